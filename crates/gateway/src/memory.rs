@@ -1,0 +1,47 @@
+//! What the gateway remembers of a pile between messages and across reconnections: where its registers stood, and on which
+//! connector a transaction runs.
+//!
+//! Used by [`crate::socket`]. Lost at a restart; nothing that is stored depends on it except two conveniences: the mark on a
+//! falling register, and the connector of samples that name only a transaction.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use veripile_ocpp::Registers;
+
+/// Transactions remembered per pile; a pile has a few connectors, and a finished charge's late samples come soon.
+const TRANSACTIONS_MAX: usize = 64;
+
+/// What is remembered of one pile.
+#[derive(Default)]
+pub(crate) struct PileMemory {
+    pub(crate) registers: Registers,
+    connectors: HashMap<String, u32>,
+}
+
+impl PileMemory {
+    /// Remembers on which connector a transaction runs.
+    pub(crate) fn note(&mut self, transaction: &str, connector: u32) {
+        if self.connectors.len() >= TRANSACTIONS_MAX {
+            self.connectors.clear();
+        }
+        self.connectors.insert(transaction.to_owned(), connector);
+    }
+
+    /// The connector of a transaction, if remembered.
+    pub(crate) fn connector(&self, transaction: &str) -> Option<u32> {
+        self.connectors.get(transaction).copied()
+    }
+}
+
+/// The memories of all piles.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<HashMap<i64, PileMemory>>);
+
+impl Memory {
+    /// Looks into the memory of one pile.
+    pub(crate) fn of<T>(&self, pile_no: i64, look: impl FnOnce(&mut PileMemory) -> T) -> T {
+        let mut memories: MutexGuard<'_, _> = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        look(memories.entry(pile_no).or_default())
+    }
+}

@@ -1,0 +1,197 @@
+//! OCPP 1.6J: what its calls mean.
+//!
+//! Called by [`crate::hear`]. The metering messages are read tolerantly here; every other payload is only checked against
+//! `ocpp_rs`'s types, and a mismatch is a mark.
+
+use serde_json::Value;
+use veripile_pile::charge::{ChargeEvent, ChargeReference, Stage};
+use veripile_pile::{Mark, ReadingContext};
+
+use crate::hear::{BootIdentity, Heard, Listener, Meaning, register_wh, registers};
+use crate::normalise::{self, Spelling};
+use crate::{json, time};
+
+/// Calls of a charger that need no reading beyond their type.
+const ACKNOWLEDGED: [&str; 9] = [
+    "Authorize",
+    "DataTransfer",
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "LogStatusNotification",
+    "SecurityEventNotification",
+    "SignCertificate",
+    "SignedFirmwareStatusNotification",
+];
+
+/// Calls that only a central system makes.
+const CENTRAL: [&str; 25] = [
+    "CancelReservation",
+    "CertificateSigned",
+    "ChangeAvailability",
+    "ChangeConfiguration",
+    "ClearCache",
+    "ClearChargingProfile",
+    "DeleteCertificate",
+    "ExtendedTriggerMessage",
+    "GetCompositeSchedule",
+    "GetConfiguration",
+    "GetDiagnostics",
+    "GetInstalledCertificateIds",
+    "GetLocalListVersion",
+    "GetLog",
+    "InstallCertificate",
+    "RemoteStartTransaction",
+    "RemoteStopTransaction",
+    "ReserveNow",
+    "Reset",
+    "SendLocalList",
+    "SetChargingProfile",
+    "SignedUpdateFirmware",
+    "TriggerMessage",
+    "UnlockConnector",
+    "UpdateFirmware",
+];
+
+const SPELLING: Spelling = Spelling {
+    unit: |sample| (json::text(sample, "unit"), 0),
+    is_signed: |sample| json::text(sample, "format").as_deref() == Some("SignedData"),
+};
+
+pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {
+    match action {
+        "BootNotification" => boot(listener.value),
+        "StatusNotification" => status(listener),
+        "StartTransaction" => start(listener),
+        "StopTransaction" => stop(listener),
+        "MeterValues" => meter_values(listener),
+        _ if ACKNOWLEDGED.contains(&action) => typed(action, listener, Meaning::Other),
+        _ if CENTRAL.contains(&action) => Heard::plain(Meaning::NotForUs),
+        _ => Heard::plain(Meaning::Unknown),
+    }
+}
+
+fn boot(value: &Value) -> Heard {
+    let text = |name| json::text(value, name);
+    let identity = BootIdentity {
+        vendor: text("chargePointVendor"),
+        model: text("chargePointModel"),
+        firmware: text("firmwareVersion"),
+        meter_type: text("meterType"),
+        meter_serial: text("meterSerialNumber"),
+    };
+    let mut heard = Heard::plain(Meaning::Boot(identity.clone()));
+    if identity.vendor.is_none() || identity.model.is_none() {
+        heard.marks.push(Mark::BadShape);
+    }
+    heard
+}
+
+fn status(listener: &Listener<'_>) -> Heard {
+    let word = json::text(listener.value, "status");
+    let mut heard = Heard::plain(word.map_or(Meaning::Other, Meaning::Status));
+    if matches!(heard.meaning, Meaning::Other) {
+        heard.marks.push(Mark::BadShape);
+    }
+    // The timestamp is optional here: only one that is there and unreadable is worth a mark.
+    if let Some(text) = json::text(listener.value, "timestamp") {
+        let (at, mark) = time::read(Some(&text), listener.received);
+        heard.time = at;
+        heard.marks.extend(mark);
+    }
+    heard
+}
+
+fn start(listener: &Listener<'_>) -> Heard {
+    let value = listener.value;
+    let stamp = json::text(value, "timestamp");
+    let (at, mark) = time::read(stamp.as_deref(), listener.received);
+    let (connector, card) = (json::number_u32(value, "connectorId"), json::text(value, "idTag"));
+    let register = register_wh(value, "meterStart");
+    let mut marks: Vec<Mark> = mark.into_iter().collect();
+    if connector.is_none() || card.is_none() || register.is_none() {
+        marks.push(Mark::BadShape);
+    }
+    // SteVe's key for a repeated start; without a time only a repeat of the very message is recognised.
+    let text = |name| json::text(value, name).unwrap_or_default();
+    let moment = stamp.filter(|_| at.is_some()).unwrap_or_else(|| listener.message_id.to_owned());
+    let parts = [text("connectorId"), text("idTag"), moment, text("meterStart")];
+    let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+    let event = ChargeEvent {
+        reference: ChargeReference::Start(hex::encode(listener.key.digest(&parts))),
+        stage: Stage::Begin,
+        at: at.map_or(listener.received.0, |at| at.0),
+        connector,
+        vehicle: card.map(|card| listener.key.vehicle(&card)),
+        register_wh: register,
+        registers: Vec::new(),
+        reason: None,
+    };
+    Heard { time: at, marks, ..Heard::plain(Meaning::Charge(event)) }
+}
+
+fn stop(listener: &Listener<'_>) -> Heard {
+    let value = listener.value;
+    let (at, mark) = time::read(json::text(value, "timestamp").as_deref(), listener.received);
+    let transaction = json::text(value, "transactionId").unwrap_or_default();
+    let (readings, mut marks) =
+        normalise::readings(json::list(value, "transactionData"), 0, listener.received, &SPELLING);
+    marks.extend(mark);
+    let register = register_wh(value, "meterStop");
+    if register.is_none() || transaction.is_empty() {
+        marks.push(Mark::BadShape);
+    }
+    let event = ChargeEvent {
+        reference: ChargeReference::Issued(transaction.clone()),
+        stage: Stage::End,
+        at: at.map_or(listener.received.0, |at| at.0),
+        connector: None,
+        // The card that stops need not be the one that started; the charge belongs to the latter.
+        vehicle: None,
+        register_wh: register,
+        registers: registers(&readings),
+        reason: json::text(value, "reason"),
+    };
+    Heard { time: at, readings, marks, meaning: Meaning::Charge(event), connector_of: Some(transaction) }
+}
+
+fn meter_values(listener: &Listener<'_>) -> Heard {
+    let value = listener.value;
+    let connector = json::number_u32(value, "connectorId");
+    let meter_values = json::list(value, "meterValue");
+    let (readings, mut marks) =
+        normalise::readings(meter_values, connector.unwrap_or(0), listener.received, &SPELLING);
+    if connector.is_none() || meter_values.is_empty() {
+        marks.push(Mark::BadShape);
+    }
+    let transaction = json::text(value, "transactionId");
+    let at_an_end = readings
+        .iter()
+        .any(|r| matches!(r.context, ReadingContext::TransactionBegin | ReadingContext::TransactionEnd));
+    let time = readings.iter().find_map(|reading| reading.device_time);
+    let meaning = match &transaction {
+        Some(transaction) if at_an_end => Meaning::Charge(ChargeEvent {
+            reference: ChargeReference::Issued(transaction.clone()),
+            stage: Stage::Progress,
+            at: time.map_or(listener.received.0, |at| at.0),
+            connector,
+            vehicle: None,
+            register_wh: None,
+            registers: registers(&readings),
+            reason: None,
+        }),
+        _ => Meaning::Samples,
+    };
+    let connector_of = if connector.is_none() { transaction } else { None };
+    Heard { time, readings, marks, meaning, connector_of }
+}
+
+/// Checks a payload against `ocpp_rs`'s type of the action; a mismatch is a mark.
+fn typed(action: &str, listener: &Listener<'_>, meaning: Meaning) -> Heard {
+    let mut heard = Heard::plain(meaning);
+    let call = serde_json::json!([2, listener.message_id, action, listener.value]).to_string();
+    if ocpp_rs::v16::parse::deserialize_to_message(&call).is_err() {
+        heard.marks.push(Mark::BadShape);
+    }
+    heard
+}

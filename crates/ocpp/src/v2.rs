@@ -1,0 +1,214 @@
+//! OCPP 2.0.1 and 2.1: what their calls mean.
+//!
+//! Called by [`crate::hear`]. The metering messages are read tolerantly here; every other payload is only checked against
+//! `ocpp_rs`'s 2.1 types (2.0.1's messages are for the most part a subset), and a mismatch is a mark.
+
+use serde_json::Value;
+use veripile_pile::Mark;
+use veripile_pile::charge::{ChargeEvent, ChargeReference, Stage};
+
+use crate::hear::{BootIdentity, Heard, Listener, Meaning, registers};
+use crate::normalise::{self, Spelling};
+use crate::{json, time};
+
+/// Calls of a charger that need no reading beyond their type.
+const ACKNOWLEDGED: [&str; 24] = [
+    "Authorize",
+    "ClearedChargingLimit",
+    "DataTransfer",
+    "FirmwareStatusNotification",
+    "Get15118EVCertificate",
+    "GetCertificateStatus",
+    "Heartbeat",
+    "LogStatusNotification",
+    "NotifyChargingLimit",
+    "NotifyCustomerInformation",
+    "NotifyDERAlarm",
+    "NotifyDERStartStop",
+    "NotifyDisplayMessages",
+    "NotifyEVChargingNeeds",
+    "NotifyEVChargingSchedule",
+    "NotifyEvent",
+    "NotifyMonitoringReport",
+    "NotifyPriorityCharging",
+    "NotifyReport",
+    "PublishFirmwareStatusNotification",
+    "ReportChargingProfiles",
+    "ReservationStatusUpdate",
+    "SecurityEventNotification",
+    "SignCertificate",
+];
+
+/// Calls that only a central system makes, and calls of 2.1 whose service we do not offer.
+const DECLINED: [&str; 62] = [
+    "AFRRSignal",
+    "AdjustPeriodicEventStream",
+    "BatterySwap",
+    "CancelReservation",
+    "CertificateSigned",
+    "ChangeAvailability",
+    "ChangeTransactionTariff",
+    "ClearCache",
+    "ClearChargingProfile",
+    "ClearDERControl",
+    "ClearDisplayMessage",
+    "ClearTariffs",
+    "ClearVariableMonitoring",
+    "ClosePeriodicEventStream",
+    "CostUpdated",
+    "CustomerInformation",
+    "DeleteCertificate",
+    "GetBaseReport",
+    "GetCertificateChainStatus",
+    "GetChargingProfiles",
+    "GetCompositeSchedule",
+    "GetDERControl",
+    "GetDisplayMessages",
+    "GetInstalledCertificateIds",
+    "GetLocalListVersion",
+    "GetLog",
+    "GetMonitoringReport",
+    "GetPeriodicEventStream",
+    "GetReport",
+    "GetTariffs",
+    "GetTransactionStatus",
+    "GetVariables",
+    "InstallCertificate",
+    "NotifyAllowedEnergyTransfer",
+    "NotifySettlement",
+    "NotifyWebPaymentStarted",
+    "OpenPeriodicEventStream",
+    "PublishFirmware",
+    "PullDynamicScheduleUpdate",
+    "ReportDERControl",
+    "RequestBatterySwap",
+    "RequestStartTransaction",
+    "RequestStopTransaction",
+    "ReserveNow",
+    "Reset",
+    "SendLocalList",
+    "SetChargingProfile",
+    "SetDERControl",
+    "SetDefaultTariff",
+    "SetDisplayMessage",
+    "SetMonitoringBase",
+    "SetMonitoringLevel",
+    "SetNetworkProfile",
+    "SetVariableMonitoring",
+    "SetVariables",
+    "TriggerMessage",
+    "UnlockConnector",
+    "UnpublishFirmware",
+    "UpdateDynamicSchedule",
+    "UpdateFirmware",
+    "UsePriorityCharging",
+    "VatNumberValidation",
+];
+
+const SPELLING: Spelling = Spelling {
+    unit: |sample| {
+        let measure = sample.get("unitOfMeasure").unwrap_or(&Value::Null);
+        let multiplier = json::text(measure, "multiplier").and_then(|text| text.parse().ok()).unwrap_or(0);
+        (json::text(measure, "unit"), multiplier)
+    },
+    is_signed: |sample| sample.get("signedMeterValue").is_some(),
+};
+
+pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {
+    match action {
+        "BootNotification" => boot(listener.value),
+        "StatusNotification" => status(listener),
+        "TransactionEvent" => transaction(listener),
+        "MeterValues" => meter_values(listener),
+        "NotifyPeriodicEventStream" => Heard::plain(Meaning::Other),
+        _ if ACKNOWLEDGED.contains(&action) => typed(action, listener),
+        _ if DECLINED.contains(&action) => Heard::plain(Meaning::NotForUs),
+        _ => Heard::plain(Meaning::Unknown),
+    }
+}
+
+fn boot(value: &Value) -> Heard {
+    let station = value.get("chargingStation").unwrap_or(&Value::Null);
+    let identity = BootIdentity {
+        vendor: json::text(station, "vendorName"),
+        model: json::text(station, "model"),
+        firmware: json::text(station, "firmwareVersion"),
+        meter_type: None,
+        meter_serial: None,
+    };
+    let mut heard = Heard::plain(Meaning::Boot(identity.clone()));
+    if identity.vendor.is_none() || identity.model.is_none() {
+        heard.marks.push(Mark::BadShape);
+    }
+    heard
+}
+
+fn status(listener: &Listener<'_>) -> Heard {
+    let word = json::text(listener.value, "connectorStatus");
+    let (at, mark) = time::read(json::text(listener.value, "timestamp").as_deref(), listener.received);
+    let mut heard = Heard { time: at, ..Heard::plain(word.map_or(Meaning::Other, Meaning::Status)) };
+    if matches!(heard.meaning, Meaning::Other) {
+        heard.marks.push(Mark::BadShape);
+    }
+    heard.marks.extend(mark);
+    heard
+}
+
+fn transaction(listener: &Listener<'_>) -> Heard {
+    let value = listener.value;
+    let (at, mark) = time::read(json::text(value, "timestamp").as_deref(), listener.received);
+    let info = value.get("transactionInfo").unwrap_or(&Value::Null);
+    let evse = value.get("evse").and_then(|evse| json::number_u32(evse, "id"));
+    let (readings, mut marks) =
+        normalise::readings(json::list(value, "meterValue"), evse.unwrap_or(0), listener.received, &SPELLING);
+    marks.extend(mark);
+    let stage = match json::text(value, "eventType").as_deref() {
+        Some("Started") => Stage::Begin,
+        Some("Updated") => Stage::Progress,
+        Some("Ended") => Stage::End,
+        _ => {
+            marks.push(Mark::BadShape);
+            Stage::Progress
+        }
+    };
+    let Some(reference) = json::text(info, "transactionId") else {
+        marks.push(Mark::NoTransaction);
+        return Heard { time: at, readings, marks, ..Heard::plain(Meaning::Samples) };
+    };
+    let card = value.get("idToken").and_then(|token| json::text(token, "idToken"));
+    let event = ChargeEvent {
+        reference: ChargeReference::Named(reference.clone()),
+        stage,
+        at: at.map_or(listener.received.0, |at| at.0),
+        connector: evse,
+        // The card that ends a charge need not be the one that began it.
+        vehicle: card.filter(|_| stage != Stage::End).map(|card| listener.key.vehicle(&card)),
+        register_wh: None,
+        registers: registers(&readings),
+        reason: json::text(info, "stoppedReason"),
+    };
+    let connector_of = if evse.is_none() { Some(reference) } else { None };
+    Heard { time: at, readings, marks, meaning: Meaning::Charge(event), connector_of }
+}
+
+fn meter_values(listener: &Listener<'_>) -> Heard {
+    let evse = json::number_u32(listener.value, "evseId");
+    let meter_values = json::list(listener.value, "meterValue");
+    let (readings, mut marks) =
+        normalise::readings(meter_values, evse.unwrap_or(0), listener.received, &SPELLING);
+    if evse.is_none() || meter_values.is_empty() {
+        marks.push(Mark::BadShape);
+    }
+    let time = readings.iter().find_map(|reading| reading.device_time);
+    Heard { time, readings, marks, ..Heard::plain(Meaning::Samples) }
+}
+
+/// Checks a payload against `ocpp_rs`'s type of the action; a mismatch is a mark.
+fn typed(action: &str, listener: &Listener<'_>) -> Heard {
+    let mut heard = Heard::plain(Meaning::Other);
+    let call = serde_json::json!([2, listener.message_id, action, listener.value]).to_string();
+    if ocpp_rs::v21::parse::deserialize_to_message(&call).is_err() {
+        heard.marks.push(Mark::BadShape);
+    }
+    heard
+}

@@ -1,0 +1,24 @@
+//! The nouns of the field: who a pile is, where it stands, what it read, what was charged, what is known of it.
+//!
+//! Every crate above speaks in these types. Nothing here does IO, reads a clock or draws a random number; nothing here
+//! knows OCPP's spelling, SQL or HTTP.
+
+pub mod act;
+pub mod charge;
+pub mod estimate;
+pub mod identity;
+pub mod mark;
+pub mod place;
+pub mod reading;
+pub mod standing;
+pub mod time;
+
+pub use act::{Act, ActKind, OnSiteResult};
+pub use charge::{Charge, ChargeEvent, ChargeReference, RegisterSample, Side, Span, Stage, Stand};
+pub use estimate::{Estimate, RemoteVerdict};
+pub use identity::{IdentityError, OperatorId, PileId, StationId, VehicleKey};
+pub use mark::Mark;
+pub use place::{AccuracyClass, Operator, Pile, PileKind, Place, Station};
+pub use reading::{Location, Measurand, Phase, Reading, ReadingContext};
+pub use standing::{Certified, OpenCase, Standing, State};
+pub use time::{DeviceTime, ReceiveTime};

@@ -1,0 +1,105 @@
+//! Marks: coded remarks on what arrived. A marked value is kept and shown; it is never dropped.
+//!
+//! `ocpp` puts marks on readings while it normalises; [`crate::charge`] puts them on charges; `store` keeps the codes as
+//! text, pages and metrics count them.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! marks {
+    ($($(#[$doc:meta])* $name:ident => $code:literal,)*) => {
+        /// One remark on a message, a reading or a charge.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Mark {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mark {
+            /// Every mark there is.
+            pub const ALL: &'static [Mark] = &[$(Mark::$name,)*];
+
+            /// The stable code, as stored and exported.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Mark::$name => $code,)*
+                }
+            }
+
+            /// Reads [`Self::code`] back.
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code {
+                    $($code => Some(Mark::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+marks! {
+    /// The value is not a decimal number.
+    BadNumber => "bad_number",
+    /// A number was sent where OCPP wants a string.
+    NumberNotText => "number_not_text",
+    /// The measurand is none of OCPP's.
+    UnknownMeasurand => "unknown_measurand",
+    /// The unit is none of OCPP's for this measurand.
+    UnknownUnit => "unknown_unit",
+    /// No unit was sent; OCPP's default for the measurand was taken.
+    MissingUnit => "missing_unit",
+    /// The context is none of OCPP's.
+    UnknownContext => "unknown_context",
+    /// The phase is none of OCPP's.
+    UnknownPhase => "unknown_phase",
+    /// The location is none of OCPP's.
+    UnknownLocation => "unknown_location",
+    /// The timestamp is missing, unreadable, before 2010 or ahead of ours; receive time was taken.
+    BadTimestamp => "bad_timestamp",
+    /// The timestamp names no time zone; UTC was taken.
+    ZonelessTimestamp => "zoneless_timestamp",
+    /// The register stands lower than before.
+    RegisterFalling => "register_falling",
+    /// A signed value, kept verbatim and not yet checked.
+    SignedUnchecked => "signed_unchecked",
+    /// The message carries no sample at all.
+    EmptySample => "empty_sample",
+    /// A field has not the shape that OCPP gives it.
+    BadShape => "bad_shape",
+    /// The samples name no transaction that we know.
+    NoTransaction => "no_transaction",
+    /// The charge ended but its start was never seen.
+    OrphanStop => "orphan_stop",
+    /// Sample registers and start/stop registers of one charge differ by more than rounding.
+    RegisterMismatch => "register_mismatch",
+    /// The charge has no energy on record.
+    NoEnergy => "no_energy",
+    /// The charge delivered nothing.
+    ZeroEnergy => "zero_energy",
+    /// The register fell during the charge.
+    NegativeEnergy => "negative_energy",
+    /// More energy than any vehicle takes, or than the pile can give in the time.
+    ImplausibleEnergy => "implausible_energy",
+    /// Mean power over the rating on the pile's plate by more than a tenth.
+    PowerOverRating => "power_over_rating",
+    /// The charge ended when or before it began.
+    NonPositiveDuration => "nonpositive_duration",
+    /// The charge has no end yet and a later one began on its connector.
+    NeverEnded => "never_ended",
+    /// The charge began before the one before it on the connector had ended.
+    Overlap => "overlap",
+    /// Vehicle-side values do not span the same time as the pile's.
+    VehicleSpanDiffers => "vehicle_span_differs",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_reads_back() {
+        for mark in Mark::ALL {
+            assert_eq!(Mark::from_code(mark.code()), Some(*mark));
+        }
+        assert_eq!(Mark::from_code("no such mark"), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! Standing: what the public is told of a pile, with basis, issuer, date and validity.
+//!
+//! Judged from acts of authority and, beside them, the remote estimate; rebuilt from those facts at any time. What depends
+//! on today (validity, reply window, silence) is evaluated when read, by [`Standing::state`], so that nothing turns stale
+//! unseen. A remote estimate alone never makes a pile failed, nor verified.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{Act, ActKind, Estimate, RemoteVerdict};
+
+/// A pile unseen for this long counts as out of use (僵尸桩).
+pub const UNSEEN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Remote evidence older than this says nothing about today.
+pub const EVIDENCE_FRESH: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Charges a remote estimate must rest on to count as monitoring.
+pub const MONITORED_CHARGES_MIN: u32 = 20;
+
+/// The public states, in the order in which a driver is offered piles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// 合格·在线监测正常
+    VerifiedMonitored,
+    /// 合格
+    Verified,
+    /// 待检
+    Due,
+    /// 复核中
+    UnderReview,
+    /// 不合格
+    Failed,
+    /// 停用 / 僵尸桩
+    OutOfUse,
+}
+
+impl State {
+    /// Every state, in the order drivers are offered piles.
+    pub const ALL: [Self; 6] =
+        [Self::VerifiedMonitored, Self::Verified, Self::Due, Self::UnderReview, Self::Failed, Self::OutOfUse];
+
+    /// The word used in API, style sheets and text table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::VerifiedMonitored => "verified_monitored",
+            Self::Verified => "verified",
+            Self::Due => "due",
+            Self::UnderReview => "under_review",
+            Self::Failed => "failed",
+            Self::OutOfUse => "out_of_use",
+        }
+    }
+
+    /// Reads [`Self::word`] back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A certificate, as far as the public page shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certified {
+    /// Its number.
+    pub number: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// When.
+    pub at: Timestamp,
+    /// Until when it is valid.
+    pub valid_until: Timestamp,
+}
+
+/// An open case on a pile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCase {
+    /// Its number.
+    pub number: String,
+    /// Who opened it.
+    pub issuer: String,
+    /// When.
+    pub at: Timestamp,
+    /// When the second person confirmed the failure; none until two different persons have.
+    pub confirmed_at: Option<Timestamp>,
+    /// End of the operator's reply window.
+    pub reply_until: Option<Timestamp>,
+}
+
+/// What is known of a pile's standing, independent of today's date.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// Latest certificate not overtaken by a failure.
+    pub certificate: Option<Certified>,
+    /// The case open now.
+    pub case: Option<OpenCase>,
+    /// When use was stopped, if it has not been resumed.
+    pub stopped_at: Option<Timestamp>,
+    /// The remote estimate.
+    pub estimate: Option<Estimate>,
+}
+
+impl Standing {
+    /// Judges from every act on the pile, in any order, and the latest remote estimate.
+    pub fn judge(acts: &[Act], estimate: Option<Estimate>) -> Self {
+        let mut acts: Vec<&Act> = acts.iter().collect();
+        acts.sort_by(|a, b| (a.acted_at, a.kind, &a.number).cmp(&(b.acted_at, b.kind, &b.number)));
+        let mut standing = Self { estimate, ..Self::default() };
+        let mut first_confirmer: Option<&str> = None;
+        for act in acts {
+            match act.kind {
+                ActKind::Certificate => {
+                    standing.certificate = act.valid_until.map(|valid_until| Certified {
+                        number: act.number.clone(),
+                        issuer: act.issuer.clone(),
+                        at: act.acted_at,
+                        valid_until,
+                    });
+                    standing.case = None;
+                    first_confirmer = None;
+                }
+                ActKind::Notice | ActKind::CaseOpened => {
+                    if standing.case.is_none() {
+                        first_confirmer = None;
+                        standing.case = Some(OpenCase {
+                            number: act.number.clone(),
+                            issuer: act.issuer.clone(),
+                            at: act.acted_at,
+                            confirmed_at: None,
+                            reply_until: act.reply_until,
+                        });
+                    }
+                }
+                ActKind::FailureConfirmed => {
+                    if let Some(case) = &mut standing.case {
+                        match first_confirmer {
+                            None => first_confirmer = Some(&act.person),
+                            Some(person) if person != act.person && case.confirmed_at.is_none() => {
+                                case.confirmed_at = Some(act.acted_at);
+                            }
+                            Some(_) => {}
+                        }
+                        case.reply_until = case.reply_until.max(act.reply_until);
+                    }
+                }
+                ActKind::CaseClosed => standing.case = None,
+                ActKind::UseStopped => standing.stopped_at = Some(act.acted_at),
+                ActKind::UseResumed => standing.stopped_at = None,
+            }
+        }
+        standing
+    }
+
+    /// The public state at a moment, for a pile last heard of at `last_seen`.
+    pub fn state(&self, now: Timestamp, last_seen: Option<Timestamp>) -> State {
+        if let Some(case) = &self.case {
+            let window_over = case.reply_until.is_some_and(|until| until < now);
+            return if case.confirmed_at.is_some() && window_over {
+                State::Failed
+            } else {
+                State::UnderReview
+            };
+        }
+        let unseen = last_seen.is_some_and(|seen| now.duration_since(seen) > UNSEEN_AFTER);
+        if self.stopped_at.is_some() || unseen {
+            return State::OutOfUse;
+        }
+        match &self.certificate {
+            Some(certificate) if now <= certificate.valid_until => {
+                if self.is_monitored(now) {
+                    State::VerifiedMonitored
+                } else {
+                    State::Verified
+                }
+            }
+            _ => State::Due,
+        }
+    }
+
+    fn is_monitored(&self, now: Timestamp) -> bool {
+        self.estimate.as_ref().is_some_and(|estimate| {
+            estimate.verdict == RemoteVerdict::Conform
+                && estimate.charges >= MONITORED_CHARGES_MIN
+                && estimate.period.is_some_and(|(_, last)| now.duration_since(last) <= EVIDENCE_FRESH)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(n: i64) -> Timestamp {
+        Timestamp::from_second(1_770_000_000 + n * 86_400).expect("in range")
+    }
+
+    fn act(kind: ActKind, on: i64, person: &str) -> Act {
+        Act {
+            kind,
+            number: format!("N{on}"),
+            issuer: "计量所".into(),
+            person: person.into(),
+            acted_at: day(on),
+            valid_until: (kind == ActKind::Certificate).then(|| day(on + 1000)),
+            reply_until: (kind == ActKind::CaseOpened).then(|| day(on + 21)),
+            result: None,
+        }
+    }
+
+    fn estimate(verdict: RemoteVerdict, charges: u32, last: i64) -> Estimate {
+        Estimate {
+            as_of: day(last),
+            component: 0,
+            grounded: true,
+            charges,
+            period: Some((day(0), day(last))),
+            error: Some(0.04),
+            standard_uncertainty: Some(0.001),
+            probability_conform: Some(0.0),
+            limit: 0.02,
+            rule: "test".into(),
+            verdict,
+        }
+    }
+
+    #[test]
+    fn no_score_alone_makes_a_pile_failed_or_verified() {
+        for verdict in [RemoteVerdict::Nonconform, RemoteVerdict::Conform] {
+            let standing = Standing::judge(&[], Some(estimate(verdict, 1000, 1)));
+            assert_eq!(standing.state(day(2), Some(day(2))), State::Due);
+        }
+    }
+
+    #[test]
+    fn a_certificate_holds_until_its_last_day() {
+        let standing = Standing::judge(&[act(ActKind::Certificate, 0, "a")], None);
+        assert_eq!(standing.state(day(1000), Some(day(1000))), State::Verified);
+        assert_eq!(standing.state(day(1001), Some(day(1001))), State::Due);
+    }
+
+    #[test]
+    fn undecided_stale_or_thin_evidence_is_not_monitoring() {
+        let certificate = [act(ActKind::Certificate, 0, "a")];
+        let check = |estimate: Estimate, now: i64, expected: State| {
+            let standing = Standing::judge(&certificate, Some(estimate));
+            assert_eq!(standing.state(day(now), Some(day(now))), expected);
+        };
+        check(estimate(RemoteVerdict::Conform, 100, 30), 31, State::VerifiedMonitored);
+        check(estimate(RemoteVerdict::Undecided, 100, 30), 31, State::Verified);
+        check(estimate(RemoteVerdict::NotComparable, 100, 30), 31, State::Verified);
+        check(estimate(RemoteVerdict::Conform, 19, 30), 31, State::Verified);
+        check(estimate(RemoteVerdict::Conform, 100, 30), 45, State::Verified);
+    }
+
+    #[test]
+    fn failure_needs_two_persons_and_the_end_of_the_reply_window() {
+        let mut acts = vec![act(ActKind::CaseOpened, 0, "a"), act(ActKind::FailureConfirmed, 1, "a")];
+        let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
+        assert_eq!(state(&acts, 30), State::UnderReview);
+        acts.push(act(ActKind::FailureConfirmed, 2, "a"));
+        assert_eq!(state(&acts, 30), State::UnderReview, "the same person twice is one person");
+        acts.push(act(ActKind::FailureConfirmed, 3, "b"));
+        assert_eq!(state(&acts, 20), State::UnderReview, "the reply window runs");
+        assert_eq!(state(&acts, 22), State::Failed);
+        acts.push(act(ActKind::Certificate, 40, "c"));
+        assert_eq!(state(&acts, 41), State::Verified, "verified again after repair");
+    }
+
+    #[test]
+    fn stopped_and_unseen_piles_are_out_of_use() {
+        let acts = [act(ActKind::Certificate, 0, "a"), act(ActKind::UseStopped, 5, "a")];
+        assert_eq!(Standing::judge(&acts, None).state(day(6), Some(day(6))), State::OutOfUse);
+        assert_eq!(Standing::judge(&acts[..1], None).state(day(40), Some(day(5))), State::OutOfUse);
+    }
+
+    #[test]
+    fn the_order_of_acts_in_the_list_does_not_matter() {
+        let acts = vec![
+            act(ActKind::CaseOpened, 0, "a"),
+            act(ActKind::FailureConfirmed, 1, "a"),
+            act(ActKind::FailureConfirmed, 3, "b"),
+        ];
+        let mut reversed = acts.clone();
+        reversed.reverse();
+        assert_eq!(Standing::judge(&acts, None), Standing::judge(&reversed, None));
+    }
+}

@@ -1,0 +1,239 @@
+//! What the assess role reads and writes: comparable charges in, estimates and standings out, one transaction a run.
+//!
+//! Called by `app::assess`. The estimate itself is made in `assessment`; nothing is computed here.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use rust_decimal::Decimal;
+use sqlx::postgres::PgConnection;
+use veripile_pile::{
+    AccuracyClass, Act, Estimate, OperatorId, Pile, PileId, PileKind, Place, RemoteVerdict, StationId,
+    VehicleKey,
+};
+
+use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
+use crate::{Store, StoreError, standing};
+
+/// A finished charge with energies from both sides, exact as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparableCharge {
+    /// Its number.
+    pub charge_no: i64,
+    /// At which pile.
+    pub pile_no: i64,
+    /// Which vehicle.
+    pub vehicle: VehicleKey,
+    /// From when.
+    pub started_at: Timestamp,
+    /// To when.
+    pub ended_at: Timestamp,
+    /// Energy by the pile, Wh.
+    pub energy_pile_wh: Decimal,
+    /// Energy by the vehicle, Wh.
+    pub energy_vehicle_wh: Decimal,
+}
+
+/// A finished assessment, ready to be written.
+#[derive(Debug, Clone)]
+pub struct AssessmentRun {
+    /// The moment it speaks of.
+    pub as_of: Timestamp,
+    /// Name and version of the software.
+    pub software: String,
+    /// SHA-256 over its inputs in a fixed order.
+    pub input_sha256: [u8; 32],
+    /// Settings and diagnostics, JSON.
+    pub facts: serde_json::Value,
+    /// One estimate a pile.
+    pub estimates: Vec<(i64, Estimate)>,
+}
+
+impl Store {
+    /// Every pile with its number.
+    pub async fn all_piles(&self) -> Result<Vec<(i64, Pile)>, StoreError> {
+        let rows: Vec<PileRow> = sqlx::query_as(
+            "SELECT pile_no, pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial
+             FROM pile ORDER BY pile_id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(PileRow::pile).collect()
+    }
+
+    /// Finished charges with energies from both sides that ended after `since`, in the order of their numbers.
+    pub async fn comparable_charges_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<ComparableCharge>, StoreError> {
+        type Row = (i64, i64, Vec<u8>, SqlTime, SqlTime, Decimal, Decimal);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT charge_no, pile_no, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh
+             FROM charge
+             WHERE ended_at >= $1 AND energy_vehicle_wh IS NOT NULL AND energy_pile_wh IS NOT NULL
+               AND vehicle IS NOT NULL AND started_at IS NOT NULL
+             ORDER BY charge_no",
+        )
+        .bind(since.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|(charge_no, pile_no, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh)| {
+                let vehicle = vehicle.try_into().map_err(|bytes: Vec<u8>| corrupt("vehicle", bytes.len()))?;
+                Ok(ComparableCharge {
+                    charge_no,
+                    pile_no,
+                    vehicle: VehicleKey(vehicle),
+                    started_at: started_at.to_jiff(),
+                    ended_at: ended_at.to_jiff(),
+                    energy_pile_wh,
+                    energy_vehicle_wh,
+                })
+            })
+            .collect()
+    }
+
+    /// Every act with an on-site result.
+    pub async fn on_site_results(&self) -> Result<Vec<(i64, Act)>, StoreError> {
+        let acts = self.all_acts().await?;
+        Ok(acts.into_iter().filter(|(_, act)| act.result.is_some()).collect())
+    }
+
+    /// Writes a run: its facts, its estimates, and every standing judged anew, in one transaction.
+    pub async fn save_assessment(&self, run: &AssessmentRun) -> Result<(), StoreError> {
+        let acts = self.all_acts().await?;
+        let mut transaction = self.pool.begin().await?;
+        let run_no: i64 = sqlx::query_scalar(
+            "INSERT INTO assessment_run (as_of, software, input_sha256, facts) VALUES ($1, $2, $3, $4) RETURNING run_no",
+        )
+        .bind(run.as_of.to_sqlx())
+        .bind(&run.software)
+        .bind(run.input_sha256.to_vec())
+        .bind(&run.facts)
+        .fetch_one(&mut *transaction)
+        .await?;
+        insert_estimates(&mut transaction, run_no, &run.estimates).await?;
+        standing::judge(&mut transaction, &acts, &run.estimates, run.as_of).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Estimates of a pile, newest first, the last of each day (UTC).
+    pub async fn estimates(&self, pile_id: &PileId, limit: u32) -> Result<Vec<Estimate>, StoreError> {
+        let rows: Vec<EstimateRow> = sqlx::query_as(
+            "SELECT DISTINCT ON (date_trunc('day', as_of, 'UTC')) estimate.*
+             FROM estimate JOIN pile USING (pile_no) WHERE pile_id = $1
+             ORDER BY date_trunc('day', as_of, 'UTC') DESC, as_of DESC LIMIT $2",
+        )
+        .bind(pile_id.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(EstimateRow::estimate).collect()
+    }
+}
+
+async fn insert_estimates(
+    connection: &mut PgConnection,
+    run_no: i64,
+    estimates: &[(i64, Estimate)],
+) -> Result<(), StoreError> {
+    let column =
+        |pick: fn(&Estimate) -> Option<f64>| estimates.iter().map(|(_, e)| pick(e)).collect::<Vec<_>>();
+    let time = |pick: fn(&Estimate) -> Option<Timestamp>| {
+        estimates.iter().map(|(_, e)| sql_time(pick(e))).collect::<Vec<_>>()
+    };
+    sqlx::query(
+        "INSERT INTO estimate (run_no, pile_no, as_of, component, grounded, charges, first_charge_at, last_charge_at,
+                               error, standard_uncertainty, probability_conform, mpe, rule, verdict)
+         SELECT $1, * FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::boolean[], $6::bigint[],
+              $7::timestamptz[], $8::timestamptz[], $9::float8[], $10::float8[], $11::float8[], $12::float8[],
+              $13::text[], $14::text[])
+         ON CONFLICT (pile_no, as_of) DO NOTHING",
+    )
+    .bind(run_no)
+    .bind(estimates.iter().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, e)| e.as_of.to_sqlx()).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, e)| i64::from(e.component)).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, e)| e.grounded).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, e)| i64::from(e.charges)).collect::<Vec<_>>())
+    .bind(time(|e| e.period.map(|(first, _)| first)))
+    .bind(time(|e| e.period.map(|(_, last)| last)))
+    .bind(column(|e| e.error))
+    .bind(column(|e| e.standard_uncertainty))
+    .bind(column(|e| e.probability_conform))
+    .bind(estimates.iter().map(|(_, e)| e.limit).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, e)| e.rule.as_str()).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, e)| e.verdict.word()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct PileRow {
+    pile_no: i64,
+    pile_id: String,
+    station_id: Option<String>,
+    operator_id: Option<String>,
+    kind: String,
+    accuracy_class: Decimal,
+    power_kw: Option<Decimal>,
+    lon: Option<f64>,
+    lat: Option<f64>,
+    model: Option<String>,
+    meter_serial: Option<String>,
+}
+
+impl PileRow {
+    fn pile(self) -> Result<(i64, Pile), StoreError> {
+        let station = |id: String| StationId::parse(&id).map_err(|_| corrupt("station", &id));
+        let operator = |id: String| OperatorId::parse(&id).map_err(|_| corrupt("operator", &id));
+        let pile = Pile {
+            pile_id: PileId::parse(&self.pile_id).map_err(|_| corrupt("pile", &self.pile_id))?,
+            station_id: self.station_id.map(station).transpose()?,
+            operator_id: self.operator_id.map(operator).transpose()?,
+            kind: PileKind::from_word(&self.kind).ok_or_else(|| corrupt("kind", &self.kind))?,
+            class: AccuracyClass(self.accuracy_class),
+            power_kw: self.power_kw,
+            place: self.lon.zip(self.lat).and_then(|(lon, lat)| Place::new(lon, lat)),
+            model: self.model,
+            meter_serial: self.meter_serial,
+        };
+        Ok((self.pile_no, pile))
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct EstimateRow {
+    as_of: SqlTime,
+    component: i64,
+    grounded: bool,
+    charges: i64,
+    first_charge_at: Option<SqlTime>,
+    last_charge_at: Option<SqlTime>,
+    error: Option<f64>,
+    standard_uncertainty: Option<f64>,
+    probability_conform: Option<f64>,
+    mpe: f64,
+    rule: String,
+    verdict: String,
+}
+
+impl EstimateRow {
+    fn estimate(self) -> Result<Estimate, StoreError> {
+        Ok(Estimate {
+            as_of: self.as_of.to_jiff(),
+            component: u32::try_from(self.component).map_err(|_| corrupt("component", self.component))?,
+            grounded: self.grounded,
+            charges: u32::try_from(self.charges).map_err(|_| corrupt("charges", self.charges))?,
+            period: jiff_time(self.first_charge_at).zip(jiff_time(self.last_charge_at)),
+            error: self.error,
+            standard_uncertainty: self.standard_uncertainty,
+            probability_conform: self.probability_conform,
+            limit: self.mpe,
+            rule: self.rule,
+            verdict: RemoteVerdict::from_word(&self.verdict)
+                .ok_or_else(|| corrupt("verdict", &self.verdict))?,
+        })
+    }
+}

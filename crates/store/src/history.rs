@@ -1,0 +1,93 @@
+//! What the pile page asks: the charges and acts of one pile, newest first.
+//!
+//! Called by `api`. Reads only.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use sqlx::FromRow;
+use veripile_pile::{Mark, PileId};
+
+use crate::row::{SqlTime, jiff_time, marks};
+use crate::{Store, StoreError};
+
+/// Most charges of one pile on one page.
+pub const CHARGES_PER_PAGE_MAX: u32 = 1_000;
+
+/// A charge as the pile page lists it. No card, no vehicle: only whether there was one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChargeRecord {
+    /// Number of the charge.
+    pub charge_no: i64,
+    /// Connector.
+    pub connector: Option<i64>,
+    /// Began.
+    pub started_at: Option<Timestamp>,
+    /// Ended; none while it runs.
+    pub ended_at: Option<Timestamp>,
+    /// Energy by the pile's meter, Wh.
+    pub energy_pile_wh: Option<Decimal>,
+    /// Energy by the vehicle's own meter, Wh.
+    pub energy_vehicle_wh: Option<Decimal>,
+    /// Remarks.
+    pub marks: Vec<Mark>,
+}
+
+impl Store {
+    /// Charges of a pile, newest first; at most [`CHARGES_PER_PAGE_MAX`].
+    pub async fn charges(&self, pile_id: &PileId, limit: u32) -> Result<Vec<ChargeRecord>, StoreError> {
+        let rows: Vec<ChargeRow> = sqlx::query_as(
+            "SELECT charge_no, connector, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, marks
+             FROM charge WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
+             ORDER BY started_at DESC NULLS LAST, charge_no DESC LIMIT $2",
+        )
+        .bind(pile_id.as_str())
+        .bind(i64::from(limit.min(CHARGES_PER_PAGE_MAX)))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(ChargeRow::record).collect()
+    }
+
+    /// Those charges of a pile that have energies from both sides, newest first; at most [`CHARGES_PER_PAGE_MAX`].
+    pub async fn comparable_charges(
+        &self,
+        pile_id: &PileId,
+        limit: u32,
+    ) -> Result<Vec<ChargeRecord>, StoreError> {
+        let rows: Vec<ChargeRow> = sqlx::query_as(
+            "SELECT charge_no, connector, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, marks
+             FROM charge WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
+               AND energy_pile_wh IS NOT NULL AND energy_vehicle_wh IS NOT NULL
+             ORDER BY started_at DESC NULLS LAST, charge_no DESC LIMIT $2",
+        )
+        .bind(pile_id.as_str())
+        .bind(i64::from(limit.min(CHARGES_PER_PAGE_MAX)))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(ChargeRow::record).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct ChargeRow {
+    charge_no: i64,
+    connector: Option<i64>,
+    started_at: Option<SqlTime>,
+    ended_at: Option<SqlTime>,
+    energy_pile_wh: Option<Decimal>,
+    energy_vehicle_wh: Option<Decimal>,
+    marks: Vec<String>,
+}
+
+impl ChargeRow {
+    fn record(self) -> Result<ChargeRecord, StoreError> {
+        Ok(ChargeRecord {
+            charge_no: self.charge_no,
+            connector: self.connector,
+            started_at: jiff_time(self.started_at),
+            ended_at: jiff_time(self.ended_at),
+            energy_pile_wh: self.energy_pile_wh,
+            energy_vehicle_wh: self.energy_vehicle_wh,
+            marks: marks(&self.marks)?,
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! Intake: everything chargers say becomes durable here, many messages to a commit.
+//!
+//! The gateway hands an [`Arrival`] to [`Intake::commit`] and gets its [`Outcome`] only after the transaction that holds it
+//! has been committed; an error means that nothing of the message was stored. One task per process collects what is
+//! waiting while the previous commit runs (group commit). A message that arrives twice is stored once. Never judges
+//! content: marks were put on by the sender of the arrival.
+
+mod batch;
+mod metrics;
+
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+use veripile_pile::{ChargeEvent, Mark, Reading, ReceiveTime};
+
+use crate::Store;
+pub use metrics::IntakeMetrics;
+
+/// Messages that may wait for a commit; beyond it, chargers wait for their answers (back-pressure, never loss).
+const QUEUE_MESSAGES_MAX: usize = 8_192;
+
+/// Messages in one transaction: large enough to share a flush, small enough to keep answers under a second.
+const BATCH_MESSAGES_MAX: usize = 1_000;
+
+/// A message as it reached us, with what was understood of it.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// From which pile.
+    pub pile_no: i64,
+    /// Over which connection.
+    pub connection: Uuid,
+    /// In which sub-protocol.
+    pub protocol: &'static str,
+    /// When.
+    pub received: ReceiveTime,
+    /// The frame to keep.
+    pub frame: Frame,
+    /// The readings in it.
+    pub readings: Vec<Reading>,
+    /// What else it changes.
+    pub effect: Effect,
+}
+
+/// The raw frame.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Time of the frame: device time if it has one, else receive time, else the untimed epoch for messages that must be
+    /// recognised when repeated.
+    pub time: Timestamp,
+    /// Idempotency key together with `time` and pile.
+    pub digest: Uuid,
+    /// Message id, if the envelope could be read.
+    pub message_id: Option<String>,
+    /// Action, if the envelope could be read.
+    pub action: Option<String>,
+    /// The text, with card identities replaced.
+    pub body: String,
+    /// HMAC-SHA-256 of the bytes as they came, under the identity key: a plain digest would let cards be guessed.
+    pub mac: [u8; 32],
+    /// What is wrong with the frame.
+    pub marks: Vec<Mark>,
+}
+
+/// What a message changes besides being kept.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// A charge.
+    Charge(ChargeEvent),
+    /// A connector's status, in OCPP's word.
+    Status(String),
+    /// Who the charger says it is.
+    Boot(Boot),
+}
+
+/// Identity from a boot message, as sent.
+#[derive(Debug, Clone, Default)]
+pub struct Boot {
+    /// Vendor.
+    pub vendor: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// Firmware version.
+    pub firmware: Option<String>,
+    /// Type of meter.
+    pub meter_type: Option<String>,
+    /// Serial number of the meter.
+    pub meter_serial: Option<String>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it had been stored before.
+    pub duplicate: bool,
+    /// Transaction id of the charge it belongs to; for OCPP 1.6 the number to answer a start with.
+    pub transaction: Option<String>,
+}
+
+/// Why a message was not stored. Nothing of it was.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum IntakeError {
+    /// The database refused it or could not be reached.
+    #[error("not stored: {0}")]
+    Failed(String),
+    /// The server is stopping.
+    #[error("not stored: the server is stopping")]
+    Stopping,
+}
+
+struct Job {
+    arrival: Arrival,
+    reply: oneshot::Sender<Result<Outcome, IntakeError>>,
+}
+
+/// The door to the group commit. Cheap to clone; the task behind it ends, after storing what waits, when all clones are gone.
+#[derive(Clone)]
+pub struct Intake {
+    jobs: mpsc::Sender<Job>,
+    metrics: IntakeMetrics,
+}
+
+impl Intake {
+    /// Starts the committing task.
+    pub fn start(store: Store, metrics: IntakeMetrics) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        tokio::spawn(run(store, queue, metrics.clone()));
+        Self { jobs, metrics }
+    }
+
+    /// Stores one message; returns after its commit.
+    pub async fn commit(&self, arrival: Arrival) -> Result<Outcome, IntakeError> {
+        let (reply, answer) = oneshot::channel();
+        self.metrics.queue.inc();
+        let sent = self.jobs.send(Job { arrival, reply }).await;
+        let outcome = match sent {
+            Ok(()) => answer.await.unwrap_or(Err(IntakeError::Stopping)),
+            Err(_) => Err(IntakeError::Stopping),
+        };
+        self.metrics.queue.dec();
+        outcome
+    }
+}
+
+async fn run(store: Store, mut queue: mpsc::Receiver<Job>, metrics: IntakeMetrics) {
+    let mut writer = batch::Writer::new(store);
+    let mut jobs = Vec::with_capacity(BATCH_MESSAGES_MAX);
+    while queue.recv_many(&mut jobs, BATCH_MESSAGES_MAX).await > 0 {
+        commit_together(&mut writer, jobs.drain(..).collect(), &metrics).await;
+    }
+}
+
+/// Commits a batch; if the database refuses it, each message alone, so that one bad message cannot hold up the others.
+async fn commit_together(writer: &mut batch::Writer, jobs: Vec<Job>, metrics: &IntakeMetrics) {
+    let (arrivals, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.arrival, job.reply)).unzip();
+    match timed_commit(writer, &arrivals, metrics).await {
+        Ok(outcomes) => {
+            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                // A charger that hung up meanwhile asks again after reconnecting: its message is stored.
+                let _ = reply.send(Ok(outcome));
+            }
+        }
+        Err(error) if arrivals.len() == 1 => {
+            tracing::error!(pile.no = arrivals[0].pile_no, %error, "a message could not be stored");
+            metrics.failures.inc();
+            for reply in replies {
+                let _ = reply.send(Err(IntakeError::Failed(error.to_string())));
+            }
+        }
+        Err(error) => {
+            tracing::warn!(messages = arrivals.len(), %error, "a batch was refused; storing its messages one by one");
+            for (arrival, reply) in arrivals.into_iter().zip(replies) {
+                Box::pin(commit_together(writer, vec![Job { arrival, reply }], metrics)).await;
+            }
+        }
+    }
+}
+
+async fn timed_commit(
+    writer: &mut batch::Writer,
+    arrivals: &[Arrival],
+    metrics: &IntakeMetrics,
+) -> Result<Vec<Outcome>, crate::StoreError> {
+    let timer = metrics.commit_seconds.start_timer();
+    let outcomes = writer.commit(arrivals).await?;
+    timer.observe_duration();
+    metrics.batch_messages.observe(arrivals.len() as f64);
+    for (arrival, outcome) in arrivals.iter().zip(&outcomes) {
+        if outcome.duplicate {
+            metrics.duplicates.inc();
+        } else {
+            metrics.readings.inc_by(arrival.readings.len() as u64);
+        }
+    }
+    Ok(outcomes)
+}

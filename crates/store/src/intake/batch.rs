@@ -1,0 +1,302 @@
+//! One transaction of intake: frames, readings, charges and live state of many messages at once.
+//!
+//! Called by the task in [`super`]. Every statement takes arrays, so the number of statements does not grow with the batch.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+use rust_decimal::Decimal;
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+use veripile_pile::{Phase, Reading};
+
+use super::{Arrival, Effect, Outcome};
+use crate::row::{SqlTime, codes, storable};
+use crate::{Store, StoreError, charge};
+
+/// `last_seen` of a pile is written at most this often; pages show its age in minutes.
+const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(20);
+
+/// Series kept in memory; beyond it the cache starts anew.
+const SERIES_CACHED_MAX: usize = 500_000;
+
+type SeriesKey = (i64, i64, String, String, String, String);
+
+/// Writes batches; remembers which series exist and when each pile was last noted as seen.
+pub(super) struct Writer {
+    store: Store,
+    series: HashMap<SeriesKey, i64>,
+    seen: HashMap<i64, Timestamp>,
+}
+
+impl Writer {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, series: HashMap::new(), seen: HashMap::new() }
+    }
+
+    /// Stores the arrivals in one transaction; outcomes in the order of the arrivals.
+    pub(super) async fn commit(&mut self, arrivals: &[Arrival]) -> Result<Vec<Outcome>, StoreError> {
+        let mut connection = self.store.pool.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        let fresh = insert_frames(&mut transaction, arrivals).await?;
+        let found = self.resolve_series(&mut transaction, arrivals, &fresh).await?;
+        self.insert_readings(&mut transaction, arrivals, &fresh, &found).await?;
+        let (transactions, comparable) = charge::apply(&mut transaction, arrivals).await?;
+        let seen = self.update_live(&mut transaction, arrivals).await?;
+        transaction.commit().await?;
+        // Only now: a rolled-back series number must not be remembered.
+        if self.series.len() + found.len() > SERIES_CACHED_MAX {
+            self.series.clear();
+        }
+        self.series.extend(found);
+        self.seen.extend(seen);
+        if comparable {
+            self.store.evidence.notify_one();
+        }
+        Ok(fresh
+            .into_iter()
+            .zip(transactions)
+            .map(|(fresh, transaction)| Outcome { duplicate: !fresh, transaction })
+            .collect())
+    }
+
+    /// Numbers of the series that are not in the cache yet.
+    async fn resolve_series(
+        &self,
+        connection: &mut PgConnection,
+        arrivals: &[Arrival],
+        fresh: &[bool],
+    ) -> Result<HashMap<SeriesKey, i64>, StoreError> {
+        let missing: BTreeSet<SeriesKey> = readings(arrivals, fresh)
+            .map(|(arrival, reading)| series_key(arrival.pile_no, reading))
+            .filter(|key| !self.series.contains_key(key))
+            .collect();
+        let mut found = HashMap::with_capacity(missing.len());
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let column = |pick: fn(&SeriesKey) -> &str| missing.iter().map(pick).collect::<Vec<_>>();
+        // The update of a column to itself makes RETURNING give existing rows too.
+        let rows: Vec<(i64, i64, i64, String, String, String, String)> = sqlx::query_as(
+            "INSERT INTO series (pile_no, connector, measurand, phase, location, unit)
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
+             ON CONFLICT (pile_no, connector, measurand, phase, location, unit)
+             DO UPDATE SET unit = excluded.unit
+             RETURNING series_no, pile_no, connector, measurand, phase, location, unit",
+        )
+        .bind(missing.iter().map(|key| key.0).collect::<Vec<_>>())
+        .bind(missing.iter().map(|key| key.1).collect::<Vec<_>>())
+        .bind(column(|key| &key.2))
+        .bind(column(|key| &key.3))
+        .bind(column(|key| &key.4))
+        .bind(column(|key| &key.5))
+        .fetch_all(connection)
+        .await?;
+        for (series_no, pile_no, connector, measurand, phase, location, unit) in rows {
+            found.insert((pile_no, connector, measurand, phase, location, unit), series_no);
+        }
+        Ok(found)
+    }
+
+    async fn insert_readings(
+        &self,
+        connection: &mut PgConnection,
+        arrivals: &[Arrival],
+        fresh: &[bool],
+        found: &HashMap<SeriesKey, i64>,
+    ) -> Result<(), StoreError> {
+        let mut columns = ReadingColumns::default();
+        for (arrival, reading) in readings(arrivals, fresh) {
+            let key = series_key(arrival.pile_no, reading);
+            let series_no = found.get(&key).or_else(|| self.series.get(&key));
+            columns.push(*series_no.expect("resolve_series numbered every series"), arrival, reading);
+        }
+        if columns.series_no.is_empty() { Ok(()) } else { columns.insert(connection).await }
+    }
+
+    /// Updates `pile_live`; returns the piles whose `last_seen` was written.
+    async fn update_live(
+        &self,
+        connection: &mut PgConnection,
+        arrivals: &[Arrival],
+    ) -> Result<HashMap<i64, Timestamp>, StoreError> {
+        let mut seen: BTreeMap<i64, Timestamp> = BTreeMap::new();
+        let mut status: BTreeMap<i64, (&str, Timestamp)> = BTreeMap::new();
+        for arrival in arrivals {
+            let received = arrival.received.0;
+            match &arrival.effect {
+                Effect::Status(word) => {
+                    status.insert(arrival.pile_no, (word, received));
+                }
+                Effect::Boot(boot) => update_boot(connection, arrival, boot).await?,
+                Effect::None | Effect::Charge(_) => {}
+            }
+            let due = self
+                .seen
+                .get(&arrival.pile_no)
+                .is_none_or(|last| received.duration_since(*last) >= SEEN_EVERY);
+            if due || status.contains_key(&arrival.pile_no) {
+                seen.insert(arrival.pile_no, received);
+            }
+        }
+        if !seen.is_empty() {
+            let word = |pile_no: &i64| status.get(pile_no).map(|(word, _)| storable(word));
+            let at = |pile_no: &i64| status.get(pile_no).map(|(_, at)| at.to_sqlx());
+            sqlx::query(
+                "INSERT INTO pile_live (pile_no, last_seen, status, status_at)
+                 SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[])
+                 ON CONFLICT (pile_no) DO UPDATE SET
+                     last_seen = greatest(pile_live.last_seen, excluded.last_seen),
+                     status = coalesce(excluded.status, pile_live.status),
+                     status_at = coalesce(excluded.status_at, pile_live.status_at)",
+            )
+            .bind(seen.keys().copied().collect::<Vec<_>>())
+            .bind(seen.values().map(|at| at.to_sqlx()).collect::<Vec<_>>())
+            .bind(seen.keys().map(word).collect::<Vec<_>>())
+            .bind(seen.keys().map(at).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
+        }
+        Ok(seen.into_iter().collect())
+    }
+}
+
+/// Readings of the arrivals that are not repeats.
+fn readings<'a>(
+    arrivals: &'a [Arrival],
+    fresh: &'a [bool],
+) -> impl Iterator<Item = (&'a Arrival, &'a Reading)> {
+    arrivals
+        .iter()
+        .zip(fresh)
+        .filter(|(_, fresh)| **fresh)
+        .flat_map(|(arrival, _)| arrival.readings.iter().map(move |reading| (arrival, reading)))
+}
+
+fn series_key(pile_no: i64, reading: &Reading) -> SeriesKey {
+    let phase = match &reading.phase {
+        Phase::Total => String::new(),
+        Phase::Named(name) => storable(name),
+    };
+    (
+        pile_no,
+        i64::from(reading.connector),
+        storable(&reading.measurand.0),
+        phase,
+        storable(reading.location.word()),
+        storable(&reading.unit),
+    )
+}
+
+/// Stores the frames; for each arrival whether its frame is new.
+async fn insert_frames(connection: &mut PgConnection, arrivals: &[Arrival]) -> Result<Vec<bool>, StoreError> {
+    let fresh: Vec<(i64, SqlTime, Uuid)> = sqlx::query_as(
+        "INSERT INTO frame (pile_no, time, digest, received_at, connection, protocol, message_id, action, body, mac, marks)
+         SELECT pile_no, time, digest, received_at, connection, protocol, message_id, action, body, mac,
+                string_to_array(marks, ',')
+         FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[],
+                     $8::text[], $9::text[], $10::bytea[], $11::text[])
+              AS f(pile_no, time, digest, received_at, connection, protocol, message_id, action, body, mac, marks)
+         ON CONFLICT DO NOTHING
+         RETURNING pile_no, time, digest",
+    )
+    .bind(arrivals.iter().map(|a| a.pile_no).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.frame.time.to_sqlx()).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.frame.digest).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.received.0.to_sqlx()).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.connection).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.protocol).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.frame.message_id.as_deref().map(storable)).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.frame.action.as_deref().map(storable)).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| storable(&a.frame.body)).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| a.frame.mac.to_vec()).collect::<Vec<_>>())
+    .bind(arrivals.iter().map(|a| codes(&a.frame.marks)).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let mut fresh: HashSet<(i64, i64, Uuid)> = fresh
+        .into_iter()
+        .map(|(pile, time, digest)| (pile, time.to_jiff().as_microsecond(), digest))
+        .collect();
+    // Removing makes the second of two equal messages in one batch a repeat, as it would be in two.
+    Ok(arrivals
+        .iter()
+        .map(|a| fresh.remove(&(a.pile_no, a.frame.time.as_microsecond(), a.frame.digest)))
+        .collect())
+}
+
+async fn update_boot(
+    connection: &mut PgConnection,
+    arrival: &Arrival,
+    boot: &super::Boot,
+) -> Result<(), StoreError> {
+    let text = |text: &Option<String>| text.as_deref().map(storable);
+    sqlx::query(
+        "INSERT INTO pile_live (pile_no, vendor, model, firmware, meter_type, meter_serial, booted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (pile_no) DO UPDATE SET
+             vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware,
+             meter_type = excluded.meter_type, meter_serial = excluded.meter_serial, booted_at = excluded.booted_at",
+    )
+    .bind(arrival.pile_no)
+    .bind(text(&boot.vendor))
+    .bind(text(&boot.model))
+    .bind(text(&boot.firmware))
+    .bind(text(&boot.meter_type))
+    .bind(text(&boot.meter_serial))
+    .bind(arrival.received.0.to_sqlx())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Readings, column by column.
+#[derive(Default)]
+struct ReadingColumns {
+    series_no: Vec<i64>,
+    time: Vec<SqlTime>,
+    received_at: Vec<SqlTime>,
+    device_time: Vec<bool>,
+    context: Vec<String>,
+    value: Vec<String>,
+    number: Vec<Option<Decimal>>,
+    digest: Vec<Uuid>,
+    marks: Vec<Option<String>>,
+}
+
+impl ReadingColumns {
+    fn push(&mut self, series_no: i64, arrival: &Arrival, reading: &Reading) {
+        self.series_no.push(series_no);
+        self.time.push(reading.time().to_sqlx());
+        self.received_at.push(reading.received.0.to_sqlx());
+        self.device_time.push(reading.device_time.is_some());
+        self.context.push(storable(reading.context.word()));
+        self.value.push(storable(&reading.value));
+        self.number.push(reading.number);
+        self.digest.push(arrival.frame.digest);
+        self.marks.push(codes(&reading.marks));
+    }
+
+    async fn insert(self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO reading (series_no, time, received_at, device_time, context, value, number, digest, marks)
+             SELECT series_no, time, received_at, device_time, context, value, number, digest, string_to_array(marks, ',')
+             FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::boolean[], $5::text[], $6::text[],
+                         $7::numeric[], $8::uuid[], $9::text[])
+                  AS r(series_no, time, received_at, device_time, context, value, number, digest, marks)",
+        )
+        .bind(self.series_no)
+        .bind(self.time)
+        .bind(self.received_at)
+        .bind(self.device_time)
+        .bind(self.context)
+        .bind(self.value)
+        .bind(self.number)
+        .bind(self.digest)
+        .bind(self.marks)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! The only crate that knows SQL.
+//!
+//! One [`Store`] serves TimescaleDB, plain PostgreSQL and the embedded database with the same statements. Messages of
+//! chargers come in through [`intake`], which answers only after the commit; everything else reads, or writes one table
+//! of its own. What it never does: judge, compute a statistic, speak OCPP or HTTP.
+
+mod admission;
+mod assessment;
+mod charge;
+#[cfg(feature = "embedded")]
+mod embedded;
+pub mod history;
+pub mod intake;
+pub mod map;
+pub mod queue;
+mod registration;
+mod row;
+mod standing;
+pub mod stats;
+mod timescale;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+pub use admission::{Admission, Admitted};
+pub use assessment::{AssessmentRun, ComparableCharge};
+pub use history::ChargeRecord;
+pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};
+pub use map::{BoundingBox, PilePage, PileQuery, PileRecord};
+pub use queue::QueueRow;
+pub use stats::Counts;
+
+/// Connections to a server database; few, since writes share commits and reads are short.
+const CONNECTIONS_MAX: u32 = 10;
+
+/// How long a request waits for a connection before it fails.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What went wrong between us and the database.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database refused or could not be reached.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The embedded database could not be started.
+    #[error("embedded database: {0}")]
+    Embedded(String),
+    /// A stored row does not read back; the database was written by another version or by hand.
+    #[error("stored {what} does not read back: {value}")]
+    Corrupt {
+        /// Which column.
+        what: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// A pile, station or operator that must exist does not.
+    #[error("{0} is not registered; register it first")]
+    Unknown(String),
+}
+
+/// A handle on the database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    engine: Arc<str>,
+    /// Woken when a charge with both energies has been committed, or an act recorded.
+    evidence: Arc<Notify>,
+    #[cfg(feature = "embedded")]
+    _embedded: Option<Arc<embedded::Embedded>>,
+}
+
+impl Store {
+    /// Connects to a PostgreSQL or TimescaleDB server. Does not touch the schema: see [`Store::migrate`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect(url)
+            .await?;
+        Self::over(pool).await
+    }
+
+    /// Starts the embedded database in a folder and connects to it. One connection, one process.
+    #[cfg(feature = "embedded")]
+    pub async fn embedded(folder: &std::path::Path) -> Result<Self, StoreError> {
+        let database = embedded::Embedded::start(folder.to_owned()).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect(&database.url())
+            .await?;
+        let mut store = Self::over(pool).await?;
+        store.engine = format!("embedded {}", store.engine).into();
+        store._embedded = Some(Arc::new(database));
+        Ok(store)
+    }
+
+    async fn over(pool: PgPool) -> Result<Self, StoreError> {
+        let engine = timescale::engine(&pool).await?.into();
+        Ok(Self {
+            pool,
+            engine,
+            evidence: Arc::new(Notify::new()),
+            #[cfg(feature = "embedded")]
+            _embedded: None,
+        })
+    }
+
+    /// Brings the schema up to date: base schema, then hypertables where TimescaleDB is there. Idempotent.
+    pub async fn migrate(&mut self) -> Result<(), StoreError> {
+        sqlx::migrate!().run(&self.pool).await?;
+        if timescale::make_hypertables(&self.pool).await? {
+            self.engine = timescale::engine(&self.pool).await?.into();
+        }
+        Ok(())
+    }
+
+    /// What runs below: `timescaledb 2.19.3 on postgresql 17.11`, `postgresql 15.18`, `embedded postgresql 17.5`.
+    pub fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// Answers when the database does.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Waits until there may be new evidence to assess.
+    pub async fn evidence_arrived(&self) {
+        self.evidence.notified().await;
+    }
+
+    /// Closes all connections; an embedded database is flushed and stopped.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}

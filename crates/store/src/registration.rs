@@ -1,0 +1,180 @@
+//! Registration: operators, stations, piles and acts of authority, written by people through `app`.
+//!
+//! Everything here may be repeated: what exists is brought up to date, acts are recorded once.
+
+use jiff_sqlx::ToSqlx;
+use rust_decimal::Decimal;
+use sqlx::FromRow;
+use veripile_pile::{Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station};
+
+use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Registers operators.
+    pub async fn register_operators(&self, operators: &[Operator]) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO operator (operator_id, name_zh, name_en)
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+             ON CONFLICT (operator_id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en",
+        )
+        .bind(operators.iter().map(|o| o.operator_id.as_str()).collect::<Vec<_>>())
+        .bind(operators.iter().map(|o| o.name_zh.as_str()).collect::<Vec<_>>())
+        .bind(operators.iter().map(|o| o.name_en.as_str()).collect::<Vec<_>>())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Registers stations; their operators must be registered.
+    pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat)
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[])
+             ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
+                 name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat",
+        )
+        .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.name_zh.as_str()).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.name_en.as_str()).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.place.lon).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.place.lat).collect::<Vec<_>>())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Registers piles; stations and operators they name must be registered.
+    pub async fn register_piles(&self, piles: &[Pile]) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
+                               meter_serial, registered)
+             SELECT *, true FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
+                                        $7::float8[], $8::float8[], $9::text[], $10::text[])
+             ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
+                 kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
+                 lon = excluded.lon, lat = excluded.lat, model = excluded.model,
+                 meter_serial = excluded.meter_serial, registered = true",
+        )
+        .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.station_id.as_ref().map(|id| id.as_str())).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.operator_id.as_ref().map(OperatorId::as_str)).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.kind.word()).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.class.0).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.power_kw).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.place.map(|place: Place| place.lon)).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.place.map(|place| place.lat)).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.model.as_deref()).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.meter_serial.as_deref()).collect::<Vec<_>>())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Records acts of authority; one that is on record already stays as it is. Fails if a pile is not registered, and
+    /// then records none.
+    pub async fn record_acts(&self, acts: &[(PileId, Act)]) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        for (pile_id, act) in acts {
+            let result = act.result;
+            let known: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
+                .bind(pile_id.as_str())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            let pile_no = known.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
+            sqlx::query(
+                "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until, reply_until,
+                                  error_percent, expanded_uncertainty_percent, coverage_factor)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                 ON CONFLICT (pile_no, kind, number, person) DO NOTHING",
+            )
+            .bind(pile_no)
+            .bind(act.kind.word())
+            .bind(&act.number)
+            .bind(&act.issuer)
+            .bind(&act.person)
+            .bind(act.acted_at.to_sqlx())
+            .bind(sql_time(act.valid_until))
+            .bind(sql_time(act.reply_until))
+            .bind(result.map(|r| r.error_percent))
+            .bind(result.map(|r| r.expanded_uncertainty_percent))
+            .bind(result.map(|r| r.coverage_factor))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        self.evidence.notify_one();
+        Ok(())
+    }
+
+    /// Every operator, by identifier.
+    pub async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
+        let rows: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT operator_id, name_zh, name_en FROM operator ORDER BY operator_id")
+                .fetch_all(&self.pool)
+                .await?;
+        rows.into_iter()
+            .map(|(id, name_zh, name_en)| {
+                let operator_id = OperatorId::parse(&id).map_err(|_| corrupt("operator", &id))?;
+                Ok(Operator { operator_id, name_zh, name_en })
+            })
+            .collect()
+    }
+
+    /// Every act on a pile, oldest first.
+    pub async fn acts(&self, pile_id: &PileId) -> Result<Vec<Act>, StoreError> {
+        let rows: Vec<ActRow> = sqlx::query_as(
+            "SELECT act.* FROM act JOIN pile USING (pile_no) WHERE pile_id = $1 ORDER BY acted_at, act_no",
+        )
+        .bind(pile_id.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(|row| Ok(row.act()?.1)).collect()
+    }
+
+    /// Every act of every pile, by pile number.
+    pub(crate) async fn all_acts(&self) -> Result<Vec<(i64, Act)>, StoreError> {
+        let rows: Vec<ActRow> = sqlx::query_as("SELECT * FROM act ORDER BY pile_no, acted_at, act_no")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter().map(ActRow::act).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct ActRow {
+    pile_no: i64,
+    kind: String,
+    number: String,
+    issuer: String,
+    person: String,
+    acted_at: SqlTime,
+    valid_until: Option<SqlTime>,
+    reply_until: Option<SqlTime>,
+    error_percent: Option<Decimal>,
+    expanded_uncertainty_percent: Option<Decimal>,
+    coverage_factor: Option<Decimal>,
+}
+
+impl ActRow {
+    fn act(self) -> Result<(i64, Act), StoreError> {
+        let result = match (self.error_percent, self.expanded_uncertainty_percent, self.coverage_factor) {
+            (Some(error_percent), Some(expanded_uncertainty_percent), Some(coverage_factor)) => {
+                Some(OnSiteResult { error_percent, expanded_uncertainty_percent, coverage_factor })
+            }
+            _ => None,
+        };
+        let act = Act {
+            kind: ActKind::from_word(&self.kind).ok_or_else(|| corrupt("act", &self.kind))?,
+            number: self.number,
+            issuer: self.issuer,
+            person: self.person,
+            acted_at: self.acted_at.to_jiff(),
+            valid_until: jiff_time(self.valid_until),
+            reply_until: jiff_time(self.reply_until),
+            result,
+        };
+        Ok((self.pile_no, act))
+    }
+}

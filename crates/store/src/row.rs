@@ -1,0 +1,40 @@
+//! Small conversions between rows and nouns, shared by the files of this crate.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use veripile_pile::Mark;
+
+use crate::StoreError;
+
+/// A timestamp as the database driver wants it.
+pub(crate) type SqlTime = jiff_sqlx::Timestamp;
+
+/// Wraps an optional timestamp.
+pub(crate) fn sql_time(time: Option<Timestamp>) -> Option<SqlTime> {
+    time.map(|time| time.to_sqlx())
+}
+
+/// Unwraps an optional timestamp.
+pub(crate) fn jiff_time(time: Option<SqlTime>) -> Option<Timestamp> {
+    time.map(SqlTime::to_jiff)
+}
+
+/// Marks as comma-separated codes: arrays of arrays do not travel through `unnest`. None for no marks.
+pub(crate) fn codes(marks: &[Mark]) -> Option<String> {
+    (!marks.is_empty()).then(|| marks.iter().map(|mark| mark.code()).collect::<Vec<_>>().join(","))
+}
+
+/// Reads codes back.
+pub(crate) fn marks(codes: &[String]) -> Result<Vec<Mark>, StoreError> {
+    codes.iter().map(|code| Mark::from_code(code).ok_or_else(|| corrupt("mark", code))).collect()
+}
+
+/// A stored value that does not read back.
+pub(crate) fn corrupt(what: &'static str, value: impl ToString) -> StoreError {
+    StoreError::Corrupt { what, value: value.to_string() }
+}
+
+/// Text fit for a `text` column: PostgreSQL has no NUL, so it becomes its visible symbol.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{2400}")
+}

@@ -1,0 +1,47 @@
+//! Standings: the last judgement of each pile, rewritten whenever there is new evidence.
+//!
+//! Called by [`crate::assessment`]. The judgement is `veripile_pile::Standing::judge`; here it is kept.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::postgres::PgConnection;
+use veripile_pile::{Act, Estimate, Standing};
+
+use crate::StoreError;
+use crate::row::corrupt;
+
+/// Judges every pile that has an estimate in this run, with all of its acts, and writes the standings.
+pub(crate) async fn judge(
+    connection: &mut PgConnection,
+    acts: &[(i64, Act)],
+    estimates: &[(i64, Estimate)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut acts_of: HashMap<i64, Vec<Act>> = HashMap::new();
+    for (pile_no, act) in acts {
+        acts_of.entry(*pile_no).or_default().push(act.clone());
+    }
+    let mut bodies = Vec::with_capacity(estimates.len());
+    for (pile_no, estimate) in estimates {
+        let acts = acts_of.get(pile_no).map_or(&[][..], Vec::as_slice);
+        let standing = Standing::judge(acts, Some(estimate.clone()));
+        bodies.push(serde_json::to_value(&standing).map_err(|error| corrupt("standing", error))?);
+    }
+    sqlx::query(
+        "INSERT INTO standing (pile_no, judged_at, verdict, probability_conform, body)
+         SELECT pile_no, $1, verdict, probability_conform, body
+         FROM unnest($2::bigint[], $3::text[], $4::float8[], $5::jsonb[]) AS s(pile_no, verdict, probability_conform, body)
+         ON CONFLICT (pile_no) DO UPDATE SET judged_at = excluded.judged_at, verdict = excluded.verdict,
+             probability_conform = excluded.probability_conform, body = excluded.body",
+    )
+    .bind(now.to_sqlx())
+    .bind(estimates.iter().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, estimate)| estimate.verdict.word()).collect::<Vec<_>>())
+    .bind(estimates.iter().map(|(_, estimate)| estimate.probability_conform).collect::<Vec<_>>())
+    .bind(bodies)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
