@@ -1,0 +1,149 @@
+//! Evidence: what an assessment rests on, and which charges do not count and why.
+//!
+//! Made by `app` from the store or from files. Decimal energies become floats here and nowhere else.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use veripile_pile::{AccuracyClass, PileId, PileKind};
+
+/// Below this, kWh, the fixed part of the noise (0.15 kWh) is half of the charge or more.
+const ENERGY_MIN_KWH: Decimal = Decimal::from_parts(3, 0, 0, false, 1);
+
+/// Above this, kWh, no road vehicle charges at once.
+const ENERGY_MAX_KWH: Decimal = Decimal::from_parts(1_000, 0, 0, false, 0);
+
+/// A ratio beyond e^±0.7 (half or double) is no comparison of two meters of one charge, whatever their errors.
+const LOG_RATIO_MAX: f64 = 0.7;
+
+/// A pile to assess.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PileFact {
+    /// Which.
+    pub pile_id: PileId,
+    /// AC or DC, for the rule set; none where unknown: then AC.
+    pub kind: Option<PileKind>,
+    /// Its class, for the limit.
+    pub class: AccuracyClass,
+}
+
+/// A charge with energies from both sides. Indices are into [`Evidence`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparableCharge {
+    /// Index of the pile.
+    pub pile: usize,
+    /// Index of the vehicle.
+    pub vehicle: usize,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Energy by the pile, kWh.
+    pub energy_pile_kwh: Decimal,
+    /// Energy by the vehicle, kWh.
+    pub energy_vehicle_kwh: Decimal,
+    /// Covariates, see [`Evidence::covariates`]; NaN where unknown.
+    pub covariates: Vec<f64>,
+}
+
+/// An on-site result that gives a level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anchor {
+    /// Index of the pile.
+    pub pile: usize,
+    /// When it was measured.
+    pub at: Timestamp,
+    /// Error found, percent.
+    pub error_percent: Decimal,
+    /// Expanded uncertainty, percent.
+    pub expanded_uncertainty_percent: Decimal,
+    /// Coverage factor.
+    pub coverage_factor: Decimal,
+}
+
+/// Everything an assessment rests on.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// The moment it speaks of.
+    pub as_of: Timestamp,
+    /// Piles, each once.
+    pub piles: Vec<PileFact>,
+    /// Model of each vehicle by number; none = unknown.
+    pub vehicle_models: Vec<Option<usize>>,
+    /// Number of models.
+    pub models: usize,
+    /// Names of the covariates.
+    pub covariates: Vec<&'static str>,
+    /// Charges, in a fixed order of the caller's.
+    pub charges: Vec<ComparableCharge>,
+    /// Anchors.
+    pub anchors: Vec<Anchor>,
+}
+
+/// Why a charge is no comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Screened {
+    /// One of the energies is zero or negative.
+    NotPositive,
+    /// Too little energy to say anything.
+    TooSmall,
+    /// More energy than any road vehicle takes.
+    Implausible,
+    /// The two energies differ by a factor of two or more.
+    Incomparable,
+}
+
+impl Screened {
+    /// Its code in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotPositive => "energy_not_positive",
+            Self::TooSmall => "energy_too_small",
+            Self::Implausible => "energy_implausible",
+            Self::Incomparable => "energies_incomparable",
+        }
+    }
+}
+
+/// ln(E_pile / E_vehicle) and E_pile in kWh, or why the pair is no comparison.
+pub fn compare(energy_pile_kwh: Decimal, energy_vehicle_kwh: Decimal) -> Result<(f64, f64), Screened> {
+    let energies = [energy_pile_kwh, energy_vehicle_kwh];
+    if energies.iter().any(|energy| *energy <= Decimal::ZERO) {
+        return Err(Screened::NotPositive);
+    }
+    if energies.iter().any(|energy| *energy > ENERGY_MAX_KWH) {
+        return Err(Screened::Implausible);
+    }
+    if energies.iter().any(|energy| *energy < ENERGY_MIN_KWH) {
+        return Err(Screened::TooSmall);
+    }
+    let pile = energy_pile_kwh.to_f64().ok_or(Screened::Implausible)?;
+    let vehicle = energy_vehicle_kwh.to_f64().ok_or(Screened::Implausible)?;
+    let log_ratio = libm::log(pile / vehicle);
+    if log_ratio.abs() > LOG_RATIO_MAX { Err(Screened::Incomparable) } else { Ok((log_ratio, pile)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pairs_that_say_something_are_compared() {
+        let check = |pile: &str, vehicle: &str, expected: Option<Screened>| {
+            let result = compare(pile.parse().expect("literal"), vehicle.parse().expect("literal"));
+            assert_eq!(result.err(), expected, "{pile} {vehicle}");
+        };
+        check("10", "9.5", None);
+        check("0", "9.5", Some(Screened::NotPositive));
+        check("10", "-1", Some(Screened::NotPositive));
+        check("0.2", "0.2", Some(Screened::TooSmall));
+        check("1430", "20", Some(Screened::Implausible));
+        check("10", "4.9", Some(Screened::Incomparable));
+    }
+
+    // ln(1.02) to 17 digits by mpmath.
+    #[test]
+    fn the_log_ratio_is_exact() {
+        let (y, size) = compare("10.2".parse().expect("literal"), Decimal::TEN).expect("comparable");
+        assert!((y - 0.019_802_627_296_179_713).abs() < 1e-16);
+        assert!((size - 10.2).abs() < 1e-15);
+    }
+}

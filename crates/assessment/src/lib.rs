@@ -1,0 +1,9 @@
+//! What can be said of a pile from afar: evidence in, estimates with honest uncertainty out. An opinion, never a verification.
+//!
+//! Called by `app` for the running platform and for files alike. Pure: the moment is an argument, nothing is read or drawn.
+
+pub mod assess;
+pub mod evidence;
+
+pub use assess::{Assessment, AssessmentError, RunFacts, VehicleEstimate, assess};
+pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, Screened};
