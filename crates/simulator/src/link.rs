@@ -1,0 +1,239 @@
+//! A charger's side of an OCPP connection: one call at a time, repeated after a lost connection until it is answered.
+//!
+//! Used by [`crate::speaker`]. Calls of the central system are answered in between, as the two directions are independent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rand::RngExt;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::ledger::{Entry, Ledger};
+use crate::{Progress, Protocol, SimulatorError};
+
+/// Tries before a charger gives up on a server that cannot be reached.
+const TRIES_MAX: u32 = 60;
+
+/// Longest wait between tries.
+const BACK_OFF_MAX: Duration = Duration::from_secs(2);
+
+/// How long a charger waits for an answer before it takes the connection for dead.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Where a charger connects and what it shares with the others.
+#[derive(Clone)]
+pub struct Line {
+    /// `ws://HOST:PORT/ocpp`, without the identity.
+    pub url: String,
+    /// Counters.
+    pub progress: Arc<Progress>,
+    /// Ledger, if one is kept.
+    pub ledger: Option<Arc<Ledger>>,
+    /// Turns true when the simulation is to stop.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// What a call was answered with.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Answer {
+    /// CALLRESULT.
+    Result(Value),
+    /// CALLERROR.
+    Refused,
+}
+
+/// A connected charger.
+pub(crate) struct Link {
+    line: Line,
+    pub(crate) identity: String,
+    pub(crate) protocol: Protocol,
+    socket: Option<Socket>,
+    next_id: u64,
+    /// Sent after every reconnection, before anything else.
+    boot: Option<Value>,
+}
+
+impl Link {
+    pub(crate) fn new(line: Line, identity: String, protocol: Protocol) -> Self {
+        Self { line, identity, protocol, socket: None, next_id: 1, boot: None }
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.line.progress
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.line.stopping.borrow()
+    }
+
+    /// Connects and boots; the boot message is repeated after every reconnection.
+    pub(crate) async fn boot(&mut self, payload: Value) -> Result<(), SimulatorError> {
+        self.boot = Some(payload);
+        self.ensure_connected().await.map(|_| ())
+    }
+
+    /// Calls the central system and waits for its answer, over as many connections as it takes.
+    pub(crate) async fn call(
+        &mut self,
+        action: &str,
+        payload: &Value,
+        transaction: &str,
+        device_time: &str,
+    ) -> Result<Answer, SimulatorError> {
+        let id = self.next_id.to_string();
+        self.next_id += 1;
+        let text = json!([2, id, action, payload]).to_string();
+        loop {
+            self.ensure_connected().await?;
+            match self.exchange(&id, &text).await {
+                Ok(answer) => {
+                    self.note(&answer, action, &id, transaction, device_time);
+                    return Ok(answer);
+                }
+                Err(reason) => {
+                    tracing::debug!(pile.id = %self.identity, reason, "connection lost; the call will be repeated");
+                    self.socket = None;
+                }
+            }
+        }
+    }
+
+    fn note(&self, answer: &Answer, action: &str, message_id: &str, transaction: &str, device_time: &str) {
+        if *answer == Answer::Refused {
+            Progress::count(&self.line.progress.refused);
+            return;
+        }
+        Progress::count(&self.line.progress.acknowledged);
+        if let Some(ledger) = &self.line.ledger {
+            let (pile_id, protocol) = (self.identity.as_str(), self.protocol.name());
+            ledger.enter(&Entry { pile_id, protocol, action, message_id, transaction, device_time });
+        }
+    }
+
+    async fn exchange(&mut self, id: &str, text: &str) -> Result<Answer, String> {
+        let socket = self.socket.as_mut().ok_or("not connected")?;
+        socket.send(Message::text(text)).await.map_err(|error| error.to_string())?;
+        loop {
+            let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await.map_err(|_| "no answer in time")?;
+            let message = next.ok_or("closed")?.map_err(|error| error.to_string())?;
+            let Message::Text(text) = message else {
+                if message.is_close() {
+                    return Err("closed".to_owned());
+                }
+                continue;
+            };
+            let frame: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            match (frame[0].as_u64(), frame[1].as_str()) {
+                (Some(2), Some(call)) => {
+                    let reply = reply(call, frame[2].as_str().unwrap_or_default());
+                    socket.send(Message::text(reply)).await.map_err(|error| error.to_string())?;
+                }
+                (Some(3), Some(answered)) if answered == id => return Ok(Answer::Result(frame[2].clone())),
+                (Some(4), Some(answered)) if answered == id => {
+                    tracing::warn!(pile.id = %self.identity, error = %text, "a call was refused");
+                    return Ok(Answer::Refused);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Keeps the connection until `until`, answering the central system's calls; gone connections are taken up again later.
+    pub(crate) async fn idle(&mut self, until: tokio::time::Instant) {
+        let mut stopping = self.line.stopping.clone();
+        loop {
+            let Some(socket) = self.socket.as_mut() else {
+                tokio::select! {
+                    () = tokio::time::sleep_until(until) => return,
+                    _ = stopping.wait_for(|stop| *stop) => return,
+                }
+            };
+            let next = tokio::select! {
+                next = socket.next() => next,
+                () = tokio::time::sleep_until(until) => return,
+                _ = stopping.wait_for(|stop| *stop) => return,
+            };
+            match next {
+                Some(Ok(Message::Text(text))) => {
+                    let frame: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+                    if let (Some(2), Some(call)) = (frame[0].as_u64(), frame[1].as_str()) {
+                        let reply = reply(call, frame[2].as_str().unwrap_or_default());
+                        if socket.send(Message::text(reply)).await.is_err() {
+                            self.socket = None;
+                        }
+                    }
+                }
+                Some(Ok(message)) if !message.is_close() => {}
+                _ => self.socket = None,
+            }
+        }
+    }
+
+    async fn ensure_connected(&mut self) -> Result<(), SimulatorError> {
+        let mut tries = 0;
+        while self.socket.is_none() {
+            if self.is_stopping() {
+                return Err(SimulatorError::Stopped);
+            }
+            match self.connect().await {
+                Ok(()) => return Ok(()),
+                Err(reason) if tries == TRIES_MAX => {
+                    return Err(SimulatorError::Connection { identity: self.identity.clone(), reason });
+                }
+                Err(reason) => tracing::debug!(pile.id = %self.identity, reason, "cannot connect; trying again"),
+            }
+            tries += 1;
+            let jitter = rand::rng().random_range(0.5..1.0);
+            let wait = Duration::from_millis(50 << tries.min(6)).min(BACK_OFF_MAX).mul_f64(jitter);
+            let mut stopping = self.line.stopping.clone();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = stopping.wait_for(|stop| *stop) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<(), String> {
+        let identity = utf8_percent_encode(&self.identity, NON_ALPHANUMERIC);
+        let mut request =
+            format!("{}/{identity}", self.line.url).into_client_request().map_err(|error| error.to_string())?;
+        let protocol = HeaderValue::from_static(self.protocol.name());
+        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+        let (socket, _) = connect_async(request).await.map_err(|error| error.to_string())?;
+        self.socket = Some(socket);
+        if let Some(payload) = self.boot.clone() {
+            let id = format!("boot{}", self.next_id);
+            self.next_id += 1;
+            let text = json!([2, id, "BootNotification", payload]).to_string();
+            let answer = self.exchange(&id, &text).await;
+            let accepted = matches!(&answer, Ok(Answer::Result(result)) if result["status"] == "Accepted");
+            if !accepted {
+                self.socket = None;
+                return Err(format!("the boot was not accepted: {answer:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a simulated charger answers to a call of the central system.
+fn reply(id: &str, action: &str) -> String {
+    let payload = match action {
+        "GetConfiguration" => json!({ "configurationKey": [], "unknownKey": [] }),
+        "Reset" | "ChangeAvailability" | "RemoteStartTransaction" | "RemoteStopTransaction" | "RequestStartTransaction"
+        | "RequestStopTransaction" | "TriggerMessage" | "ChangeConfiguration" => json!({ "status": "Rejected" }),
+        _ => return json!([4, id, "NotImplemented", "not simulated", {}]).to_string(),
+    };
+    json!([3, id, payload]).to_string()
+}

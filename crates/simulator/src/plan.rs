@@ -1,0 +1,194 @@
+//! What happens at one pile on one day: charges with energies, durations, vehicles, and the dirt of real life.
+//!
+//! Used by [`crate::history`] and [`crate::live`]. Drawn from the pile's own random numbers, so that no pile's day depends
+//! on another's.
+
+use jiff::{SignedDuration, Timestamp};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Poisson, StudentT};
+
+use crate::city::{City, SimulatedPile};
+use crate::numbers::{hour, quantile};
+use crate::speaker::Told;
+
+/// Shares of dirty charges (`sessions.md` §1, Dundee).
+const NO_STOP: f64 = 0.004;
+const ZERO: f64 = 0.038;
+const NEGATIVE: f64 = 0.000_4;
+const ABSURD: f64 = 0.000_05;
+const NO_DURATION: f64 = 0.007;
+const OVERLAP: f64 = 0.002;
+
+/// Noise between the two meters of a charge: σ² = σ₀² + (δ/E)², E in kWh (metrology.md §2.1).
+pub(crate) const NOISE: f64 = 0.02;
+pub(crate) const NOISE_KWH: f64 = 0.15;
+
+/// Least time between two charges on a connector.
+const TURN_ROUND: SignedDuration = SignedDuration::from_mins(3);
+
+/// Shanghai is eight hours ahead of UTC all year.
+const LOCAL_AHEAD: SignedDuration = SignedDuration::from_hours(8);
+
+/// One pile's future.
+pub(crate) struct Planner {
+    rng: ChaCha8Rng,
+    /// Where its register stands, Wh.
+    pub(crate) register_wh: i64,
+    free_at: Timestamp,
+}
+
+impl Planner {
+    pub(crate) fn new(city: &City, index: usize) -> Self {
+        let rng = ChaCha8Rng::seed_from_u64(city.seed.wrapping_mul(1_000_003).wrapping_add(index as u64));
+        Self { rng, register_wh: city.piles[index].register_wh, free_at: Timestamp::UNIX_EPOCH }
+    }
+
+    /// The charges that begin within the 24 hours before `end_of_day`, none ending after `limit`.
+    pub(crate) fn day(&mut self, city: &City, index: usize, end_of_day: Timestamp, limit: Timestamp) -> Vec<Told> {
+        let pile = &city.piles[index];
+        let mean = pile.charges_per_month / 30.0;
+        let count = Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.rng)) as u32;
+        let midnight = end_of_day - SignedDuration::from_hours(24);
+        let mut starts: Vec<Timestamp> = (0..count).map(|_| self.arrival(pile, midnight)).collect();
+        starts.sort();
+        starts.into_iter().filter_map(|start| self.charge(city, pile, start, limit)).collect()
+    }
+
+    fn arrival(&mut self, pile: &SimulatedPile, midnight: Timestamp) -> Timestamp {
+        let local = SignedDuration::from_hours(i64::from(hour(pile.power.arrivals_by_hour(), &mut self.rng)));
+        let offset = (midnight + LOCAL_AHEAD).as_second().rem_euclid(86_400);
+        let hours = (local.as_secs() - offset).rem_euclid(86_400);
+        midnight + SignedDuration::from_secs(hours + self.rng.random_range(0..3600))
+    }
+
+    /// A charge that begins at `start` or when the pile is free; none if it would not end in time.
+    pub(crate) fn charge(
+        &mut self,
+        city: &City,
+        pile: &SimulatedPile,
+        start: Timestamp,
+        limit: Timestamp,
+    ) -> Option<Told> {
+        let overlaps = self.rng.random_bool(OVERLAP);
+        let start = if overlaps { start } else { start.max(self.free_at + TURN_ROUND) };
+        let (energy_kwh, duration) = self.size(pile);
+        let end = start + duration;
+        if limit < end {
+            return None;
+        }
+        self.free_at = self.free_at.max(end);
+        let mut told = self.tell(city, pile, start, end, energy_kwh);
+        self.soil(&mut told);
+        self.register_wh += told.energy_wh.unwrap_or(0);
+        Some(told)
+    }
+
+    /// Energy and time plugged in; longer charges give more, and no pile gives more than its rating allows.
+    fn size(&mut self, pile: &SimulatedPile) -> (f64, SignedDuration) {
+        let rank: f64 = self.rng.random_range(0.0..1.0);
+        let other: f64 = self.rng.random_range(0.0..1.0);
+        let energy_kwh = quantile(pile.power.energy_kwh(), rank);
+        let related = if self.rng.random_bool(0.6) { rank } else { other };
+        let hours = quantile(pile.power.duration_h(), related).max(energy_kwh / (0.92 * pile.power.rated_kw()));
+        (energy_kwh, SignedDuration::from_secs((3600.0 * hours) as i64))
+    }
+
+    fn tell(&mut self, city: &City, pile: &SimulatedPile, start: Timestamp, end: Timestamp, energy_kwh: f64) -> Told {
+        let vehicle = &city.vehicles[self.visitor(city, pile)];
+        let vehicle_wh = if vehicle.tells {
+            Some(vehicle_energy_wh(energy_kwh, pile.error, vehicle.bias, &mut self.rng))
+        } else {
+            None
+        };
+        Told {
+            connector: 1,
+            card: vehicle.card.clone(),
+            start,
+            end: Some(end),
+            register_wh: self.register_wh,
+            energy_wh: Some((1000.0 * energy_kwh).round() as i64),
+            vehicle_wh,
+        }
+    }
+
+    fn visitor(&mut self, city: &City, pile: &SimulatedPile) -> usize {
+        let Some((_, total)) = pile.visitors.last() else {
+            return self.rng.random_range(0..city.vehicles.len());
+        };
+        let at = self.rng.random_range(0.0..*total);
+        let found = pile.visitors.partition_point(|(_, sum)| *sum <= at);
+        pile.visitors[found.min(pile.visitors.len() - 1)].0
+    }
+
+    /// Makes some charges as dirty as real ones are.
+    fn soil(&mut self, told: &mut Told) {
+        let mut lot: f64 = self.rng.random_range(0.0..1.0);
+        let mut drawn = |share: f64| {
+            lot -= share;
+            -share <= lot && lot < 0.0
+        };
+        if drawn(NO_STOP) {
+            told.end = None;
+            told.energy_wh = None;
+        } else if drawn(ZERO) {
+            (told.energy_wh, told.vehicle_wh) = (Some(0), None);
+        } else if drawn(NEGATIVE) {
+            (told.energy_wh, told.vehicle_wh) = (told.energy_wh.map(|wh| -wh / 4), None);
+        } else if drawn(ABSURD) {
+            (told.energy_wh, told.vehicle_wh) = (Some(1_430_000), None);
+        } else if drawn(NO_DURATION) {
+            told.end = Some(told.start);
+        }
+    }
+}
+
+/// What a vehicle's own meter says of a charge, Wh: `E_true · exp(b − ε)` with `E_true = E_registered / (1 + e)`.
+pub(crate) fn vehicle_energy_wh(energy_kwh: f64, pile_error: f64, bias: f64, rng: &mut ChaCha8Rng) -> i64 {
+    let sd = (NOISE.powi(2) + (NOISE_KWH / energy_kwh).powi(2)).sqrt();
+    let noise = sd * StudentT::new(4.0).map_or(0.0, |t| t.sample(rng));
+    (1000.0 * energy_kwh / (1.0 + pile_error) * (bias - noise).exp()).round() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numbers::PowerClass;
+
+    fn month(city: &City) -> Vec<(PowerClass, Told)> {
+        let end: Timestamp = "2026-03-01T00:00:00Z".parse().expect("literal");
+        let mut all = Vec::new();
+        for (index, pile) in city.piles.iter().enumerate() {
+            let mut planner = Planner::new(city, index);
+            for day in (0..30).rev() {
+                let told = planner.day(city, index, end - SignedDuration::from_hours(24 * day), end);
+                all.extend(told.into_iter().map(|told| (pile.power, told)));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn energies_and_dirt_follow_the_published_quantiles() {
+        let month = month(&City::wuxi(3, 400));
+        for power in [PowerClass::Ac7, PowerClass::Dc50] {
+            let mut energies: Vec<f64> = month
+                .iter()
+                .filter(|(of, told)| *of == power && told.energy_wh.is_some_and(|wh| 0 < wh && wh < 100_000))
+                .map(|(_, told)| told.energy_wh.unwrap_or(0) as f64 / 1000.0)
+                .collect();
+            energies.sort_by(f64::total_cmp);
+            for (p, expected) in [(0.25, 0.25), (0.5, 0.5), (0.9, 0.9)] {
+                let found = energies[(p * energies.len() as f64) as usize];
+                let expected = quantile(power.energy_kwh(), expected);
+                assert!((found / expected - 1.0).abs() < 0.08, "{power:?} {p}: {found} against {expected}");
+            }
+        }
+        let share = |count: usize| count as f64 / month.len() as f64;
+        let zero = share(month.iter().filter(|(_, told)| told.energy_wh == Some(0)).count());
+        assert!((0.03..0.046).contains(&zero), "{zero}");
+        let no_stop = share(month.iter().filter(|(_, told)| told.end.is_none()).count());
+        assert!((0.002..0.006).contains(&no_stop), "{no_stop}");
+        assert!((30_000..70_000).contains(&month.len()), "{}", month.len());
+    }
+}
