@@ -8,6 +8,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal, Normal};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use veripile_pile::{
     AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station, StationId,
 };
@@ -73,6 +74,8 @@ pub struct SimulatedPile {
     pub protocol: Protocol,
     /// Charges in a month, on average.
     pub charges_per_month: f64,
+    /// Whether it stands still: no charges.
+    pub out_of_use: bool,
     pub(crate) identity: Identity,
     pub(crate) writes_kwh: bool,
     /// Register at the beginning of the history, Wh.
@@ -105,6 +108,13 @@ pub struct City {
     pub piles: Vec<SimulatedPile>,
     /// Vehicles.
     pub vehicles: Vec<SimulatedVehicle>,
+}
+
+impl SimulatedPile {
+    /// Whether its true error is well beyond what its class permits.
+    fn is_bad(&self) -> bool {
+        100.0 * self.error.abs() > 1.1 * self.pile.class.0.to_f64().unwrap_or(2.0)
+    }
 }
 
 impl City {
@@ -167,6 +177,7 @@ impl City {
             protocol: if rng.random_bool(0.6) { Protocol::V16 } else { Protocol::V201 },
             charges_per_month: quantile(power.charges_per_month(), rng.random_range(0.0..1.0)),
             identity,
+            out_of_use: index % 100 == 57,
             writes_kwh: rng.random_bool(0.5),
             register_wh: rng.random_range(50_000..90_000_000),
             visitors: Vec::new(),
@@ -221,8 +232,8 @@ impl City {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0xAC75);
         let mut order: Vec<usize> = (0..self.piles.len()).collect();
         order.shuffle(&mut rng);
-        let (bad, good): (Vec<usize>, Vec<usize>) =
-            order.into_iter().partition(|index| self.piles[*index].error.abs() > 0.015);
+        order.retain(|index| !self.piles[*index].out_of_use);
+        let (bad, good): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|index| self.piles[*index].is_bad());
         let anchors = self.draw_anchors(&good);
         let mut acts = Vec::new();
         for index in good.iter().chain(&bad) {
@@ -244,9 +255,10 @@ impl City {
                 }
             }
         }
-        for (index, pile) in good.iter().rev().filter(|pile| !anchors.contains(pile)).take(4).enumerate() {
+        for index in (0..self.piles.len()).filter(|index| self.piles[*index].out_of_use) {
             let number = format!("模拟停〔2026〕{:03}号", index + 1);
-            acts.push((self.id(*pile), act(ActKind::UseStopped, &number, "陈停", now - days(10), None)));
+            let stopped = now - days(i64::from(history_days) + 10);
+            acts.push((self.id(index), act(ActKind::UseStopped, &number, "陈停", stopped, None)));
         }
         acts
     }
@@ -347,7 +359,7 @@ mod tests {
         let city = City::wuxi(7, 400);
         let counts = (city.operators.len(), city.stations.len(), city.piles.len(), city.vehicles.len());
         assert_eq!(counts, (5, 40, 400, 3000));
-        let bad = city.piles.iter().filter(|pile| pile.error.abs() > 0.015).count();
+        let bad = city.piles.iter().filter(|pile| pile.is_bad()).count();
         assert!((6..60).contains(&bad), "{bad}");
         let acts = city.acts("2026-03-01T00:00:00Z".parse().expect("literal"), 30);
         assert_eq!(acts.iter().filter(|(_, act)| act.result.is_some()).count(), ANCHORS);

@@ -31,14 +31,14 @@ pub struct Fleet {
     pub(crate) lives: Vec<Life>,
 }
 
-/// Connects every pile of a city.
-pub async fn connect(city: Arc<City>, line: &Line) -> Result<Fleet, SimulatorError> {
+/// Connects every pile of a city; its life is told from `from` on.
+pub async fn connect(city: Arc<City>, line: &Line, from: Timestamp) -> Result<Fleet, SimulatorError> {
     let mut tasks = JoinSet::new();
     let run = format!("{}", Timestamp::now().as_second());
     for (index, simulated) in city.piles.iter().enumerate() {
         let link = Link::new(line.clone(), simulated.pile.pile_id.to_string(), simulated.protocol);
         let mut speaker = Speaker::new(link, simulated.writes_kwh, run.clone());
-        let (identity, planner) = (simulated.identity.clone(), Planner::new(&city, index));
+        let (identity, planner) = (simulated.identity.clone(), Planner::new(&city, index, from));
         tasks.spawn(async move {
             speaker.boot(&identity).await?;
             Ok(Life { index, speaker, planner })

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::ledger::{Entry, Ledger};
 use crate::{Progress, Protocol, SimulatorError};
@@ -27,6 +28,13 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(2);
 
 /// How long a charger waits for an answer before it takes the connection for dead.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Read buffer of a connection: answers are short, and there are hundreds of connections.
+const BUFFER_BYTES: usize = 4096;
+
+/// Times a refused message is sent again (OCPP's `TransactionMessageAttempts`), and the wait between.
+const ATTEMPTS: u32 = 5;
+const RETRY_WAIT: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -93,9 +101,14 @@ impl Link {
         let id = self.next_id.to_string();
         self.next_id += 1;
         let text = json!([2, id, action, payload]).to_string();
+        let mut attempts = 1;
         loop {
             self.ensure_connected().await?;
             match self.exchange(&id, &text).await {
+                Ok(Answer::Refused) if attempts < ATTEMPTS => {
+                    attempts += 1;
+                    tokio::time::sleep(RETRY_WAIT).await;
+                }
                 Ok(answer) => {
                     self.note(&answer, action, &id, transaction, device_time);
                     return Ok(answer);
@@ -109,10 +122,13 @@ impl Link {
     }
 
     fn note(&self, answer: &Answer, action: &str, message_id: &str, transaction: &str, device_time: &str) {
-        if *answer == Answer::Refused {
+        let Answer::Result(result) = answer else {
             Progress::count(&self.line.progress.refused);
             return;
-        }
+        };
+        // The id of a 1.6 charge is in the answer to its start.
+        let issued = result.get("transactionId").map(ToString::to_string);
+        let transaction = issued.as_deref().unwrap_or(transaction);
         Progress::count(&self.line.progress.acknowledged);
         if let Some(ledger) = &self.line.ledger {
             let (pile_id, protocol) = (self.identity.as_str(), self.protocol.name());
@@ -210,7 +226,9 @@ impl Link {
             format!("{}/{identity}", self.line.url).into_client_request().map_err(|error| error.to_string())?;
         let protocol = HeaderValue::from_static(self.protocol.name());
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
-        let (socket, _) = connect_async(request).await.map_err(|error| error.to_string())?;
+        let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
+        let connected = connect_async_with_config(request, Some(config), true).await;
+        let (socket, _) = connected.map_err(|error| error.to_string())?;
         self.socket = Some(socket);
         if let Some(payload) = self.boot.clone() {
             let id = format!("boot{}", self.next_id);

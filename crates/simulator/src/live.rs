@@ -49,6 +49,9 @@ async fn live(city: Arc<City>, mut life: Life) -> Result<(), SimulatorError> {
     // Some piles are in the middle of a charge when we begin to look.
     let mut wait = rng.random_range(0.0..1.0) * busy_hours * 3600.0 * 0.5;
     life.speaker.status(1, false).await?;
+    if pile.out_of_use {
+        return idle(&mut life, Duration::from_secs(u64::from(u32::MAX))).await;
+    }
     while !life.speaker.link.is_stopping() {
         idle(&mut life, Duration::from_secs_f64(wait)).await?;
         if life.speaker.link.is_stopping() {

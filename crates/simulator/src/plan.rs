@@ -24,11 +24,20 @@ const OVERLAP: f64 = 0.002;
 pub(crate) const NOISE: f64 = 0.02;
 pub(crate) const NOISE_KWH: f64 = 0.15;
 
+/// Noise is cut here: in a charge of a few Wh the vehicle's meter says nothing, but it is no astronomical number.
+const NOISE_MAX: f64 = 1.0;
+
 /// Least time between two charges on a connector.
 const TURN_ROUND: SignedDuration = SignedDuration::from_mins(3);
 
 /// Shanghai is eight hours ahead of UTC all year.
 const LOCAL_AHEAD: SignedDuration = SignedDuration::from_hours(8);
+
+/// Day (since 1970) on which the simulated meters were new: 2025-01-01.
+const REGISTERS_BEGAN_DAY: i64 = 20_089;
+
+/// More than any simulated pile delivers in a day, Wh.
+const DAILY_MAX_WH: i64 = 1_000_000;
 
 /// One pile's future.
 pub(crate) struct Planner {
@@ -39,14 +48,21 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    pub(crate) fn new(city: &City, index: usize) -> Self {
+    /// The future from `from` on. The register stands higher the later that is, so that a simulation begun anew goes on
+    /// above where an earlier one ended.
+    pub(crate) fn new(city: &City, index: usize, from: Timestamp) -> Self {
         let rng = ChaCha8Rng::seed_from_u64(city.seed.wrapping_mul(1_000_003).wrapping_add(index as u64));
-        Self { rng, register_wh: city.piles[index].register_wh, free_at: Timestamp::UNIX_EPOCH }
+        let days = from.as_second() / 86_400 - REGISTERS_BEGAN_DAY;
+        let register_wh = city.piles[index].register_wh + days * DAILY_MAX_WH;
+        Self { rng, register_wh, free_at: Timestamp::UNIX_EPOCH }
     }
 
     /// The charges that begin within the 24 hours before `end_of_day`, none ending after `limit`.
     pub(crate) fn day(&mut self, city: &City, index: usize, end_of_day: Timestamp, limit: Timestamp) -> Vec<Told> {
         let pile = &city.piles[index];
+        if pile.out_of_use {
+            return Vec::new();
+        }
         let mean = pile.charges_per_month / 30.0;
         let count = Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.rng)) as u32;
         let midnight = end_of_day - SignedDuration::from_hours(24);
@@ -146,7 +162,7 @@ impl Planner {
 /// What a vehicle's own meter says of a charge, Wh: `E_true · exp(b − ε)` with `E_true = E_registered / (1 + e)`.
 pub(crate) fn vehicle_energy_wh(energy_kwh: f64, pile_error: f64, bias: f64, rng: &mut ChaCha8Rng) -> i64 {
     let sd = (NOISE.powi(2) + (NOISE_KWH / energy_kwh).powi(2)).sqrt();
-    let noise = sd * StudentT::new(4.0).map_or(0.0, |t| t.sample(rng));
+    let noise = (sd * StudentT::new(4.0).map_or(0.0, |t| t.sample(rng))).clamp(-NOISE_MAX, NOISE_MAX);
     (1000.0 * energy_kwh / (1.0 + pile_error) * (bias - noise).exp()).round() as i64
 }
 
@@ -159,7 +175,7 @@ mod tests {
         let end: Timestamp = "2026-03-01T00:00:00Z".parse().expect("literal");
         let mut all = Vec::new();
         for (index, pile) in city.piles.iter().enumerate() {
-            let mut planner = Planner::new(city, index);
+            let mut planner = Planner::new(city, index, end);
             for day in (0..30).rev() {
                 let told = planner.day(city, index, end - SignedDuration::from_hours(24 * day), end);
                 all.extend(told.into_iter().map(|told| (pile.power, told)));

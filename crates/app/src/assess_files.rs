@@ -1,0 +1,392 @@
+//! `veripile assess` on files: charges, piles and anchors as CSV in, estimates as CSV out, no database.
+//!
+//! Called by the command line. It never prints: the caller shows the [`ExitSummary`]. Nothing is left in the folder unless the
+//! whole run succeeded. The same rows in another order give the same estimates, byte for byte.
+
+mod charges;
+mod reference;
+mod results;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact, assess};
+use veripile_metrology::comparison::Settings;
+use veripile_pile::{AccuracyClass, Estimate, PileId, RemoteVerdict};
+
+use charges::{COVARIATES, ChargeRow, Charges};
+use reference::{AnchorRow, Plate};
+use results::Folder;
+use rows::FileFacts;
+
+/// Arguments of `veripile assess`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct AssessArgs {
+    /// Charges, CSV or CSV.gz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) charges: PathBuf,
+    /// Piles with kind and accuracy class; without it every pile of the charges counts as class 2
+    #[arg(long, value_name = "FILE")]
+    pub(crate) piles: Option<PathBuf>,
+    /// On-site results that give the estimates their level; without them only differences can be told
+    #[arg(long, value_name = "FILE")]
+    pub(crate) anchors: Option<PathBuf>,
+    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of both]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<Timestamp>,
+    /// Folder for estimates.csv, vehicles.csv, rejected.csv and run.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// What a finished run did, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExitSummary {
+    /// Piles by verdict, in the order of [`VERDICTS`].
+    pub(crate) piles: [usize; 4],
+    /// Charges compared, set aside and rejected.
+    pub(crate) charges: [u64; 3],
+    /// Where the results are.
+    pub(crate) folder: PathBuf,
+}
+
+/// Every verdict, in the order of the summary.
+const VERDICTS: [RemoteVerdict; 4] = [
+    RemoteVerdict::Conform,
+    RemoteVerdict::Nonconform,
+    RemoteVerdict::Undecided,
+    RemoteVerdict::NotComparable,
+];
+
+impl fmt::Display for ExitSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [conform, nonconform, undecided, not_comparable] = self.piles;
+        let [compared, set_aside, rejected] = self.charges;
+        writeln!(
+            f,
+            "充电桩 piles: 合格 conform {conform} · 超差 nonconform {nonconform} · 待定 undecided {undecided} · 不可比 not comparable {not_comparable}"
+        )?;
+        writeln!(
+            f,
+            "充电 charges: 参与比对 compared {compared} · 未参与 set aside {set_aside} · 拒收 rejected {rejected}"
+        )?;
+        write!(f, "结果 results: {}", self.folder.display())
+    }
+}
+
+/// Files read, and how long each step took.
+struct Inputs {
+    charges: Charges,
+    plates: Option<BTreeMap<PileId, Plate>>,
+    anchors: Vec<AnchorRow>,
+    files: Vec<(&'static str, FileFacts)>,
+}
+
+/// The evidence, and what was left out of it and why.
+struct Prepared {
+    evidence: Evidence,
+    vehicles: Vec<(String, Option<String>)>,
+    set_aside: BTreeMap<&'static str, u64>,
+    later_anchors: usize,
+}
+
+/// Assesses. Errors name file, line and column and the next step, and leave no result.
+pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
+    let folder = Folder::prepare(&args.out)?;
+    let started = Instant::now();
+    let inputs = read(args, &folder)?;
+    let read_in = started.elapsed();
+    let prepared = prepare(args.as_of, &inputs);
+    let spinner = ProgressBar::new_spinner().with_message("比对 comparing");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let settings = Settings::default();
+    let assessed = assess(&prepared.evidence, &settings);
+    spinner.finish_and_clear();
+    let assessment = assessed?;
+    let assessed_in = started.elapsed();
+    write_estimates(&folder, &assessment)?;
+    write_vehicles(&folder, &prepared, &assessment)?;
+    let mut run = facts(&inputs, &prepared, &assessment, &settings);
+    run["timings_s"] = json!({
+        "read": read_in.as_secs_f64(),
+        "assess": (assessed_in.checked_sub(read_in).unwrap_or_default()).as_secs_f64(),
+        "total": started.elapsed().as_secs_f64(),
+    });
+    let mut file = folder.file("run.json")?;
+    serde_json::to_writer_pretty(&mut file, &run)?;
+    file.flush().context("run.json: cannot be written")?;
+    drop(file);
+    folder.publish()?;
+    Ok(summary(args, &inputs, &prepared, &assessment))
+}
+
+fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
+    let mut files = Vec::new();
+    let mut plates = None;
+    if let Some(path) = &args.piles {
+        let (piles, facts) = reference::read_piles(path)?;
+        plates = Some(piles);
+        files.push(("piles", facts));
+    }
+    let mut anchors = Vec::new();
+    if let Some(path) = &args.anchors {
+        let (rows, facts) = reference::read_anchors(path)?;
+        anchors = rows;
+        files.push(("anchors", facts));
+    }
+    let mut rejected = folder.csv("rejected.csv", &["line", "reason", "row"])?;
+    let mut reject = |line: u64, reason: &str, row: &str| {
+        rejected
+            .write_record([line.to_string().as_str(), reason, row])
+            .context("rejected.csv: cannot be written")
+    };
+    let (charges, facts) = charges::read(&args.charges, &mut reject)?;
+    results::finish(rejected).context("rejected.csv")?;
+    files.push(("charges", facts));
+    Ok(Inputs { charges, plates, anchors, files })
+}
+
+/// Puts the evidence in an order of its own: piles, vehicles and models by name, charges by vehicle, pile and time.
+fn prepare(as_of: Option<Timestamp>, inputs: &Inputs) -> Prepared {
+    let charges = &inputs.charges;
+    let as_of = as_of.unwrap_or_else(|| latest(inputs));
+    let piles = piles(inputs);
+    let pile_at: BTreeMap<&PileId, usize> =
+        piles.iter().enumerate().map(|(at, pile)| (&pile.pile_id, at)).collect();
+    let pile_numbers: Vec<usize> = charges.piles.iter().map(|id| pile_at[id]).collect();
+    let mut by_name: Vec<usize> = (0..charges.vehicles.len()).collect();
+    by_name.sort_by(|a, b| charges.vehicles[*a].cmp(&charges.vehicles[*b]));
+    let mut vehicle_numbers = vec![0; by_name.len()];
+    by_name.iter().enumerate().for_each(|(at, vehicle)| vehicle_numbers[*vehicle] = at);
+    let vehicles: Vec<_> =
+        by_name.iter().map(|at| (charges.vehicles[*at].clone(), charges.models[*at].clone())).collect();
+    let models: BTreeSet<&str> = vehicles.iter().filter_map(|(_, model)| model.as_deref()).collect();
+    let model_at: BTreeMap<&str, usize> = models.iter().enumerate().map(|(at, model)| (*model, at)).collect();
+
+    let used: Vec<usize> = (0..COVARIATES.len())
+        .filter(|at| charges.rows.iter().any(|row| row.covariates[*at].is_finite()))
+        .collect();
+    let mut set_aside = BTreeMap::new();
+    let mut comparable = Vec::with_capacity(charges.rows.len());
+    for row in &charges.rows {
+        match comparable_charge(row, as_of, &pile_numbers, &vehicle_numbers, &used) {
+            Ok(charge) => comparable.push(charge),
+            Err(reason) => *set_aside.entry(reason).or_insert(0) += 1,
+        }
+    }
+    comparable.sort_by(order);
+    let anchor = |row: &AnchorRow| Anchor {
+        pile: pile_at[&row.pile_id],
+        at: row.at,
+        error_percent: row.error_percent,
+        expanded_uncertainty_percent: row.expanded_uncertainty_percent,
+        coverage_factor: row.coverage_factor,
+    };
+    let anchors = inputs.anchors.iter().map(anchor).collect();
+    let evidence = Evidence {
+        as_of,
+        vehicle_models: vehicles
+            .iter()
+            .map(|(_, model)| model.as_deref().map(|model| model_at[model]))
+            .collect(),
+        models: models.len(),
+        covariates: used.iter().map(|at| COVARIATES[*at]).collect(),
+        charges: comparable,
+        anchors,
+        piles,
+    };
+    let later_anchors = inputs.anchors.iter().filter(|anchor| as_of < anchor.at).count();
+    Prepared { evidence, vehicles, set_aside, later_anchors }
+}
+
+/// The latest charge or anchor; nothing depends on it where there is neither.
+fn latest(inputs: &Inputs) -> Timestamp {
+    let charges = inputs.charges.rows.iter().map(|row| row.ended_at);
+    charges.chain(inputs.anchors.iter().map(|anchor| anchor.at)).max().unwrap_or_default()
+}
+
+/// Every pile of the piles file, and every other that a charge or an anchor names, by name.
+fn piles(inputs: &Inputs) -> Vec<PileFact> {
+    let mut plates = inputs.plates.clone().unwrap_or_default();
+    for pile_id in inputs.charges.piles.iter().chain(inputs.anchors.iter().map(|anchor| &anchor.pile_id)) {
+        plates.entry(pile_id.clone()).or_insert((None, AccuracyClass::ASSUMED));
+    }
+    plates.into_iter().map(|(pile_id, (kind, class))| PileFact { pile_id, kind, class }).collect()
+}
+
+/// A row as evidence, or why it says nothing.
+fn comparable_charge(
+    row: &ChargeRow,
+    as_of: Timestamp,
+    piles: &[usize],
+    vehicles: &[usize],
+    covariates: &[usize],
+) -> Result<ComparableCharge, &'static str> {
+    let energy_vehicle_kwh = row.energy_vehicle_kwh.ok_or("vehicle_energy_missing")?;
+    let vehicle = row.vehicle.ok_or("vehicle_unknown")?;
+    if as_of < row.ended_at {
+        return Err("after_as_of");
+    }
+    Ok(ComparableCharge {
+        pile: piles[row.pile],
+        vehicle: vehicles[vehicle],
+        ended_at: row.ended_at,
+        energy_pile_kwh: row.energy_pile_kwh,
+        energy_vehicle_kwh,
+        covariates: covariates.iter().map(|at| row.covariates[*at]).collect(),
+    })
+}
+
+/// A total order of charges by content, so that the order of rows in the file cannot show; equal charges are interchangeable.
+fn order(a: &ComparableCharge, b: &ComparableCharge) -> std::cmp::Ordering {
+    let key = |charge: &ComparableCharge| {
+        (charge.vehicle, charge.pile, charge.ended_at, charge.energy_pile_kwh, charge.energy_vehicle_kwh)
+    };
+    key(a).cmp(&key(b)).then_with(|| {
+        let pairs = a.covariates.iter().zip(&b.covariates);
+        pairs.map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    })
+}
+
+fn write_estimates(folder: &Folder, assessment: &Assessment) -> Result<()> {
+    const HEADER: [&str; 10] = [
+        "pile_id",
+        "component",
+        "grounded",
+        "charges",
+        "error_percent",
+        "standard_uncertainty_percent",
+        "lower95_percent",
+        "upper95_percent",
+        "probability_conform",
+        "verdict",
+    ];
+    let mut writer = folder.csv("estimates.csv", &HEADER)?;
+    for (pile_id, estimate) in &assessment.estimates {
+        writer.write_record(estimate_row(pile_id, estimate)).context("estimates.csv: cannot be written")?;
+    }
+    results::finish(writer).context("estimates.csv")
+}
+
+fn estimate_row(pile_id: &PileId, estimate: &Estimate) -> [String; 10] {
+    let interval = estimate.interval95();
+    [
+        pile_id.to_string(),
+        estimate.component.to_string(),
+        estimate.grounded.to_string(),
+        estimate.charges.to_string(),
+        percent(estimate.error),
+        percent(estimate.standard_uncertainty),
+        percent(interval.map(|(lower, _)| lower)),
+        percent(interval.map(|(_, upper)| upper)),
+        estimate.probability_conform.map(|p| format!("{p:.6}")).unwrap_or_default(),
+        estimate.verdict.word().to_owned(),
+    ]
+}
+
+fn write_vehicles(folder: &Folder, prepared: &Prepared, assessment: &Assessment) -> Result<()> {
+    const HEADER: [&str; 7] = [
+        "vehicle_id",
+        "model",
+        "component",
+        "grounded",
+        "charges",
+        "bias_percent",
+        "standard_uncertainty_percent",
+    ];
+    let mut writer = folder.csv("vehicles.csv", &HEADER)?;
+    for ((vehicle_id, model), estimate) in prepared.vehicles.iter().zip(&assessment.vehicles) {
+        let number = |text: fn(&veripile_assessment::VehicleEstimate) -> String| estimate.as_ref().map(text);
+        writer
+            .write_record([
+                vehicle_id.clone(),
+                model.clone().unwrap_or_default(),
+                number(|found| found.component.to_string()).unwrap_or_default(),
+                number(|found| found.grounded.to_string()).unwrap_or_default(),
+                number(|found| found.charges.to_string()).unwrap_or_else(|| "0".to_owned()),
+                percent(estimate.map(|found| found.bias)),
+                percent(estimate.map(|found| found.standard_uncertainty)),
+            ])
+            .context("vehicles.csv: cannot be written")?;
+    }
+    results::finish(writer).context("vehicles.csv")
+}
+
+/// Percent with six decimals: a hundredth of the best uncertainty reached has four.
+fn percent(fraction: Option<f64>) -> String {
+    fraction.map(|value| format!("{:.6}", 100.0 * value)).unwrap_or_default()
+}
+
+/// Everything `run.json` tells, but for the timings.
+fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings: &Settings) -> Value {
+    let file = |(role, facts): &(&str, FileFacts)| json!({ "role": role, "name": facts.name, "bytes": facts.bytes, "sha256": facts.sha256 });
+    let verdicts = count_verdicts(assessment);
+    let rules: BTreeSet<&str> =
+        assessment.estimates.iter().map(|(_, estimate)| estimate.rule.as_str()).collect();
+    let charges = &inputs.charges;
+    json!({
+        "software": { "name": "veripile", "version": env!("CARGO_PKG_VERSION") },
+        "as_of": prepared.evidence.as_of.to_string(),
+        "inputs": inputs.files.iter().map(file).collect::<Vec<_>>(),
+        "settings": {
+            "noise": settings.noise,
+            "noise_kwh": settings.noise_size,
+            "vehicle_sd": settings.traveller_sd,
+            "model_sd": settings.model_sd,
+            "common_sd": settings.common_sd,
+            "covariate_sd": settings.covariate_sd,
+            "covariates": prepared.evidence.covariates,
+        },
+        "rules": rules,
+        "counts": {
+            "rows": charges.read,
+            "rejected": charges.rejected,
+            "set_aside": set_aside(prepared, assessment),
+            "compared": assessment.facts.charges,
+            "covariates_unbelievable": charges.unbelievable_covariates,
+            "piles": prepared.evidence.piles.len(),
+            "vehicles": prepared.vehicles.len(),
+            "anchors": inputs.anchors.len(),
+            "anchors_after_as_of": prepared.later_anchors,
+            "verdicts": VERDICTS.iter().zip(verdicts).map(|(v, n)| (v.word(), n)).collect::<BTreeMap<_, _>>(),
+        },
+        "fit": assessment.facts,
+    })
+}
+
+/// Good rows that were not compared, by reason: ours and the assessment's.
+fn set_aside(prepared: &Prepared, assessment: &Assessment) -> BTreeMap<&'static str, u64> {
+    let mut all = prepared.set_aside.clone();
+    for (reason, count) in &assessment.facts.screened {
+        *all.entry(reason).or_insert(0) += *count as u64;
+    }
+    all
+}
+
+fn count_verdicts(assessment: &Assessment) -> [usize; 4] {
+    VERDICTS.map(|verdict| {
+        assessment.estimates.iter().filter(|(_, estimate)| estimate.verdict == verdict).count()
+    })
+}
+
+fn summary(args: &AssessArgs, inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> ExitSummary {
+    ExitSummary {
+        piles: count_verdicts(assessment),
+        charges: [
+            assessment.facts.charges as u64,
+            set_aside(prepared, assessment).values().sum(),
+            inputs.charges.rejected.values().sum(),
+        ],
+        folder: args.out.clone(),
+    }
+}

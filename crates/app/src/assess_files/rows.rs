@@ -1,0 +1,348 @@
+//! Rows of a CSV file: streamed, with physical line numbers and each row's text exactly as it stands in the file.
+//!
+//! Called by the readers beside it. Understands byte-order mark, CRLF, quoted newlines and gzip (by its first bytes).
+//! It never skips what it cannot read: such a file is an error that names line and column. The `csv` crate is not used for
+//! reading, as it gives neither the verbatim text of a row nor its line after blank lines.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use anyhow::{Context, Result, bail};
+use flate2::bufread::MultiGzDecoder;
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest, Sha256};
+
+/// A row is at most this long, bytes. Real rows have a few hundred; a longer one is a quote that was never closed.
+const ROW_BYTES_MAX: u64 = 1 << 20;
+
+/// Buffer of the file, bytes: few system calls, little memory.
+const BUFFER_BYTES: usize = 1 << 17;
+
+/// First bytes of a gzip file.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// An open file, its header read.
+pub(crate) struct Rows {
+    name: String,
+    input: Box<dyn BufRead>,
+    seen: Rc<RefCell<Seen>>,
+    bar: ProgressBar,
+    columns: Vec<String>,
+    /// Physical lines read so far.
+    lines: u64,
+    raw: Vec<u8>,
+}
+
+/// What a file was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileFacts {
+    /// Name without folder.
+    pub(crate) name: String,
+    /// Bytes on disk.
+    pub(crate) bytes: u64,
+    /// SHA-256 of these, hexadecimal.
+    pub(crate) sha256: String,
+}
+
+/// One row. Kept by the caller and filled again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    /// Physical line it starts on; the header is line 1.
+    pub(crate) line: u64,
+    /// As in the file, without the line end.
+    pub(crate) text: String,
+    values: String,
+    ends: Vec<usize>,
+}
+
+impl Rows {
+    /// Opens a file and reads its header; every one of `required` must be there, once.
+    pub(crate) fn open(path: &Path, required: &[&str]) -> Result<Self> {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let file = File::open(path)
+            .with_context(|| format!("{}: cannot be opened; check the path", path.display()))?;
+        let bar = ProgressBar::new(file.metadata().map_or(0, |facts| facts.len()));
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {bytes}/{total_bytes} {eta}");
+        bar.set_style(style.context("the template is valid")?);
+        bar.set_prefix(name.clone());
+        let seen = Rc::new(RefCell::new(Seen { hash: Sha256::new(), bytes: 0 }));
+        let watched = Watched { file, seen: Rc::clone(&seen), bar: bar.clone() };
+        let mut plain = BufReader::with_capacity(BUFFER_BYTES, watched);
+        let start = plain.fill_buf().with_context(|| format!("{name}: cannot be read"))?;
+        let input: Box<dyn BufRead> = if start.starts_with(&GZIP_MAGIC) {
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain)))
+        } else {
+            Box::new(plain)
+        };
+        let mut rows = Self { name, input, seen, bar, columns: Vec::new(), lines: 0, raw: Vec::new() };
+        rows.read_header(required)?;
+        Ok(rows)
+    }
+
+    fn read_header(&mut self, required: &[&str]) -> Result<()> {
+        let mut header = Row::default();
+        if !self.next(&mut header)? {
+            bail!(
+                "{}: the file is empty; its first line must name the columns: {}",
+                self.name,
+                required.join(",")
+            );
+        }
+        self.columns =
+            (0..header.ends.len()).map(|at| header.field(at).trim().to_ascii_lowercase()).collect();
+        for name in required {
+            match self.columns.iter().filter(|column| column == name).count() {
+                1 => {}
+                0 => bail!(
+                    "{}, line {}: the column `{name}` is missing (found: {}); add it, separated by commas",
+                    self.name,
+                    header.line,
+                    self.columns.join(",")
+                ),
+                _ => {
+                    bail!("{}, line {}: the column `{name}` stands twice; remove one", self.name, header.line)
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The file's name without folder.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Position of a column.
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+
+    /// Number of columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Reads the next row that is not blank; false at the end of the file.
+    pub(crate) fn next(&mut self, row: &mut Row) -> Result<bool> {
+        loop {
+            row.line = self.lines + 1;
+            if !self.read_raw()? {
+                self.bar.finish_and_clear();
+                return Ok(false);
+            }
+            let text = std::str::from_utf8(&self.raw)
+                .map_err(|error| self.not_utf8(row.line, error.valid_up_to()))?;
+            let text = if row.line == 1 { text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text) } else { text };
+            let text = text.strip_suffix('\n').unwrap_or(text);
+            let text = text.strip_suffix('\r').unwrap_or(text);
+            if !text.trim().is_empty() {
+                row.fill(text);
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Reads physical lines until no quote is open; false at the end of the file.
+    fn read_raw(&mut self) -> Result<bool> {
+        self.raw.clear();
+        let first = self.lines + 1;
+        loop {
+            let room = ROW_BYTES_MAX.saturating_sub(self.raw.len() as u64);
+            let read = self.input.by_ref().take(room).read_until(b'\n', &mut self.raw);
+            let read = read.with_context(|| {
+                format!(
+                    "{}, line {}: the file breaks off or is damaged; fetch it again",
+                    self.name,
+                    self.lines + 1
+                )
+            })?;
+            let open = quote_is_open(&self.raw);
+            let whole_line = self.raw.ends_with(b"\n");
+            if read == 0 && self.raw.is_empty() {
+                return Ok(false);
+            }
+            if (open && read == 0) || (!whole_line && self.raw.len() as u64 >= ROW_BYTES_MAX) {
+                bail!(
+                    "{}, line {first}, column {}: {}; close the quote or remove it",
+                    self.name,
+                    last_quote(&self.raw),
+                    if open { "a quote is opened and never closed" } else { "the row is longer than 1 MiB" }
+                );
+            }
+            self.lines += u64::from(read > 0);
+            if !open {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn not_utf8(&self, first: u64, valid: usize) -> anyhow::Error {
+        let good = &self.raw[..valid];
+        let line = first + good.split(|byte| *byte == b'\n').count() as u64 - 1;
+        let start = good.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&good[start..]).chars().count() + 1;
+        anyhow::anyhow!(
+            "{}, line {line}, column {column}: the text is not UTF-8; save the file as UTF-8",
+            self.name
+        )
+    }
+
+    /// What the file was. To be asked after its last row.
+    pub(crate) fn facts(&self) -> FileFacts {
+        let seen = self.seen.borrow();
+        FileFacts {
+            name: self.name.clone(),
+            bytes: seen.bytes,
+            sha256: hex::encode(seen.hash.clone().finalize()),
+        }
+    }
+}
+
+impl Row {
+    fn fill(&mut self, text: &str) {
+        self.text.clear();
+        self.text.push_str(text);
+        self.values.clear();
+        self.ends.clear();
+        let mut rest = text;
+        loop {
+            rest = match rest.strip_prefix('"') {
+                Some(quoted) => self.take_quoted(quoted),
+                None => self.take_plain(rest),
+            };
+            self.ends.push(self.values.len());
+            match rest.strip_prefix(',') {
+                Some(next) => rest = next,
+                None => return,
+            }
+        }
+    }
+
+    fn take_plain<'a>(&mut self, rest: &'a str) -> &'a str {
+        let end = rest.find(',').unwrap_or(rest.len());
+        self.values.push_str(&rest[..end]);
+        &rest[end..]
+    }
+
+    fn take_quoted<'a>(&mut self, mut rest: &'a str) -> &'a str {
+        while let Some(end) = rest.find('"') {
+            self.values.push_str(&rest[..end]);
+            rest = &rest[end + 1..];
+            match rest.strip_prefix('"') {
+                Some(more) => {
+                    self.values.push('"');
+                    rest = more;
+                }
+                None => return self.take_plain(rest),
+            }
+        }
+        self.values.push_str(rest);
+        ""
+    }
+
+    /// Number of fields.
+    pub(crate) fn fields(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A field without surrounding blanks; empty where the row has none.
+    pub(crate) fn field(&self, at: usize) -> &str {
+        let start = if at == 0 { Some(0) } else { self.ends.get(at - 1).copied() };
+        match (start, self.ends.get(at)) {
+            (Some(start), Some(end)) => self.values[start..*end].trim(),
+            _ => "",
+        }
+    }
+
+    /// A field that may have no column.
+    pub(crate) fn optional(&self, at: Option<usize>) -> &str {
+        at.map_or("", |at| self.field(at))
+    }
+}
+
+/// Whether the text ends inside a quoted field. A quote opens a field only at its start.
+fn quote_is_open(raw: &[u8]) -> bool {
+    enum At {
+        Start,
+        Plain,
+        Quoted,
+        Closed,
+    }
+    let mut at = At::Start;
+    for byte in raw {
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Closed,
+            (At::Quoted, _) | (At::Start | At::Closed, b'"') => At::Quoted,
+            (_, b',') => At::Start,
+            _ => At::Plain,
+        };
+    }
+    matches!(at, At::Quoted)
+}
+
+/// Column of the last quote, counted in characters of the row.
+fn last_quote(raw: &[u8]) -> usize {
+    let at = raw.iter().rposition(|byte| *byte == b'"').unwrap_or(0);
+    String::from_utf8_lossy(&raw[..at]).chars().count() + 1
+}
+
+struct Seen {
+    hash: Sha256,
+    bytes: u64,
+}
+
+/// A file whose bytes are hashed and counted as they are read.
+struct Watched {
+    file: File,
+    seen: Rc<RefCell<Seen>>,
+    bar: ProgressBar,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        let mut seen = self.seen.borrow_mut();
+        seen.hash.update(&buffer[..read]);
+        seen.bytes += read as u64;
+        self.bar.set_position(seen.bytes);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(text: &str) -> Vec<String> {
+        let mut row = Row::default();
+        row.fill(text);
+        (0..row.fields()).map(|at| row.field(at).to_owned()).collect()
+    }
+
+    #[test]
+    fn fields_are_split_as_rfc_4180_says() {
+        assert_eq!(row("a,b,,d"), ["a", "b", "", "d"]);
+        assert_eq!(row("\"a,1\",\"say \"\"hi\"\"\",\"x\ny\""), ["a,1", "say \"hi\"", "x\ny"]);
+        assert_eq!(row("5\" pile,b,"), ["5\" pile", "b", ""]);
+        assert_eq!(row("桩-1, 2 "), ["桩-1", "2"]);
+    }
+
+    #[test]
+    fn a_quote_is_open_only_where_it_opened_a_field() {
+        for (text, open) in [
+            ("a,\"b", true),
+            ("a,\"b\"", false),
+            ("a,\"b\"\"", true),
+            ("a,\"b\"\"\"", false),
+            ("5\" pile,b", false),
+            ("\"a\nb\",\"", true),
+        ] {
+            assert_eq!(quote_is_open(text.as_bytes()), open, "{text}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Configuration: one TOML file, every key also as `VERIPILE_<SECTION>__<KEY>`; unknown keys are refused.
+//!
+//! The only place that reads the environment. Each part of the program gets its own small struct by value.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// Prefix of environment variables.
+const PREFIX: &str = "VERIPILE_";
+
+/// Variables with the prefix that are not configuration: they steer tests and logs.
+const NOT_CONFIGURATION: [&str; 4] = ["VERIPILE_TEST_", "VERIPILE_SHARED_DATA", "VERIPILE_BIN", "VERIPILE_LOG"];
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What this process does.
+    pub roles: Vec<Role>,
+    /// Pages, API and the chargers' address.
+    pub http: Http,
+    /// Where everything is kept.
+    pub database: Database,
+    /// Chargers.
+    pub ocpp: Ocpp,
+    /// The secret under which cards are hashed.
+    pub identity: Identity,
+    /// The remote assessment.
+    pub assess: Assess,
+}
+
+/// One of the things a process can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Connections of chargers.
+    Gateway,
+    /// Pages and API.
+    Api,
+    /// The remote assessment.
+    Assess,
+}
+
+/// Section `http`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Address under which the public reaches us, for links; none = relative links.
+    pub public_url: Option<String>,
+}
+
+/// Section `database`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `postgres://…`
+    pub url: Option<String>,
+    /// Whether `serve` leaves the schema alone.
+    pub skip_migrations: bool,
+}
+
+/// Section `ocpp`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ocpp {
+    /// Who may connect.
+    pub registration: Registration,
+}
+
+/// Who may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Registered piles only.
+    Closed,
+    /// Any identity: closed networks, tests, demos.
+    Open,
+}
+
+/// Section `identity`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// File with 64 hexadecimal digits; made, readable by its owner only, where there is none.
+    pub key_file: PathBuf,
+}
+
+/// Section `assess`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Assess {
+    /// Least seconds between two runs.
+    pub interval_s: u64,
+    /// Days of charges that a run looks back on.
+    pub window_days: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            roles: vec![Role::Gateway, Role::Api, Role::Assess],
+            http: Http::default(),
+            database: Database::default(),
+            ocpp: Ocpp { registration: Registration::Closed },
+            identity: Identity::default(),
+            assess: Assess::default(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None }
+    }
+}
+
+impl Default for Ocpp {
+    fn default() -> Self {
+        Self { registration: Registration::Closed }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { key_file: PathBuf::from("veripile-identity.key") }
+    }
+}
+
+impl Default for Assess {
+    fn default() -> Self {
+        Self { interval_s: 60, window_days: 182 }
+    }
+}
+
+impl Config {
+    /// Reads the file, if one is named, and the environment over it.
+    pub fn read(file: Option<&Path>) -> Result<Self> {
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the configuration {}", path.display()))?,
+            None => String::new(),
+        };
+        let name = file.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
+        Self::from_parts(&text, std::env::vars()).with_context(|| format!("configuration from {name}"))
+    }
+
+    fn from_parts(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        let mut table: Table = text.parse()?;
+        for (name, value) in variables {
+            let Some(path) = name.strip_prefix(PREFIX) else { continue };
+            if NOT_CONFIGURATION.iter().any(|other| name.starts_with(other)) {
+                continue;
+            }
+            put(&mut table, path, &value).with_context(|| format!("environment variable {name}"))?;
+        }
+        Ok(Value::Table(table).try_into()?)
+    }
+
+    /// The database's address.
+    ///
+    /// # Errors
+    /// If none is configured, saying where to put it.
+    pub fn database_url(&self) -> Result<&str> {
+        match self.database.url.as_deref() {
+            Some(url) => Ok(url),
+            None => bail!(
+                "no database is configured: set VERIPILE_DATABASE_URL=postgres://USER:PASSWORD@HOST/NAME, or `url` in \
+                 section [database] of the file given with --config"
+            ),
+        }
+    }
+}
+
+/// Puts one variable where it belongs: `HTTP__LISTEN` is key `listen` of section `http`; `DATABASE_URL` is short for
+/// `DATABASE__URL`.
+fn put(table: &mut Table, path: &str, text: &str) -> Result<()> {
+    let path = if path == "DATABASE_URL" { "DATABASE__URL" } else { path };
+    let path = path.to_ascii_lowercase();
+    match path.split_once("__") {
+        Some((section, key)) => {
+            let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            match section {
+                Value::Table(section) => section.insert(key.to_owned(), scalar(text)),
+                _ => bail!("the configuration file has a value where a section is meant"),
+            };
+        }
+        None => {
+            // The only key outside a section is a list of words.
+            let words = text.split(',').map(|word| Value::String(word.trim().to_owned()));
+            table.insert(path, Value::Array(words.collect()));
+        }
+    }
+    Ok(())
+}
+
+fn scalar(text: &str) -> Value {
+    match (text.parse::<i64>(), text) {
+        (Ok(number), _) => Value::Integer(number),
+        (_, "true") => Value::Boolean(true),
+        (_, "false") => Value::Boolean(false),
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config> {
+        Config::from_parts(text, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let config = read(
+            "roles = ['api']\n[http]\nlisten = '0.0.0.0:1'\n[ocpp]\nregistration = 'open'",
+            &[
+                ("VERIPILE_HTTP__LISTEN", "127.0.0.1:2"),
+                ("VERIPILE_DATABASE_URL", "postgres://x"),
+                ("VERIPILE_ASSESS__INTERVAL_S", "5"),
+                ("VERIPILE_ROLES", "gateway,assess"),
+                ("VERIPILE_TEST_DATABASE_URL", "ignored"),
+                ("HOME", "ignored"),
+            ],
+        )
+        .expect("readable");
+        assert_eq!(config.http.listen.port(), 2);
+        assert_eq!(config.database.url.as_deref(), Some("postgres://x"));
+        assert_eq!(config.assess.interval_s, 5);
+        assert_eq!(config.roles, vec![Role::Gateway, Role::Assess]);
+        assert_eq!(config.ocpp.registration, Registration::Open);
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_values_are_refused() {
+        for (text, variable) in [
+            ("[http]\nlisen = 'x'", None),
+            ("[nothing]", None),
+            ("roles = ['cook']", None),
+            ("[http]\nlisten = 'here'", None),
+            ("", Some(("VERIPILE_OCPP__REGISTRATION", "sometimes"))),
+            ("", Some(("VERIPILE_HTTP__LISEN", "127.0.0.1:2"))),
+        ] {
+            assert!(read(text, variable.as_slice()).is_err(), "{text} {variable:?}");
+        }
+    }
+
+    #[test]
+    fn it_listens_on_loopback_unless_told_otherwise() {
+        assert!(Config::default().http.listen.ip().is_loopback());
+    }
+}

@@ -1,0 +1,159 @@
+//! `veripile demo`: a simulated city on the embedded database, one process, one folder, one command.
+//!
+//! History comes from the simulator through the same sockets and the same code as real traffic; afterwards the piles go on
+//! living at real speed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use veripile_api::SiteSettings;
+use veripile_simulator::link::Line;
+use veripile_simulator::{City, Progress, SimulatorError, history, live};
+use veripile_store::{Admission, Store};
+
+use crate::assess::AssessSettings;
+use crate::config::Role;
+use crate::server::{Server, ServerSettings};
+use crate::{identity, signals};
+
+/// Piles of the simulated city.
+const PILES: usize = 400;
+
+/// While history streams in, the map is judged anew this often.
+const ASSESS_EVERY: Duration = Duration::from_secs(5);
+
+/// Days of charges assessed: all of the history.
+const WINDOW_DAYS: u32 = 182;
+
+/// What `demo` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DemoArgs {
+    /// Address of the page
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub http: SocketAddr,
+    /// Folder for everything the demo keeps; remove it to start anew
+    #[arg(long, default_value = "veripile-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Days of history
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=365))]
+    pub days: u32,
+    /// Seed of the city: the same seed is the same city
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Runs the demo until told to stop.
+pub async fn run(args: &DemoArgs) -> Result<()> {
+    let began = Instant::now();
+    let mut store = Store::embedded(&args.data.join("database")).await.with_context(|| {
+        format!("the embedded database cannot start in {}: is another demo running there?", args.data.display())
+    })?;
+    store.migrate().await?;
+    let city = Arc::new(City::wuxi(args.seed, PILES));
+    let is_new = store.counts().await?.charges == 0;
+    let now = Timestamp::now();
+    register(&store, &city, now, args.days).await?;
+    let server = Server::start(&store, settings(args)?)?;
+    say(&format!("veripile demo · 模拟城市 / a simulated city · {PILES} 桩 / piles · {}", store.engine()));
+    say(&format!("打开 / open  http://{}/", server.address));
+    let (stop, stopping) = watch::channel(false);
+    let line = Line {
+        url: format!("ws://{}/ocpp", server.address),
+        progress: Progress::new(),
+        ledger: None,
+        stopping: stopping.clone(),
+    };
+    let days = if is_new { args.days } else { 0 };
+    let simulation = tokio::spawn(simulate(city, line.clone(), days, now, began));
+    tokio::select! {
+        () = signals::stop() => {}
+        ended = simulation => ended??,
+    }
+    say("正在停止 / stopping");
+    let _ = stop.send(true);
+    server.stop().await?;
+    store.close().await;
+    Ok(())
+}
+
+/// History, then the present.
+async fn simulate(city: Arc<City>, line: Line, days: u32, now: Timestamp, began: Instant) -> Result<()> {
+    let bar = progress_bar(u64::from(days) * PILES as u64);
+    let shown = tokio::spawn(show(bar.clone(), Arc::clone(&line.progress), line.stopping.clone()));
+    let told = async {
+        let from = now - SignedDuration::from_hours(24 * i64::from(days));
+        let fleet = history::connect(city, &line, from).await?;
+        history::tell(fleet, &line, days, now).await
+    };
+    let fleet = match told.await {
+        Ok(fleet) => fleet,
+        Err(SimulatorError::Stopped) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    shown.abort();
+    bar.finish_and_clear();
+    if days > 0 {
+        say(&format!(
+            "{days} 天历史已入库 / days of history stored: {} 次充电 / charges, {} 条消息 / messages, {:.0} s",
+            line.progress.charges.load(Ordering::Relaxed),
+            line.progress.acknowledged.load(Ordering::Relaxed),
+            began.elapsed().as_secs_f64(),
+        ));
+    }
+    say("实时运行，Ctrl-C 结束 / live now; Ctrl-C ends it");
+    live::run(fleet).await?;
+    Ok(())
+}
+
+async fn show(bar: ProgressBar, progress: Arc<Progress>, mut stopping: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stopping.wait_for(|stop| *stop) => {
+                bar.finish_and_clear();
+                return;
+            }
+        }
+        bar.set_position(progress.done.load(Ordering::Relaxed));
+        bar.set_message(progress.charges.load(Ordering::Relaxed).to_string());
+    }
+}
+
+fn progress_bar(total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("历史 / history {bar:40} {percent}% · {msg} 次充电 / charges · {eta}");
+    ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+async fn register(store: &Store, city: &City, now: Timestamp, days: u32) -> Result<()> {
+    store.register_operators(&city.operators).await?;
+    store.register_stations(&city.stations).await?;
+    let piles: Vec<_> = city.piles.iter().map(|simulated| simulated.pile.clone()).collect();
+    store.register_piles(&piles).await?;
+    store.record_acts(&city.acts(now, days)).await?;
+    Ok(())
+}
+
+fn settings(args: &DemoArgs) -> Result<ServerSettings> {
+    let key_file: &Path = &args.data.join("identity.key");
+    Ok(ServerSettings {
+        roles: vec![Role::Gateway, Role::Api, Role::Assess],
+        listen: args.http,
+        key: identity::key(key_file)?,
+        admission: Admission::Anyone,
+        site: SiteSettings { simulated: true, public_url: None },
+        assess: AssessSettings { interval: ASSESS_EVERY, window_days: WINDOW_DAYS },
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the demo talks to a person at a terminal")]
+fn say(line: &str) {
+    println!("{line}");
+}

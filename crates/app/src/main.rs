@@ -1,0 +1,119 @@
+//! veripile: every public charging pile's metering error, known with a number and an honest uncertainty.
+//!
+//! The one binary: reads the command line and hands over to the module of the command.
+
+mod assess;
+mod assess_files;
+mod config;
+#[cfg(feature = "embedded")]
+mod demo;
+mod identity;
+mod register;
+mod serve;
+mod server;
+mod signals;
+mod simulate;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+
+/// 充电桩计量：在线监测、远程评估、虚负荷检定 / charging piles: monitored, assessed from afar, verified
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A simulated city on an embedded database, in one process: open the page it prints
+    #[cfg(feature = "embedded")]
+    Demo(demo::DemoArgs),
+    /// Production: chargers, pages and assessment on a PostgreSQL or TimescaleDB server
+    Serve(ConfigArgs),
+    /// Bring the database's schema up to date
+    Migrate(ConfigArgs),
+    /// Register stations, piles and on-site results from CSV files
+    Register(register::RegisterArgs),
+    /// Chargers over real sockets: a fleet, real sessions replayed, or load
+    Simulate(simulate::SimulateArgs),
+    /// The remote assessment on files, without a database
+    Assess(assess_files::AssessArgs),
+    /// Exit 0 when the local server answers
+    Healthcheck(ConfigArgs),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct ConfigArgs {
+    /// TOML file; every key also as VERIPILE_<SECTION>__<KEY>
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn read(&self) -> Result<Config> {
+        Config::read(self.config.as_deref())
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log(&arguments.command);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        #[cfg(feature = "embedded")]
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Serve(args) => serve::serve(&args.read()?).await,
+        Command::Migrate(args) => serve::migrate(&args.read()?).await,
+        Command::Register(args) => register::run(&args).await,
+        Command::Simulate(args) => {
+            simulate::check(&args)?;
+            simulate::run(&args).await
+        }
+        Command::Assess(args) => {
+            let summary = tokio::task::spawn_blocking(move || assess_files::run(&args)).await??;
+            say(&summary.to_string());
+            Ok(())
+        }
+        Command::Healthcheck(args) => serve::healthcheck(&args.read()?).await,
+    }
+}
+
+/// Logs go to standard error; the demo, which talks to a person, logs warnings only. `VERIPILE_LOG` sets other levels.
+fn log(command: &Command) {
+    let default = match command {
+        Command::Serve(_) | Command::Migrate(_) => "info",
+        _ => "warn",
+    };
+    let filter = EnvFilter::try_from_env("VERIPILE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[expect(clippy::print_stdout, reason = "the summary is the command's output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "an error is told to whoever called the command")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("veripile: {error:#}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,120 @@
+//! The server: roles wired to one port. Used by `serve` on a real database and by `demo` on the embedded one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actix_web::{App, HttpServer, web};
+use anyhow::{Context, Result};
+use prometheus::{IntGaugeVec, Opts, Registry};
+use tokio::sync::watch;
+use veripile_api::{Site, SiteSettings};
+use veripile_gateway::{Gateway, GatewayMetrics};
+use veripile_ocpp::IdentityKey;
+use veripile_store::intake::{Intake, IntakeMetrics};
+use veripile_store::{Admission, Store};
+
+use crate::assess::{self, AssessMetrics, AssessSettings};
+use crate::config::Role;
+
+/// Threads that serve HTTP and WebSocket. The work is in the database; two keep both cores of a small machine busy.
+const WORKERS: usize = 2;
+
+/// Seconds that open requests get to finish when the server stops.
+const SHUTDOWN_S: u64 = 5;
+
+/// What a server needs.
+pub struct ServerSettings {
+    /// What it does.
+    pub roles: Vec<Role>,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Secret for identities.
+    pub key: IdentityKey,
+    /// Who may connect.
+    pub admission: Admission,
+    /// Pages.
+    pub site: SiteSettings,
+    /// Remote assessment.
+    pub assess: AssessSettings,
+}
+
+/// A running server.
+pub struct Server {
+    /// The address it really listens on.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    http: tokio::task::JoinHandle<std::io::Result<()>>,
+    handle: actix_web::dev::ServerHandle,
+    assess: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Binds the port and starts the roles.
+    pub fn start(store: &Store, settings: ServerSettings) -> Result<Self> {
+        let registry = registry()?;
+        let (stop, stopping) = watch::channel(false);
+        let gateway = if settings.roles.contains(&Role::Gateway) {
+            let intake = Intake::start(store.clone(), IntakeMetrics::register(&registry)?);
+            let metrics = GatewayMetrics::register(&registry)?;
+            let key = settings.key.clone();
+            Some(Gateway::new(store.clone(), intake, key, settings.admission, metrics, stopping.clone()))
+        } else {
+            None
+        };
+        let assess = if settings.roles.contains(&Role::Assess) {
+            let metrics = AssessMetrics::register(&registry)?;
+            Some(tokio::spawn(assess::run(store.clone(), settings.assess, metrics, stopping)))
+        } else {
+            None
+        };
+        let pages = settings.roles.contains(&Role::Api);
+        let site = web::Data::new(Site { store: store.clone(), registry, settings: settings.site });
+        let server = HttpServer::new(move || {
+            let (gateway, site) = (gateway.clone(), site.clone());
+            App::new().wrap(veripile_api::headers()).configure(move |config| mount(config, gateway, site, pages))
+        })
+        .workers(WORKERS)
+        .shutdown_timeout(SHUTDOWN_S)
+        .disable_signals()
+        .bind(settings.listen)
+        .with_context(|| {
+            format!("cannot listen on {}: is another server running there? Choose another address", settings.listen)
+        })?;
+        let address = server.addrs().first().copied().unwrap_or(settings.listen);
+        let server = server.run();
+        let handle = server.handle();
+        Ok(Self { address, stop, http: tokio::spawn(server), handle, assess })
+    }
+
+    /// Stops: chargers are told, running requests finish, what waits for its commit is committed.
+    pub async fn stop(self) -> Result<()> {
+        let _ = self.stop.send(true);
+        self.handle.stop(true).await;
+        self.http.await?.context("the HTTP server ended with an error")?;
+        if let Some(assess) = self.assess {
+            assess.await?;
+        }
+        Ok(())
+    }
+}
+
+fn mount(config: &mut web::ServiceConfig, gateway: Option<Arc<Gateway>>, site: web::Data<Site>, pages: bool) {
+    if let Some(gateway) = gateway {
+        veripile_gateway::routes(gateway)(config);
+    }
+    if pages {
+        veripile_api::routes(site)(config);
+    } else {
+        veripile_api::health_routes(site)(config);
+    }
+}
+
+fn registry() -> Result<Registry> {
+    let registry = Registry::new();
+    let build = IntGaugeVec::new(Opts::new("veripile_build_info", "Version of the running program."), &["version"])?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    registry.register(Box::new(build))?;
+    #[cfg(target_os = "linux")]
+    registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+    Ok(registry)
+}

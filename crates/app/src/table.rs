@@ -1,0 +1,121 @@
+//! CSV files as people send them: with or without BOM, CRLF, gzip; columns by name in any order; errors that name file, line
+//! and column.
+//!
+//! Used by `assess` and `register`.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use csv::StringRecord;
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+/// An open table.
+pub struct Table {
+    file: PathBuf,
+    reader: csv::Reader<Box<dyn Read>>,
+    columns: HashMap<String, usize>,
+}
+
+/// One row of it.
+pub struct Row<'a> {
+    /// Physical line on which it begins; the header is line 1.
+    pub line: u64,
+    record: &'a StringRecord,
+    columns: &'a HashMap<String, usize>,
+}
+
+impl Table {
+    /// Opens a file; every one of `required` must be among its columns.
+    pub fn open(file: &Path, required: &[&str]) -> Result<Self> {
+        let handle = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+        let buffered = BufReader::new(handle);
+        let plain: Box<dyn Read> = if file.extension().is_some_and(|extension| extension == "gz") {
+            Box::new(MultiGzDecoder::new(buffered))
+        } else {
+            Box::new(buffered)
+        };
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(plain);
+        let header = reader.headers().map_err(|error| explain(file, &error))?;
+        let name = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();
+        let columns: HashMap<String, usize> = header.iter().map(name).zip(0..).collect();
+        if columns.is_empty() || columns.keys().all(String::is_empty) {
+            bail!("{}: the file is empty; the first line must name the columns {}", file.display(), required.join(","));
+        }
+        let missing: Vec<&str> = required.iter().filter(|name| !columns.contains_key(**name)).copied().collect();
+        if !missing.is_empty() {
+            bail!(
+                "{}, line 1: no column {}; add it, or correct its name in the header",
+                file.display(),
+                missing.join(", ")
+            );
+        }
+        Ok(Self { file: file.to_owned(), reader, columns })
+    }
+
+    /// Calls `take` with every row.
+    ///
+    /// # Errors
+    /// If the file cannot be read to its end, naming the line reached.
+    pub fn rows(mut self, mut take: impl FnMut(Row<'_>) -> Result<()>) -> Result<()> {
+        let mut record = StringRecord::new();
+        loop {
+            match self.reader.read_record(&mut record) {
+                Ok(true) => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    take(Row { line, record: &record, columns: &self.columns })?;
+                }
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    let line = self.reader.position().line();
+                    return Err(explain(&self.file, &error).context(format!("near line {line}")));
+                }
+            }
+        }
+    }
+}
+
+impl Row<'_> {
+    /// A field's text; none where the column or the text is missing.
+    pub fn text(&self, column: &str) -> Option<&str> {
+        let at = *self.columns.get(column)?;
+        self.record.get(at).map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The row as a line of CSV.
+    pub fn as_csv(&self) -> String {
+        let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+        let written = writer.write_record(self.record).ok().and_then(|()| writer.into_inner().ok());
+        String::from_utf8_lossy(&written.unwrap_or_default()).trim_end_matches('\n').to_owned()
+    }
+}
+
+fn explain(file: &Path, error: &csv::Error) -> anyhow::Error {
+    let name = file.display();
+    match error.kind() {
+        csv::ErrorKind::Utf8 { pos, err } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line);
+            anyhow!("{name}, line {line}, column {}: not UTF-8; save the file as UTF-8", err.field() + 1)
+        }
+        csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            anyhow!("{name}: the compressed file ends too early; fetch it again")
+        }
+        _ => anyhow!("{name} cannot be read: {error}"),
+    }
+}
+
+/// SHA-256 of a file's bytes, in hex.
+pub fn sha256(file: &Path) -> Result<String> {
+    let mut handle = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match handle.read(&mut buffer)? {
+            0 => return Ok(hex::encode(hash.finalize())),
+            count => hash.update(&buffer[..count]),
+        }
+    }
+}
