@@ -27,7 +27,7 @@ use crate::{identity, signals};
 const PILES: usize = 400;
 
 /// While history streams in, the map is judged anew this often.
-const ASSESS_EVERY: Duration = Duration::from_secs(5);
+const ASSESS_EVERY: Duration = Duration::from_secs(8);
 
 /// Days of charges assessed: all of the history.
 const WINDOW_DAYS: u32 = 182;

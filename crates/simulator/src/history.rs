@@ -1,12 +1,13 @@
 //! History: many days of the past, told over the same sockets as the present, as fast as the server answers.
 //!
-//! Called by the demo. No pile is more than a day ahead of the slowest, so that at any moment the server holds a city's past
-//! up to one date.
+//! Called by the demo. No pile is more than a few days ahead of the slowest, so that at any moment the server holds a city's
+//! past up to about one date.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::city::City;
@@ -49,24 +50,66 @@ pub async fn connect(city: Arc<City>, line: &Line, from: Timestamp) -> Result<Fl
 }
 
 /// Tells `days` days up to `end`. Progress counts days times piles.
-pub async fn tell(mut fleet: Fleet, line: &Line, days: u32, end: Timestamp) -> Result<Fleet, SimulatorError> {
-    line.progress.total.store(u64::from(days) * fleet.lives.len() as u64, Ordering::Relaxed);
-    for day in (0..days).rev() {
-        let end_of_day = end - SignedDuration::from_hours(24 * i64::from(day));
-        let mut tasks = JoinSet::new();
-        for mut life in fleet.lives.drain(..) {
-            let (city, progress) = (Arc::clone(&fleet.city), Arc::clone(&line.progress));
-            tasks.spawn(async move {
-                for told in life.planner.day(&city, life.index, end_of_day, end) {
-                    tell_charge(&mut life.speaker, told).await?;
-                }
-                progress.done.fetch_add(1, Ordering::Relaxed);
-                Ok(life)
-            });
-        }
-        fleet.lives = collect(tasks).await?;
+pub async fn tell(fleet: Fleet, line: &Line, days: u32, end: Timestamp) -> Result<Fleet, SimulatorError> {
+    let count = fleet.lives.len();
+    line.progress.total.store(u64::from(days) * count as u64, Ordering::Relaxed);
+    let pace = Arc::new(Pace::new(days, count));
+    let mut tasks = JoinSet::new();
+    for life in fleet.lives {
+        let (city, pace, line) = (Arc::clone(&fleet.city), Arc::clone(&pace), line.clone());
+        tasks.spawn(tell_life(city, life, line, pace, days, end));
     }
-    Ok(fleet)
+    Ok(Fleet { city: fleet.city, lives: collect(tasks).await? })
+}
+
+async fn tell_life(
+    city: Arc<City>,
+    mut life: Life,
+    line: Line,
+    pace: Arc<Pace>,
+    days: u32,
+    end: Timestamp,
+) -> Result<Life, SimulatorError> {
+    for day in 0..days {
+        pace.wait_for(day).await;
+        let end_of_day = end - SignedDuration::from_hours(24 * i64::from(days - 1 - day));
+        for told in life.planner.day(&city, life.index, end_of_day, end) {
+            tell_charge(&mut life.speaker, told).await?;
+        }
+        line.progress.done.fetch_add(1, Ordering::Relaxed);
+        pace.finish(day);
+    }
+    Ok(life)
+}
+
+/// Keeps the piles together: none begins a day before all have finished the day [`Pace::SLACK_DAYS`] before it.
+struct Pace {
+    unfinished: Vec<AtomicUsize>,
+    finished_days: watch::Sender<u32>,
+}
+
+impl Pace {
+    /// A busy pile has many more charges than a quiet one; some slack keeps the server busy at each day's end.
+    const SLACK_DAYS: u32 = 2;
+
+    fn new(days: u32, piles: usize) -> Self {
+        Self {
+            unfinished: (0..days).map(|_| AtomicUsize::new(piles)).collect(),
+            finished_days: watch::channel(0).0,
+        }
+    }
+
+    async fn wait_for(&self, day: u32) {
+        let mut finished = self.finished_days.subscribe();
+        // The sender lives as long as self, so this cannot fail.
+        let _ = finished.wait_for(|finished| day <= finished + Self::SLACK_DAYS).await;
+    }
+
+    fn finish(&self, day: u32) {
+        if self.unfinished[day as usize].fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.finished_days.send_modify(|finished| *finished = (*finished).max(day + 1));
+        }
+    }
 }
 
 async fn tell_charge(speaker: &mut Speaker, told: Told) -> Result<(), SimulatorError> {

@@ -205,18 +205,20 @@ impl Speaker {
     }
 
     fn sampled(&self, context: &str, measurand: &str, location: &str, (value, unit): (Decimal, &str)) -> Value {
+        let mut sampled = json!({ "context": context, "measurand": measurand });
+        if location != "Outlet" {
+            // As most chargers do, the default is left out.
+            sampled["location"] = json!(location);
+        }
         if self.is_v16() {
-            json!({
-                "value": value.to_string(), "context": context, "measurand": measurand, "location": location, "unit": unit,
-            })
+            sampled["value"] = json!(value.to_string());
+            sampled["unit"] = json!(unit);
         } else {
             // A number in 2.x; its text is kept exact on the way out.
-            let value: serde_json::Number = serde_json::from_str(&value.to_string()).unwrap_or_else(|_| 0.into());
-            json!({
-                "value": value, "context": context, "measurand": measurand, "location": location,
-                "unitOfMeasure": { "unit": unit },
-            })
+            sampled["value"] = serde_json::from_str(&value.to_string()).unwrap_or_else(|_| json!(0));
+            sampled["unitOfMeasure"] = json!({ "unit": unit });
         }
+        sampled
     }
 }
 
