@@ -1,12 +1,73 @@
-//! Answers over HTTP.
-use actix_web::{HttpResponse, web};
+//! Answers over HTTP: the map, the pages, the query API. The only crate that turns outcomes into statuses.
+//!
+//! Mounted by `app`. Handlers parse, make one call to the store, and answer; nothing is computed here that is not shown, and
+//! no verdict is: pages show the last judgement and its date.
+
+mod api;
+mod assets;
+mod chart;
+mod headers;
+mod health;
+mod map;
+mod openapi;
+mod pile;
+mod problem;
+mod queue;
+mod sentence;
+mod texts;
+mod view;
+
+use actix_web::web;
+use prometheus::Registry;
 use veripile_store::Store;
-pub struct SiteSettings { pub simulated: bool, pub public_url: Option<String> }
-pub struct Site { pub store: Store, pub registry: prometheus::Registry, pub settings: SiteSettings }
-pub fn headers() -> actix_web::middleware::DefaultHeaders { actix_web::middleware::DefaultHeaders::new() }
-pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) { health_routes(site) }
+
+pub use headers::headers;
+
+/// What the pages need.
+pub struct Site {
+    /// The database.
+    pub store: Store,
+    /// What `/metrics` shows.
+    pub registry: Registry,
+    /// How the site presents itself.
+    pub settings: SiteSettings,
+}
+
+/// How the site presents itself.
+#[derive(Debug, Clone, Default)]
+pub struct SiteSettings {
+    /// Whether everything shown is simulated; every page says so.
+    pub simulated: bool,
+    /// Address under which the public reaches the site; none = relative links.
+    pub public_url: Option<String>,
+}
+
+/// Mounts every route.
+pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        health_routes(site)(config);
+        config
+            .route("/", web::get().to(map::page))
+            .route("/mini-map.svg", web::get().to(map::mini))
+            .route("/p/{pile}", web::get().to(pile::page))
+            .route("/reg/queue", web::get().to(queue::page))
+            .route("/reg/queue/{pile}", web::get().to(queue::evidence))
+            .route("/api/v1/piles", web::get().to(api::piles))
+            .route("/api/v1/piles/{id}", web::get().to(api::pile))
+            .route("/openapi.json", web::get().to(openapi::document))
+            .route("/assets/{path:.*}", web::get().to(assets::serve))
+            .route("/favicon.ico", web::get().to(assets::favicon))
+            .default_service(web::to(problem::not_found));
+    }
+}
+
+/// Mounts what a process without pages still answers: `/healthz`, `/readyz`, `/metrics`.
 pub fn health_routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
-    move |config| { config.app_data(site).route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok") }))
-      .route("/readyz", web::get().to(|site: web::Data<Site>| async move { match site.store.counts().await { Ok(c) => HttpResponse::Ok().body(format!("{c:?}")), Err(e) => HttpResponse::ServiceUnavailable().body(e.to_string()) } }))
-      .route("/metrics", web::get().to(|site: web::Data<Site>| async move { HttpResponse::Ok().body(prometheus::TextEncoder::new().encode_to_string(&site.registry.gather()).unwrap_or_default()) })); }
+    move |config| {
+        config
+            .app_data(site)
+            .route("/healthz", web::get().to(health::alive))
+            .route("/readyz", web::get().to(health::ready))
+            .route("/metrics", web::get().to(health::metrics));
+    }
 }

@@ -75,6 +75,19 @@ pub struct RunFacts {
     pub vehicle_sd_percent: f64,
     /// κ.
     pub efficiency: f64,
+    /// Anchors that contradict everything else known of their piles (|E_n| > 1): to be looked into by people.
+    pub contradictory_anchors: Vec<ContradictoryAnchor>,
+}
+
+/// An anchor that does not fit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ContradictoryAnchor {
+    /// The pile.
+    pub pile_id: PileId,
+    /// When it was measured.
+    pub at: Timestamp,
+    /// E_n of the anchor against the estimate without it.
+    pub normalised_error: f64,
 }
 
 /// Why there is no assessment.
@@ -109,7 +122,12 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
             (pile.pile_id.clone(), estimate)
         })
         .collect();
-    Ok(Assessment { estimates, vehicles: vehicles(&fit), facts: facts(&network, &fit, &screened), screened })
+    Ok(Assessment {
+        estimates,
+        vehicles: vehicles(&fit),
+        facts: facts(evidence, &network, &fit, &screened),
+        screened,
+    })
 }
 
 /// Limit and rule of each pile.
@@ -145,7 +163,7 @@ fn network(evidence: &Evidence) -> (Network, Vec<(usize, Screened)>) {
         }
     }
     centre(&mut comparisons, evidence.covariates.len());
-    let anchors = evidence.anchors.iter().filter_map(|anchor| self::anchor(anchor, evidence.as_of)).collect();
+    let anchors = usable_anchors(evidence).map(|(_, anchor)| anchor).collect();
     let network = Network {
         instruments: evidence.piles.len(),
         traveller_models: evidence.vehicle_models.clone(),
@@ -155,6 +173,23 @@ fn network(evidence: &Evidence) -> (Network, Vec<(usize, Screened)>) {
         anchors,
     };
     (network, screened)
+}
+
+/// Anchors that count, beside what the evidence says of them.
+fn usable_anchors(evidence: &Evidence) -> impl Iterator<Item = (&Anchor, comparison::Anchor)> {
+    evidence.anchors.iter().filter_map(|given| anchor(given, evidence.as_of).map(|used| (given, used)))
+}
+
+fn contradictory_anchors(evidence: &Evidence, fit: &Fit) -> Vec<ContradictoryAnchor> {
+    let used: Vec<&Anchor> = usable_anchors(evidence).map(|(given, _)| given).collect();
+    let contradictory = fit.diagnostics.anchors.iter().filter(|check| check.normalised_error.abs() > 1.0);
+    contradictory
+        .map(|check| ContradictoryAnchor {
+            pile_id: evidence.piles[used[check.anchor].pile].pile_id.clone(),
+            at: used[check.anchor].at,
+            normalised_error: check.normalised_error,
+        })
+        .collect()
 }
 
 /// An anchor as it counts at a moment; none for one measured later, or whose numbers cannot be.
@@ -213,7 +248,8 @@ fn estimate(
 ) -> Estimate {
     let found = &fit.instruments[index];
     let relative = found.error.map(|(log, u)| (libm::expm1(log), u * libm::exp(log)));
-    let absolute = relative.filter(|_| found.grounded);
+    // An anchor alone is a fact about its day, not an estimate from afar.
+    let absolute = relative.filter(|_| found.grounded && found.comparisons > 0);
     let decision = absolute.map(|(error, u)| decide_three_zones(error, u, limit));
     let verdict = match decision.as_ref().map(|decision| decision.zone) {
         Some(Zone::Conform) => RemoteVerdict::Conform,
@@ -257,7 +293,7 @@ fn vehicles(fit: &Fit) -> Vec<Option<VehicleEstimate>> {
         .collect()
 }
 
-fn facts(network: &Network, fit: &Fit, screened: &[(usize, Screened)]) -> RunFacts {
+fn facts(evidence: &Evidence, network: &Network, fit: &Fit, screened: &[(usize, Screened)]) -> RunFacts {
     let mut reasons = BTreeMap::new();
     for (_, reason) in screened {
         *reasons.entry(reason.code()).or_insert(0) += 1;
@@ -276,6 +312,7 @@ fn facts(network: &Network, fit: &Fit, screened: &[(usize, Screened)]) -> RunFac
         noise_kwh: fit.diagnostics.noise_size,
         vehicle_sd_percent: 100.0 * fit.diagnostics.traveller_sd,
         efficiency: fit.diagnostics.efficiency,
+        contradictory_anchors: contradictory_anchors(evidence, fit),
     }
 }
 
@@ -338,7 +375,9 @@ mod tests {
         let expected = [RemoteVerdict::Conform, RemoteVerdict::Nonconform, RemoteVerdict::NotComparable];
         assert_eq!(verdicts(&assessment), expected);
         let (_, bad) = &assessment.estimates[1];
-        assert!((bad.error.expect("compared") - 0.04).abs() < 3.0 * bad.standard_uncertainty.expect("compared"));
+        assert!(
+            (bad.error.expect("compared") - 0.04).abs() < 3.0 * bad.standard_uncertainty.expect("compared")
+        );
         assert_eq!(bad.charges, 200);
         assert_eq!(bad.period, Some((at(0), at(29))));
         assert_eq!(assessment.facts.grounded_components, 1);
@@ -354,6 +393,28 @@ mod tests {
         }
         let difference = |index: usize| assessment.estimates[index].1.error.expect("compared");
         assert!((difference(1) - difference(0) - 0.04).abs() < 0.005, "the difference is still known");
+    }
+
+    #[test]
+    fn an_anchor_without_charges_is_no_remote_verdict() {
+        let mut evidence = evidence(true);
+        let on_site = Anchor { pile: 2, ..evidence.anchors[0].clone() };
+        evidence.anchors.push(on_site);
+        let (_, pile) = &assess(&evidence, &Settings::default()).expect("assessable").estimates[2];
+        assert_eq!((pile.verdict, pile.error, pile.charges), (RemoteVerdict::NotComparable, None, 0));
+    }
+
+    #[test]
+    fn anchors_that_contradict_each_other_are_named() {
+        let mut evidence = evidence(true);
+        let other = Anchor { pile: 1, error_percent: Decimal::from(-3), ..evidence.anchors[0].clone() };
+        evidence.anchors.push(other);
+        let facts = assess(&evidence, &Settings::default()).expect("assessable").facts;
+        let named: Vec<&str> =
+            facts.contradictory_anchors.iter().map(|anchor| anchor.pile_id.as_str()).collect();
+        assert_eq!(named, ["A", "B"], "of two that disagree neither is the right one by itself");
+        let clean = assess(&self::evidence(true), &Settings::default()).expect("assessable").facts;
+        assert!(clean.contradictory_anchors.is_empty());
     }
 
     #[test]

@@ -53,7 +53,9 @@ impl Symmetric {
             let root = pivot.sqrt();
             let (head, tail) = self.values.split_at_mut(start + n - k);
             let column = &mut head[start..];
-            column.iter_mut().for_each(|value| *value /= root);
+            for value in column.iter_mut() {
+                *value /= root;
+            }
             let mut next = 0;
             for j in k + 1..n {
                 let factor = column[j - k];

@@ -18,6 +18,8 @@
 mod normal_equations;
 mod scale;
 
+use std::cmp::Ordering;
+
 use thiserror::Error;
 
 use crate::graph::DisjointSets;
@@ -35,6 +37,13 @@ const TOLERANCE: f64 = 1e-7;
 
 /// Leverage is capped here: a residual of a point that determines its own fit says nothing.
 const LEVERAGE_MAX: f64 = 0.95;
+
+/// From fewer comparisons, or travellers, than this no scale is estimated: the settings' is the better guess, and a handful of
+/// residuals near zero would otherwise promise certainty.
+const ENOUGH: usize = 30;
+
+/// Below this share of a number a difference of two such numbers is rounding.
+const RELATIVE_ROUNDING: f64 = 1e-9;
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +82,7 @@ pub struct Network {
     pub models: usize,
     /// Number of covariates.
     pub covariates: usize,
-    /// Comparisons, in any order (results do not depend on it beyond the last bits; callers sort).
+    /// Comparisons, in any order: not one bit of the result depends on it.
     pub comparisons: Vec<Comparison>,
     /// Anchors.
     pub anchors: Vec<Anchor>,
@@ -99,7 +108,14 @@ pub struct Settings {
 impl Default for Settings {
     /// The values of metrology.md §2.1.
     fn default() -> Self {
-        Self { noise: 0.02, noise_size: 0.15, traveller_sd: 0.015, model_sd: 0.005, common_sd: 0.01, covariate_sd: 0.02 }
+        Self {
+            noise: 0.02,
+            noise_size: 0.15,
+            traveller_sd: 0.015,
+            model_sd: 0.005,
+            common_sd: 0.01,
+            covariate_sd: 0.02,
+        }
     }
 }
 
@@ -113,7 +129,7 @@ pub struct InstrumentEstimate {
     /// Comparisons it rests on.
     pub comparisons: usize,
     /// Error and standard uncertainty, fractions; in an ungrounded set the difference from the set's mean. None without
-    /// comparison or anchor, and for one alone in an ungrounded set.
+    /// comparison, and for one alone in an ungrounded set.
     pub error: Option<(f64, f64)>,
 }
 
@@ -139,6 +155,15 @@ pub struct Fit {
     pub diagnostics: Diagnostics,
 }
 
+/// An anchor held against everything else: the estimate of its instrument had it been left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AnchorCheck {
+    /// Position in [`Network::anchors`].
+    pub anchor: usize,
+    /// E_n = (anchor − estimate without it) / (2 √(u_anchor² + u_without²)); beyond ±1 they contradict each other (k = 2).
+    pub normalised_error: f64,
+}
+
 /// How a fit went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnostics {
@@ -154,6 +179,8 @@ pub struct Diagnostics {
     pub traveller_sd: f64,
     /// κ: information per comparison against normal noise of scale σ_s.
     pub efficiency: f64,
+    /// Every anchor that something else can be said about, in the order of the network.
+    pub anchors: Vec<AnchorCheck>,
 }
 
 /// Why there is no fit.
@@ -170,11 +197,14 @@ pub enum ComparisonError {
 /// Fits a network.
 pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonError> {
     check(network)?;
+    let given = network;
+    let network = &sorted(network);
     let members = Members::of(network);
     let mut scale = Scale { noise: settings.noise, noise_size: settings.noise_size };
     let mut traveller_sd = settings.traveller_sd;
     let mut robust = vec![1.0; network.comparisons.len()];
     let mut last: Option<Vec<f64>> = None;
+    let mut robust_variances = Vec::new();
     let mut rounds = 0;
     let mut converged = false;
     let mut efficiency = 1.0;
@@ -189,7 +219,7 @@ pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonErro
         let equations = NormalEquations::build(network, &members, settings, traveller_sd, &weights);
         let solution = equations.solve().ok_or(ComparisonError::Singular)?;
         let residuals = equations.residuals(network, &solution);
-        scale = Scale::fit(network, &residuals, scale);
+        scale = Scale::fit(network, &residuals, scale, rounds - 1);
         traveller_sd = equations.traveller_sd(&solution, settings, traveller_sd);
         let standardised: Vec<f64> = network
             .comparisons
@@ -204,6 +234,9 @@ pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonErro
         converged = last.as_ref().is_some_and(|last| {
             last.iter().zip(&solution.estimates).all(|(before, now)| (before - now).abs() < TOLERANCE)
         });
+        robust_variances = (0..network.instruments)
+            .map(|instrument| solution.covariance.get(instrument, instrument))
+            .collect();
         last = Some(solution.estimates);
     }
     let estimates = last.unwrap_or_default();
@@ -223,8 +256,33 @@ pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonErro
             noise_size: scale.noise_size,
             traveller_sd,
             efficiency,
+            anchors: check_anchors(given, &robust_variances, &solution),
         },
     })
+}
+
+/// The network with comparisons and anchors in an order of their own: the last bits of sums must not depend on the caller's.
+fn sorted(network: &Network) -> Network {
+    let mut network = network.clone();
+    network.comparisons.sort_by(|a, b| {
+        let places = (a.traveller, a.instrument).cmp(&(b.traveller, b.instrument));
+        let values = |c: &Comparison| [c.log_ratio, c.size];
+        let numbers =
+            |c: &Comparison| values(c).into_iter().chain(c.covariates.clone()).collect::<Vec<f64>>();
+        places.then_with(|| {
+            let (a, b) = (numbers(a), numbers(b));
+            a.iter()
+                .zip(&b)
+                .map(|(a, b)| a.total_cmp(b))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
+        })
+    });
+    network.anchors.sort_by(|a, b| {
+        let order = a.instrument.cmp(&b.instrument).then(a.error.total_cmp(&b.error));
+        order.then(a.standard_uncertainty.total_cmp(&b.standard_uncertainty))
+    });
+    network
 }
 
 fn check(network: &Network) -> Result<(), ComparisonError> {
@@ -278,7 +336,8 @@ impl Members {
             }
             number[root]
         };
-        let instrument_component: Vec<_> = (0..network.instruments).map(|i| component_of(i, &mut sets)).collect();
+        let instrument_component: Vec<_> =
+            (0..network.instruments).map(|i| component_of(i, &mut sets)).collect();
         let traveller_component: Vec<_> =
             (0..travellers).map(|t| component_of(network.instruments + t, &mut sets)).collect();
         let mut grounded = vec![false; components];
@@ -287,7 +346,13 @@ impl Members {
             grounded[instrument_component[anchor.instrument]] = true;
             instrument_anchored[anchor.instrument] = true;
         }
-        Self { instrument_component, traveller_component, grounded, instrument_comparisons, instrument_anchored }
+        Self {
+            instrument_component,
+            traveller_component,
+            grounded,
+            instrument_comparisons,
+            instrument_anchored,
+        }
     }
 
     /// Whether anything is known of an instrument.
@@ -305,16 +370,44 @@ fn instruments(network: &Network, members: &Members, solution: &Solution) -> Vec
         .map(|instrument| {
             let component = members.instrument_component[instrument];
             let grounded = members.grounded[component];
-            let error = if !members.takes_part(instrument) {
+            let error = if members.instrument_comparisons[instrument] == 0 {
                 None
             } else if grounded {
                 Some((solution.estimates[instrument], solution.covariance.get(instrument, instrument).sqrt()))
             } else {
                 difference_from_mean(instrument, &sets[component], solution)
             };
-            InstrumentEstimate { component, grounded, comparisons: members.instrument_comparisons[instrument], error }
+            InstrumentEstimate {
+                component,
+                grounded,
+                comparisons: members.instrument_comparisons[instrument],
+                error,
+            }
         })
         .collect()
+}
+
+/// Leaves every anchor out in turn.
+///
+/// # Formula
+/// With e the estimate at its instrument, C its variance in the robust equations that gave e and K in the constant ones:
+/// `e' = (e/C − x/u²) / (1/C − 1/u²)` and the variance of e' is `1 / (1/K − 1/u²)`.
+fn check_anchors(network: &Network, robust_variances: &[f64], solution: &Solution) -> Vec<AnchorCheck> {
+    let check = |(anchor, at): (usize, &Anchor)| {
+        let (i, own) = (at.instrument, at.standard_uncertainty * at.standard_uncertainty);
+        let (robust, constant) = (robust_variances.get(i)?, solution.covariance.get(i, i));
+        let (robust_left, left) = (1.0 / robust - 1.0 / own, 1.0 / constant - 1.0 / own);
+        // What is left must be more than rounding.
+        if robust_left <= RELATIVE_ROUNDING / robust || left <= RELATIVE_ROUNDING / constant {
+            return None;
+        }
+        let without = (solution.estimates[i] / robust - at.error / own) / robust_left;
+        Some(AnchorCheck {
+            anchor,
+            normalised_error: (at.error - without) / (2.0 * (own + 1.0 / left).sqrt()),
+        })
+    };
+    network.anchors.iter().enumerate().filter_map(check).collect()
 }
 
 /// An instrument's estimate against the mean of its set, with the uncertainty of that difference; none if it is alone there.

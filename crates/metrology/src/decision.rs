@@ -7,6 +7,9 @@ use crate::normal;
 /// Name and version of the rule of [`decide_three_zones`].
 pub const THREE_ZONES: &str = "three zones, one-sided 95 %, v1";
 
+/// Width of the guard bands in standard uncertainties, as the rule writes it.
+const GUARD_FACTOR: f64 = 1.645;
+
 /// What can be said against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Zone {
@@ -41,12 +44,13 @@ pub struct Decision {
 /// `p = Φ((L−m)/u) − Φ((−L−m)/u)`; CONFORM if `|m| + 1.645u ≤ L`; NONCONFORM if `|m| − 1.645u > L`; else UNDECIDED
 /// (JCGM 106:2012 §7–8; guard bands of 1.645u on both sides of the limit).
 pub fn decide_three_zones(value: f64, standard_uncertainty: f64, limit: f64) -> Decision {
-    let (m, u) = (value, standard_uncertainty);
+    // By symmetry only |m| counts; with it both terms are tails on the accurate side, also where p is tiny.
+    let (m, u) = (value.abs(), standard_uncertainty);
     let probability_conform = normal::cdf((limit - m) / u) - normal::cdf((-limit - m) / u);
-    let guard = normal::QUANTILE_95 * u;
-    let zone = if m.abs() + guard <= limit {
+    let guard = GUARD_FACTOR * u;
+    let zone = if m + guard <= limit {
         Zone::Conform
-    } else if limit < m.abs() - guard {
+    } else if limit < m - guard {
         Zone::Nonconform
     } else {
         Zone::Undecided
@@ -60,7 +64,9 @@ mod tests {
 
     #[test]
     fn zones_meet_where_the_rule_says() {
-        let check = |value: f64, u: f64, zone: Zone| assert_eq!(decide_three_zones(value, u, 0.01).zone, zone, "{value} {u}");
+        let check = |value: f64, u: f64, zone: Zone| {
+            assert_eq!(decide_three_zones(value, u, 0.01).zone, zone, "{value} {u}")
+        };
         check(0.0, 0.006, Zone::Conform);
         check(0.0, 0.0061, Zone::Undecided);
         check(0.008, 0.001, Zone::Conform);
@@ -70,7 +76,7 @@ mod tests {
         check(-0.0117, 0.001, Zone::Nonconform);
     }
 
-    // JCGM 106:2012, example 1 of §7.5 in kind: one-sided tail of 0.95 at a guard of 1.645 u (second limit far away).
+    // One-sided tail of 0.95 at a guard of 1.6449 u (second limit far away).
     #[test]
     fn at_the_edge_of_conform_the_probability_is_95_percent() {
         let decision = decide_three_zones(0.01 - normal::QUANTILE_95 * 0.001, 0.001, 0.01);
@@ -80,9 +86,19 @@ mod tests {
     #[test]
     fn the_sign_of_the_error_does_not_matter() {
         for value in [0.0, 0.003, 0.0099, 0.02] {
-            let (plus, minus) = (decide_three_zones(value, 0.002, 0.01), decide_three_zones(-value, 0.002, 0.01));
+            let (plus, minus) =
+                (decide_three_zones(value, 0.002, 0.01), decide_three_zones(-value, 0.002, 0.01));
             assert_eq!(plus.zone, minus.zone);
-            assert!((plus.probability_conform - minus.probability_conform).abs() < 1e-15);
+            assert_eq!(plus.probability_conform.to_bits(), minus.probability_conform.to_bits());
+        }
+    }
+
+    // ncdf(-10) − ncdf(-20) by mpmath, 30 digits: far outside the limit the probability is tiny, not zero, on both sides.
+    #[test]
+    fn a_tiny_probability_is_not_rounded_away() {
+        for value in [0.03, -0.03] {
+            let p = decide_three_zones(value, 0.002, 0.01).probability_conform;
+            assert!((p / 7.619_853_024_160_526e-24 - 1.0).abs() < 1e-9, "{p}");
         }
     }
 }

@@ -245,7 +245,8 @@ fn energies(pile: &str, vehicle: &str) -> Result<(Decimal, Option<Decimal>), Bad
     // Without a vehicle's value the pile's own is judged alone.
     match evidence::compare(pile, vehicle.unwrap_or(pile)) {
         Err(reason @ (Screened::NotPositive | Screened::Implausible)) => {
-            Err(bad(reason.code(), format!("pile {pile} kWh, vehicle {} kWh", vehicle.unwrap_or_default())))
+            let vehicle = vehicle.map_or("none".to_owned(), |energy| format!("{energy} kWh"));
+            Err(bad(reason.code(), format!("pile {pile} kWh, vehicle {vehicle}")))
         }
         Err(Screened::TooSmall | Screened::Incomparable) | Ok(_) => Ok((pile, vehicle)),
     }

@@ -6,7 +6,7 @@
 //! `J = Σ w x xᵀ + P − Σ_t f_t u_t u_tᵀ`, `b = Σ w x y − Σ_t f_t u_t r_t`, and back: `d_t = f_t (u_tᵀβ − r_t)`.
 
 use super::scale::Scale;
-use super::{Comparison, LEVERAGE_MAX, Members, Network, Settings, TravellerEstimate};
+use super::{Comparison, ENOUGH, LEVERAGE_MAX, Members, Network, Settings, TravellerEstimate};
 use crate::cholesky::Symmetric;
 
 /// A sparse row: parameter and coefficient, each parameter once.
@@ -28,6 +28,26 @@ struct Traveller {
     weighted: f64,
     /// f_t; 0 for one that compared nothing.
     variance: f64,
+}
+
+/// `C u_t` at the parameters that a traveller touches, and `u_tᵀ C u_t`.
+struct Spread {
+    products: Row,
+    square: f64,
+}
+
+impl Spread {
+    fn of(traveller: &Traveller, solution: &Solution) -> Self {
+        let product =
+            |at: usize| traveller.row.iter().map(|(j, b)| b * solution.covariance.get(at, *j)).sum::<f64>();
+        let products: Row = traveller.row.iter().map(|(at, _)| (*at, product(*at))).collect();
+        let square = traveller.row.iter().zip(&products).map(|((_, a), (_, product))| a * product).sum();
+        Self { products, square }
+    }
+
+    fn at(&self, parameter: usize) -> f64 {
+        self.products.iter().find(|(at, _)| *at == parameter).map_or(0.0, |(_, product)| *product)
+    }
 }
 
 /// J and b, and what is needed to come back from them.
@@ -99,7 +119,8 @@ impl<'a> NormalEquations<'a> {
         for (t, sum) in sums.iter().enumerate() {
             if *sum > 0.0 {
                 let known_model = network.traveller_models[t].is_some();
-                equations.eliminate(t, 1.0 / (sum + 1.0 / prior_variance(settings, traveller_sd, known_model)));
+                equations
+                    .eliminate(t, 1.0 / (sum + 1.0 / prior_variance(settings, traveller_sd, known_model)));
             }
         }
         equations
@@ -171,25 +192,26 @@ impl<'a> NormalEquations<'a> {
 
     /// Residuals, each divided by √(1 − leverage), so that they have the noise's own scale also where a traveller made few
     /// comparisons and its bias follows them.
+    ///
+    /// # Formula
+    /// `h_s = w_s (a C aᵀ + f_t)` with `a = x_s − f_t u_t`; expanded so that `C u_t` is made once a traveller.
     pub(super) fn residuals(&self, network: &Network, solution: &Solution) -> Vec<f64> {
+        let spreads: Vec<Spread> =
+            self.travellers.iter().map(|traveller| Spread::of(traveller, solution)).collect();
         network
             .comparisons
             .iter()
             .zip(self.weights)
             .map(|(comparison, weight)| {
                 let traveller = &self.travellers[comparison.traveller];
+                let spread = &spreads[comparison.traveller];
                 let x = row(network, comparison);
                 let residual = comparison.log_ratio - dot(&x, &solution.estimates)
                     + self.own_bias(comparison.traveller, solution);
-                let mut fitted = x;
-                for (at, coefficient) in &traveller.row {
-                    let change = -traveller.variance * coefficient;
-                    match fitted.iter_mut().find(|(known, _)| known == at) {
-                        Some((_, sum)) => *sum += change,
-                        None => fitted.push((*at, change)),
-                    }
-                }
-                let leverage = weight * (Self::variance_of(solution, &fitted) + traveller.variance);
+                let mixed: f64 = x.iter().map(|(at, a)| a * spread.at(*at)).sum();
+                let of_fit = Self::variance_of(solution, &x) - 2.0 * traveller.variance * mixed
+                    + traveller.variance * traveller.variance * spread.square;
+                let leverage = weight * (of_fit + traveller.variance);
                 residual / (1.0 - leverage.clamp(0.0, LEVERAGE_MAX)).sqrt()
             })
             .collect()
@@ -200,12 +222,12 @@ impl<'a> NormalEquations<'a> {
         let (mut sum, mut count) = (0.0, 0.0);
         for (t, traveller) in self.travellers.iter().enumerate().filter(|(_, t)| t.variance > 0.0) {
             let own = self.own_bias(t, solution);
-            let spread = traveller.variance
-                + traveller.variance.powi(2) * Self::variance_of(solution, &traveller.row);
+            let spread =
+                traveller.variance + traveller.variance.powi(2) * Self::variance_of(solution, &traveller.row);
             sum += own * own + spread;
             count += 1.0;
         }
-        if count == 0.0 {
+        if count < ENOUGH as f64 {
             return before;
         }
         // With unknown models the moment contains σ_m² too; it is a known constant and small.

@@ -11,8 +11,16 @@ const NOISE_SIZE_RANGE: (f64, f64) = (1e-3, 2.0);
 /// Golden-section steps per parameter and round: the bracket shrinks to 0.618¹⁶ = 0.05 % of itself.
 const STEPS: usize = 16;
 
-/// A round moves a parameter by at most this factor: the search starts from the last round's value.
-const REACH: f64 = 3.0;
+/// A round moves a parameter by at most this factor at first, and by ever less: else the width of the last bracket would
+/// keep the estimates trembling for ever.
+const REACH_FIRST: f64 = 3.0;
+const REACH_LAST: f64 = 1.02;
+const REACH_DECAY: f64 = 0.6;
+
+/// Reach in a round, counted from 0.
+fn reach(round: usize) -> f64 {
+    (0..round).fold(REACH_FIRST, |reach, _| (1.0 + (reach - 1.0) * REACH_DECAY).max(REACH_LAST))
+}
 
 /// Scale of the noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,14 +38,16 @@ impl Scale {
     }
 
     /// The most likely scale for these residuals, searched around the last one.
-    pub(super) fn fit(network: &Network, residuals: &[f64], last: Self) -> Self {
-        if residuals.is_empty() {
+    pub(super) fn fit(network: &Network, residuals: &[f64], last: Self, round: usize) -> Self {
+        if residuals.len() < super::ENOUGH {
             return last;
         }
         let points: Vec<(f64, f64)> =
             network.comparisons.iter().zip(residuals).map(|(c, r)| (c.size, r * r)).collect();
-        let noise = maximise(last.noise, NOISE_RANGE, |noise| likelihood(&points, &Self { noise, ..last }));
-        let noise_size = maximise(last.noise_size, NOISE_SIZE_RANGE, |noise_size| {
+        let reach = reach(round);
+        let noise =
+            maximise(last.noise, reach, NOISE_RANGE, |noise| likelihood(&points, &Self { noise, ..last }));
+        let noise_size = maximise(last.noise_size, reach, NOISE_SIZE_RANGE, |noise_size| {
             likelihood(&points, &Self { noise, noise_size })
         });
         Self { noise, noise_size }
@@ -56,11 +66,11 @@ fn likelihood(points: &[(f64, f64)], scale: &Scale) -> f64 {
 }
 
 /// Golden-section search on a logarithmic scale around `start`.
-fn maximise(start: f64, range: (f64, f64), value: impl Fn(f64) -> f64) -> f64 {
+fn maximise(start: f64, reach: f64, range: (f64, f64), value: impl Fn(f64) -> f64) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let at = |log: f64| libm::exp(log);
     let (mut low, mut high) =
-        (libm::log((start / REACH).max(range.0)), libm::log((start * REACH).min(range.1)));
+        (libm::log((start / reach).max(range.0)), libm::log((start * reach).min(range.1)));
     let (mut a, mut b) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
     let (mut value_a, mut value_b) = (value(at(a)), value(at(b)));
     for _ in 0..STEPS {
@@ -86,7 +96,10 @@ pub(super) fn efficiency(standardised: &[f64]) -> f64 {
         slope += (NU + 1.0) * (NU - z * z) / (denominator * denominator);
         square += ((NU + 1.0) * z / denominator).powi(2);
     }
+    let expected = (NU + 1.0) / (NU + 3.0);
     let n = standardised.len() as f64;
     let (slope, square) = (slope / n, square / n);
-    if square > 0.0 && slope > 0.0 { slope * slope / square } else { (NU + 1.0) / (NU + 3.0) }
+    let told = standardised.len() >= super::ENOUGH && square > 0.0 && slope > 0.0;
+    // No comparison carries more than one of normal noise; residuals that say so are too few or too alike.
+    if told { (slope * slope / square).min(1.0) } else { expected }
 }

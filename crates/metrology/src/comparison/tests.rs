@@ -55,7 +55,9 @@ fn elimination_changes_nothing() {
         }
     }
     let tau = |known| 1.0 / (0.015f64.powi(2) + if known { 0.0 } else { settings.model_sd.powi(2) });
-    for (at, prior) in [(3, 1.0), (4, 1e4), (5, 4e4), (6, 4e4), (7, tau(true)), (8, tau(true)), (9, tau(false))] {
+    for (at, prior) in
+        [(3, 1.0), (4, 1e4), (5, 4e4), (6, 4e4), (7, tau(true)), (8, tau(true)), (9, tau(false))]
+    {
         a[at][at] += prior;
     }
     a[0][0] += 0.000_75f64.powi(-2);
@@ -115,6 +117,52 @@ fn without_an_anchor_the_level_of_the_data_does_not_show() {
 }
 
 #[test]
+fn an_anchor_alone_is_no_estimate() {
+    let mut network = small();
+    network.anchors.push(Anchor { instrument: 3, error: 0.0, standard_uncertainty: 0.000_75 });
+    let fit = fit(&network, &Settings::default()).expect("fits");
+    assert_eq!(fit.instruments[3].error, None);
+}
+
+#[test]
+fn the_order_of_comparisons_and_anchors_does_not_show_in_one_bit() {
+    let mut network = small();
+    network.anchors.push(Anchor { instrument: 2, error: 0.02, standard_uncertainty: 0.001 });
+    let plain = fit(&network, &Settings::default()).expect("fits");
+    network.comparisons.reverse();
+    network.anchors.reverse();
+    let reversed = fit(&network, &Settings::default()).expect("fits");
+    assert_eq!(plain.instruments, reversed.instruments);
+    assert_eq!(plain.travellers, reversed.travellers);
+    assert_eq!(plain.diagnostics.noise.to_bits(), reversed.diagnostics.noise.to_bits());
+}
+
+#[test]
+fn one_comparison_is_a_network_too() {
+    let mut network = Network { instruments: 1, traveller_models: vec![None], ..Network::default() };
+    network.comparisons.push(comparison(0, 0, -0.005));
+    let alone = fit(&network, &Settings::default()).expect("fits");
+    assert_eq!(alone.instruments[0].error, None);
+    network.anchors.push(Anchor { instrument: 0, error: 0.01, standard_uncertainty: 0.000_75 });
+    let anchored = fit(&network, &Settings::default()).expect("fits");
+    let (error, u) = anchored.instruments[0].error.expect("compared");
+    assert!((error - 0.01).abs() < 0.000_1 && 0.000_7 < u && u < 0.000_75, "{error} {u}");
+}
+
+/// The estimate without an anchor from the one with it, against a fit that never had it.
+#[test]
+fn an_anchor_left_out_is_one_never_there() {
+    let mut network = small();
+    let without = fit(&network, &Settings::default()).expect("fits").instruments[2].error.expect("compared");
+    network.anchors.push(Anchor { instrument: 2, error: 0.035, standard_uncertainty: 0.001 });
+    let check = fit(&network, &Settings::default()).expect("fits").diagnostics.anchors[1];
+    let expected = (0.035 - without.0) / (2.0 * (without.1 * without.1 + 1e-6).sqrt());
+    assert_eq!(check.anchor, 1);
+    // The weights of the robust fit move with the anchor, so only nearly equal.
+    assert!((check.normalised_error / expected - 1.0).abs() < 0.1, "{check:?} {expected}");
+}
+
+#[test]
 fn malformed_input_is_named() {
     let mut network = small();
     network.comparisons[2].log_ratio = f64::NAN;
@@ -157,7 +205,13 @@ fn trial(noise: &Noise, visits: std::ops::Range<usize>, worlds: u64) -> (f64, f6
                     Noise::Outliers => normal(1.0).sample(&mut rng),
                 };
                 let log_ratio = errors[instrument] - bias + sd * z;
-                network.comparisons.push(Comparison { instrument, traveller, log_ratio, size, covariates: vec![] });
+                network.comparisons.push(Comparison {
+                    instrument,
+                    traveller,
+                    log_ratio,
+                    size,
+                    covariates: vec![],
+                });
             }
         }
         for instrument in 0..3 {

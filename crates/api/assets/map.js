@@ -1,0 +1,242 @@
+// The map on the front page: piles drawn by state, clusters, and the list beside it in the order a driver wants.
+// Everything works without this file; it only adds.
+
+const box = document.getElementById("map");
+const list = document.getElementById("list");
+const words = JSON.parse(box.dataset.words);
+const language = box.dataset.lang;
+const REFRESH_MS = 10_000; // the demo's history streams in while one looks
+const PILES_MAX = 5000; // as many as the API gives in one answer
+const LIST_MAX = 50; // lines of the list
+const TIERS = ["verified_monitored", "verified", "due", "under_review", "failed", "out_of_use"];
+const SYMBOLS = { verified_monitored: "✓", verified: "✓", due: "○", under_review: "?", failed: "✕", out_of_use: "–" };
+const SIZE = 48;
+
+function note(text) {
+  let element = document.querySelector(".map-note");
+  if (!text) return element?.remove();
+  if (!element) {
+    element = document.createElement("p");
+    element.className = "map-note";
+    element.setAttribute("role", "status");
+    box.parentElement.append(element);
+  }
+  element.textContent = text;
+}
+
+// One picture per state: shape, symbol and colour together.
+function icon(state) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = SIZE;
+  const pen = canvas.getContext("2d");
+  const middle = SIZE / 2;
+  const colours = {
+    verified_monitored: ["#1a7f4b", "#fff"], verified: ["#1a7f4b", "#fff"], due: ["#eceff2", "#4c555f"],
+    under_review: ["#ffcf66", "#4d3200"], failed: ["#b3261e", "#fff"], out_of_use: ["#fff", "#7a828c"],
+  }[state];
+  pen.lineWidth = 3;
+  pen.strokeStyle = state === "due" || state === "out_of_use" ? "#6d7782" : state === "under_review" ? "#a86a00" : colours[0];
+  pen.fillStyle = colours[0];
+  pen.beginPath();
+  if (state === "under_review") {
+    pen.moveTo(middle, 4); pen.lineTo(SIZE - 4, middle); pen.lineTo(middle, SIZE - 4); pen.lineTo(4, middle); pen.closePath();
+  } else if (state === "failed") {
+    pen.rect(8, 8, SIZE - 16, SIZE - 16);
+  } else {
+    pen.arc(middle, middle, state === "verified_monitored" ? 13 : 16, 0, 2 * Math.PI);
+  }
+  if (state === "out_of_use") pen.setLineDash([5, 4]);
+  pen.fill();
+  pen.stroke();
+  if (state === "verified_monitored") {
+    pen.beginPath();
+    pen.arc(middle, middle, 20, 0, 2 * Math.PI);
+    pen.stroke();
+  }
+  pen.fillStyle = colours[1];
+  pen.font = "bold 22px sans-serif";
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  pen.fillText(SYMBOLS[state], middle, middle + 1);
+  return pen.getImageData(0, 0, SIZE, SIZE);
+}
+
+const name = (thing) => (thing ? (language === "zh" ? thing.name_zh : thing.name_en) : "");
+const link = (id) => `/p/${encodeURIComponent(id)}?lang=${language}`;
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function line(feature) {
+  const pile = feature.properties;
+  const state = pile.verification.state;
+  const item = element("li");
+  const anchor = element("a");
+  anchor.href = link(pile.pile_id);
+  const badge = element("span", `badge ${state}`, SYMBOLS[state]);
+  badge.setAttribute("aria-hidden", "true");
+  const what = element("span", "what");
+  what.append(element("b", "", name(pile.station)), " ", element("span", "id", pile.pile_id), element("br"));
+  const power = `${pile.kind.toUpperCase()} ${pile.power_kw ?? ""} kW`;
+  what.append(element("small", "", [words.states[state], power, name(pile.operator)].join(" · ")));
+  anchor.append(badge, what);
+  item.append(anchor);
+  return item;
+}
+
+// Verified first by tier, then by distance from the middle of the map.
+function sortList(features, center) {
+  const shorten = Math.cos((center.lat * Math.PI) / 180);
+  const distance = (f) =>
+    Math.hypot((f.geometry.coordinates[0] - center.lng) * shorten, f.geometry.coordinates[1] - center.lat);
+  const ranked = features
+    .filter((f) => f.geometry)
+    .map((f) => [TIERS.indexOf(f.properties.verification.state), distance(f), f])
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  list.replaceChildren(...ranked.slice(0, LIST_MAX).map((entry) => line(entry[2])));
+}
+
+function style() {
+  return {
+    version: 8,
+    sources: {
+      land: { type: "geojson", data: "/assets/basemap/land.geojson", attribution: "Natural Earth · GeoNames CC BY 4.0" },
+      lakes: { type: "geojson", data: "/assets/basemap/lakes.geojson" },
+      cities: { type: "geojson", data: "/assets/basemap/cities.geojson" },
+      piles: {
+        type: "geojson", data: { type: "FeatureCollection", features: [] },
+        cluster: true, clusterRadius: 44, clusterMaxZoom: 13,
+      },
+    },
+    layers: [
+      { id: "water", type: "background", paint: { "background-color": "#cfe0ee" } },
+      { id: "land", type: "fill", source: "land", paint: { "fill-color": "#f4f1ea", "fill-antialias": true } },
+      { id: "lakes", type: "fill", source: "lakes", paint: { "fill-color": "#cfe0ee" } },
+      { id: "shores", type: "line", source: "lakes", paint: { "line-color": "#a9c3d8", "line-width": 1 } },
+      {
+        id: "cities", type: "symbol", source: "cities",
+        filter: ["any", ["==", ["get", "rank"], 1], [">=", ["zoom"], 8]],
+        layout: {
+          "text-field": ["get", language === "zh" ? "zh" : "en"], "text-size": ["interpolate", ["linear"], ["zoom"], 4, 11, 10, 17],
+          "text-font": ["sans-serif"], "symbol-sort-key": ["-", 0, ["get", "population"]],
+        },
+        paint: { "text-color": "#6b6355", "text-halo-color": "#f8f6f1", "text-halo-width": 1.5 },
+      },
+      {
+        id: "clusters", type: "circle", source: "piles", filter: ["has", "point_count"],
+        paint: {
+          "circle-color": "#175a9c", "circle-opacity": 0.88, "circle-stroke-color": "#fff", "circle-stroke-width": 2,
+          "circle-radius": ["step", ["get", "point_count"], 15, 20, 19, 100, 24],
+        },
+      },
+      {
+        id: "counts", type: "symbol", source: "piles", filter: ["has", "point_count"],
+        layout: { "text-field": ["to-string", ["get", "point_count"]], "text-size": 13, "text-font": ["sans-serif"], "text-allow-overlap": true },
+        paint: { "text-color": "#fff" },
+      },
+      {
+        id: "piles", type: "symbol", source: "piles", filter: ["!", ["has", "point_count"]],
+        layout: { "icon-image": ["get", "state"], "icon-size": 0.62, "icon-allow-overlap": true, "symbol-sort-key": ["get", "tier"] },
+      },
+    ],
+  };
+}
+
+function address(map) {
+  const bounds = map.getBounds();
+  const grow = 0.5; // half a screen around, so that small moves need no request
+  const width = (bounds.getEast() - bounds.getWest()) * grow;
+  const height = (bounds.getNorth() - bounds.getSouth()) * grow;
+  const clamp = (value, limit) => Math.max(-limit, Math.min(limit, value)).toFixed(4);
+  const bbox = [
+    clamp(bounds.getWest() - width, 180), clamp(bounds.getSouth() - height, 90),
+    clamp(bounds.getEast() + width, 180), clamp(bounds.getNorth() + height, 90),
+  ];
+  const query = new URLSearchParams({ bbox: bbox.join(","), limit: PILES_MAX });
+  if (box.dataset.state) query.set("state", box.dataset.state);
+  if (box.dataset.operator) query.set("operator", box.dataset.operator);
+  return `/api/v1/piles?${query}`;
+}
+
+function start() {
+  maplibregl.setWorkerUrl("/assets/vendor/maplibre-gl-csp-worker.js");
+  let map;
+  try {
+    map = new maplibregl.Map({
+      container: box, style: style(), center: [Number(box.dataset.lon), Number(box.dataset.lat)],
+      zoom: Number(box.dataset.zoom), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
+      localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
+      attributionControl: { compact: true },
+    });
+  } catch {
+    return sketch();
+  }
+  map.touchZoomRotate.disableRotation();
+  map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
+  map.addControl(new maplibregl.ScaleControl(), "bottom-left");
+  map.on("idle", () => box.setAttribute("data-map-idle", ""));
+  let shown = "";
+  let features = [];
+  async function refresh() {
+    try {
+      const answer = await fetch(address(map));
+      if (!answer.ok) throw new Error(String(answer.status));
+      const text = await answer.text();
+      note("");
+      if (text !== shown) {
+        shown = text;
+        features = JSON.parse(text).features;
+        map.getSource("piles").setData({
+          type: "FeatureCollection",
+          features: features.filter((f) => f.geometry).map((f) => ({
+            type: "Feature", geometry: f.geometry,
+            properties: { id: f.id, state: f.properties.verification.state, tier: TIERS.indexOf(f.properties.verification.state) },
+          })),
+        });
+      }
+      sortList(features, map.getCenter());
+    } catch {
+      note(words.failed);
+    }
+  }
+  map.on("load", () => {
+    for (const state of TIERS) map.addImage(state, icon(state), { pixelRatio: 1 });
+    refresh();
+    map.on("moveend", refresh);
+    setInterval(refresh, REFRESH_MS);
+  });
+  map.on("click", "clusters", async (event) => {
+    const cluster = event.features[0];
+    const zoom = await map.getSource("piles").getClusterExpansionZoom(cluster.properties.cluster_id);
+    map.easeTo({ center: cluster.geometry.coordinates, zoom });
+  });
+  map.on("click", "piles", (event) => {
+    const { id, state } = event.features[0].properties;
+    const content = element("div", "popup");
+    const anchor = element("a", "", words.open);
+    anchor.href = link(id);
+    content.append(element("b", "", id), element("span", "", words.states[state]), element("br"), anchor);
+    new maplibregl.Popup({ offset: 12 }).setLngLat(event.features[0].geometry.coordinates).setDOMContent(content).addTo(map);
+  });
+  for (const layer of ["clusters", "piles"]) {
+    map.on("mouseenter", layer, () => (map.getCanvas().style.cursor = "pointer"));
+    map.on("mouseleave", layer, () => (map.getCanvas().style.cursor = ""));
+  }
+  box.map = map; // for tests
+}
+
+// Without WebGL: the sketch that the server draws, and the list.
+function sketch() {
+  const picture = element("img");
+  picture.src = "/mini-map.svg";
+  picture.alt = words.noWebgl;
+  box.replaceChildren(picture);
+  box.setAttribute("data-map-idle", "");
+  note(words.noWebgl);
+}
+
+start();

@@ -1,0 +1,359 @@
+//! The query API for piles: GeoJSON lists and single piles. Verification (an act with legal effect) and assessment (evidence
+//! from afar) are separate objects everywhere.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use veripile_pile::{Estimate, OperatorId, PileId, State};
+use veripile_store::map::PILES_PER_PAGE_MAX;
+use veripile_store::{BoundingBox, PileQuery, PileRecord};
+
+use crate::Site;
+use crate::problem::Problem;
+
+/// Piles on a page where the request does not say.
+const LIMIT_DEFAULT: u32 = 500;
+
+/// Licence of what the API publishes.
+const LICENSE: &str = "CC-BY-4.0";
+
+/// Which piles.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PilesParameters {
+    /// west,south,east,north in WGS-84 degrees
+    bbox: Option<String>,
+    /// verified_monitored, verified, due, under_review, failed or out_of_use
+    state: Option<String>,
+    /// Operator identifier
+    operator: Option<String>,
+    /// Where the page before ended (`meta.next`)
+    cursor: Option<String>,
+    /// At most this many piles, 1 to 5000
+    limit: Option<u32>,
+    /// Ignored; pages pass it on
+    #[param(ignore)]
+    #[serde(rename = "lang")]
+    _lang: Option<String>,
+}
+
+impl PilesParameters {
+    pub(crate) fn query(&self, default_limit: u32) -> Result<PileQuery, Problem> {
+        let state = match self.state.as_deref().filter(|word| !word.is_empty()) {
+            Some(word) => Some(State::from_word(word).ok_or_else(|| {
+                Problem::parameter("state", &State::ALL.map(State::word).join(", "))
+            })?),
+            None => None,
+        };
+        let limit = self.limit.unwrap_or(default_limit);
+        if !(1..=PILES_PER_PAGE_MAX).contains(&limit) {
+            return Err(Problem::parameter("limit", &format!("a number from 1 to {PILES_PER_PAGE_MAX}")));
+        }
+        let identifier = |name: &str, error| Problem::parameter(name, &format!("an identifier ({error})"));
+        let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Ok(PileQuery {
+            bounding_box: self.bbox.as_deref().map(bounding_box).transpose()?,
+            operator: some(&self.operator)
+                .map(|id| OperatorId::parse(&id).map_err(|error| identifier("operator", error)))
+                .transpose()?,
+            state,
+            after: some(&self.cursor)
+                .map(|id| PileId::parse(&id).map_err(|error| identifier("cursor", error)))
+                .transpose()?,
+            limit,
+        })
+    }
+
+    pub(crate) fn state(&self) -> &str {
+        self.state.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn operator(&self) -> &str {
+        self.operator.as_deref().unwrap_or_default()
+    }
+}
+
+fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
+    let expected = || Problem::parameter("bbox", "west,south,east,north in degrees, west ≤ east and south ≤ north");
+    let numbers: Vec<f64> =
+        text.split(',').map(|part| part.trim().parse::<f64>()).collect::<Result<_, _>>().map_err(|_| expected())?;
+    let [west, south, east, north] = numbers[..] else { return Err(expected()) };
+    let on_the_globe = numbers.iter().all(|number| number.is_finite() && number.abs() <= 360.0);
+    if on_the_globe && west <= east && south <= north {
+        Ok(BoundingBox { west, south, east, north })
+    } else {
+        Err(expected())
+    }
+}
+
+/// A name in two languages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Named {
+    id: String,
+    name_zh: String,
+    name_en: String,
+}
+
+/// The public state, on the strength of acts of authority.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Verification {
+    /// verified_monitored, verified, due, under_review, failed or out_of_use
+    state: &'static str,
+    /// What the state rests on: certificate, case, stopped, or none
+    basis: &'static str,
+    /// Number of that document
+    number: Option<String>,
+    issued_by: Option<String>,
+    verified_at: Option<String>,
+    valid_until: Option<String>,
+}
+
+/// What is said from afar: evidence, never a verification.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Assessment {
+    as_of: String,
+    /// conform, nonconform, undecided or not_comparable
+    verdict: &'static str,
+    error_percent: Option<f64>,
+    standard_uncertainty_percent: Option<f64>,
+    lower95_percent: Option<f64>,
+    upper95_percent: Option<f64>,
+    probability_conform: Option<f64>,
+    limit_percent: f64,
+    charges: u32,
+    grounded: bool,
+    rule: String,
+}
+
+/// Live state.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Live {
+    /// Connector status in OCPP's word
+    status: Option<String>,
+    status_at: Option<String>,
+    last_seen: Option<String>,
+    protocol: Option<String>,
+}
+
+/// A pile.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Pile {
+    pile_id: String,
+    station: Option<Named>,
+    operator: Option<Named>,
+    /// ac or dc
+    kind: &'static str,
+    accuracy_class: String,
+    power_kw: Option<String>,
+    vendor: Option<String>,
+    model: Option<String>,
+    firmware: Option<String>,
+    meter_serial: Option<String>,
+    charges: i64,
+    verification: Verification,
+    assessment: Option<Assessment>,
+    live: Live,
+}
+
+/// A GeoJSON point.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Point {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Longitude, latitude, WGS-84
+    coordinates: [f64; 2],
+}
+
+/// A GeoJSON feature.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Feature {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: String,
+    geometry: Option<Point>,
+    properties: Pile,
+}
+
+/// What stands beside a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Meta {
+    license: &'static str,
+    /// When the newest judgement in the list was made
+    last_updated: Option<String>,
+    /// Cursor of the next page
+    next: Option<String>,
+}
+
+/// A GeoJSON feature collection (RFC 7946).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FeatureCollection {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    meta: Meta,
+    features: Vec<Feature>,
+}
+
+fn time(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+impl Verification {
+    fn of(pile: &PileRecord, now: Timestamp) -> Self {
+        let standing = &pile.standing;
+        let state = pile.state(now).word();
+        if let Some(case) = &standing.case {
+            return Self {
+                state,
+                basis: "case",
+                number: Some(case.number.clone()),
+                issued_by: Some(case.issuer.clone()),
+                verified_at: time(Some(case.at)),
+                valid_until: None,
+            };
+        }
+        match &standing.certificate {
+            _ if standing.stopped_at.is_some() => Self::none(state, "stopped"),
+            Some(certificate) => Self {
+                state,
+                basis: "certificate",
+                number: Some(certificate.number.clone()),
+                issued_by: Some(certificate.issuer.clone()),
+                verified_at: time(Some(certificate.at)),
+                valid_until: time(Some(certificate.valid_until)),
+            },
+            None => Self::none(state, "none"),
+        }
+    }
+
+    fn none(state: &'static str, basis: &'static str) -> Self {
+        Self { state, basis, number: None, issued_by: None, verified_at: None, valid_until: None }
+    }
+}
+
+impl From<&Estimate> for Assessment {
+    fn from(estimate: &Estimate) -> Self {
+        let percent = |fraction: f64| 100.0 * fraction;
+        let interval = estimate.interval95();
+        Self {
+            as_of: estimate.as_of.to_string(),
+            verdict: estimate.verdict.word(),
+            error_percent: estimate.error.map(percent),
+            standard_uncertainty_percent: estimate.standard_uncertainty.map(percent),
+            lower95_percent: interval.map(|(lower, _)| percent(lower)),
+            upper95_percent: interval.map(|(_, upper)| percent(upper)),
+            probability_conform: estimate.probability_conform,
+            limit_percent: percent(estimate.limit),
+            charges: estimate.charges,
+            grounded: estimate.grounded,
+            rule: estimate.rule.clone(),
+        }
+    }
+}
+
+impl Pile {
+    fn of(pile: &PileRecord, now: Timestamp) -> Self {
+        let named = |id: String, zh: &str, en: &str| Named { id, name_zh: zh.to_owned(), name_en: en.to_owned() };
+        Self {
+            pile_id: pile.pile_id.to_string(),
+            station: pile.station.as_ref().map(|(id, zh, en)| named(id.to_string(), zh, en)),
+            operator: pile.operator.as_ref().map(|(id, zh, en)| named(id.to_string(), zh, en)),
+            kind: pile.kind.word(),
+            accuracy_class: pile.class.0.normalize().to_string(),
+            power_kw: pile.power_kw.map(|kw| kw.normalize().to_string()),
+            vendor: pile.vendor.clone(),
+            model: pile.model.clone(),
+            firmware: pile.firmware.clone(),
+            meter_serial: pile.meter_serial.clone(),
+            charges: pile.charges,
+            verification: Verification::of(pile, now),
+            assessment: pile.standing.estimate.as_ref().map(Assessment::from),
+            live: Live {
+                status: pile.status.as_ref().map(|(word, _)| word.clone()),
+                status_at: time(pile.status.as_ref().map(|(_, at)| *at)),
+                last_seen: time(pile.last_seen),
+                protocol: pile.protocol.clone(),
+            },
+        }
+    }
+}
+
+/// Piles as GeoJSON, in the order of their identifiers
+#[utoipa::path(get, path = "/api/v1/piles", params(PilesParameters), responses(
+    (status = 200, description = "Piles", body = FeatureCollection, content_type = "application/geo+json"),
+    (status = 400, description = "A parameter cannot be", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn piles(
+    site: web::Data<Site>,
+    parameters: Result<web::Query<PilesParameters>, actix_web::Error>,
+) -> Result<HttpResponse, Problem> {
+    let parameters = parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
+    let page = site.store.piles(&parameters.query(LIMIT_DEFAULT)?).await?;
+    let now = Timestamp::now();
+    let features = page.piles.iter().map(|pile| Feature {
+        kind: "Feature",
+        id: pile.pile_id.to_string(),
+        geometry: pile.place.map(|place| Point { kind: "Point", coordinates: [place.lon, place.lat] }),
+        properties: Pile::of(pile, now),
+    });
+    let collection = FeatureCollection {
+        kind: "FeatureCollection",
+        meta: Meta {
+            license: LICENSE,
+            last_updated: time(page.last_updated),
+            next: page.next.map(|next| next.to_string()),
+        },
+        features: features.collect(),
+    };
+    Ok(json("application/geo+json", &collection))
+}
+
+/// One pile
+#[utoipa::path(get, path = "/api/v1/piles/{id}", params(("id" = String, Path, description = "Pile identifier")), responses(
+    (status = 200, description = "The pile", body = Pile),
+    (status = 404, description = "No such pile", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let missing = || Problem::missing("no pile has this identifier; /api/v1/piles lists them");
+    let pile_id = PileId::parse(&id).map_err(|_| missing())?;
+    let pile = site.store.pile(&pile_id).await?.ok_or_else(missing)?;
+    Ok(json("application/json", &Pile::of(&pile, Timestamp::now())))
+}
+
+fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {
+    match serde_json::to_string(body) {
+        Ok(text) => {
+            HttpResponse::Ok().content_type(content_type).insert_header((CACHE_CONTROL, "no-cache")).body(text)
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_that_cannot_be_are_named() {
+        let check = |parameters: PilesParameters, name: &str| {
+            let problem = parameters.query(10).expect_err(name);
+            assert!(problem.status == 400 && problem.detail.starts_with(name), "{problem}");
+        };
+        let some = |text: &str| Some(text.to_owned());
+        for bbox in ["1,2,3", "a,b,c,d", "3,2,1,4", "1,4,3,2", "NaN,1,2,3", "1,2,3,1e9"] {
+            check(PilesParameters { bbox: some(bbox), ..Default::default() }, "bbox");
+        }
+        check(PilesParameters { state: some("good"), ..Default::default() }, "state");
+        check(PilesParameters { limit: Some(0), ..Default::default() }, "limit");
+        check(PilesParameters { limit: Some(5001), ..Default::default() }, "limit");
+        check(PilesParameters { cursor: some("a/b"), ..Default::default() }, "cursor");
+        let good = PilesParameters { bbox: some("120,31,121,32"), state: some("failed"), ..Default::default() };
+        let query = good.query(10).expect("good");
+        assert_eq!((query.state, query.limit), (Some(State::Failed), 10));
+    }
+}

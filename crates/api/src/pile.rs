@@ -1,0 +1,122 @@
+//! The pile page: what the QR on the pile opens. Whole without any script.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use jiff::Timestamp;
+use veripile_pile::{Act, PileId};
+use veripile_store::PileRecord;
+
+use crate::problem::{Problem, html, missing_page};
+use crate::texts::Texts;
+use crate::view::{self, ChargeLine, EstimateView, Line};
+use crate::{Site, chart};
+
+/// Charges on the page; with this many it stays well under 40 KB.
+const CHARGES: u32 = 30;
+
+/// Days of estimates in the chart.
+const ESTIMATES: u32 = 60;
+
+#[derive(Template)]
+#[template(path = "pile.html")]
+struct PilePage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    here: String,
+    line: Line,
+    facts: Vec<(&'a str, String)>,
+    basis: Vec<(&'a str, String)>,
+    estimate: Option<EstimateView>,
+    chart: String,
+    charges: Vec<ChargeLine>,
+    total: i64,
+    acts: Vec<(String, String, String)>,
+}
+
+/// GET `/p/{pile}`.
+pub(crate) async fn page(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(&request);
+    let here = format!("/p/{}?", view::segment(&id));
+    let found = match PileId::parse(&id) {
+        Ok(pile_id) => site.store.pile(&pile_id).await?,
+        Err(_) => None,
+    };
+    let Some(pile) = found else { return Ok(missing_page(t, site.settings.simulated, here)) };
+    let charges = site.store.charges(&pile.pile_id, CHARGES).await?;
+    let acts = site.store.acts(&pile.pile_id).await?;
+    let estimates = site.store.estimates(&pile.pile_id, ESTIMATES).await?;
+    let now = Timestamp::now();
+    Ok(html(StatusCode::OK, &PilePage {
+        t,
+        simulated: site.settings.simulated,
+        here,
+        line: view::line(t, &pile, now),
+        facts: facts(t, &pile),
+        basis: basis(t, &pile),
+        estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
+        chart: chart::errors(&estimates, t.of("chart.label")),
+        charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
+        total: pile.charges,
+        acts: acts.iter().rev().map(|act| self::act(t, act)).collect(),
+    }))
+}
+
+fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
+    let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| t.of("unknown").to_owned());
+    let model = [&pile.vendor, &pile.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+    vec![
+        (t.of("pile.operator"), view::operator(t, pile)),
+        (t.of("pile.station"), view::station(t, pile)),
+        (t.of("pile.model"), or_unknown(&Some(model).filter(|model| !model.is_empty()))),
+        (t.of("pile.firmware"), or_unknown(&pile.firmware)),
+        (t.of("pile.meter"), or_unknown(&pile.meter_serial)),
+        (t.of("pile.class"), pile.class.0.normalize().to_string()),
+        (t.of("pile.power"), view::power(t, pile)),
+        (t.of("pile.protocol"), or_unknown(&pile.protocol)),
+    ]
+}
+
+/// What the state rests on: document, issuer, date, validity.
+fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
+    let standing = &pile.standing;
+    let mut basis = Vec::new();
+    if let Some(case) = &standing.case {
+        basis.push((t.of("basis.case"), case.number.clone()));
+        basis.push((t.of("basis.issuer"), case.issuer.clone()));
+        basis.push((t.of("basis.opened"), view::day(case.at)));
+        if let Some(until) = case.reply_until {
+            basis.push((t.of("basis.reply"), view::day(until)));
+        }
+    }
+    if let Some(stopped) = standing.stopped_at {
+        basis.push((t.of("basis.stopped"), view::day(stopped)));
+    }
+    match &standing.certificate {
+        Some(certificate) => {
+            basis.push((t.of("basis.certificate"), certificate.number.clone()));
+            basis.push((t.of("basis.issuer"), certificate.issuer.clone()));
+            basis.push((t.of("basis.date"), view::day(certificate.at)));
+            basis.push((t.of("basis.until"), view::day(certificate.valid_until)));
+        }
+        None => basis.push((t.of("basis.certificate"), t.of("basis.none").to_owned())),
+    }
+    basis
+}
+
+/// An act: day, what, by whom.
+fn act(t: &Texts, act: &Act) -> (String, String, String) {
+    let kind = t.of(&format!("act.{}", act.kind.word())).to_owned();
+    let mut what = format!("{kind} {}", act.number);
+    if let Some(result) = act.result {
+        what.push_str(&format!(
+            " · {:+} % (U = {} %, k = {})",
+            result.error_percent, result.expanded_uncertainty_percent, result.coverage_factor
+        ));
+    }
+    (view::day(act.acted_at), what, act.issuer.clone())
+}

@@ -1,0 +1,102 @@
+//! Errors towards the outside: problem+json (RFC 9457) for programs, a page for people. Inside, they are logged once, here.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ACCEPT;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use askama::Template;
+use serde::Serialize;
+use utoipa::ToSchema;
+use veripile_store::StoreError;
+
+use crate::texts::Texts;
+
+/// What went wrong, in terms of what the client can change.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Short name of the kind of problem.
+    pub(crate) title: String,
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// What to change.
+    pub(crate) detail: String,
+}
+
+impl Problem {
+    /// A parameter that cannot be.
+    pub(crate) fn parameter(name: &str, expected: &str) -> Self {
+        Self { title: "Bad parameter".to_owned(), status: 400, detail: format!("{name}: expected {expected}") }
+    }
+
+    /// Something that is not there.
+    pub(crate) fn missing(what: &str) -> Self {
+        Self { title: "Not found".to_owned(), status: 404, detail: what.to_owned() }
+    }
+
+    /// Our own fault, for now.
+    pub(crate) fn unavailable(what: &str) -> Self {
+        Self { title: "Unavailable".to_owned(), status: 503, detail: what.to_owned() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request could not be answered");
+        Self::unavailable("the database cannot answer now; try again in a minute")
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let body = serde_json::to_string(self).unwrap_or_default();
+        HttpResponse::build(self.status_code()).content_type("application/problem+json").body(body)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage<'a> {
+    t: &'a Texts,
+    title: &'a str,
+    message: &'a str,
+    simulated: bool,
+    here: String,
+}
+
+/// A page that says what is not there.
+pub(crate) fn missing_page(t: &Texts, simulated: bool, here: String) -> HttpResponse {
+    let page = MessagePage { t, title: t.of("missing.title"), message: t.of("missing.text"), simulated, here };
+    html(StatusCode::NOT_FOUND, &page)
+}
+
+/// Renders a page.
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> HttpResponse {
+    match page.render() {
+        Ok(body) => HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// Whatever no route takes: a page for a browser, a problem for a program.
+pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") {
+        let t = Texts::of_request(&request);
+        return missing_page(t, false, request.path().to_owned());
+    }
+    Problem::missing("there is nothing at this address; /openapi.json lists what there is").error_response()
+}

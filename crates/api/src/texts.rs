@@ -1,0 +1,131 @@
+//! Every text that people read, in Chinese and English, from one table.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::ACCEPT_LANGUAGE;
+use serde::Deserialize;
+
+/// The table.
+const TABLE: &str = include_str!("../texts.toml");
+
+#[derive(Deserialize)]
+struct Entry {
+    zh: String,
+    en: String,
+}
+
+/// A language of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Zh,
+    En,
+}
+
+/// The texts in one language.
+pub(crate) struct Texts {
+    pub(crate) language: Language,
+    texts: BTreeMap<String, String>,
+}
+
+static TEXTS: LazyLock<(Texts, Texts)> = LazyLock::new(|| {
+    let table: BTreeMap<String, Entry> = toml::from_str(TABLE).expect("a test reads the table");
+    let of = |language, pick: fn(&Entry) -> &String| Texts {
+        language,
+        texts: table.iter().map(|(key, entry)| (key.clone(), pick(entry).clone())).collect(),
+    };
+    (of(Language::Zh, |entry| &entry.zh), of(Language::En, |entry| &entry.en))
+});
+
+impl Texts {
+    /// The texts of a language.
+    pub(crate) fn in_language(language: Language) -> &'static Self {
+        match language {
+            Language::Zh => &TEXTS.0,
+            Language::En => &TEXTS.1,
+        }
+    }
+
+    /// The texts that a request asks for: by `lang` in its address, else by its languages, else Chinese.
+    pub(crate) fn of_request(request: &HttpRequest) -> &'static Self {
+        let asked = request.query_string().split('&').find_map(|part| part.strip_prefix("lang="));
+        let accepted = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let english = match asked {
+            Some(language) => language.starts_with("en"),
+            None => accepted.to_ascii_lowercase().starts_with("en"),
+        };
+        Self::in_language(if english { Language::En } else { Language::Zh })
+    }
+
+    /// The text of a key. A key that is not in the table shows itself; a test keeps that from happening.
+    pub(crate) fn of<'a>(&'a self, key: &'a str) -> &'a str {
+        self.texts.get(key).map_or(key, String::as_str)
+    }
+
+    /// Whether Chinese.
+    pub(crate) fn is_zh(&self) -> bool {
+        self.language == Language::Zh
+    }
+
+    /// Language code for HTML.
+    pub(crate) fn code(&self) -> &'static str {
+        if self.is_zh() { "zh-CN" } else { "en" }
+    }
+
+    /// Short code for links.
+    pub(crate) fn short(&self) -> &'static str {
+        if self.is_zh() { "zh" } else { "en" }
+    }
+
+    /// Picks the name in this language.
+    pub(crate) fn pick<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        if self.is_zh() { zh } else { en }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use veripile_pile::{ActKind, Mark, RemoteVerdict, State};
+
+    use super::*;
+
+    /// Keys in quotes after `.of(` in templates, sources and scripts.
+    fn used() -> BTreeSet<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut used = BTreeSet::new();
+        for folder in ["src", "templates"] {
+            for entry in fs::read_dir(root.join(folder)).expect("there") {
+                let text = fs::read_to_string(entry.expect("readable").path()).expect("UTF-8");
+                for part in text.split(".of(\"").skip(1) {
+                    used.insert(part.split('"').next().unwrap_or_default().to_owned());
+                }
+            }
+        }
+        let states = State::ALL.iter().map(|state| format!("state.{}", state.word()));
+        let marks = Mark::ALL.iter().map(|mark| format!("mark.{}", mark.code()));
+        let acts = ActKind::ALL.iter().map(|kind| format!("act.{}", kind.word()));
+        let verdicts = ["conform", "nonconform", "undecided", "not_comparable"];
+        assert!(verdicts.iter().all(|word| RemoteVerdict::from_word(word).is_some()));
+        let verdicts = verdicts.iter().flat_map(|v| [format!("verdict.{v}"), format!("verdict.{v}.why")]);
+        used.extend(states.chain(marks).chain(acts).chain(verdicts));
+        used
+    }
+
+    #[test]
+    fn the_table_has_every_text_in_use_in_both_languages_and_no_other() {
+        let table: BTreeMap<String, Entry> = toml::from_str(TABLE).expect("readable");
+        for (key, entry) in &table {
+            assert!(!entry.zh.is_empty() && !entry.en.is_empty(), "{key} lacks a language");
+        }
+        let known: BTreeSet<String> = table.into_keys().collect();
+        let used = used();
+        let missing: Vec<_> = used.difference(&known).collect();
+        let unused: Vec<_> = known.difference(&used).collect();
+        assert!(missing.is_empty() && unused.is_empty(), "missing {missing:?}, unused {unused:?}");
+    }
+}

@@ -1,0 +1,219 @@
+//! What pages show of a pile: every text ready, so that templates only place it.
+
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rust_decimal::Decimal;
+use veripile_pile::{Estimate, Mark, PileKind, State};
+use veripile_store::{ChargeRecord, PileRecord};
+
+use crate::sentence;
+use crate::texts::Texts;
+
+/// A live status older than this is stale and goes grey.
+const STALE_S: i64 = 600;
+
+/// What may stand unescaped in a path segment.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Shanghai has had no summer time since 1991.
+const SHANGHAI: Offset = Offset::constant(8);
+
+/// A moment in Shanghai's time, to the minute.
+pub(crate) fn minute(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::fixed(SHANGHAI)).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A moment's day in Shanghai.
+pub(crate) fn day(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::fixed(SHANGHAI)).strftime("%Y-%m-%d").to_string()
+}
+
+/// A path segment.
+pub(crate) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// A state's mark: shape and symbol stand together with word and colour everywhere.
+pub(crate) fn symbol(state: State) -> &'static str {
+    match state {
+        State::VerifiedMonitored | State::Verified => "✓",
+        State::Due => "○",
+        State::UnderReview => "?",
+        State::Failed => "✕",
+        State::OutOfUse => "–",
+    }
+}
+
+/// One line of the list.
+pub(crate) struct Line {
+    pub(crate) id: String,
+    pub(crate) href: String,
+    pub(crate) state: &'static str,
+    pub(crate) symbol: &'static str,
+    pub(crate) state_text: String,
+    pub(crate) station: String,
+    pub(crate) operator: String,
+    pub(crate) power: String,
+    pub(crate) status: String,
+    pub(crate) stale: bool,
+}
+
+/// Makes a line.
+pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
+    let state = pile.state(now);
+    let (status, stale) = status(t, pile, now);
+    Line {
+        id: pile.pile_id.to_string(),
+        href: format!("/p/{}?lang={}", segment(pile.pile_id.as_str()), t.short()),
+        state: state.word(),
+        symbol: symbol(state),
+        state_text: state_text(t, state),
+        station: station(t, pile),
+        operator: operator(t, pile),
+        power: power(t, pile),
+        status,
+        stale,
+    }
+}
+
+pub(crate) fn state_text(t: &Texts, state: State) -> String {
+    t.of(&format!("state.{}", state.word())).to_owned()
+}
+
+pub(crate) fn station(t: &Texts, pile: &PileRecord) -> String {
+    pile.station.as_ref().map_or(t.of("unknown"), |(_, zh, en)| t.pick(zh, en)).to_owned()
+}
+
+pub(crate) fn operator(t: &Texts, pile: &PileRecord) -> String {
+    pile.operator.as_ref().map_or(t.of("unknown"), |(_, zh, en)| t.pick(zh, en)).to_owned()
+}
+
+pub(crate) fn power(t: &Texts, pile: &PileRecord) -> String {
+    let kind = if pile.kind == PileKind::Dc { t.of("kind.dc") } else { t.of("kind.ac") };
+    match pile.power_kw {
+        Some(kw) => format!("{kind} {} kW", kw.normalize()),
+        None => kind.to_owned(),
+    }
+}
+
+/// The live status with its age, and whether it is stale.
+pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> (String, bool) {
+    let age_s = |at: Timestamp| now.duration_since(at).as_secs();
+    match (&pile.status, pile.last_seen) {
+        (Some((word, at)), seen) => {
+            // A status holds until it changes; what ages is when we last heard anything.
+            let heard = seen.map_or(*at, |seen| seen.max(*at));
+            (format!("{} · {}", status_word(t, word), sentence::age(t, age_s(heard))), age_s(heard) > STALE_S)
+        }
+        (None, Some(seen)) => (sentence::age(t, age_s(seen)), age_s(seen) > STALE_S),
+        (None, None) => (t.of("status.never").to_owned(), true),
+    }
+}
+
+fn status_word<'a>(t: &'a Texts, word: &'a str) -> &'a str {
+    match word {
+        "Available" => t.of("status.available"),
+        "Occupied" | "Charging" | "Preparing" | "Finishing" | "SuspendedEV" | "SuspendedEVSE" => t.of("status.occupied"),
+        "Faulted" | "Unavailable" => t.of("status.faulted"),
+        other => other,
+    }
+}
+
+/// A row of the list of charges.
+pub(crate) struct ChargeLine {
+    pub(crate) start: String,
+    pub(crate) end: String,
+    pub(crate) pile_kwh: String,
+    pub(crate) vehicle_kwh: String,
+    pub(crate) difference: String,
+    pub(crate) marks: String,
+}
+
+/// Makes a row.
+pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
+    let time = |at: Option<Timestamp>| at.map_or_else(|| t.of("dash").to_owned(), minute);
+    let kwh = |wh: Option<Decimal>| {
+        wh.map_or_else(|| t.of("dash").to_owned(), |wh| format!("{:.3}", wh / Decimal::ONE_THOUSAND))
+    };
+    let difference = match (charge.energy_pile_wh, charge.energy_vehicle_wh) {
+        (Some(pile), Some(vehicle)) if vehicle > Decimal::ZERO => {
+            format!("{:+.2} %", (pile - vehicle) * Decimal::ONE_HUNDRED / vehicle)
+        }
+        _ => t.of("dash").to_owned(),
+    };
+    let marks: Vec<&str> = charge.marks.iter().map(|mark| mark_text(t, *mark)).collect();
+    ChargeLine {
+        start: time(charge.started_at),
+        end: time(charge.ended_at),
+        pile_kwh: kwh(charge.energy_pile_wh),
+        vehicle_kwh: kwh(charge.energy_vehicle_wh),
+        difference,
+        marks: marks.join(t.of("comma")),
+    }
+}
+
+fn mark_text(t: &Texts, mark: Mark) -> &str {
+    let key = MARK_KEYS.iter().find(|(known, _)| *known == mark.code()).map_or("unknown", |(_, key)| key.as_str());
+    t.of(key)
+}
+
+static MARK_KEYS: std::sync::LazyLock<Vec<(&'static str, String)>> =
+    std::sync::LazyLock::new(|| Mark::ALL.iter().map(|mark| (mark.code(), format!("mark.{}", mark.code()))).collect());
+
+/// The remote estimate in words and numbers.
+pub(crate) struct EstimateView {
+    pub(crate) verdict: &'static str,
+    pub(crate) verdict_text: String,
+    pub(crate) why: String,
+    pub(crate) received: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) expanded: Option<String>,
+    pub(crate) interval: Option<String>,
+    pub(crate) probability: Option<String>,
+    pub(crate) outside: Option<String>,
+    pub(crate) charges: u32,
+    pub(crate) days: String,
+    pub(crate) limit: String,
+    pub(crate) rule: String,
+    pub(crate) as_of: String,
+    pub(crate) grounded: bool,
+}
+
+/// Makes it.
+pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
+    let verdict = estimate.verdict.word();
+    let interval = estimate.interval95();
+    let days = estimate.period.map(|(first, last)| last.duration_since(first).as_secs_f64() / 86_400.0);
+    EstimateView {
+        verdict,
+        verdict_text: t.of(&format!("verdict.{verdict}")).to_owned(),
+        why: t.of(&format!("verdict.{verdict}.why")).to_owned(),
+        received: interval.filter(|_| estimate.grounded).map(|interval| sentence::received(t, interval)),
+        error: estimate.error.map(sentence::percent),
+        expanded: estimate.standard_uncertainty.map(|u| format!("{:.2} %", 200.0 * u)),
+        interval: interval
+            .map(|(lower, upper)| format!("{} … {}", sentence::percent(lower), sentence::percent(upper))),
+        probability: estimate.probability_conform.map(|p| format!("{:.1} %", 100.0 * p)),
+        outside: estimate.probability_conform.map(|p| format!("{:.1} %", 100.0 * (1.0 - p))),
+        charges: estimate.charges,
+        days: days.map_or_else(|| t.of("dash").to_owned(), |days| format!("{days:.0}")),
+        limit: format!("±{:.1} %", 100.0 * estimate.limit),
+        rule: estimate.rule.clone(),
+        as_of: minute(estimate.as_of),
+        grounded: estimate.grounded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_survives_any_identifier_and_times_are_shanghai_s() {
+        assert_eq!(segment("WX-0001"), "WX-0001");
+        assert_eq!(segment("a b?#桩"), "a%20b%3F%23%E6%A1%A9");
+        let at: Timestamp = "2026-03-01T20:30:00Z".parse().expect("literal");
+        assert_eq!(minute(at), "2026-03-02 04:30");
+    }
+}
