@@ -109,7 +109,12 @@ function style() {
       cities: { type: "geojson", data: "/assets/basemap/cities.geojson" },
       piles: {
         type: "geojson", data: { type: "FeatureCollection", features: [] },
-        cluster: true, clusterRadius: 44, clusterMaxZoom: 13,
+        cluster: true, clusterRadius: 40, clusterMaxZoom: 13,
+        clusterProperties: {
+          good: ["+", ["case", ["<=", ["get", "tier"], 1], 1, 0]],
+          review: ["+", ["case", ["==", ["get", "state"], "under_review"], 1, 0]],
+          failed: ["+", ["case", ["==", ["get", "state"], "failed"], 1, 0]],
+        },
       },
     },
     layers: [
@@ -122,25 +127,28 @@ function style() {
         filter: ["any", ["==", ["get", "rank"], 1], [">=", ["zoom"], 8]],
         layout: {
           "text-field": ["get", language === "zh" ? "zh" : "en"], "text-size": ["interpolate", ["linear"], ["zoom"], 4, 11, 10, 17],
-          "text-font": ["sans-serif"], "symbol-sort-key": ["-", 0, ["get", "population"]],
+          "text-font": ["sans-serif"], "symbol-sort-key": ["-", 0, ["get", "population"]], "text-offset": [0, -1.6],
         },
         paint: { "text-color": "#6b6355", "text-halo-color": "#f8f6f1", "text-halo-width": 1.5 },
       },
       {
         id: "clusters", type: "circle", source: "piles", filter: ["has", "point_count"],
         paint: {
-          "circle-color": "#175a9c", "circle-opacity": 0.88, "circle-stroke-color": "#fff", "circle-stroke-width": 2,
+          // Green where most are verified; the rim tells of a failed pile or one under review among them.
+          "circle-color": ["case", [">=", ["*", 2, ["get", "good"]], ["get", "point_count"]], "#1a7f4b", "#6d7782"],
+          "circle-stroke-color": ["case", [">", ["get", "failed"], 0], "#b3261e", [">", ["get", "review"], 0], "#f0a81c", "#fff"],
+          "circle-stroke-width": ["case", [">", ["+", ["get", "failed"], ["get", "review"]], 0], 4, 2],
           "circle-radius": ["step", ["get", "point_count"], 15, 20, 19, 100, 24],
         },
       },
       {
         id: "counts", type: "symbol", source: "piles", filter: ["has", "point_count"],
-        layout: { "text-field": ["to-string", ["get", "point_count"]], "text-size": 13, "text-font": ["sans-serif"], "text-allow-overlap": true },
+        layout: { "text-field": ["to-string", ["get", "point_count"]], "text-size": 13, "text-font": ["sans-serif"], "text-allow-overlap": true, "text-ignore-placement": true },
         paint: { "text-color": "#fff" },
       },
       {
         id: "piles", type: "symbol", source: "piles", filter: ["!", ["has", "point_count"]],
-        layout: { "icon-image": ["get", "state"], "icon-size": 0.62, "icon-allow-overlap": true, "symbol-sort-key": ["get", "tier"] },
+        layout: { "icon-image": ["get", "state"], "icon-size": 0.62, "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "tier"] },
       },
     ],
   };

@@ -43,9 +43,10 @@ pub(crate) struct PilesParameters {
 impl PilesParameters {
     pub(crate) fn query(&self, default_limit: u32) -> Result<PileQuery, Problem> {
         let state = match self.state.as_deref().filter(|word| !word.is_empty()) {
-            Some(word) => Some(State::from_word(word).ok_or_else(|| {
-                Problem::parameter("state", &State::ALL.map(State::word).join(", "))
-            })?),
+            Some(word) => Some(
+                State::from_word(word)
+                    .ok_or_else(|| Problem::parameter("state", &State::ALL.map(State::word).join(", ")))?,
+            ),
             None => None,
         };
         let limit = self.limit.unwrap_or(default_limit);
@@ -77,9 +78,13 @@ impl PilesParameters {
 }
 
 fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
-    let expected = || Problem::parameter("bbox", "west,south,east,north in degrees, west ≤ east and south ≤ north");
-    let numbers: Vec<f64> =
-        text.split(',').map(|part| part.trim().parse::<f64>()).collect::<Result<_, _>>().map_err(|_| expected())?;
+    let expected =
+        || Problem::parameter("bbox", "west,south,east,north in degrees, west ≤ east and south ≤ north");
+    let numbers: Vec<f64> = text
+        .split(',')
+        .map(|part| part.trim().parse::<f64>())
+        .collect::<Result<_, _>>()
+        .map_err(|_| expected())?;
     let [west, south, east, north] = numbers[..] else { return Err(expected()) };
     let on_the_globe = numbers.iter().all(|number| number.is_finite() && number.abs() <= 360.0);
     if on_the_globe && west <= east && south <= north {
@@ -255,7 +260,8 @@ impl From<&Estimate> for Assessment {
 
 impl Pile {
     fn of(pile: &PileRecord, now: Timestamp) -> Self {
-        let named = |id: String, zh: &str, en: &str| Named { id, name_zh: zh.to_owned(), name_en: en.to_owned() };
+        let named =
+            |id: String, zh: &str, en: &str| Named { id, name_zh: zh.to_owned(), name_en: en.to_owned() };
         Self {
             pile_id: pile.pile_id.to_string(),
             station: pile.station.as_ref().map(|(id, zh, en)| named(id.to_string(), zh, en)),
@@ -289,7 +295,8 @@ pub(crate) async fn piles(
     site: web::Data<Site>,
     parameters: Result<web::Query<PilesParameters>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
+    let parameters =
+        parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
     let page = site.store.piles(&parameters.query(LIMIT_DEFAULT)?).await?;
     let now = Timestamp::now();
     let features = page.piles.iter().map(|pile| Feature {
@@ -324,9 +331,10 @@ pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result
 
 fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {
     match serde_json::to_string(body) {
-        Ok(text) => {
-            HttpResponse::Ok().content_type(content_type).insert_header((CACHE_CONTROL, "no-cache")).body(text)
-        }
+        Ok(text) => HttpResponse::Ok()
+            .content_type(content_type)
+            .insert_header((CACHE_CONTROL, "no-cache"))
+            .body(text),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
             HttpResponse::InternalServerError().finish()
@@ -352,7 +360,8 @@ mod tests {
         check(PilesParameters { limit: Some(0), ..Default::default() }, "limit");
         check(PilesParameters { limit: Some(5001), ..Default::default() }, "limit");
         check(PilesParameters { cursor: some("a/b"), ..Default::default() }, "cursor");
-        let good = PilesParameters { bbox: some("120,31,121,32"), state: some("failed"), ..Default::default() };
+        let good =
+            PilesParameters { bbox: some("120,31,121,32"), state: some("failed"), ..Default::default() };
         let query = good.query(10).expect("good");
         assert_eq!((query.state, query.limit), (Some(State::Failed), 10));
     }

@@ -13,7 +13,8 @@ struct Assets;
 /// GET `/assets/{path}`. The browser asks again each time and gets "unchanged" by hash.
 pub(crate) async fn serve(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
     let Some(asset) = Assets::get(&path) else { return problem::not_found(request).await };
-    let hash: String = asset.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String =
+        asset.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known.is_some_and(|known| known.contains(&tag)) {
@@ -62,7 +63,8 @@ mod tests {
     #[test]
     fn vendored_files_are_those_of_the_manifest_to_the_byte() {
         let text = Assets::get("vendor/manifest.toml").expect("the manifest is embedded");
-        let manifest: Manifest = toml::from_str(std::str::from_utf8(&text.data).expect("UTF-8")).expect("readable");
+        let manifest: Manifest =
+            toml::from_str(std::str::from_utf8(&text.data).expect("UTF-8")).expect("readable");
         let vendored = Assets::iter().filter(|path| path.starts_with("vendor/")).count();
         assert_eq!(manifest.file.len() + 1, vendored, "every vendored file stands in the manifest");
         for file in manifest.file {

@@ -48,12 +48,12 @@ pub(crate) fn errors(estimates: &[Estimate], label: &str) -> String {
         let _ = write!(
             svg,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>\
-             <text x=\"{2:.1}\" y=\"{3:.1}\" text-anchor=\"end\">{4:+.1} %</text>",
+             <text x=\"{2:.1}\" y=\"{3:.1}\" text-anchor=\"end\">{4}</text>",
             WIDTH - RIGHT,
             y(tick),
             LEFT - 6.0,
             y(tick) + 4.0,
-            100.0 * tick
+            if tick == 0.0 { "0 %".to_owned() } else { format!("{:+.1} %", 100.0 * tick) }
         );
     }
     for (at, error, lower, upper) in &points {

@@ -28,7 +28,9 @@ pub(crate) async fn ready(site: web::Data<Site>) -> Result<HttpResponse, Problem
 /// GET `/metrics`: Prometheus's text format.
 pub(crate) async fn metrics(site: web::Data<Site>) -> Result<HttpResponse, Problem> {
     match TextEncoder::new().encode_to_string(&site.registry.gather()) {
-        Ok(text) => Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)),
+        Ok(text) => {
+            Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+        }
         Err(error) => Err(Problem::unavailable(&error.to_string())),
     }
 }

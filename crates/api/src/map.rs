@@ -50,35 +50,43 @@ pub(crate) async fn page(
     parameters: Result<web::Query<PilesParameters>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
-    let parameters = parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
+    let parameters =
+        parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
     let page = site.store.piles(&parameters.query(PILES_PER_PAGE)?).await?;
     let counts = site.store.counts().await?;
     let now = Timestamp::now();
     let filter = format!("state={}&operator={}", parameters.state(), view::segment(parameters.operator()));
-    Ok(html(StatusCode::OK, &MapPage {
-        t,
-        simulated: site.settings.simulated,
-        here: format!("/?{filter}"),
-        center: site.store.center().await?.unwrap_or(FALLBACK),
-        as_of: counts.latest_charge_at.map_or_else(|| t.of("dash").to_owned(), view::minute),
-        counts,
-        states: State::ALL
-            .iter()
-            .map(|state| (state.word(), view::symbol(*state), view::state_text(t, *state)))
-            .collect(),
-        operators: site.store.operators().await?,
-        state: parameters.state().to_owned(),
-        operator: parameters.operator().to_owned(),
-        lines: page.piles.iter().map(|pile| view::line(t, pile, now)).collect(),
-        next: page.next.map(|next| format!("/?{filter}&lang={}&cursor={}", t.short(), view::segment(next.as_str()))),
-        words: words(t),
-    }))
+    Ok(html(
+        StatusCode::OK,
+        &MapPage {
+            t,
+            simulated: site.settings.simulated,
+            here: format!("/?{filter}"),
+            center: site.store.center().await?.unwrap_or(FALLBACK),
+            as_of: counts.latest_charge_at.map_or_else(|| t.of("dash").to_owned(), view::minute),
+            counts,
+            states: State::ALL
+                .iter()
+                .map(|state| (state.word(), view::symbol(*state), view::state_text(t, *state)))
+                .collect(),
+            operators: site.store.operators().await?,
+            state: parameters.state().to_owned(),
+            operator: parameters.operator().to_owned(),
+            lines: page.piles.iter().map(|pile| view::line(t, pile, now)).collect(),
+            next: page
+                .next
+                .map(|next| format!("/?{filter}&lang={}&cursor={}", t.short(), view::segment(next.as_str()))),
+            words: words(t),
+        },
+    ))
 }
 
 /// Texts that the script shows, as JSON.
 fn words(t: &Texts) -> String {
-    let states: serde_json::Map<String, serde_json::Value> =
-        State::ALL.iter().map(|state| (state.word().to_owned(), view::state_text(t, *state).into())).collect();
+    let states: serde_json::Map<String, serde_json::Value> = State::ALL
+        .iter()
+        .map(|state| (state.word().to_owned(), view::state_text(t, *state).into()))
+        .collect();
     serde_json::json!({
         "states": states, "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"),
     })
@@ -90,10 +98,14 @@ pub(crate) async fn mini(
     site: web::Data<Site>,
     parameters: Result<web::Query<PilesParameters>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
+    let parameters =
+        parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
     let page = site.store.piles(&parameters.query(PILES_DRAWN)?).await?;
     let body = dots(&page.piles, Timestamp::now());
-    Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header(("Cache-Control", "no-cache")).body(body))
+    Ok(HttpResponse::Ok()
+        .content_type("image/svg+xml")
+        .insert_header(("Cache-Control", "no-cache"))
+        .body(body))
 }
 
 /// Dots in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude.
@@ -106,7 +118,10 @@ fn dots(piles: &[PileRecord], now: Timestamp) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 480\"><rect width=\"640\" height=\"480\" fill=\"#f4f1ea\"/>",
     );
     let bounds = |pick: fn(&Place) -> f64| {
-        places.iter().map(|(place, _, _)| pick(place)).fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(x), b.max(x)))
+        places
+            .iter()
+            .map(|(place, _, _)| pick(place))
+            .fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(x), b.max(x)))
     };
     let ((west, east), (south, north)) = (bounds(|place| place.lon), bounds(|place| place.lat));
     let shorten = (0.5 * (south + north)).to_radians().cos();

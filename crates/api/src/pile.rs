@@ -51,19 +51,22 @@ pub(crate) async fn page(
     let acts = site.store.acts(&pile.pile_id).await?;
     let estimates = site.store.estimates(&pile.pile_id, ESTIMATES).await?;
     let now = Timestamp::now();
-    Ok(html(StatusCode::OK, &PilePage {
-        t,
-        simulated: site.settings.simulated,
-        here,
-        line: view::line(t, &pile, now),
-        facts: facts(t, &pile),
-        basis: basis(t, &pile),
-        estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
-        chart: chart::errors(&estimates, t.of("chart.label")),
-        charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
-        total: pile.charges,
-        acts: acts.iter().rev().map(|act| self::act(t, act)).collect(),
-    }))
+    Ok(html(
+        StatusCode::OK,
+        &PilePage {
+            t,
+            simulated: site.settings.simulated,
+            here,
+            line: view::line(t, &pile, now),
+            facts: facts(t, &pile),
+            basis: basis(t, &pile),
+            estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
+            chart: chart::errors(&estimates, t.of("chart.label")),
+            charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
+            total: pile.charges,
+            acts: acts.iter().rev().map(|act| self::act(t, act)).collect(),
+        },
+    ))
 }
 
 fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {

@@ -26,7 +26,11 @@ pub(crate) struct Problem {
 impl Problem {
     /// A parameter that cannot be.
     pub(crate) fn parameter(name: &str, expected: &str) -> Self {
-        Self { title: "Bad parameter".to_owned(), status: 400, detail: format!("{name}: expected {expected}") }
+        Self {
+            title: "Bad parameter".to_owned(),
+            status: 400,
+            detail: format!("{name}: expected {expected}"),
+        }
     }
 
     /// Something that is not there.
@@ -76,7 +80,8 @@ struct MessagePage<'a> {
 
 /// A page that says what is not there.
 pub(crate) fn missing_page(t: &Texts, simulated: bool, here: String) -> HttpResponse {
-    let page = MessagePage { t, title: t.of("missing.title"), message: t.of("missing.text"), simulated, here };
+    let page =
+        MessagePage { t, title: t.of("missing.title"), message: t.of("missing.text"), simulated, here };
     html(StatusCode::NOT_FOUND, &page)
 }
 

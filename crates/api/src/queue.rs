@@ -20,8 +20,12 @@ const EVIDENCE_CHARGES: u32 = 500;
 const ESTIMATES: u32 = 180;
 
 /// Sections, strongest evidence first.
-const SECTIONS: [RemoteVerdict; 4] =
-    [RemoteVerdict::Nonconform, RemoteVerdict::Undecided, RemoteVerdict::Conform, RemoteVerdict::NotComparable];
+const SECTIONS: [RemoteVerdict; 4] = [
+    RemoteVerdict::Nonconform,
+    RemoteVerdict::Undecided,
+    RemoteVerdict::Conform,
+    RemoteVerdict::NotComparable,
+];
 
 struct Section {
     verdict: &'static str,
@@ -110,13 +114,16 @@ pub(crate) async fn evidence(
     let Some(pile) = found else { return Ok(missing_page(t, site.settings.simulated, here)) };
     let charges = site.store.comparable_charges(&pile.pile_id, EVIDENCE_CHARGES).await?;
     let estimates = site.store.estimates(&pile.pile_id, ESTIMATES).await?;
-    Ok(html(StatusCode::OK, &EvidencePage {
-        t,
-        simulated: site.settings.simulated,
-        here,
-        line: view::line(t, &pile, Timestamp::now()),
-        estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
-        chart: chart::errors(&estimates, t.of("chart.label")),
-        charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
-    }))
+    Ok(html(
+        StatusCode::OK,
+        &EvidencePage {
+            t,
+            simulated: site.settings.simulated,
+            here,
+            line: view::line(t, &pile, Timestamp::now()),
+            estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
+            chart: chart::errors(&estimates, t.of("chart.label")),
+            charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
+        },
+    ))
 }

@@ -49,7 +49,9 @@ mod tests {
     #[test]
     fn ages_are_in_words() {
         let t = Texts::in_language(Language::En);
-        for (seconds, expected) in [(5, "just now"), (120, "2 min ago"), (7300, "2 h ago"), (200_000, "2 d ago")] {
+        for (seconds, expected) in
+            [(5, "just now"), (120, "2 min ago"), (7300, "2 h ago"), (200_000, "2 d ago")]
+        {
             assert_eq!(age(t, seconds), expected);
         }
     }

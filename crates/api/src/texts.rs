@@ -50,7 +50,8 @@ impl Texts {
     /// The texts that a request asks for: by `lang` in its address, else by its languages, else Chinese.
     pub(crate) fn of_request(request: &HttpRequest) -> &'static Self {
         let asked = request.query_string().split('&').find_map(|part| part.strip_prefix("lang="));
-        let accepted = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let accepted =
+            request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let english = match asked {
             Some(language) => language.starts_with("en"),
             None => accepted.to_ascii_lowercase().starts_with("en"),

@@ -114,7 +114,9 @@ pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> (String, b
 fn status_word<'a>(t: &'a Texts, word: &'a str) -> &'a str {
     match word {
         "Available" => t.of("status.available"),
-        "Occupied" | "Charging" | "Preparing" | "Finishing" | "SuspendedEV" | "SuspendedEVSE" => t.of("status.occupied"),
+        "Occupied" | "Charging" | "Preparing" | "Finishing" | "SuspendedEV" | "SuspendedEVSE" => {
+            t.of("status.occupied")
+        }
         "Faulted" | "Unavailable" => t.of("status.faulted"),
         other => other,
     }
@@ -154,12 +156,14 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
 }
 
 fn mark_text(t: &Texts, mark: Mark) -> &str {
-    let key = MARK_KEYS.iter().find(|(known, _)| *known == mark.code()).map_or("unknown", |(_, key)| key.as_str());
+    let key =
+        MARK_KEYS.iter().find(|(known, _)| *known == mark.code()).map_or("unknown", |(_, key)| key.as_str());
     t.of(key)
 }
 
-static MARK_KEYS: std::sync::LazyLock<Vec<(&'static str, String)>> =
-    std::sync::LazyLock::new(|| Mark::ALL.iter().map(|mark| (mark.code(), format!("mark.{}", mark.code()))).collect());
+static MARK_KEYS: std::sync::LazyLock<Vec<(&'static str, String)>> = std::sync::LazyLock::new(|| {
+    Mark::ALL.iter().map(|mark| (mark.code(), format!("mark.{}", mark.code()))).collect()
+});
 
 /// The remote estimate in words and numbers.
 pub(crate) struct EstimateView {

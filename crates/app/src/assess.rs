@@ -44,15 +44,28 @@ impl AssessMetrics {
     pub fn register(registry: &Registry) -> Result<Self> {
         let gauges = |name: &str, help: &str, label: &str| IntGaugeVec::new(Opts::new(name, help), &[label]);
         let metrics = Self {
-            runs: IntCounterVec::new(Opts::new("veripile_assess_runs_total", "Assessments made."), &["outcome"])?,
+            runs: IntCounterVec::new(
+                Opts::new("veripile_assess_runs_total", "Assessments made."),
+                &["outcome"],
+            )?,
             run_seconds: Histogram::with_opts(
-                HistogramOpts::new("veripile_assess_run_seconds", "Duration of an assessment, reading and writing included.")
-                    .buckets(vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
+                HistogramOpts::new(
+                    "veripile_assess_run_seconds",
+                    "Duration of an assessment, reading and writing included.",
+                )
+                .buckets(vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
             )?,
             charges: IntGauge::new("veripile_assess_charges", "Charges compared in the last assessment.")?,
             piles: gauges("veripile_assess_piles", "Piles by remote verdict.", "verdict")?,
-            components: gauges("veripile_assess_components", "Connected sets of piles and vehicles.", "grounded")?,
-            last_success: Gauge::new("veripile_assess_last_success_timestamp_seconds", "When the last assessment was written.")?,
+            components: gauges(
+                "veripile_assess_components",
+                "Connected sets of piles and vehicles.",
+                "grounded",
+            )?,
+            last_success: Gauge::new(
+                "veripile_assess_last_success_timestamp_seconds",
+                "When the last assessment was written.",
+            )?,
         };
         for outcome in ["written", "failed"] {
             metrics.runs.with_label_values(&[outcome]);
@@ -74,11 +87,20 @@ impl AssessMetrics {
     }
 }
 
-const VERDICTS: [RemoteVerdict; 4] =
-    [RemoteVerdict::Conform, RemoteVerdict::Nonconform, RemoteVerdict::Undecided, RemoteVerdict::NotComparable];
+const VERDICTS: [RemoteVerdict; 4] = [
+    RemoteVerdict::Conform,
+    RemoteVerdict::Nonconform,
+    RemoteVerdict::Undecided,
+    RemoteVerdict::NotComparable,
+];
 
 /// Assesses whenever there is new evidence, until told to stop.
-pub async fn run(store: Store, settings: AssessSettings, metrics: AssessMetrics, mut stopping: watch::Receiver<bool>) {
+pub async fn run(
+    store: Store,
+    settings: AssessSettings,
+    metrics: AssessMetrics,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut last_input = None;
     loop {
         let timer = metrics.run_seconds.start_timer();
@@ -126,17 +148,20 @@ async fn once(
         return Ok(false);
     }
     let evidence = evidence(as_of, &piles, &charges, &anchors);
-    let assessment = tokio::task::spawn_blocking(move || {
-        veripile_assessment::assess(&evidence, &Settings::default())
-    })
-    .await??;
+    let assessment =
+        tokio::task::spawn_blocking(move || veripile_assessment::assess(&evidence, &Settings::default()))
+            .await??;
     show(metrics, &assessment);
     let run = AssessmentRun {
         as_of,
         software: concat!("veripile ", env!("CARGO_PKG_VERSION")).to_owned(),
         input_sha256: input,
         facts: serde_json::to_value(&assessment.facts)?,
-        estimates: piles.iter().map(|(no, _)| *no).zip(assessment.estimates.into_iter().map(|(_, e)| e)).collect(),
+        estimates: piles
+            .iter()
+            .map(|(no, _)| *no)
+            .zip(assessment.estimates.into_iter().map(|(_, e)| e))
+            .collect(),
     };
     store.save_assessment(&run).await?;
     *last_input = Some(input);
@@ -150,7 +175,8 @@ fn evidence(
     charges: &[veripile_store::ComparableCharge],
     anchors: &[(i64, Act)],
 ) -> Evidence {
-    let at: HashMap<i64, usize> = piles.iter().enumerate().map(|(index, (pile_no, _))| (*pile_no, index)).collect();
+    let at: HashMap<i64, usize> =
+        piles.iter().enumerate().map(|(index, (pile_no, _))| (*pile_no, index)).collect();
     let vehicles: BTreeMap<_, usize> = charges.iter().map(|charge| (charge.vehicle, 0)).collect();
     let vehicles: BTreeMap<_, usize> = vehicles.into_keys().zip(0..).collect();
     let compared = charges.iter().filter_map(|charge| {
@@ -177,7 +203,11 @@ fn evidence(
         as_of,
         piles: piles
             .iter()
-            .map(|(_, pile)| PileFact { pile_id: pile.pile_id.clone(), kind: Some(pile.kind), class: pile.class })
+            .map(|(_, pile)| PileFact {
+                pile_id: pile.pile_id.clone(),
+                kind: Some(pile.kind),
+                class: pile.class,
+            })
             .collect(),
         vehicle_models: vec![None; vehicles.len()],
         models: 0,
@@ -200,7 +230,11 @@ fn fingerprint(
     for charge in charges {
         hash.update(format!(
             "charge {} {} {} {} {}\n",
-            charge.charge_no, charge.pile_no, charge.ended_at, charge.energy_pile_wh, charge.energy_vehicle_wh
+            charge.charge_no,
+            charge.pile_no,
+            charge.ended_at,
+            charge.energy_pile_wh,
+            charge.energy_vehicle_wh
         ));
     }
     for (pile_no, act) in anchors {

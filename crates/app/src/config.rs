@@ -13,7 +13,8 @@ use toml::{Table, Value};
 const PREFIX: &str = "VERIPILE_";
 
 /// Variables with the prefix that are not configuration: they steer tests and logs.
-const NOT_CONFIGURATION: [&str; 4] = ["VERIPILE_TEST_", "VERIPILE_SHARED_DATA", "VERIPILE_BIN", "VERIPILE_LOG"];
+const NOT_CONFIGURATION: [&str; 4] =
+    ["VERIPILE_TEST_", "VERIPILE_SHARED_DATA", "VERIPILE_BIN", "VERIPILE_LOG"];
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -213,7 +214,10 @@ mod tests {
     use super::*;
 
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config> {
-        Config::from_parts(text, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Config::from_parts(
+            text,
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -249,6 +253,12 @@ mod tests {
         ] {
             assert!(read(text, variable.as_slice()).is_err(), "{text} {variable:?}");
         }
+    }
+
+    #[test]
+    fn the_example_configuration_is_the_default() {
+        let example = read(include_str!("../../../deploy/veripile.toml"), &[]).expect("readable");
+        assert_eq!(example, Config::default());
     }
 
     #[test]

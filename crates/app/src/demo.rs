@@ -53,7 +53,10 @@ pub struct DemoArgs {
 pub async fn run(args: &DemoArgs) -> Result<()> {
     let began = Instant::now();
     let mut store = Store::embedded(&args.data.join("database")).await.with_context(|| {
-        format!("the embedded database cannot start in {}: is another demo running there?", args.data.display())
+        format!(
+            "the embedded database cannot start in {}: is another demo running there?",
+            args.data.display()
+        )
     })?;
     store.migrate().await?;
     let city = Arc::new(City::wuxi(args.seed, PILES));
@@ -128,7 +131,8 @@ async fn show(bar: ProgressBar, progress: Arc<Progress>, mut stopping: watch::Re
 }
 
 fn progress_bar(total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("历史 / history {bar:40} {percent}% · {msg} 次充电 / charges · {eta}");
+    let style =
+        ProgressStyle::with_template("历史 / history {bar:40} {percent}% · {msg} 次充电 / charges · {eta}");
     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

@@ -29,7 +29,8 @@ fn parse(text: &str) -> Result<IdentityKey> {
 fn make(file: &Path) -> Result<IdentityKey> {
     let bytes: [u8; 32] = rand::random();
     if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

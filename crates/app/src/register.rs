@@ -8,7 +8,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_pile::{
-    AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station, StationId,
+    AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station,
+    StationId,
 };
 
 use crate::config::Config;
@@ -39,9 +40,14 @@ pub struct RegisterArgs {
 pub async fn run(args: &RegisterArgs) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let operators = read(args.operators.as_ref(), &["operator_id", "name_zh", "name_en"], operator)?;
-    let stations = read(args.stations.as_ref(), &["station_id", "operator_id", "name_zh", "name_en", "lon", "lat"], station)?;
+    let stations = read(
+        args.stations.as_ref(),
+        &["station_id", "operator_id", "name_zh", "name_en", "lon", "lat"],
+        station,
+    )?;
     let piles = read(args.piles.as_ref(), &["pile_id", "kind", "accuracy_class"], pile)?;
-    let anchor_columns = ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
+    let anchor_columns =
+        ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
     if operators.len() + stations.len() + piles.len() + anchors.len() == 0 {
         bail!("nothing to register: name a file with --operators, --stations, --piles or --anchors");
@@ -96,9 +102,10 @@ fn operator(row: &Row<'_>) -> Result<Operator> {
 fn place(row: &Row<'_>) -> Result<Option<Place>> {
     let (lon, lat) = (parse_some(row, "lon")?, parse_some(row, "lat")?);
     match (lon, lat) {
-        (Some(lon), Some(lat)) => {
-            Ok(Some(Place::new(lon, lat).ok_or_else(|| anyhow!("columns lon, lat: {lon}, {lat} is not on the globe"))?))
-        }
+        (Some(lon), Some(lat)) => Ok(Some(
+            Place::new(lon, lat)
+                .ok_or_else(|| anyhow!("columns lon, lat: {lon}, {lat} is not on the globe"))?,
+        )),
         (None, None) => Ok(None),
         _ => bail!("columns lon, lat: one is empty"),
     }
@@ -120,7 +127,8 @@ fn pile(row: &Row<'_>) -> Result<Pile> {
         pile_id: PileId::parse(need(row, "pile_id")?)?,
         station_id: row.text("station_id").map(StationId::parse).transpose()?,
         operator_id: row.text("operator_id").map(OperatorId::parse).transpose()?,
-        kind: PileKind::from_word(kind).ok_or_else(|| anyhow!("column kind: {kind:?} is neither ac nor dc"))?,
+        kind: PileKind::from_word(kind)
+            .ok_or_else(|| anyhow!("column kind: {kind:?} is neither ac nor dc"))?,
         class: AccuracyClass(parse(row, "accuracy_class")?),
         power_kw: parse_some(row, "power_kw")?,
         place: place(row)?,
@@ -132,7 +140,8 @@ fn pile(row: &Row<'_>) -> Result<Pile> {
 fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
     let pile_id = PileId::parse(need(row, "pile_id")?)?;
     let verified_at: Timestamp = parse(row, "verified_at")?;
-    let (u, k): (Decimal, Decimal) = (parse(row, "expanded_uncertainty_percent")?, parse(row, "coverage_factor")?);
+    let (u, k): (Decimal, Decimal) =
+        (parse(row, "expanded_uncertainty_percent")?, parse(row, "coverage_factor")?);
     if u <= Decimal::ZERO || k <= Decimal::ZERO {
         bail!("uncertainty and coverage factor must be greater than zero");
     }

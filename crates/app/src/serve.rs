@@ -60,7 +60,8 @@ async fn ask(config: &Config) -> Result<String> {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let mut stream = TcpStream::connect(address).await.with_context(|| format!("no server listens on {address}"))?;
+    let mut stream =
+        TcpStream::connect(address).await.with_context(|| format!("no server listens on {address}"))?;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();

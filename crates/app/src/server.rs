@@ -71,14 +71,19 @@ impl Server {
         let site = web::Data::new(Site { store: store.clone(), registry, settings: settings.site });
         let server = HttpServer::new(move || {
             let (gateway, site) = (gateway.clone(), site.clone());
-            App::new().wrap(veripile_api::headers()).configure(move |config| mount(config, gateway, site, pages))
+            App::new()
+                .wrap(veripile_api::headers())
+                .configure(move |config| mount(config, gateway, site, pages))
         })
         .workers(WORKERS)
         .shutdown_timeout(SHUTDOWN_S)
         .disable_signals()
         .bind(settings.listen)
         .with_context(|| {
-            format!("cannot listen on {}: is another server running there? Choose another address", settings.listen)
+            format!(
+                "cannot listen on {}: is another server running there? Choose another address",
+                settings.listen
+            )
         })?;
         let address = server.addrs().first().copied().unwrap_or(settings.listen);
         let server = server.run();
@@ -111,7 +116,8 @@ fn mount(config: &mut web::ServiceConfig, gateway: Option<Arc<Gateway>>, site: w
 
 fn registry() -> Result<Registry> {
     let registry = Registry::new();
-    let build = IntGaugeVec::new(Opts::new("veripile_build_info", "Version of the running program."), &["version"])?;
+    let build =
+        IntGaugeVec::new(Opts::new("veripile_build_info", "Version of the running program."), &["version"])?;
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     registry.register(Box::new(build))?;
     #[cfg(target_os = "linux")]

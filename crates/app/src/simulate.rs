@@ -165,7 +165,10 @@ fn say(line: &str) {
 /// Refuses what cannot be simulated.
 pub fn check(args: &SimulateArgs) -> Result<()> {
     if !args.url.starts_with("ws://") {
-        bail!("--url must start with ws:// (got {}); a charger behind TLS comes with the security profiles", args.url);
+        bail!(
+            "--url must start with ws:// (got {}); a charger behind TLS comes with the security profiles",
+            args.url
+        );
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! CSV files as people send them: with or without BOM, CRLF, gzip; columns by name in any order; errors that name file, line
 //! and column.
 //!
-//! Used by `assess` and `register`.
+//! Used by `register`; the far larger files of `assess` have a reader of their own that keeps rejected rows verbatim.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
 /// An open table.
 pub struct Table {
@@ -43,9 +42,14 @@ impl Table {
         let name = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();
         let columns: HashMap<String, usize> = header.iter().map(name).zip(0..).collect();
         if columns.is_empty() || columns.keys().all(String::is_empty) {
-            bail!("{}: the file is empty; the first line must name the columns {}", file.display(), required.join(","));
+            bail!(
+                "{}: the file is empty; the first line must name the columns {}",
+                file.display(),
+                required.join(",")
+            );
         }
-        let missing: Vec<&str> = required.iter().filter(|name| !columns.contains_key(**name)).copied().collect();
+        let missing: Vec<&str> =
+            required.iter().filter(|name| !columns.contains_key(**name)).copied().collect();
         if !missing.is_empty() {
             bail!(
                 "{}, line 1: no column {}; add it, or correct its name in the header",
@@ -84,13 +88,6 @@ impl Row<'_> {
         let at = *self.columns.get(column)?;
         self.record.get(at).map(str::trim).filter(|text| !text.is_empty())
     }
-
-    /// The row as a line of CSV.
-    pub fn as_csv(&self) -> String {
-        let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-        let written = writer.write_record(self.record).ok().and_then(|()| writer.into_inner().ok());
-        String::from_utf8_lossy(&written.unwrap_or_default()).trim_end_matches('\n').to_owned()
-    }
 }
 
 fn explain(file: &Path, error: &csv::Error) -> anyhow::Error {
@@ -104,18 +101,5 @@ fn explain(file: &Path, error: &csv::Error) -> anyhow::Error {
             anyhow!("{name}: the compressed file ends too early; fetch it again")
         }
         _ => anyhow!("{name} cannot be read: {error}"),
-    }
-}
-
-/// SHA-256 of a file's bytes, in hex.
-pub fn sha256(file: &Path) -> Result<String> {
-    let mut handle = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match handle.read(&mut buffer)? {
-            0 => return Ok(hex::encode(hash.finalize())),
-            count => hash.update(&buffer[..count]),
-        }
     }
 }

@@ -22,6 +22,12 @@ use crate::evidence::{Anchor, Evidence, PileFact, Screened, compare};
 /// a year is on the safe side for the metering and keeps an old anchor from outweighing fresh ones.
 const ANCHOR_DRIFT_PER_DAY: f64 = 0.001 * 0.001 / 365.25;
 
+/// Comparisons from which a verdict is given; with fewer the pile is undecided, whatever the numbers.
+///
+/// The posterior of a few comparisons with t₄ noise has tails far beyond the normal one that the decision rule presumes: two
+/// bad vehicle readings would make a pile nonconform.
+const DECIDED_FROM: usize = 10;
+
 /// What came out.
 #[derive(Debug, Clone)]
 pub struct Assessment {
@@ -252,13 +258,14 @@ fn estimate(
     let absolute = relative.filter(|_| found.grounded && found.comparisons > 0);
     let decision = absolute.map(|(error, u)| decide_three_zones(error, u, limit));
     let verdict = match decision.as_ref().map(|decision| decision.zone) {
+        Some(_) if found.comparisons < DECIDED_FROM => RemoteVerdict::Undecided,
         Some(Zone::Conform) => RemoteVerdict::Conform,
         Some(Zone::Nonconform) => RemoteVerdict::Nonconform,
         Some(Zone::Undecided) => RemoteVerdict::Undecided,
         None => RemoteVerdict::NotComparable,
     };
     let rule = match &decision {
-        Some(decision) => format!("{rule_set}; {}", decision.rule),
+        Some(decision) => format!("{rule_set}; {}, from {DECIDED_FROM} charges", decision.rule),
         None => rule_set,
     };
     Estimate {

@@ -95,7 +95,10 @@ pub enum RuleError {
 
 /// Every rule set.
 pub fn all() -> Result<Vec<RuleSet>, RuleError> {
-    FILES.iter().map(|text| toml::from_str(text).map_err(|error| RuleError::File(error.to_string()))).collect()
+    FILES
+        .iter()
+        .map(|text| toml::from_str(text).map_err(|error| RuleError::File(error.to_string())))
+        .collect()
 }
 
 /// The rule set for a kind of instrument (`ac`, `dc`).
@@ -113,7 +116,9 @@ impl RuleSet {
     pub fn mpe(&self, class: Decimal) -> Result<f64, RuleError> {
         let found = self.classes.iter().find(|known| known.name.parse() == Ok(class));
         let percent = found.and_then(|known| known.mpe_percent.to_f64());
-        percent.map(|percent| percent / 100.0).ok_or_else(|| RuleError::Class { rule_set: self.name.clone(), class })
+        percent
+            .map(|percent| percent / 100.0)
+            .ok_or_else(|| RuleError::Class { rule_set: self.name.clone(), class })
     }
 }
 
@@ -123,7 +128,8 @@ mod tests {
 
     #[test]
     fn every_file_of_the_folder_is_listed_and_reads() {
-        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")).expect("the folder is there");
+        let folder =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")).expect("the folder is there");
         assert_eq!(folder.count(), FILES.len());
         assert_eq!(all().expect("readable").len(), FILES.len());
     }

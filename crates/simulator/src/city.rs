@@ -10,7 +10,8 @@ use rand_distr::{Distribution, LogNormal, Normal};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use veripile_pile::{
-    AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station, StationId,
+    AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station,
+    StationId,
 };
 
 use crate::Protocol;
@@ -220,7 +221,8 @@ impl City {
 
     /// Every injected error.
     pub fn truth(&self) -> Vec<Truth> {
-        let pile = |p: &SimulatedPile| Truth { kind: Kind::Pile, id: p.pile.pile_id.to_string(), error: p.error };
+        let pile =
+            |p: &SimulatedPile| Truth { kind: Kind::Pile, id: p.pile.pile_id.to_string(), error: p.error };
         let vehicle = |v: &SimulatedVehicle| Truth { kind: Kind::Vehicle, id: v.card.clone(), error: v.bias };
         self.piles.iter().map(pile).chain(self.vehicles.iter().map(vehicle)).collect()
     }
@@ -233,12 +235,14 @@ impl City {
         let mut order: Vec<usize> = (0..self.piles.len()).collect();
         order.shuffle(&mut rng);
         order.retain(|index| !self.piles[*index].out_of_use);
-        let (bad, good): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|index| self.piles[*index].is_bad());
+        let (bad, good): (Vec<usize>, Vec<usize>) =
+            order.into_iter().partition(|index| self.piles[*index].is_bad());
         let anchors = self.draw_anchors(&good);
         let mut acts = Vec::new();
         for index in good.iter().chain(&bad) {
             let is_anchor = anchors.contains(index);
-            let ago = if is_anchor { i64::from(history_days.div_ceil(2)) } else { rng.random_range(40..1300) };
+            let ago =
+                if is_anchor { i64::from(history_days.div_ceil(2)) } else { rng.random_range(40..1300) };
             if is_anchor || rng.random_bool(0.9) {
                 acts.push((self.id(*index), self.certificate(*index, now - days(ago), is_anchor, &mut rng)));
             }
@@ -290,7 +294,11 @@ impl City {
             coverage_factor: Decimal::TWO,
         });
         let number = format!("模拟检字第{:05}号", index + 1);
-        Act { valid_until: Some(at + days(1095)), result, ..act(ActKind::Certificate, &number, "赵测", at, None) }
+        Act {
+            valid_until: Some(at + days(1095)),
+            result,
+            ..act(ActKind::Certificate, &number, "赵测", at, None)
+        }
     }
 }
 
@@ -313,7 +321,13 @@ fn stand(station: Place, index: usize) -> Place {
     Place { lon: station.lon + 0.000_16 * column, lat: station.lat + 0.000_14 * row }
 }
 
-fn act(kind: ActKind, number: &str, person: &str, acted_at: Timestamp, reply_until: Option<Timestamp>) -> Act {
+fn act(
+    kind: ActKind,
+    number: &str,
+    person: &str,
+    acted_at: Timestamp,
+    reply_until: Option<Timestamp>,
+) -> Act {
     Act {
         kind,
         number: number.to_owned(),

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::SimulatorError;
 use crate::city::City;
 use crate::link::{Line, Link};
 use crate::plan::Planner;
 use crate::speaker::{Speaker, Told};
-use crate::SimulatorError;
 
 /// Charges longer than this get a sample in their middle.
 const SAMPLED_FROM: SignedDuration = SignedDuration::from_mins(45);

@@ -46,7 +46,12 @@ impl Ledger {
     pub(crate) fn enter(&self, entry: &Entry<'_>) {
         let line = format!(
             "{},{},{},{},{},{},{}\n",
-            Timestamp::now(), entry.pile_id, entry.protocol, entry.action, entry.message_id, entry.transaction,
+            Timestamp::now(),
+            entry.pile_id,
+            entry.protocol,
+            entry.action,
+            entry.message_id,
+            entry.transaction,
             entry.device_time
         );
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);

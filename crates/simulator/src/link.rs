@@ -140,7 +140,8 @@ impl Link {
         let socket = self.socket.as_mut().ok_or("not connected")?;
         socket.send(Message::text(text)).await.map_err(|error| error.to_string())?;
         loop {
-            let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await.map_err(|_| "no answer in time")?;
+            let next =
+                tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await.map_err(|_| "no answer in time")?;
             let message = next.ok_or("closed")?.map_err(|error| error.to_string())?;
             let Message::Text(text) = message else {
                 if message.is_close() {
@@ -206,7 +207,9 @@ impl Link {
                 Err(reason) if tries == TRIES_MAX => {
                     return Err(SimulatorError::Connection { identity: self.identity.clone(), reason });
                 }
-                Err(reason) => tracing::debug!(pile.id = %self.identity, reason, "cannot connect; trying again"),
+                Err(reason) => {
+                    tracing::debug!(pile.id = %self.identity, reason, "cannot connect; trying again")
+                }
             }
             tries += 1;
             let jitter = rand::rng().random_range(0.5..1.0);
@@ -222,8 +225,9 @@ impl Link {
 
     async fn connect(&mut self) -> Result<(), String> {
         let identity = utf8_percent_encode(&self.identity, NON_ALPHANUMERIC);
-        let mut request =
-            format!("{}/{identity}", self.line.url).into_client_request().map_err(|error| error.to_string())?;
+        let mut request = format!("{}/{identity}", self.line.url)
+            .into_client_request()
+            .map_err(|error| error.to_string())?;
         let protocol = HeaderValue::from_static(self.protocol.name());
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
         let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
@@ -249,8 +253,14 @@ impl Link {
 fn reply(id: &str, action: &str) -> String {
     let payload = match action {
         "GetConfiguration" => json!({ "configurationKey": [], "unknownKey": [] }),
-        "Reset" | "ChangeAvailability" | "RemoteStartTransaction" | "RemoteStopTransaction" | "RequestStartTransaction"
-        | "RequestStopTransaction" | "TriggerMessage" | "ChangeConfiguration" => json!({ "status": "Rejected" }),
+        "Reset"
+        | "ChangeAvailability"
+        | "RemoteStartTransaction"
+        | "RemoteStopTransaction"
+        | "RequestStartTransaction"
+        | "RequestStopTransaction"
+        | "TriggerMessage"
+        | "ChangeConfiguration" => json!({ "status": "Rejected" }),
         _ => return json!([4, id, "NotImplemented", "not simulated", {}]).to_string(),
     };
     json!([3, id, payload]).to_string()

@@ -58,7 +58,13 @@ impl Planner {
     }
 
     /// The charges that begin within the 24 hours before `end_of_day`, none ending after `limit`.
-    pub(crate) fn day(&mut self, city: &City, index: usize, end_of_day: Timestamp, limit: Timestamp) -> Vec<Told> {
+    pub(crate) fn day(
+        &mut self,
+        city: &City,
+        index: usize,
+        end_of_day: Timestamp,
+        limit: Timestamp,
+    ) -> Vec<Told> {
         let pile = &city.piles[index];
         if pile.out_of_use {
             return Vec::new();
@@ -106,11 +112,19 @@ impl Planner {
         let other: f64 = self.rng.random_range(0.0..1.0);
         let energy_kwh = quantile(pile.power.energy_kwh(), rank);
         let related = if self.rng.random_bool(0.6) { rank } else { other };
-        let hours = quantile(pile.power.duration_h(), related).max(energy_kwh / (0.92 * pile.power.rated_kw()));
+        let hours =
+            quantile(pile.power.duration_h(), related).max(energy_kwh / (0.92 * pile.power.rated_kw()));
         (energy_kwh, SignedDuration::from_secs((3600.0 * hours) as i64))
     }
 
-    fn tell(&mut self, city: &City, pile: &SimulatedPile, start: Timestamp, end: Timestamp, energy_kwh: f64) -> Told {
+    fn tell(
+        &mut self,
+        city: &City,
+        pile: &SimulatedPile,
+        start: Timestamp,
+        end: Timestamp,
+        energy_kwh: f64,
+    ) -> Told {
         let vehicle = &city.vehicles[self.visitor(city, pile)];
         let vehicle_wh = if vehicle.tells {
             Some(vehicle_energy_wh(energy_kwh, pile.error, vehicle.bias, &mut self.rng))

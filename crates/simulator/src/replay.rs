@@ -116,7 +116,8 @@ pub async fn run(settings: &ReplaySettings, line: &Line) -> Result<ReplayReport,
     (report.piles, report.cards) = (by_pile.len(), errors.vehicles.len());
     line.progress.total.store(report.rows as u64, Ordering::Relaxed);
     let first = by_pile.values().flatten().map(|row| row.start).min();
-    let clock = settings.speed.zip(first).map(|(speed, first)| Clock { first, began: Timestamp::now(), speed });
+    let clock =
+        settings.speed.zip(first).map(|(speed, first)| Clock { first, began: Timestamp::now(), speed });
     let mut tasks = JoinSet::new();
     for (index, (pile, rows)) in by_pile.into_iter().enumerate() {
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed.wrapping_mul(7_919).wrapping_add(index as u64));
@@ -183,8 +184,11 @@ impl Errors {
         for row in rows.iter().filter(|row| row.energy_wh.is_some_and(|wh| wh > 0)) {
             *charges.entry(&row.pile).or_default() += 1;
         }
-        let mut visited: Vec<&str> =
-            charges.iter().filter(|(_, count)| **count >= ANCHOR_CHARGES_MIN).map(|(pile, _)| *pile).collect();
+        let mut visited: Vec<&str> = charges
+            .iter()
+            .filter(|(_, count)| **count >= ANCHOR_CHARGES_MIN)
+            .map(|(pile, _)| *pile)
+            .collect();
         visited.shuffle(&mut rng);
         let verified_at = rows.iter().map(|row| row.start).min().unwrap_or(Timestamp::UNIX_EPOCH);
         let mut text =
@@ -193,8 +197,10 @@ impl Errors {
             let measured = 100.0 * self.piles[pile] + normal(ANCHOR_U_PERCENT / 2.0).sample(&mut rng);
             text.push_str(&format!("{pile},{verified_at},{measured:.3},{ANCHOR_U_PERCENT},2\n"));
         }
-        std::fs::write(file, text)
-            .map_err(|error| SimulatorError::File { file: file.display().to_string(), reason: error.to_string() })
+        std::fs::write(file, text).map_err(|error| SimulatorError::File {
+            file: file.display().to_string(),
+            reason: error.to_string(),
+        })
     }
 }
 
@@ -208,10 +214,12 @@ fn tell(rows: &[Row], errors: &Errors, rng: &mut ChaCha8Rng) -> Vec<Told> {
         .map(|row| {
             // The file has minutes only, and the same card may start twice within one: the second start is a second later,
             // or a central system would rightly take it for the first one repeated.
-            let after_last = last.get(&(row.connector, row.card.as_str())).map(|at| *at + SignedDuration::from_secs(1));
+            let after_last =
+                last.get(&(row.connector, row.card.as_str())).map(|at| *at + SignedDuration::from_secs(1));
             let start = after_last.map_or(row.start, |after| row.start.max(after));
             last.insert((row.connector, &row.card), start);
-            let register = registers.entry(row.connector).or_insert_with(|| rng.random_range(100_000..50_000_000));
+            let register =
+                registers.entry(row.connector).or_insert_with(|| rng.random_range(100_000..50_000_000));
             let register_wh = *register;
             *register += row.energy_wh.unwrap_or(0);
             let tells = row.energy_wh.filter(|wh| *wh > 0);
@@ -242,7 +250,8 @@ struct Clock {
 
 impl Clock {
     async fn wait_for(&self, moment: Timestamp) {
-        let due = self.began + SignedDuration::from_secs_f64(moment.duration_since(self.first).as_secs_f64() / self.speed);
+        let due = self.began
+            + SignedDuration::from_secs_f64(moment.duration_since(self.first).as_secs_f64() / self.speed);
         let wait = due.duration_since(Timestamp::now());
         if let Ok(wait) = Duration::try_from(wait) {
             tokio::time::sleep(wait).await;
@@ -338,7 +347,8 @@ impl Columns {
 
     fn row(&self, record: &csv::StringRecord) -> Result<Row, String> {
         let text = |at: usize| record.get(at).map(str::trim).filter(|text| !text.is_empty());
-        let energy = text(self.energy).map(|text| energy_wh(text).ok_or_else(|| format!("energy {text:?} is no number")));
+        let energy = text(self.energy)
+            .map(|text| energy_wh(text).ok_or_else(|| format!("energy {text:?} is no number")));
         Ok(Row {
             pile: text(self.pile).ok_or("no charger")?.to_owned(),
             // A few rows name nobody: sent without a card, as the charger must have been used without one.
@@ -369,7 +379,14 @@ mod tests {
 
     #[test]
     fn rows_of_both_formats_read_and_dirty_ones_stay_dirty() {
-        let dundee = csv::StringRecord::from(vec!["user", "charger_id", "connector", "start_local", "end_local", "energy_kwh"]);
+        let dundee = csv::StringRecord::from(vec![
+            "user",
+            "charger_id",
+            "connector",
+            "start_local",
+            "end_local",
+            "energy_kwh",
+        ]);
         let columns = Columns::of(&dundee).expect("known");
         let row = |fields: &[&str]| columns.row(&csv::StringRecord::from(fields.to_vec()));
         let summer = row(&["U1", "5", "2", "2018-06-06T00:00", "2018-06-06T00:15", "11.219"]).expect("reads");
@@ -380,7 +397,13 @@ mod tests {
         assert!(row(&["U1", "5", "", "noon", "", ""]).is_err());
         assert_eq!(row(&["", "5", "", "2018-06-06T00:00", "", ""]).expect("reads").card, "");
         assert!(row(&["U1", "", "", "2018-06-06T00:00", "", ""]).is_err());
-        let ours = csv::StringRecord::from(vec!["pile_id", "vehicle_id", "started_at", "ended_at", "energy_pile_kwh"]);
+        let ours = csv::StringRecord::from(vec![
+            "pile_id",
+            "vehicle_id",
+            "started_at",
+            "ended_at",
+            "energy_pile_kwh",
+        ]);
         assert!(Columns::of(&ours).is_ok());
         assert!(Columns::of(&csv::StringRecord::from(vec!["pile_id"])).is_err());
     }

@@ -137,12 +137,18 @@ impl Speaker {
         let (action, payload) = if self.is_v16() {
             let transaction: i64 = running.transaction.parse().unwrap_or(0);
             let connector = running.told.connector;
-            ("MeterValues", json!({ "connectorId": connector, "transactionId": transaction, "meterValue": [meter_value] }))
+            (
+                "MeterValues",
+                json!({ "connectorId": connector, "transactionId": transaction, "meterValue": [meter_value] }),
+            )
         } else {
-            ("TransactionEvent", json!({
-                "eventType": "Updated", "timestamp": at, "triggerReason": "MeterValuePeriodic", "seqNo": running.sequence,
-                "transactionInfo": { "transactionId": running.transaction }, "meterValue": [meter_value],
-            }))
+            (
+                "TransactionEvent",
+                json!({
+                    "eventType": "Updated", "timestamp": at, "triggerReason": "MeterValuePeriodic", "seqNo": running.sequence,
+                    "transactionInfo": { "transactionId": running.transaction }, "meterValue": [meter_value],
+                }),
+            )
         };
         self.link.call(action, &payload, &running.transaction, &at).await.map(|_| ())
     }
@@ -204,7 +210,13 @@ impl Speaker {
         if self.writes_kwh { (kwh(wh), "kWh") } else { (Decimal::from(wh), "Wh") }
     }
 
-    fn sampled(&self, context: &str, measurand: &str, location: &str, (value, unit): (Decimal, &str)) -> Value {
+    fn sampled(
+        &self,
+        context: &str,
+        measurand: &str,
+        location: &str,
+        (value, unit): (Decimal, &str),
+    ) -> Value {
         let mut sampled = json!({ "context": context, "measurand": measurand });
         if location != "Outlet" {
             // As most chargers do, the default is left out.

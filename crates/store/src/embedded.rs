@@ -9,8 +9,12 @@ use pglite_oxide::PgliteServer;
 use crate::StoreError;
 
 /// Start-up settings. The write-ahead log would otherwise grow to a gigabyte before it is recycled.
-const SETTINGS: [(&str, &str); 4] =
-    [("max_wal_size", "96MB"), ("min_wal_size", "32MB"), ("shared_buffers", "64MB"), ("wal_compression", "on")];
+const SETTINGS: [(&str, &str); 4] = [
+    ("max_wal_size", "96MB"),
+    ("min_wal_size", "32MB"),
+    ("shared_buffers", "64MB"),
+    ("wal_compression", "on"),
+];
 
 /// A running embedded database; stops when dropped.
 pub(crate) struct Embedded {

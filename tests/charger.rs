@@ -1,0 +1,169 @@
+//! A charger against the real binary: accepted shapes end on the pile's page, refused ones are told why.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use serde_json::{Value, json};
+use veripile_tests::{Charger, Database, Server, free_port, provided};
+
+fn sample(context: &str, location: &str, value: &str, unit: &str) -> Value {
+    json!({ "value": value, "context": context, "measurand": "Energy.Active.Import.Register", "location": location, "unit": unit })
+}
+
+/// One whole charge over 1.6 of 12.345 kWh by the pile and 12.2 kWh by the vehicle; gives the transaction id.
+async fn charge_16(charger: &mut Charger) -> Value {
+    let boot = charger
+        .call(
+            "BootNotification",
+            &json!({ "chargePointVendor": "测试", "chargePointModel": "M1", "meterSerialNumber": "SN-77" }),
+        )
+        .await;
+    assert_eq!(boot[2]["status"], "Accepted");
+    let start = json!({ "connectorId": 1, "idTag": "SECRETCARD", "meterStart": 1000, "timestamp": "2026-03-01T08:00:00Z" });
+    let started = charger.call("StartTransaction", &start).await;
+    let transaction = started[2]["transactionId"].clone();
+    assert!(transaction.is_number(), "{started}");
+    let again = charger.call("StartTransaction", &start).await;
+    assert_eq!(again[2]["transactionId"], transaction, "a repeated start is the same charge");
+    let values = json!({ "connectorId": 1, "transactionId": transaction, "meterValue": [
+        { "timestamp": "2026-03-01T08:30:00Z", "sampledValue": [sample("Sample.Periodic", "Outlet", "7000.50", "Wh")] }] });
+    assert_eq!(charger.call("MeterValues", &values).await[2], json!({}));
+    let stop = json!({ "transactionId": transaction, "idTag": "SECRETCARD", "meterStop": 13345, "timestamp": "2026-03-01T09:00:00Z",
+        "transactionData": [
+            { "timestamp": "2026-03-01T08:00:00Z", "sampledValue": [sample("Transaction.Begin", "Outlet", "1.000", "kWh"), sample("Transaction.Begin", "EV", "0", "kWh")] },
+            { "timestamp": "2026-03-01T09:00:00Z", "sampledValue": [sample("Transaction.End", "Outlet", "13.345", "kWh"), sample("Transaction.End", "EV", "12.2", "kWh")] }] });
+    assert_eq!(charger.call("StopTransaction", &stop).await[2]["idTagInfo"]["status"], "Accepted");
+    transaction
+}
+
+async fn a_charge_reaches_its_page(binary: &std::path::PathBuf, database: &Database) {
+    let server = Server::start(binary, database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "%E6%A1%A9-1", Some("ocpp1.6")).await.unwrap();
+    charge_16(&mut charger).await;
+    let (status, page) = server.get("/p/%E6%A1%A9-1?lang=en").await;
+    assert_eq!(status, 200);
+    for text in ["12.345", "12.200", "SN-77", "测试 M1"] {
+        assert!(page.contains(text), "{text} is not on the page");
+    }
+    assert_eq!(database.number("SELECT count(*) FROM charge").await, 1);
+    // Start twice is one frame: boot, start, values, stop.
+    assert_eq!(database.number("SELECT count(*) FROM frame").await, 4);
+    assert_eq!(database.number("SELECT count(*) FROM reading").await, 5);
+    assert_eq!(
+        database.number("SELECT count(*) FROM reading WHERE value = '7000.50' AND number = 7000.5").await,
+        1
+    );
+    assert_eq!(
+        database.number("SELECT count(*) FROM frame WHERE body LIKE '%SECRETCARD%'").await,
+        0,
+        "no card is stored"
+    );
+    // The same whole conversation again changes nothing.
+    charge_16(&mut charger).await;
+    assert_eq!(database.number("SELECT count(*) FROM charge").await, 1);
+    assert_eq!(database.number("SELECT count(*) FROM reading").await, 5);
+    assert!(server.stop(), "the server stops cleanly");
+}
+
+#[tokio::test]
+async fn on_timescaledb_a_charge_reaches_its_page_and_repeats_change_nothing() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    a_charge_reaches_its_page(&binary, &database).await;
+    let hypertables = database.number("SELECT count(*) FROM timescaledb_information.hypertables").await;
+    assert_eq!(hypertables, 2, "frames and readings are hypertables");
+}
+
+#[tokio::test]
+async fn on_plain_postgresql_a_charge_reaches_its_page_and_repeats_change_nothing() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::plain(&url).await;
+    a_charge_reaches_its_page(&binary, &database).await;
+    assert_eq!(database.number("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_odd_is_kept_and_marked_and_what_is_no_ocpp_is_refused() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "ODD", Some("ocpp9, ocpp1.6")).await.unwrap();
+    let odd = json!({ "connectorId": 1, "meterValue": [
+        { "timestamp": "1970-01-01T00:00:00Z", "sampledValue": [{ "value": 5 }, { "value": "12,5", "measurand": "Request.Energy", "unit": "Furlong" }] },
+        { "timestamp": "2026-03-01T08:00:00Z", "sampledValue": [] }] });
+    assert_eq!(charger.call("MeterValues", &odd).await[0], 3, "content is never refused");
+    assert_eq!(
+        charger
+            .call(
+                "StopTransaction",
+                &json!({ "transactionId": 4711, "meterStop": 5, "timestamp": "2026-03-01T08:00:00Z" })
+            )
+            .await[0],
+        3
+    );
+    assert_eq!(database.number("SELECT count(*) FROM reading").await, 2);
+    for mark in [
+        "bad_timestamp",
+        "number_not_text",
+        "missing_unit",
+        "bad_number",
+        "unknown_measurand",
+        "unknown_unit",
+    ] {
+        let marked: i64 = sqlx::query_scalar("SELECT count(*) FROM reading WHERE $1 = ANY(marks)")
+            .bind(mark)
+            .fetch_one(&mut database.connect().await)
+            .await
+            .unwrap();
+        assert!(marked >= 1, "{mark}");
+    }
+    assert_eq!(database.number("SELECT count(*) FROM charge WHERE 'orphan_stop' = ANY(marks)").await, 1);
+    let mut code = async |text: &str| charger.send(text).await[2].as_str().unwrap_or_default().to_owned();
+    assert_eq!(code(r#"[2,"x","NoSuchAction",{}]"#).await, "NotImplemented");
+    assert_eq!(code(r#"[2,"x","Reset",{"type":"Hard"}]"#).await, "NotSupported");
+    assert_eq!(code("hello").await, "FormationViolation");
+    assert_eq!(code(r#"[2,"x"]"#).await, "FormationViolation");
+    assert_eq!(
+        database.number("SELECT count(*) FROM frame WHERE body = 'hello'").await,
+        1,
+        "garbage is kept too"
+    );
+    for _ in 0..12 {
+        if charger.send("garbage").await.is_null() {
+            return;
+        }
+    }
+    panic!("a stream of garbage is not closed");
+}
+
+#[tokio::test]
+async fn connections_that_cannot_be_are_told_why() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    assert_eq!(Charger::connect(&server.ocpp(), "NOBODY", Some("ocpp1.6")).await.err(), Some(404));
+    let (status, help) = server.get("/ocpp/NOBODY").await;
+    assert!(status == 426 && help.contains("ocpp1.6"), "{status} {help}");
+    drop(server);
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut without = Charger::connect(&server.ocpp(), "CP", None).await.unwrap();
+    assert_eq!(without.receive().await, None, "closed at once");
+    assert_eq!(Charger::connect(&server.ocpp(), "CP", Some("mqtt")).await.err(), Some(0));
+    assert_eq!(Charger::connect(&server.ocpp(), "%00", Some("ocpp1.6")).await.err(), Some(400));
+    let (_, metrics) = server.get("/metrics").await;
+    assert!(
+        metrics.contains(r#"veripile_gateway_refusals_total{reason="subprotocol"} 2"#),
+        "refusals are counted"
+    );
+}
+
+#[tokio::test]
+async fn a_newer_connection_replaces_the_older() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut older = Charger::connect(&server.ocpp(), "CP", Some("ocpp1.6")).await.unwrap();
+    assert_eq!(older.call("Heartbeat", &json!({})).await[0], 3);
+    let mut newer = Charger::connect(&server.ocpp(), "CP", Some("ocpp1.6")).await.unwrap();
+    assert_eq!(older.receive().await, None, "the older one is closed");
+    assert_eq!(newer.call("Heartbeat", &json!({})).await[0], 3);
+}

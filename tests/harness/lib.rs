@@ -1,0 +1,241 @@
+//! What the end-to-end tests share: the real binary on a fresh database, a hand-made charger, a little HTTP.
+//!
+//! `tests/run` provides the server (`VERIPILE_TEST_DATABASE_URL`) and the binary (`VERIPILE_BIN`); without them a test says
+//! so and passes over, so that `cargo test` alone works on any machine.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::missing_panics_doc, clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// The binary and the database server, or why there is none.
+pub fn provided() -> Option<(PathBuf, String)> {
+    let binary = std::env::var_os("VERIPILE_BIN").map(PathBuf::from);
+    let url = std::env::var("VERIPILE_TEST_DATABASE_URL").ok();
+    match (binary, url) {
+        (Some(binary), Some(url)) => Some((binary, url)),
+        _ => {
+            println!("skipped: VERIPILE_BIN and VERIPILE_TEST_DATABASE_URL are not set; tests/run sets them");
+            None
+        }
+    }
+}
+
+/// Real data beside the repository, or a message that it is absent.
+pub fn shared_data(path: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("VERIPILE_SHARED_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    let file = root.join(path);
+    if file.exists() {
+        Some(file)
+    } else {
+        println!("skipped: shared data {path} is not here");
+        None
+    }
+}
+
+/// A database of its own for a test.
+pub struct Database {
+    /// Its address.
+    pub url: String,
+}
+
+impl Database {
+    /// Makes one as the server's superuser: TimescaleDB is used.
+    pub async fn timescale(server: &str) -> Self {
+        let (name, _) = Self::create(server).await;
+        Self { url: with_name(server, &name) }
+    }
+
+    /// Makes one for a role that may not create extensions: plain PostgreSQL as far as the program can tell.
+    pub async fn plain(server: &str) -> Self {
+        let (name, mut connection) = Self::create(server).await;
+        let role = format!("{name}_role");
+        for statement in
+            [format!("CREATE ROLE {role} LOGIN"), format!("REVOKE CREATE ON DATABASE {name} FROM {role}")]
+        {
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("role made");
+        }
+        let mut inside = PgConnection::connect(&with_name(server, &name)).await.expect("connects");
+        for statement in [
+            "DROP EXTENSION IF EXISTS timescaledb".to_owned(),
+            format!("GRANT ALL ON SCHEMA public TO {role}"),
+        ] {
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut inside).await.expect("prepared");
+        }
+        Self { url: with_name(server, &name).replacen("postgres@", &format!("{role}@"), 1) }
+    }
+
+    async fn create(server: &str) -> (String, PgConnection) {
+        let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{}_{number}", std::process::id());
+        let mut connection = PgConnection::connect(server).await.expect("the test database server answers");
+        let statement = format!("CREATE DATABASE {name} TEMPLATE template0");
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("database made");
+        (name, connection)
+    }
+
+    /// One number from a query.
+    pub async fn number(&self, query: &'static str) -> i64 {
+        let mut connection = PgConnection::connect(&self.url).await.expect("connects");
+        sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("answers")
+    }
+
+    /// A connection for anything else.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.expect("connects")
+    }
+}
+
+fn with_name(server: &str, name: &str) -> String {
+    let (host, _) = server.rsplit_once('/').expect("an address ends in a database's name");
+    format!("{host}/{name}")
+}
+
+/// A free port on loopback.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// A running `veripile serve`.
+pub struct Server {
+    child: Child,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Server {
+    /// Starts it and waits until it is ready. `registration`: `open` or `closed`.
+    pub async fn start(binary: &PathBuf, database: &Database, port: u16, registration: &str) -> Self {
+        let key = std::env::temp_dir().join(format!("veripile-test-{}.key", std::process::id()));
+        let child = Command::new(binary)
+            .arg("serve")
+            .env("VERIPILE_DATABASE_URL", &database.url)
+            .env("VERIPILE_HTTP__LISTEN", format!("127.0.0.1:{port}"))
+            .env("VERIPILE_OCPP__REGISTRATION", registration)
+            .env("VERIPILE_IDENTITY__KEY_FILE", key)
+            .env("VERIPILE_ASSESS__INTERVAL_S", "1")
+            .env("VERIPILE_ASSESS__WINDOW_DAYS", "36500")
+            .env("VERIPILE_LOG", "warn")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let server = Self { child, port };
+        for _ in 0..200 {
+            if server.try_get("/readyz").await.is_some_and(|answer| answer.0 == 200) {
+                return server;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the server was not ready in 20 s");
+    }
+
+    /// Kills it without warning.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks it to stop; whether it ended well.
+    pub fn stop(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        self.child.wait().is_ok_and(|status| status.success())
+    }
+
+    /// Where chargers connect.
+    pub fn ocpp(&self) -> String {
+        format!("ws://127.0.0.1:{}/ocpp", self.port)
+    }
+
+    /// GET: status and body.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        self.try_get(path).await.expect("the server answers")
+    }
+
+    async fn try_get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAccept: text/html\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.ok()?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let status = text.get(9..12)?.parse().ok()?;
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())?;
+        Some((status, body))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A hand-made charger.
+pub struct Charger {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    next: u32,
+}
+
+impl Charger {
+    /// Connects, or gives the HTTP status of the refusal; 0 if no sub-protocol was agreed on.
+    pub async fn connect(url: &str, identity: &str, protocol: Option<&str>) -> Result<Self, u16> {
+        let mut request = format!("{url}/{identity}").into_client_request().expect("an address");
+        if let Some(protocol) = protocol {
+            request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().expect("a header"));
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self { socket, next: 0 }),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            // This client gives up by itself on a server that agrees to none of its sub-protocols.
+            Err(tokio_tungstenite::tungstenite::Error::Protocol(_)) => Err(0),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Calls and gives the whole answer frame.
+    pub async fn call(&mut self, action: &str, payload: &Value) -> Value {
+        self.next += 1;
+        let id = format!("m{}", self.next);
+        self.send(&json!([2, id, action, payload]).to_string()).await
+    }
+
+    /// Sends any text and gives the next text frame.
+    pub async fn send(&mut self, text: &str) -> Value {
+        self.socket.send(Message::text(text)).await.expect("sent");
+        match self.receive().await {
+            Some(text) => serde_json::from_str(&text).expect("JSON"),
+            None => Value::Null,
+        }
+    }
+
+    /// The next text frame; none when the connection was closed.
+    pub async fn receive(&mut self) -> Option<String> {
+        loop {
+            let next =
+                tokio::time::timeout(Duration::from_secs(20), self.socket.next()).await.expect("in time");
+            match next {
+                Some(Ok(Message::Text(text))) => return Some(text.to_string()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+}
