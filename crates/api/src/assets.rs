@@ -13,9 +13,7 @@ struct Assets;
 /// GET `/assets/{path}`. The browser asks again each time and gets "unchanged" by hash.
 pub(crate) async fn serve(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
     let Some(asset) = Assets::get(&path) else { return problem::not_found(request).await };
-    let hash: String =
-        asset.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{hash}\"");
+    let tag = format!("\"{}\"", hex::encode(&asset.metadata.sha256_hash()[..16]));
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known.is_some_and(|known| known.contains(&tag)) {
         return HttpResponse::NotModified().insert_header((ETAG, tag)).finish();

@@ -217,7 +217,9 @@ impl Socket {
     ) -> Arrival {
         let key = &self.gateway.key;
         let (time, digest) = match call {
-            Some((action, payload)) => self.identify(&heard, action, payload, &message_id, received),
+            Some((action, payload)) => {
+                self.identify(&heard, action, payload, message_id.as_deref(), received)
+            }
             None => (received.0, key.digest(&[text.as_bytes(), &received.0.as_microsecond().to_be_bytes()])),
         };
         Arrival {
@@ -248,7 +250,7 @@ impl Socket {
         heard: &Heard,
         action: &str,
         payload: &str,
-        message_id: &Option<String>,
+        message_id: Option<&str>,
         received: ReceiveTime,
     ) -> (Timestamp, [u8; 16]) {
         let key = &self.gateway.key;
@@ -256,7 +258,7 @@ impl Socket {
         match heard.time {
             Some(time) => (time.0, key.digest(&[action, payload])),
             None if heard.is_metering() => {
-                let id = message_id.as_deref().unwrap_or_default();
+                let id = message_id.unwrap_or_default();
                 (Timestamp::UNIX_EPOCH, key.digest(&[action, payload, id.as_bytes()]))
             }
             None => (received.0, key.digest(&[action, payload, &received.0.as_microsecond().to_be_bytes()])),

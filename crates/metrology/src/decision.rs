@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn zones_meet_where_the_rule_says() {
         let check = |value: f64, u: f64, zone: Zone| {
-            assert_eq!(decide_three_zones(value, u, 0.01).zone, zone, "{value} {u}")
+            assert_eq!(decide_three_zones(value, u, 0.01).zone, zone, "{value} {u}");
         };
         check(0.0, 0.006, Zone::Conform);
         check(0.0, 0.0061, Zone::Undecided);

@@ -87,7 +87,7 @@ impl Link {
     /// Connects and boots; the boot message is repeated after every reconnection.
     pub(crate) async fn boot(&mut self, payload: Value) -> Result<(), SimulatorError> {
         self.boot = Some(payload);
-        self.ensure_connected().await.map(|_| ())
+        self.ensure_connected().await
     }
 
     /// Calls the central system and waits for its answer, over as many connections as it takes.
@@ -208,7 +208,7 @@ impl Link {
                     return Err(SimulatorError::Connection { identity: self.identity.clone(), reason });
                 }
                 Err(reason) => {
-                    tracing::debug!(pile.id = %self.identity, reason, "cannot connect; trying again")
+                    tracing::debug!(pile.id = %self.identity, reason, "cannot connect; trying again");
                 }
             }
             tries += 1;

@@ -148,7 +148,7 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Job>, metrics: IntakeMetric
     let mut writer = batch::Writer::new(store);
     let mut jobs = Vec::with_capacity(BATCH_MESSAGES_MAX);
     while queue.recv_many(&mut jobs, BATCH_MESSAGES_MAX).await > 0 {
-        commit_together(&mut writer, jobs.drain(..).collect(), &metrics).await;
+        commit_together(&mut writer, std::mem::take(&mut jobs), &metrics).await;
     }
 }
 

@@ -58,7 +58,7 @@ impl Store {
                  meter_serial = excluded.meter_serial, registered = true",
         )
         .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.station_id.as_ref().map(|id| id.as_str())).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.operator_id.as_ref().map(OperatorId::as_str)).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.kind.word()).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.class.0).collect::<Vec<_>>())

@@ -1,7 +1,6 @@
 //! Small conversions between rows and nouns, shared by the files of this crate.
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx;
 use veripile_pile::Mark;
 
 use crate::StoreError;
@@ -11,7 +10,7 @@ pub(crate) type SqlTime = jiff_sqlx::Timestamp;
 
 /// Wraps an optional timestamp.
 pub(crate) fn sql_time(time: Option<Timestamp>) -> Option<SqlTime> {
-    time.map(|time| time.to_sqlx())
+    time.map(jiff_sqlx::ToSqlx::to_sqlx)
 }
 
 /// Unwraps an optional timestamp.
@@ -30,7 +29,7 @@ pub(crate) fn marks(codes: &[String]) -> Result<Vec<Mark>, StoreError> {
 }
 
 /// A stored value that does not read back.
-pub(crate) fn corrupt(what: &'static str, value: impl ToString) -> StoreError {
+pub(crate) fn corrupt(what: &'static str, value: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt { what, value: value.to_string() }
 }
 

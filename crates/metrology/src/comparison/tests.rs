@@ -1,3 +1,4 @@
+#![allow(clippy::needless_range_loop, clippy::match_same_arms, clippy::print_stdout)]
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, StudentT};
