@@ -134,8 +134,11 @@ impl Server {
             .stdin(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        let server = Self { child, port };
+        let mut server = Self { child, port };
         for _ in 0..200 {
+            if let Ok(Some(status)) = server.child.try_wait() {
+                panic!("the server ended at its start: {status}");
+            }
             if server.try_get("/readyz").await.is_some_and(|answer| answer.0 == 200) {
                 return server;
             }

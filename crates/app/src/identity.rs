@@ -26,21 +26,22 @@ fn parse(text: &str) -> Result<IdentityKey> {
     Ok(IdentityKey::new(bytes))
 }
 
+/// Makes the key whole under another name first, so that servers started together agree on one.
 fn make(file: &Path) -> Result<IdentityKey> {
-    let bytes: [u8; 32] = rand::random();
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = || format!("cannot make the identity key {}", file.display());
+    std::fs::create_dir_all(folder).with_context(cannot)?;
+    let mut draft = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
+    writeln!(draft, "{}", hex::encode(rand::random::<[u8; 32]>()))?;
+    draft.as_file().sync_all()?;
+    match draft.persist_noclobber(file) {
+        Ok(_) => {
+            tracing::info!(file = %file.display(), "an identity key was made; keep it, and keep it apart from the database");
+        }
+        Err(refused) if refused.error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(refused) => return Err(refused.error).with_context(cannot),
     }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut handle =
-        options.open(file).with_context(|| format!("cannot make the identity key {}", file.display()))?;
-    writeln!(handle, "{}", hex::encode(bytes))?;
-    tracing::info!(file = %file.display(), "an identity key was made; keep it, and keep it apart from the database");
-    Ok(IdentityKey::new(bytes))
+    parse(&std::fs::read_to_string(file)?)
 }
 
 #[cfg(test)]
@@ -54,6 +55,13 @@ mod tests {
         let first = key(&file).expect("made");
         let second = key(&file).expect("read");
         assert_eq!(first.vehicle("card"), second.vehicle("card"));
+        let shared = folder.join("shared");
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| key(&shared).expect("made or read"))).collect();
+            starts.into_iter().map(|start| start.join().expect("no panic").vehicle("card")).collect()
+        });
+        assert!(made.windows(2).all(|pair| pair[0] == pair[1]), "servers started together share one key");
         std::fs::write(&file, "short").expect("writable");
         assert!(key(&file).is_err());
         std::fs::remove_dir_all(folder).expect("removable");

@@ -15,6 +15,7 @@ mod signals;
 mod simulate;
 mod table;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -104,7 +105,11 @@ fn log(command: &Command) {
         _ => "warn",
     };
     let filter = EnvFilter::try_from_env("VERIPILE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[expect(clippy::print_stdout, reason = "the summary is the command's output")]
