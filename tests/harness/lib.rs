@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -67,14 +67,14 @@ impl Database {
         for statement in
             [format!("CREATE ROLE {role} LOGIN"), format!("REVOKE CREATE ON DATABASE {name} FROM {role}")]
         {
-            sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("role made");
+            sqlx::query(&statement).execute(&mut connection).await.expect("role made");
         }
         let mut inside = PgConnection::connect(&with_name(server, &name)).await.expect("connects");
         for statement in [
             "DROP EXTENSION IF EXISTS timescaledb".to_owned(),
             format!("GRANT ALL ON SCHEMA public TO {role}"),
         ] {
-            sqlx::query(AssertSqlSafe(statement)).execute(&mut inside).await.expect("prepared");
+            sqlx::query(&statement).execute(&mut inside).await.expect("prepared");
         }
         Self { url: with_name(server, &name).replacen("postgres@", &format!("{role}@"), 1) }
     }
@@ -84,7 +84,7 @@ impl Database {
         let name = format!("test_{}_{number}", std::process::id());
         let mut connection = PgConnection::connect(server).await.expect("the test database server answers");
         let statement = format!("CREATE DATABASE {name} TEMPLATE template0");
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("database made");
+        sqlx::query(&statement).execute(&mut connection).await.expect("database made");
         (name, connection)
     }
 

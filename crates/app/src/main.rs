@@ -25,6 +25,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 
+/// The gateway makes and drops many short strings; the C library's allocator took a fifth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// 充电桩计量：在线监测、远程评估、虚负荷检定 / charging piles: monitored, assessed from afar, verified
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true)]

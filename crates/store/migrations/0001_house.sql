@@ -93,7 +93,8 @@ CREATE TABLE reading (
     digest      uuid NOT NULL,
     marks       text[]
 );
-CREATE INDEX reading_by_series ON reading (series_no, time DESC);
+-- Without the time: a chunk is a week, and the shorter index costs half as much to keep.
+CREATE INDEX reading_by_series ON reading (series_no);
 
 -- Author: gateway. One row a charge, overwritten as messages arrive; can be rebuilt from frames.
 CREATE TABLE charge (

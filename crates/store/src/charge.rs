@@ -327,9 +327,9 @@ ON CONFLICT (charge_no) DO UPDATE SET
 fn keys(event: &ChargeEvent) -> (Option<String>, Option<String>) {
     match &event.reference {
         ChargeReference::Issued(id) => {
-            (Some(storable(id)), Some(format!("orphan:{}:{}", storable(id), event.at)))
+            (Some(storable(id).into_owned()), Some(format!("orphan:{}:{}", storable(id), event.at)))
         }
-        ChargeReference::Named(id) => (Some(storable(id)), None),
+        ChargeReference::Named(id) => (Some(storable(id).into_owned()), None),
         ChargeReference::Start(key) => (None, Some(key.clone())),
     }
 }

@@ -6,6 +6,7 @@
 //! content: marks were put on by the sender of the arrival.
 
 mod batch;
+mod copy;
 mod metrics;
 
 use jiff::Timestamp;

@@ -1,5 +1,7 @@
 //! Small conversions between rows and nouns, shared by the files of this crate.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use veripile_pile::Mark;
 
@@ -34,6 +36,6 @@ pub(crate) fn corrupt(what: &'static str, value: impl std::fmt::Display) -> Stor
 }
 
 /// Text fit for a `text` column: PostgreSQL has no NUL, so it becomes its visible symbol.
-pub(crate) fn storable(text: &str) -> String {
-    text.replace('\0', "\u{2400}")
+pub(crate) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{2400}")) } else { Cow::Borrowed(text) }
 }

@@ -2,16 +2,17 @@
 //!
 //! Called by the task in [`super`]. Every statement takes arrays, so the number of statements does not grow with the batch.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
-use rust_decimal::Decimal;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
-use veripile_pile::{Phase, Reading};
+use veripile_pile::{Mark, Phase, Reading};
 
+use super::copy::Rows;
 use super::{Arrival, Effect, Outcome};
 use crate::row::{SqlTime, codes, storable};
 use crate::{Store, StoreError, charge};
@@ -22,18 +23,30 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(20);
 /// Series kept in memory; beyond it the cache starts anew.
 const SERIES_CACHED_MAX: usize = 500_000;
 
-type SeriesKey = (i64, i64, String, String, String, String);
+/// What tells one series of a pile from another, in the order of the columns of `series`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct SeriesKey<'a> {
+    connector: i64,
+    measurand: Cow<'a, str>,
+    phase: Cow<'a, str>,
+    location: Cow<'a, str>,
+    unit: Cow<'a, str>,
+}
+
+/// The numbers of each pile's series. A pile has some ten, so they are compared one by one: that allocates nothing.
+type SeriesNumbers = HashMap<i64, Vec<(SeriesKey<'static>, i64)>>;
 
 /// Writes batches; remembers which series exist and when each pile was last noted as seen.
 pub(super) struct Writer {
     store: Store,
-    series: HashMap<SeriesKey, i64>,
+    series: SeriesNumbers,
+    series_cached: usize,
     seen: HashMap<i64, Timestamp>,
 }
 
 impl Writer {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, series: HashMap::new(), seen: HashMap::new() }
+        Self { store, series: HashMap::new(), series_cached: 0, seen: HashMap::new() }
     }
 
     /// Stores the arrivals in one transaction; outcomes in the order of the arrivals.
@@ -47,10 +60,7 @@ impl Writer {
         let seen = self.update_live(&mut transaction, arrivals).await?;
         transaction.commit().await?;
         // Only now: a rolled-back series number must not be remembered.
-        if self.series.len() + found.len() > SERIES_CACHED_MAX {
-            self.series.clear();
-        }
-        self.series.extend(found);
+        self.remember(found);
         self.seen.extend(seen);
         if comparable {
             self.store.evidence.notify_one();
@@ -68,16 +78,17 @@ impl Writer {
         connection: &mut PgConnection,
         arrivals: &[Arrival],
         fresh: &[bool],
-    ) -> Result<HashMap<SeriesKey, i64>, StoreError> {
-        let missing: BTreeSet<SeriesKey> = readings(arrivals, fresh)
-            .map(|(arrival, reading)| series_key(arrival.pile_no, reading))
-            .filter(|key| !self.series.contains_key(key))
+    ) -> Result<SeriesNumbers, StoreError> {
+        let missing: BTreeSet<(i64, SeriesKey<'_>)> = readings(arrivals, fresh)
+            .map(|(arrival, reading)| (arrival.pile_no, series_key(reading)))
+            .filter(|(pile_no, key)| number_of(&self.series, *pile_no, key).is_none())
             .collect();
-        let mut found = HashMap::with_capacity(missing.len());
+        let mut found = SeriesNumbers::new();
         if missing.is_empty() {
             return Ok(found);
         }
-        let column = |pick: fn(&SeriesKey) -> &str| missing.iter().map(pick).collect::<Vec<_>>();
+        let column =
+            |pick: fn(&SeriesKey<'_>) -> String| missing.iter().map(|(_, key)| pick(key)).collect::<Vec<_>>();
         // The update of a column to itself makes RETURNING give existing rows too.
         let rows: Vec<(i64, i64, i64, String, String, String, String)> = sqlx::query_as(
             "INSERT INTO series (pile_no, connector, measurand, phase, location, unit)
@@ -86,18 +97,36 @@ impl Writer {
              DO UPDATE SET unit = excluded.unit
              RETURNING series_no, pile_no, connector, measurand, phase, location, unit",
         )
-        .bind(missing.iter().map(|key| key.0).collect::<Vec<_>>())
-        .bind(missing.iter().map(|key| key.1).collect::<Vec<_>>())
-        .bind(column(|key| &key.2))
-        .bind(column(|key| &key.3))
-        .bind(column(|key| &key.4))
-        .bind(column(|key| &key.5))
+        .bind(missing.iter().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
+        .bind(missing.iter().map(|(_, key)| key.connector).collect::<Vec<_>>())
+        .bind(column(|key| key.measurand.to_string()))
+        .bind(column(|key| key.phase.to_string()))
+        .bind(column(|key| key.location.to_string()))
+        .bind(column(|key| key.unit.to_string()))
         .fetch_all(connection)
         .await?;
         for (series_no, pile_no, connector, measurand, phase, location, unit) in rows {
-            found.insert((pile_no, connector, measurand, phase, location, unit), series_no);
+            let key = SeriesKey {
+                connector,
+                measurand: measurand.into(),
+                phase: phase.into(),
+                location: location.into(),
+                unit: unit.into(),
+            };
+            found.entry(pile_no).or_default().push((key, series_no));
         }
         Ok(found)
+    }
+
+    fn remember(&mut self, found: SeriesNumbers) {
+        self.series_cached += found.values().map(Vec::len).sum::<usize>();
+        if self.series_cached > SERIES_CACHED_MAX {
+            self.series.clear();
+            self.series_cached = 0;
+        }
+        for (pile_no, series) in found {
+            self.series.entry(pile_no).or_default().extend(series);
+        }
     }
 
     async fn insert_readings(
@@ -105,15 +134,41 @@ impl Writer {
         connection: &mut PgConnection,
         arrivals: &[Arrival],
         fresh: &[bool],
-        found: &HashMap<SeriesKey, i64>,
+        found: &SeriesNumbers,
     ) -> Result<(), StoreError> {
-        let mut columns = ReadingColumns::default();
-        for (arrival, reading) in readings(arrivals, fresh) {
-            let key = series_key(arrival.pile_no, reading);
-            let series_no = found.get(&key).or_else(|| self.series.get(&key));
-            columns.push(*series_no.expect("resolve_series numbered every series"), arrival, reading);
+        let mut numbered: Vec<(i64, &Arrival, &Reading)> = readings(arrivals, fresh)
+            .map(|(arrival, reading)| {
+                let key = series_key(reading);
+                let series_no = number_of(&self.series, arrival.pile_no, &key)
+                    .or_else(|| number_of(found, arrival.pile_no, &key))
+                    .expect("resolve_series numbered every series");
+                (series_no, arrival, reading)
+            })
+            .collect();
+        if numbered.is_empty() {
+            return Ok(());
         }
-        if columns.series_no.is_empty() { Ok(()) } else { columns.insert(connection).await }
+        // In the order of the index the server finds its pages warm.
+        numbered.sort_by_key(|(series_no, ..)| *series_no);
+        let mut rows = Rows::new(9);
+        for (series_no, arrival, reading) in numbered {
+            rows.row()
+                .field(series_no)?
+                .field(reading.time().to_sqlx())?
+                .field(reading.received.0.to_sqlx())?
+                .field(reading.device_time.is_some())?
+                .field(&*storable(reading.context.word()))?
+                .field(&*storable(&reading.value))?
+                .field(reading.number)?
+                .field(arrival.frame.digest)?
+                .field(marks(&reading.marks))?;
+        }
+        rows.copy(
+            connection,
+            "COPY reading (series_no, time, received_at, device_time, context, value, number, digest, marks)
+             FROM STDIN (FORMAT binary)",
+        )
+        .await
     }
 
     /// Updates `pile_live`; returns the piles whose `last_seen` was written.
@@ -175,19 +230,26 @@ fn readings<'a>(
         .flat_map(|(arrival, _)| arrival.readings.iter().map(move |reading| (arrival, reading)))
 }
 
-fn series_key(pile_no: i64, reading: &Reading) -> SeriesKey {
-    let phase = match &reading.phase {
-        Phase::Total => String::new(),
-        Phase::Named(name) => storable(name),
-    };
-    (
-        pile_no,
-        i64::from(reading.connector),
-        storable(&reading.measurand.0),
-        phase,
-        storable(reading.location.word()),
-        storable(&reading.unit),
-    )
+fn series_key(reading: &Reading) -> SeriesKey<'_> {
+    SeriesKey {
+        connector: i64::from(reading.connector),
+        measurand: storable(&reading.measurand.0),
+        phase: match &reading.phase {
+            Phase::Total => Cow::Borrowed(""),
+            Phase::Named(name) => storable(name),
+        },
+        location: storable(reading.location.word()),
+        unit: storable(&reading.unit),
+    }
+}
+
+fn number_of(numbers: &SeriesNumbers, pile_no: i64, key: &SeriesKey<'_>) -> Option<i64> {
+    numbers.get(&pile_no)?.iter().find(|(known, _)| known == key).map(|(_, series_no)| *series_no)
+}
+
+/// Codes of the marks as an array; none for no marks.
+fn marks(marks: &[Mark]) -> Option<Vec<&'static str>> {
+    (!marks.is_empty()).then(|| marks.iter().map(|mark| mark.code()).collect())
 }
 
 /// Stores the frames; for each arrival whether its frame is new.
@@ -231,7 +293,9 @@ async fn update_boot(
     arrival: &Arrival,
     boot: &super::Boot,
 ) -> Result<(), StoreError> {
-    let text = |text: &Option<String>| text.as_deref().map(storable);
+    fn text(text: Option<&String>) -> Option<Cow<'_, str>> {
+        text.map(|text| storable(text))
+    }
     sqlx::query(
         "INSERT INTO pile_live (pile_no, vendor, model, firmware, meter_type, meter_serial, booted_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -240,63 +304,13 @@ async fn update_boot(
              meter_type = excluded.meter_type, meter_serial = excluded.meter_serial, booted_at = excluded.booted_at",
     )
     .bind(arrival.pile_no)
-    .bind(text(&boot.vendor))
-    .bind(text(&boot.model))
-    .bind(text(&boot.firmware))
-    .bind(text(&boot.meter_type))
-    .bind(text(&boot.meter_serial))
+    .bind(text(boot.vendor.as_ref()))
+    .bind(text(boot.model.as_ref()))
+    .bind(text(boot.firmware.as_ref()))
+    .bind(text(boot.meter_type.as_ref()))
+    .bind(text(boot.meter_serial.as_ref()))
     .bind(arrival.received.0.to_sqlx())
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// Readings, column by column.
-#[derive(Default)]
-struct ReadingColumns {
-    series_no: Vec<i64>,
-    time: Vec<SqlTime>,
-    received_at: Vec<SqlTime>,
-    device_time: Vec<bool>,
-    context: Vec<String>,
-    value: Vec<String>,
-    number: Vec<Option<Decimal>>,
-    digest: Vec<Uuid>,
-    marks: Vec<Option<String>>,
-}
-
-impl ReadingColumns {
-    fn push(&mut self, series_no: i64, arrival: &Arrival, reading: &Reading) {
-        self.series_no.push(series_no);
-        self.time.push(reading.time().to_sqlx());
-        self.received_at.push(reading.received.0.to_sqlx());
-        self.device_time.push(reading.device_time.is_some());
-        self.context.push(storable(reading.context.word()));
-        self.value.push(storable(&reading.value));
-        self.number.push(reading.number);
-        self.digest.push(arrival.frame.digest);
-        self.marks.push(codes(&reading.marks));
-    }
-
-    async fn insert(self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO reading (series_no, time, received_at, device_time, context, value, number, digest, marks)
-             SELECT series_no, time, received_at, device_time, context, value, number, digest, string_to_array(marks, ',')
-             FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::boolean[], $5::text[], $6::text[],
-                         $7::numeric[], $8::uuid[], $9::text[])
-                  AS r(series_no, time, received_at, device_time, context, value, number, digest, marks)",
-        )
-        .bind(self.series_no)
-        .bind(self.time)
-        .bind(self.received_at)
-        .bind(self.device_time)
-        .bind(self.context)
-        .bind(self.value)
-        .bind(self.number)
-        .bind(self.digest)
-        .bind(self.marks)
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
 }
