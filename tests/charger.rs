@@ -167,3 +167,138 @@ async fn a_newer_connection_replaces_the_older() {
     assert_eq!(older.receive().await, None, "the older one is closed");
     assert_eq!(newer.call("Heartbeat", &json!({})).await[0], 3);
 }
+
+#[tokio::test]
+async fn no_message_of_one_charger_stops_the_others() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "HUGE", Some("ocpp1.6")).await.unwrap();
+    let most = "79228162514264337593543950335";
+    let start =
+        json!({ "connectorId": 1, "idTag": "C", "meterStart": 0, "timestamp": "2026-03-01T08:00:00Z" });
+    let transaction = charger.call("StartTransaction", &start).await[2]["transactionId"].clone();
+    let stop = format!(
+        r#"[2,"stop","StopTransaction",{{"transactionId":{transaction},"meterStop":{most},"timestamp":"2026-03-01T09:00:00Z",
+        "transactionData":[{{"timestamp":"2026-03-01T08:00:00Z","sampledValue":[{{"value":"{most}","context":"Transaction.Begin"}}]}},
+        {{"timestamp":"2026-03-01T09:00:00Z","sampledValue":[{{"value":"0","context":"Transaction.End"}},{{"value":"-{most}"}}]}}]}}]"#
+    );
+    assert_eq!(charger.send(&stop).await[0], 3);
+    for number in [most, "1e28", "999999999999999", "-999999999999999", "1e-28"] {
+        let text = format!(
+            r#"[2,"n{number}","MeterValues",{{"connectorId":1,"meterValue":[{{"timestamp":"2026-03-01T08:30:00Z","sampledValue":[{{"value":"{number}","unit":"kWh"}}]}}]}}]"#
+        );
+        assert_eq!(charger.send(&text).await[0], 3, "{number}");
+    }
+    let noise: String =
+        (0..4000u32).map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 16) as u8 % 90)).collect();
+    let noise = noise.replace(['"', '\\'], "x");
+    let long = json!({ "connectorId": 1, "meterValue": [{ "timestamp": "2026-03-01T08:40:00Z", "sampledValue": [
+        { "value": "1", "measurand": noise, "unit": noise, "phase": noise, "location": noise, "context": noise }] }] });
+    assert_eq!(charger.call("MeterValues", &long).await[0], 3);
+    let marked = "SELECT count(*) FROM reading WHERE 'too_long' = ANY(marks)";
+    assert_eq!(database.number(marked).await, 1);
+    assert_eq!(
+        database.number("SELECT count(*) FROM frame WHERE length(body) > 20000").await,
+        1,
+        "the frame has it whole"
+    );
+    let (status, _) = server.get("/p/HUGE").await;
+    assert_eq!(status, 200);
+    let mut other = Charger::connect(&server.ocpp(), "GOOD", Some("ocpp1.6")).await.unwrap();
+    charge_16(&mut other).await;
+    assert!(server.get("/p/GOOD?lang=en").await.1.contains("12.345"));
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_an_error_and_the_message_can_come_again() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "CP", Some("ocpp1.6")).await.unwrap();
+    let low = |second: u32, value: &str| {
+        json!({ "connectorId": 1, "meterValue": [{ "timestamp": format!("2026-03-01T08:00:{second:02}Z"),
+            "sampledValue": [sample("Sample.Periodic", "Outlet", value, "Wh")] }] })
+    };
+    assert_eq!(charger.call("MeterValues", &low(0, "1000")).await[0], 3);
+    let mut admin = database.connect().await;
+    sqlx::query("ALTER TABLE reading RENAME TO away").execute(&mut admin).await.unwrap();
+    let refused = charger.call("MeterValues", &low(1, "500")).await;
+    assert_eq!((&refused[0], &refused[2]), (&json!(4), &json!("InternalError")), "{refused}");
+    assert_eq!(database.number("SELECT count(*) FROM frame").await, 1, "nothing of it is stored");
+    sqlx::query("ALTER TABLE away RENAME TO reading").execute(&mut admin).await.unwrap();
+    assert_eq!(charger.call("MeterValues", &low(1, "500")).await[0], 3);
+    assert_eq!(charger.call("MeterValues", &low(1, "500")).await[0], 3);
+    assert_eq!(database.number("SELECT count(*) FROM reading").await, 2);
+    let falling = "SELECT count(*) FROM reading WHERE 'register_falling' = ANY(marks)";
+    assert_eq!(database.number(falling).await, 1, "the failed attempt did not use up the mark");
+}
+
+#[tokio::test]
+async fn the_status_shown_is_the_newest_of_the_best_connector() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "CP", Some("ocpp1.6")).await.unwrap();
+    let mut told = async |connector: u32, status: &str, time: &str| {
+        let payload =
+            json!({ "connectorId": connector, "errorCode": "NoError", "status": status, "timestamp": time });
+        assert_eq!(charger.call("StatusNotification", &payload).await[0], 3);
+        let (_, body) = server.get("/api/v1/piles/CP").await;
+        let pile: Value = serde_json::from_str(&body).unwrap();
+        pile["live"]["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(told(0, "Available", "2026-03-01T08:00:00Z").await, "Available");
+    assert_eq!(
+        told(1, "Charging", "2026-03-01T08:01:00Z").await,
+        "Charging",
+        "connector 0 is not one to charge at"
+    );
+    assert_eq!(told(2, "Faulted", "2026-03-01T08:02:00Z").await, "Faulted", "the last one that changed");
+    assert_eq!(told(2, "Available", "2026-03-01T08:03:00Z").await, "Available");
+    assert_eq!(told(2, "Faulted", "2026-03-01T08:02:00Z").await, "Available", "a repeat says nothing new");
+    assert_eq!(
+        told(2, "Unavailable", "2026-03-01T08:02:30Z").await,
+        "Available",
+        "nor does what was told late"
+    );
+}
+
+#[tokio::test]
+async fn a_transaction_id_used_again_is_another_charge() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "CP", Some("ocpp2.0.1")).await.unwrap();
+    for _ in 0..2 {
+        for (hour, energy) in [("08", 10), ("10", 20)] {
+            for (kind, minute, value) in [("Started", "00", 0), ("Ended", "30", energy)] {
+                let time = format!("2026-03-01T{hour}:{minute}:00Z");
+                let context = if kind == "Started" { "Transaction.Begin" } else { "Transaction.End" };
+                let event = json!({ "eventType": kind, "timestamp": time, "triggerReason": "Authorized", "seqNo": 0,
+                    "transactionInfo": { "transactionId": "1" }, "evse": { "id": 1 }, "meterValue": [{ "timestamp": time,
+                    "sampledValue": [{ "value": value, "context": context, "unitOfMeasure": { "unit": "kWh" } }] }] });
+                assert_eq!(charger.call("TransactionEvent", &event).await[0], 3);
+            }
+        }
+    }
+    assert_eq!(database.number("SELECT count(*) FROM charge").await, 2);
+    assert_eq!(database.number("SELECT sum(energy_pile_wh)::bigint FROM charge").await, 30_000);
+    let marked =
+        "SELECT count(*) FROM charge WHERE 'reused_transaction' = ANY(marks) AND energy_pile_wh = 20000";
+    assert_eq!(database.number(marked).await, 1);
+}
+
+#[tokio::test]
+async fn a_stop_without_id_and_time_that_is_repeated_is_one_charge() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "CP", Some("ocpp1.6")).await.unwrap();
+    for _ in 0..3 {
+        let stop = r#"[2,"again","StopTransaction",{"transactionId":-1,"meterStop":5}]"#;
+        assert_eq!(charger.send(stop).await[0], 3);
+    }
+    assert_eq!(database.number("SELECT count(*) FROM charge").await, 1);
+    assert_eq!(database.number("SELECT count(*) FROM frame").await, 1);
+}

@@ -31,7 +31,9 @@ def registered(url):
 def main():
     known = registered(sys.argv[1])
     folder = pathlib.Path(__file__).resolve().parent.parent / "dashboards"
-    for file in sorted(folder.glob("*.json")):
+    files = sorted(folder.glob("*.json"))
+    check("there are dashboards", len(files) >= 2)
+    for file in files:
         dashboard = json.loads(file.read_text(encoding="utf-8"))
         variables = [variable["type"] for variable in dashboard["templating"]["list"]]
         check(f"{file.name}: the data source is a variable", "datasource" in variables)
@@ -47,6 +49,7 @@ def main():
                     check(f"{where}: {query} parses", True)
                 except Exception as error:
                     check(f"{where}: {query} parses ({error})", False)
+                check(f"{where}: {query} names a metric of ours", re.search(r"\b(veripile|process)_", query) is not None)
                 for name in re.findall(r"\b((?:veripile|process)_[a-z_]+)\b", query):
                     check(f"{where}: {name} is registered", name in known)
     print(f"{len(PASSED)} passed, {len(FAILED)} failed")

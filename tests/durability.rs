@@ -62,6 +62,12 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         lost.len(),
         &lost[..lost.len().min(5)]
     );
+    let without_readings = "SELECT count(*) FROM frame WHERE body LIKE '%\"sampledValue\":[{%'
+        AND NOT EXISTS (SELECT FROM reading WHERE reading.digest = frame.digest)";
+    assert_eq!(database.number(without_readings).await, 0, "every frame with samples has its readings");
+    let starts = "SELECT count(*) FROM frame WHERE action = 'StartTransaction'";
+    let begun = "SELECT count(*) FROM charge WHERE start_key IS NOT NULL AND start_key NOT LIKE 'orphan:%'";
+    assert_eq!(database.number(starts).await, database.number(begun).await, "every start has its charge");
     let twice = database
         .number("SELECT count(*) FROM (SELECT 1 FROM charge WHERE started_at IS NOT NULL GROUP BY pile_no, started_at, vehicle HAVING count(*) > 1) AS twice")
         .await;

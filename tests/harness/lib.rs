@@ -1,7 +1,8 @@
 //! What the end-to-end tests share: the real binary on a fresh database, a hand-made charger, a little HTTP.
 //!
 //! `tests/run` provides the server (`VERIPILE_TEST_DATABASE_URL`) and the binary (`VERIPILE_BIN`); without them a test says
-//! so and passes over, so that `cargo test` alone works on any machine.
+//! so and passes over, so that `cargo test` alone works on any machine. `tests/run` sets `VERIPILE_TEST_REQUIRED` too: there,
+//! to pass over is to fail.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::missing_panics_doc, clippy::unwrap_used)]
 
@@ -27,6 +28,7 @@ pub fn provided() -> Option<(PathBuf, String)> {
     let url = std::env::var("VERIPILE_TEST_DATABASE_URL").ok();
     match (binary, url) {
         (Some(binary), Some(url)) => Some((binary, url)),
+        _ if std::env::var_os("VERIPILE_TEST_REQUIRED").is_some() => panic!("no binary or no database"),
         _ => {
             println!("skipped: VERIPILE_BIN and VERIPILE_TEST_DATABASE_URL are not set; tests/run sets them");
             None

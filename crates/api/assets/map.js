@@ -8,6 +8,9 @@ const language = box.dataset.lang;
 const REFRESH_MS = 10_000; // the demo's history streams in while one looks
 const PILES_MAX = 5000; // as many as the API gives in one answer
 const LIST_MAX = 50; // lines of the list
+const STALE_S = Number(box.dataset.staleS); // a status older than this goes grey
+// Whoever has turned the page keeps the server's list.
+const isPaged = new URLSearchParams(location.search).has("cursor");
 const TIERS = ["verified_monitored", "verified", "due", "under_review", "failed", "out_of_use"];
 const SYMBOLS = { verified_monitored: "✓", verified: "✓", due: "○", under_review: "?", failed: "✕", out_of_use: "–" };
 const SIZE = 48;
@@ -71,6 +74,17 @@ function element(tag, className, text) {
   return made;
 }
 
+// What its connector says, and how long ago anything was heard of it.
+function live(of) {
+  const heard = Math.max(...[of.last_seen, of.status_at].filter(Boolean).map(Date.parse));
+  if (!Number.isFinite(heard)) return element("small", "stale", words.never);
+  const seconds = Math.max(0, (Date.now() - heard) / 1000);
+  const [count, unit] = seconds < 3600 ? [seconds / 60, "minute"] : seconds < 172_800 ? [seconds / 3600, "hour"] : [seconds / 86_400, "day"];
+  const age = new Intl.RelativeTimeFormat(language === "zh" ? "zh-CN" : "en", { numeric: "auto" }).format(-Math.floor(count), unit);
+  const status = words.statuses[of.status] ?? of.status;
+  return element("small", seconds > STALE_S ? "stale" : "live", [status, age].filter(Boolean).join(" · "));
+}
+
 function line(feature) {
   const pile = feature.properties;
   const state = pile.verification.state;
@@ -82,7 +96,8 @@ function line(feature) {
   const what = element("span", "what");
   what.append(element("b", "", name(pile.station)), " ", element("span", "id", pile.pile_id), element("br"));
   const power = `${pile.kind.toUpperCase()} ${pile.power_kw ?? ""} kW`;
-  what.append(element("small", "", [words.states[state], power, name(pile.operator)].join(" · ")));
+  what.append(element("small", "", [words.states[state], power, name(pile.operator)].join(" · ")), element("br"));
+  what.append(live(pile.live));
   anchor.append(badge, what);
   item.append(anchor);
   return item;
@@ -206,7 +221,7 @@ function start() {
           })),
         });
       }
-      sortList(features, map.getCenter());
+      if (!isPaged) sortList(features, map.getCenter());
     } catch {
       note(words.failed);
     }

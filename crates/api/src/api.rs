@@ -107,11 +107,14 @@ pub(crate) struct Named {
 pub(crate) struct Verification {
     /// verified_monitored, verified, due, under_review, failed or out_of_use
     state: &'static str,
-    /// What the state rests on: certificate, case, stopped, or none
+    /// What the state rests on: certificate, case, stopped, unseen, or none
     basis: &'static str,
+    /// When that began to hold: certificate issued, case opened, use stopped, last seen
+    since: Option<String>,
     /// Number of that document
     number: Option<String>,
     issued_by: Option<String>,
+    /// Date of the verification, where the basis is a certificate
     verified_at: Option<String>,
     valid_until: Option<String>,
 }
@@ -213,28 +216,32 @@ impl Verification {
             return Self {
                 state,
                 basis: "case",
+                since: time(Some(case.at)),
                 number: Some(case.number.clone()),
                 issued_by: Some(case.issuer.clone()),
-                verified_at: time(Some(case.at)),
+                verified_at: None,
                 valid_until: None,
             };
         }
         match &standing.certificate {
-            _ if standing.stopped_at.is_some() => Self::none(state, "stopped"),
+            _ if standing.stopped_at.is_some() => Self::none(state, "stopped", standing.stopped_at),
+            _ if pile.state(now) == State::OutOfUse => Self::none(state, "unseen", pile.last_seen),
             Some(certificate) => Self {
                 state,
                 basis: "certificate",
+                since: time(Some(certificate.at)),
                 number: Some(certificate.number.clone()),
                 issued_by: Some(certificate.issuer.clone()),
                 verified_at: time(Some(certificate.at)),
                 valid_until: time(Some(certificate.valid_until)),
             },
-            None => Self::none(state, "none"),
+            None => Self::none(state, "none", None),
         }
     }
 
-    fn none(state: &'static str, basis: &'static str) -> Self {
-        Self { state, basis, number: None, issued_by: None, verified_at: None, valid_until: None }
+    fn none(state: &'static str, basis: &'static str, since: Option<Timestamp>) -> Self {
+        let since = time(since);
+        Self { state, basis, since, number: None, issued_by: None, verified_at: None, valid_until: None }
     }
 }
 

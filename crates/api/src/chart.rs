@@ -11,11 +11,13 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 26.0;
 
-/// Errors over time with their 95 % intervals against the band of the maximum permissible error. Estimates newest first.
+/// Errors over time with their 95 % intervals against the band of the maximum permissible error. Estimates newest first;
+/// those without a level are left out: a difference from a set's mean has no place in an absolute band.
 pub(crate) fn errors(estimates: &[Estimate], label: &str) -> String {
     let points: Vec<(i64, f64, f64, f64)> = estimates
         .iter()
         .rev()
+        .filter(|estimate| estimate.grounded)
         .filter_map(|estimate| {
             let (lower, upper) = estimate.interval95()?;
             Some((estimate.as_of.as_second(), estimate.error?, lower, upper))

@@ -41,6 +41,7 @@ struct MapPage<'a> {
     lines: Vec<Line>,
     next: Option<String>,
     words: String,
+    stale_s: i64,
 }
 
 /// GET `/`.
@@ -77,6 +78,7 @@ pub(crate) async fn page(
                 .next
                 .map(|next| format!("/?{filter}&lang={}&cursor={}", t.short(), view::segment(next.as_str()))),
             words: words(t),
+            stale_s: view::STALE_S,
         },
     ))
 }
@@ -87,8 +89,10 @@ fn words(t: &Texts) -> String {
         .iter()
         .map(|state| (state.word().to_owned(), view::state_text(t, *state).into()))
         .collect();
+    let statuses: serde_json::Map<String, serde_json::Value> =
+        view::STATUS_TEXTS.iter().map(|(word, key)| ((*word).to_owned(), t.of(key).into())).collect();
     serde_json::json!({
-        "states": states, "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"),
+        "states": states, "statuses": statuses, "never": t.of("status.never"), "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"),
     })
     .to_string()
 }
@@ -131,9 +135,17 @@ fn dots(piles: &[PileRecord], now: Timestamp) -> String {
         let y = 240.0 - (place.lat - 0.5 * (south + north)) * scale;
         let _ = write!(
             svg,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{}\" stroke=\"#333\"><title>{}</title></circle>",
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\" fill=\"{}\" stroke=\"#333\"><title>{}</title></circle>\
+             <text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"9\" text-anchor=\"middle\" fill=\"{}\">{}</text>",
             colour(*state),
-            escape(id)
+            escape(id),
+            y + 3.2,
+            if matches!(state, State::Verified | State::VerifiedMonitored | State::Failed) {
+                "#fff"
+            } else {
+                "#222"
+            },
+            view::symbol(*state)
         );
     }
     svg.push_str("</svg>");

@@ -6,7 +6,7 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{PileId, RemoteVerdict};
 use veripile_store::QueueRow;
-use veripile_store::queue::QUEUE_ROWS_MAX;
+use veripile_store::queue::{QUEUE_ROWS_MAX, QueueTotal};
 
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
@@ -29,6 +29,8 @@ const SECTIONS: [RemoteVerdict; 4] = [
 
 struct Section {
     verdict: &'static str,
+    /// Piles of this verdict, listed or not.
+    total: i64,
     title: String,
     why: String,
     rows: Vec<Row>,
@@ -55,13 +57,23 @@ struct QueuePage<'a> {
 pub(crate) async fn page(request: HttpRequest, site: web::Data<Site>) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
     let rows = site.store.queue(QUEUE_ROWS_MAX).await?;
+    let totals = site.store.queue_totals().await?;
     let now = Timestamp::now();
-    let sections = SECTIONS.iter().map(|verdict| section(t, *verdict, &rows, now)).collect();
+    let sections = SECTIONS
+        .iter()
+        .map(|verdict| section(t, *verdict, totals.get(verdict).copied().unwrap_or_default(), &rows, now))
+        .collect();
     let here = "/reg/queue?".to_owned();
     Ok(html(StatusCode::OK, &QueuePage { t, simulated: site.settings.simulated, here, sections }))
 }
 
-fn section(t: &Texts, verdict: RemoteVerdict, rows: &[QueueRow], now: Timestamp) -> Section {
+fn section(
+    t: &Texts,
+    verdict: RemoteVerdict,
+    total: QueueTotal,
+    rows: &[QueueRow],
+    now: Timestamp,
+) -> Section {
     let of_verdict = || {
         rows.iter().filter_map(move |row| {
             let estimate = row.pile.standing.estimate.as_ref()?;
@@ -69,10 +81,9 @@ fn section(t: &Texts, verdict: RemoteVerdict, rows: &[QueueRow], now: Timestamp)
         })
     };
     let word = verdict.word();
-    // Each listed pile is good with the probability that it conforms: their sum is what to expect.
-    let expected: f64 = of_verdict().filter_map(|(_, estimate)| estimate.probability_conform).sum();
     Section {
         verdict: word,
+        total: total.piles,
         title: t.of(&format!("verdict.{word}")).to_owned(),
         why: t.of(&format!("verdict.{word}.why")).to_owned(),
         rows: of_verdict()
@@ -83,7 +94,9 @@ fn section(t: &Texts, verdict: RemoteVerdict, rows: &[QueueRow], now: Timestamp)
                 days: row.days.map_or_else(|| t.of("dash").to_owned(), |days| format!("{days:.0}")),
             })
             .collect(),
-        false_alarms: (verdict == RemoteVerdict::Nonconform).then(|| format!("{expected:.2}")),
+        // Each pile is good with the probability that it conforms: their sum is what to expect.
+        false_alarms: (verdict == RemoteVerdict::Nonconform)
+            .then(|| format!("{:.2}", total.expected_conform)),
     }
 }
 

@@ -109,11 +109,12 @@ mod tests {
         }
         let states = State::ALL.iter().map(|state| format!("state.{}", state.word()));
         let marks = Mark::ALL.iter().map(|mark| format!("mark.{}", mark.code()));
+        let statuses = crate::view::STATUS_TEXTS.iter().map(|(_, key)| (*key).to_owned());
         let acts = ActKind::ALL.iter().map(|kind| format!("act.{}", kind.word()));
         let verdicts = ["conform", "nonconform", "undecided", "not_comparable"];
         assert!(verdicts.iter().all(|word| RemoteVerdict::from_word(word).is_some()));
         let verdicts = verdicts.iter().flat_map(|v| [format!("verdict.{v}"), format!("verdict.{v}.why")]);
-        used.extend(states.chain(marks).chain(acts).chain(verdicts));
+        used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
         used
     }
 

@@ -11,7 +11,7 @@ use crate::sentence;
 use crate::texts::Texts;
 
 /// A live status older than this is stale and goes grey.
-const STALE_S: i64 = 600;
+pub(crate) const STALE_S: i64 = 600;
 
 /// What may stand unescaped in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -111,15 +111,21 @@ pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> (String, b
     }
 }
 
+/// OCPP's words for a connector's status, with the key of ours; an unknown word is shown as sent.
+pub(crate) const STATUS_TEXTS: [(&str, &str); 9] = [
+    ("Available", "status.available"),
+    ("Occupied", "status.occupied"),
+    ("Charging", "status.occupied"),
+    ("Preparing", "status.occupied"),
+    ("Finishing", "status.occupied"),
+    ("SuspendedEV", "status.occupied"),
+    ("SuspendedEVSE", "status.occupied"),
+    ("Faulted", "status.faulted"),
+    ("Unavailable", "status.faulted"),
+];
+
 fn status_word<'a>(t: &'a Texts, word: &'a str) -> &'a str {
-    match word {
-        "Available" => t.of("status.available"),
-        "Occupied" | "Charging" | "Preparing" | "Finishing" | "SuspendedEV" | "SuspendedEVSE" => {
-            t.of("status.occupied")
-        }
-        "Faulted" | "Unavailable" => t.of("status.faulted"),
-        other => other,
-    }
+    STATUS_TEXTS.iter().find(|(known, _)| *known == word).map_or(word, |(_, key)| t.of(key))
 }
 
 /// A row of the list of charges.
@@ -138,12 +144,14 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
     let kwh = |wh: Option<Decimal>| {
         wh.map_or_else(|| t.of("dash").to_owned(), |wh| format!("{:.3}", wh / Decimal::ONE_THOUSAND))
     };
-    let difference = match (charge.energy_pile_wh, charge.energy_vehicle_wh) {
-        (Some(pile), Some(vehicle)) if vehicle > Decimal::ZERO => {
-            format!("{:+.2} %", (pile - vehicle) * Decimal::ONE_HUNDRED / vehicle)
-        }
-        _ => t.of("dash").to_owned(),
-    };
+    let difference = charge
+        .energy_pile_wh
+        .zip(charge.energy_vehicle_wh)
+        .filter(|(_, vehicle)| *vehicle > Decimal::ZERO)
+        .and_then(|(pile, vehicle)| {
+            pile.checked_sub(vehicle)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(vehicle)
+        })
+        .map_or_else(|| t.of("dash").to_owned(), |percent| format!("{percent:+.2} %"));
     let marks: Vec<&str> = charge.marks.iter().map(|mark| mark_text(t, *mark)).collect();
     ChargeLine {
         start: time(charge.started_at),

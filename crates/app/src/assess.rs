@@ -142,12 +142,12 @@ async fn once(
     let piles = store.all_piles().await?;
     let since = as_of - SignedDuration::from_hours(24 * i64::from(window_days));
     let charges = store.comparable_charges_since(since).await?;
-    let anchors = store.on_site_results().await?;
-    let input = fingerprint(&piles, &charges, &anchors);
+    let acts = store.all_acts().await?;
+    let input = fingerprint(&piles, &charges, &acts);
     if piles.is_empty() || *last_input == Some(input) {
         return Ok(false);
     }
-    let evidence = evidence(as_of, &piles, &charges, &anchors);
+    let evidence = evidence(as_of, &piles, &charges, &acts);
     let assessment =
         tokio::task::spawn_blocking(move || veripile_assessment::assess(&evidence, &Settings::default()))
             .await??;
@@ -163,7 +163,7 @@ async fn once(
             .zip(assessment.estimates.into_iter().map(|(_, e)| e))
             .collect(),
     };
-    store.save_assessment(&run).await?;
+    store.save_assessment(&run, &acts).await?;
     *last_input = Some(input);
     Ok(true)
 }
@@ -173,7 +173,7 @@ fn evidence(
     as_of: Timestamp,
     piles: &[(i64, Pile)],
     charges: &[veripile_store::ComparableCharge],
-    anchors: &[(i64, Act)],
+    acts: &[(i64, Act)],
 ) -> Evidence {
     let at: HashMap<i64, usize> =
         piles.iter().enumerate().map(|(index, (pile_no, _))| (*pile_no, index)).collect();
@@ -189,7 +189,7 @@ fn evidence(
             covariates: Vec::new(),
         })
     });
-    let anchored = anchors.iter().filter_map(|(pile_no, act)| {
+    let anchored = acts.iter().filter_map(|(pile_no, act)| {
         let result = act.result?;
         Some(Anchor {
             pile: *at.get(pile_no)?,
@@ -217,11 +217,11 @@ fn evidence(
     }
 }
 
-/// SHA-256 over everything that goes in, in the order in which it was read.
+/// SHA-256 over everything that estimates and standings rest on, in the order in which it was read.
 fn fingerprint(
     piles: &[(i64, Pile)],
     charges: &[veripile_store::ComparableCharge],
-    anchors: &[(i64, Act)],
+    acts: &[(i64, Act)],
 ) -> [u8; 32] {
     let mut hash = Sha256::new();
     for (pile_no, pile) in piles {
@@ -237,8 +237,8 @@ fn fingerprint(
             charge.energy_vehicle_wh
         ));
     }
-    for (pile_no, act) in anchors {
-        hash.update(format!("anchor {pile_no} {} {} {:?}\n", act.number, act.acted_at, act.result));
+    for (pile_no, act) in acts {
+        hash.update(format!("act {pile_no} {act:?}\n"));
     }
     hash.finalize().into()
 }

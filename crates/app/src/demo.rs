@@ -21,6 +21,7 @@ use veripile_store::{Admission, Store};
 use crate::assess::AssessSettings;
 use crate::config::Role;
 use crate::server::{Server, ServerSettings};
+use crate::story::Story;
 use crate::{identity, signals};
 
 /// Piles of the simulated city.
@@ -52,17 +53,22 @@ pub struct DemoArgs {
 /// Runs the demo until told to stop.
 pub async fn run(args: &DemoArgs) -> Result<()> {
     let began = Instant::now();
-    let mut store = Store::embedded(&args.data.join("database")).await.with_context(|| {
+    let store = Store::embedded(&args.data.join("database")).await.with_context(|| {
         format!(
             "the embedded database cannot start in {}: is another demo running there?",
             args.data.display()
         )
     })?;
+    let ran = on_store(args, store.clone(), began).await;
+    store.close().await;
+    ran
+}
+
+async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<()> {
     store.migrate().await?;
     let city = Arc::new(City::wuxi(args.seed, PILES));
-    let is_new = store.counts().await?.charges == 0;
-    let now = Timestamp::now();
-    register(&store, &city, now, args.days).await?;
+    let story = Story::open(&args.data, args.seed, args.days, Timestamp::now())?;
+    register(&store, &city, &story).await?;
     let server = Server::start(&store, settings(args)?)?;
     say(&format!("veripile demo · 模拟城市 / a simulated city · {PILES} 桩 / piles · {}", store.engine()));
     say(&format!("打开 / open  http://{}/", server.address));
@@ -73,27 +79,25 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
         ledger: None,
         stopping: stopping.clone(),
     };
-    let days = if is_new { args.days } else { 0 };
-    let simulation = tokio::spawn(simulate(city, line.clone(), days, now, began));
+    let simulation = tokio::spawn(simulate(city, line.clone(), story, args.data.clone(), began));
     tokio::select! {
         () = signals::stop() => {}
         ended = simulation => ended??,
     }
     say("正在停止 / stopping");
     let _ = stop.send(true);
-    server.stop().await?;
-    store.close().await;
-    Ok(())
+    server.stop().await
 }
 
 /// History, then the present.
-async fn simulate(city: Arc<City>, line: Line, days: u32, now: Timestamp, began: Instant) -> Result<()> {
+async fn simulate(city: Arc<City>, line: Line, story: Story, folder: PathBuf, began: Instant) -> Result<()> {
+    let (days, until) = if story.is_told { (0, Timestamp::now()) } else { (story.days, story.until) };
     let bar = progress_bar(u64::from(days) * PILES as u64);
     let shown = tokio::spawn(show(bar.clone(), Arc::clone(&line.progress), line.stopping.clone()));
     let told = async {
-        let from = now - SignedDuration::from_hours(24 * i64::from(days));
+        let from = until - SignedDuration::from_hours(24 * i64::from(days));
         let fleet = history::connect(city, &line, from).await?;
-        history::tell(fleet, &line, days, now).await
+        history::tell(fleet, &line, days, until).await
     };
     let fleet = match told.await {
         Ok(fleet) => fleet,
@@ -102,6 +106,7 @@ async fn simulate(city: Arc<City>, line: Line, days: u32, now: Timestamp, began:
     };
     shown.abort();
     bar.finish_and_clear();
+    story.told(&folder)?;
     if days > 0 {
         say(&format!(
             "{days} 天历史已入库 / days of history stored: {} 次充电 / charges, {} 条消息 / messages, {:.0} s",
@@ -136,12 +141,12 @@ fn progress_bar(total: u64) -> ProgressBar {
     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-async fn register(store: &Store, city: &City, now: Timestamp, days: u32) -> Result<()> {
+async fn register(store: &Store, city: &City, story: &Story) -> Result<()> {
     store.register_operators(&city.operators).await?;
     store.register_stations(&city.stations).await?;
     let piles: Vec<_> = city.piles.iter().map(|simulated| simulated.pile.clone()).collect();
     store.register_piles(&piles).await?;
-    store.record_acts(&city.acts(now, days)).await?;
+    store.record_acts(&city.acts(story.until, story.days)).await?;
     Ok(())
 }
 

@@ -8,11 +8,14 @@ mod config;
 #[cfg(feature = "embedded")]
 mod demo;
 mod identity;
+mod plausible;
 mod register;
 mod serve;
 mod server;
 mod signals;
 mod simulate;
+#[cfg(feature = "embedded")]
+mod story;
 mod table;
 
 use std::io::IsTerminal;

@@ -1,18 +1,22 @@
 //! `veripile register`: operators, stations, piles and on-site results from CSV files into the database.
 //!
-//! What is registered already is brought up to date; on-site results are recorded once.
+//! What is registered already is brought up to date; on-site results are recorded once. A result with `valid_until` is a
+//! certificate; one without is a measurement, which anchors estimates and changes no state.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use veripile_pile::{
     AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station,
     StationId,
 };
 
 use crate::config::Config;
+use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
 use crate::serve;
 use crate::table::{Row, Table};
 
@@ -52,10 +56,12 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     if operators.len() + stations.len() + piles.len() + anchors.len() == 0 {
         bail!("nothing to register: name a file with --operators, --stations, --piles or --anchors");
     }
-    let store = serve::connect(&config).await?;
+    let mut store = serve::connect(&config).await?;
+    store.migrate().await?;
     store.register_operators(&operators).await?;
     store.register_stations(&stations).await.context("stations: is every operator registered?")?;
     store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
+    certify_within_limits(&anchors, &store.all_piles().await?)?;
     store.record_acts(&anchors).await.context("anchors")?;
     say(&format!(
         "registered {} operators, {} stations, {} piles, {} on-site results",
@@ -121,15 +127,41 @@ fn station(row: &Row<'_>) -> Result<Station> {
     })
 }
 
+/// No certificate for a pile that was found beyond its maximum permissible error.
+fn certify_within_limits(anchors: &[(PileId, Act)], piles: &[(i64, Pile)]) -> Result<()> {
+    let piles: HashMap<&PileId, &Pile> = piles.iter().map(|(_, pile)| (&pile.pile_id, pile)).collect();
+    for (pile_id, act) in anchors {
+        let Some(pile) = piles.get(pile_id) else {
+            bail!("anchors: pile {pile_id} is not registered; register it first (--piles)");
+        };
+        let found =
+            act.result.and_then(|result| (result.error_percent / Decimal::ONE_HUNDRED).abs().to_f64());
+        let limit =
+            plausible::limit(pile.kind, pile.class).map_err(|_| anyhow!("pile {pile_id}: no limit"))?;
+        if act.kind == ActKind::Certificate && found.is_some_and(|error| error > limit) {
+            bail!(
+                "anchors: pile {pile_id} was found beyond its limit of {} %, so it cannot be certified; leave valid_until \
+                 empty to record the measurement",
+                100.0 * limit
+            );
+        }
+    }
+    Ok(())
+}
+
 fn pile(row: &Row<'_>) -> Result<Pile> {
-    let kind = need(row, "kind")?;
+    let word = need(row, "kind")?;
+    let kind =
+        PileKind::from_word(word).ok_or_else(|| anyhow!("column kind: {word:?} is neither ac nor dc"))?;
+    let class = AccuracyClass(parse(row, "accuracy_class")?);
+    plausible::limit(kind, class)
+        .map_err(|classes| anyhow!("column accuracy_class: {} is none of {classes}", class.0))?;
     Ok(Pile {
         pile_id: PileId::parse(need(row, "pile_id")?)?,
         station_id: row.text("station_id").map(StationId::parse).transpose()?,
         operator_id: row.text("operator_id").map(OperatorId::parse).transpose()?,
-        kind: PileKind::from_word(kind)
-            .ok_or_else(|| anyhow!("column kind: {kind:?} is neither ac nor dc"))?,
-        class: AccuracyClass(parse(row, "accuracy_class")?),
+        kind,
+        class,
         power_kw: parse_some(row, "power_kw")?,
         place: place(row)?,
         model: row.text("model").map(str::to_owned),
@@ -140,24 +172,31 @@ fn pile(row: &Row<'_>) -> Result<Pile> {
 fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
     let pile_id = PileId::parse(need(row, "pile_id")?)?;
     let verified_at: Timestamp = parse(row, "verified_at")?;
-    let (u, k): (Decimal, Decimal) =
-        (parse(row, "expanded_uncertainty_percent")?, parse(row, "coverage_factor")?);
-    if u <= Decimal::ZERO || k <= Decimal::ZERO {
-        bail!("uncertainty and coverage factor must be greater than zero");
-    }
+    let within = |column: &str, low: Decimal, high: Decimal| -> Result<Decimal> {
+        let value: Decimal = parse(row, column)?;
+        if value < low || value > high || (low.is_zero() && value.is_zero()) {
+            bail!("column {column}: {value} is not between {low} and {high}");
+        }
+        Ok(value)
+    };
+    let valid_until = parse_some(row, "valid_until")?;
     let text = |column: &str, default: String| row.text(column).map_or(default, str::to_owned);
     let act = Act {
-        kind: ActKind::Certificate,
+        kind: if valid_until.is_some() { ActKind::Certificate } else { ActKind::Measured },
         number: text("number", format!("{pile_id} {verified_at}")),
         issuer: text("issuer", "-".to_owned()),
         person: text("person", "-".to_owned()),
         acted_at: verified_at,
-        valid_until: parse_some(row, "valid_until")?,
+        valid_until,
         reply_until: None,
         result: Some(OnSiteResult {
-            error_percent: parse(row, "error_percent")?,
-            expanded_uncertainty_percent: u,
-            coverage_factor: k,
+            error_percent: within("error_percent", -ERROR_MAX_PERCENT, ERROR_MAX_PERCENT)?,
+            expanded_uncertainty_percent: within(
+                "expanded_uncertainty_percent",
+                Decimal::ZERO,
+                UNCERTAINTY_MAX_PERCENT,
+            )?,
+            coverage_factor: within("coverage_factor", Decimal::ZERO, COVERAGE_FACTOR_MAX)?,
         }),
     };
     Ok((pile_id, act))

@@ -1,6 +1,6 @@
 //! The server: roles wired to one port. Used by `serve` on a real database and by `demo` on the embedded one.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_web::{App, HttpServer, web};
@@ -51,6 +51,13 @@ pub struct Server {
 impl Server {
     /// Binds the port and starts the roles.
     pub fn start(store: &Store, settings: ServerSettings) -> Result<Self> {
+        // First of all: nothing has begun if the port is taken.
+        let listener = TcpListener::bind(settings.listen).with_context(|| {
+            format!(
+                "cannot listen on {}: is another server running there? Choose another address",
+                settings.listen
+            )
+        })?;
         let registry = registry()?;
         let (stop, stopping) = watch::channel(false);
         let gateway = if settings.roles.contains(&Role::Gateway) {
@@ -78,13 +85,7 @@ impl Server {
         .workers(WORKERS)
         .shutdown_timeout(SHUTDOWN_S)
         .disable_signals()
-        .bind(settings.listen)
-        .with_context(|| {
-            format!(
-                "cannot listen on {}: is another server running there? Choose another address",
-                settings.listen
-            )
-        })?;
+        .listen(listener)?;
         let address = server.addrs().first().copied().unwrap_or(settings.listen);
         let server = server.run();
         let handle = server.handle();

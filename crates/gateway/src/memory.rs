@@ -1,36 +1,38 @@
 //! What the gateway remembers of a pile between messages and across reconnections: where its registers stood, and on which
 //! connector a transaction runs.
 //!
-//! Used by [`crate::socket`]. Lost at a restart; nothing that is stored depends on it except two conveniences: the mark on a
-//! falling register, and the connector of samples that name only a transaction.
+//! Used by [`crate::socket`]. Lost at a restart: a connector is then looked up in the store, a register is followed from its
+//! next sample on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use veripile_ocpp::Registers;
 
-/// Transactions remembered per pile; a pile has a few connectors, and a finished charge's late samples come soon.
+/// Transactions remembered per pile, the oldest forgotten first; a pile has a few connectors, and a finished charge's late
+/// samples come soon.
 const TRANSACTIONS_MAX: usize = 64;
 
 /// What is remembered of one pile.
 #[derive(Default)]
 pub(crate) struct PileMemory {
     pub(crate) registers: Registers,
-    connectors: HashMap<String, u32>,
+    connectors: VecDeque<(String, u32)>,
 }
 
 impl PileMemory {
     /// Remembers on which connector a transaction runs.
     pub(crate) fn note(&mut self, transaction: &str, connector: u32) {
-        if self.connectors.len() >= TRANSACTIONS_MAX {
-            self.connectors.clear();
+        self.connectors.retain(|(known, _)| known != transaction);
+        if self.connectors.len() == TRANSACTIONS_MAX {
+            self.connectors.pop_front();
         }
-        self.connectors.insert(transaction.to_owned(), connector);
+        self.connectors.push_back((transaction.to_owned(), connector));
     }
 
     /// The connector of a transaction, if remembered.
     pub(crate) fn connector(&self, transaction: &str) -> Option<u32> {
-        self.connectors.get(transaction).copied()
+        self.connectors.iter().find(|(known, _)| known == transaction).map(|(_, connector)| *connector)
     }
 }
 

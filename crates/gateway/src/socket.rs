@@ -11,10 +11,11 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use uuid::Uuid;
 use veripile_ocpp::answer::{self, Refusal};
-use veripile_ocpp::{Frame, FrameError, Heard, Meaning, Version, hear};
+use veripile_ocpp::{Frame, FrameError, Heard, Meaning, Stands, Version, hear};
 use veripile_pile::charge::{ChargeEvent, Stage};
 use veripile_pile::{Mark, PileId, ReceiveTime};
-use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome};
+use veripile_store::StoreError;
+use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome, Status};
 
 use crate::Gateway;
 use crate::handshake::FRAME_BYTES_MAX;
@@ -153,7 +154,12 @@ impl Socket {
 
     async fn call(&self, text: &str, id: &str, action: &str, payload: &str, received: ReceiveTime) -> String {
         let mut heard = hear(self.version, action, id, payload, received, &self.gateway.key);
-        let begins_on = self.remember(&mut heard);
+        let (begins_on, stands) = match self.recall(&mut heard).await {
+            Ok(recalled) => recalled,
+            Err(error) => {
+                return answer::error(self.version, Some(id), Refusal::Internal, &error.to_string());
+            }
+        };
         let refusal = match heard.meaning {
             Meaning::Unknown => Some(Refusal::NotImplemented),
             Meaning::NotForUs => Some(Refusal::NotSupported),
@@ -168,9 +174,12 @@ impl Socket {
             }
             (Ok(outcome), None) => {
                 self.count(label, if outcome.duplicate { "repeated" } else { "answered" });
-                if let (Some(transaction), Some(connector)) = (&outcome.transaction, begins_on) {
-                    self.gateway.memory.of(self.pile_no, |memory| memory.note(transaction, connector));
-                }
+                self.gateway.memory.of(self.pile_no, |memory| {
+                    memory.registers.remember(stands);
+                    if let (Some(transaction), Some(connector)) = (&outcome.transaction, begins_on) {
+                        memory.note(transaction, connector);
+                    }
+                });
                 answer::result(self.version, action, id, outcome.transaction.as_deref(), now())
             }
             (Err(error), _) => {
@@ -180,18 +189,26 @@ impl Socket {
         }
     }
 
-    /// Fills in what earlier messages told; gives the connector on which a charge begins.
-    fn remember(&self, heard: &mut Heard) -> Option<u32> {
-        self.gateway.memory.of(self.pile_no, |memory| {
-            if let Some(connector) = heard.connector_of.as_deref().and_then(|id| memory.connector(id)) {
+    /// Fills in what earlier messages told; gives the connector on which a charge begins, and where registers stand.
+    async fn recall(&self, heard: &mut Heard) -> Result<(Option<u32>, Stands), StoreError> {
+        if let Some(transaction) = heard.connector_of.clone() {
+            let remembered = self.gateway.memory.of(self.pile_no, |memory| memory.connector(&transaction));
+            let connector = match remembered {
+                Some(connector) => Some(connector),
+                None => self.gateway.store.connector_of(self.pile_no, &transaction).await?,
+            };
+            if let Some(connector) = connector {
+                self.gateway.memory.of(self.pile_no, |memory| memory.note(&transaction, connector));
                 heard.put_on(connector);
             }
-            memory.registers.follow(&mut heard.readings);
-        });
-        match &heard.meaning {
+        }
+        let stands =
+            self.gateway.memory.of(self.pile_no, |memory| memory.registers.follow(&mut heard.readings));
+        let begins_on = match &heard.meaning {
             Meaning::Charge(ChargeEvent { stage: Stage::Begin, connector, .. }) => *connector,
             _ => None,
-        }
+        };
+        Ok((begins_on, stands))
     }
 
     async fn commit(&self, arrival: Arrival) -> Result<Outcome, intake::IntakeError> {
@@ -222,6 +239,7 @@ impl Socket {
             }
             None => (received.0, key.digest(&[text.as_bytes(), &received.0.as_microsecond().to_be_bytes()])),
         };
+        let at = heard.time.map_or(received.0, |time| time.0);
         Arrival {
             pile_no: self.pile_no,
             connection: self.connection,
@@ -237,7 +255,7 @@ impl Socket {
                 marks: heard.marks,
             },
             readings: heard.readings,
-            effect: effect(heard.meaning),
+            effect: effect(heard.meaning, at),
         }
     }
 
@@ -266,7 +284,7 @@ impl Socket {
     }
 }
 
-fn effect(meaning: Meaning) -> Effect {
+fn effect(meaning: Meaning, at: Timestamp) -> Effect {
     match meaning {
         Meaning::Boot(boot) => Effect::Boot(Boot {
             vendor: boot.vendor,
@@ -275,7 +293,7 @@ fn effect(meaning: Meaning) -> Effect {
             meter_type: boot.meter_type,
             meter_serial: boot.meter_serial,
         }),
-        Meaning::Status(word) => Effect::Status(word),
+        Meaning::Status { connector, word } => Effect::Status(Status { connector, word, at }),
         Meaning::Charge(event) => Effect::Charge(event),
         Meaning::Samples | Meaning::Other | Meaning::NotForUs | Meaning::Unknown => Effect::None,
     }

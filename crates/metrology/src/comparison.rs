@@ -88,6 +88,10 @@ pub struct Network {
     pub anchors: Vec<Anchor>,
 }
 
+/// An anchor weaker than this gives no level: against the prior of the common bias (σ_c = 1 %) the level would come from the
+/// prior, not from a measurement. Half of σ_c leaves the prior a fifth of the say.
+pub const GROUNDING_U_MAX: f64 = 0.005;
+
 /// Priors and starting values, fractions (0.01 is 1 %).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
@@ -124,7 +128,7 @@ impl Default for Settings {
 pub struct InstrumentEstimate {
     /// Connected set, numbered from 0 in the order of its first instrument.
     pub component: usize,
-    /// Whether an anchor gives the set a level.
+    /// Whether an anchor of standard uncertainty up to [`GROUNDING_U_MAX`] gives the set a level.
     pub grounded: bool,
     /// Comparisons it rests on.
     pub comparisons: usize,
@@ -343,7 +347,9 @@ impl Members {
         let mut grounded = vec![false; components];
         let mut instrument_anchored = vec![false; network.instruments];
         for anchor in &network.anchors {
-            grounded[instrument_component[anchor.instrument]] = true;
+            if anchor.standard_uncertainty <= GROUNDING_U_MAX {
+                grounded[instrument_component[anchor.instrument]] = true;
+            }
             instrument_anchored[anchor.instrument] = true;
         }
         Self {

@@ -112,6 +112,11 @@ impl RuleSet {
         format!("{} v{}", self.name, self.version)
     }
 
+    /// Names of the classes it knows: `1, 2`.
+    pub fn class_names(&self) -> String {
+        self.classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
     /// Maximum permissible error of a class, as a fraction (0.01 is 1 %).
     pub fn mpe(&self, class: Decimal) -> Result<f64, RuleError> {
         let found = self.classes.iter().find(|known| known.name.parse() == Ok(class));

@@ -30,7 +30,12 @@ pub enum Meaning {
     /// Who the charger is.
     Boot(BootIdentity),
     /// A connector's status.
-    Status(String),
+    Status {
+        /// Connector (EVSE in 2.x); 0 is the whole pile.
+        connector: u32,
+        /// OCPP's word, as sent.
+        word: String,
+    },
     /// Something about a charge.
     Charge(ChargeEvent),
     /// Readings only.

@@ -1,10 +1,22 @@
 //! Looking into JSON that may have any shape: every getter answers none rather than fail.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// A member's text: a string's content or a number's digits as sent; none for anything else or an empty string.
 pub(crate) fn text(object: &Value, key: &str) -> Option<String> {
     scalar(object.get(key)?).map(|(text, _)| text).filter(|text| !text.trim().is_empty())
+}
+
+/// Longest identifier kept whole; OCPP allows 36 characters.
+const IDENTIFIER_CHARS_MAX: usize = 128;
+
+/// A member that identifies something. One far too long becomes its beginning and a digest of the whole, so that it stays
+/// one of its own and fits an index.
+pub(crate) fn identifier(object: &Value, key: &str) -> Option<String> {
+    let text = text(object, key)?;
+    let Some((cut, _)) = text.char_indices().nth(IDENTIFIER_CHARS_MAX) else { return Some(text) };
+    Some(format!("{}#{}", &text[..cut], hex::encode(&Sha256::digest(&text)[..16])))
 }
 
 /// A scalar's text, and whether it was sent as a number.

@@ -34,5 +34,5 @@ mod version;
 pub use card::IdentityKey;
 pub use frame::{Frame, FrameError};
 pub use hear::{BootIdentity, Heard, Meaning, hear};
-pub use register::Registers;
+pub use register::{Registers, Stands};
 pub use version::Version;

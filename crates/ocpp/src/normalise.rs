@@ -101,21 +101,24 @@ pub(crate) fn readings(
 fn reading(sample: &Value, connector: u32, received: ReceiveTime, spelling: &Spelling) -> Reading {
     let mut marks = Vec::new();
     let measurand =
-        json::text(sample, "measurand").unwrap_or_else(|| Measurand::ENERGY_IMPORT_REGISTER.to_owned());
+        word(sample, "measurand", &mut marks).unwrap_or_else(|| Measurand::ENERGY_IMPORT_REGISTER.to_owned());
     if !MEASURANDS.contains(&measurand.as_str())
         && !MEASURAND_PREFIXES.iter().any(|prefix| measurand.starts_with(prefix))
     {
         marks.push(Mark::UnknownMeasurand);
     }
     let (unit, multiplier) = (spelling.unit)(sample);
-    let unit = unit.unwrap_or_else(|| {
-        marks.push(Mark::MissingUnit);
-        default_unit(&measurand).to_owned()
-    });
+    let unit = match unit {
+        Some(unit) => short(unit, &mut marks),
+        None => {
+            marks.push(Mark::MissingUnit);
+            default_unit(&measurand).to_owned()
+        }
+    };
     if !unit.is_empty() && !UNITS.contains(&unit.as_str()) {
         marks.push(Mark::UnknownUnit);
     }
-    let phase = match json::text(sample, "phase") {
+    let phase = match word(sample, "phase", &mut marks) {
         None => Phase::Total,
         Some(word) => {
             if !PHASES.contains(&word.as_str()) {
@@ -124,14 +127,15 @@ fn reading(sample: &Value, connector: u32, received: ReceiveTime, spelling: &Spe
             Phase::Named(word)
         }
     };
-    let context = json::text(sample, "context")
+    let context = word(sample, "context", &mut marks)
         .map_or(ReadingContext::SamplePeriodic, |w| ReadingContext::from_word(&w));
     if let ReadingContext::Other(word) = &context
         && !CONTEXTS.contains(&word.as_str())
     {
         marks.push(Mark::UnknownContext);
     }
-    let location = json::text(sample, "location").map_or(Location::Outlet, |word| Location::from_word(&word));
+    let location =
+        word(sample, "location", &mut marks).map_or(Location::Outlet, |word| Location::from_word(&word));
     if let Location::Other(word) = &location
         && !LOCATIONS.contains(&word.as_str())
     {
@@ -151,6 +155,21 @@ fn reading(sample: &Value, connector: u32, received: ReceiveTime, spelling: &Spe
         received,
         marks,
     }
+}
+
+/// A word of a sample; one that is far too long is cut and marked.
+fn word(sample: &Value, key: &str, marks: &mut Vec<Mark>) -> Option<String> {
+    json::text(sample, key).map(|text| short(text, marks))
+}
+
+fn short(mut text: String, marks: &mut Vec<Mark>) -> String {
+    if let Some((cut, _)) = text.char_indices().nth(WORD_CHARS_MAX) {
+        text.truncate(cut);
+        if !marks.contains(&Mark::TooLong) {
+            marks.push(Mark::TooLong);
+        }
+    }
+    text
 }
 
 /// The value's text as sent and its exact number, `text × 10^multiplier`.
@@ -179,21 +198,31 @@ fn value(
     (text, number)
 }
 
-/// An exact decimal, also from scientific notation and with blanks around; none for anything that would be rounded.
+/// Longest word of a sample that is kept whole; the longest of OCPP has 33 characters.
+const WORD_CHARS_MAX: usize = 100;
+
+/// Beyond this no reading of a charger is a number, in whatever unit: 10¹⁵ Wh is a month of all of China's electricity.
+/// With it, sums, differences and changes of unit stay far inside what a decimal holds.
+const READING_MAX: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
+
+/// An exact decimal of at most 10¹⁵, also from scientific notation and with blanks around; none for anything that would be
+/// rounded.
 pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     let text = text.trim();
-    Decimal::from_str_exact(text).ok().or_else(|| Decimal::from_scientific(text).ok())
+    let number = Decimal::from_str_exact(text).ok().or_else(|| Decimal::from_scientific(text).ok());
+    number.filter(|number| number.abs() <= READING_MAX)
 }
 
 fn scaled(number: Decimal, multiplier: i64) -> Option<Decimal> {
-    match u32::try_from(multiplier.unsigned_abs()).ok().filter(|power| *power <= 18)? {
+    let scaled = match u32::try_from(multiplier.unsigned_abs()).ok().filter(|power| *power <= 18)? {
         0 => Some(number),
         power if multiplier > 0 => number.checked_mul(Decimal::from(10u64.pow(power))),
         power => {
             let divisor = Decimal::from(10u64.pow(power));
-            number.checked_div(divisor).filter(|quotient| *quotient * divisor == number)
+            number.checked_div(divisor).filter(|quotient| quotient.checked_mul(divisor) == Some(number))
         }
-    }
+    };
+    scaled.filter(|number| number.abs() <= READING_MAX)
 }
 
 /// OCPP's default unit: Wh for energy; for everything else the unit that the specification names for the measurand.
@@ -230,6 +259,9 @@ mod tests {
         check("12,5", None);
         check("NaN", None);
         check("99999999999999999999999999999999", None);
+        check("1000000000000000", Some("1000000000000000"));
+        check("-1000000000000000.1", None);
+        check("79228162514264337593543950335", None);
     }
 
     #[test]

@@ -88,8 +88,9 @@ fn boot(value: &Value) -> Heard {
 }
 
 fn status(listener: &Listener<'_>) -> Heard {
+    let connector = json::number_u32(listener.value, "connectorId").unwrap_or(0);
     let word = json::text(listener.value, "status");
-    let mut heard = Heard::plain(word.map_or(Meaning::Other, Meaning::Status));
+    let mut heard = Heard::plain(word.map_or(Meaning::Other, |word| Meaning::Status { connector, word }));
     if matches!(heard.meaning, Meaning::Other) {
         heard.marks.push(Mark::BadShape);
     }
@@ -133,7 +134,7 @@ fn start(listener: &Listener<'_>) -> Heard {
 fn stop(listener: &Listener<'_>) -> Heard {
     let value = listener.value;
     let (at, mark) = time::read(json::text(value, "timestamp").as_deref(), listener.received);
-    let transaction = json::text(value, "transactionId").unwrap_or_default();
+    let transaction = json::identifier(value, "transactionId").unwrap_or_default();
     let (readings, mut marks) =
         normalise::readings(json::list(value, "transactionData"), 0, listener.received, &SPELLING);
     marks.extend(mark);
@@ -164,7 +165,7 @@ fn meter_values(listener: &Listener<'_>) -> Heard {
     if connector.is_none() || meter_values.is_empty() {
         marks.push(Mark::BadShape);
     }
-    let transaction = json::text(value, "transactionId");
+    let transaction = json::identifier(value, "transactionId");
     let at_an_end = readings
         .iter()
         .any(|r| matches!(r.context, ReadingContext::TransactionBegin | ReadingContext::TransactionEnd));

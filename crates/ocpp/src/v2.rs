@@ -144,9 +144,11 @@ fn boot(value: &Value) -> Heard {
 }
 
 fn status(listener: &Listener<'_>) -> Heard {
+    let connector = json::number_u32(listener.value, "evseId").unwrap_or(0);
     let word = json::text(listener.value, "connectorStatus");
     let (at, mark) = time::read(json::text(listener.value, "timestamp").as_deref(), listener.received);
-    let mut heard = Heard { time: at, ..Heard::plain(word.map_or(Meaning::Other, Meaning::Status)) };
+    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, word });
+    let mut heard = Heard { time: at, ..Heard::plain(meaning) };
     if matches!(heard.meaning, Meaning::Other) {
         heard.marks.push(Mark::BadShape);
     }
@@ -171,7 +173,7 @@ fn transaction(listener: &Listener<'_>) -> Heard {
             Stage::Progress
         }
     };
-    let Some(reference) = json::text(info, "transactionId") else {
+    let Some(reference) = json::identifier(info, "transactionId") else {
         marks.push(Mark::NoTransaction);
         return Heard { time: at, readings, marks, ..Heard::plain(Meaning::Samples) };
     };

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum ActKind {
     /// 检定证书: verified on site and passed.
     Certificate,
+    /// Measured on site, without a certificate: anchors remote estimates and changes no state.
+    Measured,
     /// 检定结果通知书: verified on site and not passed. By itself not yet public: it must be confirmed.
     Notice,
     /// A case was opened; the pile is under review.
@@ -29,8 +31,9 @@ pub enum ActKind {
 
 impl ActKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Certificate,
+        Self::Measured,
         Self::Notice,
         Self::CaseOpened,
         Self::FailureConfirmed,
@@ -43,6 +46,7 @@ impl ActKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
+            Self::Measured => "measured",
             Self::Notice => "notice",
             Self::CaseOpened => "case_opened",
             Self::FailureConfirmed => "failure_confirmed",

@@ -18,6 +18,9 @@ const QUANTISATION_WH: Decimal = Decimal::TWO;
 /// Vehicle-side and pile-side values compare only if taken within this many seconds of each other.
 const SAME_INSTANT_S: i64 = 60;
 
+/// Wh in one kW·s, rounded up: 1000 ÷ 3600.
+const WH_PER_KW_S: Decimal = Decimal::from_parts(277_778, 0, 0, false, 6);
+
 /// Mean power may exceed the rating by this factor before it is marked (Dundee's rows: 0.5 % do).
 const OVER_RATING: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
 
@@ -243,7 +246,10 @@ impl Charge {
         }
         if let (Some(start), Some(stop), Some(sampled)) =
             (self.register_start_wh, self.register_stop_wh, self.pile.energy_wh())
-            && stop.checked_sub(start).is_none_or(|wh| (wh - sampled).abs() > QUANTISATION_WH)
+            && stop
+                .checked_sub(start)
+                .and_then(|wh| wh.checked_sub(sampled))
+                .is_none_or(|difference| difference.abs() > QUANTISATION_WH)
         {
             marks.push(Mark::RegisterMismatch);
         }
@@ -251,8 +257,9 @@ impl Charge {
             let duration_s = end.as_second() - start.as_second();
             if duration_s <= 0 {
                 marks.push(Mark::NonPositiveDuration);
-            } else if let (Some(wh), Some(kw)) = (energy, rated_kw)
-                && wh > kw * OVER_RATING * Decimal::from(duration_s) / Decimal::from_parts(36, 0, 0, false, 1)
+            } else if let (Some(wh), Some(limit_wh)) =
+                (energy, rated_kw.and_then(|kw| most_wh(kw, duration_s)))
+                && wh > limit_wh
             {
                 marks.push(Mark::PowerOverRating);
             }
@@ -262,6 +269,11 @@ impl Charge {
         }
         marks
     }
+}
+
+/// What a pile of this rating can give in so many seconds, Wh, with a tenth to spare; none beyond all numbers.
+fn most_wh(rated_kw: Decimal, duration_s: i64) -> Option<Decimal> {
+    rated_kw.checked_mul(OVER_RATING)?.checked_mul(Decimal::from(duration_s))?.checked_mul(WH_PER_KW_S)
 }
 
 #[cfg(test)]

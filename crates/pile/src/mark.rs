@@ -61,6 +61,8 @@ marks! {
     RegisterFalling => "register_falling",
     /// A signed value, kept verbatim and not yet checked.
     SignedUnchecked => "signed_unchecked",
+    /// A word or identifier is far longer than OCPP allows; its beginning stands for it here, the frame has it whole.
+    TooLong => "too_long",
     /// The message carries no sample at all.
     EmptySample => "empty_sample",
     /// A field has not the shape that OCPP gives it.
@@ -87,6 +89,8 @@ marks! {
     NeverEnded => "never_ended",
     /// The charge began before the one before it on the connector had ended.
     Overlap => "overlap",
+    /// The charger gave this charge the transaction id of an earlier one.
+    ReusedTransaction => "reused_transaction",
     /// Vehicle-side values do not span the same time as the pile's.
     VehicleSpanDiffers => "vehicle_span_differs",
 }

@@ -110,7 +110,9 @@ impl Standing {
         for act in acts {
             match act.kind {
                 ActKind::Certificate => {
-                    standing.certificate = act.valid_until.map(|valid_until| Certified {
+                    // Without a last day it certifies nothing.
+                    let Some(valid_until) = act.valid_until else { continue };
+                    standing.certificate = Some(Certified {
                         number: act.number.clone(),
                         issuer: act.issuer.clone(),
                         at: act.acted_at,
@@ -119,6 +121,7 @@ impl Standing {
                     standing.case = None;
                     first_confirmer = None;
                 }
+                ActKind::Measured => {}
                 ActKind::Notice | ActKind::CaseOpened => {
                     if standing.case.is_none() {
                         first_confirmer = None;
@@ -236,6 +239,19 @@ mod tests {
         let standing = Standing::judge(&[act(ActKind::Certificate, 0, "a")], None);
         assert_eq!(standing.state(day(1000), Some(day(1000))), State::Verified);
         assert_eq!(standing.state(day(1001), Some(day(1001))), State::Due);
+    }
+
+    #[test]
+    fn a_measurement_changes_no_state_whatever_it_found() {
+        let before = [act(ActKind::Certificate, 0, "a"), act(ActKind::CaseOpened, 5, "b")];
+        let measured = |mut acts: Vec<Act>| {
+            acts.push(Act { kind: ActKind::Measured, ..act(ActKind::Certificate, 9, "c") });
+            acts.push(Act { valid_until: None, ..act(ActKind::Certificate, 10, "c") });
+            Standing::judge(&acts, None)
+        };
+        for count in 0..=before.len() {
+            assert_eq!(measured(before[..count].to_vec()), Standing::judge(&before[..count], None));
+        }
     }
 
     #[test]

@@ -42,14 +42,21 @@ CREATE TABLE pile_live (
     connection   uuid,
     connected_at timestamptz,
     last_seen    timestamptz,
-    status       text,
-    status_at    timestamptz,
     vendor       text,
     model        text,
     firmware     text,
     meter_type   text,
     meter_serial text,
     booted_at    timestamptz
+);
+
+-- Author: gateway. The latest status of each connector (EVSE in 2.x; 0 is the whole pile), by the charger's clock.
+CREATE TABLE connector_live (
+    pile_no   bigint NOT NULL REFERENCES pile,
+    connector bigint NOT NULL,
+    status    text NOT NULL,
+    status_at timestamptz NOT NULL,
+    PRIMARY KEY (pile_no, connector)
 );
 
 -- Author: gateway. Every message a charger sent, as it was sent (card identities replaced by keyed hashes; a keyed
@@ -146,7 +153,8 @@ CREATE TABLE act (
     UNIQUE (pile_no, kind, number, person)
 );
 
--- Author: assess. One row a run, with what is needed to run it again; the estimates of the run beside it. Appended.
+-- Author: assess. One row a run, with what is needed to run it again; the estimates of the run beside it. Of each day
+-- (UTC) and pile the last estimate is kept, and the runs that these stem from.
 CREATE TABLE assessment_run (
     run_no      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     as_of       timestamptz NOT NULL,
@@ -158,6 +166,7 @@ CREATE TABLE assessment_run (
 CREATE TABLE estimate (
     run_no               bigint NOT NULL REFERENCES assessment_run,
     pile_no              bigint NOT NULL REFERENCES pile,
+    day                  date NOT NULL,
     as_of                timestamptz NOT NULL,
     component            bigint NOT NULL,
     grounded             boolean NOT NULL,
@@ -170,7 +179,7 @@ CREATE TABLE estimate (
     mpe                  double precision NOT NULL,
     rule                 text NOT NULL,
     verdict              text NOT NULL,
-    PRIMARY KEY (pile_no, as_of)
+    PRIMARY KEY (pile_no, day)
 );
 
 -- Author: assess. The last judgement of each pile, rebuilt from acts and estimates at any time.

@@ -92,15 +92,8 @@ impl Store {
             .collect()
     }
 
-    /// Every act with an on-site result.
-    pub async fn on_site_results(&self) -> Result<Vec<(i64, Act)>, StoreError> {
-        let acts = self.all_acts().await?;
-        Ok(acts.into_iter().filter(|(_, act)| act.result.is_some()).collect())
-    }
-
-    /// Writes a run: its facts, its estimates, and every standing judged anew, in one transaction.
-    pub async fn save_assessment(&self, run: &AssessmentRun) -> Result<(), StoreError> {
-        let acts = self.all_acts().await?;
+    /// Writes a run: its facts, its estimates, and every standing judged anew from all acts, in one transaction.
+    pub async fn save_assessment(&self, run: &AssessmentRun, acts: &[(i64, Act)]) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let run_no: i64 = sqlx::query_scalar(
             "INSERT INTO assessment_run (as_of, software, input_sha256, facts) VALUES ($1, $2, $3, $4) RETURNING run_no",
@@ -112,7 +105,7 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         insert_estimates(&mut transaction, run_no, &run.estimates).await?;
-        standing::judge(&mut transaction, &acts, &run.estimates, run.as_of).await?;
+        standing::judge(&mut transaction, acts, &run.estimates, run.as_of).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -120,9 +113,7 @@ impl Store {
     /// Estimates of a pile, newest first, the last of each day (UTC).
     pub async fn estimates(&self, pile_id: &PileId, limit: u32) -> Result<Vec<Estimate>, StoreError> {
         let rows: Vec<EstimateRow> = sqlx::query_as(
-            "SELECT DISTINCT ON (date_trunc('day', as_of, 'UTC')) estimate.*
-             FROM estimate JOIN pile USING (pile_no) WHERE pile_id = $1
-             ORDER BY date_trunc('day', as_of, 'UTC') DESC, as_of DESC LIMIT $2",
+            "SELECT estimate.* FROM estimate JOIN pile USING (pile_no) WHERE pile_id = $1 ORDER BY day DESC LIMIT $2",
         )
         .bind(pile_id.as_str())
         .bind(i64::from(limit))
@@ -143,12 +134,21 @@ async fn insert_estimates(
         estimates.iter().map(|(_, e)| sql_time(pick(e))).collect::<Vec<_>>()
     };
     sqlx::query(
-        "INSERT INTO estimate (run_no, pile_no, as_of, component, grounded, charges, first_charge_at, last_charge_at,
+        "INSERT INTO estimate (run_no, pile_no, day, as_of, component, grounded, charges, first_charge_at, last_charge_at,
                                error, standard_uncertainty, probability_conform, mpe, rule, verdict)
-         SELECT $1, * FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::boolean[], $6::bigint[],
+         SELECT $1, pile_no, (as_of AT TIME ZONE 'UTC')::date, as_of, component, grounded, charges, first_charge_at,
+                last_charge_at, error, standard_uncertainty, probability_conform, mpe, rule, verdict
+         FROM unnest($2::bigint[], $3::timestamptz[], $4::bigint[], $5::boolean[], $6::bigint[],
               $7::timestamptz[], $8::timestamptz[], $9::float8[], $10::float8[], $11::float8[], $12::float8[],
               $13::text[], $14::text[])
-         ON CONFLICT (pile_no, as_of) DO NOTHING",
+              AS e(pile_no, as_of, component, grounded, charges, first_charge_at, last_charge_at, error,
+                   standard_uncertainty, probability_conform, mpe, rule, verdict)
+         ON CONFLICT (pile_no, day) DO UPDATE SET run_no = excluded.run_no, as_of = excluded.as_of,
+             component = excluded.component, grounded = excluded.grounded, charges = excluded.charges,
+             first_charge_at = excluded.first_charge_at, last_charge_at = excluded.last_charge_at,
+             error = excluded.error, standard_uncertainty = excluded.standard_uncertainty,
+             probability_conform = excluded.probability_conform, mpe = excluded.mpe, rule = excluded.rule,
+             verdict = excluded.verdict",
     )
     .bind(run_no)
     .bind(estimates.iter().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
@@ -164,6 +164,13 @@ async fn insert_estimates(
     .bind(estimates.iter().map(|(_, e)| e.limit).collect::<Vec<_>>())
     .bind(estimates.iter().map(|(_, e)| e.rule.as_str()).collect::<Vec<_>>())
     .bind(estimates.iter().map(|(_, e)| e.verdict.word()).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "DELETE FROM assessment_run WHERE run_no < $1
+           AND NOT EXISTS (SELECT FROM estimate WHERE estimate.run_no = assessment_run.run_no)",
+    )
+    .bind(run_no)
     .execute(connection)
     .await?;
     Ok(())

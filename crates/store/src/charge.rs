@@ -97,6 +97,7 @@ impl TryFrom<Row> for Kept {
 pub(crate) async fn apply(
     connection: &mut PgConnection,
     arrivals: &[Arrival],
+    fresh: &[bool],
 ) -> Result<(Vec<Option<String>>, bool), StoreError> {
     let events: Vec<Option<&ChargeEvent>> = arrivals
         .iter()
@@ -110,9 +111,10 @@ pub(crate) async fn apply(
     }
     let mut book = Book::load(connection, arrivals, &events).await?;
     let mut transactions = Vec::with_capacity(arrivals.len());
-    for (arrival, event) in arrivals.iter().zip(&events) {
+    for ((arrival, fresh), event) in arrivals.iter().zip(fresh).zip(&events) {
         transactions.push(match event {
-            Some(event) => book.apply(arrival, event),
+            Some(event) if *fresh => book.apply(arrival, event),
+            Some(event) => book.recall(arrival.pile_no, event),
             None => None,
         });
     }
@@ -186,7 +188,10 @@ impl Book {
             .iter()
             .zip(events)
             .filter(|(arrival, event)| {
-                event.is_some_and(|event| self.known(arrival.pile_no, event).is_none())
+                // One that begins may turn out to be a new charge under a used id.
+                event.is_some_and(|event| {
+                    event.stage == Stage::Begin || self.known(arrival.pile_no, event).is_none()
+                })
             })
             .count();
         self.unused = sqlx::query_scalar(
@@ -214,9 +219,21 @@ impl Book {
         self.kept.insert(kept.charge_no, kept);
     }
 
+    /// The transaction id of the charge that a repeat belongs to; a repeat changes nothing.
+    fn recall(&self, pile_no: i64, event: &ChargeEvent) -> Option<String> {
+        let charge_no = self.known(pile_no, event)?;
+        self.kept.get(&charge_no).map(|kept| kept.reference.clone())
+    }
+
     /// Applies one event; the transaction id of its charge, or none where a message between names none that we issued.
     fn apply(&mut self, arrival: &Arrival, event: &ChargeEvent) -> Option<String> {
         let charge_no = match self.known(arrival.pile_no, event) {
+            Some(charge_no) if self.is_reused(charge_no, event) => {
+                self.retire(charge_no);
+                let charge_no = self.begin(arrival, event)?;
+                self.kept.get_mut(&charge_no)?.marks.push(Mark::ReusedTransaction);
+                charge_no
+            }
             Some(charge_no) => charge_no,
             None => self.begin(arrival, event)?,
         };
@@ -224,14 +241,34 @@ impl Book {
         let kept = self.kept.get_mut(&charge_no)?;
         kept.charge.apply(event);
         kept.updated_at = kept.updated_at.max(arrival.received.0);
-        let was_left_open = kept.marks.contains(&Mark::NeverEnded) || kept.marks.contains(&Mark::Overlap);
         if kept.charge.ended_at.is_some() {
-            kept.marks = kept.charge.marks(rated_kw);
-            if was_left_open {
+            let before = std::mem::replace(&mut kept.marks, kept.charge.marks(rated_kw));
+            if before.contains(&Mark::ReusedTransaction) {
+                kept.marks.push(Mark::ReusedTransaction);
+            }
+            if before.contains(&Mark::NeverEnded) || before.contains(&Mark::Overlap) {
                 kept.marks.push(Mark::Overlap);
             }
         }
         Some(kept.reference.clone())
+    }
+
+    /// Whether a charger begins another charge under the id of one that has begun and ended: its counter started anew.
+    fn is_reused(&self, charge_no: i64, event: &ChargeEvent) -> bool {
+        let charge = &self.kept[&charge_no].charge;
+        event.stage == Stage::Begin
+            && matches!(event.reference, ChargeReference::Named(_))
+            && charge.ended_at.is_some_and(|ended_at| ended_at <= event.at)
+            && charge.started_at.is_some_and(|started_at| started_at != event.at)
+    }
+
+    /// Frees a charge's reference for the next charge that bears it.
+    fn retire(&mut self, charge_no: i64) {
+        if let Some(kept) = self.kept.get_mut(&charge_no) {
+            self.by_reference.remove(&(kept.pile_no, kept.reference.clone()));
+            kept.reference = format!("{}@{charge_no}", kept.reference);
+            self.by_reference.insert((kept.pile_no, kept.reference.clone()), charge_no);
+        }
     }
 
     /// Opens a new charge, whose number is the transaction id that an OCPP 1.6 charger will be told.
@@ -248,7 +285,7 @@ impl Book {
         self.keep(Kept {
             charge_no,
             pile_no: arrival.pile_no,
-            reference: reference.unwrap_or_else(|| charge_no.to_string()),
+            reference: reference.unwrap_or_else(|| transaction_id(charge_no).to_string()),
             start_key,
             charge: Charge::default(),
             marks: Vec::new(),
@@ -313,7 +350,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6
     vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
     marks, updated_at)
 ON CONFLICT (charge_no) DO UPDATE SET
-    connector = excluded.connector, vehicle = excluded.vehicle,
+    reference = excluded.reference, connector = excluded.connector, vehicle = excluded.vehicle,
     started_at = excluded.started_at, ended_at = excluded.ended_at,
     register_start_wh = excluded.register_start_wh, register_stop_wh = excluded.register_stop_wh,
     pile_begin_at = excluded.pile_begin_at, pile_begin_wh = excluded.pile_begin_wh,
@@ -322,6 +359,12 @@ ON CONFLICT (charge_no) DO UPDATE SET
     vehicle_end_at = excluded.vehicle_end_at, vehicle_end_wh = excluded.vehicle_end_wh,
     reason = excluded.reason, energy_pile_wh = excluded.energy_pile_wh,
     energy_vehicle_wh = excluded.energy_vehicle_wh, marks = excluded.marks, updated_at = excluded.updated_at";
+
+/// The transaction id of a charge that we number: 32 bits in OCPP 1.6, and unique for one pile as long as it makes fewer
+/// than 2³¹ charges.
+fn transaction_id(charge_no: i64) -> i64 {
+    (charge_no - 1) % i64::from(i32::MAX) + 1
+}
 
 /// Reference and start key by which the event's charge may be known.
 fn keys(event: &ChargeEvent) -> (Option<String>, Option<String>) {

@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 
 use pglite_oxide::PgliteServer;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tempfile::TempDir;
 
 use crate::StoreError;
 
@@ -19,6 +21,8 @@ const SETTINGS: [(&str, &str); 4] = [
 /// A running embedded database; stops when dropped.
 pub(crate) struct Embedded {
     server: Option<PgliteServer>,
+    /// Where its socket lies; private, and short enough for a socket's name wherever the data lie.
+    socket: TempDir,
 }
 
 impl Embedded {
@@ -27,20 +31,29 @@ impl Embedded {
         let started = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&folder)
                 .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
-            PgliteServer::builder()
+            let socket = tempfile::tempdir().map_err(|error| format!("cannot make a socket: {error}"))?;
+            // Not TCP: there, each of its answers waits 40 ms for a delayed acknowledgement, and any user may connect.
+            let server = PgliteServer::builder()
                 .path(folder)
+                .unix(socket.path().join(".s.PGSQL.5432"))
                 .postgres_configs(SETTINGS)
                 .start()
-                .map_err(|error| format!("{error:#}"))
+                .map_err(|error| format!("{error:#}"))?;
+            Ok(Self { server: Some(server), socket })
         })
         .await
         .map_err(|error| StoreError::Embedded(error.to_string()))?;
-        started.map(|server| Self { server: Some(server) }).map_err(StoreError::Embedded)
+        started.map_err(StoreError::Embedded)
     }
 
-    /// Where it listens, on loopback.
-    pub(crate) fn url(&self) -> String {
-        self.server.as_ref().map(PgliteServer::database_url).unwrap_or_default()
+    /// How to connect to it.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(self.socket.path())
+            .port(5432)
+            .username("postgres")
+            .database("postgres")
+            .ssl_mode(PgSslMode::Disable)
     }
 }
 

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use sqlx::FromRow;
 use veripile_pile::{Mark, PileId};
 
-use crate::row::{SqlTime, jiff_time, marks};
+use crate::row::{SqlTime, jiff_time, marks, storable};
 use crate::{Store, StoreError};
 
 /// Most charges of one pile on one page.
@@ -45,6 +45,17 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(ChargeRow::record).collect()
+    }
+
+    /// On which connector of a pile a charge runs or ran.
+    pub async fn connector_of(&self, pile_no: i64, reference: &str) -> Result<Option<u32>, StoreError> {
+        let connector: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT connector FROM charge WHERE pile_no = $1 AND reference = $2")
+                .bind(pile_no)
+                .bind(&*storable(reference))
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(connector.flatten().and_then(|connector| u32::try_from(connector).ok()))
     }
 
     /// Those charges of a pile that have energies from both sides, newest first; at most [`CHARGES_PER_PAGE_MAX`].

@@ -9,13 +9,17 @@ mod batch;
 mod copy;
 mod metrics;
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 use veripile_pile::{ChargeEvent, Mark, Reading, ReceiveTime};
 
-use crate::Store;
+use crate::{Store, StoreError};
 pub use metrics::IntakeMetrics;
 
 /// Messages that may wait for a commit; beyond it, chargers wait for their answers (back-pressure, never loss).
@@ -70,10 +74,21 @@ pub enum Effect {
     None,
     /// A charge.
     Charge(ChargeEvent),
-    /// A connector's status, in OCPP's word.
-    Status(String),
+    /// A connector's status.
+    Status(Status),
     /// Who the charger says it is.
     Boot(Boot),
+}
+
+/// What a connector says of itself.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Connector (EVSE in 2.x); 0 is the whole pile.
+    pub connector: u32,
+    /// OCPP's word.
+    pub word: String,
+    /// Since when, by the charger's clock if believable.
+    pub at: Timestamp,
 }
 
 /// Identity from a boot message, as sent.
@@ -153,7 +168,8 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Job>, metrics: IntakeMetric
     }
 }
 
-/// Commits a batch; if the database refuses it, each message alone, so that one bad message cannot hold up the others.
+/// Commits a batch; if one message of it cannot be stored, each alone, so that it does not hold up the others. If the
+/// database cannot be reached, all are refused at once, while their senders still listen.
 async fn commit_together(writer: &mut batch::Writer, jobs: Vec<Job>, metrics: &IntakeMetrics) {
     let (arrivals, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.arrival, job.reply)).unzip();
     match timed_commit(writer, &arrivals, metrics).await {
@@ -163,9 +179,9 @@ async fn commit_together(writer: &mut batch::Writer, jobs: Vec<Job>, metrics: &I
                 let _ = reply.send(Ok(outcome));
             }
         }
-        Err(error) if arrivals.len() == 1 => {
-            tracing::error!(pile.no = arrivals[0].pile_no, %error, "a message could not be stored");
-            metrics.failures.inc();
+        Err(error) if arrivals.len() == 1 || error.is_unreachable() => {
+            tracing::error!(messages = arrivals.len(), pile.no = arrivals[0].pile_no, %error, "not stored");
+            metrics.failures.inc_by(arrivals.len() as u64);
             for reply in replies {
                 let _ = reply.send(Err(IntakeError::Failed(error.to_string())));
             }
@@ -179,13 +195,23 @@ async fn commit_together(writer: &mut batch::Writer, jobs: Vec<Job>, metrics: &I
     }
 }
 
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}
+
 async fn timed_commit(
     writer: &mut batch::Writer,
     arrivals: &[Arrival],
     metrics: &IntakeMetrics,
-) -> Result<Vec<Outcome>, crate::StoreError> {
+) -> Result<Vec<Outcome>, StoreError> {
     let timer = metrics.commit_seconds.start_timer();
-    let outcomes = writer.commit(arrivals).await?;
+    // A panic on one message must not end intake for every charger: it counts as that message's failure.
+    let outcomes = AssertUnwindSafe(writer.commit(arrivals))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic.as_ref()))))?;
     timer.observe_duration();
     metrics.batch_messages.observe(arrivals.len() as f64);
     for (arrival, outcome) in arrivals.iter().zip(&outcomes) {

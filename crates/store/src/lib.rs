@@ -63,6 +63,24 @@ pub enum StoreError {
     /// A pile, station or operator that must exist does not.
     #[error("{0} is not registered; register it first")]
     Unknown(String),
+    /// Our own code gave up on a message: a defect to report.
+    #[error("a defect in veripile, please report it: {0}")]
+    Panicked(String),
+}
+
+impl StoreError {
+    /// Whether the database cannot be reached at all, so that trying a part of the work alone is no use.
+    fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(
+                sqlx::Error::Io(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::Tls(_)
+            )
+        )
+    }
 }
 
 /// A handle on the database. Cheap to clone.
@@ -96,7 +114,7 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect(&database.url())
+            .connect_with(database.options())
             .await?;
         let mut store = Self::over(pool).await?;
         store.engine = format!("embedded {}", store.engine).into();

@@ -10,6 +10,9 @@ use veripile_pile::{AccuracyClass, OperatorId, PileId, PileKind, Place, Standing
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::{Store, StoreError};
 
+/// Rows read at a time while looking for a state; fewer would be a query a row where a page is small.
+const ROWS_READ: usize = 1_000;
+
 /// Most piles one page of the list may hold.
 pub const PILES_PER_PAGE_MAX: u32 = 5_000;
 
@@ -68,7 +71,8 @@ pub struct PileRecord {
     pub meter_serial: Option<String>,
     /// OCPP sub-protocol of its last connection, e.g. `ocpp1.6`.
     pub protocol: Option<String>,
-    /// Last connector status in OCPP's word, and when it was received.
+    /// Status of the connector that a driver would take (an available one, else the one that changed last; the pile's own
+    /// only where no connector has told any) in OCPP's word, and since when.
     pub status: Option<(String, Timestamp)>,
     /// When we last heard of it.
     pub last_seen: Option<Timestamp>,
@@ -105,13 +109,16 @@ macro_rules! select_piles {
                     pile.kind, pile.accuracy_class, pile.power_kw, pile.lon, pile.lat,
                     live.vendor, coalesce(pile.model, live.model) AS model, live.firmware,
                     coalesce(pile.meter_serial, live.meter_serial) AS meter_serial, live.protocol,
-                    live.status, live.status_at, live.last_seen,
+                    connector.status, connector.status_at, live.last_seen,
                     (SELECT count(*) FROM charge WHERE charge.pile_no = pile.pile_no) AS charges,
                     standing.judged_at, standing.body
              FROM pile
              LEFT JOIN station USING (station_id)
              LEFT JOIN operator ON operator.operator_id = pile.operator_id
              LEFT JOIN pile_live AS live USING (pile_no)
+             LEFT JOIN LATERAL (
+                 SELECT status, status_at FROM connector_live WHERE connector_live.pile_no = pile.pile_no
+                 ORDER BY connector = 0, status <> 'Available', status_at DESC LIMIT 1) AS connector ON true
              LEFT JOIN standing USING (pile_no) ",
             $rest
         )
@@ -129,8 +136,9 @@ impl Store {
         let mut page = PilePage { piles: Vec::new(), next: None, last_updated: None };
         let mut after = query.after.clone();
         loop {
-            let rows = self.pile_rows(query, after.as_ref(), limit).await?;
-            let is_last = rows.len() < limit;
+            let wanted = if query.state.is_some() { limit.max(ROWS_READ) } else { limit };
+            let rows = self.pile_rows(query, after.as_ref(), wanted).await?;
+            let is_last = rows.len() < wanted;
             for row in rows {
                 let (record, judged_at) = row.record()?;
                 after = Some(record.pile_id.clone());

@@ -134,7 +134,7 @@ impl Store {
     }
 
     /// Every act of every pile, by pile number.
-    pub(crate) async fn all_acts(&self) -> Result<Vec<(i64, Act)>, StoreError> {
+    pub async fn all_acts(&self) -> Result<Vec<(i64, Act)>, StoreError> {
         let rows: Vec<ActRow> = sqlx::query_as("SELECT * FROM act ORDER BY pile_no, acted_at, act_no")
             .fetch_all(&self.pool)
             .await?;

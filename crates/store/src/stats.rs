@@ -1,16 +1,22 @@
 //! Counts for the front page and for `/readyz`: how much of everything there is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::row::{SqlTime, jiff_time};
 use crate::{Store, StoreError};
+
+/// Three heartbeats of the interval that boots are answered with.
+const CONNECTED_WITHIN: Duration = Duration::from_mins(15);
 
 /// How much there is.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Counts {
     /// Piles registered or seen.
     pub piles: i64,
-    /// Piles connected now.
+    /// Piles connected now: a connection is noted, and something was heard within a quarter of an hour (a server that was
+    /// killed notes no end of its connections).
     pub connected: i64,
     /// Charges on record, ended or running.
     pub charges: i64,
@@ -26,11 +32,13 @@ impl Store {
         let (piles, connected, charges, scored, latest): (i64, i64, i64, i64, Option<SqlTime>) =
             sqlx::query_as(
                 "SELECT (SELECT count(*) FROM pile),
-                    (SELECT count(*) FROM pile_live WHERE connection IS NOT NULL),
+                    (SELECT count(*) FROM pile_live
+                      WHERE connection IS NOT NULL AND last_seen > now() - make_interval(secs => $1)),
                     (SELECT count(*) FROM charge),
                     (SELECT count(*) FROM standing WHERE verdict IN ('conform', 'nonconform', 'undecided')),
                     (SELECT max(ended_at) FROM charge)",
             )
+            .bind(CONNECTED_WITHIN.as_secs_f64())
             .fetch_one(&self.pool)
             .await?;
         Ok(Counts { piles, connected, charges, scored, latest_charge_at: jiff_time(latest) })

@@ -7,16 +7,10 @@ use std::path::Path;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use veripile_metrology::rules;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use super::rows::{FileFacts, Row, Rows};
-
-/// An expanded uncertainty above this, percent, is a slip of the pen: on-site standards reach 0.05 to 0.5 %.
-const UNCERTAINTY_MAX_PERCENT: Decimal = Decimal::TEN;
-
-/// An error beyond ± this, percent, is no error of a meter.
-const ERROR_MAX_PERCENT: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
+use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
 
 /// What the plate says; none where unknown.
 pub(super) type Plate = (Option<PileKind>, AccuracyClass);
@@ -48,9 +42,13 @@ pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFa
         };
         let class = match row.optional(class_at) {
             "" => AccuracyClass::ASSUMED,
-            word => AccuracyClass(place.decimal("accuracy_class")?).known(kind).map_err(|classes| {
-                place.wrong("accuracy_class", word, &format!("write one of {classes}, or leave it empty"))
-            })?,
+            word => {
+                let class = AccuracyClass(place.decimal("accuracy_class")?);
+                plausible::limit(kind.unwrap_or(PileKind::Ac), class).map_err(|classes| {
+                    place.wrong("accuracy_class", word, &format!("write one of {classes}, or leave it empty"))
+                })?;
+                class
+            }
         };
         if piles.insert(pile_id, (kind, class)).is_some() {
             return Err(place.wrong(
@@ -81,7 +79,7 @@ pub(super) fn read_anchors(path: &Path) -> Result<(Vec<AnchorRow>, FileFacts)> {
             error_percent: place.between("error_percent", -ERROR_MAX_PERCENT, ERROR_MAX_PERCENT)?,
             expanded_uncertainty_percent: place
                 .positive("expanded_uncertainty_percent", UNCERTAINTY_MAX_PERCENT)?,
-            coverage_factor: place.positive("coverage_factor", Decimal::TEN)?,
+            coverage_factor: place.positive("coverage_factor", COVERAGE_FACTOR_MAX)?,
         });
     }
     anchors.sort_by(|a, b| a.key().cmp(&b.key()));
@@ -91,21 +89,6 @@ pub(super) fn read_anchors(path: &Path) -> Result<(Vec<AnchorRow>, FileFacts)> {
 impl AnchorRow {
     fn key(&self) -> (&PileId, Timestamp, Decimal, Decimal, Decimal) {
         (&self.pile_id, self.at, self.error_percent, self.expanded_uncertainty_percent, self.coverage_factor)
-    }
-}
-
-/// A class that the rule set of the kind knows.
-trait Known: Sized {
-    fn known(self, kind: Option<PileKind>) -> Result<Self, String>;
-}
-
-impl Known for AccuracyClass {
-    /// The class, or the names of those there are.
-    fn known(self, kind: Option<PileKind>) -> Result<Self, String> {
-        let rules =
-            rules::for_kind(kind.unwrap_or(PileKind::Ac).word()).map_err(|error| error.to_string())?;
-        let names = || rules.classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ");
-        rules.mpe(self.0).map(|_| self).map_err(|_| names())
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use veripile_pile::{Mark, Phase, Reading};
 
 use super::copy::Rows;
-use super::{Arrival, Effect, Outcome};
+use super::{Arrival, Boot, Effect, Outcome, Status};
 use crate::row::{SqlTime, codes, storable};
 use crate::{Store, StoreError, charge};
 
@@ -56,8 +56,8 @@ impl Writer {
         let fresh = insert_frames(&mut transaction, arrivals).await?;
         let found = self.resolve_series(&mut transaction, arrivals, &fresh).await?;
         self.insert_readings(&mut transaction, arrivals, &fresh, &found).await?;
-        let (transactions, comparable) = charge::apply(&mut transaction, arrivals).await?;
-        let seen = self.update_live(&mut transaction, arrivals).await?;
+        let (transactions, comparable) = charge::apply(&mut transaction, arrivals, &fresh).await?;
+        let seen = self.update_live(&mut transaction, arrivals, &fresh).await?;
         transaction.commit().await?;
         // Only now: a rolled-back series number must not be remembered.
         self.remember(found);
@@ -171,51 +171,107 @@ impl Writer {
         .await
     }
 
-    /// Updates `pile_live`; returns the piles whose `last_seen` was written.
+    /// Updates `pile_live` and `connector_live`; returns the piles whose `last_seen` was written. A repeat is a sign of life,
+    /// but says nothing new.
     async fn update_live(
         &self,
         connection: &mut PgConnection,
         arrivals: &[Arrival],
+        fresh: &[bool],
     ) -> Result<HashMap<i64, Timestamp>, StoreError> {
         let mut seen: BTreeMap<i64, Timestamp> = BTreeMap::new();
-        let mut status: BTreeMap<i64, (&str, Timestamp)> = BTreeMap::new();
-        for arrival in arrivals {
-            let received = arrival.received.0;
+        let mut statuses: BTreeMap<(i64, i64), &Status> = BTreeMap::new();
+        let mut boots: BTreeMap<i64, (&Boot, Timestamp)> = BTreeMap::new();
+        for (arrival, fresh) in arrivals.iter().zip(fresh) {
+            let (pile_no, received) = (arrival.pile_no, arrival.received.0);
             match &arrival.effect {
-                Effect::Status(word) => {
-                    status.insert(arrival.pile_no, (word, received));
+                Effect::Status(status) if *fresh => {
+                    let latest = statuses.entry((pile_no, i64::from(status.connector))).or_insert(status);
+                    if latest.at <= status.at {
+                        *latest = status;
+                    }
                 }
-                Effect::Boot(boot) => update_boot(connection, arrival, boot).await?,
-                Effect::None | Effect::Charge(_) => {}
+                Effect::Boot(boot) if *fresh => {
+                    boots.insert(pile_no, (boot, received));
+                }
+                _ => {}
             }
-            let due = self
-                .seen
-                .get(&arrival.pile_no)
-                .is_none_or(|last| received.duration_since(*last) >= SEEN_EVERY);
-            if due || status.contains_key(&arrival.pile_no) {
-                seen.insert(arrival.pile_no, received);
+            if self.seen.get(&pile_no).is_none_or(|last| received.duration_since(*last) >= SEEN_EVERY) {
+                seen.insert(pile_no, received);
             }
         }
-        if !seen.is_empty() {
-            let word = |pile_no: &i64| status.get(pile_no).map(|(word, _)| storable(word));
-            let at = |pile_no: &i64| status.get(pile_no).map(|(_, at)| at.to_sqlx());
-            sqlx::query(
-                "INSERT INTO pile_live (pile_no, last_seen, status, status_at)
-                 SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[])
-                 ON CONFLICT (pile_no) DO UPDATE SET
-                     last_seen = greatest(pile_live.last_seen, excluded.last_seen),
-                     status = coalesce(excluded.status, pile_live.status),
-                     status_at = coalesce(excluded.status_at, pile_live.status_at)",
-            )
-            .bind(seen.keys().copied().collect::<Vec<_>>())
-            .bind(seen.values().map(|at| at.to_sqlx()).collect::<Vec<_>>())
-            .bind(seen.keys().map(word).collect::<Vec<_>>())
-            .bind(seen.keys().map(at).collect::<Vec<_>>())
-            .execute(connection)
-            .await?;
-        }
+        save_seen(connection, &seen).await?;
+        save_statuses(connection, &statuses).await?;
+        save_boots(connection, &boots).await?;
         Ok(seen.into_iter().collect())
     }
+}
+
+async fn save_seen(connection: &mut PgConnection, seen: &BTreeMap<i64, Timestamp>) -> Result<(), StoreError> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO pile_live (pile_no, last_seen) SELECT * FROM unnest($1::bigint[], $2::timestamptz[])
+         ON CONFLICT (pile_no) DO UPDATE SET last_seen = greatest(pile_live.last_seen, excluded.last_seen)",
+    )
+    .bind(seen.keys().copied().collect::<Vec<_>>())
+    .bind(seen.values().map(|at| at.to_sqlx()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the newest status of each connector: one that was told late does not overwrite a later one.
+async fn save_statuses(
+    connection: &mut PgConnection,
+    statuses: &BTreeMap<(i64, i64), &Status>,
+) -> Result<(), StoreError> {
+    if statuses.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO connector_live (pile_no, connector, status, status_at)
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[])
+         ON CONFLICT (pile_no, connector) DO UPDATE SET status = excluded.status, status_at = excluded.status_at
+         WHERE connector_live.status_at <= excluded.status_at",
+    )
+    .bind(statuses.keys().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
+    .bind(statuses.keys().map(|(_, connector)| *connector).collect::<Vec<_>>())
+    .bind(statuses.values().map(|status| storable(&status.word)).collect::<Vec<_>>())
+    .bind(statuses.values().map(|status| status.at.to_sqlx()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn save_boots(
+    connection: &mut PgConnection,
+    boots: &BTreeMap<i64, (&Boot, Timestamp)>,
+) -> Result<(), StoreError> {
+    if boots.is_empty() {
+        return Ok(());
+    }
+    let column = |pick: fn(&Boot) -> Option<&String>| {
+        boots.values().map(|(boot, _)| pick(boot).map(|text| storable(text))).collect::<Vec<_>>()
+    };
+    sqlx::query(
+        "INSERT INTO pile_live (pile_no, vendor, model, firmware, meter_type, meter_serial, booted_at)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+         ON CONFLICT (pile_no) DO UPDATE SET
+             vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware,
+             meter_type = excluded.meter_type, meter_serial = excluded.meter_serial, booted_at = excluded.booted_at",
+    )
+    .bind(boots.keys().copied().collect::<Vec<_>>())
+    .bind(column(|boot| boot.vendor.as_ref()))
+    .bind(column(|boot| boot.model.as_ref()))
+    .bind(column(|boot| boot.firmware.as_ref()))
+    .bind(column(|boot| boot.meter_type.as_ref()))
+    .bind(column(|boot| boot.meter_serial.as_ref()))
+    .bind(boots.values().map(|(_, at)| at.to_sqlx()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Readings of the arrivals that are not repeats.
@@ -286,31 +342,4 @@ async fn insert_frames(connection: &mut PgConnection, arrivals: &[Arrival]) -> R
         .iter()
         .map(|a| fresh.remove(&(a.pile_no, a.frame.time.as_microsecond(), a.frame.digest)))
         .collect())
-}
-
-async fn update_boot(
-    connection: &mut PgConnection,
-    arrival: &Arrival,
-    boot: &super::Boot,
-) -> Result<(), StoreError> {
-    fn text(text: Option<&String>) -> Option<Cow<'_, str>> {
-        text.map(|text| storable(text))
-    }
-    sqlx::query(
-        "INSERT INTO pile_live (pile_no, vendor, model, firmware, meter_type, meter_serial, booted_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (pile_no) DO UPDATE SET
-             vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware,
-             meter_type = excluded.meter_type, meter_serial = excluded.meter_serial, booted_at = excluded.booted_at",
-    )
-    .bind(arrival.pile_no)
-    .bind(text(boot.vendor.as_ref()))
-    .bind(text(boot.model.as_ref()))
-    .bind(text(boot.firmware.as_ref()))
-    .bind(text(boot.meter_type.as_ref()))
-    .bind(text(boot.meter_serial.as_ref()))
-    .bind(arrival.received.0.to_sqlx())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -1,0 +1,21 @@
+//! What a file of piles or of on-site results may say: used alike where it is assessed ([`crate::assess_files`]) and where it is
+//! registered ([`crate::register`]), so that nothing gets into the database that an assessment would stumble over.
+
+use rust_decimal::Decimal;
+use veripile_metrology::rules;
+use veripile_pile::{AccuracyClass, PileKind};
+
+/// An expanded uncertainty above this, percent, is a slip of the pen: on-site standards reach 0.05 to 0.5 %.
+pub const UNCERTAINTY_MAX_PERCENT: Decimal = Decimal::TEN;
+
+/// An error beyond ± this, percent, is no error of a meter.
+pub const ERROR_MAX_PERCENT: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
+
+/// No coverage factor in use comes near.
+pub const COVERAGE_FACTOR_MAX: Decimal = Decimal::TEN;
+
+/// The maximum permissible error of a class, as a fraction; for a class that the rules do not know, the names of those they do.
+pub fn limit(kind: PileKind, class: AccuracyClass) -> Result<f64, String> {
+    let rules = rules::for_kind(kind.word()).map_err(|error| error.to_string())?;
+    rules.mpe(class.0).map_err(|_| rules.class_names())
+}
