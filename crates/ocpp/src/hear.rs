@@ -127,3 +127,196 @@ pub(crate) fn registers(readings: &[Reading]) -> Vec<RegisterSample> {
 pub(crate) fn register_wh(value: &Value, name: &str) -> Option<Decimal> {
     crate::json::text(value, name).and_then(|text| crate::normalise::decimal(&text))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use veripile_pile::charge::{ChargeReference, Side, Stage};
+    use veripile_pile::{Location, Phase};
+
+    use super::*;
+    use crate::Frame;
+
+    fn key() -> IdentityKey {
+        IdentityKey::new([9; 32])
+    }
+
+    fn received() -> ReceiveTime {
+        ReceiveTime("2026-03-01T12:00:00Z".parse().expect("literal"))
+    }
+
+    fn heard(version: Version, action: &str, payload: &Value) -> Heard {
+        hear(version, action, "m1", &payload.to_string(), received(), &key())
+    }
+
+    /// Value as sent, exact number, unit, phase, location, marks.
+    fn told(reading: &Reading) -> (&str, Option<String>, &str, &Phase, &str, Vec<&str>) {
+        let number = reading.number.map(|number| number.to_string());
+        let marks = reading.marks.iter().map(|mark| mark.code()).collect();
+        (&reading.value, number, &reading.unit, &reading.phase, reading.location.word(), marks)
+    }
+
+    #[test]
+    fn samples_of_1_6_keep_text_unit_phase_and_place() {
+        let heard = heard(
+            Version::V16,
+            "MeterValues",
+            &json!({ "connectorId": 2, "transactionId": 7, "meterValue": [{ "timestamp": "2026-03-01T08:00:00Z", "sampledValue": [
+                { "value": "12345.600", "unit": "kWh", "measurand": "Energy.Active.Import.Register", "context": "Sample.Clock" },
+                { "value": "6.02", "unit": "A", "measurand": "Current.Import", "phase": "L2" },
+                { "value": "54", "unit": "Percent", "measurand": "SoC", "location": "EV" },
+                { "value": "0.1", "unit": "A", "measurand": "Current.Import", "phase": "N" }] }] }),
+        );
+        let all: Vec<_> = heard.readings.iter().map(told).collect();
+        let phase = |name: &str| Phase::Named(name.to_owned());
+        assert_eq!(
+            all,
+            [
+                ("12345.600", Some("12345.600".into()), "kWh", &Phase::Total, "Outlet", vec![]),
+                ("6.02", Some("6.02".into()), "A", &phase("L2"), "Outlet", vec![]),
+                ("54", Some("54".into()), "Percent", &Phase::Total, "EV", vec![]),
+                ("0.1", Some("0.1".into()), "A", &phase("N"), "Outlet", vec![]),
+            ]
+        );
+        assert!(heard.marks.is_empty() && heard.readings.iter().all(|reading| reading.connector == 2));
+        assert_eq!(heard.readings[0].energy_wh(), Some(Decimal::from(12_345_600)));
+        assert!(matches!(heard.meaning, Meaning::Samples), "periodic samples change no charge");
+    }
+
+    /// Numbers for strings, objects for arrays, a missing unit, an illegal measurand: mobilityhouse/ocpp#377, evcc#17585,
+    /// lbbrhzn/ocpp#1144, lbbrhzn/ocpp#1576.
+    #[test]
+    fn what_real_chargers_get_wrong_is_kept_and_marked() {
+        let heard = heard(
+            Version::V16,
+            "MeterValues",
+            &json!({ "connectorId": "1", "meterValue": { "timestamp": "2026-03-01T08:00:00", "sampledValue": [
+                { "value": 12.5 }, { "value": " 7 ", "unit": "Wh" }, { "value": "12,5", "unit": "Wh" },
+                { "value": "50", "unit": "Hz", "measurand": "Request.Energy" }] } }),
+        );
+        let all: Vec<_> = heard
+            .readings
+            .iter()
+            .map(told)
+            .map(|(value, number, .., marks)| (value, number, marks))
+            .collect();
+        let zoneless = "zoneless_timestamp";
+        assert_eq!(
+            all,
+            [
+                ("12.5", Some("12.5".to_owned()), vec!["missing_unit", "number_not_text", zoneless]),
+                (" 7 ", Some("7".to_owned()), vec![zoneless]),
+                ("12,5", None, vec!["bad_number", zoneless]),
+                ("50", Some("50".to_owned()), vec!["unknown_measurand", zoneless]),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_signed_value_of_1_6_is_kept_whole_and_is_no_number() {
+        let container = r#"OCMF|{"FV":"1.0"}|{"SD":"00"}"#;
+        let heard = heard(
+            Version::V16,
+            "StopTransaction",
+            &json!({ "transactionId": 5, "meterStop": 1, "timestamp": "2026-03-01T08:00:00Z", "transactionData": [
+                { "timestamp": "2026-03-01T08:00:00Z", "sampledValue": [
+                    { "value": container, "format": "SignedData", "context": "Transaction.End" }] }] }),
+        );
+        assert_eq!(told(&heard.readings[0]).5, ["missing_unit", "signed_unchecked"]);
+        assert_eq!((heard.readings[0].value.as_str(), heard.readings[0].number), (container, None));
+    }
+
+    #[test]
+    fn an_event_of_2_x_is_a_charge_with_both_meters() {
+        let heard = heard(
+            Version::V201,
+            "TransactionEvent",
+            &json!({ "eventType": "Ended", "timestamp": "2026-03-01T09:00:00Z", "triggerReason": "StopAuthorized", "seqNo": 3,
+                "transactionInfo": { "transactionId": "T-1", "stoppedReason": "Local" }, "evse": { "id": 2, "connectorId": 1 },
+                "idToken": { "idToken": "CARD", "type": "ISO14443" }, "meterValue": [{ "timestamp": "2026-03-01T09:00:00Z", "sampledValue": [
+                    { "value": 12.345, "context": "Transaction.End", "measurand": "Energy.Active.Import.Register",
+                      "unitOfMeasure": { "unit": "Wh", "multiplier": 3 } },
+                    { "value": 12000, "context": "Transaction.End", "location": "EV", "unitOfMeasure": { "unit": "Wh" } }] }] }),
+        );
+        let Meaning::Charge(event) = &heard.meaning else { panic!("no charge: {heard:?}") };
+        assert_eq!(event.reference, ChargeReference::Named("T-1".into()));
+        assert_eq!(
+            (event.stage, event.connector, event.reason.as_deref()),
+            (Stage::End, Some(2), Some("Local"))
+        );
+        assert_eq!(event.vehicle, None, "the card that ends a charge need not be the one that began it");
+        let registers: Vec<_> = event.registers.iter().map(|r| (r.side, r.energy_wh)).collect();
+        assert_eq!(registers, [(Side::Pile, Decimal::from(12_345)), (Side::Vehicle, Decimal::from(12_000))]);
+        assert_eq!(heard.readings[0].value, "12.345", "as sent, before the multiplier");
+        assert_eq!(heard.readings[1].location, Location::Ev);
+    }
+
+    #[test]
+    fn a_repeated_start_has_the_same_key_whatever_its_message_id() {
+        let start = |time: &str, message_id: &str| {
+            let payload =
+                json!({ "connectorId": 1, "idTag": "CARD", "meterStart": 5, "timestamp": time }).to_string();
+            let heard = hear(Version::V16, "StartTransaction", message_id, &payload, received(), &key());
+            match heard.meaning {
+                Meaning::Charge(event) => event.reference,
+                other => panic!("{other:?}"),
+            }
+        };
+        let time = "2026-03-01T08:00:00Z";
+        assert_eq!(start(time, "a"), start(time, "b"));
+        assert_ne!(start(time, "a"), start("2026-03-01T08:00:01Z", "a"));
+        assert_ne!(
+            start("1970-01-01T00:00:00Z", "a"),
+            start("1970-01-01T00:00:00Z", "b"),
+            "without a time, two starts are two"
+        );
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,12}".prop_map(Value::from),
+            "[0-9]{1,40}(\\.[0-9]{1,30})?(e-?[0-9]{1,12})?".prop_map(Value::from),
+            "(Wh|kWh|EV|Outlet|L1|Transaction\\.(Begin|End)|Started|Ended|2026-03-01T08:00:00Z)"
+                .prop_map(Value::from),
+        ];
+        let name = prop_oneof![
+            "(connectorId|evseId|evse|id|meterValue|sampledValue|value|unit|unitOfMeasure|multiplier|timestamp|status)",
+            "(context|location|phase|measurand|transactionId|transactionInfo|meterStart|meterStop|transactionData|idTag|eventType)",
+            "\\PC{0,6}",
+        ];
+        leaf.prop_recursive(6, 60, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::hash_map(name.clone(), inner, 0..7)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_arrives_makes_us_panic(payload in any_json(), text in "\\PC{0,80}") {
+            for (version, actions) in [
+                (Version::V16, ["BootNotification", "StatusNotification", "StartTransaction", "StopTransaction", "MeterValues"]),
+                (Version::V21, ["BootNotification", "StatusNotification", "TransactionEvent", "MeterValues", "NotifyReport"]),
+            ] {
+                for action in actions {
+                    let frame = json!([2, "x", action, payload]).to_string();
+                    key().without_identities(&frame);
+                    if let Ok(Frame::Call { payload, .. }) = Frame::open(&frame) {
+                        let mut heard = hear(version, action, "x", payload.get(), received(), &key());
+                        crate::Registers::default().follow(&mut heard.readings);
+                    }
+                }
+            }
+            let _ = Frame::open(&text);
+            key().without_identities(&text);
+            hear(Version::V16, &text, &text, &text, received(), &key());
+        }
+    }
+}

@@ -35,7 +35,8 @@ pub struct Fleet {
 /// Connects every pile of a city; its life is told from `from` on.
 pub async fn connect(city: Arc<City>, line: &Line, from: Timestamp) -> Result<Fleet, SimulatorError> {
     let mut tasks = JoinSet::new();
-    let run = format!("{}", Timestamp::now().as_second());
+    // The same history told again names its 2.x transactions alike.
+    let run = from.as_second().to_string();
     for (index, simulated) in city.piles.iter().enumerate() {
         let link = Link::new(line.clone(), simulated.pile.pile_id.to_string(), simulated.protocol);
         let mut speaker = Speaker::new(link, simulated.writes_kwh, run.clone());

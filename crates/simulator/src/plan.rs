@@ -18,7 +18,11 @@ const ZERO: f64 = 0.038;
 const NEGATIVE: f64 = 0.000_4;
 const ABSURD: f64 = 0.000_05;
 const NO_DURATION: f64 = 0.007;
+const OVER_RATING: f64 = 0.005;
 const OVERLAP: f64 = 0.002;
+
+/// Of the charges without a duration, those that end before they began.
+const BACKWARDS: f64 = 0.3;
 
 /// Noise between the two meters of a charge: σ² = σ₀² + (δ/E)², E in kWh (metrology.md §2.1).
 pub(crate) const NOISE: f64 = 0.02;
@@ -101,7 +105,7 @@ impl Planner {
         }
         self.free_at = self.free_at.max(end);
         let mut told = self.tell(city, pile, start, end, energy_kwh);
-        self.soil(&mut told);
+        self.soil(&mut told, pile.power.rated_kw());
         self.register_wh += told.energy_wh.unwrap_or(0);
         Some(told)
     }
@@ -152,7 +156,7 @@ impl Planner {
     }
 
     /// Makes some charges as dirty as real ones are.
-    fn soil(&mut self, told: &mut Told) {
+    fn soil(&mut self, told: &mut Told, rated_kw: f64) {
         let mut lot: f64 = self.rng.random_range(0.0..1.0);
         let mut drawn = |share: f64| {
             lot -= share;
@@ -168,7 +172,11 @@ impl Planner {
         } else if drawn(ABSURD) {
             (told.energy_wh, told.vehicle_wh) = (Some(1_430_000), None);
         } else if drawn(NO_DURATION) {
-            told.end = Some(told.start);
+            let back = if self.rng.random_bool(BACKWARDS) { self.rng.random_range(1..3600) } else { 0 };
+            told.end = Some(told.start - SignedDuration::from_secs(back));
+        } else if drawn(OVER_RATING) {
+            let hours = told.energy_wh.unwrap_or(0) as f64 / (1500.0 * rated_kw);
+            told.end = Some(told.start + SignedDuration::from_secs((3600.0 * hours) as i64));
         }
     }
 }
@@ -219,6 +227,20 @@ mod tests {
         assert!((0.03..0.046).contains(&zero), "{zero}");
         let no_stop = share(month.iter().filter(|(_, told)| told.end.is_none()).count());
         assert!((0.002..0.006).contains(&no_stop), "{no_stop}");
+        let timed = || {
+            month.iter().filter_map(|(power, told)| {
+                Some((power, told, told.end?.duration_since(told.start).as_secs()))
+            })
+        };
+        let no_duration = share(timed().filter(|(_, _, seconds)| *seconds <= 0).count());
+        assert!((0.005..0.009).contains(&no_duration), "{no_duration}");
+        assert!(timed().any(|(_, _, seconds)| seconds < 0));
+        let over = timed().filter(|(power, told, seconds)| {
+            let mean_kw = told.energy_wh.unwrap_or(0) as f64 * 3.6 / (*seconds).max(1) as f64;
+            *seconds > 0 && mean_kw > 1.1 * power.rated_kw()
+        });
+        let over = share(over.count());
+        assert!((0.003..0.007).contains(&over), "{over}");
         assert!((25_000..60_000).contains(&month.len()), "{}", month.len());
     }
 }
