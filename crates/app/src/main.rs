@@ -108,7 +108,7 @@ async fn run(command: Command) -> Result<()> {
 /// Logs go to standard error; the demo, which talks to a person, logs warnings only. `VERIPILE_LOG` sets other levels.
 fn log(command: &Command) {
     let default = match command {
-        Command::Serve(_) | Command::Migrate(_) => "info,actix_server=warn,sqlx::postgres::notice=warn",
+        Command::Serve(_) | Command::Migrate(_) => "info,actix_server=warn",
         _ => "warn",
     };
     let filter = EnvFilter::try_from_env("VERIPILE_LOG").unwrap_or_else(|_| EnvFilter::new(default));

@@ -19,10 +19,11 @@ mod standing;
 pub mod stats;
 mod timescale;
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -97,10 +98,12 @@ pub struct Store {
 impl Store {
     /// Connects to a PostgreSQL or TimescaleDB server. Does not touch the schema: see [`Store::migrate`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        // Notices tell at every start that the schema is there already.
+        let options = PgConnectOptions::from_str(url)?.options([("client_min_messages", "warning")]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect(url)
+            .connect_with(options)
             .await?;
         Self::over(pool).await
     }
