@@ -22,12 +22,20 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
+/// The binary, or why there is none.
+pub fn binary() -> Option<PathBuf> {
+    provide(std::env::var_os("VERIPILE_BIN").map(PathBuf::from))
+}
+
 /// The binary and the database server, or why there is none.
 pub fn provided() -> Option<(PathBuf, String)> {
-    let binary = std::env::var_os("VERIPILE_BIN").map(PathBuf::from);
     let url = std::env::var("VERIPILE_TEST_DATABASE_URL").ok();
-    match (binary, url) {
-        (Some(binary), Some(url)) => Some((binary, url)),
+    provide(std::env::var_os("VERIPILE_BIN").map(PathBuf::from).zip(url))
+}
+
+fn provide<T>(what: Option<T>) -> Option<T> {
+    match what {
+        Some(what) => Some(what),
         _ if std::env::var_os("VERIPILE_TEST_REQUIRED").is_some() => panic!("no binary or no database"),
         _ => {
             println!("skipped: VERIPILE_BIN and VERIPILE_TEST_DATABASE_URL are not set; tests/run sets them");

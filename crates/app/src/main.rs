@@ -4,6 +4,7 @@
 
 mod assess;
 mod assess_files;
+mod check;
 mod config;
 #[cfg(feature = "embedded")]
 mod demo;
@@ -55,6 +56,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
     Assess(assess_files::AssessArgs),
+    /// Signed meter values offline: exit 0 all good, 1 something failed, 2 could not run
+    Check(check::CheckArgs),
     /// Exit 0 when the local server answers
     Healthcheck(ConfigArgs),
 }
@@ -80,29 +83,32 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error.into()),
     };
     match runtime.block_on(run(arguments.command)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => fail(&error),
     }
 }
 
-async fn run(command: Command) -> Result<()> {
+/// Runs a command; false if what it checked is not good.
+async fn run(command: Command) -> Result<bool> {
     match command {
         #[cfg(feature = "embedded")]
-        Command::Demo(args) => demo::run(&args).await,
-        Command::Serve(args) => serve::serve(&args.read()?).await,
-        Command::Migrate(args) => serve::migrate(&args.read()?).await,
-        Command::Register(args) => register::run(&args).await,
+        Command::Demo(args) => demo::run(&args).await?,
+        Command::Serve(args) => serve::serve(&args.read()?).await?,
+        Command::Migrate(args) => serve::migrate(&args.read()?).await?,
+        Command::Register(args) => register::run(&args).await?,
         Command::Simulate(args) => {
             simulate::check(&args)?;
-            simulate::run(&args).await
+            simulate::run(&args).await?;
         }
         Command::Assess(args) => {
             let summary = tokio::task::spawn_blocking(move || assess_files::run(&args)).await??;
             say(&summary.to_string());
-            Ok(())
         }
-        Command::Healthcheck(args) => serve::healthcheck(&args.read()?).await,
+        Command::Check(args) => return check::run(&args),
+        Command::Healthcheck(args) => serve::healthcheck(&args.read()?).await?,
     }
+    Ok(true)
 }
 
 /// Logs go to standard error; the demo, which talks to a person, logs warnings only. `VERIPILE_LOG` sets other levels.

@@ -26,6 +26,7 @@ mod hear;
 mod json;
 mod normalise;
 pub mod register;
+pub mod signed;
 mod time;
 mod v16;
 mod v2;

@@ -1,0 +1,76 @@
+//! Public keys as they come with meters: DER SubjectPublicKeyInfo or the bare point, in hexadecimal or base64.
+//!
+//! Called by the formats. The printed form of OCA's signed-meter-values paper, `oca:base16:asn1:<key>`, is read too.
+
+use spki::SubjectPublicKeyInfoRef;
+use spki::der::asn1::ObjectIdentifier;
+use spki::der::{Decode, Reader, SliceReader};
+
+use super::curve::Curve;
+use super::{Encoding, decode};
+
+/// id-ecPublicKey (RFC 5480).
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+
+/// A key, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// Its curve, where the key names one.
+    pub curve: Option<Curve>,
+    /// The point, SEC 1.
+    pub point: Vec<u8>,
+}
+
+/// Reads a key. The reason if it cannot be read.
+pub fn read(text: &str, encoding: Option<Encoding>) -> Result<PublicKey, String> {
+    let (body, printed) = match text.trim().strip_prefix("oca:") {
+        Some(rest) => printed_form(rest)?,
+        None => (text, None),
+    };
+    let encodings = match printed.or(encoding) {
+        Some(encoding) => vec![encoding],
+        None => vec![Encoding::Hex, Encoding::Base64],
+    };
+    let mut why = String::from("it is empty");
+    for encoding in encodings {
+        match decode(body, encoding).and_then(|bytes| parse(&bytes)) {
+            Ok(key) => return Ok(key),
+            Err(reason) => why = reason,
+        }
+    }
+    Err(why)
+}
+
+fn printed_form(rest: &str) -> Result<(&str, Option<Encoding>), String> {
+    let mut parts = rest.splitn(3, ':');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("base16"), Some("asn1"), Some(body)) => Ok((body, Some(Encoding::Hex))),
+        (Some("base64"), Some("asn1"), Some(body)) => Ok((body, Some(Encoding::Base64))),
+        _ => Err("after `oca:` stands neither `base16:asn1:` nor `base64:asn1:`".to_owned()),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<PublicKey, String> {
+    match (bytes.first(), bytes.len()) {
+        (Some(0x02..=0x04), 25 | 33 | 49 | 65 | 67 | 97 | 133) => {
+            Ok(PublicKey { curve: None, point: bytes.to_vec() })
+        }
+        // x and y without the byte that says so; no SubjectPublicKeyInfo of our curves has one of these lengths.
+        (Some(_), 48 | 64 | 96 | 132) => Ok(PublicKey { curve: None, point: [&[0x04], bytes].concat() }),
+        (Some(0x30), _) => info(bytes),
+        (_, length) => Err(format!("{length} bytes are neither a SubjectPublicKeyInfo nor a point")),
+    }
+}
+
+fn info(bytes: &[u8]) -> Result<PublicKey, String> {
+    let mut reader = SliceReader::new(bytes).map_err(|error| error.to_string())?;
+    let info = SubjectPublicKeyInfoRef::decode(&mut reader).map_err(|error| error.to_string())?;
+    reader.finish().map_err(|error| error.to_string())?;
+    if info.algorithm.oid != EC_PUBLIC_KEY {
+        return Err(format!("the key is of algorithm {}, not of an elliptic curve", info.algorithm.oid));
+    }
+    let oid = info.algorithm.parameters_oid().map_err(|error| error.to_string())?;
+    let curve = Curve::from_oid(&oid.to_string()).ok_or_else(|| format!("unknown curve {oid}"))?;
+    let point = info.subject_public_key.as_bytes().ok_or("the point is no whole number of bytes")?;
+    Ok(PublicKey { curve: Some(curve), point: point.to_vec() })
+}

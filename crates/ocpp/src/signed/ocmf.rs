@@ -1,0 +1,302 @@
+//! OCMF, the Open Charge Metering Format, versions 0.1 to 1.4: `OCMF|<payload>|<signature>`.
+//!
+//! Called by [`super::check`]. The signature covers the bytes between the first bar and the second, exactly as sent; they are
+//! never written anew.
+
+use rust_decimal::Decimal;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256, Sha512};
+
+use super::curve::{Curve, Unusable};
+use super::json::Json;
+use super::{Checked, Encoding, Format, Layer, Layers, Moment, Outcome, SignedReading, Verdict, decode, key};
+
+/// `SA` where the record names none (OCMF §signature).
+const DEFAULT_ALGORITHM: &str = "ECDSA-secp256r1-SHA256";
+
+/// Readings in one record; real ones have at most a few dozen.
+const READINGS_MAX: usize = 10_000;
+
+/// Fields of a reading that carry over from the one before where they are left out.
+const INHERITED: [&str; 8] = ["TM", "TX", "RI", "RU", "RT", "EF", "ST", "CL"];
+
+/// The parts of a record.
+struct Parts<'a> {
+    /// What is signed.
+    signed: &'a str,
+    payload: Json,
+    signature: Json,
+}
+
+/// A reading with what OCMF says about it.
+struct Reading {
+    reading: SignedReading,
+    /// `TX`, as written.
+    transaction: String,
+    /// Quality of the clock: `U`, `I`, `S`, `R`; empty if not said.
+    clock: String,
+    /// `ST`.
+    status: String,
+    /// `EF`.
+    error_flags: String,
+}
+
+/// Checks a record with a key.
+pub fn check(text: &str, public_key: Option<&str>, key_encoding: Option<Encoding>) -> Checked {
+    let (parts, readings) = match split(text).and_then(|parts| {
+        let readings = readings(&parts.payload)?;
+        Ok((parts, readings))
+    }) {
+        Ok(read) => read,
+        Err((code, detail)) => return Checked::malformed(Some(Format::Ocmf), code, detail),
+    };
+    let mut syntax = Layer::ok();
+    let version = field(&parts.payload, "FV").unwrap_or_default();
+    if !version.starts_with("0.") && !version.starts_with("1.") {
+        syntax.remark("unknown_version", format!("format version {version:?} is none of 0.x, 1.x"));
+    }
+    let (verdict, signature, key) = signature(&parts, public_key, key_encoding);
+    let transaction = transaction(&readings);
+    let billable = verdict == Verdict::Valid && transaction.outcome == Outcome::Ok;
+    Checked {
+        verdict,
+        billable,
+        layers: Layers { syntax, signature, key, transaction },
+        format: Some(Format::Ocmf),
+        meter_serial: field(&parts.payload, "MS").or_else(|| field(&parts.payload, "GS")),
+        readings: readings.into_iter().map(|reading| reading.reading).collect(),
+    }
+}
+
+type Malformed = (&'static str, String);
+
+fn split(text: &str) -> Result<Parts<'_>, Malformed> {
+    let rest = text
+        .trim_ascii()
+        .strip_prefix("OCMF|")
+        .ok_or(("no_header", "it does not begin with OCMF|".to_owned()))?;
+    let (payload, after) = value(rest).map_err(|why| ("payload_unreadable", why))?;
+    let Some(signature_at) = rest[after..].find('|').filter(|bar| rest[after..after + bar].trim().is_empty())
+    else {
+        return Err(("signature_missing", "no bar follows the payload".to_owned()));
+    };
+    let signed = &rest[..after + signature_at];
+    let tail = &rest[after + signature_at + 1..];
+    let (signature, end) = value(tail).map_err(|why| ("signature_unreadable", why))?;
+    if !tail[end..].trim().is_empty() {
+        return Err(("more_than_a_record", "something follows the signature".to_owned()));
+    }
+    if !matches!(payload, Json::Object(_)) || !matches!(signature, Json::Object(_)) {
+        return Err(("not_objects", "payload and signature must be JSON objects".to_owned()));
+    }
+    Ok(Parts { signed, payload, signature })
+}
+
+/// The JSON value at the beginning of a text, and where it ends.
+fn value(text: &str) -> Result<(Json, usize), String> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    match stream.next() {
+        Some(Ok(raw)) => Ok((Json::read(raw)?, stream.byte_offset())),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("nothing is there".to_owned()),
+    }
+}
+
+fn field(object: &Json, name: &str) -> Option<String> {
+    object.get(name).and_then(Json::text).map(str::to_owned)
+}
+
+fn readings(payload: &Json) -> Result<Vec<Reading>, Malformed> {
+    let Some(Json::Array(rows)) = payload.get("RD") else {
+        return Err(("no_readings", "RD is missing or no array".to_owned()));
+    };
+    if rows.is_empty() || rows.len() > READINGS_MAX {
+        return Err(("no_readings", format!("RD has {} readings", rows.len())));
+    }
+    let mut carried: [Option<String>; INHERITED.len()] = Default::default();
+    let mut readings = Vec::with_capacity(rows.len());
+    for row in rows {
+        for (kept, name) in carried.iter_mut().zip(INHERITED) {
+            if let Some(text) = field(row, name) {
+                *kept = Some(text);
+            }
+        }
+        let of = |name: &str| {
+            INHERITED
+                .iter()
+                .position(|known| *known == name)
+                .and_then(|at| carried[at].clone())
+                .unwrap_or_default()
+        };
+        let register = field(row, "RV").unwrap_or_default();
+        let Some(register) = crate::normalise::decimal(&register) else {
+            return Err(("bad_register", format!("RV {register:?} is no decimal number")));
+        };
+        let (time, clock) = match of("TM").trim().rsplit_once(' ') {
+            Some((time, clock)) => (time.to_owned(), clock.to_owned()),
+            None => (of("TM"), String::new()),
+        };
+        let transaction = of("TX");
+        readings.push(Reading {
+            reading: SignedReading {
+                moment: moment(&transaction),
+                time,
+                register,
+                unit: of("RU"),
+                obis: of("RI"),
+            },
+            transaction,
+            clock,
+            status: of("ST"),
+            error_flags: of("EF"),
+        });
+    }
+    Ok(readings)
+}
+
+/// OCMF's table of transaction marks: B begin; E, L, R, A, P ends of different causes; C, X, S, T in between.
+fn moment(transaction: &str) -> Moment {
+    match transaction {
+        "B" => Moment::Begin,
+        "E" | "L" | "R" | "A" | "P" => Moment::End,
+        "C" | "X" | "S" | "T" => Moment::During,
+        _ => Moment::Other,
+    }
+}
+
+fn signature(
+    parts: &Parts<'_>,
+    public_key: Option<&str>,
+    key_encoding: Option<Encoding>,
+) -> (Verdict, Layer, Layer) {
+    let stopped = |verdict, key| (verdict, Layer::not_checked(), key);
+    let algorithm = field(&parts.signature, "SA").unwrap_or_else(|| DEFAULT_ALGORITHM.to_owned());
+    let named = algorithm.strip_prefix("ECDSA-").and_then(|rest| rest.rsplit_once('-'));
+    let curve = named.and_then(|(curve, _)| Curve::from_name(curve));
+    let hash = match named.map(|(_, hash)| hash) {
+        Some("SHA256") => Sha256::digest(parts.signed).to_vec(),
+        Some("SHA512") => Sha512::digest(parts.signed).to_vec(),
+        _ => Vec::new(),
+    };
+    let Some(curve) = curve.filter(|_| !hash.is_empty()) else {
+        let mut layer = Layer::not_checked();
+        layer.remark("algorithm_unsupported", format!("SA {algorithm:?}"));
+        return (Verdict::Unsupported, layer, Layer::not_checked());
+    };
+    let Some(text) = public_key.filter(|text| !text.trim().is_empty()) else {
+        return stopped(Verdict::NoKey, Layer::failed("no_key", "no public key is known for this record"));
+    };
+    let key = match key::read(text, key_encoding) {
+        Ok(key) => key,
+        Err(why) => return stopped(Verdict::NoKey, Layer::failed("key_unreadable", why)),
+    };
+    if key.curve.is_some_and(|of_key| of_key != curve) {
+        let detail = format!("the key is of {:?}, the record says {algorithm}", key.curve);
+        return (Verdict::Invalid, Layer::failed("key_of_other_curve", detail), Layer::not_checked());
+    }
+    let mut belongs = Layer::not_checked();
+    belongs.remark("no_register", "whose key this is was not asked");
+    let der = match der(&parts.signature) {
+        Ok(der) => der,
+        Err(why) => return (Verdict::Invalid, Layer::failed("signature_unreadable", why), belongs),
+    };
+    match curve.verify(&key.point, &der, &hash) {
+        Ok(true) => (Verdict::Valid, Layer::ok(), belongs),
+        Ok(false) => (
+            Verdict::Invalid,
+            Layer::failed("signature_differs", "these bytes were not signed with this key"),
+            belongs,
+        ),
+        Err(Unusable::Signature) => (
+            Verdict::Invalid,
+            Layer::failed(
+                "signature_unreadable",
+                "SD is neither a DER sequence of r and s nor the two one after the other",
+            ),
+            belongs,
+        ),
+        Err(Unusable::Point) => {
+            stopped(Verdict::NoKey, Layer::failed("key_unreadable", "the point does not lie on the curve"))
+        }
+    }
+}
+
+fn der(signature: &Json) -> Result<Vec<u8>, String> {
+    let text = field(signature, "SD").ok_or("SD is missing")?;
+    match field(signature, "SE").as_deref() {
+        None | Some("hex") => decode(&text, Encoding::Hex),
+        Some("base64") => decode(&text, Encoding::Base64),
+        Some(other) => Err(format!("SE {other:?} is neither hex nor base64")),
+    }
+}
+
+/// Whether the readings make one whole charge that may be billed.
+fn transaction(readings: &[Reading]) -> Layer {
+    let mut layer = Layer::ok();
+    let (first, last) = (&readings[0], &readings[readings.len() - 1]);
+    let is_whole = readings.len() > 1;
+    if is_whole {
+        if first.reading.moment != Moment::Begin {
+            layer.object("first_not_begin", format!("TX {:?}", first.transaction));
+        }
+        if last.reading.moment != Moment::End {
+            layer.object("last_not_end", format!("TX {:?}", last.transaction));
+        }
+    }
+    for (at, reading) in readings.iter().enumerate() {
+        if reading.status != "G" {
+            layer.object("status_not_good", format!("reading {at}: ST {:?}", reading.status));
+        }
+        if !reading.error_flags.is_empty() {
+            layer.object("error_flag", format!("reading {at}: EF {:?}", reading.error_flags));
+        }
+        if !matches!(reading.clock.as_str(), "S" | "I" | "R") {
+            layer.object(
+                "clock_unknown",
+                format!("reading {at}: TM {:?} {:?}", reading.reading.time, reading.clock),
+            );
+        }
+        if energy_factor(&reading.reading.unit).is_none() {
+            layer.object("no_energy_unit", format!("reading {at}: RU {:?}", reading.reading.unit));
+        }
+        let before = readings[..at].iter().rev().find(|other| other.reading.obis == reading.reading.obis);
+        if let Some(before) = before {
+            if energy_wh(&reading.reading) < energy_wh(&before.reading) {
+                layer.object(
+                    "register_falls",
+                    format!("reading {at}: {} after {}", reading.reading.register, before.reading.register),
+                );
+            }
+            if let (Some(now), Some(then)) = (instant(&reading.reading.time), instant(&before.reading.time))
+                && now < then
+            {
+                layer.object("time_runs_back", format!("reading {at}: {}", reading.reading.time));
+            }
+        }
+    }
+    if !is_whole && layer.outcome == Outcome::Ok {
+        layer.outcome = Outcome::NotChecked;
+        layer.remark(
+            "one_reading",
+            format!("one reading (TX {:?}) makes no charge; its other end is needed", first.transaction),
+        );
+    }
+    layer
+}
+
+fn energy_factor(unit: &str) -> Option<Decimal> {
+    match unit {
+        "Wh" => Some(Decimal::ONE),
+        "kWh" => Some(Decimal::ONE_THOUSAND),
+        _ => None,
+    }
+}
+
+fn energy_wh(reading: &SignedReading) -> Option<Decimal> {
+    reading.register.checked_mul(energy_factor(&reading.unit)?)
+}
+
+/// `2018-07-24T13:22:04,000+0200`.
+fn instant(text: &str) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text.replace(',', ".")).ok()
+}

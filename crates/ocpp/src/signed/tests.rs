@@ -1,0 +1,202 @@
+//! Signed records against signatures of an independent implementation: `records.jsonl` holds records of our own, signed with
+//! PyCA `cryptography` under keys made for it.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(serde::Deserialize)]
+struct Known {
+    name: String,
+    public_key: String,
+    signed_data: String,
+}
+
+fn known() -> Vec<Known> {
+    include_str!("records.jsonl").lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+}
+
+fn with_key(signed_data: &str, public_key: &str) -> Checked {
+    check(&Record { signed_data, public_key: Some(public_key), ..Record::default() })
+}
+
+fn codes(layer: &Layer) -> Vec<&str> {
+    layer.findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+#[test]
+fn every_curve_verifies_what_another_library_signed() {
+    let known = known();
+    assert_eq!(known.len(), 11);
+    for record in &known {
+        let checked = with_key(&record.signed_data, &record.public_key);
+        assert_eq!(checked.verdict, Verdict::Valid, "{}: {checked:?}", record.name);
+        assert_eq!(checked.billable, !record.name.starts_with("one reading"), "{}: {checked:?}", record.name);
+        assert_eq!(checked.layers.key.outcome, Outcome::NotChecked, "nobody said whose key it is");
+    }
+}
+
+#[test]
+fn another_key_never_verifies() {
+    let known = known();
+    for record in &known {
+        for other in known.iter().filter(|other| other.public_key != record.public_key) {
+            let verdict = with_key(&record.signed_data, &other.public_key).verdict;
+            // A bare point of another curve is no key at all.
+            assert!(
+                matches!(verdict, Verdict::Invalid | Verdict::NoKey),
+                "{} with the key of {}: {verdict:?}",
+                record.name,
+                other.name
+            );
+        }
+        let without = check(&Record { signed_data: &record.signed_data, ..Record::default() });
+        assert_eq!(without.verdict, Verdict::NoKey);
+    }
+}
+
+#[test]
+fn not_one_changed_byte_of_what_is_signed_verifies() {
+    for record in known() {
+        let start = "OCMF|".len();
+        let end = record.signed_data.rfind('|').expect("two bars");
+        for at in start..end {
+            let mut bytes = record.signed_data.clone().into_bytes();
+            bytes[at] ^= 1;
+            let Ok(text) = String::from_utf8(bytes) else { continue };
+            let verdict = with_key(&text, &record.public_key).verdict;
+            assert!(
+                matches!(verdict, Verdict::Invalid | Verdict::Malformed),
+                "{} at {at}: {verdict:?}",
+                record.name
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_lenient_reader_would_forgive_is_not_forgiven() {
+    let record = &known()[0];
+    let (signed, key) = (record.signed_data.as_str(), record.public_key.as_str());
+    let check = |changed: String, expected: Verdict| {
+        assert_ne!(changed, signed);
+        assert_eq!(with_key(&changed, key).verdict, expected, "{changed}");
+    };
+    check(signed.replace("12.500", "12.5"), Verdict::Invalid);
+    check(signed.replace("12.500", "12.5000"), Verdict::Invalid);
+    check(signed.replace(r#""GI":"T""#, r#""GI" :"T""#), Verdict::Invalid);
+    check(signed.replace("}|{", "} |{"), Verdict::Invalid);
+    check(signed.replace("OCMF|{", "OCMF| {"), Verdict::Invalid);
+    check(signed.replace(r#""PG":"T12","#, r#""PG":"T12","PG":"T13","#), Verdict::Malformed);
+    check(signed.replace(r#""RV":12.500"#, r#""RV":12.500,"RV":13"#), Verdict::Malformed);
+    check(signed.replace(r#"{"SD""#, r#"{"SD":"00","SD""#), Verdict::Malformed);
+    check(signed.rsplit_once('|').expect("two bars").0.to_owned(), Verdict::Malformed);
+    check(format!("{signed}|{{}}"), Verdict::Malformed);
+    check(signed.replace("OCMF", "ocmf"), Verdict::Malformed);
+    check(signed.replace(r#""SD":"30"#, r#""SD":"31"#), Verdict::Invalid);
+    check(signed.replace(r#"{"SD""#, r#"{"SA":"ECDSA-secp192k1-SHA256","SD""#), Verdict::Unsupported);
+    check(signed.replace(r#"{"SD""#, r#"{"SA":"RSA-2048","SD""#), Verdict::Unsupported);
+    check(signed.replace(r#"{"SD""#, r#"{"SA":"ECDSA-secp256k1-SHA256","SD""#), Verdict::Invalid);
+    // Blanks around the whole record are the mail's, not the meter's.
+    assert_eq!(with_key(&format!("\n  {signed}\n"), key).verdict, Verdict::Valid);
+}
+
+#[test]
+fn a_record_may_be_written_in_hexadecimal_or_base64() {
+    use base64::Engine as _;
+    let record = &known()[0];
+    for (encoding, signed_data) in [
+        (Encoding::Hex, hex::encode(&record.signed_data)),
+        (Encoding::Base64, base64::engine::general_purpose::STANDARD.encode(&record.signed_data)),
+    ] {
+        let record = Record {
+            signed_data: &signed_data,
+            encoding,
+            public_key: Some(&record.public_key),
+            ..Record::default()
+        };
+        assert_eq!(check(&record).verdict, Verdict::Valid);
+    }
+}
+
+#[test]
+fn readings_inherit_what_they_leave_out_and_stay_exact() {
+    let record = &known()[0];
+    let checked = with_key(&record.signed_data, &record.public_key);
+    let told: Vec<_> = checked
+        .readings
+        .iter()
+        .map(|r| (r.moment, r.register.to_string(), r.unit.as_str(), r.obis.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Moment::Begin, "12.500".to_owned(), "kWh", "1-b:1.8.0"),
+            (Moment::End, "32.750".to_owned(), "kWh", "1-b:1.8.0")
+        ]
+    );
+    assert_eq!(checked.meter_serial.as_deref(), Some("SN-1"));
+}
+
+#[test]
+fn what_may_not_be_billed_says_why() {
+    let of = |rows: &str| {
+        let record = format!(r#"OCMF|{{"FV":"1.0","PG":"T1","MS":"S","RD":[{rows}]}}|{{"SD":"00"}}"#);
+        let layer = with_key(&record, "04").layers.transaction;
+        (layer.outcome, codes(&layer).join(" "))
+    };
+    let row = |tm: &str, tx: &str, rv: &str, rest: &str| {
+        format!(r#"{{"TM":"{tm}","TX":"{tx}","RV":{rv},"RI":"1-b:1.8.0","RU":"kWh"{rest}}}"#)
+    };
+    let good = r#","ST":"G","EF":"""#;
+    let begin = row("2026-03-01T08:00:00,000+0100 S", "B", "5", good);
+    let check = |end: String, expected: &str| {
+        let (outcome, found) = of(&format!("{begin},{end}"));
+        assert_eq!((outcome == Outcome::Failed, found.as_str()), (!expected.is_empty(), expected));
+    };
+    check(row("2026-03-01T09:00:00,000+0100 S", "E", "6.5", good), "");
+    check(row("2026-03-01T09:00:00,000+0100 S", "C", "6.5", good), "last_not_end");
+    check(row("2026-03-01T09:00:00,000+0100 S", "E", "4.9", good), "register_falls");
+    check(row("2026-03-01T07:00:00,000+0100 S", "E", "6", good), "time_runs_back");
+    check(row("2026-03-01T07:30:00,000+0000 S", "E", "6", good), "");
+    check(row("2026-03-01T09:00:00,000+0100 U", "E", "6", good), "clock_unknown");
+    check(row("2026-03-01T09:00:00,000+0100 S", "E", "6", r#","ST":"M","EF":"""#), "status_not_good");
+    check(row("2026-03-01T09:00:00,000+0100 S", "E", "6", r#","ST":"G","EF":"E""#), "error_flag");
+    assert_eq!(of(&begin), (Outcome::NotChecked, "one_reading".to_owned()));
+    let end_first = row("2026-03-01T09:00:00,000+0100 S", "E", "6.5", good);
+    assert_eq!(of(&format!("{end_first},{end_first}")).1, "first_not_begin");
+}
+
+#[test]
+fn formats_known_by_name_are_unsupported_and_others_malformed() {
+    let verdict = |signed_data: &str| check(&Record { signed_data, ..Record::default() }).verdict;
+    assert_eq!(verdict("AP;0;3;KEY;DATA;SIGNATURE;"), Verdict::Unsupported);
+    assert_eq!(verdict("1B1B1B1B01010101"), Verdict::Unsupported);
+    assert_eq!(verdict("128.8.0(ST:1)(RV:1*kWh)(SG:00)"), Verdict::Unsupported);
+    assert_eq!(verdict("hello"), Verdict::Malformed);
+    assert_eq!(verdict(""), Verdict::Malformed);
+    assert_eq!(verdict(&"x".repeat(RECORD_BYTES_MAX + 1)), Verdict::Malformed);
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_us_panic(text in "\\PC{0,200}", key in "\\PC{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        for encoding in [Encoding::Plain, Encoding::Hex, Encoding::Base64] {
+            check(&Record { signed_data: &text, encoding, public_key: Some(&key), ..Record::default() });
+        }
+        let _ = key::read(&hex::encode(&bytes), None);
+        with_key(&format!("OCMF|{text}|{key}"), &hex::encode(&bytes));
+        let nested = "[".repeat(500);
+        with_key(&format!("OCMF|{{\"RD\":{nested}"), &key);
+    }
+
+    #[test]
+    fn a_cut_or_spliced_record_never_verifies(cut in 0usize..400, with in "\\PC{0,10}") {
+        let record = &known()[0];
+        let mut text: String = record.signed_data.chars().take(cut).collect();
+        text.push_str(&with);
+        if text != record.signed_data {
+            prop_assert_ne!(with_key(&text, &record.public_key).verdict, Verdict::Valid);
+        }
+    }
+}
