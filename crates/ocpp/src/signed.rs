@@ -172,8 +172,8 @@ pub struct SignedReading {
     pub moment: Moment,
     /// When, as written.
     pub time: String,
-    /// The register, exact.
-    pub register: Decimal,
+    /// The register, exact; none in a reading that only tells of an error.
+    pub register: Option<Decimal>,
     /// Its unit, as written.
     pub unit: String,
     /// OBIS code of the register, as written.

@@ -15,10 +15,10 @@ use super::{Checked, Encoding, Format, Layer, Layers, Moment, Outcome, SignedRea
 const DEFAULT_ALGORITHM: &str = "ECDSA-secp256r1-SHA256";
 
 /// Readings in one record; real ones have at most a few dozen.
-const READINGS_MAX: usize = 10_000;
+const READINGS_MAX: usize = 2_000;
 
-/// Fields of a reading that carry over from the one before where they are left out.
-const INHERITED: [&str; 8] = ["TM", "TX", "RI", "RU", "RT", "EF", "ST", "CL"];
+/// Fields of a reading that carry over from the one before where they are left out (OCMF, readings).
+const INHERITED: [&str; 7] = ["TM", "TX", "RV", "RI", "RU", "EF", "ST"];
 
 /// The parts of a record.
 struct Parts<'a> {
@@ -51,8 +51,9 @@ pub fn check(text: &str, public_key: Option<&str>, key_encoding: Option<Encoding
         Err((code, detail)) => return Checked::malformed(Some(Format::Ocmf), code, detail),
     };
     let mut syntax = Layer::ok();
-    let version = field(&parts.payload, "FV").unwrap_or_default();
-    if !version.starts_with("0.") && !version.starts_with("1.") {
+    let version = field(&parts.payload, "FV");
+    if let Some(version) = version.filter(|version| !version.starts_with("0.") && !version.starts_with("1."))
+    {
         syntax.remark("unknown_version", format!("format version {version:?} is none of 0.x, 1.x"));
     }
     let (verdict, signature, key) = signature(&parts, public_key, key_encoding);
@@ -128,9 +129,13 @@ fn readings(payload: &Json) -> Result<Vec<Reading>, Malformed> {
                 .and_then(|at| carried[at].clone())
                 .unwrap_or_default()
         };
-        let register = field(row, "RV").unwrap_or_default();
-        let Some(register) = crate::normalise::decimal(&register) else {
-            return Err(("bad_register", format!("RV {register:?} is no decimal number")));
+        // A reading that only tells of an error, before any other, has none.
+        let register = match of("RV") {
+            text if text.is_empty() => None,
+            text => Some(
+                crate::normalise::decimal(&text)
+                    .ok_or_else(|| ("bad_register", format!("RV {text:?} is no decimal number")))?,
+            ),
         };
         let (time, clock) = match of("TM").trim().rsplit_once(' ') {
             Some((time, clock)) => (time.to_owned(), clock.to_owned()),
@@ -244,6 +249,9 @@ fn transaction(readings: &[Reading]) -> Layer {
         }
     }
     for (at, reading) in readings.iter().enumerate() {
+        if reading.transaction == "X" {
+            layer.object("exception", format!("reading {at}: not usable from here on"));
+        }
         if reading.status != "G" {
             layer.object("status_not_good", format!("reading {at}: ST {:?}", reading.status));
         }
@@ -256,16 +264,15 @@ fn transaction(readings: &[Reading]) -> Layer {
                 format!("reading {at}: TM {:?} {:?}", reading.reading.time, reading.clock),
             );
         }
-        if energy_factor(&reading.reading.unit).is_none() {
-            layer.object("no_energy_unit", format!("reading {at}: RU {:?}", reading.reading.unit));
+        if energy_wh(&reading.reading).is_none() {
+            layer.object("no_energy", format!("reading {at}: no register in Wh or kWh"));
         }
         let before = readings[..at].iter().rev().find(|other| other.reading.obis == reading.reading.obis);
         if let Some(before) = before {
-            if energy_wh(&reading.reading) < energy_wh(&before.reading) {
-                layer.object(
-                    "register_falls",
-                    format!("reading {at}: {} after {}", reading.reading.register, before.reading.register),
-                );
+            if let (Some(now), Some(then)) = (energy_wh(&reading.reading), energy_wh(&before.reading))
+                && now < then
+            {
+                layer.object("register_falls", format!("reading {at}: {now} Wh after {then} Wh"));
             }
             if let (Some(now), Some(then)) = (instant(&reading.reading.time), instant(&before.reading.time))
                 && now < then
@@ -293,7 +300,7 @@ fn energy_factor(unit: &str) -> Option<Decimal> {
 }
 
 fn energy_wh(reading: &SignedReading) -> Option<Decimal> {
-    reading.register.checked_mul(energy_factor(&reading.unit)?)
+    reading.register?.checked_mul(energy_factor(&reading.unit)?)
 }
 
 /// `2018-07-24T13:22:04,000+0200`.

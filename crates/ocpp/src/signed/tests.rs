@@ -126,13 +126,15 @@ fn readings_inherit_what_they_leave_out_and_stay_exact() {
     let told: Vec<_> = checked
         .readings
         .iter()
-        .map(|r| (r.moment, r.register.to_string(), r.unit.as_str(), r.obis.as_str()))
+        .map(|r| {
+            (r.moment, r.register.map(|register| register.to_string()), r.unit.as_str(), r.obis.as_str())
+        })
         .collect();
     assert_eq!(
         told,
         [
-            (Moment::Begin, "12.500".to_owned(), "kWh", "1-b:1.8.0"),
-            (Moment::End, "32.750".to_owned(), "kWh", "1-b:1.8.0")
+            (Moment::Begin, Some("12.500".to_owned()), "kWh", "1-b:1.8.0"),
+            (Moment::End, Some("32.750".to_owned()), "kWh", "1-b:1.8.0")
         ]
     );
     assert_eq!(checked.meter_serial.as_deref(), Some("SN-1"));
@@ -162,6 +164,7 @@ fn what_may_not_be_billed_says_why() {
     check(row("2026-03-01T09:00:00,000+0100 U", "E", "6", good), "clock_unknown");
     check(row("2026-03-01T09:00:00,000+0100 S", "E", "6", r#","ST":"M","EF":"""#), "status_not_good");
     check(row("2026-03-01T09:00:00,000+0100 S", "E", "6", r#","ST":"G","EF":"E""#), "error_flag");
+    check(row("2026-03-01T09:00:00,000+0100 S", "X", "6", good), "last_not_end exception");
     assert_eq!(of(&begin), (Outcome::NotChecked, "one_reading".to_owned()));
     let end_first = row("2026-03-01T09:00:00,000+0100 S", "E", "6.5", good);
     assert_eq!(of(&format!("{end_first},{end_first}")).1, "first_not_begin");
