@@ -82,7 +82,7 @@ function live(of) {
   const [count, unit] = seconds < 3600 ? [seconds / 60, "minute"] : seconds < 172_800 ? [seconds / 3600, "hour"] : [seconds / 86_400, "day"];
   const age = new Intl.RelativeTimeFormat(language === "zh" ? "zh-CN" : "en", { numeric: "auto" }).format(-Math.floor(count), unit);
   const status = words.statuses[of.status] ?? of.status;
-  return element("small", seconds > STALE_S ? "stale" : "live", [status, age].filter(Boolean).join(" · "));
+  return element("small", seconds > STALE_S ? "stale" : of.status === "Available" ? "live free" : "live", [status, age].filter(Boolean).join(" · "));
 }
 
 function line(feature) {
@@ -95,7 +95,7 @@ function line(feature) {
   badge.setAttribute("aria-hidden", "true");
   const what = element("span", "what");
   what.append(element("b", "", name(pile.station)), " ", element("span", "id", pile.pile_id), element("br"));
-  const power = `${pile.kind.toUpperCase()} ${pile.power_kw ?? ""} kW`;
+  const power = [pile.kind.toUpperCase(), pile.power_kw && `${pile.power_kw} kW`].filter(Boolean).join(" ");
   what.append(element("small", "", [words.states[state], power, name(pile.operator)].join(" · ")), element("br"));
   what.append(live(pile.live));
   anchor.append(badge, what);
@@ -104,6 +104,8 @@ function line(feature) {
 }
 
 // Verified first by tier, then by distance from the middle of the map.
+let order = "";
+
 function sortList(features, center) {
   const shorten = Math.cos((center.lat * Math.PI) / 180);
   const distance = (f) =>
@@ -112,7 +114,15 @@ function sortList(features, center) {
     .filter((f) => f.geometry)
     .map((f) => [TIERS.indexOf(f.properties.verification.state), distance(f), f])
     .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  list.replaceChildren(...ranked.slice(0, LIST_MAX).map((entry) => line(entry[2])));
+  const first = ranked.slice(0, LIST_MAX).map((entry) => entry[2]);
+  // Nothing is replaced under a reader's hand unless it says something new.
+  const now = JSON.stringify(first.map((f) => [f.id, f.properties.verification.state, f.properties.live.status, Math.floor(Date.now() / 60_000)]));
+  if (now === order) return;
+  order = now;
+  const held = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  list.replaceChildren(...first.map(line));
+  document.querySelector(".pager")?.setAttribute("hidden", "");
+  if (held) [...list.querySelectorAll("a")].find((a) => a.getAttribute("href") === held)?.focus();
 }
 
 function style() {
@@ -186,9 +196,9 @@ function address(map) {
 }
 
 function start() {
-  maplibregl.setWorkerUrl("/assets/vendor/maplibre-gl-csp-worker.js");
   let map;
   try {
+    maplibregl.setWorkerUrl("/assets/vendor/maplibre-gl-csp-worker.js");
     map = new maplibregl.Map({
       container: box, style: style(), center: [Number(box.dataset.lon), Number(box.dataset.lat)],
       zoom: Number(box.dataset.zoom), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
@@ -255,7 +265,7 @@ function start() {
 // Without WebGL: the sketch that the server draws, and the list.
 function sketch() {
   const picture = element("img");
-  picture.src = "/mini-map.svg";
+  picture.src = `/mini-map.svg?${new URLSearchParams({ state: box.dataset.state, operator: box.dataset.operator })}`;
   picture.alt = words.noWebgl;
   box.replaceChildren(picture);
   box.setAttribute("data-map-idle", "");

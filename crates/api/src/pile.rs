@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
-use veripile_pile::{Act, PileId};
+use veripile_pile::{Act, PileId, State};
 use veripile_store::PileRecord;
 
 use crate::problem::{Problem, html, missing_page};
@@ -17,6 +17,9 @@ const CHARGES: u32 = 30;
 
 /// Days of estimates in the chart.
 const ESTIMATES: u32 = 60;
+
+/// Acts on the page, the newest; a pile in trouble has a dozen.
+const ACTS_MAX: usize = 20;
 
 #[derive(Template)]
 #[template(path = "pile.html")]
@@ -32,6 +35,7 @@ struct PilePage<'a> {
     charges: Vec<ChargeLine>,
     total: i64,
     acts: Vec<(String, String, String)>,
+    acts_total: usize,
 }
 
 /// GET `/p/{pile}`.
@@ -64,7 +68,8 @@ pub(crate) async fn page(
             chart: chart::errors(&estimates, t.of("chart.label")),
             charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
             total: pile.charges,
-            acts: acts.iter().rev().map(|act| self::act(t, act)).collect(),
+            acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act)).collect(),
+            acts_total: acts.len(),
         },
     ))
 }
@@ -98,6 +103,11 @@ fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
     }
     if let Some(stopped) = standing.stopped_at {
         basis.push((t.of("basis.stopped"), view::day(stopped)));
+    }
+    if standing.stopped_at.is_none()
+        && let Some(seen) = pile.last_seen.filter(|_| pile.state(Timestamp::now()) == State::OutOfUse)
+    {
+        basis.push((t.of("basis.unseen"), view::day(seen)));
     }
     match &standing.certificate {
         Some(certificate) => {

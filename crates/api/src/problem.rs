@@ -4,12 +4,14 @@ use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 use serde::Serialize;
 use utoipa::ToSchema;
 use veripile_store::StoreError;
 
+use crate::Site;
 use crate::texts::Texts;
 
 /// What went wrong, in terms of what the client can change.
@@ -101,7 +103,8 @@ pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/html") {
         let t = Texts::of_request(&request);
-        return missing_page(t, false, request.path().to_owned());
+        let simulated = request.app_data::<Data<Site>>().is_some_and(|site| site.settings.simulated);
+        return missing_page(t, simulated, "/?".to_owned());
     }
     Problem::missing("there is nothing at this address; /openapi.json lists what there is").error_response()
 }

@@ -56,13 +56,20 @@ pub(crate) struct Line {
     pub(crate) operator: String,
     pub(crate) power: String,
     pub(crate) status: String,
-    pub(crate) stale: bool,
+    /// Style of the status: `stale`, `live free` or `live`.
+    pub(crate) live: &'static str,
 }
 
 /// Makes a line.
 pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
     let state = pile.state(now);
-    let (status, stale) = status(t, pile, now);
+    let (status, is_stale) = status(t, pile, now);
+    let is_free = pile.status.as_ref().is_some_and(|(word, _)| word == "Available");
+    let live = match (is_stale, is_free) {
+        (true, _) => "stale",
+        (false, true) => "live free",
+        (false, false) => "live",
+    };
     Line {
         id: pile.pile_id.to_string(),
         href: format!("/p/{}?lang={}", segment(pile.pile_id.as_str()), t.short()),
@@ -73,7 +80,7 @@ pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
         operator: operator(t, pile),
         power: power(t, pile),
         status,
-        stale,
+        live,
     }
 }
 
@@ -108,6 +115,15 @@ pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> (String, b
         }
         (None, Some(seen)) => (sentence::age(t, age_s(seen)), age_s(seen) > STALE_S),
         (None, None) => (t.of("status.never").to_owned(), true),
+    }
+}
+
+/// A probability in percent; none is ever shown as certain.
+fn probability(p: f64) -> String {
+    match p {
+        p if p > 0.999 => "> 99.9 %".to_owned(),
+        p if p < 0.001 => "< 0.1 %".to_owned(),
+        p => format!("{:.1} %", 100.0 * p),
     }
 }
 
@@ -206,8 +222,8 @@ pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
         expanded: estimate.standard_uncertainty.map(|u| format!("{:.2} %", 200.0 * u)),
         interval: interval
             .map(|(lower, upper)| format!("{} … {}", sentence::percent(lower), sentence::percent(upper))),
-        probability: estimate.probability_conform.map(|p| format!("{:.1} %", 100.0 * p)),
-        outside: estimate.probability_conform.map(|p| format!("{:.1} %", 100.0 * (1.0 - p))),
+        probability: estimate.probability_conform.map(probability),
+        outside: estimate.probability_conform.map(|p| probability(1.0 - p)),
         charges: estimate.charges,
         days: days.map_or_else(|| t.of("dash").to_owned(), |days| format!("{days:.0}")),
         limit: format!("±{:.1} %", 100.0 * estimate.limit),

@@ -37,6 +37,8 @@ pub struct AssessMetrics {
     piles: IntGaugeVec,
     components: IntGaugeVec,
     last_success: Gauge,
+    contradictory_anchors: IntGauge,
+    converged: IntGauge,
 }
 
 impl AssessMetrics {
@@ -66,7 +68,14 @@ impl AssessMetrics {
                 "veripile_assess_last_success_timestamp_seconds",
                 "When the last assessment was written.",
             )?,
+            contradictory_anchors: IntGauge::new(
+                "veripile_assess_contradictory_anchors",
+                "On-site results that contradict everything else known of their piles.",
+            )?,
+            converged: IntGauge::new("veripile_assess_converged", "Whether the last fit settled: 1 or 0.")?,
         };
+        registry.register(Box::new(metrics.contradictory_anchors.clone()))?;
+        registry.register(Box::new(metrics.converged.clone()))?;
         for outcome in ["written", "failed"] {
             metrics.runs.with_label_values(&[outcome]);
         }
@@ -246,6 +255,8 @@ fn fingerprint(
 fn show(metrics: &AssessMetrics, assessment: &Assessment) {
     let facts = &assessment.facts;
     metrics.charges.set(facts.charges as i64);
+    metrics.contradictory_anchors.set(facts.contradictory_anchors.len() as i64);
+    metrics.converged.set(i64::from(facts.converged));
     for verdict in VERDICTS {
         let count = assessment.estimates.iter().filter(|(_, estimate)| estimate.verdict == verdict).count();
         metrics.piles.with_label_values(&[verdict.word()]).set(count as i64);
@@ -253,6 +264,15 @@ fn show(metrics: &AssessMetrics, assessment: &Assessment) {
     let ungrounded = facts.components - facts.grounded_components;
     metrics.components.with_label_values(&["true"]).set(facts.grounded_components as i64);
     metrics.components.with_label_values(&["false"]).set(ungrounded as i64);
+    for anchor in &facts.contradictory_anchors {
+        tracing::warn!(
+            pile.id = %anchor.pile_id, at = %anchor.at, normalised_error = anchor.normalised_error, is_used = anchor.is_used,
+            "an on-site result contradicts everything else known of its pile: look into it"
+        );
+    }
+    if !facts.converged {
+        tracing::warn!(rounds = facts.rounds, "the fit did not settle; its last round stands");
+    }
     tracing::info!(
         charges = facts.charges,
         anchors = facts.anchors,

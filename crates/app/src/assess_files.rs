@@ -41,7 +41,7 @@ pub(crate) struct AssessArgs {
     /// On-site results that give the estimates their level; without them only differences can be told
     #[arg(long, value_name = "FILE")]
     pub(crate) anchors: Option<PathBuf>,
-    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of both]
+    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of both, but not after now]
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
     /// Folder for estimates.csv, vehicles.csv, rejected.csv and run.json
@@ -56,6 +56,8 @@ pub(crate) struct ExitSummary {
     pub(crate) piles: [usize; 4],
     /// Charges compared, set aside and rejected.
     pub(crate) charges: [u64; 3],
+    /// What people should know before they use the numbers.
+    pub(crate) remarks: Vec<String>,
     /// Where the results are.
     pub(crate) folder: PathBuf,
 }
@@ -74,12 +76,16 @@ impl fmt::Display for ExitSummary {
         let [compared, set_aside, rejected] = self.charges;
         writeln!(
             f,
-            "充电桩 piles: 合格 conform {conform} · 超差 nonconform {nonconform} · 待定 undecided {undecided} · 不可比 not comparable {not_comparable}"
+            "充电桩 piles: 限内 conform {conform} · 限外 nonconform {nonconform} · 待定 undecided {undecided} · 不可比 not comparable {not_comparable}"
         )?;
         writeln!(
             f,
             "充电 charges: 参与比对 compared {compared} · 未参与 set aside {set_aside} · 拒收 rejected {rejected}"
         )?;
+        for remark in &self.remarks {
+            writeln!(f, "注意 note: {remark}")?;
+        }
+        writeln!(f, "远程证据，不是检定 / remote evidence, not a verification")?;
         write!(f, "结果 results: {}", self.folder.display())
     }
 }
@@ -102,11 +108,12 @@ struct Prepared {
 
 /// Assesses. Errors name file, line and column and the next step, and leave no result.
 pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
-    let folder = Folder::prepare(&args.out)?;
+    let inputs = [Some(&args.charges), args.piles.as_ref(), args.anchors.as_ref()];
+    let folder = Folder::prepare(&args.out, inputs.into_iter().flatten())?;
     let started = Instant::now();
     let inputs = read(args, &folder)?;
     let read_in = started.elapsed();
-    let prepared = prepare(args.as_of, &inputs);
+    let prepared = prepare(args.as_of.unwrap_or_else(|| latest(&inputs, Timestamp::now())), &inputs);
     let spinner = ProgressBar::new_spinner().with_message("比对 comparing");
     spinner.enable_steady_tick(Duration::from_millis(100));
     let settings = Settings::default();
@@ -157,9 +164,8 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
 }
 
 /// Puts the evidence in an order of its own: piles, vehicles and models by name, charges by vehicle, pile and time.
-fn prepare(as_of: Option<Timestamp>, inputs: &Inputs) -> Prepared {
+fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     let charges = &inputs.charges;
-    let as_of = as_of.unwrap_or_else(|| latest(inputs));
     let piles = piles(inputs);
     let pile_at: BTreeMap<&PileId, usize> =
         piles.iter().enumerate().map(|(at, pile)| (&pile.pile_id, at)).collect();
@@ -209,10 +215,13 @@ fn prepare(as_of: Option<Timestamp>, inputs: &Inputs) -> Prepared {
     Prepared { evidence, vehicles, set_aside, later_anchors }
 }
 
-/// The latest charge or anchor; nothing depends on it where there is neither.
-fn latest(inputs: &Inputs) -> Timestamp {
-    let charges = inputs.charges.rows.iter().map(|row| row.ended_at);
-    charges.chain(inputs.anchors.iter().map(|anchor| anchor.at)).max().unwrap_or_default()
+/// The latest comparable charge or anchor that is not of the future: one slip of the pen in a year must not age every anchor.
+/// Nothing depends on it where there is neither.
+fn latest(inputs: &Inputs, now: Timestamp) -> Timestamp {
+    let rows = inputs.charges.rows.iter();
+    let comparable = rows.filter(|row| row.energy_vehicle_kwh.is_some() && row.vehicle.is_some());
+    let anchors = inputs.anchors.iter().map(|anchor| anchor.at);
+    comparable.map(|row| row.ended_at).chain(anchors).filter(|at| *at <= now).max().unwrap_or_default()
 }
 
 /// Every pile of the piles file, and every other that a charge or an anchor names, by name.
@@ -379,6 +388,19 @@ fn count_verdicts(assessment: &Assessment) -> [usize; 4] {
     })
 }
 
+fn remarks(assessment: &Assessment) -> Vec<String> {
+    let facts = &assessment.facts;
+    let anchors = facts.contradictory_anchors.iter().map(|anchor| {
+        let used = if anchor.is_used { "used all the same" } else { "left out" };
+        format!(
+            "the on-site result of {} of {} contradicts everything else (E_n {:.1}); {used}",
+            anchor.pile_id, anchor.at, anchor.normalised_error
+        )
+    });
+    let settled = (!facts.converged).then(|| format!("the fit did not settle in {} rounds", facts.rounds));
+    anchors.chain(settled).collect()
+}
+
 fn summary(args: &AssessArgs, inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> ExitSummary {
     ExitSummary {
         piles: count_verdicts(assessment),
@@ -387,6 +409,7 @@ fn summary(args: &AssessArgs, inputs: &Inputs, prepared: &Prepared, assessment: 
             set_aside(prepared, assessment).values().sum(),
             inputs.charges.rejected.values().sum(),
         ],
+        remarks: remarks(assessment),
         folder: args.out.clone(),
     }
 }

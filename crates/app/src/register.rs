@@ -40,7 +40,7 @@ pub struct RegisterArgs {
     anchors: Option<PathBuf>,
 }
 
-/// Registers what the files say; a file with a bad row registers nothing.
+/// Registers what the files say; with a bad row in any of them, nothing.
 pub async fn run(args: &RegisterArgs) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let operators = read(args.operators.as_ref(), &["operator_id", "name_zh", "name_en"], operator)?;
@@ -58,10 +58,13 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     }
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
+    let mut known: HashMap<PileId, Pile> =
+        store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
+    known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
+    certify_within_limits(&anchors, &known)?;
     store.register_operators(&operators).await?;
     store.register_stations(&stations).await.context("stations: is every operator registered?")?;
     store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
-    certify_within_limits(&anchors, &store.all_piles().await?)?;
     store.record_acts(&anchors).await.context("anchors")?;
     say(&format!(
         "registered {} operators, {} stations, {} piles, {} on-site results",
@@ -128,8 +131,7 @@ fn station(row: &Row<'_>) -> Result<Station> {
 }
 
 /// No certificate for a pile that was found beyond its maximum permissible error.
-fn certify_within_limits(anchors: &[(PileId, Act)], piles: &[(i64, Pile)]) -> Result<()> {
-    let piles: HashMap<&PileId, &Pile> = piles.iter().map(|(_, pile)| (&pile.pile_id, pile)).collect();
+fn certify_within_limits(anchors: &[(PileId, Act)], piles: &HashMap<PileId, Pile>) -> Result<()> {
     for (pile_id, act) in anchors {
         let Some(pile) = piles.get(pile_id) else {
             bail!("anchors: pile {pile_id} is not registered; register it first (--piles)");
@@ -179,7 +181,13 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
         }
         Ok(value)
     };
-    let valid_until = parse_some(row, "valid_until")?;
+    if verified_at > Timestamp::now() {
+        bail!("column verified_at: {verified_at} has not come yet");
+    }
+    let valid_until: Option<Timestamp> = parse_some(row, "valid_until")?;
+    if valid_until.is_some_and(|until| until <= verified_at) {
+        bail!("column valid_until: it must be later than verified_at");
+    }
     let text = |column: &str, default: String| row.text(column).map_or(default, str::to_owned);
     let act = Act {
         kind: if valid_until.is_some() { ActKind::Certificate } else { ActKind::Measured },

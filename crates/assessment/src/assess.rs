@@ -3,24 +3,20 @@
 //! Limits come from the rule set of the pile's kind, decisions from `metrology::decision`. A pile whose set of comparisons
 //! has no anchor, or that has none at all, is not comparable: no absolute verdict is ever given there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use thiserror::Error;
-use veripile_metrology::comparison::{self, Comparison, ComparisonError, Fit, Network, Settings};
+use veripile_metrology::comparison::{
+    self, Comparison, ComparisonError, Fit, InstrumentEstimate, Network, Settings,
+};
 use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict};
 
+use crate::anchors::{self, ContradictoryAnchor, agree, newest};
 use crate::evidence::{Anchor, Evidence, PileFact, Screened, compare};
-
-/// Drift of a pile's error since its anchor was measured: 0.1 % in a year, as a random walk (fractions² per day).
-///
-/// Energy meters of class 1 are permitted a fraction of their class between verifications (three years); a tenth of a percent
-/// a year is on the safe side for the metering and keeps an old anchor from outweighing fresh ones.
-const ANCHOR_DRIFT_PER_DAY: f64 = 0.001 * 0.001 / 365.25;
 
 /// Comparisons from which a verdict is given; with fewer the pile is undecided, whatever the numbers.
 ///
@@ -85,17 +81,6 @@ pub struct RunFacts {
     pub contradictory_anchors: Vec<ContradictoryAnchor>,
 }
 
-/// An anchor that does not fit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ContradictoryAnchor {
-    /// The pile.
-    pub pile_id: PileId,
-    /// When it was measured.
-    pub at: Timestamp,
-    /// E_n of the anchor against the estimate without it.
-    pub normalised_error: f64,
-}
-
 /// Why there is no assessment.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AssessmentError {
@@ -115,23 +100,41 @@ pub enum AssessmentError {
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let (network, screened) = network(evidence);
+    let Given { mut network, screened, mut anchors, places } = given(evidence);
     let fit = comparison::fit(&network, settings)?;
+    let (fit, mut contradictory) = agree(evidence, &mut network, &mut anchors, fit, settings)?;
+    contradictory.extend(anchors::contradictory(evidence, &anchors, &fit));
+    contradictory.sort_by_key(|(pile, _)| *pile);
+    let doubted: BTreeSet<usize> = contradictory.iter().map(|(pile, _)| *pile).collect();
     let periods = periods(evidence, &screened);
+    let components = fit.instruments.iter().map(|i| i.component);
+    let components = components.chain(fit.travellers.iter().flatten().map(|t| t.component));
+    let mut next_component = components.max().map_or(0, |last| last + 1);
     let estimates = evidence
         .piles
         .iter()
         .zip(limits)
         .enumerate()
         .map(|(index, (pile, (limit, rule)))| {
-            let estimate = estimate(evidence.as_of, &fit, index, periods[index], limit, rule);
+            let found = match places[index] {
+                Some(at) => fit.instruments[at],
+                None => {
+                    next_component += 1;
+                    alone(next_component - 1)
+                }
+            };
+            let mut estimate = estimate(evidence.as_of, &found, periods[index], limit, rule);
+            // Its charges say one thing, its on-site result another: whatever it is, it is not known to conform.
+            if estimate.verdict == RemoteVerdict::Conform && doubted.contains(&index) {
+                estimate.verdict = RemoteVerdict::Undecided;
+            }
             (pile.pile_id.clone(), estimate)
         })
         .collect();
     Ok(Assessment {
         estimates,
         vehicles: vehicles(&fit),
-        facts: facts(evidence, &network, &fit, &screened),
+        facts: facts(&network, &fit, &screened, contradictory.into_iter().map(|(_, named)| named).collect()),
         screened,
     })
 }
@@ -153,10 +156,31 @@ fn limits(piles: &[PileFact]) -> Result<Vec<(f64, String)>, AssessmentError> {
         .collect()
 }
 
-fn network(evidence: &Evidence) -> (Network, Vec<(usize, Screened)>) {
+/// What goes into the comparison.
+struct Given<'a> {
+    network: Network,
+    /// Charges that do not, and why.
+    screened: Vec<(usize, Screened)>,
+    /// In the order in which they stand in the network.
+    anchors: Vec<&'a Anchor>,
+    /// Which instrument of the network a pile is; none for one of which nothing is known: it would only make the matrix larger.
+    places: Vec<Option<usize>>,
+}
+
+/// A pile of which nothing is known, in a set of its own.
+fn alone(component: usize) -> InstrumentEstimate {
+    InstrumentEstimate { component, grounded: false, comparisons: 0, error: None }
+}
+
+fn given(evidence: &Evidence) -> Given<'_> {
     let mut screened = Vec::new();
+    let (used, changed) = newest(evidence);
     let mut comparisons = Vec::with_capacity(evidence.charges.len());
     for (index, charge) in evidence.charges.iter().enumerate() {
+        if changed.get(&charge.pile).is_some_and(|at| charge.ended_at < *at) {
+            screened.push((index, Screened::BeforeChange));
+            continue;
+        }
         match compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) {
             Ok((log_ratio, size)) => comparisons.push(Comparison {
                 instrument: charge.pile,
@@ -169,50 +193,36 @@ fn network(evidence: &Evidence) -> (Network, Vec<(usize, Screened)>) {
         }
     }
     centre(&mut comparisons, evidence.covariates.len());
-    let anchors = usable_anchors(evidence).map(|(_, anchor)| anchor).collect();
+    let (given, mut anchors): (Vec<_>, Vec<comparison::Anchor>) = used.into_iter().unzip();
+    let instruments = comparisons.iter().map(|c| c.instrument).chain(anchors.iter().map(|a| a.instrument));
+    let (places, instruments) = numbered(instruments, evidence.piles.len());
+    let models = comparisons.iter().filter_map(|c| evidence.vehicle_models[c.traveller]);
+    let (model_places, models) = numbered(models, evidence.models);
+    for comparison in &mut comparisons {
+        comparison.instrument = places[comparison.instrument].unwrap_or(0);
+    }
+    for anchor in &mut anchors {
+        anchor.instrument = places[anchor.instrument].unwrap_or(0);
+    }
     let network = Network {
-        instruments: evidence.piles.len(),
-        traveller_models: evidence.vehicle_models.clone(),
-        models: evidence.models,
+        instruments,
+        traveller_models: evidence.vehicle_models.iter().map(|model| model_places[(*model)?]).collect(),
+        models,
         covariates: evidence.covariates.len(),
         comparisons,
         anchors,
     };
-    (network, screened)
+    Given { network, screened, anchors: given, places }
 }
 
-/// Anchors that count, beside what the evidence says of them.
-fn usable_anchors(evidence: &Evidence) -> impl Iterator<Item = (&Anchor, comparison::Anchor)> {
-    evidence.anchors.iter().filter_map(|given| anchor(given, evidence.as_of).map(|used| (given, used)))
-}
-
-fn contradictory_anchors(evidence: &Evidence, fit: &Fit) -> Vec<ContradictoryAnchor> {
-    let used: Vec<&Anchor> = usable_anchors(evidence).map(|(given, _)| given).collect();
-    let contradictory = fit.diagnostics.anchors.iter().filter(|check| check.normalised_error.abs() > 1.0);
-    contradictory
-        .map(|check| ContradictoryAnchor {
-            pile_id: evidence.piles[used[check.anchor].pile].pile_id.clone(),
-            at: used[check.anchor].at,
-            normalised_error: check.normalised_error,
-        })
-        .collect()
-}
-
-/// An anchor as it counts at a moment; none for one measured later, or whose numbers cannot be.
-///
-/// The comparison speaks in logarithms of ratios; errors of indication are relative (§1.2), so `ln(1 + e)` goes in and
-/// `exp(…) − 1` comes out. At 4 % the two differ by 0.08 %, as much as a good estimate's uncertainty.
-fn anchor(anchor: &Anchor, as_of: Timestamp) -> Option<comparison::Anchor> {
-    let days = as_of.duration_since(anchor.at).as_secs_f64() / 86_400.0;
-    let percent = |decimal: rust_decimal::Decimal| decimal.to_f64().map(|percent| percent / 100.0);
-    let u = percent(anchor.expanded_uncertainty_percent)? / anchor.coverage_factor.to_f64()?;
-    let variance = u * u + ANCHOR_DRIFT_PER_DAY * days;
-    let usable = 0.0 <= days && 0.0 < u && u.is_finite();
-    usable.then_some(comparison::Anchor {
-        instrument: anchor.pile,
-        error: libm::log1p(percent(anchor.error_percent)?),
-        standard_uncertainty: variance.sqrt(),
-    })
+/// Numbers those of `0..count` that occur, in their order; and how many do.
+fn numbered(occurring: impl Iterator<Item = usize>, count: usize) -> (Vec<Option<usize>>, usize) {
+    let occurring: BTreeSet<usize> = occurring.collect();
+    let mut places = vec![None; count];
+    for (place, index) in occurring.iter().enumerate() {
+        places[*index] = Some(place);
+    }
+    (places, occurring.len())
 }
 
 /// Centres and scales covariates to mean 0 and deviation 1; unknown values become the mean.
@@ -246,13 +256,11 @@ fn periods(evidence: &Evidence, screened: &[(usize, Screened)]) -> Vec<Option<(T
 
 fn estimate(
     as_of: Timestamp,
-    fit: &Fit,
-    index: usize,
+    found: &InstrumentEstimate,
     period: Option<(Timestamp, Timestamp)>,
     limit: f64,
     rule_set: String,
 ) -> Estimate {
-    let found = &fit.instruments[index];
     let relative = found.error.map(|(log, u)| (libm::expm1(log), u * libm::exp(log)));
     // An anchor alone is a fact about its day, not an estimate from afar.
     let absolute = relative.filter(|_| found.grounded && found.comparisons > 0);
@@ -300,7 +308,12 @@ fn vehicles(fit: &Fit) -> Vec<Option<VehicleEstimate>> {
         .collect()
 }
 
-fn facts(evidence: &Evidence, network: &Network, fit: &Fit, screened: &[(usize, Screened)]) -> RunFacts {
+fn facts(
+    network: &Network,
+    fit: &Fit,
+    screened: &[(usize, Screened)],
+    contradictory_anchors: Vec<ContradictoryAnchor>,
+) -> RunFacts {
     let mut reasons = BTreeMap::new();
     for (_, reason) in screened {
         *reasons.entry(reason.code()).or_insert(0) += 1;
@@ -319,7 +332,7 @@ fn facts(evidence: &Evidence, network: &Network, fit: &Fit, screened: &[(usize, 
         noise_kwh: fit.diagnostics.noise_size,
         vehicle_sd_percent: 100.0 * fit.diagnostics.traveller_sd,
         efficiency: fit.diagnostics.efficiency,
-        contradictory_anchors: contradictory_anchors(evidence, fit),
+        contradictory_anchors,
     }
 }
 
@@ -327,6 +340,7 @@ fn facts(evidence: &Evidence, network: &Network, fit: &Fit, screened: &[(usize, 
 mod tests {
     use super::*;
     use crate::evidence::ComparableCharge;
+    use rand::{RngExt, SeedableRng};
     use rust_decimal::Decimal;
     use veripile_pile::AccuracyClass;
 
@@ -422,6 +436,107 @@ mod tests {
         assert_eq!(named, ["A", "B"], "of two that disagree neither is the right one by itself");
         let clean = assess(&self::evidence(true), &Settings::default()).expect("assessable").facts;
         assert!(clean.contradictory_anchors.is_empty());
+    }
+
+    /// Twelve piles whose true errors are 0, but for pile 0 of +4 %, seen by 40 vehicles; each of `anchored` measured once.
+    fn world(anchored: &[(usize, i64, &str)]) -> Assessment {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+        let mut noise = |sd: f64| sd * (0..12).map(|_| rng.random_range(-0.5..0.5)).sum::<f64>();
+        let biases: Vec<f64> = (0..40).map(|_| noise(0.015)).collect();
+        let charges = (0..2400)
+            .map(|n| {
+                let (pile, vehicle) = (n % 12, n / 12 % 40);
+                let error = if pile == 0 { 0.04 } else { 0.0 };
+                ComparableCharge {
+                    pile,
+                    vehicle,
+                    ended_at: at(n as i64 % 30),
+                    energy_pile_kwh: Decimal::from(20),
+                    energy_vehicle_kwh: Decimal::try_from(
+                        20.0 / (1.0 + error) * (1.0 + biases[vehicle] + noise(0.01)),
+                    )
+                    .expect("finite"),
+                    covariates: Vec::new(),
+                }
+            })
+            .collect();
+        let anchors = anchored.iter().map(|(pile, day, error)| Anchor {
+            pile: *pile,
+            at: at(*day),
+            error_percent: error.parse().expect("literal"),
+            expanded_uncertainty_percent: Decimal::new(15, 2),
+            coverage_factor: Decimal::TWO,
+        });
+        let piles = (0..12).map(|n| PileFact {
+            pile_id: PileId::parse(&format!("P{n}")).expect("an identifier"),
+            kind: Some(PileKind::Dc),
+            class: AccuracyClass(Decimal::ONE),
+        });
+        let evidence = Evidence {
+            as_of: at(40),
+            piles: piles.collect(),
+            vehicle_models: vec![None; 40],
+            models: 0,
+            covariates: Vec::new(),
+            charges,
+            anchors: anchors.collect(),
+        };
+        assess(&evidence, &Settings::default()).expect("assessable")
+    }
+
+    #[test]
+    fn one_wrong_on_site_result_among_ten_costs_no_honest_pile_its_name() {
+        let anchored: Vec<_> = (0..10).map(|pile| (pile, 0, "0")).collect();
+        let assessment = world(&anchored);
+        let verdicts = verdicts(&assessment);
+        assert_eq!(
+            verdicts[0],
+            RemoteVerdict::Nonconform,
+            "its charges say so, and nine others give the level"
+        );
+        assert_eq!(verdicts[1..], [RemoteVerdict::Conform; 11]);
+        let named = &assessment.facts.contradictory_anchors;
+        assert!(named.iter().any(|anchor| anchor.pile_id.as_str() == "P0" && !anchor.is_used));
+        for (_, estimate) in &assessment.estimates[1..] {
+            assert!(estimate.error.expect("compared").abs() < 0.004);
+        }
+    }
+
+    #[test]
+    fn a_single_on_site_result_that_its_own_pile_contradicts_gives_no_level() {
+        let assessment = world(&[(0, 0, "0")]);
+        assert_eq!(verdicts(&assessment), [RemoteVerdict::NotComparable; 12]);
+        assert!(!assessment.facts.contradictory_anchors[0].is_used);
+    }
+
+    #[test]
+    fn after_a_repair_the_newest_result_counts_and_the_charges_before_it_do_not() {
+        let mut anchored: Vec<_> = (1..6).map(|pile| (pile, 0, "0")).collect();
+        anchored.extend([(0, 0, "4"), (0, 20, "0")]);
+        let assessment = world(&anchored);
+        // Twenty of thirty days are before; the charges after still show +4 %, so the new result is in doubt too.
+        let named: Vec<_> =
+            assessment.facts.contradictory_anchors.iter().map(|a| (a.pile_id.as_str(), a.at)).collect();
+        assert_eq!((assessment.facts.anchors, named), (5, vec![("P0", at(20))]));
+        assert!(assessment.facts.screened["before_change"] > 100);
+        assert!(assessment.estimates[0].1.charges < 80);
+        assert_eq!(verdicts(&assessment)[1..], [RemoteVerdict::Conform; 11]);
+    }
+
+    #[test]
+    fn piles_without_charges_cost_nothing() {
+        let mut evidence = evidence(true);
+        evidence.piles.extend(
+            (0..30_000)
+                .map(|n| PileFact {
+                    pile_id: PileId::parse(&format!("EMPTY-{n}")).expect("an identifier"),
+                    ..evidence.piles[0].clone()
+                })
+                .collect::<Vec<_>>(),
+        );
+        let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+        assert_eq!(assessment.estimates.len(), 30_003);
+        assert_eq!(assessment.estimates[30_002].1.verdict, RemoteVerdict::NotComparable);
     }
 
     #[test]

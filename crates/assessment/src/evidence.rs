@@ -89,6 +89,8 @@ pub enum Screened {
     Implausible,
     /// The two energies differ by a factor of two or more.
     Incomparable,
+    /// It took place before the pile became another: an on-site result since differs from the one before.
+    BeforeChange,
 }
 
 impl Screened {
@@ -99,6 +101,7 @@ impl Screened {
             Self::TooSmall => "energy_too_small",
             Self::Implausible => "energy_implausible",
             Self::Incomparable => "energies_incomparable",
+            Self::BeforeChange => "before_change",
         }
     }
 }

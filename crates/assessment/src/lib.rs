@@ -2,6 +2,7 @@
 //!
 //! Called by `app` for the running platform and for files alike. Pure: the moment is an argument, nothing is read or drawn.
 
+pub mod anchors;
 pub mod assess;
 pub mod evidence;
 

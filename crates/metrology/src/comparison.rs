@@ -88,6 +88,9 @@ pub struct Network {
     pub anchors: Vec<Anchor>,
 }
 
+/// Unknowns of the dense solution: three square matrices of this size take 0.9 GB, and their cost grows with the cube.
+pub const UNKNOWNS_MAX: usize = 6_000;
+
 /// An anchor weaker than this gives no level: against the prior of the common bias (σ_c = 1 %) the level would come from the
 /// prior, not from a measurement. Half of σ_c leaves the prior a fifth of the say.
 pub const GROUNDING_U_MAX: f64 = 0.005;
@@ -193,6 +196,11 @@ pub enum ComparisonError {
     /// An index is out of range, or a number is not finite or not positive where it must be.
     #[error("comparison {0} is malformed")]
     Malformed(usize),
+    /// More unknowns than the dense solution is made for.
+    #[error(
+        "{0} unknowns (instruments, models, covariates) are more than the dense solution takes ({UNKNOWNS_MAX}); split the network"
+    )]
+    TooLarge(usize),
     /// The normal equations cannot be factorised.
     #[error("the normal equations are singular: the network is degenerate")]
     Singular,
@@ -290,6 +298,10 @@ fn sorted(network: &Network) -> Network {
 }
 
 fn check(network: &Network) -> Result<(), ComparisonError> {
+    let unknowns = network.instruments + network.models + network.covariates + 1;
+    if unknowns > UNKNOWNS_MAX {
+        return Err(ComparisonError::TooLarge(unknowns));
+    }
     let travellers = network.traveller_models.len();
     for (index, comparison) in network.comparisons.iter().enumerate() {
         let fits = comparison.instrument < network.instruments

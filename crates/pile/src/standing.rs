@@ -169,12 +169,8 @@ impl Standing {
             return State::OutOfUse;
         }
         match &self.certificate {
-            Some(certificate) if now <= certificate.valid_until => {
-                if self.is_monitored(now) {
-                    State::VerifiedMonitored
-                } else {
-                    State::Verified
-                }
+            Some(certificate) if certificate.at <= now && now <= certificate.valid_until => {
+                if self.is_monitored(now) { State::VerifiedMonitored } else { State::Verified }
             }
             _ => State::Due,
         }
@@ -239,6 +235,7 @@ mod tests {
         let standing = Standing::judge(&[act(ActKind::Certificate, 0, "a")], None);
         assert_eq!(standing.state(day(1000), Some(day(1000))), State::Verified);
         assert_eq!(standing.state(day(1001), Some(day(1001))), State::Due);
+        assert_eq!(standing.state(day(-1), Some(day(-1))), State::Due, "and not before its first");
     }
 
     #[test]

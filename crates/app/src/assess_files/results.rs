@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// The files, in the order in which they appear.
 const FILES: [&str; 4] = ["rejected.csv", "vehicles.csv", "run.json", "estimates.csv"];
@@ -21,10 +21,18 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder and removes an earlier run's files from it.
-    pub(super) fn prepare(path: &Path) -> Result<Self> {
+    /// Makes the folder and removes an earlier run's files from it; refuses one whose files are among the inputs.
+    pub(super) fn prepare<'a>(path: &Path, inputs: impl Iterator<Item = &'a PathBuf>) -> Result<Self> {
         let name = || format!("{}: cannot be written to; choose another --out", path.display());
         fs::create_dir_all(path).with_context(name)?;
+        let folder = path.canonicalize().with_context(name)?;
+        for input in inputs {
+            if let Ok(real) = input.canonicalize()
+                && FILES.iter().any(|file| real == folder.join(file))
+            {
+                bail!("{}: the results would overwrite it; choose another --out", input.display());
+            }
+        }
         for file in FILES {
             remove(&path.join(file)).with_context(name)?;
         }
