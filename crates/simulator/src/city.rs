@@ -235,9 +235,9 @@ impl City {
         let mut order: Vec<usize> = (0..self.piles.len()).collect();
         order.shuffle(&mut rng);
         order.retain(|index| !self.piles[*index].out_of_use);
+        let anchors = self.draw_anchors(&order);
         let (bad, good): (Vec<usize>, Vec<usize>) =
             order.into_iter().partition(|index| self.piles[*index].is_bad());
-        let anchors = self.draw_anchors(&good);
         let mut acts = Vec::new();
         for index in good.iter().chain(&bad) {
             let is_anchor = anchors.contains(index);
@@ -271,17 +271,17 @@ impl City {
         self.piles[index].pile.pile_id.clone()
     }
 
-    /// Ten good piles, two an operator where there are as many well-visited ones.
-    fn draw_anchors(&self, good: &[usize]) -> Vec<usize> {
+    /// Ten piles drawn blindly, two an operator where there are as many well-visited ones.
+    fn draw_anchors(&self, order: &[usize]) -> Vec<usize> {
         let mut anchors: Vec<usize> = Vec::new();
         for operator in &self.operators {
-            let of_operator = good.iter().copied().filter(|index| {
+            let of_operator = order.iter().copied().filter(|index| {
                 let pile = &self.piles[*index];
                 pile.pile.operator_id.as_ref() == Some(&operator.operator_id) && pile.charges_per_month > 60.0
             });
             anchors.extend(of_operator.take(ANCHORS / self.operators.len()));
         }
-        let rest: Vec<usize> = good.iter().copied().filter(|index| !anchors.contains(index)).collect();
+        let rest: Vec<usize> = order.iter().copied().filter(|index| !anchors.contains(index)).collect();
         anchors.extend(rest.into_iter().take(ANCHORS - anchors.len()));
         anchors
     }
@@ -294,11 +294,14 @@ impl City {
             coverage_factor: Decimal::TWO,
         });
         let number = format!("模拟检字第{:05}号", index + 1);
-        Act {
-            valid_until: Some(at + days(1095)),
-            result,
-            ..act(ActKind::Certificate, &number, "赵测", at, None)
-        }
+        // Whoever measures a pile that was drawn may find it beyond its limit (percent, as its class says): no certificate then.
+        let within =
+            Decimal::try_from(measured.abs()).is_ok_and(|error| error <= self.piles[index].pile.class.0);
+        let (kind, valid_until) = match (is_anchor, within) {
+            (true, false) => (ActKind::Measured, None),
+            _ => (ActKind::Certificate, Some(at + days(1095))),
+        };
+        Act { valid_until, result, ..act(kind, &number, "赵测", at, None) }
     }
 }
 

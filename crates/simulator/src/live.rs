@@ -83,8 +83,9 @@ async fn charge(life: &mut Life, mut told: Told) -> Result<(), SimulatorError> {
     let lasts = told.end.map_or(SignedDuration::from_mins(30), |end| end.duration_since(told.start));
     let (energy_wh, has_end) = (told.energy_wh.unwrap_or(0), told.end.is_some());
     told.start = now;
+    let connector = told.connector;
     let mut running: Running = life.speaker.start(told).await?;
-    life.speaker.status(1, true).await?;
+    life.speaker.status(connector, true).await?;
     let end = now + lasts;
     while Timestamp::now() < end && !life.speaker.link.is_stopping() {
         life.speaker.link.idle(Instant::now() + SAMPLE_EVERY).await;
@@ -102,7 +103,7 @@ async fn charge(life: &mut Life, mut told: Told) -> Result<(), SimulatorError> {
         running.end_at(Timestamp::now());
         life.speaker.stop(running).await?;
     }
-    life.speaker.status(1, false).await?;
+    life.speaker.status(connector, false).await?;
     Progress::count(&life.speaker.link.progress().done);
     Ok(())
 }
