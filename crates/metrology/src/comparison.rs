@@ -32,8 +32,8 @@ pub const NU: f64 = 4.0;
 /// Rounds of reweighting at most; eight to twelve are usual.
 const ROUNDS_MAX: usize = 15;
 
-/// Rounds stop when no estimate moves by more than this (fraction; 10⁻⁷ is 0.00001 %).
-const TOLERANCE: f64 = 1e-7;
+/// Rounds stop when no estimate moves by more than this share of its standard uncertainty: beyond it, more rounds say nothing.
+const TOLERANCE: f64 = 0.01;
 
 /// Leverage is capped here: a residual of a point that determines its own fit says nothing.
 const LEVERAGE_MAX: f64 = 0.95;
@@ -232,7 +232,7 @@ pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonErro
         let solution = equations.solve().ok_or(ComparisonError::Singular)?;
         let residuals = equations.residuals(network, &solution);
         scale = Scale::fit(network, &residuals, scale, rounds - 1);
-        traveller_sd = equations.traveller_sd(&solution, settings, traveller_sd);
+        traveller_sd = equations.traveller_sd(network, &solution, settings, traveller_sd);
         let standardised: Vec<f64> = network
             .comparisons
             .iter()
@@ -243,12 +243,13 @@ pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonErro
             *robust = (NU + 1.0) / (NU + z * z);
         }
         efficiency = scale::efficiency(&standardised);
-        converged = last.as_ref().is_some_and(|last| {
-            last.iter().zip(&solution.estimates).all(|(before, now)| (before - now).abs() < TOLERANCE)
-        });
         robust_variances = (0..network.instruments)
             .map(|instrument| solution.covariance.get(instrument, instrument))
-            .collect();
+            .collect::<Vec<f64>>();
+        converged = last.as_ref().is_some_and(|last| {
+            let moved = last.iter().zip(&solution.estimates).map(|(before, now)| (before - now).abs());
+            moved.zip(&robust_variances).all(|(moved, variance)| moved < TOLERANCE * variance.sqrt())
+        });
         last = Some(solution.estimates);
     }
     let estimates = last.unwrap_or_default();

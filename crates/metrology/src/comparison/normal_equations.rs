@@ -218,21 +218,27 @@ impl<'a> NormalEquations<'a> {
     }
 
     /// One EM step for σ_b: the mean second moment of the travellers' own biases, less the models' share where it is mixed in.
-    pub(super) fn traveller_sd(&self, solution: &Solution, settings: &Settings, before: f64) -> f64 {
-        let (mut sum, mut count) = (0.0, 0.0);
+    pub(super) fn traveller_sd(
+        &self,
+        network: &Network,
+        solution: &Solution,
+        settings: &Settings,
+        before: f64,
+    ) -> f64 {
+        let (mut sum, mut count, mut unknown) = (0.0, 0.0, 0.0);
         for (t, traveller) in self.travellers.iter().enumerate().filter(|(_, t)| t.variance > 0.0) {
             let own = self.own_bias(t, solution);
             let spread =
                 traveller.variance + traveller.variance.powi(2) * Self::variance_of(solution, &traveller.row);
             sum += own * own + spread;
             count += 1.0;
+            unknown += if network.traveller_models[t].is_none() { 1.0 } else { 0.0 };
         }
         if count < ENOUGH as f64 {
             return before;
         }
-        // With unknown models the moment contains σ_m² too; it is a known constant and small.
-        let has_models = self.travellers.iter().any(|t| t.row.len() > 2 && t.variance > 0.0);
-        let known = if has_models { 0.0 } else { settings.model_sd.powi(2) };
+        // The moment of a traveller of unknown model contains σ_m² too.
+        let known = unknown / count * settings.model_sd * settings.model_sd;
         (sum / count - known).max(TRAVELLER_SD_MIN.powi(2)).sqrt()
     }
 
