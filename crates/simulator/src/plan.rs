@@ -234,6 +234,24 @@ mod tests {
                 .map(|(_, told)| told.energy_wh.unwrap_or(0) as f64 / 1000.0)
                 .collect();
             energies.sort_by(f64::total_cmp);
+            let clean = |told: &&(PowerClass, Told)| {
+                told.0 == power && told.1.energy_wh.is_some_and(|wh| 0 < wh && wh < 100_000)
+            };
+            let mut hours: Vec<f64> = month
+                .iter()
+                .filter(clean)
+                .filter_map(|(_, told)| Some(told.end?.duration_since(told.start).as_secs_f64() / 3600.0))
+                .filter(|hours| *hours > 0.0)
+                .collect();
+            hours.sort_by(f64::total_cmp);
+            for p in [0.5, 0.9] {
+                let found = hours[(p * hours.len() as f64) as usize];
+                let expected = quantile(power.duration_h(), p);
+                assert!(
+                    (found / expected - 1.0).abs() < 0.12,
+                    "{power:?} {p}: {found} h against {expected} h"
+                );
+            }
             for (p, expected) in [(0.25, 0.25), (0.5, 0.5), (0.9, 0.9)] {
                 let found = energies[(p * energies.len() as f64) as usize];
                 let expected = quantile(power.energy_kwh(), expected);
