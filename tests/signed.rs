@@ -39,8 +39,12 @@ fn real_records_get_the_verdict_that_others_gave_them() {
         ) {
             // No maintained library knows the curve.
             ("OCMF", Some("ECDSA-secp192k1-SHA256"), _) => "unsupported",
-            ("OCMF", _, "VALID") => "valid",
-            ("OCMF", _, "INVALID") => "invalid",
+            ("OCMF" | "PCDF", _, "VALID") => "valid",
+            ("OCMF" | "PCDF", _, "INVALID") => "invalid",
+            ("PCDF", _, "NOT_BILLABLE") => {
+                assert_eq!(judged["billable"], false, "{judged}");
+                "valid"
+            }
             ("OCMF", _, "NO_KEY") => "no_key",
             ("OCMF", _, other) => panic!("{other}"),
             // Known by name, not read yet.

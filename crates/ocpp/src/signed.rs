@@ -3,13 +3,15 @@
 //! Called by `app` (`veripile check records`). Layers are reported apart: syntax, signature, key, transaction. Nothing here
 //! trusts a key for standing in the message itself; whose key it is, the caller knows. Never panics, whatever the record.
 //!
-//! Formats: OCMF 1.0 to 1.4 ([`ocmf`]). Known by name but not read yet, and reported as `unsupported`: EDL40 (ISA-EDL-40P),
-//! Alfen, PCDF. Curves: see [`curve`].
+//! Formats: OCMF 1.0 to 1.4 ([`ocmf`]) and PCDF ([`pcdf`]). Known by name but not read yet, and reported as `unsupported`:
+//! EDL40 (ISA-EDL-40P) and Alfen. Curves: see [`curve`].
 
 pub mod curve;
 mod json;
 pub mod key;
 pub mod ocmf;
+pub mod pcdf;
+mod signature;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -224,9 +226,12 @@ pub fn check(record: &Record<'_>) -> Checked {
         Err(why) => return Checked::malformed(record.format, "bad_encoding", why),
     };
     match record.format.or_else(|| format_of(&bytes)) {
-        Some(Format::Ocmf) => match std::str::from_utf8(&bytes) {
-            Ok(text) => ocmf::check(text, record.public_key, record.public_key_encoding),
-            Err(error) => Checked::malformed(Some(Format::Ocmf), "not_utf8", error.to_string()),
+        Some(format @ (Format::Ocmf | Format::Pcdf)) => match std::str::from_utf8(&bytes) {
+            Ok(text) if format == Format::Ocmf => {
+                ocmf::check(text, record.public_key, record.public_key_encoding)
+            }
+            Ok(text) => pcdf::check(text, record.public_key, record.public_key_encoding),
+            Err(error) => Checked::malformed(Some(format), "not_utf8", error.to_string()),
         },
         Some(format) => {
             let mut syntax = Layer::not_checked();

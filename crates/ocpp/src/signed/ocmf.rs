@@ -7,9 +7,9 @@ use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::curve::{Curve, Unusable};
+use super::curve::Curve;
 use super::json::Json;
-use super::{Checked, Encoding, Format, Layer, Layers, Moment, Outcome, SignedReading, Verdict, decode, key};
+use super::{Checked, Encoding, Format, Layer, Layers, Moment, Outcome, SignedReading, Verdict, decode};
 
 /// `SA` where the record names none (OCMF §signature).
 const DEFAULT_ALGORITHM: &str = "ECDSA-secp256r1-SHA256";
@@ -174,7 +174,6 @@ fn signature(
     public_key: Option<&str>,
     key_encoding: Option<Encoding>,
 ) -> (Verdict, Layer, Layer) {
-    let stopped = |verdict, key| (verdict, Layer::not_checked(), key);
     let algorithm = field(&parts.signature, "SA").unwrap_or_else(|| DEFAULT_ALGORITHM.to_owned());
     let named = algorithm.strip_prefix("ECDSA-").and_then(|rest| rest.rsplit_once('-'));
     let curve = named.and_then(|(curve, _)| Curve::from_name(curve));
@@ -188,42 +187,13 @@ fn signature(
         layer.remark("algorithm_unsupported", format!("SA {algorithm:?}"));
         return (Verdict::Unsupported, layer, Layer::not_checked());
     };
-    let Some(text) = public_key.filter(|text| !text.trim().is_empty()) else {
-        return stopped(Verdict::NoKey, Layer::failed("no_key", "no public key is known for this record"));
+    let signature = super::signature::Signature {
+        curve,
+        algorithm: &algorithm,
+        bytes: der(&parts.signature),
+        hash: &hash,
     };
-    let key = match key::read(text, key_encoding) {
-        Ok(key) => key,
-        Err(why) => return stopped(Verdict::NoKey, Layer::failed("key_unreadable", why)),
-    };
-    if key.curve.is_some_and(|of_key| of_key != curve) {
-        let detail = format!("the key is of {:?}, the record says {algorithm}", key.curve);
-        return (Verdict::Invalid, Layer::failed("key_of_other_curve", detail), Layer::not_checked());
-    }
-    let mut belongs = Layer::not_checked();
-    belongs.remark("no_register", "whose key this is was not asked");
-    let der = match der(&parts.signature) {
-        Ok(der) => der,
-        Err(why) => return (Verdict::Invalid, Layer::failed("signature_unreadable", why), belongs),
-    };
-    match curve.verify(&key.point, &der, &hash) {
-        Ok(true) => (Verdict::Valid, Layer::ok(), belongs),
-        Ok(false) => (
-            Verdict::Invalid,
-            Layer::failed("signature_differs", "these bytes were not signed with this key"),
-            belongs,
-        ),
-        Err(Unusable::Signature) => (
-            Verdict::Invalid,
-            Layer::failed(
-                "signature_unreadable",
-                "SD is neither a DER sequence of r and s nor the two one after the other",
-            ),
-            belongs,
-        ),
-        Err(Unusable::Point) => {
-            stopped(Verdict::NoKey, Layer::failed("key_unreadable", "the point does not lie on the curve"))
-        }
-    }
+    signature.check(public_key, key_encoding)
 }
 
 fn der(signature: &Json) -> Result<Vec<u8>, String> {

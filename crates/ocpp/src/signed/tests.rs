@@ -175,10 +175,48 @@ fn formats_known_by_name_are_unsupported_and_others_malformed() {
     let verdict = |signed_data: &str| check(&Record { signed_data, ..Record::default() }).verdict;
     assert_eq!(verdict("AP;0;3;KEY;DATA;SIGNATURE;"), Verdict::Unsupported);
     assert_eq!(verdict("1B1B1B1B01010101"), Verdict::Unsupported);
-    assert_eq!(verdict("128.8.0(ST:1)(RV:1*kWh)(SG:00)"), Verdict::Unsupported);
+    assert_eq!(verdict("128.8.0(ST:1)(RV:1*kWh)(SG:00)"), Verdict::Malformed, "fields are missing");
     assert_eq!(verdict("hello"), Verdict::Malformed);
     assert_eq!(verdict(""), Verdict::Malformed);
     assert_eq!(verdict(&"x".repeat(RECORD_BYTES_MAX + 1)), Verdict::Malformed);
+}
+
+#[test]
+fn pcdf_verifies_what_another_library_signed_and_nothing_else() {
+    let (key, signed) = include_str!("pcdf.txt").trim().split_once('\n').expect("two lines");
+    let checked = with_key(signed, key);
+    assert_eq!((checked.verdict, checked.billable), (Verdict::Valid, true), "{checked:?}");
+    assert_eq!(checked.readings[0].register.map(|register| register.to_string()).as_deref(), Some("12.345"));
+    assert_eq!(with_key(&format!("\u{2}{signed}\u{3}"), key).verdict, Verdict::Valid);
+    for at in 0..signed.rfind("(SG:").expect("a signature") {
+        let mut bytes = signed.to_owned().into_bytes();
+        bytes[at] ^= 1;
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        let verdict = with_key(&text, key).verdict;
+        assert!(matches!(verdict, Verdict::Invalid | Verdict::Malformed), "{at}: {verdict:?}");
+    }
+    let check = |changed: String, expected: &str| {
+        assert_ne!(changed, signed);
+        let layers = with_key(&changed, key).layers;
+        let found = [codes(&layers.syntax), codes(&layers.transaction)].concat().join(" ");
+        assert_eq!(found, expected, "{changed}");
+    };
+    check(signed.replace("(SP:1)", "(SP:0)"), "stop_missing");
+    check(signed.replace("(BV:1)(", "(BV:0)("), "billing_not_valid");
+    check(signed.replace("(TV:1)", "(TV:0)"), "clock_unknown");
+    check(signed.replace("CT:260301083000", "CT:260301073000"), "time_runs_back");
+    check(signed.replace("CT:260301083000", "CT:261301073000"), "bad_time");
+    check(signed.replace("(DT:0)", ""), "field_missing");
+    check(signed.replace("(DT:0)", "(DT:0)(DT:0)"), "field_twice");
+    check(format!("{signed}(DT:0)"), "field_twice");
+    check(signed.replace("(DT:0)", "(DT:0)x"), "field_unreadable");
+    let other = &known()[0].public_key;
+    assert_eq!(with_key(signed, other).verdict, Verdict::Invalid, "the key in the record proves nothing");
+    assert_eq!(check_without_key(signed), Verdict::NoKey);
+}
+
+fn check_without_key(signed_data: &str) -> Verdict {
+    check(&Record { signed_data, ..Record::default() }).verdict
 }
 
 proptest! {
@@ -189,6 +227,7 @@ proptest! {
         }
         let _ = key::read(&hex::encode(&bytes), None);
         with_key(&format!("OCMF|{text}|{key}"), &hex::encode(&bytes));
+        with_key(&format!("128.8.0({text})(SG:{key})"), &hex::encode(&bytes));
         let nested = "[".repeat(500);
         with_key(&format!("OCMF|{{\"RD\":{nested}"), &key);
     }
