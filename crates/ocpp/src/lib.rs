@@ -1,7 +1,8 @@
 //! OCPP: text ⇄ typed messages ⇄ readings, for 1.6J, 2.0.1 and 2.1. The only crate that knows OCPP's spelling.
 //!
-//! Called by `gateway`. [`frame`] opens the envelope, [`hear`] understands what a charger says (tolerantly: what is wrong
-//! is marked, never lost), [`answer`] says what we reply. Pure: times, keys and state are arguments; no IO, no clock.
+//! Called by `gateway`, and by `app` for signed records. [`frame`] opens the envelope, [`hear`] understands what a charger
+//! says (tolerantly: what is wrong is marked, never lost), [`answer`] says what we reply, [`signed`] checks signed meter
+//! values. Pure: times, keys and state are arguments; no IO, no clock.
 //!
 //! # What is done with each call of a charger
 //!
