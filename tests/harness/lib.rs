@@ -115,6 +115,31 @@ fn with_name(server: &str, name: &str) -> String {
     format!("{host}/{name}")
 }
 
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
+        .collect()
+}
+
+/// Runs a command of the binary on a database; it must end well.
+pub fn command(binary: &PathBuf, database: &Database, arguments: &[&str]) -> String {
+    let output = Command::new(binary)
+        .args(arguments)
+        .env("VERIPILE_DATABASE_URL", &database.url)
+        .output()
+        .expect("the binary starts");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// A free port on loopback.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -180,11 +205,30 @@ impl Server {
         self.try_get(path).await.expect("the server answers")
     }
 
+    /// POST of a form: status and body.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let pairs: Vec<String> =
+            form.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+        let body = pairs.join("&");
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAccept: text/html\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        );
+        self.exchange(&request).await.expect("the server answers")
+    }
+
     async fn try_get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAccept: text/html\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
+        self.exchange(&request).await
+    }
+
+    async fn exchange(&self, request: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        // A server that refuses a long body closes while we still write.
+        let _ = stream.write_all(request.as_bytes()).await;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.ok()?;
         let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -6,6 +6,7 @@
 mod api;
 mod assets;
 mod chart;
+mod check;
 mod headers;
 mod health;
 mod map;
@@ -50,6 +51,12 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/", web::get().to(map::page))
             .route("/mini-map.svg", web::get().to(map::mini))
             .route("/p/{pile}", web::get().to(pile::page))
+            .service(
+                web::resource("/check")
+                    .app_data(web::FormConfig::default().limit(check::FORM_BYTES_MAX))
+                    .route(web::get().to(check::page))
+                    .route(web::post().to(check::judge)),
+            )
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .route("/api/v1/piles", web::get().to(api::piles))

@@ -6,17 +6,21 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{Act, PileId, State};
 use veripile_store::PileRecord;
+use veripile_store::signed::SignedLine;
 
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
 use crate::view::{self, ChargeLine, EstimateView, Line};
-use crate::{Site, chart};
+use crate::{Site, chart, check};
 
 /// Charges on the page; with this many it stays well under 40 KB.
 const CHARGES: u32 = 30;
 
 /// Days of estimates in the chart.
 const ESTIMATES: u32 = 60;
+
+/// Signed values on the page, the newest: those of the last few charges.
+const SIGNED_MAX: usize = 10;
 
 /// Acts on the page, the newest; a pile in trouble has a dozen.
 const ACTS_MAX: usize = 20;
@@ -36,6 +40,15 @@ struct PilePage<'a> {
     total: i64,
     acts: Vec<(String, String, String)>,
     acts_total: usize,
+    signed: Vec<SignedView<'a>>,
+}
+
+/// A signed value: day, verdict, where the key came from.
+struct SignedView<'a> {
+    at: String,
+    verdict: &'static str,
+    title: &'a str,
+    meter: String,
 }
 
 /// GET `/p/{pile}`.
@@ -54,6 +67,7 @@ pub(crate) async fn page(
     let charges = site.store.charges(&pile.pile_id, CHARGES).await?;
     let acts = site.store.acts(&pile.pile_id).await?;
     let estimates = site.store.estimates(&pile.pile_id, ESTIMATES).await?;
+    let signed = site.store.signed_values(&pile.pile_id).await?;
     let now = Timestamp::now();
     Ok(html(
         StatusCode::OK,
@@ -70,6 +84,7 @@ pub(crate) async fn page(
             total: pile.charges,
             acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act)).collect(),
             acts_total: acts.len(),
+            signed: signed.iter().take(SIGNED_MAX).map(|line| self::signed(t, line)).collect(),
         },
     ))
 }
@@ -132,4 +147,14 @@ fn act(t: &Texts, act: &Act) -> (String, String, String) {
         ));
     }
     (view::day(act.acted_at), what, act.issuer.clone())
+}
+
+fn signed<'a>(t: &'a Texts, line: &SignedLine) -> SignedView<'a> {
+    let verdict = check::stored_word(line);
+    SignedView {
+        at: view::minute(line.at),
+        verdict,
+        title: t.of_owned(&format!("check.{verdict}")),
+        meter: line.meter_serial.clone().unwrap_or_default(),
+    }
 }

@@ -64,6 +64,11 @@ impl Texts {
         self.texts.get(key).map_or(key, String::as_str)
     }
 
+    /// The text of a key made at run time; tests name all such keys. One that is not in the table is empty.
+    pub(crate) fn of_owned(&self, key: &str) -> &str {
+        self.texts.get(key).map_or("", String::as_str)
+    }
+
     /// Whether Chinese.
     pub(crate) fn is_zh(&self) -> bool {
         self.language == Language::Zh
@@ -114,6 +119,9 @@ mod tests {
         let verdicts = ["conform", "nonconform", "undecided", "not_comparable"];
         assert!(verdicts.iter().all(|word| RemoteVerdict::from_word(word).is_some()));
         let verdicts = verdicts.iter().flat_map(|v| [format!("verdict.{v}"), format!("verdict.{v}.why")]);
+        let checks =
+            crate::check::WORDS.iter().flat_map(|w| [format!("check.{w}"), format!("check.{w}.why")]);
+        used.extend(checks);
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
         used
     }

@@ -1,4 +1,4 @@
-//! `veripile register`: operators, stations, piles and on-site results from CSV files into the database.
+//! `veripile register`: operators, stations, piles, on-site results and keys of meters from CSV files into the database.
 //!
 //! What is registered already is brought up to date; on-site results are recorded once. A result with `valid_until` is a
 //! certificate; one without is a measurement, which anchors estimates and changes no state.
@@ -10,9 +10,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use veripile_ocpp::signed::key;
 use veripile_pile::{
-    AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station,
-    StationId,
+    AccuracyClass, Act, ActKind, KeySource, MeterKey, OnSiteResult, Operator, OperatorId, Pile, PileId,
+    PileKind, Place, Station, StationId,
 };
 
 use crate::config::Config;
@@ -38,6 +39,9 @@ pub struct RegisterArgs {
     /// pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor[,number,issuer,person,valid_until]
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
+    /// pile_id,public_key[,meter_serial]: keys that sign meter values, from plate or certificate
+    #[arg(long, value_name = "FILE")]
+    meter_keys: Option<PathBuf>,
 }
 
 /// Registers what the files say; with a bad row in any of them, nothing.
@@ -53,8 +57,11 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let anchor_columns =
         ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
-    if operators.len() + stations.len() + piles.len() + anchors.len() == 0 {
-        bail!("nothing to register: name a file with --operators, --stations, --piles or --anchors");
+    let keys = read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?;
+    if operators.len() + stations.len() + piles.len() + anchors.len() + keys.len() == 0 {
+        bail!(
+            "nothing to register: name a file with --operators, --stations, --piles, --anchors or --meter-keys"
+        );
     }
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
@@ -66,12 +73,14 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     store.register_stations(&stations).await.context("stations: is every operator registered?")?;
     store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
     store.record_acts(&anchors).await.context("anchors")?;
+    store.register_meter_keys(&keys).await.context("meter keys: is every pile registered?")?;
     say(&format!(
-        "registered {} operators, {} stations, {} piles, {} on-site results",
+        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys",
         operators.len(),
         stations.len(),
         piles.len(),
-        anchors.len()
+        anchors.len(),
+        keys.len()
     ));
     store.close().await;
     Ok(())
@@ -169,6 +178,16 @@ fn pile(row: &Row<'_>) -> Result<Pile> {
         model: row.text("model").map(str::to_owned),
         meter_serial: row.text("meter_serial").map(str::to_owned),
     })
+}
+
+fn meter_key(row: &Row<'_>) -> Result<(PileId, MeterKey)> {
+    let public_key = need(row, "public_key")?.to_owned();
+    key::read(&public_key, None).map_err(|why| anyhow!("column public_key cannot be read: {why}"))?;
+    let meter_serial = row.text("meter_serial").map(str::to_owned);
+    Ok((
+        PileId::parse(need(row, "pile_id")?)?,
+        MeterKey { public_key, meter_serial, source: KeySource::Register },
+    ))
 }
 
 fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {

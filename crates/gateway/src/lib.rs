@@ -6,6 +6,7 @@
 mod handshake;
 mod memory;
 mod metrics;
+mod signatures;
 mod socket;
 
 use std::collections::HashMap;

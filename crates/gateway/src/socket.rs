@@ -15,10 +15,10 @@ use veripile_ocpp::{Frame, FrameError, Heard, Meaning, Stands, Version, hear};
 use veripile_pile::charge::{ChargeEvent, Stage};
 use veripile_pile::{Mark, PileId, ReceiveTime};
 use veripile_store::StoreError;
-use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome, Status};
+use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome, Sealed, Status};
 
-use crate::Gateway;
 use crate::handshake::FRAME_BYTES_MAX;
+use crate::{Gateway, signatures};
 
 /// A charger that has been silent for so long is pinged.
 const PING_EVERY: Duration = Duration::from_secs(60);
@@ -154,7 +154,11 @@ impl Socket {
 
     async fn call(&self, text: &str, id: &str, action: &str, payload: &str, received: ReceiveTime) -> String {
         let mut heard = hear(self.version, action, id, payload, received, &self.gateway.key);
-        let (begins_on, stands) = match self.recall(&mut heard).await {
+        let recalled = match self.recall(&mut heard).await {
+            Ok(recalled) => self.judge(&mut heard).await.map(|signed| (recalled, signed)),
+            Err(error) => Err(error),
+        };
+        let ((begins_on, stands), signed) = match recalled {
             Ok(recalled) => recalled,
             Err(error) => {
                 return answer::error(self.version, Some(id), Refusal::Internal, &error.to_string());
@@ -166,7 +170,8 @@ impl Socket {
             _ => None,
         };
         let label = if refusal == Some(Refusal::NotImplemented) { "other" } else { action };
-        let arrival = self.arrival(text, Some(id.to_owned()), Some((action, payload)), received, heard);
+        let mut arrival = self.arrival(text, Some(id.to_owned()), Some((action, payload)), received, heard);
+        arrival.signed = signed;
         match (self.commit(arrival).await, refusal) {
             (Ok(_), Some(refusal)) => {
                 self.count(label, "refused");
@@ -209,6 +214,15 @@ impl Socket {
             _ => None,
         };
         Ok((begins_on, stands))
+    }
+
+    /// Judges the signed values in a message.
+    async fn judge(&self, heard: &mut Heard) -> Result<Vec<Sealed>, StoreError> {
+        if !signatures::are_in(heard) {
+            return Ok(Vec::new());
+        }
+        let known = self.gateway.store.meter_keys(self.pile_no).await?;
+        Ok(signatures::judge(heard, &known, &self.gateway.key))
     }
 
     async fn commit(&self, arrival: Arrival) -> Result<Outcome, intake::IntakeError> {
@@ -255,6 +269,7 @@ impl Socket {
                 marks: heard.marks,
             },
             readings: heard.readings,
+            signed: Vec::new(),
             effect: effect(heard.meaning, at),
         }
     }

@@ -3,6 +3,8 @@
 //! Called by `gateway::socket` on every frame. Without the key, nobody can get from a hash back to a card, not even by trying
 //! all cards there are; that is why frames are digested with the same key and never plainly.
 
+use chacha20poly1305::ChaCha20Poly1305;
+use chacha20poly1305::aead::Aead;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use veripile_pile::VehicleKey;
@@ -19,6 +21,18 @@ const IDENTIFYING: [&str; 9] = [
     "emaid",
     "contractId",
 ];
+
+/// Names of members whose value is, or may be, a signed container.
+const CONTAINING: [&str; 2] = ["signedMeterData", "value"];
+
+/// Length of the cipher's nonce, bytes (RFC 8439).
+const NONCE_BYTES: usize = 12;
+
+/// Longest value of a reading that can be a number; a longer one is a signed container.
+const NUMBER_CHARS_MAX: usize = 40;
+
+/// Begins the name under which a signed container stands in a stored frame.
+const CONTAINER_SIGN: char = '§';
 
 /// The secret under which identities are hashed.
 #[derive(Clone)]
@@ -58,16 +72,41 @@ impl IdentityKey {
         VehicleKey(self.digest(&[b"vehicle", identity.trim().to_lowercase().as_bytes()]))
     }
 
-    /// The text of a frame with identities replaced by `#` and their key in hex; every other character stays as sent.
+    /// The name of a signed container in stored frames and readings: `§` and a keyed digest. Containers name the card that
+    /// charged, and cannot be altered without breaking the signature; so they are kept apart, sealed.
+    pub fn container(&self, data: &str) -> String {
+        format!("{CONTAINER_SIGN}{}", hex::encode(self.digest(&[b"container", data.as_bytes()])))
+    }
+
+    /// Encrypts a signed container (ChaCha20-Poly1305, RFC 8439). The nonce is a keyed digest of the text: the same text gives
+    /// the same bytes, and no two texts share a nonce.
+    pub fn seal(&self, text: &str) -> Vec<u8> {
+        let nonce = &self.mac(&[b"nonce", text.as_bytes()])[..NONCE_BYTES];
+        let sealed = self.cipher().encrypt(&nonce_of(nonce), text.as_bytes());
+        [nonce, &sealed.expect("texts are far shorter than the cipher's limit of 256 GB")].concat()
+    }
+
+    /// Opens what [`Self::seal`] made; none if it was altered or sealed with another key.
+    pub fn open(&self, sealed: &[u8]) -> Option<String> {
+        let (nonce, body) = sealed.split_at_checked(NONCE_BYTES)?;
+        String::from_utf8(self.cipher().decrypt(&nonce_of(nonce), body).ok()?).ok()
+    }
+
+    fn cipher(&self) -> ChaCha20Poly1305 {
+        ChaCha20Poly1305::new(&self.mac(&[b"seal"]).into())
+    }
+
+    /// The text of a frame with identities replaced by `#` and their key in hex, and signed containers by their names; every
+    /// other character stays as sent.
     pub fn without_identities(&self, text: &str) -> String {
         let mut clean = String::with_capacity(text.len() + 32);
         let mut rest = text;
         while let Some((before, name, after)) = next_string(rest) {
             let value = after.trim_start().strip_prefix(':').map(str::trim_start);
-            match value.filter(|_| IDENTIFYING.contains(&name)).and_then(identity) {
-                Some((identity, behind)) => {
+            match value.and_then(|value| self.replaced(name, value)) {
+                Some((replacement, behind)) => {
                     clean.push_str(&rest[..rest.len() - value.map_or(0, str::len)]);
-                    clean.push_str(&format!("\"#{}\"", hex::encode(self.vehicle(&identity).0)));
+                    clean.push_str(&format!("\"{replacement}\""));
                     rest = behind;
                 }
                 None => {
@@ -79,6 +118,27 @@ impl IdentityKey {
         clean.push_str(rest);
         clean
     }
+
+    /// What stands for a member's value, and what follows the value; none for one that may stay.
+    fn replaced<'a>(&self, name: &str, value: &'a str) -> Option<(String, &'a str)> {
+        if IDENTIFYING.contains(&name) {
+            let (identity, behind) = scalar(value)?;
+            return Some((format!("#{}", hex::encode(self.vehicle(&identity).0)), behind));
+        }
+        let length = || value.strip_prefix('"').and_then(closing_quote).unwrap_or(0);
+        if !CONTAINING.contains(&name) || length() == 0 || (name == "value" && length() <= NUMBER_CHARS_MAX) {
+            return None;
+        }
+        let (content, behind) = scalar(value)?;
+        let inner = serde_json::from_str::<serde_json::Value>(&content).ok();
+        let data =
+            inner.as_ref().and_then(|inner| inner.get("signedMeterData")?.as_str()).unwrap_or(&content);
+        Some((self.container(data), behind))
+    }
+}
+
+fn nonce_of(bytes: &[u8]) -> chacha20poly1305::Nonce {
+    chacha20poly1305::Nonce::try_from(bytes).expect("cut to the length of a nonce")
 }
 
 /// The next JSON string in a text: where its opening quote stands, its raw content, and what follows its closing quote.
@@ -99,8 +159,8 @@ fn closing_quote(content: &str) -> Option<usize> {
     })
 }
 
-/// The identity at the start of a value, unescaped, and what follows it; none for an object or a literal.
-fn identity(value: &str) -> Option<(String, &str)> {
+/// The string or number at the start of a value, unescaped, and what follows it; none for an object or a literal.
+fn scalar(value: &str) -> Option<(String, &str)> {
     if let Some(content) = value.strip_prefix('"') {
         let close = closing_quote(content)?;
         let quoted = &value[..close + 2];
@@ -141,6 +201,29 @@ mod tests {
         for text in [r#"[2,"1","Heartbeat",{}]"#, "no json \" at all", "", r#"{"a":"\\","b":1}"#] {
             assert_eq!(key().without_identities(text), text);
         }
+    }
+
+    #[test]
+    fn signed_containers_stand_under_their_names_and_open_with_the_key_only() {
+        let data = r#"OCMF|{"ID":"CARD-7","RD":[{"RV":1.0}]}|{"SD":"00"}"#;
+        let name = key().container(data);
+        let nested = serde_json::json!({ "signedMeterData": data, "encodingMethod": "OCMF" });
+        let frame = |value: &str| format!(r#"[2,"1","X",{{"value":{value},"unit":"Wh"}}]"#);
+        let text = |value: &str| serde_json::to_string(value).expect("a string");
+        for sent in [text(data), text(&nested.to_string())] {
+            assert_eq!(key().without_identities(&frame(&sent)), frame(&text(&name)));
+        }
+        let inner = |data: &str| frame(&format!(r#"{{"signedMeterData":{}}}"#, text(data)));
+        assert_eq!(key().without_identities(&inner(data)), inner(&name));
+        let sealed = key().seal(data);
+        assert_eq!(key().open(&sealed).as_deref(), Some(data));
+        assert_eq!(IdentityKey::new([4; 32]).open(&sealed), None);
+        for at in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            altered[at] ^= 1;
+            assert_eq!(key().open(&altered), None);
+        }
+        assert_eq!(key().open(b"short"), None);
     }
 
     #[test]

@@ -223,8 +223,33 @@ mod tests {
                 { "timestamp": "2026-03-01T08:00:00Z", "sampledValue": [
                     { "value": container, "format": "SignedData", "context": "Transaction.End" }] }] }),
         );
-        assert_eq!(told(&heard.readings[0]).5, ["missing_unit", "signed_unchecked"]);
+        assert_eq!(told(&heard.readings[0]).5, ["missing_unit"]);
         assert_eq!((heard.readings[0].value.as_str(), heard.readings[0].number), (container, None));
+        let signed = heard.readings[0].signed.as_deref().expect("signed");
+        assert_eq!((signed.data.as_str(), &signed.public_key), (container, &None));
+    }
+
+    /// OCA's whitepaper on signed meter values: in 1.6 the structure of 2.x travels as JSON text; chargers also send it bare.
+    #[test]
+    fn the_container_is_found_in_every_wrapping() {
+        let structure = json!({ "signedMeterData": "T0NNRg==", "signingMethod": "", "encodingMethod": "OCMF", "publicKey": "3059" });
+        let of = |version, action, payload: Value| {
+            let heard = heard(version, action, &payload);
+            heard.readings[0]
+                .signed
+                .clone()
+                .map(|signed| (signed.data, signed.encoding_method, signed.public_key))
+        };
+        let expected = Some(("T0NNRg==".to_owned(), Some("OCMF".to_owned()), Some("3059".to_owned())));
+        let old = |value: Value| {
+            json!({ "connectorId": 1, "meterValue": [{ "timestamp": "2026-03-01T08:00:00Z",
+                "sampledValue": [{ "value": value, "format": "SignedData" }] }] })
+        };
+        assert_eq!(of(Version::V16, "MeterValues", old(structure.to_string().into())), expected);
+        assert_eq!(of(Version::V16, "MeterValues", old(structure.clone())), expected);
+        let new = json!({ "evseId": 1, "meterValue": [{ "timestamp": "2026-03-01T08:00:00Z",
+            "sampledValue": [{ "value": 12.5, "signedMeterValue": structure }] }] });
+        assert_eq!(of(Version::V201, "MeterValues", new), expected);
     }
 
     #[test]

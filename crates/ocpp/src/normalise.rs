@@ -4,7 +4,7 @@
 
 use rust_decimal::Decimal;
 use serde_json::Value;
-use veripile_pile::{Location, Mark, Measurand, Phase, Reading, ReadingContext, ReceiveTime};
+use veripile_pile::{Location, Mark, Measurand, Phase, Reading, ReadingContext, ReceiveTime, SignedValue};
 
 use crate::json;
 use crate::time;
@@ -64,8 +64,8 @@ const LOCATIONS: [&str; 4] = ["Inlet", "Cable", "Body", "Upstream"];
 pub(crate) struct Spelling {
     /// Unit and power of ten of a sample.
     pub unit: fn(&Value) -> (Option<String>, i64),
-    /// Whether the sample is signed.
-    pub is_signed: fn(&Value) -> bool,
+    /// The signed container of a sample, if it has one.
+    pub signed: fn(&Value) -> Option<SignedValue>,
 }
 
 /// Readings in a list of meter values, with marks on the message itself.
@@ -141,7 +141,8 @@ fn reading(sample: &Value, connector: u32, received: ReceiveTime, spelling: &Spe
     {
         marks.push(Mark::UnknownLocation);
     }
-    let (value, number) = value(sample, multiplier, (spelling.is_signed)(sample), &mut marks);
+    let signed = (spelling.signed)(sample).map(Box::new);
+    let (value, number) = value(sample, multiplier, signed.is_some(), &mut marks);
     Reading {
         connector,
         measurand: Measurand(measurand),
@@ -153,8 +154,18 @@ fn reading(sample: &Value, connector: u32, received: ReceiveTime, spelling: &Spe
         number,
         device_time: None,
         received,
+        signed,
         marks,
     }
+}
+
+/// The members of a `SignedMeterValueType`; none without signed data.
+pub(crate) fn signed_value(container: &Value) -> Option<SignedValue> {
+    Some(SignedValue {
+        data: json::text(container, "signedMeterData")?,
+        encoding_method: json::text(container, "encodingMethod"),
+        public_key: json::text(container, "publicKey"),
+    })
 }
 
 /// A word of a sample; one that is far too long is cut and marked.
@@ -180,9 +191,6 @@ fn value(
     marks: &mut Vec<Mark>,
 ) -> (String, Option<Decimal>) {
     let raw = sample.get("value").unwrap_or(&Value::Null);
-    if is_signed {
-        marks.push(Mark::SignedUnchecked);
-    }
     let Some((text, was_number)) = json::scalar(raw) else {
         marks.push(Mark::BadNumber);
         return (if raw.is_null() { String::new() } else { raw.to_string() }, None);

@@ -75,6 +75,7 @@ mod tests {
             number: value.parse().ok(),
             device_time: None,
             received: ReceiveTime(at),
+            signed: None,
             marks: vec![],
         }
     }

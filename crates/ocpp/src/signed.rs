@@ -6,6 +6,7 @@
 //! Formats: OCMF 1.0 to 1.4 ([`ocmf`]) and PCDF ([`pcdf`]). Known by name but not read yet, and reported as `unsupported`:
 //! EDL40 (ISA-EDL-40P) and Alfen. Curves: see [`curve`].
 
+pub mod arrived;
 pub mod curve;
 mod json;
 pub mod key;

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use veripile_pile::charge::{ChargeEvent, ChargeReference, Stage};
-use veripile_pile::{Mark, ReadingContext};
+use veripile_pile::{Mark, ReadingContext, SignedValue};
 
 use crate::hear::{BootIdentity, Heard, Listener, Meaning, register_wh, registers};
 use crate::normalise::{self, Spelling};
@@ -55,8 +55,21 @@ const CENTRAL: [&str; 25] = [
 
 const SPELLING: Spelling = Spelling {
     unit: |sample| (json::text(sample, "unit"), 0),
-    is_signed: |sample| json::text(sample, "format").as_deref() == Some("SignedData"),
+    signed: |sample| (json::text(sample, "format")? == "SignedData").then(|| signed(sample)),
 };
+
+/// The container of a sample with `format=SignedData`: by OCA's whitepaper `value` is a `SignedMeterValueType` as JSON text;
+/// chargers also send that object itself, or the bare container.
+fn signed(sample: &Value) -> SignedValue {
+    let value = sample.get("value").unwrap_or(&Value::Null);
+    let text = json::text(sample, "value").unwrap_or_default();
+    let inner = serde_json::from_str::<Value>(&text).ok();
+    normalise::signed_value(inner.as_ref().unwrap_or(value)).unwrap_or(SignedValue {
+        data: text,
+        encoding_method: None,
+        public_key: None,
+    })
+}
 
 pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {
     match action {

@@ -111,7 +111,7 @@ const SPELLING: Spelling = Spelling {
         let multiplier = json::text(measure, "multiplier").and_then(|text| text.parse().ok()).unwrap_or(0);
         (json::text(measure, "unit"), multiplier)
     },
-    is_signed: |sample| sample.get("signedMeterValue").is_some(),
+    signed: |sample| normalise::signed_value(sample.get("signedMeterValue")?),
 };
 
 pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {

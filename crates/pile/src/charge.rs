@@ -15,6 +15,9 @@ const ENERGY_MAX_WH: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 /// by up to 1.5 Wh against the decimal samples of the same registers (lbbrhzn/ocpp#1810, EVerest/libocpp#638).
 const QUANTISATION_WH: Decimal = Decimal::TWO;
 
+/// Meters sign registers in steps of 0.001 or 0.01 kWh; beyond two of the coarser steps, signed and unsigned differ.
+const SIGNED_RESOLUTION_WH: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
+
 /// Vehicle-side and pile-side values compare only if taken within this many seconds of each other.
 const SAME_INSTANT_S: i64 = 60;
 
@@ -88,6 +91,8 @@ pub enum Side {
     Pile,
     /// The vehicle's own.
     Vehicle,
+    /// The pile's, as signed by the meter: only from records whose signature is good.
+    Signed,
 }
 
 impl RegisterSample {
@@ -174,6 +179,8 @@ pub struct Charge {
     pub pile: Span,
     /// The vehicle's register from samples.
     pub vehicle_side: Span,
+    /// The pile's register from signed records.
+    pub signed: Span,
     /// Why it stopped, in the charger's word.
     pub reason: Option<String>,
 }
@@ -201,6 +208,7 @@ impl Charge {
             match sample.side {
                 Side::Pile => self.pile.take(event.stage, sample),
                 Side::Vehicle => self.vehicle_side.take(event.stage, sample),
+                Side::Signed => self.signed.take(event.stage, sample),
             }
         }
     }
@@ -252,6 +260,11 @@ impl Charge {
                 .is_none_or(|difference| difference.abs() > QUANTISATION_WH)
         {
             marks.push(Mark::RegisterMismatch);
+        }
+        if let (Some(signed), Some(wh)) = (self.signed.energy_wh(), energy)
+            && signed.checked_sub(wh).is_none_or(|difference| difference.abs() > SIGNED_RESOLUTION_WH)
+        {
+            marks.push(Mark::SignedDiffers);
         }
         if let (Some(start), Some(end)) = (self.started_at, self.ended_at) {
             let duration_s = end.as_second() - start.as_second();

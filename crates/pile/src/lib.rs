@@ -10,6 +10,7 @@ pub mod identity;
 pub mod mark;
 pub mod place;
 pub mod reading;
+pub mod signed;
 pub mod standing;
 pub mod time;
 
@@ -20,5 +21,6 @@ pub use identity::{IdentityError, OperatorId, PileId, StationId, VehicleKey};
 pub use mark::Mark;
 pub use place::{AccuracyClass, Operator, Pile, PileKind, Place, Station};
 pub use reading::{Location, Measurand, Phase, Reading, ReadingContext};
+pub use signed::{KeySource, MeterKey, SignedRecord, SignedValue};
 pub use standing::{Certified, OpenCase, Standing, State};
 pub use time::{DeviceTime, ReceiveTime};

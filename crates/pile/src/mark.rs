@@ -59,8 +59,22 @@ marks! {
     ZonelessTimestamp => "zoneless_timestamp",
     /// The register stands lower than before.
     RegisterFalling => "register_falling",
-    /// A signed value, kept verbatim and not yet checked.
+    /// A signed value, kept verbatim and not checked: there were too many in one message.
     SignedUnchecked => "signed_unchecked",
+    /// The signature is not of these bytes by the meter's key.
+    SignedInvalid => "signed_invalid",
+    /// The signed container cannot be read.
+    SignedMalformed => "signed_malformed",
+    /// No public key of the meter is known.
+    SignedNoKey => "signed_no_key",
+    /// The container's format or curve is none that can be checked.
+    SignedUnsupported => "signed_unsupported",
+    /// The signature was checked with a key that this pile supplied itself.
+    KeyOnFirstUse => "key_on_first_use",
+    /// The signature is good, but by another meter than the one registered.
+    KeyOfAnotherMeter => "key_of_another_meter",
+    /// Signed and unsigned registers of one charge differ.
+    SignedDiffers => "signed_differs",
     /// A word or identifier is far longer than OCPP allows; its beginning stands for it here, the frame has it whole.
     TooLong => "too_long",
     /// The message carries no sample at all.

@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceTime, Mark, ReceiveTime};
+use crate::{DeviceTime, Mark, ReceiveTime, SignedValue};
 
 /// What was measured, in OCPP's words (`Energy.Active.Import.Register`). Unknown ones are kept as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -128,6 +128,8 @@ pub struct Reading {
     pub device_time: Option<DeviceTime>,
     /// When the message reached us.
     pub received: ReceiveTime,
+    /// The signed container that came with it, or that it is.
+    pub signed: Option<Box<SignedValue>>,
     /// What was wrong with it.
     pub marks: Vec<Mark>,
 }

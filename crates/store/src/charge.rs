@@ -48,6 +48,10 @@ struct Row {
     vehicle_begin_wh: Option<Decimal>,
     vehicle_end_at: Option<SqlTime>,
     vehicle_end_wh: Option<Decimal>,
+    signed_begin_at: Option<SqlTime>,
+    signed_begin_wh: Option<Decimal>,
+    signed_end_at: Option<SqlTime>,
+    signed_end_wh: Option<Decimal>,
     reason: Option<String>,
     marks: Vec<String>,
     updated_at: SqlTime,
@@ -83,6 +87,10 @@ impl TryFrom<Row> for Kept {
                 vehicle_side: Span {
                     begin: stand(row.vehicle_begin_at, row.vehicle_begin_wh),
                     end: stand(row.vehicle_end_at, row.vehicle_end_wh),
+                },
+                signed: Span {
+                    begin: stand(row.signed_begin_at, row.signed_begin_wh),
+                    end: stand(row.signed_end_at, row.signed_end_wh),
                 },
                 reason: row.reason,
             },
@@ -321,6 +329,10 @@ impl Book {
             .bind(number(|c| c.vehicle_side.begin.map(|s| s.energy_wh)))
             .bind(time(|c| c.vehicle_side.end.map(|s| s.at)))
             .bind(number(|c| c.vehicle_side.end.map(|s| s.energy_wh)))
+            .bind(time(|c| c.signed.begin.map(|s| s.at)))
+            .bind(number(|c| c.signed.begin.map(|s| s.energy_wh)))
+            .bind(time(|c| c.signed.end.map(|s| s.at)))
+            .bind(number(|c| c.signed.end.map(|s| s.energy_wh)))
             .bind(all.iter().map(|k| k.charge.reason.as_deref().map(storable)).collect::<Vec<_>>())
             .bind(number(Charge::energy_pile_wh))
             .bind(number(Charge::energy_vehicle_wh))
@@ -335,19 +347,23 @@ impl Book {
 const SAVE: &str = "
 INSERT INTO charge (charge_no, pile_no, reference, start_key, connector, vehicle, started_at, ended_at,
     register_start_wh, register_stop_wh, pile_begin_at, pile_begin_wh, pile_end_at, pile_end_wh,
-    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
+    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh,
+    signed_begin_at, signed_begin_wh, signed_end_at, signed_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
     marks, updated_at)
 SELECT charge_no, pile_no, reference, start_key, connector, vehicle, started_at, ended_at,
     register_start_wh, register_stop_wh, pile_begin_at, pile_begin_wh, pile_end_at, pile_end_wh,
-    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
+    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh,
+    signed_begin_at, signed_begin_wh, signed_end_at, signed_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
     coalesce(string_to_array(marks, ','), '{}'), updated_at
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $7::timestamptz[],
     $8::timestamptz[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::numeric[], $13::timestamptz[],
-    $14::numeric[], $15::timestamptz[], $16::numeric[], $17::timestamptz[], $18::numeric[], $19::text[],
-    $20::numeric[], $21::numeric[], $22::text[], $23::timestamptz[])
+    $14::numeric[], $15::timestamptz[], $16::numeric[], $17::timestamptz[], $18::numeric[], $19::timestamptz[],
+    $20::numeric[], $21::timestamptz[], $22::numeric[], $23::text[], $24::numeric[], $25::numeric[], $26::text[],
+    $27::timestamptz[])
     AS c(charge_no, pile_no, reference, start_key, connector, vehicle, started_at, ended_at,
     register_start_wh, register_stop_wh, pile_begin_at, pile_begin_wh, pile_end_at, pile_end_wh,
-    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
+    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh,
+    signed_begin_at, signed_begin_wh, signed_end_at, signed_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
     marks, updated_at)
 ON CONFLICT (charge_no) DO UPDATE SET
     reference = excluded.reference, connector = excluded.connector, vehicle = excluded.vehicle,
@@ -357,6 +373,8 @@ ON CONFLICT (charge_no) DO UPDATE SET
     pile_end_at = excluded.pile_end_at, pile_end_wh = excluded.pile_end_wh,
     vehicle_begin_at = excluded.vehicle_begin_at, vehicle_begin_wh = excluded.vehicle_begin_wh,
     vehicle_end_at = excluded.vehicle_end_at, vehicle_end_wh = excluded.vehicle_end_wh,
+    signed_begin_at = excluded.signed_begin_at, signed_begin_wh = excluded.signed_begin_wh,
+    signed_end_at = excluded.signed_end_at, signed_end_wh = excluded.signed_end_wh,
     reason = excluded.reason, energy_pile_wh = excluded.energy_pile_wh,
     energy_vehicle_wh = excluded.energy_vehicle_wh, marks = excluded.marks, updated_at = excluded.updated_at";
 

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
-use veripile_pile::{ChargeEvent, Mark, Reading, ReceiveTime};
+use veripile_pile::{ChargeEvent, Mark, Reading, ReceiveTime, SignedRecord};
 
 use crate::{Store, StoreError};
 pub use metrics::IntakeMetrics;
@@ -43,6 +43,8 @@ pub struct Arrival {
     pub frame: Frame,
     /// The readings in it.
     pub readings: Vec<Reading>,
+    /// The signed values in it, judged and sealed.
+    pub signed: Vec<Sealed>,
     /// What else it changes.
     pub effect: Effect,
 }
@@ -65,6 +67,17 @@ pub struct Frame {
     pub mac: [u8; 32],
     /// What is wrong with the frame.
     pub marks: Vec<Mark>,
+}
+
+/// A judged signed value, ready to be kept.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// The value and its verdict.
+    pub record: SignedRecord,
+    /// By what name frames and readings refer to the container.
+    pub container: String,
+    /// The container's text, encrypted.
+    pub sealed: Vec<u8>,
 }
 
 /// What a message changes besides being kept.

@@ -15,6 +15,7 @@ pub mod map;
 pub mod queue;
 mod registration;
 mod row;
+pub mod signed;
 mod standing;
 pub mod stats;
 mod timescale;

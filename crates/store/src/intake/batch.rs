@@ -15,7 +15,7 @@ use veripile_pile::{Mark, Phase, Reading};
 use super::copy::Rows;
 use super::{Arrival, Boot, Effect, Outcome, Status};
 use crate::row::{SqlTime, codes, storable};
-use crate::{Store, StoreError, charge};
+use crate::{Store, StoreError, charge, signed};
 
 /// `last_seen` of a pile is written at most this often; pages show its age in minutes.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(20);
@@ -57,6 +57,7 @@ impl Writer {
         let found = self.resolve_series(&mut transaction, arrivals, &fresh).await?;
         self.insert_readings(&mut transaction, arrivals, &fresh, &found).await?;
         let (transactions, comparable) = charge::apply(&mut transaction, arrivals, &fresh).await?;
+        signed::insert(&mut transaction, arrivals, &fresh, &transactions).await?;
         let seen = self.update_live(&mut transaction, arrivals, &fresh).await?;
         transaction.commit().await?;
         // Only now: a rolled-back series number must not be remembered.

@@ -1,0 +1,196 @@
+//! `/check`: is this record what the meter signed? For whoever holds one: a driver with a receipt, a regulator, an operator.
+//!
+//! The verdicts are made in `veripile_ocpp::signed`, layer by layer, as `veripile check records` makes them; here keys of the
+//! register are looked up and words are found. Nothing of what is pasted is kept.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use veripile_ocpp::signed::arrived::{self, Judged};
+use veripile_ocpp::signed::{Checked, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
+use veripile_pile::{KeySource, SignedValue};
+use veripile_store::signed::SignedLine;
+
+use crate::Site;
+use crate::problem::{Problem, html};
+use crate::texts::Texts;
+
+/// Readings shown of one record; the first and the last tell the energy.
+const READINGS_MAX: usize = 50;
+
+/// Bytes of a form: the longest record, percent-encoded, and its key.
+pub(crate) const FORM_BYTES_MAX: usize = 3 * RECORD_BYTES_MAX + 16_384;
+
+/// Every word of a verdict.
+#[cfg(test)]
+pub(crate) const WORDS: [&str; 8] = [
+    "unchecked",
+    "valid",
+    "valid_unregistered",
+    "other_meter",
+    "invalid",
+    "malformed",
+    "no_key",
+    "unsupported",
+];
+
+/// What is pasted.
+#[derive(Deserialize, Default)]
+pub(crate) struct Pasted {
+    #[serde(default)]
+    record: String,
+    #[serde(default)]
+    key: String,
+}
+
+#[derive(Template)]
+#[template(path = "check.html")]
+struct CheckPage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    here: String,
+    pasted: &'a Pasted,
+    result: Option<ResultView<'a>>,
+}
+
+/// A verdict in words.
+struct ResultView<'a> {
+    verdict: &'static str,
+    title: &'a str,
+    why: &'a str,
+    facts: Vec<(&'a str, String)>,
+    layers: Vec<LayerView<'a>>,
+    readings: Vec<[String; 3]>,
+}
+
+struct LayerView<'a> {
+    name: &'a str,
+    symbol: &'static str,
+    outcome: &'a str,
+    findings: Vec<String>,
+}
+
+/// GET `/check`.
+pub(crate) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    show(&request, &site, &Pasted::default(), None)
+}
+
+/// POST `/check`.
+pub(crate) async fn judge(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    pasted: web::Form<Pasted>,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(&request);
+    if pasted.record.trim().is_empty() {
+        return Ok(show(&request, &site, &pasted, None));
+    }
+    let key = Some(pasted.key.trim()).filter(|key| !key.is_empty()).map(str::to_owned);
+    let value = SignedValue { data: pasted.record.trim().to_owned(), encoding_method: None, public_key: key };
+    let serial = arrived::judge(&value, &[]).checked.meter_serial;
+    let known = match serial {
+        Some(serial) => site.store.meter_keys_of_serial(&serial).await?,
+        None => Vec::new(),
+    };
+    let judged = arrived::judge(&value, &known);
+    Ok(show(&request, &site, &pasted, Some(view(t, &judged))))
+}
+
+fn show(request: &HttpRequest, site: &Site, pasted: &Pasted, result: Option<ResultView<'_>>) -> HttpResponse {
+    let t = Texts::of_request(request);
+    let here = "/check?".to_owned();
+    html(StatusCode::OK, &CheckPage { t, simulated: site.settings.simulated, here, pasted, result })
+}
+
+fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
+    let Judged { checked, key_source } = judged;
+    let verdict = word(checked);
+    let layers = &checked.layers;
+    let layer = |name, layer: &Layer| {
+        let (symbol, outcome) = match layer.outcome {
+            Outcome::Ok => ("✓", t.of("check.ok")),
+            Outcome::Failed => ("✕", t.of("check.failed")),
+            Outcome::NotChecked => ("–", t.of("check.not_checked")),
+        };
+        let findings = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
+        LayerView { name, symbol, outcome, findings }
+    };
+    ResultView {
+        verdict,
+        title: t.of_owned(&format!("check.{verdict}")),
+        why: t.of_owned(&format!("check.{verdict}.why")),
+        facts: facts(t, checked, *key_source),
+        layers: vec![
+            layer(t.of("check.syntax"), &layers.syntax),
+            layer(t.of("check.signature"), &layers.signature),
+            layer(t.of("check.key"), &layers.key),
+            layer(t.of("check.transaction"), &layers.transaction),
+        ],
+        readings: checked
+            .readings
+            .iter()
+            .take(READINGS_MAX)
+            .map(|reading| {
+                let register = reading.register.map_or_else(String::new, |register| register.to_string());
+                [reading.time.clone(), format!("{register} {}", reading.unit), reading.obis.clone()]
+            })
+            .collect(),
+    }
+}
+
+/// The verdict in one word. A good signature of another meter is not good.
+fn word(checked: &Checked) -> &'static str {
+    match checked.verdict {
+        Verdict::Valid if checked.layers.key.outcome == Outcome::Failed => "other_meter",
+        Verdict::Valid if checked.layers.key.outcome == Outcome::Ok => "valid",
+        Verdict::Valid => "valid_unregistered",
+        Verdict::Invalid => "invalid",
+        Verdict::Malformed => "malformed",
+        Verdict::NoKey => "no_key",
+        Verdict::Unsupported => "unsupported",
+    }
+}
+
+/// The word for a stored verdict.
+pub(crate) fn stored_word(line: &SignedLine) -> &'static str {
+    let layers = serde_json::from_str::<Layers>(&line.layers).ok();
+    let of_another = layers.is_some_and(|layers| layers.key.outcome == Outcome::Failed);
+    match (line.verdict.as_str(), line.key_source) {
+        ("valid", _) if of_another => "other_meter",
+        ("valid", Some(KeySource::Register)) => "valid",
+        ("valid", _) => "valid_unregistered",
+        ("invalid", _) => "invalid",
+        ("no_key", _) => "no_key",
+        ("unsupported", _) => "unsupported",
+        ("unchecked", _) => "unchecked",
+        _ => "malformed",
+    }
+}
+
+fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<(&'a str, String)> {
+    let mut facts = Vec::new();
+    if let Some(serial) = &checked.meter_serial {
+        facts.push((t.of("pile.meter"), serial.clone()));
+    }
+    if let Some(source) = source {
+        let word = match source {
+            KeySource::Register => t.of("check.key_register"),
+            KeySource::FirstUse => t.of("check.key_first_use"),
+            KeySource::Message => t.of("check.key_message"),
+        };
+        facts.push((t.of("check.key_from"), word.to_owned()));
+    }
+    let registers =
+        checked.readings.iter().filter_map(|reading| Some((reading.register?, reading.unit.as_str())));
+    if let (Some((first, unit)), Some((last, same))) = (registers.clone().next(), registers.last())
+        && unit == same
+        && checked.readings.len() > 1
+        && let Some(energy) = last.checked_sub(first)
+    {
+        facts.push((t.of("check.energy"), format!("{energy} {unit}")));
+    }
+    let billable = if checked.billable { t.of("check.billable") } else { t.of("check.not_billable") };
+    facts.push((t.of("check.bill"), billable.to_owned()));
+    facts
+}

@@ -1,0 +1,183 @@
+//! A signed value as it comes in a message: its format and encoding found, and judged with the keys known of the pile.
+//!
+//! Called by `gateway::signatures`. A key from the register outweighs everything; without one, the key that came first is
+//! trusted from then on, and the verdict says so. What key a message brings along never makes it better.
+
+use veripile_pile::{KeySource, MeterKey, SignedValue};
+
+use super::{Checked, Encoding, Layer, Outcome, Record, Verdict, check, decode, format_of};
+
+/// A signed value with its verdict.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The verdict, layer by layer. The key layer is `ok` only with a key from the register.
+    pub checked: Checked,
+    /// Where the key came from that it was checked with; none where there was no key.
+    pub key_source: Option<KeySource>,
+}
+
+/// Judges a value with the keys known of its pile.
+pub fn judge(value: &SignedValue, known: &[MeterKey]) -> Judged {
+    let encoding = encoding_of(&value.data);
+    let with = |public_key: Option<&str>| {
+        check(&Record { signed_data: &value.data, encoding, public_key, ..Record::default() })
+    };
+    let serial = with(None).meter_serial;
+    let of = |source| candidates(known, source, serial.as_deref());
+    for source in [KeySource::Register, KeySource::FirstUse] {
+        let keys = of(source);
+        let Some(first) = keys.first() else { continue };
+        let (key, checked) = keys
+            .iter()
+            .map(|key| (*key, with(Some(&key.public_key))))
+            .find(|(_, checked)| checked.verdict == Verdict::Valid)
+            .unwrap_or_else(|| (*first, with(Some(&first.public_key))));
+        return Judged { checked: weighed(checked, source, Some(key)), key_source: Some(source) };
+    }
+    match &value.public_key {
+        Some(own) => {
+            let checked = weighed(with(Some(own)), KeySource::Message, None);
+            Judged { checked, key_source: Some(KeySource::Message) }
+        }
+        None => Judged { checked: with(None), key_source: None },
+    }
+}
+
+/// The keys of a source that may belong to the meter that signed: those of its serial number, or of none in particular.
+fn candidates<'a>(known: &'a [MeterKey], source: KeySource, serial: Option<&str>) -> Vec<&'a MeterKey> {
+    let of_source: Vec<_> = known.iter().filter(|key| key.source == source).collect();
+    let fits = |key: &&&MeterKey| match (&key.meter_serial, serial) {
+        (Some(of_key), Some(signed)) => same_serial(of_key, signed),
+        _ => true,
+    };
+    let fitting: Vec<_> = of_source.iter().filter(fits).copied().collect();
+    // Of registered keys all are tried: a record of another meter must be told as such, not as one without a key.
+    if fitting.is_empty() && source == KeySource::Register { of_source } else { fitting }
+}
+
+/// Serial numbers are typed by hand from plates: case and blanks do not distinguish them.
+fn same_serial(one: &str, other: &str) -> bool {
+    let bare = |text: &str| text.split_whitespace().collect::<String>().to_lowercase();
+    bare(one) == bare(other)
+}
+
+/// Says in the key layer what the key is worth.
+fn weighed(mut checked: Checked, source: KeySource, key: Option<&MeterKey>) -> Checked {
+    if checked.verdict != Verdict::Valid {
+        return checked;
+    }
+    let serials = key.and_then(|key| key.meter_serial.as_deref()).zip(checked.meter_serial.as_deref());
+    let layer = &mut checked.layers.key;
+    match (source, serials) {
+        (KeySource::Register, Some((registered, signed))) if !same_serial(registered, signed) => {
+            layer.object(
+                "serial_differs",
+                format!("signed by meter {signed:?}, the key is registered for {registered:?}"),
+            );
+        }
+        (KeySource::Register, serials) => {
+            *layer = Layer { outcome: Outcome::Ok, findings: std::mem::take(&mut layer.findings) };
+            if serials.is_none() {
+                layer.remark("serial_not_compared", "the record or the register names no serial number");
+            }
+        }
+        (KeySource::FirstUse, _) => {
+            layer.outcome = Outcome::NotChecked;
+            layer.remark(
+                "first_use",
+                "the key is the first this pile sent; nobody has compared it with the meter",
+            );
+        }
+        (KeySource::Message, _) => {
+            layer.outcome = Outcome::NotChecked;
+            layer.remark("self_supplied", "the key came with the record and proves nothing by itself");
+        }
+    }
+    checked.billable &= checked.layers.key.outcome != Outcome::Failed;
+    checked
+}
+
+/// How a container is written: hexadecimal or base64 if that makes one of the known formats of it, else plain.
+fn encoding_of(data: &str) -> Encoding {
+    [Encoding::Hex, Encoding::Base64]
+        .into_iter()
+        .find(|encoding| decode(data, *encoding).is_ok_and(|bytes| format_of(&bytes).is_some()))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Two records on secp256r1, signed with another library, with their keys.
+    fn records() -> Vec<(String, String)> {
+        include_str!("records.jsonl")
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|record| {
+                let text = |name: &str| record[name].as_str().expect("text").to_owned();
+                (text("signed_data"), text("public_key"))
+            })
+            .filter(|(_, key)| key.starts_with("3059"))
+            .take(2)
+            .collect()
+    }
+
+    fn value(data: &str, key: Option<&str>) -> SignedValue {
+        SignedValue { data: data.to_owned(), encoding_method: None, public_key: key.map(str::to_owned) }
+    }
+
+    fn key(public_key: &str, serial: Option<&str>, source: KeySource) -> MeterKey {
+        MeterKey { public_key: public_key.to_owned(), meter_serial: serial.map(str::to_owned), source }
+    }
+
+    #[test]
+    fn every_way_of_writing_a_container_is_found() {
+        let (data, public_key) = records().remove(0);
+        for written in [data.clone(), STANDARD.encode(&data), hex::encode(&data)] {
+            let judged = judge(&value(&written, Some(&public_key)), &[]);
+            assert_eq!(judged.checked.verdict, Verdict::Valid, "{written}");
+            assert_eq!(judged.key_source, Some(KeySource::Message));
+            assert_eq!(judged.checked.layers.key.outcome, Outcome::NotChecked, "it proves nothing");
+        }
+    }
+
+    #[test]
+    fn a_registered_key_outweighs_the_one_in_the_message() {
+        let [(data, good), (_, other)] = <[_; 2]>::try_from(records()).expect("two");
+        let serial = judge(&value(&data, None), &[]).checked.meter_serial.expect("a serial");
+        let verdict = |keys: &[MeterKey]| {
+            let judged = judge(&value(&data, Some(&good)), keys);
+            (judged.checked.verdict, judged.key_source, judged.checked.layers.key.outcome)
+        };
+        let (register, first) = (KeySource::Register, KeySource::FirstUse);
+        assert_eq!(verdict(&[key(&other, None, register)]).0, Verdict::Invalid, "although its own key fits");
+        assert_eq!(
+            verdict(&[key(&good, Some(&serial.to_lowercase()), register), key(&other, None, first)]),
+            (Verdict::Valid, Some(register), Outcome::Ok)
+        );
+        assert_eq!(
+            verdict(&[key(&good, Some("another meter"), register)]),
+            (Verdict::Valid, Some(register), Outcome::Failed),
+            "signed by the right key, of a meter that is not registered here"
+        );
+        assert_eq!(verdict(&[key(&good, None, first)]), (Verdict::Valid, Some(first), Outcome::NotChecked));
+        assert_eq!(verdict(&[key(&other, Some(&serial), first)]).0, Verdict::Invalid, "the key has changed");
+        assert_eq!(
+            verdict(&[key(&other, Some("the other outlet's"), first)]).1,
+            Some(KeySource::Message),
+            "each meter of a pile has a first key of its own"
+        );
+    }
+
+    #[test]
+    fn without_any_key_there_is_no_verdict_on_the_signature() {
+        let judged = judge(&value(&records()[0].0, None), &[]);
+        assert_eq!((judged.checked.verdict, judged.key_source), (Verdict::NoKey, None));
+        assert_eq!(judge(&value("nonsense", None), &[]).checked.verdict, Verdict::Malformed);
+    }
+}

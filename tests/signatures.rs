@@ -1,0 +1,110 @@
+//! Signed meter values as they arrive: judged with the right key, kept sealed, shown; a bad one is marked and changes nothing.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use serde_json::{Value, json};
+use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+
+/// A record signed with another library, and its key: from 12.5 to the second reading of the record.
+fn record() -> (String, String) {
+    let line = include_str!("../crates/ocpp/src/signed/records.jsonl").lines().next().unwrap();
+    let record: Value = serde_json::from_str(line).unwrap();
+    let text = |name: &str| record[name].as_str().unwrap().to_owned();
+    (text("signed_data"), text("public_key"))
+}
+
+/// A charge of OCPP 2.0.1 that ends with a signed value.
+async fn charge(charger: &mut Charger, id: &str, hour: u32, container: &str, key: &str) {
+    for (kind, seq) in [("Started", 0), ("Ended", 1)] {
+        let time = format!("2026-03-01T{:02}:00:00Z", hour + seq);
+        let signed = json!({ "signedMeterData": container, "signingMethod": "", "encodingMethod": "OCMF", "publicKey": key });
+        let mut sample = json!({ "value": 12.5 + f64::from(seq), "context": if seq == 0 { "Transaction.Begin" } else { "Transaction.End" },
+            "unitOfMeasure": { "unit": "kWh" } });
+        if seq == 1 {
+            sample["signedMeterValue"] = signed;
+        }
+        let event = json!({ "eventType": kind, "timestamp": time, "triggerReason": "Authorized", "seqNo": seq,
+            "transactionInfo": { "transactionId": id }, "evse": { "id": 1 },
+            "meterValue": [{ "timestamp": time, "sampledValue": [sample] }] });
+        assert_eq!(charger.call("TransactionEvent", &event).await[0], 3);
+    }
+}
+
+#[tokio::test]
+async fn signed_values_are_judged_kept_sealed_and_shown() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "CP", Some("ocpp2.0.1")).await.unwrap();
+    let (good, key) = record();
+    let altered = good.replacen("12.500", "12.400", 1);
+    assert_ne!(good, altered);
+    charge(&mut charger, "none", 1, &good, "").await;
+    charge(&mut charger, "first", 3, &good, &key).await;
+    charge(&mut charger, "later", 5, &good, "").await;
+    charge(&mut charger, "altered", 7, &altered, &key).await;
+    charge(&mut charger, "nonsense", 9, "OCMF|{}", &key).await;
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys.csv");
+    std::fs::write(&keys, format!("pile_id,public_key,meter_serial\nCP,{key},sn-1\n")).unwrap();
+    command(&binary, &database, &["register", "--meter-keys", keys.to_str().unwrap()]);
+    charge(&mut charger, "registered", 11, &good, "").await;
+    std::fs::write(&keys, format!("pile_id,public_key,meter_serial\nCP,{key},another\n")).unwrap();
+    command(&binary, &database, &["register", "--meter-keys", keys.to_str().unwrap()]);
+    charge(&mut charger, "another", 13, &good, "").await;
+
+    let kept: Vec<(String, String, Option<String>, Option<String>, String, bool)> = sqlx::query_as(
+        "SELECT reference, verdict, key_source, meter_serial, array_to_string(marks, ','), signed_end_wh IS NOT NULL
+         FROM signed_value JOIN charge USING (pile_no, reference) ORDER BY at",
+    )
+    .fetch_all(&mut database.connect().await)
+    .await
+    .unwrap();
+    let told: Vec<_> =
+        kept.iter().map(|(r, v, s, _, _, has)| (r.as_str(), v.as_str(), s.as_deref(), *has)).collect();
+    assert_eq!(
+        told,
+        [
+            ("none", "no_key", None, false),
+            ("first", "valid", Some("message"), true),
+            ("later", "valid", Some("first_use"), true),
+            ("altered", "invalid", Some("first_use"), false),
+            ("nonsense", "malformed", Some("first_use"), false),
+            ("registered", "valid", Some("register"), true),
+            ("another", "valid", Some("register"), false),
+        ]
+    );
+    let marks = |code: &str| format!("SELECT count(*) FROM reading WHERE '{code}' = ANY(marks)");
+    for code in ["signed_no_key", "signed_invalid", "signed_malformed", "key_of_another_meter"] {
+        assert_eq!(database.number(Box::leak(marks(code).into_boxed_str())).await, 1, "{code}");
+    }
+    let seen = "SELECT count(*) FROM frame WHERE body LIKE '%OCMF|%' OR body LIKE '%12.500%'";
+    assert_eq!(database.number(seen).await, 0, "containers name cards: frames have only their names");
+    let named = "SELECT count(*) FROM signed_value JOIN frame USING (pile_no, digest)
+                 WHERE body LIKE '%\"signedMeterData\":\"' || container || '\"%' AND sealed <> ''";
+    assert_eq!(database.number(named).await, 7);
+    let page = server.get("/p/CP?lang=en").await.1;
+    for words in ["Signature valid, key registered", "Signature invalid", "but of another meter"] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn anybody_can_check_a_record_on_the_page() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let (good, key) = record();
+    let told = async |record: &str, key: &str| {
+        let (status, body) = server.post("/check?lang=en", &[("record", record), ("key", key)]).await;
+        assert_eq!(status, 200);
+        let heading = body.split("<h2>").nth(1).unwrap_or_default();
+        heading.split(['>', '<']).nth(2).unwrap_or_default().to_owned()
+    };
+    assert_eq!(told(&good, &key).await, "Signature valid, key not registered");
+    assert_eq!(told(&good, "").await, "No key to check it with");
+    assert_eq!(told(&good.replacen("12.500", "12.501", 1), &key).await, "Signature invalid");
+    assert_eq!(told("OCMF|<script>", &key).await, "Not readable");
+    let (status, body) = server.post("/check", &[("record", &"x".repeat(5 << 20))]).await;
+    assert!(status == 413 || status == 400, "{status} {body}");
+}
