@@ -10,13 +10,24 @@ use ocpp_rs::v16::enums::{AuthorizationStatus, DataTransferStatus, RegistrationS
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Version;
+use crate::time::millis;
+use crate::{Version, json as members};
 
 /// Seconds between heartbeats that we ask for.
 pub const HEARTBEAT_INTERVAL_S: i32 = 300;
 
 /// Longest description in a CALLERROR (OCPP-J 1.6 §4.2.3: 255 characters).
 const DESCRIPTION_CHARS_MAX: usize = 255;
+
+/// Longest VAT number in an answer of 2.1.
+const VAT_NUMBER_CHARS_MAX: usize = 20;
+
+/// Most certificates in a call and an answer of 2.1.
+const CERTIFICATES_MAX: usize = 4;
+
+/// Hours until a charger may ask again for a certificate's status: a service that we do not offer today is not offered in an
+/// hour either.
+const CERTIFICATE_AGAIN_H: i64 = 24;
 
 /// Codes of a CALLERROR, named as in OCPP 2.x; 1.6 spells one of them otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +55,24 @@ impl Refusal {
     }
 }
 
-/// A CALLRESULT frame for an action of a charger. `transaction` is the id of its charge, if it has one.
+/// A CALLRESULT frame for an action of a charger. `transaction` is the id of its charge, if it has one. Two answers of 2.1
+/// repeat what the call said (`VatNumberValidation`, `GetCertificateChainStatus`): for those, [`reply`] is the better one.
 pub fn result(version: Version, action: &str, id: &str, transaction: Option<&str>, now: Timestamp) -> String {
+    reply(version, action, id, "{}", transaction, now)
+}
+
+/// A CALLRESULT frame, as [`result`], that knows the payload of the call.
+pub fn reply(
+    version: Version,
+    action: &str,
+    id: &str,
+    call: &str,
+    transaction: Option<&str>,
+    now: Timestamp,
+) -> String {
     let payload = match version {
         Version::V16 => payload_v16(action, transaction, now),
-        Version::V201 | Version::V21 => payload_v2(action, now),
+        Version::V201 | Version::V21 => payload_v2(action, call, now),
     };
     json!([3, id, payload]).to_string()
 }
@@ -57,6 +81,11 @@ pub fn result(version: Version, action: &str, id: &str, transaction: Option<&str
 pub fn error(version: Version, id: Option<&str>, refusal: Refusal, description: &str) -> String {
     let description: String = description.chars().take(DESCRIPTION_CHARS_MAX).collect();
     json!([4, id.unwrap_or("-1"), refusal.code(version), description, {}]).to_string()
+}
+
+/// The transaction id in the payload of an answer to StartTransaction (1.6): what a relay's upstream issued.
+pub fn transaction_in(payload: &str) -> Option<String> {
+    members::identifier(&serde_json::from_str(payload).ok()?, "transactionId")
 }
 
 fn payload_v16(action: &str, transaction: Option<&str>, now: Timestamp) -> Value {
@@ -83,21 +112,80 @@ fn payload_v16(action: &str, transaction: Option<&str>, now: Timestamp) -> Value
     }
 }
 
-fn payload_v2(action: &str, now: Timestamp) -> Value {
-    let time = || millis(now);
+fn payload_v2(action: &str, call: &str, now: Timestamp) -> Value {
+    let rejected = || json!({ "status": "Rejected", "statusInfo": unsupported() });
+    let failed = || json!({ "status": "Failed", "statusInfo": unsupported() });
     match action {
         "BootNotification" => {
-            json!({ "currentTime": time(), "interval": HEARTBEAT_INTERVAL_S, "status": "Accepted" })
+            json!({ "currentTime": millis(now), "interval": HEARTBEAT_INTERVAL_S, "status": "Accepted" })
         }
-        "Heartbeat" => json!({ "currentTime": time() }),
+        "Heartbeat" => json!({ "currentTime": millis(now) }),
         "Authorize" => json!({ "idTokenInfo": { "status": "Accepted" } }),
         "DataTransfer" => json!({ "status": "UnknownVendorId" }),
-        "SignCertificate" | "NotifyEVChargingNeeds" => json!({ "status": "Rejected" }),
-        "NotifyEVChargingSchedule" => json!({ "status": "Accepted" }),
-        "Get15118EVCertificate" => json!({ "status": "Failed", "exiResponse": "" }),
-        "GetCertificateStatus" => json!({ "status": "Failed" }),
+        // Streams come only where a monitor asks for them; what they send is kept.
+        "NotifyEVChargingSchedule" | "OpenPeriodicEventStream" => json!({ "status": "Accepted" }),
+        "SignCertificate" | "NotifyEVChargingNeeds" | "PullDynamicScheduleUpdate" => rejected(),
+        "GetCertificateStatus" => failed(),
+        "Get15118EVCertificate" => {
+            json!({ "status": "Failed", "statusInfo": unsupported(), "exiResponse": "" })
+        }
+        "VatNumberValidation" => vat_number(call),
+        "GetCertificateChainStatus" => certificate_chain(call, now),
         _ => json!({}),
     }
+}
+
+/// The reason of a refusal (OCPP 2.0.1 part 2, appendix of reason codes).
+fn unsupported() -> Value {
+    json!({ "reasonCode": "UnsupportedRequest" })
+}
+
+/// Declined; number and EVSE are those of the call, as far as an answer may hold them.
+fn vat_number(call: &str) -> Value {
+    let call: Value = serde_json::from_str(call).unwrap_or_default();
+    let number: String =
+        members::text(&call, "vatNumber").unwrap_or_default().chars().take(VAT_NUMBER_CHARS_MAX).collect();
+    let mut answer = json!({ "status": "Rejected", "statusInfo": unsupported(), "vatNumber": number });
+    if let Some(evse) = members::number_u32(&call, "evseId") {
+        answer["evseId"] = json!(evse);
+    }
+    answer
+}
+
+/// For each certificate asked about: its status could not be had.
+fn certificate_chain(call: &str, now: Timestamp) -> Value {
+    let call: Value = serde_json::from_str(call).unwrap_or_default();
+    let again = now.checked_add(jiff::SignedDuration::from_hours(CERTIFICATE_AGAIN_H)).unwrap_or(now);
+    let asked = members::list(&call, "certificateStatusRequests");
+    let mut statuses: Vec<Value> =
+        asked.iter().take(CERTIFICATES_MAX).map(|one| certificate(one, again)).collect();
+    // The schema wants at least one, whatever the call was.
+    if statuses.is_empty() {
+        statuses.push(certificate(&Value::Null, again));
+    }
+    json!({ "certificateStatus": statuses })
+}
+
+fn certificate(asked: &Value, again: Timestamp) -> Value {
+    let hash = asked.get("certificateHashData").unwrap_or(&Value::Null);
+    let text = |name, chars_max| -> String {
+        members::text(hash, name).unwrap_or_default().chars().take(chars_max).collect()
+    };
+    let word = |of: &Value, name, words: &[&'static str]| {
+        let word = members::text(of, name).unwrap_or_default();
+        words.iter().find(|known| **known == word).copied().unwrap_or(words[0])
+    };
+    json!({
+        "certificateHashData": {
+            "hashAlgorithm": word(hash, "hashAlgorithm", &["SHA256", "SHA384", "SHA512"]),
+            "issuerNameHash": text("issuerNameHash", 128),
+            "issuerKeyHash": text("issuerKeyHash", 128),
+            "serialNumber": text("serialNumber", 40),
+        },
+        "source": word(asked, "source", &["OCSP", "CRL"]),
+        "status": "Failed",
+        "nextUpdate": millis(again),
+    })
 }
 
 fn value(payload: impl Serialize) -> Value {
@@ -107,11 +195,6 @@ fn value(payload: impl Serialize) -> Value {
 fn wrapped(now: Timestamp) -> DateTimeWrapper {
     let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
     DateTimeWrapper::new(chrono::DateTime::from_timestamp(now.as_second(), nanoseconds).unwrap_or_default())
-}
-
-/// RFC 3339 with milliseconds and `Z`, as OCPP examples write it.
-fn millis(now: Timestamp) -> String {
-    now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 #[cfg(test)]
@@ -138,6 +221,20 @@ mod tests {
         );
         check(Version::V16, "MeterValues", None, r#"[3,"7",{}]"#);
         check(Version::V21, "TransactionEvent", Some("x"), r#"[3,"7",{}]"#);
+    }
+
+    #[test]
+    fn an_answer_that_repeats_its_call_repeats_what_fits() {
+        let long = "9".repeat(30);
+        let call = format!(r#"{{"vatNumber":"{long}","evseId":2}}"#);
+        let answer = reply(Version::V21, "VatNumberValidation", "7", &call, None, now());
+        let expected = r#"[3,"7",{"evseId":2,"status":"Rejected","statusInfo":{"reasonCode":"UnsupportedRequest"},"vatNumber":"99999999999999999999"}]"#;
+        assert_eq!(answer, expected);
+        let call = r#"{"certificateStatusRequests":[{"source":"CRL","urls":["http://x"],"certificateHashData":
+            {"hashAlgorithm":"SHA512","issuerNameHash":"0a","issuerKeyHash":"0b","serialNumber":"0c"}}]}"#;
+        let answer = reply(Version::V21, "GetCertificateChainStatus", "7", call, None, now());
+        let expected = r#"[3,"7",{"certificateStatus":[{"certificateHashData":{"hashAlgorithm":"SHA512","issuerKeyHash":"0b","issuerNameHash":"0a","serialNumber":"0c"},"nextUpdate":"2026-03-02T08:00:00.250Z","source":"CRL","status":"Failed"}]}]"#;
+        assert_eq!(answer, expected);
     }
 
     #[test]

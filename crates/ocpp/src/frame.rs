@@ -41,6 +41,8 @@ pub enum Frame<'a> {
         code: String,
         /// Description.
         description: String,
+        /// Whether it was an answer of ours that was refused (CALLRESULTERROR), not a call.
+        of_answer: bool,
     },
 }
 
@@ -87,7 +89,12 @@ impl<'a> Frame<'a> {
             Some("4" | "5") => {
                 let text =
                     |at: usize| elements.get(at).and_then(|element| scalar(element)).unwrap_or_default();
-                Ok(Self::Error { id, code: clip(&text(2), ACTION_CHARS_MAX), description: text(3) })
+                Ok(Self::Error {
+                    id,
+                    code: clip(&text(2), ACTION_CHARS_MAX),
+                    description: text(3),
+                    of_answer: kind == Some("5"),
+                })
             }
             _ => Err(fail(Some(&id), "the first element is none of 2, 3, 4 (and in 2.1: 5, 6)")),
         }
@@ -125,6 +132,18 @@ mod tests {
     fn a_numeric_message_id_is_taken_as_text() {
         let Ok(Frame::Call { id, .. }) = Frame::open(r#"[2,7,"Heartbeat",{}]"#) else { panic!("no call") };
         assert_eq!(id, "7");
+    }
+
+    #[test]
+    fn an_error_says_whether_our_call_or_our_answer_was_refused() {
+        for (kind, expected) in [(4, false), (5, true)] {
+            let text = format!(r#"[{kind},"7","InternalError","why",{{}}]"#);
+            let Ok(Frame::Error { id, code, description, of_answer }) = Frame::open(&text) else {
+                panic!("no error")
+            };
+            assert_eq!((id.as_str(), code.as_str(), description.as_str()), ("7", "InternalError", "why"));
+            assert_eq!(of_answer, expected);
+        }
     }
 
     #[test]

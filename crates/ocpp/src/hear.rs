@@ -7,7 +7,7 @@ use serde_json::Value;
 use veripile_pile::{ChargeEvent, DeviceTime, Mark, Reading, ReceiveTime, RegisterSample};
 
 use crate::card::IdentityKey;
-use crate::{Version, v2, v16};
+use crate::{Version, typed, v2, v16};
 
 /// A call, understood.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ pub fn hear(
     let listener = Listener { value: &value, received, key, message_id };
     let mut heard = match version {
         Version::V16 => v16::hear(action, &listener),
-        Version::V201 | Version::V21 => v2::hear(action, &listener),
+        Version::V201 | Version::V21 => v2::hear(version, action, &listener),
     };
     if !value.is_object() {
         heard.marks.push(Mark::BadShape);
@@ -92,6 +92,17 @@ pub(crate) struct Listener<'a> {
     pub received: ReceiveTime,
     pub key: &'a IdentityKey,
     pub message_id: &'a str,
+}
+
+impl Listener<'_> {
+    /// Understands no more than that the payload has the shape of its type; a mismatch is a mark.
+    pub fn typed(&self, version: Version, action: &str) -> Heard {
+        let mut heard = Heard::plain(Meaning::Other);
+        if typed::round_trip(version, action, self.value).is_err() {
+            heard.marks.push(Mark::BadShape);
+        }
+        heard
+    }
 }
 
 impl Heard {

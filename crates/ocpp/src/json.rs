@@ -28,6 +28,15 @@ pub(crate) fn scalar(value: &Value) -> Option<(String, bool)> {
     }
 }
 
+/// A truth value, also if sent as text.
+pub(crate) fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) => text.trim().to_lowercase().parse().ok(),
+        _ => None,
+    }
+}
+
 /// A member that should be an array: its elements, or the member itself where a charger left the brackets out.
 pub(crate) fn list<'a>(object: &'a Value, key: &str) -> &'a [Value] {
     match object.get(key) {

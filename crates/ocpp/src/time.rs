@@ -21,6 +21,11 @@ pub(crate) fn read(text: Option<&str>, received: ReceiveTime) -> (Option<DeviceT
     if time.is_believable(received) { (Some(time), mark) } else { (None, Some(Mark::BadTimestamp)) }
 }
 
+/// RFC 3339 with milliseconds and `Z`, as OCPP examples write it.
+pub(crate) fn millis(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

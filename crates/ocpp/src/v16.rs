@@ -1,7 +1,7 @@
 //! OCPP 1.6J: what its calls mean.
 //!
-//! Called by [`crate::hear`]. The metering messages are read tolerantly here; every other payload is only checked against
-//! `ocpp_rs`'s types, and a mismatch is a mark.
+//! Called by [`crate::hear`]. The metering messages are read tolerantly here; every other payload is only checked against its
+//! type ([`crate::typed`]), and a mismatch is a mark. Which actions there are is said in [`crate::action`].
 
 use serde_json::Value;
 use veripile_pile::charge::{ChargeEvent, ChargeReference, Stage};
@@ -9,49 +9,7 @@ use veripile_pile::{Mark, ReadingContext, SignedValue};
 
 use crate::hear::{BootIdentity, Heard, Listener, Meaning, register_wh, registers};
 use crate::normalise::{self, Spelling};
-use crate::{json, time};
-
-/// Calls of a charger that need no reading beyond their type.
-const ACKNOWLEDGED: [&str; 9] = [
-    "Authorize",
-    "DataTransfer",
-    "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification",
-    "Heartbeat",
-    "LogStatusNotification",
-    "SecurityEventNotification",
-    "SignCertificate",
-    "SignedFirmwareStatusNotification",
-];
-
-/// Calls that only a central system makes.
-const CENTRAL: [&str; 25] = [
-    "CancelReservation",
-    "CertificateSigned",
-    "ChangeAvailability",
-    "ChangeConfiguration",
-    "ClearCache",
-    "ClearChargingProfile",
-    "DeleteCertificate",
-    "ExtendedTriggerMessage",
-    "GetCompositeSchedule",
-    "GetConfiguration",
-    "GetDiagnostics",
-    "GetInstalledCertificateIds",
-    "GetLocalListVersion",
-    "GetLog",
-    "InstallCertificate",
-    "RemoteStartTransaction",
-    "RemoteStopTransaction",
-    "ReserveNow",
-    "Reset",
-    "SendLocalList",
-    "SetChargingProfile",
-    "SignedUpdateFirmware",
-    "TriggerMessage",
-    "UnlockConnector",
-    "UpdateFirmware",
-];
+use crate::{Version, action, json, time};
 
 const SPELLING: Spelling = Spelling {
     unit: |sample| (json::text(sample, "unit"), 0),
@@ -72,15 +30,15 @@ fn signed(sample: &Value) -> SignedValue {
 }
 
 pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {
-    match action {
-        "BootNotification" => boot(listener.value),
-        "StatusNotification" => status(listener),
-        "StartTransaction" => start(listener),
-        "StopTransaction" => stop(listener),
-        "MeterValues" => meter_values(listener),
-        _ if ACKNOWLEDGED.contains(&action) => typed(action, listener, Meaning::Other),
-        _ if CENTRAL.contains(&action) => Heard::plain(Meaning::NotForUs),
-        _ => Heard::plain(Meaning::Unknown),
+    match (action::does(Version::V16, action), action) {
+        (None, _) => Heard::plain(Meaning::Unknown),
+        (Some(does), _) if !does.is_for_us() => Heard::plain(Meaning::NotForUs),
+        (_, "BootNotification") => boot(listener.value),
+        (_, "StatusNotification") => status(listener),
+        (_, "StartTransaction") => start(listener),
+        (_, "StopTransaction") => stop(listener),
+        (_, "MeterValues") => meter_values(listener),
+        _ => listener.typed(Version::V16, action),
     }
 }
 
@@ -198,14 +156,4 @@ fn meter_values(listener: &Listener<'_>) -> Heard {
     };
     let connector_of = if connector.is_none() { transaction } else { None };
     Heard { time, readings, marks, meaning, connector_of }
-}
-
-/// Checks a payload against `ocpp_rs`'s type of the action; a mismatch is a mark.
-fn typed(action: &str, listener: &Listener<'_>, meaning: Meaning) -> Heard {
-    let mut heard = Heard::plain(meaning);
-    let call = serde_json::json!([2, listener.message_id, action, listener.value]).to_string();
-    if ocpp_rs::v16::parse::deserialize_to_message(&call).is_err() {
-        heard.marks.push(Mark::BadShape);
-    }
-    heard
 }

@@ -1,7 +1,7 @@
 //! OCPP 2.0.1 and 2.1: what their calls mean.
 //!
-//! Called by [`crate::hear`]. The metering messages are read tolerantly here; every other payload is only checked against
-//! `ocpp_rs`'s 2.1 types (2.0.1's messages are for the most part a subset), and a mismatch is a mark.
+//! Called by [`crate::hear`]. The metering messages are read tolerantly here; every other payload is only checked against its
+//! type ([`crate::typed`]), and a mismatch is a mark. Which actions there are is said in [`crate::action`].
 
 use serde_json::Value;
 use veripile_pile::Mark;
@@ -9,101 +9,7 @@ use veripile_pile::charge::{ChargeEvent, ChargeReference, Stage};
 
 use crate::hear::{BootIdentity, Heard, Listener, Meaning, registers};
 use crate::normalise::{self, Spelling};
-use crate::{json, time};
-
-/// Calls of a charger that need no reading beyond their type.
-const ACKNOWLEDGED: [&str; 24] = [
-    "Authorize",
-    "ClearedChargingLimit",
-    "DataTransfer",
-    "FirmwareStatusNotification",
-    "Get15118EVCertificate",
-    "GetCertificateStatus",
-    "Heartbeat",
-    "LogStatusNotification",
-    "NotifyChargingLimit",
-    "NotifyCustomerInformation",
-    "NotifyDERAlarm",
-    "NotifyDERStartStop",
-    "NotifyDisplayMessages",
-    "NotifyEVChargingNeeds",
-    "NotifyEVChargingSchedule",
-    "NotifyEvent",
-    "NotifyMonitoringReport",
-    "NotifyPriorityCharging",
-    "NotifyReport",
-    "PublishFirmwareStatusNotification",
-    "ReportChargingProfiles",
-    "ReservationStatusUpdate",
-    "SecurityEventNotification",
-    "SignCertificate",
-];
-
-/// Calls that only a central system makes, and calls of 2.1 whose service we do not offer.
-const DECLINED: [&str; 62] = [
-    "AFRRSignal",
-    "AdjustPeriodicEventStream",
-    "BatterySwap",
-    "CancelReservation",
-    "CertificateSigned",
-    "ChangeAvailability",
-    "ChangeTransactionTariff",
-    "ClearCache",
-    "ClearChargingProfile",
-    "ClearDERControl",
-    "ClearDisplayMessage",
-    "ClearTariffs",
-    "ClearVariableMonitoring",
-    "ClosePeriodicEventStream",
-    "CostUpdated",
-    "CustomerInformation",
-    "DeleteCertificate",
-    "GetBaseReport",
-    "GetCertificateChainStatus",
-    "GetChargingProfiles",
-    "GetCompositeSchedule",
-    "GetDERControl",
-    "GetDisplayMessages",
-    "GetInstalledCertificateIds",
-    "GetLocalListVersion",
-    "GetLog",
-    "GetMonitoringReport",
-    "GetPeriodicEventStream",
-    "GetReport",
-    "GetTariffs",
-    "GetTransactionStatus",
-    "GetVariables",
-    "InstallCertificate",
-    "NotifyAllowedEnergyTransfer",
-    "NotifySettlement",
-    "NotifyWebPaymentStarted",
-    "OpenPeriodicEventStream",
-    "PublishFirmware",
-    "PullDynamicScheduleUpdate",
-    "ReportDERControl",
-    "RequestBatterySwap",
-    "RequestStartTransaction",
-    "RequestStopTransaction",
-    "ReserveNow",
-    "Reset",
-    "SendLocalList",
-    "SetChargingProfile",
-    "SetDERControl",
-    "SetDefaultTariff",
-    "SetDisplayMessage",
-    "SetMonitoringBase",
-    "SetMonitoringLevel",
-    "SetNetworkProfile",
-    "SetVariableMonitoring",
-    "SetVariables",
-    "TriggerMessage",
-    "UnlockConnector",
-    "UnpublishFirmware",
-    "UpdateDynamicSchedule",
-    "UpdateFirmware",
-    "UsePriorityCharging",
-    "VatNumberValidation",
-];
+use crate::{Version, action, json, time};
 
 const SPELLING: Spelling = Spelling {
     unit: |sample| {
@@ -114,16 +20,15 @@ const SPELLING: Spelling = Spelling {
     signed: |sample| normalise::signed_value(sample.get("signedMeterValue")?),
 };
 
-pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {
-    match action {
-        "BootNotification" => boot(listener.value),
-        "StatusNotification" => status(listener),
-        "TransactionEvent" => transaction(listener),
-        "MeterValues" => meter_values(listener),
-        "NotifyPeriodicEventStream" => Heard::plain(Meaning::Other),
-        _ if ACKNOWLEDGED.contains(&action) => typed(action, listener),
-        _ if DECLINED.contains(&action) => Heard::plain(Meaning::NotForUs),
-        _ => Heard::plain(Meaning::Unknown),
+pub(crate) fn hear(version: Version, action: &str, listener: &Listener<'_>) -> Heard {
+    match (action::does(version, action), action) {
+        (None, _) => Heard::plain(Meaning::Unknown),
+        (Some(does), _) if !does.is_for_us() => Heard::plain(Meaning::NotForUs),
+        (_, "BootNotification") => boot(listener.value),
+        (_, "StatusNotification") => status(listener),
+        (_, "TransactionEvent") => transaction(listener),
+        (_, "MeterValues") => meter_values(listener),
+        _ => listener.typed(version, action),
     }
 }
 
@@ -203,14 +108,4 @@ fn meter_values(listener: &Listener<'_>) -> Heard {
     }
     let time = readings.iter().find_map(|reading| reading.device_time);
     Heard { time, readings, marks, ..Heard::plain(Meaning::Samples) }
-}
-
-/// Checks a payload against `ocpp_rs`'s type of the action; a mismatch is a mark.
-fn typed(action: &str, listener: &Listener<'_>) -> Heard {
-    let mut heard = Heard::plain(Meaning::Other);
-    let call = serde_json::json!([2, listener.message_id, action, listener.value]).to_string();
-    if ocpp_rs::v21::parse::deserialize_to_message(&call).is_err() {
-        heard.marks.push(Mark::BadShape);
-    }
-    heard
 }

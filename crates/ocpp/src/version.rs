@@ -24,6 +24,15 @@ impl Version {
         }
     }
 
+    /// Its number, as people say it.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::V16 => "1.6",
+            Self::V201 => "2.0.1",
+            Self::V21 => "2.1",
+        }
+    }
+
     /// Picks from what a client offers in `Sec-WebSocket-Protocol` (comma-separated, in its order of preference): the
     /// first that we speak, as RFC 6455 §4.1 leaves the choice to the server and the charger knows best what it speaks well.
     pub fn agree(offered: &str) -> Option<Self> {
