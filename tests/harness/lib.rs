@@ -8,9 +8,11 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -18,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
@@ -140,6 +142,11 @@ pub fn command(binary: &PathBuf, database: &Database, arguments: &[&str]) -> Str
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// A Basic header.
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
+}
+
 /// A free port on loopback.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -156,6 +163,17 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until it is ready. `registration`: `open` or `closed`.
     pub async fn start(binary: &PathBuf, database: &Database, port: u16, registration: &str) -> Self {
+        Self::start_with(binary, database, port, registration, &[]).await
+    }
+
+    /// Starts it with more settings, as environment variables.
+    pub async fn start_with(
+        binary: &PathBuf,
+        database: &Database,
+        port: u16,
+        registration: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let key = std::env::temp_dir().join(format!("veripile-test-{}.key", std::process::id()));
         let child = Command::new(binary)
             .arg("serve")
@@ -166,6 +184,7 @@ impl Server {
             .env("VERIPILE_ASSESS__INTERVAL_S", "1")
             .env("VERIPILE_ASSESS__WINDOW_DAYS", "36500")
             .env("VERIPILE_LOG", "warn")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .expect("the binary starts");
@@ -254,17 +273,45 @@ pub struct Charger {
 impl Charger {
     /// Connects, or gives the HTTP status of the refusal; 0 if no sub-protocol was agreed on.
     pub async fn connect(url: &str, identity: &str, protocol: Option<&str>) -> Result<Self, u16> {
-        let mut request = format!("{url}/{identity}").into_client_request().expect("an address");
-        if let Some(protocol) = protocol {
-            request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().expect("a header"));
+        let headers: Vec<_> =
+            protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol.to_owned())).into_iter().collect();
+        Self::connect_with(&format!("{url}/{identity}"), &headers, None).await
+    }
+
+    /// Connects with the key of a pile as Basic credentials.
+    pub async fn connect_with_key(url: &str, identity: &str, protocol: &str, key: &str) -> Result<Self, u16> {
+        let headers =
+            [("Sec-WebSocket-Protocol", protocol.to_owned()), ("Authorization", basic(identity, key))];
+        Self::connect_with(&format!("{url}/{identity}"), &headers, None).await
+    }
+
+    /// Connects with any headers, over TLS if told how.
+    pub async fn connect_with(
+        address: &str,
+        headers: &[(&'static str, String)],
+        tls: Option<Arc<rustls::ClientConfig>>,
+    ) -> Result<Self, u16> {
+        let mut request = address.into_client_request().expect("an address");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
         }
-        match connect_async(request).await {
+        let connector = tls.map(Connector::Rustls);
+        match connect_async_tls_with_config(request, None, true, connector).await {
             Ok((socket, _)) => Ok(Self { socket, next: 0 }),
             Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            // Refused by TLS itself.
+            Err(
+                tokio_tungstenite::tungstenite::Error::Io(_) | tokio_tungstenite::tungstenite::Error::Tls(_),
+            ) => Err(0),
             // This client gives up by itself on a server that agrees to none of its sub-protocols.
             Err(tokio_tungstenite::tungstenite::Error::Protocol(_)) => Err(0),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Sends a text without waiting for anything.
+    pub async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.expect("sent");
     }
 
     /// Calls and gives the whole answer frame.

@@ -28,6 +28,8 @@ pub struct Config {
     pub database: Database,
     /// Chargers.
     pub ocpp: Ocpp,
+    /// A second port, encrypted.
+    pub tls: Tls,
     /// The secret under which cards are hashed.
     pub identity: Identity,
     /// The remote assessment.
@@ -72,6 +74,14 @@ pub struct Database {
 pub struct Ocpp {
     /// Who may connect.
     pub registration: Registration,
+    /// Least security profile (0–3) asked of every pile; none: 0 where registration is open, else 1.
+    pub least_security_profile: Option<i16>,
+    /// Whether a proxy in front of us terminates TLS.
+    pub behind_proxy: bool,
+    /// Whether a charger that boots waits until its configuration was read; none: unless registration is open.
+    pub readiness_on_boot: Option<bool>,
+    /// Actions of relayed chargers that we answer while their upstream is down, with commas between.
+    pub answer_while_upstream_is_down: String,
 }
 
 /// Who may connect.
@@ -80,8 +90,24 @@ pub struct Ocpp {
 pub enum Registration {
     /// Registered piles only.
     Closed,
+    /// Registered piles; others connect and wait until somebody lets them in.
+    Inbox,
     /// Any identity: closed networks, tests, demos.
     Open,
+}
+
+/// Section `tls`: everything that `http.listen` serves, encrypted, on a port of its own.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// Address to listen on; none: no TLS.
+    pub listen: Option<SocketAddr>,
+    /// Our certificate and its chain, PEM.
+    pub certificate_file: Option<PathBuf>,
+    /// Its key, PEM.
+    pub key_file: Option<PathBuf>,
+    /// Authorities whose client certificates count (security profile 3), PEM; none: profile 3 is refused.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// Section `identity`.
@@ -108,7 +134,8 @@ impl Default for Config {
             roles: vec![Role::Gateway, Role::Api, Role::Assess],
             http: Http::default(),
             database: Database::default(),
-            ocpp: Ocpp { registration: Registration::Closed },
+            ocpp: Ocpp::default(),
+            tls: Tls::default(),
             identity: Identity::default(),
             assess: Assess::default(),
         }
@@ -123,7 +150,13 @@ impl Default for Http {
 
 impl Default for Ocpp {
     fn default() -> Self {
-        Self { registration: Registration::Closed }
+        Self {
+            registration: Registration::Closed,
+            least_security_profile: None,
+            behind_proxy: false,
+            readiness_on_boot: None,
+            answer_while_upstream_is_down: String::new(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use veripile_api::SiteSettings;
+use veripile_gateway::GatewaySettings;
 use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
 use veripile_store::{Admission, Store};
@@ -156,7 +157,14 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
         roles: vec![Role::Gateway, Role::Api, Role::Assess],
         listen: args.http,
         key: identity::key(key_file)?,
-        admission: Admission::Anyone,
+        tls: None,
+        gateway: GatewaySettings {
+            admission: Admission::Anyone,
+            least_profile: 0,
+            behind_proxy: false,
+            readiness_on_boot: false,
+            answered_while_down: Arc::new([]),
+        },
         site: SiteSettings { simulated: true, public_url: None },
         assess: AssessSettings { interval: ASSESS_EVERY, window_days: WINDOW_DAYS },
     })

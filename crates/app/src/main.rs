@@ -9,6 +9,7 @@ mod config;
 #[cfg(feature = "embedded")]
 mod demo;
 mod identity;
+mod keys;
 mod plausible;
 mod register;
 mod serve;
@@ -18,6 +19,7 @@ mod simulate;
 #[cfg(feature = "embedded")]
 mod story;
 mod table;
+mod tls;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

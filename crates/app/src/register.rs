@@ -18,8 +18,8 @@ use veripile_pile::{
 
 use crate::config::Config;
 use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
-use crate::serve;
 use crate::table::{Row, Table};
+use crate::{keys, serve};
 
 /// What `register` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -42,6 +42,12 @@ pub struct RegisterArgs {
     /// pile_id,public_key[,meter_serial]: keys that sign meter values, from plate or certificate
     #[arg(long, value_name = "FILE")]
     meter_keys: Option<PathBuf>,
+    /// pile_id[,security_profile,key,upstream_url]: how piles prove who they are; key `new` draws one
+    #[arg(long, value_name = "FILE")]
+    access: Option<PathBuf>,
+    /// New file for the keys drawn, readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    keys_out: Option<PathBuf>,
 }
 
 /// Registers what the files say; with a bad row in any of them, nothing.
@@ -57,10 +63,11 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let anchor_columns =
         ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
-    let keys = read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?;
-    if operators.len() + stations.len() + piles.len() + anchors.len() + keys.len() == 0 {
+    let meter_keys = read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?;
+    let access = read(args.access.as_ref(), &["pile_id"], keys::row)?;
+    if operators.len() + stations.len() + piles.len() + anchors.len() + meter_keys.len() + access.len() == 0 {
         bail!(
-            "nothing to register: name a file with --operators, --stations, --piles, --anchors or --meter-keys"
+            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys or --access"
         );
     }
     let mut store = serve::connect(&config).await?;
@@ -73,14 +80,16 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     store.register_stations(&stations).await.context("stations: is every operator registered?")?;
     store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
     store.record_acts(&anchors).await.context("anchors")?;
-    store.register_meter_keys(&keys).await.context("meter keys: is every pile registered?")?;
+    store.register_meter_keys(&meter_keys).await.context("meter keys: is every pile registered?")?;
+    keys::register(&store, &access, args.keys_out.as_ref()).await?;
     say(&format!(
-        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys",
+        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, access of {} piles",
         operators.len(),
         stations.len(),
         piles.len(),
         anchors.len(),
-        keys.len()
+        meter_keys.len(),
+        access.len()
     ));
     store.close().await;
     Ok(())

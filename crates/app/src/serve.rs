@@ -7,12 +7,16 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use veripile_api::SiteSettings;
+use veripile_gateway::GatewaySettings;
 use veripile_store::{Admission, Store};
 
 use crate::assess::AssessSettings;
 use crate::config::{Config, Registration};
 use crate::server::{Server, ServerSettings};
-use crate::{identity, signals};
+use crate::{identity, signals, tls};
+
+/// Actions whose answer carries an id that only the upstream can issue.
+const ISSUING: [&str; 1] = ["StartTransaction"];
 
 /// How long `healthcheck` waits for its answer.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,15 +81,40 @@ pub async fn connect(config: &Config) -> Result<Store> {
     )
 }
 
+/// Where anybody may connect, nobody can be asked for a key; elsewhere a key is asked for unless that is switched off.
+fn gateway(config: &Config) -> Result<GatewaySettings> {
+    let (admission, least_profile) = match config.ocpp.registration {
+        Registration::Closed => (Admission::RegisteredOnly, 1),
+        Registration::Inbox => (Admission::Inbox, 1),
+        Registration::Open => (Admission::Anyone, 0),
+    };
+    let least_profile = config.ocpp.least_security_profile.unwrap_or(least_profile);
+    if !(0..=3).contains(&least_profile) {
+        bail!("ocpp.least_security_profile is {least_profile}; OCPP's profiles are 0 to 3");
+    }
+    let actions = config.ocpp.answer_while_upstream_is_down.split(',').map(str::trim);
+    let actions: Vec<String> = actions.filter(|action| !action.is_empty()).map(str::to_owned).collect();
+    if let Some(action) = actions.iter().find(|action| ISSUING.contains(&action.as_str())) {
+        bail!(
+            "ocpp.answer_while_upstream_is_down: {action} cannot be answered for another, who issues its transaction ids"
+        );
+    }
+    Ok(GatewaySettings {
+        admission,
+        least_profile,
+        behind_proxy: config.ocpp.behind_proxy,
+        readiness_on_boot: config.ocpp.readiness_on_boot.unwrap_or(admission != Admission::Anyone),
+        answered_while_down: actions.into(),
+    })
+}
+
 fn settings(config: &Config) -> Result<ServerSettings> {
     Ok(ServerSettings {
         roles: config.roles.clone(),
         listen: config.http.listen,
         key: identity::key(Path::new(&config.identity.key_file))?,
-        admission: match config.ocpp.registration {
-            Registration::Closed => Admission::RegisteredOnly,
-            Registration::Open => Admission::Anyone,
-        },
+        gateway: gateway(config)?,
+        tls: config.tls.listen.zip(tls::configuration(&config.tls)?),
         site: SiteSettings { simulated: false, public_url: config.http.public_url.clone() },
         assess: AssessSettings {
             interval: Duration::from_secs(config.assess.interval_s.max(1)),

@@ -8,13 +8,14 @@ use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
 use veripile_api::{Site, SiteSettings};
-use veripile_gateway::{Gateway, GatewayMetrics};
+use veripile_gateway::{Gateway, GatewayMetrics, GatewaySettings};
 use veripile_ocpp::IdentityKey;
+use veripile_store::Store;
 use veripile_store::intake::{Intake, IntakeMetrics};
-use veripile_store::{Admission, Store};
 
 use crate::assess::{self, AssessMetrics, AssessSettings};
 use crate::config::Role;
+use crate::tls;
 
 /// Threads that serve HTTP and WebSocket. The work is in the database; two keep both cores of a small machine busy.
 const WORKERS: usize = 2;
@@ -28,10 +29,12 @@ pub struct ServerSettings {
     pub roles: Vec<Role>,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it listens encrypted, and how.
+    pub tls: Option<(SocketAddr, rustls::ServerConfig)>,
     /// Secret for identities.
     pub key: IdentityKey,
-    /// Who may connect.
-    pub admission: Admission,
+    /// How those who connect are treated.
+    pub gateway: GatewaySettings,
     /// Pages.
     pub site: SiteSettings,
     /// Remote assessment.
@@ -64,7 +67,7 @@ impl Server {
             let intake = Intake::start(store.clone(), IntakeMetrics::register(&registry)?);
             let metrics = GatewayMetrics::register(&registry)?;
             let key = settings.key.clone();
-            Some(Gateway::new(store.clone(), intake, key, settings.admission, metrics, stopping.clone()))
+            Some(Gateway::new(store.clone(), intake, key, settings.gateway, metrics, stopping.clone()))
         } else {
             None
         };
@@ -85,7 +88,17 @@ impl Server {
         .workers(WORKERS)
         .shutdown_timeout(SHUTDOWN_S)
         .disable_signals()
+        .on_connect(tls::note_peer)
         .listen(listener)?;
+        let server = match settings.tls {
+            Some((address, config)) => {
+                let listener =
+                    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+                tracing::info!(%address, "serving encrypted too");
+                server.listen_rustls_0_23(listener, config)?
+            }
+            None => server,
+        };
         let address = server.addrs().first().copied().unwrap_or(settings.listen);
         let server = server.run();
         let handle = server.handle();

@@ -1,74 +1,39 @@
 //! The handshake: who connects, in which version, and what a refused one is told.
 //!
-//! The only place outside `api` that answers in HTTP statuses. A browser or `curl` on the WebSocket address gets help.
+//! The only place outside `api` that answers in HTTP statuses. A browser or `curl` on the WebSocket address gets help. Every
+//! attempt is noted, whatever becomes of it.
 
-use actix_web::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::{
+    AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 use veripile_ocpp::Version;
-use veripile_pile::{IdentityError, PileId};
+use veripile_ocpp::credential::Basic;
+use veripile_pile::PileId;
+use veripile_store::{Admission, Admitted, Attempt};
 
 use crate::Gateway;
+use crate::admission::{self, Proof, Shown, TlsPeer};
+use crate::reception::Reception;
+use crate::refused::Refused;
+use crate::relay::{Relay, Route};
 use crate::socket::Socket;
 
 /// Largest message accepted, bytes: a stop with a day of signed samples fits; a larger one closes the connection.
 pub(crate) const FRAME_BYTES_MAX: usize = 1 << 20;
 
-/// Why a connection is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// No WebSocket: somebody looks at the address with a browser.
-    NoWebSocket,
-    /// The identity in the address is malformed.
-    Identity(IdentityError),
-    /// Nobody registered the identity.
-    Unknown,
-    /// No sub-protocol, or none that we speak.
-    Subprotocol,
-    /// Our own fault.
-    Store,
-}
+/// The reason noted of a connection that was let in.
+const CONNECTED: &str = "connected";
 
-impl Refused {
-    /// One of each, for the counters.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::NoWebSocket,
-        Self::Identity(IdentityError::Empty),
-        Self::Unknown,
-        Self::Subprotocol,
-        Self::Store,
-    ];
-
-    /// Its code in metrics.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::NoWebSocket => "no_websocket",
-            Self::Identity(_) => "identity",
-            Self::Unknown => "unknown",
-            Self::Subprotocol => "subprotocol",
-            Self::Store => "store",
-        }
-    }
-
-    /// What to do next, for the person at the other end.
-    fn help(&self) -> String {
-        match self {
-            Self::NoWebSocket => "This is an OCPP-J address. Point a charger at it as \
-                ws://HOST:PORT/ocpp/{identity}, with the charger's own identity at the end and one of the WebSocket \
-                sub-protocols ocpp1.6, ocpp2.0.1 or ocpp2.1.\n"
-                .to_owned(),
-            Self::Identity(error) => format!("The identity in the address cannot be used: {error}.\n"),
-            Self::Unknown => {
-                "No pile is registered under this identity. Register it first, or check the spelling.\n".to_owned()
-            }
-            Self::Subprotocol => "offer sub-protocol ocpp1.6, ocpp2.0.1 or ocpp2.1".to_owned(),
-            Self::Store => "The database cannot be reached; try again in a minute.\n".to_owned(),
-        }
-    }
-}
+/// Seconds after which a refused client may try again.
+const RETRY_AFTER_S: &str = "60";
 
 /// GET `/ocpp/{identity}`.
 pub(crate) async fn connect(
@@ -77,7 +42,7 @@ pub(crate) async fn connect(
     gateway: web::Data<Gateway>,
 ) -> actix_web::Result<HttpResponse> {
     let gateway = gateway.into_inner();
-    let admitted = match admit(&request, &gateway).await {
+    let (pile_id, admitted) = match admit(&request, &gateway).await {
         Ok(admitted) => admitted,
         Err(refused) => return Ok(refuse(&gateway, &request, &refused)),
     };
@@ -85,15 +50,14 @@ pub(crate) async fn connect(
     let offered = offered(&request);
     let Some(version) = Version::agree(&offered) else {
         // OCPP-J 1.6 §3.2: complete the handshake without a sub-protocol, then close.
-        gateway.metrics.refusals.with_label_values(&[Refused::Subprotocol.code()]).inc();
-        tracing::warn!(pile.id = %admitted.1, %offered, "refused: no sub-protocol that we speak");
+        note(&gateway, &request, &Refused::Subprotocol);
         let reason =
             CloseReason { code: CloseCode::Protocol, description: Some(Refused::Subprotocol.help()) };
         actix_web::rt::spawn(session.close(Some(reason)));
         return Ok(response);
     };
     response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(version.subprotocol()));
-    let (pile_no, pile_id) = admitted;
+    let Admitted { pile_no, inbox, access } = admitted;
     let connection = Uuid::now_v7();
     if let Err(error) =
         gateway.store.connected(pile_no, connection, version.subprotocol(), Timestamp::now()).await
@@ -102,26 +66,79 @@ pub(crate) async fn connect(
         return Ok(refuse(&gateway, &request, &Refused::Store));
     }
     gateway.metrics.opened.with_label_values(&[version.subprotocol()]).inc();
-    let socket = Socket { gateway, session, pile_no, pile_id, version, connection };
+    gateway.notebook.note(attempt(&gateway, &request, CONNECTED, String::new()));
+    let relay = access.upstream_url.map(|url| {
+        let route = route(&request, &url, version);
+        Relay::open(route, Arc::clone(&gateway.settings.answered_while_down))
+    });
+    let reception = Reception { gateway, pile_no, pile_id, version, connection, inbox };
+    let socket = Socket { reception, session, relay };
     actix_web::rt::spawn(socket.serve(stream.max_frame_size(FRAME_BYTES_MAX)));
     Ok(response)
 }
 
-async fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<(i64, PileId), Refused> {
+/// Where a charger's messages are relayed to: the upstream's address with the identity as the charger wrote it.
+fn route(request: &HttpRequest, url: &str, version: Version) -> Route {
+    let identity = request.uri().path().rsplit('/').next().unwrap_or_default();
+    Route {
+        url: format!("{}/{identity}", url.trim_end_matches('/')),
+        subprotocol: version.subprotocol(),
+        authorization: request.headers().get(AUTHORIZATION).map(|value| value.as_bytes().to_vec()),
+    }
+}
+
+async fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<(PileId, Admitted), Refused> {
     if !request.headers().contains_key(UPGRADE) {
         return Err(Refused::NoWebSocket);
     }
-    let raw = request.uri().path().rsplit('/').next().unwrap_or_default();
-    let identity = percent_decode_str(raw).decode_utf8_lossy();
+    let identity = identity(request);
+    gateway.throttle.count(&identity, &address(gateway, request), Instant::now())?;
     let pile_id = PileId::parse(&identity).map_err(Refused::Identity)?;
-    match gateway.store.admit(&pile_id, gateway.admission).await {
-        Ok(Some(admitted)) => Ok((admitted.pile_no, pile_id)),
-        Ok(None) => Err(Refused::Unknown),
-        Err(error) => {
-            tracing::error!(pile.id = %pile_id, %error, "a charger could not be admitted");
-            Err(Refused::Store)
-        }
+    let failed = |error| {
+        tracing::error!(pile.id = %pile_id, %error, "a charger could not be admitted");
+        Refused::Store
+    };
+    let admission = gateway.settings.admission;
+    let Some(admitted) = gateway.store.admit(&pile_id, admission).await.map_err(failed)? else {
+        return Err(if admission == Admission::Inbox { Refused::InboxFull } else { Refused::Unknown });
+    };
+    // One that waits in the inbox has nothing to prove: nobody knows it, and nothing it says counts.
+    if admitted.inbox {
+        return Ok((pile_id, admitted));
     }
+    let shown = shown(gateway, request);
+    let least = gateway.settings.least_profile;
+    let proof = admission::judge(&pile_id, &admitted.access, least, &shown, &gateway.verified, &gateway.key)?;
+    if proof == Proof::Key && admitted.access.previous_hash.is_some() {
+        gateway.store.key_taken(admitted.pile_no).await.map_err(failed)?;
+    }
+    Ok((pile_id, admitted))
+}
+
+/// What a client shows of itself. Behind a trusted TLS terminator its word counts for the encryption.
+fn shown(gateway: &Gateway, request: &HttpRequest) -> Shown {
+    let basic = request.headers().get(AUTHORIZATION).and_then(|value| Basic::read(value.to_str().ok()?));
+    let forwarded = || (header(gateway, request, "x-forwarded-proto")? == "https").then(TlsPeer::default);
+    Shown { tls: request.conn_data::<TlsPeer>().cloned().or_else(forwarded), basic }
+}
+
+/// A header of a proxy in front of us, if one is trusted.
+fn header(gateway: &Gateway, request: &HttpRequest, name: &'static str) -> Option<String> {
+    let value = request.headers().get(HeaderName::from_static(name))?;
+    gateway.settings.behind_proxy.then(|| value.to_str().ok().map(str::to_owned))?
+}
+
+/// The identity in the address, decoded.
+fn identity(request: &HttpRequest) -> String {
+    let raw = request.uri().path().rsplit('/').next().unwrap_or_default();
+    percent_decode_str(raw).decode_utf8_lossy().into_owned()
+}
+
+fn address(gateway: &Gateway, request: &HttpRequest) -> String {
+    let forwarded = header(gateway, request, "x-forwarded-for");
+    let first =
+        forwarded.as_deref().and_then(|list| list.split(',').next()).map(|first| first.trim().to_owned());
+    first.or_else(|| request.peer_addr().map(|address| address.ip().to_string())).unwrap_or_default()
 }
 
 fn offered(request: &HttpRequest) -> String {
@@ -129,17 +146,51 @@ fn offered(request: &HttpRequest) -> String {
     values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
 }
 
-fn refuse(gateway: &Gateway, request: &HttpRequest, refused: &Refused) -> HttpResponse {
+fn attempt(gateway: &Gateway, request: &HttpRequest, reason: &str, detail: String) -> Attempt {
+    Attempt {
+        identity: identity(request),
+        reason: reason.to_owned(),
+        address: address(gateway, request),
+        offered: offered(request),
+        detail,
+        at: Timestamp::now(),
+    }
+}
+
+/// Counts a refusal, logs it, and puts it among the attempts.
+fn note(gateway: &Gateway, request: &HttpRequest, refused: &Refused) {
     gateway.metrics.refusals.with_label_values(&[refused.code()]).inc();
-    tracing::warn!(address = request.uri().path(), reason = refused.code(), "a connection was refused");
+    tracing::warn!(
+        address = request.uri().path(),
+        offered = offered(request),
+        reason = refused.code(),
+        "a connection was refused"
+    );
+    if *refused != Refused::NoWebSocket {
+        gateway.notebook.note(attempt(gateway, request, refused.code(), refused.help()));
+    }
+}
+
+fn refuse(gateway: &Gateway, request: &HttpRequest, refused: &Refused) -> HttpResponse {
+    note(gateway, request, refused);
     let mut response = match refused {
         Refused::NoWebSocket => HttpResponse::UpgradeRequired(),
         Refused::Unknown => HttpResponse::NotFound(),
         Refused::Identity(_) | Refused::Subprotocol => HttpResponse::BadRequest(),
-        Refused::Store => HttpResponse::ServiceUnavailable(),
+        Refused::NoKeyMade | Refused::NoCredentials | Refused::WrongUser | Refused::WrongKey => {
+            HttpResponse::Unauthorized()
+        }
+        Refused::NoTls | Refused::Certificate => HttpResponse::Forbidden(),
+        Refused::TooOften => HttpResponse::TooManyRequests(),
+        Refused::InboxFull | Refused::Store => HttpResponse::ServiceUnavailable(),
     };
-    if *refused == Refused::NoWebSocket {
-        response.insert_header((UPGRADE, "websocket"));
-    }
-    response.content_type("text/plain; charset=utf-8").body(refused.help())
+    match refused {
+        Refused::NoWebSocket => response.insert_header((UPGRADE, "websocket")),
+        Refused::NoCredentials | Refused::WrongKey => {
+            response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"OCPP\""))
+        }
+        Refused::TooOften | Refused::Store => response.insert_header((RETRY_AFTER, RETRY_AFTER_S)),
+        _ => &mut response,
+    };
+    response.content_type("text/plain; charset=utf-8").body(format!("{}\n", refused.help()))
 }

@@ -3,34 +3,71 @@
 //! Mounted by `app` on the same port as the pages. A charger's message goes handshake → socket → `ocpp` → `store::intake`,
 //! and its answer leaves only after the commit. Never judges a reading, never renders a page.
 
+mod admission;
+mod attempts;
+mod commands;
+mod desk;
 mod handshake;
 mod memory;
 mod metrics;
+mod reception;
+mod refused;
+mod relay;
 mod signatures;
 mod socket;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::web;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 use veripile_ocpp::IdentityKey;
+use veripile_ocpp::call::Call;
 use veripile_store::{Admission, Intake, Store};
 
+use crate::desk::{Order, Reply};
+
+pub use admission::TlsPeer;
 pub use metrics::GatewayMetrics;
+
+/// How the gateway treats those who connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// What happens to an identity that nobody registered.
+    pub admission: Admission,
+    /// Least security profile of OCPP (0–3) asked of every pile.
+    pub least_profile: i16,
+    /// Whether a proxy in front of us terminates TLS, so that its `X-Forwarded-…` headers are believed.
+    pub behind_proxy: bool,
+    /// Whether a charger that boots waits until its configuration was read.
+    pub readiness_on_boot: bool,
+    /// Actions of relayed chargers that we answer while their upstream is down.
+    pub answered_while_down: Arc<[String]>,
+}
 
 /// Everything a connection needs.
 pub struct Gateway {
     store: Store,
     intake: Intake,
     key: IdentityKey,
-    admission: Admission,
+    settings: GatewaySettings,
     metrics: GatewayMetrics,
+    notebook: attempts::Notebook,
+    throttle: admission::Throttle,
+    verified: admission::Verified,
     memory: memory::Memory,
-    /// The connection of each pile, and how to end it when a newer one comes.
-    connections: Mutex<HashMap<i64, (Uuid, oneshot::Sender<()>)>>,
+    /// The connection of each pile.
+    connections: Mutex<HashMap<i64, Connection>>,
     stopping: watch::Receiver<bool>,
+}
+
+/// A connection, as others see it.
+struct Connection {
+    id: Uuid,
+    /// Ends it when a newer one comes.
+    end: oneshot::Sender<()>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Gateway {
@@ -39,40 +76,67 @@ impl Gateway {
         store: Store,
         intake: Intake,
         key: IdentityKey,
-        admission: Admission,
+        settings: GatewaySettings,
         metrics: GatewayMetrics,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let gateway = Arc::new(Self {
+            notebook: attempts::Notebook::open(store.clone()),
+            throttle: admission::Throttle::default(),
+            verified: admission::Verified::default(),
             store,
             intake,
             key,
-            admission,
+            settings,
             metrics,
             memory: memory::Memory::default(),
             connections: Mutex::default(),
             stopping,
-        })
+        });
+        tokio::spawn(commands::run(Arc::clone(&gateway)));
+        gateway
     }
 
     /// Registers a connection; the older one of the same pile, if any, is told to end.
-    fn take_over(&self, pile_no: i64, connection: Uuid) -> oneshot::Receiver<()> {
+    fn take_over(&self, pile_no: i64, id: Uuid) -> (oneshot::Receiver<()>, mpsc::Receiver<Order>) {
         let (end, ended) = oneshot::channel();
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, older)) = connections.insert(pile_no, (connection, end)) {
-            let _ = older.send(());
+        let (orders, incoming) = mpsc::channel(desk::ORDERS_MAX);
+        let mut connections = self.connections();
+        if let Some(older) = connections.insert(pile_no, Connection { id, end, orders }) {
+            let _ = older.end.send(());
         }
         self.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
-        ended
+        (ended, incoming)
     }
 
     /// Forgets a connection, unless a newer one has taken its place.
-    fn leave(&self, pile_no: i64, connection: Uuid) {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if connections.get(&pile_no).is_some_and(|(current, _)| *current == connection) {
+    fn leave(&self, pile_no: i64, id: Uuid) {
+        let mut connections = self.connections();
+        if connections.get(&pile_no).is_some_and(|current| current.id == id) {
             connections.remove(&pile_no);
         }
         self.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
+    }
+
+    /// Asks a charger something; returns when it has answered, or cannot any more.
+    async fn ask(&self, pile_no: i64, call: Call) -> Reply {
+        let orders = self.connections().get(&pile_no).map(|connection| connection.orders.clone());
+        let Some(orders) = orders else { return Reply::Gone };
+        let (reply, answer) = oneshot::channel();
+        match orders.try_send(Order { call, reply }) {
+            Ok(()) => answer.await.unwrap_or(Reply::Gone),
+            Err(mpsc::error::TrySendError::Full(_)) => Reply::Busy,
+            Err(mpsc::error::TrySendError::Closed(_)) => Reply::Gone,
+        }
+    }
+
+    /// Piles connected to this gateway.
+    fn connected(&self) -> Vec<i64> {
+        self.connections().keys().copied().collect()
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<i64, Connection>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 use veripile_pile::Mark;
 
-use crate::handshake::Refused;
+use crate::refused::Refused;
 
 /// Gauges, counters and histograms of the gateway.
 #[derive(Clone)]

@@ -1,24 +1,19 @@
-//! One charger's connection: frames in, one after the other; each answered after its commit.
+//! One charger's connection: frames in, one after the other; each answered after its commit; our own calls in between.
 //!
 //! Started by [`crate::handshake`]. Reading the next frame only after the last was answered keeps a charger's messages in
 //! order and holds back one that sends faster than the database writes.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_ws::{AggregatedMessage, CloseCode, CloseReason, MessageStream, ProtocolError, Session};
 use futures_util::StreamExt;
-use jiff::Timestamp;
-use uuid::Uuid;
-use veripile_ocpp::answer::{self, Refusal};
-use veripile_ocpp::{Frame, FrameError, Heard, Meaning, Stands, Version, hear};
-use veripile_pile::charge::{ChargeEvent, Stage};
-use veripile_pile::{Mark, PileId, ReceiveTime};
-use veripile_store::StoreError;
-use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome, Sealed, Status};
+use tokio::time::Instant;
+use veripile_store::intake::{Sent, SentKind};
 
+use crate::desk::{Desk, Order, Reply};
 use crate::handshake::FRAME_BYTES_MAX;
-use crate::{Gateway, signatures};
+use crate::reception::{Received, Reception, now};
+use crate::relay::{FromUpstream, Relay};
 
 /// A charger that has been silent for so long is pinged.
 const PING_EVERY: Duration = Duration::from_secs(60);
@@ -31,12 +26,10 @@ const UNREADABLE_MAX: u32 = 10;
 
 /// One connection.
 pub(crate) struct Socket {
-    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) reception: Reception,
     pub(crate) session: Session,
-    pub(crate) pile_no: i64,
-    pub(crate) pile_id: PileId,
-    pub(crate) version: Version,
-    pub(crate) connection: Uuid,
+    /// The operator's own central system behind us, if there is one.
+    pub(crate) relay: Option<Relay>,
 }
 
 /// Why a connection ends.
@@ -47,19 +40,30 @@ enum End {
     Close(CloseCode, &'static str),
 }
 
+/// What the loop turns to next.
+enum Turn {
+    Frame(Option<Result<AggregatedMessage, ProtocolError>>),
+    Silence,
+    Order(Order),
+    Upstream(FromUpstream),
+    Nothing,
+}
+
 impl Socket {
     /// Serves the connection to its end.
     pub(crate) async fn serve(mut self, stream: MessageStream) {
-        tracing::info!(pile.id = %self.pile_id, protocol = self.version.subprotocol(), "connected");
+        let (gateway, pile_no) = (std::sync::Arc::clone(&self.reception.gateway), self.reception.pile_no);
+        let (pile_id, connection) = (self.reception.pile_id.clone(), self.reception.connection);
+        tracing::info!(pile.id = %pile_id, protocol = self.reception.version.subprotocol(), "connected");
         let end = self.exchange(stream).await;
-        self.gateway.leave(self.pile_no, self.connection);
-        if let Err(error) = self.gateway.store.disconnected(self.pile_no, self.connection, now()).await {
-            tracing::warn!(pile.id = %self.pile_id, %error, "the end of a connection could not be noted");
+        gateway.leave(pile_no, connection);
+        if let Err(error) = gateway.store.disconnected(pile_no, connection, now()).await {
+            tracing::warn!(pile.id = %pile_id, %error, "the end of a connection could not be noted");
         }
         match end {
-            End::Gone => tracing::info!(pile.id = %self.pile_id, "disconnected"),
+            End::Gone => tracing::info!(pile.id = %pile_id, "disconnected"),
             End::Close(code, why) => {
-                tracing::info!(pile.id = %self.pile_id, why, "closed");
+                tracing::info!(pile.id = %pile_id, why, "closed");
                 let _ =
                     self.session.close(Some(CloseReason { code, description: Some(why.to_owned()) })).await;
             }
@@ -67,255 +71,168 @@ impl Socket {
     }
 
     async fn exchange(&mut self, stream: MessageStream) -> End {
-        let mut replaced = self.gateway.take_over(self.pile_no, self.connection);
-        let mut stopping = self.gateway.stopping.clone();
+        let gateway = std::sync::Arc::clone(&self.reception.gateway);
+        let (mut replaced, orders) = gateway.take_over(self.reception.pile_no, self.reception.connection);
+        let mut desk = Desk::new(orders);
+        let mut stopping = gateway.stopping.clone();
         let mut stream = stream.aggregate_continuations().max_continuation_size(FRAME_BYTES_MAX);
-        let mut silent_pings = 0;
-        let mut unreadable = 0;
+        let (mut silent_pings, mut unreadable) = (0, 0);
+        let mut silent_from = Instant::now();
         loop {
-            let message = tokio::select! {
-                message = tokio::time::timeout(PING_EVERY, stream.next()) => message,
+            let may_ask = !self.relay.as_ref().is_some_and(Relay::is_asking);
+            let turn = tokio::select! {
+                message = stream.next() => Turn::Frame(message),
+                () = tokio::time::sleep_until(silent_from + PING_EVERY) => Turn::Silence,
+                order = desk.next(), if may_ask => order.map_or(Turn::Nothing, Turn::Order),
+                text = upstream(self.relay.as_mut()) => Turn::Upstream(text),
                 _ = &mut replaced => return End::Close(CloseCode::Policy, "a newer connection took over"),
                 _ = stopping.wait_for(|stop| *stop) => return End::Close(CloseCode::Away, "the server is stopping"),
             };
-            let Ok(message) = message else {
-                silent_pings += 1;
-                if silent_pings > PINGS_UNANSWERED_MAX || self.session.ping(b"").await.is_err() {
-                    return End::Close(CloseCode::Policy, "no sign of life");
+            let done = match turn {
+                Turn::Frame(message) => {
+                    silent_pings = 0;
+                    silent_from = Instant::now();
+                    self.hear(message, &mut desk, &mut unreadable).await
                 }
-                continue;
+                Turn::Silence => {
+                    silent_pings += 1;
+                    silent_from = Instant::now();
+                    if silent_pings > PINGS_UNANSWERED_MAX || self.session.ping(b"").await.is_err() {
+                        return End::Close(CloseCode::Policy, "no sign of life");
+                    }
+                    Ok(())
+                }
+                Turn::Order(order) => self.ask(&mut desk, order).await,
+                Turn::Upstream(text) => self.pass_down(text).await,
+                Turn::Nothing => Ok(()),
             };
-            silent_pings = 0;
-            match message {
-                Some(Ok(AggregatedMessage::Text(text))) => {
-                    let (answer, readable) = self.receive(&text).await;
-                    unreadable = if readable { 0 } else { unreadable + 1 };
-                    if let Some(answer) = answer
-                        && self.session.text(answer).await.is_err()
-                    {
-                        return End::Gone;
-                    }
-                    if unreadable == UNREADABLE_MAX {
-                        return End::Close(CloseCode::Policy, "these are no OCPP frames");
-                    }
-                }
-                Some(Ok(AggregatedMessage::Ping(bytes))) => {
-                    if self.session.pong(&bytes).await.is_err() {
-                        return End::Gone;
-                    }
-                }
-                Some(Ok(AggregatedMessage::Pong(_))) => {}
-                Some(Ok(AggregatedMessage::Binary(_))) => {
-                    return End::Close(CloseCode::Unsupported, "OCPP-J frames are text");
-                }
-                Some(Err(ProtocolError::Overflow)) => {
-                    return End::Close(CloseCode::Size, "the frame is too large");
-                }
-                Some(Err(error)) => {
-                    tracing::debug!(pile.id = %self.pile_id, %error, "connection lost");
-                    return End::Gone;
-                }
-                Some(Ok(AggregatedMessage::Close(_))) | None => return End::Gone,
+            if let Err(end) = done {
+                return end;
+            }
+            if let Err(end) = self.pass_held_calls(&desk).await {
+                return end;
             }
         }
     }
 
-    /// Handles one text frame; the answer, if one is due, and whether the frame was OCPP.
-    async fn receive(&self, text: &str) -> (Option<String>, bool) {
-        let (started, received) = (Instant::now(), ReceiveTime(now()));
-        let answer = match Frame::open(text) {
-            Ok(Frame::Call { id, action, payload, answered }) => {
-                let answer = self.call(text, &id, &action, payload.get(), received).await;
-                (answered.then_some(answer), true)
+    /// Takes what came from the charger.
+    async fn hear(
+        &mut self,
+        message: Option<Result<AggregatedMessage, ProtocolError>>,
+        desk: &mut Desk,
+        unreadable: &mut u32,
+    ) -> Result<(), End> {
+        match message {
+            Some(Ok(AggregatedMessage::Text(text))) => {
+                let received = self.reception.receive(&text).await;
+                *unreadable =
+                    if matches!(received, Received::Unreadable { .. }) { *unreadable + 1 } else { 0 };
+                self.turn_to(&text, received, desk).await?;
+                if *unreadable == UNREADABLE_MAX {
+                    return Err(End::Close(CloseCode::Policy, "these are no OCPP frames"));
+                }
+                Ok(())
             }
-            // Answers to calls of ours: kept; nobody here waits for one yet.
-            Ok(Frame::Result { id, .. } | Frame::Error { id, .. }) => {
-                let kept = self.commit(self.arrival(text, Some(id), None, received, Heard::empty())).await;
-                self.count("answer", if kept.is_ok() { "answered" } else { "refused" });
-                (None, true)
+            Some(Ok(AggregatedMessage::Ping(bytes))) => {
+                self.session.pong(&bytes).await.map_err(|_| End::Gone)
             }
-            Err(error) => (Some(self.unreadable(text, &error, received).await), false),
-        };
-        self.gateway.metrics.answer_seconds.observe(started.elapsed().as_secs_f64());
-        answer
-    }
-
-    async fn unreadable(&self, text: &str, error: &FrameError, received: ReceiveTime) -> String {
-        tracing::warn!(pile.id = %self.pile_id, reason = %error, "a frame is no OCPP");
-        let mut heard = Heard::empty();
-        heard.marks.push(Mark::BadShape);
-        self.count("other", "unreadable");
-        let id = error.id.as_deref();
-        match self.commit(self.arrival(text, error.id.clone(), None, received, heard)).await {
-            Ok(_) => answer::error(self.version, id, Refusal::Format, &error.reason),
-            Err(error) => answer::error(self.version, id, Refusal::Internal, &error.to_string()),
+            Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
+            Some(Ok(AggregatedMessage::Binary(_))) => {
+                Err(End::Close(CloseCode::Unsupported, "OCPP-J frames are text"))
+            }
+            Some(Err(ProtocolError::Overflow)) => Err(End::Close(CloseCode::Size, "the frame is too large")),
+            Some(Err(error)) => {
+                tracing::debug!(pile.id = %self.reception.pile_id, %error, "connection lost");
+                Err(End::Gone)
+            }
+            Some(Ok(AggregatedMessage::Close(_))) | None => Err(End::Gone),
         }
     }
 
-    async fn call(&self, text: &str, id: &str, action: &str, payload: &str, received: ReceiveTime) -> String {
-        let mut heard = hear(self.version, action, id, payload, received, &self.gateway.key);
-        let recalled = match self.recall(&mut heard).await {
-            Ok(recalled) => self.judge(&mut heard).await.map(|signed| (recalled, signed)),
-            Err(error) => Err(error),
-        };
-        let ((begins_on, stands), signed) = match recalled {
-            Ok(recalled) => recalled,
+    /// Answers a frame, passes it on, or gives it to who waits for it.
+    async fn turn_to(&mut self, text: &str, received: Received, desk: &mut Desk) -> Result<(), End> {
+        match received {
+            Received::Answer { id, content } if Desk::is_ours(&id) => {
+                if !desk.answered(self.reception.version, &id, &content) {
+                    tracing::info!(pile.id = %self.reception.pile_id, id, "an answer came too late, or twice");
+                }
+                Ok(())
+            }
+            Received::Answer { id, .. } => {
+                if let Some(relay) = &mut self.relay {
+                    relay.pass_answer_up(&id, text);
+                }
+                Ok(())
+            }
+            Received::Call { id, action, answer, transaction } => {
+                let passed =
+                    self.relay.as_mut().map(|relay| relay.pass_call_up(&id, &action, text, transaction));
+                match (passed, answer) {
+                    (None | Some(true), Some(answer)) => self.tell(SentKind::Answer, Some(id), answer).await,
+                    _ => Ok(()),
+                }
+            }
+            // What is no OCPP is answered by us: an upstream could not tell whose it is.
+            Received::Unreadable { answer } => self.tell(SentKind::Answer, None, answer).await,
+        }
+    }
+
+    /// Sends a call of ours.
+    async fn ask(&mut self, desk: &mut Desk, order: Order) -> Result<(), End> {
+        let id = Desk::id();
+        match order.call.frame(self.reception.version, &id) {
+            Ok(text) => {
+                desk.sent(id.clone(), order);
+                self.tell(SentKind::Call, Some(id), text).await
+            }
             Err(error) => {
-                return answer::error(self.version, Some(id), Refusal::Internal, &error.to_string());
+                let _ = order.reply.send(Reply::Unspeakable(error));
+                Ok(())
             }
+        }
+    }
+
+    /// Takes what came from the upstream.
+    async fn pass_down(&mut self, from: FromUpstream) -> Result<(), End> {
+        let Some(relay) = &mut self.relay else { return Ok(()) };
+        match relay.sort(from, &self.reception).await {
+            Some((kind, id, text)) => self.tell(kind, Some(id), text).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Passes the upstream's next call on, if the charger is free to take one.
+    async fn pass_held_calls(&mut self, desk: &Desk) -> Result<(), End> {
+        let Some((id, text)) = self.relay.as_mut().filter(|_| !desk.is_open()).and_then(Relay::next_call)
+        else {
+            return Ok(());
         };
-        let refusal = match heard.meaning {
-            Meaning::Unknown => Some(Refusal::NotImplemented),
-            Meaning::NotForUs => Some(Refusal::NotSupported),
-            _ => None,
-        };
-        let label = if refusal == Some(Refusal::NotImplemented) { "other" } else { action };
-        let mut arrival = self.arrival(text, Some(id.to_owned()), Some((action, payload)), received, heard);
-        arrival.signed = signed;
-        match (self.commit(arrival).await, refusal) {
-            (Ok(_), Some(refusal)) => {
-                self.count(label, "refused");
-                answer::error(self.version, Some(id), refusal, &format!("{action} is not served here"))
-            }
-            (Ok(outcome), None) => {
-                self.count(label, if outcome.duplicate { "repeated" } else { "answered" });
-                self.gateway.memory.of(self.pile_no, |memory| {
-                    memory.registers.remember(stands);
-                    if let (Some(transaction), Some(connector)) = (&outcome.transaction, begins_on) {
-                        memory.note(transaction, connector);
-                    }
-                });
-                answer::result(self.version, action, id, outcome.transaction.as_deref(), now())
-            }
-            (Err(error), _) => {
-                self.count(label, "refused");
-                answer::error(self.version, Some(id), Refusal::Internal, &error.to_string())
-            }
-        }
+        self.tell(SentKind::UpstreamCall, Some(id), text).await
     }
 
-    /// Fills in what earlier messages told; gives the connector on which a charge begins, and where registers stand.
-    async fn recall(&self, heard: &mut Heard) -> Result<(Option<u32>, Stands), StoreError> {
-        if let Some(transaction) = heard.connector_of.clone() {
-            let remembered = self.gateway.memory.of(self.pile_no, |memory| memory.connector(&transaction));
-            let connector = match remembered {
-                Some(connector) => Some(connector),
-                None => self.gateway.store.connector_of(self.pile_no, &transaction).await?,
-            };
-            if let Some(connector) = connector {
-                self.gateway.memory.of(self.pile_no, |memory| memory.note(&transaction, connector));
-                heard.put_on(connector);
-            }
-        }
-        let stands =
-            self.gateway.memory.of(self.pile_no, |memory| memory.registers.follow(&mut heard.readings));
-        let begins_on = match &heard.meaning {
-            Meaning::Charge(ChargeEvent { stage: Stage::Begin, connector, .. }) => *connector,
-            _ => None,
-        };
-        Ok((begins_on, stands))
-    }
-
-    /// Judges the signed values in a message.
-    async fn judge(&self, heard: &mut Heard) -> Result<Vec<Sealed>, StoreError> {
-        if !signatures::are_in(heard) {
-            return Ok(Vec::new());
-        }
-        let known = self.gateway.store.meter_keys(self.pile_no).await?;
-        Ok(signatures::judge(heard, &known, &self.gateway.key))
-    }
-
-    async fn commit(&self, arrival: Arrival) -> Result<Outcome, intake::IntakeError> {
-        let marks = arrival.readings.iter().flat_map(|reading| &reading.marks).chain(&arrival.frame.marks);
-        for mark in marks {
-            self.gateway.metrics.marks.with_label_values(&[mark.code()]).inc();
-        }
-        self.gateway.intake.commit(arrival).await
-    }
-
-    fn count(&self, action: &str, outcome: &str) {
-        let labels = [self.version.subprotocol(), action, outcome];
-        self.gateway.metrics.frames.with_label_values(&labels).inc();
-    }
-
-    fn arrival(
-        &self,
-        text: &str,
-        message_id: Option<String>,
-        call: Option<(&str, &str)>,
-        received: ReceiveTime,
-        heard: Heard,
-    ) -> Arrival {
-        let key = &self.gateway.key;
-        let (time, digest) = match call {
-            Some((action, payload)) => {
-                self.identify(&heard, action, payload, message_id.as_deref(), received)
-            }
-            None => (received.0, key.digest(&[text.as_bytes(), &received.0.as_microsecond().to_be_bytes()])),
-        };
-        let at = heard.time.map_or(received.0, |time| time.0);
-        Arrival {
-            pile_no: self.pile_no,
-            connection: self.connection,
-            protocol: self.version.subprotocol(),
-            received,
-            frame: intake::Frame {
-                time,
-                digest: Uuid::from_bytes(digest),
-                message_id,
-                action: call.map(|(action, _)| action.to_owned()),
-                body: key.without_identities(text),
-                mac: key.mac(&[text.as_bytes()]),
-                marks: heard.marks,
-            },
-            readings: heard.readings,
-            signed: Vec::new(),
-            effect: effect(heard.meaning, at),
-        }
-    }
-
-    /// By what a repeat of this call is recognised.
-    ///
-    /// A call with a device time: by that time and its content, whatever its message id. A metering call without: by content
-    /// and message id, at a fixed moment. Anything else (a heartbeat) is never a repeat.
-    fn identify(
-        &self,
-        heard: &Heard,
-        action: &str,
-        payload: &str,
-        message_id: Option<&str>,
-        received: ReceiveTime,
-    ) -> (Timestamp, [u8; 16]) {
-        let key = &self.gateway.key;
-        let (action, payload) = (action.as_bytes(), payload.as_bytes());
-        match heard.time {
-            Some(time) => (time.0, key.digest(&[action, payload])),
-            None if heard.is_metering() => {
-                let id = message_id.unwrap_or_default();
-                (Timestamp::UNIX_EPOCH, key.digest(&[action, payload, id.as_bytes()]))
-            }
-            None => (received.0, key.digest(&[action, payload, &received.0.as_microsecond().to_be_bytes()])),
-        }
+    /// Sends a text to the charger and notes it.
+    async fn tell(&mut self, kind: SentKind, message_id: Option<String>, text: String) -> Result<(), End> {
+        let Reception { gateway, pile_no, connection, .. } = &self.reception;
+        // Our own answers name nobody.
+        let body =
+            if kind == SentKind::Answer { text.clone() } else { gateway.key.without_identities(&text) };
+        let sent = self.session.text(text).await;
+        gateway.intake.note(Sent {
+            pile_no: *pile_no,
+            connection: *connection,
+            at: now(),
+            kind,
+            message_id,
+            body,
+        });
+        sent.map_err(|_| End::Gone)
     }
 }
 
-fn effect(meaning: Meaning, at: Timestamp) -> Effect {
-    match meaning {
-        Meaning::Boot(boot) => Effect::Boot(Boot {
-            vendor: boot.vendor,
-            model: boot.model,
-            firmware: boot.firmware,
-            meter_type: boot.meter_type,
-            meter_serial: boot.meter_serial,
-        }),
-        Meaning::Status { connector, word } => Effect::Status(Status { connector, word, at }),
-        Meaning::Charge(event) => Effect::Charge(event),
-        Meaning::Samples | Meaning::Other | Meaning::NotForUs | Meaning::Unknown => Effect::None,
+/// The upstream's next word; never, where there is no upstream.
+async fn upstream(relay: Option<&mut Relay>) -> FromUpstream {
+    match relay {
+        Some(relay) => relay.next().await,
+        None => std::future::pending().await,
     }
-}
-
-/// Our clock, in the microseconds that the database keeps.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }

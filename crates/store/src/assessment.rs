@@ -53,7 +53,7 @@ impl Store {
     pub async fn all_piles(&self) -> Result<Vec<(i64, Pile)>, StoreError> {
         let rows: Vec<PileRow> = sqlx::query_as(
             "SELECT pile_no, pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial
-             FROM pile ORDER BY pile_id",
+             FROM pile WHERE NOT inbox ORDER BY pile_id",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -71,6 +71,7 @@ impl Store {
              FROM charge
              WHERE ended_at >= $1 AND energy_vehicle_wh IS NOT NULL AND energy_pile_wh IS NOT NULL
                AND vehicle IS NOT NULL AND started_at IS NOT NULL
+               AND pile_no NOT IN (SELECT pile_no FROM pile WHERE inbox)
              ORDER BY charge_no",
         )
         .bind(since.to_sqlx())

@@ -13,9 +13,9 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::charge::{Charge, ChargeEvent, ChargeReference, Span, Stage, Stand};
 use veripile_pile::{Mark, VehicleKey};
 
-use crate::StoreError;
 use crate::intake::{Arrival, Effect};
 use crate::row::{SqlTime, codes, corrupt, jiff_time, marks, sql_time, storable};
+use crate::{Store, StoreError};
 
 /// A charge with its keys.
 struct Kept {
@@ -131,6 +131,30 @@ pub(crate) async fn apply(
     Ok((transactions, comparable))
 }
 
+impl Store {
+    /// A relay's upstream has issued a transaction id of its own: the charge that we numbered bears it from now on. One that
+    /// bore it before gives it up.
+    pub async fn adopt_transaction(&self, pile_no: i64, ours: &str, theirs: &str) -> Result<(), StoreError> {
+        if ours == theirs {
+            return Ok(());
+        }
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("UPDATE charge SET reference = reference || '@' || charge_no WHERE pile_no = $1 AND reference = $2")
+            .bind(pile_no)
+            .bind(storable(theirs))
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("UPDATE charge SET reference = $3 WHERE pile_no = $1 AND reference = $2")
+            .bind(pile_no)
+            .bind(ours)
+            .bind(storable(theirs))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
 /// The charges a batch touches.
 struct Book {
     kept: BTreeMap<i64, Kept>,
@@ -202,12 +226,13 @@ impl Book {
                 })
             })
             .count();
-        self.unused = sqlx::query_scalar(
-            "SELECT nextval(pg_get_serial_sequence('charge', 'charge_no')) FROM generate_series(1, $1::bigint)",
-        )
-        .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?;
+        let piles: Vec<i64> = arrivals.iter().map(|arrival| arrival.pile_no).collect();
+        while self.unused.len() < wanted {
+            let missing = i64::try_from(wanted - self.unused.len()).unwrap_or(i64::MAX);
+            let mut drawn: Vec<i64> =
+                sqlx::query_scalar(DRAW).bind(missing).bind(&piles).fetch_all(&mut *connection).await?;
+            self.unused.append(&mut drawn);
+        }
         self.unused.reverse();
         Ok(())
     }
@@ -343,6 +368,14 @@ impl Book {
         Ok(all.iter().any(|k| k.charge.energy_vehicle_wh().is_some()))
     }
 }
+
+/// Numbers for new charges. One whose transaction id a relay's upstream has used on one of these piles is passed over.
+const DRAW: &str = "
+WITH drawn AS (
+    SELECT nextval(pg_get_serial_sequence('charge', 'charge_no')) AS n FROM generate_series(1, $1::bigint))
+SELECT n FROM drawn WHERE NOT EXISTS (
+    SELECT 1 FROM charge WHERE pile_no = ANY($2) AND reference = ((n - 1) % 2147483647 + 1)::text)
+ORDER BY n";
 
 const SAVE: &str = "
 INSERT INTO charge (charge_no, pile_no, reference, start_key, connector, vehicle, started_at, ended_at,

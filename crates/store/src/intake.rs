@@ -8,9 +8,12 @@
 mod batch;
 mod copy;
 mod metrics;
+mod sent;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -21,12 +24,19 @@ use veripile_pile::{ChargeEvent, Mark, Reading, ReceiveTime, SignedRecord};
 
 use crate::{Store, StoreError};
 pub use metrics::IntakeMetrics;
+pub use sent::{Sent, SentKind};
 
 /// Messages that may wait for a commit; beyond it, chargers wait for their answers (back-pressure, never loss).
 const QUEUE_MESSAGES_MAX: usize = 8_192;
 
 /// Messages in one transaction: large enough to share a flush, small enough to keep answers under a second.
 const BATCH_MESSAGES_MAX: usize = 1_000;
+
+/// Texts sent that wait for a commit; beyond it the oldest are let go, counted: they are a log, the facts are elsewhere.
+const SENT_WAITING_MAX: usize = 100_000;
+
+/// Texts sent are written with the next commit, or after this time where nothing else is.
+const SENT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A message as it reached us, with what was understood of it.
 #[derive(Debug, Clone)]
@@ -148,6 +158,7 @@ struct Job {
 #[derive(Clone)]
 pub struct Intake {
     jobs: mpsc::Sender<Job>,
+    sent: Arc<Mutex<Vec<Sent>>>,
     metrics: IntakeMetrics,
 }
 
@@ -155,8 +166,19 @@ impl Intake {
     /// Starts the committing task.
     pub fn start(store: Store, metrics: IntakeMetrics) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
-        tokio::spawn(run(store, queue, metrics.clone()));
-        Self { jobs, metrics }
+        let sent = Arc::new(Mutex::default());
+        tokio::spawn(run(store, queue, Arc::clone(&sent), metrics.clone()));
+        Self { jobs, sent, metrics }
+    }
+
+    /// Notes a text that a charger was sent. It shares the next commit; nobody waits for it.
+    pub fn note(&self, text: Sent) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent.len() < SENT_WAITING_MAX {
+            sent.push(text);
+        } else {
+            self.metrics.sent_lost.inc();
+        }
     }
 
     /// Stores one message; returns after its commit.
@@ -173,11 +195,36 @@ impl Intake {
     }
 }
 
-async fn run(store: Store, mut queue: mpsc::Receiver<Job>, metrics: IntakeMetrics) {
+async fn run(
+    store: Store,
+    mut queue: mpsc::Receiver<Job>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+    metrics: IntakeMetrics,
+) {
     let mut writer = batch::Writer::new(store);
     let mut jobs = Vec::with_capacity(BATCH_MESSAGES_MAX);
-    while queue.recv_many(&mut jobs, BATCH_MESSAGES_MAX).await > 0 {
-        commit_together(&mut writer, std::mem::take(&mut jobs), &metrics).await;
+    loop {
+        let received =
+            tokio::time::timeout(SENT_WITHIN, queue.recv_many(&mut jobs, BATCH_MESSAGES_MAX)).await;
+        writer.sent.append(&mut sent.lock().unwrap_or_else(PoisonError::into_inner));
+        match received {
+            Ok(0) => break,
+            Ok(_) => commit_together(&mut writer, std::mem::take(&mut jobs), &metrics).await,
+            Err(_) => log_sent(&mut writer, &metrics).await,
+        }
+    }
+    log_sent(&mut writer, &metrics).await;
+}
+
+/// Writes the texts sent while no message is waiting.
+async fn log_sent(writer: &mut batch::Writer, metrics: &IntakeMetrics) {
+    if !writer.sent.is_empty()
+        && let Err(error) = writer.commit(&[]).await
+    {
+        tracing::warn!(%error, texts = writer.sent.len(), "what chargers were sent could not be logged; trying again");
+        let excess = writer.sent.len().saturating_sub(SENT_WAITING_MAX);
+        writer.sent.drain(..excess);
+        metrics.sent_lost.inc_by(excess as u64);
     }
 }
 

@@ -4,14 +4,17 @@
 //! chargers come in through [`intake`], which answers only after the commit; everything else reads, or writes one table
 //! of its own. What it never does: judge, compute a statistic, speak OCPP or HTTP.
 
-mod admission;
+mod access;
 mod assessment;
+mod attempt;
 mod charge;
+pub mod command;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub mod history;
 pub mod intake;
 pub mod map;
+mod presence;
 pub mod queue;
 mod registration;
 mod row;
@@ -28,8 +31,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use thiserror::Error;
 use tokio::sync::Notify;
 
-pub use admission::{Admission, Admitted};
+pub use access::{Access, Admission, Admitted, INBOX_MAX};
 pub use assessment::{AssessmentRun, ComparableCharge};
+pub use attempt::{Attempt, AttemptRow};
 pub use history::ChargeRecord;
 pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};
 pub use map::{BoundingBox, PilePage, PileQuery, PileRecord};
@@ -92,6 +96,8 @@ pub struct Store {
     engine: Arc<str>,
     /// Woken when a charge with both energies has been committed, or an act recorded.
     evidence: Arc<Notify>,
+    /// Woken when somebody has ordered something of a charger.
+    orders: Arc<Notify>,
     #[cfg(feature = "embedded")]
     _embedded: Option<Arc<embedded::Embedded>>,
 }
@@ -132,6 +138,7 @@ impl Store {
             pool,
             engine,
             evidence: Arc::new(Notify::new()),
+            orders: Arc::new(Notify::new()),
             #[cfg(feature = "embedded")]
             _embedded: None,
         })

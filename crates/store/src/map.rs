@@ -112,7 +112,7 @@ macro_rules! select_piles {
                     connector.status, connector.status_at, live.last_seen,
                     (SELECT count(*) FROM charge WHERE charge.pile_no = pile.pile_no) AS charges,
                     standing.judged_at, standing.body
-             FROM pile
+             FROM (SELECT * FROM pile WHERE NOT inbox) AS pile
              LEFT JOIN station USING (station_id)
              LEFT JOIN operator ON operator.operator_id = pile.operator_id
              LEFT JOIN pile_live AS live USING (pile_no)
@@ -195,7 +195,7 @@ impl Store {
     pub async fn center(&self) -> Result<Option<Place>, StoreError> {
         let (lon, lat): (Option<f64>, Option<f64>) = sqlx::query_as(
             "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY lon), percentile_cont(0.5) WITHIN GROUP (ORDER BY lat)
-             FROM pile WHERE lon IS NOT NULL AND lat IS NOT NULL",
+             FROM pile WHERE lon IS NOT NULL AND lat IS NOT NULL AND NOT inbox",
         )
         .fetch_one(&self.pool)
         .await?;

@@ -55,7 +55,7 @@ impl Store {
              ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
                  kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
                  lon = excluded.lon, lat = excluded.lat, model = excluded.model,
-                 meter_serial = excluded.meter_serial, registered = true",
+                 meter_serial = excluded.meter_serial, registered = true, inbox = false",
         )
         .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())

@@ -31,7 +31,7 @@ impl Store {
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let (piles, connected, charges, scored, latest): (i64, i64, i64, i64, Option<SqlTime>) =
             sqlx::query_as(
-                "SELECT (SELECT count(*) FROM pile),
+                "SELECT (SELECT count(*) FROM pile WHERE NOT inbox),
                     (SELECT count(*) FROM pile_live
                       WHERE connection IS NOT NULL AND last_seen > now() - make_interval(secs => $1)),
                     (SELECT count(*) FROM charge),

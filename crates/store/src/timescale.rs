@@ -24,7 +24,7 @@ pub(crate) async fn engine(pool: &PgPool) -> Result<String, StoreError> {
     })
 }
 
-/// Turns `frame` and `reading` into hypertables if the extension is there or can be made. True if it is there.
+/// Turns `frame`, `reading` and `sent` into hypertables if the extension is there or can be made. True if it is there.
 pub(crate) async fn make_hypertables(pool: &PgPool) -> Result<bool, StoreError> {
     let available: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')")
@@ -38,7 +38,7 @@ pub(crate) async fn make_hypertables(pool: &PgPool) -> Result<bool, StoreError> 
         tracing::warn!(%error, "timescaledb is available but could not be made; plain tables are used");
         return Ok(false);
     }
-    for table in ["frame", "reading"] {
+    for table in ["frame", "reading", "sent"] {
         sqlx::query(
             "SELECT create_hypertable($1::text::regclass, by_range('time', $2::text::interval),
                     if_not_exists => true, migrate_data => true, create_default_indexes => false)",

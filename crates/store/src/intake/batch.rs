@@ -13,7 +13,7 @@ use uuid::Uuid;
 use veripile_pile::{Mark, Phase, Reading};
 
 use super::copy::Rows;
-use super::{Arrival, Boot, Effect, Outcome, Status};
+use super::{Arrival, Boot, Effect, Outcome, Sent, Status, sent};
 use crate::row::{SqlTime, codes, storable};
 use crate::{Store, StoreError, charge, signed};
 
@@ -42,24 +42,31 @@ pub(super) struct Writer {
     series: SeriesNumbers,
     series_cached: usize,
     seen: HashMap<i64, Timestamp>,
+    /// Texts that chargers were sent since the last commit.
+    pub(super) sent: Vec<Sent>,
 }
 
 impl Writer {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, series: HashMap::new(), series_cached: 0, seen: HashMap::new() }
+        Self { store, series: HashMap::new(), series_cached: 0, seen: HashMap::new(), sent: Vec::new() }
     }
 
     /// Stores the arrivals in one transaction; outcomes in the order of the arrivals.
     pub(super) async fn commit(&mut self, arrivals: &[Arrival]) -> Result<Vec<Outcome>, StoreError> {
         let mut connection = self.store.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
-        let fresh = insert_frames(&mut transaction, arrivals).await?;
+        let fresh = match arrivals {
+            [] => Vec::new(),
+            _ => insert_frames(&mut transaction, arrivals).await?,
+        };
         let found = self.resolve_series(&mut transaction, arrivals, &fresh).await?;
         self.insert_readings(&mut transaction, arrivals, &fresh, &found).await?;
         let (transactions, comparable) = charge::apply(&mut transaction, arrivals, &fresh).await?;
         signed::insert(&mut transaction, arrivals, &fresh, &transactions).await?;
         let seen = self.update_live(&mut transaction, arrivals, &fresh).await?;
+        sent::insert(&mut transaction, &self.sent).await?;
         transaction.commit().await?;
+        self.sent.clear();
         // Only now: a rolled-back series number must not be remembered.
         self.remember(found);
         self.seen.extend(seen);

@@ -11,6 +11,7 @@ pub struct IntakeMetrics {
     pub(crate) readings: IntCounter,
     pub(crate) duplicates: IntCounter,
     pub(crate) failures: IntCounter,
+    pub(crate) sent_lost: IntCounter,
 }
 
 impl IntakeMetrics {
@@ -38,11 +39,15 @@ impl IntakeMetrics {
                 "veripile_intake_failures_total",
                 "Messages the database refused; the charger was told so.",
             )?,
+            sent_lost: IntCounter::new(
+                "veripile_intake_sent_lost_total",
+                "Texts sent to chargers that could not be logged.",
+            )?,
         };
         registry.register(Box::new(metrics.queue.clone()))?;
         registry.register(Box::new(metrics.batch_messages.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
-        for counter in [&metrics.readings, &metrics.duplicates, &metrics.failures] {
+        for counter in [&metrics.readings, &metrics.duplicates, &metrics.failures, &metrics.sent_lost] {
             registry.register(Box::new(counter.clone()))?;
         }
         Ok(metrics)

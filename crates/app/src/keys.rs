@@ -1,0 +1,107 @@
+//! Keys of chargers: drawn, hashed for the database, and written once to a file for whoever sets the chargers up.
+//!
+//! Used by `veripile register --access`. Nothing here logs or prints a key.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use veripile_ocpp::credential;
+use veripile_pile::PileId;
+use veripile_store::{Store, StoreError};
+
+use crate::table::Row;
+
+/// Shortest and longest key: OCPP 2.0.1 wants 16 to 40 characters.
+const KEY_CHARS: std::ops::RangeInclusive<usize> = 16..=40;
+
+/// How one pile proves who it is, from a row of the file.
+#[derive(Debug)]
+pub struct AccessRow {
+    pile_id: PileId,
+    profile: Option<i16>,
+    key: Key,
+    upstream: Option<String>,
+}
+
+/// The key of a row.
+enum Key {
+    /// Given in the file.
+    Given(String),
+    /// To be drawn.
+    Drawn,
+    /// None is needed, or the one it has stays.
+    Unchanged,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Given(_) => "Given(…)",
+            Self::Drawn => "Drawn",
+            Self::Unchanged => "Unchanged",
+        })
+    }
+}
+
+/// Reads a row: `pile_id[,security_profile,key,upstream_url]`; key `new` draws one.
+pub fn row(row: &Row<'_>) -> Result<AccessRow> {
+    let id = row.text("pile_id").ok_or_else(|| anyhow!("column pile_id is empty"))?;
+    let profile = row.text("security_profile").map(|text| match text.parse::<i16>() {
+        Ok(profile) if (0..=3).contains(&profile) => Ok(profile),
+        _ => Err(anyhow!("column security_profile: {text:?} is none of 0, 1, 2, 3")),
+    });
+    let key = match row.text("key") {
+        None => Key::Unchanged,
+        Some("new") => Key::Drawn,
+        Some(key) if KEY_CHARS.contains(&key.chars().count()) => Key::Given(key.to_owned()),
+        Some(_) => bail!("column key: `new`, or 16 to 40 characters"),
+    };
+    let upstream = row.text("upstream_url").map(str::to_owned);
+    if let Some(url) = &upstream
+        && !url.starts_with("ws://")
+        && !url.starts_with("wss://")
+    {
+        bail!("column upstream_url: {url:?} begins with neither ws:// nor wss://");
+    }
+    Ok(AccessRow { pile_id: PileId::parse(id)?, profile: profile.transpose()?, key, upstream })
+}
+
+/// Registers access; drawn keys are written to a new file that only its owner can read.
+pub async fn register(store: &Store, rows: &[AccessRow], out: Option<&PathBuf>) -> Result<()> {
+    let draws = rows.iter().any(|row| matches!(row.key, Key::Drawn));
+    let mut file = match (draws, out) {
+        (false, _) => None,
+        (true, None) => bail!("keys are to be drawn: name a new file for them with --keys-out"),
+        (true, Some(path)) => {
+            let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            Some(made.with_context(|| format!("cannot make {}: it must not be there yet", path.display()))?)
+        }
+    };
+    if let Some(file) = &mut file {
+        writeln!(file, "pile_id,key")?;
+    }
+    for row in rows {
+        let key = match &row.key {
+            Key::Given(key) => Some(key.clone()),
+            Key::Drawn => Some(credential::text(rand::random())),
+            Key::Unchanged => None,
+        };
+        save(store, row, key.as_deref()).await.with_context(|| format!("access of pile {}", row.pile_id))?;
+        if let (Some(file), Some(key), Key::Drawn) = (&mut file, key, &row.key) {
+            writeln!(file, "{},{key}", row.pile_id)?;
+        }
+    }
+    Ok(())
+}
+
+async fn save(store: &Store, row: &AccessRow, key: Option<&str>) -> Result<(), StoreError> {
+    store.set_profile(&row.pile_id, row.profile).await?;
+    store.set_upstream(&row.pile_id, row.upstream.as_deref()).await?;
+    if let Some(key) = key {
+        let hash = credential::hash(key, rand::random());
+        store.set_key(&row.pile_id, &hash, jiff::Timestamp::now()).await?;
+    }
+    Ok(())
+}

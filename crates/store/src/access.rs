@@ -1,0 +1,167 @@
+//! Access: how a pile proves who it is, and where its messages are relayed to. Written by registration and the console,
+//! read by the gateway at the handshake. Keys are here as hashes only.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::FromRow;
+use veripile_pile::{AccuracyClass, PileId, PileKind};
+
+use crate::{Store, StoreError};
+
+/// Chargers waiting in the inbox; beyond it, unknown ones are refused. A rollout is a few hundred.
+pub const INBOX_MAX: i64 = 1_000;
+
+/// What happens to an identity that nobody registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Only registered piles connect.
+    RegisteredOnly,
+    /// An unknown one connects and waits to be let in: it is told to wait, and shown to nobody but operators.
+    Inbox,
+    /// Any identity connects; an unknown one gets a bare pile row (closed networks, tests, demos).
+    Anyone,
+}
+
+/// A pile that may try to connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// Its number, by which everything else refers to it.
+    pub pile_no: i64,
+    /// Whether it waits in the inbox.
+    pub inbox: bool,
+    /// How it proves who it is.
+    pub access: Access,
+}
+
+/// How a pile proves who it is, and where its messages go besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
+pub struct Access {
+    /// Security profile of OCPP (0–3) asked of it; none: the server's least.
+    pub security_profile: Option<i16>,
+    /// Hash of its Basic key.
+    pub key_hash: Option<String>,
+    /// Hash of the key before, which counts until the charger has taken the new one.
+    pub previous_hash: Option<String>,
+    /// The operator's own central system, without the identity; none: no relay.
+    pub upstream_url: Option<String>,
+}
+
+impl Store {
+    /// Finds the pile of an identity; none if it may not connect.
+    pub async fn admit(
+        &self,
+        pile_id: &PileId,
+        admission: Admission,
+    ) -> Result<Option<Admitted>, StoreError> {
+        let known: Option<(i64, bool)> = sqlx::query_as("SELECT pile_no, inbox FROM pile WHERE pile_id = $1")
+            .bind(pile_id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        let found = match (known, admission) {
+            (Some((_, true)), Admission::RegisteredOnly) | (None, Admission::RegisteredOnly) => None,
+            (Some(known), _) => Some(known),
+            (None, Admission::Inbox) if self.waiting().await? >= INBOX_MAX => None,
+            (None, Admission::Inbox) => Some((self.add_bare_pile(pile_id, true).await?, true)),
+            (None, Admission::Anyone) => Some((self.add_bare_pile(pile_id, false).await?, false)),
+        };
+        let Some((pile_no, inbox)) = found else { return Ok(None) };
+        let access = self.access(pile_no).await?;
+        Ok(Some(Admitted { pile_no, inbox, access }))
+    }
+
+    /// How a pile proves who it is.
+    pub async fn access(&self, pile_no: i64) -> Result<Access, StoreError> {
+        let access: Option<Access> = sqlx::query_as(
+            "SELECT security_profile, key_hash, previous_hash, upstream_url FROM access WHERE pile_no = $1",
+        )
+        .bind(pile_no)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(access.unwrap_or_default())
+    }
+
+    /// Gives a pile a new key; the one before counts until [`Store::key_taken`].
+    pub async fn set_key(&self, pile_id: &PileId, key_hash: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.of_pile(
+            pile_id,
+            sqlx::query(
+                "INSERT INTO access (pile_no, key_hash, key_made_at)
+                 SELECT pile_no, $2, $3 FROM pile WHERE pile_id = $1
+                 ON CONFLICT (pile_no) DO UPDATE SET previous_hash = access.key_hash, key_hash = excluded.key_hash,
+                     key_made_at = excluded.key_made_at",
+            )
+            .bind(pile_id.as_str())
+            .bind(key_hash)
+            .bind(now.to_sqlx()),
+        )
+        .await
+    }
+
+    /// The charger has come with its new key: the one before counts no longer.
+    pub async fn key_taken(&self, pile_no: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE access SET previous_hash = NULL WHERE pile_no = $1")
+            .bind(pile_no)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Sets the security profile asked of a pile; none: the server's least.
+    pub async fn set_profile(&self, pile_id: &PileId, profile: Option<i16>) -> Result<(), StoreError> {
+        self.of_pile(
+            pile_id,
+            sqlx::query(
+                "INSERT INTO access (pile_no, security_profile) SELECT pile_no, $2 FROM pile WHERE pile_id = $1
+                 ON CONFLICT (pile_no) DO UPDATE SET security_profile = excluded.security_profile",
+            )
+            .bind(pile_id.as_str())
+            .bind(profile),
+        )
+        .await
+    }
+
+    /// Sets where a pile's messages are relayed to; none: nowhere.
+    pub async fn set_upstream(&self, pile_id: &PileId, url: Option<&str>) -> Result<(), StoreError> {
+        self.of_pile(
+            pile_id,
+            sqlx::query(
+                "INSERT INTO access (pile_no, upstream_url) SELECT pile_no, $2 FROM pile WHERE pile_id = $1
+                 ON CONFLICT (pile_no) DO UPDATE SET upstream_url = excluded.upstream_url",
+            )
+            .bind(pile_id.as_str())
+            .bind(url),
+        )
+        .await
+    }
+
+    /// Runs a statement that touches the row of one pile; an error if there is no such pile.
+    async fn of_pile(
+        &self,
+        pile_id: &PileId,
+        statement: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    ) -> Result<(), StoreError> {
+        match statement.execute(&self.pool).await?.rows_affected() {
+            0 => Err(StoreError::Unknown(format!("pile {pile_id}"))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn waiting(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT count(*) FROM pile WHERE inbox").fetch_one(&self.pool).await?)
+    }
+
+    async fn add_bare_pile(&self, pile_id: &PileId, inbox: bool) -> Result<i64, StoreError> {
+        let pile_no = sqlx::query_scalar(
+            "INSERT INTO pile (pile_id, kind, accuracy_class, registered, inbox) VALUES ($1, $2, $3, false, $4)
+             ON CONFLICT (pile_id) DO UPDATE SET pile_id = excluded.pile_id
+             RETURNING pile_no",
+        )
+        .bind(pile_id.as_str())
+        .bind(PileKind::Ac.word())
+        .bind(AccuracyClass::ASSUMED.0)
+        .bind(inbox)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(pile_no)
+    }
+}
