@@ -136,7 +136,7 @@ fn judge(line: &[u8], number: usize) -> Judged {
 }
 
 fn judged(id: Value, checked: Checked) -> Judged {
-    let Checked { verdict, billable, layers, format, meter_serial, readings } = checked;
+    let Checked { verdict, billable, layers, format, meter_serial, readings, .. } = checked;
     let signed::Layers { syntax, signature, key, transaction } = layers;
     Judged {
         id,

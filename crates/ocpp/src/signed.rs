@@ -1,18 +1,32 @@
 //! Signed meter values: is this record what the meter signed, with which key, and does it make a bill?
 //!
-//! Called by `app` (`veripile check records`). Layers are reported apart: syntax, signature, key, transaction. Nothing here
+//! Called by `app` (`veripile check records`), `gateway` and `api`. Layers are reported apart: syntax, signature, key, transaction. Nothing here
 //! trusts a key for standing in the message itself; whose key it is, the caller knows. Never panics, whatever the record.
 //!
-//! Formats: OCMF 1.0 to 1.4 ([`ocmf`]) and PCDF ([`pcdf`]). Known by name but not read yet, and reported as `unsupported`:
-//! EDL40 (ISA-EDL-40P) and Alfen. Curves: see [`curve`].
+//! | format | read by | readings of a record |
+//! |---|---|---|
+//! | OCMF 0.1 to 1.4 | [`ocmf`] | one, or a whole charge |
+//! | PCDF | [`pcdf`] | a whole charge |
+//! | Alfen `AP` | [`alfen`] | one |
+//! | ISA-EDL-40P | [`edl40`] | begin and now: at the end a whole charge |
+//! | EDL40 (EMH, EasyMeter) | [`edl40`] | one |
+//!
+//! Two records of one reading each are joined by [`pair`]; the XML file of S.A.F.E. is opened by [`container`]. Curves:
+//! see [`curve`].
 
+pub mod alfen;
 pub mod arrived;
+pub mod container;
 pub mod curve;
+mod dlms;
+pub mod edl40;
 mod json;
 pub mod key;
 pub mod ocmf;
+pub mod pair;
 pub mod pcdf;
 mod signature;
+mod sml;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -26,9 +40,12 @@ pub enum Format {
     /// Open Charge Metering Format (S.A.F.E. e.V.).
     #[serde(rename = "OCMF")]
     Ocmf,
-    /// SML-based format of Isabellenhütte's and EMH's meters.
+    /// SML-based format of Isabellenhütte's meters.
     #[serde(rename = "ISA_EDL_40_P")]
     IsaEdl40P,
+    /// SML-based format of EMH's and EasyMeter's meters.
+    #[serde(rename = "EDL_40_P")]
+    Edl40P,
     /// Alfen's format: `AP;…`.
     #[serde(rename = "ALFEN")]
     Alfen,
@@ -48,6 +65,8 @@ pub enum Encoding {
     Hex,
     /// Base64 (RFC 4648 §4).
     Base64,
+    /// Base32 (RFC 4648 §6).
+    Base32,
 }
 
 /// A record to check.
@@ -183,6 +202,18 @@ pub struct SignedReading {
     pub obis: String,
 }
 
+impl SignedReading {
+    /// The register in Wh, if it is one of energy.
+    pub fn energy_wh(&self) -> Option<Decimal> {
+        let factor = match self.unit.as_str() {
+            "Wh" => Decimal::ONE,
+            "kWh" => Decimal::ONE_THOUSAND,
+            _ => return None,
+        };
+        self.register?.checked_mul(factor)
+    }
+}
+
 /// A checked record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
@@ -194,9 +225,13 @@ pub struct Checked {
     pub layers: Layers,
     /// The format it was read as.
     pub format: Option<Format>,
-    /// Serial number of the meter, as signed.
+    /// Serial number of the meter, as signed; in binary formats its server id (DIN 43863-5) in hexadecimal.
     pub meter_serial: Option<String>,
-    /// The readings, as signed.
+    /// What ties the records of one charge together, as signed: number of the charge, card or contract.
+    pub session: Option<String>,
+    /// Number of the record, as signed; rises with each record of a meter.
+    pub page: Option<u64>,
+    /// The readings, as signed; the moment of an Alfen record alone stands outside what is signed.
     pub readings: Vec<SignedReading>,
 }
 
@@ -208,7 +243,16 @@ impl Checked {
             key: Layer::not_checked(),
             transaction: Layer::not_checked(),
         };
-        Self { verdict, billable: false, layers, format, meter_serial: None, readings: Vec::new() }
+        Self {
+            verdict,
+            billable: false,
+            layers,
+            format,
+            meter_serial: None,
+            session: None,
+            page: None,
+            readings: Vec::new(),
+        }
     }
 
     /// A record that cannot be read.
@@ -226,20 +270,41 @@ pub fn check(record: &Record<'_>) -> Checked {
         Ok(bytes) => bytes,
         Err(why) => return Checked::malformed(record.format, "bad_encoding", why),
     };
-    match record.format.or_else(|| format_of(&bytes)) {
-        Some(format @ (Format::Ocmf | Format::Pcdf)) => match std::str::from_utf8(&bytes) {
-            Ok(text) if format == Format::Ocmf => {
-                ocmf::check(text, record.public_key, record.public_key_encoding)
-            }
-            Ok(text) => pcdf::check(text, record.public_key, record.public_key_encoding),
-            Err(error) => Checked::malformed(Some(format), "not_utf8", error.to_string()),
-        },
-        Some(format) => {
-            let mut syntax = Layer::not_checked();
-            syntax.remark("format_not_read", "this format is known by name only");
-            Checked::stopped(Verdict::Unsupported, Some(format), syntax)
+    let Some(format) = record.format.or_else(|| format_of(&bytes)) else {
+        return Checked::malformed(None, "unknown_format", "it begins like no format of signed records");
+    };
+    let (key, key_encoding) = (record.public_key, record.public_key_encoding);
+    if matches!(format, Format::IsaEdl40P | Format::Edl40P) {
+        return of_named(edl40::check(&bytes, key, key_encoding), record.format);
+    }
+    match (format, std::str::from_utf8(&bytes)) {
+        (_, Err(error)) => Checked::malformed(Some(format), "not_utf8", error.to_string()),
+        (Format::Ocmf, Ok(text)) => ocmf::check(text, key, key_encoding),
+        (Format::Pcdf, Ok(text)) => pcdf::check(text, key, key_encoding),
+        (_, Ok(text)) => alfen::check(text, key, key_encoding),
+    }
+}
+
+/// Remarks that a record is of another format than the one named; a record that cannot be read keeps the name.
+fn of_named(mut checked: Checked, named: Option<Format>) -> Checked {
+    if let (Some(found), Some(named)) = (checked.format, named)
+        && found != named
+    {
+        checked.layers.syntax.remark("other_format", format!("named {named:?}, read as {found:?}"));
+    }
+    checked.format = checked.format.or(named);
+    checked
+}
+
+/// What a record with one reading lacks.
+fn missing_half(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Begin => "a reading at the beginning makes no charge; the record of its end is missing",
+        Moment::End => "a reading at the end makes no charge; the record of its beginning is missing",
+        Moment::During => "a reading in between makes no charge; the records of both its ends are missing",
+        Moment::Other => {
+            "one reading makes no charge; the record does not say which end it is, the other is missing"
         }
-        None => Checked::malformed(None, "unknown_format", "it begins like no format of signed records"),
     }
 }
 
@@ -247,6 +312,7 @@ pub fn check(record: &Record<'_>) -> Checked {
 pub(crate) fn decode(text: &str, encoding: Encoding) -> Result<Vec<u8>, String> {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+    use data_encoding::{BASE32, BASE32_NOPAD};
     let bare = || text.chars().filter(|c| !c.is_ascii_whitespace()).collect::<String>();
     match encoding {
         Encoding::Plain => Ok(text.as_bytes().to_vec()),
@@ -258,6 +324,11 @@ pub(crate) fn decode(text: &str, encoding: Encoding) -> Result<Vec<u8>, String> 
                 .or_else(|_| STANDARD_NO_PAD.decode(&bare))
                 .map_err(|error| error.to_string())
         }
+        Encoding::Base32 => {
+            let bare = bare();
+            let kind = if bare.ends_with('=') { BASE32 } else { BASE32_NOPAD };
+            kind.decode(bare.as_bytes()).map_err(|error| error.to_string())
+        }
     }
 }
 
@@ -267,15 +338,18 @@ fn format_of(bytes: &[u8]) -> Option<Format> {
     match start {
         _ if start.starts_with(b"OCMF|") => Some(Format::Ocmf),
         _ if start.starts_with(b"AP;") => Some(Format::Alfen),
-        _ if start.starts_with(b"1B1B1B1B")
-            || start.starts_with(b"1b1b1b1b")
-            || start.starts_with(&[0x1b; 4]) =>
-        {
-            Some(Format::IsaEdl40P)
-        }
+        _ if is_sml(start) => Some(Format::IsaEdl40P),
         _ if start.windows(4).any(|four| four == b"(SG:") => Some(Format::Pcdf),
         _ => None,
     }
+}
+
+/// SML's first bytes: as they are, in hexadecimal (blanks between them), in base64.
+fn is_sml(start: &[u8]) -> bool {
+    let digits = start.iter().filter(|byte| !byte.is_ascii_whitespace()).take(8);
+    start.starts_with(&[0x1b; 4])
+        || start.starts_with(b"GxsbGw")
+        || digits.map(u8::to_ascii_lowercase).eq(*b"1b1b1b1b")
 }
 
 #[cfg(test)]

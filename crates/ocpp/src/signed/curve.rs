@@ -56,6 +56,14 @@ macro_rules! verify {
     }};
 }
 
+macro_rules! uncompressed {
+    ($curve:ty, $point:expr) => {
+        ecdsa::VerifyingKey::<$curve>::from_sec1_bytes($point)
+            .ok()
+            .map(|key| key.to_sec1_point(false).as_bytes().to_vec())
+    };
+}
+
 impl Curve {
     /// By a name in OCMF's `SA`.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -79,6 +87,19 @@ impl Curve {
             Self::Secp521r1 => verify!(p521::NistP521, point, signature, hash),
             Self::BrainpoolP256r1 => verify!(bp256::BrainpoolP256r1, point, signature, hash),
             Self::BrainpoolP384r1 => verify!(bp384::BrainpoolP384r1, point, signature, hash),
+        }
+    }
+
+    /// A point written in full (SEC 1, uncompressed), to compare keys; none if it is no point of the curve.
+    pub fn uncompressed(self, point: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Secp192r1 => uncompressed!(p192::NistP192, point),
+            Self::Secp256r1 => uncompressed!(p256::NistP256, point),
+            Self::Secp256k1 => uncompressed!(k256::Secp256k1, point),
+            Self::Secp384r1 => uncompressed!(p384::NistP384, point),
+            Self::Secp521r1 => uncompressed!(p521::NistP521, point),
+            Self::BrainpoolP256r1 => uncompressed!(bp256::BrainpoolP256r1, point),
+            Self::BrainpoolP384r1 => uncompressed!(bp384::BrainpoolP384r1, point),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Public keys as they come with meters: DER SubjectPublicKeyInfo or the bare point, in hexadecimal or base64.
+//! Public keys as they come with meters: DER SubjectPublicKeyInfo or the bare point, in hexadecimal, base64 or base32.
 //!
-//! Called by the formats. The printed form of OCA's signed-meter-values paper, `oca:base16:asn1:<key>`, is read too.
+//! Called by the formats. The printed form of OCA's signed-meter-values paper, `oca:base16:asn1:<key>`, is read too, and so is
+//! base64 of any of these texts, as it comes with OCPP. Never trusts a key: whose it is, the caller knows.
 
 use spki::SubjectPublicKeyInfoRef;
 use spki::der::asn1::ObjectIdentifier;
@@ -21,24 +22,56 @@ pub struct PublicKey {
     pub point: Vec<u8>,
 }
 
+/// How often a text may stand within a text: base64 of `oca:base16:asn1:<hex>` is the deepest in use.
+const TEXTS_MAX: usize = 3;
+
+/// Hexadecimal digits of the shortest key, a compressed point of 192 bits; what has fewer is bytes that look like digits.
+const DIGITS_MIN: usize = 50;
+
 /// Reads a key. The reason if it cannot be read.
+///
+/// Without an encoding (or with `plain`) hexadecimal, base64 and base32 are tried in this order.
 pub fn read(text: &str, encoding: Option<Encoding>) -> Result<PublicKey, String> {
+    read_text(text, encoding, TEXTS_MAX)
+}
+
+fn read_text(text: &str, encoding: Option<Encoding>, texts: usize) -> Result<PublicKey, String> {
     let (body, printed) = match text.trim().strip_prefix("oca:") {
         Some(rest) => printed_form(rest)?,
         None => (text, None),
     };
-    let encodings = match printed.or(encoding) {
-        Some(encoding) => vec![encoding],
-        None => vec![Encoding::Hex, Encoding::Base64],
-    };
-    let mut why = String::from("it is empty");
-    for encoding in encodings {
-        match decode(body, encoding).and_then(|bytes| parse(&bytes)) {
-            Ok(key) => return Ok(key),
-            Err(reason) => why = reason,
+    let mut why = None;
+    for encoding in candidates(printed.or(encoding)) {
+        match decode(body, *encoding).map(|bytes| read_bytes(&bytes, texts)) {
+            Ok(Ok(key)) => return Ok(key),
+            // What could be decoded says more than what could not.
+            Ok(Err(reason)) => why = why.or(Some(reason)),
+            Err(_) => {}
         }
     }
-    Err(why)
+    Err(why.unwrap_or_else(|| "it is neither hexadecimal nor base64 nor base32".to_owned()))
+}
+
+fn candidates(encoding: Option<Encoding>) -> &'static [Encoding] {
+    match encoding {
+        None | Some(Encoding::Plain) => &[Encoding::Hex, Encoding::Base64, Encoding::Base32],
+        Some(Encoding::Hex) => &[Encoding::Hex],
+        Some(Encoding::Base64) => &[Encoding::Base64],
+        Some(Encoding::Base32) => &[Encoding::Base32],
+    }
+}
+
+/// A key, or a text in which one is printed.
+fn read_bytes(bytes: &[u8], texts: usize) -> Result<PublicKey, String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if texts > 1 && is_printed(text) => read_text(text, None, texts - 1),
+        _ => parse(bytes),
+    }
+}
+
+fn is_printed(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("oca:") || DIGITS_MIN <= text.len() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn printed_form(rest: &str) -> Result<(&str, Option<Encoding>), String> {

@@ -3,7 +3,6 @@
 //! Called by [`super::check`]. The signature covers the bytes between the first bar and the second, exactly as sent; they are
 //! never written anew.
 
-use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256, Sha512};
 
@@ -65,6 +64,8 @@ pub fn check(text: &str, public_key: Option<&str>, key_encoding: Option<Encoding
         layers: Layers { syntax, signature, key, transaction },
         format: Some(Format::Ocmf),
         meter_serial: field(&parts.payload, "MS").or_else(|| field(&parts.payload, "GS")),
+        session: field(&parts.payload, "ID").filter(|id| !id.is_empty()),
+        page: field(&parts.payload, "PG").and_then(|page| page.strip_prefix('T')?.parse().ok()),
         readings: readings.into_iter().map(|reading| reading.reading).collect(),
     }
 }
@@ -234,12 +235,12 @@ fn transaction(readings: &[Reading]) -> Layer {
                 format!("reading {at}: TM {:?} {:?}", reading.reading.time, reading.clock),
             );
         }
-        if energy_wh(&reading.reading).is_none() {
+        if reading.reading.energy_wh().is_none() {
             layer.object("no_energy", format!("reading {at}: no register in Wh or kWh"));
         }
         let before = readings[..at].iter().rev().find(|other| other.reading.obis == reading.reading.obis);
         if let Some(before) = before {
-            if let (Some(now), Some(then)) = (energy_wh(&reading.reading), energy_wh(&before.reading))
+            if let (Some(now), Some(then)) = (reading.reading.energy_wh(), before.reading.energy_wh())
                 && now < then
             {
                 layer.object("register_falls", format!("reading {at}: {now} Wh after {then} Wh"));
@@ -255,25 +256,13 @@ fn transaction(readings: &[Reading]) -> Layer {
         layer.outcome = Outcome::NotChecked;
         layer.remark(
             "one_reading",
-            format!("one reading (TX {:?}) makes no charge; its other end is needed", first.transaction),
+            format!("TX {:?}: {}", first.transaction, super::missing_half(first.reading.moment)),
         );
     }
     layer
 }
 
-fn energy_factor(unit: &str) -> Option<Decimal> {
-    match unit {
-        "Wh" => Some(Decimal::ONE),
-        "kWh" => Some(Decimal::ONE_THOUSAND),
-        _ => None,
-    }
-}
-
-fn energy_wh(reading: &SignedReading) -> Option<Decimal> {
-    reading.register?.checked_mul(energy_factor(&reading.unit)?)
-}
-
 /// `2018-07-24T13:22:04,000+0200`.
-fn instant(text: &str) -> Option<jiff::Timestamp> {
+pub(super) fn instant(text: &str) -> Option<jiff::Timestamp> {
     jiff::Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text.replace(',', ".")).ok()
 }

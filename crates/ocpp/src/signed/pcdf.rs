@@ -63,6 +63,8 @@ pub fn check(text: &str, public_key: Option<&str>, key_encoding: Option<Encoding
         verdict,
         billable: verdict == Verdict::Valid && transaction.outcome == Outcome::Ok,
         meter_serial: Some(of("HW").to_owned()),
+        session: Some(of("SI").to_owned()),
+        page: None,
         readings: vec![SignedReading {
             moment: Moment::End,
             time: of("CT").to_owned(),

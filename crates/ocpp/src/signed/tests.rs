@@ -1,6 +1,10 @@
 //! Signed records against signatures of an independent implementation: `records.jsonl` holds records of our own, signed with
 //! PyCA `cryptography` under keys made for it.
 
+mod binary;
+mod container;
+mod pair;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -12,12 +16,28 @@ struct Known {
     signed_data: String,
 }
 
+fn lines(text: &str) -> Vec<Known> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+}
+
 fn known() -> Vec<Known> {
-    include_str!("records.jsonl").lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+    lines(include_str!("records.jsonl"))
+}
+
+/// Records of one reading or of a meter's list, from `halves.jsonl`, signed like the others.
+fn half(name: &str) -> Known {
+    let mut halves = lines(include_str!("halves.jsonl")).into_iter();
+    halves.find(|half| half.name == name).expect("its name stands in the file")
 }
 
 fn with_key(signed_data: &str, public_key: &str) -> Checked {
     check(&Record { signed_data, public_key: Some(public_key), ..Record::default() })
+}
+
+/// Hexadecimal digits as some print them: in twos.
+fn spaced(digits: &str) -> String {
+    let twos: Vec<&str> = (0..digits.len()).step_by(2).map(|at| &digits[at..at + 2]).collect();
+    twos.join(" ")
 }
 
 fn codes(layer: &Layer) -> Vec<&str> {
@@ -171,10 +191,10 @@ fn what_may_not_be_billed_says_why() {
 }
 
 #[test]
-fn formats_known_by_name_are_unsupported_and_others_malformed() {
+fn what_has_the_shape_of_no_format_is_malformed() {
     let verdict = |signed_data: &str| check(&Record { signed_data, ..Record::default() }).verdict;
-    assert_eq!(verdict("AP;0;3;KEY;DATA;SIGNATURE;"), Verdict::Unsupported);
-    assert_eq!(verdict("1B1B1B1B01010101"), Verdict::Unsupported);
+    assert_eq!(verdict("AP;0;3;KEY;DATA;SIGNATURE;"), Verdict::Malformed);
+    assert_eq!(verdict("1B1B1B1B01010101"), Verdict::Malformed);
     assert_eq!(verdict("128.8.0(ST:1)(RV:1*kWh)(SG:00)"), Verdict::Malformed, "fields are missing");
     assert_eq!(verdict("hello"), Verdict::Malformed);
     assert_eq!(verdict(""), Verdict::Malformed);
@@ -219,13 +239,68 @@ fn check_without_key(signed_data: &str) -> Verdict {
     check(&Record { signed_data, ..Record::default() }).verdict
 }
 
+/// One key, printed in every way in which it comes with OCPP (OCA, signed meter values, and chargers that know better).
+#[test]
+fn a_key_is_read_however_it_is_printed() {
+    use base64::Engine as _;
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let digits = half("ocmf begin").public_key;
+    let der = hex::decode(&digits).expect("hexadecimal");
+    let point = &der[der.len() - 65..];
+    let check = |text: &str, encoding: Option<Encoding>, curve: Option<curve::Curve>| {
+        let key = key::PublicKey { curve, point: point.to_vec() };
+        assert_eq!(key::read(text, encoding), Ok(key), "{text}");
+    };
+    let named = Some(curve::Curve::Secp256r1);
+    let blanks = spaced(&digits);
+    check(&digits, None, named);
+    check(&digits.to_uppercase(), Some(Encoding::Hex), named);
+    check(&digits, Some(Encoding::Plain), named);
+    check(&blanks, None, named);
+    check(&base64(&der), None, named);
+    check(&base64(&der), Some(Encoding::Base64), named);
+    check(&base64(digits.as_bytes()), None, named);
+    check(&base64(digits.as_bytes()), Some(Encoding::Base64), named);
+    check(&format!("oca:base16:asn1:{digits}"), None, named);
+    check(&format!("oca:base64:asn1:{}", base64(&der)), Some(Encoding::Hex), named);
+    check(&base64(format!("oca:base16:asn1:{digits}").as_bytes()), None, named);
+    check(&base64(format!("oca:base64:asn1:{}", base64(&der)).as_bytes()), Some(Encoding::Base64), named);
+    check(&hex::encode(point), None, None);
+    check(&hex::encode(&point[1..]), None, None);
+    check(&base64(point), None, None);
+    check(&data_encoding::BASE32.encode(point), None, None);
+    check(&data_encoding::BASE32.encode(&der), Some(Encoding::Base32), named);
+    let short = half("edl40 begin").public_key;
+    let full = [vec![4], hex::decode(&short).expect("hexadecimal")].concat();
+    for text in [short.clone(), base64(short.as_bytes()), base64(&full)] {
+        assert_eq!(
+            key::read(&text, None).map(|key| key.point),
+            Ok(full.clone()),
+            "48 bytes are x and y of P-192"
+        );
+    }
+    assert!(key::read(&digits[..digits.len() - 2], None).is_err());
+    assert!(key::read(&format!("oca:base16:rsa:{digits}"), None).is_err());
+    assert!(key::read(&base64(&der), Some(Encoding::Hex)).is_err());
+    assert!(key::read("", None).is_err());
+    let mut nested = digits;
+    for _ in 0..4 {
+        nested = format!("oca:base64:asn1:{}", base64(nested.as_bytes()));
+    }
+    assert!(key::read(&nested, None).is_err(), "texts within texts end somewhere");
+}
+
 proptest! {
     #[test]
     fn nothing_makes_us_panic(text in "\\PC{0,200}", key in "\\PC{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        for encoding in [Encoding::Plain, Encoding::Hex, Encoding::Base64] {
+        for encoding in [Encoding::Plain, Encoding::Hex, Encoding::Base64, Encoding::Base32] {
             check(&Record { signed_data: &text, encoding, public_key: Some(&key), ..Record::default() });
         }
+        for format in [Format::Ocmf, Format::Pcdf, Format::Alfen, Format::IsaEdl40P, Format::Edl40P] {
+            check(&Record { signed_data: &text, format: Some(format), public_key: Some(&key), ..Record::default() });
+        }
         let _ = key::read(&hex::encode(&bytes), None);
+        let _ = key::read(&text, None);
         with_key(&format!("OCMF|{text}|{key}"), &hex::encode(&bytes));
         with_key(&format!("128.8.0({text})(SG:{key})"), &hex::encode(&bytes));
         let nested = "[".repeat(500);
