@@ -22,6 +22,10 @@ const DESCRIPTION_CHARS_MAX: usize = 255;
 /// Longest VAT number in an answer of 2.1.
 const VAT_NUMBER_CHARS_MAX: usize = 20;
 
+/// Longest hash and serial number in an answer of 2.1.
+const HASH_CHARS_MAX: usize = 128;
+const SERIAL_CHARS_MAX: usize = 40;
+
 /// Most certificates in a call and an answer of 2.1.
 const CERTIFICATES_MAX: usize = 4;
 
@@ -178,9 +182,9 @@ fn certificate(asked: &Value, again: Timestamp) -> Value {
     json!({
         "certificateHashData": {
             "hashAlgorithm": word(hash, "hashAlgorithm", &["SHA256", "SHA384", "SHA512"]),
-            "issuerNameHash": text("issuerNameHash", 128),
-            "issuerKeyHash": text("issuerKeyHash", 128),
-            "serialNumber": text("serialNumber", 40),
+            "issuerNameHash": text("issuerNameHash", HASH_CHARS_MAX),
+            "issuerKeyHash": text("issuerKeyHash", HASH_CHARS_MAX),
+            "serialNumber": text("serialNumber", SERIAL_CHARS_MAX),
         },
         "source": word(asked, "source", &["OCSP", "CRL"]),
         "status": "Failed",

@@ -3,6 +3,8 @@
 //! Called by `gateway::socket` on every frame. Without the key, nobody can get from a hash back to a card, not even by trying
 //! all cards there are; that is why frames are digested with the same key and never plainly.
 
+use std::borrow::Cow;
+
 use chacha20poly1305::ChaCha20Poly1305;
 use chacha20poly1305::aead::Aead;
 use hmac::{Hmac, KeyInit, Mac};
@@ -103,7 +105,7 @@ impl IdentityKey {
         let mut rest = text;
         while let Some((before, name, after)) = next_string(rest) {
             let value = after.trim_start().strip_prefix(':').map(str::trim_start);
-            match value.and_then(|value| self.replaced(name, value)) {
+            match value.and_then(|value| self.replaced(&plain(name), value)) {
                 Some((replacement, behind)) => {
                     clean.push_str(&rest[..rest.len() - value.map_or(0, str::len)]);
                     clean.push_str(&format!("\"{replacement}\""));
@@ -149,6 +151,14 @@ fn next_string(text: &str) -> Option<(usize, &str, &str)> {
     Some((open, &content[..close], &content[close + 1..]))
 }
 
+/// A member's name, unescaped: `"idT\u0061g"` is `idTag` too.
+fn plain(name: &str) -> Cow<'_, str> {
+    if !name.contains('\\') {
+        return Cow::Borrowed(name);
+    }
+    serde_json::from_str(&format!("\"{name}\"")).map_or(Cow::Borrowed(name), Cow::Owned)
+}
+
 /// Where a string's content ends.
 fn closing_quote(content: &str) -> Option<usize> {
     let mut escaped = false;
@@ -185,12 +195,13 @@ mod tests {
 
     #[test]
     fn every_kind_of_identity_is_replaced_and_nothing_else() {
-        let text = r#"[2, "1","X", {"idTag":"CARD1" ,"idToken":{"idToken" : "a\"b","type":"eMAID"},"vin":"V1", "idTag":77,"value":"idTag"}]"#;
+        let text = r#"[2, "1","X", {"idTag":"CARD1" ,"idToken":{"idToken" : "a\"b","type":"eMAID"},"vin":"V1", "idTag":77,"value":"idTag","idT\u0061g":"77"}]"#;
         let expected = format!(
-            r#"[2, "1","X", {{"idTag":"{}" ,"idToken":{{"idToken" : "{}","type":"eMAID"}},"vin":"{}", "idTag":"{}","value":"idTag"}}]"#,
+            r#"[2, "1","X", {{"idTag":"{}" ,"idToken":{{"idToken" : "{}","type":"eMAID"}},"vin":"{}", "idTag":"{}","value":"idTag","idT\u0061g":"{}"}}]"#,
             hash("CARD1"),
             hash("a\"b"),
             hash("V1"),
+            hash("77"),
             hash("77")
         );
         assert_eq!(key().without_identities(text), expected);

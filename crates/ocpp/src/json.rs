@@ -8,6 +8,11 @@ pub(crate) fn text(object: &Value, key: &str) -> Option<String> {
     scalar(object.get(key)?).map(|(text, _)| text).filter(|text| !text.trim().is_empty())
 }
 
+/// Whether a member is there as text or number, empty or not.
+pub(crate) fn has(object: &Value, key: &str) -> bool {
+    object.get(key).and_then(scalar).is_some()
+}
+
 /// Longest identifier kept whole; OCPP allows 36 characters.
 const IDENTIFIER_CHARS_MAX: usize = 128;
 

@@ -62,6 +62,8 @@ const LOCATIONS: [&str; 4] = ["Inlet", "Cable", "Body", "Upstream"];
 
 /// How a version writes the parts of a sample that differ.
 pub(crate) struct Spelling {
+    /// Whether values are sent as text.
+    pub values_are_text: bool,
     /// Unit and power of ten of a sample.
     pub unit: fn(&Value) -> (Option<String>, i64),
     /// The signed container of a sample, if it has one.
@@ -107,11 +109,15 @@ fn reading(sample: &Value, connector: u32, received: ReceiveTime, spelling: &Spe
     {
         marks.push(Mark::UnknownMeasurand);
     }
+    let signed = (spelling.signed)(sample).map(Box::new);
     let (unit, multiplier) = (spelling.unit)(sample);
     let unit = match unit {
         Some(unit) => short(unit, &mut marks),
         None => {
-            marks.push(Mark::MissingUnit);
+            // A container names its units itself.
+            if signed.is_none() {
+                marks.push(Mark::MissingUnit);
+            }
             default_unit(&measurand).to_owned()
         }
     };
@@ -141,8 +147,7 @@ fn reading(sample: &Value, connector: u32, received: ReceiveTime, spelling: &Spe
     {
         marks.push(Mark::UnknownLocation);
     }
-    let signed = (spelling.signed)(sample).map(Box::new);
-    let (value, number) = value(sample, multiplier, signed.is_some(), &mut marks);
+    let (value, number) = value(sample, multiplier, spelling, signed.is_some(), &mut marks);
     Reading {
         connector,
         measurand: Measurand(measurand),
@@ -187,6 +192,7 @@ fn short(mut text: String, marks: &mut Vec<Mark>) -> String {
 fn value(
     sample: &Value,
     multiplier: i64,
+    spelling: &Spelling,
     is_signed: bool,
     marks: &mut Vec<Mark>,
 ) -> (String, Option<Decimal>) {
@@ -200,7 +206,7 @@ fn value(
     if number.is_none() && !is_signed {
         marks.push(Mark::BadNumber);
     }
-    if was_number {
+    if was_number && spelling.values_are_text {
         marks.push(Mark::NumberNotText);
     }
     (text, number)
@@ -217,14 +223,25 @@ const READING_MAX: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, fals
 /// rounded.
 pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     let text = text.trim();
-    let number = Decimal::from_str_exact(text).ok().or_else(|| Decimal::from_scientific(text).ok());
+    // The library takes `1_000` for a thousand; no charger means that.
+    if text.contains('_') {
+        return None;
+    }
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let number = scaled(Decimal::from_str_exact(mantissa).ok()?, exponent.parse().ok()?);
     number.filter(|number| number.abs() <= READING_MAX)
 }
 
 fn scaled(number: Decimal, multiplier: i64) -> Option<Decimal> {
     let scaled = match u32::try_from(multiplier.unsigned_abs()).ok().filter(|power| *power <= 18)? {
         0 => Some(number),
-        power if multiplier > 0 => number.checked_mul(Decimal::from(10u64.pow(power))),
+        // Where there are digits behind the point, it moves; no digit is made up.
+        power if multiplier > 0 => {
+            let moved = power.min(number.scale());
+            let mut shifted = number;
+            shifted.set_scale(number.scale() - moved).ok()?;
+            shifted.checked_mul(Decimal::from(10u64.pow(power - moved)))
+        }
         power => {
             let divisor = Decimal::from(10u64.pow(power));
             number.checked_div(divisor).filter(|quotient| quotient.checked_mul(divisor) == Some(number))
@@ -266,6 +283,12 @@ mod tests {
         check("", None);
         check("12,5", None);
         check("NaN", None);
+        check("1_000", None);
+        check("5_", None);
+        check("1.25E-3", Some("0.00125"));
+        check("1.23456789012345678901234567890123456e1", None);
+        check("1e", None);
+        check("e3", None);
         check("99999999999999999999999999999999", None);
         check("1000000000000000", Some("1000000000000000"));
         check("-1000000000000000.1", None);

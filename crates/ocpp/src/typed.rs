@@ -24,7 +24,7 @@ const MISSPELLED: [(&str, &str); 11] = [
     ("fixedPF", "fixedPf"),
     ("fixedPFAbsorb", "fixedPfAbsorb"),
     ("fixedPFInject", "fixedPfInject"),
-    ("prioritizedEMAIDs", "prioritizedEmaids"),
+    ("prioritizedEMAIDs", "prioritizedEmaiDs"),
     ("priceScheduleID", "priceScheduleId"),
     ("taxRuleID", "taxRuleId"),
 ];
@@ -32,8 +32,8 @@ const MISSPELLED: [(&str, &str); 11] = [
 /// Ends of names, likewise.
 const MISSPELLED_ENDS: [(&str, &str); 2] = [("_L2", "L2"), ("_L3", "L3")];
 
-/// The one member whose content is a vendor's own.
-const VENDORS_OWN: &str = "customData";
+/// Members whose content stays as it is: a vendor's own, and a schedule whose `priceScheduleId` is official.
+const AS_IT_IS: [&str; 2] = ["customData", "priceLevelSchedule"];
 
 /// 1.6's `LogStatusNotification`, whose request id is absent when nothing was asked for.
 #[derive(Serialize, Deserialize)]
@@ -46,6 +46,10 @@ struct LogStatus {
 
 /// Decodes a call's payload into its type and encodes it again; or says why it has not the shape of its schema.
 pub fn round_trip(version: Version, action: &str, payload: &Value) -> Result<Value, String> {
+    // Types read an array as their members in order; OCPP does not.
+    if !payload.is_object() {
+        return Err("no JSON object".to_owned());
+    }
     if (version, action) == (Version::V16, "LogStatusNotification") {
         let status: LogStatus = serde_json::from_value(payload.clone()).map_err(|error| error.to_string())?;
         return serde_json::to_value(status).map_err(|error| error.to_string());
@@ -79,7 +83,7 @@ fn through<T: serde::de::DeserializeOwned + Serialize>(
     action: &str,
     payload: Value,
 ) -> Result<Value, String> {
-    let frame = json!([kind, "1", action, payload]);
+    let frame = Value::Array(vec![json!(kind), json!("1"), json!(action), payload]);
     let typed: T = serde_json::from_value(frame).map_err(|error| error.to_string())?;
     let mut frame = serde_json::to_value(typed).map_err(|error| error.to_string())?;
     Ok(frame.get_mut(3).map(Value::take).unwrap_or_default())
@@ -99,9 +103,9 @@ fn respelled(value: Value) -> Value {
         Value::Array(elements) => elements.into_iter().map(respelled).collect(),
         Value::Object(members) => members
             .into_iter()
-            .map(|(name, value)| match name.as_str() {
-                VENDORS_OWN => (name, value),
-                _ => (exchanged(&name), respelled(value)),
+            .map(|(name, value)| {
+                let value = if AS_IT_IS.contains(&name.as_str()) { value } else { respelled(value) };
+                (exchanged(&name), value)
             })
             .collect(),
         scalar => scalar,
@@ -141,7 +145,7 @@ mod tests {
         good(
             Version::V201,
             "NotifyMonitoringReport",
-            json!({ "requestId": 1, "seqNo": 0, "generatedAt": "2026-03-01T08:00:00Z", "monitor": [{
+            json!({ "requestId": 1, "seqNo": 0, "generatedAt": "2026-03-01T08:00:00.000Z", "monitor": [{
                 "component": { "name": "A" }, "variable": { "name": "B" }, "variableMonitoring": [
                     { "id": 1, "transaction": false, "value": 2.5, "type": "Delta", "severity": 3 }] }] }),
         );

@@ -12,6 +12,7 @@ use crate::normalise::{self, Spelling};
 use crate::{Version, action, json, time};
 
 const SPELLING: Spelling = Spelling {
+    values_are_text: true,
     unit: |sample| (json::text(sample, "unit"), 0),
     signed: |sample| (json::text(sample, "format")? == "SignedData").then(|| signed(sample)),
 };
@@ -33,7 +34,7 @@ pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {
     match (action::does(Version::V16, action), action) {
         (None, _) => Heard::plain(Meaning::Unknown),
         (Some(does), _) if !does.is_for_us() => Heard::plain(Meaning::NotForUs),
-        (_, "BootNotification") => boot(listener.value),
+        (_, "BootNotification") => boot(listener),
         (_, "StatusNotification") => status(listener),
         (_, "StartTransaction") => start(listener),
         (_, "StopTransaction") => stop(listener),
@@ -42,8 +43,8 @@ pub(crate) fn hear(action: &str, listener: &Listener<'_>) -> Heard {
     }
 }
 
-fn boot(value: &Value) -> Heard {
-    let text = |name| json::text(value, name);
+fn boot(listener: &Listener<'_>) -> Heard {
+    let text = |name| json::text(listener.value, name);
     let identity = BootIdentity {
         vendor: text("chargePointVendor"),
         model: text("chargePointModel"),
@@ -51,18 +52,15 @@ fn boot(value: &Value) -> Heard {
         meter_type: text("meterType"),
         meter_serial: text("meterSerialNumber"),
     };
-    let mut heard = Heard::plain(Meaning::Boot(identity.clone()));
-    if identity.vendor.is_none() || identity.model.is_none() {
-        heard.marks.push(Mark::BadShape);
-    }
-    heard
+    Heard { meaning: Meaning::Boot(identity), ..listener.typed(Version::V16, "BootNotification") }
 }
 
 fn status(listener: &Listener<'_>) -> Heard {
     let connector = json::number_u32(listener.value, "connectorId").unwrap_or(0);
     let word = json::text(listener.value, "status");
-    let mut heard = Heard::plain(word.map_or(Meaning::Other, |word| Meaning::Status { connector, word }));
-    if matches!(heard.meaning, Meaning::Other) {
+    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, word });
+    let mut heard = Heard { meaning, ..listener.typed(Version::V16, "StatusNotification") };
+    if matches!(heard.meaning, Meaning::Other) && heard.marks.is_empty() {
         heard.marks.push(Mark::BadShape);
     }
     // The timestamp is optional here: only one that is there and unreadable is worth a mark.
@@ -81,7 +79,7 @@ fn start(listener: &Listener<'_>) -> Heard {
     let (connector, card) = (json::number_u32(value, "connectorId"), json::text(value, "idTag"));
     let register = register_wh(value, "meterStart");
     let mut marks: Vec<Mark> = mark.into_iter().collect();
-    if connector.is_none() || card.is_none() || register.is_none() {
+    if connector.is_none() || !json::has(value, "idTag") || register.is_none() {
         marks.push(Mark::BadShape);
     }
     // SteVe's key for a repeated start; without a time only a repeat of the very message is recognised.

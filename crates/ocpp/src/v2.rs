@@ -12,6 +12,7 @@ use crate::normalise::{self, Spelling};
 use crate::{Version, action, json, time};
 
 const SPELLING: Spelling = Spelling {
+    values_are_text: false,
     unit: |sample| {
         let measure = sample.get("unitOfMeasure").unwrap_or(&Value::Null);
         let multiplier = json::text(measure, "multiplier").and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -24,16 +25,16 @@ pub(crate) fn hear(version: Version, action: &str, listener: &Listener<'_>) -> H
     match (action::does(version, action), action) {
         (None, _) => Heard::plain(Meaning::Unknown),
         (Some(does), _) if !does.is_for_us() => Heard::plain(Meaning::NotForUs),
-        (_, "BootNotification") => boot(listener.value),
-        (_, "StatusNotification") => status(listener),
+        (_, "BootNotification") => boot(version, listener),
+        (_, "StatusNotification") => status(version, listener),
         (_, "TransactionEvent") => transaction(listener),
         (_, "MeterValues") => meter_values(listener),
         _ => listener.typed(version, action),
     }
 }
 
-fn boot(value: &Value) -> Heard {
-    let station = value.get("chargingStation").unwrap_or(&Value::Null);
+fn boot(version: Version, listener: &Listener<'_>) -> Heard {
+    let station = listener.value.get("chargingStation").unwrap_or(&Value::Null);
     let identity = BootIdentity {
         vendor: json::text(station, "vendorName"),
         model: json::text(station, "model"),
@@ -41,20 +42,16 @@ fn boot(value: &Value) -> Heard {
         meter_type: None,
         meter_serial: None,
     };
-    let mut heard = Heard::plain(Meaning::Boot(identity.clone()));
-    if identity.vendor.is_none() || identity.model.is_none() {
-        heard.marks.push(Mark::BadShape);
-    }
-    heard
+    Heard { meaning: Meaning::Boot(identity), ..listener.typed(version, "BootNotification") }
 }
 
-fn status(listener: &Listener<'_>) -> Heard {
+fn status(version: Version, listener: &Listener<'_>) -> Heard {
     let connector = json::number_u32(listener.value, "evseId").unwrap_or(0);
     let word = json::text(listener.value, "connectorStatus");
     let (at, mark) = time::read(json::text(listener.value, "timestamp").as_deref(), listener.received);
     let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, word });
-    let mut heard = Heard { time: at, ..Heard::plain(meaning) };
-    if matches!(heard.meaning, Meaning::Other) {
+    let mut heard = Heard { time: at, meaning, ..listener.typed(version, "StatusNotification") };
+    if matches!(heard.meaning, Meaning::Other) && heard.marks.is_empty() {
         heard.marks.push(Mark::BadShape);
     }
     heard.marks.extend(mark);
@@ -69,6 +66,9 @@ fn transaction(listener: &Listener<'_>) -> Heard {
     let (readings, mut marks) =
         normalise::readings(json::list(value, "meterValue"), evse.unwrap_or(0), listener.received, &SPELLING);
     marks.extend(mark);
+    if !json::has(value, "triggerReason") || !json::has(value, "seqNo") {
+        marks.push(Mark::BadShape);
+    }
     let stage = match json::text(value, "eventType").as_deref() {
         Some("Started") => Stage::Begin,
         Some("Updated") => Stage::Progress,

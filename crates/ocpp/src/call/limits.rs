@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::CallError;
 
@@ -104,5 +104,5 @@ pub(super) fn time(time: Timestamp) -> Value {
 /// An object of the members that are there.
 pub(super) fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(Map::from_iter(members))
+    Value::Object(members.collect())
 }
