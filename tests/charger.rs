@@ -70,7 +70,7 @@ async fn on_timescaledb_a_charge_reaches_its_page_and_repeats_change_nothing() {
     let database = Database::timescale(&url).await;
     a_charge_reaches_its_page(&binary, &database).await;
     let hypertables = database.number("SELECT count(*) FROM timescaledb_information.hypertables").await;
-    assert_eq!(hypertables, 2, "frames and readings are hypertables");
+    assert_eq!(hypertables, 3, "frames, readings and what was sent are hypertables");
 }
 
 #[tokio::test]

@@ -226,34 +226,50 @@ impl Server {
 
     /// POST of a form: status and body.
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let (status, _, body) = self.post_as(path, "", form).await;
+        (status, body)
+    }
+
+    /// POST of a form with a cookie: status, headers and body.
+    pub async fn post_as(&self, path: &str, cookie: &str, form: &[(&str, &str)]) -> (u16, String, String) {
         let pairs: Vec<String> =
             form.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
         let body = pairs.join("&");
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAccept: text/html\r\n\
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {cookie}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             self.port,
             body.len()
         );
-        self.exchange(&request).await.expect("the server answers")
+        self.exchange(request.as_bytes()).await.expect("the server answers")
+    }
+
+    /// GET with a cookie: status, headers and body.
+    pub async fn get_as(&self, path: &str, cookie: &str) -> (u16, String, String) {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {cookie}\r\n\r\n",
+            self.port
+        );
+        self.exchange(request.as_bytes()).await.expect("the server answers")
     }
 
     async fn try_get(&self, path: &str) -> Option<(u16, String)> {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAccept: text/html\r\n\r\n");
-        self.exchange(&request).await
+        let (status, _, body) = self.exchange(request.as_bytes()).await?;
+        Some((status, body))
     }
 
-    async fn exchange(&self, request: &str) -> Option<(u16, String)> {
+    async fn exchange(&self, request: &[u8]) -> Option<(u16, String, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
         // A server that refuses a long body closes while we still write.
-        let _ = stream.write_all(request.as_bytes()).await;
+        let _ = stream.write_all(request).await;
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.ok()?;
+        let _ = stream.read_to_end(&mut bytes).await;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let status = text.get(9..12)?.parse().ok()?;
-        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())?;
-        Some((status, body))
+        let (headers, body) = text.split_once("\r\n\r\n")?;
+        Some((status, headers.to_owned(), body.to_owned()))
     }
 }
 

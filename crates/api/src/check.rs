@@ -6,9 +6,11 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_ocpp::signed::arrived::{self, Judged};
 use veripile_ocpp::signed::{Checked, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
+use veripile_ocpp::signed::{container, pair};
 use veripile_pile::{KeySource, SignedValue};
 use veripile_store::signed::SignedLine;
 
@@ -18,6 +20,9 @@ use crate::texts::Texts;
 
 /// Readings shown of one record; the first and the last tell the energy.
 const READINGS_MAX: usize = 50;
+
+/// Records checked of one container: a charge has two.
+const RECORDS_MAX: usize = 20;
 
 /// Bytes of a form: the longest record, percent-encoded, and its key.
 pub(crate) const FORM_BYTES_MAX: usize = 3 * RECORD_BYTES_MAX + 16_384;
@@ -51,7 +56,14 @@ struct CheckPage<'a> {
     simulated: bool,
     here: String,
     pasted: &'a Pasted,
-    result: Option<ResultView<'a>>,
+    results: Vec<ResultView<'a>>,
+    joined: Option<JoinedView<'a>>,
+}
+
+/// What two records of one reading each say together.
+struct JoinedView<'a> {
+    layer: LayerView<'a>,
+    energy: Option<String>,
 }
 
 /// A verdict in words.
@@ -73,7 +85,7 @@ struct LayerView<'a> {
 
 /// GET `/check`.
 pub(crate) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    show(&request, &site, &Pasted::default(), None)
+    show(&request, &site, &Pasted::default())
 }
 
 /// POST `/check`.
@@ -84,38 +96,78 @@ pub(crate) async fn judge(
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
     if pasted.record.trim().is_empty() {
-        return Ok(show(&request, &site, &pasted, None));
+        return Ok(show(&request, &site, &pasted));
     }
-    let key = Some(pasted.key.trim()).filter(|key| !key.is_empty()).map(str::to_owned);
-    let value = SignedValue { data: pasted.record.trim().to_owned(), encoding_method: None, public_key: key };
-    let serial = arrived::judge(&value, &[]).checked.meter_serial;
-    let known = match serial {
-        Some(serial) => site.store.meter_keys_of_serial(&serial).await?,
-        None => Vec::new(),
+    let mut judged = Vec::new();
+    for value in values(&pasted) {
+        let known = match arrived::judge(&value, &[]).checked.meter_serial {
+            Some(serial) => site.store.meter_keys_of_serial(&serial).await?,
+            None => Vec::new(),
+        };
+        judged.push(arrived::judge(&value, &known));
+    }
+    let page = CheckPage {
+        t,
+        simulated: site.settings.simulated,
+        here: "/check?".to_owned(),
+        pasted: &pasted,
+        joined: joined(t, &judged),
+        results: judged.iter().map(|judged| view(t, judged)).collect(),
     };
-    let judged = arrived::judge(&value, &known);
-    Ok(show(&request, &site, &pasted, Some(view(t, &judged))))
+    Ok(html(StatusCode::OK, &page))
 }
 
-fn show(request: &HttpRequest, site: &Site, pasted: &Pasted, result: Option<ResultView<'_>>) -> HttpResponse {
+/// The records pasted: one, or those in a SAFE container. A key that was entered outweighs those that came along.
+fn values(pasted: &Pasted) -> Vec<SignedValue> {
+    let entered = Some(pasted.key.trim()).filter(|key| !key.is_empty()).map(str::to_owned);
+    let record = pasted.record.trim();
+    match container::open(record) {
+        Ok(contained) if record.starts_with('<') => contained
+            .into_iter()
+            .take(RECORDS_MAX)
+            .map(|value| SignedValue {
+                public_key: entered.clone().or(value.self_supplied_key.map(|key| key.text)),
+                encoding_method: value.format_name,
+                data: value.signed_data,
+            })
+            .collect(),
+        _ => vec![SignedValue { data: record.to_owned(), encoding_method: None, public_key: entered }],
+    }
+}
+
+/// Two records of one reading each, together.
+fn joined<'a>(t: &'a Texts, judged: &[Judged]) -> Option<JoinedView<'a>> {
+    let [begin, end] = judged else { return None };
+    if begin.checked.readings.len() != 1 || end.checked.readings.len() != 1 {
+        return None;
+    }
+    let joined = pair::join(&begin.checked, &end.checked);
+    let energy = joined.energy_wh.map(|wh| format!("{} kWh", (wh / Decimal::ONE_THOUSAND).normalize()));
+    Some(JoinedView { layer: layer_view(t, t.of("check.transaction"), &joined.transaction), energy })
+}
+
+fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
+    let (symbol, outcome) = match layer.outcome {
+        Outcome::Ok => ("✓", t.of("check.ok")),
+        Outcome::Failed => ("✕", t.of("check.failed")),
+        Outcome::NotChecked => ("–", t.of("check.not_checked")),
+    };
+    let findings = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
+    LayerView { name, symbol, outcome, findings }
+}
+
+fn show(request: &HttpRequest, site: &Site, pasted: &Pasted) -> HttpResponse {
     let t = Texts::of_request(request);
     let here = "/check?".to_owned();
-    html(StatusCode::OK, &CheckPage { t, simulated: site.settings.simulated, here, pasted, result })
+    let simulated = site.settings.simulated;
+    html(StatusCode::OK, &CheckPage { t, simulated, here, pasted, results: Vec::new(), joined: None })
 }
 
 fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
     let Judged { checked, key_source } = judged;
     let verdict = word(checked);
     let layers = &checked.layers;
-    let layer = |name, layer: &Layer| {
-        let (symbol, outcome) = match layer.outcome {
-            Outcome::Ok => ("✓", t.of("check.ok")),
-            Outcome::Failed => ("✕", t.of("check.failed")),
-            Outcome::NotChecked => ("–", t.of("check.not_checked")),
-        };
-        let findings = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
-        LayerView { name, symbol, outcome, findings }
-    };
+    let layer = |name, layer: &Layer| layer_view(t, name, layer);
     ResultView {
         verdict,
         title: t.of_owned(&format!("check.{verdict}")),

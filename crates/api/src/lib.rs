@@ -10,6 +10,7 @@ mod check;
 mod headers;
 mod health;
 mod map;
+mod op;
 mod openapi;
 mod pile;
 mod problem;
@@ -23,6 +24,7 @@ use prometheus::Registry;
 use veripile_store::Store;
 
 pub use headers::headers;
+pub use op::{Import, Imported, RowError, password_hash};
 
 /// What the pages need.
 pub struct Site {
@@ -32,6 +34,8 @@ pub struct Site {
     pub registry: Registry,
     /// How the site presents itself.
     pub settings: SiteSettings,
+    /// Reads a table of piles.
+    pub import: Import,
 }
 
 /// How the site presents itself.
@@ -61,6 +65,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .route("/api/v1/piles", web::get().to(api::piles))
             .route("/api/v1/piles/{id}", web::get().to(api::pile))
+            .configure(op::routes)
             .route("/openapi.json", web::get().to(openapi::document))
             .route("/assets/{path:.*}", web::get().to(assets::serve))
             .route("/favicon.ico", web::get().to(assets::favicon))

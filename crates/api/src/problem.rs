@@ -35,6 +35,16 @@ impl Problem {
         }
     }
 
+    /// Something that this person may not do.
+    pub(crate) fn forbidden(what: &str) -> Self {
+        Self { title: "Forbidden".to_owned(), status: 403, detail: what.to_owned() }
+    }
+
+    /// Too much at once.
+    pub(crate) fn busy(what: &str) -> Self {
+        Self { title: "Too many requests".to_owned(), status: 429, detail: what.to_owned() }
+    }
+
     /// Something that is not there.
     pub(crate) fn missing(what: &str) -> Self {
         Self { title: "Not found".to_owned(), status: 404, detail: what.to_owned() }

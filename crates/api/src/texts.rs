@@ -100,13 +100,38 @@ mod tests {
 
     use super::*;
 
+    /// Reasons of attempts to connect, as `gateway` notes them.
+    const ATTEMPTS: [&str; 13] = [
+        "connected",
+        "identity",
+        "unknown",
+        "inbox_full",
+        "no_tls",
+        "no_key_made",
+        "no_credentials",
+        "wrong_user",
+        "wrong_key",
+        "certificate",
+        "too_often",
+        "subprotocol",
+        "store",
+    ];
+
+    /// Outcomes of orders, as `gateway` notes them, and the two of one that is on its way.
+    const OUTCOMES: [&str; 9] =
+        ["accepted", "refused", "error", "late", "gone", "busy", "expired", "sent", "waiting"];
+
     /// Keys in quotes after `.of(` in templates, sources and scripts.
     fn used() -> BTreeSet<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut used = BTreeSet::new();
-        for folder in ["src", "templates"] {
+        for folder in ["src", "src/op", "templates"] {
             for entry in fs::read_dir(root.join(folder)).expect("there") {
-                let text = fs::read_to_string(entry.expect("readable").path()).expect("UTF-8");
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    continue;
+                }
+                let text = fs::read_to_string(path).expect("UTF-8");
                 for part in text.split(".of(\"").skip(1) {
                     used.insert(part.split('"').next().unwrap_or_default().to_owned());
                 }
@@ -122,6 +147,13 @@ mod tests {
         let checks =
             crate::check::WORDS.iter().flat_map(|w| [format!("check.{w}"), format!("check.{w}.why")]);
         used.extend(checks);
+        let made = |prefix: &'static str, words: &'static [&'static str], suffix: &'static str| {
+            words.iter().map(move |word| format!("{prefix}.{word}{suffix}"))
+        };
+        used.extend(made("attempt", &ATTEMPTS, "").chain(made("attempt", &ATTEMPTS, ".next")));
+        used.extend(made("caller", &["charger", "call", "upstream_call", "unreadable"], ""));
+        used.extend(made("outcome", &OUTCOMES, ""));
+        used.extend(made("ready", &["register", "interval", "begin_end", "clock", "signed", "vehicle"], ""));
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
         used
     }

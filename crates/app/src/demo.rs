@@ -19,6 +19,7 @@ use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
 use veripile_store::{Admission, Store};
 
+use crate::account;
 use crate::assess::AssessSettings;
 use crate::config::Role;
 use crate::server::{Server, ServerSettings};
@@ -73,6 +74,9 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
     let server = Server::start(&store, settings(args)?)?;
     say(&format!("veripile demo · 模拟城市 / a simulated city · {PILES} 桩 / piles · {}", store.engine()));
     say(&format!("打开 / open  http://{}/", server.address));
+    let password = account::drawn();
+    account::save(&store, "demo", None, &password).await?;
+    say(&format!("经营者工作台 / operator's console  http://{}/op  demo {password}", server.address));
     let (stop, stopping) = watch::channel(false);
     let line = Line {
         url: format!("ws://{}/ocpp", server.address),

@@ -2,6 +2,7 @@
 //!
 //! The one binary: reads the command line and hands over to the module of the command.
 
+mod account;
 mod assess;
 mod assess_files;
 mod check;
@@ -54,6 +55,8 @@ enum Command {
     Migrate(ConfigArgs),
     /// Register stations, piles and on-site results from CSV files
     Register(register::RegisterArgs),
+    /// Who may sign in to the operators' pages
+    Account(account::AccountArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
@@ -99,6 +102,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Serve(args) => serve::serve(&args.read()?).await?,
         Command::Migrate(args) => serve::migrate(&args.read()?).await?,
         Command::Register(args) => register::run(&args).await?,
+        Command::Account(args) => account::run(&args).await?,
         Command::Simulate(args) => {
             simulate::check(&args)?;
             simulate::run(&args).await?;

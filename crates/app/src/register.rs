@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use veripile_api::{Imported, RowError};
 use veripile_ocpp::signed::key;
 use veripile_pile::{
     AccuracyClass, Act, ActKind, KeySource, MeterKey, OnSiteResult, Operator, OperatorId, Pile, PileId,
@@ -93,6 +94,25 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     ));
     store.close().await;
     Ok(())
+}
+
+/// Reads a table of piles for the operators' pages: good rows and bad ones.
+pub fn import(text: &str) -> Imported {
+    let mut imported = Imported::default();
+    let table = Table::of_text(text, &["pile_id", "kind", "accuracy_class"]);
+    let read = table.and_then(|table| {
+        table.rows(|row| {
+            match pile(&row) {
+                Ok(pile) => imported.piles.push(pile),
+                Err(error) => imported.errors.push(RowError { line: row.line, reason: format!("{error:#}") }),
+            }
+            Ok(())
+        })
+    });
+    if let Err(error) = read {
+        imported.errors.push(RowError { line: 0, reason: format!("{error:#}") });
+    }
+    imported
 }
 
 fn read<T>(file: Option<&PathBuf>, columns: &[&str], parse: fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {

@@ -15,7 +15,7 @@ use veripile_store::intake::{Intake, IntakeMetrics};
 
 use crate::assess::{self, AssessMetrics, AssessSettings};
 use crate::config::Role;
-use crate::tls;
+use crate::{register, tls};
 
 /// Threads that serve HTTP and WebSocket. The work is in the database; two keep both cores of a small machine busy.
 const WORKERS: usize = 2;
@@ -78,7 +78,12 @@ impl Server {
             None
         };
         let pages = settings.roles.contains(&Role::Api);
-        let site = web::Data::new(Site { store: store.clone(), registry, settings: settings.site });
+        let site = web::Data::new(Site {
+            store: store.clone(),
+            registry,
+            settings: settings.site,
+            import: register::import,
+        });
         let server = HttpServer::new(move || {
             let (gateway, site) = (gateway.clone(), site.clone());
             App::new()

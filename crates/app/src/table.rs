@@ -37,6 +37,15 @@ impl Table {
         } else {
             Box::new(buffered)
         };
+        Self::over(file, plain, required)
+    }
+
+    /// Reads a text as if it were a file.
+    pub fn of_text(text: &str, required: &[&str]) -> Result<Self> {
+        Self::over(Path::new("table"), Box::new(std::io::Cursor::new(text.to_owned())), required)
+    }
+
+    fn over(file: &Path, plain: Box<dyn Read>, required: &[&str]) -> Result<Self> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(plain);
         let header = reader.headers().map_err(|error| explain(file, &error))?;
         let name = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();

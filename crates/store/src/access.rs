@@ -147,7 +147,9 @@ impl Store {
     }
 
     async fn waiting(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT count(*) FROM pile WHERE inbox").fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar("SELECT count(*) FROM pile WHERE inbox AND dismissed_at IS NULL")
+            .fetch_one(&self.pool)
+            .await?)
     }
 
     async fn add_bare_pile(&self, pile_id: &PileId, inbox: bool) -> Result<i64, StoreError> {

@@ -5,15 +5,18 @@
 //! of its own. What it never does: judge, compute a statistic, speak OCPP or HTTP.
 
 mod access;
+pub mod account;
 mod assessment;
 mod attempt;
 mod charge;
 pub mod command;
+pub mod console;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub mod history;
 pub mod intake;
 pub mod map;
+pub mod message;
 mod presence;
 pub mod queue;
 mod registration;

@@ -45,13 +45,17 @@ impl Store {
         Ok(())
     }
 
-    /// Registers piles; stations and operators they name must be registered.
+    /// Registers piles; stations and operators they name must be registered. One that names no operator is its station's.
     pub async fn register_piles(&self, piles: &[Pile]) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
                                meter_serial, registered)
-             SELECT *, true FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
-                                        $7::float8[], $8::float8[], $9::text[], $10::text[])
+             SELECT p.pile_id, p.station_id, coalesce(p.operator_id, station.operator_id), p.kind, p.accuracy_class,
+                    p.power_kw, p.lon, p.lat, p.model, p.meter_serial, true
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
+                         $7::float8[], $8::float8[], $9::text[], $10::text[])
+                  AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial)
+             LEFT JOIN station ON station.station_id = p.station_id
              ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
                  kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
                  lon = excluded.lon, lat = excluded.lat, model = excluded.model,

@@ -1,0 +1,157 @@
+//! Import of stations and piles from a table, with an error for each bad row.
+//!
+//! The rows are read by whoever started the server (`app`, which reads the same tables for `veripile register`); here the form
+//! and the outcome are shown. While a row is bad nothing is registered, unless the person says to pass bad rows over.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use veripile_pile::{OperatorId, Pile};
+
+use super::session::{Person, private};
+use crate::Site;
+use crate::problem::{Problem, html};
+use crate::texts::Texts;
+
+/// Longest table, bytes percent-encoded in a form: some 10,000 piles.
+pub(crate) const FORM_BYTES_MAX: usize = 6 << 20;
+
+/// Errors shown, the first.
+const ERRORS_MAX: usize = 200;
+
+/// Reads a table of piles: `pile_id,kind,accuracy_class[,station_id,…]`.
+pub type Import = fn(&str) -> Imported;
+
+/// What a table holds.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// Good rows.
+    pub piles: Vec<Pile>,
+    /// Bad ones, or what is wrong with the table as a whole (line 1).
+    pub errors: Vec<RowError>,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowError {
+    /// Physical line; the header is line 1.
+    pub line: u64,
+    /// What, naming the column.
+    pub reason: String,
+}
+
+/// What the form sends.
+#[derive(Deserialize, Default)]
+pub(crate) struct Given {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    table: String,
+    #[serde(default)]
+    skip: String,
+}
+
+#[derive(Template)]
+#[template(path = "op_import.html")]
+struct ImportPage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    here: String,
+    person: &'a Person,
+    table: &'a str,
+    registered: Option<usize>,
+    errors: &'a [RowError],
+    errors_total: usize,
+}
+
+/// GET `/op/import`.
+pub(crate) async fn form(request: HttpRequest, site: web::Data<Site>, person: Person) -> HttpResponse {
+    show(&request, &site, &person, "", None, &[])
+}
+
+/// POST `/op/import`.
+pub(crate) async fn import(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    person: Person,
+    given: web::Form<Given>,
+) -> Result<HttpResponse, Problem> {
+    person.owns_form(&given.token)?;
+    let Imported { mut piles, errors } = (site.import)(&given.table);
+    let errors = refused(&site, &person, &mut piles, errors).await?;
+    let registered = if errors.is_empty() || (given.skip == "yes" && !piles.is_empty()) {
+        site.store.register_piles(&piles).await?;
+        tracing::info!(person = person.name, piles = piles.len(), "piles were imported");
+        Some(piles.len())
+    } else {
+        None
+    };
+    Ok(show(&request, &site, &person, &given.table, registered, &errors))
+}
+
+/// Takes out the piles that this person may not register, or whose station is not there; all errors in the order of lines.
+async fn refused(
+    site: &Site,
+    person: &Person,
+    piles: &mut Vec<Pile>,
+    mut errors: Vec<RowError>,
+) -> Result<Vec<RowError>, Problem> {
+    let scope = person.scope.as_ref();
+    let stations = site.store.stations(scope).await?;
+    let known = |pile: &Pile| {
+        pile.station_id.as_ref().is_none_or(|id| stations.iter().any(|(known, ..)| known == id.as_str()))
+    };
+    let foreign = |pile: &Pile, scope: &OperatorId| pile.operator_id.as_ref().is_some_and(|id| id != scope);
+    let mut kept = Vec::with_capacity(piles.len());
+    for mut pile in piles.drain(..) {
+        let reason = if !known(&pile) {
+            Some("column station_id: no such station of yours")
+        } else if scope.is_some_and(|scope| foreign(&pile, scope)) {
+            Some("column operator_id: not yours")
+        } else if scope.is_some() && is_of_another(site, person, &pile).await? {
+            Some("column pile_id: registered by another operator")
+        } else {
+            None
+        };
+        match reason {
+            Some(reason) => errors.push(RowError { line: 0, reason: format!("{}: {reason}", pile.pile_id) }),
+            None => {
+                // Whatever else it names: what somebody imports is their operator's.
+                pile.operator_id = person.scope.clone().or(pile.operator_id);
+                kept.push(pile);
+            }
+        }
+    }
+    *piles = kept;
+    Ok(errors)
+}
+
+/// Whether a pile is there already, but not in this person's scope.
+async fn is_of_another(site: &Site, person: &Person, pile: &Pile) -> Result<bool, Problem> {
+    let everybody = site.store.console_pile(None, &pile.pile_id).await?;
+    let own = site.store.console_pile(person.scope.as_ref(), &pile.pile_id).await?;
+    Ok(everybody.is_some() && own.is_none())
+}
+
+fn show(
+    request: &HttpRequest,
+    site: &Site,
+    person: &Person,
+    table: &str,
+    registered: Option<usize>,
+    errors: &[RowError],
+) -> HttpResponse {
+    let t = Texts::of_request(request);
+    let page = ImportPage {
+        t,
+        simulated: site.settings.simulated,
+        here: "/op/import?".to_owned(),
+        person,
+        table: if registered.is_some() && errors.is_empty() { "" } else { table },
+        registered,
+        errors: &errors[..errors.len().min(ERRORS_MAX)],
+        errors_total: errors.len(),
+    };
+    private(html(StatusCode::OK, &page))
+}

@@ -1,0 +1,230 @@
+//! `/op/piles/{pile}`: everything an operator sets up and looks at of one pile: address, key, relay, readiness, findings,
+//! orders with their answers, attempts.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use jiff::Timestamp;
+use serde::Deserialize;
+use veripile_ocpp::credential;
+use veripile_pile::PileId;
+use veripile_store::console::ConsolePile;
+
+use super::orders::{self, OrderLine};
+use super::overview::{self, AttemptLine, PileLine, Token};
+use super::session::{Person, private};
+use crate::Site;
+use crate::problem::{Problem, html, missing_page};
+use crate::texts::Texts;
+use crate::view;
+
+/// One line of metering readiness.
+struct ReadyLine {
+    colour: &'static str,
+    name: String,
+    code: String,
+    found: String,
+    key: String,
+    wanted: String,
+    can_set: bool,
+}
+
+#[derive(Template)]
+#[template(path = "op_pile.html")]
+struct PilePage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    here: String,
+    person: &'a Person,
+    line: PileLine,
+    path: String,
+    /// Full address for the charger.
+    address: String,
+    /// The key, on the one page that shows it.
+    key: Option<String>,
+    key_made: Option<String>,
+    key_pending: bool,
+    profile_unset: bool,
+    profiles: [(i16, bool); 4],
+    upstream_url: String,
+    facts: Vec<(&'a str, String)>,
+    ready_at: Option<String>,
+    ready: Vec<ReadyLine>,
+    orders: Vec<OrderLine>,
+    attempts: Vec<AttemptLine>,
+}
+
+/// GET `/op/piles/{pile}`.
+pub(crate) async fn page(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    person: Person,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    show(&request, &site, &person, &id, None).await
+}
+
+/// POST `/op/piles/{pile}/key`: makes a key and shows it, this once.
+pub(crate) async fn new_key(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    person: Person,
+    id: web::Path<String>,
+    given: web::Form<Token>,
+) -> Result<HttpResponse, Problem> {
+    person.owns_form(&given.token)?;
+    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let key = credential::text(rand::random());
+    let hash = credential::hash(&key, rand::random());
+    site.store.set_key(&pile.pile_id, &hash, Timestamp::now()).await?;
+    tracing::info!(pile.id = %pile.pile_id, person = person.name, "a key was made");
+    show(&request, &site, &person, &id, Some(key)).await
+}
+
+/// How a pile is to connect.
+#[derive(Deserialize)]
+pub(crate) struct AccessForm {
+    token: String,
+    profile: String,
+    upstream: String,
+}
+
+/// POST `/op/piles/{pile}/access`.
+pub(crate) async fn access(
+    site: web::Data<Site>,
+    person: Person,
+    id: web::Path<String>,
+    given: web::Form<AccessForm>,
+) -> Result<HttpResponse, Problem> {
+    person.owns_form(&given.token)?;
+    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let profile = match given.profile.as_str() {
+        "" => None,
+        text => Some(
+            text.parse::<i16>()
+                .ok()
+                .filter(|profile| (0..=3).contains(profile))
+                .ok_or_else(|| Problem::parameter("profile", "0 to 3"))?,
+        ),
+    };
+    let upstream = Some(given.upstream.trim()).filter(|url| !url.is_empty());
+    if upstream.is_some_and(|url| !url.starts_with("ws://") && !url.starts_with("wss://")) {
+        return Err(Problem::parameter("upstream", "an address that begins with ws:// or wss://"));
+    }
+    site.store.set_profile(&pile.pile_id, profile).await?;
+    site.store.set_upstream(&pile.pile_id, upstream).await?;
+    let address = format!("/op/piles/{}", view::segment(&id));
+    Ok(HttpResponse::SeeOther().insert_header((LOCATION, address)).finish())
+}
+
+/// A pile that this person sees.
+pub(crate) async fn find(site: &Site, person: &Person, id: &str) -> Result<Option<ConsolePile>, Problem> {
+    match PileId::parse(id) {
+        Ok(pile_id) => Ok(site.store.console_pile(person.scope.as_ref(), &pile_id).await?),
+        Err(_) => Ok(None),
+    }
+}
+
+async fn show(
+    request: &HttpRequest,
+    site: &Site,
+    person: &Person,
+    id: &str,
+    key: Option<String>,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(request);
+    let path = format!("/op/piles/{}", view::segment(id));
+    let Some(pile) = find(site, person, id).await? else {
+        return Ok(missing_page(t, site.settings.simulated, format!("{path}?")));
+    };
+    let now = Timestamp::now();
+    let orders = site.store.commands(&pile.pile_id).await?;
+    let attempts = site.store.attempts(Some(pile.pile_id.as_str())).await?;
+    let page = PilePage {
+        t,
+        simulated: site.settings.simulated,
+        here: format!("{path}?"),
+        person,
+        address: address(request, site, &pile.pile_id),
+        key,
+        key_made: pile.key_made_at.map(view::minute),
+        key_pending: pile.key_pending,
+        profile_unset: pile.security_profile.is_none(),
+        profiles: [0, 1, 2, 3].map(|n| (n, pile.security_profile == Some(n))),
+        upstream_url: pile.upstream_url.clone().unwrap_or_default(),
+        facts: facts(t, &pile),
+        ready_at: pile.readiness.as_ref().map(|(at, _)| view::minute(*at)),
+        ready: ready(t, &pile),
+        orders: orders.iter().map(|row| orders::line(t, row)).collect(),
+        attempts: attempts.iter().map(|row| overview::attempt(t, row, now)).collect(),
+        line: overview::line(t, &pile, now),
+        path,
+    };
+    Ok(private(html(StatusCode::OK, &page)))
+}
+
+/// The whole address that a charger is to be pointed at.
+fn address(request: &HttpRequest, site: &Site, pile_id: &PileId) -> String {
+    let info = request.connection_info();
+    let base = match &site.settings.public_url {
+        Some(url) => url.trim_end_matches('/').replacen("http", "ws", 1),
+        None => format!("{}://{}", if info.scheme() == "https" { "wss" } else { "ws" }, info.host()),
+    };
+    format!("{base}/ocpp/{}", view::segment(pile_id.as_str()))
+}
+
+fn facts<'a>(t: &'a Texts, pile: &ConsolePile) -> Vec<(&'a str, String)> {
+    let [vendor, model, firmware, meter] = pile.identity.clone().map(Option::unwrap_or_default);
+    let model = format!("{vendor} {model}");
+    let mut facts = vec![
+        (
+            t.of("pile.station"),
+            pile.station.as_ref().map_or(String::new(), |(zh, en)| t.pick(zh, en).to_owned()),
+        ),
+        (t.of("pile.protocol"), pile.protocol.clone().unwrap_or_default()),
+        (t.of("pile.model"), model.trim().to_owned()),
+        (t.of("pile.firmware"), firmware),
+        (t.of("pile.meter"), meter),
+        (t.of("op.connectors"), pile.statuses.join(", ")),
+    ];
+    if pile.messages.0 > 0 {
+        facts.push((
+            t.of("op.messages"),
+            format!("{} · {} {}", pile.messages.0, pile.messages.1, t.of("op.clean")),
+        ));
+    }
+    if let Some(upstream) = pile.upstream_url.as_ref().and(pile.upstream.clone()) {
+        facts.push((t.of("op.upstream"), upstream));
+    }
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
+}
+
+fn ready(t: &Texts, pile: &ConsolePile) -> Vec<ReadyLine> {
+    let lines = pile.readiness.as_ref().and_then(|(_, body)| body.get("lines")?.as_array().cloned());
+    let line = |line: &serde_json::Value| {
+        let text =
+            |name: &str| line.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        let code = text("code");
+        let colour = match text("light").as_str() {
+            "green" => "green",
+            "amber" => "amber",
+            "red" => "red",
+            _ => "unknown",
+        };
+        ReadyLine {
+            colour,
+            name: t.of_owned(&format!("ready.{code}")).to_owned(),
+            found: text("found"),
+            key: text("key"),
+            wanted: text("wanted"),
+            can_set: line
+                .get("steps")
+                .and_then(|steps| steps.as_array())
+                .is_some_and(|steps| !steps.is_empty()),
+            code,
+        }
+    };
+    lines.unwrap_or_default().iter().map(line).collect()
+}

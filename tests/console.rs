@@ -1,0 +1,243 @@
+//! The operators' pages: signing in, whose piles one sees, import with errors, orders, the message log, the inbox.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+
+const SETTINGS: [(&str, &str); 2] =
+    [("VERIPILE_OCPP__LEAST_SECURITY_PROFILE", "0"), ("VERIPILE_OCPP__READINESS_ON_BOOT", "false")];
+
+/// Somebody at the console.
+struct Visitor<'a> {
+    server: &'a Server,
+    cookie: String,
+    token: String,
+}
+
+impl<'a> Visitor<'a> {
+    async fn sign_in(server: &'a Server, name: &str, password: &str) -> Result<Self, u16> {
+        let form = [("name", name), ("password", password)];
+        let (status, headers, _) = server.post_as("/op/sign-in?lang=en", "", &form).await;
+        let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).ok_or(status)?;
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let page = server.get_as("/op/import?lang=en", &cookie).await.2;
+        let token =
+            page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        Ok(Self { server, cookie, token })
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let (status, headers, body) = self.server.get_as(path, &self.cookie).await;
+        assert!(status != 200 || headers.contains("no-store"), "{path} must not be cached");
+        (status, body)
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let form: Vec<_> = form.iter().copied().chain([("token", self.token.as_str())]).collect();
+        let (status, _, body) = self.server.post_as(path, &self.cookie, &form).await;
+        (status, body)
+    }
+
+    /// The page of a pile once it contains a text.
+    async fn until(&self, path: &str, text: &str) -> String {
+        for _ in 0..60 {
+            let (_, page) = self.get(path).await;
+            if page.contains(text) {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{path} never says {text:?}: {}", self.get(path).await.1);
+    }
+}
+
+/// Two operators with a pile each, an account for one and for an administrator.
+fn prepare(binary: &PathBuf, database: &Database) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n");
+    let stations = file(
+        "stations.csv",
+        "station_id,operator_id,name_zh,name_en,lon,lat\nS1,O1,站,Station One,120.3,31.5\nS2,O2,站,Two,120.3,31.5\n",
+    );
+    let piles = file(
+        "piles.csv",
+        "pile_id,station_id,operator_id,kind,accuracy_class\nP1,S1,O1,ac,2\nP2,S2,O2,dc,2\n",
+    );
+    command(
+        binary,
+        database,
+        &["register", "--operators", &operators, "--stations", &stations, "--piles", &piles],
+    );
+    let password = file("password", "a password of mine\n");
+    command(binary, database, &["account", "one", "--operator", "O1", "--password-file", &password]);
+    let told = command(binary, database, &["account", "root"]);
+    told.trim().rsplit(' ').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn one_signs_in_and_sees_ones_own_piles_only() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let password = prepare(&binary, &database);
+    let server = Server::start_with(&binary, &database, free_port(), "inbox", &SETTINGS).await;
+    for path in [
+        "/op",
+        "/op/import",
+        "/op/piles/P1",
+        "/op/piles/P1/messages",
+        "/op/piles/P1/messages.ndjson",
+        "/op/piles/P1/label.pdf",
+    ] {
+        let (status, headers, _) = server.get_as(path, "veripile_session=made-up").await;
+        assert!(status == 303 && headers.contains("location: /op/sign-in"), "{path}: {status} {headers}");
+    }
+    assert_eq!(Visitor::sign_in(&server, "one", "wrong").await.err(), Some(403));
+    assert_eq!(Visitor::sign_in(&server, "nobody", "wrong").await.err(), Some(403));
+    let one = Visitor::sign_in(&server, "one", "a password of mine").await.unwrap();
+    let (_, page) = one.get("/op?lang=en").await;
+    assert!(
+        page.contains("/op/piles/P1") && !page.contains("/op/piles/P2") && !page.contains("id=\"inbox\"")
+    );
+    assert_eq!(one.get("/op/piles/P2").await.0, 404);
+    assert_eq!(one.post("/op/piles/P2/key", &[]).await.0, 404);
+    assert_eq!(one.post("/op/piles/P2/order", &[("order", "reset_hard")]).await.0, 404);
+    assert_eq!(one.post("/op/inbox/P1/dismiss", &[]).await.0, 403);
+    let (status, _, _) =
+        server.post_as("/op/piles/P1/key", &one.cookie, &[("token", "another site's")]).await;
+    assert_eq!(status, 403, "a form of another site changes nothing");
+    let root = Visitor::sign_in(&server, "root", &password).await.unwrap();
+    let (_, page) = root.get("/op?lang=en").await;
+    assert!(page.contains("/op/piles/P1") && page.contains("/op/piles/P2") && page.contains("id=\"inbox\""));
+    server.post_as("/op/sign-out", &root.cookie, &[]).await;
+    assert_eq!(root.get("/op").await.0, 303, "the session has ended");
+    let hashes = "SELECT count(*) FROM account WHERE password_hash NOT LIKE '$argon2id$%'";
+    assert_eq!(database.number(hashes).await, 0);
+}
+
+#[tokio::test]
+async fn a_pile_is_onboarded_from_its_page() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start_with(
+        &binary,
+        &database,
+        free_port(),
+        "closed",
+        &[("VERIPILE_OCPP__READINESS_ON_BOOT", "false")],
+    )
+    .await;
+    let one = Visitor::sign_in(&server, "one", "a password of mine").await.unwrap();
+    let (_, page) = one.get("/op/piles/P1?lang=en").await;
+    let address = format!("ws://127.0.0.1:{}/ocpp/P1", server.port);
+    assert!(page.contains(&address) && page.contains("No key yet"), "{page}");
+    assert_eq!(Charger::connect(&server.ocpp(), "P1", Some("ocpp1.6")).await.err(), Some(401));
+    one.until("/op/piles/P1?lang=en", "no key made").await;
+    let (_, page) = one.post("/op/piles/P1/key?lang=en", &[]).await;
+    let key = page.split("id=\"key\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert!(!one.get("/op/piles/P1").await.1.contains(&key), "shown once");
+    let mut charger = Charger::connect_with_key(&server.ocpp(), "P1", "ocpp1.6", &key).await.unwrap();
+    one.until("/op/piles/P1?lang=en", "Nothing to do.").await;
+    let boot = json!({ "chargePointVendor": "Vendor<script>", "chargePointModel": "Model" });
+    assert_eq!(charger.call("BootNotification", &boot).await[2]["status"], "Accepted");
+    assert_eq!(charger.send(r#"[2,"odd","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"2026-03-01T08:00:00Z","sampledValue":[{"value":"x"}]}]}]"#).await[0], 3);
+
+    let answers = [
+        ("trigger", "Heartbeat", "TriggerMessage", r#"{"status":"Accepted"}"#, "accepted"),
+        ("reset_soft", "", "Reset", r#"{"status":"Rejected"}"#, "refused"),
+        (
+            "read_configuration",
+            "HeartbeatInterval",
+            "GetConfiguration",
+            r#"{"configurationKey":[{"key":"HeartbeatInterval","readonly":false,"value":"300"}]}"#,
+            "accepted",
+        ),
+    ];
+    for (order, name, action, answer, outcome) in answers {
+        assert_eq!(one.post("/op/piles/P1/order", &[("order", order), ("name", name)]).await.0, 303);
+        let call: Value = serde_json::from_str(&charger.receive().await.unwrap()).unwrap();
+        assert_eq!(call[2], action);
+        charger.say(&format!("[3,{},{answer}]", call[1])).await;
+        let page = one.until("/op/piles/P1?lang=en", &format!("outcome {outcome}")).await;
+        assert!(page.contains("ms</b>"), "with its latency");
+    }
+    assert_eq!(one.post("/op/piles/P1/order", &[("order", "trigger"), ("name", "")]).await.0, 400);
+    let page = one.until("/op/piles/P1/messages?lang=en", "TriggerMessage").await;
+    assert!(
+        page.contains("BootNotification")
+            && page.contains("Vendor&#60;script&#62;")
+            && !page.contains("<script>")
+    );
+    let log = one.get("/op/piles/P1/messages.ndjson").await.1;
+    let log: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(log.len(), 5, "two calls of the charger, three of ours");
+    assert!(log.iter().all(|line| line["answer"].is_string() && line["answered_at"].is_string()), "{log:?}");
+    let marked = one.get("/op/piles/P1/messages.ndjson?marked=yes").await.1;
+    assert_eq!(marked.lines().count(), 0, "marks on readings are not on the frame");
+    let only = one.get("/op/piles/P1/messages.ndjson?action=MeterValues").await.1;
+    assert_eq!(only.lines().count(), 1);
+    let (status, headers, body) = server.get_as("/op/piles/P1/label.pdf", &one.cookie).await;
+    assert!(status == 200 && headers.contains("application/pdf") && body.starts_with("%PDF-"));
+}
+
+#[tokio::test]
+async fn a_table_of_piles_tells_each_bad_row() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let one = Visitor::sign_in(&server, "one", "a password of mine").await.unwrap();
+    let table = "pile_id,kind,accuracy_class,station_id\nN1,ac,2,S1\nN2,cc,2,S1\nN3,ac,seven,S1\nN4,ac,2,S2\nP2,ac,2,\nN5,dc,1,S1\n";
+    let (_, page) = one.post("/op/import?lang=en", &[("table", table)]).await;
+    for words in [
+        "<td>3</td>",
+        "neither ac nor dc",
+        "<td>4</td>",
+        "N4: column station_id",
+        "P2: column pile_id",
+        "Nothing was registered",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert_eq!(database.number("SELECT count(*) FROM pile").await, 2);
+    let (_, page) = one.post("/op/import?lang=en", &[("table", table), ("skip", "yes")]).await;
+    assert!(page.contains("Piles registered: <b>2</b>"), "{page}");
+    let own = "SELECT count(*) FROM pile WHERE pile_id IN ('N1', 'N5') AND operator_id = 'O1'";
+    assert_eq!(database.number(own).await, 2);
+    let (_, page) = one.post("/op/import?lang=en", &[("table", "name\nx\n")]).await;
+    assert!(page.contains("no column pile_id, kind, accuracy_class"), "{page}");
+}
+
+#[tokio::test]
+async fn an_administrator_lets_a_waiting_charger_in_or_sends_it_away() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let password = prepare(&binary, &database);
+    let server = Server::start_with(&binary, &database, free_port(), "inbox", &SETTINGS).await;
+    let root = Visitor::sign_in(&server, "root", &password).await.unwrap();
+    let boot = json!({ "chargePointVendor": "ACME", "chargePointModel": "M7" });
+    for id in ["NEW 1", "NEW2"] {
+        let mut charger =
+            Charger::connect(&server.ocpp(), &id.replace(' ', "%20"), Some("ocpp1.6")).await.unwrap();
+        assert_eq!(charger.call("BootNotification", &boot).await[2]["status"], "Pending");
+    }
+    let page = root.until("/op?lang=en", "NEW 1").await;
+    assert!(page.contains("ACME · M7"));
+    let form = [("kind", "dc"), ("class", "1"), ("station", "S1")];
+    assert_eq!(root.post("/op/inbox/NEW%201/let-in", &form).await.0, 303);
+    let known = "SELECT count(*) FROM pile WHERE pile_id = 'NEW 1' AND NOT inbox AND kind = 'dc' AND station_id = 'S1'";
+    assert_eq!(database.number(known).await, 1);
+    assert_eq!(root.post("/op/inbox/NEW2/dismiss", &[]).await.0, 303);
+    assert!(!root.get("/op?lang=en").await.1.contains("/op/inbox/NEW2/"));
+    assert_eq!(database.number("SELECT count(*) FROM frame").await, 2, "what they said is kept");
+}
