@@ -13,6 +13,9 @@ fn record() -> (String, String) {
     (text("signed_data"), text("public_key"))
 }
 
+/// Charge, verdict, where the key came from, whether the charge has a signed register.
+type Row = (String, String, Option<String>, bool);
+
 /// A charge of OCPP 2.0.1 that ends with a signed value.
 async fn charge(charger: &mut Charger, id: &str, hour: u32, container: &str, key: &str) {
     for (kind, seq) in [("Started", 0), ("Ended", 1)] {
@@ -53,7 +56,6 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
     command(&binary, &database, &["register", "--meter-keys", keys.to_str().unwrap()]);
     charge(&mut charger, "another", 13, &good, "").await;
 
-    type Row = (String, String, Option<String>, bool);
     let kept: Vec<Row> = sqlx::query_as(
         "SELECT reference, verdict, key_source, signed_end_wh IS NOT NULL
          FROM signed_value JOIN charge USING (pile_no, reference) ORDER BY at",

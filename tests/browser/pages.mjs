@@ -1,9 +1,9 @@
 // The pages in a real browser, at phone and desktop size: they load, the map becomes idle, a pile opens from list and map, nothing
-// complains. Usage: node pages.mjs URL SCREENSHOT_FOLDER
+// complains; an operator signs in and brings a pile on. Usage: node pages.mjs URL SCREENSHOT_FOLDER CONSOLE_PASSWORD
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const [, , site, pictures] = process.argv;
+const [, , site, pictures, password] = process.argv;
 const IDLE_MS = 60_000;
 const PAGE_BYTES_MAX = 40 * 1024;
 mkdirSync(pictures, { recursive: true });
@@ -109,6 +109,67 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   check("no script: the filter works", page.url().includes("state=failed") && (await page.locator("#list li").count()) >= 1, page.url());
   const answer = await context.request.get(`${site}/p/no-such-pile`, { headers: { accept: "text/html" } });
   check("no script: an unknown pile is 404 with a page", answer.status() === 404 && (await answer.text()).includes("没有这个页面"));
+  await context.close();
+}
+
+for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
+  const { context, page, complaints } = await open(size, { locale: "en" });
+  const at = `console ${name}`;
+  const text = () => page.locator("main").innerText();
+  const fits = async () => !(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
+  await page.goto(`${site}/op`);
+  check(`${at}: a stranger is asked to sign in`, page.url().endsWith("/op/sign-in"), page.url());
+  await page.fill("[name=name]", "demo");
+  await page.fill("[name=password]", password);
+  await page.click("main button[type=submit]");
+  await page.waitForURL(/\/op$/);
+  check(`${at}: the list has connected piles`, (await page.locator("#piles .link.up").count()) >= 20);
+  await page.screenshot({ path: `${pictures}/console-${name}.png` });
+  const id = `NEW-${name}`;
+  await page.goto(`${site}/op/import`);
+  await page.fill("textarea", `pile_id,kind,accuracy_class\n${id},ac,2\nBAD,xy,2\n`);
+  await page.click("main form.form button");
+  check(`${at}: a bad row is named with its line`, (await page.locator("#errors tbody tr").count()) === 1 && (await text()).includes("neither ac nor dc"));
+  await page.fill("textarea", `pile_id,kind,accuracy_class\n${id},ac,2\n`);
+  await page.click("main form.form button");
+  check(`${at}: a good table is registered`, (await page.locator(".done b").innerText()) === "1");
+  await page.goto(`${site}/op/piles/${id}`);
+  const address = await page.locator("#connect .copy code").first().innerText();
+  check(`${at}: the whole address is there`, address.endsWith(`/ocpp/${id}`), address);
+  await page.click("#connect form button >> nth=0");
+  const key = await page.locator("#key").innerText();
+  check(`${at}: the key is shown`, /^[0-9a-f]{40}$/.test(key), key);
+  await page.goto(`${site}/op/piles/${id}`);
+  check(`${at}: and only once`, !(await page.content()).includes(key));
+  const opened = await page.evaluate((to) => new Promise((done) => {
+    const socket = new WebSocket(to, ["ocpp1.6"]);
+    socket.onopen = () => socket.send(JSON.stringify([2, "1", "BootNotification", { chargePointVendor: "Browser", chargePointModel: "B1" }]));
+    socket.onmessage = (event) => done(event.data);
+    socket.onerror = () => done("error");
+  }), address.replace(/^wss?:\/\/[^/]+/, site.replace("http", "ws")));
+  check(`${at}: a charger connects to that address`, opened.includes("Accepted"), opened);
+  await page.waitForFunction(() => document.querySelector("#live")?.innerText.includes("Browser"), null, { timeout: 15_000 }).catch(() => {});
+  check(`${at}: the page shows it by itself`, (await page.locator("#live").innerText()).includes("Browser B1"));
+  check(`${at}: nothing sticks out sideways`, await fits());
+  await page.screenshot({ path: `${pictures}/console-pile-${name}.png`, fullPage: true });
+
+  await page.goto(`${site}/op/piles/WX-0002`);
+  await page.locator("#orders form >> nth=1").locator("[name=name]").fill("HeartbeatInterval,SampledDataCtrlr.TxUpdatedInterval");
+  await page.locator("#orders button[value=read_configuration]").click();
+  await page.waitForFunction(() => document.querySelector("#answers .outcome.accepted"), null, { timeout: 30_000 }).catch(() => {});
+  const answer = await page.locator("#answers").innerText();
+  check(`${at}: an order has its answer beside it`, answer.includes("300") && /ms/.test(answer), answer);
+  await page.goto(`${site}/op/piles/WX-0002/messages`);
+  check(`${at}: the log pairs calls with answers`, (await page.locator("details.exchange").count()) >= 10 && (await page.locator(".caller.call").count()) >= 1);
+  await page.locator("details.exchange summary").first().click();
+  check(`${at}: and shows both texts`, (await page.locator("details[open] pre").count()) === 2);
+  await page.screenshot({ path: `${pictures}/console-messages-${name}.png` });
+  await page.goto(`${site}/check`);
+  await page.fill("[name=record]", "OCMF|{}|{}");
+  await page.click("main form button");
+  check(`${at}: a record is judged layer by layer`, (await page.locator(".result tbody tr").count()) === 4);
+  await page.screenshot({ path: `${pictures}/check-${name}.png` });
+  check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
   await context.close();
 }
 

@@ -315,12 +315,12 @@ impl Charger {
         match connect_async_tls_with_config(request, None, true, connector).await {
             Ok((socket, _)) => Ok(Self { socket, next: 0 }),
             Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
-            // Refused by TLS itself.
+            // Refused by TLS itself; or this client gave up on a server that agrees to none of its sub-protocols.
             Err(
-                tokio_tungstenite::tungstenite::Error::Io(_) | tokio_tungstenite::tungstenite::Error::Tls(_),
+                tokio_tungstenite::tungstenite::Error::Io(_)
+                | tokio_tungstenite::tungstenite::Error::Tls(_)
+                | tokio_tungstenite::tungstenite::Error::Protocol(_),
             ) => Err(0),
-            // This client gives up by itself on a server that agrees to none of its sub-protocols.
-            Err(tokio_tungstenite::tungstenite::Error::Protocol(_)) => Err(0),
             Err(error) => panic!("{error}"),
         }
     }

@@ -233,9 +233,9 @@ fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<
         };
         facts.push((t.of("check.key_from"), word.to_owned()));
     }
-    let registers =
+    let mut registers =
         checked.readings.iter().filter_map(|reading| Some((reading.register?, reading.unit.as_str())));
-    if let (Some((first, unit)), Some((last, same))) = (registers.clone().next(), registers.last())
+    if let (Some((first, unit)), Some((last, same))) = (registers.clone().next(), registers.next_back())
         && unit == same
         && checked.readings.len() > 1
         && let Some(energy) = last.checked_sub(first)

@@ -56,11 +56,11 @@ async fn carry(gateway: Arc<Gateway>, command: Claimed) {
             note(&gateway, command_no, Some(&message_id), "late", "the charger did not answer in time").await;
         }
         Reply::Unspeakable(error) => {
-            note(&gateway, command_no, None, "unspeakable", &error.to_string()).await
+            note(&gateway, command_no, None, "unspeakable", &error.to_string()).await;
         }
         Reply::Gone => note(&gateway, command_no, None, "gone", "the charger is not connected").await,
         Reply::Busy => {
-            note(&gateway, command_no, None, "busy", "too many calls are waiting for this charger").await
+            note(&gateway, command_no, None, "busy", "too many calls are waiting for this charger").await;
         }
     }
 }

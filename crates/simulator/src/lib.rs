@@ -4,6 +4,7 @@
 //! our decoder's types, so that a mistake there is not mirrored here. It never sees the store or the gateway.
 
 pub mod city;
+mod configuration;
 pub mod history;
 mod ledger;
 pub mod link;

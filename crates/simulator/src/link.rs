@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+use crate::configuration::Configuration;
 use crate::ledger::{Entry, Ledger};
 use crate::{Progress, Protocol, SimulatorError};
 
@@ -69,11 +70,20 @@ pub(crate) struct Link {
     next_id: u64,
     /// Sent after every reconnection, before anything else.
     boot: Option<Value>,
+    configuration: Configuration,
 }
 
 impl Link {
     pub(crate) fn new(line: Line, identity: String, protocol: Protocol) -> Self {
-        Self { line, identity, protocol, socket: None, next_id: 1, boot: None }
+        Self {
+            line,
+            identity,
+            protocol,
+            socket: None,
+            next_id: 1,
+            boot: None,
+            configuration: Configuration::default(),
+        }
     }
 
     pub(crate) fn progress(&self) -> &Progress {
@@ -152,7 +162,8 @@ impl Link {
             let frame: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
             match (frame[0].as_u64(), frame[1].as_str()) {
                 (Some(2), Some(call)) => {
-                    let reply = reply(call, frame[2].as_str().unwrap_or_default());
+                    let reply =
+                        self.configuration.reply(call, frame[2].as_str().unwrap_or_default(), &frame[3]);
                     socket.send(Message::text(reply)).await.map_err(|error| error.to_string())?;
                 }
                 (Some(3), Some(answered)) if answered == id => return Ok(Answer::Result(frame[2].clone())),
@@ -184,7 +195,8 @@ impl Link {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
                     if let (Some(2), Some(call)) = (frame[0].as_u64(), frame[1].as_str()) {
-                        let reply = reply(call, frame[2].as_str().unwrap_or_default());
+                        let reply =
+                            self.configuration.reply(call, frame[2].as_str().unwrap_or_default(), &frame[3]);
                         if socket.send(Message::text(reply)).await.is_err() {
                             self.socket = None;
                         }
@@ -247,21 +259,4 @@ impl Link {
         }
         Ok(())
     }
-}
-
-/// What a simulated charger answers to a call of the central system.
-fn reply(id: &str, action: &str) -> String {
-    let payload = match action {
-        "GetConfiguration" => json!({ "configurationKey": [], "unknownKey": [] }),
-        "Reset"
-        | "ChangeAvailability"
-        | "RemoteStartTransaction"
-        | "RemoteStopTransaction"
-        | "RequestStartTransaction"
-        | "RequestStopTransaction"
-        | "TriggerMessage"
-        | "ChangeConfiguration" => json!({ "status": "Rejected" }),
-        _ => return json!([4, id, "NotImplemented", "not simulated", {}]).to_string(),
-    };
-    json!([3, id, payload]).to_string()
 }

@@ -58,7 +58,7 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?;
         let found = match (known, admission) {
-            (Some((_, true)), Admission::RegisteredOnly) | (None, Admission::RegisteredOnly) => None,
+            (Some((_, true)) | None, Admission::RegisteredOnly) => None,
             (Some(known), _) => Some(known),
             (None, Admission::Inbox) if self.waiting().await? >= INBOX_MAX => None,
             (None, Admission::Inbox) => Some((self.add_bare_pile(pile_id, true).await?, true)),

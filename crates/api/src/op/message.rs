@@ -101,15 +101,13 @@ pub(crate) async fn export(
 ) -> Result<HttpResponse, Problem> {
     let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
     let found = site.store.messages(pile.pile_no, asked.filter(), EXPORT_MAX).await?;
-    let lines: String = found
-        .iter()
-        .map(|exchange| {
-            let line = json!({ "pile_id": pile.pile_id.as_str(), "at": exchange.at, "caller": exchange.caller,
-                "call": exchange.body, "marks": exchange.marks, "answered_at": exchange.answered_at,
-                "answer": exchange.answer });
-            format!("{line}\n")
-        })
-        .collect();
+    let mut lines = String::new();
+    for exchange in &found {
+        let line = json!({ "pile_id": pile.pile_id.as_str(), "at": exchange.at, "caller": exchange.caller,
+            "call": exchange.body, "marks": exchange.marks, "answered_at": exchange.answered_at,
+            "answer": exchange.answer });
+        lines.push_str(&format!("{line}\n"));
+    }
     let file = format!("attachment; filename=\"messages-{}.ndjson\"", pile.pile_no);
     Ok(private(
         HttpResponse::Ok()

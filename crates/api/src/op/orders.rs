@@ -116,7 +116,6 @@ pub(crate) fn line(t: &Texts, row: &CommandRow) -> OrderLine {
     let outcome = match row.outcome.as_deref() {
         Some("accepted") => "accepted",
         Some("refused") => "refused",
-        Some("error" | "unspeakable") => "error",
         Some("late") => "late",
         Some("gone") => "gone",
         Some("busy") => "busy",
