@@ -13,7 +13,7 @@ mod sent;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ const BATCH_MESSAGES_MAX: usize = 1_000;
 /// Texts sent that wait for a commit; beyond it the oldest are let go, counted: they are a log, the facts are elsewhere.
 const SENT_WAITING_MAX: usize = 100_000;
 
-/// Texts sent are written with the next commit, or after this time where nothing else is.
+/// Texts sent are written with the first commit after this time, or alone where there is none: one COPY for many commits.
 const SENT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A message as it reached us, with what was understood of it.
@@ -203,10 +203,14 @@ async fn run(
 ) {
     let mut writer = batch::Writer::new(store);
     let mut jobs = Vec::with_capacity(BATCH_MESSAGES_MAX);
+    let mut logged = Instant::now();
     loop {
         let received =
             tokio::time::timeout(SENT_WITHIN, queue.recv_many(&mut jobs, BATCH_MESSAGES_MAX)).await;
-        writer.sent.append(&mut sent.lock().unwrap_or_else(PoisonError::into_inner));
+        if logged.elapsed() >= SENT_WITHIN || matches!(received, Ok(0)) {
+            writer.sent.append(&mut sent.lock().unwrap_or_else(PoisonError::into_inner));
+            logged = Instant::now();
+        }
         match received {
             Ok(0) => break,
             Ok(_) => commit_together(&mut writer, std::mem::take(&mut jobs), &metrics).await,
