@@ -219,3 +219,41 @@ async fn profiles_2_and_3_over_tls() {
     let plain = Charger::connect(&server.ocpp(), "M", Some("ocpp2.0.1")).await;
     assert_eq!(plain.err(), Some(403), "not encrypted");
 }
+
+#[tokio::test]
+async fn a_new_key_is_written_over_ocpp_and_stands_in_no_log() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    register(&binary, &database, folder.path(), &format!("pile_id,key\nA,{KEY}\n"));
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let order = async || {
+        let statement = "INSERT INTO command (pile_no, call, person, asked_at, expires_at)
+             SELECT pile_no, '{\"key\":\"send\"}', 'test', now(), now() + interval '1 minute' FROM pile";
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    };
+    let mut charger = Charger::connect_with_key(&server.ocpp(), "A", "ocpp1.6", KEY).await.unwrap();
+    order().await;
+    let call: Value = serde_json::from_str(&charger.receive().await.unwrap()).unwrap();
+    assert_eq!((&call[2], &call[3]["key"]), (&json!("ChangeConfiguration"), &json!("AuthorizationKey")));
+    charger.say(&json!([3, call[1], { "status": "Rejected" }]).to_string()).await;
+    order().await;
+    let call: Value = serde_json::from_str(&charger.receive().await.unwrap()).unwrap();
+    let key = call[3]["value"].as_str().unwrap().to_owned();
+    charger.say(&json!([3, call[1], { "status": "Accepted" }]).to_string()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert!(Charger::connect_with_key(&server.ocpp(), "A", "ocpp1.6", KEY).await.is_ok(), "not taken yet");
+    assert!(Charger::connect_with_key(&server.ocpp(), "A", "ocpp1.6", &key).await.is_ok());
+    assert_eq!(Charger::connect_with_key(&server.ocpp(), "A", "ocpp1.6", KEY).await.err(), Some(401));
+    let sent: Vec<String> = sqlx::query_scalar("SELECT body FROM sent WHERE kind = 'call' ORDER BY time")
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|body| body.contains("***") && !body.contains(&key)), "{sent:?}");
+    let outcomes: Vec<String> = sqlx::query_scalar("SELECT outcome FROM command ORDER BY command_no")
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(outcomes, ["refused", "accepted"]);
+}

@@ -2,7 +2,7 @@
 const EVERY_MS = 3000;
 
 async function refresh() {
-  if (document.hidden || document.activeElement?.closest("[data-live]")) return;
+  if (document.hidden || document.activeElement?.closest("[data-live]") || document.querySelector("[data-live] details[open]")) return;
   const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");

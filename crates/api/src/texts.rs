@@ -96,6 +96,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use veripile_ocpp::conformance::Breach;
     use veripile_pile::{ActKind, Mark, RemoteVerdict, State};
 
     use super::*;
@@ -115,6 +116,29 @@ mod tests {
         "too_often",
         "subprotocol",
         "store",
+    ];
+
+    /// Why a line of metering readiness stands as it does (`ocpp::readiness::Reason`).
+    const REASONS: [&str; 19] = [
+        "as_wanted",
+        "not_read",
+        "key_unknown",
+        "sampling_off",
+        "not_listed",
+        "phases_only",
+        "no_number",
+        "too_slow",
+        "too_fast",
+        "whole_wh_only",
+        "ends_missing",
+        "no_time_seen",
+        "bad_clock",
+        "offset_large",
+        "not_aligned",
+        "not_signed",
+        "no_public_key",
+        "no_vehicle_energy",
+        "nothing_from_vehicle",
     ];
 
     /// Outcomes of orders, as `gateway` notes them, and the two of one that is on its way.
@@ -154,6 +178,11 @@ mod tests {
         used.extend(made("caller", &["charger", "call", "upstream_call", "unreadable"], ""));
         used.extend(made("outcome", &OUTCOMES, ""));
         used.extend(made("ready", &["register", "interval", "begin_end", "clock", "signed", "vehicle"], ""));
+        let breaches = Breach::ALL.iter().map(|breach| breach.code());
+        let findings = Mark::ALL.iter().map(|mark| mark.code()).chain(breaches);
+        used.extend(findings.map(|code| format!("advice.{code}")));
+        used.extend(Breach::ALL.iter().map(|breach| format!("breach.{}", breach.code())));
+        used.extend(made("reason", &REASONS, ""));
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
         used
     }

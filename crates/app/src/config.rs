@@ -80,6 +80,8 @@ pub struct Ocpp {
     pub behind_proxy: bool,
     /// Whether a charger that boots waits until its configuration was read; none: unless registration is open.
     pub readiness_on_boot: Option<bool>,
+    /// Seconds that it waits at most; then it is accepted, whatever its configuration.
+    pub pending_s_max: u64,
     /// Actions of relayed chargers that we answer while their upstream is down, with commas between.
     pub answer_while_upstream_is_down: String,
 }
@@ -155,6 +157,7 @@ impl Default for Ocpp {
             least_security_profile: None,
             behind_proxy: false,
             readiness_on_boot: None,
+            pending_s_max: 120,
             answer_while_upstream_is_down: String::new(),
         }
     }

@@ -167,6 +167,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             least_profile: 0,
             behind_proxy: false,
             readiness_on_boot: false,
+            pending_max: Duration::ZERO,
             answered_while_down: Arc::new([]),
         },
         site: SiteSettings { simulated: true, public_url: None },

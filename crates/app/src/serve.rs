@@ -104,6 +104,7 @@ fn gateway(config: &Config) -> Result<GatewaySettings> {
         least_profile,
         behind_proxy: config.ocpp.behind_proxy,
         readiness_on_boot: config.ocpp.readiness_on_boot.unwrap_or(admission != Admission::Anyone),
+        pending_max: Duration::from_secs(config.ocpp.pending_s_max),
         answered_while_down: actions.into(),
     })
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use veripile_ocpp::call::{AnswerHeard, Call};
+use veripile_ocpp::readiness::Order;
 use veripile_store::command::Claimed;
 
 use crate::Gateway;
 use crate::desk::Reply;
 use crate::reception::now;
+use crate::{key, readiness};
 
 /// How often orders of other processes are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -36,6 +38,16 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
 
 async fn carry(gateway: Arc<Gateway>, command: Claimed) {
     let Claimed { command_no, pile_no, call } = command;
+    if key::is_ordered(&call) {
+        let (outcome, answer) = key::send(&gateway, pile_no).await;
+        note(&gateway, command_no, None, outcome, &answer).await;
+        return;
+    }
+    if let Ok(order) = serde_json::from_value::<Order>(call.clone()) {
+        let (outcome, answer) = readiness::carry_out(&gateway, pile_no, order).await;
+        note(&gateway, command_no, None, outcome, &answer).await;
+        return;
+    }
     let reply = match serde_json::from_value::<Call>(call) {
         Ok(call) => gateway.ask(pile_no, call).await,
         Err(error) => {

@@ -7,9 +7,12 @@ mod admission;
 mod attempts;
 mod commands;
 mod desk;
+mod findings;
 mod handshake;
+mod key;
 mod memory;
 mod metrics;
+mod readiness;
 mod reception;
 mod refused;
 mod relay;
@@ -18,15 +21,18 @@ mod socket;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix_web::web;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
-use veripile_ocpp::IdentityKey;
-use veripile_ocpp::call::Call;
+use veripile_ocpp::call::{AnswerHeard, Call};
+use veripile_ocpp::conformance::Breach;
+use veripile_ocpp::{IdentityKey, Version};
 use veripile_store::{Admission, Intake, Store};
 
 use crate::desk::{Order, Reply};
+use crate::reception::Reception;
 
 pub use admission::TlsPeer;
 pub use metrics::GatewayMetrics;
@@ -42,6 +48,8 @@ pub struct GatewaySettings {
     pub behind_proxy: bool,
     /// Whether a charger that boots waits until its configuration was read.
     pub readiness_on_boot: bool,
+    /// How long it waits at most.
+    pub pending_max: Duration,
     /// Actions of relayed chargers that we answer while their upstream is down.
     pub answered_while_down: Arc<[String]>,
 }
@@ -57,6 +65,7 @@ pub struct Gateway {
     throttle: admission::Throttle,
     verified: admission::Verified,
     memory: memory::Memory,
+    findings: findings::Findings,
     /// The connection of each pile.
     connections: Mutex<HashMap<i64, Connection>>,
     stopping: watch::Receiver<bool>,
@@ -65,6 +74,7 @@ pub struct Gateway {
 /// A connection, as others see it.
 struct Connection {
     id: Uuid,
+    version: Version,
     /// Ends it when a newer one comes.
     end: oneshot::Sender<()>,
     orders: mpsc::Sender<Order>,
@@ -90,19 +100,23 @@ impl Gateway {
             settings,
             metrics,
             memory: memory::Memory::default(),
+            findings: findings::Findings::default(),
             connections: Mutex::default(),
             stopping,
         });
         tokio::spawn(commands::run(Arc::clone(&gateway)));
+        let last_write = gateway.store.announce_last_write();
+        tokio::spawn(findings::run(Arc::clone(&gateway), last_write));
         gateway
     }
 
     /// Registers a connection; the older one of the same pile, if any, is told to end.
-    fn take_over(&self, pile_no: i64, id: Uuid) -> (oneshot::Receiver<()>, mpsc::Receiver<Order>) {
+    fn take_over(&self, reception: &Reception) -> (oneshot::Receiver<()>, mpsc::Receiver<Order>) {
+        let Reception { pile_no, connection: id, version, .. } = *reception;
         let (end, ended) = oneshot::channel();
         let (orders, incoming) = mpsc::channel(desk::ORDERS_MAX);
         let mut connections = self.connections();
-        if let Some(older) = connections.insert(pile_no, Connection { id, end, orders }) {
+        if let Some(older) = connections.insert(pile_no, Connection { id, version, end, orders }) {
             let _ = older.end.send(());
         }
         self.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
@@ -123,11 +137,39 @@ impl Gateway {
         let orders = self.connections().get(&pile_no).map(|connection| connection.orders.clone());
         let Some(orders) = orders else { return Reply::Gone };
         let (reply, answer) = oneshot::channel();
-        match orders.try_send(Order { call, reply }) {
+        let version = self.memory.of(pile_no, |memory| memory.seen.version);
+        let action = version.and_then(|version| call.action(version).ok()).unwrap_or(findings::OTHER);
+        let reply = match orders.try_send(Order { call, reply }) {
             Ok(()) => answer.await.unwrap_or(Reply::Gone),
             Err(mpsc::error::TrySendError::Full(_)) => Reply::Busy,
             Err(mpsc::error::TrySendError::Closed(_)) => Reply::Gone,
-        }
+        };
+        self.note_breach(pile_no, action, &reply);
+        reply
+    }
+
+    /// Notes an answer that is late, or none to what was asked. Its example is the message id, under which the log has it.
+    fn note_breach(&self, pile_no: i64, action: &str, reply: &Reply) {
+        let (breach, id) = match reply {
+            Reply::Late { message_id } => (Breach::LateAnswer, message_id),
+            Reply::Answered { message_id, heard, .. }
+                if matches!(**heard, AnswerHeard::Unreadable { .. }) =>
+            {
+                (Breach::UnreadableAnswer, message_id)
+            }
+            _ => return,
+        };
+        self.findings.note(pile_no, breach, action, id, reception::now());
+    }
+
+    /// Whether a pile is connected over this connection.
+    fn is_connected_by(&self, pile_no: i64, id: Uuid) -> bool {
+        self.connections().get(&pile_no).is_some_and(|current| current.id == id)
+    }
+
+    /// The version that a connected charger speaks.
+    fn version(&self, pile_no: i64) -> Option<Version> {
+        self.connections().get(&pile_no).map(|connection| connection.version)
     }
 
     /// Piles connected to this gateway.

@@ -1,5 +1,5 @@
-//! What the gateway remembers of a pile between messages and across reconnections: where its registers stood, and on which
-//! connector a transaction runs.
+//! What the gateway remembers of a pile between messages and across reconnections: where its registers stood, on which
+//! connector a transaction runs, and how far its readiness check is.
 //!
 //! Used by [`crate::socket`]. Lost at a restart: a connector is then looked up in the store, a register is followed from its
 //! next sample on.
@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use veripile_ocpp::Registers;
 
+use crate::readiness::{Progress, Seen};
+
 /// Transactions remembered per pile, the oldest forgotten first; a pile has a few connectors, and a finished charge's late
 /// samples come soon.
 const TRANSACTIONS_MAX: usize = 64;
@@ -17,6 +19,10 @@ const TRANSACTIONS_MAX: usize = 64;
 #[derive(Default)]
 pub(crate) struct PileMemory {
     pub(crate) registers: Registers,
+    /// Where its check at its boot stands.
+    pub(crate) readiness: Progress,
+    /// What its messages told that bears on its readiness.
+    pub(crate) seen: Seen,
     connectors: VecDeque<(String, u32)>,
 }
 

@@ -8,14 +8,16 @@ use std::time::Instant;
 use jiff::Timestamp;
 use uuid::Uuid;
 use veripile_ocpp::answer::{self, Refusal};
-use veripile_ocpp::boot::{self, Registered};
+use veripile_ocpp::boot;
+use veripile_ocpp::conformance::Breach;
 use veripile_ocpp::{Frame, FrameError, Heard, Meaning, Stands, Version, hear};
 use veripile_pile::charge::{ChargeEvent, Stage};
 use veripile_pile::{Mark, PileId, ReceiveTime};
 use veripile_store::StoreError;
 use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome, Sealed, Status};
 
-use crate::{Gateway, signatures};
+use crate::findings::Found;
+use crate::{Gateway, readiness, signatures};
 
 /// Where the frames of one connection are received.
 pub(crate) struct Reception {
@@ -44,16 +46,18 @@ impl Reception {
         let (started, received) = (Instant::now(), ReceiveTime(now()));
         let what = match Frame::open(text) {
             Ok(Frame::Call { id, action, payload, answered }) => {
-                let (answer, transaction) = self.call(text, &id, &action, payload.get(), received).await;
+                let breach = (!answered && self.version != Version::V21).then_some(Breach::SendNotInVersion);
+                let (answer, transaction) =
+                    self.call(text, &id, &action, payload.get(), received, breach).await;
                 Received::Call { id, action, answer: answered.then_some(answer), transaction }
             }
             Ok(Frame::Result { id, payload }) => {
                 let content = Ok(payload.get().to_owned());
-                self.keep_answer(text, &id, received).await;
+                self.keep_answer(text, &id, received, None).await;
                 Received::Answer { id, content }
             }
             Ok(Frame::Error { id, code, description, of_answer }) => {
-                self.keep_answer(text, &id, received).await;
+                self.keep_answer(text, &id, received, of_answer.then_some(Breach::AnswerRefused)).await;
                 if of_answer {
                     tracing::warn!(pile.id = %self.pile_id, id, code, description, "the charger refused our answer");
                 }
@@ -66,8 +70,9 @@ impl Reception {
     }
 
     /// Keeps an answer of the charger's.
-    async fn keep_answer(&self, text: &str, id: &str, received: ReceiveTime) {
-        let kept = self.commit(self.arrival(text, Some(id.to_owned()), None, received, Heard::empty())).await;
+    async fn keep_answer(&self, text: &str, id: &str, received: ReceiveTime, breach: Option<Breach>) {
+        let arrival = self.arrival(text, Some(id.to_owned()), None, received, Heard::empty());
+        let kept = self.commit(arrival, breach).await;
         self.count("answer", if kept.is_ok() { "answered" } else { "refused" });
     }
 
@@ -77,7 +82,8 @@ impl Reception {
         heard.marks.push(Mark::BadShape);
         self.count("other", "unreadable");
         let id = error.id.as_deref();
-        match self.commit(self.arrival(text, error.id.clone(), None, received, heard)).await {
+        let arrival = self.arrival(text, error.id.clone(), None, received, heard);
+        match self.commit(arrival, Some(Breach::UnreadableFrame)).await {
             Ok(_) => answer::error(self.version, id, Refusal::Format, &error.reason),
             Err(error) => answer::error(self.version, id, Refusal::Internal, &error.to_string()),
         }
@@ -91,8 +97,10 @@ impl Reception {
         action: &str,
         payload: &str,
         received: ReceiveTime,
+        breach: Option<Breach>,
     ) -> (String, Option<String>) {
         let mut heard = hear(self.version, action, id, payload, received, &self.gateway.key);
+        self.gateway.memory.of(self.pile_no, |memory| memory.seen.note(self.version, &heard, received));
         let recalled = match self.recall(&mut heard).await {
             Ok(recalled) => self.judge(&mut heard).await.map(|signed| (recalled, signed)),
             Err(error) => Err(error),
@@ -112,7 +120,12 @@ impl Reception {
         let label = if refusal == Some(Refusal::NotImplemented) { "other" } else { action };
         let mut arrival = self.arrival(text, Some(id.to_owned()), Some((action, payload)), received, heard);
         arrival.signed = signed;
-        let outcome = match self.commit(arrival).await {
+        let breach = match refusal {
+            Some(Refusal::NotImplemented) => Some(Breach::UnknownAction),
+            Some(_) => Some(Breach::WrongWayRound),
+            None => breach,
+        };
+        let outcome = match self.commit(arrival, breach).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 self.count(label, "refused");
@@ -132,7 +145,7 @@ impl Reception {
             }
         });
         let answer = if boots {
-            boot::answer(id, self.registered(), now())
+            boot::answer(id, readiness::at_boot(self).await, now())
         } else {
             answer::reply(self.version, action, id, payload, outcome.transaction.as_deref(), now())
         };
@@ -149,11 +162,6 @@ impl Reception {
         if let Err(error) = self.gateway.store.adopt_transaction(self.pile_no, ours, theirs).await {
             tracing::error!(pile.id = %self.pile_id, %error, ours, theirs, "the upstream's transaction id was not noted");
         }
-    }
-
-    /// What a charger that boots is told.
-    fn registered(&self) -> Registered {
-        if self.inbox { Registered::Pending } else { Registered::Accepted }
     }
 
     /// Fills in what earlier messages told; gives the connector on which a charge begins, and where registers stand.
@@ -187,12 +195,17 @@ impl Reception {
         Ok(signatures::judge(heard, &known, &self.gateway.key))
     }
 
-    async fn commit(&self, arrival: Arrival) -> Result<Outcome, intake::IntakeError> {
+    async fn commit(&self, arrival: Arrival, breach: Option<Breach>) -> Result<Outcome, intake::IntakeError> {
         let marks = arrival.readings.iter().flat_map(|reading| &reading.marks).chain(&arrival.frame.marks);
         for mark in marks {
             self.gateway.metrics.marks.with_label_values(&[mark.code()]).inc();
         }
-        self.gateway.intake.commit(arrival).await
+        let found = Found::in_message(self.version, &arrival, breach);
+        let outcome = self.gateway.intake.commit(arrival).await?;
+        if !outcome.duplicate {
+            self.gateway.findings.count(self.pile_no, &found);
+        }
+        Ok(outcome)
     }
 
     fn count(&self, action: &str, outcome: &str) {

@@ -72,7 +72,7 @@ impl Socket {
 
     async fn exchange(&mut self, stream: MessageStream) -> End {
         let gateway = std::sync::Arc::clone(&self.reception.gateway);
-        let (mut replaced, orders) = gateway.take_over(self.reception.pile_no, self.reception.connection);
+        let (mut replaced, orders) = gateway.take_over(&self.reception);
         let mut desk = Desk::new(orders);
         let mut stopping = gateway.stopping.clone();
         let mut stream = stream.aggregate_continuations().max_continuation_size(FRAME_BYTES_MAX);
@@ -182,8 +182,10 @@ impl Socket {
         let id = Desk::id();
         match order.call.frame(self.reception.version, &id) {
             Ok(text) => {
+                let noted = order.call.blotted().frame(self.reception.version, &id).unwrap_or_default();
                 desk.sent(id.clone(), order);
-                self.tell(SentKind::Call, Some(id), text).await
+                self.note(SentKind::Call, Some(id), &noted);
+                self.session.text(text).await.map_err(|_| End::Gone)
             }
             Err(error) => {
                 let _ = order.reply.send(Reply::Unspeakable(error));
@@ -212,11 +214,16 @@ impl Socket {
 
     /// Sends a text to the charger and notes it.
     async fn tell(&mut self, kind: SentKind, message_id: Option<String>, text: String) -> Result<(), End> {
+        self.note(kind, message_id, &text);
+        self.session.text(text).await.map_err(|_| End::Gone)
+    }
+
+    /// Notes a text for the message log.
+    fn note(&self, kind: SentKind, message_id: Option<String>, text: &str) {
         let Reception { gateway, pile_no, connection, .. } = &self.reception;
         // Our own answers name nobody.
         let body =
-            if kind == SentKind::Answer { text.clone() } else { gateway.key.without_identities(&text) };
-        let sent = self.session.text(text).await;
+            if kind == SentKind::Answer { text.to_owned() } else { gateway.key.without_identities(text) };
         gateway.intake.note(Sent {
             pile_no: *pile_no,
             connection: *connection,
@@ -225,7 +232,6 @@ impl Socket {
             message_id,
             body,
         });
-        sent.map_err(|_| End::Gone)
     }
 }
 

@@ -275,6 +275,9 @@ pub enum CallError {
     },
 }
 
+/// Where a charger keeps its Basic key: in 1.6 (security whitepaper), and in 2.x.
+const SECRETS: [&str; 2] = ["AuthorizationKey", "SecurityCtrlr.BasicAuthPassword"];
+
 impl Call {
     /// Name of the action in a version, or why it does not exist there.
     pub fn action(&self, version: Version) -> Result<&'static str, CallError> {
@@ -290,6 +293,33 @@ impl Call {
         match version {
             Version::V16 => v16::payload(self),
             Version::V201 | Version::V21 => v2::payload(self, version),
+        }
+    }
+
+    /// The call that gives a charger its new Basic key.
+    pub fn new_key(version: Version, key: String) -> Self {
+        let name = match version {
+            Version::V16 => SECRETS[0],
+            Version::V201 | Version::V21 => SECRETS[1],
+        };
+        Self::WriteConfiguration { name: name.to_owned(), value: key }
+    }
+
+    /// Whether it carries a secret, which no log may have.
+    pub fn is_secret(&self) -> bool {
+        let Self::WriteConfiguration { name, .. } = self else { return false };
+        let name = name.to_ascii_lowercase();
+        ["authorizationkey", "basicauthpassword"].iter().any(|secret| name.contains(secret))
+    }
+
+    /// The same call with its secret blotted out, for logs.
+    #[must_use]
+    pub fn blotted(&self) -> Self {
+        match self {
+            Self::WriteConfiguration { name, .. } if self.is_secret() => {
+                Self::WriteConfiguration { name: name.clone(), value: "***".to_owned() }
+            }
+            call => call.clone(),
         }
     }
 

@@ -80,14 +80,14 @@ impl Store {
         Ok(access.unwrap_or_default())
     }
 
-    /// Gives a pile a new key; the one before counts until [`Store::key_taken`].
+    /// Gives a pile a new key; the last one that it has come with counts until [`Store::key_taken`].
     pub async fn set_key(&self, pile_id: &PileId, key_hash: &str, now: Timestamp) -> Result<(), StoreError> {
         self.of_pile(
             pile_id,
             sqlx::query(
                 "INSERT INTO access (pile_no, key_hash, key_made_at)
                  SELECT pile_no, $2, $3 FROM pile WHERE pile_id = $1
-                 ON CONFLICT (pile_no) DO UPDATE SET previous_hash = access.key_hash, key_hash = excluded.key_hash,
+                 ON CONFLICT (pile_no) DO UPDATE SET previous_hash = coalesce(access.previous_hash, access.key_hash), key_hash = excluded.key_hash,
                      key_made_at = excluded.key_made_at",
             )
             .bind(pile_id.as_str())
@@ -95,6 +95,24 @@ impl Store {
             .bind(now.to_sqlx()),
         )
         .await
+    }
+
+    /// The charger did not take its new key: the one before counts alone again, as if none had been made.
+    pub async fn key_refused(&self, pile_no: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE access SET key_hash = previous_hash, previous_hash = NULL WHERE pile_no = $1")
+            .bind(pile_no)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The identity of a pile.
+    pub async fn pile_id(&self, pile_no: i64) -> Result<PileId, StoreError> {
+        let id: String = sqlx::query_scalar("SELECT pile_id FROM pile WHERE pile_no = $1")
+            .bind(pile_no)
+            .fetch_one(&self.pool)
+            .await?;
+        PileId::parse(&id).map_err(|_| crate::row::corrupt("pile", &id))
     }
 
     /// The charger has come with its new key: the one before counts no longer.

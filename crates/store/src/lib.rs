@@ -13,12 +13,14 @@ pub mod command;
 pub mod console;
 #[cfg(feature = "embedded")]
 mod embedded;
+pub mod finding;
 pub mod history;
 pub mod intake;
 pub mod map;
 pub mod message;
 mod presence;
 pub mod queue;
+pub mod readiness;
 mod registration;
 mod row;
 pub mod signed;
@@ -32,7 +34,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use thiserror::Error;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock};
 
 pub use access::{Access, Admission, Admitted, INBOX_MAX};
 pub use assessment::{AssessmentRun, ComparableCharge};
@@ -48,6 +50,9 @@ const CONNECTIONS_MAX: u32 = 10;
 
 /// How long a request waits for a connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long closing waits for last writes that were announced: longer than any of them goes on trying.
+const LAST_WRITES_WITHIN: Duration = Duration::from_secs(6);
 
 /// What went wrong between us and the database.
 #[derive(Debug, Error)]
@@ -101,9 +106,15 @@ pub struct Store {
     evidence: Arc<Notify>,
     /// Woken when somebody has ordered something of a charger.
     orders: Arc<Notify>,
+    /// Held for reading by those who have still to write when the server stops.
+    last_writes: Arc<RwLock<()>>,
     #[cfg(feature = "embedded")]
     _embedded: Option<Arc<embedded::Embedded>>,
 }
+
+/// A write still to come; see [`Store::announce_last_write`].
+#[derive(Debug)]
+pub struct LastWrite(#[expect(dead_code, reason = "held, never looked at")] OwnedRwLockReadGuard<()>);
 
 impl Store {
     /// Connects to a PostgreSQL or TimescaleDB server. Does not touch the schema: see [`Store::migrate`].
@@ -142,6 +153,7 @@ impl Store {
             engine,
             evidence: Arc::new(Notify::new()),
             orders: Arc::new(Notify::new()),
+            last_writes: Arc::default(),
             #[cfg(feature = "embedded")]
             _embedded: None,
         })
@@ -172,8 +184,16 @@ impl Store {
         self.evidence.notified().await;
     }
 
-    /// Closes all connections; an embedded database is flushed and stopped.
+    /// Announces a write when the server stops: [`Store::close`] waits until what this gives is dropped. None if it is closing.
+    pub fn announce_last_write(&self) -> Option<LastWrite> {
+        Arc::clone(&self.last_writes).try_read_owned().ok().map(LastWrite)
+    }
+
+    /// Closes all connections, once the last writes announced are done; an embedded database is flushed and stopped.
     pub async fn close(self) {
+        if tokio::time::timeout(LAST_WRITES_WITHIN, self.last_writes.write()).await.is_err() {
+            tracing::warn!("a last write took too long; closing without it");
+        }
         self.pool.close().await;
     }
 }

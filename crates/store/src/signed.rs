@@ -98,6 +98,18 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps a public key that a pile told of its meter, unless one of the same meter is known from before: trusted from its first
+    /// use on, like the first that comes with a signed value.
+    pub async fn note_first_key(
+        &self,
+        pile_no: i64,
+        meter_serial: Option<&str>,
+        public_key: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        insert_first_key(&mut *self.pool.acquire().await?, pile_no, meter_serial, public_key, now).await
+    }
+
     /// The newest signed values of a pile.
     pub async fn signed_values(&self, pile_id: &PileId) -> Result<Vec<SignedLine>, StoreError> {
         let rows: Vec<SignedRow> = sqlx::query_as(
@@ -193,16 +205,28 @@ async fn insert_one(
         .as_deref()
         .filter(|_| record.key_source == Some(KeySource::Message) && record.verdict == "valid");
     if let Some(public_key) = first {
-        sqlx::query(
-            "INSERT INTO first_key (pile_no, meter_serial, public_key, seen_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(arrival.pile_no)
-        .bind(storable(record.meter_serial.as_deref().unwrap_or_default()))
-        .bind(storable(public_key))
-        .bind(arrival.received.0.to_sqlx())
-        .execute(connection)
-        .await?;
+        let serial = record.meter_serial.as_deref();
+        insert_first_key(connection, arrival.pile_no, serial, public_key, arrival.received.0).await?;
     }
+    Ok(())
+}
+
+async fn insert_first_key(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    meter_serial: Option<&str>,
+    public_key: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO first_key (pile_no, meter_serial, public_key, seen_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(pile_no)
+    .bind(storable(meter_serial.unwrap_or_default()))
+    .bind(storable(public_key))
+    .bind(now.to_sqlx())
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -73,6 +73,7 @@ fn call(form: &OrderForm) -> Result<Value, Problem> {
     };
     let request_id = || rand::random_range(1..REQUEST_ID_MAX);
     let call = match form.order.as_str() {
+        "send_key" => return Ok(json!({ "key": "send" })),
         "check_readiness" => return Ok(json!({ "readiness": "check" })),
         "set_readiness" => return Ok(json!({ "readiness": "set", "line": need("name", &form.name)? })),
         "trigger" => {
@@ -106,6 +107,10 @@ fn call(form: &OrderForm) -> Result<Value, Problem> {
         _ => return Err(Problem::parameter("order", "one of the orders of the page")),
     };
     match serde_json::from_value::<Call>(call.clone()) {
+        Ok(known) if known.is_secret() => Err(Problem::parameter(
+            "name",
+            "anything but the key: keys are sent with the button that makes them",
+        )),
         Ok(_) => Ok(call),
         Err(error) => Err(Problem::parameter("order", &error.to_string())),
     }
@@ -141,10 +146,13 @@ pub(crate) fn line(t: &Texts, row: &CommandRow) -> OrderLine {
 /// An order in one line: its name, and its fields that say something. A card is not repeated.
 fn what(call: &Value) -> String {
     let Some(fields) = call.as_object() else { return String::new() };
-    let name =
-        fields.get("call").or_else(|| fields.get("readiness")).and_then(Value::as_str).unwrap_or_default();
+    let name = ["call", "readiness", "key"].iter().find_map(|kind| fields.get(*kind)?.as_str());
+    let name = match name.unwrap_or_default() {
+        "send" => "new key",
+        name => name,
+    };
     let said = fields.iter().filter(|(key, value)| {
-        !matches!(key.as_str(), "call" | "readiness" | "token" | "request_id" | "remote_start_id")
+        !matches!(key.as_str(), "call" | "readiness" | "key" | "token" | "request_id" | "remote_start_id")
             && !value.is_null()
     });
     let said = said.map(|(key, value)| match value {

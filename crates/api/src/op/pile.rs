@@ -7,9 +7,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
+use veripile_ocpp::conformance::{self, Severity};
 use veripile_ocpp::credential;
+use veripile_ocpp::readiness::{self, Report};
 use veripile_pile::PileId;
 use veripile_store::console::ConsolePile;
+use veripile_store::finding::Finding;
 
 use super::orders::{self, OrderLine};
 use super::overview::{self, AttemptLine, PileLine, Token};
@@ -23,11 +26,23 @@ use crate::view;
 struct ReadyLine {
     colour: &'static str,
     name: String,
-    code: String,
+    code: &'static str,
+    reason: String,
     found: String,
     key: String,
     wanted: String,
     can_set: bool,
+    readonly: bool,
+}
+
+/// One finding about how the charger speaks.
+struct FindingLine {
+    name: String,
+    severity: &'static str,
+    action: String,
+    times: String,
+    advice: String,
+    example: String,
 }
 
 #[derive(Template)]
@@ -51,6 +66,9 @@ struct PilePage<'a> {
     facts: Vec<(&'a str, String)>,
     ready_at: Option<String>,
     ready: Vec<ReadyLine>,
+    ready_detail: Option<String>,
+    score: Option<u8>,
+    findings: Vec<FindingLine>,
     orders: Vec<OrderLine>,
     attempts: Vec<AttemptLine>,
 }
@@ -141,6 +159,8 @@ async fn show(
     let now = Timestamp::now();
     let orders = site.store.commands(&pile.pile_id).await?;
     let attempts = site.store.attempts(Some(pile.pile_id.as_str())).await?;
+    let spoken = site.store.findings(&pile.pile_id).await?;
+    let (ready_detail, ready) = ready(t, &pile);
     let page = PilePage {
         t,
         simulated: site.settings.simulated,
@@ -155,7 +175,16 @@ async fn show(
         upstream_url: pile.upstream_url.clone().unwrap_or_default(),
         facts: facts(t, &pile),
         ready_at: pile.readiness.as_ref().map(|(at, _)| view::minute(*at)),
-        ready: ready(t, &pile),
+        ready,
+        ready_detail,
+        score: conformance::score(
+            u64::try_from(pile.messages.0).unwrap_or(0),
+            spoken
+                .findings
+                .iter()
+                .map(|found| (found.code.as_str(), u64::try_from(found.count).unwrap_or(0))),
+        ),
+        findings: spoken.findings.iter().map(|found| finding(t, found)).collect(),
         orders: orders.iter().map(|row| orders::line(t, row)).collect(),
         attempts: attempts.iter().map(|row| overview::attempt(t, row, now)).collect(),
         line: overview::line(t, &pile, now),
@@ -201,30 +230,44 @@ fn facts<'a>(t: &'a Texts, pile: &ConsolePile) -> Vec<(&'a str, String)> {
     facts
 }
 
-fn ready(t: &Texts, pile: &ConsolePile) -> Vec<ReadyLine> {
-    let lines = pile.readiness.as_ref().and_then(|(_, body)| body.get("lines")?.as_array().cloned());
-    let line = |line: &serde_json::Value| {
-        let text =
-            |name: &str| line.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-        let code = text("code");
-        let colour = match text("light").as_str() {
-            "green" => "green",
-            "amber" => "amber",
-            "red" => "red",
-            _ => "unknown",
-        };
+/// The lines of a stored report; none if there is none, or one of another version of this program.
+fn ready(t: &Texts, pile: &ConsolePile) -> (Option<String>, Vec<ReadyLine>) {
+    let report =
+        pile.readiness.as_ref().and_then(|(_, body)| serde_json::from_value::<Report>(body.clone()).ok());
+    let Some(report) = report else { return (None, Vec::new()) };
+    let line = |line: &readiness::Line| {
+        let reason = serde_json::to_value(line.reason).ok();
+        let reason = reason.as_ref().and_then(|reason| reason.as_str()).unwrap_or_default();
         ReadyLine {
-            colour,
-            name: t.of_owned(&format!("ready.{code}")).to_owned(),
-            found: text("found"),
-            key: text("key"),
-            wanted: text("wanted"),
-            can_set: line
-                .get("steps")
-                .and_then(|steps| steps.as_array())
-                .is_some_and(|steps| !steps.is_empty()),
-            code,
+            colour: line.light.word(),
+            name: t.of_owned(&format!("ready.{}", line.code.word())).to_owned(),
+            code: line.code.word(),
+            reason: t.of_owned(&format!("reason.{reason}")).to_owned(),
+            found: line.found.clone().unwrap_or_default(),
+            key: line.key.clone().unwrap_or_default(),
+            wanted: line.wanted.clone().unwrap_or_default(),
+            can_set: !line.steps.is_empty(),
+            readonly: line.readonly,
         }
     };
-    lines.unwrap_or_default().iter().map(line).collect()
+    (report.detail.clone(), report.lines.iter().map(line).collect())
+}
+
+fn finding(t: &Texts, finding: &Finding) -> FindingLine {
+    FindingLine {
+        name: match t.of_owned(&format!("mark.{}", finding.code)) {
+            "" => t.of_owned(&format!("breach.{}", finding.code)).to_owned(),
+            mark => mark.to_owned(),
+        },
+        severity: match conformance::severity(&finding.code) {
+            Severity::Grave => "grave",
+            Severity::Fault => "fault",
+            Severity::Quirk => "quirk",
+            Severity::Remark => "remark",
+        },
+        action: finding.action.clone(),
+        times: format!("{} × · {}", finding.count, view::minute(finding.last_at)),
+        advice: t.of_owned(&format!("advice.{}", finding.code)).to_owned(),
+        example: finding.example.clone(),
+    }
 }

@@ -223,3 +223,22 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_new_key_is_blotted_out_of_every_log_however_it_is_spelled() {
+    for version in [Version::V16, Version::V201, Version::V21] {
+        let call = Call::new_key(version, "secret-of-the-pile".to_owned());
+        assert!(
+            call.is_secret()
+                && call.frame(version, "1").is_ok_and(|text| text.contains("secret-of-the-pile"))
+        );
+        let noted = call.blotted().frame(version, "1").expect("still a call");
+        assert!(!noted.contains("secret-of-the-pile") && noted.contains("***"), "{noted}");
+    }
+    let write = |name: &str| Call::WriteConfiguration { name: name.to_owned(), value: "x".to_owned() };
+    assert!(
+        write("authorizationkey").is_secret() && write("SecurityCtrlr.BasicAuthPassword#Actual").is_secret()
+    );
+    assert!(!write("HeartbeatInterval").is_secret());
+    assert_eq!(write("HeartbeatInterval").blotted(), write("HeartbeatInterval"));
+}
