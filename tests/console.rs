@@ -172,12 +172,14 @@ async fn a_pile_is_onboarded_from_its_page() {
         assert!(page.contains("ms</b>"), "with its latency");
     }
     assert_eq!(one.post("/op/piles/P1/order", &[("order", "trigger"), ("name", "")]).await.0, 400);
-    let page = one.until("/op/piles/P1/messages?lang=en", "TriggerMessage").await;
+    let page = one.until("/op/piles/P1/messages?lang=en", "GetConfiguration").await;
     assert!(
         page.contains("BootNotification")
             && page.contains("Vendor&#60;script&#62;")
             && !page.contains("<script>")
     );
+    // What is sent is logged twice a second.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
     let log = one.get("/op/piles/P1/messages.ndjson").await.1;
     let log: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(log.len(), 5, "two calls of the charger, three of ours");
@@ -211,9 +213,22 @@ async fn a_table_of_piles_tells_each_bad_row() {
     }
     assert_eq!(database.number("SELECT count(*) FROM pile").await, 2);
     let (_, page) = one.post("/op/import?lang=en", &[("table", table), ("skip", "yes")]).await;
-    assert!(page.contains("Piles registered: <b>2</b>"), "{page}");
+    assert!(page.contains("Registered: <b>2</b>"), "{page}");
     let own = "SELECT count(*) FROM pile WHERE pile_id IN ('N1', 'N5') AND operator_id = 'O1'";
     assert_eq!(database.number(own).await, 2);
+    let stations = "station_id,operator_id,name_zh,name_en,lon,lat\nS9,O1,九,Nine,120.3,31.5\nS8,O2,八,Eight,120.3,31.5\nS2,O1,乙,Two,120.3,31.5\nS7,O1,七,Seven,999,31.5\n";
+    let (_, page) = one.post("/op/import?lang=en", &[("table", stations)]).await;
+    for words in [
+        "S8: column operator_id: not yours",
+        "S2: column station_id",
+        "not on the globe",
+        "Nothing was registered",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let (_, page) = one.post("/op/import?lang=en", &[("table", stations), ("skip", "yes")]).await;
+    assert!(page.contains("Registered: <b>1</b>"), "{page}");
+    assert_eq!(database.number("SELECT count(*) FROM station WHERE operator_id = 'O1'").await, 2);
     let (_, page) = one.post("/op/import?lang=en", &[("table", "name\nx\n")]).await;
     assert!(page.contains("no column pile_id, kind, accuracy_class"), "{page}");
 }

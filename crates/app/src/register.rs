@@ -22,6 +22,12 @@ use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY
 use crate::table::{Row, Table};
 use crate::{keys, serve};
 
+/// Columns that a table of stations must have.
+const STATION_COLUMNS: [&str; 6] = ["station_id", "operator_id", "name_zh", "name_en", "lon", "lat"];
+
+/// Columns that a table of piles must have.
+const PILE_COLUMNS: [&str; 3] = ["pile_id", "kind", "accuracy_class"];
+
 /// What `register` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RegisterArgs {
@@ -55,12 +61,8 @@ pub struct RegisterArgs {
 pub async fn run(args: &RegisterArgs) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let operators = read(args.operators.as_ref(), &["operator_id", "name_zh", "name_en"], operator)?;
-    let stations = read(
-        args.stations.as_ref(),
-        &["station_id", "operator_id", "name_zh", "name_en", "lon", "lat"],
-        station,
-    )?;
-    let piles = read(args.piles.as_ref(), &["pile_id", "kind", "accuracy_class"], pile)?;
+    let stations = read(args.stations.as_ref(), &STATION_COLUMNS, station)?;
+    let piles = read(args.piles.as_ref(), &PILE_COLUMNS, pile)?;
     let anchor_columns =
         ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
@@ -96,14 +98,21 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     Ok(())
 }
 
-/// Reads a table of piles for the operators' pages: good rows and bad ones.
+/// Reads a table of piles, or of stations, for the operators' pages: good rows and bad ones. The header says which it is.
 pub fn import(text: &str) -> Imported {
+    let header = text.lines().next().unwrap_or_default();
+    let is_of_stations = !header.contains("pile_id") && header.contains("station_id");
     let mut imported = Imported::default();
-    let table = Table::of_text(text, &["pile_id", "kind", "accuracy_class"]);
+    let table = Table::of_text(text, if is_of_stations { &STATION_COLUMNS } else { &PILE_COLUMNS });
     let read = table.and_then(|table| {
         table.rows(|row| {
-            match pile(&row) {
-                Ok(pile) => imported.piles.push(pile),
+            let read = if is_of_stations {
+                station(&row).map(|station| imported.stations.push(station))
+            } else {
+                pile(&row).map(|pile| imported.piles.push(pile))
+            };
+            match read {
+                Ok(()) => {}
                 Err(error) => imported.errors.push(RowError { line: row.line, reason: format!("{error:#}") }),
             }
             Ok(())

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use veripile_pile::{OperatorId, Pile};
+use veripile_pile::{OperatorId, Pile, Station};
 
 use super::session::{Person, private};
 use crate::Site;
@@ -20,14 +20,17 @@ pub(crate) const FORM_BYTES_MAX: usize = 6 << 20;
 /// Errors shown, the first.
 const ERRORS_MAX: usize = 200;
 
-/// Reads a table of piles: `pile_id,kind,accuracy_class[,station_id,…]`.
+/// Reads a table of piles, `pile_id,kind,accuracy_class[,station_id,…]`, or of stations,
+/// `station_id,operator_id,name_zh,name_en,lon,lat`.
 pub type Import = fn(&str) -> Imported;
 
 /// What a table holds.
 #[derive(Debug, Default)]
 pub struct Imported {
-    /// Good rows.
+    /// Good rows of a table of piles.
     pub piles: Vec<Pile>,
+    /// Good rows of a table of stations.
+    pub stations: Vec<Station>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
 }
@@ -78,16 +81,54 @@ pub(crate) async fn import(
     given: web::Form<Given>,
 ) -> Result<HttpResponse, Problem> {
     person.owns_form(&given.token)?;
-    let Imported { mut piles, errors } = (site.import)(&given.table);
+    let Imported { mut piles, mut stations, errors } = (site.import)(&given.table);
+    let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
     let errors = refused(&site, &person, &mut piles, errors).await?;
-    let registered = if errors.is_empty() || (given.skip == "yes" && !piles.is_empty()) {
+    let rows = piles.len() + stations.len();
+    let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
+        site.store.register_stations(&stations).await?;
         site.store.register_piles(&piles).await?;
-        tracing::info!(person = person.name, piles = piles.len(), "piles were imported");
-        Some(piles.len())
+        tracing::info!(
+            person = person.name,
+            piles = piles.len(),
+            stations = stations.len(),
+            "a table was imported"
+        );
+        Some(rows)
     } else {
         None
     };
     Ok(show(&request, &site, &person, &given.table, registered, &errors))
+}
+
+/// Takes out the stations that are not this person's to register, or whose operator is not there.
+async fn foreign_stations(
+    site: &Site,
+    person: &Person,
+    stations: &mut Vec<Station>,
+    mut errors: Vec<RowError>,
+) -> Result<Vec<RowError>, Problem> {
+    if stations.is_empty() {
+        return Ok(errors);
+    }
+    let operators = site.store.operators().await?;
+    let (all, own) = (site.store.stations(None).await?, site.store.stations(person.scope.as_ref()).await?);
+    stations.retain(|station| {
+        let id = station.station_id.as_str();
+        let is_in = |known: &[(String, String, String)]| known.iter().any(|(known, ..)| known == id);
+        let reason = if !operators.iter().any(|operator| operator.operator_id == station.operator_id) {
+            "column operator_id: no such operator"
+        } else if person.scope.as_ref().is_some_and(|scope| *scope != station.operator_id) {
+            "column operator_id: not yours"
+        } else if is_in(&all) && !is_in(&own) {
+            "column station_id: registered by another operator"
+        } else {
+            return true;
+        };
+        errors.push(RowError { line: 0, reason: format!("{id}: {reason}") });
+        false
+    });
+    Ok(errors)
 }
 
 /// Takes out the piles that this person may not register, or whose station is not there; all errors in the order of lines.
