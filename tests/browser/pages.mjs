@@ -159,7 +159,11 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.waitForFunction(() => document.querySelector("#answers .outcome.accepted"), null, { timeout: 30_000 }).catch(() => {});
   const answer = await page.locator("#answers").innerText();
   check(`${at}: an order has its answer beside it`, answer.includes("300") && /ms/.test(answer), answer);
-  await page.goto(`${site}/op/piles/WX-0002/messages`);
+  // What is sent is logged with the next commit, half a second later at most.
+  for (let n = 0; n < 20 && (await page.locator(".caller.call").count()) === 0; n++) {
+    await page.waitForTimeout(n && 250);
+    await page.goto(`${site}/op/piles/WX-0002/messages`);
+  }
   check(`${at}: the log pairs calls with answers`, (await page.locator("details.exchange").count()) >= 10 && (await page.locator(".caller.call").count()) >= 1);
   await page.locator("details.exchange summary").first().click();
   check(`${at}: and shows both texts`, (await page.locator("details[open] pre").count()) === 2);
