@@ -256,3 +256,32 @@ async fn an_administrator_lets_a_waiting_charger_in_or_sends_it_away() {
     assert!(!root.get("/op?lang=en").await.1.contains("/op/inbox/NEW2/"));
     assert_eq!(database.number("SELECT count(*) FROM frame").await, 2, "what they said is kept");
 }
+
+/// A charger whose register restarts in each charge (Java-OCA-OCPP#331).
+#[tokio::test]
+async fn how_a_register_counts_and_what_its_charges_lack_is_told_with_advice() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start_with(&binary, &database, free_port(), "open", &SETTINGS).await;
+    let one = Visitor::sign_in(&server, "one", "a password of mine").await.unwrap();
+    let mut charger = Charger::connect(&server.ocpp(), "P1", Some("ocpp1.6")).await.unwrap();
+    for hour in 8..12 {
+        let at = |minute: u32| format!("2026-03-01T{hour:02}:{minute:02}:00Z");
+        let start = json!({ "connectorId": 1, "idTag": "CARD", "meterStart": 0, "timestamp": at(0) });
+        let transaction = charger.call("StartTransaction", &start).await[2]["transactionId"].clone();
+        for (minute, wh) in [(10, "3000"), (20, "100")] {
+            let values = json!({ "connectorId": 1, "transactionId": transaction,
+                "meterValue": [{ "timestamp": at(minute), "sampledValue": [{ "value": wh, "unit": "Wh" }] }] });
+            charger.call("MeterValues", &values).await;
+        }
+        let stop = json!({ "transactionId": transaction, "meterStop": 2101, "timestamp": at(40) });
+        charger.call("StopTransaction", &stop).await;
+    }
+    let page = one.until("/op/piles/P1?lang=en", "1: begins anew at each boot").await;
+    assert!(page.contains("began anew 4 ×"), "{page}");
+    assert!(page.contains("register restarted") && page.contains("charges · 4 ×"), "{page}");
+    assert!(page.contains("Do not let the register start again during a charge"), "{page}");
+    assert!(page.contains("&#34;energyWh&#34;: 5001"), "3000 before the fall and 2001 after it: {page}");
+    assert!(!page.contains("CARD"));
+}
