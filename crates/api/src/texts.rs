@@ -177,6 +177,8 @@ mod tests {
         used.extend(made("attempt", &ATTEMPTS, "").chain(made("attempt", &ATTEMPTS, ".next")));
         used.extend(made("caller", &["charger", "call", "upstream_call", "unreadable"], ""));
         used.extend(made("outcome", &OUTCOMES, ""));
+        used.extend(made("register", &["lifetime", "session", "reset_on_boot", "unknown"], ""));
+        used.extend(made("finding", &["charge", "answer", "other"], ""));
         used.extend(made("ready", &["register", "interval", "begin_end", "clock", "signed", "vehicle"], ""));
         let breaches = Breach::ALL.iter().map(|breach| breach.code());
         let findings = Mark::ALL.iter().map(|mark| mark.code()).chain(breaches);

@@ -17,6 +17,7 @@ use veripile_store::StoreError;
 use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome, Sealed, Status};
 
 use crate::findings::Found;
+use crate::memory::Contribution;
 use crate::{Gateway, readiness, signatures};
 
 /// Where the frames of one connection are received.
@@ -101,11 +102,11 @@ impl Reception {
     ) -> (String, Option<String>) {
         let mut heard = hear(self.version, action, id, payload, received, &self.gateway.key);
         self.gateway.memory.of(self.pile_no, |memory| memory.seen.note(self.version, &heard, received));
-        let recalled = match self.recall(&mut heard).await {
+        let recalled = match self.recall(&mut heard, received).await {
             Ok(recalled) => self.judge(&mut heard).await.map(|signed| (recalled, signed)),
             Err(error) => Err(error),
         };
-        let ((begins_on, stands), signed) = match recalled {
+        let ((begins_on, mut stands, added), signed) = match recalled {
             Ok(recalled) => recalled,
             Err(error) => {
                 return (answer::error(self.version, Some(id), Refusal::Internal, &error.to_string()), None);
@@ -120,6 +121,7 @@ impl Reception {
         let label = if refusal == Some(Refusal::NotImplemented) { "other" } else { action };
         let mut arrival = self.arrival(text, Some(id.to_owned()), Some((action, payload)), received, heard);
         arrival.signed = signed;
+        arrival.restarts = std::mem::take(&mut stands.restarts);
         let breach = match refusal {
             Some(Refusal::NotImplemented) => Some(Breach::UnknownAction),
             Some(_) => Some(Breach::WrongWayRound),
@@ -143,6 +145,9 @@ impl Reception {
             if let (Some(transaction), Some(connector)) = (&outcome.transaction, begins_on) {
                 memory.note(transaction, connector);
             }
+            if !outcome.duplicate {
+                memory.remember(&added, outcome.transaction.as_deref());
+            }
         });
         let answer = if boots {
             boot::answer(id, readiness::at_boot(self).await, now())
@@ -154,18 +159,19 @@ impl Reception {
 
     /// A relay's upstream has issued its own transaction id for a start: the charger will use that one.
     pub(crate) async fn adopt(&self, ours: &str, theirs: &str) {
-        self.gateway.memory.of(self.pile_no, |memory| {
-            if let Some(connector) = memory.connector(ours) {
-                memory.note(theirs, connector);
-            }
-        });
+        self.gateway.memory.of(self.pile_no, |memory| memory.rename(ours, theirs));
         if let Err(error) = self.gateway.store.adopt_transaction(self.pile_no, ours, theirs).await {
             tracing::error!(pile.id = %self.pile_id, %error, ours, theirs, "the upstream's transaction id was not noted");
         }
     }
 
-    /// Fills in what earlier messages told; gives the connector on which a charge begins, and where registers stand.
-    async fn recall(&self, heard: &mut Heard) -> Result<(Option<u32>, Stands), StoreError> {
+    /// Fills in what earlier messages told; gives the connector on which a charge begins, where registers stand, and what the
+    /// message adds to the course of a charge.
+    async fn recall(
+        &self,
+        heard: &mut Heard,
+        received: ReceiveTime,
+    ) -> Result<(Option<u32>, Stands, Contribution), StoreError> {
         if let Some(transaction) = heard.connector_of.clone() {
             let remembered = self.gateway.memory.of(self.pile_no, |memory| memory.connector(&transaction));
             let connector = match remembered {
@@ -177,13 +183,36 @@ impl Reception {
                 heard.put_on(connector);
             }
         }
-        let stands =
-            self.gateway.memory.of(self.pile_no, |memory| memory.registers.follow(&mut heard.readings));
+        if heard.is_metering() {
+            self.know_open_charges().await?;
+        }
+        let (stands, added) = self.gateway.memory.of(self.pile_no, |memory| {
+            memory.place(heard, received);
+            let added = Contribution::of(heard);
+            memory.complete(heard, &added);
+            (memory.registers.follow(&mut heard.readings), added)
+        });
         let begins_on = match &heard.meaning {
             Meaning::Charge(ChargeEvent { stage: Stage::Begin, connector, .. }) => *connector,
             _ => None,
         };
-        Ok((begins_on, stands))
+        Ok((begins_on, stands, added))
+    }
+
+    /// Learns, once for a pile, which of its charges were open before this process began.
+    async fn know_open_charges(&self) -> Result<(), StoreError> {
+        if self.gateway.memory.of(self.pile_no, |memory| memory.knows_open) {
+            return Ok(());
+        }
+        let open = self.gateway.store.open_charges(self.pile_no).await?;
+        self.gateway.memory.of(self.pile_no, |memory| {
+            for charge in open {
+                memory.note(&charge.reference, charge.connector);
+                memory.open(charge.connector, &charge.reference, charge.started_at, charge.register_start_wh);
+            }
+            memory.knows_open = true;
+        });
+        Ok(())
     }
 
     /// Judges the signed values in a message.
@@ -245,6 +274,7 @@ impl Reception {
             },
             readings: heard.readings,
             signed: Vec::new(),
+            restarts: Vec::new(),
             effect: effect(heard.meaning, at),
         }
     }

@@ -118,8 +118,14 @@ fn of_mark(mark: Mark) -> Severity {
         | Mark::KeyOnFirstUse
         | Mark::ZeroEnergy
         | Mark::NeverEnded
+        | Mark::Offline
         | Mark::VehicleSpanDiffers => Severity::Remark,
-        Mark::NumberNotText | Mark::MissingUnit | Mark::TooLong | Mark::SignedNoKey => Severity::Quirk,
+        Mark::NumberNotText
+        | Mark::MissingUnit
+        | Mark::TooLong
+        | Mark::SignedNoKey
+        | Mark::SessionRegister
+        | Mark::CoarseRegister => Severity::Quirk,
         Mark::UnknownMeasurand
         | Mark::UnknownContext
         | Mark::UnknownPhase
@@ -131,6 +137,8 @@ fn of_mark(mark: Mark) -> Severity {
         | Mark::OrphanStop
         | Mark::NoEnergy
         | Mark::Overlap
+        | Mark::PlaceholderStart
+        | Mark::SequenceGap
         | Mark::ReusedTransaction => Severity::Fault,
         Mark::BadNumber
         | Mark::UnknownUnit
@@ -141,6 +149,9 @@ fn of_mark(mark: Mark) -> Severity {
         | Mark::KeyOfAnotherMeter
         | Mark::SignedDiffers
         | Mark::RegisterMismatch
+        | Mark::RegisterRestarted
+        | Mark::UnitSuspect
+        | Mark::EnergyAfterStop
         | Mark::NegativeEnergy
         | Mark::ImplausibleEnergy
         | Mark::PowerOverRating

@@ -4,7 +4,8 @@
 
 use rust_decimal::Decimal;
 use serde_json::Value;
-use veripile_pile::{ChargeEvent, DeviceTime, Mark, Reading, ReceiveTime, RegisterSample};
+use veripile_pile::charge::{ChargeReference, Circumstances, Stage};
+use veripile_pile::{ChargeEvent, DeviceTime, Mark, Reading, ReadingContext, ReceiveTime, RegisterSample};
 
 use crate::card::IdentityKey;
 use crate::{Version, typed, v2, v16};
@@ -22,6 +23,8 @@ pub struct Heard {
     pub meaning: Meaning,
     /// Transaction id under which the connector of the readings is known, where the message does not name one itself.
     pub connector_of: Option<String>,
+    /// Transaction id that samples outside a transaction's own messages name (1.6 MeterValues), whatever it is.
+    pub transaction: Option<String>,
 }
 
 /// What a call says.
@@ -117,7 +120,60 @@ impl Heard {
     }
 
     pub(crate) fn plain(meaning: Meaning) -> Self {
-        Self { time: None, readings: Vec::new(), marks: Vec::new(), meaning, connector_of: None }
+        Self {
+            time: None,
+            readings: Vec::new(),
+            marks: Vec::new(),
+            meaning,
+            connector_of: None,
+            transaction: None,
+        }
+    }
+
+    /// Whether a sample says that it was taken at the beginning or the end of a charge.
+    pub fn is_at_an_end(&self) -> bool {
+        let at_an_end =
+            |context| matches!(context, &ReadingContext::TransactionBegin | &ReadingContext::TransactionEnd);
+        self.readings.iter().any(|reading| at_an_end(&reading.context))
+    }
+
+    /// The transaction id that a message of 1.6 names, or that of an event of 2.x.
+    pub fn named(&self) -> Option<&str> {
+        match &self.meaning {
+            Meaning::Charge(event) => match &event.reference {
+                ChargeReference::Issued(id) | ChargeReference::Named(id) => Some(id),
+                ChargeReference::Start(_) => None,
+            },
+            _ => self.transaction.as_deref(),
+        }
+    }
+
+    /// Whether it names no transaction of 1.6, or one that cannot be: chargers that know none send 0, -1 or the greatest
+    /// number they have (citrineos-core#1025, EVerest/libocpp#495, lbbrhzn/ocpp#46).
+    pub fn is_nameless(&self) -> bool {
+        let possible = |id: &str| id.trim().parse::<i32>().is_ok_and(|id| 0 < id && id < i32::MAX);
+        match &self.meaning {
+            Meaning::Charge(event) => {
+                matches!(&event.reference, ChargeReference::Issued(id) if !possible(id))
+            }
+            _ => !self.transaction.as_deref().is_some_and(possible),
+        }
+    }
+
+    /// Makes samples part of a charge that has begun already. `placed`: connector and time alone told which.
+    pub fn belong_to(&mut self, transaction: &str, received: ReceiveTime, placed: bool) {
+        let event = ChargeEvent {
+            reference: ChargeReference::Issued(transaction.to_owned()),
+            stage: Stage::Progress,
+            at: self.time.map_or(received.0, |at| at.0),
+            connector: None,
+            vehicle: None,
+            register_wh: None,
+            registers: registers(&self.readings),
+            reason: None,
+            circumstances: Circumstances { placed, ..Circumstances::default() },
+        };
+        self.meaning = Meaning::Charge(event);
     }
 
     /// Puts the readings on a connector that the message did not name.
@@ -131,7 +187,7 @@ impl Heard {
 
 /// The energy registers among readings.
 pub(crate) fn registers(readings: &[Reading]) -> Vec<RegisterSample> {
-    readings.iter().filter_map(RegisterSample::of).collect()
+    RegisterSample::all(readings)
 }
 
 /// A whole or decimal Wh register, also if sent as text.

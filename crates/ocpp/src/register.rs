@@ -1,4 +1,4 @@
-//! Registers of one pile as last seen, to notice one that falls.
+//! Registers of one pile as last seen, to notice one that falls, and one that counts anew: a new epoch of it.
 //!
 //! Kept by `gateway` per pile; survives reconnections, not restarts (a charge that spans one is judged from its stored ends).
 
@@ -6,11 +6,8 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use veripile_pile::register::{Restart, STEP_BACK_WH, has_restarted};
 use veripile_pile::{Location, Mark, Phase, Reading};
-
-/// Registers are whole Wh in many chargers, rounded here and truncated there: a step back of 1 Wh is no fall
-/// (lbbrhzn/ocpp#1810).
-const QUANTISATION_WH: Decimal = Decimal::ONE;
 
 /// Series followed per pile: connectors times phases, generously. Beyond it, all are followed anew.
 const SERIES_MAX: usize = 256;
@@ -21,7 +18,11 @@ pub struct Registers(HashMap<(u32, Phase), (Timestamp, Decimal)>);
 
 /// Where registers stand after a message; to be remembered once the message is stored.
 #[derive(Debug, Default)]
-pub struct Stands(HashMap<(u32, Phase), (Timestamp, Decimal)>);
+pub struct Stands {
+    last: HashMap<(u32, Phase), (Timestamp, Decimal)>,
+    /// Where registers began to count anew in the message.
+    pub restarts: Vec<Restart>,
+}
 
 impl Registers {
     /// Marks readings that stand lower than the register stood before; gives where it stands now.
@@ -36,24 +37,29 @@ impl Registers {
             let Some(energy_wh) = reading.energy_wh() else { continue };
             let key = (reading.connector, reading.phase.clone());
             let at = reading.time();
-            match stands.0.get(&key).or_else(|| self.0.get(&key)) {
+            match stands.last.get(&key).or_else(|| self.0.get(&key)) {
                 Some((last_at, _)) if at < *last_at => continue,
-                Some((_, last_wh)) if energy_wh.saturating_add(QUANTISATION_WH) < *last_wh => {
+                Some((_, last_wh)) if energy_wh.saturating_add(STEP_BACK_WH) < *last_wh => {
                     reading.marks.push(Mark::RegisterFalling);
+                    if has_restarted(*last_wh, energy_wh) {
+                        let (connector, phase) = key.clone();
+                        let (before_wh, after_wh) = (*last_wh, energy_wh);
+                        stands.restarts.push(Restart { connector, phase, at, before_wh, after_wh });
+                    }
                 }
                 _ => {}
             }
-            stands.0.insert(key, (at, energy_wh));
+            stands.last.insert(key, (at, energy_wh));
         }
         stands
     }
 
     /// Remembers where the registers stand.
     pub fn remember(&mut self, stands: Stands) {
-        if self.0.len() + stands.0.len() > SERIES_MAX {
+        if self.0.len() + stands.last.len() > SERIES_MAX {
             self.0.clear();
         }
-        self.0.extend(stands.0);
+        self.0.extend(stands.last);
     }
 }
 
@@ -95,6 +101,24 @@ mod tests {
         check(1, "10", Location::Outlet, false);
         check(3, "950", Location::Outlet, false);
         check(4, "0", Location::Ev, false);
+    }
+
+    #[test]
+    fn a_register_that_counts_anew_begins_an_epoch_and_one_that_slips_does_not() {
+        let mut registers = Registers::default();
+        let mut check = |second, value, epoch: Option<(i64, i64)>| {
+            let mut readings = [reading(second, value, Location::Outlet)];
+            let stands = registers.follow(&mut readings);
+            let found: Vec<_> = stands.restarts.iter().map(|r| (r.before_wh, r.after_wh)).collect();
+            let expected = epoch.map(|(before, after)| (Decimal::from(before), Decimal::from(after)));
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{value} at {second}");
+            registers.remember(stands);
+        };
+        check(0, "1000", None);
+        check(1, "990", None);
+        check(2, "0", Some((990, 0)));
+        check(3, "600", None);
+        check(1, "5", None);
     }
 
     #[test]

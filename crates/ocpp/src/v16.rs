@@ -4,7 +4,7 @@
 //! type ([`crate::typed`]), and a mismatch is a mark. Which actions there are is said in [`crate::action`].
 
 use serde_json::Value;
-use veripile_pile::charge::{ChargeEvent, ChargeReference, Stage};
+use veripile_pile::charge::{ChargeEvent, ChargeReference, Circumstances, Stage};
 use veripile_pile::{Mark, ReadingContext, SignedValue};
 
 use crate::hear::{BootIdentity, Heard, Listener, Meaning, register_wh, registers};
@@ -96,6 +96,7 @@ fn start(listener: &Listener<'_>) -> Heard {
         register_wh: register,
         registers: Vec::new(),
         reason: None,
+        circumstances: Circumstances::default(),
     };
     Heard { time: at, marks, ..Heard::plain(Meaning::Charge(event)) }
 }
@@ -121,8 +122,10 @@ fn stop(listener: &Listener<'_>) -> Heard {
         register_wh: register,
         registers: registers(&readings),
         reason: json::text(value, "reason"),
+        circumstances: Circumstances::default(),
     };
-    Heard { time: at, readings, marks, meaning: Meaning::Charge(event), connector_of: Some(transaction) }
+    let connector_of = Some(transaction);
+    Heard { time: at, readings, marks, connector_of, ..Heard::plain(Meaning::Charge(event)) }
 }
 
 fn meter_values(listener: &Listener<'_>) -> Heard {
@@ -140,7 +143,8 @@ fn meter_values(listener: &Listener<'_>) -> Heard {
         .any(|r| matches!(r.context, ReadingContext::TransactionBegin | ReadingContext::TransactionEnd));
     let time = readings.iter().find_map(|reading| reading.device_time);
     let meaning = match &transaction {
-        Some(transaction) if at_an_end => Meaning::Charge(ChargeEvent {
+        // The main meter (connector 0) is a series of its own, never part of a charge.
+        Some(transaction) if at_an_end && connector != Some(0) => Meaning::Charge(ChargeEvent {
             reference: ChargeReference::Issued(transaction.clone()),
             stage: Stage::Progress,
             at: time.map_or(listener.received.0, |at| at.0),
@@ -149,9 +153,10 @@ fn meter_values(listener: &Listener<'_>) -> Heard {
             register_wh: None,
             registers: registers(&readings),
             reason: None,
+            circumstances: Circumstances::default(),
         }),
         _ => Meaning::Samples,
     };
-    let connector_of = if connector.is_none() { transaction } else { None };
-    Heard { time, readings, marks, meaning, connector_of }
+    let connector_of = if connector.is_none() { transaction.clone() } else { None };
+    Heard { time, readings, marks, meaning, connector_of, transaction }
 }

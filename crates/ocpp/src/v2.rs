@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use veripile_pile::Mark;
-use veripile_pile::charge::{ChargeEvent, ChargeReference, Stage};
+use veripile_pile::charge::{ChargeEvent, ChargeReference, Circumstances, Stage};
 
 use crate::hear::{BootIdentity, Heard, Listener, Meaning, registers};
 use crate::normalise::{self, Spelling};
@@ -93,9 +93,14 @@ fn transaction(listener: &Listener<'_>) -> Heard {
         register_wh: None,
         registers: registers(&readings),
         reason: json::text(info, "stoppedReason"),
+        circumstances: Circumstances {
+            sequence: json::number_u32(value, "seqNo"),
+            offline: value.get("offline").and_then(json::truth).unwrap_or(false),
+            ..Circumstances::default()
+        },
     };
     let connector_of = if evse.is_none() { Some(reference) } else { None };
-    Heard { time: at, readings, marks, meaning: Meaning::Charge(event), connector_of }
+    Heard { time: at, readings, marks, connector_of, ..Heard::plain(Meaning::Charge(event)) }
 }
 
 fn meter_values(listener: &Listener<'_>) -> Heard {

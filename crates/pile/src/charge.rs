@@ -6,10 +6,17 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use crate::{Location, Mark, Phase, Reading, ReadingContext, VehicleKey};
+use serde::{Deserialize, Serialize};
+
+use crate::register::{STEP_BACK_WH, has_restarted};
+use crate::{Course, Location, Mark, Measurand, Phase, Reading, ReadingContext, Sequence, VehicleKey};
 
 /// More than any road vehicle takes in one charge, Wh (the largest truck batteries hold about 0.7 MWh).
 const ENERGY_MAX_WH: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
+
+/// Values of one moment among which phases are put together: at most begin, end and a sample at two places, and messages
+/// with a day of samples stay cheap.
+const MOMENT_VALUES_MAX: usize = 8;
 
 /// Start and stop registers are whole Wh, truncated by some chargers and rounded by others: their difference may be off
 /// by up to 1.5 Wh against the decimal samples of the same registers (lbbrhzn/ocpp#1810, EVerest/libocpp#638).
@@ -17,6 +24,15 @@ const QUANTISATION_WH: Decimal = Decimal::TWO;
 
 /// Meters sign registers in steps of 0.001 or 0.01 kWh; beyond two of the coarser steps, signed and unsigned differ.
 const SIGNED_RESOLUTION_WH: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
+
+/// Two registers of which one is a thousand times the other, give or take a tenth for registers of whole kWh, differ by
+/// their unit.
+const THOUSANDFOLD: (Decimal, Decimal) =
+    (Decimal::from_parts(900, 0, 0, false, 0), Decimal::from_parts(1100, 0, 0, false, 0));
+
+/// The same for energy and power: sampled power is twice or half of what is delivered at worst.
+const THOUSANDFOLD_OF_POWER: (Decimal, Decimal) =
+    (Decimal::from_parts(500, 0, 0, false, 0), Decimal::from_parts(2000, 0, 0, false, 0));
 
 /// Vehicle-side and pile-side values compare only if taken within this many seconds of each other.
 const SAME_INSTANT_S: i64 = 60;
@@ -69,6 +85,21 @@ pub struct ChargeEvent {
     pub registers: Vec<RegisterSample>,
     /// Why it stopped, in the charger's word.
     pub reason: Option<String>,
+    /// How it came.
+    pub circumstances: Circumstances,
+}
+
+/// How an event came to its charge, and what was seen on the way.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Circumstances {
+    /// Number of the message in its charge (2.x).
+    pub sequence: Option<u32>,
+    /// Whether the charger was offline when it happened (2.x).
+    pub offline: bool,
+    /// Whether only connector and time told which charge it belongs to.
+    pub placed: bool,
+    /// What the samples of the charge add up to; comes with its end.
+    pub course: Option<Box<Course>>,
 }
 
 /// An energy register's value at a moment.
@@ -89,6 +120,8 @@ pub struct RegisterSample {
 pub enum Side {
     /// The pile's meter, the one that bills.
     Pile,
+    /// The pile's meter where it tells its phases only: the sum of those whose bits are set (1 is L1, 2 is L2, 4 is L3).
+    PilePhases(u8),
     /// The vehicle's own.
     Vehicle,
     /// The pile's, as signed by the meter: only from records whose signature is good.
@@ -96,32 +129,118 @@ pub enum Side {
 }
 
 impl RegisterSample {
-    /// The register in a reading, if the reading is the whole outlet's (or vehicle's) import register in Wh or kWh.
-    pub fn of(reading: &Reading) -> Option<Self> {
-        let side = match reading.location {
-            Location::Outlet => Side::Pile,
-            Location::Ev => Side::Vehicle,
-            Location::Other(_) => return None,
+    /// The registers in readings: import registers in Wh or kWh, of the outlet or the vehicle. Where phases are told without
+    /// their total, their sum; the neutral is never added.
+    pub fn all(readings: &[Reading]) -> Vec<Self> {
+        let of_measurand = |reading: &&Reading| reading.measurand.is_energy_register();
+        whole(readings.iter().filter(of_measurand), Reading::energy_wh)
+            .into_iter()
+            .filter_map(|whole| {
+                let side = match (&whole.reading.location, whole.phases) {
+                    (Location::Outlet, 0) => Side::Pile,
+                    (Location::Outlet, phases) => Side::PilePhases(phases),
+                    (Location::Ev, 0) => Side::Vehicle,
+                    _ => return None,
+                };
+                let context = whole.reading.context.clone();
+                Some(Self { side, context, at: whole.reading.time(), energy_wh: whole.value })
+            })
+            .collect()
+    }
+
+    /// Where the pile's register stands by this sample; none for another meter's.
+    pub fn pile_stand(&self) -> Option<Stand> {
+        let phases = match self.side {
+            Side::Pile => 0,
+            Side::PilePhases(phases) => phases,
+            Side::Vehicle | Side::Signed => return None,
         };
-        if !reading.measurand.is_energy_register() || reading.phase != Phase::Total {
-            return None;
+        Some(Stand { at: self.at, energy_wh: self.energy_wh, phases })
+    }
+}
+
+/// Power delivered at the outlet in readings, W, with their times: totals, or sums of phases.
+pub fn powers_w(readings: &[Reading]) -> Vec<(Timestamp, Decimal)> {
+    let of_power = |reading: &&Reading| {
+        reading.measurand.0 == Measurand::POWER_IMPORT && reading.location == Location::Outlet
+    };
+    whole(readings.iter().filter(of_power), Reading::power_w)
+        .into_iter()
+        .map(|whole| (whole.reading.time(), whole.value))
+        .collect()
+}
+
+/// A value of the whole outlet: a total, or the sum of phases.
+struct Whole<'a> {
+    /// The reading, or the first of its phases.
+    reading: &'a Reading,
+    /// The phases summed, as bits; 0 for a total.
+    phases: u8,
+    value: Decimal,
+}
+
+/// Puts phases of the same moment, context and place together. A total makes its phases superfluous.
+fn whole<'a>(
+    readings: impl Iterator<Item = &'a Reading>,
+    value: fn(&Reading) -> Option<Decimal>,
+) -> Vec<Whole<'a>> {
+    let mut all: Vec<Whole<'a>> = Vec::new();
+    for reading in readings {
+        let (Some(number), Some(bit)) = (value(reading), phase_bit(&reading.phase)) else { continue };
+        let same = |known: &&mut Whole<'_>| {
+            let known = known.reading;
+            (known.time(), &known.context, &known.location)
+                == (reading.time(), &reading.context, &reading.location)
+        };
+        match all.iter_mut().rev().take(MOMENT_VALUES_MAX).find(same) {
+            Some(known) if bit == 0 && known.phases != 0 => {
+                *known = Whole { reading, phases: 0, value: number };
+            }
+            Some(known) if bit != 0 && known.phases != 0 && known.phases & bit == 0 => {
+                known.phases |= bit;
+                known.value = known.value.saturating_add(number);
+            }
+            // A phase beside its total or told twice.
+            Some(_) if bit != 0 => {}
+            _ => all.push(Whole { reading, phases: bit, value: number }),
         }
-        Some(Self {
-            side,
-            context: reading.context.clone(),
-            at: reading.time(),
-            energy_wh: reading.energy_wh()?,
-        })
+    }
+    all
+}
+
+/// The bit of a phase that counts towards the whole, 0 for the total; none for the neutral and between phases.
+fn phase_bit(phase: &Phase) -> Option<u8> {
+    match phase {
+        Phase::Total => Some(0),
+        Phase::Named(name) => match name.as_str() {
+            "L1" | "L1-N" => Some(1),
+            "L2" | "L2-N" => Some(2),
+            "L3" | "L3-N" => Some(4),
+            _ => None,
+        },
     }
 }
 
 /// A register's value and when it stood there.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stand {
     /// When.
     pub at: Timestamp,
     /// Register, Wh.
     pub energy_wh: Decimal,
+    /// The phases summed, as bits; 0 for a total register.
+    pub phases: u8,
+}
+
+impl Stand {
+    /// Where a total register stands.
+    pub fn total(at: Timestamp, energy_wh: Decimal) -> Self {
+        Self { at, energy_wh, phases: 0 }
+    }
+
+    fn is_total(&self) -> bool {
+        self.phases == 0
+    }
 }
 
 /// A register at both ends of a charge.
@@ -134,13 +253,15 @@ pub struct Span {
 }
 
 impl Span {
-    /// What was delivered between, Wh; may be negative.
+    /// What was delivered between, Wh; may be negative. None between different phases.
     pub fn energy_wh(&self) -> Option<Decimal> {
-        self.end?.energy_wh.checked_sub(self.begin?.energy_wh)
+        let (begin, end) = (self.begin?, self.end?);
+        if begin.phases == end.phases { end.energy_wh.checked_sub(begin.energy_wh) } else { None }
     }
 
-    fn take(&mut self, stage: Stage, sample: &RegisterSample) {
-        let stand = Stand { at: sample.at, energy_wh: sample.energy_wh };
+    /// Totals before sums of phases, then the first of the beginning and the last of the end, at one moment the lower and
+    /// the higher: so the order of arrival does not matter.
+    fn take(&mut self, stage: Stage, sample: &RegisterSample, stand: Stand) {
         let is_begin = match (&sample.context, stage) {
             (ReadingContext::TransactionBegin, _) => true,
             (ReadingContext::TransactionEnd, _) | (_, Stage::Progress) => false,
@@ -151,11 +272,13 @@ impl Span {
             (ReadingContext::TransactionBegin, _) | (_, Stage::Progress) => false,
             (_, stage) => stage == Stage::End,
         };
-        if is_begin && self.begin.is_none_or(|known| stand.at < known.at) {
-            self.begin = Some(stand);
+        if is_begin {
+            let known = self.begin.unwrap_or(stand);
+            self.begin = Some(std::cmp::min_by_key(known, stand, |stand| (!stand.is_total(), *stand)));
         }
-        if is_end && self.end.is_none_or(|known| known.at < stand.at) {
-            self.end = Some(stand);
+        if is_end {
+            let known = self.end.unwrap_or(stand);
+            self.end = Some(std::cmp::max_by_key(known, stand, |stand| (stand.is_total(), *stand)));
         }
     }
 }
@@ -183,44 +306,170 @@ pub struct Charge {
     pub signed: Span,
     /// Why it stopped, in the charger's word.
     pub reason: Option<String>,
+    /// The last of the pile's samples, whatever it was taken for.
+    pub last: Option<Stand>,
+    /// What the samples add up to.
+    pub course: Option<Course>,
+    /// Numbers of its messages (2.x).
+    pub sequence: Sequence,
+    /// Whether the charger was offline meanwhile.
+    pub offline: bool,
+    /// Whether connector and time alone told that a message belongs to it.
+    pub placed: bool,
 }
 
 impl Charge {
-    /// Adds what a message says. Idempotent; what is known already is not overwritten by a repeat.
+    /// Adds what a message says. Idempotent, and the order does not matter: of what is told twice and differently, the
+    /// earliest beginning and the latest end count.
     pub fn apply(&mut self, event: &ChargeEvent) {
-        self.connector = self.connector.or(event.connector);
-        self.vehicle = self.vehicle.or(event.vehicle);
+        self.connector = lesser(self.connector, event.connector);
+        self.vehicle = lesser(self.vehicle, event.vehicle);
         match event.stage {
             Stage::Begin => {
-                self.started_at = self.started_at.or(Some(event.at));
-                self.register_start_wh = self.register_start_wh.or(event.register_wh);
+                self.started_at = lesser(self.started_at, Some(event.at));
+                self.register_start_wh = lesser(self.register_start_wh, event.register_wh);
             }
             Stage::Progress => {}
             Stage::End => {
-                self.ended_at = self.ended_at.or(Some(event.at));
-                self.register_stop_wh = self.register_stop_wh.or(event.register_wh);
-                if self.reason.is_none() {
-                    self.reason.clone_from(&event.reason);
-                }
+                self.ended_at = self.ended_at.max(Some(event.at));
+                self.register_stop_wh = self.register_stop_wh.max(event.register_wh);
+                self.reason = lesser(self.reason.take(), event.reason.clone());
             }
         }
         for sample in &event.registers {
-            match sample.side {
-                Side::Pile => self.pile.take(event.stage, sample),
-                Side::Vehicle => self.vehicle_side.take(event.stage, sample),
-                Side::Signed => self.signed.take(event.stage, sample),
+            self.take(event.stage, sample);
+        }
+        self.note(&event.circumstances);
+    }
+
+    fn take(&mut self, stage: Stage, sample: &RegisterSample) {
+        if let Some(stand) = sample.pile_stand() {
+            self.pile.take(stage, sample, stand);
+            self.last = self.last.max(Some(stand));
+            return;
+        }
+        let span = if sample.side == Side::Signed { &mut self.signed } else { &mut self.vehicle_side };
+        span.take(stage, sample, Stand::total(sample.at, sample.energy_wh));
+    }
+
+    fn note(&mut self, circumstances: &Circumstances) {
+        if let Some(number) = circumstances.sequence {
+            self.sequence.add(number);
+        }
+        self.offline |= circumstances.offline;
+        self.placed |= circumstances.placed;
+        self.course = match (self.course.take(), circumstances.course.as_deref().cloned()) {
+            (Some(known), Some(told)) => Some(known.fuller(told)),
+            (known, told) => known.or(told),
+        };
+    }
+
+    /// Energy by the pile's meter, Wh: from decimal samples where both ends are known, else from start and stop registers;
+    /// where neither can be, what was counted inside the register's epochs.
+    pub fn energy_pile_wh(&self) -> Option<Decimal> {
+        self.energy().0
+    }
+
+    /// The energy, and whether it is that of epochs.
+    fn energy(&self) -> (Option<Decimal>, bool) {
+        let (sampled, stated) = (self.pile.energy_wh(), self.stated_wh());
+        if let (Some(sampled), Some(stated)) = (sampled, stated)
+            && is_thousandfold(sampled, stated, THOUSANDFOLD)
+        {
+            return (Some(self.likelier(sampled, stated)), false);
+        }
+        let restarted = self.course.as_ref().filter(|course| 0 < course.restarts);
+        let said = [sampled, stated].into_iter().flatten().find(|wh| is_possible(*wh, restarted));
+        let counted = restarted.and_then(|course| course.energy_wh);
+        match (said, counted) {
+            (Some(said), Some(counted)) if counted > said.saturating_add(QUANTISATION_WH) => {
+                (Some(counted), true)
             }
+            (Some(said), _) => (Some(said), false),
+            (None, Some(counted)) if sampled.or(stated).is_some() => (Some(counted), true),
+            (None, _) if restarted.is_some() && self.is_from_zero() => (None, true),
+            (None, _) => (sampled.or(stated), false),
         }
     }
 
-    /// Energy by the pile's meter, Wh: from decimal samples where both ends are known, else from start and stop registers.
-    pub fn energy_pile_wh(&self) -> Option<Decimal> {
-        self.pile.energy_wh().or_else(|| self.register_stop_wh?.checked_sub(self.register_start_wh?))
+    /// By start and stop registers.
+    fn stated_wh(&self) -> Option<Decimal> {
+        self.register_stop_wh?.checked_sub(self.register_start_wh?)
     }
 
-    /// Energy by the vehicle's meter, Wh, if it spans the same time as the pile's.
+    /// Of two energies that differ by their unit, the one that power confirms; else that of start and stop, whose unit OCPP
+    /// fixes.
+    fn likelier(&self, sampled: Decimal, stated: Decimal) -> Decimal {
+        match self.power_wh() {
+            Some(power) if is_thousandfold(power, stated, THOUSANDFOLD_OF_POWER) => sampled,
+            _ => stated,
+        }
+    }
+
+    /// What the power samples add up to, if they cover half of the charge.
+    fn power_wh(&self) -> Option<Decimal> {
+        let power = self.course.as_ref()?.power.as_ref()?;
+        let duration_s = self.ended_at?.as_second() - self.started_at?.as_second();
+        (0 < duration_s && duration_s <= power.seconds.saturating_mul(2)).then_some(power.energy_wh)
+    }
+
+    /// Whether a unit must be wrong somewhere.
+    fn is_unit_suspect(&self) -> bool {
+        let differ = |first: Option<Decimal>, second: Option<Decimal>, range| {
+            first.zip(second).is_some_and(|(first, second)| is_thousandfold(first, second, range))
+        };
+        differ(self.pile.energy_wh(), self.stated_wh(), THOUSANDFOLD)
+            || differ(self.power_wh(), self.energy_pile_wh(), THOUSANDFOLD_OF_POWER)
+    }
+
+    /// Whether the register is said to have begun at 0.
+    fn is_from_zero(&self) -> bool {
+        let sampled = self.pile.begin.map(|stand| stand.energy_wh);
+        sampled.or(self.register_start_wh).is_some_and(|wh| wh.is_zero())
+    }
+
+    /// Whether samples lie below the start register, yet start and stop make sense: they are two registers.
+    fn is_by_session(&self) -> bool {
+        let first = self.pile.begin.or(self.course.as_ref().and_then(|course| course.first));
+        let below = self
+            .register_start_wh
+            .zip(first)
+            .is_some_and(|(start, first)| has_restarted(start, first.energy_wh));
+        below && self.stated_wh().is_some_and(|wh| wh.is_sign_positive())
+    }
+
+    /// Whether the register stands higher after the charge than at its end.
+    fn rose_after_stop(&self) -> bool {
+        let (Some(ended_at), Some(last)) = (self.ended_at, self.last) else { return false };
+        let sampled = self.pile.end.filter(|end| end.at <= ended_at);
+        let stated =
+            self.register_stop_wh.filter(|_| !self.is_by_session()).map(|wh| Stand::total(ended_at, wh));
+        sampled.or(stated).is_some_and(|end| {
+            ended_at < last.at
+                && end.phases == last.phases
+                && end.energy_wh.saturating_add(QUANTISATION_WH) < last.energy_wh
+        })
+    }
+
+    /// The pile's register at both ends of the charge, as far as samples tell, else as start and stop say, Wh.
+    pub fn register_ends_wh(&self) -> (Option<Decimal>, Option<Decimal>) {
+        let course = |pick: fn(&Course) -> Option<Stand>| self.course.as_ref().and_then(pick);
+        let first = self.pile.begin.or_else(|| course(|course| course.first)).map(|stand| stand.energy_wh);
+        let last = self.pile.end.or_else(|| course(|course| course.last)).map(|stand| stand.energy_wh);
+        match (first, last) {
+            (Some(_), Some(_)) => (first, last),
+            _ => (self.register_start_wh, self.register_stop_wh),
+        }
+    }
+
+    /// Energy by the vehicle's meter, Wh, if it can be held against the pile's: both span the same time, and the pile's is
+    /// whole.
     pub fn energy_vehicle_wh(&self) -> Option<Decimal> {
-        if self.spans_differ() { None } else { self.vehicle_side.energy_wh() }
+        if self.spans_differ() || self.energy().1 || self.is_unit_suspect() {
+            None
+        } else {
+            self.vehicle_side.energy_wh()
+        }
     }
 
     fn spans_differ(&self) -> bool {
@@ -235,52 +484,91 @@ impl Charge {
             || differ(self.vehicle_side.end, self.pile.end, self.ended_at)
     }
 
-    /// Remarks on the charge as it stands, for a pile of this rated power.
+    /// Remarks on the charge as it stands, for a pile of this rated power. None before it has ended.
     pub fn marks(&self, rated_kw: Option<Decimal>) -> Vec<Mark> {
-        let mut marks = Vec::new();
-        if self.ended_at.is_none() {
-            return marks;
-        }
-        if self.started_at.is_none() {
-            marks.push(Mark::OrphanStop);
-        }
+        let Some(ended_at) = self.ended_at else { return Vec::new() };
         let energy = self.energy_pile_wh();
-        match energy {
-            None => marks.push(Mark::NoEnergy),
-            Some(wh) if wh.is_zero() => marks.push(Mark::ZeroEnergy),
-            Some(wh) if wh.is_sign_negative() => marks.push(Mark::NegativeEnergy),
-            Some(wh) if wh > ENERGY_MAX_WH => marks.push(Mark::ImplausibleEnergy),
-            Some(_) => {}
+        let mut marks = Vec::new();
+        let mut mark = |holds: bool, mark: Mark| marks.extend(holds.then_some(mark));
+        mark(self.started_at.is_none(), Mark::OrphanStop);
+        mark(self.placed, Mark::NoTransaction);
+        mark(self.offline, Mark::Offline);
+        mark(self.sequence.has_gap(), Mark::SequenceGap);
+        if let Some(energy_mark) = energy_mark(energy) {
+            mark(true, energy_mark);
         }
-        if let (Some(start), Some(stop), Some(sampled)) =
-            (self.register_start_wh, self.register_stop_wh, self.pile.energy_wh())
-            && stop
-                .checked_sub(start)
-                .and_then(|wh| wh.checked_sub(sampled))
-                .is_none_or(|difference| difference.abs() > QUANTISATION_WH)
-        {
-            marks.push(Mark::RegisterMismatch);
+        for register_mark in self.register_marks() {
+            mark(true, register_mark);
         }
-        if let (Some(signed), Some(wh)) = (self.signed.energy_wh(), energy)
-            && signed.checked_sub(wh).is_none_or(|difference| difference.abs() > SIGNED_RESOLUTION_WH)
-        {
-            marks.push(Mark::SignedDiffers);
+        if let Some(started_at) = self.started_at {
+            let duration_s = ended_at.as_second() - started_at.as_second();
+            let limit_wh = rated_kw.and_then(|kw| most_wh(kw, duration_s));
+            let over = energy.zip(limit_wh).is_some_and(|(wh, limit_wh)| wh > limit_wh);
+            mark(duration_s <= 0, Mark::NonPositiveDuration);
+            mark(0 < duration_s && over, Mark::PowerOverRating);
         }
-        if let (Some(start), Some(end)) = (self.started_at, self.ended_at) {
-            let duration_s = end.as_second() - start.as_second();
-            if duration_s <= 0 {
-                marks.push(Mark::NonPositiveDuration);
-            } else if let (Some(wh), Some(limit_wh)) =
-                (energy, rated_kw.and_then(|kw| most_wh(kw, duration_s)))
-                && wh > limit_wh
-            {
-                marks.push(Mark::PowerOverRating);
-            }
-        }
-        if self.spans_differ() {
-            marks.push(Mark::VehicleSpanDiffers);
-        }
+        mark(self.spans_differ(), Mark::VehicleSpanDiffers);
         marks
+    }
+
+    /// Remarks on how its registers agree.
+    fn register_marks(&self) -> Vec<Mark> {
+        let unit_suspect = self.is_unit_suspect();
+        let (energy, by_epochs) = self.energy();
+        let by_session = !by_epochs && !unit_suspect && self.is_by_session();
+        let (restarts, jumps) = self.course.as_ref().map_or((0, 0), |course| (course.restarts, course.jumps));
+        let placeholder = by_epochs && self.is_from_zero() && 0 < jumps;
+        let restarted = u32::from(placeholder) < restarts;
+        let differ = |first: Option<Decimal>, second: Option<Decimal>, tolerance: Decimal| {
+            first.zip(second).is_some_and(|(first, second)| {
+                first.checked_sub(second).is_none_or(|difference| difference.abs() > tolerance)
+            })
+        };
+        let mismatch = differ(self.stated_wh(), self.pile.energy_wh(), QUANTISATION_WH);
+        let all = [
+            (mismatch && !unit_suspect, Mark::RegisterMismatch),
+            (unit_suspect, Mark::UnitSuspect),
+            (by_session, Mark::SessionRegister),
+            (placeholder, Mark::PlaceholderStart),
+            (restarted && !by_session && !unit_suspect, Mark::RegisterRestarted),
+            (self.rose_after_stop(), Mark::EnergyAfterStop),
+            (differ(self.signed.energy_wh(), energy, SIGNED_RESOLUTION_WH), Mark::SignedDiffers),
+        ];
+        all.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect()
+    }
+}
+
+/// A remark on an energy by itself.
+fn energy_mark(energy: Option<Decimal>) -> Option<Mark> {
+    match energy {
+        None => Some(Mark::NoEnergy),
+        Some(wh) if -STEP_BACK_WH <= wh && wh <= Decimal::ZERO => Some(Mark::ZeroEnergy),
+        Some(wh) if wh.is_sign_negative() => Some(Mark::NegativeEnergy),
+        Some(wh) if wh > ENERGY_MAX_WH => Some(Mark::ImplausibleEnergy),
+        Some(_) => None,
+    }
+}
+
+/// Whether an energy can be, given what the samples between add up to if the register restarted.
+fn is_possible(energy_wh: Decimal, restarted: Option<&Course>) -> bool {
+    let most_wh = restarted.map_or(ENERGY_MAX_WH, Course::most_wh);
+    -QUANTISATION_WH <= energy_wh && energy_wh <= most_wh.saturating_add(QUANTISATION_WH)
+}
+
+/// Whether the ratio of two energies, the greater to the lesser, lies in this range.
+fn is_thousandfold(first: Decimal, second: Decimal, (low, high): (Decimal, Decimal)) -> bool {
+    let (lesser, greater) = (first.min(second), first.max(second));
+    let times = |factor: Decimal| lesser.checked_mul(factor);
+    Decimal::ZERO < lesser
+        && times(low).is_some_and(|least| least <= greater)
+        && times(high).is_some_and(|most| greater <= most)
+}
+
+/// The lesser of what is known.
+fn lesser<T: Ord>(first: Option<T>, second: Option<T>) -> Option<T> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(first.min(second)),
+        (first, second) => first.or(second),
     }
 }
 
@@ -290,139 +578,4 @@ fn most_wh(rated_kw: Decimal, duration_s: i64) -> Option<Decimal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_770_000_000 + second).expect("in range")
-    }
-
-    fn wh(text: &str) -> Decimal {
-        text.parse().expect("literal")
-    }
-
-    fn sample(side: Side, context: ReadingContext, second: i64, energy: &str) -> RegisterSample {
-        RegisterSample { side, context, at: at(second), energy_wh: wh(energy) }
-    }
-
-    fn event(
-        stage: Stage,
-        second: i64,
-        register: Option<&str>,
-        registers: Vec<RegisterSample>,
-    ) -> ChargeEvent {
-        ChargeEvent {
-            reference: ChargeReference::Named("1".into()),
-            stage,
-            at: at(second),
-            connector: Some(1),
-            vehicle: Some(VehicleKey([1; 16])),
-            register_wh: register.map(wh),
-            registers,
-            reason: None,
-        }
-    }
-
-    fn whole_charge() -> Vec<ChargeEvent> {
-        vec![
-            event(Stage::Begin, 0, Some("1000"), vec![]),
-            event(
-                Stage::Progress,
-                600,
-                None,
-                vec![sample(Side::Pile, ReadingContext::SamplePeriodic, 600, "4000.5")],
-            ),
-            event(
-                Stage::End,
-                1800,
-                Some("11000"),
-                vec![
-                    sample(Side::Pile, ReadingContext::TransactionBegin, 0, "1000.25"),
-                    sample(Side::Pile, ReadingContext::TransactionEnd, 1800, "11000.75"),
-                    sample(Side::Vehicle, ReadingContext::TransactionBegin, 2, "0"),
-                    sample(Side::Vehicle, ReadingContext::TransactionEnd, 1799, "9900.1"),
-                ],
-            ),
-        ]
-    }
-
-    #[test]
-    fn energy_comes_from_decimal_samples_and_both_sides() {
-        let mut charge = Charge::default();
-        for event in whole_charge() {
-            charge.apply(&event);
-        }
-        assert_eq!(charge.energy_pile_wh(), Some(wh("10000.50")));
-        assert_eq!(charge.energy_vehicle_wh(), Some(wh("9900.1")));
-        assert_eq!(charge.marks(Some(wh("60"))), vec![]);
-    }
-
-    #[test]
-    fn order_and_repeats_do_not_matter() {
-        let events = whole_charge();
-        let mut forward = Charge::default();
-        events.iter().for_each(|event| forward.apply(event));
-        let mut backward = Charge::default();
-        events.iter().rev().for_each(|event| backward.apply(event));
-        events.iter().for_each(|event| backward.apply(event));
-        assert_eq!(forward, backward);
-    }
-
-    #[test]
-    fn dirty_charges_are_marked_each_with_its_reason() {
-        let check = |start: Option<&str>, stop: Option<&str>, seconds: i64, expected: &[Mark]| {
-            let mut charge = Charge::default();
-            charge.apply(&event(Stage::Begin, 0, start, vec![]));
-            charge.apply(&event(Stage::End, seconds, stop, vec![]));
-            assert_eq!(charge.marks(Some(wh("7"))), expected, "{start:?} {stop:?} {seconds}");
-        };
-        check(Some("0"), Some("7000"), 3600, &[]);
-        check(Some("0"), None, 3600, &[Mark::NoEnergy]);
-        check(Some("5"), Some("5"), 3600, &[Mark::ZeroEnergy]);
-        check(Some("5"), Some("4"), 3600, &[Mark::NegativeEnergy]);
-        check(Some("0"), Some("1430000"), 3600, &[Mark::ImplausibleEnergy, Mark::PowerOverRating]);
-        check(Some("0"), Some("7701"), 3600, &[Mark::PowerOverRating]);
-        check(Some("0"), Some("7700"), 3600, &[]);
-        check(Some("0"), Some("100"), 0, &[Mark::NonPositiveDuration]);
-    }
-
-    #[test]
-    fn a_stop_without_start_is_an_orphan_and_kept() {
-        let mut charge = Charge::default();
-        charge.apply(&event(Stage::End, 10, Some("5"), vec![]));
-        assert_eq!(charge.marks(None), vec![Mark::OrphanStop, Mark::NoEnergy]);
-    }
-
-    #[test]
-    fn vehicle_values_of_another_time_are_not_compared() {
-        let mut charge = Charge::default();
-        charge.apply(&event(Stage::Begin, 0, Some("0"), vec![]));
-        charge.apply(&event(
-            Stage::End,
-            3600,
-            Some("5000"),
-            vec![
-                sample(Side::Vehicle, ReadingContext::TransactionBegin, 900, "0"),
-                sample(Side::Vehicle, ReadingContext::TransactionEnd, 3600, "4000"),
-            ],
-        ));
-        assert_eq!(charge.energy_vehicle_wh(), None);
-        assert_eq!(charge.marks(None), vec![Mark::VehicleSpanDiffers]);
-    }
-
-    #[test]
-    fn sample_and_stop_registers_that_disagree_are_marked() {
-        let mut charge = Charge::default();
-        charge.apply(&event(Stage::Begin, 0, Some("100"), vec![]));
-        charge.apply(&event(
-            Stage::End,
-            3600,
-            Some("5100"),
-            vec![
-                sample(Side::Pile, ReadingContext::TransactionBegin, 0, "0"),
-                sample(Side::Pile, ReadingContext::TransactionEnd, 3600, "4997.9"),
-            ],
-        ));
-        assert_eq!(charge.marks(None), vec![Mark::RegisterMismatch]);
-    }
-}
+mod tests;

@@ -5,22 +5,28 @@
 
 pub mod act;
 pub mod charge;
+pub mod course;
 pub mod estimate;
 pub mod identity;
 pub mod mark;
 pub mod place;
 pub mod reading;
+pub mod register;
+pub mod sequence;
 pub mod signed;
 pub mod standing;
 pub mod time;
 
 pub use act::{Act, ActKind, OnSiteResult};
 pub use charge::{Charge, ChargeEvent, ChargeReference, RegisterSample, Side, Span, Stage, Stand};
+pub use course::Course;
 pub use estimate::{Estimate, RemoteVerdict};
 pub use identity::{IdentityError, OperatorId, PileId, StationId, VehicleKey};
 pub use mark::Mark;
 pub use place::{AccuracyClass, Operator, Pile, PileKind, Place, Station};
 pub use reading::{Location, Measurand, Phase, Reading, ReadingContext};
+pub use register::{RegisterKind, Restart};
+pub use sequence::Sequence;
 pub use signed::{KeySource, MeterKey, SignedRecord, SignedValue};
 pub use standing::{Certified, OpenCase, Standing, State};
 pub use time::{DeviceTime, ReceiveTime};

@@ -81,12 +81,29 @@ marks! {
     EmptySample => "empty_sample",
     /// A field has not the shape that OCPP gives it.
     BadShape => "bad_shape",
-    /// The samples name no transaction that we know.
+    /// The message names no transaction that we know; where its connector and time tell the charge, it went there.
     NoTransaction => "no_transaction",
     /// The charge ended but its start was never seen.
     OrphanStop => "orphan_stop",
     /// Sample registers and start/stop registers of one charge differ by more than rounding.
     RegisterMismatch => "register_mismatch",
+    /// A thousandfold lies between the registers of one charge, or between its energy and its power: kWh labelled Wh, most
+    /// likely. Nothing was rescaled.
+    UnitSuspect => "unit_suspect",
+    /// The samples count the session, start and stop registers the lifetime.
+    SessionRegister => "session_register",
+    /// The register began to count anew during the charge, or was set; energy is what was counted before and after.
+    RegisterRestarted => "register_restarted",
+    /// The register stood at 0 at the start and then at its real value: 0 was a placeholder and is no baseline.
+    PlaceholderStart => "placeholder_start",
+    /// Too little energy for the step in which the register counts.
+    CoarseRegister => "coarse_register",
+    /// The register went on rising after the charge had ended.
+    EnergyAfterStop => "energy_after_stop",
+    /// Of the numbered messages of the charge one is missing.
+    SequenceGap => "sequence_gap",
+    /// The charger was offline during the charge and told of it later.
+    Offline => "offline",
     /// The charge has no energy on record.
     NoEnergy => "no_energy",
     /// The charge delivered nothing.

@@ -16,6 +16,9 @@ impl Measurand {
     /// The cumulative register of energy delivered: the measurand this product exists for.
     pub const ENERGY_IMPORT_REGISTER: &'static str = "Energy.Active.Import.Register";
 
+    /// The power delivered.
+    pub const POWER_IMPORT: &'static str = "Power.Active.Import";
+
     /// Whether this is [`Self::ENERGY_IMPORT_REGISTER`].
     pub fn is_energy_register(&self) -> bool {
         self.0 == Self::ENERGY_IMPORT_REGISTER
@@ -144,6 +147,19 @@ impl Reading {
         match self.unit.as_str() {
             "Wh" => Some(number),
             "kWh" => number.checked_mul(Decimal::ONE_THOUSAND),
+            _ => None,
+        }
+    }
+
+    /// Power in W, exact, for a reading in `W` or `kW`; none for any other unit or for a text that is no number.
+    ///
+    /// # Formula
+    /// `kW × 1000`, in decimal.
+    pub fn power_w(&self) -> Option<Decimal> {
+        let number = self.number?;
+        match self.unit.as_str() {
+            "W" => Some(number),
+            "kW" => number.checked_mul(Decimal::ONE_THOUSAND),
             _ => None,
         }
     }

@@ -3,110 +3,40 @@
 //! Called by [`crate::intake`] only. How an event changes a charge is decided in `veripile_pile::charge`; here rows are
 //! found and kept.
 
+mod kept;
+
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
-use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
-use veripile_pile::charge::{Charge, ChargeEvent, ChargeReference, Span, Stage, Stand};
-use veripile_pile::{Mark, VehicleKey};
+use veripile_pile::Mark;
+use veripile_pile::charge::{Charge, ChargeEvent, ChargeReference, Stage};
 
+use self::kept::{Kept, Row};
+use crate::intake::register::{self, Changed, Place, Registers};
 use crate::intake::{Arrival, Effect};
-use crate::row::{SqlTime, codes, corrupt, jiff_time, marks, sql_time, storable};
+use crate::row::{SqlTime, jiff_time, storable};
 use crate::{Store, StoreError};
 
-/// A charge with its keys.
-struct Kept {
-    charge_no: i64,
-    pile_no: i64,
-    reference: String,
-    start_key: Option<String>,
-    charge: Charge,
-    marks: Vec<Mark>,
-    updated_at: Timestamp,
+/// What the charge events of a batch have changed.
+pub(crate) struct Applied {
+    /// Each arrival's transaction id.
+    pub(crate) transactions: Vec<Option<String>>,
+    /// Whether any charge now has energies from both sides.
+    pub(crate) comparable: bool,
+    /// Registers as they are now known; to be remembered after the commit.
+    pub(crate) registers: Changed,
 }
 
-#[derive(FromRow)]
-struct Row {
-    charge_no: i64,
-    pile_no: i64,
-    reference: String,
-    start_key: Option<String>,
-    connector: Option<i64>,
-    vehicle: Option<Vec<u8>>,
-    started_at: Option<SqlTime>,
-    ended_at: Option<SqlTime>,
-    register_start_wh: Option<Decimal>,
-    register_stop_wh: Option<Decimal>,
-    pile_begin_at: Option<SqlTime>,
-    pile_begin_wh: Option<Decimal>,
-    pile_end_at: Option<SqlTime>,
-    pile_end_wh: Option<Decimal>,
-    vehicle_begin_at: Option<SqlTime>,
-    vehicle_begin_wh: Option<Decimal>,
-    vehicle_end_at: Option<SqlTime>,
-    vehicle_end_wh: Option<Decimal>,
-    signed_begin_at: Option<SqlTime>,
-    signed_begin_wh: Option<Decimal>,
-    signed_end_at: Option<SqlTime>,
-    signed_end_wh: Option<Decimal>,
-    reason: Option<String>,
-    marks: Vec<String>,
-    updated_at: SqlTime,
-}
-
-impl TryFrom<Row> for Kept {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let stand = |at: Option<SqlTime>, energy_wh: Option<Decimal>| {
-            Some(Stand { at: at?.to_jiff(), energy_wh: energy_wh? })
-        };
-        let vehicle = row
-            .vehicle
-            .map(|bytes| <[u8; 16]>::try_from(bytes).map_err(|bytes| corrupt("vehicle", bytes.len())))
-            .transpose()?;
-        Ok(Self {
-            charge_no: row.charge_no,
-            pile_no: row.pile_no,
-            reference: row.reference,
-            start_key: row.start_key,
-            charge: Charge {
-                connector: row.connector.and_then(|connector| u32::try_from(connector).ok()),
-                vehicle: vehicle.map(VehicleKey),
-                started_at: jiff_time(row.started_at),
-                ended_at: jiff_time(row.ended_at),
-                register_start_wh: row.register_start_wh,
-                register_stop_wh: row.register_stop_wh,
-                pile: Span {
-                    begin: stand(row.pile_begin_at, row.pile_begin_wh),
-                    end: stand(row.pile_end_at, row.pile_end_wh),
-                },
-                vehicle_side: Span {
-                    begin: stand(row.vehicle_begin_at, row.vehicle_begin_wh),
-                    end: stand(row.vehicle_end_at, row.vehicle_end_wh),
-                },
-                signed: Span {
-                    begin: stand(row.signed_begin_at, row.signed_begin_wh),
-                    end: stand(row.signed_end_at, row.signed_end_wh),
-                },
-                reason: row.reason,
-            },
-            marks: marks(&row.marks)?,
-            updated_at: row.updated_at.to_jiff(),
-        })
-    }
-}
-
-/// Applies the charge events among the arrivals. Gives each arrival its transaction id, and whether any charge now has
-/// energies from both sides.
+/// Applies the charge events among the arrivals.
 pub(crate) async fn apply(
     connection: &mut PgConnection,
     arrivals: &[Arrival],
     fresh: &[bool],
-) -> Result<(Vec<Option<String>>, bool), StoreError> {
+    registers: &Registers,
+) -> Result<Applied, StoreError> {
     let events: Vec<Option<&ChargeEvent>> = arrivals
         .iter()
         .map(|arrival| match &arrival.effect {
@@ -115,7 +45,8 @@ pub(crate) async fn apply(
         })
         .collect();
     if events.iter().all(Option::is_none) {
-        return Ok((vec![None; arrivals.len()], false));
+        let (transactions, registers) = (vec![None; arrivals.len()], Changed::new());
+        return Ok(Applied { transactions, comparable: false, registers });
     }
     let mut book = Book::load(connection, arrivals, &events).await?;
     let mut transactions = Vec::with_capacity(arrivals.len());
@@ -126,12 +57,49 @@ pub(crate) async fn apply(
             None => None,
         });
     }
-    let comparable = book.save(connection).await?;
-    mark_never_ended(connection, arrivals, &events).await?;
-    Ok((transactions, comparable))
+    let registers = book.finish(connection, registers).await?;
+    let comparable = kept::save(connection, &book.kept.values().collect::<Vec<_>>()).await?;
+    mark_never_ended(connection, arrivals, fresh, &events).await?;
+    Ok(Applied { transactions, comparable, registers })
 }
 
+/// A charge that has begun and not ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCharge {
+    /// Its transaction id.
+    pub reference: String,
+    /// Connector (EVSE in 2.x).
+    pub connector: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// `meterStart`, Wh.
+    pub register_start_wh: Option<Decimal>,
+}
+
+/// Open charges told of one pile, the newest: beyond its connectors' they are charges that never ended.
+const OPEN_MAX: i64 = 64;
+
 impl Store {
+    /// The charges of a pile that are open, the latest to begin last.
+    pub async fn open_charges(&self, pile_no: i64) -> Result<Vec<OpenCharge>, StoreError> {
+        let rows: Vec<(String, i64, SqlTime, Option<Decimal>)> = sqlx::query_as(
+            "SELECT * FROM (
+                 SELECT reference, connector, started_at, register_start_wh FROM charge
+                 WHERE pile_no = $1 AND ended_at IS NULL AND connector IS NOT NULL AND started_at IS NOT NULL
+                 ORDER BY started_at DESC LIMIT $2) AS open
+             ORDER BY started_at",
+        )
+        .bind(pile_no)
+        .bind(OPEN_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        let open = |(reference, connector, started_at, register_start_wh): (_, _, SqlTime, _)| {
+            let connector = u32::try_from(connector).ok()?;
+            Some(OpenCharge { reference, connector, started_at: started_at.to_jiff(), register_start_wh })
+        };
+        Ok(rows.into_iter().filter_map(open).collect())
+    }
+
     /// A relay's upstream has issued a transaction id of its own: the charge that we numbered bears it from now on. One that
     /// bore it before gives it up.
     pub async fn adopt_transaction(&self, pile_no: i64, ours: &str, theirs: &str) -> Result<(), StoreError> {
@@ -161,7 +129,14 @@ struct Book {
     by_reference: HashMap<(i64, String), i64>,
     by_start: HashMap<(i64, String), i64>,
     unused: Vec<i64>,
-    rated_kw: HashMap<i64, Option<Decimal>>,
+    piles: HashMap<i64, OfPile>,
+}
+
+/// What of a pile bears on its charges.
+#[derive(Clone, Copy, Default)]
+struct OfPile {
+    rated_kw: Option<Decimal>,
+    booted_at: Option<Timestamp>,
 }
 
 impl Book {
@@ -190,17 +165,20 @@ impl Book {
         .bind(&starts)
         .fetch_all(&mut *connection)
         .await?;
-        let rated: Vec<(i64, Option<Decimal>)> =
-            sqlx::query_as("SELECT pile_no, power_kw FROM pile WHERE pile_no = ANY($1)")
-                .bind(&piles)
-                .fetch_all(&mut *connection)
-                .await?;
+        let of_piles: Vec<(i64, Option<Decimal>, Option<SqlTime>)> = sqlx::query_as(
+            "SELECT pile_no, power_kw, booted_at FROM pile LEFT JOIN pile_live USING (pile_no) WHERE pile_no = ANY($1)",
+        )
+        .bind(&piles)
+        .fetch_all(&mut *connection)
+        .await?;
+        let of_pile =
+            |(pile_no, rated_kw, booted_at)| (pile_no, OfPile { rated_kw, booted_at: jiff_time(booted_at) });
         let mut book = Self {
             kept: BTreeMap::new(),
             by_reference: HashMap::new(),
             by_start: HashMap::new(),
             unused: Vec::new(),
-            rated_kw: rated.into_iter().collect(),
+            piles: of_piles.into_iter().map(of_pile).collect(),
         };
         for row in rows {
             book.keep(row.try_into()?);
@@ -237,11 +215,21 @@ impl Book {
         Ok(())
     }
 
-    /// The charge that the event belongs to, if there is one already.
+    /// The charge that the event belongs to, if there is one already. A charger that gives one id to charges on two EVSEs
+    /// means two charges.
     fn known(&self, pile_no: i64, event: &ChargeEvent) -> Option<i64> {
         let (reference, start_key) = keys(event);
         let by = |map: &HashMap<(i64, String), i64>, key: Option<String>| map.get(&(pile_no, key?)).copied();
-        by(&self.by_reference, reference).or_else(|| by(&self.by_start, start_key))
+        by(&self.by_reference, reference)
+            .filter(|charge_no| self.is_there(*charge_no, event))
+            .or_else(|| by(&self.by_start, start_key))
+    }
+
+    /// Whether an event can be of this charge by its place.
+    fn is_there(&self, charge_no: i64, event: &ChargeEvent) -> bool {
+        let place = self.kept[&charge_no].charge.connector.zip(event.connector);
+        !matches!(event.reference, ChargeReference::Named(_))
+            || place.is_none_or(|(known, named)| known == named)
     }
 
     fn keep(&mut self, kept: Kept) {
@@ -264,26 +252,43 @@ impl Book {
             Some(charge_no) if self.is_reused(charge_no, event) => {
                 self.retire(charge_no);
                 let charge_no = self.begin(arrival, event)?;
-                self.kept.get_mut(&charge_no)?.marks.push(Mark::ReusedTransaction);
+                self.kept.get_mut(&charge_no)?.mark(Mark::ReusedTransaction);
                 charge_no
             }
             Some(charge_no) => charge_no,
             None => self.begin(arrival, event)?,
         };
-        let rated_kw = self.rated_kw.get(&arrival.pile_no).copied().flatten();
         let kept = self.kept.get_mut(&charge_no)?;
         kept.charge.apply(event);
         kept.updated_at = kept.updated_at.max(arrival.received.0);
-        if kept.charge.ended_at.is_some() {
-            let before = std::mem::replace(&mut kept.marks, kept.charge.marks(rated_kw));
-            if before.contains(&Mark::ReusedTransaction) {
-                kept.marks.push(Mark::ReusedTransaction);
-            }
-            if before.contains(&Mark::NeverEnded) || before.contains(&Mark::Overlap) {
-                kept.marks.push(Mark::Overlap);
+        Some(kept.reference.clone())
+    }
+
+    /// Remarks on the charges that have ended, in the light of what their registers are like; gives the latter.
+    async fn finish(
+        &mut self,
+        connection: &mut PgConnection,
+        registers: &Registers,
+    ) -> Result<Changed, StoreError> {
+        let mut places: Vec<Place> = self.kept.values().filter_map(Kept::ended_on).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut changed =
+            if places.is_empty() { Changed::new() } else { registers.of(connection, &places).await? };
+        for kept in self.kept.values() {
+            if let Some(register) = kept.ended_on().and_then(|place| changed.get_mut(&place)) {
+                register.observe(kept.charge_no, &kept.charge, kept.booted_at);
             }
         }
-        Some(kept.reference.clone())
+        for kept in self.kept.values_mut().filter(|kept| kept.charge.ended_at.is_some()) {
+            let register = kept.ended_on().and_then(|place| changed.get(&place));
+            let of_pile = self.piles.get(&kept.pile_no).copied().unwrap_or_default();
+            kept.remark(of_pile.rated_kw, register.and_then(register::Register::step_wh));
+        }
+        if let Some(now) = self.kept.values().map(|kept| kept.updated_at).max() {
+            register::save(connection, &mut changed, now).await?;
+        }
+        Ok(changed)
     }
 
     /// Whether a charger begins another charge under the id of one that has begun and ended: its counter started anew.
@@ -301,6 +306,9 @@ impl Book {
             self.by_reference.remove(&(kept.pile_no, kept.reference.clone()));
             kept.reference = format!("{}@{charge_no}", kept.reference);
             self.by_reference.insert((kept.pile_no, kept.reference.clone()), charge_no);
+            if let Some(start_key) = kept.start_key.take() {
+                self.by_start.remove(&(kept.pile_no, start_key));
+            }
         }
     }
 
@@ -312,60 +320,40 @@ impl Book {
         let (reference, start_key) = match (keys(event), &event.reference) {
             (_, ChargeReference::Issued(_)) if event.stage != Stage::End => return None,
             ((_, start_key), ChargeReference::Issued(_)) => (None, start_key),
+            ((Some(id), start_key), ChargeReference::Named(_)) => {
+                return self.begin_named(arrival, id, start_key);
+            }
             (keys, _) => keys,
         };
         let charge_no = self.unused.pop()?;
+        let reference = reference.unwrap_or_else(|| transaction_id(charge_no).to_string());
+        self.open(arrival, charge_no, reference, start_key);
+        Some(charge_no)
+    }
+
+    /// Opens a charge under the id that the charger gave it; where a charge on another EVSE bears that already, beside it.
+    fn begin_named(&mut self, arrival: &Arrival, id: String, place_key: Option<String>) -> Option<i64> {
+        let charge_no = self.unused.pop()?;
+        if self.by_reference.contains_key(&(arrival.pile_no, id.clone())) {
+            self.open(arrival, charge_no, format!("{id}@{charge_no}"), place_key);
+            self.kept.get_mut(&charge_no)?.mark(Mark::ReusedTransaction);
+        } else {
+            self.open(arrival, charge_no, id, None);
+        }
+        Some(charge_no)
+    }
+
+    fn open(&mut self, arrival: &Arrival, charge_no: i64, reference: String, start_key: Option<String>) {
         self.keep(Kept {
             charge_no,
             pile_no: arrival.pile_no,
-            reference: reference.unwrap_or_else(|| transaction_id(charge_no).to_string()),
+            reference,
             start_key,
             charge: Charge::default(),
             marks: Vec::new(),
             updated_at: arrival.received.0,
+            booted_at: self.piles.get(&arrival.pile_no).and_then(|of_pile| of_pile.booted_at),
         });
-        Some(charge_no)
-    }
-
-    /// Writes every touched charge back; true if one of them has energies from both sides.
-    async fn save(self, connection: &mut PgConnection) -> Result<bool, StoreError> {
-        let all: Vec<&Kept> = self.kept.values().collect();
-        let time = |pick: fn(&Charge) -> Option<Timestamp>| {
-            all.iter().map(|k| sql_time(pick(&k.charge))).collect::<Vec<_>>()
-        };
-        let number =
-            |pick: fn(&Charge) -> Option<Decimal>| all.iter().map(|k| pick(&k.charge)).collect::<Vec<_>>();
-        sqlx::query(SAVE)
-            .bind(all.iter().map(|k| k.charge_no).collect::<Vec<_>>())
-            .bind(all.iter().map(|k| k.pile_no).collect::<Vec<_>>())
-            .bind(all.iter().map(|k| k.reference.as_str()).collect::<Vec<_>>())
-            .bind(all.iter().map(|k| k.start_key.as_deref()).collect::<Vec<_>>())
-            .bind(all.iter().map(|k| k.charge.connector.map(i64::from)).collect::<Vec<_>>())
-            .bind(all.iter().map(|k| k.charge.vehicle.map(|v| v.0.to_vec())).collect::<Vec<_>>())
-            .bind(time(|c| c.started_at))
-            .bind(time(|c| c.ended_at))
-            .bind(number(|c| c.register_start_wh))
-            .bind(number(|c| c.register_stop_wh))
-            .bind(time(|c| c.pile.begin.map(|s| s.at)))
-            .bind(number(|c| c.pile.begin.map(|s| s.energy_wh)))
-            .bind(time(|c| c.pile.end.map(|s| s.at)))
-            .bind(number(|c| c.pile.end.map(|s| s.energy_wh)))
-            .bind(time(|c| c.vehicle_side.begin.map(|s| s.at)))
-            .bind(number(|c| c.vehicle_side.begin.map(|s| s.energy_wh)))
-            .bind(time(|c| c.vehicle_side.end.map(|s| s.at)))
-            .bind(number(|c| c.vehicle_side.end.map(|s| s.energy_wh)))
-            .bind(time(|c| c.signed.begin.map(|s| s.at)))
-            .bind(number(|c| c.signed.begin.map(|s| s.energy_wh)))
-            .bind(time(|c| c.signed.end.map(|s| s.at)))
-            .bind(number(|c| c.signed.end.map(|s| s.energy_wh)))
-            .bind(all.iter().map(|k| k.charge.reason.as_deref().map(storable)).collect::<Vec<_>>())
-            .bind(number(Charge::energy_pile_wh))
-            .bind(number(Charge::energy_vehicle_wh))
-            .bind(all.iter().map(|k| codes(&k.marks)).collect::<Vec<_>>())
-            .bind(all.iter().map(|k| k.updated_at.to_sqlx()).collect::<Vec<_>>())
-            .execute(connection)
-            .await?;
-        Ok(all.iter().any(|k| k.charge.energy_vehicle_wh().is_some()))
     }
 }
 
@@ -376,40 +364,6 @@ WITH drawn AS (
 SELECT n FROM drawn WHERE NOT EXISTS (
     SELECT 1 FROM charge WHERE pile_no = ANY($2) AND reference = ((n - 1) % 2147483647 + 1)::text)
 ORDER BY n";
-
-const SAVE: &str = "
-INSERT INTO charge (charge_no, pile_no, reference, start_key, connector, vehicle, started_at, ended_at,
-    register_start_wh, register_stop_wh, pile_begin_at, pile_begin_wh, pile_end_at, pile_end_wh,
-    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh,
-    signed_begin_at, signed_begin_wh, signed_end_at, signed_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
-    marks, updated_at)
-SELECT charge_no, pile_no, reference, start_key, connector, vehicle, started_at, ended_at,
-    register_start_wh, register_stop_wh, pile_begin_at, pile_begin_wh, pile_end_at, pile_end_wh,
-    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh,
-    signed_begin_at, signed_begin_wh, signed_end_at, signed_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
-    coalesce(string_to_array(marks, ','), '{}'), updated_at
-FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $7::timestamptz[],
-    $8::timestamptz[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::numeric[], $13::timestamptz[],
-    $14::numeric[], $15::timestamptz[], $16::numeric[], $17::timestamptz[], $18::numeric[], $19::timestamptz[],
-    $20::numeric[], $21::timestamptz[], $22::numeric[], $23::text[], $24::numeric[], $25::numeric[], $26::text[],
-    $27::timestamptz[])
-    AS c(charge_no, pile_no, reference, start_key, connector, vehicle, started_at, ended_at,
-    register_start_wh, register_stop_wh, pile_begin_at, pile_begin_wh, pile_end_at, pile_end_wh,
-    vehicle_begin_at, vehicle_begin_wh, vehicle_end_at, vehicle_end_wh,
-    signed_begin_at, signed_begin_wh, signed_end_at, signed_end_wh, reason, energy_pile_wh, energy_vehicle_wh,
-    marks, updated_at)
-ON CONFLICT (charge_no) DO UPDATE SET
-    reference = excluded.reference, connector = excluded.connector, vehicle = excluded.vehicle,
-    started_at = excluded.started_at, ended_at = excluded.ended_at,
-    register_start_wh = excluded.register_start_wh, register_stop_wh = excluded.register_stop_wh,
-    pile_begin_at = excluded.pile_begin_at, pile_begin_wh = excluded.pile_begin_wh,
-    pile_end_at = excluded.pile_end_at, pile_end_wh = excluded.pile_end_wh,
-    vehicle_begin_at = excluded.vehicle_begin_at, vehicle_begin_wh = excluded.vehicle_begin_wh,
-    vehicle_end_at = excluded.vehicle_end_at, vehicle_end_wh = excluded.vehicle_end_wh,
-    signed_begin_at = excluded.signed_begin_at, signed_begin_wh = excluded.signed_begin_wh,
-    signed_end_at = excluded.signed_end_at, signed_end_wh = excluded.signed_end_wh,
-    reason = excluded.reason, energy_pile_wh = excluded.energy_pile_wh,
-    energy_vehicle_wh = excluded.energy_vehicle_wh, marks = excluded.marks, updated_at = excluded.updated_at";
 
 /// The transaction id of a charge that we number: 32 bits in OCPP 1.6, and unique for one pile as long as it makes fewer
 /// than 2³¹ charges.
@@ -423,22 +377,28 @@ fn keys(event: &ChargeEvent) -> (Option<String>, Option<String>) {
         ChargeReference::Issued(id) => {
             (Some(storable(id).into_owned()), Some(format!("orphan:{}:{}", storable(id), event.at)))
         }
-        ChargeReference::Named(id) => (Some(storable(id).into_owned()), None),
+        ChargeReference::Named(id) => {
+            let id = storable(id).into_owned();
+            let place_key = event.connector.map(|connector| format!("evse:{id}:{connector}"));
+            (Some(id), place_key)
+        }
         ChargeReference::Start(key) => (None, Some(key.clone())),
     }
 }
 
-/// Marks charges that are still open when a later one begins on their connector.
+/// Marks charges that are still open when a later one begins on their connector. A repeated start begins none.
 async fn mark_never_ended(
     connection: &mut PgConnection,
     arrivals: &[Arrival],
+    fresh: &[bool],
     events: &[Option<&ChargeEvent>],
 ) -> Result<(), StoreError> {
     let begins: Vec<(i64, i64, Timestamp)> = arrivals
         .iter()
         .zip(events)
-        .filter_map(|(arrival, event)| {
-            let event = event.filter(|event| event.stage == Stage::Begin)?;
+        .zip(fresh)
+        .filter_map(|((arrival, event), fresh)| {
+            let event = event.filter(|event| *fresh && event.stage == Stage::Begin)?;
             Some((arrival.pile_no, i64::from(event.connector?), event.at))
         })
         .collect();

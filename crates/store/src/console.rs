@@ -3,7 +3,9 @@
 //! Called by `api`. A scope is an operator, or none for an administrator, who sees all.
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use sqlx::FromRow;
+use veripile_pile::register::RegisterKind;
 use veripile_pile::{OperatorId, PileId};
 
 use crate::row::{SqlTime, corrupt, jiff_time, storable};
@@ -50,6 +52,22 @@ pub struct ConsolePile {
     /// Messages heard, and those without findings.
     pub messages: (i64, i64),
 }
+
+/// How the register of a connector counts, as its charges show.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectorRegister {
+    /// Connector (EVSE in 2.x).
+    pub connector: i64,
+    /// Its kind.
+    pub kind: RegisterKind,
+    /// The step in which it counts, Wh, if it is coarse.
+    pub step_wh: Option<Decimal>,
+    /// How often it was seen to begin anew.
+    pub restarts: i64,
+}
+
+/// Connectors whose registers are told of one pile.
+const REGISTERS_MAX: i64 = 64;
 
 #[derive(FromRow)]
 struct Row {
@@ -130,6 +148,26 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?;
         row.map(Row::pile).transpose()
+    }
+
+    /// What the registers of a pile are like, by connector.
+    pub async fn registers(&self, pile_no: i64) -> Result<Vec<ConnectorRegister>, StoreError> {
+        let rows: Vec<(i64, String, Option<Decimal>, i64)> = sqlx::query_as(
+            "SELECT connector, kind, step_wh,
+                    (SELECT count(*) FROM register_epoch AS epoch
+                     WHERE epoch.pile_no = register.pile_no AND epoch.connector = register.connector AND phase = '')
+             FROM register WHERE pile_no = $1 ORDER BY connector LIMIT $2",
+        )
+        .bind(pile_no)
+        .bind(REGISTERS_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|(connector, word, step_wh, restarts)| {
+                let kind = RegisterKind::from_word(&word).ok_or_else(|| corrupt("kind", &word))?;
+                Ok(ConnectorRegister { connector, kind, step_wh, restarts })
+            })
+            .collect()
     }
 
     /// Chargers that wait to be let in, the last heard first.

@@ -1,6 +1,6 @@
 //! Findings about how piles speak: counted by code and action, each with its last example; and how many messages were clean.
 //!
-//! Written by the gateway in batches, read by the pages. Which codes there are and what they weigh is `ocpp::conformance`'s.
+//! Those of messages are written by the gateway in batches, those of charges are their marks; read by the pages. Which codes there are and what they weigh is `ocpp::conformance`'s.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -18,15 +18,15 @@ const PAGE_MAX: i64 = 200;
 pub struct Finding {
     /// Code of a mark or a breach.
     pub code: String,
-    /// Action of the messages; `answer` for answers, `other` where it cannot be told.
+    /// Action of the messages; `answer` for answers, `charge` for charges put together, `other` where it cannot be told.
     pub action: String,
-    /// Messages that had it.
+    /// Messages, or charges, that had it.
     pub count: i64,
     /// When the first came.
     pub first_at: Timestamp,
     /// When the last came.
     pub last_at: Timestamp,
-    /// The last of them, identities replaced.
+    /// The last of them, identities replaced; of a charge its transaction id and registers, JSON.
     pub example: String,
 }
 
@@ -109,8 +109,16 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT code, action, count, first_at, last_at, example FROM finding
-             WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
+            "WITH of_pile AS (SELECT pile_no FROM pile WHERE pile_id = $1), marked AS (
+                 SELECT mark AS code, ended_at AS at, jsonb_build_object('transactionId', reference, 'started', started_at,
+                     'ended', ended_at, 'meterStart', register_start_wh, 'meterStop', register_stop_wh,
+                     'sampledBegin', pile_begin_wh, 'sampledEnd', pile_end_wh, 'energyWh', energy_pile_wh) AS charge
+                 FROM charge JOIN of_pile USING (pile_no), unnest(marks) AS mark
+                 WHERE ended_at IS NOT NULL)
+             SELECT code, action, count, first_at, last_at, example FROM finding JOIN of_pile USING (pile_no)
+             UNION ALL
+             SELECT code, 'charge', count(*), min(at), max(at), (array_agg(charge ORDER BY at DESC))[1]::text
+             FROM marked GROUP BY code
              ORDER BY count DESC, code, action LIMIT $2",
         )
         .bind(pile_id.as_str())

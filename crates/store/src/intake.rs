@@ -8,6 +8,7 @@
 mod batch;
 mod copy;
 mod metrics;
+pub(crate) mod register;
 mod sent;
 
 use std::any::Any;
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
-use veripile_pile::{ChargeEvent, Mark, Reading, ReceiveTime, SignedRecord};
+use veripile_pile::{ChargeEvent, Mark, Reading, ReceiveTime, Restart, SignedRecord};
 
 use crate::{Store, StoreError};
 pub use metrics::IntakeMetrics;
@@ -55,6 +56,8 @@ pub struct Arrival {
     pub readings: Vec<Reading>,
     /// The signed values in it, judged and sealed.
     pub signed: Vec<Sealed>,
+    /// Where registers began to count anew in it.
+    pub restarts: Vec<Restart>,
     /// What else it changes.
     pub effect: Effect,
 }

@@ -11,7 +11,7 @@ use veripile_ocpp::conformance::{self, Severity};
 use veripile_ocpp::credential;
 use veripile_ocpp::readiness::{self, Report};
 use veripile_pile::PileId;
-use veripile_store::console::ConsolePile;
+use veripile_store::console::{ConnectorRegister, ConsolePile};
 use veripile_store::finding::Finding;
 
 use super::orders::{self, OrderLine};
@@ -160,6 +160,7 @@ async fn show(
     let orders = site.store.commands(&pile.pile_id).await?;
     let attempts = site.store.attempts(Some(pile.pile_id.as_str())).await?;
     let spoken = site.store.findings(&pile.pile_id).await?;
+    let registers = site.store.registers(pile.pile_no).await?;
     let (ready_detail, ready) = ready(t, &pile);
     let page = PilePage {
         t,
@@ -173,7 +174,7 @@ async fn show(
         profile_unset: pile.security_profile.is_none(),
         profiles: [0, 1, 2, 3].map(|n| (n, pile.security_profile == Some(n))),
         upstream_url: pile.upstream_url.clone().unwrap_or_default(),
-        facts: facts(t, &pile),
+        facts: facts(t, &pile, &registers),
         ready_at: pile.readiness.as_ref().map(|(at, _)| view::minute(*at)),
         ready,
         ready_detail,
@@ -203,7 +204,7 @@ fn address(request: &HttpRequest, site: &Site, pile_id: &PileId) -> String {
     format!("{base}/ocpp/{}", view::segment(pile_id.as_str()))
 }
 
-fn facts<'a>(t: &'a Texts, pile: &ConsolePile) -> Vec<(&'a str, String)> {
+fn facts<'a>(t: &'a Texts, pile: &ConsolePile, registers: &[ConnectorRegister]) -> Vec<(&'a str, String)> {
     let [vendor, model, firmware, meter] = pile.identity.clone().map(Option::unwrap_or_default);
     let model = format!("{vendor} {model}");
     let mut facts = vec![
@@ -216,6 +217,10 @@ fn facts<'a>(t: &'a Texts, pile: &ConsolePile) -> Vec<(&'a str, String)> {
         (t.of("pile.firmware"), firmware),
         (t.of("pile.meter"), meter),
         (t.of("op.connectors"), pile.statuses.join(", ")),
+        (
+            t.of("op.registers"),
+            registers.iter().map(|known| register(t, known)).collect::<Vec<_>>().join("; "),
+        ),
     ];
     if pile.messages.0 > 0 {
         facts.push((
@@ -228,6 +233,18 @@ fn facts<'a>(t: &'a Texts, pile: &ConsolePile) -> Vec<(&'a str, String)> {
     }
     facts.retain(|(_, value)| !value.is_empty());
     facts
+}
+
+/// How a connector's register counts: `1: lifetime · step 100 Wh · began anew 2 ×`.
+fn register(t: &Texts, known: &ConnectorRegister) -> String {
+    let mut text = format!("{}: {}", known.connector, t.of_owned(&format!("register.{}", known.kind.word())));
+    if let Some(step_wh) = known.step_wh {
+        text += &format!(" · {} {step_wh} Wh", t.of("register.step"));
+    }
+    if known.restarts > 0 {
+        text += &format!(" · {} {} ×", t.of("register.restarts"), known.restarts);
+    }
+    text
 }
 
 /// The lines of a stored report; none if there is none, or one of another version of this program.
@@ -265,7 +282,10 @@ fn finding(t: &Texts, finding: &Finding) -> FindingLine {
             Severity::Quirk => "quirk",
             Severity::Remark => "remark",
         },
-        action: finding.action.clone(),
+        action: match t.of_owned(&format!("finding.{}", finding.action)) {
+            "" => finding.action.clone(),
+            word => word.to_owned(),
+        },
         times: format!("{} × · {}", finding.count, view::minute(finding.last_at)),
         advice: t.of_owned(&format!("advice.{}", finding.code)).to_owned(),
         example: finding.example.clone(),

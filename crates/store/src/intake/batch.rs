@@ -13,6 +13,7 @@ use uuid::Uuid;
 use veripile_pile::{Mark, Phase, Reading};
 
 use super::copy::Rows;
+use super::register::{self, Registers};
 use super::{Arrival, Boot, Effect, Outcome, Sent, Status, sent};
 use crate::row::{SqlTime, codes, storable};
 use crate::{Store, StoreError, charge, signed};
@@ -42,13 +43,21 @@ pub(super) struct Writer {
     series: SeriesNumbers,
     series_cached: usize,
     seen: HashMap<i64, Timestamp>,
+    registers: Registers,
     /// Texts that chargers were sent since the last commit.
     pub(super) sent: Vec<Sent>,
 }
 
 impl Writer {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, series: HashMap::new(), series_cached: 0, seen: HashMap::new(), sent: Vec::new() }
+        Self {
+            store,
+            series: HashMap::new(),
+            series_cached: 0,
+            seen: HashMap::new(),
+            registers: Registers::default(),
+            sent: Vec::new(),
+        }
     }
 
     /// Stores the arrivals in one transaction; outcomes in the order of the arrivals.
@@ -61,7 +70,9 @@ impl Writer {
         };
         let found = self.resolve_series(&mut transaction, arrivals, &fresh).await?;
         self.insert_readings(&mut transaction, arrivals, &fresh, &found).await?;
-        let (transactions, comparable) = charge::apply(&mut transaction, arrivals, &fresh).await?;
+        register::insert_epochs(&mut transaction, arrivals, &fresh).await?;
+        let charge::Applied { transactions, comparable, registers } =
+            charge::apply(&mut transaction, arrivals, &fresh, &self.registers).await?;
         signed::insert(&mut transaction, arrivals, &fresh, &transactions).await?;
         let seen = self.update_live(&mut transaction, arrivals, &fresh).await?;
         sent::insert(&mut transaction, &self.sent).await?;
@@ -69,6 +80,7 @@ impl Writer {
         self.sent.clear();
         // Only now: a rolled-back series number must not be remembered.
         self.remember(found);
+        self.registers.remember(registers);
         self.seen.extend(seen);
         if comparable {
             self.store.evidence.notify_one();
