@@ -460,10 +460,16 @@ async fn vendor_keys_of_the_configuration_are_kept() {
     let call: Value = serde_json::from_str(&pile.charger.receive().await.unwrap()).unwrap();
     assert_eq!(call[2], "GetConfiguration", "{call}");
     let keys = json!({ "configurationKey": [{ "key": "G_PowerMeterType", "readonly": false, "value": "DTSD1352" },
-        { "key": "QrCode", "readonly": "false", "value": 7 }], "unknownKey": [] });
+        { "key": "QrCode", "readonly": "false", "value": 7 },
+        { "key": "AuthorizationKey", "readonly": false, "value": "its-own-basic-key" }], "unknownKey": [] });
     pile.charger.say(&json!([3, call[1], keys]).to_string()).await;
     let (outcome, answer) = field.answered().await;
     assert_eq!(outcome, "accepted", "{answer}");
     assert!(answer.contains("G_PowerMeterType") && answer.contains("DTSD1352") && answer.contains("QrCode"));
     assert_eq!(field.database.number("SELECT count(*) FROM frame WHERE body LIKE '%DTSD1352%'").await, 1);
+    assert!(answer.contains("AuthorizationKey") && !answer.contains("its-own-basic-key"), "{answer}");
+    assert_eq!(
+        field.database.number("SELECT count(*) FROM frame WHERE body LIKE '%its-own-basic-key%'").await,
+        0
+    );
 }

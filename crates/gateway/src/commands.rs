@@ -62,6 +62,7 @@ async fn carry(gateway: Arc<Gateway>, command: Claimed) {
                 AnswerHeard::Error { .. } | AnswerHeard::Unreadable { .. } => "error",
                 _ => "accepted",
             };
+            let text = gateway.key.without_identities(&text);
             note(&gateway, command_no, Some(&message_id), outcome, &text).await;
         }
         Reply::Late { message_id } => {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::Version;
+use crate::{Version, secret};
 
 mod answer;
 mod limits;
@@ -308,8 +308,7 @@ impl Call {
     /// Whether it carries a secret, which no log may have.
     pub fn is_secret(&self) -> bool {
         let Self::WriteConfiguration { name, .. } = self else { return false };
-        let name = name.to_ascii_lowercase();
-        ["authorizationkey", "basicauthpassword"].iter().any(|secret| name.contains(secret))
+        secret::is_secret(name)
     }
 
     /// The same call with its secret blotted out, for logs.
@@ -317,7 +316,7 @@ impl Call {
     pub fn blotted(&self) -> Self {
         match self {
             Self::WriteConfiguration { name, .. } if self.is_secret() => {
-                Self::WriteConfiguration { name: name.clone(), value: "***".to_owned() }
+                Self::WriteConfiguration { name: name.clone(), value: secret::BLOT.to_owned() }
             }
             call => call.clone(),
         }

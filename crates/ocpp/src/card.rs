@@ -11,6 +11,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use veripile_pile::VehicleKey;
 
+use crate::secret;
+
 /// Names of members whose value identifies a card, a contract or a vehicle, in all versions.
 const IDENTIFYING: [&str; 9] = [
     "idTag",
@@ -98,11 +100,12 @@ impl IdentityKey {
         ChaCha20Poly1305::new(&self.mac(&[b"seal"]).into())
     }
 
-    /// The text of a frame with identities replaced by `#` and their key in hex, and signed containers by their names; every
-    /// other character stays as sent.
+    /// The text of a frame with identities replaced by `#` and their key in hex, signed containers by their names, and a charger's
+    /// own key blotted out; every other character stays as sent.
     pub fn without_identities(&self, text: &str) -> String {
+        let text = secret::blotted(text);
         let mut clean = String::with_capacity(text.len() + 32);
-        let mut rest = text;
+        let mut rest = text.as_ref();
         while let Some((before, name, after)) = next_string(rest) {
             let value = after.trim_start().strip_prefix(':').map(str::trim_start);
             match value.and_then(|value| self.replaced(&plain(name), value)) {
@@ -144,7 +147,7 @@ fn nonce_of(bytes: &[u8]) -> chacha20poly1305::Nonce {
 }
 
 /// The next JSON string in a text: where its opening quote stands, its raw content, and what follows its closing quote.
-fn next_string(text: &str) -> Option<(usize, &str, &str)> {
+pub(crate) fn next_string(text: &str) -> Option<(usize, &str, &str)> {
     let open = text.find('"')?;
     let content = &text[open + 1..];
     let close = closing_quote(content)?;
@@ -152,7 +155,7 @@ fn next_string(text: &str) -> Option<(usize, &str, &str)> {
 }
 
 /// A member's name, unescaped: `"idT\u0061g"` is `idTag` too.
-fn plain(name: &str) -> Cow<'_, str> {
+pub(crate) fn plain(name: &str) -> Cow<'_, str> {
     if !name.contains('\\') {
         return Cow::Borrowed(name);
     }

@@ -21,6 +21,7 @@ mod json;
 mod normalise;
 pub mod readiness;
 pub mod register;
+mod secret;
 pub mod signed;
 mod time;
 pub mod typed;
