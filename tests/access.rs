@@ -131,8 +131,16 @@ async fn an_unknown_charger_waits_in_the_inbox_until_it_is_let_in() {
         1,
         "operators are"
     );
+    let at = |minute| format!("2026-03-01T08:{minute:02}:00Z");
+    let start = json!({ "connectorId": 1, "idTag": "CARD", "meterStart": 0, "timestamp": at(0) });
+    let transaction = charger.call("StartTransaction", &start).await[2]["transactionId"].clone();
+    let stop = json!({ "transactionId": transaction, "meterStop": 9000, "timestamp": at(40) });
+    charger.call("StopTransaction", &stop).await;
     let folder = tempfile::tempdir().unwrap();
     register(&binary, &database, folder.path(), "pile_id\nNEW\n");
+    assert_eq!(charger.receive().await, None, "whoever was let in must come back and prove who it is");
+    let unproven = "SELECT count(*) FROM charge WHERE marks = '{unproven}'";
+    assert_eq!(database.number(unproven).await, 1, "what a stranger told counts for nothing");
     let mut charger = Charger::connect(&server.ocpp(), "NEW", Some("ocpp1.6")).await.unwrap();
     assert_eq!(charger.call("BootNotification", &boot).await[2]["status"], "Accepted");
     assert_eq!(server.get("/p/NEW").await.0, 200);

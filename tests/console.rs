@@ -155,6 +155,7 @@ async fn a_pile_is_onboarded_from_its_page() {
     let answers = [
         ("trigger", "Heartbeat", "TriggerMessage", r#"{"status":"Accepted"}"#, "accepted"),
         ("reset_soft", "", "Reset", r#"{"status":"Rejected"}"#, "refused"),
+        ("start_charge", "CARD-7", "RemoteStartTransaction", r#"{"status":"Rejected"}"#, "refused"),
         (
             "read_configuration",
             "HeartbeatInterval",
@@ -182,7 +183,9 @@ async fn a_pile_is_onboarded_from_its_page() {
     tokio::time::sleep(Duration::from_millis(1200)).await;
     let log = one.get("/op/piles/P1/messages.ndjson").await.1;
     let log: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(log.len(), 5, "two calls of the charger, three of ours");
+    assert_eq!(log.len(), 6, "two calls of the charger, four of ours");
+    let cards = "SELECT count(*) FROM command WHERE call::text LIKE '%CARD-7%'";
+    assert_eq!(database.number(cards).await, 0, "a card is kept no longer than until it is sent");
     assert!(log.iter().all(|line| line["answer"].is_string() && line["answered_at"].is_string()), "{log:?}");
     let marked = one.get("/op/piles/P1/messages.ndjson?marked=yes").await.1;
     assert_eq!(marked.lines().count(), 0, "marks on readings are not on the frame");
@@ -252,6 +255,7 @@ async fn an_administrator_lets_a_waiting_charger_in_or_sends_it_away() {
     assert_eq!(root.post("/op/inbox/NEW%201/let-in", &form).await.0, 303);
     let known = "SELECT count(*) FROM pile WHERE pile_id = 'NEW 1' AND NOT inbox AND kind = 'dc' AND station_id = 'S1'";
     assert_eq!(database.number(known).await, 1);
+    assert_eq!(root.post("/op/inbox/P1/let-in", &form).await.0, 404, "a registered pile is not let in again");
     assert_eq!(root.post("/op/inbox/NEW2/dismiss", &[]).await.0, 303);
     assert!(!root.get("/op?lang=en").await.1.contains("/op/inbox/NEW2/"));
     assert_eq!(database.number("SELECT count(*) FROM frame").await, 2, "what they said is kept");

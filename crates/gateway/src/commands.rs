@@ -25,6 +25,9 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
             _ = tokio::time::timeout(LOOK_EVERY, gateway.store.order_arrived()) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
+        if let Err(error) = gateway.end_unproven().await {
+            tracing::warn!(%error, "who was let in could not be looked up");
+        }
         let connected = gateway.connected();
         match gateway.store.claim_commands(&connected, now()).await {
             // Each waits for its own charger.

@@ -136,9 +136,10 @@ fn identity(request: &HttpRequest) -> String {
 
 fn address(gateway: &Gateway, request: &HttpRequest) -> String {
     let forwarded = header(gateway, request, "x-forwarded-for");
-    let first =
-        forwarded.as_deref().and_then(|list| list.split(',').next()).map(|first| first.trim().to_owned());
-    first.or_else(|| request.peer_addr().map(|address| address.ip().to_string())).unwrap_or_default()
+    // The proxy in front of us appends whom it saw; what stands before is the client's own word.
+    let last =
+        forwarded.as_deref().and_then(|list| list.rsplit(',').next()).map(|last| last.trim().to_owned());
+    last.or_else(|| request.peer_addr().map(|address| address.ip().to_string())).unwrap_or_default()
 }
 
 fn offered(request: &HttpRequest) -> String {

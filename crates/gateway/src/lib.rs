@@ -29,7 +29,7 @@ use uuid::Uuid;
 use veripile_ocpp::call::{AnswerHeard, Call};
 use veripile_ocpp::conformance::Breach;
 use veripile_ocpp::{IdentityKey, Version};
-use veripile_store::{Admission, Intake, Store};
+use veripile_store::{Admission, Intake, Store, StoreError};
 
 use crate::desk::{Order, Reply};
 use crate::reception::Reception;
@@ -75,6 +75,8 @@ pub struct Gateway {
 struct Connection {
     id: Uuid,
     version: Version,
+    /// Whether it waits in the inbox.
+    inbox: bool,
     /// Ends it when a newer one comes.
     end: oneshot::Sender<()>,
     orders: mpsc::Sender<Order>,
@@ -112,11 +114,11 @@ impl Gateway {
 
     /// Registers a connection; the older one of the same pile, if any, is told to end.
     fn take_over(&self, reception: &Reception) -> (oneshot::Receiver<()>, mpsc::Receiver<Order>) {
-        let Reception { pile_no, connection: id, version, .. } = *reception;
+        let Reception { pile_no, connection: id, version, inbox, .. } = *reception;
         let (end, ended) = oneshot::channel();
         let (orders, incoming) = mpsc::channel(desk::ORDERS_MAX);
         let mut connections = self.connections();
-        if let Some(older) = connections.insert(pile_no, Connection { id, version, end, orders }) {
+        if let Some(older) = connections.insert(pile_no, Connection { id, version, inbox, end, orders }) {
             let _ = older.end.send(());
         }
         self.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
@@ -170,6 +172,21 @@ impl Gateway {
     /// The version that a connected charger speaks.
     fn version(&self, pile_no: i64) -> Option<Version> {
         self.connections().get(&pile_no).map(|connection| connection.version)
+    }
+
+    /// Ends connections of chargers that wait in the inbox no longer: whoever was let in has to come back and prove who it is.
+    async fn end_unproven(&self) -> Result<(), StoreError> {
+        let unproven: Vec<i64> =
+            self.connections().iter().filter(|(_, known)| known.inbox).map(|(pile_no, _)| *pile_no).collect();
+        if unproven.is_empty() {
+            return Ok(());
+        }
+        for pile_no in self.store.not_waiting(&unproven).await? {
+            if let Some(known) = self.connections().remove(&pile_no) {
+                let _ = known.end.send(());
+            }
+        }
+        Ok(())
     }
 
     /// Piles connected to this gateway.

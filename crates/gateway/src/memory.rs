@@ -42,6 +42,8 @@ pub(crate) struct PileMemory {
     /// Whether the charges that were open before are known.
     pub(crate) knows_open: bool,
     connectors: VecDeque<(String, u32)>,
+    /// Last word of each plug, by EVSE and plug.
+    plugs: HashMap<(u32, u32), String>,
     latest: HashMap<u32, Latest>,
 }
 
@@ -140,6 +142,19 @@ impl PileMemory {
             theirs.clone_into(&mut latest.transaction);
             theirs.clone_into(&mut latest.reference);
         }
+    }
+
+    /// The status of an EVSE with several plugs, of which one has just told its own: that of a charge before that of a free plug,
+    /// that before any other.
+    pub(crate) fn status_of(&mut self, evse: u32, plug: u32, word: &str) -> String {
+        if plug == 0 || (self.plugs.len() == CONNECTORS_MAX && !self.plugs.contains_key(&(evse, plug))) {
+            return word.to_owned();
+        }
+        self.plugs.insert((evse, plug), word.to_owned());
+        let of_evse = || self.plugs.iter().filter(|((known, _), _)| *known == evse).map(|(_, word)| word);
+        let said = |wanted: &str| of_evse().any(|word| word == wanted);
+        let first = ["Occupied", "Available"].into_iter().find(|wanted| said(wanted));
+        first.unwrap_or(word).to_owned()
     }
 
     /// Remembers a charge that is open; one that began before another that is open too is not followed.
@@ -301,5 +316,22 @@ impl Memory {
     pub(crate) fn of<T>(&self, pile_no: i64, look: impl FnOnce(&mut PileMemory) -> T) -> T {
         let mut memories: MutexGuard<'_, _> = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         look(memories.entry(pile_no).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evse_with_two_plugs_is_as_free_as_its_freest_and_as_busy_as_its_charge() {
+        let mut memory = PileMemory::default();
+        let mut told = |evse, plug, word: &str| memory.status_of(evse, plug, word);
+        assert_eq!(told(1, 1, "Occupied"), "Occupied");
+        assert_eq!(told(1, 2, "Unavailable"), "Occupied");
+        assert_eq!(told(1, 1, "Faulted"), "Faulted");
+        assert_eq!(told(1, 2, "Available"), "Available");
+        assert_eq!(told(2, 1, "Unavailable"), "Unavailable", "another EVSE is another");
+        assert_eq!(told(1, 0, "Reserved"), "Reserved", "one without plugs is as it says");
     }
 }

@@ -78,9 +78,11 @@ impl Progress {
             return false;
         }
         self.running = None;
-        if how != Ended::Gone {
-            self.ended = Some(now);
+        if how == Ended::Gone {
+            // It waits anew when it comes back; its boots go on counting.
+            return self.since.take().is_some();
         }
+        self.ended = Some(now);
         self.since.is_some()
     }
 }

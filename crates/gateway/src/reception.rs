@@ -187,6 +187,9 @@ impl Reception {
             self.know_open_charges().await?;
         }
         let (stands, added) = self.gateway.memory.of(self.pile_no, |memory| {
+            if let Meaning::Status { connector, plug, word } = &mut heard.meaning {
+                *word = memory.status_of(*connector, *plug, word);
+            }
             memory.place(heard, received);
             let added = Contribution::of(heard);
             memory.complete(heard, &added);
@@ -275,6 +278,7 @@ impl Reception {
             readings: heard.readings,
             signed: Vec::new(),
             restarts: Vec::new(),
+            unproven: self.inbox,
             effect: effect(heard.meaning, at),
         }
     }
@@ -313,7 +317,7 @@ fn effect(meaning: Meaning, at: Timestamp) -> Effect {
             meter_type: boot.meter_type,
             meter_serial: boot.meter_serial,
         }),
-        Meaning::Status { connector, word } => Effect::Status(Status { connector, word, at }),
+        Meaning::Status { connector, word, .. } => Effect::Status(Status { connector, word, at }),
         Meaning::Charge(event) => Effect::Charge(event),
         Meaning::Samples | Meaning::Other | Meaning::NotForUs | Meaning::Unknown => Effect::None,
     }

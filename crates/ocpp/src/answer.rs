@@ -124,7 +124,9 @@ fn payload_v2(action: &str, call: &str, now: Timestamp) -> Value {
             json!({ "currentTime": millis(now), "interval": HEARTBEAT_INTERVAL_S, "status": "Accepted" })
         }
         "Heartbeat" => json!({ "currentTime": millis(now) }),
-        "Authorize" => json!({ "idTokenInfo": { "status": "Accepted" } }),
+        "Authorize" => id_token_info(),
+        // A card shown in a transaction is to be judged (2.0.1 part 2, E03 and C01); ours are the operator's to judge.
+        "TransactionEvent" if shows_card(call) => id_token_info(),
         "DataTransfer" => json!({ "status": "UnknownVendorId" }),
         // Streams come only where a monitor asks for them; what they send is kept.
         "NotifyEVChargingSchedule" | "OpenPeriodicEventStream" => json!({ "status": "Accepted" }),
@@ -137,6 +139,15 @@ fn payload_v2(action: &str, call: &str, now: Timestamp) -> Value {
         "GetCertificateChainStatus" => certificate_chain(call, now),
         _ => json!({}),
     }
+}
+
+fn id_token_info() -> Value {
+    json!({ "idTokenInfo": { "status": "Accepted" } })
+}
+
+/// Whether a TransactionEvent carries a card.
+fn shows_card(call: &str) -> bool {
+    serde_json::from_str::<Value>(call).is_ok_and(|call| call.get("idToken").is_some_and(Value::is_object))
 }
 
 /// The reason of a refusal (OCPP 2.0.1 part 2, appendix of reason codes).
@@ -239,6 +250,17 @@ mod tests {
         let answer = reply(Version::V21, "GetCertificateChainStatus", "7", call, None, now());
         let expected = r#"[3,"7",{"certificateStatus":[{"certificateHashData":{"hashAlgorithm":"SHA512","issuerKeyHash":"0b","issuerNameHash":"0a","serialNumber":"0c"},"nextUpdate":"2026-03-02T08:00:00.250Z","source":"CRL","status":"Failed"}]}]"#;
         assert_eq!(answer, expected);
+    }
+
+    // OCPP 2.0.1, TransactionEventResponse: idTokenInfo is required where the request has an idToken.
+    #[test]
+    fn a_card_in_a_transaction_is_judged_and_none_is_not() {
+        let of = |payload: &str| reply(Version::V201, "TransactionEvent", "1", payload, Some("T"), now());
+        assert_eq!(
+            of(r#"{"idToken":{"idToken":"C","type":"Local"}}"#),
+            r#"[3,"1",{"idTokenInfo":{"status":"Accepted"}}]"#
+        );
+        assert_eq!(of("{}"), r#"[3,"1",{}]"#);
     }
 
     #[test]

@@ -29,6 +29,13 @@ const IDENTIFYING: [&str; 9] = [
 /// Names of members whose value is, or may be, a signed container.
 const CONTAINING: [&str; 2] = ["signedMeterData", "value"];
 
+/// What a text with containers contains: samples, a container's own beginning, or escapes that may hide either. The `value` of
+/// anything else, a configuration for one, is no container.
+const HOLDING: [&str; 4] = ["sampledValue", "OCMF|", "signedMeterData", "\\u"];
+
+/// Vendors' own content, which may be JSON as text.
+const VENDORS: &str = "data";
+
 /// Length of the cipher's nonce, bytes (RFC 8439).
 const NONCE_BYTES: usize = 12;
 
@@ -103,12 +110,16 @@ impl IdentityKey {
     /// The text of a frame with identities replaced by `#` and their key in hex, signed containers by their names, and a charger's
     /// own key blotted out; every other character stays as sent.
     pub fn without_identities(&self, text: &str) -> String {
-        let text = secret::blotted(text);
+        self.clean(&secret::blotted(text), true)
+    }
+
+    fn clean(&self, text: &str, looks_within: bool) -> String {
         let mut clean = String::with_capacity(text.len() + 32);
-        let mut rest = text.as_ref();
+        let mut rest = text;
+        let has_samples = HOLDING.iter().any(|sign| rest.contains(sign));
         while let Some((before, name, after)) = next_string(rest) {
             let value = after.trim_start().strip_prefix(':').map(str::trim_start);
-            match value.and_then(|value| self.replaced(&plain(name), value)) {
+            match value.and_then(|value| self.replaced(&plain(name), value, has_samples, looks_within)) {
                 Some((replacement, behind)) => {
                     clean.push_str(&rest[..rest.len() - value.map_or(0, str::len)]);
                     clean.push_str(&format!("\"{replacement}\""));
@@ -125,13 +136,23 @@ impl IdentityKey {
     }
 
     /// What stands for a member's value, and what follows the value; none for one that may stay.
-    fn replaced<'a>(&self, name: &str, value: &'a str) -> Option<(String, &'a str)> {
+    fn replaced<'a>(
+        &self,
+        name: &str,
+        value: &'a str,
+        has_samples: bool,
+        looks_within: bool,
+    ) -> Option<(String, &'a str)> {
         if IDENTIFYING.contains(&name) {
             let (identity, behind) = scalar(value)?;
             return Some((format!("#{}", hex::encode(self.vehicle(&identity).0)), behind));
         }
+        if name == VENDORS && looks_within {
+            return self.vendors(value);
+        }
         let length = || value.strip_prefix('"').and_then(closing_quote).unwrap_or(0);
-        if !CONTAINING.contains(&name) || length() == 0 || (name == "value" && length() <= NUMBER_CHARS_MAX) {
+        let may_contain = name != "value" || (has_samples && length() > NUMBER_CHARS_MAX);
+        if !CONTAINING.contains(&name) || length() == 0 || !may_contain {
             return None;
         }
         let (content, behind) = scalar(value)?;
@@ -140,6 +161,22 @@ impl IdentityKey {
             inner.as_ref().and_then(|inner| inner.get("signedMeterData")?.as_str()).unwrap_or(&content);
         Some((self.container(data), behind))
     }
+}
+
+impl IdentityKey {
+    /// A vendor's JSON as text, if it names identities, without them; what it stands for in JSON.
+    fn vendors<'a>(&self, value: &'a str) -> Option<(String, &'a str)> {
+        let (content, behind) = value.starts_with('"').then(|| scalar(value))??;
+        // One level: the text within a text within a text is nobody's message.
+        let clean = content.contains('{').then(|| self.clean(&content, false))?;
+        (clean != content).then(|| (escaped(&clean), behind))
+    }
+}
+
+/// A text as it stands between the quotes of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 fn nonce_of(bytes: &[u8]) -> chacha20poly1305::Nonce {
@@ -245,6 +282,34 @@ mod tests {
         assert_eq!(key().vehicle("AbC "), key().vehicle("abc"));
         assert_ne!(key().vehicle("abc"), key().vehicle("abd"));
         assert_ne!(key().vehicle("abc"), IdentityKey::new([4; 32]).vehicle("abc"));
+    }
+
+    /// Configuration and variables are evidence, however long; only samples hold containers.
+    #[test]
+    fn a_long_value_that_is_no_sample_stays_as_sent() {
+        let list = "Energy.Active.Import.Register,Power.Active.Import,Voltage,SoC";
+        for text in [
+            format!(
+                r#"[3,"1",{{"configurationKey":[{{"key":"MeterValuesSampledData","value":"{list}"}}]}}]"#
+            ),
+            format!(
+                r#"[2,"1","NotifyReport",{{"reportData":[{{"variableAttribute":[{{"value":"{list}"}}]}}]}}]"#
+            ),
+        ] {
+            assert_eq!(key().without_identities(&text), text);
+        }
+    }
+
+    #[test]
+    fn a_card_in_a_vendors_json_as_text_is_replaced_too() {
+        let text = r#"[2,"1","DataTransfer",{"vendorId":"V","data":"{\"idTag\":\"CARD1\", \"n\":1}"}]"#;
+        let expected = text.replace("CARD1", &hash("CARD1"));
+        assert_eq!(key().without_identities(text), expected);
+        for text in
+            [r#"{"data":"{\"a\": 1}"}"#, r#"{"data":"plain"}"#, r#"{"data":7}"#, r#"{"data":{"a":1}}"#]
+        {
+            assert_eq!(key().without_identities(text), text);
+        }
     }
 
     proptest::proptest! {

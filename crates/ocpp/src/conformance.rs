@@ -119,6 +119,7 @@ fn of_mark(mark: Mark) -> Severity {
         | Mark::ZeroEnergy
         | Mark::NeverEnded
         | Mark::Offline
+        | Mark::Unproven
         | Mark::VehicleSpanDiffers => Severity::Remark,
         Mark::NumberNotText
         | Mark::MissingUnit

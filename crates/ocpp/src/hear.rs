@@ -36,6 +36,8 @@ pub enum Meaning {
     Status {
         /// Connector (EVSE in 2.x); 0 is the whole pile.
         connector: u32,
+        /// Which plug of the EVSE (2.x); 0 where there is but one.
+        plug: u32,
         /// OCPP's word, as sent.
         word: String,
     },
@@ -342,6 +344,51 @@ mod tests {
         assert_eq!(registers, [(Side::Pile, Decimal::from(12_345)), (Side::Vehicle, Decimal::from(12_000))]);
         assert_eq!(heard.readings[0].value, "12.345", "as sent, before the multiplier");
         assert_eq!(heard.readings[1].location, Location::Ev);
+    }
+
+    /// A multiplier that is there and no whole number must not pass for none: the value would be a thousandth.
+    #[test]
+    fn a_multiplier_counts_however_it_is_written_and_without_sense_there_is_no_number() {
+        let of = |multiplier: Value| {
+            let sample = json!({ "value": 1.5, "unitOfMeasure": { "unit": "Wh", "multiplier": multiplier } });
+            let payload = json!({ "evseId": 1, "meterValue": [{ "timestamp": "2026-03-01T08:00:00Z", "sampledValue": [sample] }] });
+            let heard = heard(Version::V201, "MeterValues", &payload);
+            let reading = &heard.readings[0];
+            (
+                reading.energy_wh().map(|wh| wh.normalize().to_string()),
+                reading.marks.contains(&Mark::BadNumber),
+            )
+        };
+        for three in [json!(3), json!(3.0), json!("3"), json!("3 "), json!(3e0)] {
+            assert_eq!(of(three.clone()), (Some("1500".to_owned()), false), "{three}");
+        }
+        assert_eq!(of(Value::Null), (Some("1.5".to_owned()), false));
+        for senseless in [json!(2.5), json!("k"), json!({}), json!(1e30), json!(99)] {
+            assert_eq!(of(senseless.clone()), (None, true), "{senseless}");
+        }
+    }
+
+    #[test]
+    fn the_card_that_stops_a_charge_is_not_whose_charge_it_is() {
+        let vehicle = |trigger: &str| {
+            let payload = json!({ "eventType": "Updated", "timestamp": "2026-03-01T09:00:00Z", "triggerReason": trigger,
+                "seqNo": 1, "transactionInfo": { "transactionId": "T" }, "idToken": { "idToken": "CARD", "type": "ISO14443" } });
+            match heard(Version::V201, "TransactionEvent", &payload).meaning {
+                Meaning::Charge(event) => event.vehicle,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(vehicle("Authorized"), Some(key().vehicle("CARD")));
+        assert_eq!((vehicle("StopAuthorized"), vehicle("Deauthorized")), (None, None));
+    }
+
+    #[test]
+    fn a_container_that_does_not_say_so_is_a_container() {
+        let container = r#"OCMF|{"FV":"1.0"}|{"SD":"00"}"#;
+        let payload = json!({ "connectorId": 1, "meterValue": [{ "timestamp": "2026-03-01T08:00:00Z",
+            "sampledValue": [{ "value": container }] }] });
+        let heard = heard(Version::V16, "MeterValues", &payload);
+        assert_eq!(heard.readings[0].signed.as_deref().map(|signed| signed.data.as_str()), Some(container));
     }
 
     #[test]

@@ -14,8 +14,14 @@ use crate::{Version, action, json, time};
 const SPELLING: Spelling = Spelling {
     values_are_text: true,
     unit: |sample| (json::text(sample, "unit"), 0),
-    signed: |sample| (json::text(sample, "format")? == "SignedData").then(|| signed(sample)),
+    signed: |sample| is_signed(sample).then(|| signed(sample)),
 };
+
+/// Whether a sample is signed: it says so, or it is a container that does not say so.
+fn is_signed(sample: &Value) -> bool {
+    let says_so = json::text(sample, "format").is_some_and(|format| format == "SignedData");
+    says_so || sample.get("value").and_then(Value::as_str).is_some_and(|value| value.starts_with("OCMF|"))
+}
 
 /// The container of a sample with `format=SignedData`: by OCA's whitepaper `value` is a `SignedMeterValueType` as JSON text;
 /// chargers also send that object itself, or the bare container.
@@ -58,7 +64,7 @@ fn boot(listener: &Listener<'_>) -> Heard {
 fn status(listener: &Listener<'_>) -> Heard {
     let connector = json::number_u32(listener.value, "connectorId").unwrap_or(0);
     let word = json::text(listener.value, "status");
-    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, word });
+    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, plug: 0, word });
     let mut heard = Heard { meaning, ..listener.typed(Version::V16, "StatusNotification") };
     if matches!(heard.meaning, Meaning::Other) && heard.marks.is_empty() {
         heard.marks.push(Mark::BadShape);

@@ -3,6 +3,8 @@
 //! Called by [`crate::hear`]. The metering messages are read tolerantly here; every other payload is only checked against its
 //! type ([`crate::typed`]), and a mismatch is a mark. Which actions there are is said in [`crate::action`].
 
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
 use veripile_pile::Mark;
 use veripile_pile::charge::{ChargeEvent, ChargeReference, Circumstances, Stage};
@@ -15,11 +17,21 @@ const SPELLING: Spelling = Spelling {
     values_are_text: false,
     unit: |sample| {
         let measure = sample.get("unitOfMeasure").unwrap_or(&Value::Null);
-        let multiplier = json::text(measure, "multiplier").and_then(|text| text.parse().ok()).unwrap_or(0);
-        (json::text(measure, "unit"), multiplier)
+        (json::text(measure, "unit"), multiplier(measure))
     },
     signed: |sample| normalise::signed_value(sample.get("signedMeterValue")?),
 };
+
+/// The power of ten of a unit. One that is there and no whole number is beyond all powers, so that the value is none.
+fn multiplier(measure: &Value) -> i64 {
+    match measure.get("multiplier") {
+        None | Some(Value::Null) => 0,
+        Some(sent) => {
+            let number = json::scalar(sent).and_then(|(text, _)| normalise::decimal(&text));
+            number.filter(Decimal::is_integer).and_then(|number| number.to_i64()).unwrap_or(i64::MAX)
+        }
+    }
+}
 
 pub(crate) fn hear(version: Version, action: &str, listener: &Listener<'_>) -> Heard {
     match (action::does(version, action), action) {
@@ -49,7 +61,8 @@ fn status(version: Version, listener: &Listener<'_>) -> Heard {
     let connector = json::number_u32(listener.value, "evseId").unwrap_or(0);
     let word = json::text(listener.value, "connectorStatus");
     let (at, mark) = time::read(json::text(listener.value, "timestamp").as_deref(), listener.received);
-    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, word });
+    let plug = json::number_u32(listener.value, "connectorId").unwrap_or(0);
+    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, plug, word });
     let mut heard = Heard { time: at, meaning, ..listener.typed(version, "StatusNotification") };
     if matches!(heard.meaning, Meaning::Other) && heard.marks.is_empty() {
         heard.marks.push(Mark::BadShape);
@@ -89,7 +102,9 @@ fn transaction(listener: &Listener<'_>) -> Heard {
         at: at.map_or(listener.received.0, |at| at.0),
         connector: evse,
         // The card that ends a charge need not be the one that began it.
-        vehicle: card.filter(|_| stage != Stage::End).map(|card| listener.key.vehicle(&card)),
+        vehicle: card
+            .filter(|_| stage != Stage::End && !stops(value))
+            .map(|card| listener.key.vehicle(&card)),
         register_wh: None,
         registers: registers(&readings),
         reason: json::text(info, "stoppedReason"),
@@ -101,6 +116,12 @@ fn transaction(listener: &Listener<'_>) -> Heard {
     };
     let connector_of = if evse.is_none() { Some(reference) } else { None };
     Heard { time: at, readings, marks, connector_of, ..Heard::plain(Meaning::Charge(event)) }
+}
+
+/// Whether a message says that somebody wants the charge to end.
+fn stops(value: &Value) -> bool {
+    let trigger = json::text(value, "triggerReason");
+    matches!(trigger.as_deref(), Some("StopAuthorized" | "Deauthorized" | "RemoteStop" | "AbnormalCondition"))
 }
 
 fn meter_values(listener: &Listener<'_>) -> Heard {

@@ -373,6 +373,8 @@ impl Charge {
     /// The energy, and whether it is that of epochs.
     fn energy(&self) -> (Option<Decimal>, bool) {
         let (sampled, stated) = (self.pile.energy_wh(), self.stated_wh());
+        // Samples that begin later or end sooner than the charge are not the whole of it.
+        let sampled = sampled.filter(|_| stated.is_none() || self.samples_span_it());
         if let (Some(sampled), Some(stated)) = (sampled, stated)
             && is_thousandfold(sampled, stated, THOUSANDFOLD)
         {
@@ -390,6 +392,14 @@ impl Charge {
             (None, _) if restarted.is_some() && self.is_from_zero() => (None, true),
             (None, _) => (sampled.or(stated), false),
         }
+    }
+
+    /// Whether the samples at both ends were taken at both ends.
+    fn samples_span_it(&self) -> bool {
+        let near = |stand: Option<Stand>, edge: Option<Timestamp>| {
+            stand.zip(edge).is_none_or(|(stand, edge)| is_same_instant(stand.at, edge))
+        };
+        near(self.pile.begin, self.started_at) && near(self.pile.end, self.ended_at)
     }
 
     /// By start and stop registers.
@@ -476,7 +486,7 @@ impl Charge {
         let differ = |vehicle: Option<Stand>, pile: Option<Stand>, edge: Option<Timestamp>| {
             let reference = pile.map(|stand| stand.at).or(edge);
             match (vehicle, reference) {
-                (Some(vehicle), Some(at)) => (vehicle.at.as_second() - at.as_second()).abs() > SAME_INSTANT_S,
+                (Some(vehicle), Some(at)) => !is_same_instant(vehicle.at, at),
                 _ => false,
             }
         };
@@ -524,7 +534,8 @@ impl Charge {
                 first.checked_sub(second).is_none_or(|difference| difference.abs() > tolerance)
             })
         };
-        let mismatch = differ(self.stated_wh(), self.pile.energy_wh(), QUANTISATION_WH);
+        let sampled = self.pile.energy_wh().filter(|_| self.samples_span_it());
+        let mismatch = differ(self.stated_wh(), sampled, QUANTISATION_WH);
         let all = [
             (mismatch && !unit_suspect, Mark::RegisterMismatch),
             (unit_suspect, Mark::UnitSuspect),
@@ -536,6 +547,10 @@ impl Charge {
         ];
         all.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect()
     }
+}
+
+fn is_same_instant(one: Timestamp, other: Timestamp) -> bool {
+    one.as_second().saturating_sub(other.as_second()).abs() <= SAME_INSTANT_S
 }
 
 /// A remark on an energy by itself.

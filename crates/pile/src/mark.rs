@@ -122,6 +122,8 @@ marks! {
     Overlap => "overlap",
     /// The charger gave this charge the transaction id of an earlier one.
     ReusedTransaction => "reused_transaction",
+    /// Somebody said it who had not yet proven to be this pile: the charger was waiting in the inbox. It counts for nothing.
+    Unproven => "unproven",
     /// Vehicle-side values do not span the same time as the pile's.
     VehicleSpanDiffers => "vehicle_span_differs",
 }

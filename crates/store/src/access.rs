@@ -170,6 +170,16 @@ impl Store {
             .await?)
     }
 
+    /// Those among these piles that do not wait in the inbox: let in, registered, or sent away.
+    pub async fn not_waiting(&self, piles: &[i64]) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT pile_no FROM pile WHERE pile_no = ANY($1) AND (NOT inbox OR dismissed_at IS NOT NULL)",
+        )
+        .bind(piles)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     async fn add_bare_pile(&self, pile_id: &PileId, inbox: bool) -> Result<i64, StoreError> {
         let pile_no = sqlx::query_scalar(
             "INSERT INTO pile (pile_id, kind, accuracy_class, registered, inbox) VALUES ($1, $2, $3, false, $4)

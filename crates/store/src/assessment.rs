@@ -72,6 +72,7 @@ impl Store {
              WHERE ended_at >= $1 AND energy_vehicle_wh IS NOT NULL AND energy_pile_wh IS NOT NULL
                AND vehicle IS NOT NULL AND started_at IS NOT NULL
                AND pile_no NOT IN (SELECT pile_no FROM pile WHERE inbox)
+               AND NOT ('unproven' = ANY(marks))
              ORDER BY charge_no",
         )
         .bind(since.to_sqlx())

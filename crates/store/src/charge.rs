@@ -259,6 +259,9 @@ impl Book {
             None => self.begin(arrival, event)?,
         };
         let kept = self.kept.get_mut(&charge_no)?;
+        if arrival.unproven {
+            kept.mark(Mark::Unproven);
+        }
         kept.charge.apply(event);
         kept.updated_at = kept.updated_at.max(arrival.received.0);
         Some(kept.reference.clone())

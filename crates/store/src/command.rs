@@ -96,7 +96,7 @@ impl Store {
     /// Claims the orders that wait for these piles; those that waited too long expire.
     pub async fn claim_commands(&self, piles: &[i64], now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         sqlx::query(
-            "UPDATE command SET outcome = 'expired', answered_at = $1
+            "UPDATE command SET outcome = 'expired', answered_at = $1, call = call - 'token'
              WHERE sent_at IS NULL AND outcome IS NULL AND expires_at < $1",
         )
         .bind(now.to_sqlx())
@@ -104,12 +104,14 @@ impl Store {
         .await?;
         let claimed = sqlx::query_as(
             "WITH claimed AS (
-                 SELECT command_no FROM command
+                 SELECT command_no, pile_no, call FROM command
                  WHERE pile_no = ANY($1) AND sent_at IS NULL AND outcome IS NULL
                  ORDER BY command_no LIMIT $3 FOR UPDATE SKIP LOCKED),
              taken AS (
-                 UPDATE command SET sent_at = $2 FROM claimed WHERE command.command_no = claimed.command_no
-                 RETURNING command.command_no, pile_no, call)
+                 -- The card of a start is needed no longer than until it is sent.
+                 UPDATE command SET sent_at = $2, call = command.call - 'token' FROM claimed
+                 WHERE command.command_no = claimed.command_no
+                 RETURNING claimed.command_no, claimed.pile_no, claimed.call)
              SELECT * FROM taken ORDER BY command_no",
         )
         .bind(piles)

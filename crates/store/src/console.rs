@@ -23,6 +23,8 @@ pub struct ConsolePile {
     pub pile_id: PileId,
     /// Its station's names.
     pub station: Option<(String, String)>,
+    /// Who answers for it; none for one that knocked unregistered.
+    pub operator_id: Option<String>,
     /// Whether it waits in the inbox.
     pub inbox: bool,
     /// Sub-protocol of its last connection.
@@ -75,6 +77,7 @@ struct Row {
     pile_id: String,
     name_zh: Option<String>,
     name_en: Option<String>,
+    operator_id: Option<String>,
     inbox: bool,
     protocol: Option<String>,
     connected: bool,
@@ -98,7 +101,7 @@ struct Row {
 
 /// Everything of a pile that the console shows; a condition follows.
 const SELECT: &str = "
-SELECT pile.pile_no, pile.pile_id, station.name_zh, station.name_en, pile.inbox, live.protocol,
+SELECT pile.pile_no, pile.pile_id, station.name_zh, station.name_en, pile.operator_id, pile.inbox, live.protocol,
        live.connection IS NOT NULL AND live.last_seen > now() - interval '15 minutes' AS connected, live.connected_at,
        live.last_seen, live.vendor, live.model, live.firmware,
        coalesce(live.meter_serial, pile.meter_serial) AS meter_serial,
@@ -225,6 +228,7 @@ impl Row {
             pile_no: self.pile_no,
             pile_id: PileId::parse(&self.pile_id).map_err(|_| corrupt("pile", &self.pile_id))?,
             station: self.name_zh.zip(self.name_en),
+            operator_id: self.operator_id,
             inbox: self.inbox,
             protocol: self.protocol,
             connected: self.connected,

@@ -58,6 +58,8 @@ pub struct Arrival {
     pub signed: Vec<Sealed>,
     /// Where registers began to count anew in it.
     pub restarts: Vec<Restart>,
+    /// Whether it came from a charger that had yet to be let in: its charges count for nothing.
+    pub unproven: bool,
     /// What else it changes.
     pub effect: Effect,
 }

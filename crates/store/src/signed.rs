@@ -203,7 +203,8 @@ async fn insert_one(
         .value
         .public_key
         .as_deref()
-        .filter(|_| record.key_source == Some(KeySource::Message) && record.verdict == "valid");
+        .filter(|_| record.key_source == Some(KeySource::Message) && record.verdict == "valid")
+        .filter(|_| !arrival.unproven);
     if let Some(public_key) = first {
         let serial = record.meter_serial.as_deref();
         insert_first_key(connection, arrival.pile_no, serial, public_key, arrival.received.0).await?;

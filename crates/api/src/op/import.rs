@@ -172,7 +172,8 @@ async fn refused(
 async fn is_of_another(site: &Site, person: &Person, pile: &Pile) -> Result<bool, Problem> {
     let everybody = site.store.console_pile(None, &pile.pile_id).await?;
     let own = site.store.console_pile(person.scope.as_ref(), &pile.pile_id).await?;
-    Ok(everybody.is_some() && own.is_none())
+    // One that knocked without being registered is nobody's yet.
+    Ok(everybody.is_some_and(|known| known.operator_id.is_some()) && own.is_none())
 }
 
 fn show(

@@ -170,6 +170,9 @@ pub(crate) async fn let_in(
     let pile_id = waiting(&person, &given.token, &id)?;
     let kind = PileKind::from_word(&given.kind).ok_or_else(|| Problem::parameter("kind", "ac or dc"))?;
     let class = given.class.parse().map_err(|_| Problem::parameter("class", "an accuracy class, e.g. 2"))?;
+    if !site.store.console_pile(None, &pile_id).await?.is_some_and(|known| known.inbox) {
+        return Err(Problem::missing("no such charger is waiting"));
+    }
     let station_id = Some(given.station.trim()).filter(|id| !id.is_empty());
     let station_id = station_id
         .map(StationId::parse)

@@ -21,11 +21,17 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use veripile_pile::OperatorId;
 
 use crate::Site;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
+
+/// Passwords hashed at once: each takes 19 MiB and a core for some tens of milliseconds; others wait.
+const HASHING_MAX: usize = 4;
+
+static HASHING: Semaphore = Semaphore::const_new(HASHING_MAX);
 
 /// The cookie's name.
 const COOKIE: &str = "veripile_session";
@@ -185,6 +191,7 @@ pub(crate) async fn sign_in(
     }
     let account = site.store.account(&name).await?;
     let hash = account.as_ref().map_or(NOBODY, |account| &account.password_hash).to_owned();
+    let Ok(_turn) = HASHING.acquire().await else { return Err(Problem::busy("try again")) };
     let is_right = web::block(move || is_password_of(&password, &hash)).await.unwrap_or(false);
     let Some(account) = account.filter(|_| is_right) else {
         tracing::warn!(name, "somebody did not sign in: wrong name or password");

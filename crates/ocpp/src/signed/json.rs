@@ -3,6 +3,7 @@
 //!
 //! Called by the formats. A lenient reader would take one of two values, and which one depends on the library.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -88,9 +89,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Vec<(String, &RawValue)> = Vec::new();
+                let (mut members, mut names) = (Vec::new(), HashSet::new());
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    if members.iter().any(|(known, _)| *known == name) {
+                    if !names.insert(name.clone()) {
                         return Err(A::Error::custom(format!("`{name}` stands twice")));
                     }
                     members.push((name, value));

@@ -302,3 +302,20 @@ proptest::proptest! {
         proptest::prop_assert_eq!(forward.marks(None), turned.marks(None));
     }
 }
+
+/// A stop with clock-aligned samples, the last a quarter of an hour before it: start and stop know more.
+#[test]
+fn samples_that_end_before_the_charge_are_not_the_whole_of_it() {
+    let mut charge = Charge::default();
+    charge.apply(&event(Stage::Begin, 0, Some("1000"), vec![]));
+    let registers = vec![
+        sample(Side::Pile, ReadingContext::TransactionBegin, 0, "1000.5"),
+        sample(Side::Pile, ReadingContext::SampleClock, 2700, "9000.5"),
+    ];
+    charge.apply(&event(Stage::End, 3600, Some("11000"), registers));
+    assert_eq!(charge.energy_pile_wh(), Some(wh("10000")));
+    assert_eq!(charge.marks(None), []);
+    let mut without_stop = Charge { register_stop_wh: None, ..charge };
+    without_stop.register_start_wh = None;
+    assert_eq!(without_stop.energy_pile_wh(), Some(wh("8000.0")), "better than nothing");
+}

@@ -139,8 +139,10 @@ impl Kept {
         if self.charge.energy_pile_wh().zip(step_wh).is_some_and(|(wh, step_wh)| is_coarse(wh, step_wh)) {
             self.mark(Mark::CoarseRegister);
         }
-        if before.contains(&Mark::ReusedTransaction) {
-            self.mark(Mark::ReusedTransaction);
+        for sticky in [Mark::ReusedTransaction, Mark::Unproven] {
+            if before.contains(&sticky) {
+                self.mark(sticky);
+            }
         }
         if before.contains(&Mark::NeverEnded) || before.contains(&Mark::Overlap) {
             self.mark(Mark::Overlap);
