@@ -11,6 +11,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use veripile_ocpp::action::{self, Does, TABLE};
+use veripile_ocpp::signing::{self, Reason, Refused};
 use veripile_ocpp::{
     AnswerHeard, Call, Frame, IdentityKey, Meaning, Version, answer, hear, hear_answer, typed,
 };
@@ -205,6 +206,13 @@ fn every_answer_of_ours_fits_its_schema() {
             for transaction in [None, Some("42"), Some("2147483648"), Some("T-1")] {
                 push(*version, row.name, answer::result(*version, row.name, "m", transaction, now));
             }
+        }
+    }
+    for version in Version::ALL {
+        push(version, "SignCertificate", signing::answer(version, "m", Ok(())));
+        for (reason, detail) in Reason::ALL.into_iter().flat_map(|reason| [(reason, 0), (reason, 2_000)]) {
+            let refused = Refused::new(reason, "x".repeat(detail));
+            push(version, "SignCertificate", signing::answer(version, "m", Err(&refused)));
         }
     }
     let samples = made(&python, "samples", 15_000).into_iter().chain(made(&python, "broken", 400));
@@ -490,6 +498,7 @@ const CALLS: &str = r#"
 {"call": "delete_certificate", "certificate": {"algorithm": "SHA384", "issuer_name_hash": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "issuer_key_hash": "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "serial_number": "0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c"}}
 {"call": "delete_certificate", "certificate": {"algorithm": "SHA512", "issuer_name_hash": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "issuer_key_hash": "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "serial_number": "0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c"}}
 {"call": "send_signed_certificate", "pem": "-----BEGIN CERTIFICATE-----"}
+{"call": "send_signed_certificate", "pem": "-----BEGIN CERTIFICATE-----", "request_id": 7}
 {"call": "set_monitoring", "monitors": [{"id": null, "name": "EVSE:1/FiscalMetering.Problem", "kind": "upper_threshold", "value": "-0.25", "severity": 3, "transaction": false, "stream": null}, {"id": 7, "name": "EVSE:1/FiscalMetering.Problem", "kind": "upper_threshold", "value": "1", "severity": 9, "transaction": true, "stream": null}]}
 {"call": "set_monitoring", "monitors": [{"id": null, "name": "EVSE:1/FiscalMetering.Problem", "kind": "lower_threshold", "value": "-0.25", "severity": 3, "transaction": false, "stream": null}, {"id": 7, "name": "EVSE:1/FiscalMetering.Problem", "kind": "lower_threshold", "value": "1", "severity": 9, "transaction": true, "stream": null}]}
 {"call": "set_monitoring", "monitors": [{"id": null, "name": "EVSE:1/FiscalMetering.Problem", "kind": "delta", "value": "-0.25", "severity": 3, "transaction": false, "stream": null}, {"id": 7, "name": "EVSE:1/FiscalMetering.Problem", "kind": "delta", "value": "1", "severity": 9, "transaction": true, "stream": null}]}

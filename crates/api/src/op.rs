@@ -3,6 +3,7 @@
 //! Mounted by [`crate::routes`]. Everybody sees the piles of their operator; an administrator sees all, and the inbox. Every
 //! form carries the session's own token; nothing here is cached, and a key is shown once.
 
+mod certificates;
 mod import;
 mod label;
 mod message;
@@ -10,6 +11,9 @@ mod orders;
 mod overview;
 mod pile;
 mod session;
+
+#[cfg(test)]
+pub(crate) use certificates::KINDS as CERTIFICATE_KINDS;
 
 use actix_web::web;
 

@@ -97,6 +97,7 @@ mod tests {
     use std::path::Path;
 
     use veripile_ocpp::conformance::Breach;
+    use veripile_ocpp::signing::Reason;
     use veripile_pile::{ActKind, Mark, RemoteVerdict, State};
 
     use super::*;
@@ -179,6 +180,9 @@ mod tests {
         used.extend(made("outcome", &OUTCOMES, ""));
         used.extend(made("register", &["lifetime", "session", "reset_on_boot", "unknown"], ""));
         used.extend(made("finding", &["charge", "answer", "other"], ""));
+        let refusals = Reason::ALL.map(Reason::code);
+        used.extend(refusals.iter().flat_map(|code| [format!("sign.{code}"), format!("sign.{code}.next")]));
+        used.extend(made("root", &crate::op::CERTIFICATE_KINDS, ""));
         used.extend(made("ready", &["register", "interval", "begin_end", "clock", "signed", "vehicle"], ""));
         let breaches = Breach::ALL.iter().map(|breach| breach.code());
         let findings = Mark::ALL.iter().map(|mark| mark.code()).chain(breaches);

@@ -99,7 +99,7 @@ pub enum Registration {
 }
 
 /// Section `tls`: everything that `http.listen` serves, encrypted, on a port of its own.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
     /// Address to listen on; none: no TLS.
@@ -110,6 +110,13 @@ pub struct Tls {
     pub key_file: Option<PathBuf>,
     /// Authorities whose client certificates count (security profile 3), PEM; none: profile 3 is refused.
     pub client_ca_file: Option<PathBuf>,
+    /// Our own authority for chargers, which signs what they ask for (SignCertificate): its certificate, PEM, followed by those
+    /// above it if it is no root; none: nothing is signed. Its certificates count as those of `client_ca_file`.
+    pub charger_ca_file: Option<PathBuf>,
+    /// Its key, PEM (PKCS #8).
+    pub charger_ca_key_file: Option<PathBuf>,
+    /// Days that a charger's certificate is valid.
+    pub charger_certificate_days: u32,
 }
 
 /// Section `identity`.
@@ -159,6 +166,20 @@ impl Default for Ocpp {
             readiness_on_boot: None,
             pending_s_max: 120,
             answer_while_upstream_is_down: String::new(),
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            certificate_file: None,
+            key_file: None,
+            client_ca_file: None,
+            charger_ca_file: None,
+            charger_ca_key_file: None,
+            charger_certificate_days: 365,
         }
     }
 }

@@ -162,6 +162,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
         listen: args.http,
         key: identity::key(key_file)?,
         tls: None,
+        authority: None,
         gateway: GatewaySettings {
             admission: Admission::Anyone,
             least_profile: 0,

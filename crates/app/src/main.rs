@@ -5,6 +5,7 @@
 mod account;
 mod assess;
 mod assess_files;
+mod authority;
 mod check;
 mod config;
 #[cfg(feature = "embedded")]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use veripile_api::SiteSettings;
@@ -13,7 +14,7 @@ use veripile_store::{Admission, Store};
 use crate::assess::AssessSettings;
 use crate::config::{Config, Registration};
 use crate::server::{Server, ServerSettings};
-use crate::{identity, signals, tls};
+use crate::{authority, identity, signals, tls};
 
 /// Actions whose answer carries an id that only the upstream can issue.
 const ISSUING: [&str; 1] = ["StartTransaction"];
@@ -115,6 +116,7 @@ fn settings(config: &Config) -> Result<ServerSettings> {
         listen: config.http.listen,
         key: identity::key(Path::new(&config.identity.key_file))?,
         gateway: gateway(config)?,
+        authority: authority::read(&config.tls, Timestamp::now())?,
         tls: config.tls.listen.zip(tls::configuration(&config.tls)?),
         site: SiteSettings { simulated: false, public_url: config.http.public_url.clone() },
         assess: AssessSettings {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
 use veripile_api::{Site, SiteSettings};
-use veripile_gateway::{Gateway, GatewayMetrics, GatewaySettings};
+use veripile_gateway::{Authority, Gateway, GatewayMetrics, GatewaySettings};
 use veripile_ocpp::IdentityKey;
 use veripile_store::Store;
 use veripile_store::intake::{Intake, IntakeMetrics};
@@ -35,6 +35,8 @@ pub struct ServerSettings {
     pub key: IdentityKey,
     /// How those who connect are treated.
     pub gateway: GatewaySettings,
+    /// Who signs chargers' certificates, if anybody does.
+    pub authority: Option<Authority>,
     /// Pages.
     pub site: SiteSettings,
     /// Remote assessment.
@@ -67,7 +69,8 @@ impl Server {
             let intake = Intake::start(store.clone(), IntakeMetrics::register(&registry)?);
             let metrics = GatewayMetrics::register(&registry)?;
             let key = settings.key.clone();
-            Some(Gateway::new(store.clone(), intake, key, settings.gateway, metrics, stopping.clone()))
+            let (gateway, authority) = (settings.gateway, settings.authority);
+            Some(Gateway::new(store.clone(), intake, key, gateway, authority, metrics, stopping.clone()))
         } else {
             None
         };

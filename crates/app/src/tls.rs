@@ -34,12 +34,8 @@ pub fn configuration(tls: &Tls) -> Result<Option<ServerConfig>> {
         .with_context(|| format!("cannot read the key {}", key.display()))?;
     let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?;
-    let builder = match &tls.client_ca_file {
-        Some(file) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(file)? {
-                roots.add(certificate).with_context(|| format!("in {}", file.display()))?;
-            }
+    let builder = match client_roots(tls)? {
+        Some(roots) => {
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             builder.with_client_cert_verifier(verifier.allow_unauthenticated().build()?)
@@ -50,6 +46,23 @@ pub fn configuration(tls: &Tls) -> Result<Option<ServerConfig>> {
     // WebSocket needs HTTP/1.1.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(config))
+}
+
+/// Authorities whose client certificates count: those named, and the one that we sign with ourselves. Those above it do not:
+/// they may have signed others.
+fn client_roots(tls: &Tls) -> Result<Option<RootCertStore>> {
+    let mut trusted = Vec::new();
+    if let Some(file) = &tls.client_ca_file {
+        trusted.extend(certificates(file)?.into_iter().map(|certificate| (file, certificate)));
+    }
+    if let Some(file) = &tls.charger_ca_file {
+        trusted.extend(certificates(file)?.into_iter().take(1).map(|certificate| (file, certificate)));
+    }
+    let mut roots = RootCertStore::empty();
+    for (file, certificate) in trusted {
+        roots.add(certificate).with_context(|| format!("in {}", file.display()))?;
+    }
+    Ok((!roots.is_empty()).then_some(roots))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -92,7 +105,7 @@ mod tests {
             listen,
             certificate_file: Some("/absent/certificate".into()),
             key_file: Some("/absent/key".into()),
-            client_ca_file: None,
+            ..Tls::default()
         };
         let error = format!("{:#}", configuration(&files).expect_err("absent"));
         assert!(error.contains("/absent/certificate"), "{error}");

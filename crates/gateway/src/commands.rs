@@ -12,7 +12,7 @@ use veripile_store::command::Claimed;
 use crate::Gateway;
 use crate::desk::Reply;
 use crate::reception::now;
-use crate::{key, readiness};
+use crate::{key, readiness, signing};
 
 /// How often orders of other processes are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -51,10 +51,14 @@ async fn carry(gateway: Arc<Gateway>, command: Claimed) {
         note(&gateway, command_no, None, outcome, &answer).await;
         return;
     }
-    let reply = match serde_json::from_value::<Call>(call) {
+    let call = match signing::ordered(&call) {
+        Some(certificate_no) => signing::delivery(&gateway, pile_no, certificate_no).await,
+        None => serde_json::from_value::<Call>(call).map_err(|error| error.to_string()),
+    };
+    let reply = match call {
         Ok(call) => gateway.ask(pile_no, call).await,
         Err(error) => {
-            note(&gateway, command_no, None, "unspeakable", &error.to_string()).await;
+            note(&gateway, command_no, None, "unspeakable", &error).await;
             return;
         }
     };

@@ -24,6 +24,7 @@ use crate::admission::{self, Proof, Shown, TlsPeer};
 use crate::reception::Reception;
 use crate::refused::Refused;
 use crate::relay::{Relay, Route};
+use crate::signing::Ground;
 use crate::socket::Socket;
 
 /// Largest message accepted, bytes: a stop with a day of signed samples fits; a larger one closes the connection.
@@ -42,7 +43,7 @@ pub(crate) async fn connect(
     gateway: web::Data<Gateway>,
 ) -> actix_web::Result<HttpResponse> {
     let gateway = gateway.into_inner();
-    let (pile_id, admitted) = match admit(&request, &gateway).await {
+    let (pile_id, admitted, proof) = match admit(&request, &gateway).await {
         Ok(admitted) => admitted,
         Err(refused) => return Ok(refuse(&gateway, &request, &refused)),
     };
@@ -67,11 +68,13 @@ pub(crate) async fn connect(
     }
     gateway.metrics.opened.with_label_values(&[version.subprotocol()]).inc();
     gateway.notebook.note(attempt(&gateway, &request, CONNECTED, String::new()));
+    let over_tls = shown(&gateway, &request).tls.is_some();
+    let ground = Ground::of(proof, over_tls, access.upstream_url.is_some());
     let relay = access.upstream_url.map(|url| {
         let route = route(&request, &url, version);
         Relay::open(route, Arc::clone(&gateway.settings.answered_while_down))
     });
-    let reception = Reception { gateway, pile_no, pile_id, version, connection, inbox };
+    let reception = Reception { gateway, pile_no, pile_id, version, connection, inbox, ground };
     let socket = Socket { reception, session, relay };
     actix_web::rt::spawn(socket.serve(stream.max_frame_size(FRAME_BYTES_MAX)));
     Ok(response)
@@ -87,7 +90,7 @@ fn route(request: &HttpRequest, url: &str, version: Version) -> Route {
     }
 }
 
-async fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<(PileId, Admitted), Refused> {
+async fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<(PileId, Admitted, Proof), Refused> {
     if !request.headers().contains_key(UPGRADE) {
         return Err(Refused::NoWebSocket);
     }
@@ -104,7 +107,7 @@ async fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<(PileId, Admi
     };
     // One that waits in the inbox has nothing to prove: nobody knows it, and nothing it says counts.
     if admitted.inbox {
-        return Ok((pile_id, admitted));
+        return Ok((pile_id, admitted, Proof::None));
     }
     let shown = shown(gateway, request);
     let least = gateway.settings.least_profile;
@@ -112,7 +115,7 @@ async fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<(PileId, Admi
     if proof == Proof::Key && admitted.access.previous_hash.is_some() {
         gateway.store.key_taken(admitted.pile_no).await.map_err(failed)?;
     }
-    Ok((pile_id, admitted))
+    Ok((pile_id, admitted, proof))
 }
 
 /// What a client shows of itself. Behind a trusted TLS terminator its word counts for the encryption.

@@ -5,6 +5,7 @@
 
 mod admission;
 mod attempts;
+mod authority;
 mod commands;
 mod desk;
 mod findings;
@@ -17,6 +18,7 @@ mod reception;
 mod refused;
 mod relay;
 mod signatures;
+mod signing;
 mod socket;
 
 use std::collections::HashMap;
@@ -35,6 +37,7 @@ use crate::desk::{Order, Reply};
 use crate::reception::Reception;
 
 pub use admission::TlsPeer;
+pub use authority::{Authority, AuthorityError, DAYS_MAX};
 pub use metrics::GatewayMetrics;
 
 /// How the gateway treats those who connect.
@@ -60,6 +63,8 @@ pub struct Gateway {
     intake: Intake,
     key: IdentityKey,
     settings: GatewaySettings,
+    /// Signs certificates of chargers, where there is one.
+    authority: Option<Authority>,
     metrics: GatewayMetrics,
     notebook: attempts::Notebook,
     throttle: admission::Throttle,
@@ -89,6 +94,7 @@ impl Gateway {
         intake: Intake,
         key: IdentityKey,
         settings: GatewaySettings,
+        authority: Option<Authority>,
         metrics: GatewayMetrics,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
@@ -100,6 +106,7 @@ impl Gateway {
             intake,
             key,
             settings,
+            authority,
             metrics,
             memory: memory::Memory::default(),
             findings: findings::Findings::default(),

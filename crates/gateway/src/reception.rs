@@ -18,7 +18,7 @@ use veripile_store::intake::{self, Arrival, Boot, Effect, Outcome, Sealed, Statu
 
 use crate::findings::Found;
 use crate::memory::Contribution;
-use crate::{Gateway, readiness, signatures};
+use crate::{Gateway, readiness, signatures, signing};
 
 /// Where the frames of one connection are received.
 pub(crate) struct Reception {
@@ -29,6 +29,8 @@ pub(crate) struct Reception {
     pub(crate) connection: Uuid,
     /// Whether the charger waits in the inbox.
     pub(crate) inbox: bool,
+    /// What its connection says for a request to sign a certificate.
+    pub(crate) ground: signing::Ground,
 }
 
 /// What a frame was.
@@ -151,6 +153,8 @@ impl Reception {
         });
         let answer = if boots {
             boot::answer(id, readiness::at_boot(self).await, now())
+        } else if signing::is_asked(action) {
+            signing::answer(self, id, payload).await
         } else {
             answer::reply(self.version, action, id, payload, outcome.transaction.as_deref(), now())
         };

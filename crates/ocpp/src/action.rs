@@ -26,6 +26,8 @@ pub enum Does {
     Acknowledge,
     /// Answers Accepted.
     Accept,
+    /// Judges a request for a certificate; Accepted where one will come.
+    Sign,
     /// Declines a service that we do not offer, in the words of its schema.
     Decline,
     /// Keeps what is sent without waiting for an answer.
@@ -60,6 +62,9 @@ impl Does {
             Self::Extension => "kept; UnknownVendorId",
             Self::Acknowledge => "kept; acknowledged",
             Self::Accept => "kept; Accepted",
+            Self::Sign => {
+                "kept; a certificate is issued if key, name and connection prove the charger, else declined"
+            }
             Self::Decline => "kept; declined",
             Self::Record => "kept; never answered (SEND)",
             Self::Ours => "kept; NotSupported: ours to call",
@@ -81,7 +86,7 @@ pub fn does(version: Version, action: &str) -> Option<Does> {
 
 use Does::{
     Accept, Acknowledge, Admit, Central, Charge, Clock, Decline, Extension, Identify, Ours, Readings, Record,
-    Status,
+    Sign, Status,
 };
 
 const EVERY: &[Version] = &[Version::V16, Version::V201, Version::V21];
@@ -183,7 +188,7 @@ pub const TABLE: &[Action] = &[
     row("SetNetworkProfile", BOTH_2, Central),
     row("SetVariableMonitoring", BOTH_2, Ours),
     row("SetVariables", BOTH_2, Ours),
-    row("SignCertificate", EVERY, Decline),
+    row("SignCertificate", EVERY, Sign),
     row("SignedFirmwareStatusNotification", ONLY_16, Acknowledge),
     row("SignedUpdateFirmware", ONLY_16, Ours),
     row("StartTransaction", ONLY_16, Charge),

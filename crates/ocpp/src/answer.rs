@@ -60,7 +60,8 @@ impl Refusal {
 }
 
 /// A CALLRESULT frame for an action of a charger. `transaction` is the id of its charge, if it has one. Two answers of 2.1
-/// repeat what the call said (`VatNumberValidation`, `GetCertificateChainStatus`): for those, [`reply`] is the better one.
+/// repeat what the call said (`VatNumberValidation`, `GetCertificateChainStatus`): for those, [`reply`] is the better one. To
+/// SignCertificate it declines; [`crate::signing::answer`] knows better.
 pub fn result(version: Version, action: &str, id: &str, transaction: Option<&str>, now: Timestamp) -> String {
     reply(version, action, id, "{}", transaction, now)
 }

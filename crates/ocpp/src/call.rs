@@ -196,6 +196,8 @@ pub enum Call {
     SendSignedCertificate {
         /// The chain, in PEM, the charger's own first.
         pem: String,
+        /// 2.1: under which it was asked for.
+        request_id: Option<i32>,
     },
     /// 2.x: has variables watched.
     SetMonitoring {

@@ -2,7 +2,8 @@
 //!
 //! Called by `gateway`, and by `app` for signed records. [`frame`] opens the envelope, [`hear`] understands what a charger
 //! says (tolerantly: what is wrong is marked, never lost), [`answer`] says what we reply, [`call`] what we ask of a charger and
-//! what it answers, [`signed`] checks signed meter values. Pure: times, keys and state are arguments; no IO, no clock.
+//! what it answers, [`signed`] checks signed meter values, [`signing`] judges requests
+//! for certificates. Pure: times, keys and state are arguments; no IO, no clock.
 //!
 //! # What is done with each call of a charger
 #![doc = include_str!("action.md")]
@@ -23,6 +24,7 @@ pub mod readiness;
 pub mod register;
 mod secret;
 pub mod signed;
+pub mod signing;
 mod time;
 pub mod typed;
 mod v16;

@@ -13,7 +13,7 @@ use crate::row::{SqlTime, jiff_time, storable};
 use crate::{Store, StoreError};
 
 /// An order waits so long for its charger to be connected.
-const WAITS: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const WAITS: SignedDuration = SignedDuration::from_mins(5);
 
 /// Orders waiting for one pile; beyond it new ones are refused.
 const WAITING_MAX: i64 = 64;

@@ -8,6 +8,7 @@ mod access;
 pub mod account;
 mod assessment;
 mod attempt;
+pub mod certificate;
 mod charge;
 pub mod command;
 pub mod console;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use veripile_ocpp::call::Call;
 use veripile_store::command::CommandRow;
 
+use super::certificates::{self, InstalledLine};
 use super::pile::find;
 use super::session::Person;
 use crate::Site;
@@ -27,6 +28,8 @@ pub(crate) struct OrderLine {
     pub(crate) outcome_text: String,
     pub(crate) answer: String,
     pub(crate) waits: bool,
+    /// Certificates that the answer lists.
+    pub(crate) installed: Vec<InstalledLine>,
 }
 
 /// What the forms send. Fields that an order has no use for stay empty.
@@ -104,6 +107,18 @@ fn call(form: &OrderForm) -> Result<Value, Problem> {
             json!({ "call": "update_firmware", "request_id": request_id(), "url": need("name", &form.name)?,
             "retrieve_at": Timestamp::now(), "signature": null })
         }
+        "install_certificate" => {
+            json!({ "call": "install_certificate", "kind": need("name", &form.name)?, "pem": need("value", &form.value)? })
+        }
+        "list_certificates" => {
+            json!({ "call": "get_installed_certificates", "kind": need("name", &form.name)? })
+        }
+        "delete_certificate" => {
+            let certificate = certificates::named(&form.value);
+            let certificate =
+                certificate.ok_or_else(|| Problem::parameter("value", "one of those installed"))?;
+            json!({ "call": "delete_certificate", "certificate": certificate })
+        }
         _ => return Err(Problem::parameter("order", "one of the orders of the page")),
     };
     match serde_json::from_value::<Call>(call.clone()) {
@@ -118,17 +133,7 @@ fn call(form: &OrderForm) -> Result<Value, Problem> {
 
 /// Makes an order's line.
 pub(crate) fn line(t: &Texts, row: &CommandRow) -> OrderLine {
-    let outcome = match row.outcome.as_deref() {
-        Some("accepted") => "accepted",
-        Some("refused") => "refused",
-        Some("late") => "late",
-        Some("gone") => "gone",
-        Some("busy") => "busy",
-        Some("expired") => "expired",
-        Some(_) => "error",
-        None if row.sent_at.is_some() => "sent",
-        None => "waiting",
-    };
+    let outcome = outcome(row.outcome.as_deref(), row.sent_at.is_some());
     let latency =
         row.sent_at.zip(row.answered_at).map(|(sent, answered)| answered.duration_since(sent).as_millis());
     let text = t.of_owned(&format!("outcome.{outcome}"));
@@ -140,6 +145,22 @@ pub(crate) fn line(t: &Texts, row: &CommandRow) -> OrderLine {
         outcome_text: latency.map_or_else(|| text.to_owned(), |ms| format!("{text} · {ms} ms")),
         answer: row.answer.clone().unwrap_or_default(),
         waits: row.outcome.is_none(),
+        installed: certificates::installed(row),
+    }
+}
+
+/// The word for what became of an order, as the texts know it.
+pub(crate) fn outcome(outcome: Option<&str>, is_sent: bool) -> &'static str {
+    match outcome {
+        Some("accepted") => "accepted",
+        Some("refused") => "refused",
+        Some("late") => "late",
+        Some("gone") => "gone",
+        Some("busy") => "busy",
+        Some("expired") => "expired",
+        Some(_) => "error",
+        None if is_sent => "sent",
+        None => "waiting",
     }
 }
 
@@ -149,6 +170,7 @@ fn what(call: &Value) -> String {
     let name = ["call", "readiness", "key"].iter().find_map(|kind| fields.get(*kind)?.as_str());
     let name = match name.unwrap_or_default() {
         "send" => "new key",
+        "" if fields.contains_key("certificate") => "deliver certificate",
         name => name,
     };
     let said = fields.iter().filter(|(key, value)| {
@@ -156,7 +178,11 @@ fn what(call: &Value) -> String {
             && !value.is_null()
     });
     let said = said.map(|(key, value)| match value {
+        Value::String(text) if key == "pem" => format!("{} characters", text.chars().count()),
         Value::String(text) => format!("{key} {text}"),
+        Value::Object(hash) => {
+            format!("{key} {}", hash.get("serial_number").and_then(Value::as_str).unwrap_or(""))
+        }
         other => format!("{key} {other}"),
     });
     [name.replace('_', " ")].into_iter().chain(said).collect::<Vec<_>>().join(" · ")
@@ -179,7 +205,10 @@ mod tests {
 
     #[test]
     fn every_order_of_the_page_is_a_call_and_anything_else_is_refused() {
-        let page = include_str!("../../templates/op_pile.html");
+        let page = concat!(
+            include_str!("../../templates/op_pile.html"),
+            include_str!("../../templates/op_certificates.html")
+        );
         let orders: Vec<_> = page
             .split("name=\"order\" value=\"")
             .skip(1)
@@ -188,11 +217,25 @@ mod tests {
         let options =
             page.split("<option value=\"order:").skip(1).map(|rest| rest.split('"').next().unwrap_or(""));
         let orders: Vec<_> = orders.into_iter().chain(options).collect();
-        assert!(orders.len() >= 14, "{orders:?}");
+        assert!(orders.len() >= 18, "{orders:?}");
+        let hash =
+            r#"{"algorithm":"SHA256","issuer_name_hash":"0a","issuer_key_hash":"0b","serial_number":"1"}"#;
         for order in orders {
-            assert!(call(&form(order, "Heartbeat", "1", "1")).is_ok(), "{order}");
+            let (name, value) = match order {
+                "list_certificates" | "install_certificate" => ("central_system_root", "pem"),
+                "delete_certificate" => ("", hash),
+                _ => ("Heartbeat", "1"),
+            };
+            assert!(call(&form(order, name, value, "1")).is_ok(), "{order}");
         }
-        for (order, name, connector) in [("trigger", "", "1"), ("unlock", "", "x"), ("cook", "a", "1")] {
+        for (order, name, connector) in [
+            ("trigger", "", "1"),
+            ("unlock", "", "x"),
+            ("cook", "a", "1"),
+            ("list_certificates", "any", ""),
+            ("install_certificate", "central_system_root", ""),
+            ("delete_certificate", hash, ""),
+        ] {
             assert!(call(&form(order, name, "", connector)).is_err(), "{order}");
         }
     }
@@ -201,5 +244,8 @@ mod tests {
     fn a_line_says_what_was_ordered_but_never_whose_card() {
         let start = json!({ "call": "start_charge", "connector": 1, "token": "CARD", "remote_start_id": 5 });
         assert_eq!(what(&start), "start charge · connector 1");
+        assert_eq!(what(&json!({ "certificate": 5 })), "deliver certificate · certificate 5");
+        let install = json!({ "call": "install_certificate", "kind": "v2g_root", "pem": "-----BEGIN" });
+        assert_eq!(what(&install), "install certificate · kind v2g_root · 10 characters");
     }
 }

@@ -14,6 +14,7 @@ use veripile_pile::PileId;
 use veripile_store::console::{ConnectorRegister, ConsolePile};
 use veripile_store::finding::Finding;
 
+use super::certificates::{self, CertificateLine, RefusalLine};
 use super::orders::{self, OrderLine};
 use super::overview::{self, AttemptLine, PileLine, Token};
 use super::session::{Person, private};
@@ -69,6 +70,9 @@ struct PilePage<'a> {
     ready_detail: Option<String>,
     score: Option<u8>,
     findings: Vec<FindingLine>,
+    certificates: Vec<CertificateLine>,
+    refusals: Vec<RefusalLine>,
+    kinds: Vec<(&'a str, &'a str)>,
     orders: Vec<OrderLine>,
     attempts: Vec<AttemptLine>,
 }
@@ -161,6 +165,7 @@ async fn show(
     let attempts = site.store.attempts(Some(pile.pile_id.as_str())).await?;
     let spoken = site.store.findings(&pile.pile_id).await?;
     let registers = site.store.registers(pile.pile_no).await?;
+    let (issued, refused) = site.store.certificates(&pile.pile_id).await?;
     let (ready_detail, ready) = ready(t, &pile);
     let page = PilePage {
         t,
@@ -186,6 +191,9 @@ async fn show(
                 .map(|found| (found.code.as_str(), u64::try_from(found.count).unwrap_or(0))),
         ),
         findings: spoken.findings.iter().map(|found| finding(t, found)).collect(),
+        certificates: issued.into_iter().map(|row| certificates::issued(t, row)).collect(),
+        refusals: refused.into_iter().map(|row| certificates::refused(t, row)).collect(),
+        kinds: certificates::KINDS.map(|kind| (kind, t.of_owned(&format!("root.{kind}")))).to_vec(),
         orders: orders.iter().map(|row| orders::line(t, row)).collect(),
         attempts: attempts.iter().map(|row| overview::attempt(t, row, now)).collect(),
         line: overview::line(t, &pile, now),

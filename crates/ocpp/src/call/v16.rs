@@ -249,7 +249,7 @@ fn certificate(call: &Call) -> Result<Value, CallError> {
         }
         Call::GetInstalledCertificates { kind: Some(kind) } => Ok(json!({ "certificateType": root(*kind)? })),
         Call::DeleteCertificate { certificate } => Ok(json!({ "certificateHashData": hash(certificate)? })),
-        Call::SendSignedCertificate { pem } => {
+        Call::SendSignedCertificate { pem, .. } => {
             Ok(json!({ "certificateChain": limits::name("pem", pem, CHAIN_CHARS_MAX)? }))
         }
         _ => Ok(json!({})),

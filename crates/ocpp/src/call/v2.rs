@@ -351,10 +351,11 @@ fn certificate(call: &Call, version: Version) -> Result<Value, CallError> {
         Call::DeleteCertificate { certificate } => {
             Ok(json!({ "certificateHashData": super::v16::hash(certificate)? }))
         }
-        Call::SendSignedCertificate { pem } => Ok(json!({
-            "certificateType": "ChargingStationCertificate",
-            "certificateChain": limits::name("pem", pem, CHAIN_CHARS_MAX)?,
-        })),
+        Call::SendSignedCertificate { pem, request_id } => Ok(limits::object([
+            ("certificateType", Some(json!("ChargingStationCertificate"))),
+            ("certificateChain", Some(limits::name("pem", pem, CHAIN_CHARS_MAX)?)),
+            ("requestId", request_id.filter(|_| version == Version::V21).map(Value::from)),
+        ])),
         _ => Ok(json!({})),
     }
 }
