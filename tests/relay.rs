@@ -202,3 +202,121 @@ async fn while_the_upstream_is_down_messages_wait_in_order_and_only_some_are_ans
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(charger.call("Heartbeat", &json!({})).await[0], 3, "and again");
 }
+
+#[tokio::test]
+async fn what_we_answered_reaches_the_upstream_after_the_charger_has_come_back() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    register(&binary, &database, &listener);
+    drop(listener);
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &SETTINGS).await;
+    let mut older = charger(&server).await;
+    for (id, register) in [("1", "5"), ("2", "6")] {
+        older.say(&sample(id, register)).await;
+        assert_eq!(older.receive().await.unwrap(), format!("[3,\"{id}\",{{}}]"));
+    }
+    // Nobody answered this one: a charger sends it again, and that is what counts.
+    let boot = r#"[2,"3","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]"#;
+    older.say(boot).await;
+    drop(older);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(waiting_bytes(&server).await, sample("1", "5").len() + sample("2", "6").len());
+
+    let mut newer = charger(&server).await;
+    let listener = TcpListener::bind(address).await.unwrap();
+    // The charger's ids begin anew with every connection.
+    newer.say(&boot.replace("\"3\"", "\"1\"")).await;
+    let mut upstream = Upstream::accept(&listener).await;
+    assert_eq!(upstream.next().await, sample("1", "5"));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), upstream.socket.next()).await.is_err(),
+        "one at a time"
+    );
+    upstream.say(r#"[3,"1",{}]"#).await;
+    assert_eq!(upstream.next().await, sample("2", "6"));
+    upstream.say(r#"[4,"2","InternalError","",{}]"#).await;
+    assert_eq!(upstream.next().await, boot.replace("\"3\"", "\"1\""));
+    let answer = r#"[3,"1",{"status":"Accepted","currentTime":"2026-03-01T08:00:00Z","interval":0}]"#;
+    upstream.say(answer).await;
+    assert_eq!(newer.receive().await.as_deref(), Some(answer), "of the others it has seen nothing");
+    assert_eq!(waiting_bytes(&server).await, 0);
+}
+
+async fn waiting_bytes(server: &Server) -> usize {
+    let (_, metrics) = server.get("/metrics").await;
+    let mut lines = metrics.lines();
+    lines
+        .find_map(|line| line.strip_prefix("veripile_gateway_relay_waiting_bytes "))
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+fn sample(id: &str, register: &str) -> String {
+    let sampled = json!([{ "value": register }]);
+    let value = json!([{ "timestamp": format!("2026-03-01T08:0{id}:00Z"), "sampledValue": sampled }]);
+    json!([2, id, "MeterValues", { "connectorId": 1, "meterValue": value }]).to_string()
+}
+
+#[tokio::test]
+async fn a_key_that_the_upstream_gives_counts_here_too_once_the_charger_has_it() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    register(&binary, &database, &listener);
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &SETTINGS).await;
+    let mut charger = charger(&server).await;
+    let mut upstream = Upstream::accept(&listener).await;
+    let keys = ["first-key-of-the-upstream", "second-key-of-the-upstream"];
+    for (n, (key, word)) in keys.iter().zip(["Rejected", "Accepted"]).enumerate() {
+        let change =
+            json!([2, n.to_string(), "ChangeConfiguration", { "key": "AuthorizationKey", "value": key }]);
+        upstream.say(&change.to_string()).await;
+        assert_eq!(charger.receive().await.unwrap(), change.to_string(), "as it was sent");
+        let answer = json!([3, n.to_string(), { "status": word }]).to_string();
+        charger.say(&answer).await;
+        assert_eq!(upstream.next().await, answer);
+    }
+    drop(charger);
+    let address = format!("{}/CP%201", server.ocpp());
+    let with =
+        |key: &str| [("Sec-WebSocket-Protocol", "ocpp1.6".to_owned()), ("Authorization", basic("CP 1", key))];
+    assert!(Charger::connect_with(&address, &with(keys[0]), None).await.is_err(), "the charger refused it");
+    drop(Charger::connect_with(&address, &with(KEY), None).await.unwrap());
+    drop(Charger::connect_with(&address, &with(keys[1]), None).await.unwrap());
+    assert!(
+        Charger::connect_with(&address, &with(KEY), None).await.is_err(),
+        "it has come with the newer one"
+    );
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let told = "SELECT count(*) FROM sent WHERE kind = 'upstream_call' AND body LIKE '%AuthorizationKey%'";
+    assert_eq!(database.number(told).await, 2);
+    let told = "SELECT count(*) FROM sent WHERE body LIKE '%key-of-the-upstream%'";
+    assert_eq!(database.number(told).await, 0, "no log has a key");
+}
+
+#[tokio::test]
+async fn an_upstream_that_gives_no_sign_of_life_is_called_again() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    register(&binary, &database, &listener);
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &SETTINGS).await;
+    let mut charger = charger(&server).await;
+    // Its connection stays open and nobody is there.
+    let dead = Upstream::accept(&listener).await;
+    let (stream, _) = tokio::time::timeout(Duration::from_secs(120), listener.accept())
+        .await
+        .expect("called again")
+        .unwrap();
+    let alive = tokio_tungstenite::accept_hdr_async(stream, |_: &Request, mut response: Response| {
+        response.headers_mut().insert("Sec-WebSocket-Protocol", "ocpp1.6".parse().unwrap());
+        Ok(response)
+    });
+    let mut alive = Upstream { socket: alive.await.unwrap(), called: [const { String::new() }; 3] };
+    charger.say(&sample("1", "5")).await;
+    assert_eq!(alive.next().await, sample("1", "5"));
+    drop(dead);
+}

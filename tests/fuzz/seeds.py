@@ -45,18 +45,6 @@ def pcdf():
     return key, f"{signed}(SG:{sign(private, signed)})"
 
 
-def alfen():
-    """The outline of Alfen's record: six fields, binary ones in base32; nobody signed it."""
-    field = lambda length: base64.b32encode(bytes(range(length))).decode().rstrip("=")
-    return f"AP;0;3;{field(25)};{field(82)};{field(48)};"
-
-
-def edl40():
-    """The outline of an SML transport (IEC 62056-5-3-8): escape, version 1, a list of seven, end with checksum; nobody signed it."""
-    body = bytes.fromhex("760501020304620062007263010176010105010203040b0a01454d4800000000010101636e8700")
-    return (bytes.fromhex("1b1b1b1b01010101") + body + bytes.fromhex("1b1b1b1b1a000000")).hex().upper()
-
-
 def frames():
     sample = {"value": "12.500", "unit": "kWh", "context": "Transaction.End"}
     values = [{"timestamp": "2026-03-01T08:00:00Z", "sampledValue": [sample, {"value": "7", "location": "EV"}]}]
@@ -87,8 +75,18 @@ for name, (key, record) in {"ocmf": ocmf(), "pcdf": pcdf()}.items():
     write(f"seeds/{name}/one-bit", EDIT_RECORD + bytes([0, 0, 40, 1]))
     write(f"seeds/{name}/key", EDIT_KEY + bytes([0, 0, 60, 1]))
     write(f"seeds/{name}/raw", RAW + record.encode())
-write("seeds/alfen/outline", RAW + alfen().encode())
-write("seeds/edl40/outline", RAW + edl40().encode())
+# Alfen's and EDL40's records stand beside the code that reads them; an input begins with what is done to them (harness::binary).
+TEXT, BYTES, KEY = b"\1", b"\2", b"\3"
+for record, name in [(b"", "alfen"), (b"\0", "edl40"), (b"\1", "edl40"), (b"\2", "edl40")]:
+    number = f"-{record[0]}" if record else ""
+    for kind, word in [(TEXT, "text"), (BYTES, "bytes"), (KEY, "key")]:
+        write(f"seeds/{name}/{word}{number}", record + kind)
+        write(f"seeds/{name}/{word}{number}-one-bit", record + kind + bytes([0, 0, 40, 1]))
+signed = f"<signedData format='OCMF' encoding='plain'>{ocmf()[1].replace('&', '&amp;')}</signedData>"
+value = f"<value transactionId='1' context='Transaction.Begin'>{signed}<publicKey encoding='hex'>{ocmf()[0]}</publicKey></value>"
+write("seeds/container/two", f"<?xml version='1.0'?>\n<values>{value}{value}</values>")
+write("seeds/container/entities", "<values><value><signedData><![CDATA[a<b]]>&amp;&#65;\r\n</signedData></value></values>")
+write("seeds/container/doctype", "<!DOCTYPE values [<!ENTITY a 'aa'>]><values><value><signedData>&a;</signedData></value></values>")
 for number, frame in enumerate(frames()):
     write(f"seeds/frame/{number}", json.dumps(frame))
 for number in range(6):

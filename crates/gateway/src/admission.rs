@@ -43,7 +43,7 @@ pub(crate) enum Proof {
     None,
     /// By the pile's key.
     Key,
-    /// By the key before, while the charger has not taken the new one.
+    /// By a key before it, while the charger has not come with the newest one.
     PreviousKey,
     /// By its certificate.
     Certificate,
@@ -82,9 +82,9 @@ fn by_key(
     if basic.user != pile_id.as_str() {
         return Err(Refused::WrongUser);
     }
-    let mut hashes =
-        [(Some(current), Proof::Key), (access.previous_hash.as_deref(), Proof::PreviousKey)].into_iter();
-    let found = hashes.find(|(hash, _)| hash.is_some_and(|hash| verified.is_key_of(basic, hash, key)));
+    let previous = access.previous_hashes.iter().map(|hash| (hash.as_str(), Proof::PreviousKey));
+    let mut hashes = std::iter::once((current, Proof::Key)).chain(previous);
+    let found = hashes.find(|(hash, _)| verified.is_key_of(basic, hash, key));
     found.map(|(_, proof)| proof).ok_or(Refused::WrongKey)
 }
 
@@ -150,7 +150,7 @@ mod tests {
                 let access = Access {
                     security_profile: profile,
                     key_hash: hash.clone(),
-                    previous_hash: hash.as_ref().and_then(|_| hashed("before")),
+                    previous_hashes: hash.iter().filter_map(|_| hashed("before")).collect(),
                     upstream_url: None,
                 };
                 let shown = Shown { tls, basic };

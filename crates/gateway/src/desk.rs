@@ -4,6 +4,7 @@
 //! an [`Order`] in through [`crate::Gateway::ask`]. OCPP-J allows one open call in each direction; the charger's own is none
 //! of the desk's business.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -17,8 +18,8 @@ pub(crate) const ORDERS_MAX: usize = 64;
 /// How long a charger has for its answer; some write their configuration to slow flash first.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Begins the ids of our calls, so that nobody else's are taken for them.
-const ID_SIGN: &str = "vp-";
+/// Ids of our calls that are remembered: an answer to one that was given up is still ours, and never an upstream's.
+const ISSUED_MAX: usize = 64;
 
 /// Something to ask a charger.
 pub(crate) struct Order {
@@ -55,6 +56,7 @@ pub(crate) enum Reply {
 pub(crate) struct Desk {
     orders: mpsc::Receiver<Order>,
     open: Option<Open>,
+    issued: VecDeque<String>,
 }
 
 /// A call on its way.
@@ -67,7 +69,7 @@ struct Open {
 
 impl Desk {
     pub(crate) fn new(orders: mpsc::Receiver<Order>) -> Self {
-        Self { orders, open: None }
+        Self { orders, open: None, issued: VecDeque::new() }
     }
 
     /// Whether a call of ours is open.
@@ -94,18 +96,20 @@ impl Desk {
 
     /// A new message id.
     pub(crate) fn id() -> String {
-        // 36 characters, OCPP's most, hold the sign and 32 hexadecimal digits.
-        format!("{ID_SIGN}{}", Uuid::now_v7().simple())
+        // 36 characters, OCPP's most.
+        Uuid::now_v7().to_string()
     }
 
     /// Whether an id is of a call of ours, open or late.
-    pub(crate) fn is_ours(id: &str) -> bool {
-        id.starts_with(ID_SIGN)
+    pub(crate) fn is_ours(&self, id: &str) -> bool {
+        self.issued.iter().any(|issued| issued == id)
     }
 
     /// Notes that an order was sent.
     pub(crate) fn sent(&mut self, id: String, order: Order) {
         let Order { call, reply } = order;
+        self.issued.truncate(ISSUED_MAX - 1);
+        self.issued.push_front(id.clone());
         self.open = Some(Open { id, call, reply, deadline: Instant::now() + ANSWER_WITHIN });
     }
 

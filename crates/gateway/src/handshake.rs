@@ -72,7 +72,7 @@ pub(crate) async fn connect(
     let ground = Ground::of(proof, over_tls, access.upstream_url.is_some());
     let relay = access.upstream_url.map(|url| {
         let route = route(&request, &url, version);
-        Relay::open(route, Arc::clone(&gateway.settings.answered_while_down))
+        Relay::open(Arc::clone(&gateway), (pile_no, pile_id.clone()), connection, route)
     });
     let reception = Reception { gateway, pile_no, pile_id, version, connection, inbox, ground };
     let socket = Socket { reception, session, relay };
@@ -112,8 +112,11 @@ async fn admit(request: &HttpRequest, gateway: &Gateway) -> Result<(PileId, Admi
     let shown = shown(gateway, request);
     let least = gateway.settings.least_profile;
     let proof = admission::judge(&pile_id, &admitted.access, least, &shown, &gateway.verified, &gateway.key)?;
-    if proof == Proof::Key && admitted.access.previous_hash.is_some() {
-        gateway.store.key_taken(admitted.pile_no).await.map_err(failed)?;
+    if let Some(newest) = admitted.access.key_hash.as_deref()
+        && proof == Proof::Key
+        && !admitted.access.previous_hashes.is_empty()
+    {
+        gateway.store.key_taken(admitted.pile_no, newest).await.map_err(failed)?;
     }
     Ok((pile_id, admitted, proof))
 }

@@ -21,9 +21,10 @@ pub(crate) async fn send(gateway: &Gateway, pile_no: i64) -> (&'static str, Stri
         return ("gone", "the charger is not connected".to_owned());
     };
     let key = credential::text(rand::random());
+    let hash = credential::hash(&key, rand::random());
     let stored = async {
         let pile_id = gateway.store.pile_id(pile_no).await?;
-        gateway.store.set_key(&pile_id, &credential::hash(&key, rand::random()), now()).await
+        gateway.store.set_key(&pile_id, &hash, now()).await
     };
     if let Err(error) = stored.await {
         return ("error", error.to_string());
@@ -32,7 +33,7 @@ pub(crate) async fn send(gateway: &Gateway, pile_no: i64) -> (&'static str, Stri
         Reply::Answered { heard, .. } if is_taken(&heard) => {
             ("accepted", "the charger has its new key; it counts from its next connection on".to_owned())
         }
-        Reply::Answered { text, .. } => match gateway.store.key_refused(pile_no).await {
+        Reply::Answered { text, .. } => match gateway.store.key_refused(pile_no, &hash).await {
             Ok(()) => ("refused", text),
             Err(error) => ("error", error.to_string()),
         },

@@ -6,6 +6,7 @@
 mod admission;
 mod attempts;
 mod authority;
+mod backlog;
 mod commands;
 mod desk;
 mod findings;
@@ -71,6 +72,8 @@ pub struct Gateway {
     verified: admission::Verified,
     memory: memory::Memory,
     findings: findings::Findings,
+    /// What waits for the upstreams of relayed piles.
+    backlogs: backlog::Backlogs,
     /// The connection of each pile.
     connections: Mutex<HashMap<i64, Connection>>,
     stopping: watch::Receiver<bool>,
@@ -98,6 +101,7 @@ impl Gateway {
         metrics: GatewayMetrics,
         stopping: watch::Receiver<bool>,
     ) -> Arc<Self> {
+        let backlogs = backlog::Backlogs::new(metrics.relay_waiting_bytes.clone());
         let gateway = Arc::new(Self {
             notebook: attempts::Notebook::open(store.clone()),
             throttle: admission::Throttle::default(),
@@ -110,6 +114,7 @@ impl Gateway {
             metrics,
             memory: memory::Memory::default(),
             findings: findings::Findings::default(),
+            backlogs,
             connections: Mutex::default(),
             stopping,
         });

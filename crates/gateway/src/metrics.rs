@@ -14,6 +14,7 @@ pub struct GatewayMetrics {
     pub(crate) frames: IntCounterVec,
     pub(crate) answer_seconds: Histogram,
     pub(crate) marks: IntCounterVec,
+    pub(crate) relay_waiting_bytes: IntGauge,
 }
 
 impl GatewayMetrics {
@@ -42,6 +43,10 @@ impl GatewayMetrics {
                     .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
             )?,
             marks: counter("veripile_gateway_marks_total", "Marks put on frames and readings.", &["mark"])?,
+            relay_waiting_bytes: IntGauge::new(
+                "veripile_gateway_relay_waiting_bytes",
+                "Messages of relayed chargers that their upstreams have yet to get.",
+            )?,
         };
         for protocol in veripile_ocpp::Version::ALL {
             metrics.opened.with_label_values(&[protocol.subprotocol()]);
@@ -54,6 +59,7 @@ impl GatewayMetrics {
             metrics.marks.with_label_values(&[mark.code()]);
         }
         registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.relay_waiting_bytes.clone()))?;
         registry.register(Box::new(metrics.answer_seconds.clone()))?;
         for vector in [&metrics.opened, &metrics.refusals, &metrics.frames, &metrics.marks] {
             registry.register(Box::new(vector.clone()))?;

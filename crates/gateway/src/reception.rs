@@ -264,7 +264,8 @@ impl Reception {
             }
             None => (received.0, key.digest(&[text.as_bytes(), &received.0.as_microsecond().to_be_bytes()])),
         };
-        let at = heard.time.map_or(received.0, |time| time.0);
+        // A clock that is ahead must not make later words look older.
+        let at = heard.time.map_or(received.0, |time| time.0.min(received.0));
         Arrival {
             pile_no: self.pile_no,
             connection: self.connection,

@@ -1,36 +1,38 @@
 //! The relay: a charger's frames pass to the operator's own central system and back, byte for byte, and are recorded here.
 //!
 //! One for each connection whose pile names an upstream. [`crate::socket`] hands it what the charger said and sends what it
-//! gives; a task of its own keeps the connection to the upstream. While the upstream is down, frames wait in order, within a
-//! limit; the charger is answered by us only for the actions that the configuration names, and the upstream's late answers
-//! to those are kept to ourselves. Never alters a text.
+//! gives; a task of its own keeps the connection to the upstream. While the upstream is down, the charger's calls wait in
+//! their [`Backlog`]; the charger is answered by us only for the actions that the configuration names, and the upstream's
+//! late answers to those are kept to ourselves. Never alters a text.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use veripile_ocpp::Frame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use uuid::Uuid;
+use veripile_ocpp::{Frame, credential, secret};
+use veripile_pile::PileId;
 use veripile_store::intake::SentKind;
 
-use crate::reception::Reception;
+use crate::Gateway;
+use crate::backlog::{Backlog, Waiting};
+use crate::handshake::FRAME_BYTES_MAX;
+use crate::reception::{Reception, now};
 
-/// Frames waiting for the upstream. A charger that gets no answers sends no more than one call; one that we answer is no
-/// longer answered when this is full, and keeps the rest itself.
-const WAITING_MAX: usize = 1_000;
+/// Answers of the charger, or texts of the upstream, waiting to be passed on.
+const TEXTS_MAX: usize = 100;
 
-/// Texts of the upstream waiting to be passed on.
-const UPSTREAM_MAX: usize = 100;
-
-/// Message ids remembered on either side.
-const REMEMBERED_MAX: usize = 2_000;
+/// Starts remembered whose transaction id the upstream has yet to issue.
+const STARTS_MAX: usize = 2_000;
 
 /// First and longest pause between attempts to reach the upstream.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -38,8 +40,17 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// How long a charger may take over the upstream's call before the next one is passed on.
 const CALL_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long an attempt to reach the upstream may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+/// How long the upstream may take over a call that we answered before the next one is sent.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long an attempt to reach the upstream, or to send it something, may take.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// An upstream that has been silent for so long is pinged.
+const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// Pings without any sign of life after which the upstream is given up.
+const PINGS_UNANSWERED_MAX: u32 = 2;
 
 /// Where a relay leads.
 #[derive(Debug, Clone)]
@@ -63,36 +74,64 @@ pub(crate) enum FromUpstream {
 
 /// The relay of one connection.
 pub(crate) struct Relay {
-    up: mpsc::Sender<String>,
+    gateway: Arc<Gateway>,
+    pile_no: i64,
+    pile_id: PileId,
+    connection: Uuid,
+    calls: Arc<Backlog>,
+    answers: mpsc::Sender<String>,
     down: mpsc::Receiver<FromUpstream>,
     is_up: Arc<AtomicBool>,
-    /// Actions that we answer while the upstream is down.
-    answered_by_us: Arc<[String]>,
-    /// Ids of calls that we answered, so that the upstream's own answer is not passed on.
-    answered: HashSet<String>,
     /// Starts of 1.6 on their way: message id, and our own transaction id.
     starts: HashMap<String, String>,
     /// Calls of the upstream that wait for the charger to be free.
     held: VecDeque<(String, String)>,
-    /// The upstream's call that the charger is at, and until when we wait for it.
-    asking: Option<(String, Instant)>,
+    /// The upstream's call that the charger is at.
+    asking: Option<Asking>,
+}
+
+/// A call of the upstream that the charger is at.
+struct Asking {
+    id: String,
+    /// Until when we wait for its answer.
+    until: Instant,
+    /// Hash of the key that the call gives to the charger.
+    key_hash: Option<String>,
 }
 
 impl Relay {
-    /// Opens a relay. Its connection to the upstream lives as long as it does.
-    pub(crate) fn open(route: Route, answered_by_us: Arc<[String]>) -> Self {
-        let (up, waiting) = mpsc::channel(WAITING_MAX);
-        let (texts, down) = mpsc::channel(UPSTREAM_MAX);
+    /// Opens the relay of a connection. Its connection to the upstream lives as long as it does.
+    pub(crate) fn open(
+        gateway: Arc<Gateway>,
+        (pile_no, pile_id): (i64, PileId),
+        connection: Uuid,
+        route: Route,
+    ) -> Self {
+        let calls = gateway.backlogs.begin(pile_no, connection);
+        let (answers, answers_waiting) = mpsc::channel(TEXTS_MAX);
+        let (texts, down) = mpsc::channel(TEXTS_MAX);
         let is_up = Arc::new(AtomicBool::new(false));
-        tokio::spawn(Line { route, waiting, texts, is_up: Arc::clone(&is_up), unsent: None }.run());
+        let line = Line {
+            route,
+            connection,
+            calls: Arc::clone(&calls),
+            answers: answers_waiting,
+            texts,
+            is_up: Arc::clone(&is_up),
+        };
+        tokio::spawn(line.run());
+        let (starts, held) = Default::default();
         Self {
-            up,
+            gateway,
+            pile_no,
+            pile_id,
+            connection,
+            calls,
+            answers,
             down,
             is_up,
-            answered_by_us,
-            answered: HashSet::new(),
-            starts: HashMap::new(),
-            held: VecDeque::new(),
+            starts,
+            held,
             asking: None,
         }
     }
@@ -105,38 +144,38 @@ impl Relay {
         text: &str,
         transaction: Option<String>,
     ) -> bool {
-        let answered_by_us =
-            !self.is_up.load(Ordering::Acquire) && self.answered_by_us.iter().any(|ours| ours == action);
-        if self.up.try_send(text.to_owned()).is_err() {
-            tracing::warn!(id, action, "the upstream's queue is full: the charger must send this again");
+        // While it catches up, a call would wait too long for its answer.
+        let is_away = !self.is_up.load(Ordering::Acquire) || self.calls.owes();
+        let owed = is_away && self.gateway.settings.answered_while_down.iter().any(|ours| ours == action);
+        if !self.calls.push(Waiting { id: id.to_owned(), text: text.to_owned(), owed }) {
+            tracing::warn!(pile.id = %self.pile_id, id, action, "too much waits for the upstream: the charger must send this again");
             return false;
         }
-        if answered_by_us && self.answered.len() < REMEMBERED_MAX {
-            self.answered.insert(id.to_owned());
-            return true;
-        }
         if let Some(transaction) = transaction.filter(|_| action == "StartTransaction") {
-            if self.starts.len() >= REMEMBERED_MAX {
+            if self.starts.len() >= STARTS_MAX {
                 self.starts.clear();
             }
             self.starts.insert(id.to_owned(), transaction);
         }
-        false
+        owed
     }
 
-    /// Passes an answer of the charger on.
-    pub(crate) fn pass_answer_up(&mut self, id: &str, text: &str) {
-        if self.asking.as_ref().is_some_and(|(asked, _)| asked == id) {
-            self.asking = None;
+    /// Passes an answer of the charger on. `payload` is none for a CALLERROR.
+    pub(crate) async fn pass_answer_up(&mut self, id: &str, text: &str, payload: Option<&str>) {
+        if let Some(asking) = self.asking.take_if(|asking| asking.id == id)
+            && let Some(key_hash) = asking.key_hash.filter(|_| !payload.is_some_and(secret::is_taken))
+            && let Err(error) = self.gateway.store.key_refused(self.pile_no, &key_hash).await
+        {
+            tracing::warn!(pile.id = %self.pile_id, %error, "a key that the charger refused could not be struck out");
         }
-        if self.up.try_send(text.to_owned()).is_err() {
-            tracing::warn!(id, "the upstream's queue is full: an answer of the charger is lost to it");
+        if self.answers.try_send(text.to_owned()).is_err() {
+            tracing::warn!(pile.id = %self.pile_id, id, "too much waits for the upstream: an answer of the charger is lost to it");
         }
     }
 
     /// Whether the charger is at a call of the upstream.
     pub(crate) fn is_asking(&self) -> bool {
-        self.asking.as_ref().is_some_and(|(_, until)| Instant::now() < *until)
+        self.asking.as_ref().is_some_and(|asking| Instant::now() < asking.until)
     }
 
     /// The upstream's next word.
@@ -156,6 +195,10 @@ impl Relay {
         let text = match from {
             FromUpstream::Text(text) => text,
             FromUpstream::State(state) => {
+                if state.is_err() {
+                    // Who called is gone; it would not know the answers.
+                    self.held.clear();
+                }
                 note_state(reception, state).await;
                 return None;
             }
@@ -177,14 +220,11 @@ impl Relay {
         if let Some((ours, theirs)) = transaction {
             reception.adopt(&ours, &theirs).await;
         }
-        if self.answered.remove(&id) {
-            return None;
-        }
         Some((SentKind::UpstreamAnswer, id, text))
     }
 
     fn hold(&mut self, id: String, text: String) {
-        if self.held.len() < UPSTREAM_MAX {
+        if self.held.len() < TEXTS_MAX {
             self.held.push_back((id, text));
         } else {
             tracing::warn!(id, "the charger does not answer the upstream's calls: one more was let go");
@@ -192,13 +232,38 @@ impl Relay {
     }
 
     /// The next call of the upstream that may be passed on now.
-    pub(crate) fn next_call(&mut self) -> Option<(String, String)> {
+    ///
+    /// A key that it gives to the charger counts from now on beside the one before, as one of ours would.
+    pub(crate) async fn next_call(&mut self) -> Option<(String, String)> {
         if self.is_asking() {
             return None;
         }
         let (id, text) = self.held.pop_front()?;
-        self.asking = Some((id.clone(), Instant::now() + CALL_WITHIN));
+        let key_hash = match Frame::open(&text) {
+            Ok(Frame::Call { action, payload, .. }) => secret::given(&action, payload.get()),
+            _ => None,
+        };
+        let key_hash = key_hash.map(|key| credential::hash(&key, rand::random()));
+        if let Some(key_hash) = &key_hash
+            && let Err(error) = self.gateway.store.set_key(&self.pile_id, key_hash, now()).await
+        {
+            tracing::error!(pile.id = %self.pile_id, %error, "the key that the upstream gives could not be noted: the charger may be refused with it");
+        }
+        self.asking = Some(Asking { id: id.clone(), until: Instant::now() + CALL_WITHIN, key_hash });
         Some((id, text))
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let owed = self.gateway.backlogs.end(self.pile_no, self.connection);
+        if owed > 0 {
+            tracing::warn!(
+                pile.id = %self.pile_id,
+                calls = owed,
+                "answered, but not passed on: they wait in memory for the charger's next connection"
+            );
+        }
     }
 }
 
@@ -225,25 +290,30 @@ type Upstream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 /// The task that keeps the connection to the upstream.
 struct Line {
     route: Route,
-    waiting: mpsc::Receiver<String>,
+    connection: Uuid,
+    calls: Arc<Backlog>,
+    answers: mpsc::Receiver<String>,
     texts: mpsc::Sender<FromUpstream>,
     is_up: Arc<AtomicBool>,
-    /// A frame that could not be sent; it goes first when the upstream is back.
-    unsent: Option<String>,
 }
 
 impl Line {
+    /// Connects, carries, and connects again, until the relay is gone: then nobody takes the upstream's texts any more.
     async fn run(mut self) {
         let mut pause = PAUSE.0;
-        // The relay is gone when nobody takes the upstream's texts any more.
-        while !self.texts.is_closed() {
-            let connected = tokio::time::timeout(CONNECT_WITHIN, self.connect()).await;
+        loop {
+            let connected = tokio::select! {
+                connected = timeout(WITHIN, self.connect()) => connected,
+                () = self.texts.closed() => return,
+            };
             let why = match connected.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
-                Ok(upstream) => {
+                Ok(mut upstream) => {
                     pause = PAUSE.0;
+                    // What the charger answered meanwhile was meant for an earlier connection.
+                    while self.answers.try_recv().is_ok() {}
                     self.is_up.store(true, Ordering::Release);
                     let _ = self.texts.send(FromUpstream::State(Ok(()))).await;
-                    let why = self.pump(upstream).await;
+                    let why = self.carry(&mut upstream).await;
                     self.is_up.store(false, Ordering::Release);
                     why
                 }
@@ -262,7 +332,10 @@ impl Line {
 
     async fn connect(&self) -> Result<Upstream, String> {
         let request = request(&self.route).map_err(|error| format!("bad address: {error}"))?;
-        match connect_async(request).await {
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(FRAME_BYTES_MAX))
+            .max_frame_size(Some(FRAME_BYTES_MAX));
+        match connect_async_with_config(request, Some(limits), false).await {
             Ok((upstream, _)) => Ok(upstream),
             Err(Error::Http(response)) => Err(format!("refused with HTTP {}", response.status().as_u16())),
             Err(error) => Err(error.to_string()),
@@ -270,37 +343,89 @@ impl Line {
     }
 
     /// Carries texts both ways until the connection ends; why it did.
-    async fn pump(&mut self, mut upstream: Upstream) -> String {
+    async fn carry(&mut self, upstream: &mut Upstream) -> String {
+        let (mut silent_from, mut silent_pings) = (Instant::now(), 0);
+        // The call that we answered and the upstream is at, and until when we wait for it.
+        let mut owed: Option<(Waiting, Instant)> = None;
         loop {
-            if let Some(text) = self.unsent.take()
-                && let Err(error) = upstream.send(Message::text(text.clone())).await
-            {
-                self.unsent = Some(text);
-                return error.to_string();
-            }
-            tokio::select! {
-                text = self.waiting.recv() => match text {
-                    Some(text) => self.unsent = Some(text),
-                    None => {
-                        let _ = upstream.close(None).await;
-                        return "the charger left".to_owned();
+            let patience = owed.as_ref().map_or(silent_from + PING_EVERY, |(_, until)| *until);
+            let sent = tokio::select! {
+                Some(answer) = self.answers.recv() => send(upstream, Message::text(answer)).await,
+                call = self.calls.first(self.connection), if owed.is_none() => {
+                    let Some(call) = call else { return "a newer connection took over".to_owned() };
+                    let sent = send(upstream, Message::text(call.text.clone())).await;
+                    if sent.is_ok() && call.owed {
+                        owed = Some((call, Instant::now() + ANSWER_WITHIN));
+                    } else if sent.is_ok() {
+                        self.calls.done(self.connection, &call, false);
                     }
-                },
-                message = upstream.next() => match message {
-                    Some(Ok(Message::Text(text))) => {
-                        if self.texts.send(FromUpstream::Text(text.to_string())).await.is_err() {
-                            return "the charger left".to_owned();
+                    sent
+                }
+                () = sleep_until(patience), if owed.is_some() => {
+                    if let Some((call, _)) = owed.take() {
+                        tracing::warn!(id = call.id, "the upstream did not answer a call in time");
+                        self.calls.done(self.connection, &call, true);
+                    }
+                    Ok(())
+                }
+                () = self.texts.closed() => {
+                    let _ = send(upstream, Message::Close(None)).await;
+                    return "the charger left".to_owned();
+                }
+                () = sleep_until(silent_from + PING_EVERY) => {
+                    silent_pings += 1;
+                    silent_from = Instant::now();
+                    if silent_pings > PINGS_UNANSWERED_MAX {
+                        return "no sign of life".to_owned();
+                    }
+                    send(upstream, Message::Ping(Vec::new().into())).await
+                }
+                message = upstream.next() => {
+                    (silent_from, silent_pings) = (Instant::now(), 0);
+                    match message {
+                        Some(Ok(Message::Text(text))) => {
+                            self.take(text.to_string(), &mut owed).await;
+                            Ok(())
                         }
+                        Some(Ok(Message::Close(frame))) => {
+                            return frame.map_or_else(|| "closed".to_owned(), |frame| format!("closed: {}", frame.reason));
+                        }
+                        Some(Ok(_)) => Ok(()),
+                        Some(Err(error)) => Err(error.to_string()),
+                        None => Err("closed".to_owned()),
                     }
-                    Some(Ok(Message::Close(frame))) => {
-                        return frame.map_or_else(|| "closed".to_owned(), |frame| format!("closed: {}", frame.reason));
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return error.to_string(),
-                    None => return "closed".to_owned(),
-                },
+                }
+            };
+            if let Err(why) = sent {
+                return why;
             }
         }
+    }
+
+    /// Takes a text of the upstream: an answer to a call that we have answered stays here, anything else is for the charger.
+    async fn take(&self, text: String, owed: &mut Option<(Waiting, Instant)>) {
+        let answered = match Frame::open(&text) {
+            Ok(Frame::Result { id, .. } | Frame::Error { id, .. }) => Some(id),
+            _ => None,
+        };
+        if let Some(id) = answered {
+            if let Some((call, _)) = owed.take_if(|(call, _)| call.id == id) {
+                self.calls.done(self.connection, &call, false);
+                return;
+            }
+            if self.calls.was_late(&id) {
+                return;
+            }
+        }
+        let _ = self.texts.send(FromUpstream::Text(text)).await;
+    }
+}
+
+/// Sends something, or says why it could not be sent.
+async fn send(upstream: &mut Upstream, message: Message) -> Result<(), String> {
+    match timeout(WITHIN, upstream.send(message)).await {
+        Ok(sent) => sent.map_err(|error| error.to_string()),
+        Err(_) => Err("it takes nothing in".to_owned()),
     }
 }
 

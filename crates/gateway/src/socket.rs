@@ -152,15 +152,15 @@ impl Socket {
     /// Answers a frame, passes it on, or gives it to who waits for it.
     async fn turn_to(&mut self, text: &str, received: Received, desk: &mut Desk) -> Result<(), End> {
         match received {
-            Received::Answer { id, content } if Desk::is_ours(&id) => {
+            Received::Answer { id, content } if desk.is_ours(&id) => {
                 if !desk.answered(self.reception.version, &id, &content) {
                     tracing::info!(pile.id = %self.reception.pile_id, id, "an answer came too late, or twice");
                 }
                 Ok(())
             }
-            Received::Answer { id, .. } => {
+            Received::Answer { id, content } => {
                 if let Some(relay) = &mut self.relay {
-                    relay.pass_answer_up(&id, text);
+                    relay.pass_answer_up(&id, text, content.ok().as_deref()).await;
                 }
                 Ok(())
             }
@@ -205,11 +205,11 @@ impl Socket {
 
     /// Passes the upstream's next call on, if the charger is free to take one.
     async fn pass_held_calls(&mut self, desk: &Desk) -> Result<(), End> {
-        let Some((id, text)) = self.relay.as_mut().filter(|_| !desk.is_open()).and_then(Relay::next_call)
-        else {
-            return Ok(());
-        };
-        self.tell(SentKind::UpstreamCall, Some(id), text).await
+        let Some(relay) = self.relay.as_mut().filter(|_| !desk.is_open()) else { return Ok(()) };
+        match relay.next_call().await {
+            Some((id, text)) => self.tell(SentKind::UpstreamCall, Some(id), text).await,
+            None => Ok(()),
+        }
     }
 
     /// Sends a text to the charger and notes it.

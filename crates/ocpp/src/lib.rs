@@ -22,7 +22,7 @@ mod json;
 mod normalise;
 pub mod readiness;
 pub mod register;
-mod secret;
+pub mod secret;
 pub mod signed;
 pub mod signing;
 mod time;

@@ -1,7 +1,7 @@
 //! Basic keys of chargers in texts that are to be kept: a charger that is asked for its configuration may tell its own key, and an
 //! upstream may set one through a relay.
 //!
-//! Used by [`crate::IdentityKey::without_identities`] and [`crate::call`]. Only the key is blotted out; every other character stays as
+//! Used by [`crate::IdentityKey::without_identities`], [`crate::call`] and the gateway's relay. Only the key is blotted out; every other character stays as
 //! it was sent.
 
 use std::borrow::Cow;
@@ -32,6 +32,29 @@ pub(crate) fn blotted(text: &str) -> Cow<'_, str> {
         find(&frame, &mut secrets);
     }
     if secrets.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(without(text, &secrets)) }
+}
+
+/// The key that a call gives to a charger, if it is one that does (ChangeConfiguration, SetVariables). `payload` is JSON text.
+pub fn given(action: &str, payload: &str) -> Option<String> {
+    if !matches!(action, "ChangeConfiguration" | "SetVariables") || !is_secret(payload) {
+        return None;
+    }
+    let mut secrets = Vec::new();
+    find(&serde_json::from_str(payload).ok()?, &mut secrets);
+    secrets.pop()
+}
+
+/// Whether a charger's answer to such a call says that it took the key. `payload` is JSON text.
+pub fn is_taken(payload: &str) -> bool {
+    let Ok(answer) = serde_json::from_str::<Value>(payload) else { return false };
+    let results = answer.get("setVariableResult").and_then(Value::as_array).into_iter().flatten();
+    let mut words = results
+        .filter(|result| is_setting(result))
+        .map(|result| result.get("attributeStatus"))
+        .chain([answer.get("status")])
+        .flatten()
+        .filter_map(Value::as_str);
+    words.any(|word| matches!(word, "Accepted" | "RebootRequired"))
 }
 
 /// Collects the values beside names of secrets.
@@ -77,6 +100,29 @@ fn without(text: &str, secrets: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_given_by_another_is_seen_and_whether_it_was_taken() {
+        let change = r#"{"key":"AuthorizationKey","value":"s3cret"}"#;
+        assert_eq!(given("ChangeConfiguration", change).as_deref(), Some("s3cret"));
+        assert_eq!(given("DataTransfer", change), None);
+        assert_eq!(given("ChangeConfiguration", r#"{"key":"HeartbeatInterval","value":"60"}"#), None);
+        let set = r#"{"setVariableData":[
+            {"attributeValue":"60","component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"}},
+            {"attributeValue":"s3cret","component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}"#;
+        assert_eq!(given("SetVariables", set).as_deref(), Some("s3cret"));
+        let result = |word: &str| {
+            format!(
+                r#"{{"setVariableResult":[
+                {{"attributeStatus":"Accepted","component":{{"name":"X"}},"variable":{{"name":"HeartbeatInterval"}}}},
+                {{"attributeStatus":"{word}","component":{{"name":"SecurityCtrlr"}},"variable":{{"name":"BasicAuthPassword"}}}}]}}"#
+            )
+        };
+        assert!(is_taken(&result("Accepted")) && is_taken(&result("RebootRequired")));
+        assert!(!is_taken(&result("Rejected")));
+        assert!(is_taken(r#"{"status":"Accepted"}"#) && !is_taken(r#"{"status":"Rejected"}"#));
+        assert!(!is_taken("[") && !is_taken("{}"));
+    }
 
     #[test]
     fn the_key_is_blotted_out_wherever_a_charger_or_an_upstream_tells_it() {

@@ -219,7 +219,7 @@ impl SignedReading {
 pub struct Checked {
     /// The verdict.
     pub verdict: Verdict,
-    /// Whether a bill may rest on it: valid, and a whole charge without objections.
+    /// Whether a bill may rest on it: valid, and a whole charge without objections; of a stored value also: by a registered key.
     pub billable: bool,
     /// Layer by layer.
     pub layers: Layers,

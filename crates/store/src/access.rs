@@ -11,6 +11,9 @@ use crate::{Store, StoreError};
 /// Chargers waiting in the inbox; beyond it, unknown ones are refused. A rollout is a few hundred.
 pub const INBOX_MAX: i64 = 1_000;
 
+/// Keys before the newest that count beside it.
+const PREVIOUS_MAX: i32 = 4;
+
 /// What happens to an identity that nobody registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
@@ -40,8 +43,8 @@ pub struct Access {
     pub security_profile: Option<i16>,
     /// Hash of its Basic key.
     pub key_hash: Option<String>,
-    /// Hash of the key before, which counts until the charger has taken the new one.
-    pub previous_hash: Option<String>,
+    /// Hashes of keys before it, newest first, which count until the charger has come with the newest one.
+    pub previous_hashes: Vec<String>,
     /// The operator's own central system, without the identity; none: no relay.
     pub upstream_url: Option<String>,
 }
@@ -72,7 +75,7 @@ impl Store {
     /// How a pile proves who it is.
     pub async fn access(&self, pile_no: i64) -> Result<Access, StoreError> {
         let access: Option<Access> = sqlx::query_as(
-            "SELECT security_profile, key_hash, previous_hash, upstream_url FROM access WHERE pile_no = $1",
+            "SELECT security_profile, key_hash, previous_hashes, upstream_url FROM access WHERE pile_no = $1",
         )
         .bind(pile_no)
         .fetch_optional(&self.pool)
@@ -80,29 +83,42 @@ impl Store {
         Ok(access.unwrap_or_default())
     }
 
-    /// Gives a pile a new key; the last one that it has come with counts until [`Store::key_taken`].
+    /// Gives a pile a new key. Those before it count until [`Store::key_taken`]: the one that the pile has come with, and the
+    /// newest of those made since, which it may have or not.
     pub async fn set_key(&self, pile_id: &PileId, key_hash: &str, now: Timestamp) -> Result<(), StoreError> {
         self.of_pile(
             pile_id,
             sqlx::query(
                 "INSERT INTO access (pile_no, key_hash, key_made_at)
                  SELECT pile_no, $2, $3 FROM pile WHERE pile_id = $1
-                 ON CONFLICT (pile_no) DO UPDATE SET previous_hash = coalesce(access.previous_hash, access.key_hash), key_hash = excluded.key_hash,
-                     key_made_at = excluded.key_made_at",
+                 ON CONFLICT (pile_no) DO UPDATE SET
+                     previous_hashes = CASE
+                         WHEN access.key_hash IS NULL THEN access.previous_hashes
+                         WHEN cardinality(access.previous_hashes) < $4 THEN access.key_hash || access.previous_hashes
+                         ELSE access.key_hash || access.previous_hashes[:$4 - 2] || access.previous_hashes[$4] END,
+                     key_hash = excluded.key_hash, key_made_at = excluded.key_made_at",
             )
             .bind(pile_id.as_str())
             .bind(key_hash)
-            .bind(now.to_sqlx()),
+            .bind(now.to_sqlx())
+            .bind(PREVIOUS_MAX),
         )
         .await
     }
 
-    /// The charger did not take its new key: the one before counts alone again, as if none had been made.
-    pub async fn key_refused(&self, pile_no: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE access SET key_hash = previous_hash, previous_hash = NULL WHERE pile_no = $1")
-            .bind(pile_no)
-            .execute(&self.pool)
-            .await?;
+    /// The charger did not take a new key: those beside it count again as if it had not been made.
+    pub async fn key_refused(&self, pile_no: i64, key_hash: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE access SET
+                 key_hash = CASE WHEN key_hash = $2 THEN previous_hashes[1] ELSE key_hash END,
+                 previous_hashes = CASE WHEN key_hash = $2 THEN previous_hashes[2:]
+                                        ELSE array_remove(previous_hashes, $2) END
+             WHERE pile_no = $1",
+        )
+        .bind(pile_no)
+        .bind(key_hash)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -115,10 +131,11 @@ impl Store {
         PileId::parse(&id).map_err(|_| crate::row::corrupt("pile", &id))
     }
 
-    /// The charger has come with its new key: the one before counts no longer.
-    pub async fn key_taken(&self, pile_no: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE access SET previous_hash = NULL WHERE pile_no = $1")
+    /// The charger has come with its newest key: those before it count no longer. Nothing is done if a newer one has been made since.
+    pub async fn key_taken(&self, pile_no: i64, key_hash: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE access SET previous_hashes = '{}' WHERE pile_no = $1 AND key_hash = $2")
             .bind(pile_no)
+            .bind(key_hash)
             .execute(&self.pool)
             .await?;
         Ok(())

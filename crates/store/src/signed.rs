@@ -2,6 +2,8 @@
 //!
 //! Containers come sealed and leave sealed: this crate has no key.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
@@ -14,6 +16,9 @@ use crate::{Store, StoreError};
 
 /// Keys looked at for one pile: two outlets, each with a few meters over the years.
 const KEYS_MAX: i64 = 32;
+
+/// First keys kept from one batch of messages: it has one now and then.
+const FIRST_KEYS_MAX: usize = 64;
 
 /// Signed values of one pile on one page, the newest.
 const VALUES_MAX: i64 = 50;
@@ -48,7 +53,7 @@ impl Store {
             "SELECT public_key, meter_serial, true FROM meter_key WHERE pile_no = $1
              UNION ALL
              SELECT public_key, nullif(meter_serial, ''), false FROM first_key WHERE pile_no = $1
-             LIMIT $2",
+             ORDER BY 3 DESC, 1 LIMIT $2",
         )
         .bind(pile_no)
         .bind(KEYS_MAX)
@@ -65,7 +70,7 @@ impl Store {
     /// The registered public keys of a meter, by its serial number as printed or typed.
     pub async fn meter_keys_of_serial(&self, meter_serial: &str) -> Result<Vec<MeterKey>, StoreError> {
         let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-            "SELECT public_key, meter_serial FROM meter_key WHERE lower(meter_serial) = lower($1) LIMIT $2",
+            "SELECT public_key, meter_serial FROM meter_key WHERE lower(meter_serial) = lower($1) ORDER BY registered_at DESC, public_key LIMIT $2",
         )
         .bind(storable(meter_serial.trim()))
         .bind(KEYS_MAX)
@@ -161,57 +166,64 @@ pub(crate) async fn insert(
     fresh: &[bool],
     transactions: &[Option<String>],
 ) -> Result<(), StoreError> {
-    for ((arrival, fresh), reference) in arrivals.iter().zip(fresh).zip(transactions) {
-        for sealed in arrival.signed.iter().filter(|_| *fresh) {
-            insert_one(connection, arrival, sealed, reference.as_deref()).await?;
-        }
+    let values: Vec<(&Arrival, &Sealed, Option<&str>)> = arrivals
+        .iter()
+        .zip(fresh)
+        .zip(transactions)
+        .filter(|((_, fresh), _)| **fresh)
+        .flat_map(|((arrival, _), reference)| {
+            arrival.signed.iter().map(move |sealed| (arrival, sealed, reference.as_deref()))
+        })
+        .collect();
+    if values.is_empty() {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// One row at a time: a charge has two signed values, and few chargers sign at all.
-async fn insert_one(
-    connection: &mut PgConnection,
-    arrival: &Arrival,
-    sealed: &Sealed,
-    reference: Option<&str>,
-) -> Result<(), StoreError> {
-    let record = &sealed.record;
+    let text = |pick: fn(&Sealed) -> Option<&str>| {
+        values.iter().map(|(_, sealed, _)| pick(sealed).map(storable)).collect::<Vec<_>>()
+    };
     sqlx::query(
         "INSERT INTO signed_value (pile_no, at, received_at, connector, digest, container, sealed, encoding_method,
                                    public_key, format, verdict, key_source, meter_serial, layers, reference)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::text[],
+                              $7::bytea[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+                              $14::text[], $15::text[])",
     )
-    .bind(arrival.pile_no)
-    .bind(record.at.to_sqlx())
-    .bind(arrival.received.0.to_sqlx())
-    .bind(i64::from(record.connector))
-    .bind(arrival.frame.digest)
-    .bind(&sealed.container)
-    .bind(&sealed.sealed)
-    .bind(record.value.encoding_method.as_deref().map(storable))
-    .bind(record.value.public_key.as_deref().map(storable))
-    .bind(&record.format)
-    .bind(&record.verdict)
-    .bind(record.key_source.map(KeySource::word))
-    .bind(record.meter_serial.as_deref().map(storable))
-    .bind(storable(&record.layers))
-    .bind(reference)
+    .bind(values.iter().map(|(arrival, ..)| arrival.pile_no).collect::<Vec<_>>())
+    .bind(values.iter().map(|(_, sealed, _)| sealed.record.at.to_sqlx()).collect::<Vec<_>>())
+    .bind(values.iter().map(|(arrival, ..)| arrival.received.0.to_sqlx()).collect::<Vec<_>>())
+    .bind(values.iter().map(|(_, sealed, _)| i64::from(sealed.record.connector)).collect::<Vec<_>>())
+    .bind(values.iter().map(|(arrival, ..)| arrival.frame.digest).collect::<Vec<_>>())
+    .bind(text(|sealed| Some(&sealed.container)))
+    .bind(values.iter().map(|(_, sealed, _)| sealed.sealed.as_slice()).collect::<Vec<_>>())
+    .bind(text(|sealed| sealed.record.value.encoding_method.as_deref()))
+    .bind(text(|sealed| sealed.record.value.public_key.as_deref()))
+    .bind(text(|sealed| sealed.record.format.as_deref()))
+    .bind(text(|sealed| Some(&sealed.record.verdict)))
+    .bind(text(|sealed| sealed.record.key_source.map(KeySource::word)))
+    .bind(text(|sealed| sealed.record.meter_serial.as_deref()))
+    .bind(text(|sealed| Some(&sealed.record.layers)))
+    .bind(values.iter().map(|(.., reference)| *reference).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
-    let first = record
-        .value
-        .public_key
-        .as_deref()
-        .filter(|_| record.key_source == Some(KeySource::Message) && record.verdict == "valid")
-        .filter(|_| !arrival.unproven);
-    if let Some(public_key) = first {
-        let serial = record.meter_serial.as_deref();
-        insert_first_key(connection, arrival.pile_no, serial, public_key, arrival.received.0).await?;
+    // Of a meter's own keys the first counts, so a message that names many adds one for each meter.
+    let mut first: BTreeMap<(i64, &str), (&str, Timestamp)> = BTreeMap::new();
+    for (arrival, sealed, _) in values.iter().filter(|(arrival, ..)| !arrival.unproven) {
+        let record = &sealed.record;
+        if let Some(key) = record.value.public_key.as_deref()
+            && record.key_source == Some(KeySource::Message)
+            && record.verdict == "valid"
+        {
+            let meter = (arrival.pile_no, record.meter_serial.as_deref().unwrap_or_default());
+            first.entry(meter).or_insert((key, arrival.received.0));
+        }
+    }
+    for ((pile_no, serial), (public_key, at)) in first.into_iter().take(FIRST_KEYS_MAX) {
+        insert_first_key(connection, pile_no, Some(serial), public_key, at).await?;
     }
     Ok(())
 }
 
+/// Keeps the first key of a meter, unless the pile has told of as many meters as are looked at.
 async fn insert_first_key(
     connection: &mut PgConnection,
     pile_no: i64,
@@ -220,13 +232,14 @@ async fn insert_first_key(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO first_key (pile_no, meter_serial, public_key, seen_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO first_key (pile_no, meter_serial, public_key, seen_at) SELECT $1, $2, $3, $4
+         WHERE (SELECT count(*) FROM first_key WHERE pile_no = $1) < $5 ON CONFLICT DO NOTHING",
     )
     .bind(pile_no)
     .bind(storable(meter_serial.unwrap_or_default()))
     .bind(storable(public_key))
     .bind(now.to_sqlx())
+    .bind(KEYS_MAX)
     .execute(connection)
     .await?;
     Ok(())

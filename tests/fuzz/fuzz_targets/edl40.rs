@@ -1,12 +1,19 @@
-//! EDL40: nothing makes it fall over, and nothing that nobody signed is valid.
+//! EDL40 and ISA-EDL-40P: what is valid says what was signed, whatever is done to the record or its key.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use veripile_fuzz::signed::never_valid;
+use veripile_fuzz::binary::{Layout, Sealed};
+use veripile_fuzz::choices::Choices;
 use veripile_ocpp::signed::Format;
 
-/// A point of secp192r1, the curve of this format: its generator (SEC 2, section 2.2.2).
-const KEY: &str =
-    "04188da80eb03090f67cbf20eb43a18800f4ff0afd82ff101207192b95ffc8da78631011ed6b24cdd573f977a11e794811";
+const RECORDS: [(&str, Format); 3] = [
+    ("edl40 begin", Format::Edl40P),
+    ("edl40 with an escape in it", Format::Edl40P),
+    ("isa end", Format::IsaEdl40P),
+];
 
-fuzz_target!(|input: &[u8]| never_valid(Format::IsaEdl40P, KEY, input));
+fuzz_target!(|input: &[u8]| {
+    let mut choices = Choices::new(input);
+    let (name, format) = RECORDS[usize::from(choices.byte()) % RECORDS.len()];
+    Sealed::of(name, format, Layout::Sml).judge(&mut choices);
+});

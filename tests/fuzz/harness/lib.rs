@@ -3,6 +3,7 @@
 //! Called by `fuzz_targets/*`. Here stands no knowledge of how `veripile_ocpp` works inside: what is asserted can be read off
 //! the input alone.
 
+pub mod binary;
 pub mod choices;
 pub mod signed;
 

@@ -100,25 +100,6 @@ impl Signed {
     }
 }
 
-/// A format of which no signed record stands here: no text at all may be valid.
-pub fn never_valid(format: Format, key: &str, input: &[u8]) {
-    let mut choices = Choices::new(input);
-    let encoding = [Encoding::Plain, Encoding::Hex, Encoding::Base64][usize::from(choices.byte() % 3)];
-    let text = choices.rest();
-    for key in [Some(key), None] {
-        let record = Record {
-            signed_data: &text,
-            encoding,
-            format: Some(format),
-            public_key: key,
-            ..Record::default()
-        };
-        let checked = check(&record);
-        assert!(checked.verdict != Verdict::Valid && !checked.billable, "nobody signed {text:?}");
-        assert_eq!(checked.format, Some(format), "read as what it was given as");
-    }
-}
-
 fn is_valid(format: Format, text: &str, key: &str, encoding: Encoding) -> bool {
     let record = Record {
         signed_data: text,
@@ -132,9 +113,15 @@ fn is_valid(format: Format, text: &str, key: &str, encoding: Encoding) -> bool {
     checked.verdict == Verdict::Valid
 }
 
-/// A text after the edits: each flips bits of a byte, takes one out, doubles a piece or puts a token in.
-fn edited(text: &str, choices: &mut Choices<'_>) -> String {
+/// A text after the edits.
+pub(crate) fn edited(text: &str, choices: &mut Choices<'_>) -> String {
     let mut bytes = text.as_bytes().to_vec();
+    edit(&mut bytes, choices);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Edits bytes: each edit flips bits of one, takes one out, doubles a piece or puts a token in.
+pub(crate) fn edit(bytes: &mut Vec<u8>, choices: &mut Choices<'_>) {
     while !choices.is_empty() && !bytes.is_empty() {
         let kind = choices.byte() % 4;
         let at = choices.below(bytes.len());
@@ -149,7 +136,6 @@ fn edited(text: &str, choices: &mut Choices<'_>) -> String {
             _ => drop(bytes.splice(at..at, choices.pick(&TOKENS).bytes())),
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Lower case, without blanks.

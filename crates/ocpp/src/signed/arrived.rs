@@ -93,7 +93,8 @@ fn weighed(mut checked: Checked, source: KeySource, key: Option<&MeterKey>) -> C
             layer.remark("self_supplied", "the key came with the record and proves nothing by itself");
         }
     }
-    checked.billable &= checked.layers.key.outcome != Outcome::Failed;
+    // Whose meter it was rests on a key that somebody compared with the meter.
+    checked.billable &= checked.layers.key.outcome == Outcome::Ok;
     checked
 }
 

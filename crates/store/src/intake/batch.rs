@@ -25,7 +25,7 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(20);
 const SERIES_CACHED_MAX: usize = 500_000;
 
 /// What tells one series of a pile from another, in the order of the columns of `series`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct SeriesKey<'a> {
     connector: i64,
     measurand: Cow<'a, str>,
@@ -34,8 +34,8 @@ struct SeriesKey<'a> {
     unit: Cow<'a, str>,
 }
 
-/// The numbers of each pile's series. A pile has some ten, so they are compared one by one: that allocates nothing.
-type SeriesNumbers = HashMap<i64, Vec<(SeriesKey<'static>, i64)>>;
+/// The numbers of each pile's series. A pile has some ten, and one that makes words up as many as it likes.
+type SeriesNumbers = HashMap<i64, HashMap<SeriesKey<'static>, i64>>;
 
 /// Writes batches; remembers which series exist and when each pile was last noted as seen.
 pub(super) struct Writer {
@@ -133,13 +133,13 @@ impl Writer {
                 location: location.into(),
                 unit: unit.into(),
             };
-            found.entry(pile_no).or_default().push((key, series_no));
+            found.entry(pile_no).or_default().insert(key, series_no);
         }
         Ok(found)
     }
 
     fn remember(&mut self, found: SeriesNumbers) {
-        self.series_cached += found.values().map(Vec::len).sum::<usize>();
+        self.series_cached += found.values().map(HashMap::len).sum::<usize>();
         if self.series_cached > SERIES_CACHED_MAX {
             self.series.clear();
             self.series_cached = 0;
@@ -320,7 +320,8 @@ fn series_key(reading: &Reading) -> SeriesKey<'_> {
 }
 
 fn number_of(numbers: &SeriesNumbers, pile_no: i64, key: &SeriesKey<'_>) -> Option<i64> {
-    numbers.get(&pile_no)?.iter().find(|(known, _)| known == key).map(|(_, series_no)| *series_no)
+    let of_pile: &HashMap<SeriesKey<'_>, i64> = numbers.get(&pile_no)?;
+    of_pile.get(key).copied()
 }
 
 /// Codes of the marks as an array; none for no marks.

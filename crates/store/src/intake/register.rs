@@ -207,8 +207,8 @@ pub(super) async fn insert_epochs(
     sqlx::query(
         "INSERT INTO register_epoch (pile_no, connector, phase, began_at, epoch, before_wh, after_wh)
          SELECT pile_no, connector, phase, began_at,
-                (SELECT count(*) FROM register_epoch AS known
-                 WHERE known.pile_no = r.pile_no AND known.connector = r.connector AND known.phase = r.phase)
+                coalesce((SELECT max(known.epoch) FROM register_epoch AS known
+                 WHERE known.pile_no = r.pile_no AND known.connector = r.connector AND known.phase = r.phase), 0)
                 + row_number() OVER (PARTITION BY pile_no, connector, phase ORDER BY began_at),
                 before_wh, after_wh
          FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::numeric[], $6::numeric[])
