@@ -95,6 +95,30 @@ async fn a_new_key_counts_beside_the_old_one_until_the_charger_has_taken_it() {
     assert!(connects(old).await, "it has not taken the new one yet");
     assert!(connects(new).await);
     assert!(!connects(old).await, "now it has");
+    // Two in a row: whichever of them reached the charger, it is not locked out.
+    for key in ["a-third-key-of-the-pile", "a-fourth-key-of-the-pile"] {
+        register(&binary, &database, folder.path(), &format!("pile_id,key\nA,{key}\n"));
+    }
+    for key in [new, "a-third-key-of-the-pile", new, "a-fourth-key-of-the-pile"] {
+        assert!(connects(key).await, "{key}");
+    }
+    for key in [new, "a-third-key-of-the-pile"] {
+        assert!(!connects(key).await, "{key}: it has come with the newest");
+    }
+    // However many are made, those that the charger may well have count: the one it came with, and the newest.
+    for number in 0..8 {
+        register(
+            &binary,
+            &database,
+            folder.path(),
+            &format!("pile_id,key\nA,key-number-{number}-of-the-pile\n"),
+        );
+    }
+    assert!(connects("a-fourth-key-of-the-pile").await);
+    assert!(connects("key-number-5-of-the-pile").await);
+    assert!(!connects("key-number-1-of-the-pile").await);
+    assert!(connects("key-number-7-of-the-pile").await);
+    assert!(!connects("a-fourth-key-of-the-pile").await);
 }
 
 #[tokio::test]

@@ -18,7 +18,11 @@ fuzz_target!(|input: &[u8]| {
         again.push_str(&format!("<value><signedData>{}</signedData></value>", escaped(&value.signed_data)));
     }
     again.push_str("</values>");
-    let written: Vec<String> = open(&again).expect("what was read can be written").into_iter().map(|value| value.signed_data).collect();
+    let written: Vec<String> = open(&again)
+        .expect("what was read can be written")
+        .into_iter()
+        .map(|value| value.signed_data)
+        .collect();
     let read: Vec<String> = found.into_iter().map(|value| value.signed_data).collect();
     assert_eq!(written, read);
 });
@@ -27,7 +31,9 @@ fuzz_target!(|input: &[u8]| {
 fn escaped(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {
-            '<' | '>' | '&' | '"' | '\'' | '\r' | '\n' | '\t' | '\u{85}' | '\u{2028}' => format!("&#{};", u32::from(letter)),
+            '<' | '>' | '&' | '"' | '\'' | '\r' | '\n' | '\t' | '\u{85}' | '\u{2028}' => {
+                format!("&#{};", u32::from(letter))
+            }
             letter => letter.to_string(),
         })
         .collect()

@@ -75,13 +75,16 @@ impl Sealed {
     pub fn judge(&self, choices: &mut Choices<'_>) {
         match choices.byte() % 4 {
             0 => {
-                let encoding = [Encoding::Plain, Encoding::Hex, Encoding::Base64][usize::from(choices.byte() % 3)];
+                let encoding =
+                    [Encoding::Plain, Encoding::Hex, Encoding::Base64][usize::from(choices.byte() % 3)];
                 let text = choices.rest();
                 for key in [Some(self.key.as_str()), None] {
                     self.judge_record(&text, key, encoding);
                 }
             }
-            1 => self.judge_record(&edited(&self.text, choices), Some(&self.key), Encoding::Plain),
+            1 => {
+                self.judge_record(&edited(&self.text, choices), Some(&self.key), Encoding::Plain);
+            }
             2 => {
                 let mut bytes = self.layout.unpack(&self.text);
                 edit(&mut bytes, choices);
@@ -103,7 +106,11 @@ impl Sealed {
         assert!(valid || !checked.billable, "a bill rests on a valid record only");
         if valid {
             assert!(key.is_some(), "valid without a key: {text:?}");
-            assert_eq!(Told::of(&checked, self.layout.signs_moments()), self.told, "altered and yet valid: {text:?}");
+            assert_eq!(
+                Told::of(&checked, self.layout.signs_moments()),
+                self.told,
+                "altered and yet valid: {text:?}"
+            );
         }
         valid
     }
@@ -115,7 +122,8 @@ fn checked(format: Format, text: &str, public_key: Option<&str>, encoding: Encod
 
 /// Whether a key is the same but for its writing: letters of another size, blanks, what says the encoding or the curve.
 fn same_key(key: &str, other: &str) -> bool {
-    let bare = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let bare =
+        |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     bare(other).contains(&bare(key))
 }
 
@@ -129,7 +137,9 @@ impl Layout {
         match self {
             Self::Alfen => {
                 let fields = text.split(';').skip(4).take(2);
-                fields.flat_map(|field| data_encoding::BASE32.decode(field.as_bytes()).expect("base32")).collect()
+                fields
+                    .flat_map(|field| data_encoding::BASE32.decode(field.as_bytes()).expect("base32"))
+                    .collect()
             }
             Self::Sml => hex::decode(text).expect("hexadecimal"),
         }
