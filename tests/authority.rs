@@ -450,6 +450,11 @@ async fn an_operator_sees_certificates_and_manages_those_installed() {
         panic!("never {text:?}: {}", server.get_as("/op/piles/CP?lang=en", &cookie).await.2);
     };
     assert!(until("None issued yet.").await.contains("Ask for renewal"));
+    let address = format!("wss://127.0.0.1:{}/ocpp/CP<", place.port);
+    assert!(
+        until("None issued yet.").await.contains(&address),
+        "its security profile asks for the encrypted one"
+    );
     let mut charger = place.connect("CP", "ocpp1.6", None).await.unwrap();
     // Asked to renew, it first asks under a wrong name.
     assert_eq!(order("trigger", "SignChargingStationCertificate", "").await, 303);

@@ -191,6 +191,20 @@ async fn a_pile_is_onboarded_from_its_page() {
     assert_eq!(marked.lines().count(), 0, "marks on readings are not on the frame");
     let only = one.get("/op/piles/P1/messages.ndjson?action=MeterValues").await.1;
     assert_eq!(only.lines().count(), 1);
+    // More than an export holds: it says where it stops.
+    let many = "INSERT INTO frame (pile_no, time, digest, received_at, connection, protocol, message_id, action, body, mac)
+                SELECT pile_no, t, gen_random_uuid(), t, gen_random_uuid(), 'ocpp1.6', 'm', 'Heartbeat', '[2,\"m\",\"Heartbeat\",{}]', ''
+                FROM pile, generate_series(timestamptz '2026-01-01', timestamptz '2026-01-01 05:33:20', '1 s') AS t
+                WHERE pile_id = 'P1'";
+    sqlx::query(many).execute(&mut database.connect().await).await.unwrap();
+    let heartbeats = one.get("/op/piles/P1/messages.ndjson?action=Heartbeat").await.1;
+    let last: Value = serde_json::from_str(heartbeats.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (heartbeats.lines().count(), &last),
+        (20_001, &json!({ "more_before": "2026-01-01T00:00:01Z" }))
+    );
+    let rest = format!("/op/piles/P1/messages.ndjson?action=Heartbeat&before={}", "2026-01-01T00:00:01Z");
+    assert_eq!(one.get(&rest).await.1.lines().count(), 1);
     let (status, headers, body) = server.get_as("/op/piles/P1/label.pdf", &one.cookie).await;
     assert!(status == 200 && headers.contains("application/pdf") && body.starts_with("%PDF-"));
 }

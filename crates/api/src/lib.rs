@@ -45,6 +45,10 @@ pub struct SiteSettings {
     pub simulated: bool,
     /// Address under which the public reaches the site; none = relative links.
     pub public_url: Option<String>,
+    /// Port that serves everything encrypted, if there is one.
+    pub tls_port: Option<u16>,
+    /// Least security profile of OCPP asked of every pile.
+    pub least_profile: i16,
 }
 
 /// Mounts every route.

@@ -171,7 +171,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             pending_max: Duration::ZERO,
             answered_while_down: Arc::new([]),
         },
-        site: SiteSettings { simulated: true, public_url: None },
+        site: SiteSettings { simulated: true, public_url: None, tls_port: None, least_profile: 0 },
         assess: AssessSettings { interval: ASSESS_EVERY, window_days: WINDOW_DAYS },
     })
 }

@@ -111,14 +111,20 @@ fn gateway(config: &Config) -> Result<GatewaySettings> {
 }
 
 fn settings(config: &Config) -> Result<ServerSettings> {
+    let gateway = gateway(config)?;
     Ok(ServerSettings {
         roles: config.roles.clone(),
         listen: config.http.listen,
         key: identity::key(Path::new(&config.identity.key_file))?,
-        gateway: gateway(config)?,
         authority: authority::read(&config.tls, Timestamp::now())?,
         tls: config.tls.listen.zip(tls::configuration(&config.tls)?),
-        site: SiteSettings { simulated: false, public_url: config.http.public_url.clone() },
+        site: SiteSettings {
+            simulated: false,
+            public_url: config.http.public_url.clone(),
+            tls_port: config.tls.listen.map(|address| address.port()),
+            least_profile: gateway.least_profile,
+        },
+        gateway,
         assess: AssessSettings {
             interval: Duration::from_secs(config.assess.interval_s.max(1)),
             window_days: config.assess.window_days,

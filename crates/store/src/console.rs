@@ -107,7 +107,7 @@ SELECT pile.pile_no, pile.pile_id, station.name_zh, station.name_en, pile.operat
        coalesce(live.meter_serial, pile.meter_serial) AS meter_serial,
        ARRAY(SELECT connector || ': ' || status FROM connector_live WHERE connector_live.pile_no = pile.pile_no
              ORDER BY connector LIMIT 8) AS statuses,
-       access.security_profile, access.key_made_at, access.previous_hashes <> '{}' AS key_pending,
+       access.security_profile, access.key_made_at, coalesce(access.previous_hashes <> '{}', false) AS key_pending,
        access.upstream_url, live.upstream, readiness.read_at, readiness.body AS readiness,
        coalesce(live.messages, 0) AS messages, coalesce(live.clean_messages, 0) AS clean_messages
 FROM pile

@@ -92,7 +92,8 @@ pub(crate) async fn page(
     Ok(private(html(StatusCode::OK, &page)))
 }
 
-/// GET `/op/piles/{pile}/messages.ndjson`: one exchange a line, as stored.
+/// GET `/op/piles/{pile}/messages.ndjson`: one exchange a line, as stored, newest first. Where there are more than fit, the last line says
+/// `{"more_before": time}`, to be asked for as `?before=`.
 pub(crate) async fn export(
     site: web::Data<Site>,
     person: Person,
@@ -107,6 +108,9 @@ pub(crate) async fn export(
             "call": exchange.body, "marks": exchange.marks, "answered_at": exchange.answered_at,
             "answer": exchange.answer });
         lines.push_str(&format!("{line}\n"));
+    }
+    if let Some(last) = found.last().filter(|_| found.len() as i64 == EXPORT_MAX) {
+        lines.push_str(&format!("{}\n", json!({ "more_before": last.at })));
     }
     let file = format!("attachment; filename=\"messages-{}.ndjson\"", pile.pile_no);
     Ok(private(

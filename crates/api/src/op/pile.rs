@@ -3,13 +3,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
+use actix_web::http::uri::Authority;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 use veripile_ocpp::conformance::{self, Severity};
 use veripile_ocpp::credential;
-use veripile_ocpp::readiness::{self, Report};
+use veripile_ocpp::readiness::{self, LineCode, Report};
 use veripile_pile::PileId;
 use veripile_store::console::{ConnectorRegister, ConsolePile};
 use veripile_store::finding::Finding;
@@ -18,10 +19,10 @@ use super::certificates::{self, CertificateLine, RefusalLine};
 use super::orders::{self, OrderLine};
 use super::overview::{self, AttemptLine, PileLine, Token};
 use super::session::{Person, private};
-use crate::Site;
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
 use crate::view;
+use crate::{Site, SiteSettings};
 
 /// One line of metering readiness.
 struct ReadyLine {
@@ -172,7 +173,7 @@ async fn show(
         simulated: site.settings.simulated,
         here: format!("{path}?"),
         person,
-        address: address(request, site, &pile.pile_id),
+        address: address(request, site, &pile),
         key,
         key_made: pile.key_made_at.map(view::minute),
         key_pending: pile.key_pending,
@@ -202,14 +203,19 @@ async fn show(
     Ok(private(html(StatusCode::OK, &page)))
 }
 
-/// The whole address that a charger is to be pointed at.
-fn address(request: &HttpRequest, site: &Site, pile_id: &PileId) -> String {
+/// The whole address that a charger is to be pointed at: an encrypted one where its security profile asks for it.
+fn address(request: &HttpRequest, site: &Site, pile: &ConsolePile) -> String {
     let info = request.connection_info();
-    let base = match &site.settings.public_url {
-        Some(url) => url.trim_end_matches('/').replacen("http", "ws", 1),
-        None => format!("{}://{}", if info.scheme() == "https" { "wss" } else { "ws" }, info.host()),
+    let SiteSettings { public_url, tls_port, least_profile, .. } = &site.settings;
+    let encrypted = pile.security_profile.unwrap_or(0).max(*least_profile) >= 2;
+    let base = match (public_url, tls_port, info.host().parse::<Authority>()) {
+        (Some(url), ..) => url.trim_end_matches('/').replacen("http", "ws", 1),
+        (None, Some(port), Ok(authority)) if encrypted && info.scheme() == "http" => {
+            format!("wss://{}:{port}", authority.host())
+        }
+        _ => format!("{}://{}", if info.scheme() == "https" { "wss" } else { "ws" }, info.host()),
     };
-    format!("{base}/ocpp/{}", view::segment(pile_id.as_str()))
+    format!("{base}/ocpp/{}", view::segment(pile.pile_id.as_str()))
 }
 
 fn facts<'a>(t: &'a Texts, pile: &ConsolePile, registers: &[ConnectorRegister]) -> Vec<(&'a str, String)> {
@@ -268,7 +274,10 @@ fn ready(t: &Texts, pile: &ConsolePile) -> (Option<String>, Vec<ReadyLine>) {
             name: t.of_owned(&format!("ready.{}", line.code.word())).to_owned(),
             code: line.code.word(),
             reason: t.of_owned(&format!("reason.{reason}")).to_owned(),
-            found: line.found.clone().unwrap_or_default(),
+            found: match (line.code, &line.found) {
+                (LineCode::Clock, Some(seconds)) => format!("{seconds} s"),
+                (_, found) => found.clone().unwrap_or_default(),
+            },
             key: line.key.clone().unwrap_or_default(),
             wanted: line.wanted.clone().unwrap_or_default(),
             can_set: !line.steps.is_empty(),
