@@ -302,3 +302,71 @@ async fn a_stop_without_id_and_time_that_is_repeated_is_one_charge() {
     assert_eq!(database.number("SELECT count(*) FROM charge").await, 1);
     assert_eq!(database.number("SELECT count(*) FROM frame").await, 1);
 }
+
+#[tokio::test]
+async fn the_meter_of_a_2_x_charger_is_known_from_its_report() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    for (id, protocol) in [("R1", "ocpp2.0.1"), ("R2", "ocpp2.1")] {
+        let mut charger = Charger::connect(&server.ocpp(), id, Some(protocol)).await.unwrap();
+        let boot = json!({ "reason": "PowerUp", "chargingStation": { "vendorName": "V", "model": "M", "serialNumber": "C-1" } });
+        assert_eq!(charger.call("BootNotification", &boot).await[2]["status"], "Accepted");
+        let variable = |name: &str, value: &str| {
+            json!({ "component": { "name": "FiscalMetering", "evse": { "id": 1 } }, "variable": { "name": name },
+                "variableAttribute": [{ "type": "Actual", "value": value, "mutability": "ReadOnly" }] })
+        };
+        let report = json!({ "requestId": 1, "generatedAt": "2026-03-01T08:00:00Z", "seqNo": 3, "tbc": true,
+            "reportData": [variable("SerialNumber", "METER-7"), variable("Model", "EM340")] });
+        assert_eq!(charger.call("NotifyReport", &report).await[2], json!({}));
+        // The next part says nothing of it, and neither does the next boot.
+        let rest = json!({ "requestId": 1, "generatedAt": "2026-03-01T08:00:00Z", "seqNo": 4,
+            "reportData": [{ "component": { "name": "Controller" }, "variable": { "name": "SerialNumber" },
+                "variableAttribute": [{ "value": "C-1" }] }] });
+        charger.call("NotifyReport", &rest).await;
+        charger.call("BootNotification", &boot).await;
+        let page = server.get(&format!("/p/{id}?lang=en")).await.1;
+        assert!(page.contains("METER-7"), "{page}");
+    }
+    let known = "SELECT count(*) FROM pile_live WHERE meter_type = 'EM340' AND meter_serial = 'METER-7'";
+    assert_eq!(database.number(known).await, 2);
+    assert_eq!(database.number("SELECT count(*) FROM frame WHERE marks IS NOT NULL").await, 0);
+}
+
+#[tokio::test]
+async fn availability_told_as_an_event_is_live_like_any_status() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "E", Some("ocpp2.1")).await.unwrap();
+    let event = |id: u32, component: Value, variable: &str, word: &str| {
+        json!({ "eventId": id, "timestamp": "2026-03-01T08:00:00Z", "trigger": "Delta", "actualValue": word,
+            "eventNotificationType": "HardWiredNotification", "component": component, "variable": { "name": variable } })
+    };
+    let evse = |evse: u32| json!({ "name": "EVSE", "evse": { "id": evse } });
+    let plug =
+        |evse: u32, plug: u32| json!({ "name": "Connector", "evse": { "id": evse, "connectorId": plug } });
+    let events = json!({ "generatedAt": "2026-03-01T08:00:00Z", "seqNo": 0, "eventData": [
+        event(1, plug(1, 1), "AvailabilityState", "Occupied"),
+        event(2, evse(1), "AvailabilityState", "Available"),
+        event(3, evse(2), "AvailabilityState", "Faulted"),
+        event(4, json!({ "name": "ChargingStation" }), "AvailabilityState", "Available"),
+        event(5, evse(2), "Power", "7000"),
+        event(6, json!({ "name": "Controller" }), "AvailabilityState", "Unavailable")] });
+    assert_eq!(charger.call("NotifyEvent", &events).await[2], json!({}));
+    let told = async || {
+        sqlx::query_as::<_, (i64, String)>("SELECT connector, status FROM connector_live ORDER BY connector")
+            .fetch_all(&mut database.connect().await)
+            .await
+            .unwrap()
+    };
+    let expected = [(0, "Available"), (1, "Occupied"), (2, "Faulted")];
+    assert_eq!(told().await, expected.map(|(connector, word)| (connector, word.to_owned())));
+    // What was told before comes late and changes nothing; what comes after does.
+    for (at, word) in [("2026-03-01T07:00:00Z", "Unavailable"), ("2026-03-01T09:00:00Z", "Available")] {
+        let later = json!({ "generatedAt": at, "seqNo": 0, "eventData": [event(7, evse(2), "AvailabilityState", word)] });
+        charger.call("NotifyEvent", &later).await;
+    }
+    assert_eq!(told().await[2], (2, "Available".to_owned()));
+    assert_eq!(database.number("SELECT count(*) FROM frame WHERE marks IS NOT NULL").await, 0);
+}

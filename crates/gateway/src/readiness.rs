@@ -13,7 +13,7 @@ use uuid::Uuid;
 use veripile_ocpp::boot::Registered;
 use veripile_ocpp::call::{AnswerHeard, Call};
 use veripile_ocpp::readiness::{self, Ended, Light, Line, LineCode, Observed, Order, Report};
-use veripile_ocpp::{ConfigurationEntry, Heard, Version};
+use veripile_ocpp::{ConfigurationEntry, Heard, Version, configuration};
 use veripile_pile::{Mark, ReadingContext, ReceiveTime};
 use veripile_store::readiness::MeteringSeen;
 
@@ -343,6 +343,9 @@ impl Asker {
         let store = &self.gateway.store;
         let body = serde_json::to_value(report).unwrap_or_default();
         store.save_readiness(self.pile_no, now(), &body).await?;
+        if let Some(meter) = configuration::meter_in(&read.entries) {
+            store.note_meter(self.pile_no, meter.model.as_deref(), meter.serial.as_deref()).await?;
+        }
         match readiness::sole_public_key(self.version, &read.entries) {
             Some(key) => store.note_first_key(self.pile_no, known.meter_serial.as_deref(), &key, now()).await,
             None => Ok(()),

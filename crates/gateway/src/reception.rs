@@ -10,7 +10,7 @@ use uuid::Uuid;
 use veripile_ocpp::answer::{self, Refusal};
 use veripile_ocpp::boot;
 use veripile_ocpp::conformance::Breach;
-use veripile_ocpp::{Frame, FrameError, Heard, Meaning, Stands, Version, hear};
+use veripile_ocpp::{Frame, FrameError, Heard, Meaning, PlugStatus, Stands, Version, hear};
 use veripile_pile::charge::{ChargeEvent, Stage};
 use veripile_pile::{Mark, PileId, ReceiveTime};
 use veripile_store::StoreError;
@@ -191,8 +191,10 @@ impl Reception {
             self.know_open_charges().await?;
         }
         let (stands, added) = self.gateway.memory.of(self.pile_no, |memory| {
-            if let Meaning::Status { connector, plug, word } = &mut heard.meaning {
-                *word = memory.status_of(*connector, *plug, word);
+            if let Meaning::Status(told) = &mut heard.meaning {
+                for status in told {
+                    status.word = memory.status_of(status.connector, status.plug, &status.word);
+                }
             }
             memory.place(heard, received);
             let added = Contribution::of(heard);
@@ -322,7 +324,12 @@ fn effect(meaning: Meaning, at: Timestamp) -> Effect {
             meter_type: boot.meter_type,
             meter_serial: boot.meter_serial,
         }),
-        Meaning::Status { connector, word, .. } => Effect::Status(Status { connector, word, at }),
+        Meaning::Meter(meter) => Effect::Meter { meter_type: meter.model, meter_serial: meter.serial },
+        Meaning::Status(told) => Effect::Status(
+            told.into_iter()
+                .map(|PlugStatus { connector, word, .. }| Status { connector, word, at })
+                .collect(),
+        ),
         Meaning::Charge(event) => Effect::Charge(event),
         Meaning::Samples | Meaning::Other | Meaning::NotForUs | Meaning::Unknown => Effect::None,
     }

@@ -12,6 +12,10 @@ pub enum Does {
     Identify,
     /// Gives the time.
     Clock,
+    /// Notes which meter it tells of.
+    Meter,
+    /// Notes the live status where it tells of one.
+    Event,
     /// Notes the live status.
     Status,
     /// Accepts the card: who may charge is the operator's matter, not metrology's.
@@ -55,6 +59,8 @@ impl Does {
         match self {
             Self::Identify => "kept; identity noted; Accepted",
             Self::Clock => "kept; time given",
+            Self::Meter => "kept; the meter's type and serial number noted; acknowledged",
+            Self::Event => "kept; AvailabilityState becomes the live status; acknowledged",
             Self::Status => "kept; live status",
             Self::Admit => "kept; Accepted (who may charge is the operator's matter, not metrology's)",
             Self::Charge => "kept; charge, readings",
@@ -85,8 +91,8 @@ pub fn does(version: Version, action: &str) -> Option<Does> {
 }
 
 use Does::{
-    Accept, Acknowledge, Admit, Central, Charge, Clock, Decline, Extension, Identify, Ours, Readings, Record,
-    Sign, Status,
+    Accept, Acknowledge, Admit, Central, Charge, Clock, Decline, Event, Extension, Identify, Meter, Ours,
+    Readings, Record, Sign, Status,
 };
 
 const EVERY: &[Version] = &[Version::V16, Version::V201, Version::V21];
@@ -156,11 +162,11 @@ pub const TABLE: &[Action] = &[
     row("NotifyDisplayMessages", BOTH_2, Acknowledge),
     row("NotifyEVChargingNeeds", BOTH_2, Decline),
     row("NotifyEVChargingSchedule", BOTH_2, Accept),
-    row("NotifyEvent", BOTH_2, Acknowledge),
+    row("NotifyEvent", BOTH_2, Event),
     row("NotifyMonitoringReport", BOTH_2, Acknowledge),
     row("NotifyPeriodicEventStream", ONLY_21, Record),
     row("NotifyPriorityCharging", ONLY_21, Acknowledge),
-    row("NotifyReport", BOTH_2, Acknowledge),
+    row("NotifyReport", BOTH_2, Meter),
     row("NotifySettlement", ONLY_21, Acknowledge),
     row("NotifyWebPaymentStarted", ONLY_21, Central),
     row("OpenPeriodicEventStream", ONLY_21, Accept),

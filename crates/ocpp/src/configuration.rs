@@ -17,6 +17,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::hear::MeterIdentity;
 use crate::json;
 
 /// Longest name of a component, variable or instance.
@@ -43,8 +44,32 @@ pub struct ConfigurationEntry {
 
 /// The entries in a `NotifyReport`: one for each attribute. What has no component or no variable is left out.
 pub fn report_entries(payload: &str) -> Vec<ConfigurationEntry> {
-    let payload: Value = serde_json::from_str(payload).unwrap_or(Value::Null);
-    json::list(&payload, "reportData").iter().flat_map(attributes).collect()
+    entries_of(&serde_json::from_str(payload).unwrap_or(Value::Null))
+}
+
+pub(crate) fn entries_of(report: &Value) -> Vec<ConfigurationEntry> {
+    json::list(report, "reportData").iter().flat_map(attributes).collect()
+}
+
+/// Where a charger of 2.x names its meter (OCPP 2.0.1 part 2 appendices: component FiscalMetering, variables of every component).
+pub(crate) const METER: [&str; 2] = ["FiscalMetering.Model", "FiscalMetering.SerialNumber"];
+
+/// The meter that entries of 2.x name. None where they name none, or several: whose is whose, nobody could say.
+pub fn meter_in(entries: &[ConfigurationEntry]) -> Option<MeterIdentity> {
+    let [model, serial] = METER.map(|name| {
+        let named = |entry: &&ConfigurationEntry| {
+            let bare = entry.name.rsplit_once('/').map_or(entry.name.as_str(), |(_, name)| name);
+            bare.eq_ignore_ascii_case(name)
+        };
+        let values = entries.iter().filter(named).filter_map(|entry| entry.value.as_deref());
+        let mut values: Vec<&str> = values.map(str::trim).filter(|value| !value.is_empty()).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
+    });
+    let sole = |values: Vec<&str>| (values.len() == 1).then(|| values[0].to_owned());
+    let meter = MeterIdentity { model: sole(model), serial: sole(serial) };
+    (meter != MeterIdentity::default()).then_some(meter)
 }
 
 fn attributes(data: &Value) -> Vec<ConfigurationEntry> {
@@ -304,6 +329,28 @@ mod tests {
         ];
         assert_eq!(report_entries(&report.to_string()), expected);
         assert_eq!(report_entries("nonsense"), []);
+    }
+
+    /// Component and variables by the names of OCPP 2.0.1's appendices.
+    #[test]
+    fn the_meter_is_found_in_a_report_unless_there_are_several() {
+        let named = |name: &str, value: &str| ConfigurationEntry {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            readonly: true,
+            known: true,
+        };
+        let (of_1, of_2) = ("EVSE:1/FiscalMetering.SerialNumber", "EVSE:2/FiscalMetering.SerialNumber");
+        let entries = [
+            named("Controller.SerialNumber", "C-1"),
+            named("FiscalMetering.Model", "EM340"),
+            named(of_1, " M-7 "),
+            named(of_2, "M-7"),
+        ];
+        let meter = MeterIdentity { model: Some("EM340".to_owned()), serial: Some("M-7".to_owned()) };
+        assert_eq!(meter_in(&entries), Some(meter));
+        assert_eq!(meter_in(&[named(of_1, "M-7"), named(of_2, "M-8")]), None);
+        assert_eq!(meter_in(&entries[..1]), None);
     }
 
     proptest::proptest! {

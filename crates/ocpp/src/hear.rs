@@ -32,15 +32,10 @@ pub struct Heard {
 pub enum Meaning {
     /// Who the charger is.
     Boot(BootIdentity),
-    /// A connector's status.
-    Status {
-        /// Connector (EVSE in 2.x); 0 is the whole pile.
-        connector: u32,
-        /// Which plug of the EVSE (2.x); 0 where there is but one.
-        plug: u32,
-        /// OCPP's word, as sent.
-        word: String,
-    },
+    /// Which meter the charger has (2.x: in a report of its device model).
+    Meter(MeterIdentity),
+    /// The status of connectors; where one is told twice, the last counts.
+    Status(Vec<PlugStatus>),
     /// Something about a charge.
     Charge(ChargeEvent),
     /// Readings only.
@@ -51,6 +46,26 @@ pub enum Meaning {
     NotForUs,
     /// No action of this version.
     Unknown,
+}
+
+/// What a connector says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlugStatus {
+    /// Connector (EVSE in 2.x); 0 is the whole pile.
+    pub connector: u32,
+    /// Which plug of the EVSE (2.x); 0 where there is but one.
+    pub plug: u32,
+    /// OCPP's word, as sent.
+    pub word: String,
+}
+
+/// A meter, as the charger names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MeterIdentity {
+    /// Its type.
+    pub model: Option<String>,
+    /// Its serial number.
+    pub serial: Option<String>,
 }
 
 /// Identity in a boot message, as sent.

@@ -35,6 +35,6 @@ pub use call::{AnswerHeard, Call, CallError, hear_answer};
 pub use card::IdentityKey;
 pub use configuration::{ConfigurationEntry, report_entries};
 pub use frame::{Frame, FrameError};
-pub use hear::{BootIdentity, Heard, Meaning, hear};
+pub use hear::{BootIdentity, Heard, Meaning, MeterIdentity, PlugStatus, hear};
 pub use register::{Registers, Stands};
 pub use version::Version;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use veripile_pile::charge::{ChargeEvent, ChargeReference, Circumstances, Stage};
 use veripile_pile::{Mark, ReadingContext, SignedValue};
 
-use crate::hear::{BootIdentity, Heard, Listener, Meaning, register_wh, registers};
+use crate::hear::{BootIdentity, Heard, Listener, Meaning, PlugStatus, register_wh, registers};
 use crate::normalise::{self, Spelling};
 use crate::{Version, action, json, time};
 
@@ -64,7 +64,8 @@ fn boot(listener: &Listener<'_>) -> Heard {
 fn status(listener: &Listener<'_>) -> Heard {
     let connector = json::number_u32(listener.value, "connectorId").unwrap_or(0);
     let word = json::text(listener.value, "status");
-    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, plug: 0, word });
+    let meaning =
+        word.map_or(Meaning::Other, |word| Meaning::Status(vec![PlugStatus { connector, plug: 0, word }]));
     let mut heard = Heard { meaning, ..listener.typed(Version::V16, "StatusNotification") };
     if matches!(heard.meaning, Meaning::Other) && heard.marks.is_empty() {
         heard.marks.push(Mark::BadShape);

@@ -9,9 +9,9 @@ use serde_json::Value;
 use veripile_pile::Mark;
 use veripile_pile::charge::{ChargeEvent, ChargeReference, Circumstances, Stage};
 
-use crate::hear::{BootIdentity, Heard, Listener, Meaning, registers};
+use crate::hear::{BootIdentity, Heard, Listener, Meaning, PlugStatus, registers};
 use crate::normalise::{self, Spelling};
-use crate::{Version, action, json, time};
+use crate::{Version, action, configuration, json, time};
 
 const SPELLING: Spelling = Spelling {
     values_are_text: false,
@@ -41,6 +41,8 @@ pub(crate) fn hear(version: Version, action: &str, listener: &Listener<'_>) -> H
         (_, "StatusNotification") => status(version, listener),
         (_, "TransactionEvent") => transaction(listener),
         (_, "MeterValues") => meter_values(listener),
+        (_, "NotifyReport") => report(version, listener),
+        (_, "NotifyEvent") => event(version, listener),
         _ => listener.typed(version, action),
     }
 }
@@ -57,12 +59,52 @@ fn boot(version: Version, listener: &Listener<'_>) -> Heard {
     Heard { meaning: Meaning::Boot(identity), ..listener.typed(version, "BootNotification") }
 }
 
+/// A report of the device model: in 2.x the only place where the meter's serial number stands.
+fn report(version: Version, listener: &Listener<'_>) -> Heard {
+    let meter = configuration::meter_in(&configuration::entries_of(listener.value));
+    let meaning = meter.map_or(Meaning::Other, Meaning::Meter);
+    Heard { meaning, ..listener.typed(version, "NotifyReport") }
+}
+
+/// Events of the device model: in 2.1 AvailabilityState tells what StatusNotification told before (2.1 part 2, G01). What is said of
+/// an EVSE stands before what is said of its plugs, which is more exact.
+fn event(version: Version, listener: &Listener<'_>) -> Heard {
+    let mut told: Vec<PlugStatus> =
+        json::list(listener.value, "eventData").iter().filter_map(availability).collect();
+    let heard = listener.typed(version, "NotifyEvent");
+    if told.is_empty() {
+        return heard;
+    }
+    told.sort_by_key(|status| status.plug);
+    let (time, mark) = time::read(json::text(listener.value, "generatedAt").as_deref(), listener.received);
+    let mut heard = Heard { time, meaning: Meaning::Status(told), ..heard };
+    heard.marks.extend(mark);
+    heard
+}
+
+fn availability(data: &Value) -> Option<PlugStatus> {
+    let name = |part: &str| json::text(data.get(part)?, "name");
+    if !name("variable")?.eq_ignore_ascii_case("AvailabilityState") {
+        return None;
+    }
+    let evse = data.get("component").and_then(|component| component.get("evse")).unwrap_or(&Value::Null);
+    let number = |key: &str| json::number_u32(evse, key).unwrap_or(0);
+    let word = json::text(data, "actualValue")?;
+    match name("component")?.to_ascii_lowercase().as_str() {
+        "chargingstation" => Some(PlugStatus { connector: 0, plug: 0, word }),
+        "evse" => Some(PlugStatus { connector: number("id"), plug: 0, word }),
+        "connector" => Some(PlugStatus { connector: number("id"), plug: number("connectorId"), word }),
+        _ => None,
+    }
+}
+
 fn status(version: Version, listener: &Listener<'_>) -> Heard {
     let connector = json::number_u32(listener.value, "evseId").unwrap_or(0);
     let word = json::text(listener.value, "connectorStatus");
     let (at, mark) = time::read(json::text(listener.value, "timestamp").as_deref(), listener.received);
     let plug = json::number_u32(listener.value, "connectorId").unwrap_or(0);
-    let meaning = word.map_or(Meaning::Other, |word| Meaning::Status { connector, plug, word });
+    let meaning =
+        word.map_or(Meaning::Other, |word| Meaning::Status(vec![PlugStatus { connector, plug, word }]));
     let mut heard = Heard { time: at, meaning, ..listener.typed(version, "StatusNotification") };
     if matches!(heard.meaning, Meaning::Other) && heard.marks.is_empty() {
         heard.marks.push(Mark::BadShape);

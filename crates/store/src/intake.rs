@@ -102,10 +102,17 @@ pub enum Effect {
     None,
     /// A charge.
     Charge(ChargeEvent),
-    /// A connector's status.
-    Status(Status),
+    /// What connectors say of themselves.
+    Status(Vec<Status>),
     /// Who the charger says it is.
     Boot(Boot),
+    /// Which meter it says it has.
+    Meter {
+        /// Type.
+        meter_type: Option<String>,
+        /// Serial number.
+        meter_serial: Option<String>,
+    },
 }
 
 /// What a connector says of itself.

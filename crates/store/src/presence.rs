@@ -1,9 +1,10 @@
-//! Presence: that a pile is connected now, over which connection.
+//! Presence: that a pile is connected now, over which connection, and with which meter.
 //!
-//! Called by the gateway at the handshake and when a connection ends.
+//! Called by the gateway at the handshake and when a connection ends; by intake and the readiness check for the meter.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use crate::row::storable;
@@ -53,6 +54,16 @@ impl Store {
         Ok(())
     }
 
+    /// Notes which meter a pile says it has; what is none stays as it was.
+    pub async fn note_meter(
+        &self,
+        pile_no: i64,
+        meter_type: Option<&str>,
+        meter_serial: Option<&str>,
+    ) -> Result<(), StoreError> {
+        note_meter(&mut *self.pool.acquire().await?, pile_no, meter_type, meter_serial).await
+    }
+
     /// Notes whether the upstream of a relayed pile is reached: `connected`, or why not.
     pub async fn note_upstream(&self, pile_no: i64, state: &str) -> Result<(), StoreError> {
         sqlx::query("UPDATE pile_live SET upstream = $2 WHERE pile_no = $1")
@@ -62,4 +73,23 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Notes which meter a pile says it has. A report of a device model comes in a hundred parts, one of which has the meter.
+pub(crate) async fn note_meter(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    meter_type: Option<&str>,
+    meter_serial: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE pile_live SET meter_type = coalesce($2, meter_type), meter_serial = coalesce($3, meter_serial)
+         WHERE pile_no = $1",
+    )
+    .bind(pile_no)
+    .bind(meter_type.map(storable))
+    .bind(meter_serial.map(storable))
+    .execute(connection)
+    .await?;
+    Ok(())
 }

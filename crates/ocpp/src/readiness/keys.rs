@@ -1,7 +1,7 @@
 //! Which configuration entries bear on metering, in the words of each version.
 
 use crate::Version;
-use crate::configuration::ConfigurationEntry;
+use crate::configuration::{ConfigurationEntry, METER};
 
 /// Outlets looked at for public keys: a pile has one or two, a cabinet with satellites four.
 const OUTLETS: u32 = 4;
@@ -79,7 +79,7 @@ const OF_2: Keys = Keys {
     sign: "SampledDataCtrlr.SignReadings",
     key_sent: "OCPPCommCtrlr.PublicKeyWithSignedMeterValue",
     connectors: "",
-    others: &["SampledDataCtrlr.TxEndedInterval"],
+    others: &["SampledDataCtrlr.TxEndedInterval", METER[0], METER[1]],
 };
 
 /// In 1.6, a number follows: the connector.

@@ -16,7 +16,7 @@ use super::copy::Rows;
 use super::register::{self, Registers};
 use super::{Arrival, Boot, Effect, Outcome, Sent, Status, sent};
 use crate::row::{SqlTime, codes, storable};
-use crate::{Store, StoreError, charge, signed};
+use crate::{Store, StoreError, charge, presence, signed};
 
 /// `last_seen` of a pile is written at most this often; pages show its age in minutes.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(20);
@@ -202,17 +202,23 @@ impl Writer {
         let mut seen: BTreeMap<i64, Timestamp> = BTreeMap::new();
         let mut statuses: BTreeMap<(i64, i64), &Status> = BTreeMap::new();
         let mut boots: BTreeMap<i64, (&Boot, Timestamp)> = BTreeMap::new();
+        let mut meters: BTreeMap<i64, (Option<&str>, Option<&str>)> = BTreeMap::new();
         for (arrival, fresh) in arrivals.iter().zip(fresh) {
             let (pile_no, received) = (arrival.pile_no, arrival.received.0);
             match &arrival.effect {
-                Effect::Status(status) if *fresh => {
-                    let latest = statuses.entry((pile_no, i64::from(status.connector))).or_insert(status);
-                    if latest.at <= status.at {
-                        *latest = status;
+                Effect::Status(told) if *fresh => {
+                    for status in told {
+                        let latest = statuses.entry((pile_no, i64::from(status.connector))).or_insert(status);
+                        if latest.at <= status.at {
+                            *latest = status;
+                        }
                     }
                 }
                 Effect::Boot(boot) if *fresh => {
                     boots.insert(pile_no, (boot, received));
+                }
+                Effect::Meter { meter_type, meter_serial } if *fresh => {
+                    meters.insert(pile_no, (meter_type.as_deref(), meter_serial.as_deref()));
                 }
                 _ => {}
             }
@@ -223,6 +229,9 @@ impl Writer {
         save_seen(connection, &seen).await?;
         save_statuses(connection, &statuses).await?;
         save_boots(connection, &boots).await?;
+        for (pile_no, (meter_type, meter_serial)) in meters {
+            presence::note_meter(connection, pile_no, meter_type, meter_serial).await?;
+        }
         Ok(seen.into_iter().collect())
     }
 }
@@ -280,7 +289,8 @@ async fn save_boots(
          SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
          ON CONFLICT (pile_no) DO UPDATE SET
              vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware,
-             meter_type = excluded.meter_type, meter_serial = excluded.meter_serial, booted_at = excluded.booted_at",
+             meter_type = coalesce(excluded.meter_type, pile_live.meter_type),
+             meter_serial = coalesce(excluded.meter_serial, pile_live.meter_serial), booted_at = excluded.booted_at",
     )
     .bind(boots.keys().copied().collect::<Vec<_>>())
     .bind(column(|boot| boot.vendor.as_ref()))
