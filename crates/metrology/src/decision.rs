@@ -1,11 +1,21 @@
 //! Decisions about conformity under uncertainty (JCGM 106). A decision always carries what it rests on.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::normal;
 
 /// Name and version of the rule of [`decide_three_zones`].
 pub const THREE_ZONES: &str = "three zones, one-sided 95 %, v1";
+
+/// Name and version of simple acceptance.
+pub const SIMPLE_ACCEPTANCE: &str = "simple acceptance, limited uncertainty, v1";
+
+/// Name and version of the guard band.
+pub const GUARD_BAND: &str = "guard band w = factor × U, v1";
+
+/// How far a number may seem to lie beyond an edge, relative to the limit: decimals such as a third of 0.01 have no exact
+/// floating number, and one that stands on its edge must not fall off it. No certificate prints as many digits.
+const EDGE: f64 = 1e-12;
 
 /// Width of the guard bands in standard uncertainties, as the rule writes it.
 const GUARD_FACTOR: f64 = 1.645;
@@ -19,6 +29,35 @@ pub enum Zone {
     Nonconform,
     /// Neither. Never to be shown as a pass.
     Undecided,
+}
+
+/// How it is decided. A rule set names one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DecisionRule {
+    /// See [`decide_three_zones`].
+    ThreeZones,
+    /// The value alone decides, if it is known well enough.
+    SimpleAcceptance {
+        /// Largest expanded uncertainty, as a fraction of the limit.
+        uncertainty_ratio_max: f64,
+    },
+    /// A band on either side of the limit in which nothing is decided.
+    GuardBand {
+        /// Width in expanded uncertainties; 1 by ILAC-G8.
+        factor: f64,
+    },
+}
+
+impl DecisionRule {
+    /// Name and version.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ThreeZones => THREE_ZONES,
+            Self::SimpleAcceptance { .. } => SIMPLE_ACCEPTANCE,
+            Self::GuardBand { .. } => GUARD_BAND,
+        }
+    }
 }
 
 /// A decision with value, uncertainty, limit and rule.
@@ -56,6 +95,58 @@ pub fn decide_three_zones(value: f64, standard_uncertainty: f64, limit: f64) -> 
         Zone::Undecided
     };
     Decision { value, standard_uncertainty, limit, probability_conform, zone, rule: THREE_ZONES }
+}
+
+/// Decides by a rule. All numbers are fractions (or all of any other unit); those that are not finite, and uncertainties or
+/// limits below zero, decide nothing.
+///
+/// # Formula
+/// Three zones: [`decide_three_zones`].
+/// Simple acceptance (JCGM 106:2012 8.2): UNDECIDED if `U > ratio × L`; else CONFORM if `|v| ≤ L`, else NONCONFORM.
+/// Guard band (JCGM 106 8.3, ILAC-G8:09/2019 with w = U): CONFORM if `|v| ≤ L − w`, NONCONFORM if `|v| > L + w`, else UNDECIDED,
+/// `w = factor × U`.
+pub fn decide(
+    rule: DecisionRule,
+    value: f64,
+    standard_uncertainty: f64,
+    expanded_uncertainty: f64,
+    limit: f64,
+) -> Decision {
+    let decision = decide_three_zones(value, standard_uncertainty, limit);
+    let numbers = [value, standard_uncertainty, expanded_uncertainty, limit];
+    let sound =
+        numbers.iter().all(|number| number.is_finite()) && numbers[1..].iter().all(|number| 0.0 <= *number);
+    let zone = match rule {
+        _ if !sound => Zone::Undecided,
+        DecisionRule::ThreeZones => decision.zone,
+        DecisionRule::SimpleAcceptance { uncertainty_ratio_max } => {
+            simple_acceptance(value.abs(), expanded_uncertainty, limit, uncertainty_ratio_max)
+        }
+        DecisionRule::GuardBand { factor } => guard_band(value.abs(), factor * expanded_uncertainty, limit),
+    };
+    Decision { zone, rule: rule.name(), ..decision }
+}
+
+fn simple_acceptance(magnitude: f64, expanded: f64, limit: f64, ratio_max: f64) -> Zone {
+    let edge = EDGE * limit;
+    // A ratio that is no number compares false and decides nothing.
+    let is_known_well = expanded <= ratio_max * limit + edge;
+    match (is_known_well, magnitude <= limit + edge) {
+        (false, _) => Zone::Undecided,
+        (true, true) => Zone::Conform,
+        (true, false) => Zone::Nonconform,
+    }
+}
+
+fn guard_band(magnitude: f64, width: f64, limit: f64) -> Zone {
+    let edge = EDGE * limit;
+    if magnitude <= limit - width + edge && 0.0 <= width {
+        Zone::Conform
+    } else if limit + width + edge < magnitude && 0.0 <= width {
+        Zone::Nonconform
+    } else {
+        Zone::Undecided
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,24 @@
-//! The mathematics: decisions under uncertainty, rule sets, and the comparison of instruments through travelling standards.
+//! The mathematics: quantities, errors, uncertainty, decisions, rule sets, and the comparison of instruments through travelling
+//! standards.
 //!
-//! It does not know that a pile exists. Pure: no IO, no clock, no randomness; elementary functions come from `libm` and
+//! It knows a pile as something with a register and a limit, nothing of identities, messages or places. Pure: no IO, no clock, no
+//! randomness (a seed is an argument); elementary functions come from `libm` and
 //! sums are taken in a fixed order, so that the same facts give the same bits on any machine.
 
+pub mod agreement;
+pub mod budget;
 pub mod cholesky;
+pub mod clock;
 pub mod comparison;
+pub mod crossing;
 pub mod decision;
+pub mod error;
 pub mod graph;
+pub mod monte_carlo;
 pub mod normal;
+pub mod payment;
+pub mod quantity;
+pub mod risk;
+pub mod rounding;
 pub mod rules;
+pub mod student;

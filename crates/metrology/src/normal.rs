@@ -1,11 +1,48 @@
 //! The standard normal distribution.
 
+use std::f64::consts::{PI, SQRT_2};
+
 /// Cumulative distribution Φ(x).
 ///
 /// # Formula
 /// `Φ(x) = erfc(−x/√2) / 2`, accurate in both tails.
 pub fn cdf(x: f64) -> f64 {
-    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
+    0.5 * libm::erfc(-x / SQRT_2)
+}
+
+/// Density φ(x).
+pub fn density(x: f64) -> f64 {
+    libm::exp(-0.5 * x * x) / (2.0 * PI).sqrt()
+}
+
+/// The x with Φ(x) = p: −∞ at 0, ∞ at 1, not a number outside 0..1.
+///
+/// # Formula
+/// A rational start (Abramowitz and Stegun 26.2.23, error below 4.5 × 10⁻⁴), then two of Halley's steps on the tail, each of
+/// which triples the correct digits: `d = (Φ(x) − p) / φ(x)`, `x ← x − d / (1 + x d / 2)`. The tail below 1/2 is solved, where
+/// Φ is accurate to its last digits; `1 − p` is exact above it.
+pub fn quantile(p: f64) -> f64 {
+    if !(0.0 < p && p < 1.0) {
+        return match p {
+            0.0 => f64::NEG_INFINITY,
+            1.0 => f64::INFINITY,
+            _ => f64::NAN,
+        };
+    }
+    if p <= 0.5 { lower(p) } else { -lower(1.0 - p) }
+}
+
+/// The quantile of p in 0..1/2.
+fn lower(p: f64) -> f64 {
+    let t = (-2.0 * libm::log(p)).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    let mut x = above / below - t;
+    for _ in 0..2 {
+        let step = (cdf(x) - p) / density(x);
+        x -= step / (1.0 + 0.5 * x * step);
+    }
+    x
 }
 
 /// 95 % quantile, one-sided.

@@ -1,78 +1,29 @@
-//! Rule sets: what regulations say, as data. One file a regulation in `rules/`; adding one means adding its file to [`FILES`].
+//! Rule sets: what regulations say, as data. One file a regulation in `rules/`; adding one needs no code.
+//!
+//! Every number stands there with how sure it is and where it was read. The folder is part of the program; a rule set from
+//! elsewhere reads through [`parse`]. The shape of a file is in [`shape`]. It never judges: see [`crate::decision`].
 
+use std::sync::OnceLock;
+
+use include_dir::{Dir, include_dir};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
-use serde::Deserialize;
 use thiserror::Error;
 
+use crate::crossing;
+use crate::decision::DecisionRule;
+
+pub mod shape;
+
+pub use shape::{
+    Class, ClockLimits, CurrentRange, DecisionData, DecisionWord, Interval, ItemCode, ItemRule, LeastEnergy,
+    LoadPoints, ProposedPoint, Ratio, Readings, Rounding, RuleSet, StandardLimit, Status, Sureness,
+};
+
 /// The files, in the program.
-const FILES: [&str; 2] =
-    [include_str!("../rules/jjg-1148-2022.toml"), include_str!("../rules/jjg-1149-2022.toml")];
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
-/// How sure a number of a rule set is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sureness {
-    /// Read in a source.
-    Source,
-    /// General knowledge; shown as "to be confirmed against the standard".
-    ToBeConfirmed,
-}
-
-/// What a rule set permits to one accuracy class.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Class {
-    /// Name on the plate.
-    pub name: String,
-    /// Maximum permissible error of the operating error, percent, ±.
-    pub mpe_percent: Decimal,
-    /// How sure that is.
-    pub sureness: Sureness,
-}
-
-/// Rounding (化整) of results.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rounding {
-    /// Interval as a fraction of the class.
-    pub fraction_of_class: Decimal,
-    /// How sure that is.
-    pub sureness: Sureness,
-}
-
-/// Verification interval.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Interval {
-    /// Years.
-    pub years: u32,
-    /// How sure that is.
-    pub sureness: Sureness,
-}
-
-/// One regulation.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleSet {
-    /// Its number, e.g. `JJG 1148-2022`.
-    pub name: String,
-    /// Chinese title.
-    pub title_zh: String,
-    /// English title.
-    pub title_en: String,
-    /// Kind of instrument: `ac` or `dc`.
-    pub applies_to: String,
-    /// Version of our file.
-    pub version: String,
-    /// Classes.
-    #[serde(rename = "class")]
-    pub classes: Vec<Class>,
-    /// Rounding.
-    pub rounding: Rounding,
-    /// Interval.
-    pub interval: Interval,
-}
+/// Largest rule set that is read, bytes: thirty times ours.
+pub const FILE_BYTES_MAX: usize = 100_000;
 
 /// Why there is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -83,6 +34,9 @@ pub enum RuleError {
     /// No rule set applies.
     #[error("no rule set applies to {0}")]
     Kind(String),
+    /// No rule set of that name.
+    #[error("there is no rule set {0}")]
+    Name(String),
     /// The rule set has no such class.
     #[error("{rule_set} has no accuracy class {class}")]
     Class {
@@ -93,17 +47,56 @@ pub enum RuleError {
     },
 }
 
-/// Every rule set.
+/// A rule set with the name of its file.
+type Filed = (String, RuleSet);
+
+/// Every rule set, in the order of their files' names.
 pub fn all() -> Result<Vec<RuleSet>, RuleError> {
-    FILES
-        .iter()
-        .map(|text| toml::from_str(text).map_err(|error| RuleError::File(error.to_string())))
-        .collect()
+    Ok(filed()?.iter().map(|(_, rules)| rules.clone()).collect())
 }
 
-/// The rule set for a kind of instrument (`ac`, `dc`).
+/// The current rule set for a kind of instrument (`ac`, `dc`).
 pub fn for_kind(kind: &str) -> Result<RuleSet, RuleError> {
-    all()?.into_iter().find(|rules| rules.applies_to == kind).ok_or_else(|| RuleError::Kind(kind.to_owned()))
+    let current = |rules: &RuleSet| rules.status == Status::Current && rules.applies_to == kind;
+    let found = filed()?.iter().find(|(_, rules)| current(rules));
+    found.map(|(_, rules)| rules.clone()).ok_or_else(|| RuleError::Kind(kind.to_owned()))
+}
+
+/// The rule set of a name, or of a file's name without its ending: `JJG 1148-2022`, `jjg-1148-2022`.
+pub fn named(name: &str) -> Result<RuleSet, RuleError> {
+    let found = filed()?.iter().find(|(file, rules)| file == name || rules.name == name);
+    found.map(|(_, rules)| rules.clone()).ok_or_else(|| RuleError::Name(name.to_owned()))
+}
+
+/// Reads a rule set.
+pub fn parse(text: &str) -> Result<RuleSet, RuleError> {
+    if FILE_BYTES_MAX < text.len() {
+        return Err(RuleError::File(format!("{} bytes, more than {FILE_BYTES_MAX}", text.len())));
+    }
+    let rules: RuleSet = toml::from_str(text).map_err(|error| RuleError::File(error.to_string()))?;
+    match rules.fault() {
+        Some(fault) => Err(RuleError::File(format!("{}: {fault}", rules.name))),
+        None => Ok(rules),
+    }
+}
+
+/// The files read, once: limits are asked for row by row.
+fn filed() -> Result<&'static [Filed], RuleError> {
+    static READ: OnceLock<Result<Vec<Filed>, RuleError>> = OnceLock::new();
+    READ.get_or_init(read_files).as_deref().map_err(Clone::clone)
+}
+
+fn read_files() -> Result<Vec<Filed>, RuleError> {
+    let mut read = Vec::new();
+    for file in FILES.files() {
+        let name = file.path().to_string_lossy().into_owned();
+        let stem =
+            name.strip_suffix(".toml").ok_or_else(|| RuleError::File(format!("{name} is not TOML")))?;
+        let text = file.contents_utf8().ok_or_else(|| RuleError::File(format!("{name} is not UTF-8")))?;
+        read.push((stem.to_owned(), parse(text)?));
+    }
+    read.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(read)
 }
 
 impl RuleSet {
@@ -119,35 +112,64 @@ impl RuleSet {
 
     /// Maximum permissible error of a class, as a fraction (0.01 is 1 %).
     pub fn mpe(&self, class: Decimal) -> Result<f64, RuleError> {
-        let found = self.classes.iter().find(|known| known.name.parse() == Ok(class));
-        let percent = found.and_then(|known| known.mpe_percent.to_f64());
-        percent
-            .map(|percent| percent / 100.0)
-            .ok_or_else(|| RuleError::Class { rule_set: self.name.clone(), class })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_file_of_the_folder_is_listed_and_reads() {
-        let folder =
-            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")).expect("the folder is there");
-        assert_eq!(folder.count(), FILES.len());
-        assert_eq!(all().expect("readable").len(), FILES.len());
+        // The hundredth is taken in decimals: 0.35 / 100 in floating numbers is not the number nearest to 0.0035.
+        Ok(crossing::to_f64(self.mpe_percent(class)? / Decimal::ONE_HUNDRED))
     }
 
-    // Classes and limits of JJG 1148-2022 and JJG 1149-2022: ±1.0 % and ±2.0 %.
-    #[test]
-    fn classes_have_their_limits() {
-        for kind in ["ac", "dc"] {
-            let rules = for_kind(kind).expect("known");
-            assert_eq!(rules.mpe(Decimal::ONE), Ok(0.01));
-            assert_eq!(rules.mpe("2.0".parse().expect("literal")), Ok(0.02));
-            assert!(rules.mpe(Decimal::TEN).is_err());
+    /// Maximum permissible error of a class, percent.
+    pub fn mpe_percent(&self, class: Decimal) -> Result<Decimal, RuleError> {
+        let found = self.class(class).map(|class| class.mpe_percent);
+        found.ok_or_else(|| RuleError::Class { rule_set: self.name.clone(), class })
+    }
+
+    /// The class of a number.
+    pub fn class(&self, class: Decimal) -> Option<&Class> {
+        self.classes.iter().find(|known| known.number() == Some(class))
+    }
+
+    /// What results of a class are rounded to, percent; none where the rules round nothing or know no such class.
+    ///
+    /// # Formula
+    /// `fraction × class`: 0.1 % for class 1, 0.2 % for class 2.
+    pub fn rounding_interval_percent(&self, class: Decimal) -> Option<Decimal> {
+        self.class(class)?;
+        self.rounding.as_ref()?.fraction_of_class.checked_mul(class)
+    }
+
+    /// Least energy of a test, Wh, for a register that shows steps of `resolution_wh`. None for an unknown class, a resolution
+    /// that is not above zero, or numbers that are too large.
+    ///
+    /// # Formula
+    /// `W ≥ δ / (fraction × class / 100)`: the step may be as large a part of the energy as the fraction of the class.
+    pub fn least_energy_wh(&self, class: Decimal, resolution_wh: Decimal) -> Option<Decimal> {
+        self.class(class).filter(|_| Decimal::ZERO < resolution_wh)?;
+        let part_percent = self.energy.resolution_fraction_of_class.checked_mul(class)?;
+        resolution_wh.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(part_percent)
+    }
+
+    /// How it is decided.
+    pub fn decision_rule(&self) -> DecisionRule {
+        match self.decision.rule {
+            DecisionWord::ThreeZones => DecisionRule::ThreeZones,
+            DecisionWord::SimpleAcceptance => DecisionRule::SimpleAcceptance {
+                uncertainty_ratio_max: self.standard.expanded_ratio_max.to_f64(),
+            },
+            DecisionWord::GuardBand => {
+                DecisionRule::GuardBand { factor: crossing::to_f64(self.decision.guard_factor) }
+            }
         }
-        assert!(for_kind("steam").is_err());
+    }
+
+    /// What is general knowledge and to be confirmed against the regulation itself, one line a number, for documents that rest
+    /// on it. Proposed load points are never a regulation's and always stand here.
+    pub fn unconfirmed(&self) -> Vec<String> {
+        let marked = self.marked().into_iter();
+        let open = marked.filter(|(_, _, sureness)| *sureness == Sureness::ToBeConfirmed);
+        let mut lines: Vec<String> = open.map(|(what, clause, _)| format!("{what} ({clause})")).collect();
+        let points = self.load_points.proposed.len();
+        if 0 < points {
+            lines.push(format!("{points} load points are proposed by this platform, not by the regulation"));
+        }
+        lines
     }
 }
