@@ -151,8 +151,7 @@ impl Component {
         if readings.len() < 2 {
             return None;
         }
-        let mean = readings.iter().sum::<f64>() / count;
-        let squares: f64 = readings.iter().map(|reading| (reading - mean) * (reading - mean)).sum();
+        let squares: f64 = deviations(readings).iter().map(|deviation| deviation * deviation).sum();
         let standard_uncertainty = (squares / (count - 1.0) / count).sqrt();
         standard_uncertainty.is_finite().then(|| Self {
             name: name.into(),
@@ -225,6 +224,30 @@ impl Component {
             Some("its degrees of freedom are not above zero")
         }
     }
+}
+
+impl Correlation {
+    /// From readings that were taken together, one of each component at a time. None where their numbers differ, with fewer than
+    /// two, or where one of them never moves.
+    ///
+    /// # Formula
+    /// `r = Σ(x − x̄)(y − ȳ) / √(Σ(x − x̄)² Σ(y − ȳ)²)` (GUM 5.2.3, eq. 17 over the standard deviations).
+    pub fn from_readings(a: usize, b: usize, readings_a: &[f64], readings_b: &[f64]) -> Option<Self> {
+        if readings_a.len() != readings_b.len() || readings_a.len() < 2 {
+            return None;
+        }
+        let (from_a, from_b) = (deviations(readings_a), deviations(readings_b));
+        let product = |one: &[f64], other: &[f64]| -> f64 { one.iter().zip(other).map(|(x, y)| x * y).sum() };
+        let scale = (product(&from_a, &from_a) * product(&from_b, &from_b)).sqrt();
+        let coefficient = product(&from_a, &from_b) / scale;
+        // Readings in step give 1 and a last bit more.
+        coefficient.is_finite().then(|| Self { a, b, coefficient: coefficient.clamp(-1.0, 1.0) })
+    }
+}
+
+fn deviations(readings: &[f64]) -> Vec<f64> {
+    let mean = readings.iter().sum::<f64>() / readings.len() as f64;
+    readings.iter().map(|reading| reading - mean).collect()
 }
 
 impl Budget {
@@ -409,3 +432,6 @@ mod infinite_as_none {
         Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
     }
 }
+
+#[cfg(test)]
+mod tests;

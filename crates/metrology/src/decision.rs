@@ -192,4 +192,101 @@ mod tests {
             assert!((p / 7.619_853_024_160_526e-24 - 1.0).abs() < 1e-9, "{p}");
         }
     }
+    fn zone(rule: DecisionRule, value: f64, expanded: f64) -> Zone {
+        decide(rule, value, expanded / 2.0, expanded, 0.01).zone
+    }
+
+    const THIRD: DecisionRule = DecisionRule::SimpleAcceptance { uncertainty_ratio_max: 1.0 / 3.0 };
+    const GUARDED: DecisionRule = DecisionRule::GuardBand { factor: 1.0 };
+
+    // By hand, L = 1 %: on the limit is inside; a third of it is 0.3333… %.
+    #[test]
+    fn simple_acceptance_needs_a_small_uncertainty_and_then_looks_at_the_value_alone() {
+        for (value, expanded, expected) in [
+            (0.01, 0.003, Zone::Conform),
+            (-0.01, 0.003, Zone::Conform),
+            (0.0101, 0.003, Zone::Nonconform),
+            (-0.0101, 0.003, Zone::Nonconform),
+            (0.0, 0.01 / 3.0, Zone::Conform),
+            (0.0, 0.0034, Zone::Undecided),
+            (0.05, 0.0034, Zone::Undecided),
+        ] {
+            assert_eq!(zone(THIRD, value, expanded), expected, "{value} {expanded}");
+        }
+        // Limits of every class of every rule set, in tenths of a percent: a value and an uncertainty on their edges do not fall off.
+        for tenths in 1..=50u32 {
+            let limit = f64::from(tenths) / 1000.0;
+            let third = f64::from(tenths) / 3000.0;
+            assert_eq!(decide(THIRD, limit, third / 2.0, third, limit).zone, Zone::Conform, "{tenths}");
+        }
+    }
+
+    // By hand, L = 1 %, w = U = 0.2 %: inside 0.8 %, outside 1.2 %.
+    #[test]
+    fn a_guard_band_leaves_its_width_undecided_on_both_sides() {
+        for (value, expected) in [
+            (0.008, Zone::Conform),
+            (-0.008, Zone::Conform),
+            (0.008_01, Zone::Undecided),
+            (0.01, Zone::Undecided),
+            (0.012, Zone::Undecided),
+            (0.012_01, Zone::Nonconform),
+            (-0.012_01, Zone::Nonconform),
+        ] {
+            assert_eq!(zone(GUARDED, value, 0.002), expected, "{value}");
+        }
+        let half = DecisionRule::GuardBand { factor: 0.5 };
+        assert_eq!(zone(half, 0.009, 0.002), Zone::Conform);
+        assert_eq!(zone(GUARDED, 0.0, 0.011), Zone::Undecided, "a band wider than the limit accepts nothing");
+        assert_eq!(zone(DecisionRule::GuardBand { factor: -1.0 }, 0.0, 0.002), Zone::Undecided);
+    }
+
+    #[test]
+    fn a_decision_carries_what_it_rests_on() {
+        let decision = decide(GUARDED, 0.004, 0.001, 0.002, 0.01);
+        assert_eq!((decision.rule, decision.limit, decision.value), (GUARD_BAND, 0.01, 0.004));
+        assert_eq!(decide(THIRD, 0.004, 0.001, 0.002, 0.01).rule, SIMPLE_ACCEPTANCE);
+        let zones = decide(DecisionRule::ThreeZones, 0.004, 0.001, 0.002, 0.01);
+        assert_eq!(zones, decide_three_zones(0.004, 0.001, 0.01));
+        for rule in [THIRD, GUARDED, DecisionRule::ThreeZones] {
+            assert!(rule.name().ends_with("v1"));
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none_decide_nothing() {
+        for rule in [THIRD, GUARDED, DecisionRule::ThreeZones] {
+            for (value, u, expanded, limit) in [
+                (f64::NAN, 0.001, 0.002, 0.01),
+                (0.0, f64::NAN, 0.002, 0.01),
+                (0.0, 0.001, f64::INFINITY, 0.01),
+                (0.0, 0.001, 0.002, f64::NAN),
+                (0.05, -0.001, 0.002, 0.01),
+                (0.05, 0.001, -0.002, 0.01),
+                (0.05, 0.001, 0.002, -0.01),
+            ] {
+                let zone = decide(rule, value, u, expanded, limit).zone;
+                assert_eq!(zone, Zone::Undecided, "{rule:?} {value} {u} {expanded} {limit}");
+            }
+        }
+        let no_ratio = DecisionRule::SimpleAcceptance { uncertainty_ratio_max: f64::NAN };
+        assert_eq!(zone(no_ratio, 0.0, 0.001), Zone::Undecided);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_rule_prefers_a_sign(value in -0.05f64..0.05, expanded in 0.0f64..0.02, factor in 0.0f64..3.0) {
+            for rule in [THIRD, DecisionRule::GuardBand { factor }, DecisionRule::ThreeZones] {
+                proptest::prop_assert_eq!(zone(rule, value, expanded), zone(rule, -value, expanded));
+            }
+        }
+
+        // A wider guard never turns an undecided item into a decided one.
+        #[test]
+        fn a_wider_guard_decides_less(value in -0.05f64..0.05, expanded in 0.0f64..0.02, factor in 0.0f64..3.0) {
+            let (narrow, wide) = (DecisionRule::GuardBand { factor }, DecisionRule::GuardBand { factor: factor + 0.5 });
+            let wide = zone(wide, value, expanded);
+            proptest::prop_assert!(wide == Zone::Undecided || wide == zone(narrow, value, expanded));
+        }
+    }
 }

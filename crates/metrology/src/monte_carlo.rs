@@ -258,3 +258,6 @@ pub fn numerical_tolerance(standard_uncertainty: f64, digits: u32) -> Option<f64
     let exponent: i32 = text.split_once('e')?.1.parse().ok()?;
     format!("5e{}", exponent - digits as i32).parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

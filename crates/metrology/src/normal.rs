@@ -70,4 +70,35 @@ mod tests {
         assert!((cdf(QUANTILE_95) - 0.95).abs() < 1e-15);
         assert!((cdf(QUANTILE_975) - 0.975).abs() < 1e-15);
     }
+    // mpmath at 40 digits, by halving, of the very numbers that these decimals are in binary.
+    #[test]
+    fn quantiles_to_the_last_digits() {
+        for (p, expected) in [
+            (1e-300, -37.047_096_299_361_199_237),
+            (1e-20, -9.262_340_089_798_407_579_6),
+            (1e-5, -4.264_890_793_922_824_610_2),
+            (0.001, -3.090_232_306_167_813_535_4),
+            (0.024_25, -1.972_961_051_311_884_837_6),
+            (0.3, -0.524_400_512_708_040_815_97),
+            (0.6, 0.253_347_103_135_799_741_32),
+            (0.975, 1.959_963_984_540_053_855_6),
+            (0.999_99, 4.264_890_793_923_840_769_9),
+            (0.999_999_999_9, 6.361_340_889_697_421_864_2),
+        ] {
+            let found = quantile(p);
+            assert!((found / expected - 1.0).abs() < 1e-15, "{p}: {found} {expected}");
+        }
+        assert!(quantile(0.5).abs() < 1e-16);
+    }
+
+    #[test]
+    fn a_quantile_is_the_inverse_and_symmetric() {
+        for step in (1..1000).filter(|step| *step != 512) {
+            let p = f64::from(step) / 1024.0;
+            assert!((cdf(quantile(p)) / p - 1.0).abs() < 1e-14, "{p}");
+            assert_eq!(quantile(p).to_bits(), (-quantile(1.0 - p)).to_bits(), "{p}");
+        }
+        assert_eq!((quantile(0.0), quantile(1.0)), (f64::NEG_INFINITY, f64::INFINITY));
+        assert!(quantile(-0.1).is_nan() && quantile(1.1).is_nan() && quantile(f64::NAN).is_nan());
+    }
 }

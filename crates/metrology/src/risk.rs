@@ -153,3 +153,156 @@ fn panel(low: f64, high: f64, integrand: impl Fn(f64) -> f64) -> f64 {
     };
     half * NODES.iter().map(pair).sum::<f64>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_LIMIT: f64 = f64::INFINITY;
+
+    fn relative(found: f64, expected: f64, tolerance: f64) {
+        assert!((found / expected - 1.0).abs() < tolerance, "{found} is not {expected}");
+    }
+
+    // JCGM 106:2012 clause 7, examples of one-sided and two-sided tolerances: a breakdown voltage of −5.47 V with u = 0.05 V and an
+    // upper limit of −5.40 V conforms with 92 %; a burst strength of 509.7 kPa with u = 8.6 kPa and a lower limit of 490 kPa with
+    // 99 %; a gauge block 49.999 926 mm long with u = 12 nm and limits 50 mm ± 60 nm with 12 %. More digits by mpmath.
+    #[test]
+    fn jcgm_106_conformance_probabilities() {
+        let check = |value, u, tolerance, published: f64, expected| {
+            let found = conformance_probability(value, u, tolerance);
+            assert!((found - published).abs() < 0.005, "{found}");
+            relative(found, expected, 1e-9);
+        };
+        check(-5.47, 0.05, (-NO_LIMIT, -5.40), 0.92, 0.919_243_340_766_229);
+        check(509.7, 8.6, (490.0, NO_LIMIT), 0.99, 0.989_009_547_384_822);
+        // In micrometres from 50 mm.
+        check(-0.074, 0.012, (-0.060, 0.060), 0.12, 0.121_672_504_574_381);
+    }
+
+    // JCGM 106:2012 clause 9.5, mass-produced resistors: 1500 Ω, u_0 = 0.12 Ω, tolerance ± 0.20 Ω, u_m = 0.04 Ω, accepted within
+    // ± 0.18 Ω: R_C = 1 %, R_P = 7 %. More digits, and the rule without a guard band, by mpmath (adaptive quadrature, 30 digits).
+    #[test]
+    fn jcgm_106_precision_resistors() {
+        let tolerance = (1499.8, 1500.2);
+        let risks = global_risks(1500.0, 0.12, 0.04, tolerance, (1499.82, 1500.18));
+        assert!((risks.consumer - 0.01).abs() < 0.0005 && (risks.producer - 0.07).abs() < 0.005);
+        relative(risks.consumer, 0.009_878_291_521_772_293_16, 1e-8);
+        relative(risks.producer, 0.069_026_510_461_521_376, 1e-8);
+        let shared = global_risks(0.0, 0.12, 0.04, (-0.2, 0.2), (-0.2, 0.2));
+        relative(shared.consumer, 0.018_942_206_717_029_114_6, 1e-10);
+        relative(shared.producer, 0.037_207_800_178_057_749_2, 1e-10);
+        let guarded = global_risks(0.0, 0.12, 0.04, (-0.2, 0.2), (-0.12, 0.12));
+        relative(guarded.consumer, 0.000_468_633_598_870_354_502, 1e-10);
+        relative(guarded.producer, 0.247_669_640_201_152_331, 1e-10);
+        // The first and last are the same index.
+        relative(capability_index(tolerance, 0.04), 2.5, 1e-9);
+    }
+
+    // D. Deaver, "How to maintain your confidence" (1993): limits of 2σ at 4:1 give 0.8 % and 1.5 %; at 2:1 with limits drawn in to
+    // 0.91, 0.8 % and 6.6 %. More digits by mpmath.
+    #[test]
+    fn deaver_false_accept_and_false_reject() {
+        let plain = global_risks(0.0, 1.0, 0.25, (-2.0, 2.0), (-2.0, 2.0));
+        assert!((plain.consumer - 0.008).abs() < 0.0005 && (plain.producer - 0.015).abs() < 0.0005);
+        relative(plain.consumer, 0.008_006_084_834_450_094_16, 1e-10);
+        relative(plain.producer, 0.014_850_884_211_254_899_9, 1e-10);
+        let guarded = global_risks(0.0, 1.0, 0.5, (-2.0, 2.0), (-1.82, 1.82));
+        assert!((guarded.consumer - 0.008).abs() < 0.0005 && (guarded.producer - 0.066).abs() < 0.0005);
+        relative(guarded.consumer, 0.008_051_608_545_312_442_69, 1e-10);
+        relative(guarded.producer, 0.066_106_452_159_034_103_5, 1e-10);
+    }
+
+    // mpmath, 30 digits: one-sided, off centre, and a measurement ten thousand times better than the population is wide.
+    #[test]
+    fn global_risks_hold_where_scales_are_far_apart() {
+        let check = |found: GlobalRisks, consumer, producer| {
+            relative(found.consumer, consumer, 1e-9);
+            relative(found.producer, producer, 1e-9);
+        };
+        check(
+            global_risks(0.3, 0.5, 0.1, (-NO_LIMIT, 1.0), (-NO_LIMIT, 0.9)),
+            0.002_198_085_910_171_300_75,
+            0.041_099_697_287_147_913,
+        );
+        check(
+            global_risks(0.0, 1.0, 0.0001, (-2.0, 2.0), (-2.0, 2.0)),
+            4.307_315_993_781_802_76e-6,
+            4.308_395_813_114_766_07e-6,
+        );
+        check(
+            global_risks(0.004, 0.005, 0.0005, (-0.01, 0.01), (-0.009, 0.011)),
+            0.033_445_440_938_085_704_1,
+            0.002_462_085_019_077_838_35,
+        );
+    }
+
+    #[test]
+    fn a_perfect_measurement_has_no_risk_but_that_of_its_limits() {
+        let risks = global_risks(0.0, 1.0, 0.0, (-2.0, 2.0), (-2.0, 2.0));
+        assert!(risks.consumer.abs() < 1e-15 && risks.producer.abs() < 1e-15, "{risks:?}");
+        // Accepted within 1, conforming within 2: what lies between is rejected, 2 (Φ(2) − Φ(1)).
+        let strict = global_risks(0.0, 1.0, 0.0, (-2.0, 2.0), (-1.0, 1.0));
+        relative(strict.producer, 2.0 * (normal::cdf(2.0) - normal::cdf(1.0)), 1e-10);
+    }
+
+    // Bayes: consumer's and producer's risks and the two right decisions make up everything; two of them by one integral less.
+    #[test]
+    fn risks_and_right_decisions_add_up() {
+        for (mean, prior, u) in [(0.0, 1.0, 0.3), (0.7, 0.5, 0.5), (-3.0, 1.0, 0.1)] {
+            let (tolerance, acceptance) = ((-1.0, 1.5), (-0.8, 1.4));
+            let risks = global_risks(mean, prior, u, tolerance, acceptance);
+            // P(accept) from the distribution of measured values, and P(conform) from the prior.
+            let accepted = conformance_probability(mean, libm::hypot(prior, u), acceptance);
+            let conforming = conformance_probability(mean, prior, tolerance);
+            let accepted_conforming = accepted - risks.consumer;
+            assert!((conforming - risks.producer - accepted_conforming).abs() < 1e-12, "{mean}");
+        }
+    }
+
+    // By hand: equal weights halve the difference and divide the deviation by √2.
+    #[test]
+    fn a_posterior_lies_between_prior_and_measurement() {
+        let (mean, sd) = posterior(10.0, 1.0, 12.0, 1.0);
+        relative(mean, 11.0, 1e-15);
+        relative(sd, 0.5f64.sqrt(), 1e-15);
+        let (mean, sd) = posterior(10.0, 3.0, 12.0, 4.0);
+        relative(mean, 10.72, 1e-14);
+        relative(sd, 2.4, 1e-14);
+    }
+
+    // ncdf(-10) by mpmath, 30 digits: small risks are not rounded away.
+    #[test]
+    fn specific_risks_are_the_two_sides_of_one_probability() {
+        relative(specific_consumer_risk(0.0, 0.1, (-1.0, NO_LIMIT)), 7.619_853_024_160_526_1e-24, 1e-12);
+        relative(specific_producer_risk(2.0, 0.1, (-NO_LIMIT, 1.0)), 7.619_853_024_160_526_1e-24, 1e-12);
+        for value in [-1.2, 0.0, 0.9] {
+            let (consumer, producer) = (
+                specific_consumer_risk(value, 0.3, (-1.0, 1.0)),
+                specific_producer_risk(value, 0.3, (-1.0, 1.0)),
+            );
+            assert!((consumer + producer - 1.0).abs() < 1e-14);
+        }
+        assert_eq!(
+            (conformance_probability(1.0, 0.0, (-1.0, 1.0)), specific_consumer_risk(1.0, 0.0, (-1.0, 1.0))),
+            (1.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn what_is_no_distribution_or_interval_has_no_risk() {
+        assert!(conformance_probability(0.0, -1.0, (-1.0, 1.0)).is_nan());
+        assert!(conformance_probability(0.0, f64::NAN, (-1.0, 1.0)).is_nan());
+        let range = (-1.0, 1.0);
+        for risks in [
+            global_risks(0.0, 0.0, 0.1, range, range),
+            global_risks(f64::NAN, 1.0, 0.1, range, range),
+            global_risks(0.0, 1.0, -0.1, range, range),
+            global_risks(0.0, 1.0, f64::INFINITY, range, range),
+            global_risks(0.0, 1.0, 0.1, (1.0, -1.0), range),
+            global_risks(0.0, 1.0, 0.1, range, (f64::NAN, 1.0)),
+        ] {
+            assert!(risks.consumer.is_nan() && risks.producer.is_nan());
+        }
+    }
+}

@@ -173,3 +173,6 @@ impl RuleSet {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests;

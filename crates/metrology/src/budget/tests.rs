@@ -1,0 +1,299 @@
+use super::*;
+
+fn budget(components: Vec<Component>) -> Budget {
+    Budget { components, correlations: vec![] }
+}
+
+fn known(name: &str, standard_uncertainty: f64) -> Component {
+    Component::from_expanded(name, standard_uncertainty, 1.0)
+}
+
+/// Close to a published number, which was rounded to its last digit: half of one more than that digit.
+fn published(found: f64, expected: f64, last_digit: f64) {
+    assert!((found - expected).abs() <= 0.5001 * last_digit, "{found} is not {expected}");
+}
+
+// GUM H.1 (end-gauge calibration), table H.1 and H.1.6; in nm.
+#[test]
+fn gum_h1_end_gauge() {
+    let comparison = budget(vec![
+        known("repeated observations", 5.8).with_degrees_of_freedom(24.0),
+        known("random effects of the comparator", 3.9).with_degrees_of_freedom(5.0),
+        known("systematic effects of the comparator", 6.7).with_degrees_of_freedom(8.0),
+    ]);
+    let difference = comparison.combine(0.99, 0.0).expect("sound");
+    published(difference.standard_uncertainty, 9.7, 0.1);
+    // 25.6 in H.1.6; here the whole part of it.
+    assert_eq!(difference.effective_degrees_of_freedom.to_bits(), 25f64.to_bits());
+
+    let end_gauge = budget(vec![
+        known("length of the standard", 25.0).with_degrees_of_freedom(18.0),
+        known("difference in length", 9.7).with_degrees_of_freedom(25.6),
+        known("difference in expansion coefficients", 2.9).with_degrees_of_freedom(50.0),
+        known("difference in temperatures", 16.6).with_degrees_of_freedom(2.0),
+    ]);
+    let combined = end_gauge.combine(0.99, 0.0).expect("sound");
+    published(combined.standard_uncertainty, 32.0, 1.0);
+    assert_eq!(combined.effective_degrees_of_freedom.to_bits(), 16f64.to_bits(), "16.7 cut to 16");
+    published(combined.coverage_factor, 2.92, 0.01);
+    // 93 nm there is 2.92 times the rounded 32 nm; unrounded it is 92.5 nm.
+    published(combined.expanded_uncertainty, 93.0, 1.1);
+}
+
+/// Observations of GUM H.2, table H.2: volts, milliamperes, radians.
+const VOLTAGE: [f64; 5] = [5.007, 4.994, 5.005, 4.990, 4.999];
+const CURRENT: [f64; 5] = [19.663, 19.639, 19.640, 19.685, 19.678];
+const PHASE: [f64; 5] = [1.0456, 1.0438, 1.0468, 1.0428, 1.0433];
+
+/// The budget of a result of H.2 with these sensitivities to voltage, current (mA) and phase.
+fn simultaneous(sensitivities: [f64; 3]) -> Budget {
+    let [voltage, current, phase] = sensitivities;
+    let of = |name, readings: &[f64], sensitivity| {
+        Component::type_a(name, readings).expect("five readings").with_sensitivity(sensitivity)
+    };
+    let correlated = |a, b, x: &[f64], y: &[f64]| Correlation::from_readings(a, b, x, y).expect("they move");
+    Budget {
+        components: vec![of("V", &VOLTAGE, voltage), of("I", &CURRENT, current), of("phi", &PHASE, phase)],
+        correlations: vec![
+            correlated(0, 1, &VOLTAGE, &CURRENT),
+            correlated(0, 2, &VOLTAGE, &PHASE),
+            correlated(1, 2, &CURRENT, &PHASE),
+        ],
+    }
+}
+
+// GUM H.2 (simultaneous resistance and reactance), tables H.2, H.3 and H.4.
+#[test]
+fn gum_h2_resistance_reactance_impedance() {
+    let (v, i, phi) = (4.9990, 19.6610e-3, 1.04446);
+    let z: f64 = v / i;
+    let (cos, sin) = (libm::cos(phi), libm::sin(phi));
+    let per_milliampere = -1e-3 / i;
+    for (sensitivities, uncertainty, value, expected) in [
+        ([cos / i, z * cos * per_milliampere, -z * sin], 0.071, z * cos, 127.732),
+        ([sin / i, z * sin * per_milliampere, z * cos], 0.295, z * sin, 219.847),
+        ([1.0 / i, z * per_milliampere, 0.0], 0.236, z, 254.260),
+    ] {
+        let combined = simultaneous(sensitivities).combine(0.95, 0.0).expect("sound");
+        // One more in the last digit: table H.4 was computed from rounded means and correlations (0.2956 from the readings).
+        published(combined.standard_uncertainty, uncertainty, 0.002);
+        published(value, expected, 0.001);
+        // Five observations of all three together: four degrees of freedom (NOTE of H.2.4), t_95(4) = 2.78 in table G.2.
+        assert_eq!(combined.effective_degrees_of_freedom.to_bits(), 4f64.to_bits());
+        published(combined.coverage_factor, 2.78, 0.01);
+    }
+    let budget = simultaneous([1.0; 3]);
+    for (component, expected, last_digit) in budget
+        .components
+        .iter()
+        .zip([0.0032, 0.0095, 0.00075])
+        .zip([1e-4, 1e-4, 1e-5])
+        .map(|((c, e), d)| (c, e, d))
+    {
+        published(component.standard_uncertainty, expected, last_digit);
+    }
+    for (correlation, expected) in budget.correlations.iter().zip([-0.36, 0.86, -0.65]) {
+        published(correlation.coefficient, expected, 0.01);
+    }
+}
+
+// GUM H.3 (calibration of a thermometer), H.3.3 and H.3.4: the correction at 30 °C from a fitted line, whose intercept and slope
+// are correlated. The fit itself is no budget; its published results are the components.
+#[test]
+fn gum_h3_thermometer() {
+    let line = |slope_distance: f64| Budget {
+        components: vec![
+            known("intercept", 0.0029).with_degrees_of_freedom(9.0),
+            known("slope", 0.00067).with_sensitivity(slope_distance).with_degrees_of_freedom(9.0),
+        ],
+        correlations: vec![Correlation { a: 0, b: 1, coefficient: -0.930 }],
+    };
+    let combined = line(30.0 - 20.0).combine(0.95, 0.0).expect("sound");
+    published(combined.standard_uncertainty, 0.0041, 0.0001);
+    assert_eq!(combined.effective_degrees_of_freedom.to_bits(), 9f64.to_bits(), "11 readings less 2 (H.3.4)");
+}
+
+// GUM H.5 (analysis of variance), table H.9 and H.5.2: means of ten days, μV above 10 V. Between days there is more variation than
+// within, so the days' means are the readings.
+#[test]
+fn gum_h5_means_of_days() {
+    let days = [172.0, 116.0, 13.0, 144.0, 106.0, 31.0, 60.0, 125.0, 163.0, 41.0];
+    let component = Component::type_a("days", &days).expect("ten days");
+    published(component.standard_uncertainty, 18.0, 1.0);
+    published(component.standard_uncertainty * 10f64.sqrt(), 57.0, 1.0);
+    assert_eq!(component.degrees_of_freedom.to_bits(), 9f64.to_bits());
+    assert_eq!((component.evaluation, component.distribution), (Evaluation::A, Distribution::Student));
+}
+
+// GUM 5.2.2, example: ten resistors of 1 kΩ calibrated against one standard, u = 100 mΩ each, r = 1: 1 Ω, not 0.32 Ω.
+#[test]
+fn gum_5_2_2_ten_resistors_of_one_origin() {
+    let mut resistors = budget((0..10).map(|n| known(&format!("R{n}"), 0.1)).collect());
+    published(resistors.combine(0.95, 2.0).expect("sound").standard_uncertainty, 0.32, 0.01);
+    for b in 0..10 {
+        resistors.correlations.extend((0..b).map(|a| Correlation { a, b, coefficient: 1.0 }));
+    }
+    let combined = resistors.combine(0.95, 2.0).expect("sound");
+    assert!((combined.standard_uncertainty - 1.0).abs() < 1e-12);
+    assert!((combined.expanded_uncertainty - 2.0).abs() < 1e-12);
+}
+
+// GUM 4.3.7 (rectangular) and 4.3.9 (triangular), JCGM 101 6.4.6 (arc sine): by their formulas; 4.3.5-like use of a certificate.
+#[test]
+fn limits_become_standard_uncertainties() {
+    let check = |component: Component, expected: f64| {
+        assert!((component.standard_uncertainty - expected).abs() < 1e-15, "{component:?}");
+        assert_eq!(component.evaluation, Evaluation::B);
+        assert!(component.degrees_of_freedom.is_infinite());
+    };
+    check(Component::rectangular("x", 3f64.sqrt()), 1.0);
+    check(Component::triangular("x", 6f64.sqrt()), 1.0);
+    check(Component::u_shaped("x", 2f64.sqrt()), 1.0);
+    check(Component::from_expanded("x", 0.05, 2.0), 0.025);
+    assert!(
+        (Component::rectangular("x", 3.0).with_sensitivity(-2.0).contribution() + 2.0 * 3f64.sqrt()).abs()
+            < 1e-14
+    );
+}
+
+// GUM G.4.1, EXAMPLE: a product of three inputs with relative uncertainties of 0.25, 0.57 and 0.82 % from 10, 5 and 15 readings:
+// u_c = 1.03 %, ν_eff = 19.0, t_95(19) = 2.09, U = 2.2 %. To four decimals ν_eff is 18.9987, of which the whole part is 18: k = 2.10,
+// and the same U.
+#[test]
+fn gum_g_4_1_example() {
+    let combined = budget(vec![
+        known("X_1", 0.25).with_degrees_of_freedom(9.0),
+        known("X_2", 0.57).with_degrees_of_freedom(4.0),
+        known("X_3", 0.82).with_degrees_of_freedom(14.0),
+    ]);
+    let combined = combined.combine(0.95, 0.0).expect("sound");
+    published(combined.standard_uncertainty, 1.03, 0.01);
+    assert_eq!(combined.effective_degrees_of_freedom.to_bits(), 18f64.to_bits());
+    published(combined.coverage_factor, 2.10, 0.01);
+    published(combined.expanded_uncertainty, 2.2, 0.1);
+}
+
+#[test]
+fn a_whole_number_of_degrees_of_freedom_is_not_cut() {
+    for degrees in 1..400 {
+        for standard_uncertainty in [0.001, 0.1, 0.37, 1.0, 1e7 / 3.0] {
+            let one = known("one", standard_uncertainty).with_degrees_of_freedom(f64::from(degrees));
+            let combined = budget(vec![one, known("nothing", 0.0)]).combine(0.95, 0.0).expect("sound");
+            assert_eq!(combined.effective_degrees_of_freedom.to_bits(), f64::from(degrees).to_bits());
+        }
+    }
+}
+
+#[test]
+fn the_least_coverage_factor_counts_only_from_below() {
+    let components = vec![known("few readings", 1.0).with_degrees_of_freedom(3.0)];
+    let combined = budget(components).combine(0.95, 2.0).expect("sound");
+    published(combined.coverage_factor, 3.18, 0.01);
+    let combined = budget(vec![known("certificate", 1.0)]).combine(0.95, 2.0).expect("sound");
+    assert_eq!(combined.coverage_factor.to_bits(), 2f64.to_bits());
+    let combined = budget(vec![known("certificate", 1.0)]).combine(0.95, 0.0).expect("sound");
+    published(combined.coverage_factor, 1.960, 0.001);
+}
+
+#[test]
+fn without_any_uncertainty_there_is_none_and_no_division_by_it() {
+    let combined =
+        budget(vec![known("exact", 0.0).with_degrees_of_freedom(2.0)]).combine(0.95, 2.0).expect("sound");
+    assert_eq!((combined.standard_uncertainty, combined.expanded_uncertainty), (0.0, 0.0));
+    assert!(combined.effective_degrees_of_freedom.is_infinite());
+    let mut cancelling = budget(vec![known("a", 0.1), known("b", 0.1).with_sensitivity(-1.0)]);
+    cancelling.correlations.push(Correlation { a: 0, b: 1, coefficient: 1.0 });
+    assert!(cancelling.combine(0.95, 2.0).expect("sound").standard_uncertainty < 1e-8);
+}
+
+#[test]
+fn a_correlated_group_has_the_degrees_of_freedom_of_its_least_member() {
+    let mut budget = budget(vec![
+        known("a", 1.0).with_degrees_of_freedom(5.0),
+        known("b", 1.0).with_degrees_of_freedom(50.0),
+        known("c", 0.0).with_degrees_of_freedom(1.0),
+    ]);
+    budget.correlations =
+        vec![Correlation { a: 0, b: 1, coefficient: 0.5 }, Correlation { a: 1, b: 2, coefficient: 0.5 }];
+    let combined = budget.combine(0.95, 0.0).expect("sound");
+    assert_eq!(combined.effective_degrees_of_freedom.to_bits(), 5f64.to_bits());
+    assert!((combined.standard_uncertainty - 3f64.sqrt()).abs() < 1e-15);
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    let sound = || budget(vec![known("a", 1.0), known("b", 1.0), known("c", 1.0)]);
+    let refused = |budget: &Budget| budget.combine(0.95, 2.0).expect_err("refused").to_string();
+    assert_eq!(refused(&Budget::default()), "the budget has no component");
+    for (component, what) in [
+        (known("x", f64::NAN), "its standard uncertainty is not finite"),
+        (Component::from_expanded("x", 1.0, 0.0), "its standard uncertainty is not finite"),
+        (known("x", -1.0), "its standard uncertainty is negative"),
+        (known("x", 1.0).with_sensitivity(f64::INFINITY), "its sensitivity is not finite"),
+        (known("x", 1.0).with_degrees_of_freedom(0.0), "its degrees of freedom are not above zero"),
+        (known("x", 1.0).with_degrees_of_freedom(f64::NAN), "its degrees of freedom are not above zero"),
+    ] {
+        let mut budget = sound();
+        budget.components[1] = component;
+        assert_eq!(refused(&budget), format!("component 1 (x): {what}"));
+    }
+    for (a, b, coefficient, what) in [
+        (0, 3, 0.5, "it names a component that is not there"),
+        (1, 1, 0.5, "a component is not correlated with itself"),
+        (0, 1, 1.1, "its coefficient is not between -1 and 1"),
+        (0, 1, f64::NAN, "its coefficient is not between -1 and 1"),
+        (2, 0, 0.1, "its pair was there before"),
+    ] {
+        let mut budget = sound();
+        budget.correlations =
+            vec![Correlation { a: 0, b: 2, coefficient: 0.1 }, Correlation { a, b, coefficient }];
+        assert_eq!(refused(&budget), format!("correlation 1: {what}"));
+    }
+    let too_many = budget(vec![known("x", 1.0); COMPONENTS_MAX + 1]);
+    assert_eq!(refused(&too_many), "257 components, more than 256");
+    assert_eq!(
+        refused(&budget(vec![known("x", 1e300)])),
+        "the combined uncertainty is too large for a number"
+    );
+    assert_eq!(sound().combine(1.0, 2.0), Err(BudgetError::Probability(1.0)));
+    assert!(sound().combine(f64::NAN, 2.0).is_err());
+    assert_eq!(sound().combine(0.95, -1.0), Err(BudgetError::CoverageFactor(-1.0)));
+    assert!(Component::type_a("x", &[1.0]).is_none());
+    assert!(Component::type_a("x", &[1.0, f64::NAN]).is_none());
+    assert!(Correlation::from_readings(0, 1, &[1.0, 2.0], &[1.0]).is_none());
+    assert!(Correlation::from_readings(0, 1, &[1.0, 2.0], &[3.0, 3.0]).is_none());
+}
+
+// Three quantities cannot each be opposed to the two others: det = 1 + 2r³ − 3r² < 0 below r = −1/2.
+#[test]
+fn correlations_that_contradict_each_other_are_refused() {
+    for (coefficient, is_possible) in [(-0.5, true), (-0.51, false), (-1.0, false), (1.0, true), (0.3, true)]
+    {
+        let mut budget = budget(vec![known("a", 1.0), known("b", 1.0), known("c", 1.0)]);
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            budget.correlations.push(Correlation { a, b, coefficient });
+        }
+        let combined = budget.combine(0.95, 2.0);
+        assert_eq!(combined.is_ok(), is_possible, "{coefficient}: {combined:?}");
+        if !is_possible {
+            assert_eq!(combined, Err(BudgetError::NotSemidefinite));
+        }
+    }
+    let mut budget = budget(vec![known("a", 1.0), known("b", 1.0), known("c", 1.0)]);
+    budget.correlations =
+        vec![Correlation { a: 0, b: 1, coefficient: 1.0 }, Correlation { a: 0, b: 2, coefficient: 0.5 }];
+    assert_eq!(
+        budget.combine(0.95, 2.0),
+        Err(BudgetError::NotSemidefinite),
+        "a is b, so c must be as near to it"
+    );
+}
+
+#[test]
+fn infinite_degrees_of_freedom_are_written_as_nothing_and_read_back() {
+    let budget = budget(vec![known("a", 1.0), known("b", 1.0).with_degrees_of_freedom(3.0)]);
+    let text = toml::to_string(&budget).expect("writable");
+    assert_eq!(text.matches("degrees_of_freedom").count(), 1, "{text}");
+    assert_eq!(toml::from_str::<Budget>(&text).expect("readable"), budget);
+    assert!(toml::from_str::<Budget>(&text.replace("sensitivity", "sensitivty")).is_err());
+}
