@@ -1,4 +1,22 @@
-//! The virtual-load verification engine: plan, instrument, run, result, certificate. It moves in with issue 4.
+//! The virtual-load verification engine (线下虚负荷检定): order, plan, instruments, run, result, certificate.
 //!
-//! Stands here already because its walls do: it may lean on `metrology` and `pile` only, and never on `assessment`. A
-//! verification (检定) is an act with legal effect; an assessment is an opinion from afar.
+//! A verification (检定) is an act with legal effect; an assessment is an opinion from afar, and this crate never sees one.
+//! Pure: an event in, commands out; time, seed and key are arguments, so that a run, its result and its certificate can be had
+//! again from what was stored, byte for byte. Sockets are `gateway`'s, rows are `store`'s, pages are `api`'s.
+
+pub mod certificate;
+pub mod consistency;
+pub mod instrument;
+pub mod item;
+pub mod order;
+pub mod plan;
+pub mod result;
+pub mod run;
+
+pub use certificate::{Certificate, CertificateError, CertificateKind, Issued};
+pub use instrument::{Calibration, Instrument, InstrumentRole, SourceCommand, StandardCommand};
+pub use item::{Conditions, ItemCode, ItemRecord};
+pub use order::{Order, OrderError, Plate, Reason};
+pub use plan::{LoadPoint, Method, Pace, Plan};
+pub use result::{PointResult, RunResult, Verdict};
+pub use run::{Action, Command, Ending, Event, Happening, Party, Run, Taken};

@@ -1,0 +1,62 @@
+//! Canonical JSON (RFC 8785): one text for one content, so that a signature can be checked after any re-formatting.
+//!
+//! Documents hold texts, whole numbers, booleans, lists and objects with ASCII names; every other number is a decimal in a text.
+//! For those the canonical form is: names sorted, no blanks, the shortest escapes.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// A document as a value.
+pub(super) fn value(document: &impl Serialize) -> Value {
+    serde_json::to_value(document).expect("documents have text keys and no maps that could fail")
+}
+
+/// The canonical text of a value.
+pub(super) fn text(value: &Value) -> String {
+    serde_json::to_string(&sorted(value)).expect("a value is JSON")
+}
+
+/// Names sorted by their code units, which is by their bytes as long as they are ASCII. Whether the library keeps the order of
+/// insertion depends on features that other crates may switch on; here it is made to not matter.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut names: Vec<&String> = object.keys().collect();
+            names.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+            let mut map = Map::new();
+            for name in names {
+                map.insert(name.clone(), sorted(&object[name]));
+            }
+            Value::Object(map)
+        }
+        Value::Array(list) => Value::Array(list.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
+/// SHA-256, hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 8785, section 3.2.2 and its appendix on strings: the escapes; and names in order.
+    #[test]
+    fn names_are_sorted_and_strings_escaped_as_the_rfc_has_it() {
+        let value: Value = serde_json::from_str(
+            r#"{"string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","b":[1,{"z":true,"a":null}]}"#,
+        )
+        .expect("JSON");
+        assert_eq!(text(&value), r#"{"b":[1,{"a":null,"z":true}],"string":"€$\u000f\nA'B\"\\\\\"/"}"#);
+    }
+
+    // SHA-256 of "abc", FIPS 180-4.
+    #[test]
+    fn the_hash_is_sha_256() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

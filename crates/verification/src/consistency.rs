@@ -1,0 +1,137 @@
+//! A normal charge beside the virtual load: register, messages, signature and bill must say the same, to the last digit.
+//!
+//! A virtual load tests neither the billing chain nor firmware that knows a test when it sees one; this does. `store` fills the
+//! evidence from the charge; the bill's energy is read by a person.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// What is known of a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChargeEvidence {
+    /// Its number in the platform.
+    pub charge_no: i64,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Energy by the registers in the start and stop messages, Wh.
+    pub register_wh: Option<Decimal>,
+    /// Energy by the samples at begin and end, Wh.
+    pub samples_wh: Option<Decimal>,
+    /// Energy by the signed record, Wh.
+    pub signed_wh: Option<Decimal>,
+    /// Verdict on that record, as `ocpp` words it (`valid` is the only good one).
+    pub signed_verdict: Option<String>,
+    /// Energy on the bill, kWh, as printed.
+    pub bill_kwh: Option<Decimal>,
+}
+
+/// Where what should be the same differs, or is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// No register of the messages.
+    NoRegister,
+    /// No signed record.
+    NotSigned,
+    /// The signature does not hold.
+    BadSignature,
+    /// No bill.
+    NoBill,
+    /// Samples and registers differ.
+    Samples,
+    /// Signed record and registers differ.
+    Signed,
+    /// Bill and registers differ.
+    Bill,
+}
+
+impl ChargeEvidence {
+    /// Everything that differs. Empty: the charge is consistent.
+    ///
+    /// # Formula
+    /// `register == samples == signed == bill`, exact decimals. A bill with fewer digits agrees if it is the register's energy
+    /// rounded or cut to them.
+    pub fn differences(&self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        let Some(register_wh) = self.register_wh else {
+            found.push(Difference::NoRegister);
+            return found;
+        };
+        if self.samples_wh.is_some_and(|samples_wh| samples_wh != register_wh) {
+            found.push(Difference::Samples);
+        }
+        match (&self.signed_wh, self.signed_verdict.as_deref()) {
+            (Some(signed_wh), Some("valid")) if *signed_wh == register_wh => {}
+            (Some(_), Some("valid")) => found.push(Difference::Signed),
+            (_, Some(_)) => found.push(Difference::BadSignature),
+            (_, None) => found.push(Difference::NotSigned),
+        }
+        match self.bill_kwh {
+            Some(bill_kwh) if bills(bill_kwh, register_wh) => {}
+            Some(_) => found.push(Difference::Bill),
+            None => found.push(Difference::NoBill),
+        }
+        found
+    }
+}
+
+/// Whether a bill's energy is the register's, rounded or cut to the bill's digits.
+fn bills(bill_kwh: Decimal, register_wh: Decimal) -> bool {
+    let Some(register_kwh) = register_wh.checked_div(Decimal::ONE_THOUSAND) else { return false };
+    let digits = bill_kwh.scale();
+    let away = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
+    bill_kwh == register_kwh.round_dp_with_strategy(digits, away)
+        || bill_kwh == register_kwh.trunc_with_scale(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().expect("literal")
+    }
+
+    fn consistent() -> ChargeEvidence {
+        ChargeEvidence {
+            charge_no: 7,
+            ended_at: Timestamp::UNIX_EPOCH,
+            register_wh: Some(decimal("1234")),
+            samples_wh: Some(decimal("1234.000")),
+            signed_wh: Some(decimal("1234")),
+            signed_verdict: Some("valid".into()),
+            bill_kwh: Some(decimal("1.23")),
+        }
+    }
+
+    #[test]
+    fn what_says_the_same_has_no_differences() {
+        assert_eq!(consistent().differences(), []);
+        let rounded = ChargeEvidence { register_wh: Some(decimal("1236")), ..consistent() };
+        let rounded = ChargeEvidence { samples_wh: None, signed_wh: rounded.register_wh, ..rounded };
+        for (bill, agrees) in
+            [("1.24", true), ("1.23", true), ("1.236", true), ("1.25", false), ("1.235", false)]
+        {
+            let charge = ChargeEvidence { bill_kwh: Some(decimal(bill)), ..rounded.clone() };
+            assert_eq!(charge.differences().is_empty(), agrees, "{bill}");
+        }
+    }
+
+    #[test]
+    fn each_difference_has_its_name() {
+        let check = |change: fn(&mut ChargeEvidence), expected: &[Difference]| {
+            let mut charge = consistent();
+            change(&mut charge);
+            assert_eq!(charge.differences(), expected);
+        };
+        check(|charge| charge.register_wh = None, &[Difference::NoRegister]);
+        check(|charge| charge.samples_wh = Some(decimal("1233")), &[Difference::Samples]);
+        check(|charge| charge.signed_wh = Some(decimal("1234.1")), &[Difference::Signed]);
+        check(|charge| charge.signed_verdict = Some("invalid".into()), &[Difference::BadSignature]);
+        check(|charge| charge.signed_verdict = None, &[Difference::NotSigned]);
+        check(|charge| charge.bill_kwh = Some(decimal("1.3")), &[Difference::Bill]);
+        check(|charge| charge.bill_kwh = None, &[Difference::NoBill]);
+    }
+}

@@ -1,0 +1,330 @@
+//! An order: which outlet of which pile is to be verified, why, by which rules, by whom, with what.
+//!
+//! Made by `api` from a form, kept by `store`, carried out by `gateway::runner`. [`Order::check`] is the one place that says
+//! whether it may be carried out; it is asked when the order is made and again when the run begins.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use veripile_metrology::rules::{self, RuleSet};
+use veripile_pile::{AccuracyClass, PileId, PileKind};
+
+use crate::instrument::{Instrument, InstrumentModel, InstrumentRole};
+use crate::plan::{Method, Plan, PlanError};
+
+/// Why a pile is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Before first use (首次检定).
+    First,
+    /// Because its interval is over (后续检定).
+    Periodic,
+    /// After a repair (修理后检定).
+    AfterRepair,
+    /// A case asks for it.
+    Case,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::First, Self::Periodic, Self::AfterRepair, Self::Case];
+
+    /// The word used in forms, files and texts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Periodic => "periodic",
+            Self::AfterRepair => "after_repair",
+            Self::Case => "case",
+        }
+    }
+
+    /// Reads [`Self::word`] back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+}
+
+/// The pile as its plate and registration say it, at the time of the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plate {
+    /// Its number.
+    pub pile_id: PileId,
+    /// AC or DC.
+    pub kind: PileKind,
+    /// Accuracy class.
+    pub class: AccuracyClass,
+    /// Model.
+    pub model: Option<String>,
+    /// Serial number of its meter.
+    pub meter_serial: Option<String>,
+    /// Firmware that it runs.
+    pub firmware: Option<String>,
+    /// Rated power, kW.
+    pub power_kw: Option<Decimal>,
+    /// Nominal voltage, V.
+    pub voltage_v: Decimal,
+    /// Rated current, A.
+    pub current_max_a: Decimal,
+    /// Least step of its register, Wh.
+    pub register_step_wh: Decimal,
+    /// Pulse constant, imp/kWh, where the plate names one.
+    pub pulse_constant: Option<Decimal>,
+    /// Station.
+    pub station: Option<String>,
+    /// Operator (经营者).
+    pub operator: Option<String>,
+}
+
+/// Nominal voltages where the plate names none, V: single-phase AC, and the middle of a DC charger's range.
+const VOLTAGE_AC_V: i64 = 220;
+const VOLTAGE_DC_V: i64 = 750;
+
+impl Plate {
+    /// Nominal voltage to assume for a kind, V.
+    pub fn assumed_voltage_v(kind: PileKind) -> Decimal {
+        match kind {
+            PileKind::Ac => Decimal::from(VOLTAGE_AC_V),
+            PileKind::Dc => Decimal::from(VOLTAGE_DC_V),
+        }
+    }
+
+    /// Rated current where the plate is silent: rated power by nominal voltage (JJG 1148/1149-2022), A, to 0.1 A.
+    pub fn current_from_power(power_kw: Decimal, voltage_v: Decimal) -> Option<Decimal> {
+        let power_w = power_kw.checked_mul(Decimal::ONE_THOUSAND)?;
+        power_w.checked_div(voltage_v).map(|current| current.round_dp(1))
+    }
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Number of the order, and of the document it ends in.
+    pub number: String,
+    /// The pile.
+    pub plate: Plate,
+    /// Which outlet (connector of OCPP 1.6, EVSE of 2.x), from 1.
+    pub connector: u32,
+    /// Why.
+    pub reason: Reason,
+    /// Rule set, by name, e.g. `JJG 1148-2022`.
+    pub rule_set: String,
+    /// What is done.
+    pub plan: Plan,
+    /// The body that verifies (检定机构).
+    pub body: String,
+    /// Who verifies (检定员).
+    pub verifier: String,
+    /// Who reviews (核验员): somebody else.
+    pub reviewer: String,
+    /// With what: one source, one standard.
+    pub instruments: Vec<Instrument>,
+    /// Who ordered.
+    pub ordered_by: String,
+    /// When.
+    pub ordered_at: Timestamp,
+}
+
+/// Why an order may not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OrderError {
+    /// A text that must be there is empty.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// One person in two roles.
+    #[error("verifier and reviewer are both {0}: they must be two people")]
+    SamePerson(String),
+    /// Somebody who repaired the pile verifies it.
+    #[error("{0} repaired this pile and cannot verify or review it")]
+    Repairer(String),
+    /// The rule set is unknown or does not apply.
+    #[error("{0}")]
+    Rules(String),
+    /// There is not exactly one instrument of a role.
+    #[error("the order names {found} instruments for the role {role}; exactly one is needed")]
+    Count {
+        /// The role.
+        role: &'static str,
+        /// How many.
+        found: usize,
+    },
+    /// An instrument's own certificate does not hold.
+    #[error("the certificate of instrument {instrument} holds from {from} to {until}, not at {at}")]
+    Expired {
+        /// Which instrument.
+        instrument: String,
+        /// From.
+        from: Timestamp,
+        /// To.
+        until: Timestamp,
+        /// When it is needed.
+        at: Timestamp,
+    },
+    /// An instrument is not accurate enough for the class.
+    #[error(
+        "instrument {instrument}: U = {expanded_percent} % is more than {ratio} of the limit of {limit_percent} %"
+    )]
+    TooUncertain {
+        /// Which instrument.
+        instrument: String,
+        /// Its expanded uncertainty, percent.
+        expanded_percent: Decimal,
+        /// The ratio permitted, e.g. `1/3`.
+        ratio: String,
+        /// The limit, percent.
+        limit_percent: Decimal,
+    },
+    /// An instrument cannot do what the plan asks.
+    #[error("instrument {instrument}: {reason}")]
+    Unfit {
+        /// Which instrument.
+        instrument: String,
+        /// Why.
+        reason: String,
+    },
+    /// The plan does not fit.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+impl Order {
+    /// The rule set, if it is known and applies to the pile.
+    pub fn rules(&self) -> Result<RuleSet, OrderError> {
+        let rules = rules::named(&self.rule_set).map_err(|error| OrderError::Rules(error.to_string()))?;
+        let kind = self.plate.kind.word();
+        if rules.applies_to.split(',').any(|applies| applies.trim() == kind) {
+            Ok(rules)
+        } else {
+            Err(OrderError::Rules(format!("{} does not apply to {kind} piles", rules.name)))
+        }
+    }
+
+    /// The instrument of a role.
+    pub fn instrument(&self, role: InstrumentRole) -> Option<&Instrument> {
+        self.instruments.iter().find(|instrument| instrument.role == role)
+    }
+
+    /// Whether it may be carried out at a moment. `repairers`: who repaired this pile since its last certificate.
+    pub fn check(&self, at: Timestamp, repairers: &[String]) -> Result<(), Vec<OrderError>> {
+        let mut errors = Vec::new();
+        self.check_people(repairers, &mut errors);
+        match self.rules() {
+            Ok(rules) => {
+                self.check_instruments(&rules, at, &mut errors);
+                errors.extend(self.plan.check(&self.plate, &rules).into_iter().map(OrderError::Plan));
+            }
+            Err(error) => errors.push(error),
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn check_people(&self, repairers: &[String], errors: &mut Vec<OrderError>) {
+        let named = [
+            ("number", &self.number),
+            ("body", &self.body),
+            ("verifier", &self.verifier),
+            ("reviewer", &self.reviewer),
+        ];
+        errors.extend(
+            named
+                .into_iter()
+                .filter(|(_, text)| text.trim().is_empty())
+                .map(|(name, _)| OrderError::Empty(name)),
+        );
+        if self.verifier.trim() == self.reviewer.trim() {
+            errors.push(OrderError::SamePerson(self.verifier.clone()));
+        }
+        let both = [&self.verifier, &self.reviewer];
+        let at_fault = both.into_iter().filter(|person| repairers.contains(person));
+        errors.extend(at_fault.map(|person| OrderError::Repairer(person.clone())));
+    }
+
+    fn check_instruments(&self, rules: &RuleSet, at: Timestamp, errors: &mut Vec<OrderError>) {
+        for role in [InstrumentRole::Source, InstrumentRole::Standard] {
+            let found = self.instruments.iter().filter(|instrument| instrument.role == role).count();
+            if found != 1 {
+                errors.push(OrderError::Count { role: role.word(), found });
+            }
+        }
+        for instrument in &self.instruments {
+            let calibration = &instrument.calibration;
+            if !calibration.holds(at) {
+                errors.push(OrderError::Expired {
+                    instrument: instrument.instrument_id.clone(),
+                    from: calibration.calibrated_at,
+                    until: calibration.valid_until,
+                    at,
+                });
+            }
+            if let Some(reason) = self.unfit(instrument) {
+                errors.push(OrderError::Unfit { instrument: instrument.instrument_id.clone(), reason });
+            }
+        }
+        if let Some(standard) = self.instrument(InstrumentRole::Standard) {
+            errors.extend(too_uncertain(standard, rules, self.plate.class));
+        }
+    }
+
+    /// Why an instrument cannot do what the plan asks.
+    fn unfit(&self, instrument: &Instrument) -> Option<String> {
+        let model = match InstrumentModel::named(&instrument.model) {
+            Ok(model) => model,
+            Err(error) => return Some(error.to_string()),
+        };
+        let kind = self.plate.kind.word();
+        if model.role != instrument.role {
+            return Some(format!(
+                "{} is a {}, not a {}",
+                model.model,
+                model.role.word(),
+                instrument.role.word()
+            ));
+        }
+        if !model.can(kind) {
+            return Some(format!("{} is for {}, the pile for {kind}", model.model, model.current));
+        }
+        let calibration = &instrument.calibration;
+        if calibration.coverage_factor <= Decimal::ZERO
+            || calibration.expanded_uncertainty_percent < Decimal::ZERO
+            || calibration.drift_percent_per_year < Decimal::ZERO
+        {
+            return Some(
+                "its certificate has an uncertainty below zero or a coverage factor of zero".to_owned(),
+            );
+        }
+        self.plan.points.iter().find_map(|point| {
+            let limits = &model.limits;
+            if limits.voltage_v < point.voltage_v || limits.current_a < point.current_a {
+                return Some(format!(
+                    "{} V and {} A are beyond its {} V and {} A",
+                    point.voltage_v, point.current_a, limits.voltage_v, limits.current_a
+                ));
+            }
+            let is_counted = matches!(point.method, Method::Pulse { .. });
+            (is_counted && instrument.role == InstrumentRole::Standard && !model.counts_pulses())
+                .then(|| "it has no pulse input".to_owned())
+        })
+    }
+}
+
+/// The standard's expanded uncertainty against the part of the limit that the rule set leaves to it.
+fn too_uncertain(standard: &Instrument, rules: &RuleSet, class: AccuracyClass) -> Option<OrderError> {
+    let limit_percent = rules.mpe_percent(class.0).ok()?;
+    let ratio = rules.standard.expanded_ratio_max;
+    let calibration = &standard.calibration;
+    // The ratio is meant for k = 2, whatever factor the certificate states.
+    let expanded_percent = calibration
+        .expanded_uncertainty_percent
+        .checked_mul(Decimal::TWO)?
+        .checked_div(calibration.coverage_factor)?;
+    (!ratio.holds(expanded_percent, limit_percent)?).then(|| OrderError::TooUncertain {
+        instrument: standard.instrument_id.clone(),
+        expanded_percent,
+        ratio: ratio.to_string(),
+        limit_percent,
+    })
+}

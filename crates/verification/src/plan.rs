@@ -1,0 +1,406 @@
+//! A plan: load points, repeats, pace, effects to account for, items to look at. Built from rule set and plate, then edited.
+//!
+//! Made by `api` for the form of an order; checked by [`crate::Order::check`]. Nothing here runs it.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use veripile_metrology::rules::RuleSet;
+use veripile_pile::PileKind;
+
+use crate::item::ItemCode;
+use crate::order::Plate;
+
+/// Load points in one plan, and readings at each: a day's work, not more.
+pub const POINTS_MAX: usize = 24;
+/// Readings at one load point.
+pub const REPEATS_MAX: u32 = 20;
+/// Energy of one reading: ten times what the coarsest register (100 Wh) and class need.
+pub const ENERGY_WH_MAX: i64 = 1_000_000;
+
+/// How a reading is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case")]
+pub enum Method {
+    /// The pile's register before and after, outputs off at both ends.
+    Register,
+    /// Pulses of the standard during so many of the pile's.
+    Pulse {
+        /// Pulses of the pile.
+        pulses: u64,
+    },
+}
+
+/// What the load is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Load {
+    /// Voltage and current from two sources, no real power (虚负荷).
+    Virtual,
+    /// A real load.
+    Real,
+}
+
+/// Where the standard takes its voltage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tap {
+    /// At the vehicle connector, where energy is sold.
+    Connector,
+    /// At the meter's terminals: the cable's drop is corrected.
+    Terminals,
+}
+
+/// How the pile's register is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegisterSource {
+    /// From the pile, over OCPP.
+    Ocpp,
+    /// From its display, by a person.
+    Display,
+}
+
+/// One load point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadPoint {
+    /// Voltage, V.
+    pub voltage_v: Decimal,
+    /// Current, A.
+    pub current_a: Decimal,
+    /// Power factor (inductive); none for DC.
+    pub power_factor: Option<Decimal>,
+    /// Least energy of one reading, Wh.
+    pub energy_wh: Decimal,
+    /// How readings are taken.
+    pub method: Method,
+}
+
+impl LoadPoint {
+    /// Active power, W.
+    pub fn power_w(&self) -> Option<Decimal> {
+        let apparent = self.voltage_v.checked_mul(self.current_a)?;
+        apparent.checked_mul(self.power_factor.unwrap_or(Decimal::ONE))
+    }
+
+    /// Phase of the current behind the voltage, degrees, to 0.0001°; 0 for DC.
+    pub fn angle_deg(&self) -> Decimal {
+        let factor = self.power_factor.unwrap_or(Decimal::ONE);
+        crate::result::angle_deg(factor)
+    }
+}
+
+/// Bounds of effects that the budget accounts for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effects {
+    /// Uncertainty of the phase, standard, degrees (AC).
+    pub phase_deg: Decimal,
+    /// Bound of what missing ripple and harmonics change, percent (DC).
+    pub ripple_percent: Decimal,
+    /// Bound of what the shunt's missing self-heating changes, percent.
+    pub self_heating_percent: Decimal,
+    /// Resistance of the cable, both ways, mΩ; corrected where the tap is at the terminals and the load real.
+    pub cable_mohm: Decimal,
+    /// Bound of that resistance's error, percent of it.
+    pub cable_bound_percent: Decimal,
+}
+
+/// How fast, and how patiently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// Warm-up at the first load point, s.
+    pub warm_up_s: u32,
+    /// Wait between outputs off and a reading of the register, ms.
+    pub settle_ms: u32,
+    /// Between two looks at a running reading, ms.
+    pub poll_ms: u32,
+    /// The source switches its outputs off by itself if it hears nothing for so long, s (dead man).
+    pub watchdog_s: u32,
+    /// Wait before a failed reading is tried again, s.
+    pub retry_wait_s: u32,
+    /// Failures after which a run is given up.
+    pub failures_max: u32,
+    /// Most time for one reading, as a multiple of what its energy needs at its power.
+    pub patience: u32,
+}
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The load.
+    pub load: Load,
+    /// Where the standard takes its voltage.
+    pub tap: Tap,
+    /// Frequency, Hz; 0 for DC.
+    pub frequency_hz: Decimal,
+    /// Load points, in order.
+    pub points: Vec<LoadPoint>,
+    /// Readings at each.
+    pub repeats: u32,
+    /// How the register is read.
+    pub register: RegisterSource,
+    /// How far what the standard measures may be off the set-point, percent.
+    pub set_point_percent: Decimal,
+    /// Hottest that the source may get, °C.
+    pub temperature_c_max: Decimal,
+    /// Effects.
+    pub effects: Effects,
+    /// Pace.
+    pub pace: Pace,
+    /// What is looked at besides.
+    pub items: Vec<ItemCode>,
+    /// Vendor id of a DataTransfer that puts the pile into its virtual-load mode and out of it, where it has one.
+    pub test_mode_vendor: Option<String>,
+}
+
+/// What is wrong with a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// Too few or too many of something.
+    #[error("{what}: {found}, allowed are {least} to {most}")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        found: u64,
+        /// At least.
+        least: u64,
+        /// At most.
+        most: u64,
+    },
+    /// A number that cannot be.
+    #[error("load point {point}: {what} is {value}; {expected}")]
+    Point {
+        /// Which, from 1.
+        point: usize,
+        /// What.
+        what: &'static str,
+        /// Its value.
+        value: Decimal,
+        /// What it must be.
+        expected: String,
+    },
+    /// A number of the plan that cannot be.
+    #[error("{what} is {value}; {expected}")]
+    Value {
+        /// What.
+        what: &'static str,
+        /// Its value.
+        value: Decimal,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The rule set asks for something that is not in the plan.
+    #[error("{rule_set} asks for the item {item}, which is not in the plan")]
+    Item {
+        /// The rule set.
+        rule_set: String,
+        /// The item.
+        item: &'static str,
+    },
+    /// A class that the rule set does not know.
+    #[error("{0}")]
+    Class(String),
+}
+
+impl Plan {
+    /// The plan that a rule set proposes for a pile: its load points, two readings at least, its items.
+    pub fn propose(plate: &Plate, rules: &RuleSet) -> Self {
+        let is_dc = plate.kind == PileKind::Dc;
+        let energy_wh =
+            rules.least_energy_wh(plate.class.0, plate.register_step_wh).unwrap_or(Decimal::ONE_THOUSAND);
+        let least_a = least_current_a(plate, rules);
+        let points = rules.load_points.proposed.iter().map(|proposed| {
+            let current = proposed.current_fraction.checked_mul(plate.current_max_a).unwrap_or(least_a);
+            LoadPoint {
+                voltage_v: plate.voltage_v,
+                current_a: current.max(least_a).round_dp(2).normalize(),
+                power_factor: if is_dc { None } else { Some(proposed.power_factor.unwrap_or(Decimal::ONE)) },
+                energy_wh,
+                method: Method::Register,
+            }
+        });
+        Self {
+            load: Load::Virtual,
+            tap: Tap::Connector,
+            frequency_hz: if is_dc { Decimal::ZERO } else { Decimal::from(50) },
+            points: points.take(POINTS_MAX).collect(),
+            repeats: rules.readings.at_least.max(3),
+            register: RegisterSource::Ocpp,
+            set_point_percent: Decimal::TWO,
+            temperature_c_max: Decimal::from(70),
+            effects: Effects::usual(plate.kind),
+            pace: Pace::default(),
+            items: proposed_items(rules),
+            test_mode_vendor: None,
+        }
+    }
+
+    /// What is wrong with it, for a pile and a rule set.
+    pub fn check(&self, plate: &Plate, rules: &RuleSet) -> Vec<PlanError> {
+        let mut errors = Vec::new();
+        let mut count = |what, found: u64, least: u64, most: u64| {
+            if !(least..=most).contains(&found) {
+                errors.push(PlanError::Count { what, found, least, most });
+            }
+        };
+        let points_least = u64::from(rules.load_points.at_least.max(1));
+        count("load points", self.points.len() as u64, points_least, POINTS_MAX as u64);
+        let repeats_least = u64::from(rules.readings.at_least.max(2));
+        count("readings at each load point", u64::from(self.repeats), repeats_least, u64::from(REPEATS_MAX));
+        let pace = &self.pace;
+        for (what, found, least, most) in [
+            ("warm-up (s)", pace.warm_up_s, 0, 7200),
+            ("settling (ms)", pace.settle_ms, 0, 60_000),
+            ("polling (ms)", pace.poll_ms, 20, 60_000),
+            ("dead-man time (s)", pace.watchdog_s, 1, 600),
+            ("wait before a new try (s)", pace.retry_wait_s, 0, 3600),
+            ("failures", pace.failures_max, 0, 20),
+            ("patience", pace.patience, 2, 100),
+        ] {
+            count(what, u64::from(found), least, most);
+        }
+        self.check_values(&mut errors);
+        match rules.least_energy_wh(plate.class.0, plate.register_step_wh) {
+            Some(least) => self.check_points(plate, rules, least, &mut errors),
+            None => errors
+                .push(PlanError::Class(format!("{} has no accuracy class {}", rules.name, plate.class.0))),
+        }
+        let missing = required_items(rules).into_iter().filter(|item| !self.items.contains(item));
+        errors
+            .extend(missing.map(|item| PlanError::Item { rule_set: rules.name.clone(), item: item.word() }));
+        errors
+    }
+
+    fn check_values(&self, errors: &mut Vec<PlanError>) {
+        let effects = &self.effects;
+        for (what, value, most) in [
+            ("uncertainty of the phase (°)", effects.phase_deg, 5),
+            ("bound for ripple (%)", effects.ripple_percent, 5),
+            ("bound for self-heating (%)", effects.self_heating_percent, 5),
+            ("resistance of the cable (mΩ)", effects.cable_mohm, 1000),
+            ("bound of that resistance (%)", effects.cable_bound_percent, 100),
+            ("tolerance of set-points (%)", self.set_point_percent, 20),
+            ("frequency (Hz)", self.frequency_hz, 400),
+            ("temperature of the source (°C)", self.temperature_c_max, 200),
+        ] {
+            if value < Decimal::ZERO || Decimal::from(most) < value {
+                errors.push(PlanError::Value {
+                    what,
+                    value,
+                    expected: "expected zero or more, and not absurdly much",
+                });
+            }
+        }
+    }
+
+    fn check_points(&self, plate: &Plate, rules: &RuleSet, least_wh: Decimal, errors: &mut Vec<PlanError>) {
+        let least_a = least_current_a(plate, rules);
+        for (index, point) in self.points.iter().enumerate() {
+            let mut between = |what, value: Decimal, least: Decimal, most: Decimal| {
+                if value < least || most < value {
+                    let expected = format!("expected {} to {}", least.normalize(), most.normalize());
+                    errors.push(PlanError::Point { point: index + 1, what, value, expected });
+                }
+            };
+            // A tenth beyond the plate is what charging goes up to; more is a slip of the pen.
+            let most = |value: Decimal| value.checked_mul(Decimal::new(11, 1)).unwrap_or(value);
+            between("voltage (V)", point.voltage_v, Decimal::ONE, most(plate.voltage_v));
+            between(
+                "current (A)",
+                point.current_a,
+                least_a.min(plate.current_max_a),
+                most(plate.current_max_a),
+            );
+            if let Some(factor) = point.power_factor {
+                between("power factor", factor, Decimal::new(1, 1), Decimal::ONE);
+            }
+            match point.method {
+                Method::Register => {
+                    between("energy (Wh)", point.energy_wh, least_wh, Decimal::from(ENERGY_WH_MAX));
+                }
+                Method::Pulse { pulses } => {
+                    between("pulses", Decimal::from(pulses), Decimal::from(10), Decimal::from(1_000_000));
+                    let constant = plate.pulse_constant.unwrap_or(Decimal::ZERO);
+                    between(
+                        "pulse constant of the plate (imp/kWh)",
+                        constant,
+                        Decimal::ONE,
+                        Decimal::from(1_000_000),
+                    );
+                }
+            }
+            let (has_factor, is_ac) = (point.power_factor.is_some(), plate.kind == PileKind::Ac);
+            if has_factor != is_ac {
+                between("power factor", Decimal::ZERO, Decimal::ONE, Decimal::ONE);
+            }
+        }
+    }
+}
+
+/// Least current of the pile's range, A: a part of the greatest, and not below the rule set's least (JJG 1148/1149-2022).
+fn least_current_a(plate: &Plate, rules: &RuleSet) -> Decimal {
+    let range = &rules.current_range;
+    range.least_fraction.checked_mul(plate.current_max_a).unwrap_or(range.least_a).max(range.least_a)
+}
+
+/// The items that a rule set asks for and a person or the platform can look at; and beside every virtual load a normal charge
+/// before and after, since only it goes through the whole chain.
+fn required_items(rules: &RuleSet) -> Vec<ItemCode> {
+    let is_asked = |item: &ItemCode| rules.items.iter().any(|rule| rule.code == item.rule());
+    let is_charge =
+        |item: &ItemCode| matches!(item, ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter);
+    ItemCode::ALL.into_iter().filter(|item| is_asked(item) || is_charge(item)).collect()
+}
+
+/// Those, and what is looked at anyway when somebody stands before the pile.
+fn proposed_items(rules: &RuleSet) -> Vec<ItemCode> {
+    let required = required_items(rules);
+    let is_usual = |item: &ItemCode| match item {
+        ItemCode::Appearance | ItemCode::Display | ItemCode::Seal => true,
+        ItemCode::Clock => rules.clock.is_some(),
+        _ => false,
+    };
+    ItemCode::ALL.into_iter().filter(|item| required.contains(item) || is_usual(item)).collect()
+}
+
+impl Effects {
+    /// Usual bounds for a kind (typical values of the field; each is edited where better is known).
+    pub fn usual(kind: PileKind) -> Self {
+        let decimal = Decimal::new;
+        match kind {
+            PileKind::Ac => Self {
+                phase_deg: decimal(2, 2),
+                ripple_percent: Decimal::ZERO,
+                self_heating_percent: decimal(2, 2),
+                cable_mohm: Decimal::ZERO,
+                cable_bound_percent: Decimal::from(10),
+            },
+            PileKind::Dc => Self {
+                phase_deg: Decimal::ZERO,
+                ripple_percent: decimal(5, 2),
+                self_heating_percent: decimal(5, 2),
+                cable_mohm: Decimal::ZERO,
+                cable_bound_percent: Decimal::from(10),
+            },
+        }
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            warm_up_s: 300,
+            settle_ms: 3000,
+            poll_ms: 1000,
+            watchdog_s: 15,
+            retry_wait_s: 10,
+            failures_max: 5,
+            patience: 3,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The way of a run when all goes well: which answer leads to which step.
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use super::{Answered, Command, Draft, Ending, Indication, READING_LEAST, Run, Step, Taken, Why};
+use crate::instrument::{InstrumentModel, InstrumentRole};
+use crate::plan::Method;
+
+impl Run {
+    /// An answer to the action of the step at hand. One that does not belong to it is late, and changes nothing.
+    pub(super) fn answered(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
+        match (self.step, answer) {
+            (Step::MakeInoperative, Answered::Availability(status)) => self.made_inoperative(status, at),
+            (Step::CheckIdle, Answered::Idle(false)) => self.go(Step::IdentifySource, at),
+            (Step::IdleBefore, Answered::Idle(false)) => self.register_or_arm(at),
+            (Step::CheckIdle | Step::IdleBefore, Answered::Idle(true)) => {
+                self.trouble(Why::ChargeRuns, String::new(), at)
+            }
+            (Step::IdentifySource, Answered::Identity(text)) => {
+                self.identified(InstrumentRole::Source, text, Step::IdentifyStandard, at)
+            }
+            (Step::IdentifyStandard, Answered::Identity(text)) => {
+                self.identified(InstrumentRole::Standard, text, Step::ResetSource, at)
+            }
+            (Step::ResetSource, Answered::Done) => {
+                self.outputs_off = true;
+                self.go(Step::ResetStandard, at)
+            }
+            (Step::ResetStandard, Answered::Done) => self.go(Step::Watchdog, at),
+            (Step::Watchdog, Answered::Done) => self.enter(at),
+            (Step::EnterTest, Answered::Done) => {
+                self.is_in_test_mode = true;
+                self.warm_up_or_read(at)
+            }
+            (Step::WarmSet, Answered::Done) => self.go(Step::WarmOn, at),
+            (Step::WarmOn, Answered::Done) => {
+                self.outputs_off = false;
+                let until = at + SignedDuration::from_secs(i64::from(self.order.plan.pace.warm_up_s));
+                self.go(Step::WarmWait { until }, at)
+            }
+            (Step::WarmWait { until }, Answered::Done) => self.go(Step::WarmLook { until }, at),
+            (Step::WarmLook { .. }, Answered::State(false)) => {
+                self.trouble(Why::OutputsTripped, String::new(), at)
+            }
+            (Step::WarmLook { until }, Answered::State(true)) if at < until => {
+                self.go(Step::WarmWait { until }, at)
+            }
+            (Step::WarmLook { .. }, Answered::State(true)) => {
+                self.is_warm = true;
+                self.go(Step::OffBefore, at)
+            }
+            _ => self.answered_in_reading(answer, at),
+        }
+    }
+
+    fn answered_in_reading(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
+        match (self.step, answer) {
+            (Step::OffBefore, Answered::Done) => {
+                self.outputs_off = true;
+                self.go(Step::SettleBefore, at)
+            }
+            (Step::SettleBefore, Answered::Done) => self.go(Step::IdleBefore, at),
+            (Step::RegisterBefore, Answered::Register { wh }) => {
+                self.draft.register_start_wh = Some(*wh);
+                self.go(Step::IntegrateReset, at)
+            }
+            (Step::IntegrateReset, Answered::Done) => self.go(Step::IntegrateStart, at),
+            (Step::IntegrateStart, Answered::Done) => self.go(Step::Set, at),
+            (Step::Constant, Answered::Number(constant)) => {
+                self.draft.standard_constant = Some(*constant);
+                self.go(Step::Set, at)
+            }
+            (Step::Set, Answered::Done) => self.go(Step::On, at),
+            (Step::On, Answered::Done) => {
+                self.outputs_off = false;
+                self.draft.began_at = Some(at);
+                self.go(if self.is_counted() { Step::Arm } else { Step::PollWait }, at)
+            }
+            (Step::Arm, Answered::Done) => self.go(Step::PollWait, at),
+            (Step::PollWait, Answered::Done) => self.go(Step::PollMeasure, at),
+            (Step::PollMeasure, Answered::Measured(voltage_v, current_a, power_w)) => {
+                self.measured(*voltage_v, *current_a, *power_w, at)
+            }
+            (Step::PollState, Answered::State(false)) => self.trouble(Why::OutputsTripped, String::new(), at),
+            (Step::PollState, Answered::State(true)) if self.source_tells_temperature() => {
+                self.go(Step::PollTemperature, at)
+            }
+            (Step::PollState, Answered::State(true)) => self.poll_reference(at),
+            (Step::PollTemperature, Answered::Temperature(celsius)) => self.warmed(*celsius, at),
+            (Step::PollEnergy, Answered::Number(wh)) => self.integrated(*wh, at),
+            (Step::PollPulses, Answered::State(true)) => self.go(Step::Counted, at),
+            (Step::PollPulses, Answered::State(false)) => self.go_on_or_late(at),
+            (Step::Counted, Answered::Number(pulses)) => {
+                self.draft.reference = Some(*pulses);
+                self.go(Step::OffAfter, at)
+            }
+            (Step::OffAfter, Answered::Done) => {
+                self.outputs_off = true;
+                self.draft.ended_at = Some(at);
+                if self.is_counted() { self.keep(None, at) } else { self.go(Step::SettleAfter, at) }
+            }
+            (Step::SettleAfter, Answered::Done) => self.go(Step::IntegrateStop, at),
+            (Step::IntegrateStop, Answered::Done) => self.go(Step::Energy, at),
+            (Step::Energy, Answered::Number(wh)) => {
+                self.draft.reference = Some(*wh);
+                self.go(Step::RegisterAfter, at)
+            }
+            (Step::RegisterAfter, Answered::Register { wh }) => self.keep(Some(*wh), at),
+            _ => self.answered_at_the_end(answer, at),
+        }
+    }
+
+    fn answered_at_the_end(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
+        match (self.step, answer) {
+            (Step::LastOff, Answered::Done) => {
+                self.outputs_off = true;
+                self.go(if self.is_in_test_mode { Step::LeaveTest } else { Step::MakeOperative }, at)
+            }
+            (Step::LeaveTest, Answered::Done) => self.go(Step::MakeOperative, at),
+            (Step::MakeOperative, Answered::Availability(_)) => self.end(Ending::Measured),
+            (Step::SafeOff, Answered::Done) => {
+                self.outputs_off = true;
+                self.go(Step::SafeWait, at)
+            }
+            (Step::SafeWait, Answered::Done) => self.go(Step::MakeInoperative, at),
+            (Step::GiveUpOff, Answered::Done) => {
+                self.outputs_off = true;
+                self.go(if self.is_in_test_mode { Step::GiveUpTest } else { Step::GiveUpOperative }, at)
+            }
+            (Step::GiveUpTest, Answered::Done) => self.go(Step::GiveUpOperative, at),
+            (Step::GiveUpOperative, Answered::Availability(status)) => {
+                let operative = status == "Accepted";
+                self.end_abandoned(operative)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn made_inoperative(&mut self, status: &str, at: Timestamp) -> Vec<Command> {
+        match status {
+            "Accepted" => self.go(Step::CheckIdle, at),
+            "Scheduled" => self.trouble(Why::ChargeRuns, "Scheduled".to_owned(), at),
+            other => self.give_up(Why::AvailabilityRefused, other.to_owned(), at),
+        }
+    }
+
+    /// An instrument must be of the model and serial number that the order names.
+    fn identified(&mut self, role: InstrumentRole, text: &str, next: Step, at: Timestamp) -> Vec<Command> {
+        let is_right = self.order.instrument(role).is_some_and(|instrument| {
+            let model = InstrumentModel::named(&instrument.model);
+            let serial = text.split(',').nth(2).unwrap_or_default().trim();
+            serial == instrument.serial.trim()
+                && model.is_ok_and(|model| model.identity.iter().all(|word| text.contains(word.as_str())))
+        });
+        if is_right { self.go(next, at) } else { self.give_up(Why::WrongInstrument, text.to_owned(), at) }
+    }
+
+    fn enter(&mut self, at: Timestamp) -> Vec<Command> {
+        if self.order.plan.test_mode_vendor.is_some() {
+            self.go(Step::EnterTest, at)
+        } else {
+            self.warm_up_or_read(at)
+        }
+    }
+
+    fn warm_up_or_read(&mut self, at: Timestamp) -> Vec<Command> {
+        if self.taken.len() >= self.total() {
+            return self.go(Step::LastOff, at);
+        }
+        let is_cold = !self.is_warm && self.order.plan.pace.warm_up_s > 0;
+        self.go(if is_cold { Step::WarmSet } else { Step::OffBefore }, at)
+    }
+
+    fn register_or_arm(&mut self, at: Timestamp) -> Vec<Command> {
+        self.go(if self.is_counted() { Step::Constant } else { Step::RegisterBefore }, at)
+    }
+
+    /// Voltage and current must be what was set, within the plan's tolerance.
+    fn measured(
+        &mut self,
+        voltage_v: Decimal,
+        current_a: Decimal,
+        power_w: Decimal,
+        at: Timestamp,
+    ) -> Vec<Command> {
+        let Some(point) = self.point().cloned() else { return self.go(Step::LastOff, at) };
+        let tolerance = self.order.plan.set_point_percent;
+        for (what, is, set) in [("V", voltage_v, point.voltage_v), ("A", current_a, point.current_a)] {
+            if !is_near(is, set, tolerance) {
+                return self.trouble(Why::SetPointMissed, format!("{is} {what}, set {set} {what}"), at);
+            }
+        }
+        let draft = &mut self.draft;
+        let sums = [
+            (draft.voltage_sum.checked_add(voltage_v)),
+            (draft.current_sum.checked_add(current_a)),
+            (draft.power_sum.checked_add(power_w)),
+        ];
+        if let [Some(voltage), Some(current), Some(power)] = sums {
+            (draft.voltage_sum, draft.current_sum, draft.power_sum) = (voltage, current, power);
+            draft.looks += 1;
+        }
+        self.go(Step::PollState, at)
+    }
+
+    fn source_tells_temperature(&self) -> bool {
+        let source = self.order.instrument(InstrumentRole::Source);
+        source
+            .and_then(|source| InstrumentModel::named(&source.model).ok())
+            .is_some_and(|model| model.tells_temperature())
+    }
+
+    fn warmed(&mut self, celsius: Decimal, at: Timestamp) -> Vec<Command> {
+        let hottest = self.draft.source_c_max.map_or(celsius, |known| known.max(celsius));
+        self.draft.source_c_max = Some(hottest);
+        if self.order.plan.temperature_c_max < celsius {
+            return self.give_up(Why::OverTemperature, format!("{celsius} °C"), at);
+        }
+        self.poll_reference(at)
+    }
+
+    fn poll_reference(&mut self, at: Timestamp) -> Vec<Command> {
+        self.go(if self.is_counted() { Step::PollPulses } else { Step::PollEnergy }, at)
+    }
+
+    fn integrated(&mut self, wh: Decimal, at: Timestamp) -> Vec<Command> {
+        self.energy_wh = Some(wh);
+        let target = self.point().map_or(Decimal::ZERO, |point| point.energy_wh);
+        if target <= wh { self.go(Step::OffAfter, at) } else { self.go_on_or_late(at) }
+    }
+
+    /// Polls again, unless the reading has taken longer than its energy can need.
+    fn go_on_or_late(&mut self, at: Timestamp) -> Vec<Command> {
+        let began_at = self.draft.began_at.unwrap_or(at);
+        if self.time_allowed() < at.duration_since(began_at) {
+            let energy = self.energy_wh.unwrap_or_default();
+            return self.trouble(Why::TooSlow, format!("{energy} Wh"), at);
+        }
+        self.go(Step::PollWait, at)
+    }
+
+    /// # Formula
+    /// `t = patience · W / P`, and a minute at least; for pulses `W = N / C`.
+    fn time_allowed(&self) -> SignedDuration {
+        let Some(point) = self.point() else { return READING_LEAST };
+        let energy_wh = match point.method {
+            Method::Register => point.energy_wh,
+            Method::Pulse { pulses } => {
+                let kwh = self.order.plate.pulse_constant.and_then(|c| Decimal::from(pulses).checked_div(c));
+                kwh.and_then(|kwh| kwh.checked_mul(Decimal::ONE_THOUSAND)).unwrap_or_default()
+            }
+        };
+        let seconds = point
+            .power_w()
+            .and_then(|power| energy_wh.checked_mul(Decimal::from(3600))?.checked_div(power))
+            .and_then(|seconds| seconds.checked_mul(Decimal::from(self.order.plan.pace.patience)))
+            .and_then(|seconds| seconds.to_i64())
+            .unwrap_or(0);
+        SignedDuration::from_secs(seconds.clamp(0, 7 * 86_400)).max(READING_LEAST)
+    }
+
+    /// The reading is complete: kept if it makes sense, else taken again.
+    fn keep(&mut self, register_stop_wh: Option<Decimal>, at: Timestamp) -> Vec<Command> {
+        let taken = match self.finished(register_stop_wh, at) {
+            Ok(taken) => taken,
+            Err(reason) => return self.trouble(Why::RegisterStrange, reason, at),
+        };
+        self.taken.push(taken.clone());
+        self.draft = Draft::default();
+        self.discarded = 0;
+        self.energy_wh = None;
+        let next = if self.taken.len() < self.total() { Step::OffBefore } else { Step::LastOff };
+        let mut commands = vec![Command::Keep(taken)];
+        commands.extend(self.go(next, at));
+        commands
+    }
+
+    fn finished(&self, register_stop_wh: Option<Decimal>, at: Timestamp) -> Result<Taken, String> {
+        let draft = &self.draft;
+        let (point, repeat) = self.position();
+        let method = self.point().map(|point| point.method);
+        let indication = match (method, draft.register_start_wh, register_stop_wh) {
+            (Some(Method::Register), Some(start_wh), Some(stop_wh)) if start_wh < stop_wh => {
+                Indication::Register { start_wh, stop_wh }
+            }
+            (Some(Method::Register), start, stop) => {
+                let told = |wh: Option<Decimal>| wh.map_or_else(|| "–".to_owned(), |wh| wh.to_string());
+                return Err(format!("register {} Wh before, {} Wh after", told(start), told(stop)));
+            }
+            (Some(Method::Pulse { pulses }), ..) => Indication::Pulses {
+                pulses,
+                pile_constant: self.order.plate.pulse_constant.ok_or("no pulse constant of the pile")?,
+                standard_constant: draft.standard_constant.ok_or("no pulse constant of the standard")?,
+            },
+            (None, ..) => return Err("no load point is left".to_owned()),
+        };
+        let reference = draft.reference.filter(|reference| Decimal::ZERO < *reference);
+        let mean = |sum: Decimal| {
+            sum.checked_div(Decimal::from(draft.looks))
+                .map(|mean| mean.round_dp(4))
+                .ok_or("nothing was measured")
+        };
+        Ok(Taken {
+            point,
+            repeat,
+            discarded: self.discarded,
+            began_at: draft.began_at.unwrap_or(at),
+            ended_at: draft.ended_at.unwrap_or(at),
+            indication,
+            reference: reference.ok_or("the standard measured nothing")?,
+            voltage_v: mean(draft.voltage_sum)?,
+            current_a: mean(draft.current_sum)?,
+            power_w: mean(draft.power_sum)?,
+            source_c_max: draft.source_c_max,
+        })
+    }
+}
+
+/// Whether a value is within a percentage of what was set.
+fn is_near(is: Decimal, set: Decimal, percent: Decimal) -> bool {
+    let (off, allowed) = (is.checked_sub(set), set.checked_mul(percent));
+    off.zip(allowed).is_some_and(|(off, allowed)| off.abs() <= allowed / Decimal::ONE_HUNDRED)
+}
