@@ -27,11 +27,15 @@ pub enum ActKind {
     UseStopped,
     /// Use was resumed.
     UseResumed,
+    /// A certificate was put in question: a seal is broken, or the firmware is another. Until it is verified anew nothing is certified.
+    CertificateQuestioned,
+    /// A certificate was withdrawn by who issued it.
+    CertificateWithdrawn,
 }
 
 impl ActKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Certificate,
         Self::Measured,
         Self::Notice,
@@ -40,6 +44,8 @@ impl ActKind {
         Self::CaseClosed,
         Self::UseStopped,
         Self::UseResumed,
+        Self::CertificateQuestioned,
+        Self::CertificateWithdrawn,
     ];
 
     /// The word used in database and API.
@@ -53,6 +59,8 @@ impl ActKind {
             Self::CaseClosed => "case_closed",
             Self::UseStopped => "use_stopped",
             Self::UseResumed => "use_resumed",
+            Self::CertificateQuestioned => "certificate_questioned",
+            Self::CertificateWithdrawn => "certificate_withdrawn",
         }
     }
 

@@ -70,6 +70,9 @@ pub struct Certified {
     pub at: Timestamp,
     /// Until when it is valid.
     pub valid_until: Timestamp,
+    /// Since when it is in question: a seal is broken or the firmware is another. Then the pile is to be verified anew.
+    #[serde(default)]
+    pub questioned_at: Option<Timestamp>,
 }
 
 /// An open case on a pile.
@@ -117,6 +120,7 @@ impl Standing {
                         issuer: act.issuer.clone(),
                         at: act.acted_at,
                         valid_until,
+                        questioned_at: None,
                     });
                     standing.case = None;
                     first_confirmer = None;
@@ -149,9 +153,23 @@ impl Standing {
                 ActKind::CaseClosed => standing.case = None,
                 ActKind::UseStopped => standing.stopped_at = Some(act.acted_at),
                 ActKind::UseResumed => standing.stopped_at = None,
+                ActKind::CertificateQuestioned => {
+                    if let Some(certificate) = standing.certificate_of(&act.number) {
+                        certificate.questioned_at.get_or_insert(act.acted_at);
+                    }
+                }
+                ActKind::CertificateWithdrawn => {
+                    if standing.certificate_of(&act.number).is_some() {
+                        standing.certificate = None;
+                    }
+                }
             }
         }
         standing
+    }
+
+    fn certificate_of(&mut self, number: &str) -> Option<&mut Certified> {
+        self.certificate.as_mut().filter(|certificate| certificate.number == number)
     }
 
     /// The public state at a moment, for a pile last heard of at `last_seen`.
@@ -169,8 +187,16 @@ impl Standing {
             return State::OutOfUse;
         }
         match &self.certificate {
-            Some(certificate) if certificate.at <= now && now <= certificate.valid_until => {
-                if self.is_monitored(now) { State::VerifiedMonitored } else { State::Verified }
+            Some(certificate)
+                if certificate.at <= now
+                    && now <= certificate.valid_until
+                    && certificate.questioned_at.is_none() =>
+            {
+                if self.is_monitored(now) {
+                    State::VerifiedMonitored
+                } else {
+                    State::Verified
+                }
             }
             _ => State::Due,
         }
@@ -277,6 +303,19 @@ mod tests {
         assert_eq!(state(&acts, 22), State::Failed);
         acts.push(act(ActKind::Certificate, 40, "c"));
         assert_eq!(state(&acts, 41), State::Verified, "verified again after repair");
+    }
+
+    #[test]
+    fn a_certificate_in_question_or_withdrawn_certifies_nothing_until_the_next() {
+        for kind in [ActKind::CertificateQuestioned, ActKind::CertificateWithdrawn] {
+            let mut acts = vec![act(ActKind::Certificate, 0, "a"), act(kind, 5, "b")];
+            let state = |acts: &[Act]| Standing::judge(acts, None).state(day(9), Some(day(9)));
+            assert_eq!(state(&acts), State::Verified, "{kind:?} of another certificate");
+            acts[1].number = acts[0].number.clone();
+            assert_eq!(state(&acts), State::Due, "{kind:?}");
+            acts.push(act(ActKind::Certificate, 8, "c"));
+            assert_eq!(state(&acts), State::Verified, "verified anew after {kind:?}");
+        }
     }
 
     #[test]
