@@ -65,7 +65,7 @@ pub fn drawn() -> String {
 /// Makes or changes an account.
 pub async fn save(store: &Store, name: &str, operator_id: Option<OperatorId>, password: &str) -> Result<()> {
     let password_hash = veripile_api::password_hash(password, rand::random());
-    store.save_account(&Account { name: name.to_owned(), password_hash, operator_id }).await?;
+    store.save_account(&Account { name: name.to_owned(), password_hash, operator_id, roles: Vec::new() }).await?;
     Ok(())
 }
 

@@ -179,7 +179,7 @@ async fn insert_estimates(
 }
 
 #[derive(sqlx::FromRow)]
-struct PileRow {
+pub(crate) struct PileRow {
     pile_no: i64,
     pile_id: String,
     station_id: Option<String>,
@@ -194,7 +194,7 @@ struct PileRow {
 }
 
 impl PileRow {
-    fn pile(self) -> Result<(i64, Pile), StoreError> {
+    pub(crate) fn pile(self) -> Result<(i64, Pile), StoreError> {
         let station = |id: String| StationId::parse(&id).map_err(|_| corrupt("station", &id));
         let operator = |id: String| OperatorId::parse(&id).map_err(|_| corrupt("operator", &id));
         let pile = Pile {

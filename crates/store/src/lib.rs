@@ -28,6 +28,7 @@ pub mod signed;
 mod standing;
 pub mod stats;
 mod timescale;
+pub mod verification;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -107,6 +108,8 @@ pub struct Store {
     evidence: Arc<Notify>,
     /// Woken when somebody has ordered something of a charger.
     orders: Arc<Notify>,
+    /// Woken when a run was queued, or somebody said something of one.
+    runs: Arc<Notify>,
     /// Held for reading by those who have still to write when the server stops.
     last_writes: Arc<RwLock<()>>,
     #[cfg(feature = "embedded")]
@@ -154,6 +157,7 @@ impl Store {
             engine,
             evidence: Arc::new(Notify::new()),
             orders: Arc::new(Notify::new()),
+            runs: Arc::new(Notify::new()),
             last_writes: Arc::default(),
             #[cfg(feature = "embedded")]
             _embedded: None,

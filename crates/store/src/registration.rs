@@ -5,6 +5,7 @@
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
 use veripile_pile::{Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station};
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
@@ -81,31 +82,12 @@ impl Store {
     pub async fn record_acts(&self, acts: &[(PileId, Act)]) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         for (pile_id, act) in acts {
-            let result = act.result;
             let known: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
                 .bind(pile_id.as_str())
                 .fetch_optional(&mut *transaction)
                 .await?;
             let pile_no = known.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
-            sqlx::query(
-                "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until, reply_until,
-                                  error_percent, expanded_uncertainty_percent, coverage_factor)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-                 ON CONFLICT (pile_no, kind, number, person) DO NOTHING",
-            )
-            .bind(pile_no)
-            .bind(act.kind.word())
-            .bind(&act.number)
-            .bind(&act.issuer)
-            .bind(&act.person)
-            .bind(act.acted_at.to_sqlx())
-            .bind(sql_time(act.valid_until))
-            .bind(sql_time(act.reply_until))
-            .bind(result.map(|r| r.error_percent))
-            .bind(result.map(|r| r.expanded_uncertainty_percent))
-            .bind(result.map(|r| r.coverage_factor))
-            .execute(&mut *transaction)
-            .await?;
+            insert_act(&mut transaction, pile_no, act).await?;
         }
         transaction.commit().await?;
         self.evidence.notify_one();
@@ -144,6 +126,44 @@ impl Store {
             .await?;
         rows.into_iter().map(ActRow::act).collect()
     }
+}
+
+/// Appends an act; one that is on record already stays as it is.
+pub(crate) async fn insert_act(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    act: &Act,
+) -> Result<(), StoreError> {
+    let result = act.result;
+    sqlx::query(
+        "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until, reply_until,
+                          error_percent, expanded_uncertainty_percent, coverage_factor)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (pile_no, kind, number, person) DO NOTHING",
+    )
+    .bind(pile_no)
+    .bind(act.kind.word())
+    .bind(&act.number)
+    .bind(&act.issuer)
+    .bind(&act.person)
+    .bind(act.acted_at.to_sqlx())
+    .bind(sql_time(act.valid_until))
+    .bind(sql_time(act.reply_until))
+    .bind(result.map(|r| r.error_percent))
+    .bind(result.map(|r| r.expanded_uncertainty_percent))
+    .bind(result.map(|r| r.coverage_factor))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Every act on a pile, by its number in the database.
+pub(crate) async fn acts_of(connection: &mut PgConnection, pile_no: i64) -> Result<Vec<Act>, StoreError> {
+    let rows: Vec<ActRow> = sqlx::query_as("SELECT * FROM act WHERE pile_no = $1 ORDER BY acted_at, act_no")
+        .bind(pile_no)
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter().map(|row| Ok(row.act()?.1)).collect()
 }
 
 #[derive(FromRow)]

@@ -1,11 +1,12 @@
 //! Standings: the last judgement of each pile, rewritten whenever there is new evidence.
 //!
-//! Called by [`crate::assessment`]. The judgement is `veripile_pile::Standing::judge`; here it is kept.
+//! Called by [`crate::assessment`] for all piles, and by [`crate::verification`] for one whose acts changed. The judgement is `veripile_pile::Standing::judge`; here it is kept.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use serde_json::Value;
 use sqlx::postgres::PgConnection;
 use veripile_pile::{Act, Estimate, Standing};
 
@@ -41,6 +42,36 @@ pub(crate) async fn judge(
     .bind(estimates.iter().map(|(_, estimate)| estimate.verdict.word()).collect::<Vec<_>>())
     .bind(estimates.iter().map(|(_, estimate)| estimate.probability_conform).collect::<Vec<_>>())
     .bind(bodies)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Judges one pile anew after an act on it, beside the estimate that it has. What an act says counts at once, not with the next
+/// assessment.
+pub(crate) async fn judge_again(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    acts: &[Act],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let body: Option<Value> = sqlx::query_scalar("SELECT body FROM standing WHERE pile_no = $1 FOR UPDATE")
+        .bind(pile_no)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let before: Option<Standing> =
+        body.map(serde_json::from_value).transpose().map_err(|error| corrupt("standing", error))?;
+    let standing = Standing::judge(acts, before.and_then(|standing| standing.estimate));
+    let estimate = standing.estimate.as_ref();
+    sqlx::query(
+        "INSERT INTO standing (pile_no, judged_at, verdict, probability_conform, body) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (pile_no) DO UPDATE SET judged_at = excluded.judged_at, body = excluded.body",
+    )
+    .bind(pile_no)
+    .bind(now.to_sqlx())
+    .bind(estimate.map(|estimate| estimate.verdict.word()))
+    .bind(estimate.and_then(|estimate| estimate.probability_conform))
+    .bind(serde_json::to_value(&standing).map_err(|error| corrupt("standing", error))?)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,0 +1,289 @@
+//! What puts a certificate in question (a broken seal, other firmware), and which piles are to be verified.
+
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+use veripile_pile::{ActKind, OperatorId, PileId};
+
+use super::PAGE_MAX;
+use super::certificate::bare_act;
+use crate::registration::{acts_of, insert_act};
+use crate::row::{SqlTime, corrupt, storable};
+use crate::{Store, StoreError, standing};
+
+/// A certificate that ends within this time is to be renewed.
+const RENEW_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Questions told of one certificate.
+const QUESTIONS_MAX: i64 = 50;
+
+/// Piles looked at in one sweep for changed firmware.
+const SWEEP_MAX: i64 = 1000;
+
+/// Name under which the platform itself asks.
+const PLATFORM: &str = "veripile";
+
+/// Why a certificate is in question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QuestionReason {
+    /// A seal is broken, missing or another.
+    SealBroken,
+    /// The pile runs firmware that is neither the one of the certificate nor approved for its model.
+    FirmwareChanged,
+    /// Anything else.
+    Other,
+}
+
+impl QuestionReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::SealBroken, Self::FirmwareChanged, Self::Other];
+
+    /// The word used in database and texts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SealBroken => "seal_broken",
+            Self::FirmwareChanged => "firmware_changed",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads [`Self::word`] back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+}
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Why.
+    pub reason: QuestionReason,
+    /// What exactly.
+    pub detail: String,
+    /// Who asked.
+    pub person: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A pile to be verified.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ToVerify {
+    /// Which.
+    pub pile_id: String,
+    /// `question`, `expiring`, `expired`.
+    pub why: String,
+    /// What exactly: the question, or the certificate's number.
+    pub detail: String,
+}
+
+/// Firmware approved for a model: model, firmware, who approved it.
+pub type Approval = (String, String, String);
+
+/// The newest certificate of each outlet that holds, with what its pile runs now.
+#[derive(FromRow)]
+struct Changed {
+    certificate_no: i64,
+    now_runs: String,
+}
+
+#[derive(FromRow)]
+struct Questioned {
+    certificate_no: i64,
+    pile_no: i64,
+    number: String,
+    issuer: String,
+}
+
+#[derive(FromRow)]
+struct Row {
+    reason: String,
+    detail: String,
+    person: String,
+    asked_at: SqlTime,
+}
+
+impl Store {
+    /// Puts a certificate in question; false if there is none of this number that holds, or the same was said before.
+    pub async fn question_certificate(
+        &self,
+        number: &str,
+        reason: QuestionReason,
+        detail: &str,
+        person: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let found: Option<Questioned> = sqlx::query_as(
+            "SELECT certificate_no, pile_no, number, issuer FROM verification_certificate
+             WHERE number = $1 AND kind = 'certificate' AND withdrawn_at IS NULL",
+        )
+        .bind(storable(number))
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(found) = found else { return Ok(false) };
+        let is_new = ask(&mut transaction, &found, reason, detail, person, now).await?;
+        transaction.commit().await?;
+        Ok(is_new)
+    }
+
+    /// Puts certificates in question whose piles run firmware that is neither theirs nor approved; how many.
+    pub async fn find_changed_firmware(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let changed: Vec<Changed> = sqlx::query_as(
+            "SELECT c.certificate_no, live.firmware AS now_runs
+             FROM verification_certificate c
+             JOIN pile_live live USING (pile_no) JOIN pile USING (pile_no)
+             WHERE c.kind = 'certificate' AND c.withdrawn_at IS NULL AND c.valid_until >= ($1 AT TIME ZONE 'Asia/Shanghai')::date
+               AND c.firmware IS NOT NULL AND live.firmware IS NOT NULL AND live.firmware <> c.firmware
+               AND NOT EXISTS (SELECT FROM verification_certificate later WHERE later.pile_no = c.pile_no
+                               AND later.connector = c.connector AND later.certificate_no > c.certificate_no)
+               AND NOT EXISTS (SELECT FROM firmware_approval a WHERE a.firmware = live.firmware
+                               AND a.model = coalesce(pile.model, live.model))
+               AND NOT EXISTS (SELECT FROM certificate_question q WHERE q.certificate_no = c.certificate_no
+                               AND q.reason = 'firmware_changed' AND q.detail = live.firmware)
+             ORDER BY c.certificate_no LIMIT $2",
+        )
+        .bind(now.to_sqlx())
+        .bind(SWEEP_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        for Changed { certificate_no, now_runs } in &changed {
+            let mut transaction = self.pool.begin().await?;
+            let found: Questioned = sqlx::query_as(
+                "SELECT certificate_no, pile_no, number, issuer FROM verification_certificate WHERE certificate_no = $1",
+            )
+            .bind(certificate_no)
+            .fetch_one(&mut *transaction)
+            .await?;
+            ask(&mut transaction, &found, QuestionReason::FirmwareChanged, now_runs, PLATFORM, now).await?;
+            transaction.commit().await?;
+        }
+        Ok(changed.len())
+    }
+
+    pub(super) async fn questions(&self, certificate_no: i64) -> Result<Vec<Question>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT reason, detail, person, asked_at FROM certificate_question WHERE certificate_no = $1
+             ORDER BY asked_at, reason LIMIT $2",
+        )
+        .bind(certificate_no)
+        .bind(QUESTIONS_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let reason =
+                    QuestionReason::from_word(&row.reason).ok_or_else(|| corrupt("question", &row.reason))?;
+                Ok(Question { reason, detail: row.detail, person: row.person, at: row.asked_at.to_jiff() })
+            })
+            .collect()
+    }
+
+    /// Approves firmware for a model.
+    pub async fn approve_firmware(
+        &self,
+        model: &str,
+        firmware: &str,
+        person: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO firmware_approval (model, firmware, person, approved_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        )
+        .bind(storable(model.trim()))
+        .bind(storable(firmware.trim()))
+        .bind(person)
+        .bind(now.to_sqlx())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Approved firmware, by model.
+    pub async fn approved_firmware(&self) -> Result<Vec<Approval>, StoreError> {
+        let rows = sqlx::query_as(
+            "SELECT model, firmware, person FROM firmware_approval ORDER BY model, firmware LIMIT $1",
+        )
+        .bind(i64::from(PAGE_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
+    /// Piles whose newest certificate is in question, or ends soon, or has ended: those in question first.
+    pub async fn piles_to_verify(
+        &self,
+        scope: Option<&OperatorId>,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ToVerify>, StoreError> {
+        let rows = sqlx::query_as(
+            "WITH newest AS (
+                 SELECT DISTINCT ON (c.pile_no, c.connector) c.* FROM verification_certificate c
+                 WHERE c.withdrawn_at IS NULL ORDER BY c.pile_no, c.connector, c.certificate_no DESC),
+             found AS (
+                 SELECT pile_no, 'question' AS why, 0 AS rank, q.reason || ': ' || q.detail AS detail, q.asked_at AS since
+                 FROM newest JOIN certificate_question q USING (certificate_no) WHERE kind = 'certificate'
+                 UNION ALL
+                 SELECT pile_no, CASE WHEN valid_until < ($1 AT TIME ZONE 'Asia/Shanghai')::date THEN 'expired' ELSE 'expiring' END, 1, number,
+                        valid_until::timestamptz
+                 FROM newest WHERE kind = 'certificate' AND valid_until < ($2 AT TIME ZONE 'Asia/Shanghai')::date)
+             SELECT pile.pile_id, why, detail FROM found JOIN pile USING (pile_no)
+             WHERE $3::text IS NULL OR pile.operator_id = $3
+             ORDER BY rank, since, pile.pile_id LIMIT $4",
+        )
+        .bind(now.to_sqlx())
+        .bind((now + RENEW_WITHIN).to_sqlx())
+        .bind(scope.map(OperatorId::as_str))
+        .bind(i64::from(limit.min(PAGE_MAX)))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
+    /// Seals of a pile, as its newest certificates have them: number, place, hash of the photo.
+    pub async fn seals(&self, pile_id: &PileId) -> Result<Vec<(String, String, Option<String>)>, StoreError> {
+        let rows = sqlx::query_as(
+            "WITH newest AS (
+                 SELECT DISTINCT ON (c.connector) c.certificate_no FROM verification_certificate c JOIN pile USING (pile_no)
+                 WHERE pile_id = $1 AND c.withdrawn_at IS NULL ORDER BY c.connector, c.certificate_no DESC)
+             SELECT number, place, photo_sha256 FROM seal JOIN newest USING (certificate_no) ORDER BY place, number LIMIT $2",
+        )
+        .bind(pile_id.as_str())
+        .bind(i64::from(PAGE_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+}
+
+/// Asks, and lets the pile's standing follow; whether it is new.
+async fn ask(
+    connection: &mut PgConnection,
+    certificate: &Questioned,
+    reason: QuestionReason,
+    detail: &str,
+    person: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO certificate_question (certificate_no, reason, detail, person, asked_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(certificate.certificate_no)
+    .bind(reason.word())
+    .bind(storable(detail))
+    .bind(person)
+    .bind(now.to_sqlx())
+    .execute(&mut *connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let act = bare_act(ActKind::CertificateQuestioned, &certificate.number, &certificate.issuer, person, now);
+    insert_act(connection, certificate.pile_no, &act).await?;
+    let acts = acts_of(connection, certificate.pile_no).await?;
+    standing::judge_again(connection, certificate.pile_no, &acts, now).await?;
+    Ok(true)
+}
