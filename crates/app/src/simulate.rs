@@ -1,4 +1,6 @@
-//! `veripile simulate`: a fleet over real sockets against any central system; real sessions replayed; load.
+//! `veripile simulate`: a fleet over real sockets against any central system; real sessions replayed; load; a bench.
+
+mod bench;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +56,9 @@ pub struct SimulateArgs {
     /// Instead: connect, boot and stay silent
     #[arg(long, conflicts_with = "replay")]
     pub idle: bool,
+    /// A verification bench
+    #[command(flatten)]
+    pub bench: bench::BenchArgs,
 }
 
 fn protocol(name: &str) -> Result<Protocol, String> {
@@ -67,7 +72,8 @@ pub async fn run(args: &SimulateArgs) -> Result<()> {
     let url = args.url.trim_end_matches('/').to_owned();
     let line = Line { url, progress: Progress::new(), ledger, stopping };
     let work = tokio::spawn(work(args.clone(), line.clone()));
-    let bar = tokio::spawn(show(Arc::clone(&line.progress)));
+    // A bench prints lines of its own.
+    let bar = args.bench.bench.is_none().then(|| tokio::spawn(show(Arc::clone(&line.progress))));
     let outcome = tokio::select! {
         () = signals::stop() => {
             let _ = stop.send(true);
@@ -78,7 +84,9 @@ pub async fn run(args: &SimulateArgs) -> Result<()> {
             Err(error) => Err(error.into()),
         },
     };
-    bar.abort();
+    if let Some(bar) = bar {
+        bar.abort();
+    }
     let progress = &line.progress;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     say(&format!(
@@ -91,6 +99,9 @@ pub async fn run(args: &SimulateArgs) -> Result<()> {
 }
 
 async fn work(args: SimulateArgs, line: Line) -> Result<(), SimulatorError> {
+    if let Some(address) = args.bench.bench {
+        return bench::run(&args, address, line).await;
+    }
     if let Some(messages) = args.load {
         return load::meter_values(&line, args.piles, messages).await;
     }
@@ -170,5 +181,5 @@ pub fn check(args: &SimulateArgs) -> Result<()> {
             args.url
         );
     }
-    Ok(())
+    bench::check(&args.bench)
 }

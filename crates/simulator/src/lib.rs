@@ -3,6 +3,7 @@
 //! Called by `app` for the demo and for `veripile simulate`. It builds its messages from the protocol's words, not with
 //! our decoder's types, so that a mistake there is not mirrored here. It never sees the store or the gateway.
 
+pub mod bench;
 pub mod city;
 mod configuration;
 pub mod history;

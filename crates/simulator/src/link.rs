@@ -1,7 +1,9 @@
 //! A charger's side of an OCPP connection: one call at a time, repeated after a lost connection until it is answered.
 //!
-//! Used by [`crate::speaker`]. Calls of the central system are answered in between, as the two directions are independent.
+//! Used by [`crate::speaker`] and [`crate::bench::pile`]. Calls of the central system are answered in between, as the two
+//! directions are independent: by the charger's configuration, or by the owner of the link where it says so.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +39,13 @@ const BUFFER_BYTES: usize = 4096;
 const ATTEMPTS: u32 = 5;
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 
+/// Boots in a row that may be answered with Pending, and the longest wait between two whatever the central system asks for.
+const BOOTS_MAX: u32 = 12;
+const PENDING_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Calls that wait for the link's owner. A central system may have one open call at a time (OCPP-J, 4.1.1); some do not care.
+const ASKED_MAX: usize = 16;
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Where a charger connects and what it shares with the others.
@@ -61,6 +70,16 @@ pub(crate) enum Answer {
     Refused,
 }
 
+/// A call of the central system that the link's owner answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Asked {
+    id: String,
+    /// What is asked.
+    pub(crate) action: String,
+    /// With what.
+    pub(crate) payload: Value,
+}
+
 /// A connected charger.
 pub(crate) struct Link {
     line: Line,
@@ -71,6 +90,9 @@ pub(crate) struct Link {
     /// Sent after every reconnection, before anything else.
     boot: Option<Value>,
     configuration: Configuration,
+    /// Actions that the owner answers.
+    owned: &'static [&'static str],
+    asked: VecDeque<Asked>,
 }
 
 impl Link {
@@ -83,7 +105,49 @@ impl Link {
             next_id: 1,
             boot: None,
             configuration: Configuration::default(),
+            owned: &[],
+            asked: VecDeque::new(),
         }
+    }
+
+    /// A link whose owner answers these actions itself: they wait in [`Self::next_asked`], and [`Self::idle`] returns when one
+    /// is there.
+    pub(crate) fn owning(self, owned: &'static [&'static str]) -> Self {
+        Self { owned, ..self }
+    }
+
+    /// The call that has waited longest for the owner.
+    pub(crate) fn next_asked(&mut self) -> Option<Asked> {
+        self.asked.pop_front()
+    }
+
+    /// Answers a call. A connection that is gone takes its calls with it.
+    pub(crate) async fn answer(&mut self, asked: &Asked, payload: &Value) {
+        let Some(socket) = self.socket.as_mut() else { return };
+        let text = json!([3, asked.id, payload]).to_string();
+        if socket.send(Message::text(text)).await.is_err() {
+            self.disconnect();
+        }
+    }
+
+    /// Ends the connection without a word.
+    pub(crate) fn disconnect(&mut self) {
+        self.socket = None;
+        self.asked.clear();
+    }
+
+    /// The configuration's answer to a call; none for one that the owner answers.
+    fn hear(&mut self, frame: &Value, id: &str) -> Option<String> {
+        let action = frame[2].as_str().unwrap_or_default();
+        if !self.owned.contains(&action) {
+            return Some(self.configuration.reply(id, action, &frame[3]));
+        }
+        if self.asked.len() == ASKED_MAX {
+            return Some(json!([4, id, "InternalError", "too many calls at once", {}]).to_string());
+        }
+        let (id, action, payload) = (id.to_owned(), action.to_owned(), frame[3].clone());
+        self.asked.push_back(Asked { id, action, payload });
+        None
     }
 
     pub(crate) fn progress(&self) -> &Progress {
@@ -125,7 +189,7 @@ impl Link {
                 }
                 Err(reason) => {
                     tracing::debug!(pile.id = %self.identity, reason, "connection lost; the call will be repeated");
-                    self.socket = None;
+                    self.disconnect();
                 }
             }
         }
@@ -150,6 +214,7 @@ impl Link {
         let socket = self.socket.as_mut().ok_or("not connected")?;
         socket.send(Message::text(text)).await.map_err(|error| error.to_string())?;
         loop {
+            let socket = self.socket.as_mut().ok_or("not connected")?;
             let next =
                 tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await.map_err(|_| "no answer in time")?;
             let message = next.ok_or("closed")?.map_err(|error| error.to_string())?;
@@ -162,9 +227,11 @@ impl Link {
             let frame: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
             match (frame[0].as_u64(), frame[1].as_str()) {
                 (Some(2), Some(call)) => {
-                    let reply =
-                        self.configuration.reply(call, frame[2].as_str().unwrap_or_default(), &frame[3]);
-                    socket.send(Message::text(reply)).await.map_err(|error| error.to_string())?;
+                    if let Some(reply) = self.hear(&frame, call)
+                        && let Some(socket) = self.socket.as_mut()
+                    {
+                        socket.send(Message::text(reply)).await.map_err(|error| error.to_string())?;
+                    }
                 }
                 (Some(3), Some(answered)) if answered == id => return Ok(Answer::Result(frame[2].clone())),
                 (Some(4), Some(answered)) if answered == id => {
@@ -177,9 +244,10 @@ impl Link {
     }
 
     /// Keeps the connection until `until`, answering the central system's calls; gone connections are taken up again later.
+    /// Returns sooner if a call waits for the owner.
     pub(crate) async fn idle(&mut self, until: tokio::time::Instant) {
         let mut stopping = self.line.stopping.clone();
-        loop {
+        while self.asked.is_empty() {
             let Some(socket) = self.socket.as_mut() else {
                 tokio::select! {
                     () = tokio::time::sleep_until(until) => return,
@@ -194,21 +262,22 @@ impl Link {
             match next {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-                    if let (Some(2), Some(call)) = (frame[0].as_u64(), frame[1].as_str()) {
-                        let reply =
-                            self.configuration.reply(call, frame[2].as_str().unwrap_or_default(), &frame[3]);
-                        if socket.send(Message::text(reply)).await.is_err() {
-                            self.socket = None;
-                        }
+                    if let (Some(2), Some(call)) = (frame[0].as_u64(), frame[1].as_str())
+                        && let Some(reply) = self.hear(&frame, call)
+                        && let Some(socket) = self.socket.as_mut()
+                        && socket.send(Message::text(reply)).await.is_err()
+                    {
+                        self.disconnect();
                     }
                 }
                 Some(Ok(message)) if !message.is_close() => {}
-                _ => self.socket = None,
+                _ => self.disconnect(),
             }
         }
     }
 
-    async fn ensure_connected(&mut self) -> Result<(), SimulatorError> {
+    /// Connects and boots again if the connection is gone.
+    pub(crate) async fn ensure_connected(&mut self) -> Result<(), SimulatorError> {
         let mut tries = 0;
         while self.socket.is_none() {
             if self.is_stopping() {
@@ -245,18 +314,42 @@ impl Link {
         let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
         let connected = connect_async_with_config(request, Some(config), true).await;
         let (socket, _) = connected.map_err(|error| error.to_string())?;
+        self.asked.clear();
         self.socket = Some(socket);
-        if let Some(payload) = self.boot.clone() {
+        let Some(payload) = self.boot.clone() else { return Ok(()) };
+        let booted = self.boot_until_accepted(&payload).await;
+        if booted.is_err() {
+            self.disconnect();
+        }
+        booted
+    }
+
+    /// Boots, and again as long as the central system wants to know more first.
+    async fn boot_until_accepted(&mut self, payload: &Value) -> Result<(), String> {
+        for _ in 0..BOOTS_MAX {
             let id = format!("boot{}", self.next_id);
             self.next_id += 1;
             let text = json!([2, id, "BootNotification", payload]).to_string();
             let answer = self.exchange(&id, &text).await;
-            let accepted = matches!(&answer, Ok(Answer::Result(result)) if result["status"] == "Accepted");
-            if !accepted {
-                self.socket = None;
-                return Err(format!("the boot was not accepted: {answer:?}"));
+            let status = match &answer {
+                Ok(Answer::Result(result)) => result["status"].as_str().unwrap_or_default(),
+                _ => "",
+            };
+            match (status, &answer) {
+                ("Accepted", _) => return Ok(()),
+                ("Pending", Ok(Answer::Result(result))) => self.wait_to_boot(&result["interval"]).await,
+                _ => return Err(format!("the boot was not accepted: {answer:?}")),
             }
         }
-        Ok(())
+        Err("the boot stayed pending".to_owned())
+    }
+
+    /// Answers calls until the next boot. Nobody owns any meanwhile: a charger that was not accepted does nothing but tell its
+    /// configuration.
+    async fn wait_to_boot(&mut self, interval: &Value) {
+        let wait = Duration::from_secs(interval.as_u64().unwrap_or(1).max(1)).min(PENDING_WAIT_MAX);
+        let owned = std::mem::take(&mut self.owned);
+        self.idle(tokio::time::Instant::now() + wait).await;
+        self.owned = owned;
     }
 }
