@@ -7,6 +7,7 @@
 mod canonical;
 pub mod check;
 pub mod key;
+pub mod pdf;
 
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
@@ -220,7 +221,7 @@ pub fn day(at: Timestamp) -> Date {
 }
 
 /// The day before the same date so many years later, as certificates are dated.
-fn valid_until(
+pub(crate) fn valid_until(
     kind: CertificateKind,
     order: &Order,
     verified_on: Date,

@@ -5,6 +5,7 @@
 //! again from what was stored, byte for byte. Sockets are `gateway`'s, rows are `store`'s, pages are `api`'s.
 
 pub mod certificate;
+pub mod chart;
 pub mod consistency;
 pub mod instrument;
 pub mod item;
@@ -12,11 +13,17 @@ pub mod order;
 pub mod plan;
 pub mod result;
 pub mod run;
+#[cfg(test)]
+mod samples;
+mod shape;
+pub mod texts;
 
 pub use certificate::{Certificate, CertificateError, CertificateKind, Issued};
+pub use chart::{Chart, ChartPoint};
 pub use instrument::{Calibration, Instrument, InstrumentRole, SourceCommand, StandardCommand};
 pub use item::{Conditions, ItemCode, ItemRecord};
 pub use order::{Order, OrderError, Plate, Reason};
 pub use plan::{LoadPoint, Method, Pace, Plan};
 pub use result::{PointResult, RunResult, Verdict};
 pub use run::{Action, Command, Ending, Event, Happening, Party, Run, Taken};
+pub use texts::{Language, Texts};

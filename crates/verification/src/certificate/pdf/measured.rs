@@ -1,0 +1,220 @@
+//! What was measured: the load points with their errors, the chart, the decisions, the uncertainty budgets.
+//!
+//! Called by [`super::pdf`]. Prints what the result says; computes nothing but a risk from its probability.
+
+use rust_decimal::Decimal;
+use veripile_metrology::decision;
+
+use super::number::{digits, given, plain, probability, signed};
+use super::sheet::{SIDE, SMALL, WIDTH};
+use super::table::{Cell, Column, Table};
+use super::{Document, PdfError};
+use crate::chart::{self, Chart};
+use crate::result::{PointResult, Verdict};
+use crate::texts::fill;
+use veripile_pile::PileKind;
+
+/// Width of the chart in its own units: with it its letters are as large as a table's.
+const CHART_WIDTH: f64 = 720.0;
+
+/// Digits after the point of a coverage factor.
+const FACTOR_DIGITS: u32 = 2;
+
+impl Document<'_, '_> {
+    /// The table of load points.
+    pub(super) fn points(&mut self) -> Result<(), PdfError> {
+        self.heading("section.points", 80.0)?;
+        let (texts, result) = (self.texts, &self.certificate().result);
+        let is_ac = self.certificate().order.plate.kind == PileKind::Ac;
+        let digits = digits(&result.points);
+        let mut columns = vec![
+            Column::middle(texts.of("column.number"), 3.4),
+            Column::middle(texts.of("column.voltage"), 5.0),
+            Column::middle(texts.of("column.current"), 5.0),
+        ];
+        if is_ac {
+            columns.push(Column::middle(texts.of("column.factor"), 4.4));
+        }
+        columns.extend([
+            Column::left(texts.of("column.singles"), 16.5),
+            Column::middle(texts.of("column.mean"), 6.8),
+            Column::middle(texts.of("column.rounded"), 6.6),
+            Column::middle(texts.of("column.expanded"), 6.2),
+            Column::middle(texts.of("column.coverage"), 4.6),
+            Column::middle(texts.of("column.limit"), 5.4),
+            Column::middle(texts.of("column.conclusion"), 9.0),
+        ]);
+        let rows: Vec<Vec<Cell>> = result
+            .points
+            .iter()
+            .enumerate()
+            .map(|(index, point)| self.point(index, point, is_ac, digits))
+            .collect();
+        let mut table = Table::begin(self.sheets, columns)?;
+        for row in &rows {
+            table.row(row)?;
+        }
+        table.end();
+        self.sheets.paragraph(texts.of("points.note"), SMALL)?;
+        self.corrections(digits)
+    }
+
+    fn point(&self, index: usize, point: &PointResult, is_ac: bool, digits: u32) -> Vec<Cell> {
+        let singles: Vec<String> =
+            point.errors_percent.iter().map(|error| signed(*error, digits)).collect();
+        let rounded = point.rounded_percent.map_or_else(|| "—".to_owned(), |value| signed(value, value.scale()));
+        let mut cells = vec![
+            Cell::plain((index + 1).to_string()),
+            Cell::plain(given(point.point.voltage_v)),
+            Cell::plain(given(point.point.current_a)),
+        ];
+        if is_ac {
+            cells.push(Cell::plain(point.point.power_factor.map_or_else(|| "—".to_owned(), chart::power_factor)));
+        }
+        cells.extend([
+            Cell::plain(singles.join("  ")),
+            Cell::plain(signed(point.error_percent, digits)),
+            Cell::strong(rounded),
+            Cell::plain(plain(point.expanded_uncertainty_percent, digits)),
+            Cell::plain(plain(point.coverage_factor, FACTOR_DIGITS)),
+            Cell::plain(format!("±{}", given(point.limit_percent))),
+            Cell::verdict(self.verdict(point.verdict), point.verdict),
+        ]);
+        cells
+    }
+
+    /// What the cable's drop adds, where something was corrected.
+    fn corrections(&mut self, digits: u32) -> Result<(), PdfError> {
+        let points = self.certificate().result.points.iter().enumerate();
+        let corrected: Vec<String> = points
+            .filter(|(_, point)| !point.correction_percent.is_zero())
+            .map(|(index, point)| format!("{}: {} %", index + 1, signed(point.correction_percent, digits + 1)))
+            .collect();
+        if corrected.is_empty() {
+            return Ok(());
+        }
+        let text = fill(self.texts.of("points.corrected"), &[("corrections", &corrected.join("; "))]);
+        self.sheets.paragraph(&text, SMALL)
+    }
+
+    /// The chart.
+    pub(super) fn chart(&mut self) -> Result<(), PdfError> {
+        let chart = Chart::of_result(&self.certificate().result, self.texts.language);
+        let (size, shapes) = chart.draw(CHART_WIDTH);
+        let scale = WIDTH / size.0;
+        let height = size.1 * scale;
+        self.heading("section.chart", height + 24.0)?;
+        let top = self.sheets.y();
+        shapes.into_iter().for_each(|shape| self.sheets.put(shape.placed(scale, (SIDE, top))));
+        self.sheets.advance(height + 4.0);
+        self.sheets.paragraph(self.texts.of("chart.note"), SMALL)
+    }
+
+    /// The decision rule, and what it says of each load point.
+    pub(super) fn decisions(&mut self) -> Result<(), PdfError> {
+        self.heading("section.decision", 80.0)?;
+        let (texts, result) = (self.texts, &self.certificate().result);
+        let rules = result.points.iter().map(|point| point.rule.as_str());
+        let mut rules: Vec<&str> = rules.collect();
+        rules.dedup();
+        for rule in rules {
+            let known = match rule {
+                decision::SIMPLE_ACCEPTANCE => texts.of("rule.simple_acceptance"),
+                decision::THREE_ZONES => texts.of("rule.three_zones"),
+                decision::GUARD_BAND => texts.of("rule.guard_band"),
+                _ => "",
+            };
+            let text = fill(texts.of("rule"), &[("rule", rule), ("known", known)]);
+            self.sheets.paragraph(&text, super::sheet::BODY)?;
+        }
+        self.sheets.skip(3.0);
+        let columns = vec![
+            Column::middle(texts.of("column.number"), 4.0),
+            Column::left(texts.of("column.point"), 14.0),
+            Column::middle(texts.of("column.limit"), 7.0),
+            Column::middle(texts.of("column.conform"), 12.0),
+            Column::middle(texts.of("column.risk"), 14.0),
+            Column::middle(texts.of("column.conclusion"), 10.0),
+        ];
+        let rows: Vec<Vec<Cell>> = result
+            .points
+            .iter()
+            .enumerate()
+            .map(|(index, point)| {
+                vec![
+                    Cell::plain((index + 1).to_string()),
+                    Cell::plain(chart::label(&point.point)),
+                    Cell::plain(format!("±{}", given(point.limit_percent))),
+                    Cell::plain(probability(point.probability_conform)),
+                    Cell::plain(probability(risk(point))),
+                    Cell::verdict(self.verdict(point.verdict), point.verdict),
+                ]
+            })
+            .collect();
+        let mut table = Table::begin(self.sheets, columns)?;
+        for row in &rows {
+            table.row(row)?;
+        }
+        table.end();
+        self.sheets.paragraph(texts.of("decision.note"), SMALL)
+    }
+
+    /// The budgets, load point by load point.
+    pub(super) fn budgets(&mut self) -> Result<(), PdfError> {
+        self.heading("section.budget", 100.0)?;
+        let (texts, result) = (self.texts, &self.certificate().result);
+        let digits = digits(&result.points) + 1;
+        let columns = vec![
+            Column::left(texts.of("column.source"), 22.0),
+            Column::middle(texts.of("column.evaluation"), 8.0),
+            Column::middle(texts.of("column.distribution"), 12.0),
+            Column::middle(texts.of("column.uncertainty"), 12.0),
+            Column::middle(texts.of("column.sensitivity"), 12.0),
+            Column::middle(texts.of("column.freedom"), 10.0),
+            Column::middle(texts.of("column.contribution"), 12.0),
+        ];
+        let mut table = Table::begin(self.sheets, columns)?;
+        for (index, point) in result.points.iter().enumerate() {
+            let freedom = point.effective_degrees_of_freedom.map_or_else(|| "∞".to_owned(), given);
+            let band = fill(
+                texts.of("budget.point"),
+                &[
+                    ("number", &(index + 1).to_string()),
+                    ("point", &chart::label(&point.point)),
+                    ("combined", &plain(point.standard_uncertainty_percent, digits)),
+                    ("freedom", &freedom),
+                    ("coverage", &plain(point.coverage_factor, FACTOR_DIGITS)),
+                    ("expanded", &plain(point.expanded_uncertainty_percent, digits)),
+                ],
+            );
+            table.band(&band, point.budget.len())?;
+            for line in &point.budget {
+                let freedom = line.degrees_of_freedom.map_or_else(|| "∞".to_owned(), given);
+                table.row(&[
+                    Cell::plain(texts.word("budget", &line.code)),
+                    Cell::plain(line.evaluation.as_str()),
+                    Cell::plain(texts.word("distribution", &line.distribution)),
+                    Cell::plain(plain(line.standard_uncertainty_percent, digits)),
+                    Cell::plain(given(line.sensitivity)),
+                    Cell::plain(freedom),
+                    Cell::plain(plain(line.contribution_percent, digits)),
+                ])?;
+            }
+        }
+        table.end();
+        self.sheets.paragraph(texts.of("budget.note"), SMALL)
+    }
+}
+
+/// Risk that the decision is wrong: of a conformity that it is none, of a nonconformity that it is one after all.
+///
+/// # Formula
+/// `1 − p_c` for conform and undecided, `p_c` for nonconform (JCGM 106, 9.3).
+fn risk(point: &PointResult) -> Decimal {
+    match point.verdict {
+        Verdict::Nonconform => point.probability_conform,
+        Verdict::Conform | Verdict::Undecided => {
+            Decimal::ONE.checked_sub(point.probability_conform).unwrap_or(Decimal::ONE)
+        }
+    }
+}
