@@ -233,7 +233,7 @@ pub(crate) fn valid_until(
     let interval = rules.interval.as_ref().ok_or_else(|| CertificateError::NoInterval(rules.name.clone()))?;
     let until = verified_on
         .checked_add(Span::new().years(i64::from(interval.years)))
-        .and_then(|date| date.yesterday())
+        .and_then(Date::yesterday)
         .map_err(|_| CertificateError::Date)?;
     Ok(Some(until))
 }

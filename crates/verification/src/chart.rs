@@ -69,8 +69,9 @@ impl Chart {
     /// The chart of a result.
     pub fn of_result(result: &RunResult, language: Language) -> Self {
         let limit_percent = result.points.first().map_or(Decimal::ONE, |point| point.limit_percent);
+        let has_factors = result.points.iter().any(|point| point.point.power_factor.is_some());
         let points = result.points.iter().map(ChartPoint::from).collect();
-        Self::of_points(limit_percent, points, language)
+        Self::of_points(limit_percent, points, has_factors, language)
     }
 
     /// The chart of a run that goes on: every load point of the plan, with what is known of it. None if the order names rules
@@ -83,7 +84,8 @@ impl Chart {
             let readings = taken.iter().filter(|reading| reading.point == index);
             let errors_percent: Vec<_> = readings.filter_map(result::reading_percent).collect();
             // Results come in the order of the plan and leave out what has too few readings.
-            let is_its = |found: &&PointResult| found.point == *point && found.errors_percent == errors_percent;
+            let is_its =
+                |found: &&PointResult| found.point == *point && found.errors_percent == errors_percent;
             match known.next_if(is_its) {
                 Some(found) => ChartPoint::from(found),
                 None => ChartPoint {
@@ -95,11 +97,18 @@ impl Chart {
                 },
             }
         });
-        Some(Self::of_points(limit_percent, points.collect(), language))
+        let has_factors = order.plan.points.iter().any(|point| point.power_factor.is_some());
+        Some(Self::of_points(limit_percent, points.collect(), has_factors, language))
     }
 
-    fn of_points(limit_percent: Decimal, points: Vec<ChartPoint>, language: Language) -> Self {
+    fn of_points(
+        limit_percent: Decimal,
+        points: Vec<ChartPoint>,
+        has_factors: bool,
+        language: Language,
+    ) -> Self {
         let texts = Texts::in_language(language);
+        let x_title = if has_factors { texts.of("chart.points.ac") } else { texts.of("chart.points.dc") };
         let limit = limit_percent.normalize().to_string();
         let count = points.len().to_string();
         let outside = points.iter().filter(|point| point.verdict == Some(Verdict::Nonconform)).count();
@@ -107,7 +116,7 @@ impl Chart {
             limit_percent,
             points,
             y_title: texts.of("chart.error").to_owned(),
-            x_title: texts.of("chart.points").to_owned(),
+            x_title: x_title.to_owned(),
             limit_label: fill(texts.of("chart.limit"), &[("limit", &limit)]),
             alt: fill(
                 texts.of("chart.alt"),
@@ -332,10 +341,9 @@ impl Plot {
         let text = limit_percent.normalize().to_string();
         let (upper, lower) = (self.y(limit), self.y(-limit));
         let apart = ((1.1 * LETTER - (lower - upper)) / 2.0).max(0.0);
-        for (y, at, text) in [
-            (upper, upper - apart, format!("+{text}")),
-            (lower, lower + apart, signed(&format!("-{text}"))),
-        ] {
+        for (y, at, text) in
+            [(upper, upper - apart, format!("+{text}")), (lower, lower + apart, signed(&format!("-{text}")))]
+        {
             shapes.push(Shape::Line {
                 from: (LEFT, y),
                 to: (self.right(), y),
@@ -350,9 +358,9 @@ impl Plot {
     /// Single readings in their order left of the mean; the mean by its verdict; its uncertainty as a bar over it.
     fn point(&self, index: usize, point: &ChartPoint, shapes: &mut Vec<Shape>) {
         let (x, share) = (self.x(index), self.share());
-        let radius = (share / 5.0).clamp(2.4, 5.0);
+        let radius = (share / 6.0).clamp(1.8, 5.0);
         let width = (0.34 * share - radius).clamp(0.0, 26.0);
-        let end = x - 2.2 * radius;
+        let end = x - 2.5 * radius;
         let gaps = point.errors_percent.len().saturating_sub(1).max(1) as f64;
         for (number, error) in point.errors_percent.iter().enumerate() {
             shapes.push(Shape::Circle {
@@ -368,7 +376,7 @@ impl Plot {
         let (top, bottom) = (self.y(error + expanded), self.y(error - expanded));
         shapes.push(Shape::line((x, top), (x, bottom), Ink::Black, 1.0));
         for y in [top, bottom] {
-            shapes.push(Shape::line((x - 1.6 * radius, y), (x + 1.6 * radius, y), Ink::Black, 1.0));
+            shapes.push(Shape::line((x - 1.5 * radius, y), (x + 1.5 * radius, y), Ink::Black, 1.0));
         }
     }
 }
@@ -381,7 +389,8 @@ pub(crate) fn mark(at: Place, radius: f64, verdict: Option<Verdict>) -> Shape {
         Some(Verdict::Conform) => Shape::Circle { centre: at, radius, fill: Ink::Good, outline: None },
         Some(Verdict::Nonconform) => {
             let half = 0.9 * radius;
-            let corners = vec![(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)];
+            let corners =
+                vec![(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)];
             area(corners, Ink::Bad)
         }
         Some(Verdict::Undecided) => {

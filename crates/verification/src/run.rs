@@ -370,7 +370,6 @@ impl Run {
             }
             _ if self.step == Step::Ended => Vec::new(),
             Happening::Begun if self.step == Step::Waiting => self.go(Step::MakeInoperative, at),
-            Happening::Begun => Vec::new(),
             Happening::Resumed => self.resumed(at),
             Happening::Stopped { person, reason } => {
                 self.give_up(Why::Stopped, format!("{person}: {reason}"), at)
@@ -378,7 +377,7 @@ impl Run {
             Happening::DisplayRead { wh, .. } if self.asks_display() => {
                 self.answered(&Answered::Register { wh: *wh }, at)
             }
-            Happening::DisplayRead { .. } => Vec::new(),
+            Happening::Begun | Happening::DisplayRead { .. } => Vec::new(),
             Happening::Failed { party, lost, detail } => self.failed(*party, *lost, detail, at),
             _ => match event.what.answer() {
                 Some(answer) => self.answered(&answer, at),

@@ -45,8 +45,16 @@ pub(crate) fn dc_fail() -> Issued {
     let mut taken = readings(&order, &errors);
     taken[1].discarded = 2;
     let troubles = vec![
-        Trouble { at: at("2026-03-05T02:11:09Z"), why: Why::StandardLost, detail: "connection reset by peer".into() },
-        Trouble { at: at("2026-03-05T02:14:41Z"), why: Why::OutputsTripped, detail: "输出自行断开，源面板显示过流".into() },
+        Trouble {
+            at: at("2026-03-05T02:11:09Z"),
+            why: Why::StandardLost,
+            detail: "connection reset by peer".into(),
+        },
+        Trouble {
+            at: at("2026-03-05T02:14:41Z"),
+            why: Why::OutputsTripped,
+            detail: "输出自行断开，源面板显示过流".into(),
+        },
     ];
     issue(order, taken, troubles, "")
 }
@@ -54,11 +62,14 @@ pub(crate) fn dc_fail() -> Issued {
 /// As long as it gets: names of more than eighty characters, every load point and reading that a plan may have.
 pub(crate) fn longest() -> Issued {
     let mut order = order(PileKind::Ac, "2");
-    let name = "无锡市新吴区太湖国际科技园大学科技园清源路二十号立业楼地下停车场东区第三充电站（含光伏与储能设施）";
+    let name =
+        "无锡市新吴区太湖国际科技园大学科技园清源路二十号立业楼地下停车场东区第三充电站（含光伏与储能设施）";
     order.body = format!("江苏省无锡市计量测试院新能源汽车充电设施检定中心{name}");
-    order.plate.operator = Some(format!("{name}运营管理有限责任公司（无锡）新能源科技发展有限公司及其全资子公司"));
+    order.plate.operator =
+        Some(format!("{name}运营管理有限责任公司（无锡）新能源科技发展有限公司及其全资子公司"));
     order.plate.station = Some(format!("{name}{name}"));
-    order.plate.firmware = Some("fw-2026.03.01+0123456789abcdef0123456789abcdef0123456789abcdef-release-candidate".into());
+    order.plate.firmware =
+        Some("fw-2026.03.01+0123456789abcdef0123456789abcdef0123456789abcdef-release-candidate".into());
     order.plate.model = Some("AC-7kW/32A-单相-壁挂式-带枪线五米-\u{1F50C}".into());
     order.verifier = "欧阳喆堃·阿不都热依木·吾买尔江·买买提明".into();
     order.number = "WX-2026-检字第〇〇〇一二三号-".to_owned() + &"0123456789".repeat(5);
@@ -191,12 +202,15 @@ fn items(order: &Order) -> Vec<ItemRecord> {
     let seal = |number: &str, place: &str, photo: bool| Seal {
         number: number.into(),
         place: place.into(),
-        photo_sha256: photo.then(|| "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
+        photo_sha256: photo
+            .then(|| "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
     };
     let bill = BillLine { energy_kwh: decimal("5.12"), price: decimal("0.85"), service: decimal("0.40") };
     let evidence = |code| match code {
         ItemCode::Appearance => Evidence::Looked { good: true },
-        ItemCode::Display => Evidence::Display { display_kwh: decimal("120.00"), register_wh: decimal("120003") },
+        ItemCode::Display => {
+            Evidence::Display { display_kwh: decimal("120.00"), register_wh: decimal("120003") }
+        }
         ItemCode::Seal => Evidence::Seals {
             seals: vec![seal("WXJ-88120", "电能表端盖", true), seal("WXJ-88121", "桩体前门锁扣", false)],
             whole: true,
@@ -209,7 +223,11 @@ fn items(order: &Order) -> Vec<ItemRecord> {
     let record = |code: &ItemCode| ItemRecord {
         code: *code,
         evidence: evidence(*code),
-        note: if *code == ItemCode::Appearance { "铭牌清晰，标志齐全".into() } else { String::new() },
+        note: if *code == ItemCode::Appearance {
+            "铭牌清晰，标志齐全".into()
+        } else {
+            String::new()
+        },
         person: order.verifier.clone(),
         at: at("2026-03-05T01:10:00Z"),
     };
@@ -219,7 +237,11 @@ fn items(order: &Order) -> Vec<ItemRecord> {
 fn issue(order: Order, taken: Vec<Taken>, troubles: Vec<Trouble>, remarks: &str) -> Issued {
     let items = items(&order);
     let found = result(&order, &taken, &items.iter().collect::<Vec<_>>()).expect("computable");
-    let kind = if found.verdict == Verdict::Conform { CertificateKind::Certificate } else { CertificateKind::Notice };
+    let kind = if found.verdict == Verdict::Conform {
+        CertificateKind::Certificate
+    } else {
+        CertificateKind::Notice
+    };
     let verified_on = day(taken.iter().map(|reading| reading.ended_at).max().expect("readings"));
     Certificate {
         format: FORMAT.into(),

@@ -160,12 +160,9 @@ impl Shape {
         let place = |(x, y): Place| (x * scale + by.0, y * scale + by.1);
         let scaled = |outline: Outline| Outline { width: outline.width * scale, ..outline };
         match self {
-            Self::Line { from, to, outline, dash } => Self::Line {
-                from: place(from),
-                to: place(to),
-                outline: scaled(outline),
-                dash: dash * scale,
-            },
+            Self::Line { from, to, outline, dash } => {
+                Self::Line { from: place(from), to: place(to), outline: scaled(outline), dash: dash * scale }
+            }
             Self::Area { corners, fill, outline } => Self::Area {
                 corners: corners.into_iter().map(place).collect(),
                 fill,
@@ -177,9 +174,7 @@ impl Shape {
                 fill,
                 outline: outline.map(scaled),
             },
-            Self::Text(label) => {
-                Self::Text(Label { at: place(label.at), size: label.size * scale, ..label })
-            }
+            Self::Text(label) => Self::Text(Label { at: place(label.at), size: label.size * scale, ..label }),
         }
     }
 }

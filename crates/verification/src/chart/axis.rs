@@ -109,7 +109,9 @@ mod tests {
 
     #[test]
     fn nothing_breaks_it() {
-        for (limit, value) in [(0.0, 0.0), (f64::NAN, f64::INFINITY), (1.0, 1e300), (1e300, -1e300), (1e-9, 0.0)] {
+        for (limit, value) in
+            [(0.0, 0.0), (f64::NAN, f64::INFINITY), (1.0, 1e300), (1e300, -1e300), (1e-9, 0.0)]
+        {
             let axis = Axis::around(limit, [value]);
             let marks = axis.marks();
             assert!((1..=12).contains(&marks.len()), "{limit} {value}: {marks:?}");

@@ -136,6 +136,8 @@ mod tests {
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>"));
         assert!(svg.contains("viewBox=\"0 0 10 5\"") && svg.contains("<title>x</title>"));
         assert!(svg.contains("<polygon points=\"0,0 2,0 2,1 0,1\" fill=\"#e2efe6\"/>"), "{svg}");
-        assert!(svg.contains("<line x1=\"0\" y1=\"0\" x2=\"1\" y2=\"1\" stroke=\"#1c1f23\" stroke-width=\"1\"/>"));
+        assert!(
+            svg.contains("<line x1=\"0\" y1=\"0\" x2=\"1\" y2=\"1\" stroke=\"#1c1f23\" stroke-width=\"1\"/>")
+        );
     }
 }

@@ -37,7 +37,9 @@ fn every_reading_is_a_circle_and_every_verdict_its_shape() {
     assert_eq!(svg.matches("fill=\"#1a7f37\"/>").count(), 1, "one filled circle");
     assert_eq!(svg.matches("fill=\"#c61f2b\"").count(), 1);
     assert_eq!(svg.matches("fill=\"#b06a00\"").count(), 1);
-    for text in ["role=\"img\"", "<title>a &lt; b &amp; &quot;c&quot;</title>", ">+2</text>", ">\u{2212}2</text>"] {
+    for text in
+        ["role=\"img\"", "<title>a &lt; b &amp; &quot;c&quot;</title>", ">+2</text>", ">\u{2212}2</text>"]
+    {
         assert!(svg.contains(text), "{text} in {svg}");
     }
     for banned in ["style=", "<script", "<style", "on", "href"] {

@@ -17,11 +17,11 @@ impl Document<'_, '_> {
         self.heading("section.standards", 70.0)?;
         let (texts, order) = (self.texts, &self.certificate().order);
         let columns = vec![
-            Column::left(texts.of("column.instrument"), 12.0),
-            Column::left(texts.of("column.model"), 13.0),
-            Column::left(texts.of("column.serial"), 12.0),
-            Column::left(texts.of("column.certificate"), 14.0),
-            Column::left(texts.of("column.issuer"), 14.0),
+            Column::left(texts.of("column.instrument"), 10.5),
+            Column::left(texts.of("column.model"), 12.5),
+            Column::left(texts.of("column.serial"), 11.5),
+            Column::left(texts.of("column.certificate"), 13.0),
+            Column::left(texts.of("column.issuer"), 15.5),
             Column::middle(texts.of("column.accuracy"), 12.0),
             Column::middle(texts.of("column.until"), 12.0),
         ];
@@ -117,7 +117,8 @@ impl Document<'_, '_> {
             ),
             Evidence::Seals { seals, whole } => {
                 let count = seals.len().to_string();
-                let text = if *whole { texts.of("found.seals.whole") } else { texts.of("found.seals.broken") };
+                let text =
+                    if *whole { texts.of("found.seals.whole") } else { texts.of("found.seals.broken") };
                 fill(text, &[("count", &count)])
             }
             Evidence::Payment { lines, amount } => fill(
@@ -198,7 +199,8 @@ impl Document<'_, '_> {
             ])?;
         }
         table.end();
-        let discarded: u32 = certificate.taken.iter().map(|reading| reading.discarded).fold(0, u32::saturating_add);
+        let discarded: u32 =
+            certificate.taken.iter().map(|reading| reading.discarded).fold(0, u32::saturating_add);
         let text = fill(texts.of("troubles.note"), &[("count", &discarded.to_string())]);
         self.sheets.paragraph(&text, SMALL)
     }

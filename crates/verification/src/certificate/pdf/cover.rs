@@ -38,10 +38,8 @@ impl Document<'_, '_> {
         self.sheets.skip(4.0);
         self.centred(title(certificate, self.texts), TITLE)?;
         self.centred(&fill(self.texts.of("number"), &[("number", &certificate.number)]), NUMBER)?;
-        let below = TOP - 8.0 + CODE + 24.0;
-        if self.sheets.y() < below {
-            self.sheets.advance(below - self.sheets.y());
-        }
+        let below = TOP - 8.0 + CODE + 26.0;
+        self.sheets.advance((below - self.sheets.y()).max(8.0));
         self.facts(&self.about())?;
         self.conclusion()
     }
@@ -61,7 +59,7 @@ impl Document<'_, '_> {
             }
         }
         let text = self.sheets.font.printable(self.texts.of("scan"));
-        self.sheets.write((left + CODE / 2.0, top + CODE + 11.0), Anchor::Middle, SMALL, &text);
+        self.sheets.write((left + CODE / 2.0, top + CODE + 17.0), Anchor::Middle, SMALL, &text);
         Ok(())
     }
 
@@ -131,11 +129,16 @@ impl Document<'_, '_> {
 
     /// Facts, two in a row.
     fn facts(&mut self, facts: &[Fact]) -> Result<(), PdfError> {
-        let columns =
-            vec![Column::left("", 15.0), Column::left("", 35.0), Column::left("", 15.0), Column::left("", 35.0)];
+        let columns = vec![
+            Column::left("", 15.0),
+            Column::left("", 35.0),
+            Column::left("", 15.0),
+            Column::left("", 35.0),
+        ];
         let mut table = Table::begin(self.sheets, columns)?;
         for pair in facts.chunks(2) {
-            let cells = pair.iter().flat_map(|(name, value)| [Cell::name(*name), Cell::plain(value.as_str())]);
+            let cells =
+                pair.iter().flat_map(|(name, value)| [Cell::name(*name), Cell::plain(value.as_str())]);
             table.row(&cells.collect::<Vec<_>>())?;
         }
         table.end();
@@ -151,7 +154,12 @@ impl Document<'_, '_> {
         };
         let class = given(certificate.order.plate.class.0);
         let text = fill(self.texts.word("conclusion", certificate.kind.word()), &[("class", &class)]);
-        let lines = self.sheets.font.lines(&text, CONCLUSION.size, WIDTH - 44.0);
+        let until = certificate.valid_until.map(|until| day(until, self.texts));
+        let until =
+            until.map(|until| fill(self.texts.of("valid.until"), &[("date", &until)])).unwrap_or_default();
+        let until = self.sheets.font.printable(&until);
+        let beside = self.sheets.font.width(&until, NUMBER.size) + 14.0;
+        let lines = self.sheets.font.lines(&text, CONCLUSION.size, WIDTH - 44.0 - beside);
         let tall = lines.len() as f64 * CONCLUSION.leading + 14.0;
         self.sheets.need(tall + 6.0)?;
         self.sheets.skip(6.0);
@@ -162,6 +170,8 @@ impl Document<'_, '_> {
             let place = (SIDE + 34.0, top + 7.0 + (number as f64 + 0.74) * CONCLUSION.leading);
             self.sheets.write(place, Anchor::Start, CONCLUSION, line);
         }
+        let place = (SIDE + WIDTH - 14.0, top + tall / 2.0 + 0.36 * NUMBER.size);
+        self.sheets.write(place, Anchor::End, NUMBER, &until);
         self.sheets.advance(tall);
         Ok(())
     }

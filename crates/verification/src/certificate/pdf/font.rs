@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn the_font_is_that_of_the_manifest_to_the_byte_and_its_licence_is_beside_it() {
-        let manifest: Manifest = toml::from_str(include_str!("../../../fonts/manifest.toml")).expect("readable");
+        let manifest: Manifest =
+            toml::from_str(include_str!("../../../fonts/manifest.toml")).expect("readable");
         let [file] = &manifest.file[..] else { panic!("one font") };
         assert_eq!(file.path, "NotoSansCJKsc-Regular-subset.otf");
         assert_eq!(hex::encode(Sha256::digest(FILE)), file.sha256);

@@ -11,11 +11,14 @@ use super::table::{Cell, Column, Table};
 use super::{Document, PdfError};
 use crate::chart::{self, Chart};
 use crate::result::{PointResult, Verdict};
-use crate::texts::fill;
+use crate::texts::{Texts, fill};
 use veripile_pile::PileKind;
 
 /// Width of the chart in its own units: with it its letters are as large as a table's.
 const CHART_WIDTH: f64 = 720.0;
+
+/// Single errors that have room beside the mean; more have a table of their own.
+const SINGLES_MAX: usize = 6;
 
 /// Digits after the point of a coverage factor.
 const FACTOR_DIGITS: u32 = 2;
@@ -25,54 +28,41 @@ impl Document<'_, '_> {
     pub(super) fn points(&mut self) -> Result<(), PdfError> {
         self.heading("section.points", 80.0)?;
         let (texts, result) = (self.texts, &self.certificate().result);
-        let is_ac = self.certificate().order.plate.kind == PileKind::Ac;
         let digits = digits(&result.points);
-        let mut columns = vec![
-            Column::middle(texts.of("column.number"), 3.4),
-            Column::middle(texts.of("column.voltage"), 5.0),
-            Column::middle(texts.of("column.current"), 5.0),
-        ];
-        if is_ac {
-            columns.push(Column::middle(texts.of("column.factor"), 4.4));
-        }
-        columns.extend([
-            Column::left(texts.of("column.singles"), 16.5),
-            Column::middle(texts.of("column.mean"), 6.8),
-            Column::middle(texts.of("column.rounded"), 6.6),
-            Column::middle(texts.of("column.expanded"), 6.2),
-            Column::middle(texts.of("column.coverage"), 4.6),
-            Column::middle(texts.of("column.limit"), 5.4),
-            Column::middle(texts.of("column.conclusion"), 9.0),
-        ]);
-        let rows: Vec<Vec<Cell>> = result
-            .points
-            .iter()
-            .enumerate()
-            .map(|(index, point)| self.point(index, point, is_ac, digits))
-            .collect();
-        let mut table = Table::begin(self.sheets, columns)?;
+        let form = Form {
+            has_factor: self.certificate().order.plate.kind == PileKind::Ac,
+            has_singles: result.points.iter().all(|point| point.errors_percent.len() <= SINGLES_MAX),
+            digits,
+        };
+        let rows: Vec<Vec<Cell>> =
+            result.points.iter().enumerate().map(|(index, point)| self.point(index, point, &form)).collect();
+        let mut table = Table::begin(self.sheets, form.columns(texts))?;
         for row in &rows {
             table.row(row)?;
         }
         table.end();
         self.sheets.paragraph(texts.of("points.note"), SMALL)?;
-        self.corrections(digits)
+        self.corrections(digits)?;
+        if form.has_singles { Ok(()) } else { self.singles(digits) }
     }
 
-    fn point(&self, index: usize, point: &PointResult, is_ac: bool, digits: u32) -> Vec<Cell> {
-        let singles: Vec<String> =
-            point.errors_percent.iter().map(|error| signed(*error, digits)).collect();
-        let rounded = point.rounded_percent.map_or_else(|| "—".to_owned(), |value| signed(value, value.scale()));
+    fn point(&self, index: usize, point: &PointResult, form: &Form) -> Vec<Cell> {
+        let digits = form.digits;
+        let rounded =
+            point.rounded_percent.map_or_else(|| "—".to_owned(), |value| signed(value, value.scale()));
         let mut cells = vec![
             Cell::plain((index + 1).to_string()),
             Cell::plain(given(point.point.voltage_v)),
             Cell::plain(given(point.point.current_a)),
         ];
-        if is_ac {
-            cells.push(Cell::plain(point.point.power_factor.map_or_else(|| "—".to_owned(), chart::power_factor)));
+        if form.has_factor {
+            let factor = point.point.power_factor;
+            cells.push(Cell::plain(factor.map_or_else(|| "—".to_owned(), chart::power_factor)));
+        }
+        if form.has_singles {
+            cells.push(Cell::plain(singles(point, digits)));
         }
         cells.extend([
-            Cell::plain(singles.join("  ")),
             Cell::plain(signed(point.error_percent, digits)),
             Cell::strong(rounded),
             Cell::plain(plain(point.expanded_uncertainty_percent, digits)),
@@ -83,12 +73,35 @@ impl Document<'_, '_> {
         cells
     }
 
+    /// Single errors in a table of their own, where they are many.
+    fn singles(&mut self, digits: u32) -> Result<(), PdfError> {
+        let (texts, result) = (self.texts, &self.certificate().result);
+        self.sheets.heading(texts.of("points.singles"), 60.0)?;
+        let columns = vec![
+            Column::middle(texts.of("column.number"), 4.0),
+            Column::left(texts.of("column.point"), 16.0),
+            Column::left(texts.of("column.singles"), 60.0),
+        ];
+        let mut table = Table::begin(self.sheets, columns)?;
+        for (index, point) in result.points.iter().enumerate() {
+            table.row(&[
+                Cell::plain((index + 1).to_string()),
+                Cell::plain(chart::label(&point.point)),
+                Cell::plain(singles(point, digits)),
+            ])?;
+        }
+        table.end();
+        Ok(())
+    }
+
     /// What the cable's drop adds, where something was corrected.
     fn corrections(&mut self, digits: u32) -> Result<(), PdfError> {
         let points = self.certificate().result.points.iter().enumerate();
         let corrected: Vec<String> = points
             .filter(|(_, point)| !point.correction_percent.is_zero())
-            .map(|(index, point)| format!("{}: {} %", index + 1, signed(point.correction_percent, digits + 1)))
+            .map(|(index, point)| {
+                format!("{}: {} %", index + 1, signed(point.correction_percent, digits + 1))
+            })
             .collect();
         if corrected.is_empty() {
             return Ok(());
@@ -204,6 +217,44 @@ impl Document<'_, '_> {
         table.end();
         self.sheets.paragraph(texts.of("budget.note"), SMALL)
     }
+}
+
+/// Which columns the table of load points has.
+struct Form {
+    has_factor: bool,
+    has_singles: bool,
+    digits: u32,
+}
+
+impl Form {
+    fn columns(&self, texts: &'static Texts) -> Vec<Column<'static>> {
+        let mut columns = vec![
+            Column::middle(texts.of("column.number"), 3.4),
+            Column::middle(texts.of("column.voltage"), 5.0),
+            Column::middle(texts.of("column.current"), 5.0),
+        ];
+        if self.has_factor {
+            columns.push(Column::middle(texts.of("column.factor"), 4.4));
+        }
+        if self.has_singles {
+            columns.push(Column::left(texts.of("column.singles"), 16.5));
+        }
+        columns.extend([
+            Column::middle(texts.of("column.mean"), 6.8),
+            Column::middle(texts.of("column.rounded"), 6.6),
+            Column::middle(texts.of("column.expanded"), 6.2),
+            Column::middle(texts.of("column.coverage"), 4.6),
+            Column::middle(texts.of("column.limit"), 5.4),
+            Column::middle(texts.of("column.conclusion"), 9.0),
+        ]);
+        columns
+    }
+}
+
+/// Errors of single readings, in their order.
+fn singles(point: &PointResult, digits: u32) -> String {
+    let errors: Vec<String> = point.errors_percent.iter().map(|error| signed(*error, digits)).collect();
+    errors.join("  ")
 }
 
 /// Risk that the decision is wrong: of a conformity that it is none, of a nonconformity that it is one after all.

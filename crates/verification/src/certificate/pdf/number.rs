@@ -42,7 +42,8 @@ pub(super) fn plain(value: Decimal, digits: u32) -> String {
 /// The same with its sign; zero has none.
 pub(super) fn signed(value: Decimal, digits: u32) -> String {
     let text = plain(value, digits);
-    let is_positive = text.contains(|digit: char| ('1'..='9').contains(&digit)) && !text.starts_with('\u{2212}');
+    let is_positive =
+        text.contains(|digit: char| ('1'..='9').contains(&digit)) && !text.starts_with('\u{2212}');
     if is_positive { format!("+{text}") } else { text }
 }
 
@@ -104,7 +105,9 @@ mod tests {
     // JCGM 100, 7.2.6: two significant digits at most; 0.053 % needs three digits after the point, 0.0083 % four.
     #[test]
     fn the_uncertainty_says_how_many_digits_there_are() {
-        for (value, expected) in [("0.053", 3), ("0.0083", 4), ("0.53", 2), ("5.3", 1), ("0.1", 2), ("1", 1), ("0", 6)] {
+        for (value, expected) in
+            [("0.053", 3), ("0.0083", 4), ("0.53", 2), ("5.3", 1), ("0.1", 2), ("1", 1), ("0", 6)]
+        {
             assert_eq!(second_digit(decimal(value)), expected, "{value}");
         }
     }

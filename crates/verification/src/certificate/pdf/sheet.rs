@@ -110,8 +110,8 @@ impl<'a> Sheets<'a> {
 
     /// A heading, kept together with so much of what follows.
     pub(super) fn heading(&mut self, text: &str, following: f64) -> Result<(), PdfError> {
-        self.need(34.0 + following)?;
-        self.skip(14.0);
+        self.need(30.0 + following)?;
+        self.skip(10.0);
         let style = Style { size: 11.0, leading: 16.0, weight: Weight::Bold, ink: Ink::Black };
         let text = self.font.printable(text);
         self.write((SIDE, self.y + 11.5), Anchor::Start, style, &text);

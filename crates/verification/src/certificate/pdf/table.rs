@@ -131,6 +131,7 @@ impl<'s, 'a, 'c> Table<'s, 'a, 'c> {
             let place = (SIDE + PAD.1, base_line(top, number));
             self.sheets.write(place, Anchor::Start, STRONG, line);
         }
+        self.sheets.put(Shape::line((SIDE, top + tall), (SIDE + WIDTH, top + tall), Ink::Pale, 0.4));
         self.sheets.advance(tall);
         Ok(())
     }
@@ -139,7 +140,7 @@ impl<'s, 'a, 'c> Table<'s, 'a, 'c> {
     pub(super) fn end(self) {
         let y = self.sheets.y();
         self.sheets.put(Shape::line((SIDE, y), (SIDE + WIDTH, y), Ink::Black, 0.9));
-        self.sheets.advance(6.0);
+        self.sheets.advance(5.0);
     }
 
     fn turn(&mut self) -> Result<(), PdfError> {
@@ -216,7 +217,7 @@ impl<'s, 'a, 'c> Table<'s, 'a, 'c> {
         let (left, right) = (self.lefts[column] + PAD.1 + mark, self.lefts[column + 1] - PAD.1);
         match self.columns[column].anchor {
             Anchor::Start => left,
-            Anchor::Middle => (left + right) / 2.0,
+            Anchor::Middle => f64::midpoint(left, right),
             Anchor::End => right,
         }
     }
