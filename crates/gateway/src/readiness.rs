@@ -124,7 +124,7 @@ impl Seen {
     }
 
     /// The charger's clock less ours, s: the most of the newest messages, since one that waited in a queue lags behind.
-    fn clock_offset_s(&self) -> Option<i64> {
+    pub(crate) fn clock_offset_s(&self) -> Option<i64> {
         self.offsets_s.iter().max().copied()
     }
 }

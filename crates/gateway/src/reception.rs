@@ -124,6 +124,7 @@ impl Reception {
         let mut arrival = self.arrival(text, Some(id.to_owned()), Some((action, payload)), received, heard);
         arrival.signed = signed;
         arrival.restarts = std::mem::take(&mut stands.restarts);
+        let awaited = self.gateway.watched.pick(self.pile_no, &arrival.readings);
         let breach = match refusal {
             Some(Refusal::NotImplemented) => Some(Breach::UnknownAction),
             Some(_) => Some(Breach::WrongWayRound),
@@ -151,6 +152,9 @@ impl Reception {
                 memory.remember(&added, outcome.transaction.as_deref());
             }
         });
+        if !outcome.duplicate {
+            self.gateway.watched.hand_on(self.pile_no, awaited);
+        }
         let answer = if boots {
             boot::answer(id, readiness::at_boot(self).await, now())
         } else if signing::is_asked(action) {

@@ -3,7 +3,7 @@
 //! Called by the gateway at the handshake and when a connection ends; by intake and the readiness check for the meter.
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx;
+use jiff_sqlx::{Timestamp as SqlTime, ToSqlx};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
@@ -62,6 +62,22 @@ impl Store {
         meter_serial: Option<&str>,
     ) -> Result<(), StoreError> {
         note_meter(&mut *self.pool.acquire().await?, pile_no, meter_type, meter_serial).await
+    }
+
+    /// What a connector last said of itself: OCPP's word, and since when.
+    pub async fn connector_told(
+        &self,
+        pile_no: i64,
+        connector: u32,
+    ) -> Result<Option<(String, Timestamp)>, StoreError> {
+        let told: Option<(String, SqlTime)> = sqlx::query_as(
+            "SELECT status, status_at FROM connector_live WHERE pile_no = $1 AND connector = $2",
+        )
+        .bind(pile_no)
+        .bind(i64::from(connector))
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(told.map(|(word, at)| (word, at.to_jiff())))
     }
 
     /// Notes whether the upstream of a relayed pile is reached: `connected`, or why not.
