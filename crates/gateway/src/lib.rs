@@ -1,7 +1,8 @@
-//! Long-lived connections to the field. Now: chargers over OCPP-J; relays and instruments move in later.
+//! Long-lived connections to the field: chargers over OCPP-J, relays to operators' own systems, instruments on the bench.
 //!
 //! Mounted by `app` on the same port as the pages. A charger's message goes handshake → socket → `ocpp` → `store::intake`,
-//! and its answer leaves only after the commit. Never judges a reading, never renders a page.
+//! and its answer leaves only after the commit. A verification goes `runner` → `verification::Run` → the pile and the instruments.
+//! Never judges a reading, never renders a page.
 
 mod admission;
 mod attempts;
@@ -11,16 +12,20 @@ mod commands;
 mod desk;
 mod findings;
 mod handshake;
+mod instrument;
 mod key;
 mod memory;
 mod metrics;
+mod pile_under_test;
 mod readiness;
 mod reception;
 mod refused;
 mod relay;
+mod runner;
 mod signatures;
 mod signing;
 mod socket;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +33,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 use veripile_ocpp::call::{AnswerHeard, Call};
 use veripile_ocpp::conformance::Breach;
@@ -71,6 +77,8 @@ pub struct Gateway {
     throttle: admission::Throttle,
     verified: admission::Verified,
     memory: memory::Memory,
+    /// Who waits for register readings of which outlet.
+    watched: watched::Watched,
     findings: findings::Findings,
     /// What waits for the upstreams of relayed piles.
     backlogs: backlog::Backlogs,
@@ -113,6 +121,7 @@ impl Gateway {
             authority,
             metrics,
             memory: memory::Memory::default(),
+            watched: watched::Watched::default(),
             findings: findings::Findings::default(),
             backlogs,
             connections: Mutex::default(),
@@ -199,6 +208,18 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// Piles that may be verified over this gateway: connected, and not waiting to be let in.
+    fn verifiable(&self) -> Vec<i64> {
+        let connections = self.connections();
+        connections.iter().filter(|(_, known)| !known.inbox).map(|(pile_no, _)| *pile_no).collect()
+    }
+
+    /// Carries out verifications of the piles connected here, until the server stops. What this gives ends when the last run has
+    /// let go of its instruments.
+    pub fn run_verifications(self: &Arc<Self>) -> JoinHandle<()> {
+        tokio::spawn(runner::run(Arc::clone(self)))
     }
 
     /// Piles connected to this gateway.

@@ -1,7 +1,8 @@
 //! What the gateway counts. Made by `app` on its registry. Never a pile as a label: that would be a series per pile.
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use veripile_pile::Mark;
+use veripile_verification::Party;
 
 use crate::refused::Refused;
 
@@ -15,6 +16,9 @@ pub struct GatewayMetrics {
     pub(crate) answer_seconds: Histogram,
     pub(crate) marks: IntCounterVec,
     pub(crate) relay_waiting_bytes: IntGauge,
+    pub(crate) runs: IntGauge,
+    pub(crate) run_readings: IntCounter,
+    pub(crate) run_faults: IntCounterVec,
 }
 
 impl GatewayMetrics {
@@ -47,6 +51,16 @@ impl GatewayMetrics {
                 "veripile_gateway_relay_waiting_bytes",
                 "Messages of relayed chargers that their upstreams have yet to get.",
             )?,
+            runs: IntGauge::new("veripile_gateway_runs", "Verifications that are carried out now.")?,
+            run_readings: IntCounter::new(
+                "veripile_gateway_run_readings_total",
+                "Readings of verifications taken and kept.",
+            )?,
+            run_faults: counter(
+                "veripile_gateway_run_faults_total",
+                "Actions of verifications that failed, by who failed: source, standard or pile.",
+                &["party"],
+            )?,
         };
         for protocol in veripile_ocpp::Version::ALL {
             metrics.opened.with_label_values(&[protocol.subprotocol()]);
@@ -58,12 +72,29 @@ impl GatewayMetrics {
         for mark in Mark::ALL {
             metrics.marks.with_label_values(&[mark.code()]);
         }
+        for party in [Party::Source, Party::Standard, Party::Pile] {
+            metrics.fault_of(party);
+        }
         registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.runs.clone()))?;
+        registry.register(Box::new(metrics.run_readings.clone()))?;
         registry.register(Box::new(metrics.relay_waiting_bytes.clone()))?;
         registry.register(Box::new(metrics.answer_seconds.clone()))?;
-        for vector in [&metrics.opened, &metrics.refusals, &metrics.frames, &metrics.marks] {
+        for vector in
+            [&metrics.opened, &metrics.refusals, &metrics.frames, &metrics.marks, &metrics.run_faults]
+        {
             registry.register(Box::new(vector.clone()))?;
         }
         Ok(metrics)
+    }
+
+    /// The counter of one party's faults.
+    pub(crate) fn fault_of(&self, party: Party) -> IntCounter {
+        let word = match party {
+            Party::Source => "source",
+            Party::Standard => "standard",
+            Party::Pile => "pile",
+        };
+        self.run_faults.with_label_values(&[word])
     }
 }
