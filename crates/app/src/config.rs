@@ -46,6 +46,9 @@ pub enum Role {
     Api,
     /// The remote assessment.
     Assess,
+    /// Virtual-load verifications, over the connections of the gateway in the same process.
+    #[serde(rename = "verify-runner")]
+    VerifyRunner,
 }
 
 /// Section `http`.
@@ -140,7 +143,7 @@ pub struct Assess {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            roles: vec![Role::Gateway, Role::Api, Role::Assess],
+            roles: vec![Role::Gateway, Role::Api, Role::Assess, Role::VerifyRunner],
             http: Http::default(),
             database: Database::default(),
             ocpp: Ocpp::default(),
@@ -285,7 +288,7 @@ mod tests {
                 ("VERIPILE_HTTP__LISTEN", "127.0.0.1:2"),
                 ("VERIPILE_DATABASE_URL", "postgres://x"),
                 ("VERIPILE_ASSESS__INTERVAL_S", "5"),
-                ("VERIPILE_ROLES", "gateway,assess"),
+                ("VERIPILE_ROLES", "gateway, verify-runner"),
                 ("VERIPILE_TEST_DATABASE_URL", "ignored"),
                 ("HOME", "ignored"),
             ],
@@ -294,7 +297,7 @@ mod tests {
         assert_eq!(config.http.listen.port(), 2);
         assert_eq!(config.database.url.as_deref(), Some("postgres://x"));
         assert_eq!(config.assess.interval_s, 5);
-        assert_eq!(config.roles, vec![Role::Gateway, Role::Assess]);
+        assert_eq!(config.roles, vec![Role::Gateway, Role::VerifyRunner]);
         assert_eq!(config.ocpp.registration, Registration::Open);
     }
 

@@ -158,7 +158,7 @@ async fn register(store: &Store, city: &City, story: &Story) -> Result<()> {
 fn settings(args: &DemoArgs) -> Result<ServerSettings> {
     let key_file: &Path = &args.data.join("identity.key");
     Ok(ServerSettings {
-        roles: vec![Role::Gateway, Role::Api, Role::Assess],
+        roles: vec![Role::Gateway, Role::Api, Role::Assess, Role::VerifyRunner],
         listen: args.http,
         key: identity::key(key_file)?,
         tls: None,

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_web::{App, HttpServer, web};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
 use veripile_api::{Site, SiteSettings};
@@ -51,6 +51,7 @@ pub struct Server {
     http: tokio::task::JoinHandle<std::io::Result<()>>,
     handle: actix_web::dev::ServerHandle,
     assess: Option<tokio::task::JoinHandle<()>>,
+    verifications: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Server {
@@ -63,6 +64,13 @@ impl Server {
                 settings.listen
             )
         })?;
+        let runs = settings.roles.contains(&Role::VerifyRunner);
+        if runs && !settings.roles.contains(&Role::Gateway) {
+            bail!(
+                "the role verify-runner works over the chargers' connections: add the role gateway to this process, or take \
+                 verify-runner out of `roles`"
+            );
+        }
         let registry = registry()?;
         let (stop, stopping) = watch::channel(false);
         let gateway = if settings.roles.contains(&Role::Gateway) {
@@ -74,6 +82,7 @@ impl Server {
         } else {
             None
         };
+        let verifications = gateway.as_ref().filter(|_| runs).map(Gateway::run_verifications);
         let assess = if settings.roles.contains(&Role::Assess) {
             let metrics = AssessMetrics::register(&registry)?;
             Some(tokio::spawn(assess::run(store.clone(), settings.assess, metrics, stopping)))
@@ -110,16 +119,16 @@ impl Server {
         let address = server.addrs().first().copied().unwrap_or(settings.listen);
         let server = server.run();
         let handle = server.handle();
-        Ok(Self { address, stop, http: tokio::spawn(server), handle, assess })
+        Ok(Self { address, stop, http: tokio::spawn(server), handle, assess, verifications })
     }
 
-    /// Stops: chargers are told, running requests finish, what waits for its commit is committed.
+    /// Stops: chargers are told, running requests finish, what waits for its commit is committed, instruments are let go.
     pub async fn stop(self) -> Result<()> {
         let _ = self.stop.send(true);
         self.handle.stop(true).await;
         self.http.await?.context("the HTTP server ended with an error")?;
-        if let Some(assess) = self.assess {
-            assess.await?;
+        for task in [self.assess, self.verifications].into_iter().flatten() {
+            task.await?;
         }
         Ok(())
     }
