@@ -12,7 +12,7 @@ use veripile_gateway::GatewaySettings;
 use veripile_store::{Admission, Store};
 
 use crate::assess::AssessSettings;
-use crate::config::{Config, Registration};
+use crate::config::{Config, Registration, Role};
 use crate::server::{Server, ServerSettings};
 use crate::{authority, identity, signals, tls};
 
@@ -82,6 +82,17 @@ pub async fn connect(config: &Config) -> Result<Store> {
     )
 }
 
+/// What this process does.
+fn roles(config: &Config) -> Result<Vec<Role>> {
+    let does = |role| config.roles.contains(&role);
+    if does(Role::VerifyRunner) && !does(Role::Gateway) {
+        bail!(
+            "the role verify-runner works over the chargers' connections: add gateway to `roles`, or take verify-runner out of it"
+        );
+    }
+    Ok(config.roles.clone())
+}
+
 /// Where anybody may connect, nobody can be asked for a key; elsewhere a key is asked for unless that is switched off.
 fn gateway(config: &Config) -> Result<GatewaySettings> {
     let (admission, least_profile) = match config.ocpp.registration {
@@ -113,7 +124,7 @@ fn gateway(config: &Config) -> Result<GatewaySettings> {
 fn settings(config: &Config) -> Result<ServerSettings> {
     let gateway = gateway(config)?;
     Ok(ServerSettings {
-        roles: config.roles.clone(),
+        roles: roles(config)?,
         listen: config.http.listen,
         key: identity::key(Path::new(&config.identity.key_file))?,
         authority: authority::read(&config.tls, Timestamp::now())?,
@@ -130,4 +141,18 @@ fn settings(config: &Config) -> Result<ServerSettings> {
             window_days: config.assess.window_days,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verifications_need_the_chargers_in_the_same_process() {
+        let of = |roles: &[Role]| super::roles(&Config { roles: roles.to_vec(), ..Config::default() });
+        assert!(of(&[Role::Gateway, Role::VerifyRunner]).is_ok());
+        assert!(of(&[Role::Api]).is_ok());
+        let error = of(&[Role::Api, Role::VerifyRunner]).expect_err("no gateway");
+        assert!(error.to_string().contains("add gateway"), "{error}");
+    }
 }

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_web::{App, HttpServer, web};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
 use veripile_api::{Site, SiteSettings};
@@ -64,13 +64,6 @@ impl Server {
                 settings.listen
             )
         })?;
-        let runs = settings.roles.contains(&Role::VerifyRunner);
-        if runs && !settings.roles.contains(&Role::Gateway) {
-            bail!(
-                "the role verify-runner works over the chargers' connections: add the role gateway to this process, or take \
-                 verify-runner out of `roles`"
-            );
-        }
         let registry = registry()?;
         let (stop, stopping) = watch::channel(false);
         let gateway = if settings.roles.contains(&Role::Gateway) {
@@ -82,6 +75,7 @@ impl Server {
         } else {
             None
         };
+        let runs = settings.roles.contains(&Role::VerifyRunner);
         let verifications = gateway.as_ref().filter(|_| runs).map(Gateway::run_verifications);
         let assess = if settings.roles.contains(&Role::Assess) {
             let metrics = AssessMetrics::register(&registry)?;

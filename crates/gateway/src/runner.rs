@@ -59,7 +59,11 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
         }
         // Whoever waits for a person looks; only one can wait at the store.
         arrived.send_replace(());
-        while runs.try_join_next().is_some() {}
+        while let Some(ended) = runs.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a defect in veripile, please report it: a verification gave up");
+            }
+        }
         gateway.metrics.runs.set(i64::try_from(runs.len()).unwrap_or(i64::MAX));
         while runs.len() < RUNS_MAX {
             let Some((runner, claimed)) = claim(&gateway).await else { break };

@@ -82,7 +82,7 @@ impl Link {
         match timeout(within, self.stream.write_all(text.as_bytes())).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.closed(line, &error)),
-            Err(_) => Err(self.lost(format!("took no line within {} ms: {line}", within.as_millis()))),
+            Err(_) => Err(self.lost(&format!("took no line within {} ms: {line}", within.as_millis()))),
         }
     }
 
@@ -99,7 +99,7 @@ impl Link {
                 return self.text(question, line);
             }
             if LINE_BYTES_MAX < self.bytes.len() {
-                return Err(self.wrong(format!("answered {question} with more than {LINE_BYTES_MAX} bytes")));
+                return Err(self.wrong(&format!("answered {question} with more than {LINE_BYTES_MAX} bytes")));
             }
             match timeout_at(deadline, self.stream.read_buf(&mut self.bytes)).await {
                 Ok(Ok(0)) => return Err(self.closed(question, &io::ErrorKind::UnexpectedEof.into())),
@@ -107,7 +107,7 @@ impl Link {
                 Ok(Err(error)) => return Err(self.closed(question, &error)),
                 Err(_) => {
                     let ms = within.as_millis();
-                    return Err(self.lost(format!("did not answer {question} within {ms} ms")));
+                    return Err(self.lost(&format!("did not answer {question} within {ms} ms")));
                 }
             }
         }
@@ -115,23 +115,23 @@ impl Link {
 
     fn text(&self, question: &str, line: Vec<u8>) -> Result<String, InstrumentFault> {
         if LINE_BYTES_MAX < line.len() {
-            return Err(self.wrong(format!("answered {question} with more than {LINE_BYTES_MAX} bytes")));
+            return Err(self.wrong(&format!("answered {question} with more than {LINE_BYTES_MAX} bytes")));
         }
         match String::from_utf8(line) {
             Ok(text) => Ok(text.trim().to_owned()),
-            Err(_) => Err(self.wrong(format!("answered {question} with bytes that are no text"))),
+            Err(_) => Err(self.wrong(&format!("answered {question} with bytes that are no text"))),
         }
     }
 
     fn closed(&self, line: &str, error: &io::Error) -> InstrumentFault {
-        self.lost(format!("closed the connection at {line}: {error}"))
+        self.lost(&format!("closed the connection at {line}: {error}"))
     }
 
-    fn lost(&self, what: String) -> InstrumentFault {
+    fn lost(&self, what: &str) -> InstrumentFault {
         InstrumentFault::Lost(format!("{} {what}", self.address))
     }
 
-    fn wrong(&self, what: String) -> InstrumentFault {
+    fn wrong(&self, what: &str) -> InstrumentFault {
         InstrumentFault::Wrong(format!("{} {what}", self.address))
     }
 }

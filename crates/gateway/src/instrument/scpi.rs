@@ -60,7 +60,7 @@ impl Scpi {
     /// The driver of a registered instrument. Connects to nothing yet.
     pub(super) fn of(instrument: &Instrument, patience: Patience) -> Result<Self, InstrumentFault> {
         let address = InstrumentAddress::parse(&instrument.address)?;
-        let model = InstrumentModel::named(&instrument.model).map_err(wrong)?;
+        let model = InstrumentModel::named(&instrument.model)?;
         Ok(Self { address, model, patience, link: None })
     }
 
@@ -150,7 +150,7 @@ impl Scpi {
         if read.is_err() {
             self.link = None;
         }
-        read.map_err(wrong)
+        Ok(read?)
     }
 }
 
@@ -172,7 +172,7 @@ impl ScpiSource {
             Err(lost) => return Err(lost),
         };
         let state = SourceCommand::OutputState;
-        let question = self.0.model.source_lines(&state).map_err(wrong)?;
+        let question = self.0.model.source_lines(&state)?;
         let reply = self.0.exchange(&question, OldErrors::Forget).await?;
         match self.0.model.source_reply(&state, &reply) {
             Ok(Reply::State(false)) => {
@@ -186,7 +186,7 @@ impl ScpiSource {
 
 impl VirtualLoadSource for ScpiSource {
     async fn perform(&mut self, command: &SourceCommand) -> Result<Reply, InstrumentFault> {
-        let lines = self.0.model.source_lines(command).map_err(wrong)?;
+        let lines = self.0.model.source_lines(command)?;
         if *command == SourceCommand::OutputOff {
             return self.switch_off(&lines).await;
         }
@@ -208,15 +208,17 @@ impl ScpiStandard {
 
 impl ReferenceStandard for ScpiStandard {
     async fn perform(&mut self, command: &StandardCommand) -> Result<Reply, InstrumentFault> {
-        let lines = self.0.model.standard_lines(command).map_err(wrong)?;
+        let lines = self.0.model.standard_lines(command)?;
         let reply = self.0.exchange(&lines, OldErrors::Forget).await?;
         let read = self.0.model.standard_reply(command, &reply);
         self.0.read(read)
     }
 }
 
-fn wrong(error: MapError) -> InstrumentFault {
-    InstrumentFault::Wrong(error.to_string())
+impl From<MapError> for InstrumentFault {
+    fn from(error: MapError) -> Self {
+        Self::Wrong(error.to_string())
+    }
 }
 
 /// Whether a reply is an entry of an error queue: it begins with a number.

@@ -57,7 +57,7 @@ impl StoredLog {
                 tracing::warn!(order.no = self.order_no, %error, "a run was not given back; its lease ends");
             }
             Err(_) => {
-                tracing::warn!(order.no = self.order_no, "a run was not given back in time; its lease ends")
+                tracing::warn!(order.no = self.order_no, "a run was not given back in time; its lease ends");
             }
         }
     }
