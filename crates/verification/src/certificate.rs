@@ -6,6 +6,7 @@
 
 mod canonical;
 pub mod check;
+pub mod dcc;
 pub mod key;
 pub mod pdf;
 
