@@ -457,20 +457,24 @@ async fn a_lease_lost_during_a_wait_ends_the_wait() {
 #[tokio::test]
 async fn while_nothing_can_be_stored_outputs_are_off_and_the_reading_is_taken_again() {
     let (order, log, server) = (order(RegisterSource::Ocpp), Log::default(), Server::new());
-    let hook = at(&ON, 1, |log| {
-        log.kept().failing = 2;
+    let off_meanwhile = Arc::new(Mutex::new(false));
+    let noted = Arc::clone(&off_meanwhile);
+    let mut ons = 0;
+    let hook = move |action: &Action, log: &Log| {
+        ons += u32::from(*action == ON);
+        if *action == ON && ons == 1 {
+            log.kept().failing = 2;
+        } else if *action == OFF && 0 < log.kept().failing {
+            *noted.lock().expect("whole") = true;
+        }
         None
-    });
-    let bench = Sticks::new(&log, hook);
-    let done = Arc::clone(&bench.done);
-    let left = server.conduct(&order, &log, bench, Happening::Begun).await;
+    };
+    let left = server.conduct(&order, &log, Sticks::new(&log, hook), Happening::Begun).await;
     assert_eq!(left, Left::Over(Ending::Measured));
+    assert!(*off_meanwhile.lock().expect("whole"), "off while the store fails, not when it is back");
     assert_eq!(log.count(|what| *what == Happening::Resumed), 1);
     let run = log.replayed(&order);
     assert_eq!((run.taken().len(), run.taken()[0].discarded), (4, 1));
-    let done = done.lock().expect("whole");
-    let at = done.iter().position(|action| *action == ON).expect("done");
-    assert_eq!(done[at + 1], OFF);
 }
 
 #[tokio::test]
