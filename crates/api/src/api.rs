@@ -17,7 +17,7 @@ use crate::problem::Problem;
 const LIMIT_DEFAULT: u32 = 500;
 
 /// Licence of what the API publishes.
-const LICENSE: &str = "CC-BY-4.0";
+pub(crate) const LICENSE: &str = "CC-BY-4.0";
 
 /// Which piles.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -5,8 +5,10 @@
 
 mod api;
 mod assets;
+mod certificate;
 mod chart;
 mod check;
+mod entries;
 mod headers;
 mod health;
 mod map;
@@ -16,15 +18,21 @@ mod pile;
 mod problem;
 mod queue;
 mod sentence;
+mod session;
 mod texts;
+mod ver;
 mod view;
+
+use std::sync::Arc;
 
 use actix_web::web;
 use prometheus::Registry;
 use veripile_store::Store;
+use veripile_verification::certificate::{PublicKey, SigningKey};
 
 pub use headers::headers;
-pub use op::{Import, Imported, RowError, password_hash};
+pub use op::{Import, Imported, RowError};
+pub use session::password_hash;
 
 /// What the pages need.
 pub struct Site {
@@ -36,6 +44,10 @@ pub struct Site {
     pub settings: SiteSettings,
     /// Reads a table of piles.
     pub import: Import,
+    /// Signs documents of verifications.
+    pub signing: Arc<SigningKey>,
+    /// Keys that signed documents before.
+    pub former_keys: Vec<PublicKey>,
 }
 
 /// How the site presents itself.
@@ -49,6 +61,8 @@ pub struct SiteSettings {
     pub tls_port: Option<u16>,
     /// Least security profile of OCPP asked of every pile.
     pub least_profile: i16,
+    /// The body that verifies (检定机构), proposed in the form of an order; empty: none is set, and the form must name one.
+    pub body: String,
 }
 
 /// Mounts every route.
@@ -69,7 +83,16 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .route("/api/v1/piles", web::get().to(api::piles))
             .route("/api/v1/piles/{id}", web::get().to(api::pile))
+            .route("/api/v1/verifications", web::get().to(certificate::list::verifications))
+            .route("/api/v1/certificates/{number}.json", web::get().to(certificate::document::json))
+            .route("/api/v1/certificates/{number}.pdf", web::get().to(certificate::document::print))
+            .route("/api/v1/certificates/{number}.dcc.xml", web::get().to(certificate::document::calibration))
+            .route("/api/v1/certificates/{number}", web::get().to(certificate::document::any))
+            .route("/.well-known/veripile-keys.json", web::get().to(certificate::keys::serve))
+            .route("/c/{number}", web::get().to(certificate::page))
+            .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
             .configure(op::routes)
+            .configure(ver::routes)
             .route("/openapi.json", web::get().to(openapi::document))
             .route("/assets/{path:.*}", web::get().to(assets::serve))
             .route("/favicon.ico", web::get().to(assets::favicon))

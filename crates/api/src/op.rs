@@ -10,15 +10,15 @@ mod message;
 mod orders;
 mod overview;
 mod pile;
-mod session;
 
 #[cfg(test)]
 pub(crate) use certificates::KINDS as CERTIFICATE_KINDS;
 
 use actix_web::web;
 
+use crate::session;
+
 pub use import::{Import, Imported, RowError};
-pub use session::password_hash;
 
 /// Mounts the pages under `/op`.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

@@ -7,10 +7,20 @@ use utoipa::OpenApi;
 #[openapi(
     info(
         title = "veripile",
-        description = "Charging piles: public state, remote assessment, live status. Errors are relative errors of indication \
-                       in percent, positive when the pile over-registers. A remote assessment is evidence, not a verification."
+        description = "Charging piles: public state, verifications with their documents, remote assessment, live status. Errors are \
+                       relative errors of indication in percent, positive when the pile over-registers. A remote assessment is \
+                       evidence, not a verification."
     ),
-    paths(crate::api::piles, crate::api::pile)
+    paths(
+        crate::api::piles,
+        crate::api::pile,
+        crate::certificate::list::verifications,
+        crate::certificate::document::any,
+        crate::certificate::document::json,
+        crate::certificate::document::print,
+        crate::certificate::document::calibration,
+        crate::certificate::keys::serve
+    )
 )]
 struct Document;
 
@@ -34,7 +44,16 @@ mod tests {
         let document: serde_json::Value =
             serde_json::from_str(&Document::openapi().to_json().expect("writable")).expect("JSON");
         assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
-        for path in ["/api/v1/piles", "/api/v1/piles/{id}"] {
+        for path in [
+            "/api/v1/piles",
+            "/api/v1/piles/{id}",
+            "/api/v1/verifications",
+            "/api/v1/certificates/{number}",
+            "/api/v1/certificates/{number}.json",
+            "/api/v1/certificates/{number}.pdf",
+            "/api/v1/certificates/{number}.dcc.xml",
+            "/.well-known/veripile-keys.json",
+        ] {
             assert!(document["paths"][path]["get"].is_object(), "{path}");
         }
     }

@@ -41,6 +41,8 @@ struct PilePage<'a> {
     acts: Vec<(String, String, String)>,
     acts_total: usize,
     signed: Vec<SignedView<'a>>,
+    /// Address of the document that the state rests on, where it was issued here.
+    document: Option<String>,
 }
 
 /// A signed value: day, verdict, where the key came from.
@@ -69,6 +71,10 @@ pub(crate) async fn page(
     let estimates = site.store.estimates(&pile.pile_id, ESTIMATES).await?;
     let signed = site.store.signed_values(&pile.pile_id).await?;
     let now = Timestamp::now();
+    let document = match &pile.standing.certificate {
+        Some(certificate) => site.store.certificate_by_number(&certificate.number, now).await?,
+        None => None,
+    };
     Ok(html(
         StatusCode::OK,
         &PilePage {
@@ -84,6 +90,8 @@ pub(crate) async fn page(
             total: pile.charges,
             acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act)).collect(),
             acts_total: acts.len(),
+            document: document
+                .map(|document| format!("/c/{}?lang={}", view::segment(&document.number), t.short())),
             signed: signed.iter().take(SIGNED_MAX).map(|line| self::signed(t, line)).collect(),
         },
     ))

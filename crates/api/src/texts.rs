@@ -79,6 +79,14 @@ impl Texts {
         if self.is_zh() { "zh-CN" } else { "en" }
     }
 
+    /// The language of documents and their charts.
+    pub(crate) fn document_language(&self) -> veripile_verification::texts::Language {
+        match self.language {
+            Language::Zh => veripile_verification::texts::Language::Zh,
+            Language::En => veripile_verification::texts::Language::En,
+        }
+    }
+
     /// Short code for links.
     pub(crate) fn short(&self) -> &'static str {
         if self.is_zh() { "zh" } else { "en" }
@@ -146,11 +154,36 @@ mod tests {
     const OUTCOMES: [&str; 9] =
         ["accepted", "refused", "error", "late", "gone", "busy", "expired", "sent", "waiting"];
 
+    /// Stages of a run (`veripile_verification::run::Progress`).
+    const STAGES: [&str; 9] = [
+        "waiting",
+        "preparing",
+        "warming_up",
+        "reading",
+        "finishing",
+        "troubled",
+        "giving_up",
+        "measured",
+        "abandoned",
+    ];
+
+    /// Lines of a budget (`veripile_verification::result::BudgetLine`).
+    const BUDGET: [&str; 8] = [
+        "standard",
+        "standard_drift",
+        "repeatability",
+        "resolution",
+        "phase",
+        "ripple",
+        "self_heating",
+        "cable",
+    ];
+
     /// Keys in quotes after `.of(` in templates, sources and scripts.
     fn used() -> BTreeSet<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut used = BTreeSet::new();
-        for folder in ["src", "src/op", "templates"] {
+        for folder in ["src", "src/op", "src/ver", "src/certificate", "templates"] {
             for entry in fs::read_dir(root.join(folder)).expect("there") {
                 let path = entry.expect("readable").path();
                 if path.is_dir() {
@@ -189,8 +222,45 @@ mod tests {
         used.extend(findings.map(|code| format!("advice.{code}")));
         used.extend(Breach::ALL.iter().map(|breach| format!("breach.{}", breach.code())));
         used.extend(made("reason", &REASONS, ""));
+        used.extend(of_verifications());
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
         used
+    }
+
+    /// Keys made of the words of verifications.
+    fn of_verifications() -> Vec<String> {
+        use veripile_store::verification::{CertificateStatus, OrderState, QuestionReason};
+        use veripile_verification::consistency::Difference::{
+            BadSignature, Bill, NoBill, NoRegister, NotSigned, Samples, Signed,
+        };
+        use veripile_verification::run::Why;
+        use veripile_verification::{
+            CertificateKind, InstrumentRole, ItemCode, Reason as OrderReason, Verdict,
+        };
+
+        let mut keys = Vec::new();
+        let mut add = |prefix: &str, words: &[&str]| {
+            keys.extend(words.iter().map(|word| format!("{prefix}.{word}")));
+        };
+        add("order", &OrderState::ALL.map(OrderState::word));
+        add("reason_of_order", &OrderReason::ALL.map(OrderReason::word));
+        add("item", &ItemCode::ALL.map(ItemCode::word));
+        add("why", &Why::ALL.map(Why::word));
+        add("status_of", &CertificateStatus::ALL.map(CertificateStatus::word));
+        add("question", &QuestionReason::ALL.map(QuestionReason::word));
+        add("found", &[Verdict::Conform, Verdict::Nonconform, Verdict::Undecided].map(Verdict::word));
+        add("document", &[CertificateKind::Certificate, CertificateKind::Notice].map(CertificateKind::word));
+        add("instrument", &[InstrumentRole::Source, InstrumentRole::Standard].map(InstrumentRole::word));
+        add("stage", &STAGES);
+        add("budget", &BUDGET);
+        add("distribution", &["normal", "student", "rectangular", "triangular", "u_shaped"]);
+        add("to_verify", &["question", "expiring", "expired"]);
+        let whys = CertificateStatus::ALL.map(|status| format!("status_of.{}.why", status.word()));
+        let differences = [NoRegister, NotSigned, BadSignature, NoBill, Samples, Signed, Bill];
+        keys.extend(whys);
+        keys.extend(differences.map(|difference| crate::ver::difference_key(difference).to_owned()));
+        keys.extend(crate::ver::PLAN_WORDS.iter().map(|(_, key)| (*key).to_owned()));
+        keys
     }
 
     #[test]

@@ -24,6 +24,11 @@ pub(crate) fn minute(at: Timestamp) -> String {
     at.to_zoned(TimeZone::fixed(SHANGHAI)).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// A moment in Shanghai's time, to the second.
+pub(crate) fn minute_second(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::fixed(SHANGHAI)).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// A moment in Shanghai's time, to the millisecond.
 pub(crate) fn second(at: Timestamp) -> String {
     at.to_zoned(TimeZone::fixed(SHANGHAI)).strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()

@@ -1,11 +1,11 @@
-//! `veripile account`: who may sign in to the operators' pages.
+//! `veripile account`: who may sign in to the pages of operators and of verifications, and what they may do there.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use veripile_pile::OperatorId;
 use veripile_store::Store;
-use veripile_store::account::Account;
+use veripile_store::account::{Account, PersonRole};
 
 use crate::config::Config;
 use crate::serve;
@@ -24,6 +24,9 @@ pub struct AccountArgs {
     /// Sees this operator's piles only; without it: an administrator, who sees all
     #[arg(long, value_name = "ID")]
     operator: Option<String>,
+    /// What it does in verifications: verifier, reviewer, repairer or inspector; may be given several times
+    #[arg(long = "role", value_name = "ROLE", value_parser = role)]
+    roles: Vec<PersonRole>,
     /// File whose first line is the password; without it one is drawn and printed once
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -48,10 +51,14 @@ pub async fn run(args: &AccountArgs) -> Result<()> {
             Some(file) => chosen(file)?,
             None => drawn(),
         };
-        save(&store, &args.name, operator_id, &password).await.context("is the operator registered?")?;
+        save(&store, &args.name, operator_id, &args.roles, &password)
+            .await
+            .context("is the operator registered?")?;
         let shown =
             if args.password_file.is_none() { format!(", password {password}") } else { String::new() };
-        super::say(&format!("{} may sign in at /op{shown}", args.name));
+        let roles: Vec<&str> = args.roles.iter().map(|role| role.word()).collect();
+        let roles = if roles.is_empty() { String::new() } else { format!(" as {}", roles.join(", ")) };
+        super::say(&format!("{} may sign in at /op{roles}{shown}", args.name));
     }
     store.close().await;
     Ok(())
@@ -63,10 +70,23 @@ pub fn drawn() -> String {
 }
 
 /// Makes or changes an account.
-pub async fn save(store: &Store, name: &str, operator_id: Option<OperatorId>, password: &str) -> Result<()> {
+pub async fn save(
+    store: &Store,
+    name: &str,
+    operator_id: Option<OperatorId>,
+    roles: &[PersonRole],
+    password: &str,
+) -> Result<()> {
     let password_hash = veripile_api::password_hash(password, rand::random());
-    store.save_account(&Account { name: name.to_owned(), password_hash, operator_id, roles: Vec::new() }).await?;
+    let roles = roles.to_vec();
+    store.save_account(&Account { name: name.to_owned(), password_hash, operator_id, roles }).await?;
     Ok(())
+}
+
+/// Reads a role's word.
+fn role(word: &str) -> Result<PersonRole> {
+    PersonRole::from_word(word)
+        .ok_or_else(|| anyhow!("expected one of {}", PersonRole::ALL.map(PersonRole::word).join(", ")))
 }
 
 fn chosen(file: &PathBuf) -> Result<String> {

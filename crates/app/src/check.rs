@@ -1,6 +1,9 @@
 //! `veripile check`: does a document say what was signed? Offline, without a database, without a network.
 //!
-//! Exit 0: all good; 1: something failed; 2: it could not run. The verdicts are made in `veripile_ocpp::signed`.
+//! Exit 0: all good; 1: something failed; 2: it could not run. The verdicts on signed meter values are made in
+//! `veripile_ocpp::signed`; certificates are [`certificate`]'s.
+
+mod certificate;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -32,6 +35,8 @@ enum What {
         #[arg(long = "out", value_name = "FILE")]
         output: PathBuf,
     },
+    /// A certificate or notice of result: its signature, whose key it is, and whether the result follows from the readings
+    Certificate(certificate::CertificateArgs),
 }
 
 /// A line of the input. Members that are not named here are passed over.
@@ -75,6 +80,7 @@ struct Layers<T> {
 pub fn run(args: &CheckArgs) -> Result<bool> {
     match &args.what {
         What::Records { input, output } => records(input, output),
+        What::Certificate(args) => certificate::run(args),
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Config {
     pub identity: Identity,
     /// The remote assessment.
     pub assess: Assess,
+    /// Verifications on site.
+    pub verification: Verification,
 }
 
 /// One of the things a process can do.
@@ -140,6 +142,18 @@ pub struct Assess {
     pub window_days: u32,
 }
 
+/// Section `verification`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verification {
+    /// The body that verifies (检定机构), as documents name it; empty: every order must name one.
+    pub body: String,
+    /// File with the secret that signs documents, 64 hexadecimal digits; made, readable by its owner only, where there is none.
+    pub key_file: PathBuf,
+    /// Public keys that signed documents before, hexadecimal, with commas between.
+    pub former_keys: String,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -150,6 +164,7 @@ impl Default for Config {
             tls: Tls::default(),
             identity: Identity::default(),
             assess: Assess::default(),
+            verification: Verification::default(),
         }
     }
 }
@@ -190,6 +205,16 @@ impl Default for Tls {
 impl Default for Identity {
     fn default() -> Self {
         Self { key_file: PathBuf::from("veripile-identity.key") }
+    }
+}
+
+impl Default for Verification {
+    fn default() -> Self {
+        Self {
+            body: String::new(),
+            key_file: PathBuf::from("veripile-signing.key"),
+            former_keys: String::new(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use veripile_api::SiteSettings;
 use veripile_gateway::GatewaySettings;
 use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
+use veripile_store::account::PersonRole;
 use veripile_store::{Admission, Store};
 
 use crate::account;
@@ -24,7 +25,7 @@ use crate::assess::AssessSettings;
 use crate::config::Role;
 use crate::server::{Server, ServerSettings};
 use crate::story::Story;
-use crate::{identity, signals};
+use crate::{identity, signals, signing};
 
 /// Piles of the simulated city.
 const PILES: usize = 400;
@@ -34,6 +35,16 @@ const ASSESS_EVERY: Duration = Duration::from_secs(8);
 
 /// Days of charges assessed: all of the history.
 const WINDOW_DAYS: u32 = 182;
+
+/// The body that verifies in the simulated city.
+const BODY: &str = "无锡计量所（模拟）";
+
+/// Who may sign in: name, roles, and what they find where. Their passwords are drawn at each start and printed.
+const PEOPLE: [(&str, &[PersonRole], &str, &str); 3] = [
+    ("demo", &[], "经营者工作台 / operator's console", "/op"),
+    ("verifier", &[PersonRole::Verifier], "检定员 / verifier", "/ver/orders"),
+    ("reviewer", &[PersonRole::Reviewer], "核验员 / reviewer", "/ver/orders"),
+];
 
 /// What `demo` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -74,9 +85,11 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
     let server = Server::start(&store, settings(args)?)?;
     say(&format!("veripile demo · 模拟城市 / a simulated city · {PILES} 桩 / piles · {}", store.engine()));
     say(&format!("打开 / open  http://{}/", server.address));
-    let password = account::drawn();
-    account::save(&store, "demo", None, &password).await?;
-    say(&format!("经营者工作台 / operator's console  http://{}/op  demo {password}", server.address));
+    for (name, roles, what, path) in PEOPLE {
+        let password = account::drawn();
+        account::save(&store, name, None, roles, &password).await?;
+        say(&format!("{what}  http://{}{path}  {name} {password}", server.address));
+    }
     let (stop, stopping) = watch::channel(false);
     let line = Line {
         url: format!("ws://{}/ocpp", server.address),
@@ -171,7 +184,15 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             pending_max: Duration::ZERO,
             answered_while_down: Arc::new([]),
         },
-        site: SiteSettings { simulated: true, public_url: None, tls_port: None, least_profile: 0 },
+        site: SiteSettings {
+            simulated: true,
+            public_url: None,
+            tls_port: None,
+            least_profile: 0,
+            body: BODY.to_owned(),
+        },
+        signing: signing::key(&args.data.join("signing.key"))?,
+        former_keys: Vec::new(),
         assess: AssessSettings { interval: ASSESS_EVERY, window_days: WINDOW_DAYS },
     })
 }

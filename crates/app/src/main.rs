@@ -14,9 +14,11 @@ mod identity;
 mod keys;
 mod plausible;
 mod register;
+mod secret;
 mod serve;
 mod server;
 mod signals;
+mod signing;
 mod simulate;
 #[cfg(feature = "embedded")]
 mod story;
@@ -62,7 +64,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
     Assess(assess_files::AssessArgs),
-    /// Signed meter values offline: exit 0 all good, 1 something failed, 2 could not run
+    /// Signed meter values and certificates offline: exit 0 all good, 1 something failed, 2 could not run
     Check(check::CheckArgs),
     /// Exit 0 when the local server answers
     Healthcheck(ConfigArgs),

@@ -14,7 +14,7 @@ use veripile_store::{Admission, Store};
 use crate::assess::AssessSettings;
 use crate::config::{Config, Registration, Role};
 use crate::server::{Server, ServerSettings};
-use crate::{authority, identity, signals, tls};
+use crate::{authority, identity, signals, signing, tls};
 
 /// Actions whose answer carries an id that only the upstream can issue.
 const ISSUING: [&str; 1] = ["StartTransaction"];
@@ -134,7 +134,10 @@ fn settings(config: &Config) -> Result<ServerSettings> {
             public_url: config.http.public_url.clone(),
             tls_port: config.tls.listen.map(|address| address.port()),
             least_profile: gateway.least_profile,
+            body: config.verification.body.clone(),
         },
+        signing: signing::key(&config.verification.key_file)?,
+        former_keys: signing::former(&config.verification.former_keys)?,
         gateway,
         assess: AssessSettings {
             interval: Duration::from_secs(config.assess.interval_s.max(1)),

@@ -12,6 +12,7 @@ use veripile_gateway::{Authority, Gateway, GatewayMetrics, GatewaySettings};
 use veripile_ocpp::IdentityKey;
 use veripile_store::Store;
 use veripile_store::intake::{Intake, IntakeMetrics};
+use veripile_verification::certificate::{PublicKey, SigningKey};
 
 use crate::assess::{self, AssessMetrics, AssessSettings};
 use crate::config::Role;
@@ -39,6 +40,10 @@ pub struct ServerSettings {
     pub authority: Option<Authority>,
     /// Pages.
     pub site: SiteSettings,
+    /// Signs documents of verifications.
+    pub signing: Arc<SigningKey>,
+    /// Keys that signed documents before.
+    pub former_keys: Vec<PublicKey>,
     /// Remote assessment.
     pub assess: AssessSettings,
 }
@@ -89,6 +94,8 @@ impl Server {
             registry,
             settings: settings.site,
             import: register::import,
+            signing: settings.signing,
+            former_keys: settings.former_keys,
         });
         let server = HttpServer::new(move || {
             let (gateway, site) = (gateway.clone(), site.clone());

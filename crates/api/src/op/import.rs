@@ -9,9 +9,9 @@ use askama::Template;
 use serde::Deserialize;
 use veripile_pile::{OperatorId, Pile, Station};
 
-use super::session::{Person, private};
 use crate::Site;
 use crate::problem::{Problem, html};
+use crate::session::{Person, private};
 use crate::texts::Texts;
 
 /// Longest table, bytes percent-encoded in a form: some 10,000 piles.

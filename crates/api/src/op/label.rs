@@ -7,9 +7,9 @@ use pdf_writer::{Content, Finish, Name, Pdf, Rect, Ref, Str};
 use qrcode::{Color, EcLevel, QrCode};
 
 use super::pile::find;
-use super::session::{Person, private};
 use crate::Site;
 use crate::problem::Problem;
+use crate::session::{Person, private};
 use crate::view;
 
 /// Points in a millimetre.

@@ -11,9 +11,9 @@ use veripile_ocpp::Frame;
 use veripile_store::message::{EXPORT_MAX, Exchange, MessageFilter, PAGE_MAX};
 
 use super::pile::find;
-use super::session::{Person, private};
 use crate::Site;
 use crate::problem::{Problem, html};
+use crate::session::{Person, private};
 use crate::texts::Texts;
 use crate::view;
 

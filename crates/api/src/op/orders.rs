@@ -10,9 +10,9 @@ use veripile_store::command::CommandRow;
 
 use super::certificates::{self, InstalledLine};
 use super::pile::find;
-use super::session::Person;
 use crate::Site;
 use crate::problem::Problem;
+use crate::session::Person;
 use crate::texts::Texts;
 use crate::view;
 

@@ -10,9 +10,9 @@ use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, StationId};
 use veripile_store::AttemptRow;
 use veripile_store::console::ConsolePile;
 
-use super::session::{Person, private};
 use crate::Site;
 use crate::problem::{Problem, html};
+use crate::session::{Person, private};
 use crate::texts::Texts;
 use crate::{sentence, view};
 

@@ -1,0 +1,169 @@
+//! Who may do and see what in verifications: one function a question, asked by every handler.
+//!
+//! Verifying and reviewing take the role and the order's own name: an administrator without the role can do neither. Nobody holds
+//! two roles on one case: who reviews records nothing, who verified or reviewed withdraws nothing.
+
+use jiff::Timestamp;
+use veripile_pile::{Act, ActKind, OperatorId, Standing, State};
+use veripile_store::account::PersonRole;
+use veripile_verification::Order;
+
+use crate::problem::Problem;
+use crate::session::Person;
+
+/// Whether they may make an order.
+pub(crate) fn may_order(person: &Person) -> bool {
+    person.is(PersonRole::Verifier) || person.is_administrator()
+}
+
+/// Whether they may have an order carried out: the verifier whom it names.
+pub(crate) fn may_run(person: &Person, order: &Order) -> bool {
+    person.is(PersonRole::Verifier) && person.name == order.verifier
+}
+
+/// Whether they may stop a run. Stopping is safe, so that everybody who works here may.
+pub(crate) fn may_stop(person: &Person) -> bool {
+    person.is(PersonRole::Verifier) || person.is(PersonRole::Reviewer) || person.is_administrator()
+}
+
+/// Whether they may record what they found: any verifier but the order's reviewer, who judges it.
+pub(crate) fn may_record(person: &Person, order: &Order) -> bool {
+    person.is(PersonRole::Verifier) && person.name != order.reviewer
+}
+
+/// Whether they may cancel an order.
+pub(crate) fn may_cancel(person: &Person, order: &Order) -> bool {
+    person.is_administrator() || [&order.verifier, &order.ordered_by].contains(&&person.name)
+}
+
+/// Whether they may confirm a result or send it back: the reviewer whom the order names.
+pub(crate) fn may_review(person: &Person, order: &Order) -> bool {
+    person.is(PersonRole::Reviewer) && person.name == order.reviewer
+}
+
+/// Whether they may withdraw a certificate: an administrator who neither verified nor reviewed.
+pub(crate) fn may_withdraw(person: &Person, order: &Order) -> bool {
+    person.is_administrator() && ![&order.verifier, &order.reviewer].contains(&&person.name)
+}
+
+/// Whether they may record a repair.
+pub(crate) fn may_repair(person: &Person) -> bool {
+    person.is(PersonRole::Repairer)
+}
+
+/// Whether somebody may see a document that is not public: the operator of the pile, and everybody who is of no operator.
+pub(crate) fn may_see_unpublished(person: Option<&Person>, operator: Option<&OperatorId>) -> bool {
+    person.is_some_and(|person| match &person.scope {
+        None => true,
+        scope => scope.as_ref() == operator,
+    })
+}
+
+/// Whether a notice of result is public: bad news is told after two people confirmed it and the operator's reply window ended. What
+/// became public stays public after the repair; what was settled before the window ended never becomes so.
+///
+/// It is asked of the same judgement that turns the pile red: whether the standing, by the acts from the notice on, was ever
+/// [`State::Failed`] before the next act changed it.
+pub(crate) fn is_notice_public(acts: &[Act], number: &str, now: Timestamp) -> bool {
+    let mut acts: Vec<Act> = acts.iter().filter(|act| act.acted_at <= now).cloned().collect();
+    acts.sort_by(|a, b| (a.acted_at, a.kind, &a.number).cmp(&(b.acted_at, b.kind, &b.number)));
+    let notice = |act: &Act| act.kind == ActKind::Notice && act.number == number;
+    let Some(first) = acts.iter().position(notice) else { return false };
+    (first..acts.len()).any(|last| {
+        let until = acts.get(last + 1).map_or(now, |next| next.acted_at);
+        Standing::judge(&acts[..=last], None).state(until, None) == State::Failed
+    })
+}
+
+/// A refusal unless something is permitted.
+pub(crate) fn demand(may: bool, who: &str) -> Result<(), Problem> {
+    if may { Ok(()) } else { Err(Problem::forbidden(who)) }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn person(name: &str, roles: &[PersonRole], scope: Option<&str>) -> Person {
+        Person {
+            name: name.to_owned(),
+            scope: scope.map(|id| OperatorId::parse(id).expect("literal")),
+            roles: roles.to_vec(),
+            form_token: "token".to_owned(),
+        }
+    }
+
+    fn day(n: i64) -> Timestamp {
+        Timestamp::from_second(1_770_000_000 + n * 86_400).expect("in range")
+    }
+
+    fn act(kind: ActKind, on: i64, person: &str) -> Act {
+        Act {
+            kind,
+            number: if kind == ActKind::Notice { "N1" } else { "C1" }.to_owned(),
+            issuer: "计量所".to_owned(),
+            person: person.to_owned(),
+            acted_at: day(on),
+            valid_until: (kind == ActKind::Certificate).then(|| day(on + 1000)),
+            reply_until: (kind == ActKind::CaseOpened).then(|| day(on + 21)),
+            result: None,
+        }
+    }
+
+    #[test]
+    fn only_the_people_whom_the_order_names_verify_and_review() {
+        let order = crate::ver::fixture::order();
+        let (v, r) = (PersonRole::Verifier, PersonRole::Reviewer);
+        let verifier = person(&order.verifier, &[v], None);
+        let reviewer = person(&order.reviewer, &[r], None);
+        let both = person("both", &[v, r], None);
+        let boss = person("boss", &[], None);
+        let clerk = person("clerk", &[], Some("O1"));
+        assert!(may_run(&verifier, &order) && !may_review(&verifier, &order));
+        assert!(may_review(&reviewer, &order) && !may_run(&reviewer, &order));
+        for other in [&both, &boss, &clerk] {
+            assert!(!may_run(other, &order) && !may_review(other, &order), "{}", other.name);
+        }
+        let in_name_only = person(&order.verifier, &[], None);
+        assert!(!may_run(&in_name_only, &order), "the name without the role is not enough");
+        let judge = person(&order.reviewer, &[v, r], None);
+        assert!(may_record(&both, &order) && !may_record(&judge, &order) && !may_record(&boss, &order));
+        assert!(
+            may_withdraw(&boss, &order) && !may_withdraw(&verifier, &order) && !may_withdraw(&clerk, &order)
+        );
+        assert!(may_order(&boss) && may_order(&verifier) && !may_order(&clerk));
+        assert!(may_stop(&reviewer) && !may_stop(&clerk));
+        assert!(may_cancel(&verifier, &order) && !may_cancel(&clerk, &order));
+        assert!(may_repair(&person("smith", &[PersonRole::Repairer], Some("O1"))) && !may_repair(&boss));
+    }
+
+    #[test]
+    fn an_unpublished_notice_is_for_its_operator_and_the_authority_s_people() {
+        let (one, two) =
+            (OperatorId::parse("O1").expect("literal"), OperatorId::parse("O2").expect("literal"));
+        let clerk = person("clerk", &[], Some("O1"));
+        let boss = person("boss", &[], None);
+        assert!(may_see_unpublished(Some(&clerk), Some(&one)));
+        assert!(!may_see_unpublished(Some(&clerk), Some(&two)) && !may_see_unpublished(Some(&clerk), None));
+        assert!(may_see_unpublished(Some(&boss), Some(&two)) && may_see_unpublished(Some(&boss), None));
+        assert!(!may_see_unpublished(None, Some(&one)) && !may_see_unpublished(None, None));
+    }
+
+    #[test]
+    fn a_notice_is_public_when_two_confirmed_it_and_the_reply_window_is_over() {
+        use ActKind::{CaseClosed, CaseOpened, Certificate, FailureConfirmed, Notice};
+        let mut acts = vec![act(Notice, 0, "r"), act(CaseOpened, 0, "r"), act(FailureConfirmed, 0, "v")];
+        let public = |acts: &[Act], on| is_notice_public(acts, "N1", day(on));
+        // The notice opens the case; the window is the case's.
+        acts[0].reply_until = Some(day(21));
+        assert!(!public(&acts, 30), "one person is not two");
+        acts.push(act(FailureConfirmed, 1, "r"));
+        assert!(!public(&acts, 20) && public(&acts, 22));
+        assert!(!is_notice_public(&acts, "N2", day(22)), "of another number");
+        let mut settled = acts.clone();
+        settled.push(act(CaseClosed, 10, "b"));
+        assert!(!public(&settled, 30), "settled before the window ended: it never becomes public");
+        acts.push(act(Certificate, 25, "v"));
+        assert!(!public(&acts, 20) && public(&acts, 40), "and stays public after the repair");
+    }
+}

@@ -1,0 +1,337 @@
+//! What people record of an order while it goes on: items, conditions, a display read, a stop. A form becomes an event of the run.
+//!
+//! Pure: the handlers around it are [`super::record_handlers`]'. Whether an item is passed follows from what was recorded
+//! ([`veripile_verification::item::ItemRecord::passed`]); no form has a box for it where there is something to compute.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use veripile_metrology::rules::RuleSet;
+use veripile_verification::consistency::{ChargeEvidence, Difference};
+use veripile_verification::item::{
+    BillLine, Conditions, Evidence, ItemCode, ItemRecord, Seal, clock_limit_s,
+};
+use veripile_verification::order::Order;
+
+use crate::entries::{Entries, Fault, Reader};
+use crate::texts::Texts;
+use crate::view;
+
+/// Rows for seals and for lines of a bill in the forms; blank ones are passed over.
+pub(crate) const ROWS: usize = 6;
+
+/// Who records, and when.
+pub(crate) struct By<'a> {
+    pub(crate) person: &'a str,
+    pub(crate) at: Timestamp,
+}
+
+/// The record that a form makes of an item. `charge`: what is known of the charge that a form of consistency names.
+pub(crate) fn item(
+    t: &Texts,
+    code: ItemCode,
+    entries: &Entries,
+    charge: Option<ChargeEvidence>,
+    by: &By<'_>,
+) -> Result<ItemRecord, Vec<Fault>> {
+    let mut reader = Reader::new(t, entries);
+    let evidence = match code {
+        ItemCode::Appearance => looked(t, entries, &mut reader),
+        ItemCode::Display if entries.get("display_kwh").is_empty() => looked(t, entries, &mut reader),
+        ItemCode::Display => Evidence::Display {
+            display_kwh: reader.decimal("display_kwh", t.of("record.display_kwh")),
+            register_wh: reader.decimal("register_wh", t.of("record.register_wh")),
+        },
+        ItemCode::Seal => seals(t, entries, &mut reader),
+        ItemCode::Clock => Evidence::Clock { offset_s: reader.decimal("offset_s", t.of("record.offset_s")) },
+        ItemCode::Payment => payment(t, entries, &mut reader),
+        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => match charge {
+            Some(charge) => Evidence::Charge(ChargeEvidence {
+                bill_kwh: reader.optional("bill_kwh", t.of("record.bill_kwh")),
+                ..charge
+            }),
+            None => {
+                reader.faults.push(Fault::new(t.of("fault.no_charge"), t.of("fault.no_charge.next")));
+                Evidence::Looked { good: false }
+            }
+        },
+    };
+    if !reader.faults.is_empty() {
+        return Err(reader.faults);
+    }
+    let note = entries.get("note").to_owned();
+    Ok(ItemRecord { code, evidence, note, person: by.person.to_owned(), at: by.at })
+}
+
+fn looked(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
+    let good = entries.get("good");
+    if good != "yes" && good != "no" {
+        reader.wrong("good", t.of("record.looked"));
+    }
+    Evidence::Looked { good: good == "yes" }
+}
+
+fn seals(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
+    let mut seals = Vec::new();
+    for row in 0..ROWS {
+        let [number, place, photo] = ["number", "place", "photo"].map(|name| entries.row(name, &row));
+        if number.is_empty() && place.is_empty() {
+            continue;
+        }
+        if number.is_empty() {
+            reader.wrong(&format!("number_{row}"), t.of("record.seal_number"));
+        }
+        let photo = photo.to_ascii_lowercase();
+        let is_hash = photo.len() == 64 && photo.chars().all(|c| c.is_ascii_hexdigit());
+        if !photo.is_empty() && !is_hash {
+            reader.wrong(&format!("photo_{row}"), t.of("record.photo_sha256"));
+        }
+        seals.push(Seal {
+            number: number.to_owned(),
+            place: place.to_owned(),
+            photo_sha256: is_hash.then_some(photo),
+        });
+    }
+    if seals.is_empty() {
+        reader.wrong("number_0", t.of("record.seal_number"));
+    }
+    let whole = entries.get("whole");
+    if whole != "yes" && whole != "no" {
+        reader.wrong("whole", t.of("record.whole"));
+    }
+    Evidence::Seals { seals, whole: whole == "yes" }
+}
+
+fn payment(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
+    let mut lines = Vec::new();
+    for row in 0..ROWS {
+        if ["energy", "price"].iter().all(|name| entries.row(name, &row).is_empty()) {
+            continue;
+        }
+        lines.push(BillLine {
+            energy_kwh: reader.decimal(&format!("energy_{row}"), t.of("record.energy_kwh")),
+            price: reader.decimal(&format!("price_{row}"), t.of("record.price")),
+            service: reader.optional(&format!("service_{row}"), t.of("record.service")).unwrap_or_default(),
+        });
+    }
+    if lines.is_empty() {
+        reader.wrong("energy_0", t.of("record.energy_kwh"));
+    }
+    Evidence::Payment { lines, amount: reader.decimal("amount", t.of("record.amount")) }
+}
+
+/// The conditions that a form tells.
+pub(crate) fn conditions(t: &Texts, entries: &Entries, by: &By<'_>) -> Result<Conditions, Vec<Fault>> {
+    let mut reader = Reader::new(t, entries);
+    let temperature_c = reader.decimal("temperature_c", t.of("record.temperature_c"));
+    let humidity_percent = reader.decimal("humidity_percent", t.of("record.humidity_percent"));
+    let mut within = |name, label: &str, value: Decimal, least: i64, most: i64| {
+        if reader.faults.is_empty() && !(Decimal::from(least) <= value && value <= Decimal::from(most)) {
+            let range = t
+                .of("fault.range")
+                .replace("{least}", &least.to_string())
+                .replace("{most}", &most.to_string());
+            reader.faults.push(Fault::new(format!("{label}: {}", entries.get(name)), range));
+        }
+    };
+    within("temperature_c", t.of("record.temperature_c"), temperature_c, -50, 80);
+    within("humidity_percent", t.of("record.humidity_percent"), humidity_percent, 0, 100);
+    if !reader.faults.is_empty() {
+        return Err(reader.faults);
+    }
+    Ok(Conditions { temperature_c, humidity_percent, person: by.person.to_owned(), at: by.at })
+}
+
+/// A register read off the display, Wh. People read kWh.
+pub(crate) fn display(t: &Texts, entries: &Entries) -> Result<Decimal, Vec<Fault>> {
+    let mut reader = Reader::new(t, entries);
+    let kwh = reader.decimal("display_kwh", t.of("record.display_kwh"));
+    let wh = kwh.checked_mul(Decimal::ONE_THOUSAND).filter(|wh| Decimal::ZERO <= *wh);
+    if wh.is_none() {
+        reader.wrong("display_kwh", t.of("record.display_kwh"));
+    }
+    match wh {
+        Some(wh) if reader.faults.is_empty() => Ok(wh.normalize()),
+        _ => Err(reader.faults),
+    }
+}
+
+/// What a record rests on, in a line.
+pub(crate) fn evidence_text(
+    t: &Texts,
+    order: &Order,
+    rules: Option<&RuleSet>,
+    record: &ItemRecord,
+) -> String {
+    match &record.evidence {
+        Evidence::Looked { good: true } => t.of("record.good").to_owned(),
+        Evidence::Looked { good: false } => t.of("record.bad").to_owned(),
+        Evidence::Clock { offset_s } => {
+            let limit = rules.and_then(|rules| clock_limit_s(rules, order.reason));
+            let limit = limit.map_or(String::new(), |limit| format!(" (±{} s)", limit.normalize()));
+            format!("{:+} s{limit}", offset_s.normalize())
+        }
+        Evidence::Display { display_kwh, register_wh } => {
+            format!("{display_kwh} kWh · {} {} Wh", t.of("check.register"), register_wh.normalize())
+        }
+        Evidence::Seals { seals, whole } => {
+            let listed = seals.iter().map(|seal| {
+                let photo = if seal.photo_sha256.is_some() { " 📷" } else { "" };
+                format!("{} {}{photo}", seal.number, seal.place).trim().to_owned()
+            });
+            let state = if *whole { t.of("record.all_whole") } else { t.of("record.not_whole") };
+            format!("{} · {state}", listed.collect::<Vec<_>>().join(t.of("comma")))
+        }
+        Evidence::Payment { lines, amount } => {
+            let listed = lines
+                .iter()
+                .map(|line| format!("{} kWh × ({} + {})", line.energy_kwh, line.price, line.service));
+            format!("{} · {} {amount}", listed.collect::<Vec<_>>().join(" + "), t.of("record.amount"))
+        }
+        Evidence::Charge(charge) => charge_text(t, charge),
+    }
+}
+
+fn charge_text(t: &Texts, charge: &ChargeEvidence) -> String {
+    let found = charge.differences();
+    let said = if found.is_empty() {
+        t.of("record.consistent").to_owned()
+    } else {
+        let words: Vec<&str> =
+            found.iter().map(|difference| t.of_owned(difference_key(*difference))).collect();
+        words.join(t.of("comma"))
+    };
+    format!("{} {} · {} · {said}", t.of("record.charge"), charge.charge_no, view::minute(charge.ended_at))
+}
+
+/// Key of the text of a difference.
+pub(crate) fn difference_key(difference: Difference) -> &'static str {
+    match difference {
+        Difference::NoRegister => "difference.no_register",
+        Difference::NotSigned => "difference.not_signed",
+        Difference::BadSignature => "difference.bad_signature",
+        Difference::NoBill => "difference.no_bill",
+        Difference::Samples => "difference.samples",
+        Difference::Signed => "difference.signed",
+        Difference::Bill => "difference.bill",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::Language;
+    use crate::ver::fixture;
+
+    fn entries(fields: &[(&str, &str)]) -> Entries {
+        Entries::new(fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    }
+
+    fn recorded(code: ItemCode, fields: &[(&str, &str)]) -> Result<ItemRecord, Vec<Fault>> {
+        let by = By { person: "赵工", at: fixture::at() };
+        item(Texts::in_language(Language::Zh), code, &entries(fields), None, &by)
+    }
+
+    #[test]
+    fn each_item_is_recorded_from_its_form_and_refused_without_what_it_needs() {
+        let hash = "AB".repeat(32);
+        let good: [(ItemCode, &[(&str, &str)]); 6] = [
+            (ItemCode::Appearance, &[("good", "yes"), ("note", "<script>")]),
+            (ItemCode::Display, &[("good", "no")]),
+            (ItemCode::Display, &[("display_kwh", "12.34"), ("register_wh", "12340")]),
+            (
+                ItemCode::Seal,
+                &[
+                    ("number_0", "A1"),
+                    ("place_0", "门"),
+                    ("photo_0", &hash),
+                    ("number_3", "A2"),
+                    ("whole", "yes"),
+                ],
+            ),
+            (ItemCode::Clock, &[("offset_s", "-2.5")]),
+            (
+                ItemCode::Payment,
+                &[("energy_0", "10"), ("price_0", "0.6"), ("service_0", "0.4"), ("amount", "10.00")],
+            ),
+        ];
+        let (order, rules) = (fixture::order(), fixture::order().rules().expect("known"));
+        let passes = [true, false, true, true, true, true];
+        for ((code, fields), passes) in good.into_iter().zip(passes) {
+            let record = recorded(code, fields).unwrap_or_else(|faults| panic!("{code:?}: {faults:?}"));
+            assert_eq!(
+                record.passed(&rules, order.reason, order.plate.register_step_wh),
+                passes,
+                "{record:?}"
+            );
+            for language in [Language::Zh, Language::En] {
+                let t = Texts::in_language(language);
+                assert!(!evidence_text(t, &order, Some(&rules), &record).is_empty());
+            }
+        }
+        let bad: [(ItemCode, &[(&str, &str)]); 9] = [
+            (ItemCode::Appearance, &[]),
+            (ItemCode::Display, &[("display_kwh", "x"), ("register_wh", "1")]),
+            (ItemCode::Display, &[("display_kwh", "1")]),
+            (ItemCode::Seal, &[("whole", "yes")]),
+            (ItemCode::Seal, &[("number_0", "A1")]),
+            (ItemCode::Seal, &[("number_0", "A1"), ("photo_0", "abc"), ("whole", "yes")]),
+            (ItemCode::Clock, &[("offset_s", "slow")]),
+            (ItemCode::Payment, &[("amount", "1")]),
+            (ItemCode::ConsistencyBefore, &[("bill_kwh", "1")]),
+        ];
+        for (code, fields) in bad {
+            assert!(recorded(code, fields).is_err(), "{code:?} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_seal_keeps_the_hash_of_its_photo() {
+        let hash = "AB".repeat(32);
+        let record = recorded(ItemCode::Seal, &[("number_1", "A1"), ("photo_1", &hash), ("whole", "no")]);
+        let Ok(ItemRecord { evidence: Evidence::Seals { seals, whole }, .. }) = record else {
+            panic!("{record:?}")
+        };
+        assert_eq!((seals.len(), whole), (1, false));
+        assert_eq!(seals[0].photo_sha256.as_deref(), Some("ab".repeat(32).as_str()));
+    }
+
+    #[test]
+    fn a_charge_is_consistent_or_its_differences_are_named() {
+        let charge = ChargeEvidence {
+            charge_no: 7,
+            ended_at: fixture::at(),
+            register_wh: Some(Decimal::from(1234)),
+            samples_wh: None,
+            signed_wh: Some(Decimal::from(1234)),
+            signed_verdict: Some("valid".to_owned()),
+            bill_kwh: None,
+        };
+        let by = By { person: "赵工", at: fixture::at() };
+        let t = Texts::in_language(Language::En);
+        let (code, order) = (ItemCode::ConsistencyAfter, fixture::order());
+        let text = |bill: &str| {
+            let record = item(t, code, &entries(&[("bill_kwh", bill)]), Some(charge.clone()), &by);
+            evidence_text(t, &order, None, &record.expect("good"))
+        };
+        assert!(text("1.234").contains(t.of("record.consistent")));
+        assert!(text("1.3").contains(t.of_owned("difference.bill")));
+        assert!(text("").contains(t.of_owned("difference.no_bill")));
+    }
+
+    #[test]
+    fn conditions_and_displays_are_read_in_people_s_units() {
+        let t = Texts::in_language(Language::En);
+        let by = By { person: "赵工", at: fixture::at() };
+        let read = |celsius, humidity| {
+            conditions(t, &entries(&[("temperature_c", celsius), ("humidity_percent", humidity)]), &by)
+        };
+        assert_eq!(read("23.5", "45").expect("good").humidity_percent, Decimal::from(45));
+        for (celsius, humidity) in [("", "45"), ("warm", "45"), ("23", "145"), ("230", "45"), ("23", "-1")] {
+            assert!(read(celsius, humidity).is_err(), "{celsius} {humidity}");
+        }
+        assert_eq!(display(t, &entries(&[("display_kwh", "12.345")])), Ok(Decimal::from(12_345)));
+        for bad in ["", "x", "-1", "79228162514264337593543950335"] {
+            assert!(display(t, &entries(&[("display_kwh", bad)])).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The engine's findings in people's words: what is wrong with an order and what to do next, stages, endings, troubles.
+//!
+//! The engine speaks in codes and in English sentences for its logs; pages say the same in both languages from the text table.
+
+use rust_decimal::Decimal;
+use veripile_verification::certificate::CertificateError;
+use veripile_verification::order::OrderError;
+use veripile_verification::plan::PlanError;
+use veripile_verification::run::{Ending, Trouble};
+
+use crate::entries::Fault;
+use crate::texts::Texts;
+use crate::view;
+
+/// What the engine calls the numbers of a plan, with the key of our word for each.
+pub(crate) const PLAN_WORDS: [(&str, &str); 23] = [
+    ("load points", "plan.load_points"),
+    ("readings at each load point", "plan.repeats"),
+    ("warm-up (s)", "plan.warm_up_s"),
+    ("settling (ms)", "plan.settle_ms"),
+    ("polling (ms)", "plan.poll_ms"),
+    ("dead-man time (s)", "plan.watchdog_s"),
+    ("wait before a new try (s)", "plan.retry_wait_s"),
+    ("failures", "plan.failures_max"),
+    ("patience", "plan.patience"),
+    ("uncertainty of the phase (°)", "plan.phase_deg"),
+    ("bound for ripple (%)", "plan.ripple_percent"),
+    ("bound for self-heating (%)", "plan.self_heating_percent"),
+    ("resistance of the cable (mΩ)", "plan.cable_mohm"),
+    ("bound of that resistance (%)", "plan.cable_bound_percent"),
+    ("tolerance of set-points (%)", "plan.set_point_percent"),
+    ("frequency (Hz)", "plan.frequency_hz"),
+    ("temperature of the source (°C)", "plan.temperature_c_max"),
+    ("voltage (V)", "plan.voltage_v"),
+    ("current (A)", "plan.current_a"),
+    ("power factor", "plan.power_factor"),
+    ("energy (Wh)", "plan.energy_wh"),
+    ("pulses", "plan.pulses"),
+    ("pulse constant of the plate (imp/kWh)", "plan.pulse_constant"),
+];
+
+/// Our word for a number of a plan.
+fn plan_word<'a>(t: &'a Texts, what: &'a str) -> &'a str {
+    PLAN_WORDS.iter().find(|(known, _)| *known == what).map_or(what, |(_, key)| t.of(key))
+}
+
+/// What is wrong with an order.
+pub(crate) fn order_fault(t: &Texts, error: &OrderError) -> Fault {
+    match error {
+        OrderError::Empty("body") => Fault::new(t.of("fault.no_body"), t.of("fault.no_body.next")),
+        OrderError::Empty(what) => {
+            Fault::new(t.of("fault.empty").replace("{field}", label(t, what)), t.of("fault.fill"))
+        }
+        OrderError::SamePerson(name) => {
+            Fault::new(t.of("fault.same_person").replace("{name}", name), t.of("fault.same_person.next"))
+        }
+        OrderError::Repairer(name) => {
+            Fault::new(t.of("fault.repairer").replace("{name}", name), t.of("fault.repairer.next"))
+        }
+        OrderError::Rules(detail) => {
+            Fault::new(t.of("fault.rules").replace("{detail}", detail), t.of("fault.rules.next"))
+        }
+        OrderError::Count { role, found } => Fault::new(
+            t.of("fault.count")
+                .replace("{role}", t.of_owned(&format!("instrument.{role}")))
+                .replace("{found}", &found.to_string()),
+            t.of("fault.count.next"),
+        ),
+        OrderError::Expired { instrument, from, until, .. } => Fault::new(
+            t.of("fault.expired")
+                .replace("{instrument}", instrument)
+                .replace("{from}", &view::day(*from))
+                .replace("{until}", &view::day(*until)),
+            t.of("fault.expired.next"),
+        ),
+        OrderError::TooUncertain { instrument, expanded_percent, ratio, limit_percent } => Fault::new(
+            t.of("fault.too_uncertain")
+                .replace("{instrument}", instrument)
+                .replace("{expanded}", &expanded_percent.normalize().to_string())
+                .replace("{ratio}", ratio)
+                .replace("{limit}", &limit_percent.normalize().to_string()),
+            t.of("fault.too_uncertain.next"),
+        ),
+        OrderError::Unfit { instrument, reason } => Fault::new(
+            t.of("fault.unfit").replace("{instrument}", instrument).replace("{reason}", &unfit(t, reason)),
+            t.of("fault.unfit.next"),
+        ),
+        OrderError::Plan(error) => plan_fault(t, error),
+    }
+}
+
+fn label<'a>(t: &'a Texts, what: &'a str) -> &'a str {
+    match what {
+        "verifier" => t.of("ver.verifier"),
+        "reviewer" => t.of("ver.reviewer"),
+        "number" => t.of("ver.number"),
+        other => other,
+    }
+}
+
+/// Why an instrument is unfit; the engine's sentence where it is a new one.
+fn unfit(t: &Texts, reason: &str) -> String {
+    if t.is_zh() {
+        let words: Vec<&str> = reason.split_whitespace().collect();
+        match words[..] {
+            [v, "V", "and", a, "A", "are", "beyond", "its", v_max, "V", "and", a_max, "A"] => {
+                return t
+                    .of("unfit.limits")
+                    .replace("{voltage}", v)
+                    .replace("{current}", a)
+                    .replace("{most_voltage}", v_max)
+                    .replace("{most_current}", a_max);
+            }
+            ["it", "has", "no", "pulse", "input"] => return t.of("unfit.pulses").to_owned(),
+            [model, "is", "for", .., "the", "pile", "for", kind] => {
+                return t
+                    .of("unfit.kind")
+                    .replace("{model}", model)
+                    .replace("{kind}", t.of_owned(&format!("kind.{kind}")));
+            }
+            [model, "is", "a", _, "not", "a", role] => {
+                return t
+                    .of("unfit.role")
+                    .replace("{model}", model)
+                    .replace("{role}", t.of_owned(&format!("instrument.{role}")));
+            }
+            ["its", "certificate", ..] => return t.of("unfit.certificate").to_owned(),
+            _ => {}
+        }
+    }
+    reason.to_owned()
+}
+
+fn plan_fault(t: &Texts, error: &PlanError) -> Fault {
+    let number = |value: &Decimal| value.normalize().to_string();
+    match error {
+        PlanError::Count { what, found, least, most } => Fault::new(
+            format!("{}: {found}", plan_word(t, what)),
+            t.of("fault.range").replace("{least}", &least.to_string()).replace("{most}", &most.to_string()),
+        ),
+        PlanError::Point { point, what, value, expected } => {
+            let range = expected.strip_prefix("expected ").and_then(|range| range.split_once(" to "));
+            Fault::new(
+                t.of("fault.point").replace("{point}", &point.to_string())
+                    + &format!("{}: {}", plan_word(t, what), number(value)),
+                range.map_or_else(
+                    || expected.clone(),
+                    |(least, most)| t.of("fault.range").replace("{least}", least).replace("{most}", most),
+                ),
+            )
+        }
+        PlanError::Value { what, value, .. } => {
+            Fault::new(format!("{}: {}", plan_word(t, what), number(value)), t.of("fault.value"))
+        }
+        PlanError::Item { rule_set, item } => Fault::new(
+            t.of("fault.item")
+                .replace("{rules}", rule_set)
+                .replace("{item}", t.of_owned(&format!("item.{item}"))),
+            t.of("fault.item.next"),
+        ),
+        PlanError::Class(detail) => {
+            Fault::new(t.of("fault.class").replace("{detail}", detail), t.of("fault.class.next"))
+        }
+    }
+}
+
+/// Why there is no document.
+pub(crate) fn certificate_fault(t: &Texts, error: &CertificateError) -> Fault {
+    match error {
+        CertificateError::NotMeasured => {
+            Fault::new(t.of("fault.not_measured"), t.of("fault.not_measured.next"))
+        }
+        CertificateError::Missing(codes) => {
+            let missing: Vec<&str> = codes.split(", ").map(|code| missing_word(t, code)).collect();
+            let missing = missing.join(t.of("comma"));
+            Fault::new(t.of("fault.missing").replace("{missing}", &missing), t.of("fault.missing.next"))
+        }
+        CertificateError::Undecided => Fault::new(t.of("fault.undecided"), t.of("fault.undecided.next")),
+        CertificateError::NotTheReviewer(name) => {
+            Fault::new(t.of("fault.not_reviewer").replace("{name}", name), t.of("fault.not_reviewer.next"))
+        }
+        CertificateError::NoInterval(rules) => {
+            Fault::new(t.of("fault.no_interval").replace("{rules}", rules), t.of("fault.rules.next"))
+        }
+        other => Fault::new(
+            t.of("fault.no_result").replace("{detail}", &other.to_string()),
+            t.of("fault.undecided.next"),
+        ),
+    }
+}
+
+/// What is still to be recorded.
+pub(crate) fn missing_word<'a>(t: &'a Texts, code: &str) -> &'a str {
+    if code == "conditions" { t.of("ver.conditions") } else { t.of_owned(&format!("item.{code}")) }
+}
+
+/// How a run ended, in a sentence; what a person must look at, if anything.
+pub(crate) fn ending(t: &Texts, ending: &Ending) -> (String, Vec<String>) {
+    match ending {
+        Ending::Measured => (t.of("ending.measured").to_owned(), Vec::new()),
+        Ending::Abandoned { why, detail, outputs_off, operative } => {
+            let why = t.of_owned(&format!("why.{}", why.word()));
+            let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+            let mut look = Vec::new();
+            if !outputs_off {
+                look.push(t.of("ending.outputs").to_owned());
+            }
+            if !operative {
+                look.push(t.of("ending.operative").to_owned());
+            }
+            (format!("{}{why}{detail}", t.of("ending.abandoned")), look)
+        }
+    }
+}
+
+/// A trouble: when, what, exactly.
+pub(crate) fn trouble(t: &Texts, trouble: &Trouble) -> (String, String, String) {
+    let what = t.of_owned(&format!("why.{}", trouble.why.word())).to_owned();
+    (view::minute_second(trouble.at), what, trouble.detail.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+    use veripile_verification::instrument::InstrumentRole;
+    use veripile_verification::plan::Method;
+
+    use super::*;
+    use crate::texts::Language;
+    use crate::ver::fixture;
+
+    /// Whether a Chinese text still has an English sentence in it: three words in a row.
+    fn has_english(text: &str) -> bool {
+        let is_word = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase());
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.windows(3).any(|three| three.iter().all(|word| is_word(&word)))
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_an_order_is_said_in_both_languages_with_a_next_step() {
+        let mut order = fixture::order();
+        order.body.clear();
+        order.reviewer.clone_from(&order.verifier);
+        order.plan.points[0].current_a = Decimal::from(500);
+        order.plan.points[0].method = Method::Pulse { pulses: 1 };
+        order.plan.repeats = 99;
+        order.plan.items.clear();
+        order.plan.effects.ripple_percent = Decimal::from(50);
+        for instrument in &mut order.instruments {
+            instrument.calibration.valid_until = order.ordered_at - jiff::SignedDuration::from_hours(1);
+            instrument.calibration.expanded_uncertainty_percent = Decimal::from(5);
+        }
+        let at = order.ordered_at;
+        let errors = order.check(at, &[order.verifier.clone()]).expect_err("much is wrong");
+        assert!(errors.len() > 10, "{errors:?}");
+        let mut more = vec![
+            OrderError::Rules("there is no rule set X".to_owned()),
+            OrderError::Count { role: "source", found: 0 },
+        ];
+        let mut turned = fixture::order();
+        turned.instruments[0].role = InstrumentRole::Standard;
+        more.extend(turned.check(at, &[]).expect_err("roles"));
+        for error in errors.iter().chain(&more) {
+            let zh = order_fault(Texts::in_language(Language::Zh), error);
+            let en = order_fault(Texts::in_language(Language::En), error);
+            assert!(!zh.what.is_empty() && !zh.next.is_empty() && !en.what.is_empty() && !en.next.is_empty());
+            assert!(!en.what.contains('{') && !zh.what.contains('{') && !zh.next.contains('{'), "{zh:?}");
+            // What rule sets and instruments are called stays as it is.
+            let is_quoted = matches!(error, OrderError::Rules(_));
+            assert!(is_quoted || !has_english(&zh.what) && !has_english(&zh.next), "{zh:?}");
+        }
+    }
+
+    #[test]
+    fn why_there_is_no_document_is_said_in_both_languages() {
+        for error in [
+            CertificateError::NotMeasured,
+            CertificateError::Missing("seal, conditions".to_owned()),
+            CertificateError::Undecided,
+            CertificateError::NotTheReviewer("钱工".to_owned()),
+            CertificateError::NoInterval("X".to_owned()),
+            CertificateError::Date,
+        ] {
+            for language in [Language::Zh, Language::En] {
+                let fault = certificate_fault(Texts::in_language(language), &error);
+                assert!(!fault.what.is_empty() && !fault.next.is_empty() && !fault.what.contains('{'));
+            }
+        }
+        let t = Texts::in_language(Language::En);
+        let missing = certificate_fault(t, &CertificateError::Missing("seal, conditions".to_owned()));
+        assert!(missing.what.contains(t.of("ver.conditions")), "{missing:?}");
+    }
+}
