@@ -3,6 +3,8 @@
 //! History comes from the simulator through the same sockets and the same code as real traffic; afterwards the piles go on
 //! living at real speed.
 
+mod verification;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
 use veripile_store::account::PersonRole;
 use veripile_store::{Admission, Store};
+use veripile_verification::certificate::SigningKey;
 
 use crate::account;
 use crate::assess::AssessSettings;
@@ -82,7 +85,9 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
     let city = Arc::new(City::wuxi(args.seed, PILES));
     let story = Story::open(&args.data, args.seed, args.days, Timestamp::now())?;
     register(&store, &city, &story).await?;
-    let server = Server::start(&store, settings(args)?)?;
+    let settings = settings(args)?;
+    let signing = settings.signing.clone();
+    let server = Server::start(&store, settings)?;
     say(&format!("veripile demo · 模拟城市 / a simulated city · {PILES} 桩 / piles · {}", store.engine()));
     say(&format!("打开 / open  http://{}/", server.address));
     for (name, roles, what, path) in PEOPLE {
@@ -97,6 +102,22 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
         ledger: None,
         stopping: stopping.clone(),
     };
+    let scene = verification::Scene {
+        store: store.clone(),
+        line: line.clone(),
+        site: format!("http://{}", server.address),
+        signing: SigningKey::clone(&signing),
+        body: BODY,
+        station: city.stations.first().context("the city has no station")?.clone(),
+        seed: args.seed,
+        stopping,
+    };
+    let bench = tokio::spawn(async move {
+        // The city goes on without its bench.
+        if let Err(error) = verification::show(scene).await {
+            tracing::warn!(%error, "the verification of the demo ended early");
+        }
+    });
     let simulation = tokio::spawn(simulate(city, line.clone(), story, args.data.clone(), began));
     tokio::select! {
         () = signals::stop() => {}
@@ -104,7 +125,9 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
     }
     say("正在停止 / stopping");
     let _ = stop.send(true);
-    server.stop().await
+    let stopped = server.stop().await;
+    bench.await?;
+    stopped
 }
 
 /// History, then the present.

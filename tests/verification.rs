@@ -1,0 +1,539 @@
+//! A verification from order to certificate: the real server, instruments that speak SCPI over real sockets, a pile over OCPP whose
+//! true error is known, and people at the pages. And the server killed in the middle of runs: none lost, none half.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::print_stdout)]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use veripile_pile::PileId;
+use veripile_simulator::bench::{self, BenchFault, BenchServer, BenchSettings, StandardModel, WatchdogClock};
+use veripile_simulator::link::Line;
+use veripile_simulator::{Progress, Protocol};
+use veripile_store::Store;
+use veripile_store::verification::{OrderRow, OrderState};
+use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_verification::{Ending, ItemCode};
+
+/// Bench time passes so many times faster than the server's: a kilowatt hour at 7 kW takes a quarter of a second.
+const SPEED: f64 = 2000.0;
+
+/// Longest wait for a run. Nothing is timed: a run that hangs fails.
+const RUN_S_MAX: u64 = 120;
+
+const PASSWORD: &str = "a password of mine";
+
+/// Somebody at the pages.
+struct Visitor<'a> {
+    server: &'a Server,
+    cookie: String,
+    token: String,
+}
+
+impl<'a> Visitor<'a> {
+    async fn sign_in(server: &'a Server, name: &str) -> Self {
+        let form = [("name", name), ("password", PASSWORD)];
+        let (_, headers, body) = server.post_as("/op/sign-in?lang=en", "", &form).await;
+        let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+        let cookie = cookie.unwrap_or_else(|| panic!("{name}: {body}")).split(';').next().unwrap().to_owned();
+        let page = server.get_as("/ver/instruments?lang=en", &cookie).await.2;
+        let token = page.split("name=\"token\" value=\"").nth(1).map(|rest| rest.split('"').next().unwrap());
+        let token = token.unwrap_or_else(|| panic!("{name} has no form: {page}")).to_owned();
+        Self { server, cookie, token }
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let (status, _, body) = self.server.get_as(path, &self.cookie).await;
+        (status, body)
+    }
+
+    /// Posts a form: status, where it leads, body.
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String, String) {
+        let form: Vec<_> = form.iter().copied().chain([("token", self.token.as_str())]).collect();
+        let (status, headers, body) = self.server.post_as(path, &self.cookie, &form).await;
+        let leads = headers.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_default();
+        (status, leads.to_owned(), body)
+    }
+
+    async fn done(&self, path: &str, form: &[(&str, &str)]) -> String {
+        let (status, leads, body) = self.post(path, form).await;
+        assert_eq!(status, 303, "{path} {form:?}: {body}");
+        leads
+    }
+}
+
+/// A bench with its pile, connected to a server.
+struct Bench {
+    server: BenchServer,
+    pile: String,
+    stop: watch::Sender<bool>,
+}
+
+impl Bench {
+    async fn start(number: u32, ocpp: &str, protocol: Protocol, settings: BenchSettings) -> Self {
+        let settings = BenchSettings {
+            speed: SPEED,
+            watchdog_clock: WatchdogClock::Client,
+            source_serial: format!("S-{number}"),
+            standard_serial: format!("R-{number}"),
+            charge_s: 600.0,
+            signing_key: Some([7; 32]),
+            ..settings
+        };
+        let any = "127.0.0.1:0".parse().unwrap();
+        let server = BenchServer::start(settings, u64::from(number), any, any).await.expect("listens");
+        let (stop, stopping) = watch::channel(false);
+        let pile = format!("BENCH-{number}");
+        let line = Line { url: ocpp.to_owned(), progress: Progress::new(), ledger: None, stopping };
+        tokio::spawn(bench::pile::run(server.handle(), line, pile.clone(), protocol));
+        Self { server, pile, stop }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+/// Piles, people and a server that knows the body it serves.
+struct House {
+    binary: PathBuf,
+    database: Database,
+    store: Store,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    async fn build(piles: &[(&str, &str, &str)]) -> Option<Self> {
+        let (binary, url) = provided()?;
+        let database = Database::timescale(&url).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &str| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, content).unwrap();
+            file.to_str().unwrap().to_owned()
+        };
+        let rows: Vec<String> = piles
+            .iter()
+            .map(|(pile, kind, class)| {
+                let power = if *kind == "ac" { "7" } else { "120" };
+                format!("{pile},S1,O1,{kind},{class},{power},M1\n")
+            })
+            .collect();
+        let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲充电,One\n");
+        let stations = file(
+            "stations.csv",
+            "station_id,operator_id,name_zh,name_en,lon,lat\nS1,O1,太湖站,Taihu,120.3,31.5\n",
+        );
+        let table = format!("pile_id,station_id,operator_id,kind,accuracy_class,power_kw,model\n{}", rows.concat());
+        let piles = file("piles.csv", &table);
+        let registered = ["register", "--operators", &operators, "--stations", &stations, "--piles", &piles];
+        command(&binary, &database, &registered);
+        let password = file("password", PASSWORD);
+        for (name, role) in [("zhang", "verifier"), ("li", "reviewer"), ("zhao", "repairer")] {
+            command(&binary, &database, &["account", name, "--role", role, "--password-file", &password]);
+        }
+        command(&binary, &database, &["account", "root", "--password-file", &password]);
+        let store = Store::connect(&database.url).await.expect("connects");
+        Some(Self { binary, database, store, port: free_port(), folder })
+    }
+
+    async fn serve(&self) -> Server {
+        let key = self.folder.path().join("certificate.key");
+        let settings = [
+            ("VERIPILE_OCPP__LEAST_SECURITY_PROFILE", "0"),
+            ("VERIPILE_OCPP__READINESS_ON_BOOT", "false"),
+            ("VERIPILE_VERIFICATION__BODY", "无锡市计量测试院"),
+            ("VERIPILE_VERIFICATION__KEY_FILE", key.to_str().unwrap()),
+        ];
+        Server::start_with(&self.binary, &self.database, self.port, "closed", &settings).await
+    }
+
+    fn ocpp(&self) -> String {
+        format!("ws://127.0.0.1:{}/ocpp", self.port)
+    }
+
+    async fn order(&self, number: &str) -> OrderRow {
+        self.store.verification(number).await.expect("read").expect("there")
+    }
+
+    /// Waits until the order is in one of these states.
+    async fn until(&self, number: &str, states: &[OrderState]) -> OrderRow {
+        for _ in 0..RUN_S_MAX * 5 {
+            let row = self.order(number).await;
+            if states.contains(&row.state) {
+                return row;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let row = self.order(number).await;
+        let events = self.store.all_run_events(row.order_no).await.expect("read");
+        let tail: Vec<_> = events.iter().rev().take(8).collect();
+        panic!("{number} stays {:?}: {tail:?}", row.state);
+    }
+
+    /// Waits until a pile is connected.
+    async fn until_connected(&self, pile: &str) {
+        for _ in 0..300 {
+            let known = self.store.pile(&PileId::parse(pile).unwrap()).await.expect("read").expect("there");
+            if known.last_seen.is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{pile} does not connect");
+    }
+}
+
+async fn register_instruments(root: &Visitor<'_>, bench: &Bench, number: u32, models: (&str, &str)) {
+    let [source, standard] = [bench.server.source, bench.server.standard].map(|address| address.to_string());
+    let (s, r) = (format!("S-{number}"), format!("R-{number}"));
+    for (id, model, address) in [(&s, models.0, &source), (&r, models.1, &standard)] {
+        let form = [
+            ("id", id.as_str()),
+            ("model", model),
+            ("serial", id),
+            ("address", address),
+            ("certificate", "JZ-2026-1"),
+            ("issuer", "中国计量科学研究院"),
+            ("calibrated_on", "2026-01-10"),
+            ("valid_until", "2099-01-09"),
+            ("expanded", "0.05"),
+            ("factor", "2"),
+            ("drift", "0.01"),
+        ];
+        root.done("/ver/instruments?lang=en", &form).await;
+    }
+}
+
+/// The form of an order as it is proposed, changed where a test wants it.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    async fn proposed(visitor: &Visitor<'_>, pile: &str, number: u32) -> Self {
+        let (status, page) = visitor.get(&format!("/ver/orders/new?pile={pile}&lang=en")).await;
+        assert_eq!(status, 200, "{page}");
+        let mut form = Self(fields(&page));
+        form.set("source", &format!("S-{number}"));
+        form.set("standard", &format!("R-{number}"));
+        for (name, value) in [
+            ("warm_up_s", "1"),
+            ("settle_ms", "20"),
+            ("poll_ms", "100"),
+            ("watchdog_s", "5"),
+            ("retry_wait_s", "1"),
+            ("reviewer", "li"),
+            ("verifier", "zhang"),
+        ] {
+            form.set(name, value);
+        }
+        form
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        self.0.iter().filter(|(name, _)| name != "token").map(|(n, v)| (n.as_str(), v.as_str())).collect()
+    }
+}
+
+/// Fields of the form of an order in a page, as a browser would send them: inputs, checked boxes, selected options.
+fn fields(page: &str) -> Vec<(String, String)> {
+    let form = page.split("<form").find(|form| form.contains("name=\"rule_set\"")).expect("a form");
+    let form = form.split("</form>").next().unwrap();
+    let attribute = |tag: &str, name: &str| {
+        let rest = tag.split(&format!(" {name}=\"")).nth(1)?;
+        Some(rest.split('"').next().unwrap().replace("&#38;", "&").replace("&#39;", "'"))
+    };
+    let mut fields = Vec::new();
+    for tag in form.split("<input").skip(1) {
+        let tag = &format!(" {}", tag.split('>').next().unwrap());
+        let Some(name) = attribute(tag, "name") else { continue };
+        let kind = attribute(tag, "type").unwrap_or_default();
+        let is_on = !matches!(kind.as_str(), "checkbox" | "radio") || tag.contains(" checked");
+        if is_on && kind != "submit" {
+            fields.push((name, attribute(tag, "value").unwrap_or_default()));
+        }
+    }
+    for select in form.split("<select").skip(1) {
+        let head = format!(" {}", select.split('>').next().unwrap());
+        let body = select.split("</select>").next().unwrap();
+        let options: Vec<&str> = body.split("<option").skip(1).collect();
+        let chosen = options.iter().find(|option| option.split('>').next().unwrap().contains("selected"));
+        if let (Some(name), Some(option)) = (attribute(&head, "name"), chosen.or(options.first())) {
+            let tag = format!(" {}", option.split('>').next().unwrap());
+            fields.push((name, attribute(&tag, "value").unwrap_or_default()));
+        }
+    }
+    fields
+}
+
+/// Makes an order from a form; its number.
+async fn ordered(visitor: &Visitor<'_>, form: &Form) -> String {
+    let leads = visitor.done("/ver/orders/new?lang=en", &form.pairs()).await;
+    leads.split('/').nth(3).unwrap().split(['?', '#']).next().unwrap().to_owned()
+}
+
+/// A normal charge at the outlet; its number and its energy as the bill has it, kWh.
+async fn charge(house: &House, pile: &str) -> (i64, String) {
+    let id = PileId::parse(pile).unwrap();
+    let before = house.store.charges(&id, 100).await.expect("read").len();
+    let call = json!({ "call": "start_charge", "connector": 1, "token": "CARD-1", "remote_start_id": 1 });
+    house.store.order(&id, &call, "zhang", Timestamp::now()).await.expect("ordered").expect("taken");
+    for _ in 0..300 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let charges = house.store.charges(&id, 100).await.expect("read");
+        let ended = charges.iter().find(|charge| charge.ended_at.is_some());
+        if let Some(ended) = ended.filter(|_| charges.len() > before) {
+            let evidence = house.store.charge_evidence(&id, ended.charge_no).await.expect("read").expect("there");
+            let energy_kwh = evidence.register_wh.expect("registers") / rust_decimal::Decimal::ONE_THOUSAND;
+            return (ended.charge_no, format!("{energy_kwh:.3}"));
+        }
+    }
+    panic!("{pile} makes no charge");
+}
+
+/// Records everything that an order asks for besides its readings.
+async fn record_items(house: &House, verifier: &Visitor<'_>, number: &str) {
+    let row = house.order(number).await;
+    let pile = row.order.plate.pile_id.as_str();
+    let at = |part: &str| format!("/ver/orders/{number}/{part}?lang=en");
+    verifier.done(&at("conditions"), &[("temperature_c", "21.5"), ("humidity_percent", "45")]).await;
+    for item in &row.order.plan.items {
+        match item {
+            ItemCode::Seal => {
+                let form = [("item", "seal"), ("number_0", "F-0001"), ("place_0", "表盖"), ("whole", "yes")];
+                verifier.done(&at("item"), &form).await;
+            }
+            ItemCode::Clock => {
+                verifier.done(&at("item"), &[("item", "clock"), ("offset_s", "1.5")]).await;
+            }
+            ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => {
+                let (charge_no, bill) = charge(house, pile).await;
+                let charge_no = charge_no.to_string();
+                let form = [("item", item.word()), ("charge", charge_no.as_str()), ("bill_kwh", bill.as_str())];
+                verifier.done(&at("item"), &form).await;
+            }
+            ItemCode::Payment => {
+                let form =
+                    [("item", "payment"), ("energy_0", "10"), ("price_0", "0.8"), ("service_0", "0.4"), ("amount", "12.00")];
+                verifier.done(&at("item"), &form).await;
+            }
+            other => {
+                verifier.done(&at("item"), &[("item", other.word()), ("good", "yes")]).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_order_to_certificate_and_to_notice() {
+    let piles = [("BENCH-1", "ac", "2"), ("BENCH-2", "dc", "1")];
+    let Some(house) = House::build(&piles).await else { return };
+    let server = house.serve().await;
+    let good = BenchSettings { error_percent: 0.4, error_at_tenth_percent: 0.6, ..BenchSettings::default() };
+    let bad = BenchSettings {
+        error_percent: 2.6,
+        error_at_tenth_percent: 2.6,
+        standard: StandardModel::YokogawaWt,
+        ..BenchSettings::dc()
+    };
+    let benches = [
+        Bench::start(1, &house.ocpp(), Protocol::V16, good).await,
+        Bench::start(2, &house.ocpp(), Protocol::V201, bad).await,
+    ];
+    let [root, zhang, li] = [
+        Visitor::sign_in(&server, "root").await,
+        Visitor::sign_in(&server, "zhang").await,
+        Visitor::sign_in(&server, "li").await,
+    ];
+    register_instruments(&root, &benches[0], 1, ("fluke-6105a-like", "zera-like")).await;
+    register_instruments(&root, &benches[1], 2, ("dc-phantom-like", "yokogawa-wt-like")).await;
+    for bench in &benches {
+        house.until_connected(&bench.pile).await;
+    }
+
+    // Who may not.
+    let mut form = Form::proposed(&zhang, "BENCH-1", 1).await;
+    assert_eq!(form.get("body"), "无锡市计量测试院");
+    form.set("reviewer", "zhang");
+    let (status, _, page) = zhang.post("/ver/orders/new?lang=en", &form.pairs()).await;
+    assert_ne!(status, 303, "one person in both roles");
+    assert!(page.contains("two people"), "{page}");
+    form.set("reviewer", "li");
+
+    let mut numbers = Vec::new();
+    for (index, bench) in benches.iter().enumerate() {
+        let form = Form::proposed(&zhang, &bench.pile, index as u32 + 1).await;
+        let number = ordered(&zhang, &form).await;
+        zhang.done(&format!("/ver/orders/{number}/start?lang=en"), &[]).await;
+        numbers.push(number);
+    }
+    for number in &numbers {
+        let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
+        assert_eq!(row.ending, Some(Ending::Measured));
+        record_items(&house, &zhang, number).await;
+        let (_, page) = zhang.get(&format!("/ver/orders/{number}?lang=en")).await;
+        assert!(page.contains("<svg"), "the chart");
+        let confirm = format!("/ver/orders/{number}/confirm?lang=en");
+        let (_, page) = li.get(&format!("/ver/orders/{number}?lang=en")).await;
+        let seen = page.split("name=\"seen\" value=\"").nth(1).expect("a form to confirm").split('"').next().unwrap();
+        let form = [("remarks", "按规程检定。"), ("seen", seen)];
+        assert_ne!(zhang.post(&confirm, &form).await.0, 303, "the verifier is not the reviewer");
+        let stale = [("remarks", ""), ("seen", "1")];
+        assert_ne!(li.post(&confirm, &stale).await.0, 303, "something was recorded since");
+        assert_eq!(house.order(number).await.state, OrderState::Measured);
+        li.done(&confirm, &form).await;
+    }
+
+    // The good pile has a certificate, is verified at once and anchors the remote estimates.
+    let (status, json) = server.get(&format!("/api/v1/certificates/{}.json", numbers[0])).await;
+    assert_eq!(status, 200, "{json}");
+    let certificate: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(certificate["certificate"]["kind"], "certificate");
+    let (status, page) = server.get("/p/BENCH-1?lang=en").await;
+    assert!(status == 200 && page.contains("Verified"), "{page}");
+    let anchors = house.database.number("SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8");
+    assert_eq!(anchors.await, 1);
+    let (status, xml) = server.get(&format!("/api/v1/certificates/{}.dcc.xml", numbers[0])).await;
+    assert!(status == 200 && xml.contains("digitalCalibrationCertificate"), "{xml:.200}");
+    let (status, pdf) = server.get(&format!("/api/v1/certificates/{}.pdf", numbers[0])).await;
+    assert!(status == 200 && pdf.starts_with("%PDF-"), "{pdf:.50}");
+
+    // The bad one has a notice, which is not public before the reply window is over.
+    let path = format!("/api/v1/certificates/{}.json", numbers[1]);
+    assert_eq!(server.get(&path).await.0, 404);
+    let (status, notice) = li.get(&path).await;
+    assert_eq!(status, 200);
+    assert_eq!(serde_json::from_str::<Value>(&notice).expect("JSON")["certificate"]["kind"], "notice");
+    let (_, page) = server.get("/p/BENCH-2?lang=en").await;
+    assert!(page.contains("Under review") && !page.contains("Failed"), "no pile turns red before");
+
+    offline(&house, &server, &json).await;
+    assert!(server.stop());
+}
+
+/// Anybody checks the file without the server, and a changed digit is found.
+async fn offline(house: &House, server: &Server, json: &str) {
+    let keys = house.folder.path().join("keys.json");
+    std::fs::write(&keys, server.get("/.well-known/veripile-keys.json").await.1).unwrap();
+    let check = |name: &str, text: &str| {
+        let file = house.folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let output = Command::new(&house.binary)
+            .args(["check", "certificate", file.to_str().unwrap(), "--keys", keys.to_str().unwrap()])
+            .output()
+            .expect("runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, told) = check("good.json", json);
+    assert_eq!(code, Some(0), "{told}");
+    let changed = json.replacen("\"stop_wh\":\"1", "\"stop_wh\":\"2", 1);
+    assert_ne!(changed, json);
+    assert_eq!(check("changed.json", &changed).0, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_in_the_middle_of_runs_loses_none_and_leaves_none_half() {
+    let piles = [("BENCH-11", "ac", "2"), ("BENCH-12", "ac", "1"), ("BENCH-13", "ac", "2")];
+    let Some(house) = House::build(&piles).await else { return };
+    let mut server = house.serve().await;
+    let mut benches = Vec::new();
+    let mut numbers = Vec::new();
+    for number in 11..14 {
+        let bench = Bench::start(number, &house.ocpp(), Protocol::V16, BenchSettings::default()).await;
+        house.until_connected(&bench.pile).await;
+        let root = Visitor::sign_in(&server, "root").await;
+        register_instruments(&root, &bench, number, ("fluke-6105a-like", "zera-like")).await;
+        let zhang = Visitor::sign_in(&server, "zhang").await;
+        let form = Form::proposed(&zhang, &bench.pile, number).await;
+        let order = ordered(&zhang, &form).await;
+        zhang.done(&format!("/ver/orders/{order}/start?lang=en"), &[]).await;
+        benches.push(bench);
+        numbers.push(order);
+    }
+    // Killed three times, each time once every run has got further.
+    for kept in [1, 4, 7] {
+        for _ in 0..RUN_S_MAX * 10 {
+            let readings = house.database.number("SELECT count(*) FROM run_reading").await;
+            if readings >= kept {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        server.kill();
+        server = house.serve().await;
+    }
+    for number in &numbers {
+        let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
+        assert_eq!(row.ending, Some(Ending::Measured), "{number}");
+        let wanted = row.order.plan.points.len() * row.order.plan.repeats as usize;
+        let run = veripile_verification::Run::replay(
+            row.order.clone(),
+            &house.store.all_run_events(row.order_no).await.expect("read"),
+        );
+        assert_eq!(run.taken().len(), wanted, "every reading once");
+        let resumed = run.troubles().iter().any(|trouble| trouble.why.word() == "server_restarted");
+        println!("{number}: resumed {resumed}, {} troubles", run.troubles().len());
+    }
+    let restarts = house.database.number("SELECT count(*) FROM run_event WHERE body->>'event' = 'resumed'").await;
+    assert!(restarts >= 3, "{restarts} resumed");
+    let readings = house.database.number("SELECT count(*) FROM run_reading").await;
+    let wanted = house.database.number("SELECT count(*) FROM (SELECT DISTINCT order_no, point, repeat FROM run_reading) r").await;
+    assert_eq!(readings, wanted);
+    assert_eq!(house.database.number("SELECT count(*) FROM verification_certificate").await, 0, "nothing is issued by itself");
+    for bench in &benches {
+        assert!(!bench.server.handle().state().is_on, "outputs are off");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_the_field_are_overcome_or_the_run_is_given_up_visibly() {
+    let piles = [("BENCH-21", "ac", "2"), ("BENCH-22", "ac", "2"), ("BENCH-23", "ac", "2")];
+    let Some(house) = House::build(&piles).await else { return };
+    let server = house.serve().await;
+    let root = Visitor::sign_in(&server, "root").await;
+    let zhang = Visitor::sign_in(&server, "zhang").await;
+    let mut started = Vec::new();
+    for (number, fault) in
+        [(21, BenchFault::StandardDrops), (22, BenchFault::OverTemperature), (23, BenchFault::WrongIdentity)]
+    {
+        let bench = Bench::start(number, &house.ocpp(), Protocol::V16, BenchSettings::default()).await;
+        house.until_connected(&bench.pile).await;
+        register_instruments(&root, &bench, number, ("fluke-6105a-like", "zera-like")).await;
+        let form = Form::proposed(&zhang, &bench.pile, number).await;
+        let order = ordered(&zhang, &form).await;
+        if fault == BenchFault::StandardDrops {
+            bench.server.handle().inject_when(bench::Injection::times(fault, 1));
+        } else {
+            bench.server.inject(fault);
+        }
+        zhang.done(&format!("/ver/orders/{order}/start?lang=en"), &[]).await;
+        started.push((bench, order));
+    }
+    let expected = [("measured", ""), ("abandoned", "over_temperature"), ("abandoned", "wrong_instrument")];
+    for ((bench, number), (state, why)) in started.iter().zip(expected) {
+        let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
+        assert_eq!(row.state.word(), state, "{number}: {:?}", row.ending);
+        if let Some(Ending::Abandoned { why: told, outputs_off, .. }) = &row.ending {
+            assert_eq!(told.word(), why);
+            assert!(*outputs_off);
+            let (_, page) = zhang.get(&format!("/ver/orders/{number}?lang=en")).await;
+            assert!(!page.contains("/confirm"), "there is nothing to confirm");
+        }
+        assert!(!bench.server.handle().state().is_on, "outputs are off");
+    }
+}
