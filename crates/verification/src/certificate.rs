@@ -157,8 +157,12 @@ impl Certificate {
             Verdict::Nonconform => CertificateKind::Notice,
             Verdict::Undecided => return Err(CertificateError::Undecided),
         };
-        let measured_at = run.taken().iter().map(|reading| reading.ended_at).max();
-        let verified_on = day(measured_at.ok_or(CertificateError::NotMeasured)?);
+        let (from, to) = time_of(run.taken()).ok_or(CertificateError::NotMeasured)?;
+        // What a checker would find wrong is not issued: an instrument's certificate may have run out on the way.
+        if let Some(error) = order.check_done(from, to).into_iter().next() {
+            return Err(error.into());
+        }
+        let verified_on = day(to);
         Ok(Self {
             format: FORMAT.to_owned(),
             number: order.number.clone(),
@@ -221,7 +225,15 @@ pub fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::fixed(SHANGHAI)).date()
 }
 
-/// The day before the same date so many years later, as certificates are dated.
+/// First and last moment of the readings.
+fn time_of(taken: &[Taken]) -> Option<(Timestamp, Timestamp)> {
+    let from = taken.iter().map(|reading| reading.began_at).min()?;
+    let to = taken.iter().map(|reading| reading.ended_at).max()?;
+    Some((from, to))
+}
+
+/// The day before the same date so many years later, as certificates are dated. After 29 February comes, where the year has none,
+/// 1 March: the day before is the 28th.
 pub(crate) fn valid_until(
     kind: CertificateKind,
     order: &Order,
@@ -232,9 +244,12 @@ pub(crate) fn valid_until(
     }
     let rules = order.rules()?;
     let interval = rules.interval.as_ref().ok_or_else(|| CertificateError::NoInterval(rules.name.clone()))?;
-    let until = verified_on
-        .checked_add(Span::new().years(i64::from(interval.years)))
-        .and_then(Date::yesterday)
-        .map_err(|_| CertificateError::Date)?;
-    Ok(Some(until))
+    let span = Span::new().try_years(interval.years).map_err(|_| CertificateError::Date)?;
+    let same = verified_on.checked_add(span).map_err(|_| CertificateError::Date)?;
+    // Where the date does not exist the calendar gives the last day of its month, which is the day before already.
+    let until = if same.day() == verified_on.day() { same.yesterday() } else { Ok(same) };
+    until.map(Some).map_err(|_| CertificateError::Date)
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,11 +194,13 @@ pub fn clock_limit_s(rules: &RuleSet, reason: Reason) -> Option<Decimal> {
     Some(if reason == Reason::First { clock.first_s } else { clock.later_s })
 }
 
-/// A display shows the register, cut or rounded to its own last digit or to the register's step.
+/// A display shows the register, cut or rounded to its own last digit, or off by the register's step at most: the two are not
+/// read in the same moment.
 fn shows(display_kwh: Decimal, register_wh: Decimal, step_wh: Decimal) -> bool {
     let Some(display_wh) = display_kwh.checked_mul(Decimal::ONE_THOUSAND) else { return false };
     let digit_wh = Decimal::new(1, display_kwh.scale().min(28)) * Decimal::ONE_THOUSAND;
-    display_wh.checked_sub(register_wh).is_some_and(|difference| difference.abs() <= digit_wh.max(step_wh))
+    let difference = display_wh.checked_sub(register_wh).map(|difference| difference.abs());
+    difference.is_some_and(|difference| difference < digit_wh || difference <= step_wh)
 }
 
 fn pays(lines: &[BillLine], amount: Decimal) -> bool {

@@ -16,7 +16,10 @@ pub mod run;
 #[cfg(test)]
 mod samples;
 mod shape;
+#[cfg(test)]
+mod testing;
 pub mod texts;
+mod whole;
 
 pub use certificate::{Certificate, CertificateError, CertificateKind, Issued};
 pub use chart::{Chart, ChartPoint};

@@ -132,6 +132,9 @@ pub struct Order {
 /// Why an order may not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OrderError {
+    /// Outlets are numbered from 1; 0 is the whole pile.
+    #[error("outlet 0 is the whole pile; outlets are numbered from 1")]
+    Outlet,
     /// A text that must be there is empty.
     #[error("{0} is empty")]
     Empty(&'static str),
@@ -212,9 +215,11 @@ impl Order {
     pub fn check(&self, at: Timestamp, repairers: &[String]) -> Result<(), Vec<OrderError>> {
         let mut errors = Vec::new();
         self.check_people(repairers, &mut errors);
+        self.check_calibrations(&[at], &mut errors);
+        self.check_fitness(&mut errors);
         match self.rules() {
             Ok(rules) => {
-                self.check_instruments(&rules, at, &mut errors);
+                errors.extend(self.too_uncertain(&rules));
                 errors.extend(self.plan.check(&self.plate, &rules).into_iter().map(OrderError::Plan));
             }
             Err(error) => errors.push(error),
@@ -222,7 +227,26 @@ impl Order {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
+    /// Whether a verification that was made from it stands: what people, instruments' certificates and rule set ask for, over the
+    /// time of its readings. What the program of the day can drive, and how fast, is no part of it: documents are checked for ever.
+    pub(crate) fn check_done(&self, from: Timestamp, to: Timestamp) -> Vec<OrderError> {
+        let mut errors = Vec::new();
+        self.check_people(&[], &mut errors);
+        self.check_calibrations(&[from, to], &mut errors);
+        match self.rules() {
+            Ok(rules) => {
+                errors.extend(self.too_uncertain(&rules));
+                errors.extend(self.plan.check_rules(&self.plate, &rules).into_iter().map(OrderError::Plan));
+            }
+            Err(error) => errors.push(error),
+        }
+        errors
+    }
+
     fn check_people(&self, repairers: &[String], errors: &mut Vec<OrderError>) {
+        if self.connector == 0 {
+            errors.push(OrderError::Outlet);
+        }
         let named = [
             ("number", &self.number),
             ("body", &self.body),
@@ -239,11 +263,13 @@ impl Order {
             errors.push(OrderError::SamePerson(self.verifier.clone()));
         }
         let both = [&self.verifier, &self.reviewer];
-        let at_fault = both.into_iter().filter(|person| repairers.contains(person));
+        let repaired = |person: &&String| repairers.iter().any(|name| name.trim() == person.trim());
+        let at_fault = both.into_iter().filter(repaired);
         errors.extend(at_fault.map(|person| OrderError::Repairer(person.clone())));
     }
 
-    fn check_instruments(&self, rules: &RuleSet, at: Timestamp, errors: &mut Vec<OrderError>) {
+    /// One instrument of each role, its own certificate holding at every one of the moments.
+    fn check_calibrations(&self, moments: &[Timestamp], errors: &mut Vec<OrderError>) {
         for role in [InstrumentRole::Source, InstrumentRole::Standard] {
             let found = self.instruments.iter().filter(|instrument| instrument.role == role).count();
             if found != 1 {
@@ -252,21 +278,27 @@ impl Order {
         }
         for instrument in &self.instruments {
             let calibration = &instrument.calibration;
-            if !calibration.holds(at) {
+            if let Some(at) = moments.iter().find(|at| !calibration.holds(**at)) {
                 errors.push(OrderError::Expired {
                     instrument: instrument.instrument_id.clone(),
                     from: calibration.calibrated_at,
                     until: calibration.valid_until,
-                    at,
+                    at: *at,
                 });
             }
-            if let Some(reason) = self.unfit(instrument) {
+            if let Some(reason) = senseless(instrument) {
+                let reason = reason.to_owned();
                 errors.push(OrderError::Unfit { instrument: instrument.instrument_id.clone(), reason });
             }
         }
-        if let Some(standard) = self.instrument(InstrumentRole::Standard) {
-            errors.extend(too_uncertain(standard, rules, self.plate.class));
-        }
+    }
+
+    fn check_fitness(&self, errors: &mut Vec<OrderError>) {
+        let unfit = self.instruments.iter().filter_map(|instrument| {
+            let reason = self.unfit(instrument)?;
+            Some(OrderError::Unfit { instrument: instrument.instrument_id.clone(), reason })
+        });
+        errors.extend(unfit);
     }
 
     /// Why an instrument cannot do what the plan asks.
@@ -287,15 +319,6 @@ impl Order {
         if !model.can(kind) {
             return Some(format!("{} is for {}, the pile for {kind}", model.model, model.current));
         }
-        let calibration = &instrument.calibration;
-        if calibration.coverage_factor <= Decimal::ZERO
-            || calibration.expanded_uncertainty_percent < Decimal::ZERO
-            || calibration.drift_percent_per_year < Decimal::ZERO
-        {
-            return Some(
-                "its certificate has an uncertainty below zero or a coverage factor of zero".to_owned(),
-            );
-        }
         self.plan.points.iter().find_map(|point| {
             let limits = &model.limits;
             if limits.voltage_v < point.voltage_v || limits.current_a < point.current_a {
@@ -304,27 +327,55 @@ impl Order {
                     point.voltage_v, point.current_a, limits.voltage_v, limits.current_a
                 ));
             }
+            if let Some(factor) = point.power_factor.filter(|factor| *factor < limits.power_factor_least) {
+                return Some(format!("power factor {factor} is below its {}", limits.power_factor_least));
+            }
             let is_counted = matches!(point.method, Method::Pulse { .. });
             (is_counted && instrument.role == InstrumentRole::Standard && !model.counts_pulses())
                 .then(|| "it has no pulse input".to_owned())
         })
     }
+    /// The standard's expanded uncertainty against the part of the limit that the rule set leaves to it.
+    fn too_uncertain(&self, rules: &RuleSet) -> Option<OrderError> {
+        // Of a senseless certificate that is said already.
+        let standard =
+            self.instrument(InstrumentRole::Standard).filter(|standard| senseless(standard).is_none())?;
+        let limit_percent = rules.mpe_percent(self.plate.class.0).ok()?;
+        let ratio = rules.standard.expanded_ratio_max;
+        let calibration = &standard.calibration;
+        // The ratio is meant for k = 2, whatever factor the certificate states.
+        let at_two = || {
+            let doubled = calibration.expanded_uncertainty_percent.checked_mul(Decimal::TWO)?;
+            doubled.checked_div(calibration.coverage_factor)
+        };
+        // What is too large to compute with is too uncertain.
+        let expanded_percent = at_two().unwrap_or(Decimal::MAX);
+        let holds = ratio.holds(expanded_percent, limit_percent).unwrap_or(false);
+        (!holds).then(|| OrderError::TooUncertain {
+            instrument: standard.instrument_id.clone(),
+            expanded_percent,
+            ratio: ratio.to_string(),
+            limit_percent,
+        })
+    }
 }
 
-/// The standard's expanded uncertainty against the part of the limit that the rule set leaves to it.
-fn too_uncertain(standard: &Instrument, rules: &RuleSet, class: AccuracyClass) -> Option<OrderError> {
-    let limit_percent = rules.mpe_percent(class.0).ok()?;
-    let ratio = rules.standard.expanded_ratio_max;
-    let calibration = &standard.calibration;
-    // The ratio is meant for k = 2, whatever factor the certificate states.
-    let expanded_percent = calibration
-        .expanded_uncertainty_percent
-        .checked_mul(Decimal::TWO)?
-        .checked_div(calibration.coverage_factor)?;
-    (!ratio.holds(expanded_percent, limit_percent)?).then(|| OrderError::TooUncertain {
-        instrument: standard.instrument_id.clone(),
-        expanded_percent,
-        ratio: ratio.to_string(),
-        limit_percent,
-    })
+/// What is wrong with the numbers of an instrument's certificate. A source measures nothing: its uncertainty may be left at zero.
+fn senseless(instrument: &Instrument) -> Option<&'static str> {
+    let calibration = &instrument.calibration;
+    let is_standard = instrument.role == InstrumentRole::Standard;
+    if calibration.coverage_factor <= Decimal::ZERO {
+        Some("its certificate has a coverage factor that is not above zero")
+    } else if calibration.expanded_uncertainty_percent < Decimal::ZERO
+        || calibration.drift_percent_per_year < Decimal::ZERO
+    {
+        Some("its certificate has an uncertainty or drift below zero")
+    } else if is_standard && calibration.expanded_uncertainty_percent.is_zero() {
+        Some("its certificate has no uncertainty")
+    } else {
+        None
+    }
 }
+
+#[cfg(test)]
+mod tests;

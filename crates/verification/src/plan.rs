@@ -2,7 +2,7 @@
 //!
 //! Made by `api` for the form of an order; checked by [`crate::Order::check`]. Nothing here runs it.
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veripile_metrology::rules::RuleSet;
@@ -18,6 +18,13 @@ pub const REPEATS_MAX: u32 = 20;
 /// Energy of one reading: ten times what the coarsest register (100 Wh) and class need.
 pub const ENERGY_WH_MAX: i64 = 1_000_000;
 
+/// Shortest time between two looks, ms: instruments need as long to answer.
+const POLL_MS_LEAST: u64 = 20;
+/// Looks that fit into the dead-man time at least: one may be slow to be answered without the source going off.
+const POLLS_IN_DEAD_MAN_TIME: u64 = 2;
+/// Frequencies of mains, with room for what is tested about them, Hz.
+const FREQUENCIES_HZ: [i64; 2] = [45, 65];
+
 /// How a reading is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
@@ -27,6 +34,7 @@ pub enum Method {
     /// Pulses of the standard during so many of the pile's.
     Pulse {
         /// Pulses of the pile.
+        #[serde(deserialize_with = "crate::whole::read")]
         pulses: u64,
     },
 }
@@ -115,13 +123,13 @@ pub struct Pace {
     pub warm_up_s: u32,
     /// Wait between outputs off and a reading of the register, ms.
     pub settle_ms: u32,
-    /// Between two looks at a running reading, ms.
+    /// Between two looks at a running reading, ms; at most half the dead-man time.
     pub poll_ms: u32,
     /// The source switches its outputs off by itself if it hears nothing for so long, s (dead man).
     pub watchdog_s: u32,
     /// Wait before a failed reading is tried again, s.
     pub retry_wait_s: u32,
-    /// Failures after which a run is given up.
+    /// Failures that a run bears; with one more it is given up.
     pub failures_max: u32,
     /// Most time for one reading, as a multiple of what its energy needs at its power.
     pub patience: u32,
@@ -214,11 +222,14 @@ impl Plan {
         let energy_wh =
             rules.least_energy_wh(plate.class.0, plate.register_step_wh).unwrap_or(Decimal::ONE_THOUSAND);
         let least_a = least_current_a(plate, rules);
+        // Rounded up: rounded down, the least current would lie below itself.
+        let in_hundredths =
+            |current: Decimal| current.round_dp_with_strategy(2, RoundingStrategy::AwayFromZero).normalize();
         let points = rules.load_points.proposed.iter().map(|proposed| {
             let current = proposed.current_fraction.checked_mul(plate.current_max_a).unwrap_or(least_a);
             LoadPoint {
                 voltage_v: plate.voltage_v,
-                current_a: current.max(least_a).round_dp(2).normalize(),
+                current_a: in_hundredths(current.max(least_a)),
                 power_factor: if is_dc { None } else { Some(proposed.power_factor.unwrap_or(Decimal::ONE)) },
                 energy_wh,
                 method: Method::Register,
@@ -242,33 +253,29 @@ impl Plan {
 
     /// What is wrong with it, for a pile and a rule set.
     pub fn check(&self, plate: &Plate, rules: &RuleSet) -> Vec<PlanError> {
+        let mut errors = self.check_rules(plate, rules);
+        self.check_pace(&mut errors);
+        self.check_values(plate, &mut errors);
+        errors
+    }
+
+    /// What a rule set finds wrong with it: what a finished verification is held to as well, whatever this program has come to
+    /// ask of a plan since.
+    pub(crate) fn check_rules(&self, plate: &Plate, rules: &RuleSet) -> Vec<PlanError> {
         let mut errors = Vec::new();
-        let mut count = |what, found: u64, least: u64, most: u64| {
-            if !(least..=most).contains(&found) {
-                errors.push(PlanError::Count { what, found, least, most });
-            }
-        };
         let points_least = u64::from(rules.load_points.at_least.max(1));
-        count("load points", self.points.len() as u64, points_least, POINTS_MAX as u64);
+        count("load points", self.points.len() as u64, points_least, POINTS_MAX as u64, &mut errors);
         let repeats_least = u64::from(rules.readings.at_least.max(2));
-        count("readings at each load point", u64::from(self.repeats), repeats_least, u64::from(REPEATS_MAX));
-        let pace = &self.pace;
-        for (what, found, least, most) in [
-            ("warm-up (s)", pace.warm_up_s, 0, 7200),
-            ("settling (ms)", pace.settle_ms, 0, 60_000),
-            ("polling (ms)", pace.poll_ms, 20, 60_000),
-            ("dead-man time (s)", pace.watchdog_s, 1, 600),
-            ("wait before a new try (s)", pace.retry_wait_s, 0, 3600),
-            ("failures", pace.failures_max, 0, 20),
-            ("patience", pace.patience, 2, 100),
-        ] {
-            count(what, u64::from(found), least, most);
-        }
-        self.check_values(&mut errors);
-        match rules.least_energy_wh(plate.class.0, plate.register_step_wh) {
-            Some(least) => self.check_points(plate, rules, least, &mut errors),
-            None => errors
-                .push(PlanError::Class(format!("{} has no accuracy class {}", rules.name, plate.class.0))),
+        let repeats = u64::from(self.repeats);
+        count("readings at each load point", repeats, repeats_least, u64::from(REPEATS_MAX), &mut errors);
+        if plate.register_step_wh <= Decimal::ZERO {
+            let (what, value) = ("step of the plate's register (Wh)", plate.register_step_wh);
+            errors.push(PlanError::Value { what, value, expected: "expected more than zero" });
+        } else if let Some(least) = rules.least_energy_wh(plate.class.0, plate.register_step_wh) {
+            self.check_points(plate, rules, least, &mut errors);
+        } else {
+            let class = plate.class.0;
+            errors.push(PlanError::Class(format!("{} has no accuracy class {class}", rules.name)));
         }
         let missing = required_items(rules).into_iter().filter(|item| !self.items.contains(item));
         errors
@@ -276,7 +283,27 @@ impl Plan {
         errors
     }
 
-    fn check_values(&self, errors: &mut Vec<PlanError>) {
+    fn check_pace(&self, errors: &mut Vec<PlanError>) {
+        let pace = &self.pace;
+        for (what, found, least, most) in [
+            ("warm-up (s)", pace.warm_up_s, 0, 7200),
+            ("settling (ms)", pace.settle_ms, 0, 60_000),
+            ("polling (ms)", pace.poll_ms, POLL_MS_LEAST, 60_000),
+            ("dead-man time (s)", pace.watchdog_s, 1, 600),
+            ("wait before a new try (s)", pace.retry_wait_s, 0, 3600),
+            ("failures", pace.failures_max, 0, 20),
+            ("patience", pace.patience, 2, 100),
+        ] {
+            count(what, u64::from(found), least, most, errors);
+        }
+        // Looks are what a source hears while its outputs are on: between two of them its dead man must not act.
+        let most = u64::from(pace.watchdog_s) * 1000 / POLLS_IN_DEAD_MAN_TIME;
+        if (POLL_MS_LEAST..=60_000).contains(&u64::from(pace.poll_ms)) && most < u64::from(pace.poll_ms) {
+            count("polling (ms)", u64::from(pace.poll_ms), POLL_MS_LEAST, most, errors);
+        }
+    }
+
+    fn check_values(&self, plate: &Plate, errors: &mut Vec<PlanError>) {
         let effects = &self.effects;
         for (what, value, most) in [
             ("uncertainty of the phase (°)", effects.phase_deg, 5),
@@ -285,16 +312,23 @@ impl Plan {
             ("resistance of the cable (mΩ)", effects.cable_mohm, 1000),
             ("bound of that resistance (%)", effects.cable_bound_percent, 100),
             ("tolerance of set-points (%)", self.set_point_percent, 20),
-            ("frequency (Hz)", self.frequency_hz, 400),
             ("temperature of the source (°C)", self.temperature_c_max, 200),
         ] {
             if value < Decimal::ZERO || Decimal::from(most) < value {
-                errors.push(PlanError::Value {
-                    what,
-                    value,
-                    expected: "expected zero or more, and not absurdly much",
-                });
+                let expected = "expected zero or more, and not absurdly much";
+                errors.push(PlanError::Value { what, value, expected });
             }
+        }
+        let hertz = self.frequency_hz;
+        let (is_right, expected) = match plate.kind {
+            PileKind::Ac => {
+                let [least, most] = FREQUENCIES_HZ.map(Decimal::from);
+                (least <= hertz && hertz <= most, "expected 45 to 65 for alternating current")
+            }
+            PileKind::Dc => (hertz.is_zero(), "expected 0 for direct current"),
+        };
+        if !is_right {
+            errors.push(PlanError::Value { what: "frequency (Hz)", value: hertz, expected });
         }
     }
 
@@ -310,12 +344,7 @@ impl Plan {
             // A tenth beyond the plate is what charging goes up to; more is a slip of the pen.
             let most = |value: Decimal| value.checked_mul(Decimal::new(11, 1)).unwrap_or(value);
             between("voltage (V)", point.voltage_v, Decimal::ONE, most(plate.voltage_v));
-            between(
-                "current (A)",
-                point.current_a,
-                least_a.min(plate.current_max_a),
-                most(plate.current_max_a),
-            );
+            between("current (A)", point.current_a, least_a, most(plate.current_max_a));
             if let Some(factor) = point.power_factor {
                 between("power factor", factor, Decimal::new(1, 1), Decimal::ONE);
             }
@@ -334,18 +363,34 @@ impl Plan {
                     );
                 }
             }
-            let (has_factor, is_ac) = (point.power_factor.is_some(), plate.kind == PileKind::Ac);
-            if has_factor != is_ac {
-                between("power factor", Decimal::ZERO, Decimal::ONE, Decimal::ONE);
-            }
+            let expected = match (plate.kind, point.power_factor) {
+                (PileKind::Ac, None) => "alternating current needs one",
+                (PileKind::Dc, Some(_)) => "direct current has none",
+                _ => continue,
+            };
+            let value = point.power_factor.unwrap_or_default();
+            let (point, what) = (index + 1, "power factor");
+            errors.push(PlanError::Point { point, what, value, expected: expected.to_owned() });
         }
     }
 }
 
-/// Least current of the pile's range, A: a part of the greatest, and not below the rule set's least (JJG 1148/1149-2022).
+/// A count must lie between two.
+fn count(what: &'static str, found: u64, least: u64, most: u64, errors: &mut Vec<PlanError>) {
+    if !(least..=most).contains(&found) {
+        errors.push(PlanError::Count { what, found, least, most });
+    }
+}
+
+/// Least current of the pile's range, A.
+///
+/// # Formula
+/// `I_min = I_max × fraction`, not below the rule set's least (JJG 1148/1149-2022), and not above `I_max`.
 fn least_current_a(plate: &Plate, rules: &RuleSet) -> Decimal {
     let range = &rules.current_range;
-    range.least_fraction.checked_mul(plate.current_max_a).unwrap_or(range.least_a).max(range.least_a)
+    let least_a = range.least_fraction.checked_mul(plate.current_max_a).unwrap_or(range.least_a);
+    // A pile that is rated below the rule set's least is tested at what it can.
+    least_a.max(range.least_a).min(plate.current_max_a)
 }
 
 /// The items that a rule set asks for and a person or the platform can look at; and beside every virtual load a normal charge
@@ -404,3 +449,6 @@ impl Default for Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,12 +177,22 @@ pub enum ResultError {
 /// The result of an order from the facts of its run. `items`: the newest record of each.
 pub fn result(order: &Order, taken: &[Taken], items: &[&ItemRecord]) -> Result<RunResult, ResultError> {
     let rules = order.rules()?;
-    let mut points = Vec::with_capacity(order.plan.points.len());
+    let count = order.plan.points.len();
+    let beyond = taken.iter().map(|reading| reading.point).filter(|point| count <= *point);
+    if let Some(point) = beyond.clone().min() {
+        let found = beyond.filter(|beyond| *beyond == point).count();
+        return Err(ResultError::Readings { point: point.saturating_add(1), found, wanted: 0 });
+    }
+    let mut points = Vec::with_capacity(count);
     for (index, point) in order.plan.points.iter().enumerate() {
-        let readings: Vec<&Taken> = taken.iter().filter(|reading| reading.point == index).collect();
+        let readings = of_point(taken, index);
         let wanted = order.plan.repeats as usize;
         if readings.len() != wanted {
             return Err(ResultError::Readings { point: index + 1, found: readings.len(), wanted });
+        }
+        if readings.iter().zip(0..).any(|(reading, repeat)| reading.repeat != repeat) {
+            let reason = "its readings are not numbered one by one".to_owned();
+            return Err(ResultError::Numbers { point: index + 1, reason });
         }
         let found = at_point(order, &rules, point, &readings);
         points.push(found.map_err(|reason| ResultError::Numbers { point: index + 1, reason })?);
@@ -198,10 +208,17 @@ pub fn so_far(order: &Order, taken: &[Taken]) -> Vec<PointResult> {
     let points = order.plan.points.iter().enumerate();
     points
         .filter_map(|(index, point)| {
-            let readings: Vec<&Taken> = taken.iter().filter(|reading| reading.point == index).collect();
+            let readings = of_point(taken, index);
             at_point(order, &rules, point, &readings).ok()
         })
         .collect()
+}
+
+/// The readings of a load point in their order, in whatever order they are told: sums are taken in it.
+fn of_point(taken: &[Taken], point: usize) -> Vec<&Taken> {
+    let mut readings: Vec<&Taken> = taken.iter().filter(|reading| reading.point == point).collect();
+    readings.sort_by_key(|reading| reading.repeat);
+    readings
 }
 
 /// Error of one reading as taken, percent; none if its numbers make no sense.
@@ -449,3 +466,6 @@ pub fn on_site(result: &RunResult) -> Option<OnSiteResult> {
         coverage_factor: Decimal::TWO,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,11 @@
 //! is made inoperative first, nothing is switched on while a charge runs, set-points are checked before they are sent, outputs go
 //! off on any doubt, and a reading that was disturbed is thrown away and taken again.
 
+mod action;
 mod event;
+mod flow;
+mod safety;
+mod step;
 mod trouble;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +20,9 @@ use serde::{Deserialize, Serialize};
 pub use event::{Answered, Event, Happening, Party};
 pub use trouble::{Ending, Trouble, Why};
 
-use crate::instrument::{InstrumentModel, InstrumentRole, SourceCommand, StandardCommand};
+use step::Step;
+
+use crate::instrument::{SourceCommand, StandardCommand};
 use crate::item::{Conditions, ItemCode, ItemRecord};
 use crate::order::Order;
 use crate::plan::{LoadPoint, Method, RegisterSource};
@@ -66,6 +72,7 @@ pub enum Indication {
     /// Its pulses.
     Pulses {
         /// How many.
+        #[serde(deserialize_with = "crate::whole::read")]
         pulses: u64,
         /// Its constant, imp/kWh.
         pile_constant: Decimal,
@@ -115,58 +122,11 @@ pub enum Command {
     End(Ending),
 }
 
-/// Where a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Waiting,
-    MakeInoperative,
-    CheckIdle,
-    IdentifySource,
-    IdentifyStandard,
-    ResetSource,
-    ResetStandard,
-    Watchdog,
-    EnterTest,
-    WarmSet,
-    WarmOn,
-    WarmWait { until: Timestamp },
-    WarmLook { until: Timestamp },
-    OffBefore,
-    SettleBefore,
-    IdleBefore,
-    RegisterBefore,
-    IntegrateReset,
-    IntegrateStart,
-    Set,
-    On,
-    Constant,
-    Arm,
-    PollWait,
-    PollMeasure,
-    PollState,
-    PollTemperature,
-    PollEnergy,
-    PollPulses,
-    Counted,
-    OffAfter,
-    SettleAfter,
-    IntegrateStop,
-    Energy,
-    RegisterAfter,
-    LastOff,
-    LeaveTest,
-    MakeOperative,
-    SafeOff,
-    SafeWait,
-    GiveUpOff,
-    GiveUpTest,
-    GiveUpOperative,
-    Ended,
-}
-
 /// What is known of the reading at hand.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Draft {
+    /// Outputs were told to go on for it: thrown away, it counts.
+    is_tried: bool,
     began_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     register_start_wh: Option<Decimal>,
@@ -210,8 +170,16 @@ pub struct Run {
     energy_wh: Option<Decimal>,
     discarded: u32,
     failures: u32,
+    restarts: u32,
     is_warm: bool,
-    is_in_test_mode: bool,
+    /// Outputs were told to go on, and have not been confirmed off since.
+    may_be_on: bool,
+    /// The outlet was told to close.
+    may_be_closed: bool,
+    /// The pile was told to enter its virtual-load mode.
+    may_be_in_test_mode: bool,
+    /// Given up: the dead man of a silent source was waited out.
+    is_waited_out: bool,
     taken: Vec<Taken>,
     items: Vec<ItemRecord>,
     conditions: Option<Conditions>,
@@ -222,7 +190,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that has not begun.
+    /// A run that has not begun. The order was checked ([`Order::check`]); what an unchecked one asks for beyond the limits of
+    /// source and plate is given up before it is sent.
     pub fn new(order: Order) -> Self {
         Self {
             order,
@@ -231,8 +200,12 @@ impl Run {
             energy_wh: None,
             discarded: 0,
             failures: 0,
+            restarts: 0,
             is_warm: false,
-            is_in_test_mode: false,
+            may_be_on: false,
+            may_be_closed: false,
+            may_be_in_test_mode: false,
+            is_waited_out: false,
             taken: Vec::new(),
             items: Vec::new(),
             conditions: None,
@@ -264,7 +237,7 @@ impl Run {
 
     /// The newest record of each item, in the order of documents.
     pub fn items(&self) -> Vec<&ItemRecord> {
-        let newest = |code| self.items.iter().rev().find(|record| record.code == code);
+        let newest = |code| self.items.iter().find(|record| record.code == code);
         ItemCode::ALL.into_iter().filter_map(newest).collect()
     }
 
@@ -305,31 +278,12 @@ impl Run {
             repeat,
             energy_wh: self.energy_wh,
             energy_target_wh: self.point().map_or(Decimal::ZERO, |point| point.energy_wh),
-            stage: self.stage(),
-            asks_display: self.asks_display(),
-        }
-    }
-
-    fn stage(&self) -> &'static str {
-        match self.step {
-            Step::Waiting => "waiting",
-            Step::MakeInoperative
-            | Step::CheckIdle
-            | Step::IdentifySource
-            | Step::IdentifyStandard
-            | Step::ResetSource
-            | Step::ResetStandard
-            | Step::Watchdog
-            | Step::EnterTest => "preparing",
-            Step::WarmSet | Step::WarmOn | Step::WarmWait { .. } | Step::WarmLook { .. } => "warming_up",
-            Step::LastOff | Step::LeaveTest | Step::MakeOperative => "finishing",
-            Step::SafeOff | Step::SafeWait => "troubled",
-            Step::GiveUpOff | Step::GiveUpTest | Step::GiveUpOperative => "giving_up",
-            Step::Ended => match self.ending {
-                Some(Ending::Measured) => "measured",
-                _ => "abandoned",
+            stage: match (self.step.stage(), &self.ending) {
+                (Some(word), _) => word,
+                (None, Some(Ending::Measured)) => "measured",
+                (None, _) => "abandoned",
             },
-            _ => "reading",
+            asks_display: self.asks_display(),
         }
     }
 
@@ -361,6 +315,8 @@ impl Run {
         let at = event.at;
         match &event.what {
             Happening::Item(record) => {
+                // Only the newest of each counts; the older ones stay among the events.
+                self.items.retain(|known| known.code != record.code);
                 self.items.push(record.clone());
                 Vec::new()
             }
@@ -377,7 +333,8 @@ impl Run {
             Happening::DisplayRead { wh, .. } if self.asks_display() => {
                 self.answered(&Answered::Register { wh: *wh }, at)
             }
-            Happening::Begun | Happening::DisplayRead { .. } => Vec::new(),
+            Happening::DisplayRead { .. } => Vec::new(),
+            Happening::Register { .. } if self.asks_display() => Vec::new(),
             Happening::Failed { party, lost, detail } => self.failed(*party, *lost, detail, at),
             _ => match event.what.answer() {
                 Some(answer) => self.answered(&answer, at),
@@ -385,187 +342,7 @@ impl Run {
             },
         }
     }
-
-    /// A server took the run up again: what it was doing is not known to have been done.
-    fn resumed(&mut self, at: Timestamp) -> Vec<Command> {
-        match self.step {
-            Step::Waiting => self.go(Step::MakeInoperative, at),
-            Step::GiveUpOff | Step::GiveUpTest | Step::GiveUpOperative => self.go(Step::GiveUpOff, at),
-            Step::LastOff | Step::LeaveTest | Step::MakeOperative => self.go(Step::LastOff, at),
-            _ => {
-                self.note(at, Why::ServerRestarted, String::new());
-                self.discard();
-                self.go(Step::SafeOff, at)
-            }
-        }
-    }
-
-    fn failed(&mut self, party: Party, lost: bool, detail: &str, at: Timestamp) -> Vec<Command> {
-        match self.step {
-            Step::GiveUpOff => {
-                self.outputs_off = false;
-                self.go(Step::GiveUpTest, at)
-            }
-            Step::GiveUpTest => self.go(Step::GiveUpOperative, at),
-            Step::GiveUpOperative => self.end_abandoned(false),
-            // Everything is measured: a pile that cannot be opened again costs no result.
-            Step::LeaveTest => self.go(Step::MakeOperative, at),
-            Step::MakeOperative => self.end(Ending::Measured),
-            _ => {
-                let why = match (party, lost) {
-                    (Party::Source, true) => Why::SourceLost,
-                    (Party::Standard, true) => Why::StandardLost,
-                    (Party::Pile, true) => Why::PileLost,
-                    (Party::Source | Party::Standard, false) => Why::InstrumentError,
-                    (Party::Pile, false) => Why::PileError,
-                };
-                self.trouble(why, detail.to_owned(), at)
-            }
-        }
-    }
-
-    /// Something is wrong: outputs off, wait, and take the reading again; given up after too many.
-    fn trouble(&mut self, why: Why, detail: String, at: Timestamp) -> Vec<Command> {
-        self.failures += 1;
-        if self.failures > self.order.plan.pace.failures_max {
-            return self.give_up(why, detail, at);
-        }
-        self.note(at, why, detail);
-        let was_off = self.step == Step::SafeOff;
-        self.discard();
-        // A source that cannot be told to switch off does so by its dead-man; until then nothing is asked of it.
-        if why == Why::SourceLost && was_off {
-            self.go(Step::SafeWait, at)
-        } else {
-            self.go(Step::SafeOff, at)
-        }
-    }
-
-    fn give_up(&mut self, why: Why, detail: String, at: Timestamp) -> Vec<Command> {
-        self.note(at, why, detail.clone());
-        self.discard();
-        if self.why.is_none() {
-            self.why = Some((why, detail));
-        }
-        self.go(Step::GiveUpOff, at)
-    }
-
-    fn note(&mut self, at: Timestamp, why: Why, detail: String) {
-        self.troubles.push(Trouble { at, why, detail });
-    }
-
-    fn discard(&mut self) {
-        if self.draft.began_at.is_some() {
-            self.discarded += 1;
-        }
-        self.draft = Draft::default();
-        self.energy_wh = None;
-    }
-
-    fn end_abandoned(&mut self, operative: bool) -> Vec<Command> {
-        let (why, detail) = self.why.clone().unwrap_or((Why::Stopped, String::new()));
-        self.end(Ending::Abandoned { why, detail, outputs_off: self.outputs_off, operative })
-    }
-
-    fn end(&mut self, ending: Ending) -> Vec<Command> {
-        self.step = Step::Ended;
-        self.ending = Some(ending.clone());
-        vec![Command::End(ending)]
-    }
-
-    /// Takes a step: gives the action that belongs to it.
-    fn go(&mut self, step: Step, at: Timestamp) -> Vec<Command> {
-        self.step = step;
-        match self.action(at) {
-            Ok(action) => vec![Command::Do(action)],
-            Err(reason) => self.give_up(Why::Limits, reason, at),
-        }
-    }
-
-    /// The action of the step at hand. An error is a set-point that must not be sent.
-    fn action(&self, at: Timestamp) -> Result<Action, String> {
-        let pace = &self.order.plan.pace;
-        let source = |command| Ok(Action::Source(command));
-        let standard = |command| Ok(Action::Standard(command));
-        let after_ms = |ms: u32| Action::Wait { until: at + SignedDuration::from_millis(i64::from(ms)) };
-        match self.step {
-            Step::MakeInoperative => Ok(Action::MakeInoperative),
-            Step::CheckIdle | Step::IdleBefore => Ok(Action::CheckIdle),
-            Step::IdentifySource => source(SourceCommand::Identify),
-            Step::IdentifyStandard => standard(StandardCommand::Identify),
-            Step::ResetSource => source(SourceCommand::Reset),
-            Step::ResetStandard => standard(StandardCommand::Reset),
-            Step::Watchdog => source(SourceCommand::Watchdog { seconds: pace.watchdog_s }),
-            Step::EnterTest => Ok(Action::TestMode { on: true }),
-            Step::LeaveTest | Step::GiveUpTest => Ok(Action::TestMode { on: false }),
-            Step::WarmSet | Step::Set => self.set_point().map(Action::Source),
-            Step::WarmOn | Step::On => source(SourceCommand::OutputOn),
-            Step::WarmWait { until } => {
-                let next = at + SignedDuration::from_millis(i64::from(pace.poll_ms));
-                Ok(Action::Wait { until: until.min(next) })
-            }
-            Step::WarmLook { .. } | Step::PollState => source(SourceCommand::OutputState),
-            Step::OffBefore | Step::OffAfter | Step::LastOff | Step::SafeOff | Step::GiveUpOff => {
-                source(SourceCommand::OutputOff)
-            }
-            Step::SettleBefore | Step::SettleAfter => Ok(after_ms(pace.settle_ms)),
-            Step::RegisterBefore | Step::RegisterAfter => match self.order.plan.register {
-                RegisterSource::Ocpp => Ok(Action::ReadRegister),
-                RegisterSource::Display => Ok(Action::AskRegister),
-            },
-            Step::IntegrateReset => standard(StandardCommand::IntegrateReset),
-            Step::IntegrateStart => standard(StandardCommand::IntegrateStart),
-            Step::IntegrateStop => standard(StandardCommand::IntegrateStop),
-            Step::Energy | Step::PollEnergy => standard(StandardCommand::Energy),
-            Step::Constant => standard(StandardCommand::PulseConstant),
-            Step::Arm => match (self.point().map(|point| point.method), self.order.plate.pulse_constant) {
-                (Some(Method::Pulse { pulses }), Some(pile_constant)) => {
-                    standard(StandardCommand::ArmPulses { pile_constant, pulses })
-                }
-                _ => Err("the pile's pulse constant is not known".to_owned()),
-            },
-            Step::PollWait => Ok(after_ms(pace.poll_ms)),
-            Step::PollMeasure => standard(StandardCommand::Measure),
-            Step::PollTemperature => source(SourceCommand::Temperature),
-            Step::PollPulses => standard(StandardCommand::PulsesDone),
-            Step::Counted => standard(StandardCommand::PulsesCounted),
-            Step::MakeOperative | Step::GiveUpOperative => Ok(Action::MakeOperative),
-            Step::SafeWait => {
-                let seconds = pace.retry_wait_s.max(if self.outputs_off { 0 } else { pace.watchdog_s });
-                Ok(Action::Wait { until: at + SignedDuration::from_secs(i64::from(seconds)) })
-            }
-            Step::Waiting | Step::Ended => Err("nothing is to be done".to_owned()),
-        }
-    }
-
-    /// The set-point at hand, checked against the limits of source, pile and plan before it is sent.
-    fn set_point(&self) -> Result<SourceCommand, String> {
-        let point = self.point().ok_or("no load point is left")?;
-        let instrument = self.order.instrument(InstrumentRole::Source).ok_or("the order names no source")?;
-        let model = InstrumentModel::named(&instrument.model).map_err(|error| error.to_string())?;
-        let limits = &model.limits;
-        let plate = &self.order.plate;
-        let most = |value: Decimal| value.checked_mul(Decimal::new(11, 1)).unwrap_or(value);
-        for (what, value, limit) in [
-            ("V by the source", point.voltage_v, limits.voltage_v),
-            ("A by the source", point.current_a, limits.current_a),
-            ("V by the plate", point.voltage_v, most(plate.voltage_v)),
-            ("A by the plate", point.current_a, most(plate.current_max_a)),
-        ] {
-            if value < Decimal::ZERO || limit < value {
-                return Err(format!("{value} is beyond {limit} {what}"));
-            }
-        }
-        Ok(SourceCommand::Set {
-            voltage_v: point.voltage_v,
-            current_a: point.current_a,
-            angle_deg: point.angle_deg(),
-            frequency_hz: self.order.plan.frequency_hz,
-        })
-    }
 }
-
-mod flow;
 
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,42 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
+/// Reads a text. Refused is, besides what is no JSON, an object that has a name twice: readers differ in which they believe.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let (written, read) = (names_in(text), names_of(&value));
+    if written == read {
+        Ok(value)
+    } else {
+        Err(format!("{} names stand twice in an object", written.abs_diff(read)))
+    }
+}
+
+/// How many names of objects stand in a JSON text: strings with a colon behind them.
+fn names_in(text: &str) -> usize {
+    let (mut names, mut is_text, mut is_escaped, mut ends_text) = (0, false, false, false);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        match (is_text, byte) {
+            (true, _) if is_escaped => is_escaped = false,
+            (true, b'\\') => is_escaped = true,
+            (true, b'"') => (is_text, ends_text) = (false, true),
+            (true, _) => {}
+            (false, b'"') => is_text = true,
+            (false, b':') if ends_text => (names, ends_text) = (names + 1, false),
+            (false, _) => ends_text = false,
+        }
+    }
+    names
+}
+
+fn names_of(value: &Value) -> usize {
+    match value {
+        Value::Object(object) => object.len() + object.values().map(names_of).sum::<usize>(),
+        Value::Array(list) => list.iter().map(names_of).sum(),
+        _ => 0,
+    }
+}
+
 /// SHA-256, hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))

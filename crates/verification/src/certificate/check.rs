@@ -4,11 +4,15 @@
 //! Called by `veripile check certificate` and by the pages. Says layer by layer what holds; never trusts a key because the file
 //! names it.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Certificate, CertificateKind, FORMAT, PublicKey, canonical};
-use crate::result::{Verdict, result};
+use crate::order::Order;
+use crate::plan::Method;
+use crate::result::{RunResult, Verdict, result};
+use crate::run::{Indication, Taken};
 
 /// Longest file looked at, bytes: a plan with all its readings, twenty times over.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -101,9 +105,12 @@ pub fn check(text: &str, keys: &[PublicKey]) -> Checked {
     if text.len() > FILE_BYTES_MAX {
         return Checked::unread("too_long", format!("{} bytes, at most {FILE_BYTES_MAX}", text.len()));
     }
-    let file: File = match serde_json::from_str(text) {
+    let file: File = match canonical::read(text).and_then(|value| {
+        // Through the value, so that what was read and what is understood are the same.
+        serde_json::from_value(value).map_err(|error| error.to_string())
+    }) {
         Ok(file) => file,
-        Err(error) => return Checked::unread("syntax", error.to_string()),
+        Err(error) => return Checked::unread("syntax", error),
     };
     let format = file.certificate["format"].as_str().unwrap_or_default().to_owned();
     if format != FORMAT {
@@ -148,12 +155,14 @@ fn signature(file: &File, keys: &[PublicKey], findings: &mut Vec<Finding>) -> (L
     if sealed.algorithm != "Ed25519" || sealed.canonicalization != "RFC 8785" {
         return fail("algorithm", format!("{} over {}", sealed.algorithm, sealed.canonicalization));
     }
-    let Some(key) = PublicKey::from_hex(&sealed.public_key) else {
-        return fail("public_key", "expected 64 hexadecimal digits".to_owned());
+    let key = PublicKey::from_hex(&sealed.public_key).filter(|key| key.hex() == sealed.public_key);
+    let Some(key) = key else {
+        return fail("public_key", "expected 64 small hexadecimal digits".to_owned());
     };
     let bytes = canonical::text(&file.certificate);
     let value = hex::decode(&sealed.value).unwrap_or_default();
-    if !key.verifies(bytes.as_bytes(), &value) {
+    // One text for one signature: digits in capitals would be a second file of the same document.
+    if hex::encode(&value) != sealed.value || !key.verifies(bytes.as_bytes(), &value) {
         return fail(
             "signature",
             "the signature is not of this document: it was changed after signing".to_owned(),
@@ -183,6 +192,8 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
     match result(order, &certificate.taken, &items) {
         Err(error) => differ("result", error.to_string()),
         Ok(again) => {
+            // What was still unconfirmed of the rule set is its state on that day, not what follows from the readings.
+            let again = RunResult { unconfirmed: certificate.result.unconfirmed.clone(), ..again };
             if again != certificate.result {
                 let places = differences(&canonical::value(&certificate.result), &canonical::value(&again));
                 differ("result", format!("computed from the readings it differs at {places}"));
@@ -197,8 +208,8 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
             }
         }
     }
-    let measured_at = certificate.taken.iter().map(|reading| reading.ended_at).max();
-    if measured_at.map(super::day) != Some(certificate.verified_on) {
+    let time = super::time_of(&certificate.taken);
+    if time.map(|(_, to)| super::day(to)) != Some(certificate.verified_on) {
         differ("verified_on", "is not the day of the last reading".to_owned());
     }
     if super::valid_until(certificate.kind, order, certificate.verified_on) != Ok(certificate.valid_until) {
@@ -207,11 +218,43 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
     if order.number != certificate.number {
         differ("number", "is not the order's".to_owned());
     }
-    let began_at = certificate.taken.iter().map(|reading| reading.began_at).min();
-    if let Err(errors) = order.check(began_at.unwrap_or(certificate.issued_at), &[]) {
-        errors.iter().for_each(|error| differ("order", error.to_string()));
+    if let Some((from, to)) = time {
+        order.check_done(from, to).iter().for_each(|error| differ("order", error.to_string()));
+    }
+    if let Some((number, what)) =
+        (1..).zip(&certificate.taken).find_map(|(n, r)| Some((n, strange(order, r)?)))
+    {
+        differ("reading", format!("reading {number}: {what}"));
     }
     if findings.len() == before { Layer::Ok } else { Layer::Failed }
+}
+
+/// What a run would never have kept: a reading that is not as its load point was ordered.
+fn strange(order: &Order, reading: &Taken) -> Option<&'static str> {
+    let plan = &order.plan;
+    let point = plan.points.get(reading.point)?;
+    let as_ordered = match (point.method, &reading.indication) {
+        (Method::Register, Indication::Register { start_wh, stop_wh }) => start_wh < stop_wh,
+        (Method::Pulse { pulses: ordered }, Indication::Pulses { pulses, pile_constant, .. }) => {
+            ordered == *pulses && order.plate.pulse_constant == Some(*pile_constant)
+        }
+        _ => false,
+    };
+    // Rounding of a mean to its last digit may lead just across the tolerance.
+    let is_near = |is: Decimal, set: Decimal| {
+        let off = is.checked_sub(set).and_then(|off| off.abs().checked_mul(Decimal::ONE_HUNDRED));
+        let allowed = set.checked_mul(plan.set_point_percent)?.checked_add(Decimal::new(1, 2))?;
+        Some(off? <= allowed)
+    };
+    let is_set = is_near(reading.voltage_v, point.voltage_v).zip(is_near(reading.current_a, point.current_a));
+    let is_cool = reading.source_c_max.is_none_or(|celsius| celsius <= plan.temperature_c_max);
+    match (as_ordered, is_set, is_cool, reading.began_at <= reading.ended_at) {
+        (false, ..) => Some("what the pile showed is not what was ordered to be read"),
+        (_, Some((true, true)), true, true) => None,
+        (_, Some((true, true)), false, _) => Some("the source was hotter than the plan allows"),
+        (_, Some((true, true)), _, false) => Some("it ends before it begins"),
+        _ => Some("voltage or current are not those of the load point"),
+    }
 }
 
 /// Paths at which two values differ, the first few.

@@ -4,6 +4,7 @@
 //! only; never a socket.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 use rust_decimal::Decimal;
@@ -178,6 +179,16 @@ impl InstrumentModel {
 
     /// Every map in the program, by name.
     pub fn all() -> Result<Vec<Self>, MapError> {
+        Self::known().map(<[Self]>::to_vec)
+    }
+
+    /// The files read, once: a run asks for its source's map at every look.
+    fn known() -> Result<&'static [Self], MapError> {
+        static READ: OnceLock<Result<Vec<InstrumentModel>, MapError>> = OnceLock::new();
+        READ.get_or_init(Self::read_files).as_deref().map_err(Clone::clone)
+    }
+
+    fn read_files() -> Result<Vec<Self>, MapError> {
         let mut maps = Vec::new();
         for file in FILES.files() {
             let name = file.path().to_string_lossy();
@@ -189,11 +200,11 @@ impl InstrumentModel {
 
     /// The map of a name.
     pub fn named(name: &str) -> Result<Self, MapError> {
-        let maps = Self::all()?;
-        let names = maps.iter().map(|map| map.model.as_str()).collect::<Vec<_>>().join(", ");
-        maps.into_iter()
-            .find(|map| map.model == name)
-            .ok_or_else(|| MapError::Unknown(name.to_owned(), names))
+        let maps = Self::known()?;
+        maps.iter().find(|map| map.model == name).cloned().ok_or_else(|| {
+            let names = maps.iter().map(|map| map.model.as_str()).collect::<Vec<_>>().join(", ");
+            MapError::Unknown(name.to_owned(), names)
+        })
     }
 
     /// Whether it can do a kind of current, `ac` or `dc`.

@@ -122,8 +122,10 @@ pub enum Happening {
 /// An answer to an action, without what only the record needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered {
-    /// Done, or waited.
+    /// Done.
     Done,
+    /// Waited. Not the same as done: a late answer must not cut a wait short.
+    Waited,
     /// ChangeAvailability.
     Availability(String),
     /// Whether a charge runs.
@@ -149,7 +151,8 @@ impl Happening {
     /// The answer that this is, if it is one.
     pub(super) fn answer(&self) -> Option<Answered> {
         Some(match self {
-            Self::Done | Self::Waited => Answered::Done,
+            Self::Done => Answered::Done,
+            Self::Waited => Answered::Waited,
             Self::Availability { status } => Answered::Availability(status.clone()),
             Self::Idle { charging, .. } => Answered::Idle(*charging),
             Self::Identity { text } => Answered::Identity(text.clone()),

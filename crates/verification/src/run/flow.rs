@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use super::action::later;
 use super::{Answered, Command, Draft, Ending, Indication, READING_LEAST, Run, Step, Taken, Why};
 use crate::instrument::{InstrumentModel, InstrumentRole};
 use crate::plan::Method;
@@ -14,7 +15,9 @@ impl Run {
         match (self.step, answer) {
             (Step::MakeInoperative, Answered::Availability(status)) => self.made_inoperative(status, at),
             (Step::CheckIdle, Answered::Idle(false)) => self.go(Step::IdentifySource, at),
-            (Step::IdleBefore, Answered::Idle(false)) => self.register_or_arm(at),
+            (Step::IdleBefore, Answered::Idle(false)) => {
+                self.go(if self.is_counted() { Step::Constant } else { Step::IntegrateReset }, at)
+            }
             (Step::CheckIdle | Step::IdleBefore, Answered::Idle(true)) => {
                 self.trouble(Why::ChargeRuns, String::new(), at)
             }
@@ -25,46 +28,69 @@ impl Run {
                 self.identified(InstrumentRole::Standard, text, Step::ResetSource, at)
             }
             (Step::ResetSource, Answered::Done) => {
-                self.outputs_off = true;
+                self.is_off();
                 self.go(Step::ResetStandard, at)
             }
             (Step::ResetStandard, Answered::Done) => self.go(Step::Watchdog, at),
             (Step::Watchdog, Answered::Done) => self.enter(at),
-            (Step::EnterTest, Answered::Done) => {
-                self.is_in_test_mode = true;
-                self.warm_up_or_read(at)
-            }
+            (Step::EnterTest, Answered::Done) => self.warm_up_or_read(at),
+            _ => self.answered_in_warm_up(answer, at),
+        }
+    }
+
+    /// A warm-up is looked at like a reading: voltage, current, outputs, temperature. It is the first time that anything is on.
+    fn answered_in_warm_up(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
+        match (self.step, answer) {
             (Step::WarmSet, Answered::Done) => self.go(Step::WarmOn, at),
             (Step::WarmOn, Answered::Done) => {
-                self.outputs_off = false;
-                let until = at + SignedDuration::from_secs(i64::from(self.order.plan.pace.warm_up_s));
-                self.go(Step::WarmWait { until }, at)
+                let warm_up = SignedDuration::from_secs(i64::from(self.order.plan.pace.warm_up_s));
+                self.go(Step::WarmWait { until: later(at, warm_up) }, at)
             }
-            (Step::WarmWait { until }, Answered::Done) => self.go(Step::WarmLook { until }, at),
+            (Step::WarmWait { until }, Answered::Waited) => self.go(Step::WarmMeasure { until }, at),
+            (Step::WarmMeasure { until }, Answered::Measured(voltage_v, current_a, power_w)) => {
+                match self.missed(*voltage_v, *current_a, *power_w) {
+                    Some(missed) => self.trouble(Why::SetPointMissed, missed, at),
+                    None => self.go(Step::WarmLook { until }, at),
+                }
+            }
             (Step::WarmLook { .. }, Answered::State(false)) => {
                 self.trouble(Why::OutputsTripped, String::new(), at)
             }
-            (Step::WarmLook { until }, Answered::State(true)) if at < until => {
-                self.go(Step::WarmWait { until }, at)
+            (Step::WarmLook { until }, Answered::State(true)) if self.source_tells_temperature() => {
+                self.go(Step::WarmTemperature { until }, at)
             }
-            (Step::WarmLook { .. }, Answered::State(true)) => {
-                self.is_warm = true;
-                self.go(Step::OffBefore, at)
+            (Step::WarmLook { until }, Answered::State(true)) => self.go_on_warming(until, at),
+            (Step::WarmTemperature { until }, Answered::Temperature(celsius)) => {
+                if self.order.plan.temperature_c_max < *celsius {
+                    return self.give_up(Why::OverTemperature, format!("{celsius} °C"), at);
+                }
+                self.go_on_warming(until, at)
             }
             _ => self.answered_in_reading(answer, at),
         }
     }
 
+    fn go_on_warming(&mut self, until: Timestamp, at: Timestamp) -> Vec<Command> {
+        if at < until {
+            return self.go(Step::WarmWait { until }, at);
+        }
+        self.is_warm = true;
+        self.go(Step::OffBefore, at)
+    }
+
     fn answered_in_reading(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
         match (self.step, answer) {
             (Step::OffBefore, Answered::Done) => {
-                self.outputs_off = true;
+                self.is_off();
                 self.go(Step::SettleBefore, at)
             }
-            (Step::SettleBefore, Answered::Done) => self.go(Step::IdleBefore, at),
+            (Step::SettleBefore, Answered::Waited) => {
+                self.go(if self.is_counted() { Step::IdleBefore } else { Step::RegisterBefore }, at)
+            }
+            // A person may have taken an hour to read the display: whether a charge runs is asked after it.
             (Step::RegisterBefore, Answered::Register { wh }) => {
                 self.draft.register_start_wh = Some(*wh);
-                self.go(Step::IntegrateReset, at)
+                self.go(Step::IdleBefore, at)
             }
             (Step::IntegrateReset, Answered::Done) => self.go(Step::IntegrateStart, at),
             (Step::IntegrateStart, Answered::Done) => self.go(Step::Set, at),
@@ -74,12 +100,11 @@ impl Run {
             }
             (Step::Set, Answered::Done) => self.go(Step::On, at),
             (Step::On, Answered::Done) => {
-                self.outputs_off = false;
                 self.draft.began_at = Some(at);
                 self.go(if self.is_counted() { Step::Arm } else { Step::PollWait }, at)
             }
             (Step::Arm, Answered::Done) => self.go(Step::PollWait, at),
-            (Step::PollWait, Answered::Done) => self.go(Step::PollMeasure, at),
+            (Step::PollWait, Answered::Waited) => self.go(Step::PollMeasure, at),
             (Step::PollMeasure, Answered::Measured(voltage_v, current_a, power_w)) => {
                 self.measured(*voltage_v, *current_a, *power_w, at)
             }
@@ -97,11 +122,11 @@ impl Run {
                 self.go(Step::OffAfter, at)
             }
             (Step::OffAfter, Answered::Done) => {
-                self.outputs_off = true;
+                self.is_off();
                 self.draft.ended_at = Some(at);
                 if self.is_counted() { self.keep(None, at) } else { self.go(Step::SettleAfter, at) }
             }
-            (Step::SettleAfter, Answered::Done) => self.go(Step::IntegrateStop, at),
+            (Step::SettleAfter, Answered::Waited) => self.go(Step::IntegrateStop, at),
             (Step::IntegrateStop, Answered::Done) => self.go(Step::Energy, at),
             (Step::Energy, Answered::Number(wh)) => {
                 self.draft.reference = Some(*wh);
@@ -115,21 +140,30 @@ impl Run {
     fn answered_at_the_end(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
         match (self.step, answer) {
             (Step::LastOff, Answered::Done) => {
-                self.outputs_off = true;
-                self.go(if self.is_in_test_mode { Step::LeaveTest } else { Step::MakeOperative }, at)
+                self.is_off();
+                self.go(if self.may_be_in_test_mode { Step::LeaveTest } else { Step::MakeOperative }, at)
             }
             (Step::LeaveTest, Answered::Done) => self.go(Step::MakeOperative, at),
-            (Step::MakeOperative, Answered::Availability(_)) => self.end(Ending::Measured),
+            (Step::MakeOperative, Answered::Availability(status)) => {
+                // Everything is measured: an outlet that stays closed costs no result, but it is told.
+                if status != "Accepted" {
+                    self.note(at, Why::AvailabilityRefused, status.clone());
+                }
+                self.end(Ending::Measured)
+            }
             (Step::SafeOff, Answered::Done) => {
-                self.outputs_off = true;
+                self.is_off();
                 self.go(Step::SafeWait, at)
             }
-            (Step::SafeWait, Answered::Done) => self.go(Step::MakeInoperative, at),
-            (Step::GiveUpOff, Answered::Done) => {
-                self.outputs_off = true;
-                self.go(if self.is_in_test_mode { Step::GiveUpTest } else { Step::GiveUpOperative }, at)
+            (Step::SafeWait, Answered::Waited) => {
+                self.go(if self.may_be_on { Step::SafeOff } else { Step::MakeInoperative }, at)
             }
-            (Step::GiveUpTest, Answered::Done) => self.go(Step::GiveUpOperative, at),
+            (Step::GiveUpOff, Answered::Done) => {
+                self.is_off();
+                self.leave_test_or_open(at)
+            }
+            (Step::GiveUpWait, Answered::Waited) => self.go(Step::GiveUpOff, at),
+            (Step::GiveUpTest, Answered::Done) => self.open_or_end(at),
             (Step::GiveUpOperative, Answered::Availability(status)) => {
                 let operative = status == "Accepted";
                 self.end_abandoned(operative)
@@ -173,11 +207,6 @@ impl Run {
         self.go(if is_cold { Step::WarmSet } else { Step::OffBefore }, at)
     }
 
-    fn register_or_arm(&mut self, at: Timestamp) -> Vec<Command> {
-        self.go(if self.is_counted() { Step::Constant } else { Step::RegisterBefore }, at)
-    }
-
-    /// Voltage and current must be what was set, within the plan's tolerance.
     fn measured(
         &mut self,
         voltage_v: Decimal,
@@ -185,12 +214,8 @@ impl Run {
         power_w: Decimal,
         at: Timestamp,
     ) -> Vec<Command> {
-        let Some(point) = self.point().cloned() else { return self.go(Step::LastOff, at) };
-        let tolerance = self.order.plan.set_point_percent;
-        for (what, is, set) in [("V", voltage_v, point.voltage_v), ("A", current_a, point.current_a)] {
-            if !is_near(is, set, tolerance) {
-                return self.trouble(Why::SetPointMissed, format!("{is} {what}, set {set} {what}"), at);
-            }
+        if let Some(missed) = self.missed(voltage_v, current_a, power_w) {
+            return self.trouble(Why::SetPointMissed, missed, at);
         }
         let draft = &mut self.draft;
         let sums = [
@@ -203,6 +228,22 @@ impl Run {
             draft.looks += 1;
         }
         self.go(Step::PollState, at)
+    }
+
+    /// What is not as it was set, if anything is. Voltage and current must be within the plan's tolerance of their set-points; and
+    /// the power within the same part of the apparent power, or the phase is wrong.
+    fn missed(&self, voltage_v: Decimal, current_a: Decimal, power_w: Decimal) -> Option<String> {
+        let point = self.point()?;
+        let tolerance = self.order.plan.set_point_percent;
+        for (what, is, set) in [("V", voltage_v, point.voltage_v), ("A", current_a, point.current_a)] {
+            if !is_near(is, set, set, tolerance) {
+                return Some(format!("{is} {what}, set {set} {what}"));
+            }
+        }
+        let apparent = voltage_v.checked_mul(current_a)?;
+        let power = apparent.checked_mul(point.power_factor.unwrap_or(Decimal::ONE))?;
+        (!is_near(power_w, power, apparent, tolerance))
+            .then(|| format!("{power_w} W, set {} W", power.round_dp(3).normalize()))
     }
 
     fn source_tells_temperature(&self) -> bool {
@@ -265,7 +306,7 @@ impl Run {
     fn keep(&mut self, register_stop_wh: Option<Decimal>, at: Timestamp) -> Vec<Command> {
         let taken = match self.finished(register_stop_wh, at) {
             Ok(taken) => taken,
-            Err(reason) => return self.trouble(Why::RegisterStrange, reason, at),
+            Err((why, reason)) => return self.trouble(why, reason, at),
         };
         self.taken.push(taken.clone());
         self.draft = Draft::default();
@@ -277,49 +318,58 @@ impl Run {
         commands
     }
 
-    fn finished(&self, register_stop_wh: Option<Decimal>, at: Timestamp) -> Result<Taken, String> {
+    fn finished(&self, register_stop_wh: Option<Decimal>, at: Timestamp) -> Result<Taken, (Why, String)> {
         let draft = &self.draft;
         let (point, repeat) = self.position();
-        let method = self.point().map(|point| point.method);
-        let indication = match (method, draft.register_start_wh, register_stop_wh) {
-            (Some(Method::Register), Some(start_wh), Some(stop_wh)) if start_wh < stop_wh => {
-                Indication::Register { start_wh, stop_wh }
-            }
-            (Some(Method::Register), start, stop) => {
-                let told = |wh: Option<Decimal>| wh.map_or_else(|| "–".to_owned(), |wh| wh.to_string());
-                return Err(format!("register {} Wh before, {} Wh after", told(start), told(stop)));
-            }
-            (Some(Method::Pulse { pulses }), ..) => Indication::Pulses {
-                pulses,
-                pile_constant: self.order.plate.pulse_constant.ok_or("no pulse constant of the pile")?,
-                standard_constant: draft.standard_constant.ok_or("no pulse constant of the standard")?,
-            },
-            (None, ..) => return Err("no load point is left".to_owned()),
-        };
-        let reference = draft.reference.filter(|reference| Decimal::ZERO < *reference);
+        let standard = |reason: &str| (Why::InstrumentError, reason.to_owned());
         let mean = |sum: Decimal| {
-            sum.checked_div(Decimal::from(draft.looks))
-                .map(|mean| mean.round_dp(4))
-                .ok_or("nothing was measured")
+            let mean = sum.checked_div(Decimal::from(draft.looks));
+            mean.map(|mean| mean.round_dp(4)).ok_or_else(|| standard("nothing was measured"))
         };
+        let reference = draft.reference.ok_or_else(|| standard("the standard told nothing"))?;
+        // An integrator that fell, was reset on the way; whatever it shows now is not of this reading.
+        if reference <= Decimal::ZERO || reference < self.energy_wh.unwrap_or_default() {
+            return Err(standard(&format!("the standard shows {reference} at the end")));
+        }
         Ok(Taken {
             point,
             repeat,
             discarded: self.discarded,
             began_at: draft.began_at.unwrap_or(at),
             ended_at: draft.ended_at.unwrap_or(at),
-            indication,
-            reference: reference.ok_or("the standard measured nothing")?,
+            indication: self.indication(register_stop_wh)?,
+            reference,
             voltage_v: mean(draft.voltage_sum)?,
             current_a: mean(draft.current_sum)?,
             power_w: mean(draft.power_sum)?,
             source_c_max: draft.source_c_max,
         })
     }
+
+    /// What the pile showed. A register must rise: the standard has seen energy.
+    fn indication(&self, register_stop_wh: Option<Decimal>) -> Result<Indication, (Why, String)> {
+        let draft = &self.draft;
+        match (self.point().map(|point| point.method), draft.register_start_wh, register_stop_wh) {
+            (Some(Method::Register), Some(start_wh), Some(stop_wh)) if start_wh < stop_wh => {
+                Ok(Indication::Register { start_wh, stop_wh })
+            }
+            (Some(Method::Pulse { pulses }), ..) => {
+                let constants = self.order.plate.pulse_constant.zip(draft.standard_constant);
+                let (pile_constant, standard_constant) =
+                    constants.ok_or((Why::InstrumentError, "a pulse constant is missing".to_owned()))?;
+                Ok(Indication::Pulses { pulses, pile_constant, standard_constant })
+            }
+            (_, start, stop) => {
+                let told = |wh: Option<Decimal>| wh.map_or_else(|| "–".to_owned(), |wh| wh.to_string());
+                let detail = format!("register {} Wh before, {} Wh after", told(start), told(stop));
+                Err((Why::RegisterStrange, detail))
+            }
+        }
+    }
 }
 
-/// Whether a value is within a percentage of what was set.
-fn is_near(is: Decimal, set: Decimal, percent: Decimal) -> bool {
-    let (off, allowed) = (is.checked_sub(set), set.checked_mul(percent));
+/// Whether a value is as far from another as a percentage of a whole, or nearer.
+fn is_near(is: Decimal, set: Decimal, whole: Decimal, percent: Decimal) -> bool {
+    let (off, allowed) = (is.checked_sub(set), whole.checked_mul(percent));
     off.zip(allowed).is_some_and(|(off, allowed)| off.abs() <= allowed / Decimal::ONE_HUNDRED)
 }

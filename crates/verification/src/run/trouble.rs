@@ -109,9 +109,11 @@ pub enum Ending {
         why: Why,
         /// What exactly.
         detail: String,
-        /// Whether the source confirmed that its outputs are off; else its dead-man switches them off, and a person looks.
+        /// Whether the source confirmed at the end that its outputs are off; else its dead man switches them off, and a person
+        /// looks. True where nothing had begun.
         outputs_off: bool,
-        /// Whether the outlet was opened again.
+        /// Whether the outlet is open: it was opened again, or never closed. It stays closed if the run may have left outputs on
+        /// and the source did not confirm that they are off.
         operative: bool,
     },
 }

@@ -1,0 +1,147 @@
+//! What a run does when something goes wrong: outputs off first, then wait and take the reading again, or give up.
+
+use jiff::Timestamp;
+
+use super::{Command, Draft, Ending, Party, Run, Step, Trouble, Why};
+
+/// Restarts of the server in one run: a server that falls over so often is no place to finish it, and the list of troubles stays
+/// one that can be read.
+pub(super) const RESTARTS_MAX: u32 = 50;
+
+impl Run {
+    /// A server took the run up again: what it was doing is not known to have been done.
+    pub(super) fn resumed(&mut self, at: Timestamp) -> Vec<Command> {
+        if self.step == Step::Waiting {
+            return self.go(Step::MakeInoperative, at);
+        }
+        self.restarts += 1;
+        if RESTARTS_MAX < self.restarts && !self.step.gives_up() {
+            return self.give_up(Why::ServerRestarted, format!("{} times", self.restarts), at);
+        }
+        if self.restarts <= RESTARTS_MAX {
+            self.note(at, Why::ServerRestarted, String::new());
+        }
+        match self.step {
+            step if step.gives_up() => self.go(Step::GiveUpOff, at),
+            Step::LastOff | Step::LeaveTest | Step::MakeOperative => self.go(Step::LastOff, at),
+            _ => {
+                // How long it stood still nobody knows.
+                self.is_warm = false;
+                self.discard();
+                self.go(Step::SafeOff, at)
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, party: Party, lost: bool, detail: &str, at: Timestamp) -> Vec<Command> {
+        let why = match (party, lost) {
+            (Party::Source, true) => Why::SourceLost,
+            (Party::Standard, true) => Why::StandardLost,
+            (Party::Pile, true) => Why::PileLost,
+            (Party::Source | Party::Standard, false) => Why::InstrumentError,
+            (Party::Pile, false) => Why::PileError,
+        };
+        match self.step {
+            // Nothing has begun, or nothing is being done but waiting until it is safe: a late failure changes nothing.
+            Step::Waiting | Step::SafeWait | Step::GiveUpWait => Vec::new(),
+            Step::GiveUpOff => self.off_failed(why, detail, at),
+            Step::GiveUpTest => {
+                self.note(at, why, detail.to_owned());
+                self.open_or_end(at)
+            }
+            Step::GiveUpOperative => self.end_abandoned(false),
+            // Everything is measured: a pile that cannot be opened again costs no result, but it is told.
+            Step::LeaveTest => {
+                self.note(at, why, detail.to_owned());
+                self.go(Step::MakeOperative, at)
+            }
+            Step::MakeOperative => {
+                self.note(at, why, detail.to_owned());
+                self.end(Ending::Measured)
+            }
+            _ => self.trouble(why, detail.to_owned(), at),
+        }
+    }
+
+    /// The source does not confirm its last off: once its dead man is waited out and it is asked again.
+    fn off_failed(&mut self, why: Why, detail: &str, at: Timestamp) -> Vec<Command> {
+        self.outputs_off = false;
+        self.note(at, why, detail.to_owned());
+        if self.may_be_on && !self.is_waited_out {
+            self.is_waited_out = true;
+            return self.go(Step::GiveUpWait, at);
+        }
+        self.leave_test_or_open(at)
+    }
+
+    /// After the last off of a run that is given up, confirmed or not.
+    pub(super) fn leave_test_or_open(&mut self, at: Timestamp) -> Vec<Command> {
+        if self.may_be_in_test_mode { self.go(Step::GiveUpTest, at) } else { self.open_or_end(at) }
+    }
+
+    /// The outlet is opened again, unless its meter may still be fed by the source: then a person must look first.
+    pub(super) fn open_or_end(&mut self, at: Timestamp) -> Vec<Command> {
+        match (self.may_be_closed, self.may_be_on) {
+            (false, _) => self.end_abandoned(true),
+            (true, true) => self.end_abandoned(false),
+            (true, false) => self.go(Step::GiveUpOperative, at),
+        }
+    }
+
+    /// Something is wrong: outputs off, wait, and take the reading again; given up after too many.
+    pub(super) fn trouble(&mut self, why: Why, detail: String, at: Timestamp) -> Vec<Command> {
+        self.failures += 1;
+        if self.failures > self.order.plan.pace.failures_max {
+            return self.give_up(why, detail, at);
+        }
+        self.note(at, why, detail);
+        self.discard();
+        // It may have lost its power, not only its connection.
+        self.is_warm &= why != Why::SourceLost;
+        // A source that does not confirm that it is off is left alone until its dead man must have acted.
+        self.go(if self.step == Step::SafeOff { Step::SafeWait } else { Step::SafeOff }, at)
+    }
+
+    pub(super) fn give_up(&mut self, why: Why, detail: String, at: Timestamp) -> Vec<Command> {
+        self.discard();
+        if self.why.is_none() {
+            self.note(at, why, detail.clone());
+            self.why = Some((why, detail));
+        }
+        if self.step == Step::Waiting {
+            // Nothing was switched on or closed, and instruments and outlet may be in the hands of another run.
+            return self.end_abandoned(true);
+        }
+        self.go(Step::GiveUpOff, at)
+    }
+
+    pub(super) fn note(&mut self, at: Timestamp, why: Why, detail: String) {
+        self.troubles.push(Trouble { at, why, detail });
+    }
+
+    /// Throws the reading at hand away. It counts if its outputs were, or may have been, switched on.
+    pub(super) fn discard(&mut self) {
+        if self.draft.is_tried {
+            self.discarded += 1;
+        }
+        self.draft = Draft::default();
+        self.energy_wh = None;
+    }
+
+    /// The source said that its outputs are off, or was set to its state after power-on.
+    pub(super) fn is_off(&mut self) {
+        self.outputs_off = true;
+        self.may_be_on = false;
+    }
+
+    pub(super) fn end_abandoned(&mut self, operative: bool) -> Vec<Command> {
+        let (why, detail) = self.why.clone().unwrap_or((Why::Stopped, String::new()));
+        self.end(Ending::Abandoned { why, detail, outputs_off: self.outputs_off, operative })
+    }
+
+    pub(super) fn end(&mut self, ending: Ending) -> Vec<Command> {
+        self.step = Step::Ended;
+        self.ending = Some(ending.clone());
+        vec![Command::End(ending)]
+    }
+}

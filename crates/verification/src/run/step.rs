@@ -1,0 +1,88 @@
+//! Where a run is: the steps, and what a page calls them. Which answer leads from one to the next is in `flow` and `safety`.
+
+use jiff::Timestamp;
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Waiting,
+    MakeInoperative,
+    CheckIdle,
+    IdentifySource,
+    IdentifyStandard,
+    ResetSource,
+    ResetStandard,
+    Watchdog,
+    EnterTest,
+    WarmSet,
+    WarmOn,
+    WarmWait { until: Timestamp },
+    WarmMeasure { until: Timestamp },
+    WarmLook { until: Timestamp },
+    WarmTemperature { until: Timestamp },
+    OffBefore,
+    SettleBefore,
+    RegisterBefore,
+    IdleBefore,
+    IntegrateReset,
+    IntegrateStart,
+    Constant,
+    Set,
+    On,
+    Arm,
+    PollWait,
+    PollMeasure,
+    PollState,
+    PollTemperature,
+    PollEnergy,
+    PollPulses,
+    Counted,
+    OffAfter,
+    SettleAfter,
+    IntegrateStop,
+    Energy,
+    RegisterAfter,
+    LastOff,
+    LeaveTest,
+    MakeOperative,
+    SafeOff,
+    SafeWait,
+    GiveUpOff,
+    GiveUpWait,
+    GiveUpTest,
+    GiveUpOperative,
+    Ended,
+}
+
+impl Step {
+    /// The word for pages; `None` once it is over: then the ending says more.
+    pub(super) fn stage(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Ended => return None,
+            Self::Waiting => "waiting",
+            Self::MakeInoperative
+            | Self::CheckIdle
+            | Self::IdentifySource
+            | Self::IdentifyStandard
+            | Self::ResetSource
+            | Self::ResetStandard
+            | Self::Watchdog
+            | Self::EnterTest => "preparing",
+            Self::WarmSet
+            | Self::WarmOn
+            | Self::WarmWait { .. }
+            | Self::WarmMeasure { .. }
+            | Self::WarmLook { .. }
+            | Self::WarmTemperature { .. } => "warming_up",
+            Self::LastOff | Self::LeaveTest | Self::MakeOperative => "finishing",
+            Self::SafeOff | Self::SafeWait => "troubled",
+            Self::GiveUpOff | Self::GiveUpWait | Self::GiveUpTest | Self::GiveUpOperative => "giving_up",
+            _ => "reading",
+        })
+    }
+
+    /// Whether the run is being given up: nothing but its safe end is of interest any more.
+    pub(super) fn gives_up(self) -> bool {
+        matches!(self, Self::GiveUpOff | Self::GiveUpWait | Self::GiveUpTest | Self::GiveUpOperative)
+    }
+}

@@ -1,0 +1,303 @@
+//! A bench that answers every action ideally, keeps its own watch over safety, and fails where it is told to.
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use veripile_pile::PileKind;
+
+use crate::instrument::{InstrumentRole, SourceCommand, StandardCommand};
+use crate::order::Order;
+use crate::plan::{LoadPoint, Method};
+use crate::run::{Action, Command, Ending, Event, Happening, Run, Taken};
+use crate::testing::*;
+
+/// Most events of one story: a run that goes round in circles is found out.
+const EVENTS_MAX: usize = 20_000;
+
+/// What the bench's pile registers too much.
+const ERROR: &str = "1.005";
+
+/// An order whose run has few events: two load points, two readings each, looks a minute apart.
+pub(super) fn brief(kind: PileKind) -> Order {
+    let mut order = order(kind);
+    order.plan.points.truncate(2);
+    order.plan.repeats = 2;
+    order.plan.pace.poll_ms = 60_000;
+    order.plan.pace.watchdog_s = 600;
+    order.plan.pace.warm_up_s = 120;
+    assert_eq!(order.check(start(), &[]), Ok(()));
+    order
+}
+
+/// The same by pulses.
+pub(super) fn with_pulses(mut order: Order, pulses: u64) -> Order {
+    for point in &mut order.plan.points {
+        point.method = Method::Pulse { pulses };
+    }
+    assert_eq!(order.check(start(), &[]), Ok(()));
+    order
+}
+
+/// A run from its first event to its end.
+pub(super) struct Story {
+    pub run: Run,
+    pub events: Vec<Event>,
+    pub commands: Vec<Command>,
+    /// Whether the source switched itself off because it heard nothing.
+    pub dead_man_acted: bool,
+}
+
+impl Story {
+    pub fn actions(&self) -> Vec<Action> {
+        let action = |command: &Command| match command {
+            Command::Do(action) => Some(action.clone()),
+            _ => None,
+        };
+        self.commands.iter().filter_map(action).collect()
+    }
+
+    pub fn kept(&self) -> Vec<Taken> {
+        let kept = |command: &Command| match command {
+            Command::Keep(taken) => Some(taken.clone()),
+            _ => None,
+        };
+        self.commands.iter().filter_map(kept).collect()
+    }
+
+    /// The events up to the one that leads to an action.
+    pub fn prefix_until(&self, wanted: impl Fn(&Action) -> bool) -> &[Event] {
+        let mut run = Run::new(self.run.order().clone());
+        let place = self.events.iter().position(|event| {
+            run.step(event).iter().any(|command| matches!(command, Command::Do(action) if wanted(action)))
+        });
+        &self.events[..=place.expect("it is done")]
+    }
+}
+
+/// What a test does to an action: its place among all actions, from 0, and the action; an answer instead of the bench's own.
+type Fault<'a> = Box<dyn FnMut(usize, &Action) -> Option<Happening> + 'a>;
+
+pub(super) struct Bench<'a> {
+    order: Order,
+    fault: Fault<'a>,
+    at: Timestamp,
+    actions: usize,
+    closed: bool,
+    set: Option<LoadPoint>,
+    on: bool,
+    dead_man_s: Option<u32>,
+    dead_man_acted: bool,
+    heard_at: Timestamp,
+    register_wh: Decimal,
+    integrated_wh: Decimal,
+    integrates: bool,
+    counted_wh: Option<Decimal>,
+}
+
+impl<'a> Bench<'a> {
+    pub fn new(order: &Order) -> Self {
+        Self {
+            order: order.clone(),
+            fault: Box::new(|_, _| None),
+            at: start(),
+            actions: 0,
+            closed: false,
+            set: None,
+            on: false,
+            dead_man_s: None,
+            dead_man_acted: false,
+            heard_at: start(),
+            register_wh: decimal("123456.7"),
+            integrated_wh: Decimal::ZERO,
+            integrates: false,
+            counted_wh: None,
+        }
+    }
+
+    /// With answers of the test's own.
+    pub fn with_faults(order: &Order, fault: impl FnMut(usize, &Action) -> Option<Happening> + 'a) -> Self {
+        Self { fault: Box::new(fault), ..Self::new(order) }
+    }
+
+    /// As a server finds it that takes a run up again: outputs still on.
+    pub fn left_on(self) -> Self {
+        Self { on: true, closed: true, dead_man_s: Some(600), heard_at: Timestamp::MAX, ..self }
+    }
+
+    /// From the beginning to the end.
+    pub fn play(self) -> Story {
+        let order = self.order.clone();
+        self.go_on(Run::new(order), Vec::new(), Happening::Begun)
+    }
+
+    /// From a run and its events so far, with an event of the test's, to the end.
+    pub fn go_on(mut self, mut run: Run, mut events: Vec<Event>, first: Happening) -> Story {
+        self.at = events.last().map_or(self.at, |event: &Event| event.at) + SignedDuration::from_secs(1);
+        let (mut commands, mut happens) = (Vec::new(), first);
+        loop {
+            let event = Event { at: self.at, what: happens };
+            events.push(event.clone());
+            assert!(events.len() < EVENTS_MAX, "goes round in circles: {:?}", run.troubles());
+            let given = run.step(&event);
+            commands.extend(given.clone());
+            happens = match given.last() {
+                Some(Command::Do(action)) => self.perform(action),
+                Some(Command::End(ending)) => {
+                    let is_safe = matches!(ending, Ending::Abandoned { outputs_off: false, .. });
+                    assert!(!self.on || is_safe, "ended with outputs on");
+                    let dead_man_acted = self.dead_man_acted;
+                    return Story { run, events, commands, dead_man_acted };
+                }
+                other => panic!("nothing to do: {other:?}"),
+            };
+        }
+    }
+
+    fn perform(&mut self, action: &Action) -> Happening {
+        let number = self.actions;
+        self.actions += 1;
+        let fault = (self.fault)(number, action);
+        match action {
+            Action::Wait { until } => self.pass((*until).max(self.at)),
+            _ => self.pass(self.at + SignedDuration::from_millis(50)),
+        }
+        if let Some(happens) = fault {
+            // What fails by the test's will may have been done all the same: the worst case.
+            if *action == Action::Source(SourceCommand::OutputOn) {
+                self.on = true;
+            }
+            return happens;
+        }
+        self.answer(action)
+    }
+
+    fn answer(&mut self, action: &Action) -> Happening {
+        match action {
+            Action::MakeInoperative => {
+                self.closed = true;
+                Happening::Availability { status: "Accepted".into() }
+            }
+            Action::MakeOperative => {
+                assert!(!self.on, "the outlet is opened while the source is on");
+                self.closed = false;
+                Happening::Availability { status: "Accepted".into() }
+            }
+            Action::CheckIdle => Happening::Idle { charging: false, status: Some("Unavailable".into()) },
+            Action::TestMode { .. } => Happening::Done,
+            Action::Source(command) => self.source(command),
+            Action::Standard(command) => self.standard(command),
+            Action::ReadRegister => {
+                let wh = self.register_wh.floor();
+                Happening::Register { wh, text: wh.to_string(), device_time: Some(self.at) }
+            }
+            Action::AskRegister => {
+                self.pass(self.at + SignedDuration::from_secs(1800));
+                Happening::DisplayRead { wh: self.register_wh.floor(), person: "Li".into() }
+            }
+            Action::Wait { .. } => Happening::Waited,
+        }
+    }
+
+    /// Time passes: energy flows while outputs are on.
+    fn pass(&mut self, until: Timestamp) {
+        let seconds = Decimal::new(until.duration_since(self.at).as_millis() as i64, 3);
+        self.at = until;
+        if let Some(point) = self.set.as_ref().filter(|_| self.on) {
+            let wh = point.power_w().expect("fits") * seconds / decimal("3600");
+            self.register_wh += wh * decimal(ERROR);
+            if self.integrates {
+                self.integrated_wh += wh;
+            }
+            self.counted_wh = self.counted_wh.map(|counted| counted + wh);
+        }
+        let silent = self.at.duration_since(self.heard_at).as_secs();
+        if self.on && self.dead_man_s.is_some_and(|seconds| i64::from(seconds) < silent) {
+            (self.on, self.dead_man_acted) = (false, true);
+        }
+    }
+
+    fn source(&mut self, command: &SourceCommand) -> Happening {
+        self.heard_at = self.at;
+        match command {
+            SourceCommand::Identify => {
+                let model =
+                    if self.order.plate.kind == PileKind::Ac { "FLUKE,6105A" } else { "MAKER,VLDC-1" };
+                Happening::Identity { text: format!("{model},SN-{},1.0", InstrumentRole::Source.word()) }
+            }
+            SourceCommand::Reset => {
+                (self.on, self.set, self.dead_man_s) = (false, None, None);
+                Happening::Done
+            }
+            SourceCommand::Watchdog { seconds } => {
+                self.dead_man_s = Some(*seconds);
+                Happening::Done
+            }
+            SourceCommand::Set { voltage_v, current_a, angle_deg, .. } => {
+                assert!(!self.on, "set-points change only while outputs are off");
+                let points = &self.order.plan.points;
+                let is_it = |point: &&LoadPoint| {
+                    (point.voltage_v, point.current_a, point.angle_deg())
+                        == (*voltage_v, *current_a, *angle_deg)
+                };
+                self.set = points.iter().find(is_it).cloned();
+                assert!(self.set.is_some(), "a set-point of no load point");
+                Happening::Done
+            }
+            SourceCommand::OutputOn => {
+                assert!(self.closed, "outputs on while the outlet is open");
+                assert!(self.set.is_some(), "outputs on without a set-point");
+                assert!(self.dead_man_s.is_some(), "outputs on without a dead man");
+                self.on = true;
+                Happening::Done
+            }
+            SourceCommand::OutputOff => {
+                self.on = false;
+                Happening::Done
+            }
+            SourceCommand::OutputState => Happening::State { on: self.on },
+            SourceCommand::Temperature => Happening::Temperature { celsius: decimal("40") },
+        }
+    }
+
+    fn standard(&mut self, command: &StandardCommand) -> Happening {
+        match command {
+            StandardCommand::Identify => Happening::Identity { text: "ZERA,COM3003,SN-standard,1.0".into() },
+            StandardCommand::Reset => Happening::Done,
+            StandardCommand::IntegrateReset => {
+                (self.integrated_wh, self.integrates) = (Decimal::ZERO, false);
+                Happening::Done
+            }
+            StandardCommand::IntegrateStart => {
+                self.integrates = true;
+                Happening::Done
+            }
+            StandardCommand::IntegrateStop => {
+                self.integrates = false;
+                Happening::Done
+            }
+            StandardCommand::Energy => Happening::Number { value: self.integrated_wh.round_dp(4) },
+            StandardCommand::Measure => match self.set.as_ref().filter(|_| self.on) {
+                Some(point) => Happening::Measured {
+                    voltage_v: point.voltage_v,
+                    current_a: point.current_a,
+                    power_w: point.power_w().expect("fits"),
+                },
+                None => Happening::Measured {
+                    voltage_v: Decimal::ZERO,
+                    current_a: Decimal::ZERO,
+                    power_w: Decimal::ZERO,
+                },
+            },
+            StandardCommand::ArmPulses { .. } => {
+                self.counted_wh = Some(Decimal::ZERO);
+                Happening::Done
+            }
+            StandardCommand::PulsesDone => {
+                let flowed = self.counted_wh.expect("armed") * decimal(ERROR);
+                Happening::State { on: decimal("1000") <= flowed }
+            }
+            // 1000 pulses of the pile are 1000 Wh by its register; the standard counts at 100 imp/Wh.
+            StandardCommand::PulsesCounted => Happening::Number { value: decimal("100000") / decimal(ERROR) },
+            StandardCommand::PulseConstant => Happening::Number { value: decimal("100000") },
+        }
+    }
+}
