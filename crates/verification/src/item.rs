@@ -203,7 +203,11 @@ fn shows(display_kwh: Decimal, register_wh: Decimal, step_wh: Decimal) -> bool {
     difference.is_some_and(|difference| difference < digit_wh || difference <= step_wh)
 }
 
+/// A bill of no lines is none, whatever its amount.
 fn pays(lines: &[BillLine], amount: Decimal) -> bool {
+    if lines.is_empty() {
+        return false;
+    }
     let tariffed: Vec<_> = lines
         .iter()
         .map(|line| veripile_metrology::payment::Tariffed {
@@ -213,4 +217,128 @@ fn pays(lines: &[BillLine], amount: Decimal) -> bool {
         })
         .collect();
     veripile_metrology::payment::check(&tariffed, amount).is_ok_and(|found| found.within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    fn rules() -> RuleSet {
+        rules::for_kind("ac").expect("there")
+    }
+
+    fn passes(code: ItemCode, evidence: Evidence, reason: Reason) -> bool {
+        record(code, evidence).passed(&rules(), reason, Decimal::ONE)
+    }
+
+    // JJG 1148-2022: 5 s at the first verification, 3 min later; to either side.
+    #[test]
+    fn a_clock_is_held_to_less_at_the_first_verification() {
+        for (offset, first, later) in [
+            ("0", true, true),
+            ("5", true, true),
+            ("-5", true, true),
+            ("5.001", false, true),
+            ("-5.001", false, true),
+            ("180", false, true),
+            ("-180", false, true),
+            ("180.001", false, false),
+        ] {
+            let evidence = Evidence::Clock { offset_s: decimal(offset) };
+            assert_eq!(passes(ItemCode::Clock, evidence.clone(), Reason::First), first, "{offset}");
+            for reason in [Reason::Periodic, Reason::AfterRepair, Reason::Case] {
+                assert_eq!(passes(ItemCode::Clock, evidence.clone(), reason), later, "{offset}");
+            }
+        }
+        let without = rules::named("OIML R 46").expect("there");
+        assert_eq!(clock_limit_s(&without, Reason::First), None);
+        let clock = record(ItemCode::Clock, Evidence::Clock { offset_s: Decimal::ZERO });
+        assert!(!clock.passed(&without, Reason::First, Decimal::ONE), "without a limit nothing is within it");
+    }
+
+    // 123456 Wh on displays of three, two and no decimals, cut and rounded; a step of the register may lie between.
+    #[test]
+    fn a_display_shows_the_register_to_its_last_digit() {
+        for (display, register, expected) in [
+            ("123.456", "123456", true),
+            ("123.457", "123456", true),
+            ("123.458", "123456", false),
+            ("123.45", "123456", true),
+            ("123.46", "123456", true),
+            ("123.47", "123456", false),
+            ("123.44", "123456", false),
+            ("1.23", "1239.9", true),
+            ("1.23", "1240", false),
+            ("123", "123999", true),
+            ("123", "124000", false),
+            ("79228162514264337593543950335", "1", false),
+        ] {
+            let evidence =
+                Evidence::Display { display_kwh: decimal(display), register_wh: decimal(register) };
+            assert_eq!(passes(ItemCode::Display, evidence, Reason::First), expected, "{display} {register}");
+        }
+    }
+
+    #[test]
+    fn seals_are_there_and_whole() {
+        let seal = Seal { number: "F-1".into(), place: "cover".into(), photo_sha256: None };
+        for (seals, whole, expected) in
+            [(vec![seal.clone()], true, true), (vec![seal], false, false), (Vec::new(), true, false)]
+        {
+            assert_eq!(passes(ItemCode::Seal, Evidence::Seals { seals, whole }, Reason::First), expected);
+        }
+    }
+
+    // By hand: 10 kWh at 1.00 + 0.50 are 15.00, 3.333 kWh at 1.20 + 0.50 are 5.6661: 20.67, and 0.01 to either side.
+    #[test]
+    fn a_bill_is_what_energy_and_prices_make_of_it() {
+        let line = |energy: &str, price: &str, service: &str| BillLine {
+            energy_kwh: decimal(energy),
+            price: decimal(price),
+            service: decimal(service),
+        };
+        let lines = vec![line("10", "1.00", "0.50"), line("3.333", "1.20", "0.50")];
+        for (amount, expected) in
+            [("20.67", true), ("20.66", true), ("20.68", true), ("20.65", false), ("20.69", false)]
+        {
+            let evidence = Evidence::Payment { lines: lines.clone(), amount: decimal(amount) };
+            assert_eq!(passes(ItemCode::Payment, evidence, Reason::First), expected, "{amount}");
+        }
+        let nothing = Evidence::Payment { lines: Vec::new(), amount: decimal("0") };
+        assert!(!passes(ItemCode::Payment, nothing, Reason::First));
+    }
+
+    #[test]
+    fn a_charge_beside_the_test_must_be_consistent() {
+        for code in [ItemCode::ConsistencyBefore, ItemCode::ConsistencyAfter] {
+            assert!(passes(code, Evidence::Charge(charge()), Reason::First));
+            let other = ChargeEvidence { signed_wh: Some(decimal("1233")), ..charge() };
+            assert!(!passes(code, Evidence::Charge(other), Reason::First));
+        }
+    }
+
+    #[test]
+    fn evidence_of_another_item_passes_nothing() {
+        let evidences = ItemCode::ALL.map(|code| good(code).evidence);
+        for code in ItemCode::ALL {
+            for evidence in &evidences {
+                let kind = std::mem::discriminant(evidence);
+                let is_looked = matches!(evidence, Evidence::Looked { .. })
+                    && matches!(code, ItemCode::Appearance | ItemCode::Display | ItemCode::Seal);
+                let fits = kind == std::mem::discriminant(&good(code).evidence) || is_looked;
+                assert_eq!(passes(code, evidence.clone(), Reason::Periodic), fits, "{code:?} {evidence:?}");
+            }
+        }
+        assert!(!passes(ItemCode::Appearance, Evidence::Looked { good: false }, Reason::First));
+    }
+
+    #[test]
+    fn words_of_items_read_back() {
+        for code in ItemCode::ALL {
+            assert_eq!(ItemCode::from_word(code.word()), Some(code));
+            assert_eq!(serde_json::to_string(&code).expect("writes"), format!("{:?}", code.word()));
+        }
+        assert_eq!(ItemCode::from_word("luck"), None);
+    }
 }

@@ -20,6 +20,8 @@ pub const ENERGY_WH_MAX: i64 = 1_000_000;
 
 /// Shortest time between two looks, ms: instruments need as long to answer.
 const POLL_MS_LEAST: u64 = 20;
+/// Longest: nobody wants to see a page stand still for more than a minute.
+const POLL_MS_MOST: u64 = 60_000;
 /// Looks that fit into the dead-man time at least: one may be slow to be answered without the source going off.
 const POLLS_IN_DEAD_MAN_TIME: u64 = 2;
 /// Frequencies of mains, with room for what is tested about them, Hz.
@@ -288,7 +290,7 @@ impl Plan {
         for (what, found, least, most) in [
             ("warm-up (s)", pace.warm_up_s, 0, 7200),
             ("settling (ms)", pace.settle_ms, 0, 60_000),
-            ("polling (ms)", pace.poll_ms, POLL_MS_LEAST, 60_000),
+            ("polling (ms)", pace.poll_ms, POLL_MS_LEAST, POLL_MS_MOST),
             ("dead-man time (s)", pace.watchdog_s, 1, 600),
             ("wait before a new try (s)", pace.retry_wait_s, 0, 3600),
             ("failures", pace.failures_max, 0, 20),
@@ -297,9 +299,10 @@ impl Plan {
             count(what, u64::from(found), least, most, errors);
         }
         // Looks are what a source hears while its outputs are on: between two of them its dead man must not act.
-        let most = u64::from(pace.watchdog_s) * 1000 / POLLS_IN_DEAD_MAN_TIME;
-        if (POLL_MS_LEAST..=60_000).contains(&u64::from(pace.poll_ms)) && most < u64::from(pace.poll_ms) {
-            count("polling (ms)", u64::from(pace.poll_ms), POLL_MS_LEAST, most, errors);
+        let (poll, most) =
+            (u64::from(pace.poll_ms), u64::from(pace.watchdog_s) * 1000 / POLLS_IN_DEAD_MAN_TIME);
+        if 0 < most && (POLL_MS_LEAST..=POLL_MS_MOST).contains(&poll) {
+            count("polling (ms)", poll, POLL_MS_LEAST, most, errors);
         }
     }
 

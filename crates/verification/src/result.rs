@@ -293,11 +293,11 @@ fn at_point(
         budget: budget.components.iter().map(line).collect::<Result<_, _>>()?,
         standard_uncertainty_percent: percent(combined.standard_uncertainty)?,
         effective_degrees_of_freedom: degrees(combined.effective_degrees_of_freedom)?,
-        coverage_factor: decimal(combined.coverage_factor, 2)?,
+        coverage_factor: written(combined.coverage_factor, 2)?,
         expanded_uncertainty_percent: percent(combined.expanded_uncertainty)?,
         limit_percent,
         rule: decided.rule.to_owned(),
-        probability_conform: decimal(measured.probability_conform, 6)?,
+        probability_conform: written(measured.probability_conform, 6)?,
         verdict: decided.zone.into(),
     })
 }
@@ -417,22 +417,22 @@ fn line(component: &Component) -> Result<BudgetLine, String> {
         }
         .to_owned(),
         standard_uncertainty_percent: percent(component.standard_uncertainty)?,
-        sensitivity: decimal(component.sensitivity, 4)?,
+        sensitivity: written(component.sensitivity, 4)?,
         degrees_of_freedom: degrees(component.degrees_of_freedom)?,
         contribution_percent: percent(component.contribution())?,
     })
 }
 
 fn degrees(value: f64) -> Result<Option<Decimal>, String> {
-    if value.is_infinite() { Ok(None) } else { decimal(value, 1).map(Some) }
+    if value.is_infinite() { Ok(None) } else { written(value, 1).map(Some) }
 }
 
 /// A fraction as percent, half to even at the documents' digits: where statistics become numbers of a document.
 pub fn percent(fraction: f64) -> Result<Decimal, String> {
-    decimal(fraction * 100.0, PERCENT_DIGITS)
+    written(fraction * 100.0, PERCENT_DIGITS)
 }
 
-fn decimal(value: f64, digits: u32) -> Result<Decimal, String> {
+fn written(value: f64, digits: u32) -> Result<Decimal, String> {
     let exact = Decimal::from_f64(value).ok_or_else(|| format!("{value} is no number of a document"))?;
     Ok(exact.round_dp(digits).normalize())
 }
@@ -461,8 +461,8 @@ pub fn on_site(result: &RunResult) -> Option<OnSiteResult> {
     let u = libm::sqrt(widest * widest + half * half / 3.0);
     let mean = errors.iter().sum::<f64>() / errors.len() as f64;
     Some(OnSiteResult {
-        error_percent: decimal(mean, 4).ok()?,
-        expanded_uncertainty_percent: decimal(2.0 * u, 4).ok()?,
+        error_percent: written(mean, 4).ok()?,
+        expanded_uncertainty_percent: written(2.0 * u, 4).ok()?,
         coverage_factor: Decimal::TWO,
     })
 }

@@ -1,5 +1,7 @@
 //! What the tests of this crate share: orders that are in order, facts of a run, and what was recorded besides. Only for tests.
 
+pub(crate) mod bench;
+
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::rules;

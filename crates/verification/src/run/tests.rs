@@ -1,6 +1,5 @@
 //! A run against a bench: instruments and a pile that answer ideally, except where a test says otherwise.
 
-mod bench;
 mod faults;
 mod properties;
 mod stored;
@@ -8,8 +7,8 @@ mod stored;
 use veripile_pile::PileKind;
 
 use super::*;
+use crate::testing::bench::{Bench, Story, brief, with_pulses};
 use crate::testing::*;
-use bench::{Bench, Story, brief, with_pulses};
 
 fn is_on(action: &Action) -> bool {
     *action == Action::Source(SourceCommand::OutputOn)

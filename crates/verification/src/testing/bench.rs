@@ -13,11 +13,8 @@ use crate::testing::*;
 /// Most events of one story: a run that goes round in circles is found out.
 const EVENTS_MAX: usize = 20_000;
 
-/// What the bench's pile registers too much.
-const ERROR: &str = "1.005";
-
 /// An order whose run has few events: two load points, two readings each, looks a minute apart.
-pub(super) fn brief(kind: PileKind) -> Order {
+pub(crate) fn brief(kind: PileKind) -> Order {
     let mut order = order(kind);
     order.plan.points.truncate(2);
     order.plan.repeats = 2;
@@ -29,7 +26,7 @@ pub(super) fn brief(kind: PileKind) -> Order {
 }
 
 /// The same by pulses.
-pub(super) fn with_pulses(mut order: Order, pulses: u64) -> Order {
+pub(crate) fn with_pulses(mut order: Order, pulses: u64) -> Order {
     for point in &mut order.plan.points {
         point.method = Method::Pulse { pulses };
     }
@@ -38,7 +35,7 @@ pub(super) fn with_pulses(mut order: Order, pulses: u64) -> Order {
 }
 
 /// A run from its first event to its end.
-pub(super) struct Story {
+pub(crate) struct Story {
     pub run: Run,
     pub events: Vec<Event>,
     pub commands: Vec<Command>,
@@ -76,8 +73,10 @@ impl Story {
 /// What a test does to an action: its place among all actions, from 0, and the action; an answer instead of the bench's own.
 type Fault<'a> = Box<dyn FnMut(usize, &Action) -> Option<Happening> + 'a>;
 
-pub(super) struct Bench<'a> {
+pub(crate) struct Bench<'a> {
     order: Order,
+    /// What the pile registers of a Wh.
+    gain: Decimal,
     fault: Fault<'a>,
     at: Timestamp,
     actions: usize,
@@ -97,6 +96,7 @@ impl<'a> Bench<'a> {
     pub fn new(order: &Order) -> Self {
         Self {
             order: order.clone(),
+            gain: decimal("1.005"),
             fault: Box::new(|_, _| None),
             at: start(),
             actions: 0,
@@ -116,6 +116,16 @@ impl<'a> Bench<'a> {
     /// With answers of the test's own.
     pub fn with_faults(order: &Order, fault: impl FnMut(usize, &Action) -> Option<Happening> + 'a) -> Self {
         Self { fault: Box::new(fault), ..Self::new(order) }
+    }
+
+    /// With a pile that registers so much of a Wh.
+    pub fn with_gain(self, gain: &str) -> Self {
+        Self { gain: decimal(gain), ..self }
+    }
+
+    /// Begun at another time.
+    pub fn begun_at(self, at: Timestamp) -> Self {
+        Self { at, ..self }
     }
 
     /// As a server finds it that takes a run up again: outputs still on.
@@ -203,7 +213,7 @@ impl<'a> Bench<'a> {
         self.at = until;
         if let Some(point) = self.set.as_ref().filter(|_| self.on) {
             let wh = point.power_w().expect("fits") * seconds / decimal("3600");
-            self.register_wh += wh * decimal(ERROR);
+            self.register_wh += wh * self.gain;
             if self.integrates {
                 self.integrated_wh += wh;
             }
@@ -292,11 +302,11 @@ impl<'a> Bench<'a> {
                 Happening::Done
             }
             StandardCommand::PulsesDone => {
-                let flowed = self.counted_wh.expect("armed") * decimal(ERROR);
+                let flowed = self.counted_wh.expect("armed") * self.gain;
                 Happening::State { on: decimal("1000") <= flowed }
             }
             // 1000 pulses of the pile are 1000 Wh by its register; the standard counts at 100 imp/Wh.
-            StandardCommand::PulsesCounted => Happening::Number { value: decimal("100000") / decimal(ERROR) },
+            StandardCommand::PulsesCounted => Happening::Number { value: decimal("100000") / self.gain },
             StandardCommand::PulseConstant => Happening::Number { value: decimal("100000") },
         }
     }
