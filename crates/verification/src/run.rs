@@ -161,6 +161,17 @@ pub struct Progress {
     pub asks_display: bool,
 }
 
+/// What may be so in the field: it was told, and whether it was heard is not known until the opposite is confirmed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct May {
+    /// Outputs were told to go on, and have not been confirmed off since.
+    be_on: bool,
+    /// The outlet was told to close.
+    be_closed: bool,
+    /// The pile was told to enter its virtual-load mode.
+    be_in_test_mode: bool,
+}
+
 /// A run of an order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -172,12 +183,7 @@ pub struct Run {
     failures: u32,
     restarts: u32,
     is_warm: bool,
-    /// Outputs were told to go on, and have not been confirmed off since.
-    may_be_on: bool,
-    /// The outlet was told to close.
-    may_be_closed: bool,
-    /// The pile was told to enter its virtual-load mode.
-    may_be_in_test_mode: bool,
+    may: May,
     /// Given up: the dead man of a silent source was waited out.
     is_waited_out: bool,
     taken: Vec<Taken>,
@@ -202,9 +208,7 @@ impl Run {
             failures: 0,
             restarts: 0,
             is_warm: false,
-            may_be_on: false,
-            may_be_closed: false,
-            may_be_in_test_mode: false,
+            may: May::default(),
             is_waited_out: false,
             taken: Vec::new(),
             items: Vec::new(),
@@ -333,7 +337,7 @@ impl Run {
             Happening::DisplayRead { wh, .. } if self.asks_display() => {
                 self.answered(&Answered::Register { wh: *wh }, at)
             }
-            Happening::DisplayRead { .. } => Vec::new(),
+            // A register that comes over the wire is nobody's look at the display. An unasked look is no answer below.
             Happening::Register { .. } if self.asks_display() => Vec::new(),
             Happening::Failed { party, lost, detail } => self.failed(*party, *lost, detail, at),
             _ => match event.what.answer() {

@@ -24,11 +24,11 @@ impl Run {
     fn reckon_with(&mut self, action: &Action) {
         match action {
             Action::Source(SourceCommand::OutputOn) => {
-                self.may_be_on = true;
+                self.may.be_on = true;
                 self.draft.is_tried = self.step == Step::On;
             }
-            Action::MakeInoperative => self.may_be_closed = true,
-            Action::TestMode { on: true } => self.may_be_in_test_mode = true,
+            Action::MakeInoperative => self.may.be_closed = true,
+            Action::TestMode { on: true } => self.may.be_in_test_mode = true,
             _ => {}
         }
     }
@@ -84,7 +84,7 @@ impl Run {
             Step::Counted => standard(StandardCommand::PulsesCounted),
             Step::MakeOperative | Step::GiveUpOperative => Ok(Action::MakeOperative),
             // While the source may be on and does not answer, only its own dead man switches it off: it must hear nothing.
-            Step::SafeWait if self.may_be_on => Ok(after_s(pace.retry_wait_s.max(pace.watchdog_s))),
+            Step::SafeWait if self.may.be_on => Ok(after_s(pace.retry_wait_s.max(pace.watchdog_s))),
             Step::SafeWait => Ok(after_s(pace.retry_wait_s)),
             Step::GiveUpWait => Ok(after_s(pace.watchdog_s)),
             Step::Waiting | Step::Ended => Err("nothing is to be done".to_owned()),

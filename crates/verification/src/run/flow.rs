@@ -141,7 +141,7 @@ impl Run {
         match (self.step, answer) {
             (Step::LastOff, Answered::Done) => {
                 self.is_off();
-                self.go(if self.may_be_in_test_mode { Step::LeaveTest } else { Step::MakeOperative }, at)
+                self.go(if self.may.be_in_test_mode { Step::LeaveTest } else { Step::MakeOperative }, at)
             }
             (Step::LeaveTest, Answered::Done) => self.go(Step::MakeOperative, at),
             (Step::MakeOperative, Answered::Availability(status)) => {
@@ -156,7 +156,7 @@ impl Run {
                 self.go(Step::SafeWait, at)
             }
             (Step::SafeWait, Answered::Waited) => {
-                self.go(if self.may_be_on { Step::SafeOff } else { Step::MakeInoperative }, at)
+                self.go(if self.may.be_on { Step::SafeOff } else { Step::MakeInoperative }, at)
             }
             (Step::GiveUpOff, Answered::Done) => {
                 self.is_off();

@@ -67,7 +67,7 @@ impl Run {
     fn off_failed(&mut self, why: Why, detail: &str, at: Timestamp) -> Vec<Command> {
         self.outputs_off = false;
         self.note(at, why, detail.to_owned());
-        if self.may_be_on && !self.is_waited_out {
+        if self.may.be_on && !self.is_waited_out {
             self.is_waited_out = true;
             return self.go(Step::GiveUpWait, at);
         }
@@ -76,12 +76,12 @@ impl Run {
 
     /// After the last off of a run that is given up, confirmed or not.
     pub(super) fn leave_test_or_open(&mut self, at: Timestamp) -> Vec<Command> {
-        if self.may_be_in_test_mode { self.go(Step::GiveUpTest, at) } else { self.open_or_end(at) }
+        if self.may.be_in_test_mode { self.go(Step::GiveUpTest, at) } else { self.open_or_end(at) }
     }
 
     /// The outlet is opened again, unless its meter may still be fed by the source: then a person must look first.
     pub(super) fn open_or_end(&mut self, at: Timestamp) -> Vec<Command> {
-        match (self.may_be_closed, self.may_be_on) {
+        match (self.may.be_closed, self.may.be_on) {
             (false, _) => self.end_abandoned(true),
             (true, true) => self.end_abandoned(false),
             (true, false) => self.go(Step::GiveUpOperative, at),
@@ -131,7 +131,7 @@ impl Run {
     /// The source said that its outputs are off, or was set to its state after power-on.
     pub(super) fn is_off(&mut self) {
         self.outputs_off = true;
-        self.may_be_on = false;
+        self.may.be_on = false;
     }
 
     pub(super) fn end_abandoned(&mut self, operative: bool) -> Vec<Command> {

@@ -84,7 +84,7 @@ pub(crate) struct Bench<'a> {
     set: Option<LoadPoint>,
     on: bool,
     dead_man_s: Option<u32>,
-    dead_man_acted: bool,
+    dead_man_acted_at: Option<Timestamp>,
     heard_at: Timestamp,
     register_wh: Decimal,
     integrated_wh: Decimal,
@@ -104,7 +104,7 @@ impl<'a> Bench<'a> {
             set: None,
             on: false,
             dead_man_s: None,
-            dead_man_acted: false,
+            dead_man_acted_at: None,
             heard_at: start(),
             register_wh: decimal("123456.7"),
             integrated_wh: Decimal::ZERO,
@@ -154,7 +154,7 @@ impl<'a> Bench<'a> {
                 Some(Command::End(ending)) => {
                     let is_safe = matches!(ending, Ending::Abandoned { outputs_off: false, .. });
                     assert!(!self.on || is_safe, "ended with outputs on");
-                    let dead_man_acted = self.dead_man_acted;
+                    let dead_man_acted = self.dead_man_acted_at.is_some();
                     return Story { run, events, commands, dead_man_acted };
                 }
                 other => panic!("nothing to do: {other:?}"),
@@ -221,7 +221,7 @@ impl<'a> Bench<'a> {
         }
         let silent = self.at.duration_since(self.heard_at).as_secs();
         if self.on && self.dead_man_s.is_some_and(|seconds| i64::from(seconds) < silent) {
-            (self.on, self.dead_man_acted) = (false, true);
+            (self.on, self.dead_man_acted_at) = (false, Some(self.at));
         }
     }
 
