@@ -167,7 +167,7 @@ impl Certificate {
             format: FORMAT.to_owned(),
             number: order.number.clone(),
             kind,
-            order: order.clone(),
+            order: without_addresses(order),
             conditions: conditions.clone(),
             taken: run.taken().to_vec(),
             items: items.into_iter().cloned().collect(),
@@ -223,6 +223,13 @@ impl Certificate {
 /// A moment's day in China.
 pub fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::fixed(SHANGHAI)).date()
+}
+
+/// An order for the public: where instruments listen is the body's own affair, and nothing follows from it.
+fn without_addresses(order: &Order) -> Order {
+    let mut order = order.clone();
+    order.instruments.iter_mut().for_each(|instrument| instrument.address.clear());
+    order
 }
 
 /// First and last moment of the readings.

@@ -47,6 +47,7 @@ fn plan_word<'a>(t: &'a Texts, what: &'a str) -> &'a str {
 /// What is wrong with an order.
 pub(crate) fn order_fault(t: &Texts, error: &OrderError) -> Fault {
     match error {
+        OrderError::Outlet => Fault::new(t.of("fault.outlet"), t.of("fault.outlet.next")),
         OrderError::Empty("body") => Fault::new(t.of("fault.no_body"), t.of("fault.no_body.next")),
         OrderError::Empty(what) => {
             Fault::new(t.of("fault.empty").replace("{field}", label(t, what)), t.of("fault.fill"))

@@ -40,7 +40,14 @@ fn an_ac_pile_of_class_1_is_proposed_three_load_points_of_a_kilowatt_hour() {
     assert_eq!((plan.frequency_hz, plan.repeats), (decimal("50"), 3));
     assert_eq!(
         plan.items,
-        [ItemCode::Appearance, ItemCode::Clock, ItemCode::ConsistencyBefore, ItemCode::ConsistencyAfter]
+        [
+            ItemCode::Appearance,
+            ItemCode::Display,
+            ItemCode::Seal,
+            ItemCode::Clock,
+            ItemCode::ConsistencyBefore,
+            ItemCode::ConsistencyAfter
+        ]
     );
     assert_eq!(plan.effects.ripple_percent, Decimal::ZERO);
     assert_eq!(plan.check(&plate, &rules), []);

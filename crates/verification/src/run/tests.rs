@@ -234,7 +234,7 @@ fn items_and_conditions_come_at_any_time_and_the_newest_counts() {
     let mut run = Run::new(brief(PileKind::Ac));
     assert_eq!(
         run.missing(),
-        ["appearance", "clock", "consistency_before", "consistency_after", "conditions"]
+        ["appearance", "display", "seal", "clock", "consistency_before", "consistency_after", "conditions"]
     );
     let tell = |run: &mut Run, what| assert_eq!(run.step(&Event { at: start(), what }), []);
     for code in run.order().plan.items.clone() {
