@@ -60,6 +60,11 @@ impl Configuration {
         json!([3, id, payload]).to_string()
     }
 
+    /// Makes a value known before anybody asks.
+    pub(crate) fn preset(&mut self, key: &str, value: &str) {
+        self.0.insert(key.to_owned(), value.to_owned());
+    }
+
     /// Sets a value; the word for how that went.
     fn set(&mut self, key: &str, value: &str, unknown: &'static str) -> &'static str {
         let Some(known) = self.0.get_mut(key) else { return unknown };

@@ -110,6 +110,12 @@ impl Link {
         }
     }
 
+    /// A link whose charger has this value in its configuration.
+    pub(crate) fn with_value(mut self, key: &str, value: &str) -> Self {
+        self.configuration.preset(key, value);
+        self
+    }
+
     /// A link whose owner answers these actions itself: they wait in [`Self::next_asked`], and [`Self::idle`] returns when one
     /// is there.
     pub(crate) fn owning(self, owned: &'static [&'static str]) -> Self {

@@ -82,7 +82,7 @@ pub fn check(args: &BenchArgs) -> Result<()> {
     if args.bench_source.is_some_and(|source| source != by_kind) {
         bail!("--bench-source must be {} for this --bench-kind", by_kind.word());
     }
-    let plausible = |percent: f64| -99.0 <= percent && percent <= 100.0;
+    let plausible = |percent: f64| (-99.0..=100.0).contains(&percent);
     if !plausible(args.bench_error) || args.bench_error_at_tenth.is_some_and(|percent| !plausible(percent)) {
         bail!("an error of the pile must lie between -99 and 100 %");
     }

@@ -127,7 +127,7 @@ impl Pile {
             identity: identity.clone(),
         };
         Self {
-            link: Link::new(line, identity, protocol).owning(&OWNED),
+            link: Link::new(line, identity, protocol).owning(&OWNED).with_value("NumberOfConnectors", "1"),
             meter: settings.signing_key.and_then(|key| SigningMeter::new(&key, meter_serial)),
             bench,
             words,

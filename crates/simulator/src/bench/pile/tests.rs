@@ -148,9 +148,9 @@ async fn a_16_pile_tells_its_register_when_asked_and_opens_and_closes() {
     );
     assert_eq!(central.hear("StatusNotification").await["status"], "Available");
     // What it does not answer itself its configuration answers.
-    let id = central.call("GetConfiguration", json!({ "key": ["HeartbeatInterval"] })).await;
+    let id = central.call("GetConfiguration", json!({ "key": ["NumberOfConnectors"] })).await;
     let answer = central.frame().await.expect("an answer");
-    assert_eq!((&answer[1], &answer[2]["configurationKey"][0]["value"]), (&json!(id), &json!("300")));
+    assert_eq!((&answer[1], &answer[2]["configurationKey"][0]["value"]), (&json!(id), &json!("1")));
     assert_eq!(central.ask("Reset", json!({ "type": "Soft" })).await, "Rejected");
 }
 
