@@ -2,6 +2,7 @@
 //!
 //! Called by [`super::run`].
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -140,12 +141,14 @@ pub async fn run(args: &SimulateArgs, source: SocketAddr, line: Line) -> Result<
     }
 }
 
-/// Prints a line of progress each second. It never ends.
+/// Prints a line of progress each second. It never ends; where nobody reads any more, it falls silent.
 async fn show(handle: BenchHandle) {
     let mut ticks = tokio::time::interval(SHOW_EVERY);
     loop {
         ticks.tick().await;
-        say(&words(&handle.state()));
+        if writeln!(std::io::stdout(), "{}", words(&handle.state())).is_err() {
+            return std::future::pending().await;
+        }
     }
 }
 
