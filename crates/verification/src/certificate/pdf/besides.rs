@@ -227,7 +227,7 @@ impl Document<'_, '_> {
 
     /// The electronic signature, and how to check it.
     pub(super) fn signature(&mut self, sealed: &Sealed, address: &str) -> Result<(), PdfError> {
-        self.heading("section.signature", 110.0)?;
+        self.heading("section.signature", 160.0)?;
         let texts = self.texts;
         let name = file_name(&self.certificate().number);
         self.sheets.paragraph(&fill(texts.of("signature.note"), &[("file", &name)]), BODY)?;

@@ -174,25 +174,14 @@ fn text(surface: &mut Surface, font: &Font, label: &Label) {
     surface.set_fill(Some(fill(label.ink)));
     let bold = Outline { ink: label.ink, width: BOLD * label.size };
     surface.set_stroke((label.weight == Weight::Bold).then(|| stroke(bold, 0.0)));
-    let mut set = |start: Point| {
-        surface.draw_glyphs(start, &glyphs, font.embedded(), &printable, label.size as f32, false);
+    let (start, turn) = match label.run {
+        Run::Level => ((at.0 - before, at.1), Transform::identity()),
+        Run::Upwards => ((-before, 0.0), Transform::from_row(0.0, -1.0, 1.0, 0.0, at.0 as f32, at.1 as f32)),
     };
-    match label.run {
-        Run::Level => set(Point::from_xy((at.0 - before) as f32, at.1 as f32)),
-        Run::Upwards => {
-            let turn = Transform::from_row(0.0, -1.0, 1.0, 0.0, at.0 as f32, at.1 as f32);
-            surface.push_transform(&turn);
-            surface.draw_glyphs(
-                Point::from_xy(-before as f32, 0.0),
-                &glyphs,
-                font.embedded(),
-                &printable,
-                label.size as f32,
-                false,
-            );
-            surface.pop();
-        }
-    }
+    let start = Point::from_xy(start.0 as f32, start.1 as f32);
+    surface.push_transform(&turn);
+    surface.draw_glyphs(start, &glyphs, font.embedded(), &printable, label.size as f32, false);
+    surface.pop();
 }
 
 fn colour(ink: Ink) -> rgb::Color {

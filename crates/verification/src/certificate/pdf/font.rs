@@ -63,8 +63,7 @@ impl Font {
 
     /// Width of a printable text at a size.
     pub(super) fn width(&self, text: &str, size: f64) -> f64 {
-        let units: f32 = text.chars().map(|character| self.glyph(character).1).sum();
-        f64::from(units / self.unit) * size
+        self.units(text) / f64::from(self.unit) * size
     }
 
     /// Glyphs of a printable text, each with the character that it stands for.
@@ -88,35 +87,66 @@ impl Font {
     }
 
     fn paragraph(&self, text: &str, size: f64, width: f64) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut line = String::new();
+        let mut lines = Lines {
+            room: width / size * f64::from(self.unit),
+            used: 0.0,
+            done: Vec::new(),
+            open: String::new(),
+        };
         for piece in pieces(text) {
-            if !line.is_empty() && width < self.width(&format!("{line}{}", piece.trim_end()), size) {
-                lines.push(line.trim_end().to_owned());
-                line.clear();
+            let needed = self.units(piece.trim_end());
+            lines.make_room(needed);
+            if needed <= lines.room {
+                lines.push(piece, self.units(piece));
+                continue;
             }
-            line.push_str(piece);
-            while width < self.width(line.trim_end(), size) && 1 < line.chars().count() {
-                let rest = self.cut(&mut line, size, width);
-                lines.push(std::mem::replace(&mut line, rest));
+            // No place to break: it is cut wherever a line is full.
+            for (at, character) in piece.char_indices() {
+                let units = f64::from(self.glyph(character).1);
+                if character != ' ' {
+                    lines.make_room(units);
+                }
+                lines.push(&piece[at..at + character.len_utf8()], units);
             }
         }
-        if !line.trim_end().is_empty() || lines.is_empty() {
-            lines.push(line.trim_end().to_owned());
-        }
-        lines
+        lines.end()
     }
 
-    /// Cuts a line to a width, at least one character; gives the rest.
-    fn cut(&self, line: &mut String, size: f64, width: f64) -> String {
-        let mut used = 0.0;
-        for (at, character) in line.char_indices() {
-            used += f64::from(self.glyph(character).1 / self.unit) * size;
-            if width < used && 0 < at {
-                return line.split_off(at);
-            }
+    /// Width of a printable text in the font's units, which are whole numbers: sums of them are exact.
+    fn units(&self, text: &str) -> f64 {
+        text.chars().map(|character| f64::from(self.glyph(character).1)).sum()
+    }
+}
+
+/// Lines being filled; widths in the font's units.
+struct Lines {
+    room: f64,
+    used: f64,
+    done: Vec<String>,
+    open: String,
+}
+
+impl Lines {
+    /// Begins a new line if so much does not fit on this one.
+    fn make_room(&mut self, needed: f64) {
+        if !self.open.is_empty() && self.room < self.used + needed {
+            self.done.push(self.open.trim_end().to_owned());
+            self.open.clear();
+            self.used = 0.0;
         }
-        String::new()
+    }
+
+    fn push(&mut self, text: &str, units: f64) {
+        self.open.push_str(text);
+        self.used += units;
+    }
+
+    fn end(mut self) -> Vec<String> {
+        let last = self.open.trim_end();
+        if !last.is_empty() || self.done.is_empty() {
+            self.done.push(last.to_owned());
+        }
+        self.done
     }
 }
 
@@ -217,6 +247,12 @@ mod tests {
         check("0000000", 23.0, &["0000", "000"]);
         check("桩", 1.0, &["桩"]);
         check("桩桩", 1.0, &["桩", "桩"]);
+    }
+
+    #[test]
+    fn a_word_without_end_is_cut_in_no_time() {
+        let lines = font().lines(&"0".repeat(1_000_000), 10.0, 111.0);
+        assert_eq!(lines.len(), 50_000);
     }
 
     #[test]

@@ -178,10 +178,10 @@ impl Document<'_, '_> {
         let (texts, result) = (self.texts, &self.certificate().result);
         let digits = digits(&result.points) + 1;
         let columns = vec![
-            Column::left(texts.of("column.source"), 22.0),
+            Column::left(texts.of("column.source"), 20.0),
             Column::middle(texts.of("column.evaluation"), 8.0),
             Column::middle(texts.of("column.distribution"), 12.0),
-            Column::middle(texts.of("column.uncertainty"), 12.0),
+            Column::middle(texts.of("column.uncertainty"), 14.0),
             Column::middle(texts.of("column.sensitivity"), 12.0),
             Column::middle(texts.of("column.freedom"), 10.0),
             Column::middle(texts.of("column.contribution"), 12.0),

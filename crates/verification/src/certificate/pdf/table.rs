@@ -9,7 +9,7 @@ use crate::result::Verdict;
 use crate::shape::{Anchor, Ink, Shape, Weight};
 
 /// Space above and below the text of a row, and left and right of a cell's.
-const PAD: (f64, f64) = (3.0, 2.5);
+const PAD: (f64, f64) = (2.3, 2.5);
 
 /// Bold cells.
 const STRONG: Style = Style { weight: Weight::Bold, ..CELL };

@@ -157,8 +157,8 @@ fn each_sheet_has_number_and_page_and_long_tables_repeat_their_heads() {
     let with = |text: &str| {
         sheets.iter().filter(|sheet| labels(sheet).iter().any(|label| label.text == text)).count()
     };
-    assert!(1 < with("各次误差 / %"), "{}", with("各次误差 / %"));
-    assert!(1 < with("来源"));
+    // 24 budgets of a band and six lines, 15.6 points each, on sheets of 717: four at least.
+    assert!(4 <= with("来源"), "{}", with("来源"));
     // The character that no font for documents has.
     assert!(words(&sheets).contains("[U+1F50C]"));
 }
