@@ -50,6 +50,10 @@ struct ItemView {
 
 #[derive(Template)]
 #[template(path = "ver_order.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a form that is shown or not, independent of the others"
+)]
 struct OrderPage<'a> {
     t: &'a Texts,
     simulated: bool,
@@ -85,7 +89,7 @@ impl OrderPage<'_> {
     }
 
     /// The same in a row.
-    fn typed_row(&self, form: &str, name: &str, row: &usize) -> &str {
+    fn typed_row(&self, form: &str, name: &str, row: usize) -> &str {
         if self.said.form == form { self.said.entries.row(name, row) } else { "" }
     }
 }
