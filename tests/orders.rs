@@ -254,7 +254,7 @@ impl Bench<'_> {
         use veripile_verification::{Action, Command, SourceCommand, StandardCommand};
         let mut clock = now();
         let mut happening = Happening::Begun;
-        let (mut set, mut energy_wh) = ((Decimal::ZERO, Decimal::ZERO), Decimal::ZERO);
+        let (mut set, mut energy_wh) = ((Decimal::ZERO, Decimal::ZERO, Decimal::ZERO), Decimal::ZERO);
         loop {
             clock += SignedDuration::from_secs(1);
             let next = Event { at: clock, what: happening };
@@ -282,8 +282,10 @@ impl Bench<'_> {
                 Action::Standard(StandardCommand::Identify) => {
                     Happening::Identity { text: "ZERA,COM3003,S,1".to_owned() }
                 }
-                Action::Source(SourceCommand::Set { voltage_v, current_a, .. }) => {
-                    set = (voltage_v, current_a);
+                Action::Source(SourceCommand::Set { voltage_v, current_a, angle_deg, .. }) => {
+                    // The proposed points have power factors 1 and 0.5: 0° and 60°.
+                    let factor = if angle_deg == Decimal::ZERO { Decimal::ONE } else { decimal("0.5") };
+                    set = (voltage_v, current_a, voltage_v * current_a * factor);
                     Happening::Done
                 }
                 Action::Source(SourceCommand::OutputState) => Happening::State { on: true },
@@ -291,7 +293,7 @@ impl Bench<'_> {
                     Happening::Temperature { celsius: decimal("30") }
                 }
                 Action::Standard(StandardCommand::Measure) => {
-                    Happening::Measured { voltage_v: set.0, current_a: set.1, power_w: set.0 * set.1 }
+                    Happening::Measured { voltage_v: set.0, current_a: set.1, power_w: set.2 }
                 }
                 Action::Standard(StandardCommand::IntegrateReset) => {
                     energy_wh = Decimal::ZERO;

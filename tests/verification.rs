@@ -131,7 +131,8 @@ impl House {
             "stations.csv",
             "station_id,operator_id,name_zh,name_en,lon,lat\nS1,O1,太湖站,Taihu,120.3,31.5\n",
         );
-        let table = format!("pile_id,station_id,operator_id,kind,accuracy_class,power_kw,model\n{}", rows.concat());
+        let table =
+            format!("pile_id,station_id,operator_id,kind,accuracy_class,power_kw,model\n{}", rows.concat());
         let piles = file("piles.csv", &table);
         let registered = ["register", "--operators", &operators, "--stations", &stations, "--piles", &piles];
         command(&binary, &database, &registered);
@@ -298,7 +299,8 @@ async fn charge(house: &House, pile: &str) -> (i64, String) {
         let charges = house.store.charges(&id, 100).await.expect("read");
         let ended = charges.iter().find(|charge| charge.ended_at.is_some());
         if let Some(ended) = ended.filter(|_| charges.len() > before) {
-            let evidence = house.store.charge_evidence(&id, ended.charge_no).await.expect("read").expect("there");
+            let evidence =
+                house.store.charge_evidence(&id, ended.charge_no).await.expect("read").expect("there");
             let energy_kwh = evidence.register_wh.expect("registers") / rust_decimal::Decimal::ONE_THOUSAND;
             return (ended.charge_no, format!("{energy_kwh:.3}"));
         }
@@ -324,12 +326,18 @@ async fn record_items(house: &House, verifier: &Visitor<'_>, number: &str) {
             ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => {
                 let (charge_no, bill) = charge(house, pile).await;
                 let charge_no = charge_no.to_string();
-                let form = [("item", item.word()), ("charge", charge_no.as_str()), ("bill_kwh", bill.as_str())];
+                let form =
+                    [("item", item.word()), ("charge", charge_no.as_str()), ("bill_kwh", bill.as_str())];
                 verifier.done(&at("item"), &form).await;
             }
             ItemCode::Payment => {
-                let form =
-                    [("item", "payment"), ("energy_0", "10"), ("price_0", "0.8"), ("service_0", "0.4"), ("amount", "12.00")];
+                let form = [
+                    ("item", "payment"),
+                    ("energy_0", "10"),
+                    ("price_0", "0.8"),
+                    ("service_0", "0.4"),
+                    ("amount", "12.00"),
+                ];
                 verifier.done(&at("item"), &form).await;
             }
             other => {
@@ -390,7 +398,13 @@ async fn from_order_to_certificate_and_to_notice() {
         assert!(page.contains("<svg"), "the chart");
         let confirm = format!("/ver/orders/{number}/confirm?lang=en");
         let (_, page) = li.get(&format!("/ver/orders/{number}?lang=en")).await;
-        let seen = page.split("name=\"seen\" value=\"").nth(1).expect("a form to confirm").split('"').next().unwrap();
+        let seen = page
+            .split("name=\"seen\" value=\"")
+            .nth(1)
+            .expect("a form to confirm")
+            .split('"')
+            .next()
+            .unwrap();
         let form = [("remarks", "按规程检定。"), ("seen", seen)];
         assert_ne!(zhang.post(&confirm, &form).await.0, 303, "the verifier is not the reviewer");
         let stale = [("remarks", ""), ("seen", "1")];
@@ -406,7 +420,9 @@ async fn from_order_to_certificate_and_to_notice() {
     assert_eq!(certificate["certificate"]["kind"], "certificate");
     let (status, page) = server.get("/p/BENCH-1?lang=en").await;
     assert!(status == 200 && page.contains("Verified"), "{page}");
-    let anchors = house.database.number("SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8");
+    let anchors = house
+        .database
+        .number("SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8");
     assert_eq!(anchors.await, 1);
     let (status, xml) = server.get(&format!("/api/v1/certificates/{}.dcc.xml", numbers[0])).await;
     assert!(status == 200 && xml.contains("digitalCalibrationCertificate"), "{xml:.200}");
@@ -489,12 +505,20 @@ async fn a_server_killed_in_the_middle_of_runs_loses_none_and_leaves_none_half()
         let resumed = run.troubles().iter().any(|trouble| trouble.why.word() == "server_restarted");
         println!("{number}: resumed {resumed}, {} troubles", run.troubles().len());
     }
-    let restarts = house.database.number("SELECT count(*) FROM run_event WHERE body->>'event' = 'resumed'").await;
+    let restarts =
+        house.database.number("SELECT count(*) FROM run_event WHERE body->>'event' = 'resumed'").await;
     assert!(restarts >= 3, "{restarts} resumed");
     let readings = house.database.number("SELECT count(*) FROM run_reading").await;
-    let wanted = house.database.number("SELECT count(*) FROM (SELECT DISTINCT order_no, point, repeat FROM run_reading) r").await;
+    let wanted = house
+        .database
+        .number("SELECT count(*) FROM (SELECT DISTINCT order_no, point, repeat FROM run_reading) r")
+        .await;
     assert_eq!(readings, wanted);
-    assert_eq!(house.database.number("SELECT count(*) FROM verification_certificate").await, 0, "nothing is issued by itself");
+    assert_eq!(
+        house.database.number("SELECT count(*) FROM verification_certificate").await,
+        0,
+        "nothing is issued by itself"
+    );
     for bench in &benches {
         assert!(!bench.server.handle().state().is_on, "outputs are off");
     }

@@ -22,8 +22,8 @@ use veripile_verification::item::{Evidence, Seal};
 use veripile_verification::run::{Event, Happening};
 use veripile_verification::texts::Language;
 use veripile_verification::{
-    Calibration, Certificate, Conditions, Instrument, InstrumentRole, ItemCode, ItemRecord, Order, Pace, Plan,
-    Plate, Reason, Run,
+    Calibration, Certificate, Conditions, Instrument, InstrumentRole, ItemCode, ItemRecord, Order, Pace,
+    Plan, Plate, Reason, Run,
 };
 
 /// The pile on the bench.
@@ -127,7 +127,13 @@ fn instruments(bench: &BenchServer) -> Result<Vec<Instrument>> {
     let settings = BenchSettings::default();
     [
         (InstrumentRole::Source, "SIM-SOURCE", settings.source.word(), settings.source_serial, bench.source),
-        (InstrumentRole::Standard, "SIM-STANDARD", settings.standard.word(), settings.standard_serial, bench.standard),
+        (
+            InstrumentRole::Standard,
+            "SIM-STANDARD",
+            settings.standard.word(),
+            settings.standard_serial,
+            bench.standard,
+        ),
     ]
     .into_iter()
     .map(|(role, id, model, serial, address)| {
@@ -223,7 +229,10 @@ async fn carry_out(scene: &Scene, pile_id: &PileId, number: &str) -> Result<()> 
     store.queue_run(number).await?;
     let row = await_end(store, number).await?;
     if row != OrderState::Measured {
-        super::say(&format!("检定未完成 / the verification was given up: {}/ver/orders/{number}", scene.site));
+        super::say(&format!(
+            "检定未完成 / the verification was given up: {}/ver/orders/{number}",
+            scene.site
+        ));
         return Ok(());
     }
     let after = ItemCode::ConsistencyAfter;
@@ -235,7 +244,11 @@ async fn carry_out(scene: &Scene, pile_id: &PileId, number: &str) -> Result<()> 
 async fn look(scene: &Scene, pile_id: &PileId, code: ItemCode) -> Result<Evidence> {
     Ok(match code {
         ItemCode::Seal => Evidence::Seals {
-            seals: vec![Seal { number: "SIM-0001".to_owned(), place: "表盖 / meter cover".to_owned(), photo_sha256: None }],
+            seals: vec![Seal {
+                number: "SIM-0001".to_owned(),
+                place: "表盖 / meter cover".to_owned(),
+                photo_sha256: None,
+            }],
             whole: true,
         },
         ItemCode::Clock => Evidence::Clock { offset_s: "0.4".parse()? },
@@ -263,7 +276,8 @@ async fn charge(scene: &Scene, pile_id: &PileId) -> Result<Evidence> {
     for _ in 0..LOOKS_MAX {
         tokio::time::sleep(LOOK_EVERY).await;
         let charges = store.charges(pile_id, 1).await?;
-        let ended = charges.first().filter(|charge| Some(charge.charge_no) != before && charge.ended_at.is_some());
+        let ended =
+            charges.first().filter(|charge| Some(charge.charge_no) != before && charge.ended_at.is_some());
         let Some(ended) = ended else { continue };
         if let Some(mut evidence) = store.charge_evidence(pile_id, ended.charge_no).await? {
             evidence.bill_kwh = evidence.register_wh.and_then(|wh| wh.checked_div(Decimal::ONE_THOUSAND));

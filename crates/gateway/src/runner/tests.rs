@@ -186,7 +186,8 @@ struct Sticks {
     /// Waits take their time.
     is_slow: bool,
     is_on: bool,
-    volts_amperes: (Decimal, Decimal),
+    /// Voltage, current and power that were set.
+    set: [Decimal; 3],
     energy_wh: Decimal,
     register_wh: Decimal,
 }
@@ -199,7 +200,7 @@ impl Sticks {
             hook: Box::new(hook),
             is_slow: false,
             is_on: false,
-            volts_amperes: (Decimal::ZERO, Decimal::ZERO),
+            set: [Decimal::ZERO; 3],
             energy_wh: Decimal::ZERO,
             register_wh: decimal("1000"),
         }
@@ -211,8 +212,10 @@ impl Sticks {
             SourceCommand::OutputState => Happening::State { on: self.is_on },
             SourceCommand::Temperature => Happening::Temperature { celsius: decimal("30") },
             SourceCommand::Watchdog { .. } => Happening::Done,
-            SourceCommand::Set { voltage_v, current_a, .. } => {
-                self.volts_amperes = (*voltage_v, *current_a);
+            SourceCommand::Set { voltage_v, current_a, angle_deg, .. } => {
+                // The proposed points have power factors 1 and 0.5: 0° and 60°.
+                let factor = if *angle_deg == Decimal::ZERO { Decimal::ONE } else { decimal("0.5") };
+                self.set = [*voltage_v, *current_a, voltage_v * current_a * factor];
                 Happening::Done
             }
             SourceCommand::OutputOn => {
@@ -237,8 +240,8 @@ impl Sticks {
                 Happening::Number { value: self.energy_wh }
             }
             StandardCommand::Measure => {
-                let (voltage_v, current_a) = self.volts_amperes;
-                Happening::Measured { voltage_v, current_a, power_w: voltage_v * current_a }
+                let [voltage_v, current_a, power_w] = self.set;
+                Happening::Measured { voltage_v, current_a, power_w }
             }
             StandardCommand::IntegrateReset => {
                 self.energy_wh = Decimal::ZERO;
