@@ -50,10 +50,6 @@ struct ItemView {
 
 #[derive(Template)]
 #[template(path = "ver_order.html")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a form that is shown or not, independent of the others"
-)]
 struct OrderPage<'a> {
     t: &'a Texts,
     simulated: bool,
@@ -89,7 +85,8 @@ impl OrderPage<'_> {
     }
 
     /// The same in a row.
-    fn typed_row(&self, form: &str, name: &str, row: usize) -> &str {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+    fn typed_row(&self, form: &str, name: &str, row: &usize) -> &str {
         if self.said.form == form { self.said.entries.row(name, row) } else { "" }
     }
 }

@@ -177,7 +177,7 @@ pub(crate) fn rows(entries: &Entries) -> usize {
 }
 
 fn is_blank(entries: &Entries, row: usize) -> bool {
-    ["voltage", "current", "energy", "pulses"].iter().all(|name| entries.row(name, row).is_empty())
+    ["voltage", "current", "energy", "pulses"].iter().all(|name| entries.row(name, &row).is_empty())
 }
 
 /// The order that a form asks for, without its number; else everything that is wrong with it.
@@ -325,7 +325,7 @@ fn read_point(
 ) -> LoadPoint {
     let label =
         |key: &str| format!("{}{}", t.of("fault.point").replace("{point}", &(row + 1).to_string()), key);
-    let pulses = entries.row("pulses", row);
+    let pulses = entries.row("pulses", &row);
     let method = if pulses.is_empty() {
         Method::Register
     } else {

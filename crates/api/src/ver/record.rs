@@ -73,7 +73,7 @@ fn looked(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
 fn seals(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
     let mut seals = Vec::new();
     for row in 0..ROWS {
-        let [number, place, photo] = ["number", "place", "photo"].map(|name| entries.row(name, row));
+        let [number, place, photo] = ["number", "place", "photo"].map(|name| entries.row(name, &row));
         if number.is_empty() && place.is_empty() {
             continue;
         }
@@ -104,7 +104,7 @@ fn seals(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
 fn payment(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
     let mut lines = Vec::new();
     for row in 0..ROWS {
-        if ["energy", "price"].iter().all(|name| entries.row(name, row).is_empty()) {
+        if ["energy", "price"].iter().all(|name| entries.row(name, &row).is_empty()) {
             continue;
         }
         lines.push(BillLine {
