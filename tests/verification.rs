@@ -380,7 +380,7 @@ async fn from_order_to_certificate_and_to_notice() {
     form.set("reviewer", "zhang");
     let (status, _, page) = zhang.post("/ver/orders/new?lang=en", &form.pairs()).await;
     assert_ne!(status, 303, "one person in both roles");
-    assert!(page.contains("two people"), "{page}");
+    assert!(page.contains("Verifier and reviewer are both zhang"), "{page}");
     form.set("reviewer", "li");
 
     let mut numbers = Vec::new();
@@ -548,12 +548,14 @@ async fn faults_of_the_field_are_overcome_or_the_run_is_given_up_visibly() {
         zhang.done(&format!("/ver/orders/{order}/start?lang=en"), &[]).await;
         started.push((bench, order));
     }
-    let expected = [("measured", ""), ("abandoned", "over_temperature"), ("abandoned", "wrong_instrument")];
+    // A source that is too hot switches itself off: whoever looks first sees it.
+    let hot: &[&str] = &["over_temperature", "outputs_tripped", "set_point_missed", "instrument_error"];
+    let expected = [("measured", &[][..]), ("abandoned", hot), ("abandoned", &["wrong_instrument"][..])];
     for ((bench, number), (state, why)) in started.iter().zip(expected) {
         let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
         assert_eq!(row.state.word(), state, "{number}: {:?}", row.ending);
         if let Some(Ending::Abandoned { why: told, outputs_off, .. }) = &row.ending {
-            assert_eq!(told.word(), why);
+            assert!(why.contains(&told.word()), "{told:?}");
             assert!(*outputs_off);
             let (_, page) = zhang.get(&format!("/ver/orders/{number}?lang=en")).await;
             assert!(!page.contains("/confirm"), "there is nothing to confirm");

@@ -80,7 +80,7 @@ impl Store {
         }))
     }
 
-    /// What is known of an ended charge of a pile; the bill is read by a person. The signature's verdict is the worst of the
+    /// What is known of an ended charge of a pile; the bill is read by a person. Messages of 2.x have no registers but their samples. The signature's verdict is the worst of the
     /// charge's records.
     pub async fn charge_evidence(
         &self,
@@ -88,7 +88,8 @@ impl Store {
         charge_no: i64,
     ) -> Result<Option<ChargeEvidence>, StoreError> {
         let row: Option<ChargeRow> = sqlx::query_as(
-            "SELECT charge_no, ended_at, register_stop_wh - register_start_wh AS register_wh,
+            "SELECT charge_no, ended_at,
+                    coalesce(register_stop_wh - register_start_wh, pile_end_wh - pile_begin_wh) AS register_wh,
                     pile_end_wh - pile_begin_wh AS samples_wh, signed_end_wh - signed_begin_wh AS signed_wh,
                     (SELECT verdict FROM signed_value s
                      WHERE s.pile_no = charge.pile_no AND s.reference = charge.reference
