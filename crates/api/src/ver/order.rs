@@ -50,6 +50,7 @@ struct ItemView {
 
 #[derive(Template)]
 #[template(path = "ver_order.html")]
+#[expect(clippy::struct_excessive_bools, reason = "what a page shows, each on its own")]
 struct OrderPage<'a> {
     t: &'a Texts,
     simulated: bool,
