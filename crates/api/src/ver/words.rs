@@ -234,7 +234,7 @@ mod tests {
     fn has_english(text: &str) -> bool {
         let is_word = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase());
         let words: Vec<&str> = text.split_whitespace().collect();
-        words.windows(3).any(|three| three.iter().all(|word| is_word(word)))
+        words.windows(3).any(|three| three.iter().all(is_word))
     }
 
     #[test]
