@@ -287,9 +287,10 @@ fn demand_record(taken: &Taken) -> Result<(), Problem> {
 /// typed.
 async fn fields_of(mut parts: Multipart) -> Result<Entries, Problem> {
     let unread = |error: actix_multipart::MultipartError| Problem::parameter("form", &error.to_string());
-    let mut fields = Vec::new();
+    let (mut fields, mut count) = (Vec::new(), 0);
     while let Some(mut part) = parts.try_next().await.map_err(unread)? {
-        if fields.len() >= FIELDS_MAX {
+        count += 1;
+        if count > FIELDS_MAX {
             return Err(Problem::parameter("form", "fewer fields"));
         }
         let name = part.name().unwrap_or_default().to_owned();

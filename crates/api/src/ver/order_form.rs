@@ -121,7 +121,7 @@ pub(crate) fn propose_plan(entries: &mut Entries, facts: &PlateFacts) {
         current_max_a: decimal(entries.get("current_max_a")).unwrap_or_default(),
         register_step_wh: decimal(entries.get("register_step_wh")).unwrap_or_default(),
         pulse_constant: decimal(entries.get("pulse_constant")),
-        ..plate_of(facts, true)
+        ..plate_of(facts)
     };
     write_plan(entries, &Plan::propose(&plate, &rules));
 }
@@ -240,12 +240,10 @@ fn chosen(entries: &Entries, register: &[Instrument]) -> Vec<Instrument> {
     both.into_iter().flatten().collect()
 }
 
-/// The plate as registered. Names in the language in which documents are printed first.
-fn plate_of(facts: &PlateFacts, is_zh: bool) -> Plate {
+/// The plate as registered. Names in Chinese, in which documents are printed first.
+fn plate_of(facts: &PlateFacts) -> Plate {
     let pile = &facts.pile;
-    let pick = |names: &Option<(String, String)>| {
-        names.as_ref().map(|(zh, en)| if is_zh { zh.clone() } else { en.clone() })
-    };
+    let name = |names: &Option<(String, String)>| names.as_ref().map(|(zh, _)| zh.clone());
     Plate {
         pile_id: pile.pile_id.clone(),
         kind: pile.kind,
@@ -258,8 +256,8 @@ fn plate_of(facts: &PlateFacts, is_zh: bool) -> Plate {
         current_max_a: Decimal::ZERO,
         register_step_wh: Decimal::ZERO,
         pulse_constant: None,
-        station: pick(&facts.station),
-        operator: pick(&facts.operator),
+        station: name(&facts.station),
+        operator: name(&facts.operator),
     }
 }
 
@@ -269,7 +267,7 @@ fn read_plate(t: &Texts, reader: &mut Reader<'_>, facts: &PlateFacts) -> Plate {
         current_max_a: reader.decimal("current_max_a", t.of("plate.current_max_a")),
         register_step_wh: reader.decimal("register_step_wh", t.of("plate.register_step_wh")),
         pulse_constant: reader.optional("pulse_constant", t.of("plan.pulse_constant")),
-        ..plate_of(facts, true)
+        ..plate_of(facts)
     }
 }
 
