@@ -259,7 +259,9 @@ mod tests {
         let differences = [NoRegister, NotSigned, BadSignature, NoBill, Samples, Signed, Bill];
         keys.extend(whys);
         keys.extend(differences.map(|difference| crate::ver::difference_key(difference).to_owned()));
-        keys.extend(crate::ver::PLAN_WORDS.iter().map(|(_, key)| (*key).to_owned()));
+        keys.extend(
+            crate::ver::PLAN_WORDS.iter().chain(&crate::ver::PLAN_EXPECTED).map(|(_, key)| (*key).to_owned()),
+        );
         keys
     }
 

@@ -24,7 +24,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 pub(crate) use record::difference_key;
 #[cfg(test)]
-pub(crate) use words::PLAN_WORDS;
+pub(crate) use words::{PLAN_EXPECTED, PLAN_WORDS};
 
 use actix_web::web;
 

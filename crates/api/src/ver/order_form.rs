@@ -11,7 +11,7 @@ use veripile_pile::PileKind;
 use veripile_store::verification::PlateFacts;
 use veripile_verification::instrument::{Instrument, InstrumentRole};
 use veripile_verification::item::ItemCode;
-use veripile_verification::order::{Order, Plate, Reason};
+use veripile_verification::order::{Order, OrderError, Plate, Reason};
 use veripile_verification::plan::{Effects, Load, LoadPoint, Method, Pace, Plan, RegisterSource, Tap};
 
 use super::words;
@@ -189,9 +189,6 @@ pub(crate) fn order(t: &Texts, entries: &Entries, ground: &Ground<'_>) -> Result
         reader.wrong("reason", t.of("ver.reason"));
     }
     let connector = reader.whole("connector", t.of("ver.outlet"));
-    if connector == 0 {
-        reader.wrong("connector", t.of("ver.outlet"));
-    }
     let plan = read_plan(t, &mut reader, entries, plate.kind);
     let order = Order {
         number: UNNUMBERED.to_owned(),
@@ -208,9 +205,13 @@ pub(crate) fn order(t: &Texts, entries: &Entries, ground: &Ground<'_>) -> Result
         plate,
     };
     let mut faults = reader.faults;
+    // Where a number could not be read, a zero stands in for it: what the engine says of numbers would be about that.
+    let is_read = faults.is_empty();
+    let is_of_numbers = |error: &OrderError| matches!(error, OrderError::Plan(_) | OrderError::Outlet);
     faults.extend(without_role(t, &order, ground));
     if let Err(errors) = order.check(ground.now, ground.repairers) {
-        faults.extend(errors.iter().map(|error| words::order_fault(t, error)));
+        let true_ones = errors.iter().filter(|error| is_read || !is_of_numbers(error));
+        faults.extend(true_ones.map(|error| words::order_fault(t, error)));
     }
     faults.dedup();
     if faults.is_empty() { Ok(Order { number: String::new(), ..order }) } else { Err(faults) }
@@ -450,6 +451,17 @@ mod tests {
         check("pulses_0", "100", "Pulse constant");
         check("item", "", "item");
         check("watchdog_s", "0", "0");
+    }
+
+    #[test]
+    fn of_a_number_that_cannot_be_read_only_that_is_said() {
+        with_ground(&facts(), |ground| {
+            let mut entries = proposed(ground, "");
+            entries.set("current_max_a", "many");
+            let faults = order(Texts::in_language(Language::En), &entries, ground).expect_err("two faults");
+            let said: Vec<_> = faults.iter().map(|fault| fault.what.as_str()).collect();
+            assert!(said.len() == 2 && said[0].contains("many") && said[1].contains("body"), "{said:?}");
+        });
     }
 
     #[test]

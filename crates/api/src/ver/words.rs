@@ -13,7 +13,7 @@ use crate::texts::Texts;
 use crate::view;
 
 /// What the engine calls the numbers of a plan, with the key of our word for each.
-pub(crate) const PLAN_WORDS: [(&str, &str); 23] = [
+pub(crate) const PLAN_WORDS: [(&str, &str); 24] = [
     ("load points", "plan.load_points"),
     ("readings at each load point", "plan.repeats"),
     ("warm-up (s)", "plan.warm_up_s"),
@@ -37,7 +37,31 @@ pub(crate) const PLAN_WORDS: [(&str, &str); 23] = [
     ("energy (Wh)", "plan.energy_wh"),
     ("pulses", "plan.pulses"),
     ("pulse constant of the plate (imp/kWh)", "plan.pulse_constant"),
+    ("step of the plate's register (Wh)", "plate.register_step_wh"),
 ];
+
+/// What the engine expects of such a number where that is no range, with the key of our sentence for it.
+pub(crate) const PLAN_EXPECTED: [(&str, &str); 6] = [
+    ("expected zero or more, and not absurdly much", "expected.zero_or_more"),
+    ("expected more than zero", "expected.above_zero"),
+    ("expected 45 to 65 for alternating current", "expected.hertz_ac"),
+    ("expected 0 for direct current", "expected.hertz_dc"),
+    ("alternating current needs one", "expected.factor_ac"),
+    ("direct current has none", "expected.factor_dc"),
+];
+
+/// Our sentence for what the engine expects.
+fn expected(t: &Texts, what: &str) -> String {
+    if let Some((_, key)) = PLAN_EXPECTED.iter().find(|(known, _)| *known == what) {
+        return t.of_owned(key).to_owned();
+    }
+    let range = what.strip_prefix("expected ").and_then(|range| range.split_once(" to "));
+    range.map_or_else(|| what.to_owned(), |(least, most)| self::range(t, least, most))
+}
+
+fn range(t: &Texts, least: &str, most: &str) -> String {
+    t.of("fault.range").replace("{least}", least).replace("{most}", most)
+}
 
 /// Our word for a number of a plan.
 fn plan_word<'a>(t: &'a Texts, what: &'a str) -> &'a str {
@@ -125,6 +149,9 @@ fn unfit(t: &Texts, reason: &str) -> String {
                     .replace("{model}", model)
                     .replace("{role}", t.of_owned(&format!("instrument.{role}")));
             }
+            ["power", "factor", factor, "is", "below", "its", least] => {
+                return t.of("unfit.factor").replace("{factor}", factor).replace("{least}", least);
+            }
             ["its", "certificate", ..] => return t.of("unfit.certificate").to_owned(),
             _ => {}
         }
@@ -137,21 +164,15 @@ fn plan_fault(t: &Texts, error: &PlanError) -> Fault {
     match error {
         PlanError::Count { what, found, least, most } => Fault::new(
             format!("{}: {found}", plan_word(t, what)),
-            t.of("fault.range").replace("{least}", &least.to_string()).replace("{most}", &most.to_string()),
+            range(t, &least.to_string(), &most.to_string()),
         ),
-        PlanError::Point { point, what, value, expected } => {
-            let range = expected.strip_prefix("expected ").and_then(|range| range.split_once(" to "));
-            Fault::new(
-                t.of("fault.point").replace("{point}", &point.to_string())
-                    + &format!("{}: {}", plan_word(t, what), number(value)),
-                range.map_or_else(
-                    || expected.clone(),
-                    |(least, most)| t.of("fault.range").replace("{least}", least).replace("{most}", most),
-                ),
-            )
-        }
-        PlanError::Value { what, value, .. } => {
-            Fault::new(format!("{}: {}", plan_word(t, what), number(value)), t.of("fault.value"))
+        PlanError::Point { point, what, value, expected } => Fault::new(
+            t.of("fault.point").replace("{point}", &point.to_string())
+                + &format!("{}: {}", plan_word(t, what), number(value)),
+            self::expected(t, expected),
+        ),
+        PlanError::Value { what, value, expected } => {
+            Fault::new(format!("{}: {}", plan_word(t, what), number(value)), self::expected(t, expected))
         }
         PlanError::Item { rule_set, item } => Fault::new(
             t.of("fault.item")
@@ -245,6 +266,8 @@ mod tests {
         order.plan.points[0].current_a = Decimal::from(500);
         order.plan.points[0].method = Method::Pulse { pulses: 1 };
         order.plan.repeats = 99;
+        order.plan.frequency_hz = Decimal::ZERO;
+        order.plan.points[1].power_factor = None;
         order.plan.items.clear();
         order.plan.effects.ripple_percent = Decimal::from(50);
         for instrument in &mut order.instruments {
@@ -258,6 +281,16 @@ mod tests {
             OrderError::Rules("there is no rule set X".to_owned()),
             OrderError::Count { role: "source", found: 0 },
         ];
+        let mut stepless = fixture::order();
+        stepless.plate.register_step_wh = Decimal::ZERO;
+        stepless.connector = 0;
+        stepless.plan.points[0].power_factor = Some(Decimal::new(5, 2));
+        stepless.instruments[1].calibration.coverage_factor = Decimal::ZERO;
+        more.extend(stepless.check(at, &[]).expect_err("a step"));
+        let mut direct = fixture::order();
+        direct.plate.kind = veripile_pile::PileKind::Dc;
+        direct.rule_set = "JJG 1149-2022".to_owned();
+        more.extend(direct.check(at, &[]).expect_err("of the other kind"));
         let mut turned = fixture::order();
         turned.instruments[0].role = InstrumentRole::Standard;
         more.extend(turned.check(at, &[]).expect_err("roles"));
