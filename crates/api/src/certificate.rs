@@ -138,6 +138,8 @@ fn symbol(status: CertificateStatus) -> &'static str {
 struct PointLine {
     load: String,
     error: String,
+    /// As rounded for the decision, in its own digits.
+    rounded: Option<String>,
     expanded: String,
     limit: String,
     verdict: &'static str,
@@ -328,7 +330,8 @@ fn facts<'a>(t: &'a Texts, certificate: &Certificate) -> Vec<(&'a str, String)> 
 fn points(t: &Texts, certificate: &Certificate) -> Vec<PointLine> {
     let line = |found: &veripile_verification::PointResult| PointLine {
         load: live::load(t, &found.point),
-        error: live::signed_percent(found.rounded_percent.unwrap_or(found.error_percent)),
+        error: live::signed_percent(found.error_percent),
+        rounded: found.rounded_percent.map(|rounded| format!("{rounded:+} %")),
         expanded: format!(
             "{:.3} % (k = {})",
             found.expanded_uncertainty_percent.round_dp(3),

@@ -47,7 +47,8 @@ pub(crate) struct Live<'a> {
     t: &'a Texts,
     /// Where the forms of the page change: a page of another phase is loaded anew.
     phase: String,
-    is_running: bool,
+    /// Whether it changes by itself.
+    pub(crate) is_running: bool,
     state: &'static str,
     state_text: String,
     stage: String,
@@ -74,7 +75,9 @@ impl<'a> Live<'a> {
             .then(|| order.plan.points.get(progress.point))
             .flatten();
         let found = found(order, run.taken());
-        let (ending, look) = match run.ending() {
+        // Of one that is issued or called off, its state says what came of it.
+        let is_said = matches!(row.state, OrderState::Issued | OrderState::Cancelled);
+        let (ending, look) = match run.ending().filter(|_| !is_said) {
             Some(ending) => {
                 let (sentence, look) = words::ending(t, ending);
                 (Some(sentence), look)
