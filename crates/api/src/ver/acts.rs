@@ -272,6 +272,14 @@ async fn record_item(
         Ok(charge_no) => site.store.charge_evidence(&taken.row.order.plate.pile_id, charge_no).await?,
         Err(_) => None,
     };
+    if let Some(chosen) = &charge
+        && matches!(code, ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter)
+    {
+        let run = runs.current(&site.store, &taken.row).await?;
+        if let Some(fault) = record::charge_fault(taken.t, code, chosen, &run, now()) {
+            return taken.again(site, runs, &word, vec![fault]).await;
+        }
+    }
     match record::item(taken.t, code, &taken.entries, charge, &taken.by()) {
         Ok(record) => taken.tell(site, runs, &word, Happening::Item(record)).await,
         Err(faults) => taken.again(site, runs, &word, faults).await,

@@ -3,7 +3,7 @@
 //! Pure: the handlers around it are [`super::record_handlers`]'. Whether an item is passed follows from what was recorded
 //! ([`veripile_verification::item::ItemRecord::passed`]); no form has a box for it where there is something to compute.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::rules::RuleSet;
 use veripile_verification::consistency::{ChargeEvidence, Difference};
@@ -11,6 +11,7 @@ use veripile_verification::item::{
     BillLine, Conditions, Evidence, ItemCode, ItemRecord, Seal, clock_limit_s,
 };
 use veripile_verification::order::Order;
+use veripile_verification::run::Run;
 
 use crate::entries::{Entries, Fault, Reader};
 use crate::texts::Texts;
@@ -19,10 +20,50 @@ use crate::view;
 /// Rows for seals and for lines of a bill in the forms; blank ones are passed over.
 pub(crate) const ROWS: usize = 6;
 
+/// How long before and after a run a charge still stands beside it: the same working day.
+const BESIDE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far the pile's clock, by which a charge ended, may be off ours here: more than regulations permit it (three minutes).
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
+
 /// Who records, and when.
 pub(crate) struct By<'a> {
     pub(crate) person: &'a str,
     pub(crate) at: Timestamp,
+}
+
+/// What is wrong with the choice of a charge: one beside a run ends within [`BESIDE`] before its first reading, or after its last,
+/// by the pile's clock, which may be [`CLOCK_SLACK`] off; and the charges before and after are two.
+pub(crate) fn charge_fault(
+    t: &Texts,
+    code: ItemCode,
+    charge: &ChargeEvidence,
+    run: &Run,
+    now: Timestamp,
+) -> Option<Fault> {
+    let is_after = code == ItemCode::ConsistencyAfter;
+    let taken = run.taken();
+    let first = taken.iter().map(|reading| reading.began_at).min().unwrap_or(now);
+    let last = taken.iter().map(|reading| reading.ended_at).max();
+    let (from, until) = match last.filter(|_| run.ending().is_some()) {
+        Some(last) if is_after => (last, last + BESIDE),
+        _ if is_after => {
+            return Some(Fault::new(t.of("fault.charge_early"), t.of("fault.charge_early.next")));
+        }
+        _ => (first - BESIDE, first),
+    };
+    if charge.ended_at < from - CLOCK_SLACK || until + CLOCK_SLACK < charge.ended_at {
+        let what = if is_after { t.of("fault.charge_not_after") } else { t.of("fault.charge_not_before") };
+        return Some(Fault::new(what, t.of("fault.no_charge.next")));
+    }
+    let is_other = |record: &&ItemRecord| {
+        record.code != code
+            && matches!(&record.evidence, Evidence::Charge(other) if other.charge_no == charge.charge_no)
+    };
+    run.items()
+        .into_iter()
+        .find(is_other)
+        .map(|_| Fault::new(t.of("fault.charge_twice"), t.of("fault.no_charge.next")))
 }
 
 /// The record that a form makes of an item. `charge`: what is known of the charge that a form of consistency names.
@@ -218,6 +259,8 @@ pub(crate) fn difference_key(difference: Difference) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use veripile_verification::run::{Event, Happening};
+
     use super::*;
     use crate::texts::Language;
     use crate::ver::fixture;
@@ -316,6 +359,41 @@ mod tests {
         assert!(text("1.234").contains(t.of("record.consistent")));
         assert!(text("1.3").contains(t.of_owned("difference.bill")));
         assert!(text("").contains(t.of_owned("difference.no_bill")));
+    }
+
+    #[test]
+    fn a_charge_stands_beside_the_run_and_not_for_both_sides_of_it() {
+        let t = Texts::in_language(Language::En);
+        let (order, began) = (fixture::order(), fixture::at());
+        let charge = |number, minutes| ChargeEvidence {
+            charge_no: number,
+            ended_at: began + SignedDuration::from_mins(minutes),
+            register_wh: None,
+            samples_wh: None,
+            signed_wh: None,
+            signed_verdict: None,
+            bill_kwh: None,
+        };
+        let before = |number, minutes, run: &Run| {
+            charge_fault(t, ItemCode::ConsistencyBefore, &charge(number, minutes), run, began).is_none()
+        };
+        let mut run = Run::new(order.clone());
+        for (minutes, expected) in
+            [(0, true), (-10, true), (4, true), (6, false), (-60 * 24, true), (-60 * 25, false)]
+        {
+            assert_eq!(before(1, minutes, &run), expected, "{minutes}");
+        }
+        let after = charge_fault(t, ItemCode::ConsistencyAfter, &charge(2, 0), &run, began);
+        assert_eq!(after.map(|fault| fault.what).as_deref(), Some(t.of("fault.charge_early")));
+        let record = ItemRecord {
+            code: ItemCode::ConsistencyAfter,
+            evidence: Evidence::Charge(charge(7, 0)),
+            note: String::new(),
+            person: "赵工".to_owned(),
+            at: began,
+        };
+        run.step(&Event { at: began, what: Happening::Item(record) });
+        assert!(before(8, 0, &run) && !before(7, 0, &run), "one charge is not two");
     }
 
     #[test]
