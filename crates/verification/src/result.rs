@@ -29,6 +29,10 @@ const PERCENT_DIGITS: u32 = 5;
 const COVERAGE: f64 = 0.95;
 const COVERAGE_FACTOR_LEAST: f64 = 2.0;
 
+/// Degrees of freedom beyond which Student's coverage factor is the normal one to six digits. Readings that are all the same scatter
+/// by the last bit of a sum, and would have more of them than a decimal holds.
+const DEGREES_MAX: f64 = 1e6;
+
 /// A degree, rad.
 const DEGREE: f64 = std::f64::consts::PI / 180.0;
 
@@ -423,8 +427,9 @@ fn line(component: &Component) -> Result<BudgetLine, String> {
     })
 }
 
+/// Degrees of freedom as printed; beyond [`DEGREES_MAX`] they count as infinite.
 fn degrees(value: f64) -> Result<Option<Decimal>, String> {
-    if value.is_infinite() { Ok(None) } else { written(value, 1).map(Some) }
+    if DEGREES_MAX < value { Ok(None) } else { written(value, 1).map(Some) }
 }
 
 /// A fraction as percent, half to even at the documents' digits: where statistics become numbers of a document.

@@ -133,6 +133,17 @@ fn the_drop_of_the_cable_is_corrected_and_uncertain_where_a_real_load_is_measure
     );
 }
 
+// Without scatter only components of infinite degrees of freedom are left.
+#[test]
+fn readings_that_are_all_the_same_have_a_result_with_infinite_degrees_of_freedom() {
+    for stop in ["1001", "1001.3", "1002.7", "1003.1", "999.9"] {
+        let point = one_point(PileKind::Ac, Some("1"), 3);
+        let found = found(&point, &[(stop, "1000"), (stop, "1000"), (stop, "1000")]);
+        assert_eq!(found.effective_degrees_of_freedom, None, "{stop}");
+        assert_eq!(found.coverage_factor, Decimal::TWO, "{stop}");
+    }
+}
+
 #[test]
 fn two_readings_far_apart_decide_nothing() {
     let found = found(&one_point(PileKind::Ac, Some("1"), 2), &[("1003", "1000"), ("1007", "1000")]);
