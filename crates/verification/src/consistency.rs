@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct ChargeEvidence {
     /// Its number in the platform.
-    #[serde(deserialize_with = "crate::whole::read")]
     pub charge_no: i64,
     /// When it ended.
     pub ended_at: Timestamp,

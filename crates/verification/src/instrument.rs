@@ -104,7 +104,6 @@ pub enum SourceCommand {
     /// Switches its outputs off by itself if it hears nothing for so long.
     Watchdog {
         /// Seconds.
-        #[serde(deserialize_with = "crate::whole::read")]
         seconds: u32,
     },
     /// Set-points; outputs stay as they are.
@@ -151,7 +150,6 @@ pub enum StandardCommand {
         /// The pile's constant, imp/kWh.
         pile_constant: Decimal,
         /// How many of its pulses.
-        #[serde(deserialize_with = "crate::whole::read")]
         pulses: u64,
     },
     /// Whether the count is done.

@@ -19,7 +19,6 @@ mod shape;
 #[cfg(test)]
 mod testing;
 pub mod texts;
-mod whole;
 
 pub use certificate::{Certificate, CertificateError, CertificateKind, Issued};
 pub use chart::{Chart, ChartPoint};

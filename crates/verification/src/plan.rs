@@ -36,7 +36,6 @@ pub enum Method {
     /// Pulses of the standard during so many of the pile's.
     Pulse {
         /// Pulses of the pile.
-        #[serde(deserialize_with = "crate::whole::read")]
         pulses: u64,
     },
 }

@@ -72,7 +72,6 @@ pub enum Indication {
     /// Its pulses.
     Pulses {
         /// How many.
-        #[serde(deserialize_with = "crate::whole::read")]
         pulses: u64,
         /// Its constant, imp/kWh.
         pile_constant: Decimal,

@@ -60,6 +60,18 @@ impl Story {
         self.commands.iter().filter_map(kept).collect()
     }
 
+    /// The stages it went through.
+    pub fn stages(&self) -> Vec<&'static str> {
+        let mut run = Run::new(self.run.order().clone());
+        let mut stages = vec![run.progress().stage];
+        for event in &self.events {
+            run.step(event);
+            stages.push(run.progress().stage);
+        }
+        stages.dedup();
+        stages
+    }
+
     /// The events up to the one that leads to an action.
     pub fn prefix_until(&self, wanted: impl Fn(&Action) -> bool) -> &[Event] {
         let mut run = Run::new(self.run.order().clone());

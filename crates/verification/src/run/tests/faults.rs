@@ -419,5 +419,9 @@ fn a_run_whose_source_was_lost_warms_up_again() {
     };
     assert_eq!(ons(&Bench::new(&order).play()), 5, "warm-up and four readings");
     assert_eq!(by(Party::Standard), 6, "one reading again");
+    let restarted =
+        ons(&Bench::with_faults(&order, nth(4, standard(StandardCommand::Measure), Happening::Resumed))
+            .play());
+    assert_eq!(restarted, 7, "how long the server was gone nobody knows");
     assert_eq!(by(Party::Source), 7, "and a warm-up");
 }

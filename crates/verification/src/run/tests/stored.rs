@@ -129,14 +129,55 @@ fn late_and_foreign_answers_change_nothing() {
         }
     }
     assert_eq!(run, Run::new(run.order().clone()));
+    // Of a run that goes well, one that has trouble with its source, and one that is given up.
+    let lost = |_: usize, action: &Action| {
+        let happens = Happening::Failed { party: Party::Source, lost: true, detail: String::new() };
+        (*action == Action::Source(SourceCommand::OutputState) || is_off(action)).then_some(happens)
+    };
+    let troubled = Bench::with_faults(run.order(), lost).play();
+    let stages: Vec<_> = troubled.stages();
+    assert!(stages.contains(&"troubled") && stages.contains(&"giving_up"), "{stages:?}");
+    for story in [story, troubled] {
+        nothing_is_changed_by_what_does_not_fit(&story);
+    }
+}
+
+/// Whether a happening answers the action at hand; none if nothing is to be done. Written down once more, from what actions say.
+fn fitting(at_hand: &[Command]) -> Option<fn(&Happening) -> bool> {
+    use SourceCommand as Source;
+    use StandardCommand as Standard;
+    let Some(Command::Do(action)) = at_hand.last() else { return None };
+    Some(match action {
+        Action::MakeInoperative | Action::MakeOperative => |h| matches!(h, Happening::Availability { .. }),
+        Action::CheckIdle => |h| matches!(h, Happening::Idle { .. }),
+        Action::ReadRegister => |h| matches!(h, Happening::Register { .. }),
+        Action::AskRegister => |h| matches!(h, Happening::DisplayRead { .. }),
+        Action::Wait { .. } => |h| matches!(h, Happening::Waited),
+        Action::Source(Source::Identify) | Action::Standard(Standard::Identify) => {
+            |h| matches!(h, Happening::Identity { .. })
+        }
+        Action::Source(Source::OutputState) | Action::Standard(Standard::PulsesDone) => {
+            |h| matches!(h, Happening::State { .. })
+        }
+        Action::Source(Source::Temperature) => |h| matches!(h, Happening::Temperature { .. }),
+        Action::Standard(Standard::Measure) => |h| matches!(h, Happening::Measured { .. }),
+        Action::Standard(Standard::Energy | Standard::PulsesCounted | Standard::PulseConstant) => {
+            |h| matches!(h, Happening::Number { .. })
+        }
+        _ => |h| matches!(h, Happening::Done),
+    })
+}
+
+fn nothing_is_changed_by_what_does_not_fit(story: &Story) {
     let kinds = every_kind();
+    let mut run = Run::new(story.run.order().clone());
     for (index, event) in story.events.iter().enumerate() {
-        run.step(event);
-        let fitting = story.events.get(index + 1).map(|next| std::mem::discriminant(&next.what));
+        let fitting = fitting(&run.step(event));
         for other in &kinds {
             let is_answer = other.what.answer().is_some();
             let is_over = run.ending().is_some();
-            if (is_answer || is_over) && Some(std::mem::discriminant(&other.what)) != fitting {
+            let fits = fitting.is_some_and(|fits| fits(&other.what));
+            if (is_answer || is_over) && !fits {
                 let mut again = run.clone();
                 let given = again.step(&Event { at: event.at, what: other.what.clone() });
                 assert_eq!(given, [], "{index}: {other:?}");
