@@ -135,6 +135,8 @@ async fn a_run_has_one_runner_and_an_instrument_one_run() {
     assert!(claim(two, now()).await.expect("asked").is_none());
     assert!(store.claim_run(two, &[], now(), LEASE).await.expect("asked").is_none(), "piles held by others");
 
+    let cancel = |at| store.cancel_verification(&first.row.order.number, "张", "雨", at);
+    assert!(!cancel(now()).await.expect("asked"), "it is carried out");
     let silent = now() + LEASE + SignedDuration::from_secs(1);
     assert!(store.keep_run(second.row.order_no, two, silent, LEASE).await.expect("kept"));
     let again = claim(two, silent).await.expect("claimed").expect("its runner is silent");
@@ -145,6 +147,8 @@ async fn a_run_has_one_runner_and_an_instrument_one_run() {
         .await
         .expect("asked");
     assert_eq!(appended, Appended::Lost);
+    // A run that nobody goes on with can be called off.
+    assert!(cancel(silent + LEASE + SignedDuration::from_secs(1)).await.expect("cancelled"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -200,7 +200,7 @@ impl Certificate {
         Issued { certificate: self, json, sha256 }
     }
 
-    /// Seals that were found whole.
+    /// Seals as recorded; whether they were whole is the item's finding.
     pub fn seals(&self) -> Vec<&Seal> {
         self.items
             .iter()

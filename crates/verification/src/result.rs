@@ -5,10 +5,11 @@
 //! the same facts give the same document byte for byte; [`percent`] is the one crossing.
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+use rust_decimal::prelude::FromPrimitive;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veripile_metrology::budget::{Budget, Component, Distribution, Evaluation};
+use veripile_metrology::crossing::to_f64;
 use veripile_metrology::decision::{self, Zone};
 use veripile_metrology::error::{self, PulseCount};
 use veripile_metrology::quantity::Energy;
@@ -277,17 +278,17 @@ fn at_point(
     let limit_percent = rules.mpe_percent(class).map_err(|error| error.to_string())?;
     let decided_percent =
         if rules.decision.on_rounded { rounded_percent.unwrap_or(error_percent) } else { error_percent };
-    let fraction = |percent: Decimal| percent.to_f64().map(|percent| percent / 100.0).ok_or("no number");
+    let fraction = |percent: Decimal| to_f64(percent) / 100.0;
     let decided = decision::decide(
         rules.decision_rule(),
-        fraction(decided_percent)?,
+        fraction(decided_percent),
         combined.standard_uncertainty,
         combined.expanded_uncertainty,
-        fraction(limit_percent)?,
+        fraction(limit_percent),
     );
     // The probability speaks of what was measured, not of what was rounded.
     let measured =
-        decision::decide_three_zones(error, combined.standard_uncertainty, fraction(limit_percent)?);
+        decision::decide_three_zones(error, combined.standard_uncertainty, fraction(limit_percent));
     Ok(PointResult {
         point: point.clone(),
         errors_percent: errors.iter().map(|error| percent(*error)).collect::<Result<_, _>>()?,
@@ -323,7 +324,7 @@ fn error_of(reading: &Taken) -> Result<f64, String> {
         }),
     };
     let error = error.map_err(|error| error.to_string())?;
-    error.0.to_f64().ok_or_else(|| "no number".to_owned())
+    Ok(to_f64(error.0))
 }
 
 /// What the cable takes between terminals and connector, fraction of the energy; only a real current makes it.
@@ -334,9 +335,8 @@ fn cable_drop(order: &Order, point: &LoadPoint) -> Result<f64, String> {
     if order.plan.load == Load::Virtual || order.plan.tap == Tap::Connector {
         return Ok(0.0);
     }
-    let number = |value: Decimal| value.to_f64().ok_or_else(|| "no number".to_owned());
-    let ohm = number(order.plan.effects.cable_mohm)? / 1000.0;
-    let drop = number(point.current_a)? * ohm / number(point.voltage_v)?;
+    let ohm = to_f64(order.plan.effects.cable_mohm) / 1000.0;
+    let drop = to_f64(point.current_a) * ohm / to_f64(point.voltage_v);
     if (0.0..0.5).contains(&drop) {
         Ok(drop)
     } else {
@@ -352,7 +352,6 @@ fn components(
     errors: &[f64],
     drop: f64,
 ) -> Result<Vec<Component>, String> {
-    let number = |value: Decimal| value.to_f64().ok_or_else(|| "no number".to_owned());
     let standard = order.instrument(InstrumentRole::Standard).ok_or("the order names no standard")?;
     let calibration = &standard.calibration;
     let ended_at = readings.iter().map(|reading| reading.ended_at).max().ok_or("no readings")?;
@@ -360,27 +359,27 @@ fn components(
     let mut components = vec![
         Component::from_expanded(
             "standard",
-            number(calibration.expanded_uncertainty_percent)? / 100.0,
-            number(calibration.coverage_factor)?,
+            to_f64(calibration.expanded_uncertainty_percent) / 100.0,
+            to_f64(calibration.coverage_factor),
         ),
-        Component::rectangular("standard_drift", number(calibration.drift_percent(ended_at))? / 100.0),
+        Component::rectangular("standard_drift", to_f64(calibration.drift_percent(ended_at)) / 100.0),
         Component::type_a("repeatability", errors).ok_or("repeatability needs two readings")?,
         Component::triangular("resolution", resolution(order, readings)? / libm::sqrt(errors.len() as f64)),
     ];
     if let Some(factor) = point.power_factor {
-        let phase = number(effects.phase_deg)? * DEGREE;
-        let tangent = libm::tan(libm::acos(number(factor)?.clamp(-1.0, 1.0)));
+        let phase = to_f64(effects.phase_deg) * DEGREE;
+        let tangent = libm::tan(libm::acos(to_f64(factor).clamp(-1.0, 1.0)));
         let component = Component::from_expanded("phase", phase, 1.0);
         components.push(component.with_sensitivity(tangent));
     } else {
-        components.push(Component::rectangular("ripple", number(effects.ripple_percent)? / 100.0));
+        components.push(Component::rectangular("ripple", to_f64(effects.ripple_percent) / 100.0));
     }
     if order.plan.load == Load::Virtual {
-        let bound = number(effects.self_heating_percent)? / 100.0;
+        let bound = to_f64(effects.self_heating_percent) / 100.0;
         components.push(Component::rectangular("self_heating", bound));
     }
     if drop > 0.0 {
-        let bound = drop * number(effects.cable_bound_percent)? / 100.0;
+        let bound = drop * to_f64(effects.cable_bound_percent) / 100.0;
         components.push(Component::rectangular("cable", bound));
     }
     Ok(components)
@@ -392,14 +391,13 @@ fn components(
 /// # Formula
 /// `u = δ √2 / (W √12)`, the standard deviation of a triangle of half-width `δ / W`.
 fn resolution(order: &Order, readings: &[&Taken]) -> Result<f64, String> {
-    let number = |value: Decimal| value.to_f64().ok_or_else(|| "no number".to_owned());
     let mut widest: f64 = 0.0;
     for reading in readings {
         let step = match reading.indication {
-            Indication::Register { .. } => number(order.plate.register_step_wh)?,
+            Indication::Register { .. } => to_f64(order.plate.register_step_wh),
             Indication::Pulses { .. } => 1.0,
         };
-        widest = widest.max(step / number(reading.reference)?);
+        widest = widest.max(step / to_f64(reading.reference));
     }
     Ok(widest)
 }
@@ -437,6 +435,7 @@ pub fn percent(fraction: f64) -> Result<Decimal, String> {
     written(fraction * 100.0, PERCENT_DIGITS)
 }
 
+/// A number of a document. It is rounded on the way: the exact crossing has no room for what is tiny and will be printed as zero.
 fn written(value: f64, digits: u32) -> Result<Decimal, String> {
     let exact = Decimal::from_f64(value).ok_or_else(|| format!("{value} is no number of a document"))?;
     Ok(exact.round_dp(digits).normalize())
@@ -444,7 +443,7 @@ fn written(value: f64, digits: u32) -> Result<Decimal, String> {
 
 /// Phase of the current behind the voltage for an inductive power factor, degrees, to 0.0001°.
 pub fn angle_deg(power_factor: Decimal) -> Decimal {
-    let factor = power_factor.to_f64().unwrap_or(1.0).clamp(-1.0, 1.0);
+    let factor = to_f64(power_factor).clamp(-1.0, 1.0);
     let degrees = Decimal::from_f64(libm::acos(factor) / DEGREE).unwrap_or_default();
     degrees.round_dp(4).normalize()
 }
@@ -455,13 +454,10 @@ pub fn angle_deg(power_factor: Decimal) -> Decimal {
 /// # Formula
 /// `u² = max u_i² + a²/3` with `a` half the range of the points' errors; `U = 2 u`.
 pub fn on_site(result: &RunResult) -> Option<OnSiteResult> {
-    let errors: Vec<f64> = result.points.iter().filter_map(|point| point.error_percent.to_f64()).collect();
+    let errors: Vec<f64> = result.points.iter().map(|point| to_f64(point.error_percent)).collect();
     let (least, most) = errors.iter().fold((f64::MAX, f64::MIN), |(l, m), e| (l.min(*e), m.max(*e)));
-    let widest = result
-        .points
-        .iter()
-        .filter_map(|point| point.standard_uncertainty_percent.to_f64())
-        .fold(0.0, f64::max);
+    let widest =
+        result.points.iter().map(|point| to_f64(point.standard_uncertainty_percent)).fold(0.0, f64::max);
     let half = (most - least) / 2.0;
     let u = libm::sqrt(widest * widest + half * half / 3.0);
     let mean = errors.iter().sum::<f64>() / errors.len() as f64;

@@ -143,6 +143,9 @@ pub(crate) async fn access(
 
 /// A pile that this person sees.
 pub(crate) async fn find(site: &Site, person: &Person, id: &str) -> Result<Option<ConsolePile>, Problem> {
+    if person.scope.is_none() && !person.is_administrator() {
+        return Ok(None);
+    }
     match PileId::parse(id) {
         Ok(pile_id) => Ok(site.store.console_pile(person.scope.as_ref(), &pile_id).await?),
         Err(_) => Ok(None),

@@ -199,7 +199,8 @@ fn page_of<'a>(
         may_start: row.state == OrderState::Ordered && access::may_run(person, order),
         may_stop: row.state == OrderState::Running && access::may_stop(person),
         may_record: may_record(person, row),
-        may_cancel: matches!(row.state, OrderState::Ordered | OrderState::Queued)
+        may_cancel: (matches!(row.state, OrderState::Ordered | OrderState::Queued)
+            || row.is_left_alone(now()))
             && access::may_cancel(person, order),
         may_review: row.state == OrderState::Measured && access::may_review(person, order),
         document: (row.state == OrderState::Issued)
@@ -339,6 +340,7 @@ mod tests {
             ended_at: None,
             ending: None,
             note,
+            lease_until: Some(now() + jiff::SignedDuration::from_hours(1)),
         }
     }
 

@@ -155,7 +155,10 @@ impl Store {
         .await?;
         let Some(pile_no) = pile_no else { return Ok(false) };
         let certificate_no = insert(&mut transaction, order_no, pile_no, issued, pdf).await?;
-        for seal in certificate.seals() {
+        // Those of a notice may be broken: nothing is certified by them.
+        let seals =
+            if certificate.kind == CertificateKind::Certificate { certificate.seals() } else { Vec::new() };
+        for seal in seals {
             sqlx::query(
                 "INSERT INTO seal (certificate_no, number, place, photo_sha256) VALUES ($1, $2, $3, $4)",
             )

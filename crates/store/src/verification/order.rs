@@ -86,6 +86,15 @@ pub struct OrderRow {
     pub ending: Option<Ending>,
     /// Why it was called off, and by whom.
     pub note: Option<String>,
+    /// Until when a runner has it.
+    pub lease_until: Option<Timestamp>,
+}
+
+impl OrderRow {
+    /// Whether it runs, but nobody has carried it on lately.
+    pub fn is_left_alone(&self, now: Timestamp) -> bool {
+        self.state == OrderState::Running && self.lease_until.is_none_or(|until| until < now)
+    }
 }
 
 /// Which orders.
@@ -173,7 +182,8 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Calls an order off that is not being carried out; whether it could be.
+    /// Calls an order off that nobody carries out; whether it could be. A run counts as such once its runner has been silent for longer
+    /// than its lease: that of a pile that never comes back would stay for ever.
     pub async fn cancel_verification(
         &self,
         number: &str,
@@ -183,7 +193,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE verification_order SET state = 'cancelled', ended_at = $3, note = $2
-             WHERE number = $1 AND state IN ('ordered', 'queued', 'measured')",
+             WHERE number = $1
+               AND (state IN ('ordered', 'queued', 'measured') OR (state = 'running' AND lease_until < $3))",
         )
         .bind(storable(number))
         .bind(storable(&format!("{person}: {reason}")))
@@ -205,6 +216,7 @@ pub(super) struct Row {
     ended_at: Option<SqlTime>,
     ending: Option<Value>,
     note: Option<String>,
+    lease_until: Option<SqlTime>,
 }
 
 impl Row {
@@ -219,6 +231,7 @@ impl Row {
             ended_at: jiff_time(self.ended_at),
             ending: self.ending.map(|ending| read("ending", ending)).transpose()?,
             note: self.note,
+            lease_until: jiff_time(self.lease_until),
         })
     }
 }
