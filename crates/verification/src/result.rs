@@ -364,7 +364,7 @@ fn components(
         ),
         Component::rectangular("standard_drift", to_f64(calibration.drift_percent(ended_at)) / 100.0),
         Component::type_a("repeatability", errors).ok_or("repeatability needs two readings")?,
-        Component::triangular("resolution", resolution(order, readings)? / libm::sqrt(errors.len() as f64)),
+        Component::triangular("resolution", resolution(order, readings) / libm::sqrt(errors.len() as f64)),
     ];
     if let Some(factor) = point.power_factor {
         let phase = to_f64(effects.phase_deg) * DEGREE;
@@ -390,7 +390,7 @@ fn components(
 ///
 /// # Formula
 /// `u = δ √2 / (W √12)`, the standard deviation of a triangle of half-width `δ / W`.
-fn resolution(order: &Order, readings: &[&Taken]) -> Result<f64, String> {
+fn resolution(order: &Order, readings: &[&Taken]) -> f64 {
     let mut widest: f64 = 0.0;
     for reading in readings {
         let step = match reading.indication {
@@ -399,7 +399,7 @@ fn resolution(order: &Order, readings: &[&Taken]) -> Result<f64, String> {
         };
         widest = widest.max(step / to_f64(reading.reference));
     }
-    Ok(widest)
+    widest
 }
 
 fn line(component: &Component) -> Result<BudgetLine, String> {

@@ -62,7 +62,7 @@ impl Scene {
         let ripple =
             if self.order.plate.kind == PileKind::Dc { effects.ripple_percent } else { Decimal::ZERO };
         let bounds = [drift, ripple, effects.self_heating_percent];
-        bounds.iter().filter_map(ToPrimitive::to_f64).collect()
+        bounds.iter().copied().map(to_f64).collect()
     }
 
     /// Standard deviations of what is normal and the same in all readings, percent: the standard's gain, and the phase.
@@ -192,8 +192,8 @@ fn verify_all(scene: &Scene, truths: &[f64], seed: u64) -> Vec<Verified> {
 /// The part whose stated interval holds the true error.
 fn coverage(verified: &[Verified]) -> f64 {
     let covered = verified.iter().filter(|one| {
-        let off = one.found.error_percent.to_f64().expect("finite") - one.truth_percent;
-        off.abs() <= one.found.expanded_uncertainty_percent.to_f64().expect("finite")
+        let off = to_f64(one.found.error_percent) - one.truth_percent;
+        off.abs() <= to_f64(one.found.expanded_uncertainty_percent)
     });
     covered.count() as f64 / verified.len() as f64
 }
@@ -256,7 +256,7 @@ fn it_is_decided_wrongly_as_often_as_theory_says() {
             });
             // Rounding (化整) moves the edge outwards by half its interval; four standard uncertainties beyond nobody passes.
             for one in verified.iter().filter(|one| accepts(one)) {
-                let u = one.found.standard_uncertainty_percent.to_f64().expect("finite");
+                let u = to_f64(one.found.standard_uncertainty_percent);
                 let most = limit + 0.5 * scene.interval_percent + 4.0 * u;
                 assert!(one.truth_percent.abs() <= most, "{name}: {} is certified", one.truth_percent);
             }
