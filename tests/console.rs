@@ -118,7 +118,9 @@ async fn one_signs_in_and_sees_ones_own_piles_only() {
     let root = Visitor::sign_in(&server, "root", &password).await.unwrap();
     let (_, page) = root.get("/op?lang=en").await;
     assert!(page.contains("/op/piles/P1") && page.contains("/op/piles/P2") && page.contains("id=\"inbox\""));
-    server.post_as("/op/sign-out", &root.cookie, &[]).await;
+    assert_eq!(server.post_as("/op/sign-out", &root.cookie, &[("token", "another site's")]).await.0, 403);
+    assert_eq!(root.get("/op").await.0, 200, "another site signs nobody out");
+    root.post("/op/sign-out", &[]).await;
     assert_eq!(root.get("/op").await.0, 303, "the session has ended");
     let hashes = "SELECT count(*) FROM account WHERE password_hash NOT LIKE '$argon2id$%'";
     assert_eq!(database.number(hashes).await, 0);

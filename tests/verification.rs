@@ -40,7 +40,7 @@ impl<'a> Visitor<'a> {
         let (_, headers, body) = server.post_as("/op/sign-in?lang=en", "", &form).await;
         let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: "));
         let cookie = cookie.unwrap_or_else(|| panic!("{name}: {body}")).split(';').next().unwrap().to_owned();
-        let page = server.get_as("/ver/instruments?lang=en", &cookie).await.2;
+        let page = server.get_as("/ver/orders?lang=en", &cookie).await.2;
         let token = page.split("name=\"token\" value=\"").nth(1).map(|rest| rest.split('"').next().unwrap());
         let token = token.unwrap_or_else(|| panic!("{name} has no form: {page}")).to_owned();
         Self { server, cookie, token }

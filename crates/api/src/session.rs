@@ -28,6 +28,7 @@ use veripile_pile::OperatorId;
 use veripile_store::account::PersonRole;
 
 use crate::Site;
+use crate::entries::Entries;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 
@@ -267,7 +268,13 @@ pub(crate) async fn sign_in(
 }
 
 /// POST `/op/sign-out`.
-pub(crate) async fn sign_out(request: HttpRequest, site: web::Data<Site>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn sign_out(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    person: Person,
+    fields: web::Form<Vec<(String, String)>>,
+) -> Result<HttpResponse, Problem> {
+    person.owns_form(Entries::new(fields.into_inner()).get("token"))?;
     if let Some(cookie) = request.cookie(COOKIE) {
         site.store.close_session(&digest(&[cookie.value()])).await?;
     }
