@@ -137,9 +137,11 @@ impl House {
         let registered = ["register", "--operators", &operators, "--stations", &stations, "--piles", &piles];
         command(&binary, &database, &registered);
         let password = file("password", PASSWORD);
-        for (name, role) in [("zhang", "verifier"), ("li", "reviewer"), ("zhao", "repairer")] {
+        for (name, role) in [("zhang", "verifier"), ("li", "reviewer")] {
             command(&binary, &database, &["account", name, "--role", role, "--password-file", &password]);
         }
+        let both = ["--role", "repairer", "--role", "verifier", "--password-file", &password];
+        command(&binary, &database, &[&["account", "zhao"], &both[..]].concat());
         command(&binary, &database, &["account", "root", "--password-file", &password]);
         let store = Store::connect(&database.url).await.expect("connects");
         Some(Self { binary, database, store, port: free_port(), folder })
@@ -382,73 +384,115 @@ async fn from_order_to_certificate_and_to_notice() {
         house.until_connected(&bench.pile).await;
     }
 
-    // Who may not.
-    let mut form = Form::proposed(&zhang, "BENCH-1", 1).await;
-    assert_eq!(form.get("body"), "无锡市计量测试院");
-    form.set("reviewer", "zhang");
-    let (status, _, page) = zhang.post("/ver/orders/new?lang=en", &form.pairs()).await;
-    assert_ne!(status, 303, "one person in both roles");
-    assert!(page.contains("Verifier and reviewer are both zhang"), "{page}");
-    form.set("reviewer", "li");
+    refused_in_both_roles(&zhang).await;
 
     let mut numbers = Vec::new();
-    for (index, bench) in benches.iter().enumerate() {
-        let form = Form::proposed(&zhang, &bench.pile, index as u32 + 1).await;
-        let number = ordered(&zhang, &form).await;
-        record_charge(&house, &zhang, &number, ItemCode::ConsistencyBefore).await;
-        zhang.done(&format!("/ver/orders/{number}/start?lang=en"), &[]).await;
-        numbers.push(number);
+    for (number, bench) in (1..).zip(&benches) {
+        numbers.push(started(&house, &zhang, &bench.pile, number).await);
     }
     for number in &numbers {
-        let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
-        assert_eq!(row.ending, Some(Ending::Measured));
-        record_items(&house, &zhang, number).await;
-        let (_, page) = zhang.get(&format!("/ver/orders/{number}?lang=en")).await;
-        assert!(page.contains("<svg"), "the chart");
-        let confirm = format!("/ver/orders/{number}/confirm?lang=en");
-        let (_, page) = li.get(&format!("/ver/orders/{number}?lang=en")).await;
-        let seen = page
-            .split("name=\"seen\" value=\"")
-            .nth(1)
-            .expect("a form to confirm")
-            .split('"')
-            .next()
-            .unwrap();
-        let form = [("remarks", "按规程检定。"), ("seen", seen)];
-        assert_ne!(zhang.post(&confirm, &form).await.0, 303, "the verifier is not the reviewer");
-        let stale = [("remarks", ""), ("seen", "1")];
-        assert_ne!(li.post(&confirm, &stale).await.0, 303, "something was recorded since");
-        assert_eq!(house.order(number).await.state, OrderState::Measured);
-        li.done(&confirm, &form).await;
+        confirmed(&house, &zhang, &li, number).await;
     }
+    let json = certified(&house, &server, &numbers[0]).await;
+    noticed(&server, &li, &numbers[1]).await;
+    offline(&house, &server, &json).await;
+    sent_back(&house, &server, [&zhang, &li], &numbers[0]).await;
+    assert!(server.stop());
+}
 
-    // The good pile has a certificate, is verified at once and anchors the remote estimates.
-    let (status, json) = server.get(&format!("/api/v1/certificates/{}.json", numbers[0])).await;
+async fn refused_in_both_roles(verifier: &Visitor<'_>) {
+    let mut form = Form::proposed(verifier, "BENCH-1", 1).await;
+    assert_eq!(form.get("body"), "无锡市计量测试院");
+    form.set("reviewer", "zhang");
+    let (status, _, page) = verifier.post("/ver/orders/new?lang=en", &form.pairs()).await;
+    assert_ne!(status, 303, "one person in both roles");
+    assert!(page.contains("Verifier and reviewer are both zhang"), "{page}");
+}
+
+/// Orders as proposed, makes the charge before, starts; the order's number.
+async fn started(house: &House, verifier: &Visitor<'_>, pile: &str, bench: u32) -> String {
+    let form = Form::proposed(verifier, pile, bench).await;
+    let number = ordered(verifier, &form).await;
+    record_charge(house, verifier, &number, ItemCode::ConsistencyBefore).await;
+    verifier.done(&format!("/ver/orders/{number}/start?lang=en"), &[]).await;
+    number
+}
+
+/// Waits until the run is over and records the rest.
+async fn measured(house: &House, verifier: &Visitor<'_>, number: &str) {
+    let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
+    assert_eq!(row.ending, Some(Ending::Measured));
+    record_items(house, verifier, number).await;
+    let (_, page) = verifier.get(&format!("/ver/orders/{number}?lang=en")).await;
+    assert!(page.contains("<svg"), "the chart");
+}
+
+/// Measured, and confirmed by its reviewer, by nobody else, and not before what was recorded last was seen.
+async fn confirmed(house: &House, verifier: &Visitor<'_>, reviewer: &Visitor<'_>, number: &str) {
+    measured(house, verifier, number).await;
+    let confirm = format!("/ver/orders/{number}/confirm?lang=en");
+    let (_, page) = reviewer.get(&format!("/ver/orders/{number}?lang=en")).await;
+    let seen =
+        page.split("name=\"seen\" value=\"").nth(1).expect("a form to confirm").split('"').next().unwrap();
+    let form = [("remarks", "按规程检定。"), ("seen", seen)];
+    assert_ne!(verifier.post(&confirm, &form).await.0, 303, "the verifier is not the reviewer");
+    let stale = [("remarks", ""), ("seen", "1")];
+    assert_ne!(reviewer.post(&confirm, &stale).await.0, 303, "something was recorded since");
+    assert_eq!(house.order(number).await.state, OrderState::Measured);
+    reviewer.done(&confirm, &form).await;
+}
+
+/// The good pile has a certificate, is verified at once and anchors the remote estimates; the signed file.
+async fn certified(house: &House, server: &Server, number: &str) -> String {
+    let (status, json) = server.get(&format!("/api/v1/certificates/{number}.json")).await;
     assert_eq!(status, 200, "{json}");
     let certificate: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(certificate["certificate"]["kind"], "certificate");
     let (status, page) = server.get("/p/BENCH-1?lang=en").await;
     assert!(status == 200 && page.contains("Verified"), "{page}");
-    let anchors = house
-        .database
-        .number("SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8");
-    assert_eq!(anchors.await, 1);
-    let (status, xml) = server.get(&format!("/api/v1/certificates/{}.dcc.xml", numbers[0])).await;
+    let anchors = "SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8";
+    assert_eq!(house.database.number(anchors).await, 1);
+    let (status, xml) = server.get(&format!("/api/v1/certificates/{number}.dcc.xml")).await;
     assert!(status == 200 && xml.contains("digitalCalibrationCertificate"), "{xml:.200}");
-    let (status, pdf) = server.get(&format!("/api/v1/certificates/{}.pdf", numbers[0])).await;
+    let (status, pdf) = server.get(&format!("/api/v1/certificates/{number}.pdf")).await;
     assert!(status == 200 && pdf.starts_with("%PDF-"), "{pdf:.50}");
+    json
+}
 
-    // The bad one has a notice, which is not public before the reply window is over.
-    let path = format!("/api/v1/certificates/{}.json", numbers[1]);
+/// The bad pile has a notice, which is not public before the reply window is over.
+async fn noticed(server: &Server, reviewer: &Visitor<'_>, number: &str) {
+    let path = format!("/api/v1/certificates/{number}.json");
     assert_eq!(server.get(&path).await.0, 404);
-    let (status, notice) = li.get(&path).await;
+    let (status, notice) = reviewer.get(&path).await;
     assert_eq!(status, 200);
     assert_eq!(serde_json::from_str::<Value>(&notice).expect("JSON")["certificate"]["kind"], "notice");
     let (_, page) = server.get("/p/BENCH-2?lang=en").await;
     assert!(page.contains("Under review") && !page.contains("Failed"), "no pile turns red before");
+}
 
-    offline(&house, &server, &json).await;
-    assert!(server.stop());
+/// Who repaired a pile does not verify it; and a result that its reviewer sends back is no document, and leaves the last one as it is.
+async fn sent_back(house: &House, server: &Server, people: [&Visitor<'_>; 2], certified: &str) {
+    let [zhang, li] = people;
+    let zhao = Visitor::sign_in(server, "zhao").await;
+    zhao.done("/ver/piles/BENCH-1/repair?lang=en", &[("what", "换接触器")]).await;
+    let mut form = Form::proposed(&zhao, "BENCH-1", 1).await;
+    form.set("verifier", "zhao");
+    let (status, _, page) = zhao.post("/ver/orders/new?lang=en", &form.pairs()).await;
+    assert_ne!(status, 303, "who repaired it");
+    assert!(page.contains("zhao repaired this pile"), "{page}");
+
+    let number = started(house, zhang, "BENCH-1", 1).await;
+    measured(house, zhang, &number).await;
+    let path = format!("/ver/orders/{number}/send-back?lang=en");
+    assert_ne!(zhang.post(&path, &[("reason", "mine")]).await.0, 303, "the verifier sends nothing back");
+    assert_ne!(li.post(&path, &[("reason", "")]).await.0, 303, "not without a reason");
+    li.done(&path, &[("reason", "照片不清")]).await;
+    let row = house.order(&number).await;
+    assert_eq!(row.state, OrderState::Cancelled);
+    assert_eq!(server.get(&format!("/api/v1/certificates/{number}.json")).await.0, 404);
+    assert_eq!(server.get(&format!("/api/v1/certificates/{certified}.json")).await.0, 200);
+    let (_, page) = li.get(&format!("/ver/orders/{number}?lang=en")).await;
+    assert!(page.contains("照片不清"), "{page}");
 }
 
 /// Anybody checks the file without the server, and a changed digit is found.

@@ -1,10 +1,13 @@
 // The pages in a real browser, at phone and desktop size: they load, the map becomes idle, a pile opens from list and map, nothing
-// complains; an operator signs in and brings a pile on. Usage: node pages.mjs URL SCREENSHOT_FOLDER CONSOLE_PASSWORD
+// complains; an operator signs in and brings a pile on; a verifier watches a run until its certificate is there and starts another.
+// Usage: node pages.mjs URL SCREENSHOT_FOLDER CONSOLE_PASSWORD VERIFIER_PASSWORD
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const [, , site, pictures, password] = process.argv;
+const [, , site, pictures, password, verifier] = process.argv;
 const IDLE_MS = 60_000;
+// The demo's run takes some two minutes.
+const RUN_MS = 300_000;
 const PAGE_BYTES_MAX = 40 * 1024;
 mkdirSync(pictures, { recursive: true });
 let passed = 0;
@@ -118,7 +121,7 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   const text = () => page.locator("main").innerText();
   const fits = async () => !(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
   await page.goto(`${site}/op`);
-  check(`${at}: a stranger is asked to sign in`, page.url().endsWith("/op/sign-in"), page.url());
+  check(`${at}: a stranger is asked to sign in`, new URL(page.url()).pathname === "/op/sign-in", page.url());
   await page.fill("[name=name]", "demo");
   await page.fill("[name=password]", password);
   await page.click("main button[type=submit]");
@@ -173,6 +176,63 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.click("main form button");
   check(`${at}: a record is judged layer by layer`, (await page.locator(".result tbody tr").count()) === 4);
   await page.screenshot({ path: `${pictures}/check-${name}.png` });
+  check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
+  await context.close();
+}
+
+for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
+  const { context, page, complaints } = await open(size);
+  const at = `verification ${name}`;
+  const fits = async () => !(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
+  const picture = (part) => page.screenshot({ path: `${pictures}/ver-${part}-${name}.png`, fullPage: true });
+  await page.goto(`${site}/ver/orders`);
+  check(`${at}: a stranger is asked to sign in`, new URL(page.url()).pathname === "/op/sign-in", page.url());
+  await page.fill("[name=name]", "verifier");
+  await page.fill("[name=password]", verifier);
+  await page.click("main button[type=submit]");
+  await page.waitForURL(/\/ver\/orders/);
+  check(`${at}: the order of the bench is listed`, (await page.locator("#orders a.id, #orders a").filter({ hasText: "VP" }).count()) >= 1);
+  check(`${at}: nothing sticks out sideways`, await fits());
+  await picture("orders");
+  await page.goto(`${site}/ver/orders/VP2026-000001`.replace("2026", String(new Date().getFullYear())));
+  const chart = page.locator("#live svg").first();
+  check(`${at}: the chart has the band of the limits`, (await chart.count()) === 1 && (await chart.textContent()).includes("最大允许误差"));
+  if (await page.locator("#live[data-running]").count()) {
+    const before = await page.locator("#live progress").first().getAttribute("value");
+    await page.waitForFunction((was) => document.querySelector("#live progress")?.getAttribute("value") !== was, before, { timeout: RUN_MS });
+    check(`${at}: readings come in by themselves`, true);
+    await picture("running");
+  }
+  const document = page.locator("a.button[href*='/c/']");
+  for (let waited = 0; waited < RUN_MS && (await document.count()) === 0; waited += 2000) {
+    await page.waitForTimeout(2000);
+    await page.reload();
+  }
+  check(`${at}: the run ends in a document`, (await document.count()) === 1);
+  check(`${at}: the result has a budget a load point`, (await page.locator("details table, .budget").count()) >= 1);
+  check(`${at}: nothing sticks out of the order`, await fits());
+  await picture("result");
+  await document.click();
+  await page.waitForLoadState("load");
+  check(`${at}: the document says what it is worth`, (await page.locator(".worth.valid").count()) === 1, (await page.locator("main").innerText()).slice(0, 200));
+  check(`${at}: and that its signature is checked`, (await page.locator("#check .layers li").count()) >= 3);
+  check(`${at}: nothing sticks out of the document`, await fits());
+  await picture("document");
+  const number = page.url().split("/c/")[1].split("?")[0];
+  for (const [ending, start] of [["pdf", "%PDF-"], ["json", "{"], ["dcc.xml", "<?xml"]]) {
+    const file = await context.request.get(`${site}/api/v1/certificates/${number}.${ending}`);
+    check(`${at}: its ${ending} is there`, file.ok() && (await file.body()).subarray(0, start.length).toString() === start, String(file.status()));
+  }
+  await page.goto(`${site}/p/SIM-BENCH-1`);
+  check(`${at}: the pile is verified and names the document`, (await page.locator("main").innerText()).includes(number));
+  await page.goto(`${site}/ver/instruments`);
+  check(`${at}: instruments with their validity`, (await page.locator("main .light").count()) >= 2);
+  check(`${at}: nothing sticks out of the instruments`, await fits());
+  await picture("instruments");
+  await page.goto(`${site}/ver/orders/new?pile=SIM-BENCH-1`);
+  check(`${at}: an order is proposed`, (await page.locator("form [name=rule_set]").count()) === 1);
+  check(`${at}: nothing sticks out of the form`, await fits());
+  await picture("new");
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
   await context.close();
 }
