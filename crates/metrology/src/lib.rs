@@ -21,4 +21,5 @@ pub mod quantity;
 pub mod risk;
 pub mod rounding;
 pub mod rules;
+mod shared;
 pub mod student;

@@ -1,0 +1,458 @@
+//! The normal equations with travellers eliminated, kept as the few numbers a traveller leaves behind.
+//!
+//! # Formula
+//! Parameters β = (e, z) with the border z = (c, m, g); a comparison's row is x = (+1 at its instrument, −1 at c, −1 at its model, h at
+//! g) and −1 at its traveller's d. With `u_t = Σ_{s∈t} w x`, `W_t = Σ w`, `R_t = Σ w y`, `f_t = 1/(W_t + 1/σ_t²)`:
+//! `J = Σ w x xᵀ + P − Σ_t f_t u_t u_tᵀ`, `b = Σ w x y − Σ_t f_t u_t R_t`, and back: `d_t = f_t (u_tᵀβ − R_t)`.
+//! Of the sum over comparisons only a diagonal D (instruments), a border E (instruments × z) and a corner Z (z × z) are left.
+
+use std::ops::Range;
+
+use super::layout::Layout;
+use super::members::Members;
+use super::{Information, Network, Settings};
+use crate::cholesky::Symmetric;
+use crate::shared::shared;
+
+/// Weights of comparisons, scales in them.
+pub(super) struct Weights<'a> {
+    /// By position in the layout.
+    pub(super) of_comparison: &'a [f64],
+    /// By cell: what an interaction leaves of them.
+    pub(super) of_cell: &'a [f64],
+    /// σ_b.
+    pub(super) traveller_sd: f64,
+}
+
+/// The equations.
+pub(super) struct Equations {
+    /// D.
+    diagonal: Vec<f64>,
+    /// E, row by row.
+    border: Vec<f64>,
+    /// Z, all of it, priors included.
+    corner: Vec<f64>,
+    /// b.
+    pub(super) right: Vec<f64>,
+    /// W of each pair.
+    pub(super) pair_weights: Vec<f64>,
+    /// What each traveller leaves.
+    pub(super) travellers: Vec<Left>,
+    /// Σ w h of each traveller, row by row.
+    covariates: Vec<f64>,
+    information: Vec<Information>,
+    pub(super) shape: Shape,
+}
+
+/// What a traveller leaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Left {
+    /// W_t.
+    pub(super) weight: f64,
+    /// R_t.
+    pub(super) weighted: f64,
+    /// f_t; 0 for one that compared nothing.
+    pub(super) variance: f64,
+    /// Its model's position in the border; none if unknown.
+    pub(super) model: Option<u32>,
+    /// Whether c is part of its bias: not if its bias is known.
+    pub(super) is_common: bool,
+}
+
+/// Positions of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) instruments: usize,
+    /// c, models, covariates and classes.
+    pub(super) border: usize,
+    /// First covariate in the border.
+    covariates: usize,
+    /// Covariates given.
+    given: usize,
+}
+
+impl Shape {
+    pub(super) fn of(network: &Network) -> Self {
+        let covariates = 1 + network.models;
+        let border = covariates + network.covariates + network.classes.saturating_sub(1);
+        Self { instruments: network.instruments, border, covariates, given: network.covariates }
+    }
+
+    /// All parameters.
+    pub(super) fn size(&self) -> usize {
+        self.instruments + self.border
+    }
+
+    /// Covariates and classes.
+    pub(super) fn slopes(&self) -> usize {
+        self.border - self.covariates
+    }
+
+    /// `h·g` of a comparison: its covariates', and its class's if that is not the first.
+    pub(super) fn slope(&self, layout: &Layout, s: usize, beta: &[f64]) -> f64 {
+        let g = &beta[self.instruments + self.covariates..];
+        let mut sum = 0.0;
+        for (value, g) in layout.covariates[s * self.given..(s + 1) * self.given].iter().zip(g) {
+            sum += f64::from(*value) * g;
+        }
+        match layout.class[s] {
+            0 => sum,
+            class => sum + g[self.given + usize::from(class) - 1],
+        }
+    }
+
+    /// h of a comparison.
+    fn covariates_of(&self, layout: &Layout, s: usize, h: &mut [f64]) {
+        h.fill(0.0);
+        for (h, value) in h.iter_mut().zip(&layout.covariates[s * self.given..(s + 1) * self.given]) {
+            *h = f64::from(*value);
+        }
+        if layout.class[s] > 0 {
+            h[self.given + usize::from(layout.class[s]) - 1] = 1.0;
+        }
+    }
+}
+
+/// Sums over the travellers of a piece.
+struct Piece {
+    diagonal: Vec<f64>,
+    border: Vec<f64>,
+    corner: Vec<f64>,
+    right: Vec<f64>,
+    pair_weights: Vec<f64>,
+    travellers: Vec<Left>,
+    covariates: Vec<f64>,
+}
+
+/// Variance of a traveller's own bias before it compared anything.
+fn prior_variance(network: &Network, settings: &Settings, traveller_sd: f64, traveller: usize) -> f64 {
+    let given = &network.travellers[traveller];
+    match (given.known, given.model) {
+        (Some((_, u)), _) => u * u,
+        (None, Some(_)) => traveller_sd * traveller_sd,
+        (None, None) => traveller_sd * traveller_sd + settings.model_sd * settings.model_sd,
+    }
+}
+
+impl Piece {
+    fn sum(
+        network: &Network,
+        layout: &Layout,
+        settings: &Settings,
+        weights: &Weights<'_>,
+        piece: &Range<usize>,
+    ) -> Self {
+        let shape = Shape::of(network);
+        let (p, b, q) = (shape.instruments, shape.border, shape.slopes());
+        let mut sums = Self {
+            diagonal: vec![0.0; p],
+            border: vec![0.0; p * b],
+            corner: vec![0.0; b * b],
+            right: vec![0.0; shape.size()],
+            pair_weights: Vec::with_capacity(layout.pairs_of_piece(piece).len()),
+            travellers: Vec::with_capacity(piece.len()),
+            covariates: Vec::with_capacity(piece.len() * q),
+        };
+        let (mut h, mut of_pair, mut of_traveller) = (vec![0.0; q], vec![0.0; q], vec![0.0; q]);
+        for t in piece.clone() {
+            of_traveller.fill(0.0);
+            let mut left = Left {
+                model: network.travellers[t]
+                    .model
+                    .filter(|_| network.travellers[t].known.is_none())
+                    .map(|k| k as u32 + 1),
+                is_common: network.travellers[t].known.is_none(),
+                ..Left::default()
+            };
+            for pair in layout.pairs_of(t) {
+                let (cell, instrument) =
+                    (layout.pairs[pair].cell as usize, layout.pairs[pair].instrument as usize);
+                let (mut weight, mut weighted) = (0.0, 0.0);
+                of_pair.fill(0.0);
+                for s in layout.comparisons_of(pair) {
+                    let w = weights.of_comparison[s] * weights.of_cell[cell];
+                    weight += w;
+                    weighted += w * layout.log_ratio[s];
+                    if q > 0 {
+                        shape.covariates_of(layout, s, &mut h);
+                        sums.add_slopes(&shape, w, layout.log_ratio[s], &h);
+                        of_pair.iter_mut().zip(&h).for_each(|(sum, h)| *sum += w * h);
+                    }
+                }
+                sums.diagonal[instrument] += weight;
+                sums.right[instrument] += weighted;
+                let row = &mut sums.border[instrument * b..(instrument + 1) * b];
+                if left.is_common {
+                    row[0] -= weight;
+                }
+                if let Some(model) = left.model {
+                    row[model as usize] -= weight;
+                }
+                row[shape.covariates..].iter_mut().zip(&of_pair).for_each(|(sum, h)| *sum += h);
+                of_traveller.iter_mut().zip(&of_pair).for_each(|(sum, h)| *sum += h);
+                left.weight += weight;
+                left.weighted += weighted;
+                sums.pair_weights.push(weight);
+            }
+            if left.weight > 0.0 {
+                left.variance =
+                    1.0 / (left.weight + 1.0 / prior_variance(network, settings, weights.traveller_sd, t));
+                sums.add_bias(&shape, &left, &of_traveller);
+                sums.eliminate(&shape, layout, t, &left, &of_traveller);
+            }
+            sums.travellers.push(left);
+            sums.covariates.extend_from_slice(&of_traveller);
+        }
+        sums
+    }
+
+    /// A comparison's part in the corner and on the right that has to do with h.
+    fn add_slopes(&mut self, shape: &Shape, w: f64, y: f64, h: &[f64]) {
+        for (i, a) in h.iter().enumerate().filter(|(_, a)| **a != 0.0) {
+            let row = (shape.covariates + i) * shape.border + shape.covariates;
+            for (sum, b) in self.corner[row..row + h.len()].iter_mut().zip(h) {
+                *sum += w * a * b;
+            }
+            self.right[shape.instruments + shape.covariates + i] += w * a * y;
+        }
+    }
+
+    /// A traveller's part in the corner and on the right that has to do with c and its model.
+    fn add_bias(&mut self, shape: &Shape, left: &Left, covariates: &[f64]) {
+        for i in left.bias() {
+            for j in left.bias() {
+                self.corner[i * shape.border + j] += left.weight;
+            }
+            for (q, sum) in covariates.iter().enumerate() {
+                let at = shape.covariates + q;
+                self.corner[i * shape.border + at] -= sum;
+                self.corner[at * shape.border + i] -= sum;
+            }
+            self.right[shape.instruments + i] -= left.weighted;
+        }
+    }
+
+    /// Takes `f u R` out of the right-hand side.
+    fn eliminate(&mut self, shape: &Shape, layout: &Layout, t: usize, left: &Left, covariates: &[f64]) {
+        let factor = left.variance * left.weighted;
+        let pairs = layout.pairs_of(t);
+        let weights = &self.pair_weights[self.pair_weights.len() - pairs.len()..];
+        for (pair, weight) in pairs.zip(weights) {
+            self.right[layout.pairs[pair].instrument as usize] -= factor * weight;
+        }
+        let border = &mut self.right[shape.instruments..];
+        left.bias().for_each(|i| border[i] += factor * left.weight);
+        border[shape.covariates..].iter_mut().zip(covariates).for_each(|(sum, h)| *sum -= factor * h);
+    }
+}
+
+impl Left {
+    /// Positions in the border of what makes up its bias besides its own d.
+    pub(super) fn bias(&self) -> impl Iterator<Item = usize> + use<> {
+        let common = self.is_common.then_some(0);
+        common.into_iter().chain(self.model.map(|model| model as usize))
+    }
+}
+
+impl Equations {
+    pub(super) fn build(
+        network: &Network,
+        layout: &Layout,
+        members: &Members,
+        settings: &Settings,
+        weights: &Weights<'_>,
+    ) -> Self {
+        let pieces = shared(&layout.pieces, |piece| Piece::sum(network, layout, settings, weights, piece));
+        let shape = Shape::of(network);
+        let mut equations = Self {
+            diagonal: vec![0.0; shape.instruments],
+            border: vec![0.0; shape.instruments * shape.border],
+            corner: vec![0.0; shape.border * shape.border],
+            right: vec![0.0; shape.size()],
+            pair_weights: Vec::with_capacity(layout.pairs.len()),
+            travellers: Vec::with_capacity(network.travellers.len()),
+            covariates: Vec::with_capacity(network.travellers.len() * shape.slopes()),
+            information: network.information.clone(),
+            shape,
+        };
+        equations.add_priors(network, members, settings);
+        let add = |sums: &mut Vec<f64>, of_piece: &[f64]| {
+            sums.iter_mut().zip(of_piece).for_each(|(sum, value)| *sum += value);
+        };
+        for piece in pieces {
+            add(&mut equations.diagonal, &piece.diagonal);
+            add(&mut equations.border, &piece.border);
+            add(&mut equations.corner, &piece.corner);
+            add(&mut equations.right, &piece.right);
+            equations.pair_weights.extend(piece.pair_weights);
+            equations.travellers.extend(piece.travellers);
+            equations.covariates.extend(piece.covariates);
+        }
+        equations
+    }
+
+    fn add_priors(&mut self, network: &Network, members: &Members, settings: &Settings) {
+        for instrument in (0..network.instruments).filter(|instrument| !members.takes_part(*instrument)) {
+            // Nothing is known of it and nothing is said of it; a one on the diagonal keeps the matrix regular.
+            self.diagonal[instrument] += 1.0;
+        }
+        for at in 0..self.shape.border {
+            let sd = match at {
+                0 => settings.common_sd,
+                at if at < self.shape.covariates => settings.model_sd,
+                at if at < self.shape.covariates + self.shape.given => settings.covariate_sd,
+                _ => settings.class_sd,
+            };
+            self.corner[at * self.shape.border + at] += 1.0 / (sd * sd);
+        }
+        for anchor in &network.anchors {
+            let weight = 1.0 / (anchor.standard_uncertainty * anchor.standard_uncertainty);
+            self.diagonal[anchor.instrument] += weight;
+            self.right[anchor.instrument] += weight * anchor.error;
+        }
+        for information in &network.information {
+            for (at, instrument) in information.instruments.iter().enumerate() {
+                self.diagonal[*instrument] += information.matrix.get(at, at);
+                self.right[*instrument] += information.right[at];
+            }
+        }
+    }
+
+    /// `u_tᵀ x`.
+    pub(super) fn along(&self, layout: &Layout, t: usize, x: &[f64]) -> f64 {
+        let left = &self.travellers[t];
+        let mut sum = 0.0;
+        for pair in layout.pairs_of(t) {
+            sum += self.pair_weights[pair] * x[layout.pairs[pair].instrument as usize];
+        }
+        let z = &x[self.shape.instruments..];
+        left.bias().for_each(|i| sum -= left.weight * z[i]);
+        sum + self.slopes_of(t).iter().zip(&z[self.shape.covariates..]).map(|(h, z)| h * z).sum::<f64>()
+    }
+
+    fn slopes_of(&self, t: usize) -> &[f64] {
+        let q = self.shape.slopes();
+        &self.covariates[t * q..(t + 1) * q]
+    }
+
+    /// A traveller's own bias d_t.
+    pub(super) fn own_bias(&self, layout: &Layout, t: usize, beta: &[f64]) -> f64 {
+        let left = &self.travellers[t];
+        left.variance * (self.along(layout, t, beta) - left.weighted)
+    }
+
+    /// J in full, instruments at their places, the border behind them.
+    pub(super) fn matrix(&self, layout: &Layout, places: &[u32]) -> Symmetric {
+        let (p, b) = (self.shape.instruments, self.shape.border);
+        let mut matrix = Symmetric::zero(self.shape.size());
+        for i in 0..p {
+            let place = places[i] as usize;
+            matrix.add(place, place, self.diagonal[i]);
+            for (at, value) in
+                self.border[i * b..(i + 1) * b].iter().enumerate().filter(|(_, value)| **value != 0.0)
+            {
+                matrix.add(place, p + at, *value);
+            }
+        }
+        for i in 0..b {
+            (0..=i).for_each(|j| matrix.add(p + i, p + j, self.corner[i * b + j]));
+        }
+        for information in &self.information {
+            let place = |at: usize| places[information.instruments[at]] as usize;
+            for i in 0..information.instruments.len() {
+                (0..i).for_each(|j| matrix.add(place(i), place(j), information.matrix.get(i, j)));
+            }
+        }
+        let mut row = Vec::new();
+        for t in 0..self.travellers.len() {
+            self.row(layout, t, places, &mut row);
+            for (position, (i, a)) in row.iter().enumerate() {
+                let factor = self.travellers[t].variance * a;
+                for (j, b) in &row[..=position] {
+                    matrix.add(*i, *j, -factor * b);
+                }
+            }
+        }
+        matrix
+    }
+
+    /// u_t, instruments at their places.
+    pub(super) fn row(&self, layout: &Layout, t: usize, places: &[u32], row: &mut Vec<(usize, f64)>) {
+        let left = &self.travellers[t];
+        row.clear();
+        if left.variance == 0.0 {
+            return;
+        }
+        row.extend(
+            layout.pairs_of(t).map(|pair| {
+                (places[layout.pairs[pair].instrument as usize] as usize, self.pair_weights[pair])
+            }),
+        );
+        let p = self.shape.instruments;
+        row.extend(left.bias().map(|i| (p + i, -left.weight)));
+        let slopes = self.slopes_of(t).iter().enumerate().filter(|(_, h)| **h != 0.0);
+        row.extend(slopes.map(|(q, h)| (p + self.shape.covariates + q, *h)));
+    }
+
+    /// J x without making J; instruments in their own order.
+    pub(super) fn times(&self, layout: &Layout, x: &[f64]) -> Vec<f64> {
+        let (p, b) = (self.shape.instruments, self.shape.border);
+        let z = &x[p..];
+        let mut result = vec![0.0; x.len()];
+        for i in 0..p {
+            let row = &self.border[i * b..(i + 1) * b];
+            result[i] = self.diagonal[i] * x[i] + row.iter().zip(z).map(|(a, z)| a * z).sum::<f64>();
+            row.iter().zip(&mut result[p..]).for_each(|(a, sum)| *sum += a * x[i]);
+        }
+        for i in 0..b {
+            result[p + i] += self.corner[i * b..(i + 1) * b].iter().zip(z).map(|(a, z)| a * z).sum::<f64>();
+        }
+        for information in &self.information {
+            for (i, instrument) in information.instruments.iter().enumerate() {
+                for (j, other) in information.instruments.iter().enumerate().filter(|(j, _)| *j != i) {
+                    result[*instrument] += information.matrix.get(i, j) * x[*other];
+                }
+            }
+        }
+        let parts = shared(&layout.pieces, |piece| {
+            let mut part = vec![0.0; x.len()];
+            for t in piece.clone().filter(|t| self.travellers[*t].variance > 0.0) {
+                self.add_row(layout, t, -self.travellers[t].variance * self.along(layout, t, x), &mut part);
+            }
+            part
+        });
+        for part in parts {
+            result.iter_mut().zip(&part).for_each(|(sum, value)| *sum += value);
+        }
+        result
+    }
+
+    /// Adds a multiple of u_t.
+    fn add_row(&self, layout: &Layout, t: usize, factor: f64, sum: &mut [f64]) {
+        let left = &self.travellers[t];
+        for pair in layout.pairs_of(t) {
+            sum[layout.pairs[pair].instrument as usize] += factor * self.pair_weights[pair];
+        }
+        let z = &mut sum[self.shape.instruments..];
+        left.bias().for_each(|i| z[i] -= factor * left.weight);
+        z[self.shape.covariates..].iter_mut().zip(self.slopes_of(t)).for_each(|(sum, h)| *sum += factor * h);
+    }
+
+    /// The diagonal of J.
+    pub(super) fn diagonal(&self, layout: &Layout) -> Vec<f64> {
+        let (p, b) = (self.shape.instruments, self.shape.border);
+        let mut diagonal = self.diagonal.clone();
+        diagonal.extend((0..b).map(|i| self.corner[i * b + i]));
+        for (t, left) in self.travellers.iter().enumerate() {
+            for pair in layout.pairs_of(t) {
+                diagonal[layout.pairs[pair].instrument as usize] -=
+                    left.variance * self.pair_weights[pair] * self.pair_weights[pair];
+            }
+            left.bias().for_each(|i| diagonal[p + i] -= left.variance * left.weight * left.weight);
+            for (q, h) in self.slopes_of(t).iter().enumerate() {
+                diagonal[p + self.shape.covariates + q] -= left.variance * h * h;
+            }
+        }
+        diagonal
+    }
+}

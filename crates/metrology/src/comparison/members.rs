@@ -1,0 +1,114 @@
+//! Who belongs to which connected set, who takes part at all, and which sets have a level.
+
+use super::layout::Layout;
+use super::{GROUNDING_U_MAX, Network, Settings};
+use crate::graph::DisjointSets;
+
+/// Connected sets of a network.
+pub(super) struct Members {
+    /// Set of each instrument, numbered from 0 in the order of their first instruments.
+    pub(super) instrument_set: Vec<usize>,
+    /// Set of each traveller.
+    pub(super) traveller_set: Vec<usize>,
+    /// Whether a set has a level.
+    pub(super) grounded: Vec<bool>,
+    /// Comparisons of each instrument.
+    pub(super) comparisons: Vec<u32>,
+    /// Whether anything but comparisons is known of an instrument.
+    known_otherwise: Vec<bool>,
+}
+
+/// A connected set.
+pub(super) struct Set {
+    pub(super) number: usize,
+    pub(super) grounded: bool,
+    pub(super) instruments: Vec<usize>,
+}
+
+impl Members {
+    pub(super) fn of(network: &Network, layout: &Layout, settings: &Settings) -> Self {
+        let (instruments, travellers) = (network.instruments, network.travellers.len());
+        let mut sets = DisjointSets::new(instruments + travellers);
+        let mut comparisons = vec![0; instruments];
+        for traveller in 0..travellers {
+            for pair in layout.pairs_of(traveller) {
+                let instrument = layout.pairs[pair].instrument as usize;
+                sets.join(instrument, instruments + traveller);
+                comparisons[instrument] +=
+                    u32::try_from(layout.comparisons_of(pair).len()).unwrap_or(u32::MAX);
+            }
+        }
+        for information in &network.information {
+            information.instruments.windows(2).for_each(|two| sets.join(two[0], two[1]));
+        }
+        let (numbers, count) = numbered(&mut sets, instruments + travellers);
+        let mut members = Self {
+            instrument_set: numbers[..instruments].to_vec(),
+            traveller_set: numbers[instruments..].to_vec(),
+            grounded: vec![false; count],
+            comparisons,
+            known_otherwise: vec![false; instruments],
+        };
+        members.ground(network, layout, settings);
+        members
+    }
+
+    fn ground(&mut self, network: &Network, layout: &Layout, settings: &Settings) {
+        for anchor in &network.anchors {
+            self.known_otherwise[anchor.instrument] = true;
+            self.grounded[self.instrument_set[anchor.instrument]] |=
+                anchor.standard_uncertainty <= GROUNDING_U_MAX;
+        }
+        for information in &network.information {
+            for instrument in &information.instruments {
+                self.known_otherwise[*instrument] = true;
+                self.grounded[self.instrument_set[*instrument]] |=
+                    information.level_uncertainty <= GROUNDING_U_MAX;
+            }
+        }
+        for (traveller, given) in network.travellers.iter().enumerate() {
+            let Some((_, u)) = given.known else { continue };
+            let comparisons: usize =
+                layout.pairs_of(traveller).map(|pair| layout.comparisons_of(pair).len()).sum();
+            // What it says of a level is its own uncertainty and the noise of its comparisons.
+            let level = libm::hypot(u, settings.noise / (comparisons as f64).sqrt());
+            self.grounded[self.traveller_set[traveller]] |= level <= GROUNDING_U_MAX;
+        }
+    }
+
+    /// Every set with the instruments that take part in it.
+    pub(super) fn sets(&self) -> Vec<Set> {
+        let mut sets: Vec<Set> = (0..self.grounded.len())
+            .map(|number| Set { number, grounded: self.grounded[number], instruments: Vec::new() })
+            .collect();
+        for (instrument, set) in self.instrument_set.iter().enumerate() {
+            if self.takes_part(instrument) {
+                sets[*set].instruments.push(instrument);
+            }
+        }
+        sets.retain(|set| !set.instruments.is_empty());
+        sets
+    }
+
+    /// Whether anything is known of an instrument.
+    pub(super) fn takes_part(&self, instrument: usize) -> bool {
+        self.comparisons[instrument] > 0 || self.known_otherwise[instrument]
+    }
+}
+
+/// The set of every element, sets numbered in the order of their first elements; and how many there are.
+fn numbered(sets: &mut DisjointSets, elements: usize) -> (Vec<usize>, usize) {
+    let mut number = vec![usize::MAX; elements];
+    let mut count = 0;
+    let numbers = (0..elements)
+        .map(|element| {
+            let root = sets.root(element);
+            if number[root] == usize::MAX {
+                number[root] = count;
+                count += 1;
+            }
+            number[root]
+        })
+        .collect();
+    (numbers, count)
+}
