@@ -5,6 +5,7 @@
 //! columns, each of which is summed in one order whatever the threads. What is zero costs nothing: a matrix of many connected sets,
 //! each with its rows together, is factorised set by set.
 
+use std::ops::Range;
 use std::thread;
 
 use crate::shared::shared;
@@ -171,12 +172,9 @@ impl Panel<'_> {
         };
         let mut k = self.first;
         while k + 4 <= self.last {
-            let [(f0, a), (f1, b), (f2, c), (f3, d)] =
-                [source(k), source(k + 1), source(k + 2), source(k + 3)];
-            if f0 != 0.0 || f1 != 0.0 || f2 != 0.0 || f3 != 0.0 {
-                for i in 0..length {
-                    target[i] = target[i] - f0 * a[i] - f1 * b[i] - f2 * c[i] - f3 * d[i];
-                }
+            let sources = [source(k), source(k + 1), source(k + 2), source(k + 3)];
+            if sources.iter().any(|(factor, _)| *factor != 0.0) {
+                subtract_four(target, sources);
             }
             k += 4;
         }
@@ -184,6 +182,28 @@ impl Panel<'_> {
             let (factor, column) = source(k);
             if factor != 0.0 {
                 target.iter_mut().zip(column).for_each(|(target, l)| *target -= factor * l);
+            }
+        }
+    }
+}
+
+/// Takes multiples of four columns out of one, one after the other.
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn subtract_four(target: &mut [f64], [(f0, a), (f1, b), (f2, c), (f3, d)]: [(f64, &[f64]); 4]) {
+    let length = target.len();
+    let (a, b, c, d) = (&a[..length], &b[..length], &c[..length], &d[..length]);
+    for i in 0..length {
+        target[i] = target[i] - f0 * a[i] - f1 * b[i] - f2 * c[i] - f3 * d[i];
+    }
+}
+
+/// `target −= l value`, right-hand side by right-hand side.
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn subtract_rows(targets: &mut [[f64; TOGETHER]], column: &[f64], value: &[f64; TOGETHER]) {
+    for (target, l) in targets.iter_mut().zip(column) {
+        if *l != 0.0 {
+            for i in 0..TOGETHER {
+                target[i] -= l * value[i];
             }
         }
     }
@@ -266,11 +286,7 @@ impl Factor {
             if value == [0.0; TOGETHER] {
                 continue;
             }
-            for (target, l) in b[k + 1..].iter_mut().zip(&column[1..]) {
-                if *l != 0.0 {
-                    target.iter_mut().zip(&value).for_each(|(target, value)| *target -= l * value);
-                }
-            }
+            subtract_rows(&mut b[k + 1..], &column[1..], &value);
         }
     }
 
@@ -285,6 +301,31 @@ impl Factor {
                 }
             }
             b[k].iter_mut().zip(&sums).for_each(|(value, sum)| *value = (*value - sum) / column[0]);
+        }
+    }
+
+    /// Solves A x = b where only rows of one set and the border behind all sets count: b and x are zero, or of no interest, elsewhere.
+    /// Costs the square of the set, not of the matrix.
+    pub fn solve_set(&self, b: &mut [f64], set: Range<usize>, border: usize) {
+        let n = self.0.size;
+        let below = |k: usize| k + 1..set.end.max(k + 1);
+        let column = |k: usize, rows: Range<usize>| {
+            &self.0.values[self.0.start(k) + rows.start - k..self.0.start(k) + rows.end - k]
+        };
+        for k in set.clone().chain(border..n) {
+            let value = b[k] / column(k, k..k + 1)[0];
+            b[k] = value;
+            for rows in [below(k), border.max(k + 1)..n] {
+                b[rows.clone()].iter_mut().zip(column(k, rows)).for_each(|(target, l)| *target -= value * l);
+            }
+        }
+        for k in set.clone().chain(border..n).rev() {
+            let parts = [below(k), border.max(k + 1)..n];
+            let sum: f64 = parts
+                .map(|rows| b[rows.clone()].iter().zip(column(k, rows)).map(|(x, l)| x * l).sum::<f64>())
+                .iter()
+                .sum();
+            b[k] = (b[k] - sum) / column(k, k..k + 1)[0];
         }
     }
 
@@ -376,5 +417,22 @@ mod tests {
             }
             assert!((diagonal[i] / inverse.get(i, i) - 1.0).abs() < 1e-13, "{i}");
         }
+    }
+
+    #[test]
+    fn a_set_is_solved_without_the_others() {
+        // Rows 0..2 and 2..4 are sets, row 4 is the border.
+        let a = matrix(&[
+            &[4.0],
+            &[1.0, 3.0],
+            &[0.0, 0.0, 2.0],
+            &[0.0, 0.0, 0.5, 5.0],
+            &[0.5, -1.0, 0.25, 1.0, 6.0],
+        ]);
+        let factor = a.factor().expect("positive definite");
+        let whole = factor.solve(&[0.0, 0.0, 1.0, -2.0, 0.0]);
+        let mut of_set = vec![0.0, 0.0, 1.0, -2.0, 0.0];
+        factor.solve_set(&mut of_set, 2..4, 4);
+        (2..5).for_each(|row| assert!((whole[row] - of_set[row]).abs() < 1e-15, "{row}"));
     }
 }

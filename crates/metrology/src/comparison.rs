@@ -38,7 +38,7 @@ use equations::{Equations, Shape, Weights};
 use layout::Layout;
 use members::Members;
 use residuals::{Leverages, Residuals, Spread};
-use scale::Scale;
+use scale::{Response, Scale};
 pub use solver::Covariance;
 use solver::{Preconditioner, conjugate_gradients, solve_at};
 
@@ -69,6 +69,9 @@ pub const DENSE_MAX: usize = 12_000;
 
 /// Comparisons of one fit at most: positions are 32 bits.
 pub const COMPARISONS_MAX: usize = 1 << 31;
+
+/// Anchors of a network beyond [`DENSE_MAX`] that are held against everything else: each takes a solution of its own.
+const ANCHORS_CHECKED_MAX: usize = 200;
 
 /// An anchor weaker than this gives no level: against the prior of the common bias (σ_c = 1 %) the level would come from the
 /// prior, not from a measurement. Half of σ_c leaves the prior a fifth of the say.
@@ -370,7 +373,7 @@ struct State {
     beta: Vec<f64>,
     preconditioner: Option<Preconditioner>,
     standardised: Vec<f64>,
-    efficiency: f64,
+    response: Response,
     rounds: usize,
     converged: bool,
 }
@@ -394,7 +397,7 @@ impl State {
             beta: vec![0.0; Shape::of(network).size()],
             preconditioner: None,
             standardised: Vec::new(),
-            efficiency: 1.0,
+            response: Response::of_degrees(4.0),
             rounds: 0,
             converged: false,
         }
@@ -478,6 +481,8 @@ impl State {
     }
 
     /// σ_b from the travellers' mean residuals.
+    ///
+    /// Robust weights were set about the shrunk bias d: what is left of the mean beyond it comes out smaller, see [`Response`].
     fn fit_traveller_sd(
         &mut self,
         network: &Network,
@@ -491,13 +496,15 @@ impl State {
         for (t, left) in
             equations.travellers.iter().enumerate().filter(|(_, left)| left.is_common && left.variance > 0.0)
         {
-            let mean = (equations.along(layout, t, beta) - left.weighted) / left.weight;
+            let sum = equations.along(layout, t, beta) - left.weighted;
+            let own = left.variance * sum;
+            let mean = own + (sum / left.weight - own) / self.response.shift;
             let unknown = if network.travellers[t].model.is_none() {
                 settings.model_sd * settings.model_sd
             } else {
                 0.0
             };
-            let variance = 1.0 / left.weight + unknown;
+            let variance = 1.0 / (self.response.information() * left.plain) + unknown;
             let leverage = leverages.of_traveller[t] / (variance + self.traveller_sd * self.traveller_sd);
             means.push((mean * mean / (1.0 - leverage.clamp(0.0, LEVERAGE_MAX)), variance));
         }
@@ -506,11 +513,16 @@ impl State {
         }
     }
 
-    /// σ_i from the cells' mean residuals, and what it leaves of each cell's weight.
+    /// σ_i from the cells' mean residuals, and what it leaves of each cell's weight. As robust weights were set without it, it shows
+    /// in a mean in part only, see [`Response`].
     fn fit_interaction_sd(&mut self, layout: &Layout, residuals: &Residuals) {
         let cells = residuals.cells.iter().enumerate().filter(|(_, (_, weight))| *weight > 0.0);
-        let mut means: Vec<(u32, f64, f64)> =
-            cells.map(|(cell, (score, weight))| (layout.cells[cell], score / weight, 1.0 / weight)).collect();
+        let (shift, information) = (self.response.shift, self.response.information());
+        let mut means: Vec<(u32, f64, f64)> = cells
+            .map(|(cell, (score, weight))| {
+                (layout.cells[cell], score / (shift * weight), 1.0 / (information * weight))
+            })
+            .collect();
         means.sort_by_key(|(instrument, _, _)| *instrument);
         if means.chunk_by(|a, b| a.0 == b.0).map(|group| group.len() - 1).sum::<usize>() >= ENOUGH {
             self.interaction_sd = scale::within_sd(&means, self.interaction_sd, self.rounds);
@@ -543,7 +555,7 @@ impl State {
         let scales = |s: usize| self.scale(layout, s);
         let robust = self.standardised.iter().enumerate().map(|(s, z)| scales(s).robust(*z)).collect();
         let told = self.standardised.iter().enumerate().map(|(s, z)| (*z, scales(s).degrees));
-        self.efficiency = scale::efficiency(told);
+        self.response = Response::of(told);
         self.robust = robust;
     }
 }
@@ -558,7 +570,7 @@ fn finish(
     state: &State,
     solved: &Solved,
 ) -> Result<Fit, ComparisonError> {
-    let of_comparison = state.weights(&layout, |_| state.efficiency);
+    let of_comparison = state.weights(&layout, |_| state.response.efficiency);
     let weights =
         Weights { of_comparison: &of_comparison, of_cell: &state.of_cell, traveller_sd: state.traveller_sd };
     let equations = Equations::build(network, &layout, members, settings, &weights);
@@ -580,7 +592,7 @@ fn finish(
             classes: state.scales.iter().map(class).collect(),
             traveller_sd: state.traveller_sd,
             interaction_sd: state.interaction_sd,
-            efficiency: state.efficiency,
+            efficiency: state.response.efficiency,
             anchors: check_anchors(network, &robust, &state.beta, &covariance),
         },
         covariance,
@@ -672,19 +684,31 @@ fn robust_variances(
     solved: &Solved,
 ) -> Vec<f64> {
     let size = state.beta.len();
-    let solve = |b: &[f64]| match (&solved.factor, &state.preconditioner) {
-        (Some(factor), _) => Some(solve_at(factor, places, b)),
-        (None, Some(preconditioner)) => {
-            conjugate_gradients(&solved.equations, layout, (preconditioner, places), b, &vec![0.0; size])
-        }
-        (None, None) => None,
-    };
-    let variance = |anchor: &Anchor| {
+    let unit = |anchor: &Anchor| {
         let mut unit = vec![0.0; size];
         unit[anchor.instrument] = 1.0;
-        solve(&unit).map_or(f64::NAN, |x| x[anchor.instrument])
+        unit
     };
-    network.anchors.iter().map(variance).collect()
+    if let Some(factor) = &solved.factor {
+        let variance = |anchor: &Anchor| solve_at(factor, places, &unit(anchor))[anchor.instrument];
+        return network.anchors.iter().map(variance).collect();
+    }
+    if size <= DENSE_MAX && !network.anchors.is_empty() {
+        let diagonal =
+            solved.equations.matrix(layout, places).factor().map(|factor| factor.inverse_diagonal());
+        let variance = |anchor: &Anchor| {
+            diagonal.as_ref().map_or(f64::NAN, |all| all[places[anchor.instrument] as usize])
+        };
+        return network.anchors.iter().map(variance).collect();
+    }
+    let diagonal = Preconditioner::Diagonal(solved.equations.diagonal(layout));
+    let variance = |anchor: &Anchor| {
+        let start = vec![0.0; size];
+        let column =
+            conjugate_gradients(&solved.equations, layout, (&diagonal, places), &unit(anchor), &start);
+        column.map_or(f64::NAN, |column| column[anchor.instrument])
+    };
+    network.anchors.iter().take(ANCHORS_CHECKED_MAX).map(variance).collect()
 }
 
 /// Leaves every anchor out in turn.

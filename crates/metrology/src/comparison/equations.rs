@@ -49,6 +49,8 @@ pub(super) struct Equations {
 pub(super) struct Left {
     /// W_t.
     pub(super) weight: f64,
+    /// The same without what interactions take.
+    pub(super) plain: f64,
     /// R_t.
     pub(super) weighted: f64,
     /// f_t; 0 for one that compared nothing.
@@ -172,6 +174,7 @@ impl Piece {
                 for s in layout.comparisons_of(pair) {
                     let w = weights.of_comparison[s] * weights.of_cell[cell];
                     weight += w;
+                    left.plain += weights.of_comparison[s];
                     weighted += w * layout.log_ratio[s];
                     if q > 0 {
                         shape.covariates_of(layout, s, &mut h);

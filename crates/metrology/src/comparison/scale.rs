@@ -162,21 +162,52 @@ fn maximise(start: f64, reach: f64, range: (f64, f64), value: impl Fn(f64) -> f6
     at(0.5 * (low + high))
 }
 
-/// κ = E[ψ']²/E[ψ²] of Student's ψ(z) = (ν+1)z/(ν+z²): the information one comparison really carries, against a normal one of
-/// the same scale. For t_ν noise it is (ν+1)/(ν+3).
-pub(super) fn efficiency(standardised: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (mut slope, mut square, mut count, mut expected) = (0.0, 0.0, 0_usize, 1.0);
-    for (z, nu) in standardised {
-        let denominator = nu + z * z;
-        slope += (nu + 1.0) * (nu - z * z) / (denominator * denominator);
-        let psi = (nu + 1.0) * z / denominator;
-        square += psi * psi;
-        count += 1;
-        expected = (nu + 1.0) / (nu + 3.0);
+/// How weighted means of robust weights behave, the weights having been set without what the mean shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Response {
+    /// κ = E[ψ']²/E[ψ²]: the information one comparison really carries, against a normal one of the same scale.
+    pub(super) efficiency: f64,
+    /// E[ψ']/E[w]: what of a common shift shows in a weighted mean.
+    pub(super) shift: f64,
+    /// E[ψ²]/E[w]: variance of a weighted mean, in units of 1/Σw.
+    pub(super) variance: f64,
+}
+
+impl Response {
+    /// Of noise that is t_ν: all three are (ν+1)/(ν+3).
+    pub(super) fn of_degrees(nu: f64) -> Self {
+        let share = (nu + 1.0) / (nu + 3.0);
+        Self { efficiency: share, shift: share, variance: share }
     }
-    let n = count as f64;
-    let (slope, square) = (slope / n, square / n);
-    let told = count >= super::ENOUGH && square > 0.0 && slope > 0.0;
-    // No comparison carries more than one of normal noise; residuals that say so are too few or too alike.
-    if told { (slope * slope / square).min(1.0) } else { expected }
+
+    /// Of Student's ψ(z) = (ν+1)z/(ν+z²) = w z for standardised residuals, each with its ν.
+    pub(super) fn of(standardised: impl Iterator<Item = (f64, f64)>) -> Self {
+        let (mut slope, mut square, mut weight, mut count) = (0.0, 0.0, 0.0, 0_usize);
+        let mut expected = Self::of_degrees(4.0);
+        for (z, nu) in standardised {
+            let denominator = nu + z * z;
+            slope += (nu + 1.0) * (nu - z * z) / (denominator * denominator);
+            let w = (nu + 1.0) / denominator;
+            weight += w;
+            square += w * w * z * z;
+            count += 1;
+            if count == 1 {
+                expected = Self::of_degrees(nu);
+            }
+        }
+        if count < super::ENOUGH || square <= 0.0 || slope <= 0.0 {
+            return expected;
+        }
+        Self {
+            // No comparison carries more than one of normal noise; residuals that say so are too few or too alike.
+            efficiency: (slope * slope / (square * count as f64)).min(1.0),
+            shift: (slope / weight).min(1.0),
+            variance: (square / weight).min(1.0),
+        }
+    }
+
+    /// Information of a weighted mean, in units of Σw.
+    pub(super) fn information(&self) -> f64 {
+        self.shift * self.shift / self.variance
+    }
 }

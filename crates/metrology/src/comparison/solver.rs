@@ -146,9 +146,13 @@ impl Covariance {
     /// Makes variances those of differences from a set's mean.
     fn take_mean_out(&mut self, set: &[usize]) -> Option<()> {
         let n = set.len() as f64;
-        let mut mean = vec![0.0; self.variances.len()];
-        set.iter().for_each(|instrument| mean[*instrument] = 1.0 / n);
-        let with_mean = self.times(&mean)?;
+        let Source::Exact(factor, _) = &self.source else { return None };
+        let place = |instrument: &usize| self.places[*instrument] as usize;
+        let (first, last) = (set.iter().map(place).min()?, set.iter().map(place).max()?);
+        let mut x = vec![0.0; self.equations.shape.size()];
+        set.iter().for_each(|instrument| x[place(instrument)] = 1.0 / n);
+        factor.solve_set(&mut x, first..last + 1, self.places.len());
+        let with_mean: Vec<f64> = self.places.iter().map(|place| x[*place as usize]).collect();
         let of_mean = set.iter().map(|instrument| with_mean[*instrument]).sum::<f64>() / n;
         for instrument in set {
             let variance = self.variances[*instrument] - 2.0 * with_mean[*instrument] + of_mean;
