@@ -6,6 +6,7 @@
 //! sums are taken in a fixed order, so that the same facts give the same bits on any machine.
 
 pub mod agreement;
+pub mod balance;
 pub mod budget;
 pub mod cholesky;
 pub mod clock;
