@@ -8,11 +8,13 @@
 pub mod agreement;
 pub mod balance;
 pub mod budget;
+pub mod change_point;
 pub mod cholesky;
 pub mod clock;
 pub mod comparison;
 pub mod crossing;
 pub mod decision;
+pub mod drift;
 pub mod error;
 pub mod graph;
 pub mod monte_carlo;
