@@ -6,12 +6,15 @@
 //! sums are taken in a fixed order, so that the same facts give the same bits on any machine.
 
 pub mod agreement;
+pub mod balance;
 pub mod budget;
+pub mod change_point;
 pub mod cholesky;
 pub mod clock;
 pub mod comparison;
 pub mod crossing;
 pub mod decision;
+pub mod drift;
 pub mod error;
 pub mod graph;
 pub mod monte_carlo;

@@ -1,0 +1,139 @@
+#![allow(clippy::needless_range_loop, clippy::print_stdout)]
+mod coverage;
+mod exact;
+mod steps;
+mod world;
+
+use super::*;
+
+fn comparison(instrument: usize, traveller: usize, log_ratio: f64) -> Comparison {
+    Comparison { instrument, traveller, log_ratio, variance: 0.000_4 }
+}
+
+fn small() -> Week {
+    Week {
+        elapsed_weeks: 1.0,
+        instruments: 3,
+        travellers: 3,
+        comparisons: vec![
+            comparison(0, 0, 0.011),
+            comparison(1, 0, -0.004),
+            comparison(1, 1, 0.002),
+            comparison(2, 1, 0.031),
+            comparison(0, 1, 0.008),
+            comparison(2, 2, 0.024),
+            comparison(0, 2, 0.013),
+            comparison(0, 2, 0.013),
+        ],
+        anchors: vec![Anchor { instrument: 0, log_error: 0.01, standard_uncertainty: 0.000_75 }],
+        resets: vec![],
+    }
+}
+
+#[test]
+fn the_order_of_comparisons_does_not_show_in_one_bit() {
+    let (mut plain, mut reversed) = (State::new(), State::new());
+    for _ in 0..3 {
+        let mut week = small();
+        plain.advance(&week, &Settings::default()).expect("advances");
+        week.comparisons.reverse();
+        reversed.advance(&week, &Settings::default()).expect("advances");
+    }
+    assert_eq!(plain, reversed);
+}
+
+#[test]
+fn a_state_written_down_goes_on_as_if_it_had_stayed() {
+    let mut stayed = State::new();
+    stayed.advance(&small(), &Settings::default()).expect("advances");
+    let written = toml::to_string(&stayed).expect("plain");
+    let mut read: State = toml::from_str(&written).expect("plain");
+    assert_eq!(read, stayed);
+    let week = small();
+    let (a, b) = (stayed.advance(&week, &Settings::default()), read.advance(&week, &Settings::default()));
+    assert_eq!(a.expect("advances").estimates, b.expect("advances").estimates);
+    assert_eq!(read, stayed);
+}
+
+#[test]
+fn what_is_malformed_is_named_and_changes_nothing() {
+    let mut state = State::new();
+    state.advance(&small(), &Settings::default()).expect("advances");
+    let before = state.clone();
+    let mut check = |change: &dyn Fn(&mut Week), expected: DriftError| {
+        let mut week = small();
+        change(&mut week);
+        assert_eq!(state.advance(&week, &Settings::default()).err(), Some(expected));
+    };
+    check(&|week| week.comparisons[2].instrument = 3, DriftError::MalformedComparison(2));
+    check(&|week| week.comparisons[1].traveller = 3, DriftError::MalformedComparison(1));
+    check(&|week| week.comparisons[4].variance = 0.0, DriftError::MalformedComparison(4));
+    check(&|week| week.comparisons[4].log_ratio = f64::NAN, DriftError::MalformedComparison(4));
+    check(&|week| week.anchors[0].standard_uncertainty = -1.0, DriftError::MalformedAnchor(0));
+    check(&|week| week.instruments = 2, DriftError::MalformedWeek);
+    check(&|week| week.resets = vec![7], DriftError::MalformedWeek);
+    check(&|week| week.elapsed_weeks = f64::INFINITY, DriftError::MalformedWeek);
+    check(&|week| week.instruments = INSTRUMENTS_MAX + 1, DriftError::TooLarge);
+    assert_eq!(state, before);
+    state.right.pop();
+    assert_eq!(state.advance(&small(), &Settings::default()).err(), Some(DriftError::MalformedState));
+}
+
+#[test]
+fn an_empty_week_and_an_instrument_never_compared_are_no_trouble() {
+    let mut state = State::new();
+    let empty = Week { elapsed_weeks: 1.0, instruments: 2, ..Week::default() };
+    let update = state.advance(&empty, &Settings::default()).expect("advances");
+    assert_eq!(update.innovations, [None, None]);
+    // Prior of ẽ 10 % and of c 1 %.
+    assert!((update.estimates[0].standard_uncertainty - 0.1f64.hypot(0.01)).abs() < 1e-12);
+    let mut week = small();
+    week.instruments = 5;
+    let update = state.advance(&week, &Settings::default()).expect("advances");
+    assert!(update.estimates[0].standard_uncertainty < 0.000_76);
+    assert!(update.estimates[4].standard_uncertainty > 0.09 && update.innovations[4].is_none());
+}
+
+#[test]
+fn without_an_anchor_the_level_is_as_unsure_as_travellers_in_common() {
+    let mut week = small();
+    week.anchors.clear();
+    let update = State::new().advance(&week, &Settings::default()).expect("advances");
+    assert!(update.estimates.iter().all(|estimate| 0.01 < estimate.standard_uncertainty));
+}
+
+/// What is kept does not grow with history: 80 weeks of the same visits keep the same pairs; travellers that stay away are folded.
+#[test]
+fn the_state_grows_with_the_fleet_and_not_with_history() {
+    let mut state = State::new();
+    let mut written = Vec::new();
+    for _ in 0..80 {
+        state.advance(&small(), &Settings::default()).expect("advances");
+        written.push((state.pairs(), state.base.size(), state.travellers.len()));
+    }
+    assert!(written.iter().all(|size| *size == (7, 4, 3)), "{written:?}");
+    let mut quiet = small();
+    quiet.comparisons.truncate(1);
+    for _ in 0..30 {
+        state.advance(&quiet, &Settings::default()).expect("advances");
+    }
+    assert_eq!(state.pairs(), 2, "the one that still travels has its two pairs");
+}
+
+#[test]
+fn a_traveller_that_goes_everywhere_keeps_what_weighs_most() {
+    let instruments = PAIRS_MAX + 10;
+    let visits =
+        (0..instruments).map(|i| Comparison { variance: 0.000_4 + 1e-6 * i as f64, ..comparison(i, 0, 0.0) });
+    let week = Week {
+        elapsed_weeks: 1.0,
+        instruments,
+        travellers: 1,
+        comparisons: visits.rev().collect(),
+        ..Week::default()
+    };
+    let mut state = State::new();
+    state.advance(&week, &Settings::default()).expect("advances");
+    let kept: Vec<usize> = state.travellers[0].pairs.iter().map(|pair| pair.instrument).collect();
+    assert_eq!(kept, (0..PAIRS_MAX).collect::<Vec<_>>());
+}
