@@ -6,15 +6,21 @@
 //! sums are taken in a fixed order, so that the same facts give the same bits on any machine.
 
 pub mod agreement;
+pub mod bridge;
 pub mod budget;
+pub mod chi_square;
 pub mod cholesky;
 pub mod clock;
 pub mod comparison;
+pub mod contrast;
+pub mod counting;
 pub mod crossing;
 pub mod decision;
+pub mod discontinuity;
 pub mod error;
 pub mod graph;
 pub mod monte_carlo;
+pub mod multiplicity;
 pub mod normal;
 pub mod payment;
 pub mod quantity;
