@@ -1,7 +1,7 @@
 //! The balance of an operator's errors (示值误差正负平衡): legal pile by pile, and all to one side?
 //!
-//! Called by `app` after an assessment, with its estimates and their joint covariance. Piles without a level do not count, and an
-//! operator of whom none has one is undecided. It says nothing of any single pile.
+//! Called by `app` after an assessment, with its estimates and their joint covariance. Piles without a level do not
+//! count, and an operator of whom none has one is undecided. It says nothing of any single pile.
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -110,8 +110,8 @@ pub struct OperatorBalance {
     pub excess_money: Option<Interval95>,
 }
 
-/// Spread of honest piles' true errors, fraction: the scatter of estimates less their uncertainty, both by medians, so that a
-/// minority of bad piles hardly moves it. A common error of the anchors does not either.
+/// Spread of honest piles' true errors, fraction: the scatter of estimates less their uncertainty, both by medians,
+/// so that a minority of bad piles hardly moves it. A common error of the anchors does not either.
 ///
 /// # Formula
 /// `σ_pop² = max(0, (MAD / 0.6745)² − median u²)`; with fewer than [`SPREAD_FROM`] piles half of the median limit.
@@ -133,14 +133,15 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Judges every operator of `0..operators`.
 ///
-/// `covariance_times` gives `Cov a` for a vector over the piles in their order, Cov the joint covariance of their errors: with it the
-/// anchors' common error counts in full, which a sign test or the piles' own uncertainties would lose.
+/// `covariance_times` gives `Cov a` for a vector over the piles in their order, Cov the joint covariance of their
+/// errors: with it the anchors' common error counts in full, which a sign test or the piles' own uncertainties would
+/// lose.
 ///
 /// # Formula
-/// `a_i = E_i / Σ E`, `T = a'ê`, `var T = a'Cov a + σ_pop² Σ a_i²`; one-sided `p = 1 − Φ(T / √var T)`. Balanced (two one-sided tests) if
-/// `|T| + 1.645 √var T ≤ 0.2 Σ a_i L_i`; else biased if p is at most 1 % after Benjamini–Hochberg over the operators.
-/// Energy at stake `X = Σ E_i ê_i / (1 + ê_i)`, for `E = W (1 + e)`; `var X = g'Cov g`, `g_i = E_i / (1 + ê_i)²`: it is about these piles,
-/// so the population's spread does not enter.
+/// `a_i = E_i / Σ E`, `T = a'ê`, `var T = a'Cov a + σ_pop² Σ a_i²`; one-sided `p = 1 − Φ(T / √var T)`. Balanced (two
+/// one-sided tests) if `|T| + 1.645 √var T ≤ 0.2 Σ a_i L_i`; else biased if p is at most 1 % after Benjamini–Hochberg
+/// over the operators. Energy at stake `X = Σ E_i ê_i / (1 + ê_i)`, for `E = W (1 + e)`; `var X = g'Cov g`, `g_i =
+/// E_i / (1 + ê_i)²`: it is about these piles, so the population's spread does not enter.
 pub fn balance(
     piles: &[OperatorPile],
     operators: usize,

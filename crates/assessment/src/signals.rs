@@ -1,11 +1,12 @@
 //! Signals of tampering and fraud: what in the evidence is not as chance and honest meters make it (metrology.md §3).
 //!
-//! Called by `app` after an assessment, with the residuals that its fit left. A finding is a reason to look, never a verdict: it
-//! moves no estimate and no standing. A signal whose inputs are absent says nothing, which is no pass.
+//! Called by `app` after an assessment, with the residuals that its fit left. A finding is a reason to look, never a
+//! verdict: it moves no estimate and no standing. A signal whose inputs are absent says nothing, which is no pass.
 //!
-//! Two kinds. *Exact* findings (registers, bills, records) follow from arithmetic and have no probability. *Statistical* ones go
-//! through [`veripile_metrology::multiplicity::select`]: Holm within a pile, Benjamini–Hochberg over the fleet at
-//! [`Settings::false_discovery_rate`]; where nothing is wrong anywhere, the chance of even one is at most that rate.
+//! Two kinds. *Exact* findings (registers, bills, records) follow from arithmetic and have no probability.
+//! *Statistical* ones go through [`veripile_metrology::multiplicity::select`]: Holm within a pile, Benjamini–Hochberg
+//! over the fleet at [`Settings::false_discovery_rate`]; where nothing is wrong anywhere, the chance of even one is
+//! at most that rate.
 
 mod amount;
 mod clock;
@@ -211,8 +212,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 1 % by metrology.md §3; 22 to 6 o'clock is night in Chinese time-of-use tariffs, 9 to 17 are office hours; 3 minutes by JJG
-    /// 1148/1149 in service; 50 W feed a controller, a screen and a modem.
+    /// 1 % by metrology.md §3; 22 to 6 o'clock is night in Chinese time-of-use tariffs, 9 to 17 are office hours; 3
+    /// minutes by JJG 1148/1149 in service; 50 W feed a controller, a screen and a modem.
     fn default() -> Self {
         Self {
             false_discovery_rate: 0.01,

@@ -1,7 +1,7 @@
 //! Whether a sequence of scores wanders: the largest excursion (Kolmogorov) and the range (Kuiper) of a Brownian bridge.
 //!
-//! Called by the signals of `assessment`: scores in order of time tell a step whose date is unknown, scores in order of the hour a
-//! switch whose hours are unknown. It never says where the wandering begins.
+//! Called by the signals of `assessment`: scores in order of time tell a step whose date is unknown, scores in order
+//! of the hour a switch whose hours are unknown. It never says where the wandering begins.
 
 /// The mean overshoot of a random walk over a barrier in units of a step, `−ζ(1/2) / √(2π)` (Siegmund, Adv. Appl. Prob. 11,
 /// 1979): between its steps the continuous bridge goes further than the walk by as much, at each of its ends.

@@ -5,8 +5,8 @@
 /// Most terms of the series and of the continued fraction; both need some √a beyond the first few.
 const TERMS_MAX: usize = 100_000;
 
-/// Regularised incomplete gamma functions `(P(a, x), Q(a, x))`, each to its last digits where it is the smaller one. Not numbers
-/// for a ≤ 0 or x < 0.
+/// Regularised incomplete gamma functions `(P(a, x), Q(a, x))`, each to its last digits where it is the smaller one.
+/// Not numbers for a ≤ 0 or x < 0.
 ///
 /// # Formula
 /// `P(a, x) = γ(a, x) / Γ(a)`, `Q = 1 − P`; below x = a + 1 the series (Abramowitz and Stegun 6.5.29), above it the

@@ -1,8 +1,8 @@
-//! Whether something moves the residuals of one instrument: a robust regression on scores, of which Welch's comparison of two
-//! strata is a case.
+//! Whether something moves the residuals of one instrument: a robust regression on scores, of which Welch's
+//! comparison of two strata is a case.
 //!
-//! Called by the signals of `assessment` with the standardised residuals of a comparison. It never fits the instrument's level
-//! or the noise: both are given.
+//! Called by the signals of `assessment` with the standardised residuals of a comparison. It never fits the
+//! instrument's level or the noise: both are given.
 
 use crate::student;
 
@@ -14,8 +14,9 @@ pub const CUT: f64 = 1.5;
 /// Mean slope of the scores under t₄ noise, `P(|T₄| < 1.5)`.
 const SLOPE: f64 = 0.792;
 
-/// Least points on either side of a contrast of two strata, and for a regression in all. With ten the probability is right to
-/// a factor of 1.4 down to 10⁻⁴ (simulated, 2 million); with twenty we are on the safe side of strata of unequal noise.
+/// Least points on either side of a contrast of two strata, and for a regression in all. With ten the probability is
+/// right to a factor of 1.4 down to 10⁻⁴ (simulated, 2 million); with twenty we are on the safe side of strata of
+/// unequal noise.
 pub const POINTS_MIN: usize = 20;
 
 /// A leverage beyond this belongs to a point that determines its own fit.

@@ -45,8 +45,8 @@ fn upwards(from: usize, trials: usize, chance: f64, odds: f64) -> f64 {
     libm::exp(first) * sum
 }
 
-/// Probability of so few runs or fewer among `ones` and `others` in random order (Wald and Wolfowitz, Ann. Math. Statist. 11,
-/// 1940); 1 where there is only one kind, none beyond [`RUNS_MAX`].
+/// Probability of so few runs or fewer among `ones` and `others` in random order (Wald and Wolfowitz, Ann. Math.
+/// Statist. 11, 1940); 1 where there is only one kind, none beyond [`RUNS_MAX`].
 ///
 /// # Formula
 /// `P(2k) = 2 C(a−1, k−1) C(b−1, k−1) / C(a+b, a)`,

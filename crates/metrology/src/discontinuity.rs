@@ -23,8 +23,9 @@ pub struct Discontinuity {
 ///
 /// # Formula
 /// A line through the two bins on either side, carried to the limit: `D = (3 b₁ − b₂)/2 − (3 a₁ − a₂)/2` (McCrary, J.
-/// Econometrics 142, 2008, with bins for the local line). Its variance under a smooth density comes from the counts that
-/// the four bins have together if they lie on one line: `Σ w² m̂`, w = ½(−1, 3, −3, 1), and `(|D| − ½)` for the steps in which counts come.
+/// Econometrics 142, 2008, with bins for the local line). Its variance under a smooth density comes from the counts
+/// that the four bins have together if they lie on one line: `Σ w² m̂`, w = ½(−1, 3, −3, 1), and `(|D| − ½)` for the
+/// steps in which counts come.
 pub fn drop_at(values: &[f64], limit: f64, width: f64) -> Option<Discontinuity> {
     let mut counts = [0usize; 4];
     for value in values {

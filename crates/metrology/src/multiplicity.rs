@@ -1,7 +1,7 @@
 //! Many tests at once: how small a probability must be when many were looked at.
 //!
-//! Called by `assessment` for its signals. It changes no test and drops none: it only says what each is worth beside the others.
-//! A probability that is no number counts as 1.
+//! Called by `assessment` for its signals. It changes no test and drops none: it only says what each is worth beside
+//! the others. A probability that is no number counts as 1.
 
 /// Holm's step-down adjustment: rejecting what is at most α keeps the chance of even one false rejection at α, whatever the
 /// dependence between the tests.
@@ -51,10 +51,11 @@ pub struct Selected {
 /// Selects families (instruments) among all of a fleet, then tests within the selected.
 ///
 /// # Formula
-/// A family's probability is its least after [`holm`], valid for "nothing is wrong here". [`benjamini_hochberg`] at q selects
-/// R of m families; a test in a selected family is reported if its Holm probability is at most `q R / m`. The expected average,
-/// over the selected families, of the chance of a false report within them is then at most q (Benjamini and Bogomolov, J. R.
-/// Statist. Soc. B 76, 2014). Where nothing is wrong anywhere, the chance of even one report is at most q.
+/// A family's probability is its least after [`holm`], valid for "nothing is wrong here". [`benjamini_hochberg`] at q
+/// selects R of m families; a test in a selected family is reported if its Holm probability is at most `q R / m`. The
+/// expected average, over the selected families, of the chance of a false report within them is then at most q
+/// (Benjamini and Bogomolov, J. R. Statist. Soc. B 76, 2014). Where nothing is wrong anywhere, the chance of even one
+/// report is at most q.
 pub fn select(families: &[Vec<f64>], false_discovery_rate: f64) -> Selected {
     let adjusted: Vec<Vec<f64>> = families.iter().map(|tests| holm(tests)).collect();
     let least: Vec<f64> =

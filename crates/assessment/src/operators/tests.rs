@@ -25,8 +25,9 @@ fn with_common(u: f64, common: f64) -> impl Fn(&[f64]) -> Vec<f64> {
     }
 }
 
-// By hand: forty piles at +0.25 %, u 0.1 %, spread 0.5 %: var = (0.1² + 0.5²)/40 %² = 0.0065 %², √ = 0.08062 %, z = 3.1009; the tail by
-// scipy.stats.norm.sf(0.25 / 0.0065 ** 0.5) = 9.6477e-4. metrology.md: "40 piles reveal an operator mean of about +0.25 %".
+// By hand: forty piles at +0.25 %, u 0.1 %, spread 0.5 %: var = (0.1² + 0.5²)/40 %² = 0.0065 %², √ = 0.08062 %, z =
+// 3.1009; the tail by scipy.stats.norm.sf(0.25 / 0.0065 ** 0.5) = 9.6477e-4. metrology.md: "40 piles reveal an
+// operator mean of about +0.25 %".
 #[test]
 fn forty_legal_piles_are_caught_together() {
     let piles: Vec<_> = (0..40).map(|_| pile(0, 0.0025)).collect();
@@ -40,7 +41,8 @@ fn forty_legal_piles_are_caught_together() {
 /// scipy, as above.
 const P_FORTY: f64 = 0.000_964_770_237_923_542;
 
-// The same with anchors' common error of 0.15 %: var = 0.0065 + 0.0225 %², z = 1.468: nobody is accused of his anchors' error.
+// The same with anchors' common error of 0.15 %: var = 0.0065 + 0.0225 %², z = 1.468: nobody is accused of his
+// anchors' error.
 #[test]
 fn the_anchors_common_error_is_not_the_operators() {
     let piles: Vec<_> = (0..40).map(|_| pile(0, 0.0025)).collect();
@@ -49,8 +51,9 @@ fn the_anchors_common_error_is_not_the_operators() {
     assert_eq!(found.balance, Balance::Undecided);
 }
 
-// By hand: two piles, 3000 kWh at +1 % and 1000 kWh at −1 %: T = 0.5 %; X = 3000 × 0.01/1.01 − 1000 × 0.01/0.99 = 29.70297 − 10.10101 =
-// 19.60196 kWh; g = 3000/1.0201 and 1000/0.9801, u = 0.1 %: 1.959964 × √(2940.888² + 1020.304²) × 0.001 = 6.101077 (python).
+// By hand: two piles, 3000 kWh at +1 % and 1000 kWh at −1 %: T = 0.5 %; X = 3000 × 0.01/1.01 − 1000 × 0.01/0.99 =
+// 29.70297 − 10.10101 = 19.60196 kWh; g = 3000/1.0201 and 1000/0.9801, u = 0.1 %: 1.959964 × √(2940.888² + 1020.304²)
+// × 0.001 = 6.101077 (python).
 #[test]
 fn energy_and_money_at_stake_have_their_interval() {
     let piles = [
@@ -68,7 +71,8 @@ fn energy_and_money_at_stake_have_their_interval() {
     );
 }
 
-// Margin 0.2 × 1 % = 0.2 %; hundred piles, spread 0.5 %, u 0.1 %: √var = 0.05099 %; |T| + 1.645 × 0.05099 % ≤ 0.2 % up to T = 0.1161 %.
+// Margin 0.2 × 1 % = 0.2 %; hundred piles, spread 0.5 %, u 0.1 %: √var = 0.05099 %; |T| + 1.645 × 0.05099 % ≤ 0.2 %
+// up to T = 0.1161 %.
 #[test]
 fn balanced_takes_evidence_and_no_evidence_is_undecided() {
     let verdict = |error: f64, count: usize| {
@@ -93,8 +97,9 @@ fn an_operator_of_whom_nothing_is_known_is_undecided() {
     assert_eq!(balance(&[pile(0, 0.0)], 1, &broken, 0.005)[0].mean_error, None);
 }
 
-// Honest operators, true errors N(0, 0.5 %), estimated with own and common error: at most q of the worlds with a biased one in the mean;
-// of 300 worlds of ten operators the binomial exceeds 9 with a chance of 0.1 % (scipy: binom.sf(9, 300, 0.01) = 0.0010).
+// Honest operators, true errors N(0, 0.5 %), estimated with own and common error: at most q of the worlds with a
+// biased one in the mean; of 300 worlds of ten operators the binomial exceeds 9 with a chance of 0.1 % (scipy:
+// binom.sf(9, 300, 0.01) = 0.0010).
 #[test]
 fn honest_operators_are_not_called_biased() {
     use rand::{RngExt, SeedableRng};
@@ -111,7 +116,8 @@ fn honest_operators_are_not_called_biased() {
     assert!(worlds <= 9, "{worlds}");
 }
 
-// Scatter of a rectangular sample: by hand, MAD of −1 %…1 % in even steps is 0.5 %, /0.6745 = 0.7413 %; less u = 0.1 %: 0.7345 %.
+// Scatter of a rectangular sample: by hand, MAD of −1 %…1 % in even steps is 0.5 %, /0.6745 = 0.7413 %; less u = 0.1
+// %: 0.7345 %.
 #[test]
 fn the_spread_of_piles_is_their_scatter_less_the_estimates_own() {
     let piles: Vec<_> = (-100..=100).map(|n| pile(0, f64::from(n) * 1e-4)).collect();

@@ -1,7 +1,7 @@
 //! A clock beyond its limit, and what that cost where prices depend on the time.
 //!
-//! Offsets come from messages (`metrology::clock`). The median of a few charges in a row counts, so that one late message accuses
-//! nobody.
+//! Offsets come from messages (`metrology::clock`). The median of a few charges in a row counts, so that one late
+//! message accuses nobody.
 
 use jiff::{SignedDuration, Timestamp};
 use veripile_metrology::crossing::to_f64;
@@ -10,7 +10,7 @@ use super::registers::{exact, hours};
 use super::world::{World, median};
 use super::{Code, Finding, PricePeriod, Settings, Severity, SignalCharge};
 
-/// Charges in a row whose median counts.
+/// Charges in a row whose median counts; the rows end with the newest charge.
 const ROW: usize = 5;
 
 /// Offsets of a slope at most, the last ones: all pairs are looked at.
@@ -30,7 +30,8 @@ fn found(world: &World<'_>, pile: usize, settings: &Settings) -> Option<Finding>
         .filter_map(|index| Some((*index, world.charges[*index].clock_offset_s?)))
         .filter(|(_, offset)| offset.is_finite())
         .collect();
-    let rows: Vec<(f64, &[(usize, f64)])> = offsets.chunks_exact(ROW).map(|row| (middle(row), row)).collect();
+    let rows: Vec<(f64, &[(usize, f64)])> =
+        offsets.rchunks_exact(ROW).map(|row| (middle(row), row)).collect();
     let beyond: Vec<&(f64, &[(usize, f64)])> =
         rows.iter().filter(|(offset, _)| settings.clock_limit_s < offset.abs()).collect();
     let worst = beyond.iter().map(|(offset, _)| *offset).max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
@@ -81,8 +82,8 @@ fn slope(world: &World<'_>, offsets: &[(usize, f64)]) -> Option<f64> {
 /// What a customer paid too much because the pile's clock applied prices of other hours.
 ///
 /// # Formula
-/// `E (p̄[s, e] − p̄[s − o, e − o])`: the mean price over the charge by the pile's clock less that by true time, with the power
-/// even over the charge, which is what is known. None where prices do not cover both.
+/// `E (p̄[s, e] − p̄[s − o, e − o])`: the mean price over the charge by the pile's clock less that by true time, with
+/// the power even over the charge, which is what is known. None where prices do not cover both.
 fn overpaid(charge: &SignalCharge<'_>, offset_s: f64) -> Option<f64> {
     let prices = charge.bill?.prices;
     let offset = SignedDuration::try_from_secs_f64(offset_s).ok()?;

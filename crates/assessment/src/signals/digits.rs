@@ -1,7 +1,7 @@
 //! Last digits that are not as equal as chance makes them.
 //!
-//! Weak evidence: a meter whose pulse is not a whole number of steps has favourite digits too. So a pile is held against others of
-//! its model where there are any, and a finding says so.
+//! Weak evidence: a meter whose pulse is not a whole number of steps has favourite digits too. So a pile is held
+//! against others of its model where there are any, and a finding says so.
 
 use std::collections::BTreeMap;
 

@@ -105,7 +105,8 @@ fn judged(station: usize, piles: &[usize], intervals: &[Interval]) -> Option<Fin
     })
 }
 
-/// Efficiency of a further kWh, and its upper 95 % bound: what lights and fans take at all times does not count against a pile.
+/// Efficiency of a further kWh, and its upper 95 % bound: what lights and fans take at all times does not count
+/// against a pile.
 ///
 /// # Formula
 /// Least squares `taken = a + given / η`; the slope less 1.645 of its uncertainties gives the largest η.

@@ -1,7 +1,7 @@
 //! Vehicle values that no vehicle sent: too good, copied from the register, or deaf to which vehicle it is.
 //!
-//! Asked of values that the pile relayed, or whose path is unknown. The comparison with independent paths is in `gains`, last
-//! digits are in `digits`.
+//! Asked of values that the pile relayed, or whose path is unknown. The comparison with independent paths is in
+//! `gains`, last digits are in `digits`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use veripile_metrology::chi_square;
 use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_metrology::{normal, student};
 
-use super::world::{Scored, World, against_fleet, first, heaviest, median};
+use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
 use super::{Code, Finding, Severity, SignalCharge, Subject, VehiclePath};
 
 /// Residuals from which a variance says something.
@@ -55,12 +55,14 @@ fn too_good(world: &World<'_>) -> Vec<Finding> {
                 relayed(world, pile).map(|scored| (scored.charge, normal_square(scored.z))).unzip();
             let n = squares.len() as f64;
             let sum: f64 = squares.iter().sum();
-            let score = normal::quantile(chi_square::tails(sum, n).0);
+            let score = normal::quantile(chi_square::tails(sum, n).0.max(f64::MIN_POSITIVE));
             (RESIDUALS_MIN <= squares.len()).then_some((pile, charges, (sum / n).sqrt(), score))
         })
         .collect();
-    let scores: Vec<f64> = found.iter().map(|(.., score)| *score).collect();
-    let own = against_fleet(&scores, true);
+    let mut scores: Vec<f64> = found.iter().map(|(.., score)| *score).collect();
+    let usual = median(&mut scores).filter(|_| GROUP_MIN <= found.len()).unwrap_or(0.0);
+    let own: Vec<f64> = found.iter().map(|(.., score)| score - usual).collect();
+    let own = against_fleet(&own);
     found
         .into_iter()
         .zip(own)
@@ -93,8 +95,8 @@ fn normal_square(z: f64) -> f64 {
 /// The vehicle's reading is the register's to the last digit, more often than chance.
 ///
 /// # Formula
-/// A reading in steps of δ coincides with chance at most `min(1, δ f₄(0) / (σ E))`; the count is held against the Poisson tail of
-/// their sum, which bounds that of unequal chances.
+/// A reading in steps of δ coincides with chance at most `min(1, δ f₄(0) / (σ E))`; the count is held against the
+/// Poisson tail of their sum, which bounds that of unequal chances.
 fn copied(world: &World<'_>) -> Vec<Finding> {
     (0..world.piles.len()).filter_map(|pile| copied_by(world, pile)).collect()
 }
@@ -134,7 +136,8 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
     })
 }
 
-/// Decimals that the middle one of values is given with. Most values of three decimals do not end in 0, so trimmed zeros do no harm.
+/// Decimals that the middle one of values is given with. Most values of three decimals do not end in 0, so trimmed
+/// zeros do no harm.
 pub(super) fn decimals(values: impl Iterator<Item = Decimal>) -> Option<u32> {
     let mut scales: Vec<u32> = values.map(|value| value.normalize().scale()).collect();
     scales.sort_unstable();
@@ -144,8 +147,8 @@ pub(super) fn decimals(values: impl Iterator<Item = Decimal>) -> Option<u32> {
 /// Deaf to the vehicle: whoever reads low everywhere else must read low here.
 ///
 /// # Formula
-/// Residuals regressed on each vehicle's mean `−b_v + ε` over its charges at other piles: zero where vehicles speak for themselves,
-/// −1 where the pile writes its own value. Held against the fleet.
+/// Residuals regressed on each vehicle's mean `−b_v + ε` over its charges at other piles: zero where vehicles speak
+/// for themselves, −1 where the pile writes its own value. Held against the fleet.
 fn deaf(world: &World<'_>) -> Vec<Finding> {
     let sums = sums(world);
     let found: Vec<(usize, Vec<Point>, Vec<usize>, Contrast)> = (0..world.piles.len())
@@ -160,13 +163,12 @@ fn deaf(world: &World<'_>) -> Vec<Finding> {
             Some((pile, points, charges, contrast))
         })
         .collect();
-    let mut effects: Vec<f64> = found.iter().map(|(.., contrast)| contrast.effect).collect();
-    let common = median(&mut effects).filter(|_| super::world::FLEET_MIN <= found.len()).unwrap_or(0.0);
-    let own: Vec<f64> = found
-        .iter()
-        .map(|(.., contrast)| (contrast.effect - common) / contrast.standard_uncertainty)
-        .collect();
-    let own = against_fleet(&own, true);
+    let effects: Vec<Effect> =
+        found.iter().map(|(.., contrast)| (contrast.effect, contrast.standard_uncertainty)).collect();
+    let (common, of_common) = common(&effects).unwrap_or_default();
+    let own: Vec<f64> =
+        effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
+    let own = against_fleet(&own);
     found
         .into_iter()
         .zip(own)

@@ -1,12 +1,14 @@
-//! A gain that depends on something it must not depend on: firmware, hour, size, power, state of charge, signature, acquaintance.
+//! A gain that depends on something it must not depend on: firmware, hour, size, power, state of charge, signature,
+//! acquaintance.
 //!
-//! Each is one robust contrast per pile ([`veripile_metrology::contrast`]), held against what the fleet shows: an effect that all
-//! piles share belongs to vehicles or weather. A whole fleet that cheats alike cannot be told from honest vehicles (§2.2).
+//! Each is one robust contrast per pile ([`veripile_metrology::contrast`]), held against what the fleet shows: an
+//! effect that all piles share belongs to vehicles or weather. A whole fleet that cheats alike cannot be told from
+//! honest vehicles (§2.2).
 
 use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_pile::PileKind;
 
-use super::world::{Scored, World, against_fleet, heaviest, median};
+use super::world::{Effect, Scored, World, against_fleet, common, heaviest};
 use super::{Code, Finding, Settings, Severity, SignalCharge, Subject, VehiclePath};
 
 /// Changes of firmware asked about per pile, the last ones: a pile that boots with another version every day must not make
@@ -19,9 +21,21 @@ const SMALL_SHARE: f64 = 0.2;
 /// Seconds of the week that effects common to all piles are taken off by.
 pub(super) const WEEK_S: i64 = 7 * 86_400;
 
+/// What honest piles show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// Nothing.
+    Zero,
+    /// What most piles show; nothing can be said without others, for vehicles and cables have such effects of their own.
+    Shared,
+    /// What most piles show, nothing where there are no others.
+    ZeroOrShared,
+}
+
 /// A question to every pile.
 struct Question<'q> {
     code: Code,
+    expected: Expected,
     /// What might move the residual; none leaves the charge out.
     regressor: &'q dyn Fn(&SignalCharge<'_>) -> Option<f64>,
     /// What one unit of the regressor stands for in a pile, for the size of the effect: 1 for strata.
@@ -38,7 +52,11 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
         |charge: &SignalCharge<'_>| within(charge, settings.night),
         |charge: &SignalCharge<'_>| within(charge, settings.inspection),
     );
-    let strata = |code, regressor, words| Question { code, regressor, spread: |_| 1.0, words };
+    let strata = |code, regressor, words| {
+        let is_physical = code == Code::TimeOfDayGain;
+        let expected = if is_physical { Expected::Shared } else { Expected::ZeroOrShared };
+        Question { code, expected, regressor, spread: |_| 1.0, words }
+    };
     let questions = [
         strata(Code::TimeOfDayGain, &in_night, &night),
         strata(Code::TimeOfDayGain, &in_inspection, &inspection),
@@ -64,6 +82,7 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
         ),
         Question {
             code: Code::SizeBias,
+            expected: Expected::Shared,
             regressor: &|charge| positive(energy_kwh(charge)).map(|energy| 1.0 / energy),
             spread: |points| middle(points, 0.5),
             words: &|effect, u| {
@@ -75,6 +94,7 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
         },
         Question {
             code: Code::PowerBias,
+            expected: Expected::Shared,
             regressor: &|charge| charge.mean_power_kw.and_then(positive),
             spread: |points| middle(points, 0.9) - middle(points, 0.1),
             words: &|effect, u| {
@@ -83,6 +103,7 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
         },
         Question {
             code: Code::SocBias,
+            expected: Expected::Shared,
             regressor: &|charge| charge.soc_span.filter(|span| span.is_finite()),
             spread: |points| middle(points, 0.9) - middle(points, 0.1),
             words: &|effect, u| {
@@ -107,15 +128,23 @@ fn answers(world: &World<'_>, question: &Question<'_>, scored: &[Vec<Scored>]) -
                 Found::of(pile, with_regressor(world, &scored[pile], &regress))
             })
             .collect();
-        answers.extend(judged(world, question.code, &found, true, question.spread, question.words));
+        answers.extend(judged(
+            world,
+            question.code,
+            &found,
+            question.expected,
+            question.spread,
+            question.words,
+        ));
     }
     answers
 }
 
-/// Did the error change with the firmware? What all piles share in the same week is taken off; the changes are not held
-/// against each other, for each has its own date.
+/// Did the error change with the firmware? What all piles share in the same week is taken off, if there are enough of
+/// them; the changes are not held against each other, for each has its own date.
 fn firmware(world: &World<'_>) -> Vec<Finding> {
-    let scored = world.without_common(|charge| Some(charge.started_at.as_second().div_euclid(WEEK_S)));
+    let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
+    let scored = world.without_common(week).unwrap_or_else(|| world.scored.clone());
     let mut found = Vec::new();
     for (pile, fact) in world.piles.iter().enumerate() {
         let changes = &fact.firmware_changes;
@@ -133,7 +162,7 @@ fn firmware(world: &World<'_>) -> Vec<Finding> {
             found.extend(found_here.map(|found| Found { version: Some(version), ..found }));
         }
     }
-    judged(world, Code::FirmwareStep, &found, false, |_| 1.0, &|effect, u| {
+    judged(world, Code::FirmwareStep, &found, Expected::Zero, |_| 1.0, &|effect, u| {
         format!("registers {} than before", more(effect, u))
     })
 }
@@ -177,28 +206,28 @@ fn judged(
     world: &World<'_>,
     code: Code,
     found: &[Found],
-    centred: bool,
+    expected: Expected,
     spread: fn(&[Point]) -> f64,
     words: &dyn Fn(f64, f64) -> String,
 ) -> Vec<Finding> {
-    let statistics: Vec<f64> = found.iter().map(|found| found.contrast.t()).collect();
-    // Effects are centred, not statistics: a common effect shows the more the more charges a pile has.
-    let mut effects: Vec<f64> = found.iter().map(|found| found.contrast.effect).collect();
-    let enough = centred && super::world::FLEET_MIN <= found.len();
-    let common = if enough { median(&mut effects).unwrap_or(0.0) } else { 0.0 };
-    let own: Vec<f64> = found
-        .iter()
-        .zip(&statistics)
-        .map(|(found, t)| t - common / found.contrast.standard_uncertainty)
-        .collect();
-    let own = against_fleet(&own, centred);
+    let effects: Vec<Effect> =
+        found.iter().map(|found| (found.contrast.effect, found.contrast.standard_uncertainty)).collect();
+    let (common, of_common) = match (expected, common(&effects)) {
+        (Expected::Zero, _) => (0.0, 0.0),
+        (Expected::Shared, Some(common)) => common,
+        (Expected::ZeroOrShared, common) => common.unwrap_or_default(),
+        (Expected::Shared, None) => return Vec::new(),
+    };
+    let own: Vec<f64> =
+        effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
+    let own = against_fleet(&own);
     found
         .iter()
         .zip(own)
         .map(|(found, t)| {
             let unit = spread(&found.points);
             let effect = (found.contrast.effect - common) * unit;
-            let uncertainty = found.contrast.standard_uncertainty * unit.abs();
+            let uncertainty = libm::hypot(found.contrast.standard_uncertainty, of_common) * unit.abs();
             let (from, to) = world.span(found.charges.iter().copied());
             let of_version = found
                 .version

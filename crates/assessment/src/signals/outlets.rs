@@ -17,7 +17,8 @@ const OVERLAP_MIN: f64 = 0.5;
 /// Neighbours in time that a charge is held against: an outlet has one vehicle at a time, a pile a handful of outlets.
 const NEIGHBOURS_MAX: usize = 8;
 
-/// Noise of a comparison with the vehicle's own bias in it, and its part for small charges, kWh (metrology.md §2.1: √(2² + 1.5²) %).
+/// Noise of a comparison with the vehicle's own bias in it, and its part for small charges, kWh (metrology.md §2.1:
+/// √(2² + 1.5²) %).
 const NOISE: f64 = 0.025;
 const NOISE_KWH: f64 = 0.15;
 
@@ -32,8 +33,8 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
 /// The best of "exchanged since charge k", over all k.
 ///
 /// # Formula
-/// `Δ_k = Σ_{pairs since k} ln L(exchanged) − ln L(as told)`, t₄ noise. As told, the mean of each `exp Δ_k` is 1, so the largest
-/// of n exceeds Δ with a chance of at most `n e^{−Δ}` (Markov); exchanged is remarkable only if 2Δ > 20.
+/// `Δ_k = Σ_{pairs since k} ln L(exchanged) − ln L(as told)`, t₄ noise. As told, the mean of each `exp Δ_k` is 1, so
+/// the largest of n exceeds Δ with a chance of at most `n e^{−Δ}` (Markov); exchanged is remarkable only if 2Δ > 20.
 fn asked(world: &World<'_>, pile: usize) -> Option<Finding> {
     let pairs = pairs(world, pile);
     let (mut sum, mut best) = (0.0, (0.0, 0));
@@ -56,7 +57,7 @@ fn asked(world: &World<'_>, pile: usize) -> Option<Finding> {
         from,
         to,
         detail: format!(
-            "in {} pairs of charges at the same time each outlet billed what the other's vehicle took (2 Δ ln L = {:.0})",
+            "in {} pairs of charges at the same time each outlet billed what the other's vehicle took (2 Δ ln L = {:.0}): outlets or vehicles' readings are exchanged",
             since.len() / 2,
             2.0 * gain
         ),

@@ -1,4 +1,5 @@
-//! The register's continuity: what it did between charges, and whether its difference is what was billed. Exact, in decimals.
+//! The register's continuity: what it did between charges, and whether its difference is what was billed. Exact, in
+//! decimals.
 //!
 //! Only lifetime registers come here (see [`SignalCharge::register_start_kwh`]). [`Gap`] is used by `silence` as well.
 
@@ -78,32 +79,57 @@ fn between(before: &SignalCharge<'_>, after: &SignalCharge<'_>) -> Option<Decima
     after.register_start_kwh?.checked_sub(before.register_end_kwh?)
 }
 
-/// The register went back: between charges, or within one.
+/// A fall of the register, between charges or within one.
+struct Fall {
+    charges: Vec<usize>,
+    fall_kwh: Decimal,
+    stands_at: Decimal,
+}
+
+impl Fall {
+    /// Exchanged or set to zero.
+    fn is_reset(&self) -> bool {
+        self.stands_at < self.stands_at.saturating_add(self.fall_kwh).saturating_mul(RESET_SHARE)
+    }
+}
+
+/// The register went back: what it counts again is billed again. Resets are told apart.
 fn back(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Vec<Finding> {
-    let falls = gaps.iter().filter(|gap| gap.missing_kwh < Decimal::ZERO);
-    let between = falls.map(|gap| {
-        let start = world.charges[gap.after].register_start_kwh.unwrap_or_default();
-        (vec![gap.before, gap.after], -gap.missing_kwh, start)
+    let between = gaps.iter().filter(|gap| gap.missing_kwh < Decimal::ZERO).map(|gap| Fall {
+        charges: vec![gap.before, gap.after],
+        fall_kwh: -gap.missing_kwh,
+        stands_at: world.charges[gap.after].register_start_kwh.unwrap_or_default(),
     });
     let within = world.by_pile[pile].iter().filter_map(|index| {
         let charge = &world.charges[*index];
         let (start, end) = (charge.register_start_kwh?, charge.register_end_kwh?);
-        let fall = start.checked_sub(end)?;
-        (QUANTISATION_KWH < fall).then_some((vec![*index], fall, end))
+        let fall_kwh = start.checked_sub(end).filter(|fall| QUANTISATION_KWH < *fall)?;
+        Some(Fall { charges: vec![*index], fall_kwh, stands_at: end })
     });
-    between
-        .chain(within)
-        .map(|(charges, fall_kwh, stands_at)| {
-            let was_at = stands_at.saturating_add(fall_kwh);
-            let is_reset = stands_at < was_at.saturating_mul(RESET_SHARE);
-            let told = if is_reset { "exchanged or set to zero" } else { "energy counted twice" };
-            Finding {
-                severity: if is_reset { Severity::Info } else { Severity::Critical },
-                detail: format!("the register fell by {fall_kwh} kWh, from {was_at} to {stands_at}: {told}"),
-                ..exact(world, pile, Code::RegisterRollback, to_f64(fall_kwh), &charges)
-            }
-        })
+    let (resets, falls): (Vec<Fall>, Vec<Fall>) = between.chain(within).partition(Fall::is_reset);
+    let told = [
+        (falls, Severity::Critical, "energy is counted twice"),
+        (resets, Severity::Info, "it was exchanged or set to zero"),
+    ];
+    told.into_iter()
+        .filter_map(|(falls, severity, words)| fell(world, pile, &falls, severity, words))
         .collect()
+}
+
+fn fell(world: &World<'_>, pile: usize, falls: &[Fall], severity: Severity, words: &str) -> Option<Finding> {
+    let sum = falls.iter().fold(Decimal::ZERO, |sum, fall| sum.saturating_add(fall.fall_kwh));
+    let charges: Vec<usize> = falls.iter().flat_map(|fall| fall.charges.iter().copied()).collect();
+    let largest = falls.iter().max_by_key(|fall| fall.fall_kwh)?;
+    let was_at = largest.stands_at.saturating_add(largest.fall_kwh);
+    Some(Finding {
+        severity,
+        detail: format!(
+            "the register fell {} times, by {sum} kWh in sum, at most from {was_at} to {} kWh: {words}",
+            falls.len(),
+            largest.stands_at
+        ),
+        ..exact(world, pile, Code::RegisterRollback, to_f64(sum), &charges)
+    })
 }
 
 /// The register went on while nothing was told.

@@ -1,7 +1,7 @@
 //! Silent when it matters: messages missing in clusters, or around charges with another error.
 //!
-//! The register's continuity tells which charges were never told of. A lost network makes clusters too, so they are worth knowing;
-//! gaps beside charges that err otherwise are more.
+//! The register's continuity tells which charges were never told of. A lost network makes clusters too, so they are
+//! worth knowing; gaps beside charges that err otherwise are more.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ fn clustered(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
         subject: Subject::Pile(pile),
         code: Code::Silence,
         severity: if MISSING_SHARE <= share { Severity::Warning } else { Severity::Info },
-        statistic: -normal::quantile(p),
+        statistic: -normal::quantile(p.max(f64::MIN_POSITIVE)),
         p_value: Some(p),
         from,
         to,

@@ -1,6 +1,7 @@
 //! Tests of the signals: fleets without fault, fleets with one fault a pile, and exact findings one by one.
 
 mod exact;
+mod fitted;
 mod fleet;
 
 use std::collections::BTreeSet;
@@ -18,9 +19,10 @@ fn asked(fleet: &Fleet) -> Vec<Finding> {
 }
 
 // Theory: with nothing wrong anywhere, the chance of even one statistical finding in a fleet is at most q = 1 %
-// (multiplicity::select). Of 40 fleets more than 3 have one with a chance of 0.07 % at most (scipy: binom.sf(3, 40, 0.01) = 0.00075).
-// And each probability is what it says: of all questions asked, those at most p are p, or fewer where counts are coarse; a quarter is
-// allowed for the tails of Welch's statistic (see metrology::contrast), and four deviations of the binomial.
+// (multiplicity::select). Of 40 fleets more than 3 have one with a chance of 0.07 % at most (scipy: binom.sf(3, 40,
+// 0.01) = 0.00075). And each probability is what it says: of all questions asked, those at most p are p, or fewer
+// where counts are coarse; a quarter is allowed for the tails of Welch's statistic (see metrology::contrast), and
+// four deviations of the binomial.
 #[test]
 fn clean_fleets_have_no_findings_and_their_probabilities_are_true() {
     const FLEETS: u64 = 40;
@@ -133,4 +135,72 @@ fn an_operator_whose_piles_crowd_under_the_limit_is_named() {
     let findings = found(&fleet);
     let [finding] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!((finding.subject, finding.code), (Subject::Operator(0), Code::Heaping));
+}
+
+/// A small fleet in which every vehicle loses by power and everybody by night.
+fn small(seed: u64, piles: usize, extra: impl Fn(&SignalCharge<'_>) -> f64) -> Fleet {
+    let mut fleet = Fleet::new(seed, piles, 200, |_| None);
+    for charge in &mut fleet.charges {
+        let night = charge.local_hour.is_some_and(|hour| !(6.0..22.0).contains(&hour));
+        let common = 0.03 * charge.mean_power_kw.unwrap_or(0.0) / 60.0 + if night { 0.02 } else { 0.0 };
+        let moved = common + extra(charge);
+        charge.residual = charge.residual.map(|r| Residual { z: r.z + moved / r.sigma, ..r });
+    }
+    fleet
+}
+
+// Effects of seven standard uncertainties at every pile; at one of them as much again. Four piles have no majority.
+#[test]
+fn what_all_of_a_few_piles_share_accuses_none_of_them() {
+    for (seed, piles) in [(20, 4), (21, 6), (22, 12)] {
+        assert_eq!(found(&small(seed, piles, |_| 0.0)), [], "{piles}");
+    }
+    let thief = |charge: &SignalCharge<'_>| {
+        if charge.pile == 3 { 0.06 * charge.mean_power_kw.unwrap_or(0.0) / 60.0 } else { 0.0 }
+    };
+    let findings = found(&small(23, 8, thief));
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!((finding.subject, finding.code), (Subject::Pile(3), Code::PowerBias));
+    assert_eq!(finding.severity, Severity::Critical);
+}
+
+/// Energies of a meter with 1600 pulses a kWh: multiples of 0.625 Wh, cut to whole Wh, so that some digits come once
+/// where others come twice.
+fn pulsed(fleet: &mut Fleet, pile: usize) {
+    for charge in fleet.charges.iter_mut().filter(|charge| charge.pile == pile) {
+        let wh = i64::try_from(charge.energy_pile_kwh.mantissa()).expect("small");
+        charge.energy_pile_kwh = rust_decimal::Decimal::new((wh * 8 / 5) * 5 / 8, 3);
+        charge.register_start_kwh = None;
+        charge.register_end_kwh = None;
+    }
+}
+
+#[test]
+fn digits_that_a_model_has_in_common_accuse_no_pile() {
+    let of_model = |same: usize| {
+        let mut fleet = Fleet::new(30, 28, 1000, |_| None);
+        for pile in (0..28).step_by(7).take(same) {
+            pulsed(&mut fleet, pile);
+        }
+        let findings = found(&fleet);
+        findings.iter().filter(|finding| finding.code == Code::DigitPreference).count()
+    };
+    assert_eq!((of_model(4), of_model(1)), (0, 1));
+}
+
+#[test]
+fn findings_name_the_charges_that_they_rest_on() {
+    let fleet = Fleet::new(31, 40, 240, |pile| (pile == 5).then_some(Fault::Unsigned));
+    let findings = found(&fleet);
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!((finding.code, finding.evidence.len()), (Code::UnsignedGain, EVIDENCE_MAX));
+    // Unsigned ones that over-register, or signed ones that do not.
+    for charge in finding.evidence.iter().map(|index| &fleet.charges[*index]) {
+        let is_over = charge.residual.is_some_and(|residual| 0.0 < residual.z);
+        assert_eq!((charge.pile, charge.signed), (5, Some(!is_over)));
+    }
+    let span = (finding.from.expect("charges"), finding.to.expect("charges"));
+    let own = fleet.charges.iter().filter(|charge| charge.pile == 5);
+    assert_eq!(own.map(|charge| charge.started_at).min(), Some(span.0));
+    assert!(span.0 < span.1);
 }

@@ -13,8 +13,11 @@ const MEDIAN_T4: f64 = 0.740_697_084_112_682_6;
 /// Mean slope of a score against its residual, see `metrology::contrast`.
 const SLOPE: f64 = 0.792;
 
-/// Piles from which the fleet says what is usual: below, a median of statistics is itself mostly chance.
+/// Piles from which what happens to all at once is taken off each: with fewer, one pile's step would show in all others.
 pub(super) const FLEET_MIN: usize = 20;
+
+/// Piles from which a median of effects is one of honest piles even if one is not, and no pile is its own measure.
+pub(super) const GROUP_MIN: usize = 5;
 
 /// Residuals from which their scale is taken from them.
 const RESIDUALS_MIN: usize = 100;
@@ -80,12 +83,15 @@ impl<'a> World<'a> {
         Self { piles, charges, evidence, by_pile, scored }
     }
 
-    /// Residuals with what all piles share at the same time taken off: what moves them all is not one pile's doing. Without
-    /// enough piles, as they are.
-    pub(super) fn without_common(&self, key: impl Fn(&SignalCharge<'_>) -> Option<i64>) -> Vec<Vec<Scored>> {
+    /// Residuals with what all piles share at the same time taken off: what moves them all is not one pile's doing.
+    /// None with fewer than [`FLEET_MIN`] piles.
+    pub(super) fn without_common(
+        &self,
+        key: impl Fn(&SignalCharge<'_>) -> Option<i64>,
+    ) -> Option<Vec<Vec<Scored>>> {
         let with_residuals = self.scored.iter().filter(|scored| !scored.is_empty()).count();
         if with_residuals < FLEET_MIN {
-            return self.scored.clone();
+            return None;
         }
         let mut sums: std::collections::BTreeMap<i64, (f64, f64)> = std::collections::BTreeMap::new();
         for scored in self.scored.iter().flatten() {
@@ -100,7 +106,7 @@ impl<'a> World<'a> {
             shared.map_or(0.0, |(sum, count)| sum / count / SLOPE)
         };
         let without = |scored: &Scored| Scored { z: scored.z - common(scored), ..*scored };
-        self.scored.iter().map(|of_pile| of_pile.iter().map(without).collect()).collect()
+        Some(self.scored.iter().map(|of_pile| of_pile.iter().map(without).collect()).collect())
     }
 
     /// The time that charges speak of.
@@ -142,21 +148,31 @@ pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     Some(if values.len().is_multiple_of(2) { 0.5 * (values[middle - 1] + high) } else { high })
 }
 
-/// Standard scores held against the fleet's: what most piles share is taken off, and where honest piles scatter more than theory
-/// says, so must a dishonest one. Never less than theory says. Below [`FLEET_MIN`] they stay as they are.
+/// An effect of each pile, and its standard uncertainty.
+pub(super) type Effect = (f64, f64);
+
+/// What most piles share of an effect, and how well that is known; none with fewer than [`GROUP_MIN`].
 ///
 /// # Formula
-/// `z' = (z − median) / max(1, MAD / 0.6745) / √(1 + π / 2m)`; the last factor is the median's own uncertainty.
-pub(super) fn against_fleet(scores: &[f64], centred: bool) -> Vec<f64> {
-    let mut sorted: Vec<f64> = scores.to_vec();
-    let Some(middle) = median(&mut sorted).filter(|_| FLEET_MIN <= scores.len()) else {
-        return scores.to_vec();
-    };
-    let centre = if centred && middle.is_finite() { middle } else { 0.0 };
-    let mut deviations: Vec<f64> = scores.iter().map(|score| (score - centre).abs()).collect();
-    let spread = median(&mut deviations).map_or(1.0, |deviation| (deviation / MEDIAN_NORMAL).max(1.0));
-    let own = if centred { (1.0 + MEDIAN_VARIANCE / scores.len() as f64).sqrt() } else { 1.0 };
-    scores.iter().map(|score| (score - centre) / (spread * own)).collect()
+/// The median of the effects, `u² = (π/2) (median u)² / m`.
+pub(super) fn common(effects: &[Effect]) -> Option<Effect> {
+    let mut values: Vec<f64> = effects.iter().map(|(effect, _)| *effect).collect();
+    let mut uncertainties: Vec<f64> = effects.iter().map(|(_, u)| *u).collect();
+    let enough = GROUP_MIN <= effects.len();
+    let (value, u) = (median(&mut values)?, median(&mut uncertainties)?);
+    enough.then(|| (value, u * (MEDIAN_VARIANCE / effects.len() as f64).sqrt()))
+}
+
+/// Standard scores, made smaller where the fleet's scatter more than theory says: where honest piles do, a dishonest
+/// one must stand out from them. Never larger; with fewer than [`GROUP_MIN`] as they are.
+///
+/// # Formula
+/// `z' = z / max(1, median|z| / 0.6745)`.
+pub(super) fn against_fleet(scores: &[f64]) -> Vec<f64> {
+    let mut sizes: Vec<f64> = scores.iter().map(|score| score.abs()).collect();
+    let enough = GROUP_MIN <= scores.len();
+    let spread = median(&mut sizes).filter(|_| enough).map_or(1.0, |size| (size / MEDIAN_NORMAL).max(1.0));
+    scores.iter().map(|score| score / spread).collect()
 }
 
 /// The charges that weigh most, ascending by index.

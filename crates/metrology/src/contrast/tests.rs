@@ -69,8 +69,8 @@ fn t4(random: &mut ChaCha8Rng) -> f64 {
     normal(random) / (squares / 4.0).sqrt()
 }
 
-// Twenty against forty, t₄ noise: false alarms at 1 % and 0.1 % within four binomial deviations plus a quarter, what simulation
-// (numpy, 1.2 million) found the tails off by.
+// Twenty against forty, t₄ noise: false alarms at 1 % and 0.1 % within four binomial deviations plus a quarter, what
+// simulation (numpy, 1.2 million) found the tails off by.
 #[test]
 fn false_alarms_are_as_rare_as_promised_under_heavy_tails() {
     const SAMPLES: usize = 40_000;
@@ -92,8 +92,8 @@ fn false_alarms_are_as_rare_as_promised_under_heavy_tails() {
     }
 }
 
-// A shift of half a sigma in half of 400 charges: the effect comes back within four of its uncertainties of the truth, give or
-// take a tenth for the first step.
+// A shift of half a sigma in half of 400 charges: the effect comes back within four of its uncertainties of the
+// truth, give or take a tenth for the first step.
 #[test]
 fn an_effect_that_was_put_in_comes_out() {
     let mut random = ChaCha8Rng::seed_from_u64(5);

@@ -25,8 +25,8 @@ fn what_is_no_probability_counts_as_one_and_nothing_stays_nothing() {
     assert_eq!(select(&[], 0.01), Selected { families: 0, level: 0.0, tests: Vec::new() });
 }
 
-// By hand: least after Holm 0.0002, 0.004, 0.6, 1 of four families; Benjamini–Hochberg at 1 % takes 0.0002 ≤ 0.0025 and 0.004 ≤
-// 0.005; the level is 0.01 × 2/4 = 0.005, so the first family's second test (Holm 0.006) is not reported.
+// By hand: least after Holm 0.0002, 0.004, 0.6, 1 of four families; Benjamini–Hochberg at 1 % takes 0.0002 ≤ 0.0025
+// and 0.004 ≤ 0.005; the level is 0.01 × 2/4 = 0.005, so the first family's second test (Holm 0.006) is not reported.
 #[test]
 fn a_selected_family_reports_only_what_stands_up_to_the_selection() {
     let families = [vec![0.0001, 0.006], vec![0.004], vec![0.3, 0.9], vec![]];

@@ -24,6 +24,7 @@ pub(super) enum Fault {
     Firmware,
     Night,
     Afternoon,
+    Lunch,
     Size,
     Power,
     Soc,
@@ -38,11 +39,12 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Step,
         Self::Firmware,
         Self::Night,
         Self::Afternoon,
+        Self::Lunch,
         Self::Size,
         Self::Power,
         Self::Soc,
@@ -60,7 +62,7 @@ impl Fault {
         match self {
             Self::Step => Code::Step,
             Self::Firmware => Code::FirmwareStep,
-            Self::Night | Self::Afternoon => Code::TimeOfDayGain,
+            Self::Night | Self::Afternoon | Self::Lunch => Code::TimeOfDayGain,
             Self::Size => Code::SizeBias,
             Self::Power => Code::PowerBias,
             Self::Soc => Code::SocBias,
@@ -73,8 +75,8 @@ impl Fault {
         }
     }
 
-    /// Added to ln(registered / true): some seven standard uncertainties of what 240 charges show (1.2 × 2 σ / √240 = 0.32 % for
-    /// halves), where four are needed to stand up to all that is asked.
+    /// Added to ln(registered / true): some seven standard uncertainties of what 240 charges show (1.2 × 2 σ / √240 =
+    /// 0.32 % for halves), where four are needed to stand up to all that is asked.
     fn gain(self, charge: &SignalCharge<'_>, share: f64) -> f64 {
         let hour = charge.local_hour.unwrap_or(0.0);
         let when = |is_so: bool, gain: f64| if is_so { gain } else { 0.0 };
@@ -83,6 +85,7 @@ impl Fault {
             Self::Firmware => when(0.5 <= share, 0.022),
             Self::Night => when(!(6.0..22.0).contains(&hour), 0.024),
             Self::Afternoon => when((12.0..20.0).contains(&hour), 0.03),
+            Self::Lunch => when((11.0..14.0).contains(&hour), 0.035),
             Self::Size => 0.7 / to_f64(charge.energy_pile_kwh),
             Self::Power => 0.04 * (charge.mean_power_kw.unwrap_or(0.0) / 60.0),
             Self::Soc => 0.05 * charge.soc_span.unwrap_or(0.0),
@@ -249,20 +252,20 @@ fn rounded(value: f64, decimals: u32) -> Decimal {
     from_f64(value).expect("a charge's energy").round_dp(decimals)
 }
 
-struct Random(ChaCha8Rng);
+pub(super) struct Random(pub(super) ChaCha8Rng);
 
 impl Random {
-    fn uniform(&mut self) -> f64 {
+    pub(super) fn uniform(&mut self) -> f64 {
         self.0.random::<f64>()
     }
 
-    fn normal(&mut self) -> f64 {
+    pub(super) fn normal(&mut self) -> f64 {
         normal::quantile(self.uniform().max(1e-300))
     }
 
-    /// Student's t with 4 degrees of freedom by its quantile function in closed form: `2 √(q − 1)`, `q = cos(arccos(√α)/3)/√α`,
-    /// `α = 4p(1 − p)` (Shaw, J. Comput. Finance 9, 2006).
-    fn t4(&mut self) -> f64 {
+    /// Student's t with 4 degrees of freedom by its quantile function in closed form: `2 √(q − 1)`, `q =
+    /// cos(arccos(√α)/3)/√α`, `α = 4p(1 − p)` (Shaw, J. Comput. Finance 9, 2006).
+    pub(super) fn t4(&mut self) -> f64 {
         let p = self.uniform().clamp(1e-12, 1.0 - 1e-12);
         let root = (4.0 * p * (1.0 - p)).sqrt();
         let q = libm::cos(libm::acos(root) / 3.0) / root;
