@@ -212,7 +212,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 1 % by metrology.md §3; 22 to 6 o'clock is night in Chinese time-of-use tariffs, 9 to 17 are office hours; 3
+    /// 1 % by metrology.md §3; 22 to 6 o'clock is night in many time-of-use tariffs, 9 to 17 are office hours; 3
     /// minutes by JJG 1148/1149 in service; 50 W feed a controller, a screen and a modem.
     fn default() -> Self {
         Self {

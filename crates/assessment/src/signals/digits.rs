@@ -41,7 +41,7 @@ fn asked(
     words: &str,
 ) -> Vec<Finding> {
     let counted: Vec<Option<Counted>> =
-        world.by_pile.iter().map(|charges| Counted::of(charges, &value)).collect();
+        world.by_pile.iter().map(|charges| Counted::of(world, charges, &value)).collect();
     let of_model = by_model(world, &counted);
     let ask = |(pile, counted): (usize, &Option<Counted>)| {
         let counted = counted.as_ref()?;
@@ -96,17 +96,24 @@ struct Counted {
 }
 
 impl Counted {
-    /// At the finest decimal that the middle value uses.
-    fn of(charges: &[usize], value: &impl Fn(usize) -> Option<Decimal>) -> Option<Self> {
-        let values: Vec<(usize, Decimal)> =
-            charges.iter().filter_map(|charge| Some((*charge, value(*charge)?))).collect();
-        let scale = decimals(values.iter().map(|(_, value)| *value))?;
+    /// At the finest decimal that an outlet's middle value uses: outlets of one pile have meters of their own, and in the
+    /// field one of 0.001 beside one of 0.01 kWh (Perth and Kinross 2016–2018, charger 51517) looks like a heap of zeros.
+    fn of(world: &World<'_>, charges: &[usize], value: &impl Fn(usize) -> Option<Decimal>) -> Option<Self> {
+        let mut outlets: BTreeMap<u32, Vec<(usize, Decimal)>> = BTreeMap::new();
+        for charge in charges {
+            if let Some(value) = value(*charge) {
+                outlets.entry(world.charges[*charge].outlet).or_default().push((*charge, value));
+            }
+        }
         let mut counted = Self { counts: [0; 10], charges: Vec::new() };
-        for (charge, value) in values {
-            let steps = steps(value, scale).filter(|steps| STEPS_MIN <= *steps);
-            if let Some(digit) = steps.map(|steps| (steps % 10) as usize) {
-                counted.counts[digit] += 1;
-                counted.charges.push((charge, digit));
+        for values in outlets.values() {
+            let scale = decimals(values.iter().map(|(_, value)| *value))?;
+            for (charge, value) in values {
+                let steps = steps(*value, scale).filter(|steps| STEPS_MIN <= *steps);
+                if let Some(digit) = steps.map(|steps| (steps % 10) as usize) {
+                    counted.counts[digit] += 1;
+                    counted.charges.push((*charge, digit));
+                }
             }
         }
         (DIGITS_MIN <= counted.charges.len()).then_some(counted)

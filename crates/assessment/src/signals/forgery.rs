@@ -95,8 +95,9 @@ fn normal_square(z: f64) -> f64 {
 /// The vehicle's reading is the register's to the last digit, more often than chance.
 ///
 /// # Formula
-/// A reading in steps of δ coincides with chance at most `min(1, δ f₄(0) / (σ E))`; the count is held against the
-/// Poisson tail of their sum, which bounds that of unequal chances.
+/// Whatever the vehicle reads, an outlet that counts in steps of δ meets it with a chance of at most
+/// `min(1, δ f₄(0) / (σ E))`; the count is held against the Poisson tail of their sum, which bounds that of unequal
+/// chances.
 fn copied(world: &World<'_>) -> Vec<Finding> {
     (0..world.piles.len()).filter_map(|pile| copied_by(world, pile)).collect()
 }
@@ -108,10 +109,18 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
             Some((*scored, charge.energy_pile_kwh, charge.energy_vehicle_kwh?))
         })
         .collect();
-    let by_pile = decimals(pairs.iter().map(|(_, by_pile, _)| *by_pile))?;
-    let by_vehicle = decimals(pairs.iter().map(|(.., by_vehicle)| *by_vehicle))?;
-    let step = libm::pow(10.0, -f64::from(by_pile.min(by_vehicle)));
+    let mut energies: BTreeMap<u32, Vec<Decimal>> = BTreeMap::new();
+    for (scored, by_pile, _) in &pairs {
+        energies.entry(world.charges[scored.charge].outlet).or_default().push(*by_pile);
+    }
+    let steps: BTreeMap<u32, f64> = energies
+        .into_iter()
+        .filter_map(|(outlet, energies)| {
+            Some((outlet, libm::pow(10.0, -f64::from(decimals(energies.into_iter())?))))
+        })
+        .collect();
     let chance = |(scored, by_pile, _): &(Scored, Decimal, Decimal)| {
+        let step = steps.get(&world.charges[scored.charge].outlet).copied().unwrap_or(1.0);
         let energy = veripile_metrology::crossing::to_f64(*by_pile);
         (step * DENSITY_MAX / (scored.scale * energy)).clamp(0.0, 1.0)
     };

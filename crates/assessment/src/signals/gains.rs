@@ -15,6 +15,9 @@ use super::{Code, Finding, Settings, Severity, SignalCharge, Subject, VehiclePat
 /// every other question worthless.
 const FIRMWARE_CHANGES_MAX: usize = 5;
 
+/// Characters of a firmware's version in a finding: a charger may send anything.
+const VERSION_CHARS_MAX: usize = 40;
+
 /// An effect up to this share of the limit is worth knowing at most: legal metrology rounds it away.
 const SMALL_SHARE: f64 = 0.2;
 
@@ -157,7 +160,7 @@ fn firmware(world: &World<'_>) -> Vec<Finding> {
                     && after.is_none_or(|after| charge.started_at < after);
                 between.then(|| f64::from(u8::from(changes[at].at <= charge.started_at)))
             };
-            let version = changes[at].version.clone();
+            let version = changes[at].version.chars().take(VERSION_CHARS_MAX).collect();
             let found_here = Found::of(pile, with_regressor(world, &scored[pile], &regress));
             found.extend(found_here.map(|found| Found { version: Some(version), ..found }));
         }

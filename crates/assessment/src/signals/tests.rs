@@ -20,7 +20,7 @@ fn asked(fleet: &Fleet) -> Vec<Finding> {
 
 // Theory: with nothing wrong anywhere, the chance of even one statistical finding in a fleet is at most q = 1 %
 // (multiplicity::select). Of 40 fleets more than 3 have one with a chance of 0.07 % at most (scipy: binom.sf(3, 40,
-// 0.01) = 0.00075). And each probability is what it says: of all questions asked, those at most p are p, or fewer
+// 0.01) = 0.00069). And each probability is what it says: of all questions asked, those at most p are p, or fewer
 // where counts are coarse; a quarter is allowed for the tails of Welch's statistic (see metrology::contrast), and
 // four deviations of the binomial.
 #[test]
@@ -203,4 +203,14 @@ fn findings_name_the_charges_that_they_rest_on() {
     let own = fleet.charges.iter().filter(|charge| charge.pile == 5);
     assert_eq!(own.map(|charge| charge.started_at).min(), Some(span.0));
     assert!(span.0 < span.1);
+}
+
+#[test]
+fn outlets_of_unlike_meters_are_no_preference() {
+    let mut fleet = Fleet::new(32, 3, 600, |_| None);
+    for charge in fleet.charges.iter_mut().filter(|charge| charge.outlet == 2) {
+        charge.energy_pile_kwh = charge.energy_pile_kwh.round_dp(2);
+        charge.register_start_kwh = None;
+    }
+    assert_eq!(found(&fleet), []);
 }

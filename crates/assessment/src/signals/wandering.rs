@@ -5,7 +5,7 @@
 //! off first; with fewer than twenty nobody can say what that is, and nothing is asked.
 
 use veripile_metrology::bridge::{self, Wandering};
-use veripile_metrology::contrast::POINTS_MIN;
+use veripile_metrology::contrast::{POINTS_MIN, SLOPE};
 use veripile_metrology::student;
 
 use super::gains::{WEEK_S, more, severity};
@@ -21,9 +21,6 @@ const HOURS: usize = 24;
 /// Medians of the range and the excursion of a Brownian bridge (mpmath, roots of both series at 1/2).
 const MEDIAN_RANGE: f64 = 1.223_488_019_724_78;
 const MEDIAN_EXCURSION: f64 = 0.827_573_555_189_908;
-
-/// Slope of scores against residuals.
-const SLOPE: f64 = 0.792;
 
 /// Asks every pile.
 pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {

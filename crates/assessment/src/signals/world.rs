@@ -3,15 +3,12 @@
 //! Called by every statistical signal. It asks nothing of anybody.
 
 use jiff::Timestamp;
-use veripile_metrology::contrast::{CUT, Point};
+use veripile_metrology::contrast::{CUT, Point, SLOPE};
 
 use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile};
 
 /// Median of |t₄|: the 75 % quantile of Student's t with 4 degrees of freedom (scipy: 0.740697084…).
 const MEDIAN_T4: f64 = 0.740_697_084_112_682_6;
-
-/// Mean slope of a score against its residual, see `metrology::contrast`.
-const SLOPE: f64 = 0.792;
 
 /// Piles from which what happens to all at once is taken off each: with fewer, one pile's step would show in all others.
 pub(super) const FLEET_MIN: usize = 20;

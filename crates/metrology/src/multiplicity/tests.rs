@@ -9,7 +9,7 @@ fn near(found: &[f64], expected: &[f64]) {
     }
 }
 
-// statsmodels 0.14 multipletests, methods holm and fdr_bh.
+// statsmodels 0.15 multipletests, methods holm and fdr_bh.
 #[test]
 fn adjustments_agree_with_another_implementation() {
     let given = [0.01, 0.04, 0.03, 0.005, 0.5, 0.04];

@@ -221,7 +221,10 @@ fn measured(random: &mut Random, charge: &mut SignalCharge<'_>, bias: f64, fault
 fn registers(charges: &mut [SignalCharge<'_>], fault: Option<Fault>, random: &mut Random) {
     let mut stands = [Decimal::ONE_THOUSAND; 2];
     let count = charges.len();
-    for (number, charge) in charges.iter_mut().enumerate() {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|number| charges[*number].started_at);
+    for number in order {
+        let charge = &mut charges[number];
         let stand = &mut stands[(charge.outlet - 1) as usize];
         let is_bad_week = number * 10 / count == 3 || number * 10 / count == 7;
         if fault == Some(Fault::Silent) && is_bad_week && random.uniform() < 0.9 {
