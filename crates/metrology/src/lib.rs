@@ -7,17 +7,23 @@
 
 pub mod agreement;
 pub mod balance;
+pub mod bridge;
 pub mod budget;
 pub mod change_point;
+pub mod chi_square;
 pub mod cholesky;
 pub mod clock;
 pub mod comparison;
+pub mod contrast;
+pub mod counting;
 pub mod crossing;
 pub mod decision;
+pub mod discontinuity;
 pub mod drift;
 pub mod error;
 pub mod graph;
 pub mod monte_carlo;
+pub mod multiplicity;
 pub mod normal;
 pub mod payment;
 pub mod quantity;

@@ -1,0 +1,75 @@
+//! Bills that are not energy times tariff, or whose parts are not the energy of the charge. Exact, in decimals.
+
+use rust_decimal::Decimal;
+use veripile_metrology::crossing::to_f64;
+use veripile_metrology::payment::{self, Tariffed};
+
+use super::registers::exact;
+use super::world::World;
+use super::{Code, Finding, Severity, SignalCharge};
+
+/// What the parts of a bill may differ from the energy of the charge by, kWh: each is rounded to a Wh.
+const PART_ROUNDING_KWH: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
+
+/// Looks at every bill.
+pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
+    (0..world.piles.len())
+        .flat_map(|pile| [wrong_sums(world, pile), wrong_parts(world, pile)])
+        .flatten()
+        .collect()
+}
+
+fn wrong_sums(world: &World<'_>, pile: usize) -> Option<Finding> {
+    let wrong = collect(world, pile, |charge| {
+        let bill = charge.bill?;
+        let checked = payment::check(bill.parts, bill.amount).ok()?;
+        (!checked.within).then_some(checked.difference)
+    });
+    finding(world, pile, &wrong, |count, sum| {
+        format!(
+            "{count} bills are not energy times tariff, {sum} too much in sum, in the currency of the bills"
+        )
+    })
+}
+
+fn wrong_parts(world: &World<'_>, pile: usize) -> Option<Finding> {
+    let wrong = collect(world, pile, |charge| {
+        let parts = charge.bill?.parts;
+        let billed = sum_kwh(parts).filter(|_| !parts.is_empty())?;
+        let difference = billed.checked_sub(charge.energy_pile_kwh)?;
+        let rounding = PART_ROUNDING_KWH.saturating_mul(Decimal::from(parts.len() + 1));
+        let step = Decimal::new(1, charge.energy_pile_kwh.scale());
+        (rounding.max(step) < difference.abs()).then_some(difference)
+    });
+    finding(world, pile, &wrong, |count, sum| {
+        format!("the parts of {count} bills are not the energy of the charge, {sum} kWh too much in sum")
+    })
+}
+
+fn sum_kwh(parts: &[Tariffed]) -> Option<Decimal> {
+    parts.iter().try_fold(Decimal::ZERO, |sum, part| sum.checked_add(part.energy_kwh))
+}
+
+fn collect(
+    world: &World<'_>,
+    pile: usize,
+    difference: impl Fn(&SignalCharge<'_>) -> Option<Decimal>,
+) -> Vec<(usize, Decimal)> {
+    let wrong = |index: &usize| Some((*index, difference(&world.charges[*index])?));
+    world.by_pile[pile].iter().filter_map(wrong).collect()
+}
+
+fn finding(
+    world: &World<'_>,
+    pile: usize,
+    wrong: &[(usize, Decimal)],
+    words: impl Fn(usize, Decimal) -> String,
+) -> Option<Finding> {
+    let sum = wrong.iter().fold(Decimal::ZERO, |sum, (_, difference)| sum.saturating_add(*difference));
+    let charges: Vec<usize> = wrong.iter().map(|(index, _)| *index).collect();
+    (!wrong.is_empty()).then(|| Finding {
+        severity: if Decimal::ZERO < sum { Severity::Critical } else { Severity::Warning },
+        detail: words(wrong.len(), sum),
+        ..exact(world, pile, Code::Amount, to_f64(sum), &charges)
+    })
+}

@@ -1,0 +1,227 @@
+//! Vehicle values that no vehicle sent: too good, copied from the register, or deaf to which vehicle it is.
+//!
+//! Asked of values that the pile relayed, or whose path is unknown. The comparison with independent paths is in
+//! `gains`, last digits are in `digits`.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use veripile_metrology::chi_square;
+use veripile_metrology::contrast::{Contrast, Point, contrast};
+use veripile_metrology::{normal, student};
+
+use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
+use super::{Code, Finding, Severity, SignalCharge, Subject, VehiclePath};
+
+/// Residuals from which a variance says something.
+const RESIDUALS_MIN: usize = 20;
+
+/// Only a spread below half of the usual is remarkable: honest vehicles differ in how well they measure.
+const SPREAD_SHARE_MAX: f64 = 0.5;
+
+/// Charges elsewhere from which a vehicle's bias is known well enough to be looked for here.
+const ELSEWHERE_MIN: usize = 3;
+
+/// Density of t₄ at zero, its largest: 3/8.
+const DENSITY_MAX: f64 = 0.375;
+
+/// Degrees of freedom of the noise.
+const NU: f64 = 4.0;
+
+/// Asks every pile.
+pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
+    let mut asked = too_good(world);
+    asked.extend(copied(world));
+    asked.extend(deaf(world));
+    asked
+}
+
+pub(super) fn may_be_forged(charge: &SignalCharge<'_>) -> bool {
+    matches!(charge.vehicle_path, None | Some(VehiclePath::Relayed))
+}
+
+fn relayed<'w>(world: &'w World<'_>, pile: usize) -> impl Iterator<Item = &'w Scored> {
+    world.scored[pile].iter().filter(|scored| may_be_forged(&world.charges[scored.charge]))
+}
+
+/// Residual variance too small.
+///
+/// # Formula
+/// `g = Φ⁻¹(F₄(z))` is normal if z is t₄; `Σ g² ~ χ²_n`, lower tail; the normal score of that held against the fleet's.
+fn too_good(world: &World<'_>) -> Vec<Finding> {
+    let found: Vec<(usize, Vec<usize>, f64, f64)> = (0..world.piles.len())
+        .filter_map(|pile| {
+            let (charges, squares): (Vec<usize>, Vec<f64>) =
+                relayed(world, pile).map(|scored| (scored.charge, normal_square(scored.z))).unzip();
+            let n = squares.len() as f64;
+            let sum: f64 = squares.iter().sum();
+            let score = normal::quantile(chi_square::tails(sum, n).0.max(f64::MIN_POSITIVE));
+            (RESIDUALS_MIN <= squares.len()).then_some((pile, charges, (sum / n).sqrt(), score))
+        })
+        .collect();
+    let mut scores: Vec<f64> = found.iter().map(|(.., score)| *score).collect();
+    let usual = median(&mut scores).filter(|_| GROUP_MIN <= found.len()).unwrap_or(0.0);
+    let own: Vec<f64> = found.iter().map(|(.., score)| score - usual).collect();
+    let own = against_fleet(&own);
+    found
+        .into_iter()
+        .zip(own)
+        .map(|((pile, charges, spread, _), score)| {
+            let remarkable = spread < SPREAD_SHARE_MAX;
+            let (from, to) = world.span(charges.iter().copied());
+            Finding {
+                subject: Subject::Pile(pile),
+                code: Code::ForgedVehicleData,
+                severity: Severity::Critical,
+                statistic: score,
+                p_value: Some(if remarkable { normal::cdf(score) } else { 1.0 }),
+                from,
+                to,
+                detail: format!(
+                    "relayed vehicle values scatter by {:.0} % of what vehicles' values scatter by",
+                    100.0 * spread
+                ),
+                evidence: first(charges),
+            }
+        })
+        .collect()
+}
+
+fn normal_square(z: f64) -> f64 {
+    // The lower tail keeps its digits; the square does not see the sign.
+    normal::quantile(student::cdf(-z.abs(), NU)).powi(2)
+}
+
+/// The vehicle's reading is the register's to the last digit, more often than chance.
+///
+/// # Formula
+/// Whatever the vehicle reads, an outlet that counts in steps of δ meets it with a chance of at most
+/// `min(1, δ f₄(0) / (σ E))`; the count is held against the Poisson tail of their sum, which bounds that of unequal
+/// chances.
+fn copied(world: &World<'_>) -> Vec<Finding> {
+    (0..world.piles.len()).filter_map(|pile| copied_by(world, pile)).collect()
+}
+
+fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
+    let pairs: Vec<(Scored, Decimal, Decimal)> = relayed(world, pile)
+        .filter_map(|scored| {
+            let charge = &world.charges[scored.charge];
+            Some((*scored, charge.energy_pile_kwh, charge.energy_vehicle_kwh?))
+        })
+        .collect();
+    let mut energies: BTreeMap<u32, Vec<Decimal>> = BTreeMap::new();
+    for (scored, by_pile, _) in &pairs {
+        energies.entry(world.charges[scored.charge].outlet).or_default().push(*by_pile);
+    }
+    let steps: BTreeMap<u32, f64> = energies
+        .into_iter()
+        .filter_map(|(outlet, energies)| {
+            Some((outlet, libm::pow(10.0, -f64::from(decimals(energies.into_iter())?))))
+        })
+        .collect();
+    let chance = |(scored, by_pile, _): &(Scored, Decimal, Decimal)| {
+        let step = steps.get(&world.charges[scored.charge].outlet).copied().unwrap_or(1.0);
+        let energy = veripile_metrology::crossing::to_f64(*by_pile);
+        (step * DENSITY_MAX / (scored.scale * energy)).clamp(0.0, 1.0)
+    };
+    let expected: f64 = pairs.iter().map(chance).sum();
+    let same: Vec<usize> =
+        pairs.iter().filter(|(_, a, b)| a == b).map(|(scored, ..)| scored.charge).collect();
+    let (from, to) = world.span(pairs.iter().map(|(scored, ..)| scored.charge));
+    (RESIDUALS_MIN <= pairs.len()).then(|| Finding {
+        subject: Subject::Pile(pile),
+        code: Code::ForgedVehicleData,
+        severity: Severity::Critical,
+        statistic: same.len() as f64,
+        p_value: Some(chi_square::poisson_at_least(same.len(), expected)),
+        from,
+        to,
+        detail: format!(
+            "{} of {} relayed vehicle values are the pile's own to the last digit; chance makes {expected:.1} at most",
+            same.len(),
+            pairs.len()
+        ),
+        evidence: first(same),
+    })
+}
+
+/// Decimals that the middle one of values is given with. Most values of three decimals do not end in 0, so trimmed
+/// zeros do no harm.
+pub(super) fn decimals(values: impl Iterator<Item = Decimal>) -> Option<u32> {
+    let mut scales: Vec<u32> = values.map(|value| value.normalize().scale()).collect();
+    scales.sort_unstable();
+    scales.get(scales.len() / 2).copied()
+}
+
+/// Deaf to the vehicle: whoever reads low everywhere else must read low here.
+///
+/// # Formula
+/// Residuals regressed on each vehicle's mean `−b_v + ε` over its charges at other piles: zero where vehicles speak
+/// for themselves, −1 where the pile writes its own value. Held against the fleet.
+fn deaf(world: &World<'_>) -> Vec<Finding> {
+    let sums = sums(world);
+    let found: Vec<(usize, Vec<Point>, Vec<usize>, Contrast)> = (0..world.piles.len())
+        .filter_map(|pile| {
+            let (points, charges): (Vec<Point>, Vec<usize>) = relayed(world, pile)
+                .filter_map(|scored| {
+                    let vehicle = world.charges[scored.charge].vehicle?;
+                    Some((scored.point(elsewhere(&sums, vehicle, pile)?), scored.charge))
+                })
+                .unzip();
+            let contrast = contrast(&points)?;
+            Some((pile, points, charges, contrast))
+        })
+        .collect();
+    let effects: Vec<Effect> =
+        found.iter().map(|(.., contrast)| (contrast.effect, contrast.standard_uncertainty)).collect();
+    let (common, of_common) = common(&effects).unwrap_or_default();
+    let own: Vec<f64> =
+        effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
+    let own = against_fleet(&own);
+    found
+        .into_iter()
+        .zip(own)
+        .map(|((pile, points, charges, contrast), t)| {
+            let (from, to) = world.span(charges.iter().copied());
+            let weigh = |point: &Point| (point.regressor * point.score() * t.signum()) / point.scale;
+            Finding {
+                subject: Subject::Pile(pile),
+                code: Code::ForgedVehicleData,
+                severity: Severity::Warning,
+                statistic: t,
+                p_value: Some(contrast.p_value(t)),
+                from,
+                to,
+                detail: format!(
+                    "vehicles' own errors, as seen at other piles, show here by {:.0} % (u = {:.0} %) of what they show elsewhere",
+                    100.0 * (1.0 + contrast.effect - common),
+                    100.0 * contrast.standard_uncertainty
+                ),
+                evidence: heaviest(points.iter().map(weigh).zip(charges).collect()),
+            }
+        })
+        .collect()
+}
+
+/// Sum and count of `−b_v + ε` by vehicle and pile.
+type Sums = BTreeMap<usize, BTreeMap<usize, (f64, usize)>>;
+
+fn sums(world: &World<'_>) -> Sums {
+    let mut sums = Sums::new();
+    for (pile, scored) in world.scored.iter().enumerate() {
+        for scored in scored {
+            let Some(vehicle) = world.charges[scored.charge].vehicle else { continue };
+            let Some(bias) = world.evidence.vehicle_biases.get(vehicle).copied().flatten() else { continue };
+            let (sum, count) = sums.entry(vehicle).or_default().entry(pile).or_default();
+            *sum += scored.score() * scored.scale - bias;
+            *count += 1;
+        }
+    }
+    sums
+}
+
+fn elsewhere(sums: &Sums, vehicle: usize, pile: usize) -> Option<f64> {
+    let others = sums.get(&vehicle)?.iter().filter(|(other, _)| **other != pile);
+    let (sum, count) = others.fold((0.0, 0), |(sum, count), (_, (s, c))| (sum + s, count + c));
+    (ELSEWHERE_MIN <= count).then(|| sum / count as f64)
+}

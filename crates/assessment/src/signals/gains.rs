@@ -1,0 +1,298 @@
+//! A gain that depends on something it must not depend on: firmware, hour, size, power, state of charge, signature,
+//! acquaintance.
+//!
+//! Each is one robust contrast per pile ([`veripile_metrology::contrast`]), held against what the fleet shows: an
+//! effect that all piles share belongs to vehicles or weather. A whole fleet that cheats alike cannot be told from
+//! honest vehicles (§2.2).
+
+use veripile_metrology::contrast::{Contrast, Point, contrast};
+use veripile_pile::PileKind;
+
+use super::world::{Effect, Scored, World, against_fleet, common, heaviest};
+use super::{Code, Finding, Settings, Severity, SignalCharge, Subject, VehiclePath};
+
+/// Changes of firmware asked about per pile, the last ones: a pile that boots with another version every day must not make
+/// every other question worthless.
+const FIRMWARE_CHANGES_MAX: usize = 5;
+
+/// Characters of a firmware's version in a finding: a charger may send anything.
+const VERSION_CHARS_MAX: usize = 40;
+
+/// An effect up to this share of the limit is worth knowing at most: legal metrology rounds it away.
+const SMALL_SHARE: f64 = 0.2;
+
+/// Seconds of the week that effects common to all piles are taken off by.
+pub(super) const WEEK_S: i64 = 7 * 86_400;
+
+/// What honest piles show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// Nothing.
+    Zero,
+    /// What most piles show; nothing can be said without others, for vehicles and cables have such effects of their own.
+    Shared,
+    /// What most piles show, nothing where there are no others.
+    ZeroOrShared,
+}
+
+/// A question to every pile.
+struct Question<'q> {
+    code: Code,
+    expected: Expected,
+    /// What might move the residual; none leaves the charge out.
+    regressor: &'q dyn Fn(&SignalCharge<'_>) -> Option<f64>,
+    /// What one unit of the regressor stands for in a pile, for the size of the effect: 1 for strata.
+    spread: fn(&[Point]) -> f64,
+    /// The effect in words; percent, and its standard uncertainty in percent.
+    words: &'q dyn Fn(f64, f64) -> String,
+}
+
+/// Asks all.
+pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
+    let night = hours_words("at night", settings.night);
+    let inspection = hours_words("in office hours", settings.inspection);
+    let (in_night, in_inspection) = (
+        |charge: &SignalCharge<'_>| within(charge, settings.night),
+        |charge: &SignalCharge<'_>| within(charge, settings.inspection),
+    );
+    let strata = |code, regressor, words| {
+        let is_physical = code == Code::TimeOfDayGain;
+        let expected = if is_physical { Expected::Shared } else { Expected::ZeroOrShared };
+        Question { code, expected, regressor, spread: |_| 1.0, words }
+    };
+    let questions = [
+        strata(Code::TimeOfDayGain, &in_night, &night),
+        strata(Code::TimeOfDayGain, &in_inspection, &inspection),
+        strata(
+            Code::UnsignedGain,
+            &|charge| charge.signed.map(|signed| f64::from(u8::from(!signed))),
+            &|effect, u| format!("unsigned charges register {} than signed ones", more(effect, u)),
+        ),
+        strata(
+            Code::StrangerGain,
+            &|charge| charge.is_known_vehicle.map(|known| f64::from(u8::from(!known))),
+            &|effect, u| format!("unknown vehicles are charged {} than known ones", more(effect, u)),
+        ),
+        strata(
+            Code::ForgedVehicleData,
+            &|charge| charge.vehicle_path.map(|path| f64::from(u8::from(path == VehiclePath::Relayed))),
+            &|effect, u| {
+                format!(
+                    "with vehicle values that it relayed itself the pile shows {} than with others",
+                    more(effect, u)
+                )
+            },
+        ),
+        Question {
+            code: Code::SizeBias,
+            expected: Expected::Shared,
+            regressor: &|charge| positive(energy_kwh(charge)).map(|energy| 1.0 / energy),
+            spread: |points| middle(points, 0.5),
+            words: &|effect, u| {
+                format!(
+                    "a charge of usual size registers {} than a very large one: a fixed amount is added or left out",
+                    more(effect, u)
+                )
+            },
+        },
+        Question {
+            code: Code::PowerBias,
+            expected: Expected::Shared,
+            regressor: &|charge| charge.mean_power_kw.and_then(positive),
+            spread: |points| middle(points, 0.9) - middle(points, 0.1),
+            words: &|effect, u| {
+                format!("at high power the pile registers {} than at low power", more(effect, u))
+            },
+        },
+        Question {
+            code: Code::SocBias,
+            expected: Expected::Shared,
+            regressor: &|charge| charge.soc_span.filter(|span| span.is_finite()),
+            spread: |points| middle(points, 0.9) - middle(points, 0.1),
+            words: &|effect, u| {
+                format!("long fills register {} than short top-ups, by share of the battery", more(effect, u))
+            },
+        },
+    ];
+    let mut asked: Vec<Finding> =
+        questions.iter().flat_map(|question| answers(world, question, &world.scored)).collect();
+    asked.extend(firmware(world));
+    asked
+}
+
+/// The answers of all piles to one question, AC and DC apart: their losses differ.
+fn answers(world: &World<'_>, question: &Question<'_>, scored: &[Vec<Scored>]) -> Vec<Finding> {
+    let mut answers = Vec::new();
+    for kind in [Some(PileKind::Ac), Some(PileKind::Dc), None] {
+        let found: Vec<Found> = (0..world.piles.len())
+            .filter(|pile| world.piles[*pile].kind == kind)
+            .filter_map(|pile| {
+                let regress = |charge: &SignalCharge<'_>| (question.regressor)(charge);
+                Found::of(pile, with_regressor(world, &scored[pile], &regress))
+            })
+            .collect();
+        answers.extend(judged(
+            world,
+            question.code,
+            &found,
+            question.expected,
+            question.spread,
+            question.words,
+        ));
+    }
+    answers
+}
+
+/// Did the error change with the firmware? What all piles share in the same week is taken off, if there are enough of
+/// them; the changes are not held against each other, for each has its own date.
+fn firmware(world: &World<'_>) -> Vec<Finding> {
+    let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
+    let scored = world.without_common(week).unwrap_or_else(|| world.scored.clone());
+    let mut found = Vec::new();
+    for (pile, fact) in world.piles.iter().enumerate() {
+        let changes = &fact.firmware_changes;
+        let asked = changes.len().saturating_sub(FIRMWARE_CHANGES_MAX)..changes.len();
+        for at in asked {
+            let before = at.checked_sub(1).map(|before| changes[before].at);
+            let after = changes.get(at + 1).map(|after| after.at);
+            let regress = |charge: &SignalCharge<'_>| {
+                let between = before.is_none_or(|before| before <= charge.started_at)
+                    && after.is_none_or(|after| charge.started_at < after);
+                between.then(|| f64::from(u8::from(changes[at].at <= charge.started_at)))
+            };
+            let version = changes[at].version.chars().take(VERSION_CHARS_MAX).collect();
+            let found_here = Found::of(pile, with_regressor(world, &scored[pile], &regress));
+            found.extend(found_here.map(|found| Found { version: Some(version), ..found }));
+        }
+    }
+    judged(world, Code::FirmwareStep, &found, Expected::Zero, |_| 1.0, &|effect, u| {
+        format!("registers {} than before", more(effect, u))
+    })
+}
+
+/// A contrast of a pile and what it rests on.
+struct Found {
+    pile: usize,
+    points: Vec<Point>,
+    charges: Vec<usize>,
+    contrast: Contrast,
+    version: Option<String>,
+}
+
+impl Found {
+    fn of(pile: usize, (points, charges): (Vec<Point>, Vec<usize>)) -> Option<Self> {
+        let contrast = contrast(&points)?;
+        Some(Self { pile, points, charges, contrast, version: None })
+    }
+
+    /// Charges by what they add to the statistic.
+    fn evidence(&self, sign: f64) -> Vec<usize> {
+        let mean = self.points.iter().map(|point| point.regressor).sum::<f64>() / self.points.len() as f64;
+        let weigh = |point: &Point| sign * point.score() * (point.regressor - mean) / point.scale;
+        heaviest(self.points.iter().map(weigh).zip(self.charges.iter().copied()).collect())
+    }
+}
+
+fn with_regressor(
+    world: &World<'_>,
+    scored: &[Scored],
+    regressor: &dyn Fn(&SignalCharge<'_>) -> Option<f64>,
+) -> (Vec<Point>, Vec<usize>) {
+    let with = |scored: &Scored| {
+        let value = regressor(&world.charges[scored.charge])?;
+        Some((scored.point(value), scored.charge))
+    };
+    scored.iter().filter_map(with).unzip()
+}
+
+fn judged(
+    world: &World<'_>,
+    code: Code,
+    found: &[Found],
+    expected: Expected,
+    spread: fn(&[Point]) -> f64,
+    words: &dyn Fn(f64, f64) -> String,
+) -> Vec<Finding> {
+    let effects: Vec<Effect> =
+        found.iter().map(|found| (found.contrast.effect, found.contrast.standard_uncertainty)).collect();
+    let (common, of_common) = match (expected, common(&effects)) {
+        (Expected::Zero, _) => (0.0, 0.0),
+        (Expected::Shared, Some(common)) => common,
+        (Expected::ZeroOrShared, common) => common.unwrap_or_default(),
+        (Expected::Shared, None) => return Vec::new(),
+    };
+    let own: Vec<f64> =
+        effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
+    let own = against_fleet(&own);
+    found
+        .iter()
+        .zip(own)
+        .map(|(found, t)| {
+            let unit = spread(&found.points);
+            let effect = (found.contrast.effect - common) * unit;
+            let uncertainty = libm::hypot(found.contrast.standard_uncertainty, of_common) * unit.abs();
+            let (from, to) = world.span(found.charges.iter().copied());
+            let of_version = found
+                .version
+                .as_ref()
+                .map_or(String::new(), |version| format!("with firmware {version} the pile "));
+            Finding {
+                subject: Subject::Pile(found.pile),
+                code,
+                severity: severity(effect, world.piles[found.pile].limit),
+                statistic: t,
+                p_value: Some(found.contrast.p_value(t)),
+                from,
+                to,
+                detail: of_version + &words(100.0 * effect, 100.0 * uncertainty),
+                evidence: found.evidence(effect.signum()),
+            }
+        })
+        .collect()
+}
+
+/// By what is at stake beside the limit.
+pub(super) fn severity(effect: f64, limit: f64) -> Severity {
+    if limit <= effect.abs() {
+        Severity::Critical
+    } else if SMALL_SHARE * limit < effect.abs() {
+        Severity::Warning
+    } else {
+        Severity::Info
+    }
+}
+
+/// `1.20 % more (u = 0.15 %)`.
+pub(super) fn more(percent: f64, uncertainty_percent: f64) -> String {
+    let word = if percent < 0.0 { "less" } else { "more" };
+    format!("{:.2} % {word} (u = {uncertainty_percent:.2} %)", percent.abs())
+}
+
+fn hours_words(name: &'static str, hours: (f64, f64)) -> impl Fn(f64, f64) -> String {
+    move |effect, u| {
+        format!("{name} ({} to {} h) the pile registers {} than otherwise", hours.0, hours.1, more(effect, u))
+    }
+}
+
+/// 1 within hours of the day, which may pass midnight.
+fn within(charge: &SignalCharge<'_>, (from, to): (f64, f64)) -> Option<f64> {
+    let hour = charge.local_hour.filter(|hour| hour.is_finite())?;
+    let is_within = if from <= to { from <= hour && hour < to } else { from <= hour || hour < to };
+    Some(f64::from(u8::from(is_within)))
+}
+
+pub(super) fn energy_kwh(charge: &SignalCharge<'_>) -> f64 {
+    veripile_metrology::crossing::to_f64(charge.energy_pile_kwh)
+}
+
+fn positive(value: f64) -> Option<f64> {
+    (value.is_finite() && 0.0 < value).then_some(value)
+}
+
+/// A quantile of the regressor over the points.
+fn middle(points: &[Point], share: f64) -> f64 {
+    let mut values: Vec<f64> = points.iter().map(|point| point.regressor).collect();
+    values.sort_by(f64::total_cmp);
+    let at = (share * (values.len().saturating_sub(1)) as f64) as usize;
+    values.get(at).copied().unwrap_or(0.0)
+}

@@ -1,0 +1,203 @@
+//! The register's continuity: what it did between charges, and whether its difference is what was billed. Exact, in
+//! decimals.
+//!
+//! Only lifetime registers come here (see [`SignalCharge::register_start_kwh`]). [`Gap`] is used by `silence` as well.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use veripile_metrology::crossing::{from_f64, to_f64};
+
+use super::world::{World, first};
+use super::{Code, Finding, Settings, Severity, SignalCharge, Subject};
+
+/// Start and stop registers are whole Wh, truncated by some chargers and rounded by others: differences may be off by this
+/// much, kWh (see `pile::charge`).
+const QUANTISATION_KWH: Decimal = Decimal::from_parts(2, 0, 0, false, 3);
+
+/// A register that falls to less than this share of itself was exchanged or set to zero: people do that, thieves have no use
+/// for it.
+const RESET_SHARE: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
+
+/// Energy missing between charges that is worth a warning, kWh; below it one message was lost at most.
+const MISSING_WARNING_KWH: Decimal = Decimal::from_parts(100, 0, 0, false, 0);
+
+/// Energy that the register counted between two charges of an outlet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Gap {
+    /// The charge before.
+    pub(super) before: usize,
+    /// The charge after.
+    pub(super) after: usize,
+    /// What no charge tells of, kWh; negative: counted twice.
+    pub(super) missing_kwh: Decimal,
+}
+
+/// Looks at every outlet.
+pub(super) fn find(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for pile in 0..world.piles.len() {
+        let gaps = gaps(world, pile, settings);
+        findings.extend(back(world, pile, &gaps));
+        findings.extend(on(world, pile, &gaps));
+        findings.extend(mismatch(world, pile));
+    }
+    findings
+}
+
+/// Every pair of neighbouring charges between which the register moved by more than an idle outlet takes.
+pub(super) fn gaps(world: &World<'_>, pile: usize, settings: &Settings) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    for charges in outlets(world, pile).values() {
+        for pair in charges.windows(2) {
+            let (before, after) = (&world.charges[pair[0]], &world.charges[pair[1]]);
+            let Some(missing_kwh) = between(before, after) else { continue };
+            let idle = hours(before.ended_at, after.started_at) * settings.standby_kw;
+            let allowed = QUANTISATION_KWH.saturating_add(from_f64(idle).unwrap_or_default());
+            if missing_kwh < -QUANTISATION_KWH || allowed < missing_kwh {
+                gaps.push(Gap { before: pair[0], after: pair[1], missing_kwh });
+            }
+        }
+    }
+    gaps
+}
+
+/// Charges of each outlet with a register, by time.
+pub(super) fn outlets(world: &World<'_>, pile: usize) -> BTreeMap<u32, Vec<usize>> {
+    let mut outlets: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for index in &world.by_pile[pile] {
+        let charge = &world.charges[*index];
+        if charge.register_start_kwh.is_some() || charge.register_end_kwh.is_some() {
+            outlets.entry(charge.outlet).or_default().push(*index);
+        }
+    }
+    outlets
+}
+
+fn between(before: &SignalCharge<'_>, after: &SignalCharge<'_>) -> Option<Decimal> {
+    after.register_start_kwh?.checked_sub(before.register_end_kwh?)
+}
+
+/// A fall of the register, between charges or within one.
+struct Fall {
+    charges: Vec<usize>,
+    fall_kwh: Decimal,
+    stands_at: Decimal,
+}
+
+impl Fall {
+    /// Exchanged or set to zero.
+    fn is_reset(&self) -> bool {
+        self.stands_at < self.stands_at.saturating_add(self.fall_kwh).saturating_mul(RESET_SHARE)
+    }
+}
+
+/// The register went back: what it counts again is billed again. Resets are told apart.
+fn back(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Vec<Finding> {
+    let between = gaps.iter().filter(|gap| gap.missing_kwh < Decimal::ZERO).map(|gap| Fall {
+        charges: vec![gap.before, gap.after],
+        fall_kwh: -gap.missing_kwh,
+        stands_at: world.charges[gap.after].register_start_kwh.unwrap_or_default(),
+    });
+    let within = world.by_pile[pile].iter().filter_map(|index| {
+        let charge = &world.charges[*index];
+        let (start, end) = (charge.register_start_kwh?, charge.register_end_kwh?);
+        let fall_kwh = start.checked_sub(end).filter(|fall| QUANTISATION_KWH < *fall)?;
+        Some(Fall { charges: vec![*index], fall_kwh, stands_at: end })
+    });
+    let (resets, falls): (Vec<Fall>, Vec<Fall>) = between.chain(within).partition(Fall::is_reset);
+    let told = [
+        (falls, Severity::Critical, "energy is counted twice"),
+        (resets, Severity::Info, "it was exchanged or set to zero"),
+    ];
+    told.into_iter()
+        .filter_map(|(falls, severity, words)| fell(world, pile, &falls, severity, words))
+        .collect()
+}
+
+fn fell(world: &World<'_>, pile: usize, falls: &[Fall], severity: Severity, words: &str) -> Option<Finding> {
+    let sum = falls.iter().fold(Decimal::ZERO, |sum, fall| sum.saturating_add(fall.fall_kwh));
+    let charges: Vec<usize> = falls.iter().flat_map(|fall| fall.charges.iter().copied()).collect();
+    let largest = falls.iter().max_by_key(|fall| fall.fall_kwh)?;
+    let was_at = largest.stands_at.saturating_add(largest.fall_kwh);
+    Some(Finding {
+        severity,
+        detail: format!(
+            "the register fell {} times, by {sum} kWh in sum, at most from {was_at} to {} kWh: {words}",
+            falls.len(),
+            largest.stands_at
+        ),
+        ..exact(world, pile, Code::RegisterRollback, to_f64(sum), &charges)
+    })
+}
+
+/// The register went on while nothing was told.
+fn on(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
+    let gaps: Vec<&Gap> = gaps.iter().filter(|gap| Decimal::ZERO < gap.missing_kwh).collect();
+    let missing = gaps.iter().fold(Decimal::ZERO, |sum, gap| sum.saturating_add(gap.missing_kwh));
+    let charges: Vec<usize> = gaps.iter().flat_map(|gap| [gap.before, gap.after]).collect();
+    (!gaps.is_empty()).then(|| Finding {
+        severity: if MISSING_WARNING_KWH <= missing { Severity::Warning } else { Severity::Info },
+        detail: format!("the register went on by {missing} kWh in {} gaps between charges", gaps.len()),
+        ..exact(world, pile, Code::RegisterGap, to_f64(missing), &charges)
+    })
+}
+
+/// The register's difference is not what was billed.
+fn mismatch(world: &World<'_>, pile: usize) -> Option<Finding> {
+    let differences: Vec<(usize, Decimal)> = world.by_pile[pile]
+        .iter()
+        .filter_map(|index| {
+            let charge = &world.charges[*index];
+            let (start, end) = (charge.register_start_kwh?, charge.register_end_kwh?);
+            let difference = charge.energy_pile_kwh.checked_sub(end.checked_sub(start)?)?;
+            let resolution = step(&charge.energy_pile_kwh)
+                .saturating_add(step(&start).max(step(&end)))
+                .max(QUANTISATION_KWH);
+            (resolution < difference.abs()).then_some((*index, difference))
+        })
+        .collect();
+    let sum = differences.iter().fold(Decimal::ZERO, |sum, (_, kwh)| sum.saturating_add(*kwh));
+    let charges: Vec<usize> = differences.iter().map(|(index, _)| *index).collect();
+    (!charges.is_empty()).then(|| Finding {
+        severity: if Decimal::ZERO < sum { Severity::Critical } else { Severity::Warning },
+        detail: format!(
+            "{} charges are billed with another energy than their registers' difference, {sum} kWh in sum (positive: billed too much)",
+            charges.len()
+        ),
+        ..exact(world, pile, Code::RegisterMismatch, to_f64(sum), &charges)
+    })
+}
+
+/// The last decimal that a value is given with, kWh.
+fn step(value: &Decimal) -> Decimal {
+    Decimal::new(1, value.scale())
+}
+
+/// An exact finding, yet without words.
+pub(super) fn exact(
+    world: &World<'_>,
+    pile: usize,
+    code: Code,
+    statistic: f64,
+    charges: &[usize],
+) -> Finding {
+    let (from, to) = world.span(charges.iter().copied());
+    Finding {
+        subject: Subject::Pile(pile),
+        code,
+        severity: Severity::Info,
+        statistic,
+        p_value: None,
+        from,
+        to,
+        detail: String::new(),
+        evidence: first(charges.iter().copied()),
+    }
+}
+
+/// Hours between two moments, none before.
+pub(super) fn hours(from: Timestamp, to: Timestamp) -> f64 {
+    (to.duration_since(from).as_secs_f64() / 3600.0).max(0.0)
+}

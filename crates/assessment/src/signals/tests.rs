@@ -1,0 +1,216 @@
+//! Tests of the signals: fleets without fault, fleets with one fault a pile, and exact findings one by one.
+
+mod exact;
+mod fitted;
+mod fleet;
+
+use std::collections::BTreeSet;
+
+use super::*;
+use fleet::{Fault, Fleet};
+
+fn found(fleet: &Fleet) -> Vec<Finding> {
+    find(&fleet.evidence(), &Settings::default()).expect("sound")
+}
+
+fn asked(fleet: &Fleet) -> Vec<Finding> {
+    let evidence = fleet.evidence();
+    statistical(&World::new(&evidence), &Settings::default())
+}
+
+// Theory: with nothing wrong anywhere, the chance of even one statistical finding in a fleet is at most q = 1 %
+// (multiplicity::select). Of 40 fleets more than 3 have one with a chance of 0.07 % at most (scipy: binom.sf(3, 40,
+// 0.01) = 0.00069). And each probability is what it says: of all questions asked, those at most p are p, or fewer
+// where counts are coarse; a quarter is allowed for the tails of Welch's statistic (see metrology::contrast), and
+// four deviations of the binomial.
+#[test]
+fn clean_fleets_have_no_findings_and_their_probabilities_are_true() {
+    const FLEETS: u64 = 40;
+    let (mut with_findings, mut questions, mut small) = (0, 0usize, [0usize; 3]);
+    for seed in 0..FLEETS {
+        let fleet = Fleet::new(seed, 200, 120, |_| None);
+        with_findings += usize::from(!found(&fleet).is_empty());
+        for finding in asked(&fleet) {
+            let p = finding.p_value.expect("statistical");
+            questions += 1;
+            for (count, limit) in small.iter_mut().zip([1e-2, 1e-3, 1e-4]) {
+                *count += usize::from(p <= limit);
+            }
+        }
+    }
+    eprintln!(
+        "{with_findings} of {FLEETS} fleets; {questions} questions, {small:?} at most 1e-2, 1e-3, 1e-4"
+    );
+    assert!(with_findings <= 3, "{with_findings} clean fleets with findings");
+    assert!(100_000 < questions);
+    for (count, limit) in small.into_iter().zip([1e-2, 1e-3, 1e-4]) {
+        let expected = limit * questions as f64;
+        assert!(count as f64 <= 1.25 * expected + 4.0 * expected.sqrt(), "{count} at {limit} of {questions}");
+    }
+}
+
+/// Each fault at two piles of a fleet of 200: what of it is found, and what else.
+#[test]
+fn every_fault_is_found_where_it_is_and_nowhere_else() {
+    let faults = Fault::ALL;
+    let (mut hit, mut asked_for, mut strays) = (BTreeSet::new(), 0, Vec::new());
+    for seed in 100..104 {
+        let fleet = Fleet::new(seed, 200, 240, |pile| faults.get(pile / 2).copied());
+        let findings = found(&fleet);
+        for pile in 0..2 * faults.len() {
+            asked_for += 1;
+            let fault = faults[pile / 2];
+            if findings.iter().any(|f| f.subject == Subject::Pile(pile) && f.code == fault.code()) {
+                hit.insert((seed, pile));
+            } else {
+                eprintln!("missed: {fault:?} at {pile} in {seed}");
+            }
+        }
+        strays.extend(
+            findings
+                .iter()
+                .filter(|f| !matches!(f.subject, Subject::Pile(pile) if pile < 2 * faults.len()))
+                .cloned(),
+        );
+    }
+    eprintln!("{} of {asked_for}; strays {strays:?}", hit.len());
+    assert!(0.95 * f64::from(asked_for) <= hit.len() as f64);
+    // At q = 1 % of some 150 reported, one and a half; 6 or more are a chance of 0.4 % (scipy: poisson.sf(5, 1.5) = 0.0045).
+    assert!(strays.len() <= 5, "{strays:?}");
+}
+
+#[test]
+fn the_same_evidence_gives_the_same_bits() {
+    let fleet = Fleet::new(7, 60, 80, |pile| Fault::ALL.get(pile).copied());
+    let (once, again) = (format!("{:?}", found(&fleet)), format!("{:?}", found(&fleet)));
+    assert_eq!(once, again);
+}
+
+#[test]
+fn what_is_not_known_is_not_spoken_of() {
+    let mut fleet = Fleet::new(8, 30, 60, |pile| Fault::ALL.get(pile).copied());
+    for charge in &mut fleet.charges {
+        *charge = SignalCharge::new(charge.pile, charge.started_at, charge.ended_at, charge.energy_pile_kwh);
+    }
+    let codes: BTreeSet<Code> = asked(&fleet).into_iter().map(|finding| finding.code).collect();
+    assert!(codes.is_subset(&BTreeSet::from([Code::DigitPreference, Code::Heaping])), "{codes:?}");
+    assert_eq!(find(&SignalEvidence::default(), &Settings::default()), Ok(Vec::new()));
+}
+
+#[test]
+fn a_charge_of_no_pile_is_refused() {
+    let fleet = Fleet::new(9, 2, 3, |_| None);
+    let evidence = SignalEvidence { piles: &fleet.piles[..1], ..fleet.evidence() };
+    let index = fleet.charges.iter().position(|charge| charge.pile == 1).expect("two piles");
+    let refused = find(&evidence, &Settings::default());
+    assert_eq!(refused, Err(SignalError::NoSuchPile { what: "charge", index }));
+}
+
+#[test]
+fn every_code_has_a_word_of_its_own() {
+    let words: BTreeSet<&str> = Code::ALL.into_iter().map(Code::word).collect();
+    assert_eq!(words.len(), Code::ALL.len());
+    assert!(words.contains("forged_vehicle_data") && words.contains("heaping"));
+}
+
+#[test]
+fn findings_stay_small() {
+    let fleet = Fleet::new(10, 40, 200, |pile| Fault::ALL.get(pile).copied());
+    for finding in found(&fleet) {
+        assert!(finding.evidence.len() <= EVIDENCE_MAX && finding.detail.len() < 250, "{finding:?}");
+        assert!(finding.evidence.is_sorted() && finding.p_value.is_none_or(|p| p <= 0.01));
+    }
+}
+
+// A fleet in which half of the piles of one operator crowd between 80 and 100 % of the limit; and honest ones beside it.
+#[test]
+fn an_operator_whose_piles_crowd_under_the_limit_is_named() {
+    let mut fleet = Fleet::new(12, 200, 1, |_| None);
+    for (pile, fact) in fleet.piles.iter_mut().enumerate() {
+        let place = (pile / 2) as f64 / 100.0;
+        let error = if pile % 2 == 0 { 0.008 + 0.0019 * place } else { 0.024 * (place - 0.5) };
+        fact.operator = Some(pile % 2);
+        fact.level = Some(PileLevel { error, standard_uncertainty: 0.0005 });
+    }
+    let findings = found(&fleet);
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!((finding.subject, finding.code), (Subject::Operator(0), Code::Heaping));
+}
+
+/// A small fleet in which every vehicle loses by power and everybody by night.
+fn small(seed: u64, piles: usize, extra: impl Fn(&SignalCharge<'_>) -> f64) -> Fleet {
+    let mut fleet = Fleet::new(seed, piles, 200, |_| None);
+    for charge in &mut fleet.charges {
+        let night = charge.local_hour.is_some_and(|hour| !(6.0..22.0).contains(&hour));
+        let common = 0.03 * charge.mean_power_kw.unwrap_or(0.0) / 60.0 + if night { 0.02 } else { 0.0 };
+        let moved = common + extra(charge);
+        charge.residual = charge.residual.map(|r| Residual { z: r.z + moved / r.sigma, ..r });
+    }
+    fleet
+}
+
+// Effects of seven standard uncertainties at every pile; at one of them as much again. Four piles have no majority.
+#[test]
+fn what_all_of_a_few_piles_share_accuses_none_of_them() {
+    for (seed, piles) in [(20, 4), (21, 6), (22, 12)] {
+        assert_eq!(found(&small(seed, piles, |_| 0.0)), [], "{piles}");
+    }
+    let thief = |charge: &SignalCharge<'_>| {
+        if charge.pile == 3 { 0.06 * charge.mean_power_kw.unwrap_or(0.0) / 60.0 } else { 0.0 }
+    };
+    let findings = found(&small(23, 8, thief));
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!((finding.subject, finding.code), (Subject::Pile(3), Code::PowerBias));
+    assert_eq!(finding.severity, Severity::Critical);
+}
+
+/// Energies of a meter with 1600 pulses a kWh: multiples of 0.625 Wh, cut to whole Wh, so that some digits come once
+/// where others come twice.
+fn pulsed(fleet: &mut Fleet, pile: usize) {
+    for charge in fleet.charges.iter_mut().filter(|charge| charge.pile == pile) {
+        let wh = i64::try_from(charge.energy_pile_kwh.mantissa()).expect("small");
+        charge.energy_pile_kwh = rust_decimal::Decimal::new((wh * 8 / 5) * 5 / 8, 3);
+        charge.register_start_kwh = None;
+        charge.register_end_kwh = None;
+    }
+}
+
+#[test]
+fn digits_that_a_model_has_in_common_accuse_no_pile() {
+    let of_model = |same: usize| {
+        let mut fleet = Fleet::new(30, 28, 1000, |_| None);
+        for pile in (0..28).step_by(7).take(same) {
+            pulsed(&mut fleet, pile);
+        }
+        let findings = found(&fleet);
+        findings.iter().filter(|finding| finding.code == Code::DigitPreference).count()
+    };
+    assert_eq!((of_model(4), of_model(1)), (0, 1));
+}
+
+#[test]
+fn findings_name_the_charges_that_they_rest_on() {
+    let fleet = Fleet::new(31, 40, 240, |pile| (pile == 5).then_some(Fault::Unsigned));
+    let findings = found(&fleet);
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!((finding.code, finding.evidence.len()), (Code::UnsignedGain, EVIDENCE_MAX));
+    // Unsigned ones that over-register, or signed ones that do not.
+    for charge in finding.evidence.iter().map(|index| &fleet.charges[*index]) {
+        let is_over = charge.residual.is_some_and(|residual| 0.0 < residual.z);
+        assert_eq!((charge.pile, charge.signed), (5, Some(!is_over)));
+    }
+    let span = (finding.from.expect("charges"), finding.to.expect("charges"));
+    let own = fleet.charges.iter().filter(|charge| charge.pile == 5);
+    assert_eq!(own.map(|charge| charge.started_at).min(), Some(span.0));
+    assert!(span.0 < span.1);
+}
+
+#[test]
+fn outlets_of_unlike_meters_are_no_preference() {
+    let mut fleet = Fleet::new(32, 3, 600, |_| None);
+    for charge in fleet.charges.iter_mut().filter(|charge| charge.outlet == 2) {
+        charge.energy_pile_kwh = charge.energy_pile_kwh.round_dp(2);
+        charge.register_start_kwh = None;
+    }
+    assert_eq!(found(&fleet), []);
+}

@@ -1,0 +1,218 @@
+//! Exact findings, each by hand and each with the honest case beside it.
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use veripile_metrology::payment::Tariffed;
+use veripile_pile::{PileId, PileKind};
+
+use super::super::*;
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().expect("literal")
+}
+
+fn at(hours: i64) -> Timestamp {
+    let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("literal");
+    start + SignedDuration::from_hours(hours)
+}
+
+fn pile(name: &str, kind: PileKind) -> SignalPile {
+    SignalPile {
+        pile_id: PileId::parse(name).expect("an identifier"),
+        kind: Some(kind),
+        limit: 0.01,
+        model: None,
+        station: Some(0),
+        operator: None,
+        firmware_changes: Vec::new(),
+        level: None,
+    }
+}
+
+/// An hour of charging from `from`, with registers.
+fn charge(from: i64, energy: &str, start: &str, end: &str) -> SignalCharge<'static> {
+    SignalCharge {
+        register_start_kwh: Some(decimal(start)),
+        register_end_kwh: Some(decimal(end)),
+        ..SignalCharge::new(0, at(from), at(from + 1), decimal(energy))
+    }
+}
+
+fn found(charges: &[SignalCharge<'_>]) -> Vec<Finding> {
+    let piles = [pile("A", PileKind::Dc), pile("B", PileKind::Dc)];
+    let evidence = SignalEvidence { piles: &piles, charges, ..SignalEvidence::default() };
+    find(&evidence, &Settings::default()).expect("sound")
+}
+
+/// Code, severity and statistic of all findings.
+fn told(charges: &[SignalCharge<'_>]) -> Vec<(Code, Severity, f64)> {
+    found(charges).into_iter().map(|finding| (finding.code, finding.severity, finding.statistic)).collect()
+}
+
+// By hand: two hours of 50 W are 0.1 kWh, and 2 Wh for rounding.
+#[test]
+fn a_register_that_goes_on_by_itself_is_a_gap() {
+    let first = charge(0, "20", "1000.000", "1020.000");
+    let after = |start: &str, end: &str| [first.clone(), charge(3, "10.000", start, end)];
+    assert!(told(&after("1020.000", "1030.000")).is_empty());
+    assert!(told(&after("1020.102", "1030.102")).is_empty(), "standby");
+    assert_eq!(told(&after("1025.000", "1035.000")), [(Code::RegisterGap, Severity::Info, 5.0)]);
+    assert_eq!(told(&after("1220.000", "1230.000")), [(Code::RegisterGap, Severity::Warning, 200.0)]);
+}
+
+#[test]
+fn a_register_that_goes_back_bills_twice_and_one_set_to_zero_does_not() {
+    let first = charge(0, "20.000", "1000.000", "1020.000");
+    let after = |start: &str, end: &str| [first.clone(), charge(3, "10.000", start, end)];
+    assert_eq!(told(&after("970.000", "980.000")), [(Code::RegisterRollback, Severity::Critical, 50.0)]);
+    assert_eq!(told(&after("0.000", "10.000")), [(Code::RegisterRollback, Severity::Info, 1020.0)]);
+    assert!(told(&after("1019.999", "1029.999")).is_empty(), "rounding");
+    let finding = &found(&after("970.000", "980.000"))[0];
+    assert_eq!((finding.p_value, finding.evidence.as_slice()), (None, &[0, 1][..]));
+    assert_eq!((finding.from, finding.to), (Some(at(0)), Some(at(4))));
+    assert_eq!(
+        finding.detail,
+        "the register fell 1 times, by 50.000 kWh in sum, at most from 1020.000 to 970.000 kWh: energy is counted twice"
+    );
+}
+
+#[test]
+fn two_outlets_have_two_registers() {
+    let other = SignalCharge { outlet: 2, ..charge(3, "10.000", "500.000", "510.000") };
+    assert!(told(&[charge(0, "20.000", "1000.000", "1020.000"), other]).is_empty());
+}
+
+// By hand: a step of the energy and one of the register, 2 Wh at least.
+#[test]
+fn what_is_billed_is_the_registers_difference() {
+    let billed = |energy: &str| told(&[charge(0, energy, "1000.000", "1020.000")]);
+    assert!(billed("20.002").is_empty() && billed("20.0").is_empty() && billed("20").is_empty());
+    assert!(billed("20.1").is_empty(), "a step of 0.1 kWh");
+    assert_eq!(billed("20.500"), [(Code::RegisterMismatch, Severity::Critical, 0.5)]);
+    assert_eq!(billed("19.000"), [(Code::RegisterMismatch, Severity::Warning, -1.0)]);
+}
+
+fn part(energy: &str, price: &str) -> Tariffed {
+    Tariffed { energy_kwh: decimal(energy), price_per_kwh: decimal(price), service_per_kwh: Decimal::ZERO }
+}
+
+// By hand: 12 × 0.5 + 8 × 1.2 = 15.60.
+#[test]
+fn a_bill_is_energy_times_tariff() {
+    let bill = |parts: &[Tariffed], amount: &str| {
+        let bill = Bill { parts, amount: decimal(amount), prices: &[] };
+        told(&[SignalCharge { bill: Some(bill), ..SignalCharge::new(0, at(0), at(1), decimal("20.000")) }])
+    };
+    let parts = [part("12", "0.5"), part("8", "1.2")];
+    assert!(bill(&parts, "15.60").is_empty() && bill(&parts, "15.61").is_empty());
+    assert_eq!(bill(&parts, "16.60"), [(Code::Amount, Severity::Critical, 1.0)]);
+    assert_eq!(bill(&parts, "15.00"), [(Code::Amount, Severity::Warning, -0.6)]);
+    let more = [part("12", "0.5"), part("10", "1.2")];
+    assert_eq!(bill(&more, "18.00"), [(Code::Amount, Severity::Critical, 2.0)], "parts of 22 kWh for 20");
+}
+
+// By hand: the clock is 10 min ahead; 0.5 until 8 o'clock, 1.1 after; five charges of 12 kWh from 7:30 to 8:30 by the
+// pile. Half of each is billed at 1.1; truly only 20 of 60 min lie after eight: 12 × (1/2 − 1/3) × 0.6 = 1.2 too
+// much, 6 in all.
+#[test]
+fn a_clock_beyond_its_limit_has_a_price() {
+    let prices: Vec<PricePeriod> = (0..5i64)
+        .flat_map(|day| {
+            let price = |from: i64, to: i64, price: &str| PricePeriod {
+                from: at(24 * day + from),
+                to: at(24 * day + to),
+                price_per_kwh: decimal(price),
+            };
+            [price(0, 8, "0.5"), price(8, 24, "1.1")]
+        })
+        .collect();
+    let parts = [part("12", "1")];
+    let charges = |offset: f64| -> Vec<SignalCharge<'_>> {
+        let half = SignedDuration::from_mins(30);
+        (0..5)
+            .map(|day| SignalCharge {
+                clock_offset_s: Some(offset),
+                bill: Some(Bill { parts: &parts, amount: decimal("12"), prices: &prices }),
+                ..SignalCharge::new(0, at(24 * day + 7) + half, at(24 * day + 8) + half, decimal("12"))
+            })
+            .collect()
+    };
+    assert!(told(&charges(180.0)).is_empty() && told(&charges(-180.0)).is_empty());
+    let ahead = found(&charges(600.0));
+    assert_eq!((ahead[0].code, ahead[0].severity, ahead.len()), (Code::Clock, Severity::Critical, 1));
+    assert!(ahead[0].detail.contains("paid +6.00"), "{}", ahead[0].detail);
+    assert!(ahead[0].detail.contains("+0.0 s a day"), "{}", ahead[0].detail);
+    let behind = found(&charges(-600.0));
+    assert_eq!(behind[0].severity, Severity::Warning);
+    assert!(behind[0].detail.contains("paid -6.00"), "{}", behind[0].detail);
+    assert!(told(&charges(600.0)[..4]).is_empty(), "one row is five charges");
+}
+
+#[test]
+fn one_late_message_accuses_no_clock() {
+    let charges: Vec<SignalCharge<'_>> = (0..10)
+        .map(|n| SignalCharge {
+            clock_offset_s: Some(if n == 3 { -4000.0 } else { 1.0 }),
+            ..SignalCharge::new(0, at(n), at(n + 1), Decimal::TEN)
+        })
+        .collect();
+    assert!(told(&charges).is_empty());
+}
+
+/// A station of one or two DC piles by the hour: gives `x`, takes `idle + x / η`.
+fn station(efficiency: f64, idle: f64, piles: usize) -> Vec<Finding> {
+    let energy = |value: f64| veripile_metrology::crossing::from_f64(value).expect("small");
+    let facts: Vec<SignalPile> = (0..piles).map(|n| pile(&format!("P{n}"), PileKind::Dc)).collect();
+    let (mut masters, mut registers) = (Vec::new(), Vec::new());
+    for hour in 0..48 {
+        let given = 10.0 + ((hour * 7) % 11) as f64;
+        let (from, to) = (at(hour), at(hour + 1));
+        let ripple = 0.05 * (((hour * 5) % 7) as f64 - 3.0);
+        masters.push(MasterInterval {
+            station: 0,
+            from,
+            to,
+            energy_kwh: energy(idle + given / efficiency + ripple),
+        });
+        for pile in 0..piles {
+            registers.push(RegisterInterval { pile, from, to, energy_kwh: energy(given / piles as f64) });
+        }
+    }
+    let evidence = SignalEvidence {
+        piles: &facts,
+        masters: &masters,
+        registers: &registers,
+        ..SignalEvidence::default()
+    };
+    find(&evidence, &Settings::default()).expect("sound")
+}
+
+#[test]
+fn no_converter_gives_more_than_it_takes_and_lights_are_no_losses() {
+    assert!(station(0.94, 0.2, 1).is_empty());
+    assert!(station(0.94, 5.0, 1).is_empty(), "a share of 0.70 by what the station takes idle");
+    let impossible = &station(1.0, 0.1, 1)[0];
+    assert_eq!((impossible.subject, impossible.severity), (Subject::Pile(0), Severity::Critical));
+    let poor = &station(0.80, 0.2, 2)[0];
+    assert_eq!(
+        (poor.subject, poor.severity, poor.code),
+        (Subject::Station(0), Severity::Info, Code::Efficiency)
+    );
+    assert!((poor.statistic - 0.80).abs() < 0.01, "{poor:?}");
+}
+
+#[test]
+fn a_record_proves_one_charge_and_a_key_signs_at_one_pile() {
+    let record = |pile: usize, hour: i64, key: u8, digest: u8| SignalCharge {
+        signature_key: Some([key; 32]),
+        record_digest: Some([digest; 32]),
+        ..SignalCharge::new(pile, at(hour), at(hour + 1), Decimal::TEN)
+    };
+    assert!(told(&[record(0, 0, 1, 1), record(0, 2, 1, 2), record(1, 0, 2, 3)]).is_empty());
+    let replayed = found(&[record(0, 0, 1, 1), record(0, 2, 1, 1), record(0, 4, 1, 2)]);
+    assert_eq!((replayed.len(), replayed[0].evidence.as_slice()), (1, &[0, 1][..]));
+    let both = told(&[record(0, 0, 1, 1), record(0, 5, 1, 2), record(1, 2, 1, 3)]);
+    assert_eq!(both, [(Code::ReplayedRecord, Severity::Critical, 2.0); 2]);
+    let moved = told(&[record(0, 0, 1, 1), record(0, 5, 1, 2), record(1, 20, 1, 3)]);
+    assert_eq!(moved, [(Code::ReplayedRecord, Severity::Info, 2.0); 2]);
+}

@@ -1,0 +1,238 @@
+//! A gain that switches at hours, or changed at a date, that nobody told: residuals that wander.
+//!
+//! The range (Kuiper) of partial sums in order of the hour, and a scan of windows of whole hours, which sees short
+//! ones better; the excursion (Kolmogorov) in order of time. What all piles share in the same hour or week is taken
+//! off first; with fewer than twenty nobody can say what that is, and nothing is asked.
+
+use veripile_metrology::bridge::{self, Wandering};
+use veripile_metrology::contrast::{POINTS_MIN, SLOPE};
+use veripile_metrology::student;
+
+use super::gains::{WEEK_S, more, severity};
+use super::world::{FLEET_MIN, Scored, World, heaviest, median};
+use super::{Code, Finding, SignalCharge, Subject};
+
+/// Residuals from which a wandering is asked for: a step in forty charges must be of a sigma to be seen at all.
+const RESIDUALS_MIN: usize = 40;
+
+/// Hours of a day.
+const HOURS: usize = 24;
+
+/// Medians of the range and the excursion of a Brownian bridge (mpmath, roots of both series at 1/2).
+const MEDIAN_RANGE: f64 = 1.223_488_019_724_78;
+const MEDIAN_EXCURSION: f64 = 0.827_573_555_189_908;
+
+/// Asks every pile.
+pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
+    let mut asked = hours(world);
+    asked.extend(steps(world));
+    asked
+}
+
+fn hours(world: &World<'_>) -> Vec<Finding> {
+    let hour = |charge: usize| world.charges[charge].local_hour.filter(|hour| hour.is_finite());
+    let Some(scored) = world.without_common(|charge| charge.local_hour.map(|hour| hour as i64)) else {
+        return Vec::new();
+    };
+    let found = walks(&scored, |scored| hour(scored.charge));
+    let spread = fleet_excess(&found, |found| found.wandering.range, MEDIAN_RANGE);
+    let windows = found.iter().filter_map(|found| window(world, found, spread));
+    let windows: Vec<Finding> = windows.collect();
+    let found = found.iter().map(|found| {
+        let inside = found.wandering.stretch;
+        let (effect, u) = found.effect(inside);
+        let at = |place: usize| found.ordered.get(place).map_or(24.0, |(hour, _)| *hour);
+        let detail = format!(
+            "between {:.1} and {:.1} h the pile registers {} than at other hours",
+            at(inside.0),
+            at(inside.1),
+            more(100.0 * effect, 100.0 * u)
+        );
+        let statistic = found.wandering.range / spread;
+        let p = bridge::range_above(statistic);
+        found.finding(world, Code::TimeOfDayGain, (statistic, p), (effect, inside), detail)
+    });
+    found.chain(windows).collect()
+}
+
+/// The window of whole hours that differs most from the rest of the day.
+///
+/// # Formula
+/// Welch's t of the scores inside against outside, for every window of 1 to 12 hours, 276 in all; the least
+/// probability counts as many times as windows were looked at (Bonferroni).
+fn window(world: &World<'_>, found: &Walk, spread: f64) -> Option<Finding> {
+    let mut hours = [Sums::default(); HOURS];
+    for (hour, scored) in &found.ordered {
+        hours[(*hour as usize).min(HOURS - 1)].add(scored.score());
+    }
+    let all = hours.iter().fold(Sums::default(), |all, hour| all.and(hour));
+    let (mut looked_at, mut best) = (0usize, None::<(f64, f64, usize, usize)>);
+    for from in 0..HOURS {
+        let mut inside = Sums::default();
+        // Half a day from midnight on is the other half from noon on: once is enough.
+        for length in 1..=if from < HOURS / 2 { HOURS / 2 } else { HOURS / 2 - 1 } {
+            inside = inside.and(&hours[(from + length - 1) % HOURS]);
+            let Some((t, p)) = inside.against(&all.without(&inside), spread) else { continue };
+            looked_at += 1;
+            if best.is_none_or(|(_, least, ..)| p < least) {
+                best = Some((t, p, from, length));
+            }
+        }
+    }
+    let (t, p, from, length) = best?;
+    let is_inside =
+        |hour: f64| (hour as usize).min(HOURS - 1).wrapping_sub(from).wrapping_add(HOURS) % HOURS < length;
+    let sorted = found.by_side(is_inside);
+    let inside =
+        (sorted.ordered.iter().take_while(|(hour, _)| !is_inside(*hour)).count(), sorted.ordered.len());
+    let (effect, u) = sorted.effect(inside);
+    let to = (from + length) % HOURS;
+    let detail = format!(
+        "from {from} to {to} h the pile registers {} than otherwise",
+        more(100.0 * effect, 100.0 * u)
+    );
+    let p = (p * looked_at as f64).min(1.0);
+    Some(sorted.finding(world, Code::TimeOfDayGain, (t, p), (effect, inside), detail))
+}
+
+/// Count, sum and sum of squares of scores.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    count: usize,
+    sum: f64,
+    square: f64,
+}
+
+impl Sums {
+    fn add(&mut self, score: f64) {
+        *self = self.and(&Self { count: 1, sum: score, square: score * score });
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let (sum, square) = (self.sum + other.sum, self.square + other.square);
+        Self { count: self.count + other.count, sum, square }
+    }
+
+    fn without(&self, other: &Self) -> Self {
+        let (sum, square) = (self.sum - other.sum, self.square - other.square);
+        Self { count: self.count - other.count, sum, square }
+    }
+
+    /// Welch's t, made smaller by `spread`, and its two-sided probability; none with fewer than [`POINTS_MIN`] on a side.
+    fn against(&self, other: &Self, spread: f64) -> Option<(f64, f64)> {
+        if self.count.min(other.count) < POINTS_MIN {
+            return None;
+        }
+        let ((a, u_a), (b, u_b)) = (self.mean(), other.mean());
+        let variance = u_a + u_b;
+        let free = variance * variance
+            / (u_a * u_a / (self.count - 1) as f64 + u_b * u_b / (other.count - 1) as f64);
+        let t = (a - b) / variance.sqrt() / spread;
+        (0.0 < variance).then(|| (t, 2.0 * student::cdf(-t.abs(), free)))
+    }
+
+    /// Mean and its variance.
+    fn mean(&self) -> (f64, f64) {
+        let n = self.count as f64;
+        let mean = self.sum / n;
+        (mean, ((self.square - n * mean * mean) / (n - 1.0)).max(0.0) / n)
+    }
+}
+
+fn steps(world: &World<'_>) -> Vec<Finding> {
+    let start = |charge: usize| world.charges[charge].started_at;
+    let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
+    let Some(scored) = world.without_common(week) else { return Vec::new() };
+    let found = walks(&scored, |scored| Some(start(scored.charge).as_second() as f64));
+    let spread = fleet_excess(&found, |found| found.wandering.excursion, MEDIAN_EXCURSION);
+    let found = found.iter().map(|found| {
+        let inside = (found.wandering.turn, found.ordered.len());
+        let (effect, u) = found.effect(inside);
+        let turn = found.ordered.get(inside.0).map(|(_, scored)| start(scored.charge));
+        let since = turn.map_or(String::new(), |at| format!("since {} ", at.strftime("%Y-%m-%d")));
+        let detail = format!("{since}the pile registers {} than before", more(100.0 * effect, 100.0 * u));
+        let statistic = found.wandering.excursion / spread;
+        let p = bridge::excursion_above(statistic);
+        let finding = found.finding(world, Code::Step, (statistic, p), (effect, inside), detail);
+        Finding { from: turn, ..finding }
+    });
+    found.collect()
+}
+
+/// A pile's residuals in an order, and how they wander.
+struct Walk {
+    pile: usize,
+    ordered: Vec<(f64, Scored)>,
+    wandering: Wandering,
+}
+
+impl Walk {
+    /// The same residuals, those outside first.
+    fn by_side(&self, is_inside: impl Fn(f64) -> bool) -> Self {
+        let (inside, outside): (Vec<_>, Vec<_>) = self.ordered.iter().partition(|(hour, _)| is_inside(*hour));
+        Self { ordered: outside.into_iter().chain(inside).collect(), ..*self }
+    }
+
+    /// Mean residual inside a stretch less that outside, fraction, and its standard uncertainty for t₄ noise.
+    fn effect(&self, (from, to): (usize, usize)) -> (f64, f64) {
+        let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
+        for (at, (_, scored)) in self.ordered.iter().enumerate() {
+            let side = usize::from(from <= at && at < to);
+            sums[side] += scored.score();
+            counts[side] += 1.0;
+        }
+        let mut scales: Vec<f64> = self.ordered.iter().map(|(_, scored)| scored.scale).collect();
+        let scale = median(&mut scales).unwrap_or(0.0) / SLOPE;
+        if counts[0] < 1.0 || counts[1] < 1.0 {
+            return (0.0, 0.0);
+        }
+        let effect = sums[1] / counts[1] - sums[0] / counts[0];
+        (scale * effect, scale * (1.0 / counts[0] + 1.0 / counts[1]).sqrt())
+    }
+
+    fn finding(
+        &self,
+        world: &World<'_>,
+        code: Code,
+        (statistic, p): (f64, f64),
+        (effect, inside): (f64, (usize, usize)),
+        detail: String,
+    ) -> Finding {
+        let (from, to) = world.span(self.ordered.iter().map(|(_, scored)| scored.charge));
+        let stretch = &self.ordered[inside.0..inside.1];
+        let weighed =
+            stretch.iter().map(|(_, scored)| (effect.signum() * scored.score(), scored.charge)).collect();
+        Finding {
+            subject: Subject::Pile(self.pile),
+            code,
+            severity: severity(effect, world.piles[self.pile].limit),
+            statistic,
+            p_value: Some(p),
+            from,
+            to,
+            detail,
+            evidence: heaviest(weighed),
+        }
+    }
+}
+
+fn walks(scored: &[Vec<Scored>], key: impl Fn(&Scored) -> Option<f64>) -> Vec<Walk> {
+    let walk = |(pile, of_pile): (usize, &Vec<Scored>)| {
+        let mut ordered: Vec<(f64, Scored)> =
+            of_pile.iter().filter_map(|scored| Some((key(scored)?, *scored))).collect();
+        ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (keys, scores): (Vec<f64>, Vec<f64>) =
+            ordered.iter().map(|(key, scored)| (*key, scored.score())).unzip();
+        let wandering = bridge::wandering(&scores, &keys).filter(|_| RESIDUALS_MIN <= ordered.len())?;
+        Some(Walk { pile, ordered, wandering })
+    };
+    scored.iter().enumerate().filter_map(walk).collect()
+}
+
+/// By how much the fleet wanders more than chance makes it; never less than 1.
+fn fleet_excess(found: &[Walk], statistic: impl Fn(&Walk) -> f64, usual: f64) -> f64 {
+    let mut statistics: Vec<f64> = found.iter().map(statistic).collect();
+    median(&mut statistics)
+        .filter(|_| FLEET_MIN <= found.len())
+        .map_or(1.0, |middle| (middle / usual).max(1.0))
+}

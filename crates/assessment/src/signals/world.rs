@@ -1,0 +1,189 @@
+//! The evidence put in order: charges by pile and time, residuals on one scale, and statistics held against the fleet's.
+//!
+//! Called by every statistical signal. It asks nothing of anybody.
+
+use jiff::Timestamp;
+use veripile_metrology::contrast::{CUT, Point, SLOPE};
+
+use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile};
+
+/// Median of |t₄|: the 75 % quantile of Student's t with 4 degrees of freedom (scipy: 0.740697084…).
+const MEDIAN_T4: f64 = 0.740_697_084_112_682_6;
+
+/// Piles from which what happens to all at once is taken off each: with fewer, one pile's step would show in all others.
+pub(super) const FLEET_MIN: usize = 20;
+
+/// Piles from which a median of effects is one of honest piles even if one is not, and no pile is its own measure.
+pub(super) const GROUP_MIN: usize = 5;
+
+/// Residuals from which their scale is taken from them.
+const RESIDUALS_MIN: usize = 100;
+
+/// 75 % quantile of the normal distribution: the median of |N(0, 1)|.
+const MEDIAN_NORMAL: f64 = 0.674_489_750_196_081_7;
+
+/// Variance of a median in units of that of a mean, π/2.
+const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
+
+/// A residual of a pile.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scored {
+    /// Index of the charge.
+    pub(super) charge: usize,
+    /// Residual, t₄ scale.
+    pub(super) z: f64,
+    /// That scale, fraction.
+    pub(super) scale: f64,
+}
+
+impl Scored {
+    pub(super) fn score(&self) -> f64 {
+        self.z.clamp(-CUT, CUT)
+    }
+
+    pub(super) fn point(&self, regressor: f64) -> Point {
+        Point { z: self.z, scale: self.scale, regressor }
+    }
+}
+
+/// The evidence in order.
+pub(super) struct World<'a> {
+    pub(super) piles: &'a [SignalPile],
+    pub(super) charges: &'a [SignalCharge<'a>],
+    pub(super) evidence: &'a SignalEvidence<'a>,
+    /// Charges of each pile, by time.
+    pub(super) by_pile: Vec<Vec<usize>>,
+    /// Residuals of each pile, by time.
+    pub(super) scored: Vec<Vec<Scored>>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(evidence: &'a SignalEvidence<'a>) -> Self {
+        let (piles, charges) = (evidence.piles, evidence.charges);
+        let mut by_pile = vec![Vec::new(); piles.len()];
+        for (index, charge) in charges.iter().enumerate() {
+            by_pile[charge.pile].push(index);
+        }
+        for indices in &mut by_pile {
+            indices.sort_by_key(|index| {
+                let charge = &charges[*index];
+                (charge.started_at, charge.ended_at, charge.outlet, *index)
+            });
+        }
+        let unit = unit(charges);
+        let scored = by_pile
+            .iter()
+            .map(|indices| {
+                indices.iter().filter_map(|index| scored(*index, &charges[*index], unit)).collect()
+            })
+            .collect();
+        Self { piles, charges, evidence, by_pile, scored }
+    }
+
+    /// Residuals with what all piles share at the same time taken off: what moves them all is not one pile's doing.
+    /// None with fewer than [`FLEET_MIN`] piles.
+    pub(super) fn without_common(
+        &self,
+        key: impl Fn(&SignalCharge<'_>) -> Option<i64>,
+    ) -> Option<Vec<Vec<Scored>>> {
+        let with_residuals = self.scored.iter().filter(|scored| !scored.is_empty()).count();
+        if with_residuals < FLEET_MIN {
+            return None;
+        }
+        let mut sums: std::collections::BTreeMap<i64, (f64, f64)> = std::collections::BTreeMap::new();
+        for scored in self.scored.iter().flatten() {
+            if let Some(key) = key(&self.charges[scored.charge]) {
+                let (sum, count) = sums.entry(key).or_default();
+                *sum += scored.score();
+                *count += 1.0;
+            }
+        }
+        let common = |scored: &Scored| {
+            let shared = key(&self.charges[scored.charge]).and_then(|key| sums.get(&key));
+            shared.map_or(0.0, |(sum, count)| sum / count / SLOPE)
+        };
+        let without = |scored: &Scored| Scored { z: scored.z - common(scored), ..*scored };
+        Some(self.scored.iter().map(|of_pile| of_pile.iter().map(without).collect()).collect())
+    }
+
+    /// The time that charges speak of.
+    pub(super) fn span(
+        &self,
+        charges: impl Iterator<Item = usize>,
+    ) -> (Option<Timestamp>, Option<Timestamp>) {
+        let mut span: Option<(Timestamp, Timestamp)> = None;
+        for charge in charges.map(|index| &self.charges[index]) {
+            let (from, to) = span.unwrap_or((charge.started_at, charge.ended_at));
+            span = Some((from.min(charge.started_at), to.max(charge.ended_at)));
+        }
+        span.unzip()
+    }
+}
+
+/// What residuals must be multiplied by to be on the scale of t₄.
+fn unit(charges: &[SignalCharge<'_>]) -> f64 {
+    let mut sizes: Vec<f64> =
+        charges.iter().filter_map(|charge| charge.residual).map(|residual| residual.z.abs()).collect();
+    sizes.retain(|size| size.is_finite());
+    match median(&mut sizes) {
+        Some(median) if RESIDUALS_MIN <= sizes.len() && 0.0 < median => MEDIAN_T4 / median,
+        _ => 1.0,
+    }
+}
+
+fn scored(index: usize, charge: &SignalCharge<'_>, unit: f64) -> Option<Scored> {
+    let residual = charge.residual?;
+    let sound = residual.z.is_finite() && residual.sigma.is_finite() && 0.0 < residual.sigma;
+    sound.then_some(Scored { charge: index, z: residual.z * unit, scale: residual.sigma / unit })
+}
+
+/// The middle value; of an even number the mean of the two.
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
+    let middle = values.len() / 2;
+    values.sort_by(f64::total_cmp);
+    let high = values.get(middle).copied()?;
+    Some(if values.len().is_multiple_of(2) { 0.5 * (values[middle - 1] + high) } else { high })
+}
+
+/// An effect of each pile, and its standard uncertainty.
+pub(super) type Effect = (f64, f64);
+
+/// What most piles share of an effect, and how well that is known; none with fewer than [`GROUP_MIN`].
+///
+/// # Formula
+/// The median of the effects, `u² = (π/2) (median u)² / m`.
+pub(super) fn common(effects: &[Effect]) -> Option<Effect> {
+    let mut values: Vec<f64> = effects.iter().map(|(effect, _)| *effect).collect();
+    let mut uncertainties: Vec<f64> = effects.iter().map(|(_, u)| *u).collect();
+    let enough = GROUP_MIN <= effects.len();
+    let (value, u) = (median(&mut values)?, median(&mut uncertainties)?);
+    enough.then(|| (value, u * (MEDIAN_VARIANCE / effects.len() as f64).sqrt()))
+}
+
+/// Standard scores, made smaller where the fleet's scatter more than theory says: where honest piles do, a dishonest
+/// one must stand out from them. Never larger; with fewer than [`GROUP_MIN`] as they are.
+///
+/// # Formula
+/// `z' = z / max(1, median|z| / 0.6745)`.
+pub(super) fn against_fleet(scores: &[f64]) -> Vec<f64> {
+    let mut sizes: Vec<f64> = scores.iter().map(|score| score.abs()).collect();
+    let enough = GROUP_MIN <= scores.len();
+    let spread = median(&mut sizes).filter(|_| enough).map_or(1.0, |size| (size / MEDIAN_NORMAL).max(1.0));
+    scores.iter().map(|score| score / spread).collect()
+}
+
+/// The charges that weigh most, ascending by index.
+pub(super) fn heaviest(mut weighed: Vec<(f64, usize)>) -> Vec<usize> {
+    weighed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut charges: Vec<usize> = weighed.into_iter().take(EVIDENCE_MAX).map(|(_, charge)| charge).collect();
+    charges.sort_unstable();
+    charges
+}
+
+/// The first of the charges, ascending.
+pub(super) fn first(charges: impl IntoIterator<Item = usize>) -> Vec<usize> {
+    let mut charges: Vec<usize> = charges.into_iter().take(EVIDENCE_MAX).collect();
+    charges.sort_unstable();
+    charges.dedup();
+    charges
+}

@@ -1,0 +1,122 @@
+//! Whether something moves the residuals of one instrument: a robust regression on scores, of which Welch's
+//! comparison of two strata is a case.
+//!
+//! Called by the signals of `assessment` with the standardised residuals of a comparison. It never fits the
+//! instrument's level or the noise: both are given.
+
+use crate::student;
+
+/// Scores are cut off here, in units of the t₄ scale. Bounded scores make the tails of the statistic Student's even
+/// where residuals are heavy-tailed; monotone ones (unlike those of maximum t-likelihood) still see a shift of ten
+/// sigmas. The information kept is 93 % of what t₄ noise offers. A cut at 1.5 would keep 98 %, but with twenty points
+/// its probabilities of 10⁻⁵ are too small by a factor of two to four.
+pub const CUT: f64 = 2.0;
+
+/// Mean slope of the scores against the residual under t₄ noise, `P(|T₄| < 2)` (scipy).
+pub const SLOPE: f64 = 0.883_883_476_483_184;
+
+/// Least points on either side of a contrast of two strata, and for a regression in all. With twenty the probability is
+/// right to a factor of 1.5 down to 3 × 10⁻⁶ (numpy, four million pairs of twenty and twenty).
+pub const POINTS_MIN: usize = 20;
+
+/// A leverage beyond this belongs to a point that determines its own fit.
+const LEVERAGE_MAX: f64 = 0.99;
+
+/// One residual.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Residual in units of its scale, t₄-like.
+    pub z: f64,
+    /// That scale.
+    pub scale: f64,
+    /// What might move it: 1 or 0 for two strata, else any quantity.
+    pub regressor: f64,
+}
+
+impl Point {
+    /// The bounded score of the residual.
+    pub fn score(&self) -> f64 {
+        self.z.clamp(-CUT, CUT)
+    }
+}
+
+/// What moves the residuals, and by how much.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contrast {
+    /// Change of the residual (in units of the scale's unit) per unit of the regressor: the first step towards it from zero,
+    /// so that a change of several scales is understated.
+    pub effect: f64,
+    /// Standard uncertainty of that.
+    pub standard_uncertainty: f64,
+    /// Degrees of freedom.
+    pub degrees_of_freedom: f64,
+    /// Points it rests on.
+    pub points: usize,
+}
+
+impl Contrast {
+    /// `effect / standard uncertainty`, Student-like.
+    pub fn t(&self) -> f64 {
+        self.effect / self.standard_uncertainty
+    }
+
+    /// Two-sided probability of as much or more, of a statistic that may have been centred or scaled since.
+    pub fn p_value(&self, t: f64) -> f64 {
+        2.0 * student::cdf(-t.abs(), self.degrees_of_freedom)
+    }
+}
+
+/// Regresses the scores of an instrument on a regressor, its level taken out. None where points are fewer than
+/// [`POINTS_MIN`], a stratum of a regressor of two values has fewer, the regressor does not vary, or a number is not finite.
+///
+/// # Formula
+/// A change `β h_s` of the residual changes the score by about `κ β h_s / σ_s`, κ = P(|T₄| < 2): ordinary least squares of
+/// `u_s = clamp(z_s, ±2)` on `c_s = 1/σ_s` (the level) and `x_s = h_s/σ_s`, by residuals x̃ of x on c:
+/// `β = Σ x̃ u / (κ Σ x̃²)`, `var = Σ x̃² û² / (1 − ℓ) / (κ Σ x̃²)²` (HC2; for two strata of equal scale it is Welch's),
+/// degrees of freedom `(Σ x̃²)² / Σ x̃⁴ − 1`, after Satterthwaite with equal noise.
+pub fn contrast(points: &[Point]) -> Option<Contrast> {
+    if points.len() < POINTS_MIN || has_thin_stratum(points) {
+        return None;
+    }
+    let level = |point: &Point| 1.0 / point.scale;
+    let total = |value: &dyn Fn(&Point) -> f64| points.iter().map(value).sum::<f64>();
+    let level_square = total(&|point| level(point) * level(point));
+    let along = total(&|point| level(point) * level(point) * point.regressor) / level_square;
+    let residual = |point: &Point| (point.regressor - along) * level(point);
+    let square = total(&|point| residual(point).powi(2));
+    let fourth = total(&|point| residual(point).powi(4));
+    let slope = total(&|point| residual(point) * point.score()) / square;
+    let mean = total(&|point| level(point) * point.score()) / level_square;
+    let variance = total(&|point| {
+        let left = point.score() - mean * level(point) - slope * residual(point);
+        let leverage = level(point).powi(2) / level_square + residual(point).powi(2) / square;
+        (residual(point) * left).powi(2) / (1.0 - leverage.min(LEVERAGE_MAX))
+    }) / (square * square);
+    let found = Contrast {
+        effect: slope / SLOPE,
+        standard_uncertainty: variance.sqrt() / SLOPE,
+        degrees_of_freedom: square * square / fourth - 1.0,
+        points: points.len(),
+    };
+    let sound = found.effect.is_finite() && 0.0 < variance && 0.0 < found.degrees_of_freedom;
+    (sound && found.t().is_finite()).then_some(found)
+}
+
+/// Whether the regressor has two values only, of which one is rare. A third value ends the search.
+fn has_thin_stratum(points: &[Point]) -> bool {
+    let Some(first) = points.first().map(|point| point.regressor.to_bits()) else { return true };
+    let mut other = None;
+    let mut count = 0;
+    for bits in points.iter().map(|point| point.regressor.to_bits()) {
+        match other {
+            _ if bits == first => count += 1,
+            None => other = Some(bits),
+            Some(other) if other == bits => {}
+            Some(_) => return false,
+        }
+    }
+    count.min(points.len() - count) < POINTS_MIN
+}
+
+#[cfg(test)]
+mod tests;

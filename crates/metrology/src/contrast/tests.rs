@@ -1,0 +1,110 @@
+//! Tests of the robust contrast.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+
+fn relative(found: f64, expected: f64, tolerance: f64) {
+    assert!((found / expected - 1.0).abs() < tolerance, "{found} is not {expected}");
+}
+
+/// Numbers that anybody can write down again: (37 k mod 101) / 25 − 2, raised by 0.4 at every third.
+fn residual(k: u32) -> f64 {
+    f64::from((k * 37) % 101) / 25.0 - 2.0 + if k.is_multiple_of(3) { 0.4 } else { 0.0 }
+}
+
+// scipy 1.17 stats.ttest_ind(equal_var=False) of the scores: the statistic; statsmodels OLS with HC2 for effect and
+// uncertainty, divided by P(|T₄| < 2) = 0.884 of scipy.
+#[test]
+fn two_strata_are_compared_as_welch_did() {
+    let points: Vec<Point> = (0..60)
+        .map(|k| Point {
+            z: residual(k),
+            scale: 0.02,
+            regressor: if k.is_multiple_of(3) { 1.0 } else { 0.0 },
+        })
+        .collect();
+    let found = contrast(&points).expect("enough");
+    relative(found.t(), 1.192_606_294_921_52, 1e-12);
+    relative(found.effect, 0.008_643_673_293_224_36, 1e-12);
+    relative(found.standard_uncertainty, 0.007_247_717_314_617_38, 1e-12);
+    // Welch's own degrees of freedom, with the strata's variances instead of equal ones, are 38.6.
+    assert!((30.0..45.0).contains(&found.degrees_of_freedom), "{}", found.degrees_of_freedom);
+}
+
+// statsmodels OLS with HC2 on 1/σ and h/σ.
+#[test]
+fn a_slope_is_that_of_weighted_least_squares_on_scores() {
+    let points: Vec<Point> = (0..60)
+        .map(|k| {
+            let size = f64::from(5 + (k * 7) % 31);
+            let scale = 0.02 * (1.0 + (0.15 / 0.02 / size).powi(2)).sqrt();
+            Point { z: residual(k), scale, regressor: 1.0 / size }
+        })
+        .collect();
+    let found = contrast(&points).expect("enough");
+    relative(found.effect, -0.003_645_957_137_068_72, 1e-10);
+    relative(found.standard_uncertainty, 0.116_767_949_617_4, 1e-10);
+    relative(found.t(), -0.031_223_954_424_266_3, 1e-10);
+}
+
+#[test]
+fn what_says_nothing_is_no_contrast() {
+    let point = |k: u32, regressor: f64| Point { z: residual(k), scale: 0.02, regressor };
+    let constant: Vec<Point> = (0..60).map(|k| point(k, 1.0)).collect();
+    let thin: Vec<Point> = (0..60).map(|k| point(k, if k < 19 { 1.0 } else { 0.0 })).collect();
+    let few: Vec<Point> = (0..19).map(|k| point(k, f64::from(k))).collect();
+    let broken: Vec<Point> =
+        (0..60).map(|k| point(k, if k == 7 { f64::NAN } else { f64::from(k) })).collect();
+    let still: Vec<Point> = (0..60).map(|k| Point { z: 0.0, ..point(k, f64::from(k)) }).collect();
+    for points in [constant, thin, few, broken, still, Vec::new()] {
+        assert_eq!(contrast(&points), None);
+    }
+}
+
+fn t4(random: &mut ChaCha8Rng) -> f64 {
+    let normal = |random: &mut ChaCha8Rng| crate::normal::quantile(random.random::<f64>().max(1e-300));
+    let squares: f64 = (0..4).map(|_| normal(random).powi(2)).sum();
+    normal(random) / (squares / 4.0).sqrt()
+}
+
+// Twenty against forty, t₄ noise: false alarms at 1 % and 0.1 % within four binomial deviations plus a quarter, what
+// simulation (numpy, 1.2 million) found the tails off by.
+#[test]
+fn false_alarms_are_as_rare_as_promised_under_heavy_tails() {
+    const SAMPLES: usize = 40_000;
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let mut alarms = [0usize; 2];
+    for _ in 0..SAMPLES {
+        let points: Vec<Point> = (0..60)
+            .map(|k| Point { z: t4(&mut random), scale: 0.02, regressor: if k < 20 { 1.0 } else { 0.0 } })
+            .collect();
+        let found = contrast(&points).expect("enough");
+        let p = found.p_value(found.t());
+        alarms[0] += usize::from(p <= 0.01);
+        alarms[1] += usize::from(p <= 0.001);
+    }
+    for (count, p) in alarms.into_iter().zip([0.01, 0.001]) {
+        let expected = SAMPLES as f64 * p;
+        let allowed = 4.0 * expected.sqrt() + 0.25 * expected;
+        assert!((count as f64 - expected).abs() <= allowed, "{p}: {count} of {expected}");
+    }
+}
+
+// A shift of half a sigma in half of 400 charges: the effect comes back within four of its uncertainties of the
+// truth, give or take a tenth for the first step.
+#[test]
+fn an_effect_that_was_put_in_comes_out() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let points: Vec<Point> = (0..400)
+        .map(|k| {
+            let regressor = f64::from(k % 2);
+            Point { z: t4(&mut random) + 0.5 * (regressor - 0.5), scale: 0.02, regressor }
+        })
+        .collect();
+    let found = contrast(&points).expect("enough");
+    assert!((found.effect - 0.01).abs() < 4.0 * found.standard_uncertainty + 0.001, "{found:?}");
+    // Information of 400 residuals split in halves: 2 σ / √(400 × 0.7) = 0.0024, and 3.5 % more for the cut.
+    assert!((found.standard_uncertainty / 0.0024 - 1.0).abs() < 0.1, "{found:?}");
+}
