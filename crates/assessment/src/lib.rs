@@ -5,6 +5,8 @@
 pub mod anchors;
 pub mod assess;
 pub mod evidence;
+pub mod interval;
+pub mod targeting;
 
 pub use assess::{Assessment, AssessmentError, RunFacts, VehicleEstimate, assess};
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, Screened};

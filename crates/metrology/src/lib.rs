@@ -5,7 +5,10 @@
 //! randomness (a seed is an argument); elementary functions come from `libm` and
 //! sums are taken in a fixed order, so that the same facts give the same bits on any machine.
 
+pub mod acceptance_sampling;
 pub mod agreement;
+pub mod batch;
+pub mod beta;
 pub mod budget;
 pub mod cholesky;
 pub mod clock;
@@ -18,6 +21,7 @@ pub mod monte_carlo;
 pub mod normal;
 pub mod payment;
 pub mod quantity;
+pub mod reliability;
 pub mod risk;
 pub mod rounding;
 pub mod rules;
