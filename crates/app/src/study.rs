@@ -10,14 +10,15 @@ mod files;
 mod measures;
 mod page;
 mod run;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -154,6 +155,10 @@ fn usual_injections(settings: &WorldSettings) -> Vec<Injection> {
     };
     let constant = |percent| Injection { kind: InjectionKind::Constant { percent }, piles };
     let mut injections: Vec<Injection> = [1.25, 1.5, 2.0, 3.0, -2.0].map(constant).to_vec();
+    if settings.layout != Layout::Reference {
+        // Twice the limit of class 2.
+        injections.push(constant(4.0));
+    }
     let (first, last) = (run::BASELINE_DAYS, settings.days);
     if !matches!(settings.layout, Layout::Graph(_)) && first + 2 * run::WINDOW_DAYS <= last {
         let kind = InjectionKind::Step { percent: 1.0, day: first + (last - first) / 3 };
@@ -164,7 +169,9 @@ fn usual_injections(settings: &WorldSettings) -> Vec<Injection> {
 
 /// Sees every seed, as many at a time as there are cores; in the order of the seeds, whoever is done first.
 fn see(settings: &WorldSettings, seeds: &[u64], depth: Depth) -> Result<Vec<SeedSeen>> {
-    let bar = ProgressBar::new(seeds.len() as u64 * run::assessments(settings, depth));
+    // One world is drawn to see that there is one, and how long a file's is.
+    let days = World::draw(settings)?.days;
+    let bar = ProgressBar::new(seeds.len() as u64 * run::assessments(settings, days, depth));
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} 次评估 assessments · {elapsed} · 余 {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -175,16 +182,17 @@ fn see(settings: &WorldSettings, seeds: &[u64], depth: Depth) -> Result<Vec<Seed
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let at = seeds.iter().position(|known| known == seed).unwrap_or(0);
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(seed) = seeds.get(at) else { break };
                     let result = run::run(&WorldSettings { seed: *seed, ..settings.clone() }, depth, &bar);
-                    seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, result);
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
                 }
             });
         }
     });
     bar.finish_and_clear();
-    seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect()
+    seen.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
 /// Every file's name and text, the page last; and what is printed.

@@ -10,6 +10,12 @@ use veripile_simulator::world::{Noise, World};
 /// As `veripile assess` names them on files.
 const COVARIATES: [&str; 3] = ["ambient_c", "mean_power_kw", "soc_span"];
 
+/// What of a world is given to the assessment, in both languages, for the page.
+pub(super) const USED: (&str, &str) = (
+    "评估使用车辆数据与基准桩；总表与寄存器数据未用（见 --write 写出的文件）。",
+    "The assessment uses vehicles' values and anchors; master meters and registers are not used (--write gives them as files).",
+);
+
 /// The piles of a world as the assessment knows them.
 pub(super) fn piles(world: &World) -> Result<Vec<PileFact>> {
     let fact = |pile: &veripile_simulator::world::WorldPile| {

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use veripile_metrology::normal;
 use veripile_simulator::world::WorldSettings;
 
-use super::measures::{Measure, Reached, Study, Unit, VERDICTS, world_name};
+use super::measures::{Measure, Reached, Study, Unit, world_name};
 use super::run::{BASELINE_DAYS, CHANGE_Z, SeedSeen, WINDOW_DAYS, WINDOW_STEP_DAYS};
+use super::tables::VERDICTS;
 
 /// Name and text of each CSV file.
 pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Vec<(&'static str, String)> {
@@ -40,8 +41,7 @@ pub(super) fn json(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen]) 
 /// What a world was made of: name in Chinese, key, value.
 pub(super) fn settings_facts(settings: &WorldSettings) -> Vec<(&'static str, &'static str, String)> {
     let percent = |fraction: f64| format!("{} %", rounded(100.0 * fraction, 3));
-    let injections: Vec<String> =
-        settings.injections.iter().map(|i| format!("{:?} × {}", i.kind, i.piles)).collect();
+    let injections: Vec<String> = settings.injections.iter().map(ToString::to_string).collect();
     let drawn = matches!(world_name(settings).as_str(), "reference" | "anhui");
     let mut facts = vec![("噪声", "noise", settings.noise.word().to_owned())];
     if drawn {

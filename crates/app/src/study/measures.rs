@@ -3,15 +3,19 @@
 //! Called by [`super`]. Pure; sums in the order of seeds and piles.
 
 use serde::Serialize;
-use veripile_metrology::acceptance_sampling::{RiskPoint, smallest_plan};
 use veripile_metrology::{beta, normal};
 use veripile_pile::RemoteVerdict;
-use veripile_simulator::world::{InjectionKind, Layout, Noise, WorldSettings};
+use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
 use super::run::{PileSeen, SeedSeen};
+use super::tables::{Concordance, Detection, Step, concordance, detections, steps, table};
 
 /// A pile is good if its true error keeps this share of its limit: nearer to the limit "false" would depend on luck.
 const GOOD_SHARE: f64 = 0.8;
+
+/// Charges from which an estimate is held against the bound, as verdicts are given from so many: with a few charges of heavy-tailed
+/// noise no estimator comes near it.
+const COMPARED_FROM: u32 = 10;
 
 /// A goal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -90,44 +94,6 @@ impl Reached {
     }
 }
 
-/// How many errors of a size were found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Detection {
-    /// Kind of error.
-    pub(super) kind: &'static str,
-    /// Its size: percent, or kWh.
-    pub(super) size: f64,
-    /// The limit of the piles, percent.
-    pub(super) limit_percent: f64,
-    /// Piles over all seeds.
-    pub(super) piles: usize,
-    /// Of these, nonconform from all days.
-    pub(super) found: usize,
-    /// Windows of four weeks, and those that said nonconform.
-    pub(super) windows: u32,
-    pub(super) windows_found: u32,
-}
-
-/// A step and when it was found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Step {
-    pub(super) seed: u64,
-    pub(super) pile: String,
-    pub(super) size_percent: f64,
-    pub(super) day: u32,
-    /// Days from the step to the end of the first window that raised an alarm.
-    pub(super) delay_days: Option<u32>,
-}
-
-/// Remote verdicts against on-site conclusions.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Concordance {
-    /// By remote verdict (conform, nonconform, undecided, not comparable): passed and failed on site.
-    pub(super) table: [[usize; 2]; 4],
-    /// Of lots of so many piles, the smallest sample without a bad one that rules out so many bad ones with 95 %.
-    pub(super) samples: Vec<(u32, u32, Option<u32>)>,
-}
-
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Study {
@@ -138,14 +104,6 @@ pub(super) struct Study {
     /// Nominal and observed coverage.
     pub(super) calibration: Vec<(f64, f64)>,
 }
-
-/// Remote verdicts in the order of tables.
-pub(super) const VERDICTS: [RemoteVerdict; 4] = [
-    RemoteVerdict::Conform,
-    RemoteVerdict::Nonconform,
-    RemoteVerdict::Undecided,
-    RemoteVerdict::NotComparable,
-];
 
 /// Computes everything.
 pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
@@ -170,6 +128,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
 
 /// An estimate with its truth.
 struct Estimated {
+    charges: u32,
     deviation: f64,
     u: f64,
     bound: f64,
@@ -180,20 +139,22 @@ fn estimates(seeds: &[SeedSeen]) -> Vec<Estimated> {
     let of = |pile: &PileSeen| {
         let is_usable = pile.is_constant && pile.grounded && 0 < pile.charges;
         let (error, u, bound) = (pile.error?, pile.standard_uncertainty?, pile.bound?);
-        is_usable.then_some(Estimated { deviation: error - pile.truth, u, bound })
+        is_usable.then_some(Estimated { charges: pile.charges, deviation: error - pile.truth, u, bound })
     };
     seeds.iter().flat_map(|seed| &seed.piles).filter_map(of).collect()
 }
 
-fn accuracy(settings: &WorldSettings, estimates: &[Estimated]) -> Vec<Measure> {
+fn accuracy(settings: &WorldSettings, all: &[Estimated]) -> Vec<Measure> {
+    let estimates: Vec<&Estimated> = all.iter().filter(|e| COMPARED_FROM <= e.charges).collect();
     let n = estimates.len();
-    let mean = |of: &dyn Fn(&Estimated) -> f64| some(n, estimates.iter().map(of).sum::<f64>() / n as f64);
+    let mean =
+        |of: &dyn Fn(&Estimated) -> f64| some(n, estimates.iter().map(|e| of(e)).sum::<f64>() / n as f64);
     let rmse = mean(&|e| e.deviation * e.deviation).map(f64::sqrt);
     let bound = mean(&|e| e.bound * e.bound).map(f64::sqrt);
     let ratio = rmse.zip(bound).map(|(rmse, bound)| rmse / bound);
     // A root mean square of n normal numbers scatters by 1/√(2n); piles of one world share a little more.
     let spread = normal::QUANTILE_975 / (2.0 * n as f64).sqrt();
-    let covered = coverage(estimates, 0.95);
+    let covered = coverage(all, 0.95);
     let mut bounds: Vec<f64> = estimates.iter().map(|e| e.bound).collect();
     bounds.sort_unstable_by(f64::total_cmp);
     let percent = |value: Option<f64>| value.map(|value| 100.0 * value);
@@ -250,8 +211,8 @@ fn accuracy(settings: &WorldSettings, estimates: &[Estimated]) -> Vec<Measure> {
                 "coverage95",
                 "95 % 区间覆盖率",
                 "coverage of 95 % intervals",
-                (covered * n as f64).round() as usize,
-                n,
+                (covered * all.len() as f64).round() as usize,
+                all.len(),
             )
         },
     ]
@@ -442,81 +403,6 @@ fn variance(key: &'static str, zh: &'static str, en: &'static str, values: &[f64
     let spread = normal::QUANTILE_975 * (2.0 / n as f64).sqrt();
     let interval = value.map(|value| (value * (1.0 - spread).max(0.0), value * (1.0 + spread)));
     Measure { interval, ..measure(key, zh, en, Unit::Number, value, n) }
-}
-
-fn detections(seeds: &[SeedSeen]) -> Vec<Detection> {
-    let mut found: Vec<Detection> = Vec::new();
-    for pile in seeds.iter().flat_map(|seed| &seed.piles) {
-        let Some(kind) = pile.injected.filter(|kind| !matches!(kind, InjectionKind::Step { .. })) else {
-            continue;
-        };
-        let limit_percent = 100.0 * pile.limit;
-        let is_same = |d: &Detection| {
-            (d.kind, d.size.to_bits(), d.limit_percent.to_bits())
-                == (kind.word(), kind.size().to_bits(), limit_percent.to_bits())
-        };
-        let at = found.iter().position(is_same).unwrap_or_else(|| {
-            let (word, size) = (kind.word(), kind.size());
-            found.push(Detection {
-                kind: word,
-                size,
-                limit_percent,
-                piles: 0,
-                found: 0,
-                windows: 0,
-                windows_found: 0,
-            });
-            found.len() - 1
-        });
-        let detection = &mut found[at];
-        detection.piles += 1;
-        detection.found += usize::from(pile.verdict == RemoteVerdict::Nonconform);
-        detection.windows += pile.windows;
-        detection.windows_found += pile.windows_nonconform;
-    }
-    found.sort_by(|a, b| {
-        let relative = |d: &Detection| d.size.abs() / d.limit_percent;
-        a.kind.cmp(b.kind).then(relative(a).total_cmp(&relative(b))).then(a.size.total_cmp(&b.size))
-    });
-    found
-}
-
-fn steps(seeds: &[SeedSeen]) -> Vec<Step> {
-    let looked = seeds.iter().filter(|seed| 0 < seed.windows);
-    let of = |(seed, pile): (u64, &PileSeen)| match pile.injected {
-        Some(InjectionKind::Step { percent, day }) => Some(Step {
-            seed,
-            pile: pile.id.clone(),
-            size_percent: percent,
-            day,
-            delay_days: pile.alarmed_day.map(|end| end - day),
-        }),
-        _ => None,
-    };
-    looked.flat_map(|seed| seed.piles.iter().map(move |pile| (seed.seed, pile))).filter_map(of).collect()
-}
-
-fn concordance(seeds: &[SeedSeen]) -> Concordance {
-    let lots = [40, 200, 1000].into_iter().flat_map(|lot| [0.02, 0.05, 0.10].map(|share| (lot, share)));
-    let sample = |(lot, share): (u32, f64)| {
-        let bad = (share * f64::from(lot)).ceil() as u32;
-        let (none, most) = (RiskPoint { bad: 0, risk: 0.05 }, RiskPoint { bad, risk: 0.05 });
-        (lot, bad, smallest_plan(lot, none, most).map(|plan| plan.sample))
-    };
-    Concordance { table: table(seeds, |_, _| true), samples: lots.map(sample).collect() }
-}
-
-/// Remote verdicts against on-site conclusions, of those piles of a seed that count.
-fn table(seeds: &[SeedSeen], counts: impl Fn(&SeedSeen, usize) -> bool) -> [[usize; 2]; 4] {
-    let mut table = [[0; 2]; 4];
-    for (seed, pair) in seeds.iter().flat_map(|seed| seed.pairs.iter().map(move |pair| (seed, pair))) {
-        let verdict = seed.piles[pair.pile].verdict;
-        let row = VERDICTS.iter().position(|known| *known == verdict).unwrap_or(3);
-        if counts(seed, pair.pile) {
-            table[row][usize::from(!pair.passes_on_site)] += 1;
-        }
-    }
-    table
 }
 
 fn some(observations: usize, value: f64) -> Option<f64> {

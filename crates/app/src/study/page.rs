@@ -5,10 +5,12 @@
 use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
 use super::chart::escape;
+use super::evidence::USED;
 use super::figures::Figure;
 use super::files::{COVERAGE_FACTOR, goal, settings_facts, shown};
-use super::measures::{Measure, Reached, Study, VERDICTS, world_name};
+use super::measures::{Measure, Reached, Study, world_name};
 use super::run::SeedSeen;
+use super::tables::VERDICTS;
 
 const STYLE: &str = "
 :root{color-scheme:light}
@@ -118,10 +120,10 @@ fn measures(measures: &[Measure]) -> String {
     }
     text.push_str("</table></div>\n");
     text.push_str(&paragraph(
-        &format!("区间按互相独立的观测计算；同一世界的桩共用基准，实际略宽。“未定”：数值在目标之外，但区间触及目标，需更多种子。覆盖率用 ±{COVERAGE_FACTOR:.2} u。“合格桩”：真误差不超过限值的 80 %。"),
+        &format!("区间按互相独立的观测计算；同一世界的桩共用基准，实际略宽。“未定”：数值在目标之外，但区间触及目标，需更多种子。覆盖率用 ±{COVERAGE_FACTOR:.2} u。误差与界按十次充电及以上的桩比较。“合格桩”：真误差不超过限值的 80 %。"),
         &format!(
             "Intervals take observations as independent; piles of one world share anchors, so true ones are a little wider. Open: the number misses the goal, its interval does not; more seeds would tell. Coverage \
-             is that of ±{COVERAGE_FACTOR:.2} u. Good piles: true error up to 80 % of the limit."
+             is that of ±{COVERAGE_FACTOR:.2} u. Error and bound are compared for piles of ten charges or more. Good piles: true error up to 80 % of the limit."
         ),
     ));
     text
@@ -177,6 +179,12 @@ fn concordance(study: &Study) -> String {
         ));
     }
     text.push_str("</table>\n");
+    if let Some(bad) = study.concordance.ruled_out_by_13_of_40 {
+        text.push_str(&paragraph(
+            &format!("例：40 桩抽检 13 桩无一不合格，只能排除不合格桩达到 {bad} 台。"),
+            &format!("For example, 13 of 40 without a bad one only rule out {bad} bad ones or more."),
+        ));
+    }
     text
 }
 
@@ -192,6 +200,9 @@ fn made_of(settings: &WorldSettings, seeds: &[SeedSeen]) -> String {
         "<tr><td>种子 <span class=\"en\">seeds</span></td><td>{}</td></tr>\n</table>\n",
         names.join(", ")
     ));
+    if settings.layout == Layout::Anhui {
+        text.push_str(&paragraph(USED.0, USED.1));
+    }
     if settings.noise == Noise::Nuisances {
         text.push_str(&paragraph(
             "界视温度、功率、荷电状态的影响为未知，视桩×车型、车辆漂移与数据路径为已知，因此偏低。",

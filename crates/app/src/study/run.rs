@@ -89,9 +89,9 @@ pub(super) struct SeedSeen {
 }
 
 /// Assessments that one seed takes, for the progress bar.
-pub(super) fn assessments(settings: &WorldSettings, depth: Depth) -> u64 {
+pub(super) fn assessments(settings: &WorldSettings, days: u32, depth: Depth) -> u64 {
     let anchors = if depth.anchors { settings.anchors } else { 0 };
-    let windows = if depth.windows { window_ends(settings.days).count() + 1 } else { 0 };
+    let windows = if depth.windows { window_ends(days).count() + 1 } else { 0 };
     (1 + anchors + windows) as u64
 }
 

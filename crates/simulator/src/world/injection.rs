@@ -1,5 +1,6 @@
 //! Errors injected into piles of a world: constant, from a day on, by hour, by size, by power.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// An error of one kind, injected into so many piles.
@@ -109,6 +110,19 @@ const FORMS: &str = "constant:PERCENT:PILES, step:PERCENT:PILES:DAY, hours:PERCE
 
 /// Largest error that is injected, percent or kWh: more makes charges that nobody would compare.
 const SIZE_MAX: f64 = 50.0;
+
+/// As it is read.
+impl fmt::Display for Injection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.kind.word(), self.kind.size(), self.piles)?;
+        match self.kind {
+            InjectionKind::Constant { .. } | InjectionKind::Offset { .. } => Ok(()),
+            InjectionKind::Step { day, .. } => write!(f, ":{day}"),
+            InjectionKind::Hours { from, to, .. } => write!(f, ":{from}-{to}"),
+            InjectionKind::Power { above_kw, .. } => write!(f, ":{above_kw}"),
+        }
+    }
+}
 
 impl FromStr for Injection {
     type Err = String;

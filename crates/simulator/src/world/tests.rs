@@ -182,6 +182,7 @@ fn injected_errors_depend_on_what_they_say() {
     let at = injection::Circumstances { day: 10.0, hour: 23, energy_kwh: 10.0, power_kw: 40.0 };
     let check = |text: &str, percent: f64| {
         let injection: Injection = text.parse().expect("a form");
+        assert_eq!(injection.to_string(), text, "it is written as it is read");
         let found = 100.0 * injection.kind.error(&at);
         assert!((found - percent).abs() < 1e-9, "{text}: {found}");
     };
