@@ -20,7 +20,7 @@ h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.15rem;margin:1.6rem 0 .4rem}
 .en{color:#575e66}p{margin:.4rem 0}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem .25rem 0;border-bottom:1px solid #c9ced4;text-align:left;vertical-align:top}
-td.n,th.n{text-align:right;white-space:nowrap}
+td:first-child,th:first-child{min-width:9rem}td.n,th.n{text-align:right;white-space:nowrap}
 .good{color:#1a7f37;font-weight:600}.open{color:#b06a00;font-weight:600}.bad{color:#c61f2b;font-weight:600}
 .scroll{overflow-x:auto}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1.2rem}
@@ -99,7 +99,8 @@ fn measures(measures: &[Measure]) -> String {
         "<div class=\"scroll\"><table>\n<tr><th>指标 <span class=\"en\">measure</span></th><th class=\"n\">值 <span class=\"en\">value</span></th>\
          <th class=\"n\">95 % 区间 <span class=\"en\">interval</span></th><th class=\"n\">n</th><th class=\"n\">目标 <span class=\"en\">goal</span></th><th></th></tr>\n",
     );
-    for measure in measures {
+    // What was not observed has no row; summary.csv names it.
+    for measure in measures.iter().filter(|measure| measure.value.is_some()) {
         let value = measure.value.map_or("–".to_owned(), |value| shown(measure, value));
         let range = |(low, high)| format!("{} … {}", shown(measure, low), shown(measure, high));
         let interval = measure.interval.filter(|_| measure.value.is_some()).map_or(String::new(), range);
