@@ -22,6 +22,7 @@ mod signing;
 mod simulate;
 #[cfg(feature = "embedded")]
 mod story;
+mod study;
 mod table;
 mod tls;
 
@@ -64,6 +65,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
     Assess(assess_files::AssessArgs),
+    /// Seeded worlds with known truth, assessed: error against the bound, coverage, detection, false alarms
+    Study(study::StudyArgs),
     /// Signed meter values and certificates offline: exit 0 all good, 1 something failed, 2 could not run
     Check(check::CheckArgs),
     /// Exit 0 when the local server answers
@@ -113,6 +116,10 @@ async fn run(command: Command) -> Result<bool> {
         Command::Assess(args) => {
             let summary = tokio::task::spawn_blocking(move || assess_files::run(&args)).await??;
             say(&summary.to_string());
+        }
+        Command::Study(args) => {
+            let summary = tokio::task::spawn_blocking(move || study::run(&args)).await??;
+            say(&summary);
         }
         Command::Check(args) => return check::run(&args),
         Command::Healthcheck(args) => serve::healthcheck(&args.read()?).await?,

@@ -7,6 +7,8 @@ pub mod assess;
 pub mod evidence;
 pub mod operators;
 pub mod signals;
+pub mod interval;
+pub mod targeting;
 
 pub use assess::{Assessment, AssessmentError, RunFacts, VehicleEstimate, assess};
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, Screened};

@@ -5,8 +5,11 @@
 //! randomness (a seed is an argument); elementary functions come from `libm` and
 //! sums are taken in a fixed order, so that the same facts give the same bits on any machine.
 
+pub mod acceptance_sampling;
 pub mod agreement;
 pub mod balance;
+pub mod batch;
+pub mod beta;
 pub mod bridge;
 pub mod budget;
 pub mod change_point;
@@ -27,6 +30,7 @@ pub mod multiplicity;
 pub mod normal;
 pub mod payment;
 pub mod quantity;
+pub mod reliability;
 pub mod risk;
 pub mod rounding;
 pub mod rules;

@@ -6,14 +6,12 @@
 
 use std::f64::consts::PI;
 
+use crate::beta::fraction;
 use crate::normal;
 
 /// Degrees of freedom from which the expansion about the normal distribution is more exact than the continued fraction: its first
 /// term left out is of the order of ν⁻³.
 const EXPANDED_FROM: f64 = 1e6;
-
-/// Most terms of the continued fraction. It needs about √ν of them.
-const TERMS_MAX: usize = 10_000;
 
 /// Most halvings when a quantile is searched: enough for every `f64` between the first bounds.
 const HALVINGS_MAX: usize = 2_200;
@@ -126,31 +124,6 @@ fn beta_half(a: f64) -> f64 {
     let z = 1.0 / (shifted * shifted);
     let series = (-0.125 + z * (1.0 / 192.0 + z * (-1.0 / 640.0 + z * 17.0 / 14_336.0))) / shifted;
     PI.sqrt() / (ratio * shifted.sqrt() * libm::exp(series))
-}
-
-/// The continued fraction of the incomplete beta function (Abramowitz and Stegun 26.5.8), by the method of Lentz.
-fn fraction(a: f64, b: f64, x: f64) -> f64 {
-    const LEAST: f64 = 1e-300;
-    let guarded = |value: f64| if value.abs() < LEAST { LEAST } else { value };
-    let mut c = 1.0;
-    let mut d = 1.0 / guarded(1.0 - (a + b) * x / (a + 1.0));
-    let mut product = d;
-    for term in 1..=TERMS_MAX {
-        let m = term as f64;
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        d = 1.0 / guarded(1.0 + even * d);
-        c = guarded(1.0 + even / c);
-        product *= d * c;
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        d = 1.0 / guarded(1.0 + odd * d);
-        c = guarded(1.0 + odd / c);
-        let change = d * c;
-        product *= change;
-        if (change - 1.0).abs() < f64::EPSILON {
-            break;
-        }
-    }
-    product
 }
 
 #[cfg(test)]

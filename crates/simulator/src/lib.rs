@@ -17,6 +17,7 @@ mod plan;
 pub mod replay;
 pub(crate) mod speaker;
 pub mod truth;
+pub mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

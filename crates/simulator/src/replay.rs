@@ -204,6 +204,31 @@ impl Errors {
     }
 }
 
+/// A charge of a file that names pile and card and has an end and energy.
+pub(crate) struct Visit {
+    pub(crate) pile: String,
+    pub(crate) card: String,
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    pub(crate) energy_wh: i64,
+}
+
+/// The whole charges of a file: who charged where, when and how much.
+pub(crate) fn visits(file: &Path) -> Result<Vec<Visit>, SimulatorError> {
+    let whole = |row: Row| {
+        let end = row.end.filter(|end| row.start <= *end)?;
+        let energy_wh = row.energy_wh.filter(|wh| 0 < *wh)?;
+        (!row.card.is_empty()).then_some(Visit {
+            pile: row.pile,
+            card: row.card,
+            start: row.start,
+            end,
+            energy_wh,
+        })
+    };
+    Ok(read(file)?.0.into_iter().filter_map(whole).collect())
+}
+
 /// Gives each row its registers and its vehicle-side energy, in the order of starts.
 fn tell(rows: &[Row], errors: &Errors, rng: &mut ChaCha8Rng) -> Vec<Told> {
     let mut rows: Vec<&Row> = rows.iter().collect();

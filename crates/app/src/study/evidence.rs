@@ -1,0 +1,70 @@
+//! A world as evidence for `assess`. The one place of the study that knows what evidence looks like.
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact};
+use veripile_pile::{AccuracyClass, PileId};
+use veripile_simulator::world::{Noise, World};
+
+/// As `veripile assess` names them on files.
+const COVARIATES: [&str; 3] = ["ambient_c", "mean_power_kw", "soc_span"];
+
+/// What of a world is given to the assessment, in both languages, for the page.
+pub(super) const USED: (&str, &str) = (
+    "评估使用车辆数据与基准桩；总表与寄存器数据未用（见 --write 写出的文件）。",
+    "The assessment uses vehicles' values and anchors; master meters and registers are not used (--write gives them as files).",
+);
+
+/// The piles of a world as the assessment knows them.
+pub(super) fn piles(world: &World) -> Result<Vec<PileFact>> {
+    let fact = |pile: &veripile_simulator::world::WorldPile| {
+        let pile_id = PileId::parse(&pile.id)
+            .with_context(|| format!("{:?} cannot be a pile's identifier; rename it in the file", pile.id))?;
+        Ok(PileFact { pile_id, kind: Some(pile.kind), class: AccuracyClass(Decimal::from(pile.class)) })
+    };
+    world.piles.iter().map(fact).collect()
+}
+
+/// The charges of days `from..to` and the anchors, one of them left out if asked for. Covariates are given where they matter.
+pub(super) fn evidence(
+    world: &World,
+    piles: &[PileFact],
+    days: (u32, u32),
+    without: Option<usize>,
+) -> Evidence {
+    let has_covariates = world.settings.noise == Noise::Nuisances;
+    let charges = world.charges_in(days.0, days.1).filter_map(|charge| {
+        let covariates = [charge.ambient_c, charge.power_kw(), charge.soc.1 - charge.soc.0];
+        Some(ComparableCharge {
+            pile: charge.pile,
+            vehicle: charge.vehicle,
+            ended_at: Timestamp::from_second(charge.ended_s).ok()?,
+            energy_pile_kwh: Decimal::new(charge.energy_pile_wh, 3),
+            energy_vehicle_kwh: Decimal::new(charge.energy_vehicle_wh?, 3),
+            covariates: if has_covariates { covariates.to_vec() } else { Vec::new() },
+        })
+    });
+    let anchors = world.anchors.iter().enumerate().filter(|(at, _)| Some(*at) != without);
+    let anchors = anchors.map(|(_, anchor)| Anchor {
+        pile: anchor.pile,
+        at: anchor.at,
+        error_percent: decimal(anchor.error_percent),
+        expanded_uncertainty_percent: decimal(anchor.expanded_percent),
+        coverage_factor: Decimal::TWO,
+    });
+    Evidence {
+        as_of: world.day(days.1),
+        piles: piles.to_vec(),
+        vehicle_models: world.vehicles.iter().map(|vehicle| vehicle.model).collect(),
+        models: world.models,
+        covariates: if has_covariates { COVARIATES.to_vec() } else { Vec::new() },
+        charges: charges.collect(),
+        anchors: anchors.collect(),
+    }
+}
+
+/// Percent with the four decimals that on-site results have.
+fn decimal(percent: f64) -> Decimal {
+    Decimal::new((percent * 1e4).round() as i64, 4)
+}

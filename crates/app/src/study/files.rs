@@ -1,0 +1,268 @@
+//! The study's files as texts: CSV for programs, JSON for machines. Same seeds, same bytes: no times, no places.
+//!
+//! Called by [`super`].
+
+use serde_json::{Value, json};
+use veripile_metrology::normal;
+use veripile_simulator::world::WorldSettings;
+
+use super::measures::{Measure, Reached, Study, Unit, world_name};
+use super::run::{BASELINE_DAYS, CHANGE_Z, SeedSeen, WINDOW_DAYS, WINDOW_STEP_DAYS};
+use super::tables::VERDICTS;
+
+/// Name and text of each CSV file.
+pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Vec<(&'static str, String)> {
+    vec![
+        ("summary.csv", summary(study)),
+        ("piles.csv", piles(seeds)),
+        ("detection.csv", detection(study)),
+        ("steps.csv", steps(study)),
+        ("anchors.csv", anchors(seeds)),
+        ("on_site.csv", on_site(seeds)),
+        ("concordance.csv", concordance(study)),
+    ]
+}
+
+/// Everything for machines.
+pub(super) fn json(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen]) -> Value {
+    json!({
+        "software": concat!("veripile ", env!("CARGO_PKG_VERSION")),
+        "world": world_name(settings),
+        "seeds": seeds.iter().map(|seed| json!({
+            "seed": seed.seed, "days": seed.days, "piles": seed.piles.len(), "charges": seed.charges,
+            "converged": seed.converged, "windows": seed.windows,
+        })).collect::<Vec<_>>(),
+        "settings": settings_facts(settings).into_iter().map(|(_, key, value)| (key.to_owned(), Value::String(value)))
+            .collect::<serde_json::Map<_, _>>(),
+        "study": study,
+    })
+}
+
+/// What a world was made of: name in Chinese, key, value.
+pub(super) fn settings_facts(settings: &WorldSettings) -> Vec<(&'static str, &'static str, String)> {
+    let percent = |fraction: f64| format!("{} %", rounded(100.0 * fraction, 3));
+    let injections: Vec<String> = settings.injections.iter().map(ToString::to_string).collect();
+    let drawn = matches!(world_name(settings).as_str(), "reference" | "anhui");
+    let mut facts = vec![("噪声", "noise", settings.noise.word().to_owned())];
+    if drawn {
+        let piles = settings.cities * settings.stations_per_city * settings.piles_per_station;
+        facts.extend([
+            ("天数", "days", settings.days.to_string()),
+            ("充电桩", "piles", piles.to_string()),
+            ("车辆", "vehicles", settings.vehicles.to_string()),
+            ("车型", "models", settings.models.to_string()),
+            ("每桩每天充电", "charges_per_day", settings.charges_per_day.to_string()),
+            ("跨市充电", "travel", percent(settings.travel)),
+        ]);
+    }
+    facts.extend([
+        ("σ_0", "noise_sd", percent(settings.noise_sd)),
+        ("δ", "noise_kwh", format!("{} kWh", settings.noise_kwh)),
+        ("σ_b", "vehicle_sd", percent(settings.vehicle_sd)),
+        ("σ_m", "model_sd", percent(settings.model_sd)),
+        ("σ_c", "common_sd", percent(settings.common_sd)),
+        ("有车辆数据的充电", "vehicle_share", percent(settings.vehicle_share)),
+        ("基准桩", "anchors", settings.anchors.to_string()),
+        ("期末现场检定", "on_site", settings.on_site.to_string()),
+        ("现场扩展不确定度", "on_site_u", format!("{} % (k = 2)", settings.on_site_expanded_percent)),
+        ("注入误差", "injected", if injections.is_empty() { "–".to_owned() } else { injections.join("; ") }),
+        (
+            "窗口",
+            "windows",
+            format!("{WINDOW_DAYS} d / {WINDOW_STEP_DAYS} d, baseline {BASELINE_DAYS} d, |z| > {CHANGE_Z}"),
+        ),
+    ]);
+    facts
+}
+
+/// A number with so many decimals, without needless zeros.
+pub(super) fn rounded(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A measure's number as people read it.
+pub(super) fn shown(measure: &Measure, value: f64) -> String {
+    match measure.unit {
+        Unit::ErrorPercent => format!("{value:.4} %"),
+        Unit::Share => format!("{} %", rounded(100.0 * value, 2)),
+        Unit::Number => format!("{value:.3}"),
+        Unit::Days => format!("{} d", rounded(value, 1)),
+    }
+}
+
+fn text(value: Option<f64>, decimals: usize) -> String {
+    value.map_or(String::new(), |value| format!("{value:.decimals$}"))
+}
+
+fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut text = format!("{header}\n");
+    for row in rows {
+        text.push_str(&row.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn summary(study: &Study) -> String {
+    table(
+        "measure,value,lower95,upper95,observations,goal_from,goal_to,reached",
+        study.measures.iter().map(|m| {
+            vec![
+                m.key.to_owned(),
+                text(m.value, 6),
+                text(m.interval.map(|i| i.0), 6),
+                text(m.interval.map(|i| i.1), 6),
+                m.observations.to_string(),
+                text(m.goal.map(|g| g.from), 4),
+                text(m.goal.map(|g| g.to), 4),
+                m.reached.map_or("", Reached::word).to_owned(),
+            ]
+        }),
+    )
+}
+
+fn piles(seeds: &[SeedSeen]) -> String {
+    let rows = seeds.iter().flat_map(|seed| seed.piles.iter().map(move |pile| (seed.seed, pile)));
+    let percent = |value: Option<f64>| text(value.map(|value| 100.0 * value), 5);
+    table(
+        "seed,pile_id,limit_percent,injected,size,true_error_percent,is_constant,is_anchor,grounded,charges,error_percent,\
+         standard_uncertainty_percent,bound_percent,verdict,windows,windows_nonconform,alarmed_day",
+        rows.map(|(seed, pile)| {
+            vec![
+                seed.to_string(),
+                pile.id.clone(),
+                percent(Some(pile.limit)),
+                pile.injected.map_or(String::new(), |kind| kind.word().to_owned()),
+                pile.injected.map_or(String::new(), |kind| kind.size().to_string()),
+                percent(Some(pile.truth)),
+                pile.is_constant.to_string(),
+                pile.is_anchor.to_string(),
+                pile.grounded.to_string(),
+                pile.charges.to_string(),
+                percent(pile.error),
+                percent(pile.standard_uncertainty),
+                percent(pile.bound),
+                pile.verdict.word().to_owned(),
+                pile.windows.to_string(),
+                pile.windows_nonconform.to_string(),
+                pile.alarmed_day.map_or(String::new(), |day| day.to_string()),
+            ]
+        }),
+    )
+}
+
+fn detection(study: &Study) -> String {
+    table(
+        "kind,size,limit_percent,piles,found,windows,windows_found",
+        study.detections.iter().map(|d| {
+            vec![
+                d.kind.to_owned(),
+                d.size.to_string(),
+                rounded(d.limit_percent, 4),
+                d.piles.to_string(),
+                d.found.to_string(),
+                d.windows.to_string(),
+                d.windows_found.to_string(),
+            ]
+        }),
+    )
+}
+
+fn steps(study: &Study) -> String {
+    table(
+        "seed,pile_id,size_percent,day,delay_days",
+        study.steps.iter().map(|step| {
+            let delay = step.delay_days.map_or(String::new(), |days| days.to_string());
+            vec![
+                step.seed.to_string(),
+                step.pile.clone(),
+                step.size_percent.to_string(),
+                step.day.to_string(),
+                delay,
+            ]
+        }),
+    )
+}
+
+fn anchors(seeds: &[SeedSeen]) -> String {
+    let rows = seeds.iter().flat_map(|seed| seed.anchors.iter().map(move |anchor| (seed.seed, anchor)));
+    table(
+        "seed,pile_id,normalized_error",
+        rows.map(|(seed, anchor)| {
+            vec![seed.to_string(), anchor.pile.clone(), format!("{:.4}", anchor.normalized_error)]
+        }),
+    )
+}
+
+fn on_site(seeds: &[SeedSeen]) -> String {
+    let rows = seeds.iter().flat_map(|seed| seed.pairs.iter().map(move |pair| (seed, pair)));
+    table(
+        "seed,pile_id,remote_error_percent,remote_expanded_percent,on_site_error_percent,on_site_expanded_percent,normalized_error,\
+         remote_verdict,on_site_passes,is_constant",
+        rows.map(|(seed, pair)| {
+            let pile = &seed.piles[pair.pile];
+            vec![
+                seed.seed.to_string(),
+                pile.id.clone(),
+                text(pair.remote.map(|r| r.0), 4),
+                text(pair.remote.map(|r| r.1), 4),
+                text(Some(pair.on_site.0), 4),
+                text(Some(pair.on_site.1), 4),
+                text(pair.normalized_error, 4),
+                pile.verdict.word().to_owned(),
+                pair.passes_on_site.to_string(),
+                pile.is_constant.to_string(),
+            ]
+        }),
+    )
+}
+
+fn concordance(study: &Study) -> String {
+    let rows = VERDICTS.iter().zip(&study.concordance.table);
+    table(
+        "remote_verdict,passes_on_site,fails_on_site",
+        rows.map(|(verdict, [passes, fails])| {
+            vec![verdict.word().to_owned(), passes.to_string(), fails.to_string()]
+        }),
+    )
+}
+
+/// What the command prints.
+pub(super) fn words(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen]) -> String {
+    let charges: usize = seeds.iter().map(|seed| seed.charges).sum();
+    let mut text = format!(
+        "世界 world {} · 噪声 noise {} · 种子 seeds {} · 充电 charges {charges}\n",
+        world_name(settings),
+        settings.noise.word(),
+        seeds.len()
+    );
+    for measure in study.measures.iter().filter(|measure| measure.value.is_some()) {
+        let value = measure.value.map_or(String::new(), |value| shown(measure, value));
+        let mark = match measure.reached {
+            Some(Reached::Yes) => "✓",
+            Some(Reached::Open) => "○",
+            Some(Reached::No) => "✗",
+            None => " ",
+        };
+        let goal = measure.goal.map_or(String::new(), |_| format!(" · 目标 goal {}", goal(measure)));
+        let n = measure.observations;
+        text.push_str(&format!("{mark} {value:>11}  {} {} (n = {n}{goal})\n", measure.zh, measure.en));
+    }
+    text
+}
+
+/// A goal as people read it.
+pub(super) fn goal(measure: &Measure) -> String {
+    let Some(goal) = measure.goal else { return String::new() };
+    let largest = if measure.unit == Unit::Share { 1.0 } else { f64::INFINITY };
+    match (goal.from, goal.to) {
+        (from, to) if from <= 0.0 => format!("≤ {}", shown(measure, to)),
+        (from, to) if largest <= to => format!("≥ {}", shown(measure, from)),
+        (from, to) => format!("{} … {}", shown(measure, from), shown(measure, to)),
+    }
+}
+
+/// Half-width of a 95 % interval in standard uncertainties, as the page explains it.
+pub(super) const COVERAGE_FACTOR: f64 = normal::QUANTILE_975;

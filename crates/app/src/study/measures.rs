@@ -1,0 +1,445 @@
+//! What the observations of all seeds come to: one number a measure, held against its goal (metrology.md §2.5), and the tables behind.
+//!
+//! Called by [`super`]. Pure; sums in the order of seeds and piles.
+
+use serde::Serialize;
+use veripile_metrology::{beta, normal};
+use veripile_pile::RemoteVerdict;
+use veripile_simulator::world::{Layout, Noise, WorldSettings};
+
+use super::run::{PileSeen, SeedSeen};
+use super::tables::{Concordance, Detection, Step, concordance, detections, steps, table};
+
+/// A pile is good if its true error keeps this share of its limit: nearer to the limit "false" would depend on luck.
+const GOOD_SHARE: f64 = 0.8;
+
+/// Charges from which an estimate is held against the bound, as verdicts are given from so many: with a few charges of heavy-tailed
+/// noise no estimator comes near it.
+const COMPARED_FROM: u32 = 10;
+
+/// A goal.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Goal {
+    /// At least.
+    pub(super) from: f64,
+    /// At most.
+    pub(super) to: f64,
+}
+
+/// A measure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Measure {
+    /// Its word in files.
+    pub(super) key: &'static str,
+    /// Its name in both languages.
+    pub(super) zh: &'static str,
+    pub(super) en: &'static str,
+    /// The number; none where nothing was observed.
+    pub(super) value: Option<f64>,
+    /// 95 % interval of it from the number of observations, where that is simple.
+    pub(super) interval: Option<(f64, f64)>,
+    /// How many observations it rests on.
+    pub(super) observations: usize,
+    pub(super) unit: Unit,
+    pub(super) goal: Option<Goal>,
+    pub(super) reached: Option<Reached>,
+}
+
+/// How a measure is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unit {
+    /// Percent of energy.
+    ErrorPercent,
+    /// A share of observations.
+    Share,
+    /// A plain number.
+    Number,
+    /// Days.
+    Days,
+}
+
+/// Whether a goal is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reached {
+    /// The number is within the goal.
+    Yes,
+    /// It is not, but its interval reaches the goal: more seeds would tell.
+    Open,
+    /// Neither.
+    No,
+}
+
+impl Reached {
+    /// Its word in files.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Open => "open",
+            Self::No => "no",
+        }
+    }
+
+    fn judge(measure: &Measure) -> Option<Self> {
+        let (goal, value) = (measure.goal?, measure.value?);
+        let (low, high) = measure.interval.unwrap_or((value, value));
+        Some(if goal.from <= value && value <= goal.to {
+            Self::Yes
+        } else if low <= goal.to && goal.from <= high {
+            Self::Open
+        } else {
+            Self::No
+        })
+    }
+}
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Study {
+    pub(super) measures: Vec<Measure>,
+    pub(super) detections: Vec<Detection>,
+    pub(super) steps: Vec<Step>,
+    pub(super) concordance: Concordance,
+    /// Nominal and observed coverage.
+    pub(super) calibration: Vec<(f64, f64)>,
+}
+
+/// Computes everything.
+pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
+    let estimates = estimates(seeds);
+    let detections = detections(seeds);
+    let steps = steps(seeds);
+    let mut measures = accuracy(settings, &estimates);
+    measures.extend(verdicts(seeds, &detections));
+    measures.extend(alarms(seeds, &steps));
+    measures.extend(agreement(seeds));
+    for measure in &mut measures {
+        measure.reached = Reached::judge(measure);
+    }
+    Study {
+        measures,
+        detections,
+        steps,
+        concordance: concordance(seeds),
+        calibration: (1..20).map(|at| f64::from(at) / 20.0).map(|p| (p, coverage(&estimates, p))).collect(),
+    }
+}
+
+/// An estimate with its truth.
+struct Estimated {
+    charges: u32,
+    deviation: f64,
+    u: f64,
+    bound: f64,
+}
+
+/// Piles whose truth is one number and whose level is known.
+fn estimates(seeds: &[SeedSeen]) -> Vec<Estimated> {
+    let of = |pile: &PileSeen| {
+        let is_usable = pile.is_constant && pile.grounded && 0 < pile.charges;
+        let (error, u, bound) = (pile.error?, pile.standard_uncertainty?, pile.bound?);
+        is_usable.then_some(Estimated { charges: pile.charges, deviation: error - pile.truth, u, bound })
+    };
+    seeds.iter().flat_map(|seed| &seed.piles).filter_map(of).collect()
+}
+
+fn accuracy(settings: &WorldSettings, all: &[Estimated]) -> Vec<Measure> {
+    let estimates: Vec<&Estimated> = all.iter().filter(|e| COMPARED_FROM <= e.charges).collect();
+    let n = estimates.len();
+    let mean =
+        |of: &dyn Fn(&Estimated) -> f64| some(n, estimates.iter().map(|e| of(e)).sum::<f64>() / n as f64);
+    let rmse = mean(&|e| e.deviation * e.deviation).map(f64::sqrt);
+    let bound = mean(&|e| e.bound * e.bound).map(f64::sqrt);
+    let ratio = rmse.zip(bound).map(|(rmse, bound)| rmse / bound);
+    // A root mean square of n normal numbers scatters by 1/√(2n); piles of one world share a little more.
+    let spread = normal::QUANTILE_975 / (2.0 * n as f64).sqrt();
+    let covered = coverage(all, 0.95);
+    let mut bounds: Vec<f64> = estimates.iter().map(|e| e.bound).collect();
+    bounds.sort_unstable_by(f64::total_cmp);
+    let percent = |value: Option<f64>| value.map(|value| 100.0 * value);
+    vec![
+        measure("rmse_percent", "均方根误差", "root mean square error", Unit::ErrorPercent, percent(rmse), n),
+        measure(
+            "bound_percent",
+            "克拉美–罗界（均方根）",
+            "Cramér–Rao bound, root mean square",
+            Unit::ErrorPercent,
+            percent(bound),
+            n,
+        ),
+        measure(
+            "bound_median_percent",
+            "克拉美–罗界，中位数",
+            "Cramér–Rao bound, median",
+            Unit::ErrorPercent,
+            percent(bounds.get(n / 2).copied()),
+            n,
+        ),
+        measure(
+            "bound_worst_percent",
+            "克拉美–罗界，最差",
+            "Cramér–Rao bound, worst",
+            Unit::ErrorPercent,
+            percent(bounds.last().copied()),
+            n,
+        ),
+        Measure {
+            interval: ratio.map(|ratio| (ratio * (1.0 - spread), ratio * (1.0 + spread))),
+            goal: Some(ratio_goal(settings.noise)),
+            ..measure("rmse_over_bound", "误差与界之比", "error over bound", Unit::Number, ratio, n)
+        },
+        measure(
+            "stated_percent",
+            "声明的标准不确定度（均方根）",
+            "stated standard uncertainty, root mean square",
+            Unit::ErrorPercent,
+            percent(mean(&|e| e.u * e.u).map(f64::sqrt)),
+            n,
+        ),
+        measure(
+            "bias_percent",
+            "平均偏差",
+            "mean deviation",
+            Unit::ErrorPercent,
+            percent(mean(&|e| e.deviation)),
+            n,
+        ),
+        Measure {
+            goal: Some(coverage_goal(settings)),
+            ..share(
+                "coverage95",
+                "95 % 区间覆盖率",
+                "coverage of 95 % intervals",
+                (covered * all.len() as f64).round() as usize,
+                all.len(),
+            )
+        },
+    ]
+}
+
+/// metrology.md §2.5; t₄ noise is what the estimator assumes and has the goal of normal noise.
+fn ratio_goal(noise: Noise) -> Goal {
+    let to = match noise {
+        Noise::Gaussian | Noise::T4 => 1.05,
+        Noise::Outliers => 1.10,
+        Noise::Nuisances => 1.25,
+    };
+    Goal { from: 0.0, to }
+}
+
+/// 0.93 to 0.97; with little vehicle data 0.90 is enough.
+fn coverage_goal(settings: &WorldSettings) -> Goal {
+    const LITTLE: f64 = 0.05;
+    Goal { from: if settings.vehicle_share <= LITTLE { 0.90 } else { 0.93 }, to: 0.97 }
+}
+
+/// Share of intervals of a nominal coverage that hold the truth.
+fn coverage(estimates: &[Estimated], nominal: f64) -> f64 {
+    let k = normal::quantile(0.5 + 0.5 * nominal);
+    let held = estimates.iter().filter(|e| e.deviation.abs() <= k * e.u).count();
+    held as f64 / estimates.len().max(1) as f64
+}
+
+fn verdicts(seeds: &[SeedSeen], detections: &[Detection]) -> Vec<Measure> {
+    let piles = || seeds.iter().flat_map(|seed| &seed.piles);
+    let good = || piles().filter(|pile| pile.is_constant && pile.truth.abs() <= GOOD_SHARE * pile.limit);
+    let accused = good().filter(|pile| pile.verdict == RemoteVerdict::Nonconform).count();
+    let ungrounded = || piles().filter(|pile| !pile.grounded);
+    let absolute = ungrounded().filter(|pile| pile.verdict != RemoteVerdict::NotComparable).count();
+    let twice = |d: &&Detection| d.kind == "constant" && 2.0 * d.limit_percent <= d.size.abs() + 1e-9;
+    let (windows, found) = detections
+        .iter()
+        .filter(twice)
+        .fold((0, 0), |(all, found), d| (all + d.windows as usize, found + d.windows_found as usize));
+    let (all, all_found) =
+        detections.iter().filter(twice).fold((0, 0), |(all, found), d| (all + d.piles, found + d.found));
+    let goal = |from, to| Some(Goal { from, to });
+    vec![
+        Measure {
+            goal: goal(0.0, 0.001),
+            ..share(
+                "false_nonconform",
+                "合格桩被误判限外",
+                "good piles called nonconform",
+                accused,
+                good().count(),
+            )
+        },
+        Measure {
+            goal: goal(0.99, 1.0),
+            ..share(
+                "found_twice_mpe_month",
+                "两倍最大允许误差，四周内发现",
+                "twice the MPE or more, found in four weeks",
+                found,
+                windows,
+            )
+        },
+        share(
+            "found_twice_mpe",
+            "两倍最大允许误差，全期发现",
+            "twice the MPE or more, found from all days",
+            all_found,
+            all,
+        ),
+        Measure {
+            goal: goal(0.0, 0.0),
+            ..share(
+                "ungrounded_absolute",
+                "无基准连通集的绝对结论",
+                "absolute verdicts without an anchor",
+                absolute,
+                ungrounded().count(),
+            )
+        },
+    ]
+}
+
+fn alarms(seeds: &[SeedSeen], steps: &[Step]) -> Vec<Measure> {
+    let clean = || {
+        let looked = seeds.iter().filter(|seed| 0 < seed.windows).flat_map(|seed| &seed.piles);
+        looked.filter(|pile| pile.injected.is_none() && 0 < pile.windows)
+    };
+    let alarmed = clean().filter(|pile| pile.alarmed_day.is_some()).count();
+    let mut delays: Vec<f64> =
+        steps.iter().map(|step| step.delay_days.map_or(f64::INFINITY, f64::from)).collect();
+    delays.sort_unstable_by(f64::total_cmp);
+    let median = delays.get(delays.len() / 2).copied().filter(|delay| delay.is_finite());
+    let found = steps.iter().filter(|step| step.delay_days.is_some()).count();
+    vec![
+        share("steps_found", "阶跃被发现", "steps found", found, steps.len()),
+        Measure {
+            goal: Some(Goal { from: 0.0, to: 21.0 }),
+            ..measure(
+                "step_delay_days",
+                "阶跃发现延迟，中位数",
+                "delay of steps, median",
+                Unit::Days,
+                median,
+                steps.len(),
+            )
+        },
+        Measure {
+            goal: Some(Goal { from: 0.0, to: 0.01 }),
+            ..share("clean_alarmed", "无注入误差桩的误报警", "clean piles alarmed", alarmed, clean().count())
+        },
+    ]
+}
+
+fn agreement(seeds: &[SeedSeen]) -> Vec<Measure> {
+    let anchors: Vec<f64> =
+        seeds.iter().flat_map(|seed| &seed.anchors).map(|anchor| anchor.normalized_error).collect();
+    let constant = |seed: &SeedSeen, pile: usize| seed.piles[pile].is_constant;
+    let pairs = seeds.iter().flat_map(|seed| seed.pairs.iter().map(move |pair| (seed, pair)));
+    let on_site: Vec<f64> = pairs
+        .filter(|(seed, pair)| constant(seed, pair.pile))
+        .filter_map(|(_, pair)| pair.normalized_error)
+        .collect();
+    let goal = |from, to| Some(Goal { from, to });
+    let within = |values: &[f64]| values.iter().filter(|value| value.abs() <= 1.0).count();
+    // A pile that changes on the way is another on site than its mean was: it stands in the table, not in these shares.
+    let [[conform, accepted], [rejected, nonconform], ..] = table(seeds, constant);
+    vec![
+        Measure {
+            goal: goal(0.95, 1.0),
+            ..share(
+                "anchors_agree",
+                "留一基准：|E_n| ≤ 1",
+                "leave-one-anchor-out: |E_n| ≤ 1",
+                within(&anchors),
+                anchors.len(),
+            )
+        },
+        Measure {
+            goal: goal(0.15, 0.35),
+            ..variance(
+                "anchors_variance",
+                "留一基准：E_n 方差",
+                "leave-one-anchor-out: variance of E_n",
+                &anchors,
+            )
+        },
+        Measure {
+            goal: goal(0.95, 1.0),
+            ..share(
+                "on_site_agree",
+                "远程与现场：|E_n| ≤ 1",
+                "remote and on-site: |E_n| ≤ 1",
+                within(&on_site),
+                on_site.len(),
+            )
+        },
+        Measure {
+            goal: goal(0.15, 0.35),
+            ..variance(
+                "on_site_variance",
+                "远程与现场：E_n 方差",
+                "remote and on-site: variance of E_n",
+                &on_site,
+            )
+        },
+        share(
+            "false_accept",
+            "误收：现场不合格中远程限内",
+            "false accept: of those that fail on site, conform from afar",
+            accepted,
+            accepted + nonconform,
+        ),
+        share(
+            "false_reject",
+            "误拒：现场合格中远程限外",
+            "false reject: of those that pass on site, nonconform from afar",
+            rejected,
+            conform + rejected,
+        ),
+    ]
+}
+
+/// Variance about zero, as the mean is part of what is judged. Of n normal numbers it scatters by √(2/n) of itself.
+fn variance(key: &'static str, zh: &'static str, en: &'static str, values: &[f64]) -> Measure {
+    let n = values.len();
+    let value = some(n, values.iter().map(|value| value * value).sum::<f64>() / n as f64);
+    let spread = normal::QUANTILE_975 * (2.0 / n as f64).sqrt();
+    let interval = value.map(|value| (value * (1.0 - spread).max(0.0), value * (1.0 + spread)));
+    Measure { interval, ..measure(key, zh, en, Unit::Number, value, n) }
+}
+
+fn some(observations: usize, value: f64) -> Option<f64> {
+    (0 < observations && value.is_finite()).then_some(value)
+}
+
+fn measure(
+    key: &'static str,
+    zh: &'static str,
+    en: &'static str,
+    unit: Unit,
+    value: Option<f64>,
+    observations: usize,
+) -> Measure {
+    Measure { key, zh, en, value, interval: None, observations, unit, goal: None, reached: None }
+}
+
+/// A share with its interval (Clopper and Pearson), exact for observations that do not depend on each other.
+fn share(key: &'static str, zh: &'static str, en: &'static str, of: usize, all: usize) -> Measure {
+    let value = some(all, of as f64 / all as f64);
+    let interval = value.map(|_| interval(of, all));
+    Measure { interval, ..measure(key, zh, en, Unit::Share, value, all) }
+}
+
+/// 95 % interval of a share by Clopper and Pearson: `B(0.025; x, n − x + 1)` to `B(0.975; x + 1, n − x)`.
+pub(super) fn interval(of: usize, all: usize) -> (f64, f64) {
+    let (of, rest) = (of as f64, all.saturating_sub(of) as f64);
+    let low = if of == 0.0 { 0.0 } else { beta::quantile(0.025, of, rest + 1.0) };
+    let high = if rest == 0.0 { 1.0 } else { beta::quantile(0.975, of + 1.0, rest) };
+    (low, high)
+}
+
+/// The name of a layout.
+pub(super) fn world_name(settings: &WorldSettings) -> String {
+    match &settings.layout {
+        Layout::Reference => "reference".to_owned(),
+        Layout::Anhui => "anhui".to_owned(),
+        Layout::Graph(file) => file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    }
+}

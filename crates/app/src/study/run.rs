@@ -1,0 +1,237 @@
+//! One seed of the study: a world drawn, assessed, and its anchors and windows looked at.
+//!
+//! Called by [`super`]. It observes; what observations mean is computed in [`super::measures`].
+
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+use veripile_assessment::{Assessment, PileFact, assess};
+use veripile_metrology::agreement::normalized_error;
+use veripile_metrology::comparison::Settings;
+use veripile_pile::{Estimate, RemoteVerdict};
+use veripile_simulator::world::bound::bound;
+use veripile_simulator::world::{InjectionKind, World, WorldSettings};
+
+use super::evidence::{evidence, piles};
+
+/// Length of a window, and how often one ends, days: a month's evidence, looked at weekly.
+pub(super) const WINDOW_DAYS: u32 = 28;
+pub(super) const WINDOW_STEP_DAYS: u32 = 7;
+
+/// The first so many days are what later windows are held against.
+pub(super) const BASELINE_DAYS: u32 = 56;
+
+/// A window that differs from the baseline by so many standard uncertainties is an alarm: with 15 windows in half a year a clean pile
+/// is alarmed with at most 15 × 0.00047 = 0.7 %, if estimates are normal.
+pub(super) const CHANGE_Z: f64 = 3.5;
+
+/// What is done with a seed besides the assessment itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Depth {
+    /// Assess again without each anchor.
+    pub(super) anchors: bool,
+    /// Assess windows.
+    pub(super) windows: bool,
+}
+
+/// A pile as it was and as it was seen. Errors and uncertainties are fractions.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PileSeen {
+    pub(super) id: String,
+    pub(super) limit: f64,
+    pub(super) injected: Option<InjectionKind>,
+    /// Mean true error in the charges that were compared; at the end without any.
+    pub(super) truth: f64,
+    /// Whether the truth is the same in every charge.
+    pub(super) is_constant: bool,
+    pub(super) is_anchor: bool,
+    pub(super) grounded: bool,
+    pub(super) charges: u32,
+    pub(super) error: Option<f64>,
+    pub(super) standard_uncertainty: Option<f64>,
+    pub(super) bound: Option<f64>,
+    pub(super) verdict: RemoteVerdict,
+    /// Windows with a decided or undecided verdict, and those that said nonconform.
+    pub(super) windows: u32,
+    pub(super) windows_nonconform: u32,
+    /// Day of the end of the first window that raised an alarm: after the step, where one was injected.
+    pub(super) alarmed_day: Option<u32>,
+}
+
+/// An anchor held against the estimate made without it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct AnchorSeen {
+    pub(super) pile: String,
+    pub(super) normalized_error: f64,
+}
+
+/// A pile seen from afar and on site. Percent; expanded uncertainties with k = 2.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pair {
+    pub(super) pile: usize,
+    pub(super) remote: Option<(f64, f64)>,
+    pub(super) on_site: (f64, f64),
+    pub(super) normalized_error: Option<f64>,
+    pub(super) passes_on_site: bool,
+}
+
+/// Everything seen with one seed.
+#[derive(Debug, Clone)]
+pub(super) struct SeedSeen {
+    pub(super) seed: u64,
+    pub(super) days: u32,
+    pub(super) charges: usize,
+    pub(super) converged: bool,
+    pub(super) piles: Vec<PileSeen>,
+    pub(super) anchors: Vec<AnchorSeen>,
+    pub(super) pairs: Vec<Pair>,
+    /// Windows looked at.
+    pub(super) windows: usize,
+}
+
+/// Assessments that one seed takes, for the progress bar.
+pub(super) fn assessments(settings: &WorldSettings, days: u32, depth: Depth) -> u64 {
+    let anchors = if depth.anchors { settings.anchors } else { 0 };
+    let windows = if depth.windows { window_ends(days).count() + 1 } else { 0 };
+    (1 + anchors + windows) as u64
+}
+
+/// Draws and assesses one seed.
+pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> Result<SeedSeen> {
+    let world = World::draw(settings)?;
+    let facts = piles(&world)?;
+    let assessed = |days: (u32, u32), without: Option<usize>| -> Result<Assessment> {
+        let assessment = assess(&evidence(&world, &facts, days, without), &Settings::default());
+        bar.inc(1);
+        assessment.with_context(|| format!("seed {}", settings.seed))
+    };
+    let whole = (0, world.days);
+    let assessment = assessed(whole, None)?;
+    let mut seen = SeedSeen {
+        seed: settings.seed,
+        days: world.days,
+        charges: assessment.facts.charges,
+        converged: assessment.facts.converged,
+        piles: see(&world, &facts, &assessment),
+        anchors: Vec::new(),
+        pairs: pairs(&world, &assessment),
+        windows: 0,
+    };
+    if depth.anchors {
+        for at in 0..world.anchors.len() {
+            seen.anchors.extend(check_anchor(&world, at, &assessed(whole, Some(at))?));
+        }
+    }
+    if depth.windows {
+        look_at_windows(&world, &mut seen, &assessed)?;
+    }
+    Ok(seen)
+}
+
+fn see(world: &World, facts: &[PileFact], assessment: &Assessment) -> Vec<PileSeen> {
+    let bounds = bound(world, 0, world.days);
+    let mut sums = vec![(0.0, 0usize); world.piles.len()];
+    for charge in world.charges_in(0, world.days).filter(|charge| charge.energy_vehicle_wh.is_some()) {
+        let (sum, count) = &mut sums[charge.pile];
+        *sum += charge.error;
+        *count += 1;
+    }
+    let truth = |pile: usize| match sums[pile] {
+        _ if world.is_constant(pile) => world.error_at_end(pile),
+        (_, 0) => world.error_at_end(pile),
+        (sum, count) => sum / count as f64,
+    };
+    let of = |(pile, (_, estimate)): (usize, &(_, Estimate))| PileSeen {
+        id: facts[pile].pile_id.to_string(),
+        limit: estimate.limit,
+        injected: world.piles[pile].injection,
+        truth: truth(pile),
+        is_constant: world.is_constant(pile),
+        is_anchor: world.anchors.iter().any(|anchor| anchor.pile == pile),
+        grounded: estimate.grounded,
+        charges: estimate.charges,
+        error: estimate.error,
+        standard_uncertainty: estimate.standard_uncertainty,
+        bound: bounds[pile],
+        verdict: estimate.verdict,
+        windows: 0,
+        windows_nonconform: 0,
+        alarmed_day: None,
+    };
+    assessment.estimates.iter().enumerate().map(of).collect()
+}
+
+/// An estimate that speaks of an absolute error: percent, and its expanded uncertainty.
+fn absolute(estimate: &Estimate) -> Option<(f64, f64)> {
+    let known = estimate.grounded.then_some((estimate.error?, estimate.standard_uncertainty?));
+    known.map(|(error, u)| (100.0 * error, 200.0 * u))
+}
+
+fn check_anchor(world: &World, at: usize, without: &Assessment) -> Option<AnchorSeen> {
+    let anchor = &world.anchors[at];
+    let (pile_id, estimate) = &without.estimates[anchor.pile];
+    let (error, expanded) = absolute(estimate)?;
+    let normalized_error = normalized_error(error, expanded, anchor.error_percent, anchor.expanded_percent)?;
+    Some(AnchorSeen { pile: pile_id.to_string(), normalized_error })
+}
+
+fn pairs(world: &World, assessment: &Assessment) -> Vec<Pair> {
+    let of = |result: &veripile_simulator::world::OnSite| {
+        let estimate = &assessment.estimates[result.pile].1;
+        let remote = absolute(estimate);
+        let on_site = (result.error_percent, result.expanded_percent);
+        let agreement = |(error, expanded)| normalized_error(error, expanded, on_site.0, on_site.1);
+        Pair {
+            pile: result.pile,
+            remote,
+            on_site,
+            normalized_error: remote.and_then(agreement),
+            // Simple acceptance, as on site: the uncertainty is below a third of the limit.
+            passes_on_site: on_site.0.abs() <= 100.0 * estimate.limit,
+        }
+    };
+    world.on_site.iter().map(of).collect()
+}
+
+/// Days on which windows end.
+fn window_ends(days: u32) -> impl Iterator<Item = u32> {
+    (BASELINE_DAYS + WINDOW_DAYS..=days).step_by(WINDOW_STEP_DAYS as usize)
+}
+
+fn look_at_windows(
+    world: &World,
+    seen: &mut SeedSeen,
+    assessed: &dyn Fn((u32, u32), Option<usize>) -> Result<Assessment>,
+) -> Result<()> {
+    if window_ends(world.days).next().is_none() {
+        return Ok(());
+    }
+    let baseline = assessed((0, BASELINE_DAYS), None)?;
+    for end in window_ends(world.days) {
+        let window = assessed((end - WINDOW_DAYS, end), None)?;
+        seen.windows += 1;
+        for (at, pile) in seen.piles.iter_mut().enumerate() {
+            let (before, now) = (&baseline.estimates[at].1, &window.estimates[at].1);
+            pile.windows += u32::from(now.verdict != RemoteVerdict::NotComparable);
+            pile.windows_nonconform += u32::from(now.verdict == RemoteVerdict::Nonconform);
+            let is_alarm = now.verdict == RemoteVerdict::Nonconform || has_changed(before, now);
+            let is_late_enough = match pile.injected {
+                Some(InjectionKind::Step { day, .. }) => day < end,
+                _ => true,
+            };
+            if is_alarm && is_late_enough {
+                pile.alarmed_day.get_or_insert(end);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a window differs from the baseline by more than chance. Their uncertainties are taken as independent, which they are not
+/// quite: they share anchors and vehicles, and the difference is known better.
+fn has_changed(before: &Estimate, now: &Estimate) -> bool {
+    let difference = || {
+        let u = before.standard_uncertainty?.hypot(now.standard_uncertainty?);
+        Some((now.error? - before.error?).abs() / u)
+    };
+    before.grounded && now.grounded && difference().is_some_and(|z| CHANGE_Z < z)
+}

@@ -1,0 +1,143 @@
+//! The study's tables: errors found by size, steps with their delay, remote verdicts against on-site conclusions.
+//!
+//! Called by [`super::measures`]. Counts only; shares and goals are computed there.
+
+use serde::Serialize;
+use veripile_metrology::acceptance_sampling::{RiskPoint, SamplingPlan, rejected_from, smallest_plan};
+use veripile_pile::RemoteVerdict;
+use veripile_simulator::world::InjectionKind;
+
+use super::run::{PileSeen, SeedSeen};
+
+/// A sample that was once reported as enough: so many of so many, none bad.
+const REPORTED: SamplingPlan = SamplingPlan { lot: 40, sample: 13, accepted_failures: 0 };
+
+/// Remote verdicts in the order of tables.
+pub(super) const VERDICTS: [RemoteVerdict; 4] = [
+    RemoteVerdict::Conform,
+    RemoteVerdict::Nonconform,
+    RemoteVerdict::Undecided,
+    RemoteVerdict::NotComparable,
+];
+
+/// How many errors of a size were found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Detection {
+    /// Kind of error.
+    pub(super) kind: &'static str,
+    /// Its size: percent, or kWh.
+    pub(super) size: f64,
+    /// The limit of the piles, percent.
+    pub(super) limit_percent: f64,
+    /// Piles over all seeds.
+    pub(super) piles: usize,
+    /// Of these, nonconform from all days.
+    pub(super) found: usize,
+    /// Windows of four weeks, and those that said nonconform.
+    pub(super) windows: u32,
+    pub(super) windows_found: u32,
+}
+
+/// A step and when it was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Step {
+    pub(super) seed: u64,
+    pub(super) pile: String,
+    pub(super) size_percent: f64,
+    pub(super) day: u32,
+    /// Days from the step to the end of the first window that raised an alarm.
+    pub(super) delay_days: Option<u32>,
+}
+
+/// Remote verdicts against on-site conclusions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Concordance {
+    /// By remote verdict (conform, nonconform, undecided, not comparable): passed and failed on site.
+    pub(super) table: [[usize; 2]; 4],
+    /// Of lots of so many piles, the smallest sample without a bad one that rules out so many bad ones with 95 %.
+    pub(super) samples: Vec<(u32, u32, Option<u32>)>,
+    /// The least number of bad piles that 13 of 40, none bad, rule out with 95 %.
+    pub(super) ruled_out_by_13_of_40: Option<u32>,
+}
+
+/// Injected errors by kind and size, steps left out.
+pub(super) fn detections(seeds: &[SeedSeen]) -> Vec<Detection> {
+    let mut found: Vec<Detection> = Vec::new();
+    for pile in seeds.iter().flat_map(|seed| &seed.piles) {
+        let Some(kind) = pile.injected.filter(|kind| !matches!(kind, InjectionKind::Step { .. })) else {
+            continue;
+        };
+        let limit_percent = 100.0 * pile.limit;
+        let is_same = |d: &Detection| {
+            (d.kind, d.size.to_bits(), d.limit_percent.to_bits())
+                == (kind.word(), kind.size().to_bits(), limit_percent.to_bits())
+        };
+        let at = found.iter().position(is_same).unwrap_or_else(|| {
+            let (word, size) = (kind.word(), kind.size());
+            found.push(Detection {
+                kind: word,
+                size,
+                limit_percent,
+                piles: 0,
+                found: 0,
+                windows: 0,
+                windows_found: 0,
+            });
+            found.len() - 1
+        });
+        let detection = &mut found[at];
+        detection.piles += 1;
+        detection.found += usize::from(pile.verdict == RemoteVerdict::Nonconform);
+        detection.windows += pile.windows;
+        detection.windows_found += pile.windows_nonconform;
+    }
+    found.sort_by(|a, b| {
+        let relative = |d: &Detection| d.size.abs() / d.limit_percent;
+        a.kind.cmp(b.kind).then(relative(a).total_cmp(&relative(b))).then(a.size.total_cmp(&b.size))
+    });
+    found
+}
+
+/// Every step of worlds whose windows were looked at.
+pub(super) fn steps(seeds: &[SeedSeen]) -> Vec<Step> {
+    let looked = seeds.iter().filter(|seed| 0 < seed.windows);
+    let of = |(seed, pile): (u64, &PileSeen)| match pile.injected {
+        Some(InjectionKind::Step { percent, day }) => Some(Step {
+            seed,
+            pile: pile.id.clone(),
+            size_percent: percent,
+            day,
+            delay_days: pile.alarmed_day.map(|end| end - day),
+        }),
+        _ => None,
+    };
+    looked.flat_map(|seed| seed.piles.iter().map(move |pile| (seed.seed, pile))).filter_map(of).collect()
+}
+
+/// Remote verdicts against on-site conclusions of all seeds.
+pub(super) fn concordance(seeds: &[SeedSeen]) -> Concordance {
+    let lots = [40, 200, 1000].into_iter().flat_map(|lot| [0.02, 0.05, 0.10].map(|share| (lot, share)));
+    let sample = |(lot, share): (u32, f64)| {
+        let bad = (share * f64::from(lot)).ceil() as u32;
+        let (none, most) = (RiskPoint { bad: 0, risk: 0.05 }, RiskPoint { bad, risk: 0.05 });
+        (lot, bad, smallest_plan(lot, none, most).map(|plan| plan.sample))
+    };
+    Concordance {
+        table: table(seeds, |_, _| true),
+        samples: lots.map(sample).collect(),
+        ruled_out_by_13_of_40: rejected_from(&REPORTED, 0.95),
+    }
+}
+
+/// Remote verdicts against on-site conclusions, of those piles of a seed that count.
+pub(super) fn table(seeds: &[SeedSeen], counts: impl Fn(&SeedSeen, usize) -> bool) -> [[usize; 2]; 4] {
+    let mut table = [[0; 2]; 4];
+    for (seed, pair) in seeds.iter().flat_map(|seed| seed.pairs.iter().map(move |pair| (seed, pair))) {
+        let verdict = seed.piles[pair.pile].verdict;
+        let row = VERDICTS.iter().position(|known| *known == verdict).unwrap_or(3);
+        if counts(seed, pair.pile) {
+            table[row][usize::from(!pair.passes_on_site)] += 1;
+        }
+    }
+    table
+}

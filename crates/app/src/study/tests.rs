@@ -1,0 +1,114 @@
+//! The study on worlds of a second.
+
+use super::*;
+use veripile_simulator::world::WorldSettings;
+
+/// Two cities of ten piles, three months, with errors and steps.
+fn small(noise: Noise) -> WorldSettings {
+    let injections =
+        ["constant:2:2", "constant:4:2", "step:2:2:60"].map(|text| text.parse().expect("a form"));
+    WorldSettings {
+        days: 98,
+        cities: 2,
+        stations_per_city: 1,
+        piles_per_station: 10,
+        charges_per_day: 4.0,
+        vehicles: 150,
+        models: 4,
+        anchors: 4,
+        on_site: 6,
+        noise,
+        injections: injections.to_vec(),
+        ..WorldSettings::reference(1)
+    }
+}
+
+const WHOLE: Depth = Depth { anchors: true, windows: true };
+
+fn seen(settings: &WorldSettings, seeds: &[u64]) -> Vec<SeedSeen> {
+    see(settings, seeds, WHOLE).expect("seen")
+}
+
+#[test]
+fn the_same_seeds_give_the_same_bytes_of_every_file() {
+    let settings = small(Noise::Nuisances);
+    let texts = || report(&settings, &seen(&settings, &[1, 2]), false).expect("a report");
+    let (once, again) = (texts(), texts());
+    assert_eq!(once.0.len(), 7 + figures::FILES.len() + 2);
+    assert_eq!(once, again);
+    let other = report(&settings, &seen(&settings, &[3, 4]), false).expect("a report");
+    assert_ne!(once.0[1], other.0[1]);
+}
+
+#[test]
+fn large_errors_are_found_and_the_error_is_near_the_bound() {
+    let settings = small(Noise::Gaussian);
+    let seen = seen(&settings, &[1, 2, 3, 4]);
+    let study = measures::study(&settings, &seen);
+    let measure = |key: &str| study.measures.iter().find(|measure| measure.key == key).expect("known");
+    let ratio = measure("rmse_over_bound");
+    // 18 constant piles of four seeds: 72 estimates, a deviation of 1/√144 = 8 %; four of them, and what shared anchors add.
+    assert_eq!(ratio.observations, 72);
+    assert!((0.6..1.45).contains(&ratio.value.expect("observed")), "{ratio:?}");
+    let large = study.detections.iter().find(|d| (d.size - 4.0).abs() < 1e-9).expect("injected");
+    assert_eq!((large.piles, large.found), (8, 8), "four times the limit cannot be missed");
+    let false_nonconform = measure("false_nonconform");
+    assert_eq!(false_nonconform.value, Some(0.0));
+    assert_eq!(study.steps.len(), 8);
+    assert_eq!(measure("anchors_agree").observations, 16);
+    let pairs: usize = study.concordance.table.iter().flatten().sum();
+    assert_eq!(pairs, 24);
+}
+
+#[test]
+fn without_anchors_nothing_absolute_is_said() {
+    let settings = WorldSettings { anchors: 0, ..small(Noise::Gaussian) };
+    let seen = seen(&settings, &[1]);
+    let study = measures::study(&settings, &seen);
+    let absolute = study.measures.iter().find(|measure| measure.key == "ungrounded_absolute").expect("known");
+    assert_eq!((absolute.value, absolute.observations), (Some(0.0), 20));
+    let (texts, _) = report(&settings, &seen, true).expect("a report");
+    assert!(texts.iter().any(|(name, _)| *name == "report.html"), "a page with what there is");
+}
+
+// Clopper and Pearson for 2 of 40: scipy 1.17.1, beta.ppf(0.025, 2, 39) and beta.ppf(0.975, 3, 38).
+#[test]
+fn shares_have_exact_intervals() {
+    let (low, high) = measures::interval(2, 40);
+    assert!(
+        (low - 0.006_113_646_599_350_838).abs() < 1e-9 && (high - 0.169_196_863_959_417_6).abs() < 1e-9,
+        "{low} {high}"
+    );
+    assert_eq!(measures::interval(0, 5).0.to_bits(), 0.0_f64.to_bits());
+    assert_eq!(measures::interval(5, 5).1.to_bits(), 1.0_f64.to_bits());
+}
+
+fn arguments(words: &[&str]) -> Result<WorldSettings> {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        study: StudyArgs,
+    }
+    let line = ["study", "--out", "nowhere"].iter().chain(words);
+    settings(&<Line as clap::Parser>::try_parse_from(line)?.study)
+}
+
+#[test]
+fn nonsense_is_refused_and_says_why() {
+    let refused = |words: &[&str], part: &str| {
+        let drawn = arguments(words).and_then(|settings| Ok(World::draw(&settings)?));
+        let error = format!("{:#}", drawn.expect_err("refused"));
+        assert!(error.contains(part), "{words:?}: {error}");
+    };
+    refused(&["--world", "atlantis"], "no such file");
+    refused(&["--noise", "pink"], "gaussian");
+    refused(&["--seeds", "0"], "0 is not in 1..=1000");
+    refused(&["--seed", "1", "--seeds", "2"], "cannot be used with");
+    refused(&["--vehicle-share", "1.5"], "share of charges");
+    refused(&["--vehicle-share", "NaN"], "share of charges");
+    refused(&["--days", "0"], "a day");
+    refused(&["--inject", "constant:2"], "is no injected error");
+    refused(&["--inject", "constant:2:500"], "more piles than there are");
+    refused(&["--piles", "1000"], "2,000 piles");
+    assert!(arguments(&["--inject", "none"]).expect("settings").injections.is_empty());
+}

@@ -1,0 +1,222 @@
+//! The next date of a pile by its state: how long it may go unverified, from its remote estimate, and why not at all.
+//!
+//! Called with every new assessment, so that the date moves with the evidence and falls away by itself when evidence lapses. It is a
+//! proposal to the authority: it never makes a pile verified, and never goes beyond the legal maximum since the last verification.
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde::Serialize;
+use veripile_metrology::reliability::{State, interval_days};
+use veripile_pile::{Estimate, RemoteVerdict};
+
+/// Charges that a date must rest on: with 30 a dozen wrong vehicle readings no longer move a pile across its limit, and the stated
+/// uncertainty has been seen to hold.
+pub const CHARGES_MIN: u32 = 30;
+
+/// Days after the last compared charge at which coverage lapses: one reporting month and some.
+pub const COVERAGE_DAYS_MAX: i64 = 35;
+
+/// Days of silence at which a connection lapses: longer than any outage that is repaired in the ordinary way.
+pub const SILENCE_DAYS_MAX: i64 = 14;
+
+/// Days after which an anchor is too old to carry dates: a year; one or two per city are renewed every year.
+pub const ANCHOR_DAYS_MAX: i64 = 366;
+
+/// Drift assumed of piles: none on average, and a walk of 0.1 % after a year, as for anchors ([`crate::anchors`]).
+const DRIFT_PER_YEAR: f64 = 0.0;
+const WALK_PER_ROOT_YEAR: f64 = 0.001;
+
+/// What a date rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntervalFacts<'a> {
+    /// The moment it speaks of.
+    pub as_of: Timestamp,
+    /// The pile's newest estimate.
+    pub estimate: &'a Estimate,
+    /// Day of its last verification that passed; none: never.
+    pub verified_on: Option<Date>,
+    /// Longest interval by law, years.
+    pub legal_years: u32,
+    /// When it was last heard of.
+    pub last_heard_at: Option<Timestamp>,
+    /// When the newest anchor of its connected set was measured.
+    pub newest_anchor_at: Option<Timestamp>,
+}
+
+/// Why there is no date by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Withdrawn {
+    /// It was never verified: there is no certificate whose interval could be chosen.
+    NeverVerified,
+    /// The legal interval is over.
+    LegallyDue,
+    /// It is not comparable: its connected set has no level, or it has no charges.
+    NotComparable,
+    /// The newest anchor of its set is older than [`ANCHOR_DAYS_MAX`], or unknown.
+    AnchorsLapsed,
+    /// Fewer than [`CHARGES_MIN`] charges.
+    FewCharges,
+    /// No compared charge for [`COVERAGE_DAYS_MAX`] days.
+    CoverageLapsed,
+    /// Silent for [`SILENCE_DAYS_MAX`] days.
+    ConnectionLapsed,
+    /// The estimate says nonconform.
+    Nonconform,
+    /// Even three months are not sure enough.
+    NotReliable,
+}
+
+/// The next date of a pile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum NextDate {
+    /// To be verified by this day.
+    By(Date),
+    /// No date by state: what the law says applies. Every reason, in the order of the enum.
+    Withdrawn(Vec<Withdrawn>),
+}
+
+/// The next date, or why there is none.
+///
+/// # Formula
+/// The longest T with `R(T) ≥ 0.97` throughout ([`interval_days`]) from the day of the estimate, and not later than the legal
+/// maximum after the last verification.
+pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
+    let today = facts.as_of.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let legal = facts.verified_on.and_then(|day| day.checked_add(i64::from(facts.legal_years).years()).ok());
+    let mut reasons = lapsed(facts);
+    reasons.extend(match legal {
+        None => Some(Withdrawn::NeverVerified),
+        Some(legal) if legal <= today => Some(Withdrawn::LegallyDue),
+        Some(_) => None,
+    });
+    let by = legal.filter(|legal| today < *legal).and_then(|legal| by_state(facts, today, legal));
+    let known = !reasons.contains(&Withdrawn::NotComparable);
+    if by.is_none() && known && legal.is_some_and(|legal| today < legal) {
+        reasons.push(Withdrawn::NotReliable);
+    }
+    reasons.sort_unstable();
+    match by {
+        Some(by) if reasons.is_empty() => NextDate::By(by),
+        _ => NextDate::Withdrawn(reasons),
+    }
+}
+
+fn by_state(facts: &IntervalFacts<'_>, today: Date, legal: Date) -> Option<Date> {
+    let state = State {
+        error: facts.estimate.error?,
+        standard_uncertainty: facts.estimate.standard_uncertainty?,
+        drift_per_year: DRIFT_PER_YEAR,
+        walk_per_root_year: WALK_PER_ROOT_YEAR,
+    };
+    let left = u32::try_from(today.until(legal).ok()?.get_days()).ok()?;
+    let days = interval_days(&state, facts.estimate.limit, left)?;
+    today.checked_add(i64::from(days).days()).ok()
+}
+
+/// What of the evidence has lapsed.
+fn lapsed(facts: &IntervalFacts<'_>) -> Vec<Withdrawn> {
+    let estimate = facts.estimate;
+    let is_old = |at: Option<Timestamp>, days: i64| {
+        at.is_none_or(|at| SignedDuration::from_hours(24 * days) < facts.as_of.duration_since(at))
+    };
+    let last_charge = estimate.period.map(|(_, last)| last);
+    let checks = [
+        (!estimate.grounded || estimate.verdict == RemoteVerdict::NotComparable, Withdrawn::NotComparable),
+        (is_old(facts.newest_anchor_at, ANCHOR_DAYS_MAX), Withdrawn::AnchorsLapsed),
+        (estimate.charges < CHARGES_MIN, Withdrawn::FewCharges),
+        (is_old(last_charge, COVERAGE_DAYS_MAX), Withdrawn::CoverageLapsed),
+        (is_old(facts.last_heard_at, SILENCE_DAYS_MAX), Withdrawn::ConnectionLapsed),
+        (estimate.verdict == RemoteVerdict::Nonconform, Withdrawn::Nonconform),
+    ];
+    checks.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("literal")
+    }
+
+    fn estimate(error: f64, standard_uncertainty: f64) -> Estimate {
+        Estimate {
+            as_of: at("2026-07-01T00:00:00Z"),
+            component: 0,
+            grounded: true,
+            charges: 900,
+            period: Some((at("2026-01-01T00:00:00Z"), at("2026-06-30T00:00:00Z"))),
+            error: Some(error),
+            standard_uncertainty: Some(standard_uncertainty),
+            probability_conform: Some(0.9),
+            limit: 0.01,
+            rule: "JJG 1149-2022 v1".to_owned(),
+            verdict: RemoteVerdict::Conform,
+        }
+    }
+
+    fn facts(estimate: &Estimate) -> IntervalFacts<'_> {
+        IntervalFacts {
+            as_of: at("2026-07-01T00:00:00Z"),
+            estimate,
+            verified_on: Some(date(2025, 7, 1)),
+            legal_years: 3,
+            last_heard_at: Some(at("2026-06-30T12:00:00Z")),
+            newest_anchor_at: Some(at("2026-02-01T00:00:00Z")),
+        }
+    }
+
+    fn withdrawn(facts: &IntervalFacts<'_>) -> Vec<Withdrawn> {
+        match next_date(facts) {
+            NextDate::Withdrawn(reasons) => reasons,
+            NextDate::By(day) => panic!("{day}"),
+        }
+    }
+
+    #[test]
+    fn a_good_pile_waits_until_the_law_asks() {
+        assert_eq!(next_date(&facts(&estimate(0.002, 0.001))), NextDate::By(date(2028, 7, 1)));
+    }
+
+    // R(T) with m = 0.78 %, u = 0.1 %, q = 0.1 % by mpmath, day by day: above 0.97 up to day 134.
+    #[test]
+    fn a_pile_near_its_limit_comes_earlier() {
+        let expected = date(2026, 7, 1).checked_add(134.days()).expect("in range");
+        assert_eq!(next_date(&facts(&estimate(0.0078, 0.001))), NextDate::By(expected));
+    }
+
+    #[test]
+    fn a_pile_at_its_limit_has_no_date() {
+        assert_eq!(withdrawn(&facts(&estimate(0.009, 0.001))), [Withdrawn::NotReliable]);
+    }
+
+    #[test]
+    fn whatever_lapses_withdraws_the_date_and_is_named() {
+        let good = estimate(0.002, 0.001);
+        let long_ago = Some(at("2025-01-01T00:00:00Z"));
+        let check = |change: &dyn Fn(&mut IntervalFacts<'_>), expected: &[Withdrawn]| {
+            let mut facts = facts(&good);
+            change(&mut facts);
+            assert_eq!(withdrawn(&facts), expected);
+        };
+        check(&|facts| facts.last_heard_at = None, &[Withdrawn::ConnectionLapsed]);
+        check(&|facts| facts.newest_anchor_at = long_ago, &[Withdrawn::AnchorsLapsed]);
+        check(&|facts| facts.verified_on = None, &[Withdrawn::NeverVerified]);
+        check(&|facts| facts.verified_on = Some(date(2023, 7, 1)), &[Withdrawn::LegallyDue]);
+        check(
+            &|facts| {
+                facts.last_heard_at = long_ago;
+                facts.newest_anchor_at = long_ago;
+            },
+            &[Withdrawn::AnchorsLapsed, Withdrawn::ConnectionLapsed],
+        );
+        let few = Estimate { charges: 29, period: None, ..good.clone() };
+        assert_eq!(withdrawn(&facts(&few)), [Withdrawn::FewCharges, Withdrawn::CoverageLapsed]);
+        let alone = Estimate { grounded: false, verdict: RemoteVerdict::NotComparable, ..good.clone() };
+        assert_eq!(withdrawn(&facts(&alone)), [Withdrawn::NotComparable]);
+        let bad = Estimate { error: Some(0.02), verdict: RemoteVerdict::Nonconform, ..good.clone() };
+        assert_eq!(withdrawn(&facts(&bad)), [Withdrawn::Nonconform, Withdrawn::NotReliable]);
+    }
+}

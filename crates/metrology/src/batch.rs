@@ -1,0 +1,254 @@
+//! A batch of instruments (one make, model, firmware, year): what passes and failures say of the share that keeps its limit, and
+//! whether the interval may be extended or the batch must be replaced (metrology.md §4).
+//!
+//! Called for statistics of batches. Results on site count as they are; remote verdicts count with the sensitivity and
+//! specificity that were measured for them. An instrument counts once: the caller leaves out the remote verdict of one that was
+//! measured on site.
+
+use crate::beta;
+
+/// The interval is extended if the share that conforms reaches [`EXTEND_SHARE`] with this probability.
+pub const EXTEND_PROBABILITY: f64 = 0.95;
+
+/// Share that must conform for a longer interval.
+pub const EXTEND_SHARE: f64 = 0.97;
+
+/// The batch is replaced if the share that conforms is below [`REPLACE_SHARE`] with this probability.
+pub const REPLACE_PROBABILITY: f64 = 0.5;
+
+/// Share below which a batch is to be replaced.
+pub const REPLACE_SHARE: f64 = 0.95;
+
+/// Ends of the stretches over which the posterior is integrated: both shares are among them, and they crowd near 1, where batches are.
+const STRETCHES: [f64; 9] = [0.0, 0.5, 0.8, 0.9, REPLACE_SHARE, EXTEND_SHARE, 0.98, 0.99, 1.0];
+
+/// Panels per stretch: posteriors of ten thousand results are some 10⁻³ wide.
+const PANELS: usize = 12;
+
+/// Panels over which a measured rate is integrated.
+const RATE_PANELS: usize = 12;
+
+/// Probability of a measured rate beyond either end of its integration: far below what a probability is asked for.
+const RATE_TAIL: f64 = 1e-15;
+
+/// Nodes and weights of the Gauss–Legendre rule of eight points on −1..1, positive half (Abramowitz and Stegun, table 25.4).
+const NODES: [(f64, f64); 4] = [
+    (0.183_434_642_495_649_8, 0.362_683_783_378_362),
+    (0.525_532_409_916_329, 0.313_706_645_877_887_27),
+    (0.796_666_477_413_626_7, 0.222_381_034_453_374_48),
+    (0.960_289_856_497_536_3, 0.101_228_536_290_376_26),
+];
+
+/// A rate that was measured: so many of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeasuredRate {
+    /// Cases in which it was right.
+    pub right: u32,
+    /// Cases.
+    pub cases: u32,
+}
+
+/// Verdicts from afar, with how well such verdicts are known to find what is on site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteVerdicts {
+    /// Conform.
+    pub conform: u32,
+    /// Nonconform.
+    pub nonconform: u32,
+    /// Of instruments found bad on site, those that had been nonconform from afar.
+    pub sensitivity: MeasuredRate,
+    /// Of instruments found good on site, those that had been conform from afar.
+    pub specificity: MeasuredRate,
+}
+
+/// What is known of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BatchResults {
+    /// Passed on site.
+    pub passes: u32,
+    /// Failed on site.
+    pub failures: u32,
+    /// Remote verdicts of the others.
+    pub remote: Option<RemoteVerdicts>,
+}
+
+/// What is to be done with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchDecision {
+    /// A longer interval is justified.
+    Extend,
+    /// As before.
+    Keep,
+    /// More likely than not too many are bad.
+    Replace,
+}
+
+/// Judges a batch. None if more cases were right than there were.
+pub fn judge(results: &BatchResults) -> Option<BatchDecision> {
+    if EXTEND_PROBABILITY <= probability_share_at_least(results, EXTEND_SHARE)? {
+        return Some(BatchDecision::Extend);
+    }
+    let replace = REPLACE_PROBABILITY <= 1.0 - probability_share_at_least(results, REPLACE_SHARE)?;
+    Some(if replace { BatchDecision::Replace } else { BatchDecision::Keep })
+}
+
+/// Probability that at least this share of the batch conforms, from a uniform prior. None if a measured rate is none, or the
+/// share is outside 0..1.
+///
+/// # Formula
+/// On-site results alone: `p ~ Beta(1 + passes, 1 + failures)`. With remote verdicts
+/// `f(p) ∝ p^passes (1−p)^failures E[(1−q)^conform q^nonconform]`, `q = (1−p) Se + p (1−Sp)`, the mean over
+/// `Se ~ Beta(1 + right, 1 + wrong)` and Sp likewise: rates measured on few cases make remote verdicts weak by themselves, and
+/// no number of them stronger than what they were measured by.
+pub fn probability_share_at_least(results: &BatchResults, share: f64) -> Option<f64> {
+    if !(0.0..=1.0).contains(&share) {
+        return None;
+    }
+    let (passes, failures) = (f64::from(results.passes), f64::from(results.failures));
+    let Some(remote) = results.remote.filter(|remote| 0 < remote.conform + remote.nonconform) else {
+        // By symmetry P(p ≥ s) = P(1 − p ≤ 1 − s): the smaller tail is not a difference.
+        return Some(beta::cdf(1.0 - share, 1.0 + failures, 1.0 + passes));
+    };
+    let likelihood = Likelihood::of(passes, failures, &remote)?;
+    let mut ends: Vec<f64> = STRETCHES.to_vec();
+    ends.push(share);
+    ends.sort_unstable_by(f64::total_cmp);
+    let nodes: Vec<(f64, f64)> =
+        ends.windows(2).flat_map(|pair| nodes(pair[0], pair[1], PANELS)).filter(|(_, w)| 0.0 < *w).collect();
+    // The largest logarithm is taken out, so that hundreds of results do not fall below the smallest number.
+    let logs: Vec<f64> = nodes.iter().map(|(p, _)| likelihood.log_at(*p)).collect();
+    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights = nodes.iter().zip(&logs).map(|((p, weight), log)| (*p, weight * libm::exp(log - largest)));
+    let (above, all) = weights.fold((0.0, 0.0), |(above, all), (p, weight)| {
+        (if share < p { above + weight } else { above }, all + weight)
+    });
+    Some(above / all)
+}
+
+/// How likely all results are, as a function of the share that conforms.
+struct Likelihood {
+    passes: f64,
+    failures: f64,
+    conform: f64,
+    nonconform: f64,
+    /// Nodes with their weights.
+    sensitivity: Vec<(f64, f64)>,
+    specificity: Vec<(f64, f64)>,
+}
+
+impl Likelihood {
+    fn of(passes: f64, failures: f64, remote: &RemoteVerdicts) -> Option<Self> {
+        Some(Self {
+            passes,
+            failures,
+            conform: f64::from(remote.conform),
+            nonconform: f64::from(remote.nonconform),
+            sensitivity: rate(remote.sensitivity)?,
+            specificity: rate(remote.specificity)?,
+        })
+    }
+
+    fn log_at(&self, p: f64) -> f64 {
+        let flagged = |sensitivity: f64, specificity: f64| (1.0 - p) * sensitivity + p * (1.0 - specificity);
+        let log = |q: f64| self.conform * libm::log1p(-q) + self.nonconform * libm::log(q);
+        let pairs = || self.sensitivity.iter().flat_map(|se| self.specificity.iter().map(move |sp| (se, sp)));
+        let logs: Vec<f64> = pairs().map(|((se, _), (sp, _))| log(flagged(*se, *sp))).collect();
+        let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean: f64 =
+            pairs().zip(&logs).map(|(((_, a), (_, b)), log)| a * b * libm::exp(log - largest)).sum();
+        let on_site = self.passes * libm::log(p) + self.failures * libm::log1p(-p);
+        on_site + largest + libm::log(mean)
+    }
+}
+
+/// Nodes of a measured rate, weighed by its posterior.
+fn rate(measured: MeasuredRate) -> Option<Vec<(f64, f64)>> {
+    let wrong = measured.cases.checked_sub(measured.right)?;
+    let (a, b) = (1.0 + f64::from(measured.right), 1.0 + f64::from(wrong));
+    let (low, high) = (beta::quantile(RATE_TAIL, a, b), 1.0 - beta::quantile(RATE_TAIL, b, a));
+    let weighed = nodes(low, high, RATE_PANELS).map(|(x, weight)| (x, weight * beta::density(x, a, b)));
+    Some(weighed.collect())
+}
+
+/// Nodes and weights of Gauss–Legendre panels over an interval.
+fn nodes(low: f64, high: f64, panels: usize) -> impl Iterator<Item = (f64, f64)> {
+    let half = 0.5 * (high - low) / panels as f64;
+    (0..panels).flat_map(move |panel| {
+        let centre = low + half * (2 * panel + 1) as f64;
+        NODES.into_iter().flat_map(move |(node, weight)| {
+            [(centre - half * node, half * weight), (centre + half * node, half * weight)]
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_site(passes: u32, failures: u32) -> BatchResults {
+        BatchResults { passes, failures, remote: None }
+    }
+
+    fn with_remote(passes: u32, failures: u32, conform: u32, nonconform: u32) -> BatchResults {
+        let remote = RemoteVerdicts {
+            conform,
+            nonconform,
+            sensitivity: MeasuredRate { right: 28, cases: 30 },
+            specificity: MeasuredRate { right: 290, cases: 295 },
+        };
+        BatchResults { passes, failures, remote: Some(remote) }
+    }
+
+    // 1 − 0.97^(n + 1) by mpmath: 0.9510 for 98, 0.9495 for 97.
+    #[test]
+    fn ninety_eight_passes_without_failure_extend_the_interval() {
+        assert_eq!(judge(&on_site(98, 0)), Some(BatchDecision::Extend));
+        assert_eq!(judge(&on_site(97, 0)), Some(BatchDecision::Keep));
+        let found = probability_share_at_least(&on_site(98, 0), 0.97).expect("a share");
+        assert!((found - 0.950_976_795_953_189_9).abs() < 1e-12);
+    }
+
+    // Beta(1 + passes, 1 + failures) by scipy 1.17.1: P(p < 0.95) = 0.635 for 40 and 2, 0.372 for 40 and 1.
+    #[test]
+    fn two_failures_beside_forty_passes_replace_the_batch() {
+        assert_eq!(judge(&on_site(40, 1)), Some(BatchDecision::Keep));
+        assert_eq!(judge(&on_site(40, 2)), Some(BatchDecision::Replace));
+    }
+
+    #[test]
+    fn nothing_known_is_no_reason_to_extend() {
+        assert_ne!(judge(&on_site(0, 0)), Some(BatchDecision::Extend));
+    }
+
+    // The same integral with numpy: 400 × 400 nodes for the rates, 3,840 for the share.
+    #[test]
+    fn remote_verdicts_count_by_what_they_were_measured() {
+        for (results, share, expected) in [
+            (with_remote(40, 0, 300, 6), 0.97, 0.986_276_854_151_462_3),
+            (with_remote(40, 3, 100, 12), 0.95, 0.038_118_689_589_400_91),
+        ] {
+            let found = probability_share_at_least(&results, share).expect("a share");
+            assert!((found / expected - 1.0).abs() < 1e-8, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_verdicts_of_a_method_never_tried_do_not_extend() {
+        let with = |right, cases| {
+            let rate = MeasuredRate { right, cases };
+            let remote =
+                RemoteVerdicts { conform: 1000, nonconform: 0, sensitivity: rate, specificity: rate };
+            judge(&BatchResults { passes: 30, failures: 1, remote: Some(remote) })
+        };
+        assert_eq!(with(0, 0), Some(BatchDecision::Keep));
+        assert_eq!(with(198, 200), Some(BatchDecision::Extend));
+    }
+
+    #[test]
+    fn more_right_than_cases_is_refused() {
+        let mut results = with_remote(1, 0, 1, 0);
+        results.remote.as_mut().expect("given").sensitivity = MeasuredRate { right: 3, cases: 2 };
+        assert_eq!(judge(&results), None);
+        assert_eq!(probability_share_at_least(&on_site(1, 0), 1.5), None);
+    }
+}
