@@ -11,6 +11,7 @@ use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGa
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
+use veripile_assessment::evidence::COVARIATES_MAX;
 use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact};
 use veripile_metrology::comparison::Settings;
 use veripile_pile::{Act, Pile, RemoteVerdict};
@@ -195,7 +196,8 @@ fn evidence(
             ended_at: charge.ended_at,
             energy_pile_kwh: charge.energy_pile_wh / Decimal::ONE_THOUSAND,
             energy_vehicle_kwh: charge.energy_vehicle_wh / Decimal::ONE_THOUSAND,
-            covariates: Vec::new(),
+            path: None,
+            covariates: [f32::NAN; COVARIATES_MAX],
         })
     });
     let anchored = acts.iter().filter_map(|(pile_no, act)| {
@@ -223,6 +225,7 @@ fn evidence(
         covariates: Vec::new(),
         charges: compared.collect(),
         anchors: anchored.collect(),
+        ..Evidence::default()
     }
 }
 

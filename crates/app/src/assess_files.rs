@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use veripile_assessment::evidence::COVARIATES_MAX;
 use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact, assess};
 use veripile_metrology::comparison::Settings;
 use veripile_pile::{AccuracyClass, Estimate, PileId, RemoteVerdict};
@@ -210,6 +211,7 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         charges: comparable,
         anchors,
         piles,
+        ..Evidence::default()
     };
     let later_anchors = inputs.anchors.iter().filter(|anchor| as_of < anchor.at).count();
     Prepared { evidence, vehicles, set_aside, later_anchors }
@@ -252,14 +254,23 @@ fn comparable_charge(
         ended_at: row.ended_at,
         energy_pile_kwh: row.energy_pile_kwh,
         energy_vehicle_kwh,
-        covariates: covariates.iter().map(|at| row.covariates[*at]).collect(),
+        path: row.path,
+        covariates: used(row, covariates),
     })
+}
+
+/// Those covariates of a row that any row has, in their order.
+fn used(row: &ChargeRow, covariates: &[usize]) -> [f32; COVARIATES_MAX] {
+    let mut used = [f32::NAN; COVARIATES_MAX];
+    used.iter_mut().zip(covariates).for_each(|(value, at)| *value = row.covariates[*at]);
+    used
 }
 
 /// A total order of charges by content, so that the order of rows in the file cannot show; equal charges are interchangeable.
 fn order(a: &ComparableCharge, b: &ComparableCharge) -> std::cmp::Ordering {
     let key = |charge: &ComparableCharge| {
-        (charge.vehicle, charge.pile, charge.ended_at, charge.energy_pile_kwh, charge.energy_vehicle_kwh)
+        let energies = (charge.energy_pile_kwh, charge.energy_vehicle_kwh);
+        (charge.vehicle, charge.pile, charge.ended_at, energies, charge.path)
     };
     key(a).cmp(&key(b)).then_with(|| {
         let pairs = a.covariates.iter().zip(&b.covariates);
@@ -351,6 +362,8 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "noise": settings.noise,
             "noise_kwh": settings.noise_size,
             "vehicle_sd": settings.traveller_sd,
+            "interaction_sd": settings.interaction_sd,
+            "class_sd": settings.class_sd,
             "model_sd": settings.model_sd,
             "common_sd": settings.common_sd,
             "covariate_sd": settings.covariate_sd,

@@ -8,15 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
+use veripile_metrology::balance::{self, BalanceError};
 use veripile_metrology::comparison::{
-    self, Comparison, ComparisonError, Fit, InstrumentEstimate, Network, Settings,
+    self, Comparison, ComparisonError, Comparisons, Covariance, Fit, Information, InstrumentEstimate,
+    Network, Residual, Settings, Traveller,
 };
 use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict};
 
 use crate::anchors::{self, ContradictoryAnchor, agree, newest};
-use crate::evidence::{Anchor, Evidence, PileFact, Screened, compare};
+use crate::evidence::{
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened, VehiclePath,
+    compare,
+};
+use rust_decimal::prelude::ToPrimitive;
 
 /// Comparisons from which a verdict is given; with fewer the pile is undecided, whatever the numbers.
 ///
@@ -25,7 +31,7 @@ use crate::evidence::{Anchor, Evidence, PileFact, Screened, compare};
 const DECIDED_FROM: usize = 10;
 
 /// What came out.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Assessment {
     /// One estimate a pile, in the order of the evidence.
     pub estimates: Vec<(PileId, Estimate)>,
@@ -33,8 +39,35 @@ pub struct Assessment {
     pub vehicles: Vec<Option<VehicleEstimate>>,
     /// Charges that are no comparison: index and reason.
     pub screened: Vec<(usize, Screened)>,
+    /// What each charge left over, in the order of the evidence; none for one that is no comparison.
+    pub residuals: Vec<Option<Residual>>,
+    /// Of each feeder the standard uncertainty of the level that its balance gives, fraction; or why it gives none.
+    pub balances: Vec<Result<f64, BalanceError>>,
+    /// Covariance of the estimates.
+    pub covariance: PileCovariance,
     /// How it went.
     pub facts: RunFacts,
+}
+
+/// Covariance of piles' estimates, by their index in the evidence.
+#[derive(Debug)]
+pub struct PileCovariance {
+    covariance: Covariance,
+    places: Vec<Option<usize>>,
+}
+
+impl PileCovariance {
+    /// `Cov a`: of every pile's error with the weighted sum of all; zero for a pile of which nothing is known. None where it cannot
+    /// be computed.
+    pub fn times(&self, weights: &[f64]) -> Option<Vec<f64>> {
+        let instruments = self.places.iter().flatten().count();
+        let mut a = vec![0.0; instruments];
+        for (place, weight) in self.places.iter().zip(weights) {
+            place.iter().for_each(|at| a[*at] = *weight);
+        }
+        let product = self.covariance.times(&a)?;
+        Some(self.places.iter().map(|place| place.map_or(0.0, |at| product[at])).collect())
+    }
 }
 
 /// A vehicle's bias against the mean of all instruments' truth, fractions; the sign is that of over-reading.
@@ -73,8 +106,14 @@ pub struct RunFacts {
     pub noise_percent: f64,
     /// δ, kWh.
     pub noise_kwh: f64,
+    /// ν of the most frequent way.
+    pub noise_degrees_of_freedom: f64,
     /// σ_b, percent.
     pub vehicle_sd_percent: f64,
+    /// σ_i of pile and vehicle model, percent.
+    pub interaction_percent: f64,
+    /// Balances that say something, and those that do not.
+    pub balances: [usize; 2],
     /// κ.
     pub efficiency: f64,
     /// Anchors that contradict everything else known of their piles (|E_n| > 1): to be looked into by people.
@@ -100,7 +139,7 @@ pub enum AssessmentError {
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let Given { mut network, screened, mut anchors, places } = given(evidence);
+    let Given { mut network, screened, compared, mut anchors, places, balances } = given(evidence);
     let fit = comparison::fit(&network, settings)?;
     let (fit, mut contradictory) = agree(evidence, &mut network, &mut anchors, fit, settings)?;
     contradictory.extend(anchors::contradictory(evidence, &anchors, &fit));
@@ -131,11 +170,21 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
             (pile.pile_id.clone(), estimate)
         })
         .collect();
+    let mut residuals = vec![None; evidence.charges.len()];
+    compared
+        .iter()
+        .zip(&fit.residuals)
+        .for_each(|(charge, residual)| residuals[*charge as usize] = Some(*residual));
+    let contradictory = contradictory.into_iter().map(|(_, named)| named).collect();
+    let facts = facts(&network, &fit, &screened, &balances, contradictory);
     Ok(Assessment {
         estimates,
         vehicles: vehicles(&fit),
-        facts: facts(&network, &fit, &screened, contradictory.into_iter().map(|(_, named)| named).collect()),
+        residuals,
+        balances,
+        facts,
         screened,
+        covariance: PileCovariance { covariance: fit.covariance, places },
     })
 }
 
@@ -161,80 +210,178 @@ struct Given<'a> {
     network: Network,
     /// Charges that do not, and why.
     screened: Vec<(usize, Screened)>,
+    /// Which charge of the evidence each comparison is.
+    compared: Vec<u32>,
     /// In the order in which they stand in the network.
     anchors: Vec<&'a Anchor>,
     /// Which instrument of the network a pile is; none for one of which nothing is known: it would only make the matrix larger.
     places: Vec<Option<usize>>,
+    /// What each feeder's balance said, or why it said nothing.
+    balances: Vec<Result<f64, BalanceError>>,
 }
 
 /// A pile of which nothing is known, in a set of its own.
 fn alone(component: usize) -> InstrumentEstimate {
-    InstrumentEstimate { component, grounded: false, comparisons: 0, error: None }
+    InstrumentEstimate { component, grounded: false, comparisons: 0, is_balanced: false, error: None }
 }
 
 fn given(evidence: &Evidence) -> Given<'_> {
-    let mut screened = Vec::new();
     let (used, changed) = newest(evidence);
-    let mut comparisons = Vec::with_capacity(evidence.charges.len());
+    let (compared, screened) = screen(evidence, &changed);
+    let charges = || compared.iter().map(|at| &evidence.charges[*at as usize]);
+    let (given, mut anchors): (Vec<_>, Vec<comparison::Anchor>) = used.into_iter().unzip();
+    let (mut information, balances) = balanced(evidence);
+    let named = information.iter().flat_map(|information| information.instruments.iter().copied());
+    let anchored = anchors.iter().map(|anchor| anchor.instrument);
+    let (places, instruments) =
+        numbered(charges().map(|charge| charge.pile).chain(anchored).chain(named), evidence.piles.len());
+    let place = |pile: usize| places[pile].unwrap_or(0);
+    anchors.iter_mut().for_each(|anchor| anchor.instrument = place(anchor.instrument));
+    for information in &mut information {
+        information.instruments.iter_mut().for_each(|pile| *pile = place(*pile));
+    }
+    let models = charges().filter_map(|charge| evidence.vehicle_models[charge.vehicle]);
+    let (model_places, models) = numbered(models, evidence.models);
+    let (classes, class_count) = classes(charges());
+    let covariates = evidence.covariates.len().min(COVARIATES_MAX);
+    let scales: Vec<Scale> =
+        (0..covariates).map(|at| Scale::of(charges().map(|charge| charge.covariates[at]))).collect();
+    let mut comparisons = Comparisons::with_capacity(compared.len());
+    for charge in charges() {
+        let Ok((log_ratio, size)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
+            continue;
+        };
+        let mut values = [0.0; COVARIATES_MAX];
+        for (value, (given, scale)) in values.iter_mut().zip(charge.covariates.iter().zip(&scales)) {
+            *value = scale.standardised(*given);
+        }
+        comparisons.push(&Comparison {
+            instrument: place(charge.pile),
+            traveller: charge.vehicle,
+            log_ratio,
+            size,
+            class: classes[class_of(charge.path)],
+            covariates: &values[..covariates],
+        });
+    }
+    let known = references(evidence);
+    let traveller = |(vehicle, model): (usize, &Option<usize>)| Traveller {
+        model: model.and_then(|model| model_places[model]),
+        known: known.get(&vehicle).copied(),
+    };
+    let network = Network {
+        instruments,
+        travellers: evidence.vehicle_models.iter().enumerate().map(traveller).collect(),
+        models,
+        covariates,
+        classes: class_count,
+        comparisons,
+        anchors,
+        information,
+    };
+    Given { network, screened, compared, anchors: given, places, balances }
+}
+
+/// Charges that are compared, and those that are not with the reason.
+fn screen(evidence: &Evidence, changed: &BTreeMap<usize, Timestamp>) -> (Vec<u32>, Vec<(usize, Screened)>) {
+    let (mut compared, mut screened) = (Vec::with_capacity(evidence.charges.len()), Vec::new());
     for (index, charge) in evidence.charges.iter().enumerate() {
         if changed.get(&charge.pile).is_some_and(|at| charge.ended_at < *at) {
             screened.push((index, Screened::BeforeChange));
             continue;
         }
         match compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) {
-            Ok((log_ratio, size)) => comparisons.push(Comparison {
-                instrument: charge.pile,
-                traveller: charge.vehicle,
-                log_ratio,
-                size,
-                covariates: charge.covariates.clone(),
-            }),
+            Ok(_) => compared.push(u32::try_from(index).unwrap_or(u32::MAX)),
             Err(reason) => screened.push((index, reason)),
         }
     }
-    centre(&mut comparisons, evidence.covariates.len());
-    let (given, mut anchors): (Vec<_>, Vec<comparison::Anchor>) = used.into_iter().unzip();
-    let instruments = comparisons.iter().map(|c| c.instrument).chain(anchors.iter().map(|a| a.instrument));
-    let (places, instruments) = numbered(instruments, evidence.piles.len());
-    let models = comparisons.iter().filter_map(|c| evidence.vehicle_models[c.traveller]);
-    let (model_places, models) = numbered(models, evidence.models);
-    for comparison in &mut comparisons {
-        comparison.instrument = places[comparison.instrument].unwrap_or(0);
+    (compared, screened)
+}
+
+/// What the feeders' balances say, and of each feeder the standard uncertainty of the level that it gives, or why it gives none.
+fn balanced(evidence: &Evidence) -> (Vec<Information>, Vec<Result<f64, BalanceError>>) {
+    let mut information = Vec::new();
+    let settings = balance::Settings::default();
+    let told = evidence.feeders.iter().map(|feeder| {
+        balance::balance(feeder, &settings).map(|found| {
+            let level = found.information.level_uncertainty();
+            information.push(found.information);
+            level
+        })
+    });
+    let told = told.collect();
+    (information, told)
+}
+
+/// Bias and standard uncertainty of the reference vehicles, by their newest calibration. Bias and error differ in sign of nothing:
+/// a meter that reads too much has a positive bias.
+fn references(evidence: &Evidence) -> BTreeMap<usize, (f64, f64)> {
+    let mut newest: BTreeMap<usize, &ReferenceVehicle> = BTreeMap::new();
+    for reference in evidence.references.iter().filter(|reference| reference.at <= evidence.as_of) {
+        let known = newest.entry(reference.vehicle).or_insert(reference);
+        if known.at < reference.at {
+            *known = reference;
+        }
     }
-    for anchor in &mut anchors {
-        anchor.instrument = places[anchor.instrument].unwrap_or(0);
-    }
-    let network = Network {
-        instruments,
-        traveller_models: evidence.vehicle_models.iter().map(|model| model_places[(*model)?]).collect(),
-        models,
-        covariates: evidence.covariates.len(),
-        comparisons,
-        anchors,
-    };
-    Given { network, screened, anchors: given, places }
+    let known = newest.into_iter().filter_map(|(vehicle, reference)| {
+        let error = reference.error_percent.to_f64()? / 100.0;
+        let u =
+            reference.expanded_uncertainty_percent.to_f64()? / 100.0 / reference.coverage_factor.to_f64()?;
+        (0.0 < u && u.is_finite()).then_some((vehicle, (libm::log1p(error), u)))
+    });
+    known.collect()
+}
+
+/// Number of a way among all of them, unknown first.
+fn class_of(path: Option<VehiclePath>) -> usize {
+    path.map_or(0, |path| 1 + path as usize)
+}
+
+/// Numbers the ways that occur, the most frequent first: against it the others' biases are told. And how many there are.
+fn classes<'a>(charges: impl Iterator<Item = &'a ComparableCharge>) -> ([u8; 5], usize) {
+    let mut counts = [(0_usize, 0_usize); 5];
+    (0..5).for_each(|class| counts[class].1 = class);
+    charges.for_each(|charge| counts[class_of(charge.path)].0 += 1);
+    counts.sort_by_key(|(count, class)| (std::cmp::Reverse(*count), *class));
+    let mut numbers = [0; 5];
+    let occurring = counts.iter().filter(|(count, _)| *count > 0);
+    occurring.clone().zip(0_u8..).for_each(|((_, class), number)| numbers[*class] = number);
+    (numbers, occurring.count())
 }
 
 /// Numbers those of `0..count` that occur, in their order; and how many do.
 fn numbered(occurring: impl Iterator<Item = usize>, count: usize) -> (Vec<Option<usize>>, usize) {
-    let occurring: BTreeSet<usize> = occurring.collect();
     let mut places = vec![None; count];
-    for (place, index) in occurring.iter().enumerate() {
-        places[*index] = Some(place);
+    occurring.for_each(|index| places[index] = Some(0));
+    let mut next = 0;
+    for place in places.iter_mut().flatten() {
+        *place = next;
+        next += 1;
     }
-    (places, occurring.len())
+    (places, next)
 }
 
-/// Centres and scales covariates to mean 0 and deviation 1; unknown values become the mean.
-fn centre(comparisons: &mut [Comparison], covariates: usize) {
-    for at in 0..covariates {
-        let known = || comparisons.iter().map(|c| c.covariates[at]).filter(|value| value.is_finite());
+/// Mean and deviation of a covariate.
+struct Scale {
+    mean: f64,
+    sd: f64,
+}
+
+impl Scale {
+    fn of(values: impl Iterator<Item = f32> + Clone) -> Self {
+        let known = || values.clone().filter(|value| value.is_finite()).map(f64::from);
         let count = known().count() as f64;
         let mean = known().sum::<f64>() / count;
-        let sd = (known().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-        for comparison in &mut *comparisons {
-            let value = &mut comparison.covariates[at];
-            *value = if value.is_finite() && 0.0 < sd { (*value - mean) / sd } else { 0.0 };
+        let square = known().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
+        Self { mean, sd: square.sqrt() }
+    }
+
+    /// Centred, of deviation 1; the mean where unknown.
+    fn standardised(&self, value: f32) -> f32 {
+        if value.is_finite() && 0.0 < self.sd {
+            ((f64::from(value) - self.mean) / self.sd) as f32
+        } else {
+            0.0
         }
     }
 }
@@ -263,10 +410,10 @@ fn estimate(
 ) -> Estimate {
     let relative = found.error.map(|(log, u)| (libm::expm1(log), u * libm::exp(log)));
     // An anchor alone is a fact about its day, not an estimate from afar.
-    let absolute = relative.filter(|_| found.grounded && found.comparisons > 0);
+    let absolute = relative.filter(|_| found.grounded);
     let decision = absolute.map(|(error, u)| decide_three_zones(error, u, limit));
     let verdict = match decision.as_ref().map(|decision| decision.zone) {
-        Some(_) if found.comparisons < DECIDED_FROM => RemoteVerdict::Undecided,
+        Some(_) if found.comparisons < DECIDED_FROM && !found.is_balanced => RemoteVerdict::Undecided,
         Some(Zone::Conform) => RemoteVerdict::Conform,
         Some(Zone::Nonconform) => RemoteVerdict::Nonconform,
         Some(Zone::Undecided) => RemoteVerdict::Undecided,
@@ -312,8 +459,10 @@ fn facts(
     network: &Network,
     fit: &Fit,
     screened: &[(usize, Screened)],
+    balances: &[Result<f64, BalanceError>],
     contradictory_anchors: Vec<ContradictoryAnchor>,
 ) -> RunFacts {
+    let noise = fit.diagnostics.classes[0];
     let mut reasons = BTreeMap::new();
     for (_, reason) in screened {
         *reasons.entry(reason.code()).or_insert(0) += 1;
@@ -328,8 +477,14 @@ fn facts(
         grounded_components: distinct(compared().filter(|i| i.grounded).map(|i| i.component).collect()),
         rounds: fit.diagnostics.rounds,
         converged: fit.diagnostics.converged,
-        noise_percent: 100.0 * fit.diagnostics.noise,
-        noise_kwh: fit.diagnostics.noise_size,
+        noise_percent: 100.0 * noise.noise,
+        noise_kwh: noise.noise_size,
+        noise_degrees_of_freedom: noise.degrees_of_freedom,
+        interaction_percent: 100.0 * fit.diagnostics.interaction_sd,
+        balances: [
+            balances.iter().filter(|told| told.is_ok()).count(),
+            balances.iter().filter(|told| told.is_err()).count(),
+        ],
         vehicle_sd_percent: 100.0 * fit.diagnostics.traveller_sd,
         efficiency: fit.diagnostics.efficiency,
         contradictory_anchors,
@@ -370,7 +525,8 @@ mod tests {
                     ended_at: at(visit % 30),
                     energy_pile_kwh: (Decimal::from(registered) + wobble) / Decimal::ONE_THOUSAND,
                     energy_vehicle_kwh: Decimal::from(30),
-                    covariates: vec![],
+                    path: None,
+                    covariates: [f32::NAN; COVARIATES_MAX],
                 });
             }
         }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use veripile_metrology::balance::Feeder;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 /// Below this, kWh, the fixed part of the noise (0.15 kWh) is half of the charge or more.
@@ -15,6 +16,9 @@ const ENERGY_MAX_KWH: Decimal = Decimal::from_parts(1_000, 0, 0, false, 0);
 
 /// A ratio beyond e^±0.7 (half or double) is no comparison of two meters of one charge, whatever their errors.
 const LOG_RATIO_MAX: f64 = 0.7;
+
+/// Covariates of a charge at most: ambient temperature, mean power and span of state of charge are what files know.
+pub const COVARIATES_MAX: usize = 3;
 
 /// A pile to assess.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +44,58 @@ pub struct ComparableCharge {
     pub energy_pile_kwh: Decimal,
     /// Energy by the vehicle, kWh.
     pub energy_vehicle_kwh: Decimal,
+    /// How the vehicle's energy came to be known; none where nobody says.
+    pub path: Option<VehiclePath>,
     /// Covariates, see [`Evidence::covariates`]; NaN where unknown.
-    pub covariates: Vec<f64>,
+    pub covariates: [f32; COVARIATES_MAX],
+}
+
+/// How the vehicle's energy came to be known: each way has its own noise, and a bias of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VehiclePath {
+    /// The pile told it: it can be forged there.
+    Relayed,
+    /// From the vehicle to its maker to us.
+    Telematics,
+    /// From the driver's app.
+    App,
+    /// A reference vehicle of an authority.
+    Reference,
+}
+
+impl VehiclePath {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Relayed, Self::Telematics, Self::App, Self::Reference];
+
+    /// Its word in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Relayed => "relayed",
+            Self::Telematics => "telematics",
+            Self::App => "app",
+            Self::Reference => "reference",
+        }
+    }
+
+    /// The one of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|path| path.word() == word)
+    }
+}
+
+/// The calibration of a reference vehicle: it gives a level, as an anchor does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceVehicle {
+    /// Index of the vehicle.
+    pub vehicle: usize,
+    /// When it was calibrated.
+    pub at: Timestamp,
+    /// Error of its own meter, percent.
+    pub error_percent: Decimal,
+    /// Expanded uncertainty, percent.
+    pub expanded_uncertainty_percent: Decimal,
+    /// Coverage factor.
+    pub coverage_factor: Decimal,
 }
 
 /// An on-site result that gives a level.
@@ -70,12 +124,16 @@ pub struct Evidence {
     pub vehicle_models: Vec<Option<usize>>,
     /// Number of models.
     pub models: usize,
-    /// Names of the covariates.
+    /// Names of the covariates, [`COVARIATES_MAX`] at most; those of a charge beyond them do not count.
     pub covariates: Vec<&'static str>,
     /// Charges, in a fixed order of the caller's.
     pub charges: Vec<ComparableCharge>,
     /// Anchors.
     pub anchors: Vec<Anchor>,
+    /// Calibrations of reference vehicles.
+    pub references: Vec<ReferenceVehicle>,
+    /// Energy balances behind master meters; instruments are piles by index.
+    pub feeders: Vec<Feeder>,
 }
 
 /// Why a charge is no comparison.

@@ -5,10 +5,10 @@
 pub mod anchors;
 pub mod assess;
 pub mod evidence;
+pub mod interval;
 pub mod operators;
 pub mod signals;
-pub mod interval;
 pub mod targeting;
 
 pub use assess::{Assessment, AssessmentError, RunFacts, VehicleEstimate, assess};
-pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, Screened};
+pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened, VehiclePath};

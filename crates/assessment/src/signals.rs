@@ -33,7 +33,7 @@ use veripile_metrology::multiplicity;
 
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
-    SignalEvidence, SignalPile, VehiclePath,
+    SignalEvidence, SignalPile,
 };
 use world::World;
 

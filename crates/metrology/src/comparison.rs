@@ -32,7 +32,8 @@ mod travellers;
 
 use thiserror::Error;
 
-use crate::cholesky::{Factor, Symmetric};
+pub use crate::balance::Information;
+use crate::cholesky::Factor;
 use crate::shared::shared;
 use equations::{Equations, Shape, Weights};
 use layout::Layout;
@@ -161,19 +162,6 @@ pub struct Anchor {
     pub standard_uncertainty: f64,
 }
 
-/// What is known of several instruments at once from elsewhere (an energy balance): `matrix · e = right` weighted by `matrix`.
-#[derive(Debug, Clone)]
-pub struct Information {
-    /// Indices of the instruments, each once.
-    pub instruments: Vec<usize>,
-    /// Precision, fractions⁻².
-    pub matrix: Symmetric,
-    /// Precision times errors.
-    pub right: Vec<f64>,
-    /// Standard uncertainty of the level that it gives, fraction.
-    pub level_uncertainty: f64,
-}
-
 /// What is compared.
 #[derive(Debug, Clone, Default)]
 pub struct Network {
@@ -241,8 +229,10 @@ pub struct InstrumentEstimate {
     pub grounded: bool,
     /// Comparisons it rests on.
     pub comparisons: usize,
-    /// Error and standard uncertainty, fractions; in an ungrounded set the difference from the set's mean. None without
-    /// comparison, and for one alone in an ungrounded set.
+    /// Whether [`Information`] speaks of it too.
+    pub is_balanced: bool,
+    /// Error and standard uncertainty, fractions; in an ungrounded set the difference from the set's mean. None where nothing but an
+    /// anchor is known of it, and for one alone in an ungrounded set.
     pub error: Option<(f64, f64)>,
 }
 
@@ -667,10 +657,11 @@ fn instruments(members: &Members, beta: &[f64], covariance: &Covariance) -> Vec<
             let grounded = members.grounded[component];
             let comparisons = members.comparisons[instrument] as usize;
             let level = if grounded { Some(0.0) } else { means[component] };
+            let is_balanced = members.is_balanced[instrument];
             let error = level
-                .filter(|_| comparisons > 0)
+                .filter(|_| comparisons > 0 || is_balanced)
                 .map(|level| (beta[instrument] - level, covariance.variance(instrument).sqrt()));
-            InstrumentEstimate { component, grounded, comparisons, error }
+            InstrumentEstimate { component, grounded, comparisons, is_balanced, error }
         })
         .collect()
 }

@@ -10,7 +10,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
-use veripile_assessment::{Screened, evidence};
+use veripile_assessment::{Screened, VehiclePath, evidence};
 use veripile_pile::PileId;
 
 use super::rows::{FileFacts, Row, Rows};
@@ -47,7 +47,9 @@ pub(super) struct ChargeRow {
     /// None where the vehicle said nothing.
     pub(super) energy_vehicle_kwh: Option<Decimal>,
     /// As [`COVARIATES`]; NaN where unknown.
-    pub(super) covariates: [f64; 3],
+    pub(super) covariates: [f32; 3],
+    /// None where the row does not say.
+    pub(super) path: Option<VehiclePath>,
 }
 
 /// Everything read.
@@ -93,6 +95,7 @@ struct Columns {
     mean_power: Option<usize>,
     soc_start: Option<usize>,
     soc_end: Option<usize>,
+    path: Option<usize>,
 }
 
 impl Columns {
@@ -105,6 +108,7 @@ impl Columns {
             mean_power: rows.column("mean_power_kw"),
             soc_start: rows.column("soc_start"),
             soc_end: rows.column("soc_end"),
+            path: rows.column("vehicle_path"),
         }
     }
 }
@@ -152,6 +156,7 @@ impl Reader {
         let ended_at = period(started_at, ended_at)?;
         let (energy_pile_kwh, energy_vehicle_kwh) = energies(pile_kwh, vehicle_kwh)?;
         let covariates = self.covariates(row, columns)?;
+        let path = path(row.optional(columns.path))?;
         let digest = Sha256::digest(charge_id.as_bytes());
         let key: [u8; 16] = digest[..16].try_into().expect("SHA-256 has 32 bytes");
         if let Some(first) = self.first_lines.get(&key) {
@@ -167,6 +172,7 @@ impl Reader {
             energy_pile_kwh,
             energy_vehicle_kwh,
             covariates,
+            path,
         });
         Ok(())
     }
@@ -198,7 +204,7 @@ impl Reader {
         number
     }
 
-    fn covariates(&mut self, row: &Row, columns: &Columns) -> Result<[f64; 3], Bad> {
+    fn covariates(&mut self, row: &Row, columns: &Columns) -> Result<[f32; 3], Bad> {
         let mut outside = 0;
         let mut read = |at: Option<usize>, name: &str, (low, high): (f64, f64)| -> Result<f64, Bad> {
             let text = row.optional(at);
@@ -217,8 +223,15 @@ impl Reader {
         let soc_start = read(columns.soc_start, "soc_start", SOC_PERCENT)?;
         let soc_end = read(columns.soc_end, "soc_end", SOC_PERCENT)?;
         self.charges.unbelievable_covariates += outside;
-        Ok([ambient, mean_power, soc_end - soc_start])
+        Ok([ambient, mean_power, soc_end - soc_start].map(|value| value as f32))
     }
+}
+
+/// How the vehicle's energy came to be known.
+fn path(word: &str) -> Result<Option<VehiclePath>, Bad> {
+    let unknown =
+        || bad("vehicle_path_unknown", format!("{word:?} is none of relayed, telematics, app, reference"));
+    if word.is_empty() { Ok(None) } else { VehiclePath::from_word(word).map(Some).ok_or_else(unknown) }
 }
 
 /// The end of the charge, if both times are times and in order.

@@ -35,14 +35,16 @@ pub(super) fn evidence(
 ) -> Evidence {
     let has_covariates = world.settings.noise == Noise::Nuisances;
     let charges = world.charges_in(days.0, days.1).filter_map(|charge| {
-        let covariates = [charge.ambient_c, charge.power_kw(), charge.soc.1 - charge.soc.0];
+        let covariates =
+            [charge.ambient_c, charge.power_kw(), charge.soc.1 - charge.soc.0].map(|value| value as f32);
         Some(ComparableCharge {
             pile: charge.pile,
             vehicle: charge.vehicle,
             ended_at: Timestamp::from_second(charge.ended_s).ok()?,
             energy_pile_kwh: Decimal::new(charge.energy_pile_wh, 3),
             energy_vehicle_kwh: Decimal::new(charge.energy_vehicle_wh?, 3),
-            covariates: if has_covariates { covariates.to_vec() } else { Vec::new() },
+            path: None,
+            covariates,
         })
     });
     let anchors = world.anchors.iter().enumerate().filter(|(at, _)| Some(*at) != without);
@@ -61,6 +63,7 @@ pub(super) fn evidence(
         covariates: if has_covariates { COVARIATES.to_vec() } else { Vec::new() },
         charges: charges.collect(),
         anchors: anchors.collect(),
+        ..Evidence::default()
     }
 }
 

@@ -8,6 +8,7 @@ use veripile_metrology::payment::Tariffed;
 use veripile_pile::{PileId, PileKind};
 
 use super::SignalError;
+use crate::evidence::VehiclePath;
 
 /// Everything signals rest on.
 #[derive(Debug, Clone, Default)]
@@ -73,19 +74,6 @@ pub struct FirmwareChange {
     pub at: Timestamp,
     /// Its version.
     pub version: String,
-}
-
-/// How the vehicle's energy came to be known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum VehiclePath {
-    /// The pile told it: it can be forged there.
-    Relayed,
-    /// From the vehicle to its maker to us.
-    Telematics,
-    /// From the driver's app.
-    App,
-    /// A reference vehicle of an authority.
-    Reference,
 }
 
 /// What a fit left of a charge.

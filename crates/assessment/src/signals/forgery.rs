@@ -11,7 +11,8 @@ use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_metrology::{normal, student};
 
 use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
-use super::{Code, Finding, Severity, SignalCharge, Subject, VehiclePath};
+use super::{Code, Finding, Severity, SignalCharge, Subject};
+use crate::evidence::VehiclePath;
 
 /// Residuals from which a variance says something.
 const RESIDUALS_MIN: usize = 20;

@@ -9,7 +9,8 @@ use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_pile::PileKind;
 
 use super::world::{Effect, Scored, World, against_fleet, common, heaviest};
-use super::{Code, Finding, Settings, Severity, SignalCharge, Subject, VehiclePath};
+use super::{Code, Finding, Settings, Severity, SignalCharge, Subject};
+use crate::evidence::VehiclePath;
 
 /// Changes of firmware asked about per pile, the last ones: a pile that boots with another version every day must not make
 /// every other question worthless.

@@ -14,8 +14,9 @@ pub(super) struct Members {
     pub(super) grounded: Vec<bool>,
     /// Comparisons of each instrument.
     pub(super) comparisons: Vec<u32>,
-    /// Whether anything but comparisons is known of an instrument.
-    known_otherwise: Vec<bool>,
+    /// Whether other information speaks of an instrument.
+    pub(super) is_balanced: Vec<bool>,
+    is_anchored: Vec<bool>,
 }
 
 /// A connected set.
@@ -47,7 +48,8 @@ impl Members {
             traveller_set: numbers[instruments..].to_vec(),
             grounded: vec![false; count],
             comparisons,
-            known_otherwise: vec![false; instruments],
+            is_balanced: vec![false; instruments],
+            is_anchored: vec![false; instruments],
         };
         members.ground(network, layout, settings);
         members
@@ -55,15 +57,15 @@ impl Members {
 
     fn ground(&mut self, network: &Network, layout: &Layout, settings: &Settings) {
         for anchor in &network.anchors {
-            self.known_otherwise[anchor.instrument] = true;
+            self.is_anchored[anchor.instrument] = true;
             self.grounded[self.instrument_set[anchor.instrument]] |=
                 anchor.standard_uncertainty <= GROUNDING_U_MAX;
         }
         for information in &network.information {
+            let has_level = information.level_uncertainty() <= GROUNDING_U_MAX;
             for instrument in &information.instruments {
-                self.known_otherwise[*instrument] = true;
-                self.grounded[self.instrument_set[*instrument]] |=
-                    information.level_uncertainty <= GROUNDING_U_MAX;
+                self.is_balanced[*instrument] = true;
+                self.grounded[self.instrument_set[*instrument]] |= has_level;
             }
         }
         for (traveller, given) in network.travellers.iter().enumerate() {
@@ -92,7 +94,7 @@ impl Members {
 
     /// Whether anything is known of an instrument.
     pub(super) fn takes_part(&self, instrument: usize) -> bool {
-        self.comparisons[instrument] > 0 || self.known_otherwise[instrument]
+        self.comparisons[instrument] > 0 || self.is_anchored[instrument] || self.is_balanced[instrument]
     }
 }
 

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, StudentT};
 
 use super::*;
+use crate::cholesky::Symmetric;
 
 fn comparison(instrument: usize, traveller: usize, log_ratio: f64) -> Comparison<'static> {
     Comparison { instrument, traveller, log_ratio, size: 20.0, class: 0, covariates: &[] }
@@ -53,7 +54,6 @@ fn everything() -> Network {
         instruments: vec![1, 2],
         matrix: information,
         right: vec![50.0, -20.0],
-        level_uncertainty: 0.01,
     });
     let rows = [
         (0, 0, 0.011, [0.3, -1.0], 0),
