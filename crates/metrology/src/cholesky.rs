@@ -242,8 +242,8 @@ impl Factor {
         for (first, block) in first.into_iter().zip(blocks) {
             for column in first..(first + TOGETHER).min(n) {
                 let start = inverse.start(column);
-                for row in column..n {
-                    inverse.values[start + row - column] = block[row][column - first];
+                for (value, row) in inverse.values[start..].iter_mut().zip(&block[column..]) {
+                    *value = row[column - first];
                 }
             }
         }
@@ -283,7 +283,7 @@ impl Factor {
             let column = &self.0.values[self.0.start(k)..];
             let value = b[k].map(|value| value / column[0]);
             b[k] = value;
-            if value == [0.0; TOGETHER] {
+            if value.iter().all(|value| *value == 0.0) {
                 continue;
             }
             subtract_rows(&mut b[k + 1..], &column[1..], &value);

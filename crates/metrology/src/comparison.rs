@@ -422,7 +422,7 @@ impl State {
         let equations = Equations::build(network, layout, members, settings, &weights);
         let (beta, factor) = self.solve(&equations, layout, places).ok_or(ComparisonError::Singular)?;
         let diagonal: Vec<f64> = equations.diagonal(layout).iter().map(|value| 1.0 / value).collect();
-        if self.rounds % LEVERAGE_ROUNDS == 0 {
+        if self.rounds.is_multiple_of(LEVERAGE_ROUNDS) {
             let exact = factor.as_ref().map(Factor::inverse);
             let spread =
                 exact.as_ref().map_or(Spread::Diagonal(&diagonal), |inverse| Spread::Exact(inverse, places));

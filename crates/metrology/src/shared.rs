@@ -19,7 +19,7 @@ pub(crate) fn shared<P: Sync, R: Send>(pieces: &[P], work: impl Fn(&P) -> R + Sy
                 scope.spawn(move || mine.map(|(at, piece)| (at, work(piece))).collect::<Vec<_>>())
             })
             .collect();
-        let results = workers.into_iter().map(|worker| worker.join());
+        let results = workers.into_iter().map(thread::ScopedJoinHandle::join);
         results.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
     done.sort_by_key(|(at, _)| *at);

@@ -348,8 +348,8 @@ impl Equations {
     pub(super) fn matrix(&self, layout: &Layout, places: &[u32]) -> Symmetric {
         let (p, b) = (self.shape.instruments, self.shape.border);
         let mut matrix = Symmetric::zero(self.shape.size());
-        for i in 0..p {
-            let place = places[i] as usize;
+        for (i, place) in places.iter().enumerate() {
+            let place = *place as usize;
             matrix.add(place, place, self.diagonal[i]);
             for (at, value) in
                 self.border[i * b..(i + 1) * b].iter().enumerate().filter(|(_, value)| **value != 0.0)

@@ -1,12 +1,13 @@
 //! Honest worlds with habits, weather and bad meters in vehicles, through the real comparison: its residuals must
 //! accuse nobody.
 
+use crate::evidence::VehiclePath;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use veripile_metrology::comparison::{self, Comparison, Network};
+use veripile_metrology::comparison::{self, Comparison, Comparisons, Network};
 use veripile_metrology::crossing::{from_f64, to_f64};
 use veripile_pile::{PileId, PileKind};
 
@@ -117,33 +118,31 @@ fn charge(
 
 /// Fits the world and leaves the residuals in its charges; gives the vehicles' biases.
 fn fitted(charges: &mut [SignalCharge<'_>]) -> Vec<Option<f64>> {
-    let comparisons = charges.iter().map(|charge| {
+    let mut comparisons = Comparisons::default();
+    for charge in charges.iter() {
         let (pile, vehicle) =
             (to_f64(charge.energy_pile_kwh), to_f64(charge.energy_vehicle_kwh.unwrap_or_default()));
-        Comparison {
+        comparisons.push(&Comparison {
             instrument: charge.pile,
             traveller: charge.vehicle.unwrap_or(0),
             log_ratio: libm::log(pile / vehicle),
             size: pile,
-            covariates: Vec::new(),
-        }
-    });
+            class: 0,
+            covariates: &[],
+        });
+    }
     let network = Network {
         instruments: PILES,
-        traveller_models: vec![None; VEHICLES],
-        comparisons: comparisons.collect(),
+        travellers: vec![comparison::Traveller::default(); VEHICLES],
+        comparisons,
         anchors: vec![comparison::Anchor { instrument: 0, error: 0.0, standard_uncertainty: 0.001 }],
         ..Network::default()
     };
     let fit = comparison::fit(&network, &comparison::Settings::default()).expect("a network");
     let biases: Vec<Option<f64>> =
         fit.travellers.iter().map(|traveller| traveller.map(|found| found.bias.0)).collect();
-    for (charge, comparison) in charges.iter_mut().zip(&network.comparisons) {
-        let level = fit.instruments[comparison.instrument].error.map_or(0.0, |(error, _)| error);
-        let bias = biases[comparison.traveller].unwrap_or(0.0);
-        let noise = fit.diagnostics.noise.powi(2) + (fit.diagnostics.noise_size / comparison.size).powi(2);
-        let sigma = noise.sqrt();
-        charge.residual = Some(Residual { z: (comparison.log_ratio - level + bias) / sigma, sigma });
+    for (charge, residual) in charges.iter_mut().zip(&fit.residuals) {
+        charge.residual = Some(Residual { z: residual.standardised, sigma: residual.scale });
     }
     biases
 }

@@ -1,5 +1,6 @@
 //! A fleet whose every charge is known, honest but for one fault a pile. Seeded.
 
+use crate::evidence::VehiclePath;
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,0 +1,198 @@
+//! Evidence as a network of comparisons: who is compared with whom, what gives a level, and what is left out and why.
+//!
+//! Called by [`super::assess`]. It estimates nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::prelude::ToPrimitive;
+use veripile_metrology::balance::{self, BalanceError};
+use veripile_metrology::comparison::{
+    self, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
+};
+
+use crate::anchors::newest;
+use crate::evidence::{
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, VehiclePath, compare,
+};
+
+/// What goes into the comparison.
+pub(super) struct Given<'a> {
+    pub(super) network: Network,
+    /// Charges that do not, and why.
+    pub(super) screened: Vec<(usize, Screened)>,
+    /// Which charge of the evidence each comparison is.
+    pub(super) compared: Vec<u32>,
+    /// In the order in which they stand in the network.
+    pub(super) anchors: Vec<&'a Anchor>,
+    /// Which instrument of the network a pile is; none for one of which nothing is known: it would only make the matrix larger.
+    pub(super) places: Vec<Option<usize>>,
+    /// What each feeder's balance said, or why it said nothing.
+    pub(super) balances: Vec<Result<f64, BalanceError>>,
+}
+
+/// A pile of which nothing is known, in a set of its own.
+pub(super) fn alone(component: usize) -> InstrumentEstimate {
+    InstrumentEstimate { component, grounded: false, comparisons: 0, is_balanced: false, error: None }
+}
+
+pub(super) fn given(evidence: &Evidence) -> Given<'_> {
+    let (used, changed) = newest(evidence);
+    let (compared, screened) = screen(evidence, &changed);
+    let charges = || compared.iter().map(|at| &evidence.charges[*at as usize]);
+    let (given, mut anchors): (Vec<_>, Vec<comparison::Anchor>) = used.into_iter().unzip();
+    let (mut information, balances) = balanced(evidence);
+    let named = information.iter().flat_map(|information| information.instruments.iter().copied());
+    let anchored = anchors.iter().map(|anchor| anchor.instrument);
+    let (places, instruments) =
+        numbered(charges().map(|charge| charge.pile).chain(anchored).chain(named), evidence.piles.len());
+    let place = |pile: usize| places[pile].unwrap_or(0);
+    anchors.iter_mut().for_each(|anchor| anchor.instrument = place(anchor.instrument));
+    for information in &mut information {
+        information.instruments.iter_mut().for_each(|pile| *pile = place(*pile));
+    }
+    let models = charges().filter_map(|charge| evidence.vehicle_models[charge.vehicle]);
+    let (model_places, models) = numbered(models, evidence.models);
+    let (classes, class_count) = classes(charges());
+    let covariates = evidence.covariates.len().min(COVARIATES_MAX);
+    let scales: Vec<Scale> =
+        (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
+    let mut comparisons = Comparisons::with_capacity(compared.len());
+    for charge in charges() {
+        let Ok((log_ratio, size)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
+            continue;
+        };
+        let mut values = [0.0; COVARIATES_MAX];
+        for (value, (given, scale)) in values.iter_mut().zip(charge.covariates.iter().zip(&scales)) {
+            *value = scale.standardised(*given);
+        }
+        comparisons.push(&Comparison {
+            instrument: place(charge.pile),
+            traveller: charge.vehicle,
+            log_ratio,
+            size,
+            class: classes[class_of(charge.path)],
+            covariates: &values[..covariates],
+        });
+    }
+    let known = references(evidence);
+    let traveller = |(vehicle, model): (usize, &Option<usize>)| Traveller {
+        model: model.and_then(|model| model_places[model]),
+        known: known.get(&vehicle).copied(),
+    };
+    let network = Network {
+        instruments,
+        travellers: evidence.vehicle_models.iter().enumerate().map(traveller).collect(),
+        models,
+        covariates,
+        classes: class_count,
+        comparisons,
+        anchors,
+        information,
+    };
+    Given { network, screened, compared, anchors: given, places, balances }
+}
+
+/// Charges that are compared, and those that are not with the reason.
+fn screen(evidence: &Evidence, changed: &BTreeMap<usize, Timestamp>) -> (Vec<u32>, Vec<(usize, Screened)>) {
+    let (mut compared, mut screened) = (Vec::with_capacity(evidence.charges.len()), Vec::new());
+    for (index, charge) in evidence.charges.iter().enumerate() {
+        if changed.get(&charge.pile).is_some_and(|at| charge.ended_at < *at) {
+            screened.push((index, Screened::BeforeChange));
+            continue;
+        }
+        match compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) {
+            Ok(_) => compared.push(u32::try_from(index).unwrap_or(u32::MAX)),
+            Err(reason) => screened.push((index, reason)),
+        }
+    }
+    (compared, screened)
+}
+
+/// What the feeders' balances say, and of each feeder the standard uncertainty of the level that it gives, or why it gives none.
+fn balanced(evidence: &Evidence) -> (Vec<Information>, Vec<Result<f64, BalanceError>>) {
+    let mut information = Vec::new();
+    let settings = balance::Settings::default();
+    let told = evidence.feeders.iter().map(|feeder| {
+        balance::balance(feeder, &settings).map(|found| {
+            let level = found.information.level_uncertainty();
+            information.push(found.information);
+            level
+        })
+    });
+    let told = told.collect();
+    (information, told)
+}
+
+/// Bias and standard uncertainty of the reference vehicles, by their newest calibration. Bias and error differ in sign of nothing:
+/// a meter that reads too much has a positive bias.
+fn references(evidence: &Evidence) -> BTreeMap<usize, (f64, f64)> {
+    let mut newest: BTreeMap<usize, &ReferenceVehicle> = BTreeMap::new();
+    for reference in evidence.references.iter().filter(|reference| reference.at <= evidence.as_of) {
+        let known = newest.entry(reference.vehicle).or_insert(reference);
+        if known.at < reference.at {
+            *known = reference;
+        }
+    }
+    let known = newest.into_iter().filter_map(|(vehicle, reference)| {
+        let error = reference.error_percent.to_f64()? / 100.0;
+        let u =
+            reference.expanded_uncertainty_percent.to_f64()? / 100.0 / reference.coverage_factor.to_f64()?;
+        (0.0 < u && u.is_finite()).then_some((vehicle, (libm::log1p(error), u)))
+    });
+    known.collect()
+}
+
+/// Number of a way among all of them, unknown first.
+fn class_of(path: Option<VehiclePath>) -> usize {
+    path.map_or(0, |path| 1 + path as usize)
+}
+
+/// Numbers the ways that occur, the most frequent first: against it the others' biases are told. And how many there are.
+fn classes<'a>(charges: impl Iterator<Item = &'a ComparableCharge>) -> ([u8; 5], usize) {
+    let mut counts = [(0_usize, 0_usize); 5];
+    (0..5).for_each(|class| counts[class].1 = class);
+    charges.for_each(|charge| counts[class_of(charge.path)].0 += 1);
+    counts.sort_by_key(|(count, class)| (std::cmp::Reverse(*count), *class));
+    let mut numbers = [0; 5];
+    let occurring = counts.iter().filter(|(count, _)| *count > 0);
+    occurring.clone().zip(0_u8..).for_each(|((_, class), number)| numbers[*class] = number);
+    (numbers, occurring.count())
+}
+
+/// Numbers those of `0..count` that occur, in their order; and how many do.
+fn numbered(occurring: impl Iterator<Item = usize>, count: usize) -> (Vec<Option<usize>>, usize) {
+    let mut places = vec![None; count];
+    occurring.for_each(|index| places[index] = Some(0));
+    let mut next = 0;
+    for place in places.iter_mut().flatten() {
+        *place = next;
+        next += 1;
+    }
+    (places, next)
+}
+
+/// Mean and deviation of a covariate.
+struct Scale {
+    mean: f64,
+    sd: f64,
+}
+
+impl Scale {
+    fn of(values: &(impl Iterator<Item = f32> + Clone)) -> Self {
+        let known = || values.clone().filter(|value| value.is_finite()).map(f64::from);
+        let count = known().count() as f64;
+        let mean = known().sum::<f64>() / count;
+        let square = known().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
+        Self { mean, sd: square.sqrt() }
+    }
+
+    /// Centred, of deviation 1; the mean where unknown.
+    fn standardised(&self, value: f32) -> f32 {
+        if value.is_finite() && 0.0 < self.sd {
+            ((f64::from(value) - self.mean) / self.sd) as f32
+        } else {
+            0.0
+        }
+    }
+}

@@ -1,0 +1,223 @@
+use super::*;
+use crate::evidence::ComparableCharge;
+use crate::evidence::{Anchor, COVARIATES_MAX};
+use rand::{RngExt, SeedableRng};
+use rust_decimal::Decimal;
+use veripile_pile::AccuracyClass;
+
+fn at(day: i64) -> Timestamp {
+    Timestamp::from_second(1_770_000_000 + day * 86_400).expect("in range")
+}
+
+/// Two piles visited by ten vehicles twenty times each; the second over-registers by 4 % on both counts of energy.
+fn evidence(anchored: bool) -> Evidence {
+    let pile = |id: &str| PileFact {
+        pile_id: PileId::parse(id).expect("literal"),
+        kind: Some(PileKind::Dc),
+        class: AccuracyClass(Decimal::ONE),
+    };
+    let mut evidence = Evidence {
+        as_of: at(40),
+        piles: vec![pile("A"), pile("B"), pile("C")],
+        vehicle_models: vec![None; 10],
+        ..Evidence::default()
+    };
+    for visit in 0..200i64 {
+        for (index, registered) in [(0, 30_000), (1, 31_200)] {
+            let wobble = Decimal::from((visit * 7 + 3 * index) % 11 - 5) * Decimal::from(40);
+            evidence.charges.push(ComparableCharge {
+                pile: usize::try_from(index).expect("small"),
+                vehicle: usize::try_from(visit % 10).expect("small"),
+                ended_at: at(visit % 30),
+                energy_pile_kwh: (Decimal::from(registered) + wobble) / Decimal::ONE_THOUSAND,
+                energy_vehicle_kwh: Decimal::from(30),
+                path: None,
+                covariates: [f32::NAN; COVARIATES_MAX],
+            });
+        }
+    }
+    if anchored {
+        evidence.anchors.push(Anchor {
+            pile: 0,
+            at: at(1),
+            error_percent: Decimal::ZERO,
+            expanded_uncertainty_percent: "0.15".parse().expect("literal"),
+            coverage_factor: Decimal::TWO,
+        });
+    }
+    evidence
+}
+
+fn verdicts(assessment: &Assessment) -> Vec<RemoteVerdict> {
+    assessment.estimates.iter().map(|(_, estimate)| estimate.verdict).collect()
+}
+
+#[test]
+fn a_bad_pile_beside_an_anchored_good_one_is_found() {
+    let assessment = assess(&evidence(true), &Settings::default()).expect("assessable");
+    let expected = [RemoteVerdict::Conform, RemoteVerdict::Nonconform, RemoteVerdict::NotComparable];
+    assert_eq!(verdicts(&assessment), expected);
+    let (_, bad) = &assessment.estimates[1];
+    assert!((bad.error.expect("compared") - 0.04).abs() < 3.0 * bad.standard_uncertainty.expect("compared"));
+    assert_eq!(bad.charges, 200);
+    assert_eq!(bad.period, Some((at(0), at(29))));
+    assert_eq!(assessment.facts.grounded_components, 1);
+}
+
+#[test]
+fn without_an_anchor_nothing_absolute_is_said() {
+    let assessment = assess(&evidence(false), &Settings::default()).expect("assessable");
+    assert_eq!(verdicts(&assessment), [RemoteVerdict::NotComparable; 3]);
+    for (_, estimate) in &assessment.estimates {
+        assert_eq!(estimate.probability_conform, None);
+        assert!(!estimate.grounded);
+    }
+    let difference = |index: usize| assessment.estimates[index].1.error.expect("compared");
+    assert!((difference(1) - difference(0) - 0.04).abs() < 0.005, "the difference is still known");
+}
+
+#[test]
+fn an_anchor_without_charges_is_no_remote_verdict() {
+    let mut evidence = evidence(true);
+    let on_site = Anchor { pile: 2, ..evidence.anchors[0].clone() };
+    evidence.anchors.push(on_site);
+    let (_, pile) = &assess(&evidence, &Settings::default()).expect("assessable").estimates[2];
+    assert_eq!((pile.verdict, pile.error, pile.charges), (RemoteVerdict::NotComparable, None, 0));
+}
+
+#[test]
+fn anchors_that_contradict_each_other_are_named() {
+    let mut evidence = evidence(true);
+    let other = Anchor { pile: 1, error_percent: Decimal::from(-3), ..evidence.anchors[0].clone() };
+    evidence.anchors.push(other);
+    let facts = assess(&evidence, &Settings::default()).expect("assessable").facts;
+    let named: Vec<&str> = facts.contradictory_anchors.iter().map(|anchor| anchor.pile_id.as_str()).collect();
+    assert_eq!(named, ["A", "B"], "of two that disagree neither is the right one by itself");
+    let clean = assess(&self::evidence(true), &Settings::default()).expect("assessable").facts;
+    assert!(clean.contradictory_anchors.is_empty());
+}
+
+/// Twelve piles whose true errors are 0, but for pile 0 of +4 %, seen by 40 vehicles; each of `anchored` measured once.
+fn world(anchored: &[(usize, i64, &str)]) -> Assessment {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let mut noise = |sd: f64| sd * (0..12).map(|_| rng.random_range(-0.5..0.5)).sum::<f64>();
+    let biases: Vec<f64> = (0..40).map(|_| noise(0.015)).collect();
+    let charges = (0..2400)
+        .map(|n| {
+            let (pile, vehicle) = (n % 12, n / 12 % 40);
+            let error = if pile == 0 { 0.04 } else { 0.0 };
+            ComparableCharge {
+                pile,
+                vehicle,
+                ended_at: at(n as i64 % 30),
+                energy_pile_kwh: Decimal::from(20),
+                energy_vehicle_kwh: Decimal::try_from(
+                    20.0 / (1.0 + error) * (1.0 + biases[vehicle] + noise(0.01)),
+                )
+                .expect("finite"),
+                path: None,
+                covariates: [f32::NAN; COVARIATES_MAX],
+            }
+        })
+        .collect();
+    let anchors = anchored.iter().map(|(pile, day, error)| Anchor {
+        pile: *pile,
+        at: at(*day),
+        error_percent: error.parse().expect("literal"),
+        expanded_uncertainty_percent: Decimal::new(15, 2),
+        coverage_factor: Decimal::TWO,
+    });
+    let piles = (0..12).map(|n| PileFact {
+        pile_id: PileId::parse(&format!("P{n}")).expect("an identifier"),
+        kind: Some(PileKind::Dc),
+        class: AccuracyClass(Decimal::ONE),
+    });
+    let evidence = Evidence {
+        as_of: at(40),
+        piles: piles.collect(),
+        vehicle_models: vec![None; 40],
+        models: 0,
+        covariates: Vec::new(),
+        charges,
+        anchors: anchors.collect(),
+        ..Evidence::default()
+    };
+    assess(&evidence, &Settings::default()).expect("assessable")
+}
+
+#[test]
+fn one_wrong_on_site_result_among_ten_costs_no_honest_pile_its_name() {
+    let anchored: Vec<_> = (0..10).map(|pile| (pile, 0, "0")).collect();
+    let assessment = world(&anchored);
+    let verdicts = verdicts(&assessment);
+    assert_eq!(verdicts[0], RemoteVerdict::Nonconform, "its charges say so, and nine others give the level");
+    assert_eq!(verdicts[1..], [RemoteVerdict::Conform; 11]);
+    let named = &assessment.facts.contradictory_anchors;
+    assert!(named.iter().any(|anchor| anchor.pile_id.as_str() == "P0" && !anchor.is_used));
+    for (_, estimate) in &assessment.estimates[1..] {
+        assert!(estimate.error.expect("compared").abs() < 0.004);
+    }
+}
+
+#[test]
+fn a_single_on_site_result_that_its_own_pile_contradicts_gives_no_level() {
+    let assessment = world(&[(0, 0, "0")]);
+    assert_eq!(verdicts(&assessment), [RemoteVerdict::NotComparable; 12]);
+    assert!(!assessment.facts.contradictory_anchors[0].is_used);
+}
+
+#[test]
+fn after_a_repair_the_newest_result_counts_and_the_charges_before_it_do_not() {
+    let mut anchored: Vec<_> = (1..6).map(|pile| (pile, 0, "0")).collect();
+    anchored.extend([(0, 0, "4"), (0, 20, "0")]);
+    let assessment = world(&anchored);
+    // Twenty of thirty days are before; the charges after still show +4 %, so the new result is in doubt too.
+    let named: Vec<_> =
+        assessment.facts.contradictory_anchors.iter().map(|a| (a.pile_id.as_str(), a.at)).collect();
+    assert_eq!((assessment.facts.anchors, named), (5, vec![("P0", at(20))]));
+    assert!(assessment.facts.screened["before_change"] > 100);
+    assert!(assessment.estimates[0].1.charges < 80);
+    assert_eq!(verdicts(&assessment)[1..], [RemoteVerdict::Conform; 11]);
+}
+
+#[test]
+fn piles_without_charges_cost_nothing() {
+    let mut evidence = evidence(true);
+    evidence.piles.extend(
+        (0..30_000)
+            .map(|n| PileFact {
+                pile_id: PileId::parse(&format!("EMPTY-{n}")).expect("an identifier"),
+                ..evidence.piles[0].clone()
+            })
+            .collect::<Vec<_>>(),
+    );
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    assert_eq!(assessment.estimates.len(), 30_003);
+    assert_eq!(assessment.estimates[30_002].1.verdict, RemoteVerdict::NotComparable);
+}
+
+#[test]
+fn an_anchor_of_the_future_does_not_count() {
+    let mut evidence = evidence(true);
+    evidence.anchors[0].at = at(41);
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    assert_eq!(verdicts(&assessment), [RemoteVerdict::NotComparable; 3]);
+}
+
+#[test]
+fn screened_charges_are_counted_with_their_reason() {
+    let mut evidence = evidence(true);
+    evidence.charges[0].energy_pile_kwh = Decimal::ZERO;
+    evidence.charges[1].energy_pile_kwh = Decimal::from(1430);
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    assert_eq!(assessment.screened, [(0, Screened::NotPositive), (1, Screened::Implausible)]);
+    assert_eq!(assessment.facts.charges, 398);
+}
+
+#[test]
+fn an_unknown_class_is_an_error_that_names_the_pile() {
+    let mut evidence = evidence(true);
+    evidence.piles[1].class = AccuracyClass(Decimal::TEN);
+    let error = assess(&evidence, &Settings::default()).expect_err("no such class");
+    assert!(error.to_string().contains("pile B"), "{error}");
+}
