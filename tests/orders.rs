@@ -430,6 +430,55 @@ async fn a_document_changes_the_public_state_at_once_and_a_question_changes_it_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repair_puts_the_certificate_in_question_until_the_pile_is_verified_anew() {
+    let Some((_, server)) = provided() else { return };
+    let (database, store, piles) = store(&server, &["A", "B"]).await;
+    let id = PileId::parse("A").expect("an identifier");
+    let later = now() + SignedDuration::from_hours(24);
+    // Repaired before the test: that is what the certificate is about.
+    let before = now() - SignedDuration::from_hours(1);
+    assert_eq!(store.record_repair(&id, "赵", "换枪线", before).await.expect("noted"), 0);
+    let first = verified(&store, &piles, "A", "0.40", 1).await;
+    let other = verified(&store, &piles, "B", "0.10", 1).await;
+    let row = |number: String, at| {
+        let store = store.clone();
+        async move { store.certificate_by_number(&number, at).await.expect("read").expect("there") }
+    };
+    assert_eq!(row(first.number.clone(), later).await.status, CertificateStatus::Valid);
+    assert_eq!(state(&store, "A", later).await, State::Verified);
+
+    assert_eq!(store.record_repair(&id, "孙", "换表", later).await.expect("noted"), 1);
+    let found = row(first.number.clone(), later).await;
+    assert_eq!(found.status, CertificateStatus::InQuestion);
+    let told: Vec<_> =
+        found.questions.iter().map(|q| (q.reason, q.detail.as_str(), q.person.as_str())).collect();
+    assert_eq!(told, [(QuestionReason::Repaired, "换表", "孙")]);
+    assert_eq!(state(&store, "A", later).await, State::Due);
+    let tasks = store.piles_to_verify(None, later, 10).await.expect("read");
+    let told: Vec<_> =
+        tasks.iter().map(|task| (task.pile_id.as_str(), task.why.as_str(), task.detail.as_str())).collect();
+    assert_eq!(told, [("A", "question", "repaired: 换表")]);
+    assert_eq!(row(other.number, later).await.status, CertificateStatus::Valid, "another pile's");
+    let unknown = PileId::parse("Z").expect("an identifier");
+    assert!(store.record_repair(&unknown, "孙", "换表", later).await.is_err());
+
+    // The readings of the next verification are older than the second repair: its certificate is in question from the start.
+    let second = verified(&store, &piles, "A", "0.10", 1).await;
+    assert_eq!(row(first.number, later).await.status, CertificateStatus::Superseded);
+    assert_eq!(row(second.number.clone(), later).await.status, CertificateStatus::InQuestion);
+    assert_eq!(state(&store, "A", later).await, State::Due);
+    // Verified after the repair: nothing is left of the question.
+    database
+        .number("WITH past AS (UPDATE repair SET repaired_at = '2026-04-30' RETURNING 1) SELECT count(*) FROM past")
+        .await;
+    let third = verified(&store, &piles, "A", "0.20", 1).await;
+    let found = row(third.number, later).await;
+    assert_eq!((found.status, found.questions), (CertificateStatus::Valid, Vec::new()));
+    assert_eq!(state(&store, "A", later).await, State::Verified);
+    assert_eq!(store.piles_to_verify(None, later, 10).await.expect("read"), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_notice_is_under_review_until_the_reply_window_is_over() {
     let Some((_, server)) = provided() else { return };
     let (_database, store, piles) = store(&server, &["B"]).await;

@@ -470,11 +470,16 @@ async fn noticed(server: &Server, reviewer: &Visitor<'_>, number: &str) {
     assert!(page.contains("Under review") && !page.contains("Failed"), "no pile turns red before");
 }
 
-/// Who repaired a pile does not verify it; and a result that its reviewer sends back is no document, and leaves the last one as it is.
+/// A repair puts the certificate in question; who repaired a pile does not verify it; and a result that its reviewer sends back is no
+/// document, and leaves the last one as it is.
 async fn sent_back(house: &House, server: &Server, people: [&Visitor<'_>; 2], certified: &str) {
     let [zhang, li] = people;
     let zhao = Visitor::sign_in(server, "zhao").await;
     zhao.done("/ver/piles/BENCH-1/repair?lang=en", &[("what", "换接触器")]).await;
+    let (_, page) = server.get(&format!("/c/{certified}?lang=en")).await;
+    assert!(page.contains("In question") && page.contains("repaired since"), "{page}");
+    let (_, page) = zhang.get("/ver/orders?lang=en").await;
+    assert!(page.contains("repaired since 换接触器"), "it is to be verified anew: {page}");
     let mut form = Form::proposed(&zhao, "BENCH-1", 1).await;
     form.set("verifier", "zhao");
     let (status, _, page) = zhao.post("/ver/orders/new?lang=en", &form.pairs()).await;

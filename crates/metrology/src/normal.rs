@@ -55,7 +55,7 @@ pub const QUANTILE_975: f64 = 1.959_963_984_540_054;
 mod tests {
     use super::*;
 
-    // Abramowitz and Stegun, table 26.1 (15 decimals); the tail by mpmath at 30 digits.
+    // mpmath at 30 digits; the first to as many as tables print (Abramowitz and Stegun 26.1 has 15).
     #[test]
     fn published_values() {
         for (x, expected) in [

@@ -164,29 +164,27 @@ mod tests {
         assert!((found / expected - 1.0).abs() < tolerance, "{found} is not {expected}");
     }
 
-    // JCGM 106:2012 clause 7, examples of one-sided and two-sided tolerances: a breakdown voltage of −5.47 V with u = 0.05 V and an
-    // upper limit of −5.40 V conforms with 92 %; a burst strength of 509.7 kPa with u = 8.6 kPa and a lower limit of 490 kPa with
-    // 99 %; a gauge block 49.999 926 mm long with u = 12 nm and limits 50 mm ± 60 nm with 12 %. More digits by mpmath.
+    // After the examples of JCGM 106:2012 clause 7, which was not at hand; the probabilities are recomputed by mpmath, 30 digits: a
+    // breakdown voltage of −5.47 V with u = 0.05 V and an upper limit of −5.40 V; a burst strength of 509.7 kPa with u = 8.6 kPa and
+    // a lower limit of 490 kPa; a gauge block 49.999 926 mm long with u = 12 nm and limits 50 mm ± 60 nm.
     #[test]
     fn jcgm_106_conformance_probabilities() {
-        let check = |value, u, tolerance, published: f64, expected| {
-            let found = conformance_probability(value, u, tolerance);
-            assert!((found - published).abs() < 0.005, "{found}");
-            relative(found, expected, 1e-9);
+        let check = |value, u, tolerance, expected| {
+            relative(conformance_probability(value, u, tolerance), expected, 1e-9);
         };
-        check(-5.47, 0.05, (-NO_LIMIT, -5.40), 0.92, 0.919_243_340_766_229);
-        check(509.7, 8.6, (490.0, NO_LIMIT), 0.99, 0.989_009_547_384_822);
+        check(-5.47, 0.05, (-NO_LIMIT, -5.40), 0.919_243_340_766_229);
+        check(509.7, 8.6, (490.0, NO_LIMIT), 0.989_009_547_384_822);
         // In micrometres from 50 mm.
-        check(-0.074, 0.012, (-0.060, 0.060), 0.12, 0.121_672_504_574_381);
+        check(-0.074, 0.012, (-0.060, 0.060), 0.121_672_504_574_381);
     }
 
-    // JCGM 106:2012 clause 9.5, mass-produced resistors: 1500 Ω, u_0 = 0.12 Ω, tolerance ± 0.20 Ω, u_m = 0.04 Ω, accepted within
-    // ± 0.18 Ω: R_C = 1 %, R_P = 7 %. More digits, and the rule without a guard band, by mpmath (adaptive quadrature, 30 digits).
+    // After the mass-produced resistors of JCGM 106:2012 clause 9.5, which was not at hand: 1500 Ω, u_0 = 0.12 Ω, tolerance ± 0.20 Ω,
+    // u_m = 0.04 Ω, accepted within ± 0.18 Ω; and without and with a wide guard band. All risks by mpmath (adaptive quadrature, 30
+    // digits).
     #[test]
     fn jcgm_106_precision_resistors() {
         let tolerance = (1499.8, 1500.2);
         let risks = global_risks(1500.0, 0.12, 0.04, tolerance, (1499.82, 1500.18));
-        assert!((risks.consumer - 0.01).abs() < 0.0005 && (risks.producer - 0.07).abs() < 0.005);
         relative(risks.consumer, 0.009_878_291_521_772_293, 1e-8);
         relative(risks.producer, 0.069_026_510_461_521_38, 1e-8);
         let shared = global_risks(0.0, 0.12, 0.04, (-0.2, 0.2), (-0.2, 0.2));
@@ -199,8 +197,8 @@ mod tests {
         relative(capability_index(tolerance, 0.04), 2.5, 1e-9);
     }
 
-    // D. Deaver, "How to maintain your confidence" (1993): limits of 2σ at 4:1 give 0.8 % and 1.5 %; at 2:1 with limits drawn in to
-    // 0.91, 0.8 % and 6.6 %. More digits by mpmath.
+    // D. Deaver, "How to maintain your confidence" (1993), as the tests of Suncal (Sandia) quote it: limits of 2σ at 4:1 give 0.8 %
+    // and 1.5 %; at 2:1 with limits drawn in to 0.91, 0.8 % and 6.6 %. More digits by mpmath.
     #[test]
     fn deaver_false_accept_and_false_reject() {
         let plain = global_risks(0.0, 1.0, 0.25, (-2.0, 2.0), (-2.0, 2.0));

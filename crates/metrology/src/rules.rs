@@ -1,7 +1,9 @@
 //! Rule sets: what regulations say, as data. One file a regulation in `rules/`; adding one needs no code.
 //!
 //! Every number stands there with how sure it is and where it was read. The folder is part of the program; a rule set from
-//! elsewhere reads through [`parse`]. The shape of a file is in [`shape`]. It never judges: see [`crate::decision`].
+//! elsewhere reads through [`parse`]. The shape of a file is in [`shape`]. Whoever changes what a file asks for gives it a new
+//! version and moves the old one to `rules/former/`, where documents made under it find it for ever. It never judges: see
+//! [`crate::decision`].
 
 use std::sync::OnceLock;
 
@@ -12,11 +14,13 @@ use thiserror::Error;
 use crate::crossing;
 use crate::decision::DecisionRule;
 
+mod marked;
 pub mod shape;
 
 pub use shape::{
-    Class, ClockLimits, CurrentRange, DecisionData, DecisionWord, Interval, ItemCode, ItemRule, LeastEnergy,
-    LoadPoints, ProposedPoint, Ratio, Readings, Rounding, RuleSet, StandardLimit, Status, Sureness,
+    Bilingual, Class, ClockLimits, CurrentRange, DecisionData, DecisionWord, IndicationLimit,
+    InsulationLimit, Interval, ItemCode, ItemRule, LeastEnergy, LoadPoints, ProposedPoint, Ratio, Readings,
+    Rounding, RuleSet, StandardLimit, Status, Sureness,
 };
 
 /// The files, in the program.
@@ -47,25 +51,49 @@ pub enum RuleError {
     },
 }
 
+/// Where files stand that a newer version has taken the place of.
+const FORMER: &str = "former";
+
+/// The version of a rule set that its bare name means: the first, since documents of that time say no more.
+const FIRST_VERSION: &str = "1";
+
 /// A rule set with the name of its file.
 type Filed = (String, RuleSet);
 
-/// Every rule set, in the order of their files' names.
+/// The files, read.
+struct Library {
+    /// The newest version of each.
+    newest: Vec<Filed>,
+    /// Former versions.
+    former: Vec<Filed>,
+}
+
+/// Every rule set in its newest version, in the order of their files' names.
 pub fn all() -> Result<Vec<RuleSet>, RuleError> {
-    Ok(filed()?.iter().map(|(_, rules)| rules.clone()).collect())
+    Ok(library()?.newest.iter().map(|(_, rules)| rules.clone()).collect())
 }
 
 /// The current rule set for a kind of instrument (`ac`, `dc`).
 pub fn for_kind(kind: &str) -> Result<RuleSet, RuleError> {
     let current = |rules: &RuleSet| rules.status == Status::Current && rules.applies_to == kind;
-    let found = filed()?.iter().find(|(_, rules)| current(rules));
+    let found = library()?.newest.iter().find(|(_, rules)| current(rules));
     found.map(|(_, rules)| rules.clone()).ok_or_else(|| RuleError::Kind(kind.to_owned()))
 }
 
-/// The rule set of a name, or of a file's name without its ending: `JJG 1148-2022`, `jjg-1148-2022`.
+/// The rule set that documents refer to so ([`RuleSet::reference`], [`RuleSet::citation`]), former versions included, or that of a
+/// file's name without its ending: `JJG 1148-2022`, `JJG 1148-2018 v2`, `jjg-1148-2022`.
 pub fn named(name: &str) -> Result<RuleSet, RuleError> {
-    let found = filed()?.iter().find(|(file, rules)| file == name || rules.name == name);
+    let library = library()?;
+    let is_meant =
+        |(file, rules): &&Filed| file == name || rules.reference() == name || rules.citation() == name;
+    let found = library.newest.iter().chain(&library.former).find(is_meant);
     found.map(|(_, rules)| rules.clone()).ok_or_else(|| RuleError::Name(name.to_owned()))
+}
+
+/// The version that has taken the place of a former one; none for the newest.
+pub fn replacement(rules: &RuleSet) -> Option<RuleSet> {
+    let is_newer = |(_, known): &&Filed| known.name == rules.name && known.version != rules.version;
+    library().ok()?.newest.iter().find(is_newer).map(|(_, newer)| newer.clone())
 }
 
 /// Reads a rule set.
@@ -81,19 +109,25 @@ pub fn parse(text: &str) -> Result<RuleSet, RuleError> {
 }
 
 /// The files read, once: limits are asked for row by row.
-fn filed() -> Result<&'static [Filed], RuleError> {
-    static READ: OnceLock<Result<Vec<Filed>, RuleError>> = OnceLock::new();
-    READ.get_or_init(read_files).as_deref().map_err(Clone::clone)
+fn library() -> Result<&'static Library, RuleError> {
+    static READ: OnceLock<Result<Library, RuleError>> = OnceLock::new();
+    let read = READ.get_or_init(|| {
+        let former = FILES.get_dir(FORMER).map(read_files).transpose()?.unwrap_or_default();
+        Ok(Library { newest: read_files(&FILES)?, former })
+    });
+    read.as_ref().map_err(Clone::clone)
 }
 
-fn read_files() -> Result<Vec<Filed>, RuleError> {
+/// The files of a folder, without those of folders in it.
+fn read_files(folder: &Dir<'_>) -> Result<Vec<Filed>, RuleError> {
     let mut read = Vec::new();
-    for file in FILES.files() {
+    for file in folder.files() {
         let name = file.path().to_string_lossy().into_owned();
-        let stem =
-            name.strip_suffix(".toml").ok_or_else(|| RuleError::File(format!("{name} is not TOML")))?;
+        let stem = file.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let stem = stem.filter(|_| file.path().extension().is_some_and(|extension| extension == "toml"));
+        let stem = stem.ok_or_else(|| RuleError::File(format!("{name} is not TOML")))?;
         let text = file.contents_utf8().ok_or_else(|| RuleError::File(format!("{name} is not UTF-8")))?;
-        read.push((stem.to_owned(), parse(text)?));
+        read.push((stem, parse(text)?));
     }
     read.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(read)
@@ -103,6 +137,11 @@ impl RuleSet {
     /// Name and version, as a verdict quotes it.
     pub fn citation(&self) -> String {
         format!("{} v{}", self.name, self.version)
+    }
+
+    /// What an order names it by: its name alone in its first version, with the version in any other.
+    pub fn reference(&self) -> String {
+        if self.version == FIRST_VERSION { self.name.clone() } else { self.citation() }
     }
 
     /// Names of the classes it knows: `1, 2`.
@@ -136,6 +175,14 @@ impl RuleSet {
         self.rounding.as_ref()?.fraction_of_class.checked_mul(class)
     }
 
+    /// Limit of the indication error (示值误差) of a class, percent, ±; none where the rules set none or know no such class.
+    ///
+    /// # Formula
+    /// `ratio × MPE`.
+    pub fn indication_limit_percent(&self, class: Decimal) -> Option<Decimal> {
+        self.indication.as_ref()?.ratio_of_mpe.of(self.mpe_percent(class).ok()?)
+    }
+
     /// Least energy of a test, Wh, for a register that shows steps of `resolution_wh`. None for an unknown class, a resolution
     /// that is not above zero, or numbers that are too large.
     ///
@@ -158,19 +205,6 @@ impl RuleSet {
                 DecisionRule::GuardBand { factor: crossing::to_f64(self.decision.guard_factor) }
             }
         }
-    }
-
-    /// What is general knowledge and to be confirmed against the regulation itself, one line a number, for documents that rest
-    /// on it. Proposed load points are never a regulation's and always stand here.
-    pub fn unconfirmed(&self) -> Vec<String> {
-        let marked = self.marked().into_iter();
-        let open = marked.filter(|(_, _, sureness)| *sureness == Sureness::ToBeConfirmed);
-        let mut lines: Vec<String> = open.map(|(what, clause, _)| format!("{what} ({clause})")).collect();
-        let points = self.load_points.proposed.len();
-        if 0 < points {
-            lines.push(format!("{points} load points are proposed by this platform, not by the regulation"));
-        }
-        lines
     }
 }
 

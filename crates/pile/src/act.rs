@@ -27,7 +27,8 @@ pub enum ActKind {
     UseStopped,
     /// Use was resumed.
     UseResumed,
-    /// A certificate was put in question: a seal is broken, or the firmware is another. Until it is verified anew nothing is certified.
+    /// A certificate was put in question: a seal is broken, the firmware is another, or the pile was repaired. Until it is verified
+    /// anew nothing is certified.
     CertificateQuestioned,
     /// A certificate was withdrawn by who issued it.
     CertificateWithdrawn,

@@ -70,7 +70,7 @@ pub struct Certified {
     pub at: Timestamp,
     /// Until when it is valid.
     pub valid_until: Timestamp,
-    /// Since when it is in question: a seal is broken or the firmware is another. Then the pile is to be verified anew.
+    /// Since when it is in question: a seal is broken, the firmware is another, the pile was repaired. Then it is to be verified anew.
     #[serde(default)]
     pub questioned_at: Option<Timestamp>,
 }

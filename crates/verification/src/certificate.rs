@@ -24,8 +24,12 @@ use crate::order::{Order, OrderError};
 use crate::result::{ResultError, RunResult, Verdict, result};
 use crate::run::{Ending, Run, Taken, Trouble};
 
-/// Format of certificates that are made now. Older ones are read for ever ([`check`]).
-pub const FORMAT: &str = "veripile-certificate/1";
+/// Format of certificates that are made now.
+pub const FORMAT: &str = "veripile-certificate/2";
+
+/// Every format there has been, all read for ever ([`check`]). The second has two items more, insulation and indication error, and
+/// says in Chinese too what is to be confirmed.
+pub const FORMATS: [&str; 2] = ["veripile-certificate/1", FORMAT];
 
 /// The calendar that validity is counted in: China's, which has had no summer time since 1991.
 const SHANGHAI: Offset = Offset::constant(8);
@@ -59,7 +63,7 @@ impl CertificateKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// [`FORMAT`].
+    /// One of [`FORMATS`].
     pub format: String,
     /// Its number: the order's.
     pub number: String,

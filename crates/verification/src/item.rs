@@ -1,4 +1,5 @@
-//! Items looked at besides the error: appearance, clock, display, seals, payment, and the charges before and after.
+//! Items looked at besides the error: appearance, clock, display, seals, insulation, payment, indication error, and the charges
+//! before and after.
 //!
 //! Recorded by people on an order's page as events of its run. Where there is something to compute, evidence is recorded and
 //! [`ItemRecord::passed`] says what follows; nobody ticks a box instead.
@@ -6,10 +7,16 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use veripile_metrology::error;
+use veripile_metrology::quantity::Energy;
+use veripile_metrology::rounding;
 use veripile_metrology::rules::{self, RuleSet};
 
 use crate::consistency::ChargeEvidence;
-use crate::order::Reason;
+use crate::order::{Order, Reason};
+
+/// Digits after the point of an indication error in percent, as of operating errors in documents.
+const PERCENT_DIGITS: u32 = 5;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,16 +36,22 @@ pub enum ItemCode {
     ConsistencyAfter,
     /// Payment (付费金额).
     Payment,
+    /// Insulation resistance (绝缘电阻).
+    Insulation,
+    /// Indication error (示值误差): energy on the display against the standard's.
+    IndicationError,
 }
 
 impl ItemCode {
     /// Every item, in the order of a document.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Appearance,
         Self::Display,
         Self::Seal,
+        Self::Insulation,
         Self::Clock,
         Self::Payment,
+        Self::IndicationError,
         Self::ConsistencyBefore,
         Self::ConsistencyAfter,
     ];
@@ -53,6 +66,8 @@ impl ItemCode {
             Self::ConsistencyBefore => "consistency_before",
             Self::ConsistencyAfter => "consistency_after",
             Self::Payment => "payment",
+            Self::Insulation => "insulation",
+            Self::IndicationError => "indication_error",
         }
     }
 
@@ -70,6 +85,19 @@ impl ItemCode {
             Self::Seal => rules::ItemCode::Seal,
             Self::ConsistencyBefore | Self::ConsistencyAfter => rules::ItemCode::Consistency,
             Self::Payment => rules::ItemCode::Payment,
+            Self::Insulation => rules::ItemCode::Insulation,
+            Self::IndicationError => rules::ItemCode::IndicationError,
+        }
+    }
+
+    /// Whether a rule set says what passes. Items that are looked at need no limit; of one that is measured nothing can be said
+    /// without.
+    pub fn can_be_decided(self, rules: &RuleSet) -> bool {
+        match self {
+            Self::Clock => rules.clock.is_some(),
+            Self::Insulation => rules.insulation.is_some(),
+            Self::IndicationError => rules.indication.is_some(),
+            _ => true,
         }
     }
 }
@@ -123,6 +151,51 @@ pub enum Evidence {
     },
     /// A normal charge.
     Charge(ChargeEvidence),
+    /// Insulation, measured.
+    Insulation {
+        /// Voltage that it was measured with, V.
+        test_voltage_v: Decimal,
+        /// Every resistance.
+        readings: Vec<InsulationReading>,
+    },
+    /// Energy on the display against the standard's over the same time.
+    Indication {
+        /// Display before, kWh, as shown.
+        start_kwh: Decimal,
+        /// Display after, kWh, as shown.
+        stop_kwh: Decimal,
+        /// Energy by the standard, Wh.
+        reference_wh: Decimal,
+    },
+}
+
+/// One resistance of insulation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InsulationReading {
+    /// Between what.
+    pub between: String,
+    /// Resistance, MΩ; beyond the tester's range the end of it.
+    pub resistance_megohm: Decimal,
+}
+
+/// Why evidence says nothing, neither for the pile nor against it: it is to be taken again, and passes nothing meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// Nothing was measured, or numbers that no measurement gives.
+    Nothing,
+    /// The rule set has no limit for it.
+    NoLimit,
+    /// Insulation was measured with too little voltage.
+    Voltage {
+        /// What it takes at least, V.
+        least_v: Decimal,
+    },
+    /// Too little energy for so coarse a display.
+    Energy {
+        /// What it takes at least, Wh.
+        least_wh: Decimal,
+    },
 }
 
 /// One line of a bill.
@@ -168,24 +241,96 @@ pub struct Conditions {
 }
 
 impl ItemRecord {
-    /// Whether the item is passed, by what was recorded and the rule set's limits. False where the evidence is of another item.
-    pub fn passed(&self, rules: &RuleSet, reason: Reason, register_step_wh: Decimal) -> bool {
+    /// Whether the item is passed, by what was recorded and the rule set's limits. False where the evidence is of another item or
+    /// says nothing.
+    pub fn passed(&self, rules: &RuleSet, order: &Order) -> bool {
         match (self.code, &self.evidence) {
             (ItemCode::Appearance | ItemCode::Display | ItemCode::Seal, Evidence::Looked { good }) => *good,
             (ItemCode::Seal, Evidence::Seals { seals, whole }) => *whole && !seals.is_empty(),
             (ItemCode::Clock, Evidence::Clock { offset_s }) => {
-                clock_limit_s(rules, reason).is_some_and(|limit| offset_s.abs() <= limit)
+                clock_limit_s(rules, order.reason).is_some_and(|limit| offset_s.abs() <= limit)
             }
             (ItemCode::Display, Evidence::Display { display_kwh, register_wh }) => {
-                shows(*display_kwh, *register_wh, register_step_wh)
+                shows(*display_kwh, *register_wh, order.plate.register_step_wh)
             }
             (ItemCode::Payment, Evidence::Payment { lines, amount }) => pays(lines, *amount),
             (ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter, Evidence::Charge(charge)) => {
                 charge.differences().is_empty()
             }
+            (ItemCode::Insulation, Evidence::Insulation { readings, .. }) => {
+                self.unfit(rules, order).is_none() && insulates(rules, readings)
+            }
+            (ItemCode::IndicationError, Evidence::Indication { start_kwh, stop_kwh, reference_wh }) => {
+                let error = indication_error_percent(*start_kwh, *stop_kwh, *reference_wh);
+                self.unfit(rules, order).is_none()
+                    && error.is_some_and(|error| indicates(rules, order.plate.class.0, error))
+            }
             _ => false,
         }
     }
+
+    /// Why its evidence says nothing about insulation or indication, if it does not.
+    pub fn unfit(&self, rules: &RuleSet, order: &Order) -> Option<Unfit> {
+        match &self.evidence {
+            Evidence::Insulation { test_voltage_v, readings } => {
+                let Some(limit) = &rules.insulation else { return Some(Unfit::NoLimit) };
+                let is_below_zero = |reading: &InsulationReading| reading.resistance_megohm < Decimal::ZERO;
+                if readings.is_empty() || readings.iter().any(is_below_zero) {
+                    return Some(Unfit::Nothing);
+                }
+                let least_v = limit.test_voltage_v;
+                (*test_voltage_v < least_v).then_some(Unfit::Voltage { least_v })
+            }
+            Evidence::Indication { start_kwh, stop_kwh, reference_wh } => {
+                let class = order.plate.class.0;
+                if rules.indication_limit_percent(class).is_none() {
+                    return Some(Unfit::NoLimit);
+                }
+                // The coarser of the two counts.
+                let digit_wh = digit_wh(start_kwh.scale().min(stop_kwh.scale()));
+                let is_interval = indication_error_percent(*start_kwh, *stop_kwh, *reference_wh).is_some();
+                match rules.least_energy_wh(class, digit_wh).filter(|_| is_interval) {
+                    None => Some(Unfit::Nothing),
+                    Some(least_wh) => (*reference_wh < least_wh).then_some(Unfit::Energy { least_wh }),
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Error of indication of a display, percent, to the documents' digits. None where the display ran backwards or the standard
+/// measured nothing.
+///
+/// # Formula
+/// `e = (W_x − W_0) / W_0`, the register method (design notes, metrology §1.2).
+pub fn indication_error_percent(
+    start_kwh: Decimal,
+    stop_kwh: Decimal,
+    reference_wh: Decimal,
+) -> Option<Decimal> {
+    let indicated_wh = stop_kwh.checked_sub(start_kwh)?.checked_mul(Decimal::ONE_THOUSAND)?;
+    let error = error::by_register(Energy(indicated_wh), Energy(reference_wh)).ok()?;
+    Some(error.0.checked_mul(Decimal::ONE_HUNDRED)?.round_dp(PERCENT_DIGITS).normalize())
+}
+
+/// Whether every resistance is as large as the rule set asks.
+fn insulates(rules: &RuleSet, readings: &[InsulationReading]) -> bool {
+    let holds = |least: Decimal| readings.iter().all(|reading| least <= reading.resistance_megohm);
+    rules.insulation.as_ref().is_some_and(|limit| holds(limit.least_megohm))
+}
+
+/// Whether an indication error is within its limit: the rounded one (化整) where the rule set decides on it.
+fn indicates(rules: &RuleSet, class: Decimal, error_percent: Decimal) -> bool {
+    let interval = rules.rounding_interval_percent(class).filter(|_| rules.decision.on_rounded);
+    let rounded = interval.and_then(|interval| rounding::round_to_interval(error_percent, interval));
+    let decided = rounded.unwrap_or(error_percent);
+    rules.indication_limit_percent(class).is_some_and(|limit| decided.abs() <= limit)
+}
+
+/// Worth of a display's last digit, Wh, with so many digits after the point of a kWh.
+fn digit_wh(scale: u32) -> Decimal {
+    Decimal::new(1, scale.min(28)) * Decimal::ONE_THOUSAND
 }
 
 /// Largest offset of the clock, s: tighter at the first verification.
@@ -198,7 +343,7 @@ pub fn clock_limit_s(rules: &RuleSet, reason: Reason) -> Option<Decimal> {
 /// read in the same moment.
 fn shows(display_kwh: Decimal, register_wh: Decimal, step_wh: Decimal) -> bool {
     let Some(display_wh) = display_kwh.checked_mul(Decimal::ONE_THOUSAND) else { return false };
-    let digit_wh = Decimal::new(1, display_kwh.scale().min(28)) * Decimal::ONE_THOUSAND;
+    let digit_wh = digit_wh(display_kwh.scale());
     let difference = display_wh.checked_sub(register_wh).map(|difference| difference.abs());
     difference.is_some_and(|difference| difference < digit_wh || difference <= step_wh)
 }
@@ -220,125 +365,4 @@ fn pays(lines: &[BillLine], amount: Decimal) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::*;
-
-    fn rules() -> RuleSet {
-        rules::for_kind("ac").expect("there")
-    }
-
-    fn passes(code: ItemCode, evidence: Evidence, reason: Reason) -> bool {
-        record(code, evidence).passed(&rules(), reason, Decimal::ONE)
-    }
-
-    // JJG 1148-2022: 5 s at the first verification, 3 min later; to either side.
-    #[test]
-    fn a_clock_is_held_to_less_at_the_first_verification() {
-        for (offset, first, later) in [
-            ("0", true, true),
-            ("5", true, true),
-            ("-5", true, true),
-            ("5.001", false, true),
-            ("-5.001", false, true),
-            ("180", false, true),
-            ("-180", false, true),
-            ("180.001", false, false),
-        ] {
-            let evidence = Evidence::Clock { offset_s: decimal(offset) };
-            assert_eq!(passes(ItemCode::Clock, evidence.clone(), Reason::First), first, "{offset}");
-            for reason in [Reason::Periodic, Reason::AfterRepair, Reason::Case] {
-                assert_eq!(passes(ItemCode::Clock, evidence.clone(), reason), later, "{offset}");
-            }
-        }
-        let without = rules::named("OIML R 46").expect("there");
-        assert_eq!(clock_limit_s(&without, Reason::First), None);
-        let clock = record(ItemCode::Clock, Evidence::Clock { offset_s: Decimal::ZERO });
-        assert!(!clock.passed(&without, Reason::First, Decimal::ONE), "without a limit nothing is within it");
-    }
-
-    // 123456 Wh on displays of three, two and no decimals, cut and rounded; a step of the register may lie between.
-    #[test]
-    fn a_display_shows_the_register_to_its_last_digit() {
-        for (display, register, expected) in [
-            ("123.456", "123456", true),
-            ("123.457", "123456", true),
-            ("123.458", "123456", false),
-            ("123.45", "123456", true),
-            ("123.46", "123456", true),
-            ("123.47", "123456", false),
-            ("123.44", "123456", false),
-            ("1.23", "1239.9", true),
-            ("1.23", "1240", false),
-            ("123", "123999", true),
-            ("123", "124000", false),
-            ("79228162514264337593543950335", "1", false),
-        ] {
-            let evidence =
-                Evidence::Display { display_kwh: decimal(display), register_wh: decimal(register) };
-            assert_eq!(passes(ItemCode::Display, evidence, Reason::First), expected, "{display} {register}");
-        }
-    }
-
-    #[test]
-    fn seals_are_there_and_whole() {
-        let seal = Seal { number: "F-1".into(), place: "cover".into(), photo_sha256: None };
-        for (seals, whole, expected) in
-            [(vec![seal.clone()], true, true), (vec![seal], false, false), (Vec::new(), true, false)]
-        {
-            assert_eq!(passes(ItemCode::Seal, Evidence::Seals { seals, whole }, Reason::First), expected);
-        }
-    }
-
-    // By hand: 10 kWh at 1.00 + 0.50 are 15.00, 3.333 kWh at 1.20 + 0.50 are 5.6661: 20.67, and 0.01 to either side.
-    #[test]
-    fn a_bill_is_what_energy_and_prices_make_of_it() {
-        let line = |energy: &str, price: &str, service: &str| BillLine {
-            energy_kwh: decimal(energy),
-            price: decimal(price),
-            service: decimal(service),
-        };
-        let lines = vec![line("10", "1.00", "0.50"), line("3.333", "1.20", "0.50")];
-        for (amount, expected) in
-            [("20.67", true), ("20.66", true), ("20.68", true), ("20.65", false), ("20.69", false)]
-        {
-            let evidence = Evidence::Payment { lines: lines.clone(), amount: decimal(amount) };
-            assert_eq!(passes(ItemCode::Payment, evidence, Reason::First), expected, "{amount}");
-        }
-        let nothing = Evidence::Payment { lines: Vec::new(), amount: decimal("0") };
-        assert!(!passes(ItemCode::Payment, nothing, Reason::First));
-    }
-
-    #[test]
-    fn a_charge_beside_the_test_must_be_consistent() {
-        for code in [ItemCode::ConsistencyBefore, ItemCode::ConsistencyAfter] {
-            assert!(passes(code, Evidence::Charge(charge()), Reason::First));
-            let other = ChargeEvidence { signed_wh: Some(decimal("1233")), ..charge() };
-            assert!(!passes(code, Evidence::Charge(other), Reason::First));
-        }
-    }
-
-    #[test]
-    fn evidence_of_another_item_passes_nothing() {
-        let evidences = ItemCode::ALL.map(|code| good(code).evidence);
-        for code in ItemCode::ALL {
-            for evidence in &evidences {
-                let kind = std::mem::discriminant(evidence);
-                let is_looked = matches!(evidence, Evidence::Looked { .. })
-                    && matches!(code, ItemCode::Appearance | ItemCode::Display | ItemCode::Seal);
-                let fits = kind == std::mem::discriminant(&good(code).evidence) || is_looked;
-                assert_eq!(passes(code, evidence.clone(), Reason::Periodic), fits, "{code:?} {evidence:?}");
-            }
-        }
-        assert!(!passes(ItemCode::Appearance, Evidence::Looked { good: false }, Reason::First));
-    }
-
-    #[test]
-    fn words_of_items_read_back() {
-        for code in ItemCode::ALL {
-            assert_eq!(ItemCode::from_word(code.word()), Some(code));
-            assert_eq!(serde_json::to_string(&code).expect("writes"), format!("{:?}", code.word()));
-        }
-        assert_eq!(ItemCode::from_word("luck"), None);
-    }
-}
+mod tests;

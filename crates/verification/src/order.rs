@@ -111,7 +111,7 @@ pub struct Order {
     pub connector: u32,
     /// Why.
     pub reason: Reason,
-    /// Rule set, by name, e.g. `JJG 1148-2022`.
+    /// Rule set, as [`RuleSet::reference`] has it, e.g. `JJG 1148-2022`, `JJG 1148-2018 v2`.
     pub rule_set: String,
     /// What is done.
     pub plan: Plan,
@@ -181,6 +181,14 @@ pub enum OrderError {
         /// The limit, percent.
         limit_percent: Decimal,
     },
+    /// The rule set is a former version: for documents that were made under it, not for new ones.
+    #[error("{former} was replaced by {newest}")]
+    Replaced {
+        /// What the order names.
+        former: String,
+        /// What to order by.
+        newest: String,
+    },
     /// An instrument cannot do what the plan asks.
     #[error("instrument {instrument}: {reason}")]
     Unfit {
@@ -219,6 +227,7 @@ impl Order {
         self.check_fitness(&mut errors);
         match self.rules() {
             Ok(rules) => {
+                errors.extend(replaced(&rules));
                 errors.extend(self.too_uncertain(&rules));
                 errors.extend(self.plan.check(&self.plate, &rules).into_iter().map(OrderError::Plan));
             }
@@ -358,6 +367,11 @@ impl Order {
             limit_percent,
         })
     }
+}
+
+fn replaced(rules: &RuleSet) -> Option<OrderError> {
+    let newest = rules::replacement(rules)?.reference();
+    Some(OrderError::Replaced { former: rules.citation(), newest })
 }
 
 /// What is wrong with the numbers of an instrument's certificate. A source measures nothing: its uncertainty may be left at zero.

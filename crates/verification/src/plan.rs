@@ -211,6 +211,14 @@ pub enum PlanError {
         /// The item.
         item: &'static str,
     },
+    /// The rule set has no limit for an item of the plan, so that it could never be passed.
+    #[error("{rule_set} has no limit for the item {item}")]
+    NoLimit {
+        /// The rule set.
+        rule_set: String,
+        /// The item.
+        item: &'static str,
+    },
     /// A class that the rule set does not know.
     #[error("{0}")]
     Class(String),
@@ -255,6 +263,10 @@ impl Plan {
     /// What is wrong with it, for a pile and a rule set.
     pub fn check(&self, plate: &Plate, rules: &RuleSet) -> Vec<PlanError> {
         let mut errors = self.check_rules(plate, rules);
+        let limitless = self.items.iter().filter(|item| !item.can_be_decided(rules));
+        errors.extend(
+            limitless.map(|item| PlanError::NoLimit { rule_set: rules.name.clone(), item: item.word() }),
+        );
         self.check_pace(&mut errors);
         self.check_values(plate, &mut errors);
         errors
@@ -395,10 +407,12 @@ fn least_current_a(plate: &Plate, rules: &RuleSet) -> Decimal {
     least_a.max(range.least_a).min(plate.current_max_a)
 }
 
-/// The items that a rule set asks for and a person or the platform can look at; and beside every virtual load a normal charge
-/// before and after, since only it goes through the whole chain.
+/// The items that a rule set asks for and says how to decide; and beside every virtual load a normal charge before and after, since
+/// only it goes through the whole chain.
 fn required_items(rules: &RuleSet) -> Vec<ItemCode> {
-    let is_asked = |item: &ItemCode| rules.items.iter().any(|rule| rule.code == item.rule());
+    let is_asked = |item: &ItemCode| {
+        item.can_be_decided(rules) && rules.items.iter().any(|rule| rule.code == item.rule())
+    };
     let is_charge =
         |item: &ItemCode| matches!(item, ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter);
     ItemCode::ALL.into_iter().filter(|item| is_asked(item) || is_charge(item)).collect()
@@ -409,7 +423,7 @@ fn proposed_items(rules: &RuleSet) -> Vec<ItemCode> {
     let required = required_items(rules);
     let is_usual = |item: &ItemCode| match item {
         ItemCode::Appearance | ItemCode::Display | ItemCode::Seal => true,
-        ItemCode::Clock => rules.clock.is_some(),
+        ItemCode::Clock => item.can_be_decided(rules),
         _ => false,
     };
     ItemCode::ALL.into_iter().filter(|item| required.contains(item) || is_usual(item)).collect()

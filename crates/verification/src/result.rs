@@ -22,6 +22,7 @@ use crate::item::{ItemCode, ItemRecord};
 use crate::order::{Order, OrderError};
 use crate::plan::{Load, LoadPoint, Tap};
 use crate::run::{Indication, Taken};
+use crate::texts::Language;
 
 /// Digits after the point of percentages in documents: a hundredth of what any standard resolves.
 const PERCENT_DIGITS: u32 = 5;
@@ -146,8 +147,21 @@ pub struct RunResult {
     pub items: Vec<ItemResult>,
     /// The whole.
     pub verdict: Verdict,
-    /// What of the rule set is to be confirmed against the standard itself.
+    /// What of the rule set is to be confirmed against the standard itself, in English.
     pub unconfirmed: Vec<String>,
+    /// The same in Chinese; documents of format 1 have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed_zh: Vec<String>,
+}
+
+impl RunResult {
+    /// What is to be confirmed, in a language; of documents that say it in English only, in English.
+    pub fn unconfirmed_in(&self, language: Language) -> (&[String], Language) {
+        match language {
+            Language::Zh if !self.unconfirmed_zh.is_empty() => (&self.unconfirmed_zh, Language::Zh),
+            _ => (&self.unconfirmed, Language::En),
+        }
+    }
 }
 
 /// Why there is no result.
@@ -204,7 +218,9 @@ pub fn result(order: &Order, taken: &[Taken], items: &[&ItemRecord]) -> Result<R
     }
     let items = of_items(order, &rules, items)?;
     let verdict = overall(&points, &items);
-    Ok(RunResult { rule_set: rules.citation(), points, items, verdict, unconfirmed: rules.unconfirmed() })
+    let (unconfirmed_zh, unconfirmed) =
+        rules.unconfirmed().into_iter().map(|line| (line.zh, line.en)).unzip();
+    Ok(RunResult { rule_set: rules.citation(), points, items, verdict, unconfirmed, unconfirmed_zh })
 }
 
 /// What is known so far, for the page of a run that goes on: load points with at least two readings.
@@ -232,7 +248,6 @@ pub fn reading_percent(reading: &Taken) -> Option<Decimal> {
 }
 
 fn of_items(order: &Order, rules: &RuleSet, records: &[&ItemRecord]) -> Result<Vec<ItemResult>, ResultError> {
-    let step_wh = order.plate.register_step_wh;
     order
         .plan
         .items
@@ -240,7 +255,7 @@ fn of_items(order: &Order, rules: &RuleSet, records: &[&ItemRecord]) -> Result<V
         .map(|code| {
             let record = records.iter().find(|record| record.code == *code);
             let record = record.ok_or(ResultError::Items(code.word()))?;
-            Ok(ItemResult { code: *code, passed: record.passed(rules, order.reason, step_wh) })
+            Ok(ItemResult { code: *code, passed: record.passed(rules, order) })
         })
         .collect()
 }

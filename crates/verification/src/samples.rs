@@ -8,7 +8,7 @@ use veripile_pile::{AccuracyClass, PileId, PileKind};
 use crate::certificate::{self, Certificate, CertificateKind, FORMAT, Issued, SigningKey, day};
 use crate::consistency::ChargeEvidence;
 use crate::instrument::{Calibration, Instrument, InstrumentRole};
-use crate::item::{BillLine, Conditions, Evidence, ItemCode, ItemRecord, Seal};
+use crate::item::{BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal};
 use crate::order::{Order, Plate, Reason};
 use crate::plan::{LoadPoint, Plan};
 use crate::result::{Verdict, result};
@@ -80,6 +80,9 @@ pub(crate) fn longest() -> Issued {
     });
     order.plan.points = points.collect();
     order.plan.repeats = 20;
+    // It asks for every item.
+    order.rule_set = "JJG 1148-2018 v2".into();
+    order.plan.items = ItemCode::ALL.to_vec();
     let errors: Vec<Decimal> = (0..480_i64)
         .map(|index| Decimal::new((index * 37) % 90 - 45 + 20 * (index / 20 % 24 - 12), 3))
         .collect();
@@ -117,7 +120,7 @@ pub(crate) fn order(kind: PileKind, class: &str) -> Order {
     for point in &mut plan.points {
         point.energy_wh = point.energy_wh.max(decimal("2000"));
     }
-    plan.items = ItemCode::ALL.to_vec();
+    plan.items = ItemCode::ALL.into_iter().filter(|item| item.can_be_decided(&rules)).collect();
     Order {
         number: if is_ac { "WX-2026-000123" } else { "WX-2026-000124" }.into(),
         plate,
@@ -217,6 +220,20 @@ fn items(order: &Order) -> Vec<ItemRecord> {
         },
         ItemCode::Clock => Evidence::Clock { offset_s: decimal("-1.8") },
         ItemCode::Payment => Evidence::Payment { lines: vec![bill.clone()], amount: decimal("6.40") },
+        ItemCode::Insulation => Evidence::Insulation {
+            test_voltage_v: decimal("500"),
+            readings: [("相线对壳体", "550"), ("中性线对壳体", "550"), ("控制回路对壳体", "212.5")]
+                .map(|(between, megohm)| InsulationReading {
+                    between: between.into(),
+                    resistance_megohm: decimal(megohm),
+                })
+                .to_vec(),
+        },
+        ItemCode::IndicationError => Evidence::Indication {
+            start_kwh: decimal("120.003"),
+            stop_kwh: decimal("122.013"),
+            reference_wh: decimal("2003.4"),
+        },
         ItemCode::ConsistencyBefore => charge(20_431),
         ItemCode::ConsistencyAfter => charge(20_433),
     };

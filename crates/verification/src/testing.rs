@@ -9,7 +9,7 @@ use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use crate::consistency::ChargeEvidence;
 use crate::instrument::{Calibration, Instrument, InstrumentRole};
-use crate::item::{Conditions, Evidence, ItemCode, ItemRecord, Seal};
+use crate::item::{Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal};
 use crate::order::{Order, Plate, Reason};
 use crate::plan::{LoadPoint, Plan};
 use crate::run::{Indication, Taken};
@@ -164,6 +164,19 @@ pub(crate) fn good(code: ItemCode) -> ItemRecord {
             Evidence::Seals { seals: vec![seal], whole: true }
         }
         ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => Evidence::Charge(charge()),
+        ItemCode::Insulation => {
+            let between = |between: &str, megohm| InsulationReading {
+                between: between.into(),
+                resistance_megohm: decimal(megohm),
+            };
+            let readings = vec![between("L-PE", "550"), between("N-PE", "21.5")];
+            Evidence::Insulation { test_voltage_v: decimal("1000"), readings }
+        }
+        ItemCode::IndicationError => Evidence::Indication {
+            start_kwh: decimal("120.003"),
+            stop_kwh: decimal("121.008"),
+            reference_wh: decimal("1001.5"),
+        },
         ItemCode::Payment => {
             let line = crate::item::BillLine {
                 energy_kwh: decimal("10"),

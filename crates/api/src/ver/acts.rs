@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use veripile_store::verification::{OrderRow, OrderState};
-use veripile_verification::item::ItemCode;
+use veripile_verification::item::{ItemCode, ItemRecord};
 use veripile_verification::run::{Event, Happening};
 
 use super::order::{self, Said, find, now, show};
@@ -280,7 +280,14 @@ async fn record_item(
             return taken.again(site, runs, &word, vec![fault]).await;
         }
     }
-    match record::item(taken.t, code, &taken.entries, charge, &taken.by()) {
+    let order = &taken.row.order;
+    let unfit = |record: &ItemRecord| order.rules().ok().and_then(|rules| record.unfit(&rules, order));
+    let read = record::item(taken.t, code, &taken.entries, charge, &taken.by());
+    let read = read.and_then(|record| match unfit(&record) {
+        Some(unfit) => Err(vec![record::unfit(taken.t, &unfit)]),
+        None => Ok(record),
+    });
+    match read {
         Ok(record) => taken.tell(site, runs, &word, Happening::Item(record)).await,
         Err(faults) => taken.again(site, runs, &word, faults).await,
     }

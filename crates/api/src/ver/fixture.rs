@@ -7,7 +7,9 @@ use veripile_pile::{AccuracyClass, Pile, PileId, PileKind};
 use veripile_verification::certificate::{Certificate, CertificateKind, FORMAT, Issued, SigningKey, check};
 use veripile_verification::consistency::ChargeEvidence;
 use veripile_verification::instrument::{Calibration, Instrument, InstrumentRole};
-use veripile_verification::item::{BillLine, Conditions, Evidence, ItemCode, ItemRecord, Seal};
+use veripile_verification::item::{
+    BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal,
+};
 use veripile_verification::order::{Order, Plate, Reason};
 use veripile_verification::plan::Plan;
 use veripile_verification::result::{self, Verdict};
@@ -142,6 +144,18 @@ pub(crate) fn items(order: &Order) -> Vec<ItemRecord> {
         ItemCode::Payment => Evidence::Payment {
             lines: vec![BillLine { energy_kwh: Decimal::TEN, price: Decimal::ONE, service: Decimal::ZERO }],
             amount: Decimal::TEN,
+        },
+        ItemCode::Insulation => Evidence::Insulation {
+            test_voltage_v: Decimal::from(500),
+            readings: vec![InsulationReading {
+                between: "L—PE".to_owned(),
+                resistance_megohm: Decimal::from(550),
+            }],
+        },
+        ItemCode::IndicationError => Evidence::Indication {
+            start_kwh: Decimal::new(120_003, 3),
+            stop_kwh: Decimal::new(122_013, 3),
+            reference_wh: Decimal::from(2003),
         },
         ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => Evidence::Charge(charge.clone()),
     };

@@ -7,6 +7,7 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use veripile_metrology::rules::Bilingual;
 use veripile_verification::instrument::{Calibration, Instrument, InstrumentModel};
 
 use super::access;
@@ -301,9 +302,13 @@ fn model_view(t: &Texts, model: &InstrumentModel) -> ModelView {
             model.limits.voltage_v.normalize(),
             model.limits.current_a.normalize()
         ),
-        facts: model.facts.clone(),
-        assumed: model.assumed.clone(),
+        facts: lines(t, &model.facts),
+        assumed: lines(t, &model.assumed),
     }
+}
+
+fn lines(t: &Texts, lines: &[Bilingual]) -> Vec<String> {
+    lines.iter().map(|line| t.pick(&line.zh, &line.en).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -349,6 +354,18 @@ mod tests {
             entries.set(name, text);
             let faults = instrument(t, &entries).expect_err(name);
             assert!(faults.iter().all(|fault| !fault.what.is_empty() && !fault.next.is_empty()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_models_is_told_in_the_pages_language() {
+        for model in InstrumentModel::all().expect("readable") {
+            let view = |language| model_view(Texts::in_language(language), &model);
+            let (zh, en) = (view(Language::Zh), view(Language::En));
+            assert_eq!((zh.facts.len(), zh.assumed.len()), (en.facts.len(), en.assumed.len()));
+            let is_chinese = |line: &String| line.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+            assert!(zh.facts.iter().chain(&zh.assumed).all(is_chinese), "{}", model.model);
+            assert!(!en.facts.iter().chain(&en.assumed).any(is_chinese), "{}", model.model);
         }
     }
 

@@ -15,8 +15,8 @@ use veripile_verification::instrument::{Instrument, InstrumentRole};
 use veripile_verification::item::ItemCode;
 use veripile_verification::order::Reason;
 
-use super::access;
 use super::order_form::{self, EFFECTS, Ground, PACE};
+use super::{access, words};
 use crate::Site;
 use crate::entries::{Entries, Fault};
 use crate::problem::{Problem, html, missing_page};
@@ -219,7 +219,7 @@ fn show(
                     Status::Foreign => t.of("rules.foreign"),
                 };
                 let title = t.pick(&rules.title_zh, &rules.title_en);
-                choice(&rules.name, &format!("{} · {status} · {title}", rules.name))
+                choice(&rules.reference(), &format!("{} · {status} · {title}", rules.reference()))
             })
             .collect(),
         verifiers: &known.verifiers,
@@ -227,8 +227,10 @@ fn show(
         sources: instruments(t, &known.instruments, InstrumentRole::Source, now),
         standards: instruments(t, &known.instruments, InstrumentRole::Standard, now),
         items: ItemCode::ALL
+            .into_iter()
+            .filter(|item| rules.as_ref().is_none_or(|rules| item.can_be_decided(rules)))
             .map(|item| (item.word(), t.of_owned(&format!("item.{}", item.word())).to_owned()))
-            .to_vec(),
+            .collect(),
         plate: [
             ("voltage_v", "plan.voltage_v"),
             ("current_max_a", "plate.current_max_a"),
@@ -247,7 +249,7 @@ fn show(
             .as_ref()
             .and_then(|rules| rules.least_energy_wh(pile.class.0, step_wh))
             .map(|energy| format!("{} Wh", energy.normalize())),
-        unconfirmed: rules.map(|rules| rules.unconfirmed()).unwrap_or_default(),
+        unconfirmed: rules.map(|rules| words::unconfirmed(t, &rules)).unwrap_or_default(),
     };
     private(html(status, &page))
 }

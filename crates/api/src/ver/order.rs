@@ -235,9 +235,7 @@ fn items(t: &Texts, order: &Order, run: &Run) -> Vec<ItemView> {
                 code: code.word(),
                 name: t.of_owned(&format!("item.{}", code.word())).to_owned(),
                 recorded: record.map(|record| {
-                    let passed = rules.as_ref().is_some_and(|rules| {
-                        record.passed(rules, order.reason, order.plate.register_step_wh)
-                    });
+                    let passed = rules.as_ref().is_some_and(|rules| record.passed(rules, order));
                     let evidence = record::evidence_text(t, order, rules.as_ref(), record);
                     let by = format!("{} · {}", record.person, view::minute(record.at));
                     (passed, evidence, record.note.clone(), by)
@@ -257,6 +255,8 @@ fn form_of(code: ItemCode) -> &'static str {
         ItemCode::Seal => "seals",
         ItemCode::Clock => "clock",
         ItemCode::Payment => "payment",
+        ItemCode::Insulation => "insulation",
+        ItemCode::IndicationError => "indication",
         ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => "charge",
     }
 }
@@ -266,6 +266,20 @@ fn hint(t: &Texts, order: &Order, rules: Option<&RuleSet>, code: ItemCode) -> St
         ItemCode::Clock => {
             let limit = rules.and_then(|rules| clock_limit_s(rules, order.reason));
             limit.map_or(String::new(), |limit| format!("{} ±{} s", t.of("record.limit"), limit.normalize()))
+        }
+        ItemCode::Insulation => {
+            let limit = rules.and_then(|rules| rules.insulation.as_ref());
+            limit.map_or(String::new(), |limit| {
+                t.of("record.insulation_why")
+                    .replace("{volts}", &limit.test_voltage_v.normalize().to_string())
+                    .replace("{megohm}", &limit.least_megohm.normalize().to_string())
+            })
+        }
+        ItemCode::IndicationError => {
+            let limit = rules.and_then(|rules| rules.indication_limit_percent(order.plate.class.0));
+            limit.map_or(String::new(), |limit| {
+                t.of("record.indication_why").replace("{limit}", &limit.normalize().to_string())
+            })
         }
         ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => t.of("record.charge_why").to_owned(),
         ItemCode::Seal => t.of("record.seal_why").to_owned(),
@@ -384,8 +398,7 @@ mod tests {
                 assert_eq!(has, forms.contains(&form), "{} {state:?} {form}", who.name);
             }
             let posts = page.matches("<form method=\"post\"").count();
-            // Signing out needs none: it is nobody's gain.
-            assert_eq!(page.matches("name=\"token\"").count() + 1, posts, "{} {state:?}", who.name);
+            assert_eq!(page.matches("name=\"token\"").count(), posts, "{} {state:?}", who.name);
         };
         check(&verifier, OrderState::Ordered, &["start", "cancel", "conditions", "item", "seals"]);
         check(&verifier, OrderState::Running, &["stop", "conditions", "item", "seals"]);
@@ -397,6 +410,23 @@ mod tests {
         check(&boss, OrderState::Measured, &[]);
         check(&clerk, OrderState::Running, &[]);
         check(&clerk, OrderState::Measured, &[]);
+    }
+
+    // By the rule set's file: 10 MΩ at 500 V, and the ±2 % of class 2.
+    #[test]
+    fn insulation_and_indication_error_have_forms_that_name_their_limits() {
+        let who = person("赵工", &[PersonRole::Verifier], None);
+        let mut row = row(OrderState::Ordered);
+        row.order.rule_set = "JJG 1148-2018 v2".to_owned();
+        row.order.plan.items = ItemCode::ALL.to_vec();
+        for language in [Language::Zh, Language::En] {
+            let page = rendered(language, &who, &row, &Said::default());
+            let names = ["test_voltage_v", "between_0", "megohm_5", "start_kwh", "stop_kwh", "reference_kwh"];
+            for name in names {
+                assert_eq!(page.matches(&format!("name=\"{name}\"")).count(), 1, "{name}");
+            }
+            assert!(page.contains("500 V") && page.contains("10 MΩ") && page.contains("±2"), "{page}");
+        }
     }
 
     #[test]

@@ -97,7 +97,6 @@ pub(crate) fn proposed(ground: &Ground<'_>, body: &str) -> Entries {
         ("pile", pile.pile_id.as_str()),
         ("connector", "1"),
         ("reason", Reason::First.word()),
-        ("rule_set", rules.as_ref().map_or("", |rules| rules.name.as_str())),
         ("body", body),
         ("verifier", verifier),
         ("reviewer", reviewer),
@@ -107,6 +106,7 @@ pub(crate) fn proposed(ground: &Ground<'_>, body: &str) -> Entries {
     ] {
         entries.set(name, text);
     }
+    entries.set("rule_set", rules.as_ref().map_or_else(String::new, RuleSet::reference));
     entries.set("voltage_v", text(voltage_v));
     entries.set("current_max_a", text(current_a.unwrap_or_else(|| CURRENT_USUAL_A.into())));
     propose_plan(&mut entries, ground.facts);
@@ -461,6 +461,24 @@ mod tests {
             let faults = order(Texts::in_language(Language::En), &entries, ground).expect_err("two faults");
             let said: Vec<_> = faults.iter().map(|fault| fault.what.as_str()).collect();
             assert!(said.len() == 2 && said[0].contains("many") && said[1].contains("body"), "{said:?}");
+        });
+    }
+
+    // The edition of 2018 is ordered by its newest version, and asks for insulation and indication error.
+    #[test]
+    fn every_rule_set_that_is_offered_can_be_ordered_by() {
+        with_ground(&facts(), |ground| {
+            for rules in rule_sets(PileKind::Ac) {
+                let mut entries = proposed(ground, "计量所");
+                entries.set("rule_set", rules.reference());
+                propose_plan(&mut entries, ground.facts);
+                let made = order(Texts::in_language(Language::En), &entries, ground);
+                let made = made.unwrap_or_else(|faults| panic!("{}: {faults:?}", rules.name));
+                let is_2018 = rules.name == "JJG 1148-2018";
+                for item in [ItemCode::Insulation, ItemCode::IndicationError] {
+                    assert_eq!(made.plan.items.contains(&item), is_2018, "{} {item:?}", rules.name);
+                }
+            }
         });
     }
 

@@ -86,8 +86,7 @@ pub(crate) async fn question(
     let number = reader.text("certificate", t.of("basis.certificate"));
     let detail = reader.text("detail", t.of("question.detail"));
     let reason = QuestionReason::from_word(entries.get("reason"));
-    // That firmware changed is the platform's to say, which compares.
-    let reason = reason.filter(|reason| *reason != QuestionReason::FirmwareChanged);
+    let reason = reason.filter(|reason| reason.is_reported());
     let Some(reason) = reason.filter(|_| reader.faults.is_empty()) else {
         if reason.is_none() {
             reader.wrong("reason", t.of("question.why"));
@@ -127,8 +126,8 @@ pub(crate) async fn repair(
         let faults = reader.faults;
         return show(&request, &site, &runs, &person, &id, &entries, faults).await;
     }
-    site.store.record_repair(&pile_id, &person.name, &what, Timestamp::now()).await?;
-    tracing::info!(pile.id = %pile_id, person = person.name, "a repair was recorded");
+    let questioned = site.store.record_repair(&pile_id, &person.name, &what, Timestamp::now()).await?;
+    tracing::info!(pile.id = %pile_id, person = person.name, questioned, "a repair was recorded");
     Ok(back(t, &id))
 }
 

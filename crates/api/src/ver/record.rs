@@ -8,7 +8,8 @@ use rust_decimal::Decimal;
 use veripile_metrology::rules::RuleSet;
 use veripile_verification::consistency::{ChargeEvidence, Difference};
 use veripile_verification::item::{
-    BillLine, Conditions, Evidence, ItemCode, ItemRecord, Seal, clock_limit_s,
+    BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal, Unfit, clock_limit_s,
+    indication_error_percent,
 };
 use veripile_verification::order::Order;
 use veripile_verification::run::Run;
@@ -85,6 +86,8 @@ pub(crate) fn item(
         ItemCode::Seal => seals(t, entries, &mut reader),
         ItemCode::Clock => Evidence::Clock { offset_s: reader.decimal("offset_s", t.of("record.offset_s")) },
         ItemCode::Payment => payment(t, entries, &mut reader),
+        ItemCode::Insulation => insulation(t, entries, &mut reader),
+        ItemCode::IndicationError => indication(t, &mut reader),
         ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => match charge {
             Some(charge) => Evidence::Charge(ChargeEvidence {
                 bill_kwh: reader.optional("bill_kwh", t.of("record.bill_kwh")),
@@ -160,6 +163,52 @@ fn payment(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
     Evidence::Payment { lines, amount: reader.decimal("amount", t.of("record.amount")) }
 }
 
+fn insulation(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
+    let test_voltage_v = reader.decimal("test_voltage_v", t.of("record.test_voltage_v"));
+    let mut readings = Vec::new();
+    for row in 0..ROWS {
+        if ["between", "megohm"].iter().all(|name| entries.row(name, &row).is_empty()) {
+            continue;
+        }
+        readings.push(InsulationReading {
+            between: reader.text(&format!("between_{row}"), t.of("record.between")),
+            resistance_megohm: reader.decimal(&format!("megohm_{row}"), t.of("record.megohm")),
+        });
+    }
+    if readings.is_empty() {
+        reader.wrong("megohm_0", t.of("record.megohm"));
+    }
+    Evidence::Insulation { test_voltage_v, readings }
+}
+
+/// People read both in kWh.
+fn indication(t: &Texts, reader: &mut Reader<'_>) -> Evidence {
+    let start_kwh = reader.decimal("start_kwh", t.of("record.start_kwh"));
+    let stop_kwh = reader.decimal("stop_kwh", t.of("record.stop_kwh"));
+    let reference_kwh = reader.decimal("reference_kwh", t.of("record.reference_kwh"));
+    let reference_wh = reference_kwh.checked_mul(Decimal::ONE_THOUSAND);
+    if reference_wh.is_none() {
+        reader.wrong("reference_kwh", t.of("record.reference_kwh"));
+    }
+    Evidence::Indication { start_kwh, stop_kwh, reference_wh: reference_wh.unwrap_or_default().normalize() }
+}
+
+/// What is wrong with evidence that says nothing either way: it is measured again rather than recorded.
+pub(crate) fn unfit(t: &Texts, unfit: &Unfit) -> Fault {
+    match unfit {
+        Unfit::Nothing => Fault::new(t.of("fault.unfit_nothing"), t.of("fault.fill")),
+        Unfit::NoLimit => Fault::new(t.of("fault.unfit_no_limit"), t.of("fault.rules.next")),
+        Unfit::Voltage { least_v } => Fault::new(
+            t.of("fault.unfit_voltage"),
+            t.of("fault.unfit_voltage.next").replace("{volts}", &least_v.normalize().to_string()),
+        ),
+        Unfit::Energy { least_wh } => Fault::new(
+            t.of("fault.unfit_energy"),
+            t.of("fault.unfit_energy.next").replace("{energy}", &least_wh.normalize().to_string()),
+        ),
+    }
+}
+
 /// The conditions that a form tells.
 pub(crate) fn conditions(t: &Texts, entries: &Entries, by: &By<'_>) -> Result<Conditions, Vec<Fault>> {
     let mut reader = Reader::new(t, entries);
@@ -229,6 +278,23 @@ pub(crate) fn evidence_text(
             format!("{} · {} {amount}", listed.collect::<Vec<_>>().join(" + "), t.of("record.amount"))
         }
         Evidence::Charge(charge) => charge_text(t, charge),
+        Evidence::Insulation { test_voltage_v, readings } => {
+            let listed = readings
+                .iter()
+                .map(|reading| format!("{} {} MΩ", reading.between, reading.resistance_megohm));
+            let limit = rules.and_then(|rules| rules.insulation.as_ref());
+            let limit =
+                limit.map_or(String::new(), |limit| format!(" (≥ {} MΩ)", limit.least_megohm.normalize()));
+            format!("{} · {test_voltage_v} V{limit}", listed.collect::<Vec<_>>().join(t.of("comma")))
+        }
+        Evidence::Indication { start_kwh, stop_kwh, reference_wh } => {
+            let error = indication_error_percent(*start_kwh, *stop_kwh, *reference_wh);
+            let error = error.map_or_else(|| "—".to_owned(), |error| format!("{error:+}"));
+            let limit = rules.and_then(|rules| rules.indication_limit_percent(order.plate.class.0));
+            let limit = limit.map_or(String::new(), |limit| format!(" (±{} %)", limit.normalize()));
+            let standard = t.of("instrument.standard");
+            format!("{error} %{limit} · {start_kwh} → {stop_kwh} kWh · {standard} {reference_wh} Wh")
+        }
     }
 }
 
@@ -277,7 +343,7 @@ mod tests {
     #[test]
     fn each_item_is_recorded_from_its_form_and_refused_without_what_it_needs() {
         let hash = "AB".repeat(32);
-        let good: [(ItemCode, &[(&str, &str)]); 6] = [
+        let good: [(ItemCode, &[(&str, &str)]); 8] = [
             (ItemCode::Appearance, &[("good", "yes"), ("note", "<script>")]),
             (ItemCode::Display, &[("good", "no")]),
             (ItemCode::Display, &[("display_kwh", "12.34"), ("register_wh", "12340")]),
@@ -296,22 +362,28 @@ mod tests {
                 ItemCode::Payment,
                 &[("energy_0", "10"), ("price_0", "0.6"), ("service_0", "0.4"), ("amount", "10.00")],
             ),
+            (
+                ItemCode::Insulation,
+                &[("test_voltage_v", "500"), ("between_1", "L—PE"), ("megohm_1", "550"), ("note", "")],
+            ),
+            // 2.010 kWh against 2.0034 kWh: +0.33 %.
+            (
+                ItemCode::IndicationError,
+                &[("start_kwh", "120.003"), ("stop_kwh", "122.013"), ("reference_kwh", "2.0034")],
+            ),
         ];
-        let (order, rules) = (fixture::order(), fixture::order().rules().expect("known"));
-        let passes = [true, false, true, true, true, true];
+        let order = Order { rule_set: "JJG 1148-2018 v2".to_owned(), ..fixture::order() };
+        let rules = order.rules().expect("known");
+        let passes = [true, false, true, true, true, true, true, true];
         for ((code, fields), passes) in good.into_iter().zip(passes) {
             let record = recorded(code, fields).unwrap_or_else(|faults| panic!("{code:?}: {faults:?}"));
-            assert_eq!(
-                record.passed(&rules, order.reason, order.plate.register_step_wh),
-                passes,
-                "{record:?}"
-            );
+            assert_eq!(record.passed(&rules, &order), passes, "{record:?}");
             for language in [Language::Zh, Language::En] {
                 let t = Texts::in_language(language);
                 assert!(!evidence_text(t, &order, Some(&rules), &record).is_empty());
             }
         }
-        let bad: [(ItemCode, &[(&str, &str)]); 9] = [
+        let bad: [(ItemCode, &[(&str, &str)]); 14] = [
             (ItemCode::Appearance, &[]),
             (ItemCode::Display, &[("display_kwh", "x"), ("register_wh", "1")]),
             (ItemCode::Display, &[("display_kwh", "1")]),
@@ -321,10 +393,44 @@ mod tests {
             (ItemCode::Clock, &[("offset_s", "slow")]),
             (ItemCode::Payment, &[("amount", "1")]),
             (ItemCode::ConsistencyBefore, &[("bill_kwh", "1")]),
+            (ItemCode::Insulation, &[("between_0", "L—PE"), ("megohm_0", "550")]),
+            (ItemCode::Insulation, &[("test_voltage_v", "500")]),
+            (ItemCode::Insulation, &[("test_voltage_v", "500"), ("megohm_0", "550")]),
+            (ItemCode::Insulation, &[("test_voltage_v", "500"), ("between_0", "L—PE"), ("megohm_0", ">550")]),
+            (ItemCode::IndicationError, &[("start_kwh", "1"), ("stop_kwh", "2")]),
         ];
         for (code, fields) in bad {
             assert!(recorded(code, fields).is_err(), "{code:?} {fields:?}");
         }
+    }
+
+    // By the rule set's file: 500 V; and class 2 with a display of 0.01 kWh: 5 kWh.
+    #[test]
+    fn evidence_that_says_nothing_is_to_be_measured_again() {
+        let order = Order { rule_set: "JJG 1148-2018 v2".to_owned(), ..fixture::order() };
+        let rules = order.rules().expect("known");
+        let said = |code, fields: &[(&str, &str)]| {
+            let record = recorded(code, fields).expect("reads");
+            let fault =
+                record.unfit(&rules, &order).map(|found| unfit(Texts::in_language(Language::En), &found));
+            fault.map(|fault| fault.next)
+        };
+        let insulation = |volts| {
+            said(
+                ItemCode::Insulation,
+                &[("test_voltage_v", volts), ("between_0", "L—PE"), ("megohm_0", "550")],
+            )
+        };
+        assert!(insulation("250").is_some_and(|next| next.contains("500 V")));
+        assert_eq!(insulation("500"), None);
+        let indication = |stop| {
+            said(
+                ItemCode::IndicationError,
+                &[("start_kwh", "120.00"), ("stop_kwh", stop), ("reference_kwh", "2.0034")],
+            )
+        };
+        assert!(indication("122.01").is_some_and(|next| next.contains("5000 Wh")));
+        assert!(indication("119.00").is_some());
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(crate) fn view(t: &Texts, order: &Order, run: &Run) -> ResultView {
         }),
         open: (!open.is_empty()).then(|| open.join(t.of("comma"))),
         points: points.collect(),
-        unconfirmed: order.rules().map(|rules| rules.unconfirmed()).unwrap_or_default(),
+        unconfirmed: order.rules().map(|rules| words::unconfirmed(t, &rules)).unwrap_or_default(),
     }
 }
 

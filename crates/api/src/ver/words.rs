@@ -3,6 +3,7 @@
 //! The engine speaks in codes and in English sentences for its logs; pages say the same in both languages from the text table.
 
 use rust_decimal::Decimal;
+use veripile_metrology::rules::RuleSet;
 use veripile_verification::certificate::CertificateError;
 use veripile_verification::order::OrderError;
 use veripile_verification::plan::PlanError;
@@ -85,6 +86,10 @@ pub(crate) fn order_fault(t: &Texts, error: &OrderError) -> Fault {
         OrderError::Rules(detail) => {
             Fault::new(t.of("fault.rules").replace("{detail}", detail), t.of("fault.rules.next"))
         }
+        OrderError::Replaced { former, newest } => Fault::new(
+            t.of("fault.replaced").replace("{former}", former).replace("{newest}", newest),
+            t.of("fault.replaced.next"),
+        ),
         OrderError::Count { role, found } => Fault::new(
             t.of("fault.count")
                 .replace("{role}", t.of_owned(&format!("instrument.{role}")))
@@ -180,10 +185,21 @@ fn plan_fault(t: &Texts, error: &PlanError) -> Fault {
                 .replace("{item}", t.of_owned(&format!("item.{item}"))),
             t.of("fault.item.next"),
         ),
+        PlanError::NoLimit { rule_set, item } => Fault::new(
+            t.of("fault.no_limit")
+                .replace("{rules}", rule_set)
+                .replace("{item}", t.of_owned(&format!("item.{item}"))),
+            t.of("fault.no_limit.next"),
+        ),
         PlanError::Class(detail) => {
             Fault::new(t.of("fault.class").replace("{detail}", detail), t.of("fault.class.next"))
         }
     }
+}
+
+/// What of a rule set is to be confirmed, in the page's language.
+pub(crate) fn unconfirmed(t: &Texts, rules: &RuleSet) -> Vec<String> {
+    rules.unconfirmed().into_iter().map(|line| if t.is_zh() { line.zh } else { line.en }).collect()
 }
 
 /// Why there is no document.
@@ -245,6 +261,7 @@ pub(crate) fn trouble(t: &Texts, trouble: &Trouble) -> (String, String, String) 
 mod tests {
     use rust_decimal::Decimal;
     use veripile_verification::instrument::InstrumentRole;
+    use veripile_verification::item::ItemCode;
     use veripile_verification::plan::Method;
 
     use super::*;
@@ -291,6 +308,10 @@ mod tests {
         direct.plate.kind = veripile_pile::PileKind::Dc;
         direct.rule_set = "JJG 1149-2022".to_owned();
         more.extend(direct.check(at, &[]).expect_err("of the other kind"));
+        let mut former = fixture::order();
+        former.rule_set = "JJG 1148-2018".to_owned();
+        former.plan.items.push(ItemCode::Insulation);
+        more.extend(former.check(at, &[]).expect_err("a former version"));
         let mut turned = fixture::order();
         turned.instruments[0].role = InstrumentRole::Standard;
         more.extend(turned.check(at, &[]).expect_err("roles"));

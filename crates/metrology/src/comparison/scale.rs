@@ -19,8 +19,11 @@ const DEGREES: [f64; 8] = [2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 200.0];
 /// Golden-section steps per parameter and round: the bracket shrinks to 0.618¹⁶ = 0.05 % of itself.
 const STEPS: usize = 16;
 
-/// Residuals that a scale is fitted to; evenly spaced ones where there are more. It is then known to half a percent.
-const POINTS_MAX: usize = 50_000;
+/// Steps for a scale that is only compared with others.
+const STEPS_COARSE: usize = 6;
+
+/// Residuals that a scale is fitted to; evenly spaced ones where there are more. It is then known to a percent.
+const POINTS_MAX: usize = 20_000;
 
 /// A round moves a parameter by at most this factor at first, and by ever less: else the width of the last bracket would
 /// keep the estimates trembling for ever.
@@ -76,7 +79,9 @@ impl Scale {
         // With other degrees of freedom another scale fits: each is tried with its own.
         let tried = DEGREES.map(|degrees| {
             let start = Self { degrees, ..found };
-            let noise = maximise(start.noise, 1.5, NOISE_RANGE, |noise| likelihood(&Self { noise, ..start }));
+            let noise = maximise_in(STEPS_COARSE, start.noise, 1.5, NOISE_RANGE, |noise| {
+                likelihood(&Self { noise, ..start })
+            });
             Self { noise, ..start }
         });
         let best = tried
@@ -140,15 +145,19 @@ pub(super) fn within_sd(means: &[(u32, f64, f64)], last: f64, round: usize) -> f
     })
 }
 
-/// Golden-section search on a logarithmic scale around `start`.
 fn maximise(start: f64, reach: f64, range: (f64, f64), value: impl Fn(f64) -> f64) -> f64 {
+    maximise_in(STEPS, start, reach, range, value)
+}
+
+/// Golden-section search on a logarithmic scale around `start`.
+fn maximise_in(steps: usize, start: f64, reach: f64, range: (f64, f64), value: impl Fn(f64) -> f64) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let at = |log: f64| libm::exp(log);
     let (mut low, mut high) =
         (libm::log((start / reach).max(range.0)), libm::log((start * reach).min(range.1)));
     let (mut a, mut b) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
     let (mut value_a, mut value_b) = (value(at(a)), value(at(b)));
-    for _ in 0..STEPS {
+    for _ in 0..steps {
         if value_a < value_b {
             (low, a, value_a) = (a, b, value_b);
             b = low + GOLDEN * (high - low);

@@ -17,6 +17,16 @@ pub enum Sureness {
     ToBeConfirmed,
 }
 
+/// A text for people, in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bilingual {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
 /// Whether a rule set is in force here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,7 +106,7 @@ pub struct Class {
     /// How sure that is.
     pub sureness: Sureness,
     /// Where it stands.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 impl Class {
@@ -115,7 +125,7 @@ pub struct Rounding {
     /// How sure that is.
     pub sureness: Sureness,
     /// Where it stands.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 /// Verification interval.
@@ -127,7 +137,7 @@ pub struct Interval {
     /// How sure that is.
     pub sureness: Sureness,
     /// Where it stands.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 /// A load point that this platform proposes; the verifier may choose others.
@@ -150,7 +160,7 @@ pub struct LoadPoints {
     /// How sure that is.
     pub sureness: Sureness,
     /// Where it stands.
-    pub clause: String,
+    pub clause: Bilingual,
     /// What this platform proposes: ours, never the regulation's.
     pub proposed: Vec<ProposedPoint>,
 }
@@ -166,7 +176,7 @@ pub struct CurrentRange {
     /// How sure both are.
     pub sureness: Sureness,
     /// Where they stand.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 /// How much energy a test takes.
@@ -182,7 +192,7 @@ pub struct LeastEnergy {
     /// How sure the fraction is.
     pub sureness: Sureness,
     /// Where they stand.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 /// How often a load point is read.
@@ -194,7 +204,7 @@ pub struct Readings {
     /// How sure that is.
     pub sureness: Sureness,
     /// Where it stands.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 /// How good the standard must be.
@@ -206,7 +216,7 @@ pub struct StandardLimit {
     /// How sure that is.
     pub sureness: Sureness,
     /// Where it stands.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 /// Names of decision rules.
@@ -235,7 +245,7 @@ pub struct DecisionData {
     /// How sure both are.
     pub sureness: Sureness,
     /// Where they stand.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 fn one() -> Decimal {
@@ -253,7 +263,33 @@ pub struct ClockLimits {
     /// How sure both are.
     pub sureness: Sureness,
     /// Where they stand.
-    pub clause: String,
+    pub clause: Bilingual,
+}
+
+/// What insulation must hold (绝缘电阻).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InsulationLimit {
+    /// Least resistance, MΩ.
+    pub least_megohm: Decimal,
+    /// Voltage that it is measured with, at least, V.
+    pub test_voltage_v: Decimal,
+    /// How sure both are.
+    pub sureness: Sureness,
+    /// Where they stand.
+    pub clause: Bilingual,
+}
+
+/// How far the display may be off (示值误差).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndicationLimit {
+    /// The limit as a ratio of the maximum permissible error of the class.
+    pub ratio_of_mpe: Ratio,
+    /// How sure that is.
+    pub sureness: Sureness,
+    /// Where it stands.
+    pub clause: Bilingual,
 }
 
 /// What is looked at or measured.
@@ -295,6 +331,21 @@ impl ItemCode {
             Self::Insulation => "insulation",
         }
     }
+
+    /// What Chinese regulations call it.
+    pub fn word_zh(self) -> &'static str {
+        match self {
+            Self::Appearance => "外观",
+            Self::Clock => "时钟时刻误差",
+            Self::Display => "显示",
+            Self::Seal => "封印",
+            Self::Consistency => "一致性",
+            Self::Payment => "付费金额误差",
+            Self::OperatingError => "工作误差",
+            Self::IndicationError => "示值误差",
+            Self::Insulation => "绝缘电阻",
+        }
+    }
 }
 
 /// An item of verification.
@@ -306,7 +357,7 @@ pub struct ItemRule {
     /// How sure it is that it is one.
     pub sureness: Sureness,
     /// Where it stands.
-    pub clause: String,
+    pub clause: Bilingual,
 }
 
 /// One regulation.
@@ -351,6 +402,12 @@ pub struct RuleSet {
     /// Clock; none where it is not tested.
     #[serde(default)]
     pub clock: Option<ClockLimits>,
+    /// Insulation; none where it is not tested, or nothing says what it must hold.
+    #[serde(default)]
+    pub insulation: Option<InsulationLimit>,
+    /// Indication error; likewise.
+    #[serde(default)]
+    pub indication: Option<IndicationLimit>,
     /// Items of verification, in their order.
     #[serde(rename = "item")]
     pub items: Vec<ItemRule>,
@@ -372,9 +429,14 @@ impl RuleSet {
         ];
         let fractions = self.rounding.iter().map(|rounding| rounding.fraction_of_class);
         let clocks = self.clock.iter().flat_map(|clock| [clock.first_s, clock.later_s]);
+        let insulation = self
+            .insulation
+            .iter()
+            .flat_map(|insulation| [insulation.least_megohm, insulation.test_voltage_v]);
         let points = self.load_points.proposed.iter().map(|point| point.current_fraction);
         let limits = self.classes.iter().map(|class| class.mpe_percent);
-        let mut positive = above_zero.into_iter().chain(fractions).chain(clocks).chain(points).chain(limits);
+        let given = fractions.chain(clocks).chain(insulation).chain(points).chain(limits);
+        let mut positive = above_zero.into_iter().chain(given);
         if !["ac", "dc"].contains(&self.applies_to.as_str()) {
             Some("applies_to is neither ac nor dc")
         } else if self.classes.is_empty() || numbers.contains(&None) {
@@ -388,55 +450,5 @@ impl RuleSet {
         } else {
             None
         }
-    }
-
-    /// Every number with its clause and how sure it is.
-    pub(super) fn marked(&self) -> Vec<(String, &str, Sureness)> {
-        let mut marked: Vec<(String, &str, Sureness)> = Vec::new();
-        for class in &self.classes {
-            let what = format!("class {}: ±{} %", class.name, class.mpe_percent);
-            marked.push((what, &class.clause, class.sureness));
-        }
-        if let Some(rounding) = &self.rounding {
-            let what = format!("rounding to {} of the class", rounding.fraction_of_class);
-            marked.push((what, &rounding.clause, rounding.sureness));
-        }
-        if let Some(interval) = &self.interval {
-            marked.push((
-                format!("interval of {} years", interval.years),
-                &interval.clause,
-                interval.sureness,
-            ));
-        }
-        let points = &self.load_points;
-        marked.push((format!("at least {} load points", points.at_least), &points.clause, points.sureness));
-        let range = &self.current_range;
-        let what = format!("least current {} of the largest, {} A", range.least_fraction, range.least_a);
-        marked.push((what, &range.clause, range.sureness));
-        let energy = &self.energy;
-        let step = format!("register step of {} Wh", energy.register_step_wh);
-        marked.push((step, &energy.clause, energy.register_step_sureness));
-        let part =
-            format!("resolution up to {} of the class of the energy", energy.resolution_fraction_of_class);
-        marked.push((part, &energy.clause, energy.sureness));
-        let readings = &self.readings;
-        marked.push((
-            format!("at least {} readings", readings.at_least),
-            &readings.clause,
-            readings.sureness,
-        ));
-        let standard = &self.standard;
-        let what = format!("uncertainty of the standard up to {} of the limit", standard.expanded_ratio_max);
-        marked.push((what, &standard.clause, standard.sureness));
-        let on = if self.decision.on_rounded { "rounded" } else { "unrounded" };
-        marked.push((format!("decision on the {on} value"), &self.decision.clause, self.decision.sureness));
-        if let Some(clock) = &self.clock {
-            let what = format!("clock error up to {} s at first, {} s later", clock.first_s, clock.later_s);
-            marked.push((what, &clock.clause, clock.sureness));
-        }
-        for item in &self.items {
-            marked.push((format!("item {}", item.code.word()), &item.clause, item.sureness));
-        }
-        marked
     }
 }

@@ -18,15 +18,21 @@ fn every_file_of_the_folder_is_embedded_and_reads() {
         folder.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
     files.sort();
     let mut embedded: Vec<String> =
-        filed().expect("readable").iter().map(|(name, _)| format!("{name}.toml")).collect();
+        library().expect("readable").newest.iter().map(|(name, _)| format!("{name}.toml")).collect();
+    embedded.push(FORMER.to_owned());
     embedded.sort();
     assert_eq!(embedded, files);
-    for (name, rules) in filed().expect("readable") {
+    let library = library().expect("readable");
+    for (name, rules) in library.newest.iter().chain(&library.former) {
         assert_eq!(named(name).as_ref(), Ok(rules));
-        assert_eq!(named(&rules.name).as_ref(), Ok(rules), "names are different");
+        for reference in [rules.reference(), rules.citation()] {
+            assert_eq!(named(&reference).as_ref(), Ok(rules), "references are different");
+        }
+    }
+    for (name, rules) in &library.newest {
         assert_eq!(parse(&text_of(name)).as_ref(), Ok(rules), "what is embedded is what is in the folder");
     }
-    assert_eq!(all().expect("readable").len(), files.len());
+    assert_eq!(all().expect("readable").len() + 1, files.len());
     assert_eq!(named("JJG 1-1900"), Err(RuleError::Name("JJG 1-1900".to_owned())));
 }
 
@@ -43,6 +49,20 @@ fn classes_have_their_limits() {
         assert!(rules.mpe(Decimal::TEN).is_err() && rules.mpe_percent(Decimal::TEN).is_err());
     }
     assert!(for_kind("steam").is_err());
+}
+
+// Documents of the first version name the rule set alone, and must find what they were made under.
+#[test]
+fn a_former_version_is_found_and_knows_what_took_its_place() {
+    for name in ["JJG 1148-2018", "JJG 1149-2018"] {
+        let first = named(name).expect("there for ever");
+        assert_eq!((first.citation(), first.reference()), (format!("{name} v1"), name.to_owned()));
+        assert!(first.insulation.is_none() && first.indication.is_none(), "version 1 had no such limits");
+        let newest = replacement(&first).expect("there");
+        assert_eq!((newest.citation(), newest.reference()), (format!("{name} v2"), format!("{name} v2")));
+        assert_eq!(replacement(&newest), None);
+        assert!(all().expect("readable").contains(&newest) && !all().expect("readable").contains(&first));
+    }
 }
 
 #[test]
@@ -98,6 +118,13 @@ fn the_editions_of_2018_had_six_items_and_more_load_points() {
             (rules.status, rules.items.len(), rules.load_points.at_least),
             (Status::Superseded, 6, points)
         );
+        // Both limits are general knowledge: 10 MΩ, and that of the operating error.
+        let insulation = rules.insulation.as_ref().expect("tested");
+        assert_eq!((insulation.least_megohm, insulation.sureness), (decimal("10"), Sureness::ToBeConfirmed));
+        assert_eq!(rules.indication.as_ref().map(|limit| limit.sureness), Some(Sureness::ToBeConfirmed));
+        assert_eq!(rules.indication_limit_percent(Decimal::TWO), Some(decimal("2.0")));
+        assert_eq!(rules.indication_limit_percent(Decimal::TEN), None);
+        assert_eq!(for_kind(&rules.applies_to).expect("known").indication_limit_percent(Decimal::ONE), None);
     }
 }
 
@@ -129,20 +156,47 @@ fn rules_from_elsewhere_have_their_limits() {
 }
 
 #[test]
-fn what_is_to_be_confirmed_is_listed_with_its_clause() {
+fn what_is_to_be_confirmed_is_listed_with_its_clause_in_both_languages() {
     let lines = for_kind("ac").expect("known").unconfirmed();
-    for expected in [
-        "rounding to 0.1 of the class (handling of results, rounding (化整))",
-        "uncertainty of the standard up to 1/3 of the limit (verification conditions, standards (检定条件))",
-        "3 load points are proposed by this platform, not by the regulation",
+    for (zh, en) in [
+        (
+            "化整间隔为等级的 0.1（检定结果的处理，化整）",
+            "rounding to 0.1 of the class (handling of results, rounding (化整))",
+        ),
+        (
+            "标准器的不确定度不大于限值的 1/3（检定条件，标准器）",
+            "uncertainty of the standard up to 1/3 of the limit (verification conditions, standards (检定条件))",
+        ),
+        (
+            "3 个负载点由本平台建议，并非规程所定",
+            "3 load points are proposed by this platform, not by the regulation",
+        ),
     ] {
-        assert!(lines.iter().any(|line| line == expected), "{expected} is not in {lines:#?}");
+        let expected = Bilingual { zh: zh.to_owned(), en: en.to_owned() };
+        assert!(lines.contains(&expected), "{expected:?} is not in {lines:#?}");
     }
     for sure in ["class 1", "interval", "clock", "item"] {
-        assert!(!lines.iter().any(|line| line.starts_with(sure)), "{sure} was read in a source");
+        assert!(!lines.iter().any(|line| line.en.starts_with(sure)), "{sure} was read in a source");
     }
     let older = named("jjg-1148-2018").expect("known").unconfirmed();
-    assert!(older.iter().any(|line| line.starts_with("class 1: ±1.0 %")));
+    for expected in
+        ["class 1: ±1.0 %", "insulation of at least 10 MΩ at 500 V", "indication error up to 1 of"]
+    {
+        assert!(older.iter().any(|line| line.en.starts_with(expected)), "{expected}");
+    }
+}
+
+// Every Chinese text has a Chinese character, so that none is an English one left standing.
+#[test]
+fn every_rule_set_says_what_is_to_be_confirmed_in_chinese() {
+    for rules in all().expect("readable") {
+        for line in rules.unconfirmed() {
+            let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+            let has_words = line.zh.split(|c: char| !c.is_ascii_lowercase()).any(|word| 6 < word.len());
+            let is_named = line.zh.contains("Verkehrsfehlergrenze");
+            assert!(is_chinese(&line.zh) && (is_named || !has_words), "{}: {line:?}", rules.name);
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use veripile_verification::certificate::Issued;
 use veripile_verification::{Certificate, CertificateKind, result};
 
 use super::PAGE_MAX;
-use super::question::Question;
+use super::question::{Question, question_if_repaired_since};
 use crate::registration::{acts_of, insert_act};
 use crate::row::{SqlTime, corrupt, jiff_time, storable};
 use crate::{Store, StoreError, standing};
@@ -154,6 +154,10 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(pile_no) = pile_no else { return Ok(false) };
+        sqlx::query("SELECT FROM pile WHERE pile_no = $1 FOR NO KEY UPDATE")
+            .bind(pile_no)
+            .execute(&mut *transaction)
+            .await?;
         let certificate_no = insert(&mut transaction, order_no, pile_no, issued, pdf).await?;
         // Those of a notice may be broken: nothing is certified by them.
         let seals =
@@ -174,6 +178,7 @@ impl Store {
         }
         let acts = acts_of(&mut transaction, pile_no).await?;
         standing::judge_again(&mut transaction, pile_no, &acts, now).await?;
+        question_if_repaired_since(&mut transaction, certificate_no, measured_at(certificate), now).await?;
         transaction.commit().await?;
         self.evidence.notify_one();
         Ok(true)
@@ -276,8 +281,7 @@ pub(super) fn bare_act(kind: ActKind, number: &str, issuer: &str, person: &str, 
 /// becomes public when the operator's window to reply is over.
 fn acts(certificate: &Certificate) -> Vec<Act> {
     let order = &certificate.order;
-    let measured_at = certificate.taken.iter().map(|reading| reading.ended_at).max();
-    let at = measured_at.unwrap_or(certificate.issued_at);
+    let at = measured_at(certificate);
     let act = |kind, person: &str, at| bare_act(kind, &certificate.number, &order.body, person, at);
     let found = result::on_site(&certificate.result);
     match certificate.kind {
@@ -295,6 +299,12 @@ fn acts(certificate: &Certificate) -> Vec<Act> {
             ]
         }
     }
+}
+
+/// The last moment of its readings: what happened to the pile since, it does not know.
+fn measured_at(certificate: &Certificate) -> Timestamp {
+    let last = certificate.taken.iter().map(|reading| reading.ended_at).max();
+    last.unwrap_or(certificate.issued_at)
 }
 
 async fn insert(

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use veripile_pile::{Pile, PileId};
 use veripile_verification::consistency::ChargeEvidence;
 
+use super::question::question_repaired;
 use crate::assessment::PileRow;
 use crate::row::{SqlTime, storable};
 use crate::{Store, StoreError};
@@ -129,26 +130,32 @@ impl Store {
         Ok(people)
     }
 
-    /// Notes a repair. Fails if the pile is not registered.
+    /// Notes a repair; how many certificates it put in question: those that the pile's outlets are certified by today. Fails if the
+    /// pile is not registered.
     pub async fn record_repair(
         &self,
         pile_id: &PileId,
         person: &str,
         what: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let done = sqlx::query(
-            "INSERT INTO repair (pile_no, person, what, repaired_at) SELECT pile_no, $2, $3, $4 FROM pile WHERE pile_id = $1",
-        )
-        .bind(pile_id.as_str())
-        .bind(person)
-        .bind(storable(what))
-        .bind(now.to_sqlx())
-        .execute(&self.pool)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Unknown(format!("pile {pile_id}")));
-        }
-        Ok(())
+    ) -> Result<usize, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        // The pile is held, as an issue holds it: neither misses the other.
+        let pile_no: Option<i64> =
+            sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1 FOR NO KEY UPDATE")
+                .bind(pile_id.as_str())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let pile_no = pile_no.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
+        sqlx::query("INSERT INTO repair (pile_no, person, what, repaired_at) VALUES ($1, $2, $3, $4)")
+            .bind(pile_no)
+            .bind(person)
+            .bind(storable(what))
+            .bind(now.to_sqlx())
+            .execute(&mut *transaction)
+            .await?;
+        let questioned = question_repaired(&mut transaction, pile_no, (person, what), now).await?;
+        transaction.commit().await?;
+        Ok(questioned)
     }
 }

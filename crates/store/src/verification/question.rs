@@ -1,4 +1,4 @@
-//! What puts a certificate in question (a broken seal, other firmware), and which piles are to be verified.
+//! What puts a certificate in question (a broken seal, other firmware, a repair), and which piles are to be verified.
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
@@ -31,19 +31,27 @@ pub enum QuestionReason {
     SealBroken,
     /// The pile runs firmware that is neither the one of the certificate nor approved for its model.
     FirmwareChanged,
+    /// The pile was repaired since: what was verified is no longer what stands there, and seals were broken for it.
+    Repaired,
     /// Anything else.
     Other,
 }
 
 impl QuestionReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::SealBroken, Self::FirmwareChanged, Self::Other];
+    pub const ALL: [Self; 4] = [Self::SealBroken, Self::FirmwareChanged, Self::Repaired, Self::Other];
+
+    /// Whether a person may give it in so many words; the others follow from what the platform itself knows.
+    pub fn is_reported(self) -> bool {
+        matches!(self, Self::SealBroken | Self::Other)
+    }
 
     /// The word used in database and texts.
     pub fn word(self) -> &'static str {
         match self {
             Self::SealBroken => "seal_broken",
             Self::FirmwareChanged => "firmware_changed",
+            Self::Repaired => "repaired",
             Self::Other => "other",
         }
     }
@@ -256,6 +264,65 @@ impl Store {
         .await?;
         Ok(rows)
     }
+}
+
+/// Puts in question what a pile's outlets are certified by today: it was repaired. How many certificates.
+pub(super) async fn question_repaired(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    repair: (&str, &str),
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let (person, what) = repair;
+    let held: Vec<Questioned> = sqlx::query_as(
+        "SELECT certificate_no, pile_no, number, issuer FROM verification_certificate c
+         WHERE pile_no = $1 AND kind = 'certificate' AND withdrawn_at IS NULL AND issued_at <= $2
+           AND valid_until >= ($2 AT TIME ZONE 'Asia/Shanghai')::date
+           AND NOT EXISTS (SELECT FROM verification_certificate later WHERE later.pile_no = c.pile_no
+                           AND later.connector = c.connector AND later.certificate_no > c.certificate_no)
+         ORDER BY certificate_no LIMIT $3",
+    )
+    .bind(pile_no)
+    .bind(now.to_sqlx())
+    .bind(SWEEP_MAX)
+    .fetch_all(&mut *connection)
+    .await?;
+    for certificate in &held {
+        ask(connection, certificate, QuestionReason::Repaired, what, person, now).await?;
+    }
+    Ok(held.len())
+}
+
+/// Puts a certificate that is being issued in question if its pile was repaired after its last reading.
+pub(super) async fn question_if_repaired_since(
+    connection: &mut PgConnection,
+    certificate_no: i64,
+    measured_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let repairs: Vec<(String, String)> = sqlx::query_as(
+        "SELECT repair.person, repair.what FROM repair JOIN verification_certificate c USING (pile_no)
+         WHERE c.certificate_no = $1 AND c.kind = 'certificate' AND repair.repaired_at > $2
+         ORDER BY repair.repaired_at LIMIT $3",
+    )
+    .bind(certificate_no)
+    .bind(measured_at.to_sqlx())
+    .bind(QUESTIONS_MAX)
+    .fetch_all(&mut *connection)
+    .await?;
+    if repairs.is_empty() {
+        return Ok(());
+    }
+    let certificate: Questioned = sqlx::query_as(
+        "SELECT certificate_no, pile_no, number, issuer FROM verification_certificate WHERE certificate_no = $1",
+    )
+    .bind(certificate_no)
+    .fetch_one(&mut *connection)
+    .await?;
+    for (person, what) in &repairs {
+        ask(connection, &certificate, QuestionReason::Repaired, what, person, now).await?;
+    }
+    Ok(())
 }
 
 /// Asks, and lets the pile's standing follow; whether it is new.

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Certificate, CertificateKind, FORMAT, PublicKey, canonical};
+use super::{Certificate, CertificateKind, FORMATS, PublicKey, canonical};
 use crate::order::Order;
 use crate::plan::Method;
 use crate::result::{RunResult, Verdict, result};
@@ -113,8 +113,9 @@ pub fn check(text: &str, keys: &[PublicKey]) -> Checked {
         Err(error) => return Checked::unread("syntax", error),
     };
     let format = file.certificate["format"].as_str().unwrap_or_default().to_owned();
-    if format != FORMAT {
-        return Checked::unread("format", format!("{format:?} is not known; known is {FORMAT}"));
+    if !FORMATS.contains(&format.as_str()) {
+        let known = FORMATS.join(", ");
+        return Checked::unread("format", format!("{format:?} is not known; known are {known}"));
     }
     let certificate: Certificate = match serde_json::from_value(file.certificate.clone()) {
         Ok(certificate) => certificate,
@@ -193,7 +194,9 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
         Err(error) => differ("result", error.to_string()),
         Ok(again) => {
             // What was still unconfirmed of the rule set is its state on that day, not what follows from the readings.
-            let again = RunResult { unconfirmed: certificate.result.unconfirmed.clone(), ..again };
+            let stated = &certificate.result;
+            let (unconfirmed, unconfirmed_zh) = (stated.unconfirmed.clone(), stated.unconfirmed_zh.clone());
+            let again = RunResult { unconfirmed, unconfirmed_zh, ..again };
             if again != certificate.result {
                 let places = differences(&canonical::value(&certificate.result), &canonical::value(&again));
                 differ("result", format!("computed from the readings it differs at {places}"));

@@ -8,9 +8,11 @@ use veripile_pile::PileKind;
 use super::*;
 use crate::instrument::StandardCommand;
 use crate::item::{Evidence, ItemCode};
+use crate::plan::Plan;
 use crate::run::{Action, Event, Happening, Party};
 use crate::testing::bench::{Bench, brief, with_pulses};
 use crate::testing::*;
+use crate::texts::Language;
 
 const SOFTWARE: &str = "veripile 0.1.0";
 
@@ -22,10 +24,20 @@ fn other_key() -> SigningKey {
     SigningKey::from_seed([8; 32])
 }
 
-/// An order that asks for every item.
+/// An order that asks for every item of which the rule set in force says what passes.
 fn full(kind: PileKind) -> Order {
     let mut order = brief(kind);
-    order.plan.items = ItemCode::ALL.to_vec();
+    let rules = order.rules().expect("there");
+    order.plan.items = ItemCode::ALL.into_iter().filter(|item| item.can_be_decided(&rules)).collect();
+    order
+}
+
+/// An order under the edition of 2018, which asks for every item there is.
+fn of_2018(kind: PileKind) -> Order {
+    let mut order = brief(kind);
+    order.rule_set = if kind == PileKind::Ac { "JJG 1148-2018 v2" } else { "JJG 1149-2018 v2" }.into();
+    order.plan =
+        Plan { points: crate::testing::order(kind).plan.points, items: ItemCode::ALL.to_vec(), ..order.plan };
     order
 }
 
@@ -59,7 +71,11 @@ fn of(run: &Run) -> Result<Certificate, CertificateError> {
 }
 
 fn issued(kind: PileKind, gain: &str) -> Issued {
-    of(&measured(&full(kind), gain)).expect("there is one").sign(&key())
+    issued_of(&full(kind), gain)
+}
+
+fn issued_of(order: &Order, gain: &str) -> Issued {
+    of(&measured(order, gain)).expect("there is one").sign(&key())
 }
 
 fn codes(checked: &Checked) -> Vec<&'static str> {
@@ -275,7 +291,7 @@ fn files_that_are_none_are_told_by_what_is_wrong() {
     for end in (0..good.len()).step_by(97).filter(|end| good.is_char_boundary(*end)) {
         assert_eq!(found(&good[..end]), ["syntax"], "{end}");
     }
-    let later = good.replace("veripile-certificate/1", "veripile-certificate/2");
+    let later = good.replace("veripile-certificate/2", "veripile-certificate/3");
     assert_eq!(found(&later), ["format"]);
     // As long as is read, and one longer.
     let padded = good.clone() + &" ".repeat(check::FILE_BYTES_MAX - good.len());
@@ -352,9 +368,11 @@ fn a_signature_has_one_text_and_one_way() {
 }
 
 /// Documents of every format there has been. They were made once, by [`make_fixtures`], and are never made again.
-const FIXTURES: [(CertificateKind, &str); 2] = [
-    (CertificateKind::Certificate, include_str!("fixtures/certificate-1.json")),
-    (CertificateKind::Notice, include_str!("fixtures/notice-1.json")),
+const FIXTURES: [(CertificateKind, &str, &str); 4] = [
+    (CertificateKind::Certificate, FORMATS[0], include_str!("fixtures/certificate-1.json")),
+    (CertificateKind::Notice, FORMATS[0], include_str!("fixtures/notice-1.json")),
+    (CertificateKind::Certificate, FORMATS[1], include_str!("fixtures/certificate-2.json")),
+    (CertificateKind::Notice, FORMATS[1], include_str!("fixtures/notice-2.json")),
 ];
 
 /// The public half of the key that signed them.
@@ -366,18 +384,67 @@ fn fixture_key() -> PublicKey {
 // That goes for the data as well: a rule set that is given a new version must stay in the program in its old one.
 #[test]
 fn documents_of_every_format_are_read_for_ever() {
-    for (kind, text) in FIXTURES {
+    for (kind, format, text) in FIXTURES {
         let checked = check::check(text, &[fixture_key()]);
         assert_eq!(checked.findings, []);
         assert!(checked.is_good());
         assert_eq!((checked.kind, checked.number.as_deref()), (Some(kind), Some("V-2026-0001")));
         let certificate = checked.certificate.expect("read");
-        assert_eq!(certificate.format, "veripile-certificate/1");
-        assert_eq!(certificate.taken.len(), 4);
+        assert_eq!(certificate.format, format);
+        let readings = certificate.order.plan.points.len() * 2;
+        assert_eq!(certificate.taken.len(), readings);
         // The same content is still written the same way.
         let file: Value = serde_json::from_str(text).expect("JSON");
         assert_eq!(canonical::text(&canonical::value(&certificate)), canonical::text(&file["certificate"]));
     }
+}
+
+// Orders of the time of a rule set's first version name it alone. They ask for no insulation and no indication error, and their
+// documents hold although the rule set asks for both today; a new order under that version is not taken.
+#[test]
+fn documents_under_a_former_version_of_a_rule_set_hold() {
+    let mut order = of_2018(PileKind::Ac);
+    order.rule_set = "JJG 1148-2018".into();
+    order.plan.items.retain(|item| !matches!(item, ItemCode::Insulation | ItemCode::IndicationError));
+    let checked = check::check(&issued_of(&order, "1.005").json, &[key().public()]);
+    assert!(checked.is_good(), "{:?}", checked.findings);
+    let certificate = checked.certificate.expect("read");
+    assert_eq!(certificate.result.rule_set, "JJG 1148-2018 v1");
+    let refused = order.check(start(), &[]).expect_err("a former version");
+    assert_eq!(refused[0].to_string(), "JJG 1148-2018 v1 was replaced by JJG 1148-2018 v2");
+    assert_eq!(of_2018(PileKind::Ac).check(start(), &[]), Ok(()));
+}
+
+#[test]
+fn every_item_of_2018_is_in_the_document_and_one_that_fails_makes_a_notice() {
+    for kind in [PileKind::Ac, PileKind::Dc] {
+        let certificate = issued_of(&of_2018(kind), "1.005").certificate;
+        assert_eq!((certificate.kind, certificate.items.len()), (CertificateKind::Certificate, 9));
+        assert!(certificate.result.items.iter().all(|item| item.passed));
+        let mut run = measured(&of_2018(kind), "1.005");
+        // 1.6 % by the display, of class 1.
+        let evidence = Evidence::Indication {
+            start_kwh: decimal("120.003"),
+            stop_kwh: decimal("121.019"),
+            reference_wh: decimal("1000"),
+        };
+        run.step(&Event { at: after(0), what: Happening::Item(record(ItemCode::IndicationError, evidence)) });
+        let notice = of(&run).expect("there is one");
+        assert_eq!(notice.kind, CertificateKind::Notice);
+        let failed: Vec<_> = notice.result.items.iter().filter(|item| !item.passed).collect();
+        assert_eq!(failed.iter().map(|item| item.code).collect::<Vec<_>>(), [ItemCode::IndicationError]);
+    }
+}
+
+#[test]
+fn what_is_to_be_confirmed_is_said_in_both_languages_and_in_old_documents_in_english() {
+    let of = |text| check::check(text, &[fixture_key()]).certificate.expect("read").result;
+    let (old, new) = (of(FIXTURES[0].2), of(FIXTURES[2].2));
+    assert_eq!(new.unconfirmed_in(Language::Zh), (&new.unconfirmed_zh[..], Language::Zh));
+    assert_eq!(new.unconfirmed_in(Language::En), (&new.unconfirmed[..], Language::En));
+    assert_eq!(new.unconfirmed.len(), new.unconfirmed_zh.len());
+    assert!(old.unconfirmed_zh.is_empty() && !old.unconfirmed.is_empty());
+    assert_eq!(old.unconfirmed_in(Language::Zh), (&old.unconfirmed[..], Language::En));
 }
 
 /// Makes the fixtures of the format of now, where there are none: when a format is new, once.
@@ -386,11 +453,11 @@ fn documents_of_every_format_are_read_for_ever() {
 fn make_fixtures() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/certificate/fixtures");
     for (name, kind, gain) in
-        [("certificate-1.json", PileKind::Ac, "1.005"), ("notice-1.json", PileKind::Dc, "0.985")]
+        [("certificate-2.json", PileKind::Ac, "1.005"), ("notice-2.json", PileKind::Dc, "0.985")]
     {
         let file = folder.join(name);
         let is_there = std::fs::metadata(&file).is_ok_and(|metadata| 2 < metadata.len());
         assert!(!is_there, "{} is there and stays as it is", file.display());
-        std::fs::write(file, issued(kind, gain).json).expect("writes");
+        std::fs::write(file, issued_of(&of_2018(kind), gain).json).expect("writes");
     }
 }

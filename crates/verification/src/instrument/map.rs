@@ -10,6 +10,7 @@ use include_dir::{Dir, include_dir};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use thiserror::Error;
+use veripile_metrology::rules::Bilingual;
 
 use super::{InstrumentRole, SourceCommand, StandardCommand};
 
@@ -100,9 +101,9 @@ pub struct InstrumentModel {
     /// Its limits.
     pub limits: Limits,
     /// What was taken from manuals.
-    pub facts: Vec<String>,
+    pub facts: Vec<Bilingual>,
     /// What is assumed of them.
-    pub assumed: Vec<String>,
+    pub assumed: Vec<Bilingual>,
     operations: BTreeMap<String, Operation>,
 }
 

@@ -71,13 +71,22 @@ fn the_rule_set_must_be_there_and_apply() {
         |o| o.rule_set = "JJG 1149-2022".into(),
         "JJG 1149-2022 does not apply to ac piles",
         |o| {
-            o.rule_set = "JJG 1148-2018".into();
-            o.plan.items.push(crate::item::ItemCode::Payment);
+            o.rule_set = "JJG 1148-2018 v2".into();
+            o.plan.items = crate::item::ItemCode::ALL.to_vec();
         },
     );
     let mut order = order(PileKind::Ac);
     order.rule_set = "JJG 9999".into();
     assert_eq!(errors_of(&order, &[]), ["there is no rule set JJG 9999"]);
+    check(
+        PileKind::Ac,
+        |o| {
+            o.rule_set = "JJG 1148-2018".into();
+            o.plan.items.push(crate::item::ItemCode::Payment);
+        },
+        "JJG 1148-2018 v1 was replaced by JJG 1148-2018 v2",
+        |_| {},
+    );
 }
 
 #[test]

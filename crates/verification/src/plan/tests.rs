@@ -404,6 +404,27 @@ fn items_of_the_rule_set_cannot_be_left_out() {
     );
 }
 
+// The edition of 2018 asks for six items and says what passes of all; that in force has no limit for two of them.
+#[test]
+fn insulation_and_indication_error_are_asked_where_the_rule_set_does() {
+    for (name, kind) in [("jjg-1148-2018", PileKind::Ac), ("jjg-1149-2018", PileKind::Dc)] {
+        let rules = rules::named(name).expect("there");
+        assert_eq!(Plan::propose(&plate(kind), &rules).items, ItemCode::ALL);
+        let in_force = rules::for_kind(kind.word()).expect("there");
+        let items = Plan::propose(&plate(kind), &in_force).items;
+        assert!(!items.contains(&ItemCode::Insulation) && !items.contains(&ItemCode::IndicationError));
+    }
+    for item in [ItemCode::Insulation, ItemCode::IndicationError] {
+        let (plate, rules) = (plate(PileKind::Ac), rules::for_kind("ac").expect("there"));
+        let mut plan = Plan::propose(&plate, &rules);
+        plan.items.push(item);
+        let found: Vec<_> = plan.check(&plate, &rules).iter().map(ToString::to_string).collect();
+        assert_eq!(found, [format!("JJG 1148-2022 has no limit for the item {}", item.word())]);
+        // What was done stands, whatever is asked of plans since.
+        assert_eq!(plan.check_rules(&plate, &rules), []);
+    }
+}
+
 #[test]
 fn a_class_that_the_rule_set_does_not_know_is_named() {
     check(

@@ -5,7 +5,9 @@ use rust_decimal::Decimal;
 use super::Certificate;
 use super::xml::{Label, Tag, Xml, kind, trimmed, unit};
 use crate::consistency::ChargeEvidence;
-use crate::item::{BillLine, Evidence, ItemCode, ItemRecord, Seal};
+use crate::item::{
+    BillLine, Evidence, InsulationReading, ItemCode, ItemRecord, Seal, indication_error_percent,
+};
 
 /// A second measurement with one result for each item; none where no item was recorded.
 pub(super) fn write(xml: &mut Xml, certificate: &Certificate) {
@@ -50,6 +52,8 @@ fn label(code: ItemCode) -> Label {
         ItemCode::Seal => Label::new("封印", "Seals"),
         ItemCode::Clock => Label::new("时钟时刻误差", "Clock time error"),
         ItemCode::Payment => Label::new("付费金额", "Payment"),
+        ItemCode::Insulation => Label::new("绝缘电阻", "Insulation resistance"),
+        ItemCode::IndicationError => Label::new("示值误差", "Indication error"),
         ItemCode::ConsistencyBefore => {
             Label::new("一致性（检定前充电）", "Consistency, charge before the test")
         }
@@ -110,6 +114,36 @@ fn evidence(xml: &mut Xml, id: &str, evidence: &Evidence) {
             xml.typed_quantity(Tag::new(&tag_id, kind::NONE, label), &amount.to_string());
         }
         Evidence::Charge(charge) => consistency(xml, id, charge),
+        Evidence::Insulation { test_voltage_v, readings } => insulation(xml, id, test_voltage_v, readings),
+        Evidence::Indication { start_kwh, stop_kwh, reference_wh } => {
+            let (tag_id, label) =
+                (format!("{id}start"), Label::new("显示电能，开始", "Display at the start"));
+            xml.number(Tag::new(&tag_id, kind::NONE, label), start_kwh, unit::KILOWATT_HOUR);
+            let (tag_id, label) = (format!("{id}stop"), Label::new("显示电能，结束", "Display at the end"));
+            xml.number(Tag::new(&tag_id, kind::NONE, label), stop_kwh, unit::KILOWATT_HOUR);
+            let (tag_id, label) =
+                (format!("{id}reference"), Label::new("标准电能", "Energy by the standard"));
+            xml.number(Tag::new(&tag_id, kind::REFERENCE_VALUE, label), reference_wh, unit::WATT_HOUR);
+            if let Some(error) = indication_error_percent(*start_kwh, *stop_kwh, *reference_wh) {
+                let (tag_id, label) = (format!("{id}error"), Label::new("示值误差", "Indication error"));
+                xml.number(Tag::new(&tag_id, kind::MEASUREMENT_ERROR, label), error, unit::PERCENT);
+            }
+        }
+    }
+}
+
+fn insulation(xml: &mut Xml, id: &str, test_voltage_v: &Decimal, readings: &[InsulationReading]) {
+    let (tag_id, label) = (format!("{id}voltage"), Label::new("试验电压", "Test voltage"));
+    xml.number(Tag::new(&tag_id, kind::NONE, label), test_voltage_v, unit::VOLT);
+    for (index, reading) in readings.iter().enumerate() {
+        let list_id = format!("{id}insulation{}", index + 1);
+        xml.list(Tag::new(&list_id, kind::NONE, Label::new("绝缘电阻", "Insulation")), |xml| {
+            let (tag_id, label) = (format!("{list_id}Between"), Label::new("测量部位", "Between"));
+            xml.typed_quantity(Tag::new(&tag_id, kind::NONE, label), &reading.between);
+            let (tag_id, label) = (format!("{list_id}Resistance"), Label::new("电阻", "Resistance"));
+            let tag = Tag::new(&tag_id, kind::MEASURED_VALUE, label);
+            xml.number(tag, reading.resistance_megohm, unit::MEGOHM);
+        });
     }
 }
 

@@ -145,14 +145,18 @@ fn order(xml: &mut Xml, certificate: &Certificate) {
 
 /// What was taken as a number of the regulation without having been compared with it.
 fn unconfirmed(xml: &mut Xml, certificate: &Certificate) {
-    let lines = &certificate.result.unconfirmed;
-    if lines.is_empty() {
+    let result = &certificate.result;
+    let (zh, en) = (&result.unconfirmed_zh, &result.unconfirmed);
+    if zh.is_empty() && en.is_empty() {
         return;
     }
     let label =
         Label::new("尚待与规程原文核对的数据", "Numbers still to be confirmed against the regulation itself");
     statement(xml, "unconfirmed", kind::NONE, label, |xml| {
-        xml.inside("dcc:declaration", |xml| lines.iter().for_each(|line| xml.content("en", line)));
+        xml.inside("dcc:declaration", |xml| {
+            zh.iter().for_each(|line| xml.content("zh", line));
+            en.iter().for_each(|line| xml.content("en", line));
+        });
     });
 }
 

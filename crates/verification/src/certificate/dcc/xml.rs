@@ -20,6 +20,7 @@ pub(super) mod unit {
     pub const HERTZ: &str = r"\hertz";
     pub const KILOWATT: &str = r"\kilo\watt";
     pub const KILOWATT_HOUR: &str = r"\kilo\watt\hour";
+    pub const MEGOHM: &str = r"\mega\ohm";
     pub const MILLIOHM: &str = r"\milli\ohm";
     pub const ONE: &str = r"\one";
     pub const PERCENT: &str = r"\percent";

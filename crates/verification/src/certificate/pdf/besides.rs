@@ -7,7 +7,7 @@ use super::sheet::{BODY, SMALL};
 use super::table::{Cell, Column, Table};
 use super::{Document, PdfError, Sealed, file_name};
 use crate::certificate;
-use crate::item::{Evidence, ItemRecord, clock_limit_s};
+use crate::item::{Evidence, ItemRecord, clock_limit_s, indication_error_percent};
 use crate::result::Verdict;
 use crate::texts::fill;
 
@@ -125,6 +125,38 @@ impl Document<'_, '_> {
                 texts.of("found.payment"),
                 &[("count", &lines.len().to_string()), ("amount", &amount.to_string())],
             ),
+            Evidence::Insulation { test_voltage_v, readings } => {
+                let limit = order.rules().ok().and_then(|rules| Some(rules.insulation?.least_megohm));
+                let listed: Vec<String> = readings
+                    .iter()
+                    .map(|reading| format!("{} {} MΩ", reading.between, given(reading.resistance_megohm)))
+                    .collect();
+                let limit = limit.map_or_else(|| "—".to_owned(), given);
+                fill(
+                    texts.of("found.insulation"),
+                    &[
+                        ("readings", listed.join("; ").as_str()),
+                        ("voltage", &given(*test_voltage_v)),
+                        ("limit", &limit),
+                    ],
+                )
+            }
+            Evidence::Indication { start_kwh, stop_kwh, reference_wh } => {
+                let error = indication_error_percent(*start_kwh, *stop_kwh, *reference_wh);
+                let class = order.plate.class.0;
+                let limit = order.rules().ok().and_then(|rules| rules.indication_limit_percent(class));
+                let or_none = |text: Option<String>| text.unwrap_or_else(|| "—".to_owned());
+                fill(
+                    texts.of("found.indication"),
+                    &[
+                        ("error", &or_none(error.map(|error| signed(error, error.scale().max(2))))),
+                        ("limit", &or_none(limit.map(given))),
+                        ("start", &start_kwh.to_string()),
+                        ("stop", &stop_kwh.to_string()),
+                        ("reference", &given(*reference_wh)),
+                    ],
+                )
+            }
             Evidence::Charge(charge) => {
                 let or_none = |text: Option<String>| text.unwrap_or_else(|| "—".to_owned());
                 let energy = |wh: Option<_>| or_none(wh.map(given));
@@ -208,7 +240,7 @@ impl Document<'_, '_> {
     /// The reviewer's remarks, and what of the rules is still to be confirmed.
     pub(super) fn remarks(&mut self) -> Result<(), PdfError> {
         let (texts, certificate) = (self.texts, self.certificate());
-        let unconfirmed = &certificate.result.unconfirmed;
+        let (unconfirmed, _) = certificate.result.unconfirmed_in(texts.language);
         if !certificate.remarks.trim().is_empty() {
             self.heading("section.remarks", 20.0)?;
             self.sheets.paragraph(&certificate.remarks, BODY)?;

@@ -125,6 +125,35 @@ fn a_certificate_says_everything_it_must() {
     assert!(!words.contains("异常"), "there was no trouble");
 }
 
+// By hand: 122.013 − 120.003 = 2.010 kWh against 2.0034 kWh: +0.32944 %.
+#[test]
+fn insulation_and_indication_error_are_printed_with_their_limits() {
+    for (language, expected) in [
+        (
+            Language::Zh,
+            [
+                "绝缘电阻相线对壳体550MΩ;中性线对壳体550MΩ;控制回路对壳体212.5MΩ;试验电压500V限值不小于10MΩ",
+                "示值误差误差+0.32944%限值±2%;显示120.003至122.013kWh标准2003.4Wh",
+                "绝缘电阻不小于10MΩ试验电压500V",
+            ],
+        ),
+        (
+            Language::En,
+            [
+                "at500Vlimitnotbelow10MΩ",
+                "error+0.32944%limit±2%;display120.003to122.013kWhstandard2003.4Wh",
+                "insulationofatleast10MΩat500V",
+            ],
+        ),
+    ] {
+        let words =
+            words(&laid_out(&samples::longest(), language)).replace(['，', ','], "").replace('；', ";");
+        for expected in expected {
+            assert!(words.contains(expected), "{expected} is missing in {words}");
+        }
+    }
+}
+
 #[test]
 fn a_notice_names_what_failed_and_has_no_validity() {
     let issued = samples::dc_fail();

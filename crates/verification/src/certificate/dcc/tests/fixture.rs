@@ -6,7 +6,9 @@ use rust_decimal::Decimal;
 use super::verification::certificate::{Certificate, CertificateKind, FORMAT, Issued, SigningKey, day};
 use super::verification::consistency::ChargeEvidence;
 use super::verification::instrument::{Calibration, Instrument, InstrumentRole};
-use super::verification::item::{BillLine, Conditions, Evidence, ItemCode, ItemRecord, Seal};
+use super::verification::item::{
+    BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal,
+};
 use super::verification::order::{Order, Plate, Reason};
 use super::verification::plan::{Method, Plan};
 use super::verification::result::{Verdict, result};
@@ -214,6 +216,18 @@ fn evidence(code: ItemCode) -> Evidence {
                 service: decimal("0.40"),
             }],
             amount: decimal("12.00"),
+        },
+        ItemCode::Insulation => Evidence::Insulation {
+            test_voltage_v: decimal("500"),
+            readings: vec![
+                InsulationReading { between: "L—PE".into(), resistance_megohm: decimal("550.0") },
+                InsulationReading { between: "N—PE".into(), resistance_megohm: decimal("1000") },
+            ],
+        },
+        ItemCode::IndicationError => Evidence::Indication {
+            start_kwh: decimal("1234.567"),
+            stop_kwh: decimal("1239.577"),
+            reference_wh: decimal("5000.000"),
         },
         ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => Evidence::Charge(ChargeEvidence {
             charge_no: 17,
