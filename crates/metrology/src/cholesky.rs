@@ -410,12 +410,12 @@ mod tests {
         let factor = a.clone().factor().expect("positive definite");
         let inverse = factor.inverse();
         let diagonal = factor.inverse_diagonal();
-        for i in 0..n {
+        for (i, variance) in diagonal.iter().enumerate() {
             for j in 0..n {
                 let product: f64 = (0..n).map(|k| a.get(i, k) * inverse.get(k, j)).sum();
                 assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12, "{i} {j}");
             }
-            assert!((diagonal[i] / inverse.get(i, i) - 1.0).abs() < 1e-13, "{i}");
+            assert!((variance / inverse.get(i, i) - 1.0).abs() < 1e-13, "{i}");
         }
     }
 

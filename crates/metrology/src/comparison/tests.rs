@@ -230,7 +230,9 @@ fn the_order_of_comparisons_and_anchors_does_not_show_in_one_bit() {
     network.anchors.push(Anchor { instrument: 2, error: 0.02, standard_uncertainty: 0.001 });
     let plain = fit(&network, &Settings::default()).expect("fits");
     let given = &mut network.comparisons;
-    (given.instrument.reverse(), given.traveller.reverse(), given.log_ratio.reverse());
+    given.instrument.reverse();
+    given.traveller.reverse();
+    given.log_ratio.reverse();
     network.anchors.reverse();
     let reversed = fit(&network, &Settings::default()).expect("fits");
     assert_eq!(plain.instruments, reversed.instruments);
