@@ -4,6 +4,8 @@
 //! whole run succeeded. The same rows in another order give the same estimates, byte for byte.
 
 mod charges;
+mod feeders;
+mod findings;
 mod reference;
 mod results;
 mod rows;
@@ -23,10 +25,10 @@ use serde_json::{Value, json};
 use veripile_assessment::evidence::COVARIATES_MAX;
 use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact, assess};
 use veripile_metrology::comparison::Settings;
-use veripile_pile::{AccuracyClass, Estimate, PileId, RemoteVerdict};
+use veripile_pile::{Estimate, PileId, RemoteVerdict};
 
 use charges::{COVARIATES, ChargeRow, Charges};
-use reference::{AnchorRow, Plate};
+use reference::{AnchorRow, IntervalRow, Plate, ReferenceRow};
 use results::Folder;
 use rows::FileFacts;
 
@@ -42,10 +44,19 @@ pub(crate) struct AssessArgs {
     /// On-site results that give the estimates their level; without them only differences can be told
     #[arg(long, value_name = "FILE")]
     pub(crate) anchors: Option<PathBuf>,
+    /// Energy by the stations' master meters, interval by interval; with --registers
+    #[arg(long, value_name = "FILE", requires = "registers")]
+    pub(crate) masters: Option<PathBuf>,
+    /// Energy by the piles' registers in the same intervals
+    #[arg(long, value_name = "FILE", requires = "masters")]
+    pub(crate) registers: Option<PathBuf>,
+    /// Calibrations of reference vehicles: vehicle_id and the columns of anchors
+    #[arg(long, value_name = "FILE")]
+    pub(crate) references: Option<PathBuf>,
     /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of both, but not after now]
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
-    /// Folder for estimates.csv, vehicles.csv, rejected.csv and run.json
+    /// Folder for estimates.csv, vehicles.csv, signals.csv, operators.csv, rejected.csv and run.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
@@ -96,6 +107,9 @@ struct Inputs {
     charges: Charges,
     plates: Option<BTreeMap<PileId, Plate>>,
     anchors: Vec<AnchorRow>,
+    masters: Vec<IntervalRow>,
+    registers: Vec<IntervalRow>,
+    references: Vec<ReferenceRow>,
     files: Vec<(&'static str, FileFacts)>,
 }
 
@@ -105,12 +119,23 @@ struct Prepared {
     vehicles: Vec<(String, Option<String>)>,
     set_aside: BTreeMap<&'static str, u64>,
     later_anchors: usize,
+    /// By pile of the evidence.
+    plates: Vec<Plate>,
+    /// Row of each charge of the evidence.
+    rows: Vec<u32>,
+    /// Numbers in the evidence of the rows' piles and vehicles.
+    pile_numbers: Vec<usize>,
+    vehicle_numbers: Vec<usize>,
+    /// Stations with a master, in the order of the evidence's feeders.
+    stations: Vec<String>,
+    unmatched_registers: u64,
 }
 
 /// Assesses. Errors name file, line and column and the next step, and leave no result.
 pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
-    let inputs = [Some(&args.charges), args.piles.as_ref(), args.anchors.as_ref()];
-    let folder = Folder::prepare(&args.out, inputs.into_iter().flatten())?;
+    let files = [&args.piles, &args.anchors, &args.masters, &args.registers, &args.references];
+    let inputs = std::iter::once(Some(&args.charges)).chain(files.map(Option::as_ref));
+    let folder = Folder::prepare(&args.out, inputs.flatten())?;
     let started = Instant::now();
     let inputs = read(args, &folder)?;
     let read_in = started.elapsed();
@@ -124,7 +149,11 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     let assessed_in = started.elapsed();
     write_estimates(&folder, &assessment)?;
     write_vehicles(&folder, &prepared, &assessment)?;
+    let signals = findings::write_signals(&folder, &inputs, &prepared, &assessment)?;
+    let operators = findings::write_operators(&folder, &prepared, &assessment)?;
     let mut run = facts(&inputs, &prepared, &assessment, &settings);
+    run["counts"]["signals"] = json!(signals);
+    run["counts"]["operators"] = json!(operators);
     run["timings_s"] = json!({
         "read": read_in.as_secs_f64(),
         "assess": (assessed_in.checked_sub(read_in).unwrap_or_default()).as_secs_f64(),
@@ -135,7 +164,9 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     file.flush().context("run.json: cannot be written")?;
     drop(file);
     folder.publish()?;
-    Ok(summary(args, &inputs, &prepared, &assessment))
+    let mut summary = summary(args, &inputs, &prepared, &assessment);
+    summary.remarks.extend(said(&prepared, &assessment, signals.as_ref(), &operators));
+    Ok(summary)
 }
 
 fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
@@ -152,6 +183,24 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
         anchors = rows;
         files.push(("anchors", facts));
     }
+    let mut masters = Vec::new();
+    if let Some(path) = &args.masters {
+        let (rows, facts) = reference::read_intervals(path, "station_id")?;
+        masters = rows;
+        files.push(("masters", facts));
+    }
+    let mut registers = Vec::new();
+    if let Some(path) = &args.registers {
+        let (rows, facts) = reference::read_intervals(path, "pile_id")?;
+        registers = rows;
+        files.push(("registers", facts));
+    }
+    let mut references = Vec::new();
+    if let Some(path) = &args.references {
+        let (rows, facts) = reference::read_references(path)?;
+        references = rows;
+        files.push(("references", facts));
+    }
     let mut rejected = folder.csv("rejected.csv", &["line", "reason", "row"])?;
     let mut reject = |line: u64, reason: &str, row: &str| {
         rejected
@@ -161,13 +210,17 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
     let (charges, facts) = charges::read(&args.charges, &mut reject)?;
     results::finish(rejected).context("rejected.csv")?;
     files.push(("charges", facts));
-    Ok(Inputs { charges, plates, anchors, files })
+    Ok(Inputs { charges, plates, anchors, masters, registers, references, files })
 }
 
 /// Puts the evidence in an order of its own: piles, vehicles and models by name, charges by vehicle, pile and time.
 fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     let charges = &inputs.charges;
-    let piles = piles(inputs);
+    let plates = plates(inputs);
+    let piles: Vec<PileFact> = plates
+        .iter()
+        .map(|(pile_id, plate)| PileFact { pile_id: pile_id.clone(), kind: plate.kind, class: plate.class })
+        .collect();
     let pile_at: BTreeMap<&PileId, usize> =
         piles.iter().enumerate().map(|(at, pile)| (&pile.pile_id, at)).collect();
     let pile_numbers: Vec<usize> = charges.piles.iter().map(|id| pile_at[id]).collect();
@@ -185,13 +238,18 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         .collect();
     let mut set_aside = BTreeMap::new();
     let mut comparable = Vec::with_capacity(charges.rows.len());
-    for row in &charges.rows {
+    for (row, number) in charges.rows.iter().zip(0_u32..) {
         match comparable_charge(row, as_of, &pile_numbers, &vehicle_numbers, &used) {
-            Ok(charge) => comparable.push(charge),
+            Ok(charge) => comparable.push((charge, number)),
             Err(reason) => *set_aside.entry(reason).or_insert(0) += 1,
         }
     }
-    comparable.sort_by(order);
+    comparable.sort_by(|(a, _), (b, _)| order(a, b));
+    let (comparable, rows): (Vec<_>, Vec<_>) = comparable.into_iter().unzip();
+    let fed = feeders::feeders(&inputs.masters, &inputs.registers, &plates, &pile_at, as_of);
+    let vehicle_at: BTreeMap<&str, usize> =
+        vehicles.iter().enumerate().map(|(at, (id, _))| (id.as_str(), at)).collect();
+    let references = inputs.references.iter().filter_map(|row| row.reference(&vehicle_at)).collect();
     let anchor = |row: &AnchorRow| Anchor {
         pile: pile_at[&row.pile_id],
         at: row.at,
@@ -210,11 +268,23 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         covariates: used.iter().map(|at| COVARIATES[*at]).collect(),
         charges: comparable,
         anchors,
+        references,
+        feeders: fed.feeders,
         piles,
-        ..Evidence::default()
     };
     let later_anchors = inputs.anchors.iter().filter(|anchor| as_of < anchor.at).count();
-    Prepared { evidence, vehicles, set_aside, later_anchors }
+    Prepared {
+        evidence,
+        vehicles,
+        set_aside,
+        later_anchors,
+        plates: plates.into_values().collect(),
+        rows,
+        pile_numbers,
+        vehicle_numbers,
+        stations: fed.stations,
+        unmatched_registers: fed.unmatched,
+    }
 }
 
 /// The latest comparable charge or anchor that is not of the future: one slip of the pen in a year must not age every anchor.
@@ -226,13 +296,13 @@ fn latest(inputs: &Inputs, now: Timestamp) -> Timestamp {
     comparable.map(|row| row.ended_at).chain(anchors).filter(|at| *at <= now).max().unwrap_or_default()
 }
 
-/// Every pile of the piles file, and every other that a charge or an anchor names, by name.
-fn piles(inputs: &Inputs) -> Vec<PileFact> {
+/// Every pile of the piles file, and every other that a charge, an anchor or a register names, by name.
+fn plates(inputs: &Inputs) -> BTreeMap<PileId, Plate> {
     let mut plates = inputs.plates.clone().unwrap_or_default();
     for pile_id in inputs.charges.piles.iter().chain(inputs.anchors.iter().map(|anchor| &anchor.pile_id)) {
-        plates.entry(pile_id.clone()).or_insert((None, AccuracyClass::ASSUMED));
+        plates.entry(pile_id.clone()).or_insert(Plate::UNKNOWN);
     }
-    plates.into_iter().map(|(pile_id, (kind, class))| PileFact { pile_id, kind, class }).collect()
+    plates
 }
 
 /// A row as evidence, or why it says nothing.
@@ -347,6 +417,42 @@ fn percent(fraction: Option<f64>) -> String {
     fraction.map(|value| format!("{:.6}", 100.0 * value)).unwrap_or_default()
 }
 
+/// What people should know of balances, signals and operators.
+fn said(
+    prepared: &Prepared,
+    assessment: &Assessment,
+    signals: Option<&BTreeMap<&'static str, usize>>,
+    operators: &BTreeMap<&'static str, usize>,
+) -> Vec<String> {
+    let listed = |counts: &BTreeMap<&'static str, usize>| {
+        counts.iter().map(|(word, count)| format!("{word} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    let mut said = Vec::new();
+    for (station, told) in prepared.stations.iter().zip(&assessment.balances) {
+        if let Err(error) = told {
+            said.push(format!("the energy balance of station {station} says nothing: {error}"));
+        }
+    }
+    if prepared.unmatched_registers > 0 {
+        let rows = prepared.unmatched_registers;
+        said.push(format!("{rows} rows of registers fit no interval of a master; give both the same times"));
+    }
+    match signals {
+        Some(counts) if !counts.is_empty() => {
+            said.push(format!("signals to look into, in signals.csv: {}", listed(counts)));
+        }
+        Some(_) => {}
+        None => said.push(format!(
+            "signals were not looked for in more than {} charges; give a city or a month at a time",
+            findings::CHARGES_MAX
+        )),
+    }
+    if operators.contains_key("biased") {
+        said.push(format!("operators whose errors do not balance, in operators.csv: {}", listed(operators)));
+    }
+    said
+}
+
 /// Everything `run.json` tells, but for the timings.
 fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings: &Settings) -> Value {
     let file = |(role, facts): &(&str, FileFacts)| json!({ "role": role, "name": facts.name, "bytes": facts.bytes, "sha256": facts.sha256 });
@@ -380,6 +486,7 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "vehicles": prepared.vehicles.len(),
             "anchors": inputs.anchors.len(),
             "anchors_after_as_of": prepared.later_anchors,
+            "registers_unmatched": prepared.unmatched_registers,
             "verdicts": VERDICTS.iter().zip(verdicts).map(|(v, n)| (v.word(), n)).collect::<BTreeMap<_, _>>(),
         },
         "fit": assessment.facts,

@@ -25,21 +25,22 @@
 mod equations;
 mod layout;
 mod members;
+mod network;
 mod residuals;
+mod rounds;
 mod scale;
 mod solver;
 mod travellers;
 
 use thiserror::Error;
 
-pub use crate::balance::Information;
-use crate::cholesky::Factor;
-use crate::shared::shared;
-use equations::{Equations, Shape, Weights};
+use equations::{Equations, Weights};
 use layout::Layout;
 use members::Members;
-use residuals::{Leverages, Residuals, Spread};
-use scale::{Response, Scale};
+use network::check;
+pub use network::{Anchor, COMPARISONS_MAX, Comparison, Comparisons, Information, Network, Traveller};
+use rounds::{Solved, State};
+use scale::Scale;
 pub use solver::Covariance;
 use solver::{Preconditioner, conjugate_gradients, solve_at};
 
@@ -68,120 +69,12 @@ const DIRECT_MAX: usize = 1_000;
 /// Up to so many unknowns the covariance is exact: its factor takes 0.6 GB.
 pub const DENSE_MAX: usize = 12_000;
 
-/// Comparisons of one fit at most: positions are 32 bits.
-pub const COMPARISONS_MAX: usize = 1 << 31;
-
 /// Anchors of a network beyond [`DENSE_MAX`] that are held against everything else: each takes a solution of its own.
 const ANCHORS_CHECKED_MAX: usize = 200;
 
 /// An anchor weaker than this gives no level: against the prior of the common bias (σ_c = 1 %) the level would come from the
 /// prior, not from a measurement. Half of σ_c leaves the prior a fifth of the say.
 pub const GROUNDING_U_MAX: f64 = 0.005;
-
-/// One comparison.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Comparison<'a> {
-    /// Index of the instrument.
-    pub instrument: usize,
-    /// Index of the traveller.
-    pub traveller: usize,
-    /// ln(value by instrument / value by traveller).
-    pub log_ratio: f64,
-    /// Size of the measured quantity; small ones are noisier.
-    pub size: f64,
-    /// Class: the way on which the traveller's value came.
-    pub class: u8,
-    /// Covariates, as many as in every other comparison, centred by the caller; 0 where unknown.
-    pub covariates: &'a [f32],
-}
-
-/// Comparisons, column by column: ten million of them take a third of a gigabyte.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Comparisons {
-    instrument: Vec<u32>,
-    traveller: Vec<u32>,
-    log_ratio: Vec<f64>,
-    size: Vec<f64>,
-    class: Vec<u8>,
-    covariates: Vec<f32>,
-}
-
-impl Comparisons {
-    /// None yet, with room for so many.
-    pub fn with_capacity(comparisons: usize) -> Self {
-        Self {
-            instrument: Vec::with_capacity(comparisons),
-            traveller: Vec::with_capacity(comparisons),
-            log_ratio: Vec::with_capacity(comparisons),
-            size: Vec::with_capacity(comparisons),
-            class: Vec::with_capacity(comparisons),
-            covariates: Vec::new(),
-        }
-    }
-
-    /// Adds one.
-    pub fn push(&mut self, comparison: &Comparison<'_>) {
-        // Indices beyond 32 bits are out of every network's range and are found as such.
-        let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        self.instrument.push(index(comparison.instrument));
-        self.traveller.push(index(comparison.traveller));
-        self.log_ratio.push(comparison.log_ratio);
-        self.size.push(comparison.size);
-        self.class.push(comparison.class);
-        self.covariates.extend_from_slice(comparison.covariates);
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.instrument.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.instrument.is_empty()
-    }
-}
-
-/// A traveller.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Traveller {
-    /// Its model, by number; none = unknown, and the model's share of variance goes into its own bias.
-    pub model: Option<usize>,
-    /// Bias and its standard uncertainty, fractions, of a reference traveller: it gives a level as an anchor does.
-    pub known: Option<(f64, f64)>,
-}
-
-/// A result that gives a level.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Anchor {
-    /// Index of the instrument.
-    pub instrument: usize,
-    /// Its error, fraction.
-    pub error: f64,
-    /// Standard uncertainty of that, fraction, drift since included.
-    pub standard_uncertainty: f64,
-}
-
-/// What is compared.
-#[derive(Debug, Clone, Default)]
-pub struct Network {
-    /// Number of instruments.
-    pub instruments: usize,
-    /// The travellers.
-    pub travellers: Vec<Traveller>,
-    /// Number of models.
-    pub models: usize,
-    /// Number of covariates.
-    pub covariates: usize,
-    /// Number of classes; 0 and 1 mean the same.
-    pub classes: usize,
-    /// Comparisons, in any order: not one bit of the result depends on it.
-    pub comparisons: Comparisons,
-    /// Anchors.
-    pub anchors: Vec<Anchor>,
-    /// What else is known.
-    pub information: Vec<Information>,
-}
 
 /// Priors and starting values, fractions (0.01 is 1 %).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -350,206 +243,6 @@ fn places(members: &Members) -> Vec<u32> {
     places
 }
 
-/// What rounds hand on.
-struct State {
-    scales: Vec<Scale>,
-    traveller_sd: f64,
-    interaction_sd: f64,
-    /// By position.
-    robust: Vec<f64>,
-    /// By cell.
-    of_cell: Vec<f64>,
-    leverages: Option<Leverages>,
-    beta: Vec<f64>,
-    preconditioner: Option<Preconditioner>,
-    standardised: Vec<f64>,
-    response: Response,
-    rounds: usize,
-    converged: bool,
-}
-
-/// The equations of a round and what solved them.
-struct Solved {
-    equations: Equations,
-    factor: Option<Factor>,
-}
-
-impl State {
-    fn start(network: &Network, layout: &Layout, settings: &Settings) -> Self {
-        let scale = Scale { noise: settings.noise, noise_size: settings.noise_size, degrees: 4.0 };
-        Self {
-            scales: vec![scale; network.classes.max(1)],
-            traveller_sd: settings.traveller_sd,
-            interaction_sd: settings.interaction_sd,
-            robust: vec![1.0; layout.caller.len()],
-            of_cell: vec![1.0; layout.cells.len()],
-            leverages: None,
-            beta: vec![0.0; Shape::of(network).size()],
-            preconditioner: None,
-            standardised: Vec::new(),
-            response: Response::of_degrees(4.0),
-            rounds: 0,
-            converged: false,
-        }
-    }
-
-    fn scale(&self, layout: &Layout, s: usize) -> &Scale {
-        &self.scales[usize::from(layout.class[s])]
-    }
-
-    /// Weights of comparisons, `factor(s) / σ_s²`.
-    fn weights(&self, layout: &Layout, factor: impl Fn(usize) -> f64 + Sync) -> Vec<f64> {
-        let weight = |s: usize| factor(s) / self.scale(layout, s).variance(layout.inverse_square[s]);
-        let parts = shared(&layout.pieces, |piece| {
-            layout.comparisons_of_piece(piece).map(weight).collect::<Vec<f64>>()
-        });
-        parts.concat()
-    }
-
-    /// One round: solve, look at what is left over, and set weights and scales by it.
-    fn round(
-        &mut self,
-        network: &Network,
-        layout: &Layout,
-        members: &Members,
-        settings: &Settings,
-        places: &[u32],
-    ) -> Result<Solved, ComparisonError> {
-        let of_comparison = self.weights(layout, |s| self.robust[s]);
-        let of_cell = std::mem::take(&mut self.of_cell);
-        let weights =
-            Weights { of_comparison: &of_comparison, of_cell: &of_cell, traveller_sd: self.traveller_sd };
-        let equations = Equations::build(network, layout, members, settings, &weights);
-        let (beta, factor) = self.solve(&equations, layout, places).ok_or(ComparisonError::Singular)?;
-        let diagonal: Vec<f64> = equations.diagonal(layout).iter().map(|value| 1.0 / value).collect();
-        if self.rounds.is_multiple_of(LEVERAGE_ROUNDS) {
-            let exact = factor.as_ref().map(Factor::inverse);
-            let spread =
-                exact.as_ref().map_or(Spread::Diagonal(&diagonal), |inverse| Spread::Exact(inverse, places));
-            self.leverages = Some(Leverages::of(&equations, layout, &spread));
-        }
-        let leverages = self.leverages.take().ok_or(ComparisonError::Singular)?;
-        let residuals = Residuals::of(network, layout, &equations, &weights, &beta, &leverages);
-        self.fit_traveller_sd(network, layout, settings, &equations, &beta, &leverages);
-        self.leverages = Some(leverages);
-        self.fit_interaction_sd(layout, &residuals);
-        self.fit_noise(layout, &residuals);
-        // What a single estimate moves by is held against what it would vary by were all others known: never more than it does.
-        let moved = self.beta.iter().zip(&beta).map(|(before, now)| (before - now).abs());
-        let settled = moved
-            .take(network.instruments)
-            .zip(&diagonal)
-            .all(|(moved, variance)| moved < TOLERANCE * variance.sqrt());
-        self.converged = settled && self.rounds > LEVERAGE_ROUNDS;
-        self.beta = beta;
-        self.rounds += 1;
-        Ok(Solved { equations, factor })
-    }
-
-    /// β, and the factor if there is one of just these equations.
-    fn solve(
-        &mut self,
-        equations: &Equations,
-        layout: &Layout,
-        places: &[u32],
-    ) -> Option<(Vec<f64>, Option<Factor>)> {
-        if equations.shape.size() <= DIRECT_MAX {
-            let factor = equations.matrix(layout, places).factor()?;
-            return Some((solve_at(&factor, places, &equations.right), Some(factor)));
-        }
-        if self.preconditioner.is_none() || equations.shape.size() > DENSE_MAX {
-            self.preconditioner = Some(if equations.shape.size() <= DENSE_MAX {
-                Preconditioner::Factor(equations.matrix(layout, places).factor()?)
-            } else {
-                Preconditioner::Diagonal(equations.diagonal(layout))
-            });
-        }
-        let preconditioner = self.preconditioner.as_ref()?;
-        let beta =
-            conjugate_gradients(equations, layout, (preconditioner, places), &equations.right, &self.beta)?;
-        Some((beta, None))
-    }
-
-    /// σ_b from the travellers' mean residuals.
-    ///
-    /// Robust weights were set about the shrunk bias d: what is left of the mean beyond it comes out smaller, see [`Response`].
-    fn fit_traveller_sd(
-        &mut self,
-        network: &Network,
-        layout: &Layout,
-        settings: &Settings,
-        equations: &Equations,
-        beta: &[f64],
-        leverages: &Leverages,
-    ) {
-        let mut means = Vec::new();
-        for (t, left) in
-            equations.travellers.iter().enumerate().filter(|(_, left)| left.is_common && left.variance > 0.0)
-        {
-            let sum = equations.along(layout, t, beta) - left.weighted;
-            let own = left.variance * sum;
-            let mean = own + (sum / left.weight - own) / self.response.shift;
-            let unknown = if network.travellers[t].model.is_none() {
-                settings.model_sd * settings.model_sd
-            } else {
-                0.0
-            };
-            let variance = 1.0 / (self.response.information() * left.plain) + unknown;
-            let leverage = leverages.of_traveller[t] / (variance + self.traveller_sd * self.traveller_sd);
-            means.push((mean * mean / (1.0 - leverage.clamp(0.0, LEVERAGE_MAX)), variance));
-        }
-        if means.len() >= ENOUGH {
-            self.traveller_sd = scale::common_sd(&means, self.traveller_sd, self.rounds);
-        }
-    }
-
-    /// σ_i from the cells' mean residuals, and what it leaves of each cell's weight. As robust weights were set without it, it shows
-    /// in a mean in part only, see [`Response`].
-    fn fit_interaction_sd(&mut self, layout: &Layout, residuals: &Residuals) {
-        let cells = residuals.cells.iter().enumerate().filter(|(_, (_, weight))| *weight > 0.0);
-        let (shift, information) = (self.response.shift, self.response.information());
-        let mut means: Vec<(u32, f64, f64)> = cells
-            .map(|(cell, (score, weight))| {
-                (layout.cells[cell], score / (shift * weight), 1.0 / (information * weight))
-            })
-            .collect();
-        means.sort_by_key(|(instrument, _, _)| *instrument);
-        if means.chunk_by(|a, b| a.0 == b.0).map(|group| group.len() - 1).sum::<usize>() >= ENOUGH {
-            self.interaction_sd = scale::within_sd(&means, self.interaction_sd, self.rounds);
-        }
-        let variance = self.interaction_sd * self.interaction_sd;
-        self.of_cell =
-            residuals.cells.iter().map(|(_, weight)| 1.0 / (1.0 + variance * weight.max(0.0))).collect();
-    }
-
-    /// Each class's scale, and the robust weights.
-    fn fit_noise(&mut self, layout: &Layout, residuals: &Residuals) {
-        let points = |class: usize| -> Vec<(f64, f64)> {
-            let residuals = residuals.of_comparison.iter().enumerate();
-            let of_class = residuals.filter(|(s, _)| usize::from(layout.class[*s]) == class);
-            of_class.map(|(s, r)| (layout.inverse_square[s], r * r)).collect()
-        };
-        for class in 0..self.scales.len() {
-            let points = points(class);
-            if points.len() >= ENOUGH {
-                self.scales[class] = Scale::fit(&points, self.scales[class], self.rounds);
-            }
-        }
-        let standardised = |s: usize| {
-            residuals.of_comparison[s] / self.scale(layout, s).variance(layout.inverse_square[s]).sqrt()
-        };
-        let parts = shared(&layout.pieces, |piece| {
-            layout.comparisons_of_piece(piece).map(standardised).collect::<Vec<f64>>()
-        });
-        self.standardised = parts.concat();
-        let scales = |s: usize| self.scale(layout, s);
-        let robust = self.standardised.iter().enumerate().map(|(s, z)| scales(s).robust(*z)).collect();
-        let told = self.standardised.iter().enumerate().map(|(s, z)| (*z, scales(s).degrees));
-        self.response = Response::of(told);
-        self.robust = robust;
-    }
-}
-
 /// Estimates from the robust weights, covariance from the constant ones.
 fn finish(
     network: &Network,
@@ -597,52 +290,6 @@ fn residuals_of(layout: &Layout, state: &State) -> Vec<Residual> {
         residuals[*caller as usize] = Residual { standardised: state.standardised[s], scale };
     }
     residuals
-}
-
-fn check(network: &Network) -> Result<(), ComparisonError> {
-    let given = &network.comparisons;
-    if given.len() > COMPARISONS_MAX {
-        return Err(ComparisonError::TooMany(given.len()));
-    }
-    let (q, classes) = (network.covariates, network.classes.max(1));
-    for index in 0..given.len() {
-        let covariates = given.covariates.get(index * q..(index + 1) * q);
-        let fits = (given.instrument[index] as usize) < network.instruments
-            && (given.traveller[index] as usize) < network.travellers.len()
-            && usize::from(given.class[index]) < classes
-            && given.log_ratio[index].is_finite()
-            && given.size[index].is_finite()
-            && 0.0 < given.size[index]
-            && covariates.is_some_and(|values| values.iter().all(|value| value.is_finite()));
-        if !fits {
-            return Err(ComparisonError::Malformed(index));
-        }
-    }
-    let travellers_fit = network.travellers.iter().all(|traveller| {
-        traveller.model.is_none_or(|model| model < network.models)
-            && traveller.known.is_none_or(|(bias, u)| bias.is_finite() && u.is_finite() && 0.0 < u)
-    });
-    if !travellers_fit {
-        return Err(ComparisonError::Malformed(given.len()));
-    }
-    let anchor_fits = |anchor: &Anchor| {
-        anchor.instrument < network.instruments
-            && anchor.error.is_finite()
-            && anchor.standard_uncertainty.is_finite()
-            && 0.0 < anchor.standard_uncertainty
-    };
-    let information_fits = |information: &Information| {
-        let count = information.instruments.len();
-        information.matrix.size() == count
-            && information.right.len() == count
-            && information.instruments.iter().all(|instrument| *instrument < network.instruments)
-    };
-    let anchors =
-        network.anchors.iter().map(anchor_fits).chain(network.information.iter().map(information_fits));
-    match anchors.enumerate().find(|(_, fits)| !fits) {
-        Some((at, _)) => Err(ComparisonError::MalformedAnchor(at)),
-        None => Ok(()),
-    }
 }
 
 fn instruments(members: &Members, beta: &[f64], covariance: &Covariance) -> Vec<InstrumentEstimate> {

@@ -42,7 +42,10 @@ pub(super) struct ChargeRow {
     pub(super) pile: usize,
     /// None where the row names none.
     pub(super) vehicle: Option<usize>,
+    pub(super) started_at: Timestamp,
     pub(super) ended_at: Timestamp,
+    /// Hour of the day at the begin, in the offset that the row is written in.
+    pub(super) hour: f32,
     pub(super) energy_pile_kwh: Decimal,
     /// None where the vehicle said nothing.
     pub(super) energy_vehicle_kwh: Option<Decimal>,
@@ -50,6 +53,8 @@ pub(super) struct ChargeRow {
     pub(super) covariates: [f32; 3],
     /// None where the row does not say.
     pub(super) path: Option<VehiclePath>,
+    /// The same.
+    pub(super) signed: Option<bool>,
 }
 
 /// Everything read.
@@ -96,6 +101,7 @@ struct Columns {
     soc_start: Option<usize>,
     soc_end: Option<usize>,
     path: Option<usize>,
+    signed: Option<usize>,
 }
 
 impl Columns {
@@ -109,6 +115,7 @@ impl Columns {
             soc_start: rows.column("soc_start"),
             soc_end: rows.column("soc_end"),
             path: rows.column("vehicle_path"),
+            signed: rows.column("signed"),
         }
     }
 }
@@ -153,10 +160,12 @@ impl Reader {
         }
         let parsed_pile =
             PileId::parse(pile_id).map_err(|error| bad("pile_id_unusable", error.to_string()))?;
-        let ended_at = period(started_at, ended_at)?;
+        let hour = hour(started_at);
+        let (started_at, ended_at) = period(started_at, ended_at)?;
         let (energy_pile_kwh, energy_vehicle_kwh) = energies(pile_kwh, vehicle_kwh)?;
         let covariates = self.covariates(row, columns)?;
         let path = path(row.optional(columns.path))?;
+        let signed = signed(row.optional(columns.signed))?;
         let digest = Sha256::digest(charge_id.as_bytes());
         let key: [u8; 16] = digest[..16].try_into().expect("SHA-256 has 32 bytes");
         if let Some(first) = self.first_lines.get(&key) {
@@ -168,11 +177,14 @@ impl Reader {
         self.charges.rows.push(ChargeRow {
             pile,
             vehicle,
+            started_at,
             ended_at,
+            hour,
             energy_pile_kwh,
             energy_vehicle_kwh,
             covariates,
             path,
+            signed,
         });
         Ok(())
     }
@@ -234,8 +246,24 @@ fn path(word: &str) -> Result<Option<VehiclePath>, Bad> {
     if word.is_empty() { Ok(None) } else { VehiclePath::from_word(word).map(Some).ok_or_else(unknown) }
 }
 
-/// The end of the charge, if both times are times and in order.
-fn period(started_at: &str, ended_at: &str) -> Result<Timestamp, Bad> {
+/// Whether the energy is signed by the meter.
+fn signed(word: &str) -> Result<Option<bool>, Bad> {
+    match word {
+        "" => Ok(None),
+        "true" | "1" | "yes" => Ok(Some(true)),
+        "false" | "0" | "no" => Ok(Some(false)),
+        _ => Err(bad("signed_unknown", format!("{word:?} is neither true nor false"))),
+    }
+}
+
+/// Hour of the day as it is written: `2026-03-01T08:30` is 8.5. Only read of texts that are times.
+fn hour(time: &str) -> f32 {
+    let number = |range| time.get(range).and_then(|digits: &str| digits.parse::<f32>().ok());
+    number(11..13).unwrap_or(f32::NAN) + number(14..16).unwrap_or(0.0) / 60.0
+}
+
+/// Begin and end of the charge, if both are times and in order.
+fn period(started_at: &str, ended_at: &str) -> Result<(Timestamp, Timestamp), Bad> {
     let time = |name: &str, text: &str| {
         let parsed: Result<Timestamp, _> = text.parse();
         parsed.map_err(|_| bad("not_a_time", format!("{name} is {text:?}, not RFC 3339 with offset")))
@@ -244,7 +272,7 @@ fn period(started_at: &str, ended_at: &str) -> Result<Timestamp, Bad> {
     if end < start {
         return Err(bad("ends_before_it_starts", ""));
     }
-    Ok(end)
+    Ok((start, end))
 }
 
 /// Both energies as exact decimals; what cannot have been charged is bad.

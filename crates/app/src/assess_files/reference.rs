@@ -7,13 +7,84 @@ use std::path::Path;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use veripile_assessment::ReferenceVehicle;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use super::rows::{FileFacts, Row, Rows};
 use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
 
-/// What the plate says; none where unknown.
-pub(super) type Plate = (Option<PileKind>, AccuracyClass);
+/// What is known of a pile; none where unknown.
+#[derive(Debug, Clone)]
+pub(super) struct Plate {
+    pub(super) kind: Option<PileKind>,
+    pub(super) class: AccuracyClass,
+    pub(super) station: Option<String>,
+    pub(super) operator: Option<String>,
+    pub(super) model: Option<String>,
+}
+
+impl Plate {
+    /// Of a pile that the file does not name.
+    pub(super) const UNKNOWN: Self =
+        Self { kind: None, class: AccuracyClass::ASSUMED, station: None, operator: None, model: None };
+}
+
+/// A row of the files of masters or registers: a meter's energy in an interval.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct IntervalRow {
+    /// Station or pile.
+    pub(super) id: String,
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+    /// None where the meter was not read.
+    pub(super) energy_kwh: Option<Decimal>,
+    /// Of masters.
+    pub(super) class: Decimal,
+}
+
+/// Accuracy class of a master that the file names none of.
+const MASTER_CLASS: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
+
+/// Reads `station_id,from,to,energy_kwh,accuracy_class` or `pile_id,from,to,energy_kwh`, in the order of time and name. An empty energy
+/// is a meter that was not read.
+pub(super) fn read_intervals(path: &Path, id: &str) -> Result<(Vec<IntervalRow>, FileFacts)> {
+    let mut rows = Rows::open(path, &[id, "from", "to", "energy_kwh"])?;
+    let class_at = rows.column("accuracy_class");
+    let mut intervals = Vec::new();
+    let mut row = Row::default();
+    while rows.next(&mut row)? {
+        let place = Place::of(&rows, &row)?;
+        let (from, to) = (place.time("from")?, place.time("to")?);
+        if to <= from {
+            return Err(place.wrong("to", place.field("to"), "it must be after `from`"));
+        }
+        let energy_kwh =
+            if place.field("energy_kwh").is_empty() { None } else { Some(place.decimal("energy_kwh")?) };
+        let class = match row.optional(class_at) {
+            "" => MASTER_CLASS,
+            _ => place.positive("accuracy_class", Decimal::TEN)?,
+        };
+        let name = place.field(id);
+        if name.is_empty() {
+            return Err(place.wrong(id, name, "write whose meter it is"));
+        }
+        intervals.push(IntervalRow { id: name.to_owned(), from, to, energy_kwh, class });
+    }
+    intervals.sort_by(|a, b| (a.from, a.to, &a.id, a.energy_kwh).cmp(&(b.from, b.to, &b.id, b.energy_kwh)));
+    if let Some(twice) = intervals
+        .windows(2)
+        .find(|two| (&two[0].id, two[0].from, two[0].to) == (&two[1].id, two[1].from, two[1].to))
+    {
+        bail!(
+            "{}: {} has two rows from {} to {}; remove one",
+            rows.name(),
+            twice[0].id,
+            twice[0].from,
+            twice[0].to
+        );
+    }
+    Ok((intervals, rows.facts()))
+}
 
 /// An anchor of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +99,8 @@ pub(super) struct AnchorRow {
 /// Reads `pile_id,station_id,operator_id,kind,accuracy_class,model,firmware`; only `pile_id` must be there.
 pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFacts)> {
     let mut rows = Rows::open(path, &["pile_id"])?;
-    let (kind_at, class_at) = (rows.column("kind"), rows.column("accuracy_class"));
+    let [kind_at, class_at, station_at, operator_at, model_at] =
+        ["kind", "accuracy_class", "station_id", "operator_id", "model"].map(|column| rows.column(column));
     let mut piles = BTreeMap::new();
     let mut row = Row::default();
     while rows.next(&mut row)? {
@@ -50,7 +122,15 @@ pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFa
                 class
             }
         };
-        if piles.insert(pile_id, (kind, class)).is_some() {
+        let text = |at| Some(row.optional(at)).filter(|text| !text.is_empty()).map(str::to_owned);
+        let plate = Plate {
+            kind,
+            class,
+            station: text(station_at),
+            operator: text(operator_at),
+            model: text(model_at),
+        };
+        if piles.insert(pile_id, plate).is_some() {
             return Err(place.wrong(
                 "pile_id",
                 place.field("pile_id"),
@@ -70,12 +150,9 @@ pub(super) fn read_anchors(path: &Path) -> Result<(Vec<AnchorRow>, FileFacts)> {
     let mut row = Row::default();
     while rows.next(&mut row)? {
         let place = Place::of(&rows, &row)?;
-        let at = place.field("verified_at");
         anchors.push(AnchorRow {
             pile_id: place.pile_id()?,
-            at: at.parse().map_err(|_| {
-                place.wrong("verified_at", at, "write RFC 3339, as 2026-03-01T08:00:00+08:00")
-            })?,
+            at: place.time("verified_at")?,
             error_percent: place.between("error_percent", -ERROR_MAX_PERCENT, ERROR_MAX_PERCENT)?,
             expanded_uncertainty_percent: place
                 .positive("expanded_uncertainty_percent", UNCERTAINTY_MAX_PERCENT)?,
@@ -84,6 +161,54 @@ pub(super) fn read_anchors(path: &Path) -> Result<(Vec<AnchorRow>, FileFacts)> {
     }
     anchors.sort_by(|a, b| a.key().cmp(&b.key()));
     Ok((anchors, rows.facts()))
+}
+
+/// The calibration of a reference vehicle.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ReferenceRow {
+    vehicle_id: String,
+    at: Timestamp,
+    error_percent: Decimal,
+    expanded_uncertainty_percent: Decimal,
+    coverage_factor: Decimal,
+}
+
+impl ReferenceRow {
+    /// As evidence; none where the vehicle made no charge.
+    pub(super) fn reference(&self, vehicle_at: &BTreeMap<&str, usize>) -> Option<ReferenceVehicle> {
+        Some(ReferenceVehicle {
+            vehicle: *vehicle_at.get(self.vehicle_id.as_str())?,
+            at: self.at,
+            error_percent: self.error_percent,
+            expanded_uncertainty_percent: self.expanded_uncertainty_percent,
+            coverage_factor: self.coverage_factor,
+        })
+    }
+}
+
+/// Reads `vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor`, in the order of vehicle and time.
+pub(super) fn read_references(path: &Path) -> Result<(Vec<ReferenceRow>, FileFacts)> {
+    const COLUMNS: [&str; 5] =
+        ["vehicle_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
+    let mut rows = Rows::open(path, &COLUMNS)?;
+    let mut references = Vec::new();
+    let mut row = Row::default();
+    while rows.next(&mut row)? {
+        let place = Place::of(&rows, &row)?;
+        references.push(ReferenceRow {
+            vehicle_id: place.field("vehicle_id").to_owned(),
+            at: place.time("verified_at")?,
+            error_percent: place.between("error_percent", -ERROR_MAX_PERCENT, ERROR_MAX_PERCENT)?,
+            expanded_uncertainty_percent: place
+                .positive("expanded_uncertainty_percent", UNCERTAINTY_MAX_PERCENT)?,
+            coverage_factor: place.positive("coverage_factor", COVERAGE_FACTOR_MAX)?,
+        });
+    }
+    let key = |row: &ReferenceRow| {
+        (row.vehicle_id.clone(), row.at, row.error_percent, row.expanded_uncertainty_percent)
+    };
+    references.sort_by_key(key);
+    Ok((references, rows.facts()))
 }
 
 impl AnchorRow {
@@ -127,6 +252,11 @@ impl<'a> Place<'a> {
     fn pile_id(&self) -> Result<PileId> {
         let text = self.field("pile_id");
         PileId::parse(text).map_err(|error| self.wrong("pile_id", text, &error.to_string()))
+    }
+
+    fn time(&self, column: &str) -> Result<Timestamp> {
+        let text = self.field(column);
+        text.parse().map_err(|_| self.wrong(column, text, "write RFC 3339, as 2026-03-01T08:00:00+08:00"))
     }
 
     fn decimal(&self, column: &str) -> Result<Decimal> {

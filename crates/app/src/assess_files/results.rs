@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The files, in the order in which they appear.
-const FILES: [&str; 4] = ["rejected.csv", "vehicles.csv", "run.json", "estimates.csv"];
+const FILES: [&str; 6] =
+    ["rejected.csv", "vehicles.csv", "signals.csv", "operators.csv", "run.json", "estimates.csv"];
 
 /// Ending of a file that is not finished.
 const PARTIAL: &str = ".partial";

@@ -7,6 +7,8 @@ use flate2::write::GzEncoder;
 
 use super::*;
 
+mod worlds;
+
 const HEADER: &str =
     "charge_id,pile_id,vehicle_id,vehicle_model,started_at,ended_at,energy_pile_kwh,energy_vehicle_kwh\n";
 
@@ -27,7 +29,20 @@ impl Scratch {
     }
 
     fn run(&self, charges: &Path, piles: Option<PathBuf>, anchors: Option<PathBuf>) -> Result<ExitSummary> {
-        run(&AssessArgs { charges: charges.to_owned(), piles, anchors, as_of: None, out: self.0.join("out") })
+        run(&self.args(charges, piles, anchors))
+    }
+
+    fn args(&self, charges: &Path, piles: Option<PathBuf>, anchors: Option<PathBuf>) -> AssessArgs {
+        AssessArgs {
+            charges: charges.to_owned(),
+            piles,
+            anchors,
+            masters: None,
+            registers: None,
+            references: None,
+            as_of: None,
+            out: self.0.join("out"),
+        }
     }
 
     fn read(&self, name: &str) -> String {
@@ -101,7 +116,10 @@ fn a_bad_pile_is_found_and_a_pile_without_charges_is_listed() {
     assert!(lines[3].starts_with("桩-A,0,true,100,") && lines[3].ends_with(",conform"), "{}", lines[3]);
     let error: f64 = lines[1].split(',').nth(4).expect("a column").parse().expect("a number");
     assert!((error - 4.0).abs() < 0.5, "{error}");
-    assert_eq!(scratch.left(), ["estimates.csv", "rejected.csv", "run.json", "vehicles.csv"]);
+    assert_eq!(
+        scratch.left(),
+        ["estimates.csv", "operators.csv", "rejected.csv", "run.json", "signals.csv", "vehicles.csv"]
+    );
 }
 
 #[test]
@@ -237,7 +255,7 @@ fn a_file_that_cannot_be_read_whole_leaves_nothing() {
     latin.extend(b"z1,B,M\xfcller,,,,,\n");
     let check = |name: &str, bytes: &[u8], parts: &[&str]| {
         scratch.run(&good, None, None).expect("runs");
-        assert_eq!(scratch.left().len(), 4);
+        assert_eq!(scratch.left().len(), 6);
         let broken = scratch.write(name, bytes);
         let error = format!("{:#}", scratch.run(&broken, None, None).expect_err("must fail"));
         for part in parts {
@@ -287,7 +305,7 @@ fn later_charges_and_anchors_do_not_count_at_an_earlier_moment() {
     let charges = scratch.write("charges.csv", file(&rows()));
     let anchors = scratch.write("anchors.csv", ANCHORS);
     let as_of = Some("2026-03-01T12:00:00Z".parse().expect("a time"));
-    let args = AssessArgs { charges, piles: None, anchors: Some(anchors), as_of, out: scratch.0.join("out") };
+    let args = AssessArgs { as_of, ..scratch.args(&charges, None, Some(anchors)) };
     let summary = run(&args).expect("runs");
     assert_eq!(summary.piles, [0, 0, 0, 2], "the anchor is of the next day");
     assert_eq!(summary.charges, [8, 192, 0]);

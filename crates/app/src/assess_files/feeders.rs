@@ -1,0 +1,106 @@
+//! The files of master meters and registers as feeders: which piles are behind which master, interval by interval.
+//!
+//! Called by `assess_files`. It balances nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertainty};
+use veripile_metrology::crossing::to_f64;
+use veripile_pile::{PileId, PileKind};
+
+use super::reference::{IntervalRow, Plate};
+
+/// Energy out over energy in of an off-board charger whose own is not known, and how well that is known: converters in service lie
+/// between 93 and 97 %.
+const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
+
+/// What became of the two files.
+pub(super) struct Fed {
+    /// By name of station.
+    pub(super) stations: Vec<String>,
+    pub(super) feeders: Vec<Feeder>,
+    /// Rows of registers of no station with a master, or of no interval of it.
+    pub(super) unmatched: u64,
+}
+
+/// Feeders by the intervals of their masters. Piles are numbered by `pile_at`; every pile of a station counts, also one whose register
+/// was never read: what it took would else look like the others' error.
+pub(super) fn feeders(
+    masters: &[IntervalRow],
+    registers: &[IntervalRow],
+    plates: &BTreeMap<PileId, Plate>,
+    pile_at: &BTreeMap<&PileId, usize>,
+    as_of: Timestamp,
+) -> Fed {
+    let mut stations: BTreeMap<&str, Station<'_>> = BTreeMap::new();
+    for master in masters.iter().filter(|master| master.to <= as_of) {
+        stations.entry(&master.id).or_default().masters.push(master);
+    }
+    let mut station_of: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    for (pile_id, plate) in plates {
+        let Some((name, station)) =
+            plate.station.as_deref().and_then(|name| stations.get_mut(name).map(|station| (name, station)))
+        else {
+            continue;
+        };
+        station_of.insert(pile_id.as_str(), (name, station.piles.len()));
+        station.piles.push((pile_at[pile_id], plate.kind));
+    }
+    let places: BTreeMap<(&str, Timestamp, Timestamp), usize> = stations
+        .iter()
+        .flat_map(|(name, station)| {
+            station.masters.iter().enumerate().map(move |(at, master)| ((*name, master.from, master.to), at))
+        })
+        .collect();
+    let mut energies: BTreeMap<&str, Vec<Vec<Option<f64>>>> = stations
+        .iter()
+        .map(|(name, station)| (*name, vec![vec![None; station.piles.len()]; station.masters.len()]))
+        .collect();
+    let mut unmatched = 0;
+    for register in registers.iter().filter(|register| register.to <= as_of) {
+        let place = station_of.get(register.id.as_str()).and_then(|(station, pile)| {
+            Some((*station, *pile, *places.get(&(*station, register.from, register.to))?))
+        });
+        match place {
+            Some((station, pile, interval)) => {
+                if let Some(row) = energies.get_mut(station).and_then(|rows| rows.get_mut(interval)) {
+                    row[pile] = register.energy_kwh.map(to_f64);
+                }
+            }
+            None => unmatched += 1,
+        }
+    }
+    let feeders =
+        stations.iter().filter_map(|(name, station)| Some(station.feeder(energies.remove(name)?))).collect();
+    Fed { stations: stations.keys().map(|name| (*name).to_owned()).collect(), feeders, unmatched }
+}
+
+#[derive(Default)]
+struct Station<'a> {
+    masters: Vec<&'a IntervalRow>,
+    piles: Vec<(usize, Option<PileKind>)>,
+}
+
+impl Station<'_> {
+    fn feeder(&self, energies: Vec<Vec<Option<f64>>>) -> Feeder {
+        // The weakest class of its rows: a master that was exchanged is as good as the worse of the two.
+        let class =
+            self.masters.iter().map(|master| to_f64(master.class)).max_by(f64::total_cmp).unwrap_or(0.0);
+        let intervals = self.masters.iter().zip(energies).map(|(master, instruments_kwh)| Interval {
+            hours: master.to.duration_since(master.from).as_secs_f64() / 3600.0,
+            master_kwh: master.energy_kwh.map(to_f64),
+            instruments_kwh,
+        });
+        let instruments = self.piles.iter().map(|(index, kind)| {
+            let (efficiency, efficiency_uncertainty) =
+                if *kind == Some(PileKind::Dc) { DC_EFFICIENCY } else { (1.0, 0.0) };
+            Instrument { index: *index, efficiency, efficiency_uncertainty }
+        });
+        Feeder {
+            master_uncertainty: class_uncertainty(class),
+            instruments: instruments.collect(),
+            intervals: intervals.collect(),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Files of worlds whose truth is known: balances, signals, operators, reference vehicles.
+
+use std::collections::BTreeMap;
+
+use veripile_simulator::world::{Injection, InjectionKind, Noise, World, WorldSettings, files};
+
+use super::*;
+
+/// One city of two stations with ten piles each, sixty days.
+fn settings(base: WorldSettings) -> WorldSettings {
+    WorldSettings {
+        cities: 1,
+        stations_per_city: 2,
+        piles_per_station: 10,
+        days: 60,
+        vehicles: 600,
+        anchors: 3,
+        on_site: 0,
+        travel: 0.0,
+        ..base
+    }
+}
+
+fn args(scratch: &Scratch, out: &str) -> AssessArgs {
+    let file = |name: &str| Some(scratch.0.join(name)).filter(|path| path.exists());
+    AssessArgs {
+        charges: scratch.0.join("charges.csv"),
+        piles: file("piles.csv"),
+        anchors: file("anchors.csv"),
+        masters: None,
+        registers: None,
+        references: None,
+        as_of: None,
+        out: scratch.0.join(out),
+    }
+}
+
+/// A table by its first column.
+fn table(scratch: &Scratch, name: &str) -> BTreeMap<String, Vec<String>> {
+    let text = fs::read_to_string(scratch.0.join(name)).expect("written");
+    let rows = text.lines().skip(1).map(|row| row.split(',').map(str::to_owned).collect::<Vec<_>>());
+    rows.map(|row| (row[0].clone(), row)).collect()
+}
+
+fn number(row: &[String], column: usize) -> f64 {
+    row[column].parse().expect("a number")
+}
+
+/// True errors of piles, percent.
+fn truth(scratch: &Scratch) -> BTreeMap<String, f64> {
+    let text = fs::read_to_string(scratch.0.join("truth.csv")).expect("written");
+    let rows = text.lines().filter_map(|row| row.strip_prefix("pile,"));
+    rows.map(|row| row.split(',').collect::<Vec<_>>())
+        .map(|row| (row[0].to_owned(), row[1].parse().expect("a number")))
+        .collect()
+}
+
+#[test]
+fn a_balance_joins_vehicles_in_one_posterior() {
+    let scratch = Scratch::new("balance");
+    let world =
+        WorldSettings { vehicle_share: 0.3, injections: Vec::new(), ..settings(WorldSettings::anhui(3)) };
+    files::write(&World::draw(&world).expect("a world"), &scratch.0).expect("written");
+    let alone = args(&scratch, "alone");
+    run(&alone).expect("runs");
+    let [masters, registers] = ["masters.csv", "registers.csv"].map(|name| Some(scratch.0.join(name)));
+    let joined = AssessArgs { masters, registers, ..args(&scratch, "joined") };
+    let summary = run(&joined).expect("runs");
+    assert!(
+        !summary.remarks.iter().any(|remark| remark.contains("balance of station")),
+        "{:?}",
+        summary.remarks
+    );
+    let (alone, joined) = (table(&scratch, "alone/estimates.csv"), table(&scratch, "joined/estimates.csv"));
+    let (truth, piles) = (truth(&scratch), table(&scratch, "piles.csv"));
+    let (mut better, mut count, mut squares) = (0.0, 0.0, 0.0);
+    for (pile, row) in &joined {
+        let u = number(row, 5);
+        squares += ((number(row, 4) - truth[pile]) / u).powi(2);
+        count += 1.0;
+        if piles[pile][3] == "ac" {
+            better += f64::from(u8::from(u < 0.95 * number(&alone[pile], 5)));
+        }
+    }
+    // A χ² of twenty, by a fit of three anchors: a mean below 2.5 leaves one in two thousand.
+    assert!(squares / count < 2.5, "mean square {}", squares / count);
+    assert!(better >= 3.0, "{better} AC piles are known better");
+}
+
+#[test]
+fn without_vehicles_values_a_balance_speaks_and_billed_energy_does_not() {
+    let scratch = Scratch::new("placebo");
+    let world = WorldSettings { injections: Vec::new(), ..settings(WorldSettings::anhui(4)) };
+    files::write(&World::draw(&world).expect("a world"), &scratch.0).expect("written");
+    let charges = fs::read_to_string(scratch.0.join("charges.csv")).expect("written");
+    let without = |row: &str| {
+        let mut fields: Vec<&str> = row.split(',').collect();
+        if fields[7] != "energy_vehicle_kwh" {
+            fields[7] = "";
+        }
+        fields.join(",")
+    };
+    scratch.write("charges.csv", charges.lines().map(without).collect::<Vec<_>>().join("\n"));
+    let placebo = run(&args(&scratch, "placebo")).expect("runs");
+    assert_eq!(placebo.piles[..3], [0, 0, 0], "no score from billed energy, however many charges there are");
+    let [masters, registers] = ["masters.csv", "registers.csv"].map(|name| Some(scratch.0.join(name)));
+    let balanced = AssessArgs { masters, registers, ..args(&scratch, "balanced") };
+    run(&balanced).expect("runs");
+    let known = table(&scratch, "balanced/estimates.csv").values().filter(|row| !row[4].is_empty()).count();
+    assert!(known >= 10, "{known} piles are known by their master");
+}
+
+#[test]
+fn a_step_is_found_where_it_is_and_the_operator_s_energy_adds_up() {
+    let scratch = Scratch::new("signals");
+    let injection = Injection { kind: InjectionKind::Step { percent: 4.0, day: 30 }, piles: 1 };
+    let world = WorldSettings {
+        noise: Noise::Gaussian,
+        injections: vec![injection],
+        ..settings(WorldSettings::reference(5))
+    };
+    let world = World::draw(&world).expect("a world");
+    files::write(&world, &scratch.0).expect("written");
+    run(&args(&scratch, "out")).expect("runs");
+    let stepped = world.piles.iter().find(|pile| pile.injection.is_some()).expect("injected").id.clone();
+    let signals = fs::read_to_string(scratch.0.join("out/signals.csv")).expect("written");
+    let steps: Vec<&str> = signals.lines().filter(|row| row.contains(",step,")).collect();
+    assert!(steps.len() == 1 && steps[0].starts_with(&format!("{stepped},step,")), "{signals}");
+    let operators = table(&scratch, "out/operators.csv");
+    let all: f64 = world.charges.iter().map(|charge| charge.energy_pile_wh as f64 / 1000.0).sum();
+    let weighed: f64 = operators.values().map(|row| number(row, 2)).sum();
+    assert_eq!(operators.len(), 3);
+    assert!((weighed / all - 1.0).abs() < 0.01, "{weighed} of {all} kWh; small charges are not compared");
+}
+
+#[test]
+fn a_reference_vehicle_gives_a_level_where_no_pile_was_measured() {
+    let scratch = Scratch::new("reference");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    let ungrounded = scratch.run(&charges, None, None).expect("runs");
+    assert_eq!(ungrounded.piles, [0, 0, 0, 2]);
+    let references = "vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor\n";
+    let references =
+        format!("{references}V1,2026-02-01T00:00:00Z,0,0.2,2\nV2,2026-02-01T00:00:00Z,0,0.2,2\n");
+    let references = Some(scratch.write("references.csv", references));
+    let grounded = run(&AssessArgs { references, ..args(&scratch, "grounded") }).expect("runs");
+    assert_eq!(grounded.piles, [1, 1, 0, 0], "one good, one 4 % too much");
+}
+
+#[test]
+fn bad_intervals_are_named_and_leave_nothing() {
+    let scratch = Scratch::new("intervals");
+    scratch.write("charges.csv", file(&rows()));
+    let registers = scratch.write("registers.csv", "pile_id,from,to,energy_kwh\n");
+    let check = |masters: &str, said: &str| {
+        let masters = Some(scratch.write("masters.csv", masters));
+        let wrong = AssessArgs { masters, registers: Some(registers.clone()), ..args(&scratch, "wrong") };
+        let error = format!("{:#}", run(&wrong).expect_err("refused"));
+        assert!(error.contains(said), "{error}");
+        assert!(!scratch.0.join("wrong/estimates.csv").exists());
+    };
+    let header = "station_id,from,to,energy_kwh\n";
+    let row = "S1,2026-03-01T00:00:00Z,2026-03-01T01:00:00Z,10.5\n";
+    check(&format!("{header}{}", row.replace("10.5", "ten")), "masters.csv, line 2, column `energy_kwh`");
+    check(&format!("{header}{}", row.replace("01:00", "00:00")), "column `to`");
+    check(&format!("{header}{row}{row}"), "S1 has two rows");
+    check("station_id,from,to\n", "`energy_kwh` is missing");
+}
