@@ -123,8 +123,9 @@ fn read_files(folder: &Dir<'_>) -> Result<Vec<Filed>, RuleError> {
     let mut read = Vec::new();
     for file in folder.files() {
         let name = file.path().to_string_lossy().into_owned();
-        let stem = file.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let stem = stem.filter(|_| file.path().extension().is_some_and(|extension| extension == "toml"));
+        let is_toml = file.path().extension().is_some_and(|ending| ending == "toml");
+        let stem =
+            file.path().file_stem().filter(|_| is_toml).map(|stem| stem.to_string_lossy().into_owned());
         let stem = stem.ok_or_else(|| RuleError::File(format!("{name} is not TOML")))?;
         let text = file.contents_utf8().ok_or_else(|| RuleError::File(format!("{name} is not UTF-8")))?;
         read.push((stem, parse(text)?));
