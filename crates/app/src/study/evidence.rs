@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact};
-use veripile_pile::{AccuracyClass, PileId};
+use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertainty};
+use veripile_pile::{AccuracyClass, PileId, PileKind};
 use veripile_simulator::world::{Noise, World};
 
 /// As `veripile assess` names them on files.
@@ -12,9 +13,35 @@ const COVARIATES: [&str; 3] = ["ambient_c", "mean_power_kw", "soc_span"];
 
 /// What of a world is given to the assessment, in both languages, for the page.
 pub(super) const USED: (&str, &str) = (
-    "评估使用车辆数据与基准桩；总表与寄存器数据未用（见 --write 写出的文件）。",
-    "The assessment uses vehicles' values and anchors; master meters and registers are not used (--write gives them as files).",
+    "评估使用车辆数据与基准桩；有总表的站另作一次联合能量平衡的评估，只用于相应的两行。",
+    "The assessment uses vehicles' values and anchors; where stations have master meters, another one joins their energy balances, for the \
+     rows that say so only.",
 );
+
+/// Nominal efficiency of DC piles and what is known of it, as `veripile assess` presumes for files.
+const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
+
+/// The stations' balances, hour by hour; none in a world without master meters.
+pub(super) fn feeders(world: &World) -> Option<Vec<Feeder>> {
+    let hours = world.hours()?;
+    let master_uncertainty = class_uncertainty(0.5);
+    let feeder = |(station, masters): (usize, &Vec<f64>)| {
+        let piles: Vec<usize> =
+            (0..world.piles.len()).filter(|at| world.piles[*at].station == station).collect();
+        let instruments = piles.iter().map(|at| {
+            let is_dc = world.piles[*at].kind == PileKind::Dc;
+            let (efficiency, efficiency_uncertainty) = if is_dc { DC_EFFICIENCY } else { (1.0, 0.0) };
+            Instrument { index: *at, efficiency, efficiency_uncertainty }
+        });
+        let intervals = masters.iter().enumerate().map(|(hour, energy)| Interval {
+            hours: 1.0,
+            master_kwh: Some(*energy),
+            instruments_kwh: piles.iter().map(|at| Some(hours.registers[*at][hour])).collect(),
+        });
+        Feeder { master_uncertainty, instruments: instruments.collect(), intervals: intervals.collect() }
+    };
+    Some(hours.masters.iter().enumerate().map(feeder).collect())
+}
 
 /// The piles of a world as the assessment knows them.
 pub(super) fn piles(world: &World) -> Result<Vec<PileFact>> {

@@ -114,6 +114,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
     measures.extend(verdicts(seeds, &detections));
     measures.extend(alarms(seeds, &steps));
     measures.extend(agreement(seeds));
+    measures.extend(balances(seeds));
     for measure in &mut measures {
         measure.reached = Reached::judge(measure);
     }
@@ -323,6 +324,41 @@ fn alarms(seeds: &[SeedSeen], steps: &[Step]) -> Vec<Measure> {
         Measure {
             goal: Some(Goal { from: 0.0, to: 0.01 }),
             ..share("clean_alarmed", "无注入误差桩的误报警", "clean piles alarmed", alarmed, clean().count())
+        },
+    ]
+}
+
+/// What energy balances add; nothing in worlds without master meters.
+fn balances(seeds: &[SeedSeen]) -> Vec<Measure> {
+    let joined: Vec<_> = seeds.iter().flat_map(|seed| &seed.joined).collect();
+    if joined.is_empty() {
+        return Vec::new();
+    }
+    let mut ratios: Vec<f64> = joined.iter().map(|pile| pile.joined / pile.alone).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let covered =
+        joined.iter().filter(|pile| pile.deviation.abs() <= normal::QUANTILE_975 * pile.joined).count();
+    vec![
+        Measure {
+            goal: Some(Goal { from: 0.0, to: 0.65 }),
+            ..measure(
+                "ac_joined_over_alone",
+                "交流桩联合能量平衡后的不确定度比，中位数",
+                "AC piles: uncertainty with the energy balance over without, median",
+                Unit::Number,
+                ratios.get(ratios.len() / 2).copied(),
+                ratios.len(),
+            )
+        },
+        Measure {
+            goal: Some(Goal { from: 0.93, to: 0.97 }),
+            ..share(
+                "ac_joined_coverage95",
+                "交流桩联合能量平衡后的 95 % 区间覆盖率",
+                "AC piles with the energy balance: coverage of 95 % intervals",
+                covered,
+                joined.len(),
+            )
         },
     ]
 }

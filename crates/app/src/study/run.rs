@@ -4,14 +4,14 @@
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
-use veripile_assessment::{Assessment, PileFact, assess};
+use veripile_assessment::{Assessment, Evidence, PileFact, assess};
 use veripile_metrology::agreement::normalized_error;
 use veripile_metrology::comparison::Settings;
-use veripile_pile::{Estimate, RemoteVerdict};
+use veripile_pile::{Estimate, PileKind, RemoteVerdict};
 use veripile_simulator::world::bound::bound;
-use veripile_simulator::world::{InjectionKind, World, WorldSettings};
+use veripile_simulator::world::{InjectionKind, Layout, World, WorldSettings};
 
-use super::evidence::{evidence, piles};
+use super::evidence::{evidence, feeders, piles};
 
 /// Length of a window, and how often one ends, days: a month's evidence, looked at weekly.
 pub(super) const WINDOW_DAYS: u32 = 28;
@@ -86,13 +86,26 @@ pub(super) struct SeedSeen {
     pub(super) pairs: Vec<Pair>,
     /// Windows looked at.
     pub(super) windows: usize,
+    /// AC piles with an energy balance joined.
+    pub(super) joined: Vec<Joined>,
+}
+
+/// An AC pile without and with its station's energy balance. Fractions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Joined {
+    /// Standard uncertainty from vehicles and anchors alone, and with the balance.
+    pub(super) alone: f64,
+    pub(super) joined: f64,
+    /// Deviation of the latter's estimate from the truth.
+    pub(super) deviation: f64,
 }
 
 /// Assessments that one seed takes, for the progress bar.
 pub(super) fn assessments(settings: &WorldSettings, days: u32, depth: Depth) -> u64 {
     let anchors = if depth.anchors { settings.anchors } else { 0 };
     let windows = if depth.windows { window_ends(days).count() + 1 } else { 0 };
-    (1 + anchors + windows) as u64
+    let balances = usize::from(settings.layout == Layout::Anhui);
+    (1 + anchors + windows + balances) as u64
 }
 
 /// Draws and assesses one seed.
@@ -115,7 +128,15 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
         anchors: Vec::new(),
         pairs: pairs(&world, &assessment),
         windows: 0,
+        joined: Vec::new(),
     };
+    if let Some(feeders) = feeders(&world) {
+        let evidence = Evidence { feeders, ..evidence(&world, &facts, whole, None) };
+        let joined =
+            assess(&evidence, &Settings::default()).with_context(|| format!("seed {}", settings.seed))?;
+        bar.inc(1);
+        seen.joined = join(&world, &seen.piles, &joined);
+    }
     if depth.anchors {
         for at in 0..world.anchors.len() {
             seen.anchors.extend(check_anchor(&world, at, &assessed(whole, Some(at))?));
@@ -158,6 +179,23 @@ fn see(world: &World, facts: &[PileFact], assessment: &Assessment) -> Vec<PileSe
         alarmed_day: None,
     };
     assessment.estimates.iter().enumerate().map(of).collect()
+}
+
+/// AC piles of one true error whose estimate has a level, by itself and with the balance.
+fn join(world: &World, piles: &[PileSeen], joined: &Assessment) -> Vec<Joined> {
+    let ac = piles
+        .iter()
+        .enumerate()
+        .filter(|(at, pile)| world.piles[*at].kind == PileKind::Ac && pile.is_constant && pile.grounded);
+    let seen = ac.filter_map(|(at, pile)| {
+        let estimate = &joined.estimates[at].1;
+        Some(Joined {
+            alone: pile.standard_uncertainty?,
+            joined: estimate.standard_uncertainty?,
+            deviation: estimate.error? - pile.truth,
+        })
+    });
+    seen.collect()
 }
 
 /// An estimate that speaks of an absolute error: percent, and its expanded uncertainty.
