@@ -53,7 +53,7 @@ pub(crate) struct AssessArgs {
     /// Calibrations of reference vehicles: vehicle_id and the columns of anchors
     #[arg(long, value_name = "FILE")]
     pub(crate) references: Option<PathBuf>,
-    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of both, but not after now]
+    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all, but not after now]
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
     /// Folder for estimates.csv, vehicles.csv, signals.csv, operators.csv, rejected.csv and run.json
@@ -287,13 +287,14 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     }
 }
 
-/// The latest comparable charge or anchor that is not of the future: one slip of the pen in a year must not age every anchor.
-/// Nothing depends on it where there is neither.
+/// The latest comparable charge, anchor or interval of a master that is not of the future: one slip of the pen in a year must not age
+/// every anchor. Nothing depends on it where there is none.
 fn latest(inputs: &Inputs, now: Timestamp) -> Timestamp {
     let rows = inputs.charges.rows.iter();
     let comparable = rows.filter(|row| row.energy_vehicle_kwh.is_some() && row.vehicle.is_some());
-    let anchors = inputs.anchors.iter().map(|anchor| anchor.at);
-    comparable.map(|row| row.ended_at).chain(anchors).filter(|at| *at <= now).max().unwrap_or_default()
+    let others =
+        inputs.anchors.iter().map(|anchor| anchor.at).chain(inputs.masters.iter().map(|master| master.to));
+    comparable.map(|row| row.ended_at).chain(others).filter(|at| *at <= now).max().unwrap_or_default()
 }
 
 /// Every pile of the piles file, and every other that a charge, an anchor or a register names, by name.
