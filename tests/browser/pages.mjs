@@ -225,6 +225,23 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   }
   await page.goto(`${site}/p/SIM-BENCH-1`);
   check(`${at}: the pile is verified and names the document`, (await page.locator("main").innerText()).includes(number));
+  if (name === "desktop") {
+    await page.goto(`${site}/ver/orders/${number.replace(/1$/, "2")}`);
+    await page.locator("form[action*='/start'] button").click();
+    await page.waitForSelector("#live[data-running]", { timeout: RUN_MS });
+    await page.waitForFunction(() => Number(document.querySelector("#live progress")?.value) > 0, null, { timeout: RUN_MS });
+    check(`${at}: a run that was started here takes readings by itself`, true);
+    await picture("started");
+    await page.reload();
+    await page.fill("form[action*='/stop'] [name=reason]", "试停");
+    await page.locator("form[action*='/stop'] button").click();
+    for (let waited = 0; waited < RUN_MS && (await page.locator(".stage.abandoned").count()) === 0; waited += 1000) {
+      await page.waitForTimeout(1000);
+      await page.reload();
+    }
+    check(`${at}: and ends visibly when it is stopped`, (await page.locator(".stage.abandoned").count()) === 1 && (await page.locator("main").innerText()).includes("试停"));
+    await picture("stopped");
+  }
   await page.goto(`${site}/ver/instruments`);
   check(`${at}: instruments with their validity`, (await page.locator("main .light").count()) >= 2);
   check(`${at}: nothing sticks out of the instruments`, await fits());

@@ -53,6 +53,10 @@ const TOLERANCE: f64 = 0.01;
 /// Leverages are computed anew every so many rounds: they follow the design, which stays, and scales, which settle soon.
 const LEVERAGE_ROUNDS: usize = 3;
 
+/// Rounds in which scales are still fitted. They settle within six; where evidence is scarce their likelihoods are so flat that they
+/// would tremble for ever, and estimates with them.
+const SCALE_ROUNDS: usize = 12;
+
 /// Leverage is capped here: a residual of a point that determines its own fit says nothing.
 const LEVERAGE_MAX: f64 = 0.95;
 

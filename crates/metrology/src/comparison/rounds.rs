@@ -10,7 +10,8 @@ use super::residuals::{Leverages, Residuals, Spread};
 use super::scale::{self, Response, Scale};
 use super::solver::{Preconditioner, conjugate_gradients, solve_at};
 use super::{
-    ComparisonError, DENSE_MAX, DIRECT_MAX, ENOUGH, LEVERAGE_MAX, LEVERAGE_ROUNDS, Settings, TOLERANCE,
+    ComparisonError, DENSE_MAX, DIRECT_MAX, ENOUGH, LEVERAGE_MAX, LEVERAGE_ROUNDS, SCALE_ROUNDS, Settings,
+    TOLERANCE,
 };
 use crate::cholesky::Factor;
 use crate::shared::shared;
@@ -163,7 +164,7 @@ impl State {
             let leverage = leverages.of_traveller[t] / (variance + self.traveller_sd * self.traveller_sd);
             means.push((mean * mean / (1.0 - leverage.clamp(0.0, LEVERAGE_MAX)), variance));
         }
-        if means.len() >= ENOUGH {
+        if means.len() >= ENOUGH && self.rounds < SCALE_ROUNDS {
             self.traveller_sd = scale::common_sd(&means, self.traveller_sd, self.rounds);
         }
     }
@@ -179,7 +180,9 @@ impl State {
             })
             .collect();
         means.sort_by_key(|(instrument, _, _)| *instrument);
-        if means.chunk_by(|a, b| a.0 == b.0).map(|group| group.len() - 1).sum::<usize>() >= ENOUGH {
+        if means.chunk_by(|a, b| a.0 == b.0).map(|group| group.len() - 1).sum::<usize>() >= ENOUGH
+            && self.rounds < SCALE_ROUNDS
+        {
             self.interaction_sd = scale::within_sd(&means, self.interaction_sd, self.rounds);
         }
         let variance = self.interaction_sd * self.interaction_sd;
@@ -196,7 +199,7 @@ impl State {
         };
         for class in 0..self.scales.len() {
             let points = points(class);
-            if points.len() >= ENOUGH {
+            if points.len() >= ENOUGH && self.rounds < SCALE_ROUNDS {
                 self.scales[class] = Scale::fit(&points, self.scales[class], self.rounds);
             }
         }
