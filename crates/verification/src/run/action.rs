@@ -57,7 +57,7 @@ impl Run {
                 let next = later(at, SignedDuration::from_millis(i64::from(pace.poll_ms)));
                 Ok(Action::Wait { until: until.min(next) })
             }
-            Step::WarmLook { .. } | Step::PollState => source(SourceCommand::OutputState),
+            Step::WarmLook { .. } | Step::PollState | Step::ReadBack(_) => source(SourceCommand::OutputState),
             Step::OffBefore | Step::OffAfter | Step::LastOff | Step::SafeOff | Step::GiveUpOff => {
                 source(SourceCommand::OutputOff)
             }

@@ -2,6 +2,17 @@
 
 use jiff::Timestamp;
 
+/// Which off is read back: what follows depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Off {
+    Reset,
+    Before,
+    After,
+    Last,
+    Safe,
+    GiveUp,
+}
+
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -16,10 +27,18 @@ pub(super) enum Step {
     EnterTest,
     WarmSet,
     WarmOn,
-    WarmWait { until: Timestamp },
-    WarmMeasure { until: Timestamp },
-    WarmLook { until: Timestamp },
-    WarmTemperature { until: Timestamp },
+    WarmWait {
+        until: Timestamp,
+    },
+    WarmMeasure {
+        until: Timestamp,
+    },
+    WarmLook {
+        until: Timestamp,
+    },
+    WarmTemperature {
+        until: Timestamp,
+    },
     OffBefore,
     SettleBefore,
     RegisterBefore,
@@ -51,6 +70,8 @@ pub(super) enum Step {
     GiveUpWait,
     GiveUpTest,
     GiveUpOperative,
+    /// The source obeyed an off; now it is asked whether its outputs are off.
+    ReadBack(Off),
     Ended,
 }
 
@@ -67,22 +88,30 @@ impl Step {
             | Self::ResetSource
             | Self::ResetStandard
             | Self::Watchdog
-            | Self::EnterTest => "preparing",
+            | Self::EnterTest
+            | Self::ReadBack(Off::Reset) => "preparing",
             Self::WarmSet
             | Self::WarmOn
             | Self::WarmWait { .. }
             | Self::WarmMeasure { .. }
             | Self::WarmLook { .. }
             | Self::WarmTemperature { .. } => "warming_up",
-            Self::LastOff | Self::LeaveTest | Self::MakeOperative => "finishing",
-            Self::SafeOff | Self::SafeWait => "troubled",
-            Self::GiveUpOff | Self::GiveUpWait | Self::GiveUpTest | Self::GiveUpOperative => "giving_up",
+            Self::LastOff | Self::LeaveTest | Self::MakeOperative | Self::ReadBack(Off::Last) => "finishing",
+            Self::SafeOff | Self::SafeWait | Self::ReadBack(Off::Safe) => "troubled",
+            step if step.gives_up() => "giving_up",
             _ => "reading",
         })
     }
 
     /// Whether the run is being given up: nothing but its safe end is of interest any more.
     pub(super) fn gives_up(self) -> bool {
-        matches!(self, Self::GiveUpOff | Self::GiveUpWait | Self::GiveUpTest | Self::GiveUpOperative)
+        matches!(
+            self,
+            Self::GiveUpOff
+                | Self::GiveUpWait
+                | Self::GiveUpTest
+                | Self::GiveUpOperative
+                | Self::ReadBack(Off::GiveUp)
+        )
     }
 }

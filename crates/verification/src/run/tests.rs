@@ -2,6 +2,7 @@
 
 mod faults;
 mod properties;
+mod read_back;
 mod stored;
 
 use veripile_pile::PileKind;
