@@ -44,7 +44,9 @@ impl Run {
         let after_s = |s: u32| Action::Wait { until: later(at, SignedDuration::from_secs(i64::from(s))) };
         match self.step {
             Step::MakeInoperative => Ok(Action::MakeInoperative),
-            Step::CheckIdle | Step::IdleBefore => Ok(Action::CheckIdle),
+            Step::CheckIdle | Step::IdleBefore | Step::WarmIdle { .. } | Step::PollIdle => {
+                Ok(Action::CheckIdle)
+            }
             Step::IdentifySource => source(SourceCommand::Identify),
             Step::IdentifyStandard => standard(StandardCommand::Identify),
             Step::ResetSource => source(SourceCommand::Reset),

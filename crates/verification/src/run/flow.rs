@@ -19,9 +19,10 @@ impl Run {
             (Step::IdleBefore, Answered::Idle(false)) => {
                 self.go(if self.is_counted() { Step::Constant } else { Step::IntegrateReset }, at)
             }
-            (Step::CheckIdle | Step::IdleBefore, Answered::Idle(true)) => {
-                self.trouble(Why::ChargeRuns, String::new(), at)
-            }
+            (
+                Step::CheckIdle | Step::IdleBefore | Step::WarmIdle { .. } | Step::PollIdle,
+                Answered::Idle(true),
+            ) => self.trouble(Why::ChargeRuns, String::new(), at),
             (Step::IdentifySource, Answered::Identity(text)) => {
                 self.identified(InstrumentRole::Source, text, Step::IdentifyStandard, at)
             }
@@ -37,7 +38,7 @@ impl Run {
         }
     }
 
-    /// A warm-up is looked at like a reading: voltage, current, outputs, temperature. It is the first time that anything is on.
+    /// A warm-up is looked at like a reading: the pile, voltage, current, outputs, temperature. It is the first time that anything is on.
     fn answered_in_warm_up(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
         match (self.step, answer) {
             (Step::WarmSet, Answered::Done) => self.go(Step::WarmOn, at),
@@ -45,7 +46,8 @@ impl Run {
                 let warm_up = SignedDuration::from_secs(i64::from(self.order.plan.pace.warm_up_s));
                 self.go(Step::WarmWait { until: later(at, warm_up) }, at)
             }
-            (Step::WarmWait { until }, Answered::Waited) => self.go(Step::WarmMeasure { until }, at),
+            (Step::WarmWait { until }, Answered::Waited) => self.go(Step::WarmIdle { until }, at),
+            (Step::WarmIdle { until }, Answered::Idle(false)) => self.go(Step::WarmMeasure { until }, at),
             (Step::WarmMeasure { until }, Answered::Measured(voltage_v, current_a, power_w)) => {
                 match self.missed(*voltage_v, *current_a, *power_w) {
                     Some(missed) => self.trouble(Why::SetPointMissed, missed, at),
@@ -100,7 +102,9 @@ impl Run {
                 self.go(if self.is_counted() { Step::Arm } else { Step::PollWait }, at)
             }
             (Step::Arm, Answered::Done) => self.go(Step::PollWait, at),
-            (Step::PollWait, Answered::Waited) => self.go(Step::PollMeasure, at),
+            // A vehicle may have come, or the pile be gone, while outputs are on.
+            (Step::PollWait, Answered::Waited) => self.go(Step::PollIdle, at),
+            (Step::PollIdle, Answered::Idle(false)) => self.go(Step::PollMeasure, at),
             (Step::PollMeasure, Answered::Measured(voltage_v, current_a, power_w)) => {
                 self.measured(*voltage_v, *current_a, *power_w, at)
             }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::step::Off;
-use super::{Command, Draft, Ending, Event, Happening, Party, Run, Step, Trouble, Why};
+use super::{Answered, Command, Draft, Ending, Event, Happening, Party, Run, Step, Trouble, Why};
 
 /// Restarts of the server in one run: a server that falls over so often is no place to finish it, and the list of troubles stays
 /// one that can be read.
@@ -14,12 +14,17 @@ const STILL_ON: &str = "outputs are on after they were switched off";
 
 /// Whether a stored happening cannot be of a look at the source's outputs: after an off the first version never spoke to the
 /// source next, except to switch it off again.
-fn is_of_the_next_step(what: &Happening) -> bool {
+fn is_of_the_step_after_an_off(what: &Happening) -> bool {
     match what {
         Happening::State { .. } => false,
         Happening::Failed { party, .. } => *party != Party::Source,
         other => other.answer().is_some(),
     }
+}
+
+/// The same of a look at the pile while outputs are on: the first version asked the standard next.
+fn is_of_the_step_after_a_poll(what: &Happening) -> bool {
+    matches!(what, Happening::Measured { .. } | Happening::Failed { party: Party::Standard, .. })
 }
 
 impl Run {
@@ -166,12 +171,17 @@ impl Run {
     }
 
     /// Takes in what was stored before, by this version or the first, as [`Run::step`] takes in what happens now. The first did
-    /// not read an off back: what came next then is no answer to the look that is at hand here, and the off counts as it did.
+    /// not read an off back, nor look at the pile while outputs were on: what came next then is no answer to the look that is at
+    /// hand here, and the look counts as good, as it did.
     pub fn step_stored(&mut self, event: &Event) -> Vec<Command> {
-        if let Step::ReadBack(off) = self.step
-            && is_of_the_next_step(&event.what)
-        {
-            self.read_back(off, false, event.at);
+        match self.step {
+            Step::ReadBack(off) if is_of_the_step_after_an_off(&event.what) => {
+                self.read_back(off, false, event.at);
+            }
+            Step::WarmIdle { .. } | Step::PollIdle if is_of_the_step_after_a_poll(&event.what) => {
+                self.answered(&Answered::Idle(false), event.at);
+            }
+            _ => {}
         }
         self.step(event)
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-/// Which off is read back: what follows depends on it.
+/// Which off the source is asked about, once it obeyed: what follows depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Off {
     Reset,
@@ -27,18 +27,11 @@ pub(super) enum Step {
     EnterTest,
     WarmSet,
     WarmOn,
-    WarmWait {
-        until: Timestamp,
-    },
-    WarmMeasure {
-        until: Timestamp,
-    },
-    WarmLook {
-        until: Timestamp,
-    },
-    WarmTemperature {
-        until: Timestamp,
-    },
+    WarmWait { until: Timestamp },
+    WarmIdle { until: Timestamp },
+    WarmMeasure { until: Timestamp },
+    WarmLook { until: Timestamp },
+    WarmTemperature { until: Timestamp },
     OffBefore,
     SettleBefore,
     RegisterBefore,
@@ -50,6 +43,7 @@ pub(super) enum Step {
     On,
     Arm,
     PollWait,
+    PollIdle,
     PollMeasure,
     PollState,
     PollTemperature,
@@ -70,7 +64,6 @@ pub(super) enum Step {
     GiveUpWait,
     GiveUpTest,
     GiveUpOperative,
-    /// The source obeyed an off; now it is asked whether its outputs are off.
     ReadBack(Off),
     Ended,
 }
@@ -93,6 +86,7 @@ impl Step {
             Self::WarmSet
             | Self::WarmOn
             | Self::WarmWait { .. }
+            | Self::WarmIdle { .. }
             | Self::WarmMeasure { .. }
             | Self::WarmLook { .. }
             | Self::WarmTemperature { .. } => "warming_up",

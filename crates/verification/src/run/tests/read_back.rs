@@ -1,4 +1,5 @@
-//! An off counts only once the source says that its outputs are off; and events stored before it was asked still replay.
+//! An off counts only once the source says that its outputs are off, and the pile is looked at while they are on; and events
+//! stored before that was asked still replay.
 
 use super::*;
 use crate::run::step::Step;
@@ -115,11 +116,25 @@ fn a_look_without_an_answer_is_an_off_that_failed() {
     assert_eq!((*outputs_off, *operative), (false, false));
 }
 
+#[test]
+fn the_pile_is_looked_at_in_every_poll_and_in_the_warm_up() {
+    for order in [brief(PileKind::Ac), with_pulses(brief(PileKind::Ac), 1000)] {
+        let actions = Bench::new(&order).play().actions();
+        let measure = Action::Standard(StandardCommand::Measure);
+        let polls: Vec<_> = actions.windows(3).filter(|three| three[2] == measure).collect();
+        assert!(5 < polls.len());
+        for poll in polls {
+            assert!(matches!(poll, [Action::Wait { .. }, Action::CheckIdle, _]), "{poll:?}");
+        }
+    }
+}
+
 /// The events of a story as the first version would have stored them: without the looks that it did not take.
 fn of_the_first_version(story: &Story) -> Vec<Event> {
     let mut run = Run::new(story.run.order().clone());
     let is_kept = |event: &&Event| {
-        let is_new = matches!(run.step, Step::ReadBack(_)) && event.what.answer().is_some();
+        let is_look = matches!(run.step, Step::ReadBack(_) | Step::WarmIdle { .. } | Step::PollIdle);
+        let is_new = is_look && event.what.answer().is_some();
         run.step(event);
         !is_new
     };
@@ -133,12 +148,18 @@ fn stories() -> Vec<Story> {
     let mut stories = Vec::new();
     for order in orders {
         stories.push(Bench::new(&order).play());
-        for party in [Party::Source, Party::Standard, Party::Pile] {
-            let failed = Happening::Failed { party, lost: false, detail: "-222".into() };
-            for place in [6, 25, 37] {
-                let fault = |n: usize, _: &Action| (n == place).then(|| failed.clone());
-                stories.push(Bench::with_faults(&order, fault).play());
-            }
+        for place in 2..70 {
+            let fault = |n: usize, action: &Action| {
+                let party = match action {
+                    Action::Source(_) => Party::Source,
+                    Action::Standard(_) => Party::Standard,
+                    Action::Wait { .. } => return None,
+                    _ => Party::Pile,
+                };
+                let failed = Happening::Failed { party, lost: false, detail: "-222".into() };
+                (n == place).then_some(failed)
+            };
+            stories.push(Bench::with_faults(&order, fault).play());
         }
         let stopped = Happening::Stopped { person: "Li".into(), reason: "smell".into() };
         let fault = |n: usize, _: &Action| (n == 40).then(|| stopped.clone());
@@ -179,9 +200,14 @@ fn a_live_run_takes_nothing_but_the_look_for_an_answer() {
     let mut run = Run::new(story.run.order().clone());
     for event in &story.events {
         run.step(event);
-        if matches!(run.step, Step::ReadBack(_)) {
+        if matches!(run.step, Step::ReadBack(_) | Step::WarmIdle { .. } | Step::PollIdle) {
             let before = run.clone();
-            for what in [Happening::Done, Happening::Waited] {
+            let told = Happening::Measured {
+                voltage_v: decimal("220"),
+                current_a: decimal("32"),
+                power_w: decimal("7040"),
+            };
+            for what in [Happening::Done, Happening::Waited, told] {
                 assert_eq!(run.step(&Event { at: event.at, what }), []);
             }
             // What a person says unasked is stored as well, and confirms nothing.
