@@ -336,6 +336,10 @@ impl Mood for Faulty<'_> {
         refuses.then(|| errors[self.dice.below(2) as usize])
     }
 
+    fn ignores_off(&mut self) -> bool {
+        self.faults.strikes(BenchFault::OffIgnored, self.now_s)
+    }
+
     fn spoil(&mut self, reply: String) -> String {
         let is_numeric = reply.split(',').any(|field| field.parse::<f64>().is_ok());
         if is_numeric && self.faults.strikes(BenchFault::Garbage, self.now_s) {

@@ -333,17 +333,22 @@ impl Plan {
                 errors.push(PlanError::Value { what, value, expected });
             }
         }
+        if let Some(expected) = self.frequency_fault(plate.kind) {
+            errors.push(PlanError::Value { what: "frequency (Hz)", value: self.frequency_hz, expected });
+        }
+    }
+
+    /// What is expected of the frequency, if it is not so.
+    pub(crate) fn frequency_fault(&self, kind: PileKind) -> Option<&'static str> {
         let hertz = self.frequency_hz;
-        let (is_right, expected) = match plate.kind {
+        let (is_right, expected) = match kind {
             PileKind::Ac => {
                 let [least, most] = FREQUENCIES_HZ.map(Decimal::from);
                 (least <= hertz && hertz <= most, "expected 45 to 65 for alternating current")
             }
             PileKind::Dc => (hertz.is_zero(), "expected 0 for direct current"),
         };
-        if !is_right {
-            errors.push(PlanError::Value { what: "frequency (Hz)", value: hertz, expected });
-        }
+        (!is_right).then_some(expected)
     }
 
     fn check_points(&self, plate: &Plate, rules: &RuleSet, least_wh: Decimal, errors: &mut Vec<PlanError>) {

@@ -2,9 +2,10 @@
 //! give the same run again.
 //!
 //! `gateway::runner` performs what [`Run::step`] gives and tells what came of it, one action at a time; events from people come
-//! in between. After a restart it replays the stored events and steps on with [`Happening::Resumed`]. Safety is here: the outlet
-//! is made inoperative first, nothing is switched on while a charge runs, set-points are checked before they are sent, outputs go
-//! off on any doubt, and a reading that was disturbed is thrown away and taken again.
+//! in between. After a restart it replays the stored events ([`Run::step_stored`]) and steps on with [`Happening::Resumed`].
+//! Safety is here: the outlet is made inoperative first, nothing is switched on while a charge runs, set-points are checked
+//! before they are sent, outputs go off on any doubt, an off counts only once the source says that its outputs are off, and a
+//! reading that was disturbed is thrown away and taken again.
 
 mod action;
 mod event;
@@ -223,7 +224,7 @@ impl Run {
     pub fn replay<'a>(order: Order, events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut run = Self::new(order);
         for event in events {
-            run.step(event);
+            run.step_stored(event);
         }
         run
     }

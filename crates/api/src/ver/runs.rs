@@ -32,7 +32,7 @@ impl Runs {
             let Some((newest, _)) = events.last() else { break };
             last = *newest;
             for (_, event) in &events {
-                run.step(event);
+                run.step_stored(event);
             }
         }
         let mut runs = self.kept();

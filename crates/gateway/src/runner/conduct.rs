@@ -190,6 +190,10 @@ impl<'a, L: RunLog, B: Bench> Conductor<'a, L, B> {
         if goes_off && what == Happening::Done {
             self.may_be_on = false;
         }
+        // An off that was obeyed in words only.
+        if source == Some(&SourceCommand::OutputState) && what == (Happening::State { on: true }) {
+            self.may_be_on = true;
+        }
         what
     }
 

@@ -137,7 +137,7 @@ impl<'a, L: RunLog> Record<'a, L> {
                 return Ok(next);
             }
             for (seq, event) in events {
-                let (then, taken) = sorted(self.run.step(&event));
+                let (then, taken) = sorted(self.run.step_stored(&event));
                 next = then.or(next);
                 self.applied = seq;
                 // What a runner appended was stored with its reading, or with what was owed before.

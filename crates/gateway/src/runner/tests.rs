@@ -370,9 +370,10 @@ async fn a_stop_during_a_command_lets_its_answer_go() {
     let at = kept.events.iter().position(|event| event.what == stopped()).expect("stored");
     let after: Vec<_> = kept.events[at + 1..].iter().map(|event| &event.what).collect();
     let operative = Happening::Availability { status: "Accepted".into() };
-    assert_eq!(after, [&Happening::Done, &operative]);
+    assert_eq!(after, [&Happening::Done, &Happening::State { on: false }, &operative]);
     let done = done.lock().expect("whole");
-    assert_eq!(done[done.len() - 3..], [ON, OFF, Action::MakeOperative]);
+    let look = Action::Source(SourceCommand::OutputState);
+    assert_eq!(done[done.len() - 4..], [ON, OFF, look, Action::MakeOperative]);
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub enum BenchFault {
     VoltageDrift,
     /// The source's outputs go off by themselves, some seconds after they went on. One time is one trip.
     OutputTrips,
+    /// The source takes "outputs off" without an error and leaves them on. One time is one such command.
+    OffIgnored,
     /// Both instruments say they are something else. One time is one reply to `*IDN?`.
     WrongIdentity,
     /// The pile shows the same register whatever it meters. It lasts; its times are not counted.
@@ -50,7 +52,7 @@ pub enum BenchFault {
 
 impl BenchFault {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::SourceSilent,
         Self::SourceDrops,
         Self::StandardSilent,
@@ -61,6 +63,7 @@ impl BenchFault {
         Self::OverTemperature,
         Self::VoltageDrift,
         Self::OutputTrips,
+        Self::OffIgnored,
         Self::WrongIdentity,
         Self::RegisterStuck,
         Self::RegisterJump,
@@ -82,6 +85,7 @@ impl BenchFault {
             Self::OverTemperature => "over_temperature",
             Self::VoltageDrift => "voltage_drift",
             Self::OutputTrips => "output_trips",
+            Self::OffIgnored => "off_ignored",
             Self::WrongIdentity => "wrong_identity",
             Self::RegisterStuck => "register_stuck",
             Self::RegisterJump => "register_jump",

@@ -339,12 +339,20 @@ pub(super) trait Instrument {
 
     /// Whether a command would set or start something: what a refusing instrument refuses.
     fn sets(&self, unit: &Unit<'_>) -> bool;
+
+    /// Whether a command switches outputs off; a standard has none.
+    fn switches_off(&self, _unit: &Unit<'_>) -> bool {
+        false
+    }
 }
 
 /// What goes wrong with an instrument, asked command by command.
 pub(super) trait Mood {
     /// The error with which a command is refused.
     fn refuses(&mut self) -> Option<ScpiError>;
+
+    /// Whether a command to switch off is taken and not carried out.
+    fn ignores_off(&mut self) -> bool;
 
     /// What a reply turns into.
     fn spoil(&mut self, reply: String) -> String;
@@ -396,6 +404,9 @@ fn answer(
                 && let Some(error) = mood.refuses()
             {
                 return Err(error);
+            }
+            if instrument.switches_off(unit) && mood.ignores_off() {
+                return Ok(None);
             }
             let reply = instrument.perform(unit)?;
             // An error that is asked for is told as it is.

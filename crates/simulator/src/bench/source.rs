@@ -361,7 +361,10 @@ impl Instrument for Source {
     }
 
     fn sets(&self, unit: &Unit<'_>) -> bool {
-        let switches_off = self.header(unit) == Ok(Header::Output) && unit.only_switch() == Ok(false);
-        !unit.is_query && !switches_off
+        !unit.is_query && !self.switches_off(unit)
+    }
+
+    fn switches_off(&self, unit: &Unit<'_>) -> bool {
+        !unit.is_query && self.header(unit) == Ok(Header::Output) && unit.only_switch() == Ok(false)
     }
 }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::{Action, Command, Run, Step, Why};
+use crate::instrument::map::Limits;
 use crate::instrument::{InstrumentModel, InstrumentRole, SourceCommand, StandardCommand};
 use crate::plan::{Method, RegisterSource};
 
@@ -43,7 +44,9 @@ impl Run {
         let after_s = |s: u32| Action::Wait { until: later(at, SignedDuration::from_secs(i64::from(s))) };
         match self.step {
             Step::MakeInoperative => Ok(Action::MakeInoperative),
-            Step::CheckIdle | Step::IdleBefore => Ok(Action::CheckIdle),
+            Step::CheckIdle | Step::IdleBefore | Step::WarmIdle { .. } | Step::PollIdle => {
+                Ok(Action::CheckIdle)
+            }
             Step::IdentifySource => source(SourceCommand::Identify),
             Step::IdentifyStandard => standard(StandardCommand::Identify),
             Step::ResetSource => source(SourceCommand::Reset),
@@ -57,7 +60,7 @@ impl Run {
                 let next = later(at, SignedDuration::from_millis(i64::from(pace.poll_ms)));
                 Ok(Action::Wait { until: until.min(next) })
             }
-            Step::WarmLook { .. } | Step::PollState => source(SourceCommand::OutputState),
+            Step::WarmLook { .. } | Step::PollState | Step::ReadBack(_) => source(SourceCommand::OutputState),
             Step::OffBefore | Step::OffAfter | Step::LastOff | Step::SafeOff | Step::GiveUpOff => {
                 source(SourceCommand::OutputOff)
             }
@@ -91,34 +94,46 @@ impl Run {
         }
     }
 
-    /// The set-point at hand, checked against the limits of source, pile and plan before it is sent.
+    /// The set-point at hand, checked against the limits of source, pile, standard and plan before it is sent.
     fn set_point(&self) -> Result<SourceCommand, String> {
         let point = self.point().ok_or("no load point is left")?;
-        let instrument = self.order.instrument(InstrumentRole::Source).ok_or("the order names no source")?;
-        let model = InstrumentModel::named(&instrument.model).map_err(|error| error.to_string())?;
-        let limits = &model.limits;
+        let (source, standard) =
+            (self.limits_of(InstrumentRole::Source)?, self.limits_of(InstrumentRole::Standard)?);
         let plate = &self.order.plate;
         let most = |value: Decimal| value.checked_mul(Decimal::new(11, 1)).unwrap_or(value);
         for (what, value, limit) in [
-            ("V by the source", point.voltage_v, limits.voltage_v),
-            ("A by the source", point.current_a, limits.current_a),
+            ("V by the source", point.voltage_v, source.voltage_v),
+            ("A by the source", point.current_a, source.current_a),
             ("V by the plate", point.voltage_v, most(plate.voltage_v)),
             ("A by the plate", point.current_a, most(plate.current_max_a)),
+            ("V by the standard", point.voltage_v, standard.voltage_v),
+            ("A by the standard", point.current_a, standard.current_a),
         ] {
             if value < Decimal::ZERO || limit < value {
                 return Err(format!("{value} is beyond {limit} {what}"));
             }
         }
-        let least = limits.power_factor_least;
+        let least = source.power_factor_least.max(standard.power_factor_least);
         if let Some(factor) = point.power_factor.filter(|factor| *factor < least || Decimal::ONE < *factor) {
             return Err(format!("power factor {factor} is not between {least} and 1"));
+        }
+        let frequency_hz = self.order.plan.frequency_hz;
+        if let Some(expected) = self.order.plan.frequency_fault(plate.kind) {
+            return Err(format!("frequency {frequency_hz} Hz; {expected}"));
         }
         Ok(SourceCommand::Set {
             voltage_v: point.voltage_v,
             current_a: point.current_a,
             angle_deg: point.angle_deg(),
-            frequency_hz: self.order.plan.frequency_hz,
+            frequency_hz,
         })
+    }
+
+    fn limits_of(&self, role: InstrumentRole) -> Result<Limits, String> {
+        let instrument = self.order.instrument(role);
+        let instrument = instrument.ok_or_else(|| format!("the order names no {}", role.word()))?;
+        let model = InstrumentModel::named(&instrument.model).map_err(|error| error.to_string())?;
+        Ok(model.limits.clone())
     }
 }
 

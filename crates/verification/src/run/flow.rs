@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::action::later;
+use super::step::Off;
 use super::{Answered, Command, Draft, Ending, Indication, READING_LEAST, Run, Step, Taken, Why};
 use crate::instrument::{InstrumentModel, InstrumentRole};
 use crate::plan::Method;
@@ -18,19 +19,18 @@ impl Run {
             (Step::IdleBefore, Answered::Idle(false)) => {
                 self.go(if self.is_counted() { Step::Constant } else { Step::IntegrateReset }, at)
             }
-            (Step::CheckIdle | Step::IdleBefore, Answered::Idle(true)) => {
-                self.trouble(Why::ChargeRuns, String::new(), at)
-            }
+            (
+                Step::CheckIdle | Step::IdleBefore | Step::WarmIdle { .. } | Step::PollIdle,
+                Answered::Idle(true),
+            ) => self.trouble(Why::ChargeRuns, String::new(), at),
             (Step::IdentifySource, Answered::Identity(text)) => {
                 self.identified(InstrumentRole::Source, text, Step::IdentifyStandard, at)
             }
             (Step::IdentifyStandard, Answered::Identity(text)) => {
                 self.identified(InstrumentRole::Standard, text, Step::ResetSource, at)
             }
-            (Step::ResetSource, Answered::Done) => {
-                self.is_off();
-                self.go(Step::ResetStandard, at)
-            }
+            (Step::ResetSource, Answered::Done) => self.go(Step::ReadBack(Off::Reset), at),
+            (Step::ReadBack(off), Answered::State(is_on)) => self.read_back(off, *is_on, at),
             (Step::ResetStandard, Answered::Done) => self.go(Step::Watchdog, at),
             (Step::Watchdog, Answered::Done) => self.enter(at),
             (Step::EnterTest, Answered::Done) => self.warm_up_or_read(at),
@@ -38,7 +38,7 @@ impl Run {
         }
     }
 
-    /// A warm-up is looked at like a reading: voltage, current, outputs, temperature. It is the first time that anything is on.
+    /// A warm-up is looked at like a reading: the pile, voltage, current, outputs, temperature. It is the first time that anything is on.
     fn answered_in_warm_up(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
         match (self.step, answer) {
             (Step::WarmSet, Answered::Done) => self.go(Step::WarmOn, at),
@@ -46,7 +46,8 @@ impl Run {
                 let warm_up = SignedDuration::from_secs(i64::from(self.order.plan.pace.warm_up_s));
                 self.go(Step::WarmWait { until: later(at, warm_up) }, at)
             }
-            (Step::WarmWait { until }, Answered::Waited) => self.go(Step::WarmMeasure { until }, at),
+            (Step::WarmWait { until }, Answered::Waited) => self.go(Step::WarmIdle { until }, at),
+            (Step::WarmIdle { until }, Answered::Idle(false)) => self.go(Step::WarmMeasure { until }, at),
             (Step::WarmMeasure { until }, Answered::Measured(voltage_v, current_a, power_w)) => {
                 match self.missed(*voltage_v, *current_a, *power_w) {
                     Some(missed) => self.trouble(Why::SetPointMissed, missed, at),
@@ -80,10 +81,7 @@ impl Run {
 
     fn answered_in_reading(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
         match (self.step, answer) {
-            (Step::OffBefore, Answered::Done) => {
-                self.is_off();
-                self.go(Step::SettleBefore, at)
-            }
+            (Step::OffBefore, Answered::Done) => self.go(Step::ReadBack(Off::Before), at),
             (Step::SettleBefore, Answered::Waited) => {
                 self.go(if self.is_counted() { Step::IdleBefore } else { Step::RegisterBefore }, at)
             }
@@ -104,7 +102,9 @@ impl Run {
                 self.go(if self.is_counted() { Step::Arm } else { Step::PollWait }, at)
             }
             (Step::Arm, Answered::Done) => self.go(Step::PollWait, at),
-            (Step::PollWait, Answered::Waited) => self.go(Step::PollMeasure, at),
+            // A vehicle may have come, or the pile be gone, while outputs are on.
+            (Step::PollWait, Answered::Waited) => self.go(Step::PollIdle, at),
+            (Step::PollIdle, Answered::Idle(false)) => self.go(Step::PollMeasure, at),
             (Step::PollMeasure, Answered::Measured(voltage_v, current_a, power_w)) => {
                 self.measured(*voltage_v, *current_a, *power_w, at)
             }
@@ -122,9 +122,9 @@ impl Run {
                 self.go(Step::OffAfter, at)
             }
             (Step::OffAfter, Answered::Done) => {
-                self.is_off();
                 self.draft.ended_at = Some(at);
-                if self.is_counted() { self.keep(None, at) } else { self.go(Step::SettleAfter, at) }
+                // A counted reading is complete: the off that follows at once is read back.
+                if self.is_counted() { self.keep(None, at) } else { self.go(Step::ReadBack(Off::After), at) }
             }
             (Step::SettleAfter, Answered::Waited) => self.go(Step::IntegrateStop, at),
             (Step::IntegrateStop, Answered::Done) => self.go(Step::Energy, at),
@@ -139,10 +139,7 @@ impl Run {
 
     fn answered_at_the_end(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
         match (self.step, answer) {
-            (Step::LastOff, Answered::Done) => {
-                self.is_off();
-                self.go(if self.may.be_in_test_mode { Step::LeaveTest } else { Step::MakeOperative }, at)
-            }
+            (Step::LastOff, Answered::Done) => self.go(Step::ReadBack(Off::Last), at),
             (Step::LeaveTest, Answered::Done) => self.go(Step::MakeOperative, at),
             (Step::MakeOperative, Answered::Availability(status)) => {
                 // Everything is measured: an outlet that stays closed costs no result, but it is told.
@@ -151,17 +148,11 @@ impl Run {
                 }
                 self.end(Ending::Measured)
             }
-            (Step::SafeOff, Answered::Done) => {
-                self.is_off();
-                self.go(Step::SafeWait, at)
-            }
+            (Step::SafeOff, Answered::Done) => self.go(Step::ReadBack(Off::Safe), at),
             (Step::SafeWait, Answered::Waited) => {
                 self.go(if self.may.be_on { Step::SafeOff } else { Step::MakeInoperative }, at)
             }
-            (Step::GiveUpOff, Answered::Done) => {
-                self.is_off();
-                self.leave_test_or_open(at)
-            }
+            (Step::GiveUpOff, Answered::Done) => self.go(Step::ReadBack(Off::GiveUp), at),
             (Step::GiveUpWait, Answered::Waited) => self.go(Step::GiveUpOff, at),
             (Step::GiveUpTest, Answered::Done) => self.open_or_end(at),
             (Step::GiveUpOperative, Answered::Availability(status)) => {

@@ -2,11 +2,30 @@
 
 use jiff::Timestamp;
 
-use super::{Command, Draft, Ending, Party, Run, Step, Trouble, Why};
+use super::step::Off;
+use super::{Answered, Command, Draft, Ending, Event, Happening, Party, Run, Step, Trouble, Why};
 
 /// Restarts of the server in one run: a server that falls over so often is no place to finish it, and the list of troubles stays
 /// one that can be read.
 pub(super) const RESTARTS_MAX: u32 = 50;
+
+/// What is told of a source whose outputs are on after an off.
+const STILL_ON: &str = "outputs are on after they were switched off";
+
+/// Whether a stored happening cannot be of a look at the source's outputs: after an off the first version never spoke to the
+/// source next, except to switch it off again.
+fn is_of_the_step_after_an_off(what: &Happening) -> bool {
+    match what {
+        Happening::State { .. } => false,
+        Happening::Failed { party, .. } => *party != Party::Source,
+        other => other.answer().is_some(),
+    }
+}
+
+/// The same of a look at the pile while outputs are on: the first version asked the standard next.
+fn is_of_the_step_after_a_poll(what: &Happening) -> bool {
+    matches!(what, Happening::Measured { .. } | Happening::Failed { party: Party::Standard, .. })
+}
 
 impl Run {
     /// A server took the run up again: what it was doing is not known to have been done.
@@ -23,7 +42,9 @@ impl Run {
         }
         match self.step {
             step if step.gives_up() => self.go(Step::GiveUpOff, at),
-            Step::LastOff | Step::LeaveTest | Step::MakeOperative => self.go(Step::LastOff, at),
+            Step::LastOff | Step::LeaveTest | Step::MakeOperative | Step::ReadBack(Off::Last) => {
+                self.go(Step::LastOff, at)
+            }
             _ => {
                 // How long it stood still nobody knows.
                 self.is_warm = false;
@@ -44,7 +65,7 @@ impl Run {
         match self.step {
             // Nothing has begun, or nothing is being done but waiting until it is safe: a late failure changes nothing.
             Step::Waiting | Step::SafeWait | Step::GiveUpWait => Vec::new(),
-            Step::GiveUpOff => self.off_failed(why, detail, at),
+            Step::GiveUpOff | Step::ReadBack(Off::GiveUp) => self.off_failed(why, detail, at),
             Step::GiveUpTest => {
                 self.note(at, why, detail.to_owned());
                 self.open_or_end(at)
@@ -99,7 +120,8 @@ impl Run {
         // It may have lost its power, not only its connection.
         self.is_warm &= why != Why::SourceLost;
         // A source that does not confirm that it is off is left alone until its dead man must have acted.
-        self.go(if self.step == Step::SafeOff { Step::SafeWait } else { Step::SafeOff }, at)
+        let is_silent = matches!(self.step, Step::SafeOff | Step::ReadBack(Off::Safe));
+        self.go(if is_silent { Step::SafeWait } else { Step::SafeOff }, at)
     }
 
     pub(super) fn give_up(&mut self, why: Why, detail: String, at: Timestamp) -> Vec<Command> {
@@ -128,10 +150,40 @@ impl Run {
         self.energy_wh = None;
     }
 
-    /// The source said that its outputs are off, or was set to its state after power-on.
-    pub(super) fn is_off(&mut self) {
+    /// The source said whether its outputs are off. An off that was obeyed and did nothing is one that failed.
+    pub(super) fn read_back(&mut self, off: Off, is_on: bool, at: Timestamp) -> Vec<Command> {
+        if is_on {
+            // Whoever switched them on: nothing is opened while they are.
+            self.may.be_on = true;
+            return self.failed(Party::Source, false, STILL_ON, at);
+        }
         self.outputs_off = true;
         self.may.be_on = false;
+        match off {
+            Off::Reset => self.go(Step::ResetStandard, at),
+            Off::Before => self.go(Step::SettleBefore, at),
+            Off::After => self.go(Step::SettleAfter, at),
+            Off::Last if self.may.be_in_test_mode => self.go(Step::LeaveTest, at),
+            Off::Last => self.go(Step::MakeOperative, at),
+            Off::Safe => self.go(Step::SafeWait, at),
+            Off::GiveUp => self.leave_test_or_open(at),
+        }
+    }
+
+    /// Takes in what was stored before, by this version or the first, as [`Run::step`] takes in what happens now. The first did
+    /// not read an off back, nor look at the pile while outputs were on: what came next then is no answer to the look that is at
+    /// hand here, and the look counts as good, as it did.
+    pub fn step_stored(&mut self, event: &Event) -> Vec<Command> {
+        match self.step {
+            Step::ReadBack(off) if is_of_the_step_after_an_off(&event.what) => {
+                self.read_back(off, false, event.at);
+            }
+            Step::WarmIdle { .. } | Step::PollIdle if is_of_the_step_after_a_poll(&event.what) => {
+                self.answered(&Answered::Idle(false), event.at);
+            }
+            _ => {}
+        }
+        self.step(event)
     }
 
     pub(super) fn end_abandoned(&mut self, operative: bool) -> Vec<Command> {

@@ -2,6 +2,17 @@
 
 use jiff::Timestamp;
 
+/// Which off the source is asked about, once it obeyed: what follows depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Off {
+    Reset,
+    Before,
+    After,
+    Last,
+    Safe,
+    GiveUp,
+}
+
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -17,6 +28,7 @@ pub(super) enum Step {
     WarmSet,
     WarmOn,
     WarmWait { until: Timestamp },
+    WarmIdle { until: Timestamp },
     WarmMeasure { until: Timestamp },
     WarmLook { until: Timestamp },
     WarmTemperature { until: Timestamp },
@@ -31,6 +43,7 @@ pub(super) enum Step {
     On,
     Arm,
     PollWait,
+    PollIdle,
     PollMeasure,
     PollState,
     PollTemperature,
@@ -51,6 +64,7 @@ pub(super) enum Step {
     GiveUpWait,
     GiveUpTest,
     GiveUpOperative,
+    ReadBack(Off),
     Ended,
 }
 
@@ -67,22 +81,31 @@ impl Step {
             | Self::ResetSource
             | Self::ResetStandard
             | Self::Watchdog
-            | Self::EnterTest => "preparing",
+            | Self::EnterTest
+            | Self::ReadBack(Off::Reset) => "preparing",
             Self::WarmSet
             | Self::WarmOn
             | Self::WarmWait { .. }
+            | Self::WarmIdle { .. }
             | Self::WarmMeasure { .. }
             | Self::WarmLook { .. }
             | Self::WarmTemperature { .. } => "warming_up",
-            Self::LastOff | Self::LeaveTest | Self::MakeOperative => "finishing",
-            Self::SafeOff | Self::SafeWait => "troubled",
-            Self::GiveUpOff | Self::GiveUpWait | Self::GiveUpTest | Self::GiveUpOperative => "giving_up",
+            Self::LastOff | Self::LeaveTest | Self::MakeOperative | Self::ReadBack(Off::Last) => "finishing",
+            Self::SafeOff | Self::SafeWait | Self::ReadBack(Off::Safe) => "troubled",
+            step if step.gives_up() => "giving_up",
             _ => "reading",
         })
     }
 
     /// Whether the run is being given up: nothing but its safe end is of interest any more.
     pub(super) fn gives_up(self) -> bool {
-        matches!(self, Self::GiveUpOff | Self::GiveUpWait | Self::GiveUpTest | Self::GiveUpOperative)
+        matches!(
+            self,
+            Self::GiveUpOff
+                | Self::GiveUpWait
+                | Self::GiveUpTest
+                | Self::GiveUpOperative
+                | Self::ReadBack(Off::GiveUp)
+        )
     }
 }

@@ -2,11 +2,13 @@
 
 mod faults;
 mod properties;
+mod read_back;
 mod stored;
 
 use veripile_pile::PileKind;
 
 use super::*;
+use crate::instrument::{Instrument, InstrumentModel, InstrumentRole};
 use crate::testing::bench::{Bench, Story, brief, with_pulses};
 use crate::testing::*;
 
@@ -94,19 +96,23 @@ fn nothing_is_switched_on_without_a_set_point_of_the_same_load_point() {
     assert_eq!(readings, 4);
 }
 
+/// Given up for a limit, with nothing set or switched on.
+fn refused(story: &Story, expected: &str) {
+    let actions = story.actions();
+    assert!(!actions.iter().any(|action| matches!(action, Action::Source(SourceCommand::Set { .. }))));
+    assert!(!actions.iter().any(is_on));
+    let Some(Ending::Abandoned { why, detail, outputs_off, operative }) = story.run.ending() else {
+        panic!("{:?}", story.run.ending())
+    };
+    assert_eq!((*why, detail.as_str(), *outputs_off, *operative), (Why::Limits, expected, true, true));
+}
+
 #[test]
 fn a_set_point_beyond_a_limit_is_never_sent() {
     let check = |change: fn(&mut Order), expected: &str| {
         let mut order = brief(PileKind::Ac);
         change(&mut order);
-        let story = Bench::new(&order).play();
-        let actions = story.actions();
-        assert!(!actions.iter().any(|action| matches!(action, Action::Source(SourceCommand::Set { .. }))));
-        assert!(!actions.iter().any(is_on));
-        let Some(Ending::Abandoned { why, detail, outputs_off, operative }) = story.run.ending() else {
-            panic!("{:?}", story.run.ending())
-        };
-        assert_eq!((*why, detail.as_str(), *outputs_off, *operative), (Why::Limits, expected, true, true));
+        refused(&Bench::new(&order).play(), expected);
     };
     check(|order| order.plan.points[0].voltage_v = decimal("242.1"), "242.1 is beyond 242.0 V by the plate");
     check(|order| order.plan.points[0].current_a = decimal("35.3"), "35.3 is beyond 35.2 A by the plate");
@@ -122,6 +128,40 @@ fn a_set_point_beyond_a_limit_is_never_sent() {
         "power factor 0.09 is not between 0.1 and 1",
     );
     check(|order| order.plan.points[0].current_a = decimal("-1"), "-1 is beyond 80 A by the source");
+    let expected = "expected 45 to 65 for alternating current";
+    for (hertz, expected) in [("44.9", expected), ("65.1", expected), ("0", expected)] {
+        let mut order = brief(PileKind::Ac);
+        order.plan.frequency_hz = decimal(hertz);
+        refused(&Bench::new(&order).play(), &format!("frequency {hertz} Hz; {expected}"));
+    }
+    let mut order = brief(PileKind::Dc);
+    order.plan.frequency_hz = decimal("50");
+    refused(&Bench::new(&order).play(), "frequency 50 Hz; expected 0 for direct current");
+}
+
+// No standard at hand has tighter limits than the sources: here a source's model stands in for one.
+#[test]
+fn a_set_point_beyond_the_limits_of_the_standard_is_never_sent() {
+    let check = |kind, model: &str, change: fn(&mut Order), expected: &str| {
+        let mut order = brief(kind);
+        let is_standard = |instrument: &&mut Instrument| instrument.role == InstrumentRole::Standard;
+        order.instruments.iter_mut().find(is_standard).expect("named").model = model.into();
+        change(&mut order);
+        let words = InstrumentModel::named(model).expect("known").identity.join(" ");
+        let identity = Happening::Identity { text: format!("{words},,SN-standard,1.0") };
+        let asked = Action::Standard(StandardCommand::Identify);
+        let poses = |_: usize, action: &Action| (*action == asked).then(|| identity.clone());
+        refused(&Bench::with_faults(&order, poses).play(), expected);
+    };
+    let amperes = |order: &mut Order| order.plan.points[0].current_a = decimal("80.1");
+    check(PileKind::Dc, "fluke-6105a-like", amperes, "80.1 is beyond 80 A by the standard");
+    let volts = |order: &mut Order| {
+        order.plate.voltage_v = decimal("1000");
+        order.plan.points[0].voltage_v = decimal("1008.1");
+    };
+    check(PileKind::Dc, "fluke-6105a-like", volts, "1008.1 is beyond 1008 V by the standard");
+    let factor = |order: &mut Order| order.plan.points[0].power_factor = Some(decimal("0.99"));
+    check(PileKind::Ac, "dc-phantom-like", factor, "power factor 0.99 is not between 1 and 1");
 }
 
 #[test]

@@ -144,3 +144,14 @@ fn a_stuck_register_stands_and_a_jumping_one_jumps_once() {
         assert!((gained_wh - expected_wh).abs() < 3e-3, "{until_s} s: {gained_wh} of {expected_wh}");
     }
 }
+
+#[test]
+fn an_ignored_off_leaves_outputs_on_and_tells_no_error() {
+    let mut bench = Bench::new(exact(), 1);
+    switch_on(&mut bench, 220.0, 32.0, 0.0);
+    bench.inject(Injection::times(BenchFault::OffIgnored, 1));
+    assert_eq!(bench.source_line("OUTP:STAT OFF;*OPC?;:SYST:ERR?;:OUTP:STAT?"), ["1", "0,\"No error\"", "1"]);
+    assert!(bench.state().is_on);
+    bench.source_line("OUTP:STAT OFF");
+    assert!(!bench.state().is_on, "one time is one command");
+}

@@ -69,14 +69,20 @@ fn a_disturbed_reading_is_thrown_away_taken_again_and_counted() {
     let check = |fault: &mut dyn FnMut(usize, &Action) -> Option<Happening>, why, discarded| {
         mended(&Bench::with_faults(&brief(PileKind::Ac), fault).play(), why, discarded);
     };
-    // The first two looks of each kind are of the warm-up, which is no reading.
+    // The first two looks of each kind are of the warm-up, which is no reading; the state is asked after each off as well.
     check(&mut nth(4, measure(), measured("220", "30", "6600")), Why::SetPointMissed, 1);
     check(&mut nth(4, measure(), measured("210", "32", "6720")), Why::SetPointMissed, 1);
     // Voltage and current are right and the phase is not.
     check(&mut nth(4, measure(), measured("220", "32", "6000")), Why::SetPointMissed, 1);
     check(&mut nth(4, measure(), refused(Party::Standard)), Why::InstrumentError, 1);
     check(&mut nth(4, measure(), lost(Party::Standard)), Why::StandardLost, 1);
-    check(&mut on(4), Why::OutputsTripped, 1);
+    check(&mut on(6), Why::OutputsTripped, 1);
+    // A vehicle that comes while outputs are on, or a pile that goes: the fourth look at it is before the reading.
+    let charging = || Happening::Idle { charging: true, status: Some("Charging".into()) };
+    for n in 5..=7 {
+        check(&mut nth(n, Action::CheckIdle, charging()), Why::ChargeRuns, 1);
+        check(&mut nth(n, Action::CheckIdle, lost(Party::Pile)), Why::PileLost, 1);
+    }
     check(&mut nth(4, source(SourceCommand::Temperature), lost(Party::Source)), Why::SourceLost, 1);
     check(&mut nth(2, source(SourceCommand::OutputOn), lost(Party::Source)), Why::SourceLost, 1);
     check(&mut nth(2, Action::ReadRegister, lost(Party::Pile)), Why::PileLost, 1);
@@ -95,8 +101,11 @@ fn what_fails_before_outputs_are_on_costs_no_reading() {
     check(&mut nth(1, Action::MakeInoperative, lost(Party::Pile)), Why::PileLost);
     let charging = || Happening::Idle { charging: true, status: Some("Charging".into()) };
     check(&mut nth(1, Action::CheckIdle, charging()), Why::ChargeRuns);
-    check(&mut nth(2, Action::CheckIdle, charging()), Why::ChargeRuns);
-    check(&mut nth(2, Action::CheckIdle, lost(Party::Pile)), Why::PileLost);
+    // The second and third are in the warm-up, the fourth before the first reading.
+    for n in 2..=4 {
+        check(&mut nth(n, Action::CheckIdle, charging()), Why::ChargeRuns);
+        check(&mut nth(n, Action::CheckIdle, lost(Party::Pile)), Why::PileLost);
+    }
     check(&mut nth(1, source(SourceCommand::Identify), lost(Party::Source)), Why::SourceLost);
     check(&mut nth(1, standard(StandardCommand::Reset), refused(Party::Standard)), Why::InstrumentError);
     check(
@@ -111,7 +120,7 @@ fn what_fails_before_outputs_are_on_costs_no_reading() {
         Why::SetPointMissed,
     );
     check(
-        &mut nth(1, source(SourceCommand::OutputState), Happening::State { on: false }),
+        &mut nth(2, source(SourceCommand::OutputState), Happening::State { on: false }),
         Why::OutputsTripped,
     );
 }
@@ -185,14 +194,14 @@ fn a_source_that_does_not_confirm_its_off_is_waited_out_before_it_is_asked_again
         let (mut looks, mut silent) = (0, 0);
         let fault = |_: usize, action: &Action| {
             looks += usize::from(*action == source(SourceCommand::OutputState));
-            let is_silent = matches!(action, Action::Source(_)) && 4 <= looks && silent < 3;
+            let is_silent = matches!(action, Action::Source(_)) && 6 <= looks && silent < 3;
             silent += usize::from(is_silent);
             is_silent.then(|| failure.clone())
         };
         let story = Bench::with_faults(&order, fault).play();
         assert_eq!(story.run.ending(), Some(&Ending::Measured));
         assert!(story.dead_man_acted);
-        // The look; off, and silence; off, and silence; off, confirmed, and the usual wait.
+        // The look; off, and silence; off, and silence; off, confirmed and read back, and the usual wait.
         let actions = story.actions();
         let look = source(SourceCommand::OutputState);
         let first =
@@ -205,9 +214,10 @@ fn a_source_that_does_not_confirm_its_off_is_waited_out_before_it_is_asked_again
             assert_eq!(until.duration_since(failed_at), SignedDuration::from_secs(120));
         }
         assert!(is_off(&actions[first + 4]));
-        let Action::Wait { until } = actions[first + 5] else { panic!("no wait") };
-        assert_eq!(until.duration_since(story.events[place + 5].at), SignedDuration::from_secs(10));
-        assert_eq!(actions[first + 6], Action::MakeInoperative);
+        assert_eq!(actions[first + 5], look);
+        let Action::Wait { until } = actions[first + 6] else { panic!("no wait") };
+        assert_eq!(until.duration_since(story.events[place + 6].at), SignedDuration::from_secs(10));
+        assert_eq!(actions[first + 7], Action::MakeInoperative);
     }
 }
 
@@ -258,7 +268,9 @@ fn after_too_many_failures_it_is_given_up_and_says_so() {
         assert_eq!(story.run.troubles().len(), failures_max as usize + 1);
         assert!(off_follows_every_trouble(&story));
         let actions = story.actions();
-        assert!(matches!(&actions[actions.len() - 2..], [off, Action::MakeOperative] if is_off(off)));
+        let last = [SourceCommand::OutputOff, SourceCommand::OutputState].map(Action::Source);
+        assert_eq!(actions[actions.len() - 3..actions.len() - 1], last);
+        assert_eq!(actions.last(), Some(&Action::MakeOperative));
         assert!(story.run.taken().is_empty());
     }
 }
@@ -400,7 +412,8 @@ fn a_test_mode_that_may_have_been_entered_is_left() {
     let actions = story.actions();
     let place = actions.iter().position(|action| *action == entered).expect("entered");
     assert!(is_off(&actions[place + 1]));
-    assert_eq!(actions[place + 2..], [Action::TestMode { on: false }, Action::MakeOperative]);
+    let look = source(SourceCommand::OutputState);
+    assert_eq!(actions[place + 2..], [look, Action::TestMode { on: false }, Action::MakeOperative]);
     // That it cannot be left is told, at a good end and a bad one.
     order.plan.pace.failures_max = 5;
     let leave = || always(Action::TestMode { on: false }, refused(Party::Pile));
