@@ -216,9 +216,13 @@ fn measured(order: &Order, error_percent: &str) -> (Run, Vec<Event>) {
             },
             ItemCode::Clock => Evidence::Clock { offset_s: decimal("2.1") },
             ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => {
+                // One charge before, another when the run is over.
+                let (charge_no, hours) = if *code == ItemCode::ConsistencyBefore { (1, -1) } else { (2, 4) };
+                let began_at = now() + SignedDuration::from_hours(hours);
                 Evidence::Charge(veripile_verification::consistency::ChargeEvidence {
-                    charge_no: 1,
-                    ended_at: now(),
+                    charge_no,
+                    began_at: Some(began_at),
+                    ended_at: began_at + SignedDuration::from_mins(30),
                     register_wh: Some(decimal("1500")),
                     samples_wh: None,
                     signed_wh: Some(decimal("1500")),

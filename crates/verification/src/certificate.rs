@@ -9,6 +9,7 @@ pub mod check;
 pub mod dcc;
 pub mod key;
 pub mod pdf;
+mod records;
 
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 pub use check::{Checked, Finding, Layer};
 pub use key::{PublicKey, SigningKey};
+pub use records::RecordError;
 
 use crate::item::{Conditions, ItemRecord, Seal};
 use crate::order::{Order, OrderError};
@@ -25,11 +27,11 @@ use crate::result::{ResultError, RunResult, Verdict, result};
 use crate::run::{Ending, Run, Taken, Trouble};
 
 /// Format of certificates that are made now.
-pub const FORMAT: &str = "veripile-certificate/2";
+pub const FORMAT: &str = "veripile-certificate/3";
 
 /// Every format there has been, all read for ever ([`check`]). The second has two items more, insulation and indication error, and
-/// says in Chinese too what is to be confirmed.
-pub const FORMATS: [&str; 2] = ["veripile-certificate/1", FORMAT];
+/// says in Chinese too what is to be confirmed. The third says when charges began, and is held to their place beside the run.
+pub const FORMATS: [&str; 3] = ["veripile-certificate/1", "veripile-certificate/2", FORMAT];
 
 /// The calendar that validity is counted in: China's, which has had no summer time since 1991.
 const SHANGHAI: Offset = Offset::constant(8);
@@ -130,6 +132,9 @@ pub enum CertificateError {
     /// The order cannot be understood.
     #[error(transparent)]
     Order(#[from] OrderError),
+    /// What was recorded does not stand beside this run.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A date outside the calendar.
     #[error("a date outside the calendar")]
     Date,
@@ -167,7 +172,10 @@ impl Certificate {
             return Err(error.into());
         }
         let verified_on = day(to);
-        Ok(Self {
+        if run.recorders().iter().any(|name| name.trim() == order.reviewer.trim()) {
+            return Err(RecordError::Reviewer(order.reviewer.clone()).into());
+        }
+        let certificate = Self {
             format: FORMAT.to_owned(),
             number: order.number.clone(),
             kind,
@@ -182,7 +190,11 @@ impl Certificate {
             valid_until: valid_until(kind, order, verified_on)?,
             remarks: remarks.trim().to_owned(),
             software: software.to_owned(),
-        })
+        };
+        match records::wrong(&certificate, (from, to)).into_iter().next() {
+            Some(error) => Err(error.into()),
+            None => Ok(certificate),
+        }
     }
 
     /// The file: canonical JSON with the signature over the document's own canonical bytes.

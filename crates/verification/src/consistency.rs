@@ -3,9 +3,12 @@
 //! A virtual load tests neither the billing chain nor firmware that knows a test when it sees one; this does. `store` fills the
 //! evidence from the charge; the bill's energy is read by a person.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+/// How far the pile's clock, by which a charge is dated, may be off ours: more than regulations permit it (three minutes).
+pub const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is known of a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +16,10 @@ use serde::{Deserialize, Serialize};
 pub struct ChargeEvidence {
     /// Its number in the platform.
     pub charge_no: i64,
-    /// When it ended.
+    /// When it began, by the pile's clock; evidence from before the third format of documents does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// When it ended, by the pile's clock.
     pub ended_at: Timestamp,
     /// Energy by the registers in the start and stop messages, Wh.
     pub register_wh: Option<Decimal>,
@@ -48,6 +54,21 @@ pub enum Difference {
 }
 
 impl ChargeEvidence {
+    /// Whether it was over before a moment, to [`CLOCK_SLACK`].
+    pub fn is_before(&self, first: Timestamp) -> bool {
+        self.is_in_order() && self.ended_at.duration_since(first) <= CLOCK_SLACK
+    }
+
+    /// Whether it began after a moment, to [`CLOCK_SLACK`]. Of one whose begin is not known nothing can be said: false.
+    pub fn is_after(&self, last: Timestamp) -> bool {
+        let begins = |began: Timestamp| last.duration_since(began) <= CLOCK_SLACK;
+        self.is_in_order() && self.began_at.is_some_and(begins)
+    }
+
+    fn is_in_order(&self) -> bool {
+        self.began_at.is_none_or(|began| began <= self.ended_at)
+    }
+
     /// Everything that differs. Empty: the charge is consistent.
     ///
     /// # Formula
@@ -97,6 +118,7 @@ mod tests {
     fn consistent() -> ChargeEvidence {
         ChargeEvidence {
             charge_no: 7,
+            began_at: None,
             ended_at: Timestamp::UNIX_EPOCH,
             register_wh: Some(decimal("1234")),
             samples_wh: Some(decimal("1234.000")),
@@ -117,6 +139,23 @@ mod tests {
             let charge = ChargeEvidence { bill_kwh: Some(decimal(bill)), ..rounded.clone() };
             assert_eq!(charge.differences().is_empty(), agrees, "{bill}");
         }
+    }
+
+    // Five minutes are what the pile's clock may be off.
+    #[test]
+    fn a_charge_is_before_or_after_a_moment_to_the_slack_of_its_clock() {
+        let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+        let charge = |began_at, ended_at| ChargeEvidence { began_at, ended_at: at(ended_at), ..consistent() };
+        for (moment, before) in [(-299, true), (-300, true), (-301, false), (0, true), (900, true)] {
+            assert_eq!(charge(None, 0).is_before(at(moment)), before, "{moment}");
+            assert_eq!(charge(Some(at(-60)), 0).is_before(at(moment)), before, "{moment}");
+        }
+        for (moment, after) in [(299, true), (300, true), (301, false), (0, true), (-900, true)] {
+            assert_eq!(charge(Some(at(0)), 60).is_after(at(moment)), after, "{moment}");
+        }
+        assert!(!charge(None, 60).is_after(at(-900)), "its begin is not known");
+        let backwards = charge(Some(at(1)), 0);
+        assert!(!backwards.is_before(at(900)) && !backwards.is_after(at(-900)), "ends before it begins");
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub enum Method {
 pub enum Load {
     /// Voltage and current from two sources, no real power (虚负荷).
     Virtual,
-    /// A real load.
+    /// A real load. Read and computed with; not ordered until there is a run of it.
     Real,
 }
 
@@ -219,6 +219,9 @@ pub enum PlanError {
         /// The item.
         item: &'static str,
     },
+    /// A real load, which no run carries out: it would feed a source all the same, and the document would say otherwise.
+    #[error("a run with a real load is not there yet; only a virtual load is carried out")]
+    RealLoad,
     /// A class that the rule set does not know.
     #[error("{0}")]
     Class(String),
@@ -263,6 +266,9 @@ impl Plan {
     /// What is wrong with it, for a pile and a rule set.
     pub fn check(&self, plate: &Plate, rules: &RuleSet) -> Vec<PlanError> {
         let mut errors = self.check_rules(plate, rules);
+        if self.load == Load::Real {
+            errors.push(PlanError::RealLoad);
+        }
         let limitless = self.items.iter().filter(|item| !item.can_be_decided(rules));
         errors.extend(
             limitless.map(|item| PlanError::NoLimit { rule_set: rules.name.clone(), item: item.word() }),

@@ -189,6 +189,8 @@ pub struct Run {
     taken: Vec<Taken>,
     items: Vec<ItemRecord>,
     conditions: Option<Conditions>,
+    /// Who read the display for it.
+    display_readers: Vec<String>,
     troubles: Vec<Trouble>,
     why: Option<(Why, String)>,
     outputs_off: bool,
@@ -213,6 +215,7 @@ impl Run {
             taken: Vec::new(),
             items: Vec::new(),
             conditions: None,
+            display_readers: Vec::new(),
             troubles: Vec::new(),
             why: None,
             outputs_off: true,
@@ -248,6 +251,13 @@ impl Run {
     /// The conditions, as last recorded.
     pub fn conditions(&self) -> Option<&Conditions> {
         self.conditions.as_ref()
+    }
+
+    /// Who recorded what the result rests on: items and conditions as they stand, displays read. A name may stand twice.
+    pub fn recorders(&self) -> Vec<&str> {
+        let items = self.items.iter().map(|record| &record.person);
+        let conditions = self.conditions.iter().map(|conditions| &conditions.person);
+        items.chain(conditions).chain(&self.display_readers).map(String::as_str).collect()
     }
 
     /// What went wrong on the way.
@@ -334,7 +344,8 @@ impl Run {
             Happening::Stopped { person, reason } => {
                 self.give_up(Why::Stopped, format!("{person}: {reason}"), at)
             }
-            Happening::DisplayRead { wh, .. } if self.asks_display() => {
+            Happening::DisplayRead { wh, person } if self.asks_display() => {
+                self.display_readers.push(person.clone());
                 self.answered(&Answered::Register { wh: *wh }, at)
             }
             // A register that comes over the wire is nobody's look at the display. An unasked look is no answer below.

@@ -191,10 +191,11 @@ pub(crate) fn readings(order: &Order, errors_percent: &[Decimal]) -> Vec<Taken> 
 }
 
 fn items(order: &Order) -> Vec<ItemRecord> {
-    let charge = |charge_no| {
+    let charge = |charge_no, began_at, ended_at| {
         Evidence::Charge(ChargeEvidence {
             charge_no,
-            ended_at: at("2026-03-05T00:40:00Z"),
+            began_at: Some(at(began_at)),
+            ended_at: at(ended_at),
             register_wh: Some(decimal("5123")),
             samples_wh: Some(decimal("5123")),
             signed_wh: Some(decimal("5123")),
@@ -234,8 +235,8 @@ fn items(order: &Order) -> Vec<ItemRecord> {
             stop_kwh: decimal("122.013"),
             reference_wh: decimal("2003.4"),
         },
-        ItemCode::ConsistencyBefore => charge(20_431),
-        ItemCode::ConsistencyAfter => charge(20_433),
+        ItemCode::ConsistencyBefore => charge(20_431, "2026-03-05T00:10:00Z", "2026-03-05T00:40:00Z"),
+        ItemCode::ConsistencyAfter => charge(20_433, "2026-03-05T07:35:00Z", "2026-03-05T08:05:00Z"),
     };
     let record = |code: &ItemCode| ItemRecord {
         code: *code,

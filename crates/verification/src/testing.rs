@@ -134,9 +134,11 @@ pub(crate) fn readings(order: &Order, indicated: &[&str]) -> Vec<Taken> {
         .collect()
 }
 
+/// A charge in the hour before the one before verifications begin.
 pub(crate) fn charge() -> ChargeEvidence {
     ChargeEvidence {
         charge_no: 7,
+        began_at: Some(after(-7200)),
         ended_at: after(-3600),
         register_wh: Some(decimal("1234")),
         samples_wh: Some(decimal("1234")),
@@ -144,6 +146,11 @@ pub(crate) fn charge() -> ChargeEvidence {
         signed_verdict: Some("valid".into()),
         bill_kwh: Some(decimal("1.23")),
     }
+}
+
+/// Another, when every run of these tests is over.
+pub(crate) fn charge_after() -> ChargeEvidence {
+    ChargeEvidence { charge_no: 9, began_at: Some(after(79_200)), ended_at: after(82_800), ..charge() }
 }
 
 pub(crate) fn record(code: ItemCode, evidence: Evidence) -> ItemRecord {
@@ -163,7 +170,8 @@ pub(crate) fn good(code: ItemCode) -> ItemRecord {
                 Seal { number: "F-1".into(), place: "cover".into(), photo_sha256: Some("ab".repeat(32)) };
             Evidence::Seals { seals: vec![seal], whole: true }
         }
-        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => Evidence::Charge(charge()),
+        ItemCode::ConsistencyBefore => Evidence::Charge(charge()),
+        ItemCode::ConsistencyAfter => Evidence::Charge(charge_after()),
         ItemCode::Insulation => {
             let between = |between: &str, megohm| InsulationReading {
                 between: between.into(),

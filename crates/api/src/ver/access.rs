@@ -31,6 +31,11 @@ pub(crate) fn may_record(person: &Person, order: &Order) -> bool {
     person.is(PersonRole::Verifier) && person.name != order.reviewer
 }
 
+/// Whether somebody is among those who repaired a pile: they verify nothing of it, whatever their role.
+pub(crate) fn repaired(name: &str, repairers: &[String]) -> bool {
+    repairers.iter().any(|repairer| repairer.trim() == name.trim())
+}
+
 /// Whether they may cancel an order.
 pub(crate) fn may_cancel(person: &Person, order: &Order) -> bool {
     person.is_administrator() || [&order.verifier, &order.ordered_by].contains(&&person.name)
@@ -131,6 +136,8 @@ pub(crate) mod tests {
         assert!(
             may_withdraw(&boss, &order) && !may_withdraw(&verifier, &order) && !may_withdraw(&clerk, &order)
         );
+        let repairers = ["smith ".to_owned()];
+        assert!(repaired("smith", &repairers) && !repaired("both", &repairers) && !repaired("both", &[]));
         assert!(may_order(&boss) && may_order(&verifier) && !may_order(&clerk));
         assert!(may_stop(&reviewer) && !may_stop(&clerk));
         assert!(may_cancel(&verifier, &order) && !may_cancel(&clerk, &order));

@@ -165,8 +165,7 @@ pub(crate) async fn cancel(
     let taken = take(&request, &site, person, &number, Entries::new(fields.into_inner())).await?;
     let may = access::may_cancel(&taken.person, &taken.row.order);
     access::demand(may, "only the order's verifier, who ordered it, or an administrator calls it off")?;
-    // What is measured is the reviewer's to send back, not another's to make vanish.
-    if !matches!(taken.row.state, OrderState::Ordered | OrderState::Queued) {
+    if !order::can_be_called_off(&taken.row, now()) {
         let faults = taken.too_late();
         return taken.again(&site, &runs, "cancel", faults).await;
     }
@@ -204,7 +203,7 @@ pub(crate) async fn conditions(
     fields: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Problem> {
     let taken = take(&request, &site, person, &number, Entries::new(fields.into_inner())).await?;
-    demand_record(&taken)?;
+    demand_record(&site, &taken).await?;
     match record::conditions(taken.t, &taken.entries, &taken.by()) {
         Ok(conditions) => taken.tell(&site, &runs, "conditions", Happening::Conditions(conditions)).await,
         Err(faults) => taken.again(&site, &runs, "conditions", faults).await,
@@ -221,7 +220,7 @@ pub(crate) async fn display(
     fields: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Problem> {
     let taken = take(&request, &site, person, &number, Entries::new(fields.into_inner())).await?;
-    demand_record(&taken)?;
+    demand_record(&site, &taken).await?;
     match record::display(taken.t, &taken.entries) {
         Ok(wh) => {
             let person = taken.person.name.clone();
@@ -265,7 +264,7 @@ async fn record_item(
     entries: Entries,
 ) -> Result<HttpResponse, Problem> {
     let taken = take(request, site, person, number, entries).await?;
-    demand_record(&taken)?;
+    demand_record(site, &taken).await?;
     let word = taken.entries.get("item").to_owned();
     let code = ItemCode::from_word(&word).ok_or_else(|| Problem::parameter("item", "an item of the page"))?;
     let charge = match taken.entries.get("charge").parse::<i64>() {
@@ -293,9 +292,13 @@ async fn record_item(
     }
 }
 
-fn demand_record(taken: &Taken) -> Result<(), Problem> {
-    let may = access::may_record(&taken.person, &taken.row.order);
-    access::demand(may, "only a verifier records, and not the order's reviewer")
+async fn demand_record(site: &Site, taken: &Taken) -> Result<(), Problem> {
+    let order = &taken.row.order;
+    let may = access::may_record(&taken.person, order);
+    access::demand(may, "only a verifier records, and not the order's reviewer")?;
+    let repairers = site.store.repairers(&order.plate.pile_id).await?;
+    let may = !access::repaired(&taken.person.name, &repairers);
+    access::demand(may, "who repaired this pile records nothing of its verification")
 }
 
 /// Fields of a form with photos. A photo becomes its SHA-256, piece by piece, and is gone; an empty one leaves the hash that was

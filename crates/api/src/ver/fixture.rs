@@ -125,9 +125,10 @@ pub(crate) fn taken(order: &Order, error_percent: i64) -> Vec<Taken> {
 
 /// A record of every item of an order, all passed.
 pub(crate) fn items(order: &Order) -> Vec<ItemRecord> {
-    let charge = ChargeEvidence {
-        charge_no: 7,
-        ended_at: at(),
+    let charge = |charge_no, from_minutes| ChargeEvidence {
+        charge_no,
+        began_at: Some(at() + SignedDuration::from_mins(from_minutes)),
+        ended_at: at() + SignedDuration::from_mins(from_minutes + 20),
         register_wh: Some(Decimal::from(1234)),
         samples_wh: None,
         signed_wh: Some(Decimal::from(1234)),
@@ -157,7 +158,8 @@ pub(crate) fn items(order: &Order) -> Vec<ItemRecord> {
             stop_kwh: Decimal::new(122_013, 3),
             reference_wh: Decimal::from(2003),
         },
-        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => Evidence::Charge(charge.clone()),
+        ItemCode::ConsistencyBefore => Evidence::Charge(charge(7, -30)),
+        ItemCode::ConsistencyAfter => Evidence::Charge(charge(8, 60)),
     };
     let asked = ItemCode::ALL.into_iter().filter(|code| order.plan.items.contains(code));
     let person = &order.verifier;

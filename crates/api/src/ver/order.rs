@@ -146,11 +146,19 @@ pub(crate) async fn show(
     said: &Said,
 ) -> Result<HttpResponse, Problem> {
     let (seen, run) = runs.numbered(&site.store, row).await?;
-    let charges = if may_record(person, row) { charges(t, site, row).await? } else { Vec::new() };
+    let repairers = site.store.repairers(&row.order.plate.pile_id).await?;
+    let may_record = may_record(person, row) && !access::repaired(&person.name, &repairers);
+    let charges = if may_record { charges(t, site, row).await? } else { Vec::new() };
     let page = page_of(t, person, row, &run, said);
-    let page = OrderPage { simulated: site.settings.simulated, charges, seen, ..page };
+    let page = OrderPage { simulated: site.settings.simulated, charges, seen, may_record, ..page };
     let status = if said.faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok(private(html(status, &page)))
+}
+
+/// Whether an order can be called off now. What is measured is the reviewer's to send back, not another's to make vanish; what runs
+/// is stopped, unless nobody goes on with it.
+pub(crate) fn can_be_called_off(row: &OrderRow, now: Timestamp) -> bool {
+    matches!(row.state, OrderState::Ordered | OrderState::Queued) || row.is_left_alone(now)
 }
 
 fn may_record(person: &Person, row: &OrderRow) -> bool {
@@ -199,9 +207,7 @@ fn page_of<'a>(
         may_start: row.state == OrderState::Ordered && access::may_run(person, order),
         may_stop: row.state == OrderState::Running && access::may_stop(person),
         may_record: may_record(person, row),
-        may_cancel: (matches!(row.state, OrderState::Ordered | OrderState::Queued)
-            || row.is_left_alone(now()))
-            && access::may_cancel(person, order),
+        may_cancel: can_be_called_off(row, now()) && access::may_cancel(person, order),
         may_review: row.state == OrderState::Measured && access::may_review(person, order),
         document: (row.state == OrderState::Issued)
             .then(|| format!("/c/{}?lang={}", view::segment(&order.number), t.short())),
@@ -410,6 +416,28 @@ mod tests {
         check(&boss, OrderState::Measured, &[]);
         check(&clerk, OrderState::Running, &[]);
         check(&clerk, OrderState::Measured, &[]);
+    }
+
+    #[test]
+    fn what_nobody_goes_on_with_is_called_off_and_its_page_offers_it() {
+        let verifier = person("赵工", &[PersonRole::Verifier], None);
+        let (at, second) = (now(), jiff::SignedDuration::from_secs(1));
+        for state in OrderState::ALL {
+            let is_open = matches!(state, OrderState::Ordered | OrderState::Queued);
+            let is_running = state == OrderState::Running;
+            for (lease_until, expected) in [
+                (Some(at + second), is_open),
+                (Some(at), is_open),
+                (Some(at - second), is_open || is_running),
+            ] {
+                let row = OrderRow { lease_until, ..row(state) };
+                assert_eq!(can_be_called_off(&row, at), expected, "{state:?} {lease_until:?}");
+            }
+            let left = OrderRow { lease_until: Some(at - second), ..row(state) };
+            let page = rendered(Language::En, &verifier, &left, &Said::default());
+            let offers = page.contains(&format!("action=\"/ver/orders/{}/cancel?", left.order.number));
+            assert_eq!(offers, can_be_called_off(&left, now()), "{state:?}");
+        }
     }
 
     // By the rule set's file: 10 MΩ at 500 V, and the ±2 % of class 2.

@@ -138,7 +138,6 @@ fn write_plan(entries: &mut Entries, plan: &Plan) {
         entries.set(format!("factor_{row}"), point.power_factor.map_or(String::new(), text));
         entries.set(format!("energy_{row}"), text(point.energy_wh));
     }
-    entries.set("load", if plan.load == Load::Virtual { "virtual" } else { "real" });
     entries.set("tap", if plan.tap == Tap::Connector { "connector" } else { "terminals" });
     entries.set("register", if plan.register == RegisterSource::Ocpp { "ocpp" } else { "display" });
     entries.set("repeats", plan.repeats.to_string());
@@ -279,6 +278,7 @@ fn read_plan(t: &Texts, reader: &mut Reader<'_>, entries: &Entries, kind: PileKi
         |reader: &mut Reader<'_>, name: &str| reader.decimal(name, t.of_owned(&format!("plan.{name}")));
     let count = |reader: &mut Reader<'_>, name: &str| reader.whole(name, t.of_owned(&format!("plan.{name}")));
     Plan {
+        // The form has no choice of it; who asks for a real load all the same is refused, not given another.
         load: if entries.get("load") == "real" { Load::Real } else { Load::Virtual },
         tap: if entries.get("tap") == "terminals" { Tap::Terminals } else { Tap::Connector },
         frequency_hz: number(reader, "frequency_hz"),
@@ -451,6 +451,7 @@ mod tests {
         check("pulses_0", "100", "Pulse constant");
         check("item", "", "item");
         check("watchdog_s", "0", "0");
+        check("load", "real", "real load");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::rules::RuleSet;
-use veripile_verification::consistency::{ChargeEvidence, Difference};
+use veripile_verification::consistency::{CLOCK_SLACK, ChargeEvidence, Difference};
 use veripile_verification::item::{
     BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal, Unfit, clock_limit_s,
     indication_error_percent,
@@ -24,17 +24,14 @@ pub(crate) const ROWS: usize = 6;
 /// How long before and after a run a charge still stands beside it: the same working day.
 const BESIDE: SignedDuration = SignedDuration::from_hours(24);
 
-/// How far the pile's clock, by which a charge ended, may be off ours here: more than regulations permit it (three minutes).
-const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
-
 /// Who records, and when.
 pub(crate) struct By<'a> {
     pub(crate) person: &'a str,
     pub(crate) at: Timestamp,
 }
 
-/// What is wrong with the choice of a charge: one beside a run ends within [`BESIDE`] before its first reading, or after its last,
-/// by the pile's clock, which may be [`CLOCK_SLACK`] off; and the charges before and after are two.
+/// What is wrong with the choice of a charge: one beside a run ends within [`BESIDE`] before its first reading, or begins and ends so
+/// after its last, by the pile's clock, which may be [`CLOCK_SLACK`] off; and the charges before and after are two.
 pub(crate) fn charge_fault(
     t: &Texts,
     code: ItemCode,
@@ -53,7 +50,8 @@ pub(crate) fn charge_fault(
         }
         _ => (first - BESIDE, first),
     };
-    if charge.ended_at < from - CLOCK_SLACK || until + CLOCK_SLACK < charge.ended_at {
+    let is_beside = if is_after { charge.is_after(from) } else { charge.is_before(until) };
+    if !is_beside || charge.ended_at < from - CLOCK_SLACK || until + CLOCK_SLACK < charge.ended_at {
         let what = if is_after { t.of("fault.charge_not_after") } else { t.of("fault.charge_not_before") };
         return Some(Fault::new(what, t.of("fault.no_charge.next")));
     }
@@ -448,6 +446,7 @@ mod tests {
     fn a_charge_is_consistent_or_its_differences_are_named() {
         let charge = ChargeEvidence {
             charge_no: 7,
+            began_at: None,
             ended_at: fixture::at(),
             register_wh: Some(Decimal::from(1234)),
             samples_wh: None,
@@ -473,6 +472,7 @@ mod tests {
         let (order, began) = (fixture::order(), fixture::at());
         let charge = |number, minutes| ChargeEvidence {
             charge_no: number,
+            began_at: None,
             ended_at: began + SignedDuration::from_mins(minutes),
             register_wh: None,
             samples_wh: None,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use rust_decimal::Decimal;
 use veripile_store::verification::OrderState;
 use veripile_verification::certificate::{Certificate, pdf};
-use veripile_verification::order::Order;
+use veripile_verification::order::{Order, OrderError};
 use veripile_verification::result::{BudgetLine, PointResult, result};
 use veripile_verification::run::Run;
 use veripile_verification::texts::Language;
@@ -161,9 +161,8 @@ pub(crate) async fn confirm(
         return taken.again(&site, &runs, "review", faults).await;
     }
     let repairers = site.store.repairers(&order.plate.pile_id).await?;
-    let repaired = [&order.verifier, &order.reviewer].into_iter().find(|name| repairers.contains(name));
-    if let Some(name) = repaired {
-        let error = veripile_verification::OrderError::Repairer(name.clone());
+    if let Some(name) = repairer_of(&run, &repairers) {
+        let error = OrderError::Repairer(name.to_owned());
         let faults = vec![words::order_fault(taken.t, &error)];
         return taken.again(&site, &runs, "review", faults).await;
     }
@@ -190,6 +189,13 @@ pub(crate) async fn confirm(
     Ok(taken.back(""))
 }
 
+/// Who had a part in a verification and repaired its pile: verifier, reviewer, or whoever recorded something.
+fn repairer_of<'a>(run: &'a Run, repairers: &[String]) -> Option<&'a str> {
+    let order = run.order();
+    let named = [order.verifier.as_str(), order.reviewer.as_str()];
+    named.into_iter().chain(run.recorders()).find(|name| access::repaired(name, repairers))
+}
+
 /// POST `/ver/orders/{number}/send-back`: the reviewer does not confirm. The order ends, its readings stay with it, and whoever
 /// still wants a result orders anew.
 pub(crate) async fn send_back(
@@ -208,4 +214,48 @@ pub(crate) async fn send_back(
         return taken.again(&site, &runs, "send-back", faults).await;
     }
     call_off(&site, &runs, taken, "send-back").await
+}
+
+#[cfg(test)]
+mod tests {
+    use veripile_verification::item::{Conditions, Evidence, ItemCode, ItemRecord};
+    use veripile_verification::run::{Event, Happening};
+
+    use super::*;
+    use crate::ver::fixture;
+
+    #[test]
+    fn nobody_who_repaired_the_pile_had_a_part_in_its_verification() {
+        let at = fixture::at();
+        let item = |person: &str| {
+            Happening::Item(ItemRecord {
+                code: ItemCode::Appearance,
+                evidence: Evidence::Looked { good: true },
+                note: String::new(),
+                person: person.to_owned(),
+                at,
+            })
+        };
+        let conditions = Happening::Conditions(Conditions {
+            temperature_c: Decimal::from(23),
+            humidity_percent: Decimal::from(45),
+            person: "周工".to_owned(),
+            at,
+        });
+        let run_of = |happenings: &[Happening]| {
+            let events: Vec<Event> = happenings.iter().map(|what| Event { at, what: what.clone() }).collect();
+            Run::replay(fixture::order(), &events)
+        };
+        let run = run_of(&[item("孙工"), conditions]);
+        for (name, has_part) in
+            [("赵工", true), ("钱工", true), ("孙工", true), ("周工", true), ("吴工", false)]
+        {
+            assert_eq!(repairer_of(&run, &[name.to_owned()]), has_part.then_some(name), "{name}");
+        }
+        assert_eq!(repairer_of(&run, &[]), None);
+        // What was recorded anew by somebody else rests on them no longer.
+        let again = run_of(&[item("孙工"), item("吴工")]);
+        assert_eq!(repairer_of(&again, &["孙工".to_owned()]), None);
+        assert_eq!(repairer_of(&again, &["吴工".to_owned()]), Some("吴工"));
+    }
 }

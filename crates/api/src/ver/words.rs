@@ -4,7 +4,7 @@
 
 use rust_decimal::Decimal;
 use veripile_metrology::rules::RuleSet;
-use veripile_verification::certificate::CertificateError;
+use veripile_verification::certificate::{CertificateError, RecordError};
 use veripile_verification::order::OrderError;
 use veripile_verification::plan::PlanError;
 use veripile_verification::run::{Ending, Trouble};
@@ -191,6 +191,7 @@ fn plan_fault(t: &Texts, error: &PlanError) -> Fault {
                 .replace("{item}", t.of_owned(&format!("item.{item}"))),
             t.of("fault.no_limit.next"),
         ),
+        PlanError::RealLoad => Fault::new(t.of("fault.real_load"), t.of("fault.real_load.next")),
         PlanError::Class(detail) => {
             Fault::new(t.of("fault.class").replace("{detail}", detail), t.of("fault.class.next"))
         }
@@ -220,11 +221,28 @@ pub(crate) fn certificate_fault(t: &Texts, error: &CertificateError) -> Fault {
         CertificateError::NoInterval(rules) => {
             Fault::new(t.of("fault.no_interval").replace("{rules}", rules), t.of("fault.rules.next"))
         }
+        CertificateError::Record(error) => record_fault(t, error),
         other => Fault::new(
             t.of("fault.no_result").replace("{detail}", &other.to_string()),
             t.of("fault.undecided.next"),
         ),
     }
+}
+
+/// What cannot be so of what was recorded.
+fn record_fault(t: &Texts, error: &RecordError) -> Fault {
+    let charge = |text: &str, number: &i64| text.replace("{number}", &number.to_string());
+    let what = match error {
+        RecordError::SameCharge(number) => charge(t.of("record_fault.same_charge"), number),
+        RecordError::NotBefore(number) => charge(t.of("record_fault.not_before"), number),
+        RecordError::NotAfter(number) => charge(t.of("record_fault.not_after"), number),
+        RecordError::IssuedEarly => t.of("record_fault.issued_early").to_owned(),
+        RecordError::RecordedLate(code) => {
+            t.of("record_fault.late").replace("{record}", missing_word(t, code))
+        }
+        RecordError::Reviewer(name) => t.of("record_fault.reviewer").replace("{name}", name),
+    };
+    Fault::new(what, t.of("record_fault.next"))
 }
 
 /// What is still to be recorded.
@@ -262,7 +280,7 @@ mod tests {
     use rust_decimal::Decimal;
     use veripile_verification::instrument::InstrumentRole;
     use veripile_verification::item::ItemCode;
-    use veripile_verification::plan::Method;
+    use veripile_verification::plan::{Load, Method};
 
     use super::*;
     use crate::texts::Language;
@@ -314,6 +332,7 @@ mod tests {
         more.extend(former.check(at, &[]).expect_err("a former version"));
         let mut turned = fixture::order();
         turned.instruments[0].role = InstrumentRole::Standard;
+        turned.plan.load = Load::Real;
         more.extend(turned.check(at, &[]).expect_err("roles"));
         for error in errors.iter().chain(&more) {
             let zh = order_fault(Texts::in_language(Language::Zh), error);
@@ -335,6 +354,13 @@ mod tests {
             CertificateError::NotTheReviewer("钱工".to_owned()),
             CertificateError::NoInterval("X".to_owned()),
             CertificateError::Date,
+            RecordError::SameCharge(7).into(),
+            RecordError::NotBefore(7).into(),
+            RecordError::NotAfter(7).into(),
+            RecordError::IssuedEarly.into(),
+            RecordError::RecordedLate("conditions").into(),
+            RecordError::RecordedLate("seal").into(),
+            RecordError::Reviewer("钱工".to_owned()).into(),
         ] {
             for language in [Language::Zh, Language::En] {
                 let fault = certificate_fault(Texts::in_language(language), &error);

@@ -9,7 +9,7 @@ use veripile_verification::consistency::ChargeEvidence;
 
 use super::question::question_repaired;
 use crate::assessment::PileRow;
-use crate::row::{SqlTime, storable};
+use crate::row::{SqlTime, jiff_time, storable};
 use crate::{Store, StoreError};
 
 /// Repairers told of one pile.
@@ -42,6 +42,7 @@ struct NamesRow {
 #[derive(FromRow)]
 struct ChargeRow {
     charge_no: i64,
+    started_at: Option<SqlTime>,
     ended_at: SqlTime,
     register_wh: Option<Decimal>,
     samples_wh: Option<Decimal>,
@@ -89,7 +90,7 @@ impl Store {
         charge_no: i64,
     ) -> Result<Option<ChargeEvidence>, StoreError> {
         let row: Option<ChargeRow> = sqlx::query_as(
-            "SELECT charge_no, ended_at,
+            "SELECT charge_no, started_at, ended_at,
                     coalesce(register_stop_wh - register_start_wh, pile_end_wh - pile_begin_wh) AS register_wh,
                     pile_end_wh - pile_begin_wh AS samples_wh, signed_end_wh - signed_begin_wh AS signed_wh,
                     (SELECT verdict FROM signed_value s
@@ -105,6 +106,7 @@ impl Store {
         .await?;
         Ok(row.map(|row| ChargeEvidence {
             charge_no: row.charge_no,
+            began_at: jiff_time(row.started_at),
             ended_at: row.ended_at.to_jiff(),
             register_wh: row.register_wh.map(|wh| wh.normalize()),
             samples_wh: row.samples_wh.map(|wh| wh.normalize()),

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Certificate, CertificateKind, FORMATS, PublicKey, canonical};
+use super::{Certificate, CertificateKind, FORMATS, PublicKey, canonical, records};
 use crate::order::Order;
 use crate::plan::Method;
 use crate::result::{RunResult, Verdict, result};
@@ -223,6 +223,7 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
     }
     if let Some((from, to)) = time {
         order.check_done(from, to).iter().for_each(|error| differ("order", error.to_string()));
+        records::wrong(certificate, (from, to)).iter().for_each(|error| differ("records", error.to_string()));
     }
     if let Some((number, what)) =
         (1..).zip(&certificate.taken).find_map(|(n, r)| Some((n, strange(order, r)?)))

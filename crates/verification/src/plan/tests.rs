@@ -472,3 +472,12 @@ fn a_plan_comes_back_from_its_text() {
         }
     }
 }
+
+#[test]
+fn a_real_load_is_not_ordered_but_what_was_done_with_one_still_stands() {
+    for (plate, rules, plan) in [ac(), dc()] {
+        let real = Plan { load: Load::Real, ..plan };
+        assert_eq!(real.check(&plate, &rules), [PlanError::RealLoad]);
+        assert_eq!(real.check_rules(&plate, &rules), []);
+    }
+}

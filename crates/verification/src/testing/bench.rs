@@ -213,7 +213,7 @@ impl<'a> Bench<'a> {
             }
             Action::AskRegister => {
                 self.pass(self.at + SignedDuration::from_secs(1800));
-                Happening::DisplayRead { wh: self.register_wh.floor(), person: "Li".into() }
+                Happening::DisplayRead { wh: self.register_wh.floor(), person: "Chen".into() }
             }
             Action::Wait { .. } => Happening::Waited,
         }

@@ -191,6 +191,19 @@ fn items(order: &Order) -> Vec<ItemRecord> {
     ItemCode::ALL.into_iter().map(record).collect()
 }
 
+fn charge(charge_no: i64, began_at: &str, ended_at: &str) -> Evidence {
+    Evidence::Charge(ChargeEvidence {
+        charge_no,
+        began_at: Some(moment(began_at)),
+        ended_at: moment(ended_at),
+        register_wh: Some(decimal("1234")),
+        samples_wh: Some(decimal("1234.000")),
+        signed_wh: Some(decimal("1234")),
+        signed_verdict: Some("valid".into()),
+        bill_kwh: Some(decimal("1.234")),
+    })
+}
+
 fn evidence(code: ItemCode) -> Evidence {
     match code {
         ItemCode::Appearance => Evidence::Looked { good: true },
@@ -229,15 +242,8 @@ fn evidence(code: ItemCode) -> Evidence {
             stop_kwh: decimal("1239.577"),
             reference_wh: decimal("5000.000"),
         },
-        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => Evidence::Charge(ChargeEvidence {
-            charge_no: 17,
-            ended_at: moment("2026-03-10T01:20:00Z"),
-            register_wh: Some(decimal("1234")),
-            samples_wh: Some(decimal("1234.000")),
-            signed_wh: Some(decimal("1234")),
-            signed_verdict: Some("valid".into()),
-            bill_kwh: Some(decimal("1.234")),
-        }),
+        ItemCode::ConsistencyBefore => charge(17, "2026-03-10T00:50:00Z", "2026-03-10T01:20:00Z"),
+        ItemCode::ConsistencyAfter => charge(18, "2026-03-10T23:00:00Z", "2026-03-10T23:30:00Z"),
     }
 }
 
