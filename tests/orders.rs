@@ -262,6 +262,7 @@ impl Bench<'_> {
         use veripile_verification::{Action, Command, SourceCommand, StandardCommand};
         let mut clock = now();
         let mut happening = Happening::Begun;
+        let mut is_on = false;
         let (mut set, mut energy_wh) = ((Decimal::ZERO, Decimal::ZERO, Decimal::ZERO), Decimal::ZERO);
         loop {
             clock += SignedDuration::from_secs(1);
@@ -279,7 +280,13 @@ impl Bench<'_> {
                     }
                 }
             }
-            happening = match action.expect("something is to be done") {
+            let action = action.expect("something is to be done");
+            match action {
+                Action::Source(SourceCommand::OutputOn) => is_on = true,
+                Action::Source(SourceCommand::OutputOff | SourceCommand::Reset) => is_on = false,
+                _ => {}
+            }
+            happening = match action {
                 Action::MakeInoperative | Action::MakeOperative => {
                     Happening::Availability { status: "Accepted".to_owned() }
                 }
@@ -296,7 +303,7 @@ impl Bench<'_> {
                     set = (voltage_v, current_a, voltage_v * current_a * factor);
                     Happening::Done
                 }
-                Action::Source(SourceCommand::OutputState) => Happening::State { on: true },
+                Action::Source(SourceCommand::OutputState) => Happening::State { on: is_on },
                 Action::Source(SourceCommand::Temperature) => {
                     Happening::Temperature { celsius: decimal("30") }
                 }
