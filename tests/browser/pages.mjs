@@ -234,7 +234,7 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
     await picture("started");
     await page.reload();
     await page.fill("form[action*='/stop'] [name=reason]", "试停");
-    await page.locator("form[action*='/stop'] button").click();
+    await Promise.all([page.waitForEvent("load"), page.locator("form[action*='/stop'] button").click()]);
     for (let waited = 0; waited < RUN_MS && (await page.locator(".stage.abandoned").count()) === 0; waited += 1000) {
       await page.waitForTimeout(1000);
       await page.reload();

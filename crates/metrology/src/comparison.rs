@@ -44,8 +44,8 @@ use scale::Scale;
 pub use solver::Covariance;
 use solver::{Preconditioner, conjugate_gradients, solve_at};
 
-/// Rounds of reweighting at most; eight to twelve are usual.
-const ROUNDS_MAX: usize = 30;
+/// Rounds of reweighting at most; eight are usual, some twenty-five where evidence is scarce and weights follow single comparisons.
+const ROUNDS_MAX: usize = 60;
 
 /// Rounds stop when no estimate moves by more than this share of its standard uncertainty: beyond it, more rounds say nothing.
 const TOLERANCE: f64 = 0.01;
