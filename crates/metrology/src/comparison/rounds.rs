@@ -88,7 +88,7 @@ impl State {
         let equations = Equations::build(network, layout, members, settings, &weights);
         let (beta, factor) = self.solve(&equations, layout, places).ok_or(ComparisonError::Singular)?;
         let diagonal: Vec<f64> = equations.diagonal(layout).iter().map(|value| 1.0 / value).collect();
-        if self.rounds.is_multiple_of(LEVERAGE_ROUNDS) {
+        if self.rounds.is_multiple_of(LEVERAGE_ROUNDS) && self.rounds < SCALE_ROUNDS {
             let exact = factor.as_ref().map(Factor::inverse);
             let spread =
                 exact.as_ref().map_or(Spread::Diagonal(&diagonal), |inverse| Spread::Exact(inverse, places));
@@ -211,7 +211,12 @@ impl State {
         });
         self.standardised = parts.concat();
         let scales = |s: usize| self.scale(layout, s);
-        let robust = self.standardised.iter().enumerate().map(|(s, z)| scales(s).robust(*z)).collect();
+        let mut robust: Vec<f64> =
+            self.standardised.iter().enumerate().map(|(s, z)| scales(s).robust(*z)).collect();
+        if self.rounds >= SCALE_ROUNDS {
+            // What swings between two states comes to rest between them.
+            robust.iter_mut().zip(&self.robust).for_each(|(now, before)| *now = 0.5 * (*now + before));
+        }
         let told = self.standardised.iter().enumerate().map(|(s, z)| (*z, scales(s).degrees));
         self.response = Response::of(told);
         self.robust = robust;
