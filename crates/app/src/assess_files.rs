@@ -4,7 +4,7 @@
 //! whole run succeeded. The same rows in another order give the same estimates, byte for byte.
 
 mod charges;
-mod feeders;
+pub(crate) mod feeders;
 mod findings;
 mod reference;
 mod results;

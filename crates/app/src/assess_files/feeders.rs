@@ -13,7 +13,7 @@ use super::reference::{IntervalRow, Plate};
 
 /// Energy out over energy in of an off-board charger whose own is not known, and how well that is known: converters in service lie
 /// between 93 and 97 %.
-const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
+pub(crate) const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
 
 /// What became of the two files.
 pub(super) struct Fed {

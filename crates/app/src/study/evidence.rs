@@ -8,6 +8,8 @@ use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertaint
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 use veripile_simulator::world::{Noise, World};
 
+use crate::assess_files::feeders::DC_EFFICIENCY;
+
 /// As `veripile assess` names them on files.
 const COVARIATES: [&str; 3] = ["ambient_c", "mean_power_kw", "soc_span"];
 
@@ -17,9 +19,6 @@ pub(super) const USED: (&str, &str) = (
     "The assessment uses vehicles' values and anchors; where stations have master meters, another one joins their energy balances, for the \
      rows that say so only.",
 );
-
-/// Nominal efficiency of DC piles and what is known of it, as `veripile assess` presumes for files.
-const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
 
 /// The stations' balances, hour by hour; none in a world without master meters.
 pub(super) fn feeders(world: &World) -> Option<Vec<Feeder>> {
