@@ -416,9 +416,11 @@ async fn a_document_changes_the_public_state_at_once_and_a_question_changes_it_b
         .await;
     store.approve_firmware("M1", "1.1", "admin", later).await.expect("approved");
     assert_eq!(store.find_changed_firmware(later).await.expect("looked"), 0, "approved");
-    database
-        .number("WITH gone AS (DELETE FROM firmware_approval RETURNING 1) SELECT count(*) FROM gone")
-        .await;
+    assert!(store.withdraw_approval("M1", "1.1", "other", later).await.expect("withdrawn"));
+    assert!(!store.withdraw_approval("M1", "1.1", "other", later).await.expect("asked"), "once");
+    let approvals = store.approved_firmware().await.expect("read");
+    let told = approvals.iter().map(|a| (a.person.as_str(), a.withdrawn_by.as_deref())).collect::<Vec<_>>();
+    assert_eq!(told, [("admin", Some("other"))], "kept and shown");
     assert_eq!(store.find_changed_firmware(later).await.expect("looked"), 1);
     assert_eq!(store.find_changed_firmware(later).await.expect("looked"), 0, "once");
     assert_eq!(state(&store, "A", later).await, State::Due);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 use veripile_ocpp::call::{AnswerHeard, Call};
 use veripile_pile::ReadingContext;
 use veripile_store::StoreError;
@@ -34,8 +35,9 @@ const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(1);
 /// Words of a connector with a charge or a vehicle at it: somebody may touch it, or begin.
 const BUSY: [&str; 6] = ["Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Occupied"];
 
-/// The status that follows a ChangeAvailability is on its way for a moment: a busy connector is looked at so often, in all.
-const LOOKS: u32 = 10;
+/// The status that follows a ChangeAvailability is on its way for a moment: a connector that is busy right after one is looked at
+/// again so long. At any other time one look decides: outputs may be on.
+const CLOSING: Duration = Duration::from_secs(5);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -51,6 +53,8 @@ pub(crate) struct PileUnderTest {
     vendor: Option<String>,
     /// How long outputs have been off when the register is asked for.
     settled: SignedDuration,
+    /// Since when the outlet is being closed.
+    closed_at: Option<Instant>,
 }
 
 impl PileUnderTest {
@@ -62,11 +66,13 @@ impl PileUnderTest {
             connector: order.connector,
             vendor: order.plan.test_mode_vendor.clone(),
             settled: SignedDuration::from_millis(i64::from(order.plan.pace.settle_ms)),
+            closed_at: None,
         }
     }
 
     /// Closes the outlet, or opens it.
-    pub(crate) async fn change_availability(&self, operative: bool) -> Happening {
+    pub(crate) async fn change_availability(&mut self, operative: bool) -> Happening {
+        self.closed_at = (!operative).then(Instant::now);
         let call = Call::ChangeAvailability { connector: self.connector, operative };
         match self.ask(call).await {
             Ok(AnswerHeard::Later { status } | AnswerHeard::Refused { status }) => {
@@ -77,9 +83,8 @@ impl PileUnderTest {
         }
     }
 
-    /// Whether a charge runs at the outlet. A busy connector is looked at again for some seconds.
+    /// Whether a charge runs at the outlet. One that has just been closed is looked at again while it seems busy.
     pub(crate) async fn is_idle(&self) -> Happening {
-        let mut looks = 0;
         loop {
             if self.gateway.version(self.pile_no).is_none() {
                 return gone();
@@ -88,8 +93,8 @@ impl PileUnderTest {
                 Ok(told) => told,
                 Err(error) => return failed(false, format!("its charges could not be looked up: {error}")),
             };
-            looks += 1;
-            if !charging || looks == LOOKS {
+            let is_closing = self.closed_at.is_some_and(|closed_at| closed_at.elapsed() < CLOSING);
+            if !charging || !is_closing {
                 return Happening::Idle { charging, status };
             }
             tokio::time::sleep(LOOK_AGAIN).await;

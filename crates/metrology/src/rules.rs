@@ -162,9 +162,19 @@ impl RuleSet {
         found.ok_or_else(|| RuleError::Class { rule_set: self.name.clone(), class })
     }
 
-    /// The class of a number.
+    /// The class of a number. Where reasons choose, the plate's number does not: it is then the first class, the strictest of
+    /// those that [`Self::for_reason`] has left.
     pub fn class(&self, class: Decimal) -> Option<&Class> {
-        self.classes.iter().find(|known| known.number() == Some(class))
+        self.classes.iter().find(|known| !known.reasons.is_empty() || known.number() == Some(class))
+    }
+
+    /// The rule set for verifications of one reason: only the class that it chooses; as it is where classes have no reasons.
+    #[must_use]
+    pub fn for_reason(mut self, reason: &str) -> Self {
+        let is_meant =
+            |class: &Class| class.reasons.is_empty() || class.reasons.iter().any(|is| is == reason);
+        self.classes.retain(is_meant);
+        self
     }
 
     /// What results of a class are rounded to, percent; none where the rules round nothing or know no such class.
@@ -172,7 +182,7 @@ impl RuleSet {
     /// # Formula
     /// `fraction × class`: 0.1 % for class 1, 0.2 % for class 2.
     pub fn rounding_interval_percent(&self, class: Decimal) -> Option<Decimal> {
-        self.class(class)?;
+        let class = self.class(class)?.number()?;
         self.rounding.as_ref()?.fraction_of_class.checked_mul(class)
     }
 
@@ -190,7 +200,7 @@ impl RuleSet {
     /// # Formula
     /// `W ≥ δ / (fraction × class / 100)`: the step may be as large a part of the energy as the fraction of the class.
     pub fn least_energy_wh(&self, class: Decimal, resolution_wh: Decimal) -> Option<Decimal> {
-        self.class(class).filter(|_| Decimal::ZERO < resolution_wh)?;
+        let class = self.class(class).filter(|_| Decimal::ZERO < resolution_wh)?.number()?;
         let part_percent = self.energy.resolution_fraction_of_class.checked_mul(class)?;
         resolution_wh.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(part_percent)
     }

@@ -13,7 +13,7 @@ mod run;
 pub use certificate::{CertificateQuery, CertificateRow, CertificateStatus, Withdrawal};
 pub use order::{OrderRow, OrderState, VerificationQuery};
 pub use plate::PlateFacts;
-pub use question::{Question, QuestionReason, ToVerify};
+pub use question::{Approval, Question, QuestionReason, ToVerify};
 pub use run::{Appended, Claimed, EVENTS_PAGE_MAX};
 
 use serde::Serialize;

@@ -203,9 +203,10 @@ pub enum OrderError {
 }
 
 impl Order {
-    /// The rule set, if it is known and applies to the pile.
+    /// The rule set, if it is known and applies to the pile; where the reason chooses the tolerance, with that one alone.
     pub fn rules(&self) -> Result<RuleSet, OrderError> {
         let rules = rules::named(&self.rule_set).map_err(|error| OrderError::Rules(error.to_string()))?;
+        let rules = rules.for_reason(self.reason.word());
         let kind = self.plate.kind.word();
         if rules.applies_to.split(',').any(|applies| applies.trim() == kind) {
             Ok(rules)

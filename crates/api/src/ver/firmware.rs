@@ -6,6 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 
+use veripile_store::verification::Approval;
+
 use super::access;
 use crate::Site;
 use crate::entries::{Entries, Fault, Reader};
@@ -20,7 +22,7 @@ struct FirmwarePage<'a> {
     simulated: bool,
     here: String,
     person: &'a Person,
-    approved: Vec<(String, String, String)>,
+    approved: Vec<Approval>,
     f: &'a Entries,
     faults: Vec<Fault>,
 }
@@ -34,7 +36,7 @@ pub(crate) async fn page(
     show(&request, &site, &person, &Entries::default(), Vec::new()).await
 }
 
-/// POST `/ver/firmware`.
+/// POST `/ver/firmware`: approves, or withdraws an approval (`withdraw` is then not empty).
 pub(crate) async fn approve(
     request: HttpRequest,
     site: web::Data<Site>,
@@ -52,8 +54,12 @@ pub(crate) async fn approve(
         let faults = reader.faults;
         return show(&request, &site, &person, &entries, faults).await;
     }
-    site.store.approve_firmware(&model, &firmware, &person.name, Timestamp::now()).await?;
-    tracing::info!(model, firmware, person = person.name, "firmware was approved");
+    if entries.get("withdraw").is_empty() {
+        site.store.approve_firmware(&model, &firmware, &person.name, Timestamp::now()).await?;
+        tracing::info!(model, firmware, person = person.name, "firmware was approved");
+    } else if site.store.withdraw_approval(&model, &firmware, &person.name, Timestamp::now()).await? {
+        tracing::info!(model, firmware, person = person.name, "an approval of firmware was withdrawn");
+    }
     let address = format!("/ver/firmware?lang={}", t.short());
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, address)).finish())
 }

@@ -82,6 +82,7 @@ impl<'a> Live<'a> {
                 let (sentence, look) = words::ending(t, ending);
                 (Some(sentence), look)
             }
+            None if row.state == OrderState::Cancelled && is_unended(run) => (None, words::left_alone(t)),
             None => (None, Vec::new()),
         };
         Self {
@@ -133,6 +134,11 @@ impl<'a> Live<'a> {
             troubles_total: run.troubles().len(),
         }
     }
+}
+
+/// Whether a run began and did not come to an end of its own: nobody knows how it left the bench.
+fn is_unended(run: &Run) -> bool {
+    run.ending().is_none() && run.progress().stage != "waiting"
 }
 
 /// What decides which forms the page has.

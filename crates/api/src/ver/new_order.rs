@@ -193,7 +193,8 @@ fn show(
 ) -> HttpResponse {
     let pile = &known.facts.pile;
     let now = Timestamp::now();
-    let rules = rules::named(entries.get("rule_set")).ok();
+    let rules =
+        rules::named(entries.get("rule_set")).ok().map(|rules| rules.for_reason(entries.get("reason")));
     let step_wh = crate::entries::decimal(entries.get("register_step_wh")).unwrap_or(Decimal::ONE);
     let field = |(name, key): (&'static str, &'static str)| (name, t.of_owned(key));
     let page = FormPage {

@@ -419,6 +419,22 @@ mod tests {
     }
 
     #[test]
+    fn who_calls_off_what_was_left_alone_is_told_what_to_look_at() {
+        let verifier = person("赵工", &[PersonRole::Verifier], None);
+        let t = Texts::in_language(Language::En);
+        let shown = |run: &Run, state| {
+            let row = row(state);
+            let page = page_of(t, &verifier, &row, run, &Said::default()).render().expect("renders");
+            ["ending.outputs", "ending.operative"].map(|key| page.contains(&t.of(key).replace('\'', "&#39;")))
+        };
+        let order = fixture::order();
+        assert_eq!(shown(&run(&order), OrderState::Cancelled), [true; 2]);
+        assert_eq!(shown(&run(&order), OrderState::Running), [false; 2]);
+        let waiting = Run::replay(order, &[]);
+        assert_eq!(shown(&waiting, OrderState::Cancelled), [false; 2], "nothing was switched on or closed");
+    }
+
+    #[test]
     fn what_nobody_goes_on_with_is_called_off_and_its_page_offers_it() {
         let verifier = person("赵工", &[PersonRole::Verifier], None);
         let (at, second) = (now(), jiff::SignedDuration::from_secs(1));

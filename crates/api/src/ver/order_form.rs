@@ -116,6 +116,7 @@ pub(crate) fn proposed(ground: &Ground<'_>, body: &str) -> Entries {
 /// Writes the plan that the form's rule set and plate propose over whatever plan stands in it.
 pub(crate) fn propose_plan(entries: &mut Entries, facts: &PlateFacts) {
     let Ok(rules) = rules::named(entries.get("rule_set")) else { return };
+    let rules = rules.for_reason(entries.get("reason"));
     let plate = Plate {
         voltage_v: decimal(entries.get("voltage_v")).unwrap_or_default(),
         current_max_a: decimal(entries.get("current_max_a")).unwrap_or_default(),

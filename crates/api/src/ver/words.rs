@@ -269,6 +269,11 @@ pub(crate) fn ending(t: &Texts, ending: &Ending) -> (String, Vec<String>) {
     }
 }
 
+/// What a person has to look at where a run was left alone and called off: nothing was switched off or opened any more.
+pub(crate) fn left_alone(t: &Texts) -> Vec<String> {
+    ["ending.outputs", "ending.operative"].map(|key| t.of(key).to_owned()).to_vec()
+}
+
 /// A trouble: when, what, exactly.
 pub(crate) fn trouble(t: &Texts, trouble: &Trouble) -> (String, String, String) {
     let what = t.of_owned(&format!("why.{}", trouble.why.word())).to_owned();

@@ -190,17 +190,22 @@ impl<'a, L: RunLog, B: Bench> Conductor<'a, L, B> {
         if goes_off && what == Happening::Done {
             self.may_be_on = false;
         }
-        // An off that was obeyed in words only.
-        if source == Some(&SourceCommand::OutputState) && what == (Happening::State { on: true }) {
-            self.may_be_on = true;
+        // An off that was obeyed in words only, or what cannot be asked about.
+        if source == Some(&SourceCommand::OutputState) {
+            self.may_be_on = what != (Happening::State { on: false });
         }
         what
     }
 
+    /// Switches outputs off and asks whether they are: an off that was obeyed in words only is none.
     async fn switch_off(&mut self) {
-        let what = self.command(&Action::Source(SourceCommand::OutputOff)).await;
+        let obeyed = self.command(&Action::Source(SourceCommand::OutputOff)).await;
+        let what = match obeyed {
+            Happening::Done => self.command(&Action::Source(SourceCommand::OutputState)).await,
+            failed => failed,
+        };
         let number = &self.record.run().order().number;
-        if what == Happening::Done {
+        if what == (Happening::State { on: false }) {
             tracing::info!(order.number = number, "outputs are off");
         } else {
             tracing::warn!(

@@ -408,7 +408,8 @@ async fn a_stopping_server_switches_outputs_off_and_another_goes_on() {
     assert_eq!(left, Left::Stopping);
     {
         let done = done.lock().expect("whole");
-        assert_eq!(done[done.len() - 2..], [ON, OFF]);
+        let look = Action::Source(SourceCommand::OutputState);
+        assert_eq!(done[done.len() - 3..], [ON, OFF, look]);
     }
     assert_eq!(log.replayed(&order).taken().len(), 1);
     let next = Server::new();
@@ -494,7 +495,8 @@ async fn what_can_never_be_stored_is_left_with_outputs_off() {
     assert!(matches!(left, Left::Store(_)), "{left:?}");
     assert_eq!(log.kept().failing, u32::MAX - STORE_TRIES_MAX);
     let done = done.lock().expect("whole");
-    assert_eq!(done[done.len() - 2..], [ON, OFF]);
+    let look = Action::Source(SourceCommand::OutputState);
+    assert_eq!(done[done.len() - 3..], [ON, OFF, look]);
 }
 
 #[tokio::test]

@@ -92,6 +92,9 @@ impl TryFrom<String> for Ratio {
     }
 }
 
+/// Reasons of a verification, as orders have them.
+pub const REASONS: [&str; 4] = ["first", "periodic", "after_repair", "case"];
+
 /// What a rule set permits to one accuracy class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +104,9 @@ pub struct Class {
     /// The class as a number, where its name is none: what a pile's accuracy class is compared with.
     #[serde(default)]
     pub index: Option<Decimal>,
+    /// Reasons of a verification that it is for ([`REASONS`]), where these and not the plate choose it; else empty.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     /// Maximum permissible error of the operating error, percent, ±.
     pub mpe_percent: Decimal,
     /// How sure that is.
@@ -445,10 +451,23 @@ impl RuleSet {
             Some("two classes have the same number")
         } else if positive.any(|number| number <= Decimal::ZERO) {
             Some("a limit is not above zero")
+        } else if !self.reasons_are_sound() {
+            Some("classes have reasons, but not each reason in one of them")
         } else if self.load_points.at_least == 0 || self.readings.at_least == 0 || self.items.is_empty() {
             Some("nothing would be tested")
         } else {
             None
         }
+    }
+
+    /// Whether reasons choose no class at all, or each of them one.
+    fn reasons_are_sound(&self) -> bool {
+        let mut reasons: Vec<&str> =
+            self.classes.iter().flat_map(|class| &class.reasons).map(String::as_str).collect();
+        let has_each = REASONS.iter().all(|reason| reasons.contains(reason));
+        reasons.sort_unstable();
+        let count = reasons.len();
+        reasons.dedup();
+        count == 0 || (has_each && reasons.len() == count && count == REASONS.len())
     }
 }

@@ -54,7 +54,7 @@ fn classes_have_their_limits() {
 // Documents of the first version name the rule set alone, and must find what they were made under.
 #[test]
 fn a_former_version_is_found_and_knows_what_took_its_place() {
-    for name in ["JJG 1148-2018", "JJG 1149-2018"] {
+    for name in ["JJG 1148-2018", "JJG 1149-2018", "NIST Handbook 44 3.40 (AC)"] {
         let first = named(name).expect("there for ever");
         assert_eq!((first.citation(), first.reference()), (format!("{name} v1"), name.to_owned()));
         assert!(first.insulation.is_none() && first.indication.is_none(), "version 1 had no such limits");
@@ -63,6 +63,29 @@ fn a_former_version_is_found_and_knows_what_took_its_place() {
         assert_eq!(replacement(&newest), None);
         assert!(all().expect("readable").contains(&newest) && !all().expect("readable").contains(&first));
     }
+}
+
+// NIST Handbook 44, 3.40 (design notes, metrology §1.1): AC 1.0 % acceptance, 2.0 % maintenance, whatever the plate says. Documents of
+// version 1 keep the class that their plate chose.
+#[test]
+fn a_reason_chooses_the_tolerance_where_the_rules_say_so() {
+    let rules = named("nist-hb44-3.40").expect("known");
+    for (reason, limit) in [("first", "1.0"), ("after_repair", "1.0"), ("periodic", "2.0"), ("case", "2.0")] {
+        let chosen = rules.clone().for_reason(reason);
+        assert_eq!(chosen.classes.len(), 1, "{reason}");
+        for plate in [Decimal::ONE, Decimal::TWO] {
+            assert_eq!(chosen.mpe_percent(plate), Ok(decimal(limit)), "{reason}, class {plate}");
+        }
+        // A register of 0.001 kWh: by the tolerance, not by the plate.
+        let least = if limit == "1.0" { "1000" } else { "500" };
+        assert_eq!(chosen.least_energy_wh(Decimal::TWO, Decimal::ONE), Some(decimal(least)));
+    }
+    let former = named("NIST Handbook 44 3.40 (AC)").expect("there for ever").for_reason("first");
+    assert_eq!(former.mpe_percent(Decimal::TWO), Ok(decimal("2.0")));
+    let jjg = for_kind("ac").expect("known");
+    assert_eq!(jjg.clone().for_reason("case"), jjg);
+    let text = text_of("nist-hb44-3.40").replace("\"periodic\", ", "");
+    assert!(matches!(parse(&text), Err(RuleError::File(_))), "a reason without a tolerance");
 }
 
 #[test]
@@ -142,8 +165,8 @@ fn rules_from_elsewhere_have_their_limits() {
     let check = |name: &str, class: &str, percent: &str| {
         assert_eq!(named(name).expect("known").mpe_percent(decimal(class)), Ok(decimal(percent)), "{name}");
     };
-    check("nist-hb44-3.40", "1", "1");
-    check("nist-hb44-3.40", "2", "2");
+    check("nist-hb44-3.40-v1", "1", "1");
+    check("nist-hb44-3.40-v1", "2", "2");
     check("nist-hb44-3.40-dc", "5", "5");
     for name in ["eichrecht-in-service", "eichrecht-in-service-dc"] {
         check(name, "2", "4");

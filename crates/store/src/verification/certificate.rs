@@ -316,10 +316,11 @@ async fn insert(
 ) -> Result<i64, StoreError> {
     let certificate = &issued.certificate;
     let order = &certificate.order;
+    // What the order did not know of the firmware, the pile may have told since: else a change could not be seen.
     let certificate_no = sqlx::query_scalar(
         "INSERT INTO verification_certificate
              (order_no, number, pile_no, connector, kind, issuer, firmware, verified_on, valid_until, issued_at, json, sha256, pdf)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING certificate_no",
+         VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, (SELECT firmware FROM pile_live WHERE pile_no = $3)), $8, $9, $10, $11, $12, $13) RETURNING certificate_no",
     )
     .bind(order_no)
     .bind(&certificate.number)

@@ -86,8 +86,18 @@ pub struct ToVerify {
     pub detail: String,
 }
 
-/// Firmware approved for a model: model, firmware, who approved it.
-pub type Approval = (String, String, String);
+/// Firmware approved for a model.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Approval {
+    /// Model.
+    pub model: String,
+    /// Firmware.
+    pub firmware: String,
+    /// Who approved it.
+    pub person: String,
+    /// Who withdrew that, if anybody did.
+    pub withdrawn_by: Option<String>,
+}
 
 /// The newest certificate of each outlet that holds, with what its pile runs now.
 #[derive(FromRow)]
@@ -147,7 +157,7 @@ impl Store {
                AND NOT EXISTS (SELECT FROM verification_certificate later WHERE later.pile_no = c.pile_no
                                AND later.connector = c.connector AND later.certificate_no > c.certificate_no)
                AND NOT EXISTS (SELECT FROM firmware_approval a WHERE a.firmware = live.firmware
-                               AND a.model = coalesce(pile.model, live.model))
+                               AND a.withdrawn_at IS NULL AND a.model = coalesce(pile.model, live.model))
                AND NOT EXISTS (SELECT FROM certificate_question q WHERE q.certificate_no = c.certificate_no
                                AND q.reason = 'firmware_changed' AND q.detail = live.firmware)
              ORDER BY c.certificate_no LIMIT $2",
@@ -208,10 +218,32 @@ impl Store {
         Ok(())
     }
 
-    /// Approved firmware, by model.
+    /// Withdraws an approval; false if none holds. Piles that run it come into question at the next look.
+    pub async fn withdraw_approval(
+        &self,
+        model: &str,
+        firmware: &str,
+        person: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE firmware_approval SET withdrawn_at = $4, withdrawn_by = $3
+             WHERE model = $1 AND firmware = $2 AND withdrawn_at IS NULL",
+        )
+        .bind(storable(model.trim()))
+        .bind(storable(firmware.trim()))
+        .bind(person)
+        .bind(now.to_sqlx())
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Approved firmware by model, those withdrawn last.
     pub async fn approved_firmware(&self) -> Result<Vec<Approval>, StoreError> {
         let rows = sqlx::query_as(
-            "SELECT model, firmware, person FROM firmware_approval ORDER BY model, firmware LIMIT $1",
+            "SELECT model, firmware, person, withdrawn_by FROM firmware_approval
+             ORDER BY withdrawn_at IS NOT NULL, model, firmware, withdrawn_at DESC LIMIT $1",
         )
         .bind(i64::from(PAGE_MAX))
         .fetch_all(&self.pool)

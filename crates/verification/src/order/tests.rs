@@ -89,6 +89,34 @@ fn the_rule_set_must_be_there_and_apply() {
     );
 }
 
+// NIST Handbook 44: ±1 % for what is new or comes back from repair, ±2 % for what is in use, whatever the plate says.
+#[test]
+fn why_it_is_verified_may_choose_the_limit() {
+    let mut order = order(PileKind::Ac);
+    order.rule_set = "NIST Handbook 44 3.40 (AC) v2".into();
+    for (reason, limit) in [
+        (Reason::First, "1.0"),
+        (Reason::AfterRepair, "1.0"),
+        (Reason::Periodic, "2.0"),
+        (Reason::Case, "2.0"),
+    ] {
+        order.reason = reason;
+        let rules = order.rules().expect("known");
+        for class in ["1", "2"] {
+            let class = class.parse().expect("literal");
+            assert_eq!(
+                rules.mpe_percent(class).map(|limit| limit.to_string()),
+                Ok(limit.to_owned()),
+                "{reason:?}"
+            );
+        }
+    }
+    assert_eq!(
+        Reason::ALL.map(Reason::word).map(|word| veripile_metrology::rules::shape::REASONS.contains(&word)),
+        [true; 4]
+    );
+}
+
 #[test]
 fn one_source_and_one_standard_are_needed() {
     let words = |role: &str, found: u32| {
