@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use veripile_metrology::multiplicity;
+use veripile_metrology::shared::shared;
 
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
@@ -265,16 +266,16 @@ fn exact(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
 
 /// Everything asked with a probability, whether remarkable or not: what was asked counts for the correction.
 fn statistical(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
-    [
-        gains::ask(world, settings),
-        wandering::ask(world),
-        forgery::ask(world),
-        digits::ask(world),
-        outlets::ask(world),
-        silence::ask(world, settings),
-        heaping::ask(world),
-    ]
-    .concat()
+    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 7] = [
+        &|| gains::ask(world, settings),
+        &|| wandering::ask(world),
+        &|| forgery::ask(world),
+        &|| digits::ask(world),
+        &|| outlets::ask(world),
+        &|| silence::ask(world, settings),
+        &|| heaping::ask(world),
+    ];
+    shared(&questions, |ask| ask()).concat()
 }
 
 /// What stands up to the number of questions asked. Of several questions with one code about one time, the clearest answer.

@@ -34,5 +34,5 @@ pub mod reliability;
 pub mod risk;
 pub mod rounding;
 pub mod rules;
-mod shared;
+pub mod shared;
 pub mod student;

@@ -1,12 +1,12 @@
 //! Work shared between threads without a trace of it in the result: pieces are cut by the caller, whatever the number of processors,
 //! and results come back in the pieces' order.
 //!
-//! Used by [`crate::cholesky`] and [`crate::comparison`]. It never decides how large a piece is: sums must not depend on the machine.
+//! Used by [`crate::cholesky`] and [`crate::comparison`], and by `assessment` for its signals. It never decides how large a piece is: sums must not depend on the machine.
 
 use std::thread;
 
 /// Does every piece of work, in as many threads as there are processors.
-pub(crate) fn shared<P: Sync, R: Send>(pieces: &[P], work: impl Fn(&P) -> R + Sync) -> Vec<R> {
+pub fn shared<P: Sync, R: Send>(pieces: &[P], work: impl Fn(&P) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(pieces.len());
     if threads < 2 {
         return pieces.iter().map(work).collect();

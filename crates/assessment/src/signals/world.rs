@@ -174,7 +174,9 @@ pub(super) fn against_fleet(scores: &[f64]) -> Vec<f64> {
 
 /// The charges that weigh most, ascending by index.
 pub(super) fn heaviest(mut weighed: Vec<(f64, usize)>) -> Vec<usize> {
-    weighed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    if EVIDENCE_MAX < weighed.len() {
+        weighed.select_nth_unstable_by(EVIDENCE_MAX, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    }
     let mut charges: Vec<usize> = weighed.into_iter().take(EVIDENCE_MAX).map(|(_, charge)| charge).collect();
     charges.sort_unstable();
     charges
