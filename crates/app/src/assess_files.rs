@@ -8,6 +8,7 @@ pub(crate) mod feeders;
 mod findings;
 mod reference;
 mod results;
+mod room;
 mod rows;
 #[cfg(test)]
 mod tests;

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use veripile_assessment::{Screened, VehiclePath, evidence};
 use veripile_pile::PileId;
 
+use super::room;
 use super::rows::{FileFacts, Row, Rows};
 
 /// Columns that must be there.
@@ -76,8 +77,12 @@ pub(super) struct Charges {
 /// Where rejected rows go: line, reason, text.
 pub(super) type Reject<'a> = &'a mut dyn FnMut(u64, &str, &str) -> Result<()>;
 
-/// Reads the file.
+/// Reads the file; one whose charges do not fit into memory is an error, before the memory is full.
 pub(super) fn read(path: &Path, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
+    read_up_to(room::charges_max().unwrap_or(u64::MAX), path, reject)
+}
+
+fn read_up_to(most: u64, path: &Path, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
     let mut rows = Rows::open(path, &REQUIRED)?;
     let columns = Columns::of(&rows);
     let mut reader = Reader::default();
@@ -87,6 +92,15 @@ pub(super) fn read(path: &Path, reject: Reject<'_>) -> Result<(Charges, FileFact
         if let Err(bad) = reader.take(&row, &columns) {
             *reader.charges.rejected.entry(bad.code).or_insert(0) += 1;
             reject(row.line, &bad.text(), &row.text)?;
+        }
+        if most < reader.charges.rows.len() as u64 {
+            bail!(
+                "{}, line {}: more charges than fit into this machine's memory, {most} in {:.1} GB; give a province, a city or a month \
+                 at a time, or take a machine with more memory",
+                rows.name(),
+                row.line,
+                room::gigabytes(most)
+            );
         }
     }
     Ok((reader.charges, rows.facts()))
@@ -298,6 +312,22 @@ fn energies(pile: &str, vehicle: &str) -> Result<(Decimal, Option<Decimal>), Bad
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_charges_than_fit_are_an_error_with_the_next_step() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("charges.csv");
+        let row = |n: u32| format!("C{n},P,V,M,2026-03-01T08:00:00Z,2026-03-01T09:00:00Z,10,10\n");
+        std::fs::write(&path, format!("{}\n{}{}", REQUIRED.join(","), row(1), row(2))).expect("written");
+        let read =
+            |most| read_up_to(most, &path, &mut |_, _, _| Ok(())).map(|(charges, _)| charges.rows.len());
+        assert_eq!(read(2).expect("they fit"), 2);
+        let error = read(1).expect_err("they do not").to_string();
+        assert!(
+            error.starts_with("charges.csv, line 3: more charges than fit") && error.contains("a month"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn energies_that_cannot_be_true_are_bad_and_odd_ones_are_kept() {
