@@ -23,6 +23,8 @@ DCC, SI = "{https://ptb.de/dcc}", "{https://ptb.de/si}"
 DPI = 300
 # Pixels that are not white on a sheet with something on it.
 INK_LEAST = 0.002
+# Points: what a chart is high at most, what is a line and no area, and how well a ruler reads.
+CHART_HEIGHT, THIN, RULER = 300, 0.1, 0.4
 KINDS = {"certificate": ("检定证书", "Verification Certificate"), "notice": ("检定结果通知书", "Notice of Verification Result")}
 VERDICTS = {"conform": ("合格", "conforms"), "nonconform": ("不合格", "fails"), "undecided": ("待定", "undecided")}
 HEADINGS = {
@@ -187,12 +189,44 @@ def read_table(name, document, certificate, language):
 
 
 def read_chart(name, document, certificate, heading):
-    """Beneath its heading: a frame of lines, and bars and marks of every load point."""
-    for page in document:
-        for place in page.search_for(heading):
-            below = [drawing for drawing in page.get_drawings() if place.y1 < drawing["rect"].y0 < place.y1 + 300]
-            if len(below) >= 3 * len(certificate["result"]["points"]) + 2:
-                return
+    """The chart beneath its heading, read with a ruler: the band of the limit, and of each load point the bar and the mark."""
+    points = certificate["result"]["points"]
+    places = [(page, place) for page in document for place in page.search_for(heading)]
+    check(len(places) == 1, f"{name}: {len(places)} times {heading}")
+    for page, place in places:
+        shapes = [shape for shape in page.get_drawings() if place.y1 < shape["rect"].y0 < place.y1 + CHART_HEIGHT]
+        upright = [shape["rect"] for shape in shapes if shape["type"] == "s" and shape["rect"].width < THIN < shape["rect"].height]
+        level = [shape["rect"] for shape in shapes if shape["type"] == "s" and shape["rect"].height < THIN < shape["rect"].width]
+        if not upright:
+            break
+        axis = min(upright, key=lambda line: line.x0)
+        ticks = {}
+        for x, top, right, bottom, word, *_ in page.get_text("words"):
+            middle = (top + bottom) / 2
+            grid = [line.y0 for line in level if line.x0 < axis.x0 + THIN and abs(line.y0 - middle) < 2]
+            if right < axis.x0 and grid and axis.y0 - 3 < middle < axis.y1 + 3:
+                ticks[float(number(word))] = grid[0]
+        if len(ticks) < 2:
+            break
+        (low, low_y), (high, high_y) = min(ticks.items()), max(ticks.items())
+        percent_of = lambda y: low + (y - low_y) * (high - low) / (high_y - low_y)
+        near = RULER * (high - low) / (low_y - high_y)
+        inside = lambda line: axis.x0 + THIN < line.x0 and axis.y0 <= line.y0 and line.y1 <= axis.y1 and line.height < axis.height - 1
+        bars = sorted((line for line in upright if inside(line)), key=lambda line: line.x0)
+        check(len(bars) == len(points), f"{name}: the chart has {len(bars)} bars for {len(points)} load points")
+        marks = [shape["rect"] for shape in shapes if shape["type"] == "f"]
+        for index, (point, bar) in enumerate(zip(points, bars)):
+            error, expanded = float(point["error_percent"]), float(point["expanded_uncertainty_percent"])
+            ends = [percent_of(bar.y1), percent_of(bar.y0)]
+            check(abs(ends[0] - (error - expanded)) < near and abs(ends[1] - (error + expanded)) < near,
+                  f"{name}: the bar of load point {index + 1} goes from {ends[0]:.3f} to {ends[1]:.3f} %")
+            centred = [mark for mark in marks if abs((mark.x0 + mark.x1) / 2 - bar.x0) < 1 and mark.width < 12]
+            check(any(abs(percent_of((mark.y0 + mark.y1) / 2) - error) < near for mark in centred),
+                  f"{name}: load point {index + 1} has no mark at {error} %")
+        limit = float(points[0]["limit_percent"])
+        is_band = lambda mark: mark.width > 100 and abs(percent_of(mark.y0) - limit) < near and abs(percent_of(mark.y1) + limit) < near
+        check(any(is_band(mark) for mark in marks), f"{name}: the chart has no band of ±{limit} %")
+        return
     faults.append(f"{name}: no chart below {heading}")
 
 

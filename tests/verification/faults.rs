@@ -64,6 +64,20 @@ struct Case {
     comes: Comes,
 }
 
+impl Case {
+    /// How fast bench time passes, and what of the plan's pace goes with that. What a source does by itself some seconds after its
+    /// outputs went on is slowed down, so that it happens at one place in the run and at no other.
+    fn pace(&self) -> (f64, &'static [(&'static str, &'static str)]) {
+        match self.goes {
+            // From 70 to 85 °C, where the source trips, it takes seven seconds: it is looked at meanwhile.
+            Goes::Wrong(BenchFault::OverTemperature) => (3.0, &[("warm_up_s", "60")]),
+            // It trips after five seconds, one of ours, in the first wait of two.
+            Goes::Wrong(BenchFault::OutputTrips) => (5.0, &[("warm_up_s", "0"), ("poll_ms", "2000")]),
+            _ => (SPEED, &[]),
+        }
+    }
+}
+
 /// Given up with outputs confirmed off and the outlet open again.
 const fn given_up(why: Why, detail: &'static str) -> Comes {
     Comes::GivenUp { why, detail, outputs_off: true, operative: Some(true) }
@@ -102,6 +116,8 @@ fn cases() -> Vec<Case> {
         case(F::OverTemperature, Before, "1", given_up(Why::OverTemperature, "°C")),
         // It may be back in time to open, or not.
         case(F::PileDrops, Before, "0", given_up_shut(Why::PileLost, "not connected", None)),
+        // The standard is asked before the source: what it sees of a trip is that nothing flows.
+        case(F::OutputTrips, Before, "0", given_up(Why::SetPointMissed, "V, set 220 V")),
         case(F::Garbage, Reading, "1", given_up_blind(Why::InstrumentError, "")),
         // It opens when its charge is over, which nobody waits for.
         case(F::ChargeRunning, Before, "1", given_up_shut(Why::ChargeRuns, "Scheduled", Some(false))),
@@ -118,8 +134,6 @@ fn cases() -> Vec<Case> {
             failures_max: "1",
             comes: given_up(Why::Stopped, "zhang: 雷雨"),
         },
-        // The standard is asked before the source: what it sees of a trip is that nothing flows.
-        case(F::OutputTrips, Times(1), "1", Measured(&[Why::SetPointMissed])),
         case(F::PileDrops, Times(1), "2", Measured(&[Why::PileLost])),
         case(F::PartialLines, Before, "0", Measured(&[])),
         case(F::RegisterJump, Reading, "0", Measured(&[])),
@@ -169,8 +183,7 @@ async fn played(
     case: &Case,
 ) -> Result<(), String> {
     let settings = BenchSettings::default();
-    // Slow enough that heat is seen before the source trips: from 70 to 85 °C it takes seven seconds of bench time.
-    let speed = if case.goes == Goes::Wrong(BenchFault::OverTemperature) { 3.0 } else { SPEED };
+    let (speed, pace) = case.pace();
     let protocol = if number % 2 == 0 { Protocol::V16 } else { Protocol::V201 };
     let bench = Bench::start_at(speed, number, &house.ocpp(), protocol, settings).await;
     house.until_connected(&bench.pile).await;
@@ -179,8 +192,8 @@ async fn played(
     form.set("failures_max", case.failures_max);
     // A pile that dropped its connection is back before it is tried again.
     form.set("retry_wait_s", "5");
-    if speed < SPEED {
-        form.set("warm_up_s", "60");
+    for (name, value) in pace {
+        form.set(name, value);
     }
     let order = ordered(zhang, &form).await;
     let injection = |fault| match case.when {
@@ -231,9 +244,9 @@ async fn outcome(house: &House, case: &Case, row: &OrderRow) -> Result<(), Strin
             expect("troubles", &found.as_slice(), &troubles)?;
             expect("readings", &run.taken().len(), &run.progress().total)?;
             let points = veripile_verification::result::so_far(&row.order, run.taken());
-            // A kilowatt hour too many in one of three readings of one: a third, and no pass.
+            // A kilowatt hour too many in one of three readings of one: so wide a spread decides nothing, and is no pass.
             let jumped = case.goes == Goes::Wrong(BenchFault::RegisterJump);
-            let first = if jumped { Verdict::Nonconform } else { Verdict::Conform };
+            let first = if jumped { Verdict::Undecided } else { Verdict::Conform };
             expect("verdict of the first load point", &points[0].verdict, &first)
         }
         (Comes::GivenUp { why, detail, outputs_off, operative }, Some(ending)) => {
