@@ -184,7 +184,7 @@ async fn played(
 ) -> Result<(), String> {
     let settings = BenchSettings::default();
     let (speed, pace) = case.pace();
-    let protocol = if number % 2 == 0 { Protocol::V16 } else { Protocol::V201 };
+    let protocol = if number.is_multiple_of(2) { Protocol::V16 } else { Protocol::V201 };
     let bench = Bench::start_at(speed, number, &house.ocpp(), protocol, settings).await;
     house.until_connected(&bench.pile).await;
     register_instruments(root, &bench, number, ("fluke-6105a-like", "zera-like")).await;
