@@ -9,14 +9,13 @@
 mod fixture;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use fixture::{ac, by_pulses, changed, dc, decimal, issued, odd};
 use verification::certificate::dcc::dcc;
 use verification::plan::{Load, Tap};
 use verification::result::Verdict;
 use verification::run::{Trouble, Why};
-use veripile_tests::shared_data;
+use veripile_tests::{python, script, shared_data};
 use veripile_verification as verification;
 
 /// Errors of some +0.2 %, and of some +1.6 %: within and beyond class 1.
@@ -26,14 +25,7 @@ const BAD: [&str; 3] = ["80", "81", "79"];
 /// Python with the validator's packages, and the folder of the schemas.
 fn provided() -> Option<(PathBuf, PathBuf)> {
     let schemas = shared_data("dcc/dcc_3_2_0.xsd")?.parent().expect("a folder").to_owned();
-    match std::env::var_os("VERIPILE_TEST_PYTHON") {
-        Some(python) => Some((python.into(), schemas)),
-        None if std::env::var_os("VERIPILE_TEST_REQUIRED").is_some() => panic!("no Python with lxml"),
-        None => {
-            println!("skipped: VERIPILE_TEST_PYTHON is not set; tests/run sets it");
-            None
-        }
-    }
+    Some((python()?, schemas))
 }
 
 /// The validator's line for each text.
@@ -44,10 +36,9 @@ fn validate(python: &Path, schemas: &Path, texts: &[String]) -> Vec<String> {
     for (file, text) in files.iter().zip(texts) {
         std::fs::write(file, text).expect("written");
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dcc_validate.py");
-    let output = Command::new(python).arg(script).arg(schemas).args(&files).output().expect("Python starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let arguments = std::iter::once(schemas).chain(files.iter().map(PathBuf::as_path));
+    let told = script(python, "dcc_validate.py", arguments.map(Path::as_os_str)).expect("runs");
+    let lines: Vec<String> = told.lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), texts.len());
     lines
 }

@@ -1,19 +1,25 @@
 //! A verification from order to certificate: the real server, instruments that speak SCPI over real sockets, a pile over OCPP whose
-//! true error is known, and people at the pages. And the server killed in the middle of runs: none lost, none half.
+//! true error is known, and people at the pages. Its documents are read by others' programs; the server is killed in the middle of
+//! runs and of confirmations; and everything goes wrong that the bench has a name for.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::print_stdout)]
 
+#[path = "verification/documents.rs"]
+mod documents;
+#[path = "verification/faults.rs"]
+mod faults;
 #[path = "verification/house.rs"]
 mod house;
+#[path = "verification/killed.rs"]
+mod killed;
 
-use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use veripile_pile::PileId;
 use veripile_simulator::Protocol;
-use veripile_simulator::bench::{BenchFault, BenchSettings, Injection, StandardModel};
+use veripile_simulator::bench::{BenchSettings, StandardModel};
 use veripile_store::verification::OrderState;
 use veripile_tests::Server;
 use veripile_verification::{Ending, ItemCode};
@@ -139,6 +145,8 @@ async fn from_order_to_certificate_and_to_notice() {
     }
     let json = certified(&house, &server, &numbers[0]).await;
     noticed(&server, &li, &numbers[1]).await;
+    documents::read(&server, "", &numbers[0]).await;
+    documents::read(&server, &li.cookie, &numbers[1]).await;
     offline(&house, &server, &json).await;
     sent_back(&house, &server, [&zhang, &li], &numbers[0]).await;
     assert!(server.stop());
@@ -196,10 +204,6 @@ async fn certified(house: &House, server: &Server, number: &str) -> String {
     assert!(status == 200 && page.contains("Verified"), "{page}");
     let anchors = "SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8";
     assert_eq!(house.database.number(anchors).await, 1);
-    let (status, xml) = server.get(&format!("/api/v1/certificates/{number}.dcc.xml")).await;
-    assert!(status == 200 && xml.contains("digitalCalibrationCertificate"), "{xml:.200}");
-    let (status, pdf) = server.get(&format!("/api/v1/certificates/{number}.pdf")).await;
-    assert!(status == 200 && pdf.starts_with("%PDF-"), "{pdf:.50}");
     json
 }
 
@@ -246,122 +250,9 @@ async fn sent_back(house: &House, server: &Server, people: [&Visitor<'_>; 2], ce
 
 /// Anybody checks the file without the server, and a changed digit is found.
 async fn offline(house: &House, server: &Server, json: &str) {
-    let keys = house.folder.path().join("keys.json");
-    std::fs::write(&keys, server.get("/.well-known/veripile-keys.json").await.1).unwrap();
-    let check = |name: &str, text: &str| {
-        let file = house.folder.path().join(name);
-        std::fs::write(&file, text).unwrap();
-        let output = Command::new(&house.binary)
-            .args(["check", "certificate", file.to_str().unwrap(), "--keys", keys.to_str().unwrap()])
-            .output()
-            .expect("runs");
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let (code, told) = check("good.json", json);
+    let (code, told) = house.check_offline(server, json).await;
     assert_eq!(code, Some(0), "{told}");
     let changed = json.replacen("\"stop_wh\":\"1", "\"stop_wh\":\"2", 1);
     assert_ne!(changed, json);
-    assert_eq!(check("changed.json", &changed).0, Some(1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_killed_in_the_middle_of_runs_loses_none_and_leaves_none_half() {
-    let piles = [("BENCH-11", "ac", "2"), ("BENCH-12", "ac", "1"), ("BENCH-13", "ac", "2")];
-    let Some(house) = House::build(&piles).await else { return };
-    let mut server = house.serve().await;
-    let mut benches = Vec::new();
-    let mut numbers = Vec::new();
-    for number in 11..14 {
-        let bench = Bench::start(number, &house.ocpp(), Protocol::V16, BenchSettings::default()).await;
-        house.until_connected(&bench.pile).await;
-        let root = Visitor::sign_in(&server, "root").await;
-        register_instruments(&root, &bench, number, ("fluke-6105a-like", "zera-like")).await;
-        let zhang = Visitor::sign_in(&server, "zhang").await;
-        let form = Form::proposed(&zhang, &bench.pile, number).await;
-        let order = ordered(&zhang, &form).await;
-        zhang.done(&format!("/ver/orders/{order}/start?lang=en"), &[]).await;
-        benches.push(bench);
-        numbers.push(order);
-    }
-    // Killed three times, each time once every run has got further.
-    for kept in [1, 4, 7] {
-        for _ in 0..RUN_S_MAX * 10 {
-            let readings = house.database.number("SELECT count(*) FROM run_reading").await;
-            if readings >= kept {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        server.kill();
-        server = house.serve().await;
-    }
-    for number in &numbers {
-        let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
-        assert_eq!(row.ending, Some(Ending::Measured), "{number}");
-        let wanted = row.order.plan.points.len() * row.order.plan.repeats as usize;
-        let run = veripile_verification::Run::replay(
-            row.order.clone(),
-            &house.store.all_run_events(row.order_no).await.expect("read"),
-        );
-        assert_eq!(run.taken().len(), wanted, "every reading once");
-        let resumed = run.troubles().iter().any(|trouble| trouble.why.word() == "server_restarted");
-        println!("{number}: resumed {resumed}, {} troubles", run.troubles().len());
-    }
-    let restarts =
-        house.database.number("SELECT count(*) FROM run_event WHERE body->>'event' = 'resumed'").await;
-    assert!(restarts >= 3, "{restarts} resumed");
-    let readings = house.database.number("SELECT count(*) FROM run_reading").await;
-    let wanted = house
-        .database
-        .number("SELECT count(*) FROM (SELECT DISTINCT order_no, point, repeat FROM run_reading) r")
-        .await;
-    assert_eq!(readings, wanted);
-    assert_eq!(
-        house.database.number("SELECT count(*) FROM verification_certificate").await,
-        0,
-        "nothing is issued by itself"
-    );
-    for bench in &benches {
-        assert!(!bench.server.handle().state().is_on, "outputs are off");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn faults_of_the_field_are_overcome_or_the_run_is_given_up_visibly() {
-    let piles = [("BENCH-21", "ac", "2"), ("BENCH-22", "ac", "2"), ("BENCH-23", "ac", "2")];
-    let Some(house) = House::build(&piles).await else { return };
-    let server = house.serve().await;
-    let root = Visitor::sign_in(&server, "root").await;
-    let zhang = Visitor::sign_in(&server, "zhang").await;
-    let mut started = Vec::new();
-    for (number, fault) in
-        [(21, BenchFault::StandardDrops), (22, BenchFault::OverTemperature), (23, BenchFault::WrongIdentity)]
-    {
-        let bench = Bench::start(number, &house.ocpp(), Protocol::V16, BenchSettings::default()).await;
-        house.until_connected(&bench.pile).await;
-        register_instruments(&root, &bench, number, ("fluke-6105a-like", "zera-like")).await;
-        let form = Form::proposed(&zhang, &bench.pile, number).await;
-        let order = ordered(&zhang, &form).await;
-        if fault == BenchFault::StandardDrops {
-            bench.server.handle().inject_when(Injection::times(fault, 1));
-        } else {
-            bench.server.inject(fault);
-        }
-        zhang.done(&format!("/ver/orders/{order}/start?lang=en"), &[]).await;
-        started.push((bench, order));
-    }
-    // A source that is too hot switches itself off: whoever looks first sees it.
-    let hot: &[&str] = &["over_temperature", "outputs_tripped", "set_point_missed", "instrument_error"];
-    let expected = [("measured", &[][..]), ("abandoned", hot), ("abandoned", &["wrong_instrument"][..])];
-    for ((bench, number), (state, why)) in started.iter().zip(expected) {
-        let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
-        assert_eq!(row.state.word(), state, "{number}: {:?}", row.ending);
-        if let Some(Ending::Abandoned { why: told, outputs_off, .. }) = &row.ending {
-            assert!(why.contains(&told.word()), "{told:?}");
-            assert!(*outputs_off);
-            let (_, page) = zhang.get(&format!("/ver/orders/{number}?lang=en")).await;
-            assert!(!page.contains("/confirm"), "there is nothing to confirm");
-        }
-        assert!(!bench.server.handle().state().is_on, "outputs are off");
-    }
+    assert_eq!(house.check_offline(server, &changed).await.0, Some(1));
 }

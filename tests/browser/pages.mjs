@@ -187,7 +187,7 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   const picture = (part) => page.screenshot({ path: `${pictures}/ver-${part}-${name}.png`, fullPage: true });
   await page.goto(`${site}/ver/orders`);
   check(`${at}: a stranger is asked to sign in`, new URL(page.url()).pathname === "/op/sign-in", page.url());
-  await page.fill("[name=name]", "verifier");
+  await page.fill("[name=name]", "demo-verifier");
   await page.fill("[name=password]", verifier);
   await page.click("main button[type=submit]");
   await page.waitForURL(/\/ver\/orders/);

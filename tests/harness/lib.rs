@@ -6,7 +6,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::missing_panics_doc, clippy::unwrap_used)]
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
@@ -44,6 +46,30 @@ fn provide<T>(what: Option<T>) -> Option<T> {
             None
         }
     }
+}
+
+/// Python with the packages of `tests/*requirements.txt`, or why there is none.
+pub fn python() -> Option<PathBuf> {
+    match std::env::var_os("VERIPILE_TEST_PYTHON") {
+        Some(python) => Some(python.into()),
+        None if std::env::var_os("VERIPILE_TEST_REQUIRED").is_some() => panic!("no Python"),
+        None => {
+            println!("skipped: VERIPILE_TEST_PYTHON is not set; tests/run sets it");
+            None
+        }
+    }
+}
+
+/// What a script beside the tests prints; what it complains of where it does not end well.
+pub fn script<'a>(
+    python: &Path,
+    name: &str,
+    arguments: impl IntoIterator<Item = &'a OsStr>,
+) -> Result<String, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let output = Command::new(python).arg(script).args(arguments).output().expect("Python starts");
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(told(&output.stdout)) } else { Err(told(&output.stderr)) }
 }
 
 /// Real data beside the repository, or a message that it is absent.
@@ -243,45 +269,79 @@ impl Server {
 
     /// POST of a form with a cookie: status, headers and body.
     pub async fn post_as(&self, path: &str, cookie: &str, form: &[(&str, &str)]) -> (u16, String, String) {
-        let pairs: Vec<String> =
-            form.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
-        let body = pairs.join("&");
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {cookie}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-            self.port,
-            body.len()
-        );
-        self.exchange(request.as_bytes()).await.expect("the server answers")
+        let answer = exchange(self.port, form_request(self.port, path, cookie, form)).await;
+        answer.expect("the server answers").told()
+    }
+
+    /// Posts a form and does not wait: what came of it, or nothing where the server was killed before it answered.
+    pub fn post_aside(&self, path: &str, cookie: &str, form: &[(&str, &str)]) -> JoinHandle<Option<u16>> {
+        let (port, request) = (self.port, form_request(self.port, path, cookie, form));
+        tokio::spawn(async move { exchange(port, request).await.map(|answer| answer.status) })
     }
 
     /// GET with a cookie: status, headers and body.
     pub async fn get_as(&self, path: &str, cookie: &str) -> (u16, String, String) {
+        self.ask(path, cookie).await.expect("the server answers").told()
+    }
+
+    /// GET of a file, byte for byte; it must be there.
+    pub async fn file(&self, path: &str, cookie: &str) -> Vec<u8> {
+        let answer = self.ask(path, cookie).await.expect("the server answers");
+        assert_eq!(answer.status, 200, "{path}");
+        answer.body
+    }
+
+    async fn try_get(&self, path: &str) -> Option<(u16, String)> {
+        let (status, _, body) = self.ask(path, "").await?.told();
+        Some((status, body))
+    }
+
+    async fn ask(&self, path: &str, cookie: &str) -> Option<Answer> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {cookie}\r\n\r\n",
             self.port
         );
-        self.exchange(request.as_bytes()).await.expect("the server answers")
+        exchange(self.port, request).await
     }
+}
 
-    async fn try_get(&self, path: &str) -> Option<(u16, String)> {
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAccept: text/html\r\n\r\n");
-        let (status, _, body) = self.exchange(request.as_bytes()).await?;
-        Some((status, body))
-    }
+/// What a server answered.
+struct Answer {
+    status: u16,
+    headers: String,
+    body: Vec<u8>,
+}
 
-    async fn exchange(&self, request: &[u8]) -> Option<(u16, String, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
-        // A server that refuses a long body closes while we still write.
-        let _ = stream.write_all(request).await;
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes).await;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let status = text.get(9..12)?.parse().ok()?;
-        let (headers, body) = text.split_once("\r\n\r\n")?;
-        Some((status, headers.to_owned(), body.to_owned()))
+impl Answer {
+    /// Status, headers and body, as texts.
+    fn told(self) -> (u16, String, String) {
+        (self.status, self.headers, String::from_utf8_lossy(&self.body).into_owned())
     }
+}
+
+fn form_request(port: u16, path: &str, cookie: &str, form: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> =
+        form.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+    let body = pairs.join("&");
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nAccept: text/html\r\nCookie: {cookie}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn exchange(port: u16, request: String) -> Option<Answer> {
+    const END: &[u8] = b"\r\n\r\n";
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    // A server that refuses a long body closes while we still write.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    let end = bytes.windows(END.len()).position(|window| window == END)?;
+    let body = bytes.split_off(end + END.len());
+    bytes.truncate(end);
+    let headers = String::from_utf8_lossy(&bytes).into_owned();
+    Some(Answer { status: headers.get(9..12)?.parse().ok()?, headers, body })
 }
 
 impl Drop for Server {

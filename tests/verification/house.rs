@@ -2,6 +2,7 @@
 //! the forms they fill in.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use veripile_simulator::{Progress, Protocol};
 use veripile_store::Store;
 use veripile_store::verification::{OrderRow, OrderState};
 use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_verification::Run;
 
 use super::{PASSWORD, RUN_S_MAX, SPEED};
 
@@ -63,8 +65,18 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn start(number: u32, ocpp: &str, protocol: Protocol, settings: BenchSettings) -> Self {
+        Self::start_at(SPEED, number, ocpp, protocol, settings).await
+    }
+
+    pub(crate) async fn start_at(
+        speed: f64,
+        number: u32,
+        ocpp: &str,
+        protocol: Protocol,
+        settings: BenchSettings,
+    ) -> Self {
         let settings = BenchSettings {
-            speed: SPEED,
+            speed,
             watchdog_clock: WatchdogClock::Client,
             source_serial: format!("S-{number}"),
             standard_serial: format!("R-{number}"),
@@ -167,6 +179,25 @@ impl House {
         let events = self.store.all_run_events(row.order_no).await.expect("read");
         let tail: Vec<_> = events.iter().rev().take(8).collect();
         panic!("{number} stays {:?}: {tail:?}", row.state);
+    }
+
+    /// The run of an order as it is stored.
+    pub(crate) async fn run(&self, number: &str) -> Run {
+        let row = self.order(number).await;
+        let events = self.store.all_run_events(row.order_no).await.expect("read");
+        Run::replay(row.order, &events)
+    }
+
+    /// What `veripile check certificate` says of a signed file: its exit code, and what it prints.
+    pub(crate) async fn check_offline(&self, server: &Server, json: &str) -> (Option<i32>, String) {
+        let [keys, file] = ["keys.json", "document.json"].map(|name| self.folder.path().join(name));
+        std::fs::write(&keys, server.get("/.well-known/veripile-keys.json").await.1).unwrap();
+        std::fs::write(&file, json).unwrap();
+        let output = Command::new(&self.binary)
+            .args(["check", "certificate", file.to_str().unwrap(), "--keys", keys.to_str().unwrap()])
+            .output()
+            .expect("runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Waits until a pile is connected.

@@ -21,7 +21,6 @@ use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
 use veripile_store::account::PersonRole;
 use veripile_store::{Admission, Store};
-use veripile_verification::certificate::SigningKey;
 
 use crate::account;
 use crate::assess::AssessSettings;
@@ -42,11 +41,15 @@ const WINDOW_DAYS: u32 = 182;
 /// The body that verifies in the simulated city.
 const BODY: &str = "无锡计量所（模拟）";
 
+/// Names of who verifies and who reviews in the simulated city: they stand in its documents.
+const VERIFIER: &str = "demo-verifier";
+const REVIEWER: &str = "demo-reviewer";
+
 /// Who may sign in: name, roles, and what they find where. Their passwords are drawn at each start and printed.
 const PEOPLE: [(&str, &[PersonRole], &str, &str); 3] = [
     ("demo", &[], "经营者工作台 / operator's console", "/op"),
-    ("verifier", &[PersonRole::Verifier], "检定员 / verifier", "/ver/orders"),
-    ("reviewer", &[PersonRole::Reviewer], "核验员 / reviewer", "/ver/orders"),
+    (VERIFIER, &[PersonRole::Verifier], "检定员 / verifier", "/ver/orders"),
+    (REVIEWER, &[PersonRole::Reviewer], "核验员 / reviewer", "/ver/orders"),
 ];
 
 /// What `demo` takes.
@@ -85,16 +88,15 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
     let city = Arc::new(City::wuxi(args.seed, PILES));
     let story = Story::open(&args.data, args.seed, args.days, Timestamp::now())?;
     register(&store, &city, &story).await?;
-    let settings = settings(args)?;
-    let signing = settings.signing.clone();
-    let server = Server::start(&store, settings)?;
+    let server = Server::start(&store, settings(args)?)?;
     say(&format!("veripile demo · 模拟城市 / a simulated city · {PILES} 桩 / piles · {}", store.engine()));
     say(&format!("打开 / open  http://{}/", server.address));
-    for (name, roles, what, path) in PEOPLE {
-        let password = account::drawn();
-        account::save(&store, name, None, roles, &password).await?;
+    let passwords = PEOPLE.map(|_| account::drawn());
+    for ((name, roles, what, path), password) in PEOPLE.into_iter().zip(&passwords) {
+        account::save(&store, name, None, roles, password).await?;
         say(&format!("{what}  http://{}{path}  {name} {password}", server.address));
     }
+    let [_, verifier_password, reviewer_password] = passwords;
     let (stop, stopping) = watch::channel(false);
     let line = Line {
         url: format!("ws://{}/ocpp", server.address),
@@ -105,8 +107,9 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
     let scene = verification::Scene {
         store: store.clone(),
         line: line.clone(),
-        site: format!("http://{}", server.address),
-        signing: SigningKey::clone(&signing),
+        site: server.address,
+        verifier_password,
+        reviewer_password,
         body: BODY,
         station: city.stations.first().context("the city has no station")?.clone(),
         seed: args.seed,

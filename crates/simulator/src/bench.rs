@@ -85,6 +85,8 @@ pub struct BenchState {
     pub is_virtual_load: bool,
     /// Whether a normal charge draws energy.
     pub is_charging: bool,
+    /// Energy on the bill of the pile's last normal charge, kWh.
+    pub bill_kwh: Option<Decimal>,
 }
 
 /// A bench.
@@ -99,6 +101,7 @@ pub struct Bench {
     true_wh: f64,
     is_virtual_load: bool,
     is_charging: bool,
+    bill_kwh: Option<Decimal>,
 }
 
 /// Which instrument a line is for.
@@ -121,6 +124,7 @@ impl Bench {
             true_wh: 0.0,
             is_virtual_load: false,
             is_charging: false,
+            bill_kwh: None,
             settings,
         };
         bench.draw();
@@ -303,6 +307,11 @@ impl Bench {
         self.is_charging = is_charging;
     }
 
+    /// The pile makes the bill of a charge of so much, Wh.
+    pub(crate) fn bill(&mut self, energy_wh: Decimal) {
+        self.bill_kwh = energy_wh.checked_div(Decimal::ONE_THOUSAND);
+    }
+
     /// What the bench looks like now.
     pub fn state(&self) -> BenchState {
         let flow = self.source.flow();
@@ -318,6 +327,7 @@ impl Bench {
             temperature_c: self.source.temperature_c(),
             is_virtual_load: self.is_virtual_load,
             is_charging: self.is_charging,
+            bill_kwh: self.bill_kwh,
         }
     }
 }

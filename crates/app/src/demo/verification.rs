@@ -1,9 +1,12 @@
 //! The demo's verification: a bench with instruments that speak SCPI and a pile over OCPP, an order, its run live on its page, and the
 //! certificate at its end; and a second order that waits for whoever looks.
 //!
-//! Started by [`super`] beside the simulated city. What people would do at the pages (look at the pile, read the clock, confirm) is
-//! done here in their names; everything else is the product's own way.
+//! Started by [`super`] beside the simulated city. What people do at the pages (record what they found, start, confirm) two persons of
+//! the demo do there, over HTTP ([`visitor`]); what they find is the bench's own truth. It never writes past the product's own way.
 
+mod visitor;
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,18 +16,16 @@ use serde_json::json;
 use tokio::sync::watch;
 use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, Place, Station};
 use veripile_simulator::Protocol;
-use veripile_simulator::bench::{self, BenchServer, BenchSettings, WatchdogClock};
+use veripile_simulator::bench::{self, BenchHandle, BenchServer, BenchSettings, WatchdogClock};
 use veripile_simulator::link::Line;
 use veripile_store::Store;
 use veripile_store::verification::{CertificateQuery, OrderState};
-use veripile_verification::certificate::{SigningKey, pdf};
-use veripile_verification::item::{Evidence, Seal};
-use veripile_verification::run::{Event, Happening};
-use veripile_verification::texts::Language;
 use veripile_verification::{
-    Calibration, Certificate, Conditions, Instrument, InstrumentRole, ItemCode, ItemRecord, Order, Pace,
-    Plan, Plate, Reason, Run,
+    Calibration, Instrument, InstrumentRole, ItemCode, Order, Pace, Plan, Plate, Reason,
 };
+use visitor::Visitor;
+
+use super::{REVIEWER, VERIFIER};
 
 /// The pile on the bench.
 const PILE: &str = "SIM-BENCH-1";
@@ -45,17 +46,25 @@ const METER_KEY: [u8; 32] = [7; 32];
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOKS_MAX: u32 = 1200;
 
-/// Names of who verifies and who reviews, as they sign in.
-const VERIFIER: &str = "verifier";
-const REVIEWER: &str = "reviewer";
+/// By how much the pile's clock is ahead, ms: within five seconds, as a first verification wants it.
+const CLOCK_OFFSET_MS: i64 = 1400;
+
+/// Relative humidity that is told: no bench has any.
+const HUMIDITY_PERCENT: &str = "48";
+
+/// Remark on what a simulated pile does not have.
+const SIMULATED: &str = "模拟桩 / a simulated pile";
 
 /// What the step needs of the demo.
 pub(super) struct Scene {
     pub(super) store: Store,
     pub(super) line: Line,
-    /// Where the pages are, `http://HOST:PORT`.
-    pub(super) site: String,
-    pub(super) signing: SigningKey,
+    /// Where the pages are.
+    pub(super) site: SocketAddr,
+    /// With which the verifier signs in.
+    pub(super) verifier_password: String,
+    /// With which the reviewer does.
+    pub(super) reviewer_password: String,
     /// The body that verifies.
     pub(super) body: &'static str,
     /// A station of the city; its first outlet for tests stands there.
@@ -83,6 +92,7 @@ async fn verify(scene: &Scene) -> Result<()> {
         watchdog_clock: WatchdogClock::Client,
         charge_s: CHARGE_S,
         signing_key: Some(METER_KEY),
+        clock_offset_ms: CLOCK_OFFSET_MS,
         ..BenchSettings::default()
     };
     let bench = BenchServer::start(settings, scene.seed, any, any).await?;
@@ -97,12 +107,12 @@ async fn verify(scene: &Scene) -> Result<()> {
     if store.certificates_page(&query, Timestamp::now()).await?.is_empty() {
         let number = order(scene, &pile_id, &instruments).await?;
         super::say(&format!(
-            "检定正在进行 / a verification runs live  {}/ver/orders/{number}  (signed in as {VERIFIER} or {REVIEWER})",
+            "检定正在进行 / a verification runs live  http://{}/ver/orders/{number}  (signed in as {VERIFIER} or {REVIEWER})",
             scene.site
         ));
-        carry_out(scene, &pile_id, &number).await?;
+        carry_out(scene, &bench.handle(), &pile_id, &number).await?;
         let next = order(scene, &pile_id, &instruments).await?;
-        super::say(&format!("您来检定 / another to start yourself  {}/ver/orders/{next}", scene.site));
+        super::say(&format!("您来检定 / another to start yourself  http://{}/ver/orders/{next}", scene.site));
     }
     // The bench stands as long as the demo runs.
     pile.await?.context("the pile on the bench gave up")
@@ -147,7 +157,7 @@ fn instruments(bench: &BenchServer) -> Result<Vec<Instrument>> {
             serial,
             address: address.to_string(),
             calibration: Calibration {
-                number: format!("SIM-{id}"),
+                number: format!("{id}-CAL"),
                 issuer: "模拟 / simulated".to_owned(),
                 calibrated_at,
                 valid_until: calibrated_at + SignedDuration::from_hours(365 * 24),
@@ -211,67 +221,69 @@ async fn order(scene: &Scene, pile_id: &PileId, instruments: &[Instrument]) -> R
     Ok(scene.store.make_verification(order, now).await?.number)
 }
 
-/// Lets an order run, records what people look at, and confirms its result as its reviewer.
-async fn carry_out(scene: &Scene, pile_id: &PileId, number: &str) -> Result<()> {
+/// Lets an order run, records what people look at, and confirms its result as its reviewer: all of it at the pages.
+async fn carry_out(scene: &Scene, bench: &BenchHandle, pile_id: &PileId, number: &str) -> Result<()> {
     let store = &scene.store;
     let row = store.verification(number).await?.context("the order is gone")?;
-    let tell = |what| {
-        let event = Event { at: Timestamp::now(), what };
-        async move { store.append_person_event(number, &event).await }
-    };
-    tell(Happening::Conditions(Conditions {
-        temperature_c: "21.5".parse()?,
-        humidity_percent: "48".parse()?,
-        person: VERIFIER.to_owned(),
-        at: Timestamp::now(),
-    }))
-    .await?;
+    let verifier = Visitor::sign_in(scene.site, VERIFIER, &scene.verifier_password).await?;
+    let at = |part: &str| format!("/ver/orders/{number}/{part}");
+    let temperature = bench.settings().ambient_c.to_string();
+    let conditions = [("temperature_c", temperature.as_str()), ("humidity_percent", HUMIDITY_PERCENT)];
+    verifier.post(&at("conditions"), &conditions).await?;
     for code in row.order.plan.items.iter().filter(|code| **code != ItemCode::ConsistencyAfter) {
-        tell(item(*code, look(scene, pile_id, *code).await?)).await?;
+        record(scene, bench, pile_id, &verifier, number, *code).await?;
     }
-    store.queue_run(number).await?;
-    let row = await_end(store, number).await?;
-    if row != OrderState::Measured {
+    verifier.post(&at("start"), &[]).await?;
+    if await_end(store, number).await? != OrderState::Measured {
         super::say(&format!(
-            "检定未完成 / the verification was given up: {}/ver/orders/{number}",
+            "检定未完成 / the verification was given up: http://{}/ver/orders/{number}",
             scene.site
         ));
         return Ok(());
     }
-    let after = ItemCode::ConsistencyAfter;
-    tell(item(after, look(scene, pile_id, after).await?)).await?;
-    issue(scene, number).await
+    record(scene, bench, pile_id, &verifier, number, ItemCode::ConsistencyAfter).await?;
+    let reviewer = Visitor::sign_in(scene.site, REVIEWER, &scene.reviewer_password).await?;
+    let page = reviewer.get(&format!("/ver/orders/{number}")).await?;
+    let seen = visitor::value(&page, "seen").context("the reviewer is not asked to confirm")?;
+    reviewer.post(&at("confirm"), &[("remarks", "模拟检定 / simulated"), ("seen", &seen)]).await?;
+    super::say(&format!("已出证 / a certificate was issued  http://{}/c/{number}", scene.site));
+    Ok(())
 }
 
-/// What somebody finds who looks at an item.
-async fn look(scene: &Scene, pile_id: &PileId, code: ItemCode) -> Result<Evidence> {
-    Ok(match code {
-        ItemCode::Seal => Evidence::Seals {
-            seals: vec![Seal {
-                number: "SIM-0001".to_owned(),
-                place: "表盖 / meter cover".to_owned(),
-                photo_sha256: None,
-            }],
-            whole: true,
-        },
-        ItemCode::Clock => Evidence::Clock { offset_s: "0.4".parse()? },
-        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => charge(scene, pile_id).await?,
-        _ => Evidence::Looked { good: true },
-    })
+/// What somebody finds who looks at an item of a simulated pile, told at the page. What is measured is the bench's own truth.
+async fn record(
+    scene: &Scene,
+    bench: &BenchHandle,
+    pile_id: &PileId,
+    verifier: &Visitor,
+    number: &str,
+    code: ItemCode,
+) -> Result<()> {
+    let mut form = vec![("item", code.word().to_owned())];
+    match code {
+        ItemCode::Clock => {
+            let offset_s = Decimal::new(bench.settings().clock_offset_ms, 3).normalize();
+            form.push(("offset_s", offset_s.to_string()));
+        }
+        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => {
+            let charge_no = charge(scene, pile_id).await?;
+            let bill_kwh = bench.state().bill_kwh.context("the pile on the bench made no bill")?;
+            form.extend([("charge", charge_no.to_string()), ("bill_kwh", bill_kwh.to_string())]);
+        }
+        ItemCode::Seal => form.extend([
+            ("number_0", "SIM-0001".to_owned()),
+            ("place_0", "表盖 / meter cover".to_owned()),
+            ("whole", "yes".to_owned()),
+            ("note", SIMULATED.to_owned()),
+        ]),
+        _ => form.extend([("good", "yes".to_owned()), ("note", SIMULATED.to_owned())]),
+    }
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    verifier.post(&format!("/ver/orders/{number}/item"), &form).await
 }
 
-fn item(code: ItemCode, evidence: Evidence) -> Happening {
-    Happening::Item(ItemRecord {
-        code,
-        evidence,
-        note: String::new(),
-        person: VERIFIER.to_owned(),
-        at: Timestamp::now(),
-    })
-}
-
-/// A normal charge at the pile, whose bill is its register's.
-async fn charge(scene: &Scene, pile_id: &PileId) -> Result<Evidence> {
+/// A normal charge at the pile; its number.
+async fn charge(scene: &Scene, pile_id: &PileId) -> Result<i64> {
     let store = &scene.store;
     let before = store.charges(pile_id, 1).await?.first().map(|charge| charge.charge_no);
     let call = json!({ "call": "start_charge", "connector": 1, "token": "BENCH-CARD", "remote_start_id": 1 });
@@ -279,12 +291,10 @@ async fn charge(scene: &Scene, pile_id: &PileId) -> Result<Evidence> {
     for _ in 0..LOOKS_MAX {
         tokio::time::sleep(LOOK_EVERY).await;
         let charges = store.charges(pile_id, 1).await?;
-        let ended =
-            charges.first().filter(|charge| Some(charge.charge_no) != before && charge.ended_at.is_some());
-        let Some(ended) = ended else { continue };
-        if let Some(mut evidence) = store.charge_evidence(pile_id, ended.charge_no).await? {
-            evidence.bill_kwh = evidence.register_wh.and_then(|wh| wh.checked_div(Decimal::ONE_THOUSAND));
-            return Ok(Evidence::Charge(evidence));
+        let is_new = |charge_no: i64| Some(charge_no) != before;
+        let ended = charges.first().filter(|charge| is_new(charge.charge_no) && charge.ended_at.is_some());
+        if let Some(ended) = ended {
+            return Ok(ended.charge_no);
         }
     }
     anyhow::bail!("the pile on the bench makes no charge")
@@ -298,19 +308,4 @@ async fn await_end(store: &Store, number: &str) -> Result<OrderState> {
             return Ok(row.state);
         }
     }
-}
-
-async fn issue(scene: &Scene, number: &str) -> Result<()> {
-    let store = &scene.store;
-    let row = store.verification(number).await?.context("the order is gone")?;
-    let run = Run::replay(row.order, &store.all_run_events(row.order_no).await?);
-    let now = Timestamp::now();
-    let software = concat!("veripile ", env!("CARGO_PKG_VERSION"));
-    let certificate = Certificate::of(&run, REVIEWER, "模拟检定 / simulated", now, software)?;
-    let issued = certificate.sign(&scene.signing);
-    let address = format!("{}/c/{number}", scene.site);
-    let printed = pdf::pdf(&issued, Language::Zh, &address)?;
-    store.issue(row.order_no, &issued, &printed, now).await?;
-    super::say(&format!("已出证 / a certificate was issued  {address}"));
-    Ok(())
 }

@@ -1,15 +1,16 @@
 //! The pile under test: a charger whose register is the bench's, over OCPP 1.6 or 2.x.
 //!
 //! Called by `app` and by tests. It tells its register when asked, opens and closes, takes the order for a virtual load, and makes
-//! a normal charge on request, with a signed record if its meter has a key. Everything else its configuration answers. Times are
-//! the machine's, also where bench time runs faster: then a charge seems to need more power than there is.
+//! a normal charge on request, with a bill, and a signed record if its meter has a key. Everything else its configuration answers.
+//! Its clock is the machine's, off by what the settings say, also where bench time runs faster: then a charge seems to need more
+//! power than there is.
 
 mod record;
 mod words;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -110,6 +111,8 @@ struct Pile {
     /// Bench time at which the charge ends, s.
     charge_until_s: f64,
     charge_s: f64,
+    /// How far its clock is ahead.
+    clock_offset: SignedDuration,
     transactions: u32,
     /// Distinguishes this run's 2.x transaction ids from earlier ones.
     run: i64,
@@ -117,7 +120,7 @@ struct Pile {
 
 impl Pile {
     fn new(bench: BenchHandle, line: Line, identity: String, protocol: Protocol) -> Self {
-        let settings = bench.with(|bench| bench.settings().clone());
+        let settings = bench.settings();
         let meter_serial = meter_serial(&identity);
         let words = Words {
             protocol,
@@ -137,6 +140,7 @@ impl Pile {
             charge: None,
             charge_until_s: 0.0,
             charge_s: settings.charge_s,
+            clock_offset: SignedDuration::from_millis(settings.clock_offset_ms),
             transactions: 0,
             run: Timestamp::now().as_second(),
         }
@@ -190,7 +194,7 @@ impl Pile {
     async fn report(&mut self) -> Result<(), SimulatorError> {
         let status = self.status();
         if self.reported != Some(status) {
-            let message = self.words.status(1, status, Timestamp::now());
+            let message = self.words.status(1, status, self.now());
             self.tell(message, "").await?;
             self.reported = Some(status);
         }
@@ -206,9 +210,15 @@ impl Pile {
         self.link.call(action, &payload, transaction, &at).await
     }
 
+    /// The time by the pile's own clock.
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(self.clock_offset).unwrap_or(now)
+    }
+
     /// The register now.
     fn stand(&self) -> Stand {
-        Stand { at: Timestamp::now(), register_wh: self.bench.register_wh() }
+        Stand { at: self.now(), register_wh: self.bench.register_wh() }
     }
 
     /// Answers a call and does what it asks.
@@ -321,7 +331,7 @@ impl Pile {
     async fn tell_asked(&mut self, message: &str) -> Result<(), SimulatorError> {
         let message = match message {
             "MeterValues" => self.words.meter_values(self.stand(), self.charge.as_ref()),
-            "StatusNotification" => self.words.status(1, self.status(), Timestamp::now()),
+            "StatusNotification" => self.words.status(1, self.status(), self.now()),
             "BootNotification" => ("BootNotification", self.words.boot()),
             _ => ("Heartbeat", json!({})),
         };
@@ -336,7 +346,7 @@ impl Pile {
             (bench.register_wh(), bench.now_s())
         });
         self.charge_until_s = now_s + self.charge_s;
-        let begin = Stand { at: Timestamp::now(), register_wh };
+        let begin = Stand { at: self.now(), register_wh };
         let transaction = format!("{}-{}", self.run, self.transactions);
         let mut charge = Charge { transaction, card, remote_start, begin };
         let answer = self.tell(self.words.start(&charge), &charge.transaction).await;
@@ -354,9 +364,11 @@ impl Pile {
         let Some(charge) = self.charge.take() else { return Ok(()) };
         let register_wh = self.bench.with(|bench| {
             bench.charge(false);
-            bench.register_wh()
+            let register_wh = bench.register_wh();
+            bench.bill(register_wh.saturating_sub(charge.begin.register_wh));
+            register_wh
         });
-        let end = Stand { at: Timestamp::now(), register_wh };
+        let end = Stand { at: self.now(), register_wh };
         let card = charge.card.as_str().or(charge.card["idToken"].as_str()).unwrap_or_default();
         let signed = self.meter.as_mut().and_then(|meter| {
             let public_key = meter.public_key()?;

@@ -69,6 +69,11 @@ impl BenchHandle {
         work(&mut self.0.now().0)
     }
 
+    /// How the bench was made.
+    pub fn settings(&self) -> BenchSettings {
+        self.with(|bench| bench.settings().clone())
+    }
+
     /// What the bench looks like now.
     pub fn state(&self) -> BenchState {
         self.with(|bench| bench.state())

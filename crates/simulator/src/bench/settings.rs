@@ -123,6 +123,8 @@ pub struct BenchSettings {
     pub watchdog_clock: WatchdogClock,
     /// How long a normal charge lasts, s of bench time, unless it is stopped before.
     pub charge_s: f64,
+    /// How far the pile's clock is ahead of the machine's, ms.
+    pub clock_offset_ms: i64,
     /// Secret key on secp256r1 with which the pile's meter signs its charges; none: it signs nothing.
     pub signing_key: Option<[u8; 32]>,
     /// What goes wrong.
@@ -158,6 +160,7 @@ impl Default for BenchSettings {
             speed: 1.0,
             watchdog_clock: WatchdogClock::Bench,
             charge_s: 240.0,
+            clock_offset_ms: 0,
             signing_key: None,
             faults: Vec::new(),
         }

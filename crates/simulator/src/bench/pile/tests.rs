@@ -201,6 +201,8 @@ async fn a_normal_charge_tells_one_register_in_message_and_record() {
         i64::try_from(central.bench.register_wh()).expect("Wh"),
         "nothing flows now"
     );
+    let billed_wh = central.bench.state().bill_kwh.expect("a bill") * rust_decimal::Decimal::ONE_THOUSAND;
+    assert_eq!(billed_wh, rust_decimal::Decimal::from(wh(&stop["meterStop"]) - wh(&start["meterStart"])));
     let ends = stop["transactionData"].as_array().expect("both ends");
     assert_eq!(wh(&ends[0]["sampledValue"][0]["value"]), wh(&start["meterStart"]));
     let container: Value =
@@ -246,6 +248,19 @@ async fn a_201_pile_does_the_same_in_its_own_words_and_its_charge_ends_by_itself
     assert_eq!((&end["eventType"], &end["triggerReason"]), (&json!("Ended"), &json!("EVDeparted")));
     assert_eq!(end["transactionInfo"]["transactionId"], start["transactionInfo"]["transactionId"]);
     assert_eq!(central.hear("StatusNotification").await["connectorStatus"], "Available");
+}
+
+#[tokio::test]
+async fn its_clock_is_off_as_it_was_told_to_be() {
+    let settings = BenchSettings { clock_offset_ms: 3_600_000, ..still() };
+    let mut central = Central::start(settings, Protocol::V16).await;
+    let trigger = json!({ "requestedMessage": "MeterValues", "connectorId": 1 });
+    assert_eq!(central.ask("TriggerMessage", trigger).await, "Accepted");
+    let values = central.hear("MeterValues").await;
+    let told: Timestamp =
+        values["meterValue"][0]["timestamp"].as_str().expect("a time").parse().expect("a time");
+    let ahead_s = told.duration_since(Timestamp::now()).as_secs();
+    assert!((3580..=3600).contains(&ahead_s), "{ahead_s} s");
 }
 
 #[tokio::test]
