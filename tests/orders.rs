@@ -214,7 +214,7 @@ fn measured(order: &Order, error_percent: &str) -> (Run, Vec<Event>) {
                 }],
                 whole: true,
             },
-            ItemCode::Clock => Evidence::Clock { offset_s: decimal("2.1") },
+            ItemCode::Clock => Evidence::Clock { offset_s: decimal("2.1"), measured: None },
             ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => {
                 // One charge before, another when the run is over.
                 let (charge_no, hours) = if *code == ItemCode::ConsistencyBefore { (1, -1) } else { (2, 4) };

@@ -6,6 +6,7 @@ use veripile_metrology::rules;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use crate::certificate::{self, Certificate, CertificateKind, FORMAT, Issued, SigningKey, day};
+use crate::clock::MeasuredOffset;
 use crate::consistency::ChargeEvidence;
 use crate::instrument::{Calibration, Instrument, InstrumentRole};
 use crate::item::{BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal};
@@ -219,7 +220,16 @@ fn items(order: &Order) -> Vec<ItemRecord> {
             seals: vec![seal("WXJ-88120", "电能表端盖", true), seal("WXJ-88121", "桩体前门锁扣", false)],
             whole: true,
         },
-        ItemCode::Clock => Evidence::Clock { offset_s: decimal("-1.8") },
+        ItemCode::Clock => {
+            let measured = MeasuredOffset {
+                offset_s: decimal("-1.964"),
+                half_width_s: decimal("0.521"),
+                at: at("2026-03-05T01:09:12Z"),
+                messages: 16,
+                round_trip_s: decimal("0.042"),
+            };
+            Evidence::Clock { offset_s: decimal("-1.8"), measured: Some(measured) }
+        }
         ItemCode::Payment => Evidence::Payment { lines: vec![bill.clone()], amount: decimal("6.40") },
         ItemCode::Insulation => Evidence::Insulation {
             test_voltage_v: decimal("500"),

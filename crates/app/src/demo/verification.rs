@@ -254,7 +254,7 @@ async fn look(scene: &Scene, pile_id: &PileId, code: ItemCode) -> Result<Evidenc
             }],
             whole: true,
         },
-        ItemCode::Clock => Evidence::Clock { offset_s: "0.4".parse()? },
+        ItemCode::Clock => Evidence::Clock { offset_s: "0.4".parse()?, measured: None },
         ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => charge(scene, pile_id).await?,
         _ => Evidence::Looked { good: true },
     })

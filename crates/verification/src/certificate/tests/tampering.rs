@@ -30,7 +30,7 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 /// Words that have an opposite in documents; everything else is changed by its kind.
-const OPPOSITES: [(&str, &str); 23] = [
+const OPPOSITES: [(&str, &str); 25] = [
     ("certificate", "notice"),
     ("notice", "certificate"),
     ("conform", "nonconform"),
@@ -49,6 +49,8 @@ const OPPOSITES: [(&str, &str); 23] = [
     ("display", "seal"),
     ("clock", "payment"),
     ("payment", "clock"),
+    ("consumer", "producer"),
+    ("producer", "consumer"),
     ("insulation", "indication_error"),
     ("indication_error", "insulation"),
     ("consistency_before", "consistency_after"),
@@ -80,7 +82,7 @@ fn changed(value: &Value) -> Value {
 
 /// Leaves that say nothing about the result: names, places, remarks, and how the run went. Whoever holds a key may write there what
 /// they like; that is what the signature is for. Stars stand for a place in a list.
-const FREE: [&str; 67] = [
+const FREE: [&str; 71] = [
     // The pile, as far as its limits do not follow from it.
     "/order/plate/pile_id",
     "/order/plate/model",
@@ -146,6 +148,11 @@ const FREE: [&str; 67] = [
     "/items/*/evidence/test_voltage_v",
     "/items/*/evidence/readings/*/between",
     "/items/*/evidence/readings/*/resistance_megohm",
+    // Of the clock as measured only the offset is compared with what was read.
+    "/items/*/evidence/measured/half_width_s",
+    "/items/*/evidence/measured/at",
+    "/items/*/evidence/measured/messages",
+    "/items/*/evidence/measured/round_trip_s",
     // Of the charge before it is only asked when it ended; it is the sixth of seven items, the eighth of nine.
     "/items/5/evidence/began_at",
     "/items/7/evidence/began_at",
