@@ -6,7 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use veripile_metrology::clock::{self, ClockPair};
+use veripile_metrology::clock;
+pub use veripile_metrology::clock::ClockPair;
 
 /// Messages that a measurement rests on, the newest: enough that some of them were not late, and few enough that they go back to before
 /// a clock was set only where it was set just now.

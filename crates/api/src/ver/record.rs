@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::rules::RuleSet;
+use veripile_verification::clock::MeasuredOffset;
 use veripile_verification::consistency::{CLOCK_SLACK, ChargeEvidence, Difference};
 use veripile_verification::item::{
     BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal, Unfit, clock_limit_s,
@@ -20,6 +21,9 @@ use crate::view;
 
 /// Rows for seals and for lines of a bill in the forms; blank ones are passed over.
 pub(crate) const ROWS: usize = 6;
+
+/// Digits after the point of a measured offset, s: hardly a pile's clock is known better.
+const CLOCK_DIGITS: u32 = 2;
 
 /// How long before and after a run a charge still stands beside it: the same working day.
 const BESIDE: SignedDuration = SignedDuration::from_hours(24);
@@ -65,12 +69,21 @@ pub(crate) fn charge_fault(
         .map(|_| Fault::new(t.of("fault.charge_twice"), t.of("fault.no_charge.next")))
 }
 
-/// The record that a form makes of an item. `charge`: what is known of the charge that a form of consistency names.
+/// What the platform knows that goes into a record beside what a form says.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Of the charge that a form of consistency names.
+    pub(crate) charge: Option<ChargeEvidence>,
+    /// The clock's offset as measured.
+    pub(crate) measured: Option<MeasuredOffset>,
+}
+
+/// The record that a form makes of an item.
 pub(crate) fn item(
     t: &Texts,
     code: ItemCode,
     entries: &Entries,
-    charge: Option<ChargeEvidence>,
+    known: Known,
     by: &By<'_>,
 ) -> Result<ItemRecord, Vec<Fault>> {
     let mut reader = Reader::new(t, entries);
@@ -82,11 +95,11 @@ pub(crate) fn item(
             register_wh: reader.decimal("register_wh", t.of("record.register_wh")),
         },
         ItemCode::Seal => seals(t, entries, &mut reader),
-        ItemCode::Clock => Evidence::Clock { offset_s: reader.decimal("offset_s", t.of("record.offset_s")) },
+        ItemCode::Clock => clock(t, entries, known.measured, &mut reader),
         ItemCode::Payment => payment(t, entries, &mut reader),
         ItemCode::Insulation => insulation(t, entries, &mut reader),
         ItemCode::IndicationError => indication(t, &mut reader),
-        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => match charge {
+        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => match known.charge {
             Some(charge) => Evidence::Charge(ChargeEvidence {
                 bill_kwh: reader.optional("bill_kwh", t.of("record.bill_kwh")),
                 ..charge
@@ -102,6 +115,38 @@ pub(crate) fn item(
     }
     let note = entries.get("note").to_owned();
     Ok(ItemRecord { code, evidence, note, person: by.person.to_owned(), at: by.at })
+}
+
+/// Who read no other time off the pile takes over what was measured.
+fn clock(
+    t: &Texts,
+    entries: &Entries,
+    measured: Option<MeasuredOffset>,
+    reader: &mut Reader<'_>,
+) -> Evidence {
+    let offset_s = match &measured {
+        Some(measured) if entries.get("offset_s").is_empty() => measured.offset_s,
+        _ => reader.decimal("offset_s", t.of("record.offset_s")),
+    };
+    Evidence::Clock { offset_s, measured }
+}
+
+/// What is missing of a record of the clock that contradicts what was measured: a word on why.
+pub(crate) fn overrides(t: &Texts, order: &Order, record: &ItemRecord) -> Option<Fault> {
+    let rules = order.rules().ok()?;
+    let measured = record.contradicted(&rules, order).filter(|_| record.note.trim().is_empty())?;
+    let what = t.of("fault.clock_contradicts").replace("{measured}", &measured_text(t, measured));
+    Some(Fault::new(what, t.of("fault.clock_contradicts.next")))
+}
+
+/// A measured offset in a line.
+pub(crate) fn measured_text(t: &Texts, measured: &MeasuredOffset) -> String {
+    t.of("record.measured")
+        .replace("{offset}", &format!("{:+}", measured.offset_s.round_dp(CLOCK_DIGITS)))
+        .replace("{half}", &measured.half_width_s.round_dp(CLOCK_DIGITS).to_string())
+        .replace("{at}", &view::minute(measured.at))
+        .replace("{messages}", &measured.messages.to_string())
+        .replace("{round_trip}", &measured.round_trip_s.to_string())
 }
 
 fn looked(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
@@ -253,10 +298,14 @@ pub(crate) fn evidence_text(
     match &record.evidence {
         Evidence::Looked { good: true } => t.of("record.good").to_owned(),
         Evidence::Looked { good: false } => t.of("record.bad").to_owned(),
-        Evidence::Clock { offset_s } => {
+        Evidence::Clock { offset_s, measured } => {
             let limit = rules.and_then(|rules| clock_limit_s(rules, order.reason));
             let limit = limit.map_or(String::new(), |limit| format!(" (±{} s)", limit.normalize()));
-            format!("{:+} s{limit}", offset_s.normalize())
+            let read = format!("{:+} s{limit}", offset_s.normalize());
+            let measured = measured.as_ref().map(|measured| measured_text(t, measured));
+            let contradicts = rules.and_then(|rules| record.contradicted(rules, order));
+            let contradicts = contradicts.map(|_| format!("⚠ {}", t.of("record.contradicted")));
+            [Some(read), measured, contradicts].into_iter().flatten().collect::<Vec<_>>().join(" · ")
         }
         Evidence::Display { display_kwh, register_wh } => {
             format!("{display_kwh} kWh · {} {} Wh", t.of("check.register"), register_wh.normalize())
@@ -335,7 +384,7 @@ mod tests {
 
     fn recorded(code: ItemCode, fields: &[(&str, &str)]) -> Result<ItemRecord, Vec<Fault>> {
         let by = By { person: "赵工", at: fixture::at() };
-        item(Texts::in_language(Language::Zh), code, &entries(fields), None, &by)
+        item(Texts::in_language(Language::Zh), code, &entries(fields), Known::default(), &by)
     }
 
     #[test]
@@ -458,12 +507,52 @@ mod tests {
         let t = Texts::in_language(Language::En);
         let (code, order) = (ItemCode::ConsistencyAfter, fixture::order());
         let text = |bill: &str| {
-            let record = item(t, code, &entries(&[("bill_kwh", bill)]), Some(charge.clone()), &by);
+            let known = Known { charge: Some(charge.clone()), ..Known::default() };
+            let record = item(t, code, &entries(&[("bill_kwh", bill)]), known, &by);
             evidence_text(t, &order, None, &record.expect("good"))
         };
         assert!(text("1.234").contains(t.of("record.consistent")));
         assert!(text("1.3").contains(t.of_owned("difference.bill")));
         assert!(text("").contains(t.of_owned("difference.no_bill")));
+    }
+
+    // Of ± 5 s at a first verification.
+    #[test]
+    fn a_measured_clock_is_offered_and_not_overridden_without_a_word() {
+        let (order, t) = (fixture::order(), Texts::in_language(Language::En));
+        let measured = MeasuredOffset {
+            offset_s: Decimal::new(1342, 3),
+            half_width_s: Decimal::new(530, 3),
+            at: fixture::at(),
+            messages: 16,
+            round_trip_s: Decimal::new(60, 3),
+        };
+        let by = By { person: "赵工", at: fixture::at() };
+        let recorded = |fields: &[(&str, &str)]| {
+            let known = Known { measured: Some(measured.clone()), ..Known::default() };
+            item(t, ItemCode::Clock, &entries(fields), known, &by).expect("reads")
+        };
+        let (rules, text) = (order.rules().expect("known"), "measured +1.34 s ± 0.53 s");
+        let check = |fields: &[(&str, &str)], offset_s: &str, is_refused, is_contradicted| {
+            let record = recorded(fields);
+            let said = evidence_text(t, &order, Some(&rules), &record);
+            assert!(said.contains(text), "{said}");
+            assert_eq!(said.contains(t.of("record.contradicted")), is_contradicted, "{said}");
+            let fault = overrides(t, &order, &record);
+            assert_eq!(fault.is_some(), is_refused, "{fields:?}");
+            assert!(fault.is_none_or(|fault| fault.what.contains(text)));
+            let kept = Evidence::Clock {
+                offset_s: offset_s.parse().expect("literal"),
+                measured: Some(measured.clone()),
+            };
+            assert_eq!(record.evidence, kept);
+        };
+        check(&[("offset_s", "")], "1.342", false, false);
+        check(&[("offset_s", "6.342")], "6.342", false, false);
+        check(&[("offset_s", "-4")], "-4", true, true);
+        check(&[("offset_s", "-4"), ("note", "桩时区设置有误")], "-4", false, true);
+        let nothing = item(t, ItemCode::Clock, &entries(&[("offset_s", "")]), Known::default(), &by);
+        assert!(nothing.is_err(), "nothing was measured");
     }
 
     #[test]

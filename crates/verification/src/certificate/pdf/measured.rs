@@ -240,9 +240,10 @@ impl Document<'_, '_> {
         let mut table = Table::begin(self.sheets, columns)?;
         for (index, point, checked) in &checked {
             let ends = [checked.low_percent, checked.high_percent].map(|end| signed(end, digits));
-            let found = match checked.validated {
-                true => texts.of("propagation.validated"),
-                false => texts.of("propagation.not_validated"),
+            let found = if checked.validated {
+                texts.of("propagation.validated")
+            } else {
+                texts.of("propagation.not_validated")
             };
             table.row(&[
                 Cell::plain((index + 1).to_string()),
