@@ -556,7 +556,7 @@ const MESSAGES: &str = "
 
 const CALLS: &str = "
     INSERT INTO sent (pile_no, time, connection, kind, message_id, body)
-    SELECT pile_no, now() - gone, '00000000-0000-0000-0000-000000000001', kind, message_id, ''
+    SELECT pile_no, now() - gone, '00000000-0000-0000-0000-000000000001', asked.kind, message_id, ''
     FROM pile, (VALUES (interval '60 seconds', 'c1', 'call'), (interval '70 seconds', 'c2', 'call'),
                        (interval '59.97 seconds', 'c1', 'answer'), (interval '50 seconds', 'c3', 'call')
     ) AS asked (gone, message_id, kind) WHERE pile_id = 'A'";
