@@ -1,5 +1,7 @@
 //! Documents for tests: orders and readings made by hand, results computed by the engine itself.
 
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::rules;
@@ -60,8 +62,14 @@ pub(crate) fn dc_fail() -> Issued {
     issue(order, taken, troubles, "")
 }
 
-/// As long as it gets: names of more than eighty characters, every load point and reading that a plan may have.
+/// As long as it gets: names of more than eighty characters, every load point and reading that a plan may have. Made once: its Monte
+/// Carlo checks take more than a second.
 pub(crate) fn longest() -> Issued {
+    static LONGEST: LazyLock<Issued> = LazyLock::new(make_longest);
+    LONGEST.clone()
+}
+
+fn make_longest() -> Issued {
     let mut order = order(PileKind::Ac, "2");
     let name =
         "无锡市新吴区太湖国际科技园大学科技园清源路二十号立业楼地下停车场东区第三充电站（含光伏与储能设施）";
