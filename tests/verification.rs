@@ -85,9 +85,7 @@ async fn record_items(house: &House, verifier: &Visitor<'_>, number: &str) {
                 let form = [("item", "seal"), ("number_0", "F-0001"), ("place_0", "表盖"), ("whole", "yes")];
                 verifier.done(&at("item"), &form).await;
             }
-            ItemCode::Clock => {
-                verifier.done(&at("item"), &[("item", "clock"), ("offset_s", "1.5")]).await;
-            }
+            ItemCode::Clock => record_clock(verifier, number).await,
             ItemCode::ConsistencyBefore => {}
             ItemCode::ConsistencyAfter => record_charge(house, verifier, number, *item).await,
             ItemCode::Payment => {
@@ -105,6 +103,37 @@ async fn record_items(house: &House, verifier: &Visitor<'_>, number: &str) {
             }
         }
     }
+}
+
+/// The clock as the pile's messages tell it is offered; who read another time must say why. The simulated pile's clock is ours.
+async fn record_clock(verifier: &Visitor<'_>, number: &str) {
+    let (_, page) = verifier.get(&format!("/ver/orders/{number}?lang=en")).await;
+    assert!(page.contains("messages, shortest round trip"), "{page}");
+    let form = format!("/ver/orders/{number}/item?lang=en");
+    let wrong = [("item", "clock"), ("offset_s", "999")];
+    let (status, _, page) = verifier.post(&form, &wrong).await;
+    assert!(status == 422 && page.contains("differs from what was measured"), "{status} {page}");
+    verifier.done(&form, &[("item", "clock"), ("offset_s", "999"), ("note", "misread")]).await;
+    let (_, page) = verifier.get(&format!("/ver/orders/{number}?lang=en")).await;
+    assert!(page.contains("⚠"), "the page says that they contradict: {page}");
+    verifier.done(&form, &[("item", "clock"), ("offset_s", "1.5")]).await;
+}
+
+/// A document says how the clock was measured, whose the risk of each decision is, and what a Monte Carlo method makes of each budget.
+fn has_risks_and_clock(certificate: &Value) {
+    assert_eq!(certificate["format"], "veripile-certificate/4");
+    for point in certificate["result"]["points"].as_array().expect("a list") {
+        assert_eq!(point["risk"]["bearer"], "consumer", "{point}");
+        assert_eq!(point["monte_carlo"]["trials"], 300_000, "{point}");
+    }
+    let items = certificate["items"].as_array().expect("a list");
+    let clock = &items.iter().find(|item| item["code"] == "clock").expect("asked for")["evidence"];
+    let seconds = |value: &Value| value.as_str().expect("a text").parse::<f64>().expect("a number");
+    let measured = &clock["measured"];
+    // To the millisecond that stamps and arrivals are cut to.
+    let off = seconds(&measured["offset_s"]).abs();
+    assert!(off <= seconds(&measured["half_width_s"]) + 0.002, "{clock}");
+    assert_eq!(clock["offset_s"], "1.5");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,6 +229,7 @@ async fn certified(house: &House, server: &Server, number: &str) -> String {
     assert_eq!(status, 200, "{json}");
     let certificate: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(certificate["certificate"]["kind"], "certificate");
+    has_risks_and_clock(&certificate["certificate"]);
     let (status, page) = server.get("/p/BENCH-1?lang=en").await;
     assert!(status == 200 && page.contains("Verified"), "{page}");
     let anchors = "SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8";

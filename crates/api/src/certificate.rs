@@ -195,7 +195,12 @@ pub(crate) async fn page(
         return Ok(missing_page(t, site.settings.simulated, here));
     }
     let worth = status(&site, person, &row, now).await?;
-    let checked = check::check(&row.json, &keys::all(&site));
+    let (text, known) = (row.json.clone(), keys::all(&site));
+    // The Monte Carlo check of a large plan takes a second, which nobody else's request must wait for.
+    let checked = web::block(move || check::check(&text, &known)).await.map_err(|error| {
+        tracing::error!(%error, number = row.number, "a document could not be checked");
+        Problem::unavailable("the document cannot be checked now")
+    })?;
     let certificate = read(&row)?;
     let page = page_of(t, person, &row, &certificate, &checked, worth);
     let is_confidential = sight == Sight::Confidential;

@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::budget::Combined;
+use crate::budget::{Combined, Component, Distribution};
 use crate::normal;
 
 /// Most trials: ten times the million of JCGM 101 7.2, 80 MB of results.
@@ -107,7 +107,37 @@ pub enum PropagationError {
     NotFinite(usize),
 }
 
+/// A budget's coverage interval beside the Monte Carlo one, in the unit of the model (JCGM 101 8.1).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// Numerical tolerance δ of the standard uncertainty.
+    pub tolerance: f64,
+    /// How far the lower ends lie apart, d_low.
+    pub low_difference: f64,
+    /// How far the upper ends lie apart, d_high.
+    pub high_difference: f64,
+    /// Whether neither is larger than δ.
+    pub validated: bool,
+}
+
 impl Input {
+    /// What a budget's component says of the deviation of its quantity from the estimate: its distribution, about zero. A standard
+    /// uncertainty that itself is known with finite degrees of freedom is the scale of a t distribution (JCGM 101 6.4.9).
+    pub fn deviation(component: &Component) -> Self {
+        let (u, df) = (component.standard_uncertainty, component.degrees_of_freedom);
+        let half = |factor: f64| u * factor.sqrt();
+        match component.distribution {
+            Distribution::Normal | Distribution::Student if df.is_finite() => {
+                Self::Student { mean: 0.0, scale: u, df }
+            }
+            Distribution::Normal | Distribution::Student => Self::Normal { mean: 0.0, sd: u },
+            Distribution::Rectangular => Self::Rectangular { low: -half(3.0), high: half(3.0) },
+            Distribution::Triangular => Self::Triangular { low: -half(6.0), high: half(6.0) },
+            Distribution::UShaped => Self::UShaped { low: -half(2.0), high: half(2.0) },
+        }
+    }
+
     fn is_sound(&self) -> bool {
         match *self {
             Self::Normal { mean, sd } => mean.is_finite() && 0.0 <= sd && sd.is_finite(),
@@ -231,19 +261,27 @@ fn shortest(sorted: &[f64], covered: usize) -> (f64, f64) {
     least.map_or((f64::NAN, f64::NAN), |(low, high)| (*low, *high))
 }
 
-/// Whether the Monte Carlo result confirms a budget's interval about `gum_value` in so many significant digits of its standard
-/// uncertainty. Both must be of the same coverage probability, and the budget combined without a least coverage factor.
+/// Compares a budget's interval about `gum_value` with the Monte Carlo one, in so many significant digits of its standard
+/// uncertainty. None where the two are not comparable: both must be of the same coverage probability, and there must be an
+/// uncertainty. The budget is to be combined without a least coverage factor.
 ///
 /// # Formula
-/// `u = c × 10^l` with `digits` digits in c, `δ = 10^l / 2` (JCGM 101 7.9.2); confirmed if `|y − U − y_low| ≤ δ` and
-/// `|y + U − y_high| ≤ δ` (8.1.2), with the symmetric interval. Trials must be so many that its ends are known to δ/5 (8.2).
-pub fn validates(gum: &Combined, gum_value: f64, mc: &Propagated, digits: u32) -> bool {
+/// `u = c × 10^l` with `digits` digits in c, `δ = 10^l / 2` (JCGM 101 7.9.2); `d_low = |y − U − y_low|`,
+/// `d_high = |y + U − y_high|`, validated if both are ≤ δ (8.1.2), with the symmetric interval. Trials must be so many that its ends
+/// are known to δ/5 (8.2).
+pub fn compare(gum: &Combined, gum_value: f64, mc: &Propagated, digits: u32) -> Option<Comparison> {
     let same_probability = (gum.coverage_probability - mc.coverage_probability).abs() < 1e-12;
-    let Some(tolerance) = numerical_tolerance(gum.standard_uncertainty, digits) else { return false };
+    let tolerance = numerical_tolerance(gum.standard_uncertainty, digits).filter(|_| same_probability)?;
     let (low, high) = mc.symmetric;
-    same_probability
-        && (gum_value - gum.expanded_uncertainty - low).abs() <= tolerance
-        && (gum_value + gum.expanded_uncertainty - high).abs() <= tolerance
+    let low_difference = (gum_value - gum.expanded_uncertainty - low).abs();
+    let high_difference = (gum_value + gum.expanded_uncertainty - high).abs();
+    let validated = low_difference <= tolerance && high_difference <= tolerance;
+    Some(Comparison { tolerance, low_difference, high_difference, validated })
+}
+
+/// Whether the Monte Carlo result confirms a budget's interval, by [`compare`].
+pub fn validates(gum: &Combined, gum_value: f64, mc: &Propagated, digits: u32) -> bool {
+    compare(gum, gum_value, mc, digits).is_some_and(|compared| compared.validated)
 }
 
 /// The numerical tolerance δ of a standard uncertainty in so many significant digits (JCGM 101 7.9.2). None for one that is not

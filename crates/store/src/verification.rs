@@ -4,6 +4,7 @@
 //! decided here: whether an order may be carried out, what a run does next and what its result is are `veripile_verification`'s.
 
 mod certificate;
+mod clock;
 mod instrument;
 mod order;
 mod plate;

@@ -4,7 +4,6 @@
 //! signature and computes the result again from the readings inside. Documents in other forms (PDF, DCC) are made from this one
 //! and from nothing else.
 
-mod canonical;
 pub mod check;
 pub mod dcc;
 pub mod key;
@@ -21,17 +20,20 @@ pub use check::{Checked, Finding, Layer};
 pub use key::{PublicKey, SigningKey};
 pub use records::RecordError;
 
+use crate::canonical;
 use crate::item::{Conditions, ItemRecord, Seal};
 use crate::order::{Order, OrderError};
 use crate::result::{ResultError, RunResult, Verdict, result};
 use crate::run::{Ending, Run, Taken, Trouble};
 
 /// Format of certificates that are made now.
-pub const FORMAT: &str = "veripile-certificate/3";
+pub const FORMAT: &str = "veripile-certificate/4";
 
 /// Every format there has been, all read for ever ([`check`]). The second has two items more, insulation and indication error, and
 /// says in Chinese too what is to be confirmed. The third says when charges began, and is held to their place beside the run.
-pub const FORMATS: [&str; 3] = ["veripile-certificate/1", "veripile-certificate/2", FORMAT];
+/// The fourth has each decision's risk and the Monte Carlo check of each budget, and may have a clock's offset as measured.
+pub const FORMATS: [&str; 4] =
+    ["veripile-certificate/1", "veripile-certificate/2", "veripile-certificate/3", FORMAT];
 
 /// The calendar that validity is counted in: China's, which has had no summer time since 1991.
 const SHANGHAI: Offset = Offset::constant(8);

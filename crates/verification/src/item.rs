@@ -12,6 +12,7 @@ use veripile_metrology::quantity::Energy;
 use veripile_metrology::rounding;
 use veripile_metrology::rules::{self, RuleSet};
 
+use crate::clock::MeasuredOffset;
 use crate::consistency::ChargeEvidence;
 use crate::order::{Order, Reason};
 
@@ -125,8 +126,11 @@ pub enum Evidence {
     },
     /// The pile's clock against ours.
     Clock {
-        /// Pile minus true time, s.
+        /// Pile minus true time, s: what a person read off the pile, or took over from what was measured. It decides.
         offset_s: Decimal,
+        /// The offset as the platform measured it, where it could.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        measured: Option<MeasuredOffset>,
     },
     /// The pile's display against its register.
     Display {
@@ -247,7 +251,7 @@ impl ItemRecord {
         match (self.code, &self.evidence) {
             (ItemCode::Appearance | ItemCode::Display | ItemCode::Seal, Evidence::Looked { good }) => *good,
             (ItemCode::Seal, Evidence::Seals { seals, whole }) => *whole && !seals.is_empty(),
-            (ItemCode::Clock, Evidence::Clock { offset_s }) => {
+            (ItemCode::Clock, Evidence::Clock { offset_s, .. }) => {
                 clock_limit_s(rules, order.reason).is_some_and(|limit| offset_s.abs() <= limit)
             }
             (ItemCode::Display, Evidence::Display { display_kwh, register_wh }) => {
@@ -267,6 +271,13 @@ impl ItemRecord {
             }
             _ => false,
         }
+    }
+
+    /// The offset as measured that a person's reading of the clock contradicts, if it does: the two differ by more than the limit.
+    pub fn contradicted(&self, rules: &RuleSet, order: &Order) -> Option<&MeasuredOffset> {
+        let Evidence::Clock { offset_s, measured: Some(measured) } = &self.evidence else { return None };
+        let limit_s = clock_limit_s(rules, order.reason)?;
+        measured.is_contradicted(*offset_s, limit_s).then_some(measured)
     }
 
     /// Why its evidence says nothing about insulation or indication, if it does not.

@@ -4,8 +4,10 @@
 //! Pure: an event in, commands out; time, seed and key are arguments, so that a run, its result and its certificate can be had
 //! again from what was stored, byte for byte. Sockets are `gateway`'s, rows are `store`'s, pages are `api`'s.
 
+mod canonical;
 pub mod certificate;
 pub mod chart;
+pub mod clock;
 pub mod consistency;
 pub mod instrument;
 pub mod item;

@@ -4,6 +4,9 @@
 //! Called when a run is reviewed, and again by whoever checks a certificate. Numbers leave here as decimals of percent, so that
 //! the same facts give the same document byte for byte; [`percent`] is the one crossing.
 
+mod propagation;
+mod risk;
+
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::{Deserialize, Serialize};
@@ -24,8 +27,15 @@ use crate::plan::{Load, LoadPoint, Tap};
 use crate::run::{Indication, Taken};
 use crate::texts::Language;
 
+pub use propagation::MonteCarlo;
+pub use risk::{Risk, RiskBearer};
+
 /// Digits after the point of percentages in documents: a hundredth of what any standard resolves.
 const PERCENT_DIGITS: u32 = 5;
+
+/// Digits after the point of probabilities and risks: what is rarer than one in a million is the tail of a model and nobody's
+/// experience.
+const PROBABILITY_DIGITS: u32 = 6;
 
 /// Coverage probability of stated uncertainties, and the least coverage factor.
 const COVERAGE: f64 = 0.95;
@@ -123,6 +133,12 @@ pub struct PointResult {
     pub probability_conform: Decimal,
     /// The decision.
     pub verdict: Verdict,
+    /// The risk that the decision is wrong; none where nothing is decided. Documents before the fourth format have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
+    /// The Monte Carlo check of the budget; none while the run goes on. Documents before the fourth format have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monte_carlo: Option<MonteCarlo>,
 }
 
 /// What was found of an item.
@@ -193,8 +209,31 @@ pub enum ResultError {
     },
 }
 
-/// The result of an order from the facts of its run. `items`: the newest record of each.
+/// The result of an order from the facts of its run. `items`: the newest record of each. The Monte Carlo check takes some tens of
+/// milliseconds a load point.
 pub fn result(order: &Order, taken: &[Taken], items: &[&ItemRecord]) -> Result<RunResult, ResultError> {
+    let mut found = linear(order, taken, items)?;
+    propagate(order, taken, &mut found)?;
+    Ok(found)
+}
+
+/// Adds the Monte Carlo check of each load point's budget to a result by [`linear`] of the same facts.
+pub(crate) fn propagate(order: &Order, taken: &[Taken], found: &mut RunResult) -> Result<(), ResultError> {
+    for (index, point) in found.points.iter_mut().enumerate() {
+        let readings = of_point(taken, index);
+        let checked = evaluate(order, &point.point, &readings)
+            .and_then(|evaluated| propagation::check(&point.point, &readings, &evaluated));
+        point.monte_carlo = checked.map_err(|reason| ResultError::Numbers { point: index + 1, reason })?;
+    }
+    Ok(())
+}
+
+/// The result by the linear budgets alone.
+pub(crate) fn linear(
+    order: &Order,
+    taken: &[Taken],
+    items: &[&ItemRecord],
+) -> Result<RunResult, ResultError> {
     let rules = order.rules()?;
     let count = order.plan.points.len();
     let beyond = taken.iter().map(|reading| reading.point).filter(|point| count <= *point);
@@ -223,7 +262,7 @@ pub fn result(order: &Order, taken: &[Taken], items: &[&ItemRecord]) -> Result<R
     Ok(RunResult { rule_set: rules.citation(), points, items, verdict, unconfirmed, unconfirmed_zh })
 }
 
-/// What is known so far, for the page of a run that goes on: load points with at least two readings.
+/// What is known so far, for the page of a run that goes on: load points with at least two readings, by their linear budgets alone.
 pub fn so_far(order: &Order, taken: &[Taken]) -> Vec<PointResult> {
     let Ok(rules) = order.rules() else { return Vec::new() };
     let points = order.plan.points.iter().enumerate();
@@ -272,18 +311,36 @@ fn overall(points: &[PointResult], items: &[ItemResult]) -> Verdict {
     }
 }
 
+/// A load point's error and budget, fractions.
+struct Evaluated {
+    /// Error of each reading.
+    errors: Vec<f64>,
+    /// Their mean.
+    mean: f64,
+    /// What the cable takes of the energy.
+    drop: f64,
+    /// The mean, corrected for it.
+    error: f64,
+    budget: Budget,
+}
+
+fn evaluate(order: &Order, point: &LoadPoint, readings: &[&Taken]) -> Result<Evaluated, String> {
+    let errors: Vec<f64> = readings.iter().map(|reading| error_of(reading)).collect::<Result<_, _>>()?;
+    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+    let drop = cable_drop(order, point)?;
+    let error = (1.0 + mean) / (1.0 - drop) - 1.0;
+    let components = components(order, point, readings, &errors, drop)?;
+    let budget = Budget { components, correlations: Vec::new() };
+    Ok(Evaluated { errors, mean, drop, error, budget })
+}
+
 fn at_point(
     order: &Order,
     rules: &RuleSet,
     point: &LoadPoint,
     readings: &[&Taken],
 ) -> Result<PointResult, String> {
-    let errors: Vec<f64> = readings.iter().map(|reading| error_of(reading)).collect::<Result<_, _>>()?;
-    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
-    let drop = cable_drop(order, point)?;
-    let error = (1.0 + mean) / (1.0 - drop) - 1.0;
-    let budget =
-        Budget { components: components(order, point, readings, &errors, drop)?, correlations: Vec::new() };
+    let Evaluated { errors, mean, error, budget, .. } = evaluate(order, point, readings)?;
     let combined = budget.combine(COVERAGE, COVERAGE_FACTOR_LEAST).map_err(|error| error.to_string())?;
     let error_percent = percent(error)?;
     let class = order.plate.class.0;
@@ -301,9 +358,10 @@ fn at_point(
         combined.expanded_uncertainty,
         fraction(limit_percent),
     );
-    // The probability speaks of what was measured, not of what was rounded.
-    let measured =
-        decision::decide_three_zones(error, combined.standard_uncertainty, fraction(limit_percent));
+    // Probability and risk speak of what was measured, not of what was rounded.
+    let (u, limit) = (combined.standard_uncertainty, fraction(limit_percent));
+    let measured = decision::decide_three_zones(error, u, limit);
+    let verdict = Verdict::from(decided.zone);
     Ok(PointResult {
         point: point.clone(),
         errors_percent: errors.iter().map(|error| percent(*error)).collect::<Result<_, _>>()?,
@@ -317,8 +375,10 @@ fn at_point(
         expanded_uncertainty_percent: percent(combined.expanded_uncertainty)?,
         limit_percent,
         rule: decided.rule.to_owned(),
-        probability_conform: written(measured.probability_conform, 6)?,
-        verdict: decided.zone.into(),
+        probability_conform: written(measured.probability_conform, PROBABILITY_DIGITS)?,
+        verdict,
+        risk: Risk::of(verdict, error, u, limit)?,
+        monte_carlo: None,
     })
 }
 

@@ -1,11 +1,14 @@
 //! Documents for tests: orders and readings made by hand, results computed by the engine itself.
 
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::rules;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use crate::certificate::{self, Certificate, CertificateKind, FORMAT, Issued, SigningKey, day};
+use crate::clock::MeasuredOffset;
 use crate::consistency::ChargeEvidence;
 use crate::instrument::{Calibration, Instrument, InstrumentRole};
 use crate::item::{BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal};
@@ -59,8 +62,14 @@ pub(crate) fn dc_fail() -> Issued {
     issue(order, taken, troubles, "")
 }
 
-/// As long as it gets: names of more than eighty characters, every load point and reading that a plan may have.
+/// As long as it gets: names of more than eighty characters, every load point and reading that a plan may have. Made once: its Monte
+/// Carlo checks take more than a second.
 pub(crate) fn longest() -> Issued {
+    static LONGEST: LazyLock<Issued> = LazyLock::new(make_longest);
+    LONGEST.clone()
+}
+
+fn make_longest() -> Issued {
     let mut order = order(PileKind::Ac, "2");
     let name =
         "无锡市新吴区太湖国际科技园大学科技园清源路二十号立业楼地下停车场东区第三充电站（含光伏与储能设施）";
@@ -219,7 +228,16 @@ fn items(order: &Order) -> Vec<ItemRecord> {
             seals: vec![seal("WXJ-88120", "电能表端盖", true), seal("WXJ-88121", "桩体前门锁扣", false)],
             whole: true,
         },
-        ItemCode::Clock => Evidence::Clock { offset_s: decimal("-1.8") },
+        ItemCode::Clock => {
+            let measured = MeasuredOffset {
+                offset_s: decimal("-1.964"),
+                half_width_s: decimal("0.521"),
+                at: at("2026-03-05T01:09:12Z"),
+                messages: 16,
+                round_trip_s: decimal("0.042"),
+            };
+            Evidence::Clock { offset_s: decimal("-1.8"), measured: Some(measured) }
+        }
         ItemCode::Payment => Evidence::Payment { lines: vec![bill.clone()], amount: decimal("6.40") },
         ItemCode::Insulation => Evidence::Insulation {
             test_voltage_v: decimal("500"),

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use veripile_metrology::rules;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
+use crate::clock::MeasuredOffset;
 use crate::consistency::ChargeEvidence;
 use crate::instrument::{Calibration, Instrument, InstrumentRole};
 use crate::item::{Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal};
@@ -153,6 +154,17 @@ pub(crate) fn charge_after() -> ChargeEvidence {
     ChargeEvidence { charge_no: 9, began_at: Some(after(79_200)), ended_at: after(82_800), ..charge() }
 }
 
+/// The clock as the platform measured it.
+pub(crate) fn measured() -> MeasuredOffset {
+    MeasuredOffset {
+        offset_s: decimal("1.342"),
+        half_width_s: decimal("0.53"),
+        at: after(-700),
+        messages: 16,
+        round_trip_s: decimal("0.06"),
+    }
+}
+
 pub(crate) fn record(code: ItemCode, evidence: Evidence) -> ItemRecord {
     ItemRecord { code, evidence, note: String::new(), person: "Li".into(), at: after(-600) }
 }
@@ -161,7 +173,7 @@ pub(crate) fn record(code: ItemCode, evidence: Evidence) -> ItemRecord {
 pub(crate) fn good(code: ItemCode) -> ItemRecord {
     let evidence = match code {
         ItemCode::Appearance => Evidence::Looked { good: true },
-        ItemCode::Clock => Evidence::Clock { offset_s: decimal("1.5") },
+        ItemCode::Clock => Evidence::Clock { offset_s: decimal("1.5"), measured: Some(measured()) },
         ItemCode::Display => {
             Evidence::Display { display_kwh: decimal("123.45"), register_wh: decimal("123456") }
         }

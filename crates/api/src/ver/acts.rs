@@ -11,7 +11,7 @@ use veripile_verification::item::{ItemCode, ItemRecord};
 use veripile_verification::run::{Event, Happening};
 
 use super::order::{self, Said, find, now, show};
-use super::record::{self, By};
+use super::record::{self, By, Known};
 use super::runs::Runs;
 use super::{access, words};
 use crate::Site;
@@ -280,11 +280,16 @@ async fn record_item(
         }
     }
     let order = &taken.row.order;
+    let measured = match code {
+        ItemCode::Clock => site.store.measured_offset(&order.plate.pile_id, now()).await?,
+        _ => None,
+    };
     let unfit = |record: &ItemRecord| order.rules().ok().and_then(|rules| record.unfit(&rules, order));
-    let read = record::item(taken.t, code, &taken.entries, charge, &taken.by());
-    let read = read.and_then(|record| match unfit(&record) {
-        Some(unfit) => Err(vec![record::unfit(taken.t, &unfit)]),
-        None => Ok(record),
+    let read = record::item(taken.t, code, &taken.entries, Known { charge, measured }, &taken.by());
+    let read = read.and_then(|record| {
+        let unfit = unfit(&record).map(|unfit| record::unfit(taken.t, &unfit));
+        let fault = unfit.or_else(|| record::overrides(taken.t, order, &record));
+        fault.map_or(Ok(record), |fault| Err(vec![fault]))
     });
     match read {
         Ok(record) => taken.tell(site, runs, &word, Happening::Item(record)).await,

@@ -137,7 +137,7 @@ pub(crate) fn items(order: &Order) -> Vec<ItemRecord> {
     };
     let evidence = |code| match code {
         ItemCode::Appearance | ItemCode::Display => Evidence::Looked { good: true },
-        ItemCode::Clock => Evidence::Clock { offset_s: Decimal::ONE },
+        ItemCode::Clock => Evidence::Clock { offset_s: Decimal::ONE, measured: None },
         ItemCode::Seal => Evidence::Seals {
             seals: vec![Seal { number: "A1".to_owned(), place: "门".to_owned(), photo_sha256: None }],
             whole: true,

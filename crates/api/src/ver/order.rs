@@ -9,6 +9,7 @@ use veripile_metrology::rules::RuleSet;
 use veripile_store::verification::{OrderRow, OrderState};
 use veripile_verification::item::{ItemCode, clock_limit_s};
 use veripile_verification::order::Order;
+use veripile_verification::result::RunResult;
 use veripile_verification::run::Run;
 
 use super::live::Live;
@@ -66,6 +67,8 @@ struct OrderPage<'a> {
     conditions: Option<String>,
     missing: Vec<&'a str>,
     charges: Vec<(i64, String)>,
+    /// The clock's offset as measured, in a line.
+    measured: Option<String>,
     rows: Vec<usize>,
     result: Option<ResultView>,
     asks_display: bool,
@@ -149,8 +152,13 @@ pub(crate) async fn show(
     let repairers = site.store.repairers(&row.order.plate.pile_id).await?;
     let may_record = may_record(person, row) && !access::repaired(&person.name, &repairers);
     let charges = if may_record { charges(t, site, row).await? } else { Vec::new() };
-    let page = page_of(t, person, row, &run, said);
-    let page = OrderPage { simulated: site.settings.simulated, charges, seen, may_record, ..page };
+    let is_asked = may_record && row.order.plan.items.contains(&ItemCode::Clock);
+    let measured =
+        if is_asked { site.store.measured_offset(&row.order.plate.pile_id, now()).await? } else { None };
+    let measured = measured.map(|measured| record::measured_text(t, &measured));
+    let found = if sees_result(person, row) { review::complete(&row.order, &run).await? } else { None };
+    let page = page_of(t, person, row, &run, found.as_ref(), said);
+    let page = OrderPage { simulated: site.settings.simulated, charges, measured, seen, may_record, ..page };
     let status = if said.faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok(private(html(status, &page)))
 }
@@ -166,19 +174,22 @@ fn may_record(person: &Person, row: &OrderRow) -> bool {
     matches!(row.state, Ordered | Queued | Running | Measured) && access::may_record(person, &row.order)
 }
 
-/// The page of an order and its run, as one person sees it.
+/// Whether a person sees the result: it is its operator's to see when there is a document.
+fn sees_result(person: &Person, row: &OrderRow) -> bool {
+    row.state == OrderState::Issued || (row.state == OrderState::Measured && person.scope.is_none())
+}
+
+/// The page of an order and its run, as one person sees it. `found`: the result, if it is complete.
 fn page_of<'a>(
     t: &'a Texts,
     person: &'a Person,
     row: &'a OrderRow,
     run: &Run,
+    found: Option<&RunResult>,
     said: &'a Said,
 ) -> OrderPage<'a> {
     let order = &row.order;
     let path = format!("/ver/orders/{}", view::segment(&order.number));
-    // A result is its operator's to see when there is a document.
-    let sees_result =
-        row.state == OrderState::Issued || (row.state == OrderState::Measured && person.scope.is_none());
     OrderPage {
         t,
         simulated: false,
@@ -201,8 +212,9 @@ fn page_of<'a>(
         }),
         missing: run.missing().into_iter().map(|code| words::missing_word(t, code)).collect(),
         charges: Vec::new(),
+        measured: None,
         rows: (0..record::ROWS).collect(),
-        result: sees_result.then(|| review::view(t, order, run)),
+        result: sees_result(person, row).then(|| review::view(t, order, run, found)),
         asks_display: run.progress().asks_display && row.state == OrderState::Running,
         may_start: row.state == OrderState::Ordered && access::may_run(person, order),
         may_stop: row.state == OrderState::Running && access::may_stop(person),
@@ -373,7 +385,7 @@ mod tests {
 
     fn rendered(language: Language, who: &Person, row: &OrderRow, said: &Said) -> String {
         let t = Texts::in_language(language);
-        page_of(t, who, row, &run(&row.order), said).render().expect("renders")
+        page_of(t, who, row, &run(&row.order), None, said).render().expect("renders")
     }
 
     #[test]

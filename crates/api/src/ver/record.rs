@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::rules::RuleSet;
+use veripile_verification::clock::MeasuredOffset;
 use veripile_verification::consistency::{CLOCK_SLACK, ChargeEvidence, Difference};
 use veripile_verification::item::{
     BillLine, Conditions, Evidence, InsulationReading, ItemCode, ItemRecord, Seal, Unfit, clock_limit_s,
@@ -20,6 +21,9 @@ use crate::view;
 
 /// Rows for seals and for lines of a bill in the forms; blank ones are passed over.
 pub(crate) const ROWS: usize = 6;
+
+/// Digits after the point of a measured offset, s: hardly a pile's clock is known better.
+const CLOCK_DIGITS: u32 = 2;
 
 /// How long before and after a run a charge still stands beside it: the same working day.
 const BESIDE: SignedDuration = SignedDuration::from_hours(24);
@@ -65,12 +69,21 @@ pub(crate) fn charge_fault(
         .map(|_| Fault::new(t.of("fault.charge_twice"), t.of("fault.no_charge.next")))
 }
 
-/// The record that a form makes of an item. `charge`: what is known of the charge that a form of consistency names.
+/// What the platform knows that goes into a record beside what a form says.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Of the charge that a form of consistency names.
+    pub(crate) charge: Option<ChargeEvidence>,
+    /// The clock's offset as measured.
+    pub(crate) measured: Option<MeasuredOffset>,
+}
+
+/// The record that a form makes of an item.
 pub(crate) fn item(
     t: &Texts,
     code: ItemCode,
     entries: &Entries,
-    charge: Option<ChargeEvidence>,
+    known: Known,
     by: &By<'_>,
 ) -> Result<ItemRecord, Vec<Fault>> {
     let mut reader = Reader::new(t, entries);
@@ -82,11 +95,11 @@ pub(crate) fn item(
             register_wh: reader.decimal("register_wh", t.of("record.register_wh")),
         },
         ItemCode::Seal => seals(t, entries, &mut reader),
-        ItemCode::Clock => Evidence::Clock { offset_s: reader.decimal("offset_s", t.of("record.offset_s")) },
+        ItemCode::Clock => clock(t, entries, known.measured, &mut reader),
         ItemCode::Payment => payment(t, entries, &mut reader),
         ItemCode::Insulation => insulation(t, entries, &mut reader),
         ItemCode::IndicationError => indication(t, &mut reader),
-        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => match charge {
+        ItemCode::ConsistencyBefore | ItemCode::ConsistencyAfter => match known.charge {
             Some(charge) => Evidence::Charge(ChargeEvidence {
                 bill_kwh: reader.optional("bill_kwh", t.of("record.bill_kwh")),
                 ..charge
@@ -102,6 +115,38 @@ pub(crate) fn item(
     }
     let note = entries.get("note").to_owned();
     Ok(ItemRecord { code, evidence, note, person: by.person.to_owned(), at: by.at })
+}
+
+/// Who read no other time off the pile takes over what was measured.
+fn clock(
+    t: &Texts,
+    entries: &Entries,
+    measured: Option<MeasuredOffset>,
+    reader: &mut Reader<'_>,
+) -> Evidence {
+    let offset_s = match &measured {
+        Some(measured) if entries.get("offset_s").is_empty() => measured.offset_s,
+        _ => reader.decimal("offset_s", t.of("record.offset_s")),
+    };
+    Evidence::Clock { offset_s, measured }
+}
+
+/// What is missing of a record of the clock that contradicts what was measured: a word on why.
+pub(crate) fn overrides(t: &Texts, order: &Order, record: &ItemRecord) -> Option<Fault> {
+    let rules = order.rules().ok()?;
+    let measured = record.contradicted(&rules, order).filter(|_| record.note.trim().is_empty())?;
+    let what = t.of("fault.clock_contradicts").replace("{measured}", &measured_text(t, measured));
+    Some(Fault::new(what, t.of("fault.clock_contradicts.next")))
+}
+
+/// A measured offset in a line.
+pub(crate) fn measured_text(t: &Texts, measured: &MeasuredOffset) -> String {
+    t.of("record.measured")
+        .replace("{offset}", &format!("{:+}", measured.offset_s.round_dp(CLOCK_DIGITS)))
+        .replace("{half}", &measured.half_width_s.round_dp(CLOCK_DIGITS).to_string())
+        .replace("{at}", &view::minute(measured.at))
+        .replace("{messages}", &measured.messages.to_string())
+        .replace("{round_trip}", &measured.round_trip_s.to_string())
 }
 
 fn looked(t: &Texts, entries: &Entries, reader: &mut Reader<'_>) -> Evidence {
@@ -253,10 +298,14 @@ pub(crate) fn evidence_text(
     match &record.evidence {
         Evidence::Looked { good: true } => t.of("record.good").to_owned(),
         Evidence::Looked { good: false } => t.of("record.bad").to_owned(),
-        Evidence::Clock { offset_s } => {
+        Evidence::Clock { offset_s, measured } => {
             let limit = rules.and_then(|rules| clock_limit_s(rules, order.reason));
             let limit = limit.map_or(String::new(), |limit| format!(" (±{} s)", limit.normalize()));
-            format!("{:+} s{limit}", offset_s.normalize())
+            let read = format!("{:+} s{limit}", offset_s.normalize());
+            let measured = measured.as_ref().map(|measured| measured_text(t, measured));
+            let contradicts = rules.and_then(|rules| record.contradicted(rules, order));
+            let contradicts = contradicts.map(|_| format!("⚠ {}", t.of("record.contradicted")));
+            [Some(read), measured, contradicts].into_iter().flatten().collect::<Vec<_>>().join(" · ")
         }
         Evidence::Display { display_kwh, register_wh } => {
             format!("{display_kwh} kWh · {} {} Wh", t.of("check.register"), register_wh.normalize())
@@ -322,200 +371,4 @@ pub(crate) fn difference_key(difference: Difference) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use veripile_verification::run::{Event, Happening};
-
-    use super::*;
-    use crate::texts::Language;
-    use crate::ver::fixture;
-
-    fn entries(fields: &[(&str, &str)]) -> Entries {
-        Entries::new(fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
-    }
-
-    fn recorded(code: ItemCode, fields: &[(&str, &str)]) -> Result<ItemRecord, Vec<Fault>> {
-        let by = By { person: "赵工", at: fixture::at() };
-        item(Texts::in_language(Language::Zh), code, &entries(fields), None, &by)
-    }
-
-    #[test]
-    fn each_item_is_recorded_from_its_form_and_refused_without_what_it_needs() {
-        let hash = "AB".repeat(32);
-        let good: [(ItemCode, &[(&str, &str)]); 8] = [
-            (ItemCode::Appearance, &[("good", "yes"), ("note", "<script>")]),
-            (ItemCode::Display, &[("good", "no")]),
-            (ItemCode::Display, &[("display_kwh", "12.34"), ("register_wh", "12340")]),
-            (
-                ItemCode::Seal,
-                &[
-                    ("number_0", "A1"),
-                    ("place_0", "门"),
-                    ("photo_0", &hash),
-                    ("number_3", "A2"),
-                    ("whole", "yes"),
-                ],
-            ),
-            (ItemCode::Clock, &[("offset_s", "-2.5")]),
-            (
-                ItemCode::Payment,
-                &[("energy_0", "10"), ("price_0", "0.6"), ("service_0", "0.4"), ("amount", "10.00")],
-            ),
-            (
-                ItemCode::Insulation,
-                &[("test_voltage_v", "500"), ("between_1", "L—PE"), ("megohm_1", "550"), ("note", "")],
-            ),
-            // 2.010 kWh against 2.0034 kWh: +0.33 %.
-            (
-                ItemCode::IndicationError,
-                &[("start_kwh", "120.003"), ("stop_kwh", "122.013"), ("reference_kwh", "2.0034")],
-            ),
-        ];
-        let order = Order { rule_set: "JJG 1148-2018 v2".to_owned(), ..fixture::order() };
-        let rules = order.rules().expect("known");
-        let passes = [true, false, true, true, true, true, true, true];
-        for ((code, fields), passes) in good.into_iter().zip(passes) {
-            let record = recorded(code, fields).unwrap_or_else(|faults| panic!("{code:?}: {faults:?}"));
-            assert_eq!(record.passed(&rules, &order), passes, "{record:?}");
-            for language in [Language::Zh, Language::En] {
-                let t = Texts::in_language(language);
-                assert!(!evidence_text(t, &order, Some(&rules), &record).is_empty());
-            }
-        }
-        let bad: [(ItemCode, &[(&str, &str)]); 14] = [
-            (ItemCode::Appearance, &[]),
-            (ItemCode::Display, &[("display_kwh", "x"), ("register_wh", "1")]),
-            (ItemCode::Display, &[("display_kwh", "1")]),
-            (ItemCode::Seal, &[("whole", "yes")]),
-            (ItemCode::Seal, &[("number_0", "A1")]),
-            (ItemCode::Seal, &[("number_0", "A1"), ("photo_0", "abc"), ("whole", "yes")]),
-            (ItemCode::Clock, &[("offset_s", "slow")]),
-            (ItemCode::Payment, &[("amount", "1")]),
-            (ItemCode::ConsistencyBefore, &[("bill_kwh", "1")]),
-            (ItemCode::Insulation, &[("between_0", "L—PE"), ("megohm_0", "550")]),
-            (ItemCode::Insulation, &[("test_voltage_v", "500")]),
-            (ItemCode::Insulation, &[("test_voltage_v", "500"), ("megohm_0", "550")]),
-            (ItemCode::Insulation, &[("test_voltage_v", "500"), ("between_0", "L—PE"), ("megohm_0", ">550")]),
-            (ItemCode::IndicationError, &[("start_kwh", "1"), ("stop_kwh", "2")]),
-        ];
-        for (code, fields) in bad {
-            assert!(recorded(code, fields).is_err(), "{code:?} {fields:?}");
-        }
-    }
-
-    // By the rule set's file: 500 V; and class 2 with a display of 0.01 kWh: 5 kWh.
-    #[test]
-    fn evidence_that_says_nothing_is_to_be_measured_again() {
-        let order = Order { rule_set: "JJG 1148-2018 v2".to_owned(), ..fixture::order() };
-        let rules = order.rules().expect("known");
-        let said = |code, fields: &[(&str, &str)]| {
-            let record = recorded(code, fields).expect("reads");
-            let fault =
-                record.unfit(&rules, &order).map(|found| unfit(Texts::in_language(Language::En), &found));
-            fault.map(|fault| fault.next)
-        };
-        let insulation = |volts| {
-            said(
-                ItemCode::Insulation,
-                &[("test_voltage_v", volts), ("between_0", "L—PE"), ("megohm_0", "550")],
-            )
-        };
-        assert!(insulation("250").is_some_and(|next| next.contains("500 V")));
-        assert_eq!(insulation("500"), None);
-        let indication = |stop| {
-            said(
-                ItemCode::IndicationError,
-                &[("start_kwh", "120.00"), ("stop_kwh", stop), ("reference_kwh", "2.0034")],
-            )
-        };
-        assert!(indication("122.01").is_some_and(|next| next.contains("5000 Wh")));
-        assert!(indication("119.00").is_some());
-    }
-
-    #[test]
-    fn a_seal_keeps_the_hash_of_its_photo() {
-        let hash = "AB".repeat(32);
-        let record = recorded(ItemCode::Seal, &[("number_1", "A1"), ("photo_1", &hash), ("whole", "no")]);
-        let Ok(ItemRecord { evidence: Evidence::Seals { seals, whole }, .. }) = record else {
-            panic!("{record:?}")
-        };
-        assert_eq!((seals.len(), whole), (1, false));
-        assert_eq!(seals[0].photo_sha256.as_deref(), Some("ab".repeat(32).as_str()));
-    }
-
-    #[test]
-    fn a_charge_is_consistent_or_its_differences_are_named() {
-        let charge = ChargeEvidence {
-            charge_no: 7,
-            began_at: None,
-            ended_at: fixture::at(),
-            register_wh: Some(Decimal::from(1234)),
-            samples_wh: None,
-            signed_wh: Some(Decimal::from(1234)),
-            signed_verdict: Some("valid".to_owned()),
-            bill_kwh: None,
-        };
-        let by = By { person: "赵工", at: fixture::at() };
-        let t = Texts::in_language(Language::En);
-        let (code, order) = (ItemCode::ConsistencyAfter, fixture::order());
-        let text = |bill: &str| {
-            let record = item(t, code, &entries(&[("bill_kwh", bill)]), Some(charge.clone()), &by);
-            evidence_text(t, &order, None, &record.expect("good"))
-        };
-        assert!(text("1.234").contains(t.of("record.consistent")));
-        assert!(text("1.3").contains(t.of_owned("difference.bill")));
-        assert!(text("").contains(t.of_owned("difference.no_bill")));
-    }
-
-    #[test]
-    fn a_charge_stands_beside_the_run_and_not_for_both_sides_of_it() {
-        let t = Texts::in_language(Language::En);
-        let (order, began) = (fixture::order(), fixture::at());
-        let charge = |number, minutes| ChargeEvidence {
-            charge_no: number,
-            began_at: None,
-            ended_at: began + SignedDuration::from_mins(minutes),
-            register_wh: None,
-            samples_wh: None,
-            signed_wh: None,
-            signed_verdict: None,
-            bill_kwh: None,
-        };
-        let before = |number, minutes, run: &Run| {
-            charge_fault(t, ItemCode::ConsistencyBefore, &charge(number, minutes), run, began).is_none()
-        };
-        let mut run = Run::new(order.clone());
-        for (minutes, expected) in
-            [(0, true), (-10, true), (4, true), (6, false), (-60 * 24, true), (-60 * 25, false)]
-        {
-            assert_eq!(before(1, minutes, &run), expected, "{minutes}");
-        }
-        let after = charge_fault(t, ItemCode::ConsistencyAfter, &charge(2, 0), &run, began);
-        assert_eq!(after.map(|fault| fault.what).as_deref(), Some(t.of("fault.charge_early")));
-        let record = ItemRecord {
-            code: ItemCode::ConsistencyAfter,
-            evidence: Evidence::Charge(charge(7, 0)),
-            note: String::new(),
-            person: "赵工".to_owned(),
-            at: began,
-        };
-        run.step(&Event { at: began, what: Happening::Item(record) });
-        assert!(before(8, 0, &run) && !before(7, 0, &run), "one charge is not two");
-    }
-
-    #[test]
-    fn conditions_and_displays_are_read_in_people_s_units() {
-        let t = Texts::in_language(Language::En);
-        let by = By { person: "赵工", at: fixture::at() };
-        let read = |celsius, humidity| {
-            conditions(t, &entries(&[("temperature_c", celsius), ("humidity_percent", humidity)]), &by)
-        };
-        assert_eq!(read("23.5", "45").expect("good").humidity_percent, Decimal::from(45));
-        for (celsius, humidity) in [("", "45"), ("warm", "45"), ("23", "145"), ("230", "45"), ("23", "-1")] {
-            assert!(read(celsius, humidity).is_err(), "{celsius} {humidity}");
-        }
-        assert_eq!(display(t, &entries(&[("display_kwh", "12.345")])), Ok(Decimal::from(12_345)));
-        for bad in ["", "x", "-1", "79228162514264337593543950335"] {
-            assert!(display(t, &entries(&[("display_kwh", bad)])).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

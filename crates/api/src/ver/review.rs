@@ -5,7 +5,9 @@ use rust_decimal::Decimal;
 use veripile_store::verification::OrderState;
 use veripile_verification::certificate::{Certificate, pdf};
 use veripile_verification::order::{Order, OrderError};
-use veripile_verification::result::{BudgetLine, PointResult, result};
+use veripile_verification::result::{
+    BudgetLine, MonteCarlo, PointResult, Risk, RiskBearer, RunResult, result,
+};
 use veripile_verification::run::Run;
 use veripile_verification::texts::Language;
 
@@ -53,17 +55,30 @@ pub(crate) struct ResultView {
     pub(crate) unconfirmed: Vec<String>,
 }
 
-/// The result of a run as it stands.
-pub(crate) fn view(t: &Texts, order: &Order, run: &Run) -> ResultView {
-    let whole = result(order, run.taken(), &run.items());
-    let found = live::found(order, run.taken());
+/// The result of a run, if it is complete. Its Monte Carlo check takes a second or so of a large plan, which nobody else's request
+/// must wait for.
+pub(crate) async fn complete(order: &Order, run: &Run) -> Result<Option<RunResult>, Problem> {
+    let (order, run) = (order.clone(), run.clone());
+    let computed = web::block(move || result(&order, run.taken(), &run.items()).ok()).await;
+    computed.map_err(|error| {
+        tracing::error!(%error, "a result could not be computed");
+        Problem::unavailable("the result cannot be computed now")
+    })
+}
+
+/// The result of a run as it stands. `complete`: with everything recorded, if it is.
+pub(crate) fn view(t: &Texts, order: &Order, run: &Run, complete: Option<&RunResult>) -> ResultView {
+    let found = match complete {
+        Some(result) => result.points.iter().cloned().map(Some).collect(),
+        None => live::found(order, run.taken()),
+    };
     let points = found
         .iter()
         .enumerate()
         .filter_map(|(index, found)| found.as_ref().map(|found| point(t, index, found)));
     let open: Vec<&str> = run.missing().into_iter().map(|code| words::missing_word(t, code)).collect();
     ResultView {
-        verdict: whole.as_ref().ok().map(|result| {
+        verdict: complete.map(|result| {
             let word = result.verdict.word();
             (word, t.of_owned(&format!("found.{word}")).to_owned())
         }),
@@ -100,6 +115,9 @@ fn point(t: &Texts, index: usize, found: &PointResult) -> PointView {
         (t.of("result.rule").to_owned(), found.rule.clone()),
         (t.of("result.probability").to_owned(), probability(found.probability_conform)),
     ]);
+    facts.extend(found.risk.as_ref().map(|risk| fact_of_risk(t, risk)));
+    let checked = found.monte_carlo.as_ref();
+    facts.extend(checked.map(|checked| (t.of("result.monte_carlo").to_owned(), monte_carlo(t, checked))));
     PointView {
         number: index + 1,
         load: load(t, &found.point),
@@ -108,6 +126,25 @@ fn point(t: &Texts, index: usize, found: &PointResult) -> PointView {
         verdict: found.verdict.word(),
         verdict_text: t.of_owned(&format!("found.{}", found.verdict.word())).to_owned(),
     }
+}
+
+fn fact_of_risk(t: &Texts, risk: &Risk) -> (String, String) {
+    let name = match risk.bearer {
+        RiskBearer::Consumer => t.of("result.risk_consumer"),
+        RiskBearer::Producer => t.of("result.risk_producer"),
+    };
+    (name.to_owned(), t.of("result.risk_is").replace("{risk}", &probability(risk.specific)))
+}
+
+fn monte_carlo(t: &Texts, checked: &MonteCarlo) -> String {
+    let found = if checked.validated { t.of("result.validated") } else { t.of("result.not_validated") };
+    t.of("result.monte_carlo_is")
+        .replace("{low}", &format!("{:+}", checked.low_percent))
+        .replace("{high}", &format!("{:+}", checked.high_percent))
+        .replace("{low_difference}", &checked.low_difference_percent.to_string())
+        .replace("{high_difference}", &checked.high_difference_percent.to_string())
+        .replace("{tolerance}", &checked.tolerance_percent.to_string())
+        .replace("{found}", found)
 }
 
 fn percent(value: Decimal) -> String {
@@ -166,8 +203,12 @@ pub(crate) async fn confirm(
         let faults = vec![words::order_fault(taken.t, &error)];
         return taken.again(&site, &runs, "review", faults).await;
     }
-    let remarks = taken.entries.get("remarks");
-    let certificate = match Certificate::of(&run, &taken.person.name, remarks, now(), SOFTWARE) {
+    let (reviewer, remarks) = (taken.person.name.clone(), taken.entries.get("remarks").to_owned());
+    let made = web::block(move || Certificate::of(&run, &reviewer, &remarks, now(), SOFTWARE)).await;
+    let certificate = match made.map_err(|error| {
+        tracing::error!(%error, order.number = order.number, "a document could not be made");
+        Problem::unavailable("the document could not be made; nothing was issued")
+    })? {
         Ok(certificate) => certificate,
         Err(error) => {
             let faults = vec![words::certificate_fault(taken.t, &error)];

@@ -240,6 +240,10 @@ fn record_fault(t: &Texts, error: &RecordError) -> Fault {
         RecordError::RecordedLate(code) => {
             t.of("record_fault.late").replace("{record}", missing_word(t, code))
         }
+        RecordError::Overridden { read_s, measured_s } => t
+            .of("record_fault.overridden")
+            .replace("{read}", &format!("{read_s:+}"))
+            .replace("{measured}", &format!("{measured_s:+}")),
         RecordError::Reviewer(name) => t.of("record_fault.reviewer").replace("{name}", name),
     };
     Fault::new(what, t.of("record_fault.next"))
@@ -365,6 +369,7 @@ mod tests {
             RecordError::IssuedEarly.into(),
             RecordError::RecordedLate("conditions").into(),
             RecordError::RecordedLate("seal").into(),
+            RecordError::Overridden { read_s: Decimal::TEN, measured_s: Decimal::ONE }.into(),
             RecordError::Reviewer("钱工".to_owned()).into(),
         ] {
             for language in [Language::Zh, Language::En] {

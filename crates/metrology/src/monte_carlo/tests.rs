@@ -1,5 +1,5 @@
 use super::*;
-use crate::budget::{Budget, Component};
+use crate::budget::{Budget, Component, Distribution, Evaluation};
 
 /// As many as JCGM 101 uses in its examples.
 const TRIALS: usize = 1_000_000;
@@ -54,6 +54,9 @@ fn jcgm_101_9_2_3_four_rectangular_inputs() {
     close_pair(result.shortest, (-end, end), 0.03);
     assert!(validates(&budget(&[1.0; 4]), 0.0, &result, 2));
     assert!(!validates(&budget(&[1.0; 4]), 0.0, &result, 3));
+    let compared = compare(&budget(&[1.0; 4]), 0.0, &result, 2).expect("comparable");
+    close(compared.tolerance, 0.05, 1e-15);
+    close_pair((compared.low_difference, compared.high_difference), (0.04, 0.04), 0.01);
 }
 
 // JCGM 101:2008 9.2.4, one rectangular input of ten times the others: by formula u = √103 = 10.15 and the budget's 1.96 u = ±19.89;
@@ -67,6 +70,41 @@ fn jcgm_101_9_2_4_one_large_rectangular_input() {
     let gum = budget(&[1.0, 1.0, 1.0, 10.0]);
     close(gum.expanded_uncertainty, 19.891, 0.001);
     assert!(!validates(&gum, 0.0, &result, 2));
+    let compared = compare(&gum, 0.0, &result, 2).expect("comparable");
+    close(compared.tolerance, 0.5, 1e-15);
+    close_pair((compared.low_difference, compared.high_difference), (2.875, 2.875), 0.03);
+}
+
+// GUM 4.3.7, 4.3.9, JCGM 101 6.4.6 and 6.4.9: half-widths √3, √6, √2 of the standard uncertainty; a t distribution has it for scale.
+#[test]
+fn a_component_s_deviation_has_its_distribution_about_zero() {
+    let of = |distribution, degrees_of_freedom| {
+        Input::deviation(&Component {
+            name: "x".into(),
+            evaluation: Evaluation::B,
+            distribution,
+            standard_uncertainty: 2.0,
+            sensitivity: 7.0,
+            degrees_of_freedom,
+        })
+    };
+    let exact = f64::INFINITY;
+    let half = |square: f64| square.sqrt();
+    assert_eq!(of(Distribution::Normal, exact), Input::Normal { mean: 0.0, sd: 2.0 });
+    assert_eq!(of(Distribution::Student, exact), Input::Normal { mean: 0.0, sd: 2.0 });
+    let student = Input::Student { mean: 0.0, scale: 2.0, df: 3.0 };
+    assert_eq!((of(Distribution::Student, 3.0), of(Distribution::Normal, 3.0)), (student, student));
+    for (distribution, square) in
+        [(Distribution::Rectangular, 12.0), (Distribution::Triangular, 24.0), (Distribution::UShaped, 8.0)]
+    {
+        let (low, high) = match of(distribution, exact) {
+            Input::Rectangular { low, high }
+            | Input::Triangular { low, high }
+            | Input::UShaped { low, high } => (low, high),
+            other => panic!("{other:?}"),
+        };
+        close_pair((low, high), (-half(square), half(square)), 1e-14);
+    }
 }
 
 // The model of JCGM 101:2008 9.3: calibration of a mass; mg. The first-order budget misses the product of air density and weight

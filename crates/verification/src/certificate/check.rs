@@ -8,11 +8,15 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Certificate, CertificateKind, FORMATS, PublicKey, canonical, records};
+use super::{Certificate, CertificateKind, FORMATS, PublicKey, records};
+use crate::canonical;
 use crate::order::Order;
 use crate::plan::Method;
-use crate::result::{RunResult, Verdict, result};
+use crate::result::{self, ResultError, RunResult, Verdict};
 use crate::run::{Indication, Taken};
+
+/// Formats whose load points say nothing of risks, and whose budgets are not checked by a Monte Carlo method.
+const FORMATS_WITHOUT_RISK: [&str; 3] = [FORMATS[0], FORMATS[1], FORMATS[2]];
 
 /// Longest file looked at, bytes: a plan with all its readings, twenty times over.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -189,14 +193,9 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
     let before = findings.len();
     let mut differ = |code, detail: String| findings.push(Finding { code, detail });
     let order = &certificate.order;
-    let items: Vec<_> = certificate.items.iter().collect();
-    match result(order, &certificate.taken, &items) {
+    match computed(certificate) {
         Err(error) => differ("result", error.to_string()),
         Ok(again) => {
-            // What was still unconfirmed of the rule set is its state on that day, not what follows from the readings.
-            let stated = &certificate.result;
-            let (unconfirmed, unconfirmed_zh) = (stated.unconfirmed.clone(), stated.unconfirmed_zh.clone());
-            let again = RunResult { unconfirmed, unconfirmed_zh, ..again };
             if again != certificate.result {
                 let places = differences(&canonical::value(&certificate.result), &canonical::value(&again));
                 differ("result", format!("computed from the readings it differs at {places}"));
@@ -231,6 +230,30 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
         differ("reading", format!("reading {number}: {what}"));
     }
     if findings.len() == before { Layer::Ok } else { Layer::Failed }
+}
+
+/// The result from order and readings, as its format states it.
+fn computed(certificate: &Certificate) -> Result<RunResult, ResultError> {
+    let (order, stated) = (&certificate.order, &certificate.result);
+    let items: Vec<_> = certificate.items.iter().collect();
+    let linear = result::linear(order, &certificate.taken, &items)?;
+    // What was still unconfirmed of the rule set is its state on that day, not what follows from the readings.
+    let (unconfirmed, unconfirmed_zh) = (stated.unconfirmed.clone(), stated.unconfirmed_zh.clone());
+    let mut again = RunResult { unconfirmed, unconfirmed_zh, ..linear };
+    if FORMATS_WITHOUT_RISK.contains(&certificate.format.as_str()) {
+        again.points.iter_mut().for_each(|point| point.risk = None);
+        return Ok(again);
+    }
+    // What is wrong already takes no hundred thousands of trials to be found so.
+    let mut checked = again.clone();
+    for (point, stated) in checked.points.iter_mut().zip(&stated.points) {
+        point.monte_carlo.clone_from(&stated.monte_carlo);
+    }
+    if checked != *stated {
+        return Ok(checked);
+    }
+    result::propagate(order, &certificate.taken, &mut again)?;
+    Ok(again)
 }
 
 /// What a run would never have kept: a reading that is not as its load point was ordered.

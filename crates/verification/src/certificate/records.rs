@@ -3,11 +3,12 @@
 //! Called by [`super::Certificate::of`] and [`super::check`]. Never asks whether an item is passed; that is the result's.
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use thiserror::Error;
 
 use super::{Certificate, FORMATS};
 use crate::consistency::ChargeEvidence;
-use crate::item::{Evidence, ItemCode};
+use crate::item::{Evidence, ItemCode, ItemRecord};
 
 /// Formats whose charges do not say when they began. Their documents were issued before charges were held to their place.
 const FORMATS_WITHOUT_BEGIN: [&str; 2] = [FORMATS[0], FORMATS[1]];
@@ -30,6 +31,16 @@ pub enum RecordError {
     /// Recorded in a document that was there already.
     #[error("recorded after the document was issued: {0}")]
     RecordedLate(&'static str),
+    /// Somebody read another time off the pile than it tells, and does not say why that is.
+    #[error(
+        "the clock was read as {read_s} s off and measured as {measured_s} s off, and no remark says why"
+    )]
+    Overridden {
+        /// As read, s.
+        read_s: Decimal,
+        /// As measured, s.
+        measured_s: Decimal,
+    },
     /// The reviewer judges what they recorded.
     #[error("{0} reviews what they recorded themselves")]
     Reviewer(String),
@@ -49,6 +60,7 @@ pub(super) fn wrong(certificate: &Certificate, time: (Timestamp, Timestamp)) -> 
     let records: Vec<_> = items.chain([("conditions", &conditions.person, conditions.at)]).collect();
     let late = records.iter().filter(|(.., at)| certificate.issued_at < *at);
     errors.extend(late.map(|(what, ..)| RecordError::RecordedLate(what)));
+    errors.extend(certificate.items.iter().filter_map(|record| overridden(certificate, record)));
     let reviewer = &certificate.order.reviewer;
     if records.iter().any(|(_, person, _)| person.trim() == reviewer.trim()) {
         errors.push(RecordError::Reviewer(reviewer.clone()));
@@ -68,6 +80,15 @@ fn charges(certificate: &Certificate, (first, last): (Timestamp, Timestamp), err
     errors.extend(early.map(|charge| RecordError::NotBefore(charge.charge_no)));
     let late = after.filter(|charge| !charge.is_after(last));
     errors.extend(late.map(|charge| RecordError::NotAfter(charge.charge_no)));
+}
+
+/// A reading of the clock that contradicts what was measured, without a word.
+fn overridden(certificate: &Certificate, record: &ItemRecord) -> Option<RecordError> {
+    let rules = certificate.order.rules().ok()?;
+    let measured = record.contradicted(&rules, &certificate.order)?;
+    let Evidence::Clock { offset_s, .. } = &record.evidence else { return None };
+    let error = RecordError::Overridden { read_s: *offset_s, measured_s: measured.offset_s };
+    record.note.trim().is_empty().then_some(error)
 }
 
 /// The charge that an item rests on.

@@ -292,7 +292,7 @@ fn files_that_are_none_are_told_by_what_is_wrong() {
     for end in (0..good.len()).step_by(97).filter(|end| good.is_char_boundary(*end)) {
         assert_eq!(found(&good[..end]), ["syntax"], "{end}");
     }
-    let later = good.replace("veripile-certificate/3", "veripile-certificate/4");
+    let later = good.replace("veripile-certificate/4", "veripile-certificate/5");
     assert_eq!(found(&later), ["format"]);
     // As long as is read, and one longer.
     let padded = good.clone() + &" ".repeat(check::FILE_BYTES_MAX - good.len());
@@ -369,13 +369,15 @@ fn a_signature_has_one_text_and_one_way() {
 }
 
 /// Documents of every format there has been. They were made once, by [`make_fixtures`], and are never made again.
-const FIXTURES: [(CertificateKind, &str, &str); 6] = [
+const FIXTURES: [(CertificateKind, &str, &str); 8] = [
     (CertificateKind::Certificate, FORMATS[0], include_str!("fixtures/certificate-1.json")),
     (CertificateKind::Notice, FORMATS[0], include_str!("fixtures/notice-1.json")),
     (CertificateKind::Certificate, FORMATS[1], include_str!("fixtures/certificate-2.json")),
     (CertificateKind::Notice, FORMATS[1], include_str!("fixtures/notice-2.json")),
     (CertificateKind::Certificate, FORMATS[2], include_str!("fixtures/certificate-3.json")),
     (CertificateKind::Notice, FORMATS[2], include_str!("fixtures/notice-3.json")),
+    (CertificateKind::Certificate, FORMATS[3], include_str!("fixtures/certificate-4.json")),
+    (CertificateKind::Notice, FORMATS[3], include_str!("fixtures/notice-4.json")),
 ];
 
 /// The public half of the key that signed them.
@@ -456,7 +458,7 @@ fn what_is_to_be_confirmed_is_said_in_both_languages_and_in_old_documents_in_eng
 fn make_fixtures() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/certificate/fixtures");
     for (name, kind, gain) in
-        [("certificate-3.json", PileKind::Ac, "1.005"), ("notice-3.json", PileKind::Dc, "0.985")]
+        [("certificate-4.json", PileKind::Ac, "1.005"), ("notice-4.json", PileKind::Dc, "0.985")]
     {
         let file = folder.join(name);
         let is_there = std::fs::metadata(&file).is_ok_and(|metadata| 2 < metadata.len());

@@ -37,7 +37,7 @@ fn a_clock_is_held_to_less_at_the_first_verification() {
         ("-180", false, true),
         ("180.001", false, false),
     ] {
-        let evidence = Evidence::Clock { offset_s: decimal(offset) };
+        let evidence = Evidence::Clock { offset_s: decimal(offset), measured: None };
         assert_eq!(passes(ItemCode::Clock, evidence.clone(), Reason::First), first, "{offset}");
         for reason in [Reason::Periodic, Reason::AfterRepair, Reason::Case] {
             assert_eq!(passes(ItemCode::Clock, evidence.clone(), reason), later, "{offset}");
@@ -45,7 +45,7 @@ fn a_clock_is_held_to_less_at_the_first_verification() {
     }
     let without = rules::named("OIML R 46").expect("there");
     assert_eq!(clock_limit_s(&without, Reason::First), None);
-    let clock = record(ItemCode::Clock, Evidence::Clock { offset_s: Decimal::ZERO });
+    let clock = record(ItemCode::Clock, Evidence::Clock { offset_s: Decimal::ZERO, measured: None });
     assert!(!clock.passed(&without, &order(PileKind::Ac)), "without a limit nothing is within it");
     assert!(!ItemCode::Clock.can_be_decided(&without) && ItemCode::Clock.can_be_decided(&rules()));
 }

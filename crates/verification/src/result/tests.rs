@@ -71,6 +71,8 @@ fn an_ac_point_at_power_factor_one_half_is_as_computed_elsewhere() {
     assert_eq!(found.probability_conform, decimal("0.999982"));
     assert_eq!((found.rounded_percent, found.limit_percent), (Some(decimal("0.6")), decimal("1.0")));
     assert_eq!(found.verdict, Verdict::Conform);
+    let risk = Risk { bearer: RiskBearer::Consumer, specific: decimal("0.000018") };
+    assert_eq!(found.risk, Some(risk), "the rest of the probability");
 }
 
 #[test]
@@ -154,6 +156,15 @@ fn two_readings_far_apart_decide_nothing() {
     );
     assert_eq!(found.verdict, Verdict::Undecided);
     assert_eq!(found.probability_conform, decimal("0.992871"));
+    assert_eq!(found.risk, None, "nothing is decided that could be wrong");
+}
+
+// Python's math.erfc: u = 0.0367028 % of four components, no scatter; Φ((1 − 1.15)/u) = 2.186·10⁻⁵.
+#[test]
+fn what_fails_may_yet_conform_at_the_producer_s_risk() {
+    let found = found(&one_point(PileKind::Ac, Some("1"), 3), &[("1011.5", "1000"); 3]);
+    let risk = Risk { bearer: RiskBearer::Producer, specific: decimal("0.000022") };
+    assert_eq!((found.verdict, found.risk), (Verdict::Nonconform, Some(risk)));
 }
 
 // One situation, seen both ways: N pulses at C_L are N/C_L; the standard's C_0 W/1000 pulses are W Wh.
@@ -319,7 +330,10 @@ fn what_is_known_so_far_is_shown_from_the_second_reading_on() {
     let whole = so_far(&order, &taken);
     let items = all_good(&order);
     let items: Vec<_> = items.iter().collect();
-    assert_eq!(result(&order, &taken, &items).expect("computable").points, whole);
+    let mut complete = result(&order, &taken, &items).expect("computable").points;
+    let checked = |point: &mut PointResult| point.monte_carlo.take();
+    assert!(complete.iter_mut().map(checked).all(|checked| checked.is_some()));
+    assert_eq!(complete, whole);
     assert_eq!(reading_percent(&taken[0]), Some(decimal("0.1")));
     let nothing = Taken { reference: Decimal::ZERO, ..taken[0].clone() };
     assert_eq!(reading_percent(&nothing), None);
@@ -375,7 +389,7 @@ proptest! {
         }
         let shuffled: Vec<_> = places.iter().map(|place| taken[*place].clone()).collect();
         let text = |taken: &[Taken]| {
-            let found = result(&order, taken, &items).expect("computable");
+            let found = linear(&order, taken, &items).expect("computable");
             serde_json::to_string(&found).expect("writes")
         };
         prop_assert_eq!(text(&taken), text(&shuffled));
@@ -388,7 +402,8 @@ proptest! {
         let with = |sign: i64| {
             let shown = |wh: i64| (decimal("1000") + Decimal::new(sign * wh, 1)).to_string();
             let (one, other) = (shown(tenths_wh), shown(tenths_wh + spread));
-            found(&order, &[(&one, "1000"), (&other, "1000")])
+            let taken = [reading(&order, 0, 0, &one, "1000"), reading(&order, 0, 1, &other, "1000")];
+            so_far(&order, &taken).remove(0)
         };
         let (plus, minus) = (with(1), with(-1));
         prop_assert_eq!(plus.verdict, minus.verdict);

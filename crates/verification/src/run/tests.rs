@@ -276,7 +276,7 @@ fn items_and_conditions_come_at_any_time_and_the_newest_counts() {
     for code in run.order().plan.items.clone() {
         tell(&mut run, Happening::Item(good(code)));
     }
-    let late = crate::item::Evidence::Clock { offset_s: decimal("99") };
+    let late = crate::item::Evidence::Clock { offset_s: decimal("99"), measured: None };
     tell(&mut run, Happening::Item(record(ItemCode::Clock, late.clone())));
     tell(&mut run, Happening::Conditions(conditions()));
     assert_eq!(run.missing(), Vec::<&str>::new());

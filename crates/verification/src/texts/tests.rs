@@ -9,6 +9,7 @@ use crate::certificate::CertificateKind;
 use crate::instrument::InstrumentRole;
 use crate::item::ItemCode;
 use crate::order::Reason;
+use crate::result::RiskBearer;
 use crate::run::Why;
 
 /// Codes of budget lines and of distributions, as [`crate::result::BudgetLine`] names them.
@@ -35,12 +36,13 @@ fn used() -> BTreeSet<String> {
             }
         }
     }
-    let kinds: [(&str, Vec<&str>); 7] = [
+    let kinds: [(&str, Vec<&str>); 8] = [
         ("reason", Reason::ALL.iter().map(|reason| reason.word()).collect()),
         ("item", ItemCode::ALL.iter().map(|item| item.word()).collect()),
         ("trouble", Why::ALL.iter().map(|why| why.word()).collect()),
         ("role", vec![InstrumentRole::Source.word(), InstrumentRole::Standard.word()]),
         ("conclusion", vec![CertificateKind::Certificate.word(), CertificateKind::Notice.word()]),
+        ("risk", vec![RiskBearer::Consumer.word(), RiskBearer::Producer.word()]),
         ("budget", BUDGET.to_vec()),
         ("distribution", DISTRIBUTIONS.to_vec()),
     ];

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::Certificate;
 use super::xml::{Label, Tag, Xml, kind, trimmed, unit};
+use crate::clock::MeasuredOffset;
 use crate::consistency::ChargeEvidence;
 use crate::item::{
     BillLine, Evidence, InsulationReading, ItemCode, ItemRecord, Seal, indication_error_percent,
@@ -87,9 +88,12 @@ fn evidence(xml: &mut Xml, id: &str, evidence: &Evidence) {
             let seen = if *good { Label::new("良好", "Good") } else { Label::new("不良", "Not good") };
             xml.word(Tag::new(&tag_id, kind::NONE, Label::new("目测", "Looked at")), seen);
         }
-        Evidence::Clock { offset_s } => {
+        Evidence::Clock { offset_s, measured } => {
             let (tag_id, label) = (format!("{id}offset"), Label::new("时钟偏差", "Offset of the clock"));
             xml.number(Tag::new(&tag_id, kind::MEASUREMENT_ERROR, label), offset_s, unit::SECOND);
+            if let Some(measured) = measured {
+                measured_offset(xml, &format!("{id}measured"), measured);
+            }
         }
         Evidence::Display { display_kwh, register_wh } => {
             let (tag_id, label) = (format!("{id}display"), Label::new("显示电能", "Energy on the display"));
@@ -147,6 +151,25 @@ fn insulation(xml: &mut Xml, id: &str, test_voltage_v: &Decimal, readings: &[Ins
     }
 }
 
+/// The offset as the platform measured it, at the time of its newest message.
+fn measured_offset(xml: &mut Xml, id: &str, measured: &MeasuredOffset) {
+    let label = Label::new("平台测得的时钟偏差", "Offset of the clock as measured by the platform");
+    xml.list(Tag::new(id, kind::NONE, label), |xml| {
+        let mut number = |name, kind, label, value: Decimal, unit| {
+            let tag_id = format!("{id}{name}");
+            xml.quantity(Tag::new(&tag_id, kind, label), |xml| xml.real_at(value, unit, measured.at));
+        };
+        let offset = Label::new("时钟偏差", "Offset of the clock");
+        number("Offset", kind::MEASUREMENT_ERROR, offset, measured.offset_s, unit::SECOND);
+        let half = Label::new("偏差的半宽（均匀分布）", "Half-width of the offset (rectangular)");
+        number("HalfWidth", kind::NONE, half, measured.half_width_s, unit::SECOND);
+        let messages = Label::new("报文数", "Messages");
+        number("Messages", kind::NONE, messages, Decimal::from(measured.messages), unit::ONE);
+        let round_trip = Label::new("最短往返时间", "Shortest round trip");
+        number("RoundTrip", kind::NONE, round_trip, measured.round_trip_s, unit::SECOND);
+    });
+}
+
 fn seal(xml: &mut Xml, id: &str, seal: &Seal) {
     xml.list(Tag::new(id, kind::NONE, Label::new("封印", "Seal")), |xml| {
         let mut typed = |name, label, text: &str| {
@@ -177,6 +200,16 @@ fn consistency(xml: &mut Xml, id: &str, charge: &ChargeEvidence) {
     xml.quantity(Tag::new(&tag_id, kind::NONE, label), |xml| {
         xml.typed("dcc:noQuantity", &charge.charge_no.to_string());
     });
+    let moments = [
+        ("began", Label::new("充电开始（桩时钟）", "Began, by the pile's clock"), charge.began_at),
+        ("ended", Label::new("充电结束（桩时钟）", "Ended, by the pile's clock"), Some(charge.ended_at)),
+    ];
+    for (name, label, at) in moments {
+        if let Some(at) = at {
+            let tag_id = format!("{id}{name}");
+            xml.typed_quantity(Tag::new(&tag_id, kind::NONE, label), &at.to_string());
+        }
+    }
     let mut energy = |name, label, value: Option<Decimal>, unit| {
         if let Some(value) = value {
             let tag_id = format!("{id}{name}");

@@ -93,6 +93,15 @@ fn methods(xml: &mut Xml, certificate: &Certificate, rules: &RuleSet) {
     );
     let label = Label::new("测量不确定度评定", "Evaluation of the measurement uncertainty");
     method(xml, kind::UNCERTAINTY_METHOD, label, combined, &["JCGM 100:2008"]);
+    if certificate.result.points.iter().any(|point| point.monte_carlo.is_some()) {
+        let checked = Label::new(
+            "各分量按其分布经完整模型传播，种子由读数导出；线性评定的区间与之比较。",
+            "The components with their distributions are propagated through the whole model, from a seed that follows from the \
+             readings, and the linear budget's interval is compared with what comes out.",
+        );
+        let label = Label::new("不确定度评定的核对", "Check of the evaluation");
+        method(xml, kind::UNCERTAINTY_METHOD, label, checked, &["JCGM 101:2008"]);
+    }
 }
 
 fn method(xml: &mut Xml, kind: &str, label: Label, what: Label, norms: &[&str]) {

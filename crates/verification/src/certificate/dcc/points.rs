@@ -6,7 +6,7 @@ use veripile_metrology::rules::RuleSet;
 use super::xml::{Expanded, Label, Tag, Xml, kind, unit};
 use super::{Certificate, DccError, conformity, decided};
 use crate::plan::Method;
-use crate::result::{BudgetLine, PointResult};
+use crate::result::{BudgetLine, MonteCarlo, PointResult, RiskBearer};
 use crate::run::{Indication, Taken};
 
 const VOLTAGE: Label = Label::new("电压", "Voltage");
@@ -215,6 +215,22 @@ fn uncertainty(xml: &mut Xml, id: &str, result: &PointResult) {
         "Probability that the true error lies within the maximum permissible error",
     );
     number("probability", probability, result.probability_conform, unit::ONE);
+    if let Some(risk) = &result.risk {
+        let label = match risk.bearer {
+            RiskBearer::Consumer => Label::new(
+                "特定消费者风险（JCGM 106）",
+                "Specific consumer's risk of the decision (JCGM 106)",
+            ),
+            RiskBearer::Producer => Label::new(
+                "特定生产者风险（JCGM 106）",
+                "Specific producer's risk of the decision (JCGM 106)",
+            ),
+        };
+        number("risk", label, risk.specific, unit::ONE);
+    }
+    if let Some(checked) = &result.monte_carlo {
+        monte_carlo(xml, &format!("{id}monteCarlo"), checked);
+    }
     if result.budget.is_empty() {
         return;
     }
@@ -223,6 +239,35 @@ fn uncertainty(xml: &mut Xml, id: &str, result: &PointResult) {
         for (index, line) in result.budget.iter().enumerate() {
             component(xml, &format!("{list_id}{}", index + 1), line);
         }
+    });
+}
+
+/// How the budget compares with a Monte Carlo propagation.
+fn monte_carlo(xml: &mut Xml, id: &str, checked: &MonteCarlo) {
+    let label = Label::new("蒙特卡洛法核对（JCGM 101）", "Check by a Monte Carlo method (JCGM 101)");
+    xml.list(Tag::new(id, kind::NONE, label), |xml| {
+        let mut number = |name, label, value: Decimal, unit| {
+            xml.number(Tag::new(&format!("{id}{name}"), kind::NONE, label), value, unit);
+        };
+        let percent = unit::PERCENT;
+        number("Trials", Label::new("试验次数", "Trials"), Decimal::from(checked.trials), unit::ONE);
+        let low = Label::new("95 % 包含区间下端", "Lower end of the 95 % coverage interval");
+        number("Low", low, checked.low_percent, percent);
+        let high = Label::new("95 % 包含区间上端", "Upper end of the 95 % coverage interval");
+        number("High", high, checked.high_percent, percent);
+        let tolerance = Label::new("数值容差 δ", "Numerical tolerance δ");
+        number("Tolerance", tolerance, checked.tolerance_percent, percent);
+        let low = Label::new("下端之差 d(low)", "Difference of the lower ends, d(low)");
+        number("LowDifference", low, checked.low_difference_percent, percent);
+        let high = Label::new("上端之差 d(high)", "Difference of the upper ends, d(high)");
+        number("HighDifference", high, checked.high_difference_percent, percent);
+        let (tag_id, label) = (format!("{id}Validated"), Label::new("线性评定", "Linear budget"));
+        let found = if checked.validated {
+            Label::new("得到验证", "Validated")
+        } else {
+            Label::new("未得到验证", "Not validated")
+        };
+        xml.word(Tag::new(&tag_id, kind::NONE, label), found);
     });
 }
 

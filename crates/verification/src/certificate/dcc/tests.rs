@@ -146,6 +146,8 @@ fn numbers_keep_every_digit_they_have_in_the_document() {
     check("item7reference", "5000.000", r"\watt\hour");
     check("item7error", "0.2", r"\percent");
     check("item5offset", "-1.250", r"\second");
+    check("item5measuredOffset", "-1.321", r"\second");
+    check("item5measuredHalfWidth", "0.0455", r"\second");
     check("item2display", "1234.567", r"\kilo\watt\hour");
     check("platePower", "7.0", r"\kilo\watt");
 }
@@ -171,6 +173,38 @@ fn the_uncertainty_is_the_documents() {
         let expected: Vec<String> =
             point.budget.iter().map(|line| line.contribution_percent.to_string()).collect();
         assert_eq!(budget.iter().map(|r| r.text.clone()).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn risks_and_the_check_of_the_budget_are_the_documents() {
+    let issued = issued(dc(), BAD);
+    let read = written(&issued);
+    for (number, point) in (1..).zip(&issued.certificate.result.points) {
+        let (risk, checked) =
+            (point.risk.as_ref().expect("decided"), point.monte_carlo.as_ref().expect("there"));
+        let value = |name: &str| text_of(&read, &format!("point{number}{name}"), "si:value").to_owned();
+        assert_eq!(value("risk"), risk.specific.to_string());
+        assert_eq!(value("monteCarloTrials"), "300000");
+        assert_eq!(value("monteCarloLow"), checked.low_percent.to_string());
+        assert_eq!(value("monteCarloHigh"), checked.high_percent.to_string());
+        let word = text_of(&read, &format!("point{number}monteCarloValidated"), "dcc:noQuantity/dcc:content");
+        assert_eq!(word, if checked.validated { "得到验证" } else { "未得到验证" });
+    }
+    let label = |read: &Read| read.id == "point1risk" && read.text.contains("producer's risk");
+    assert!(read.iter().any(label), "whose it is");
+}
+
+// As the fixture has them.
+#[test]
+fn charges_say_when_they_began_and_ended() {
+    let read = written(&issued(ac(), GOOD));
+    for (id, at) in [
+        ("item8began", "2026-03-10T00:50:00Z"),
+        ("item8ended", "2026-03-10T01:20:00Z"),
+        ("item9began", "2026-03-10T23:00:00Z"),
+    ] {
+        assert_eq!(text_of(&read, id, "dcc:noQuantity/dcc:content"), at);
     }
 }
 

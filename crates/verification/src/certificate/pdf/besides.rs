@@ -2,14 +2,18 @@
 //!
 //! Called by [`super::pdf`].
 
-use super::number::{day, given, moment, signed};
+use super::number::{day, given, moment, plain, signed};
 use super::sheet::{BODY, SMALL};
 use super::table::{Cell, Column, Table};
 use super::{Document, PdfError, Sealed, file_name};
 use crate::certificate;
+use crate::clock::MeasuredOffset;
 use crate::item::{Evidence, ItemRecord, clock_limit_s, indication_error_percent};
 use crate::result::Verdict;
 use crate::texts::fill;
+
+/// Digits after the point of a measured offset, s: hardly a pile's clock is known better.
+const CLOCK_DIGITS: u32 = 2;
 
 impl Document<'_, '_> {
     /// The standards used, with their traceability.
@@ -96,8 +100,12 @@ impl Document<'_, '_> {
     /// What a finding rests on, in words, with its remark.
     fn found(&self, record: &ItemRecord) -> String {
         let found = self.evidence(&record.evidence);
-        let note = record.note.trim();
-        if note.is_empty() { found } else { format!("{found}\n{note}") }
+        let rules = self.certificate().order.rules().ok();
+        let contradicts =
+            rules.is_some_and(|rules| record.contradicted(&rules, &self.certificate().order).is_some());
+        let contradicted = if contradicts { self.texts.of("found.clock.contradicted") } else { "" };
+        let lines = [found.as_str(), contradicted, record.note.trim()];
+        lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
     fn evidence(&self, evidence: &Evidence) -> String {
@@ -105,11 +113,13 @@ impl Document<'_, '_> {
         match evidence {
             Evidence::Looked { good: true } => texts.of("found.good").to_owned(),
             Evidence::Looked { good: false } => texts.of("found.bad").to_owned(),
-            Evidence::Clock { offset_s } => {
+            Evidence::Clock { offset_s, measured } => {
                 let limit = order.rules().ok().and_then(|rules| clock_limit_s(&rules, order.reason));
                 let limit = limit.map_or_else(|| "—".to_owned(), given);
                 let offset = signed(*offset_s, offset_s.scale());
-                fill(texts.of("found.clock"), &[("offset", &offset), ("limit", &limit)])
+                let found = fill(texts.of("found.clock"), &[("offset", &offset), ("limit", &limit)]);
+                let measured = measured.as_ref().map(|measured| self.measured_offset(measured));
+                measured.map_or_else(|| found.clone(), |measured| format!("{found}\n{measured}"))
             }
             Evidence::Display { display_kwh, register_wh } => fill(
                 texts.of("found.display"),
@@ -164,6 +174,8 @@ impl Document<'_, '_> {
                     texts.of("found.charge"),
                     &[
                         ("number", &charge.charge_no.to_string()),
+                        ("began", &or_none(charge.began_at.map(moment))),
+                        ("ended", &moment(charge.ended_at)),
                         ("register", &energy(charge.register_wh)),
                         ("samples", &energy(charge.samples_wh)),
                         ("signed", &energy(charge.signed_wh)),
@@ -184,6 +196,20 @@ impl Document<'_, '_> {
                 if words.is_empty() { found } else { format!("{found}\n{}", words.join("; ")) }
             }
         }
+    }
+
+    /// The clock's offset as measured, in words.
+    fn measured_offset(&self, measured: &MeasuredOffset) -> String {
+        fill(
+            self.texts.of("found.clock.measured"),
+            &[
+                ("offset", &signed(measured.offset_s, CLOCK_DIGITS)),
+                ("half", &plain(measured.half_width_s, CLOCK_DIGITS)),
+                ("at", &moment(measured.at)),
+                ("messages", &measured.messages.to_string()),
+                ("round_trip", &given(measured.round_trip_s)),
+            ],
+        )
     }
 
     /// The seals, where there are any.

@@ -1,6 +1,6 @@
 //! What was measured: the load points with their errors, the chart, the decisions, the uncertainty budgets.
 //!
-//! Called by [`super::pdf`]. Prints what the result says; computes nothing but a risk from its probability.
+//! Called by [`super::pdf`]. Prints what the result says; computes nothing but, for older formats, a risk from its probability.
 
 use rust_decimal::Decimal;
 use veripile_metrology::decision;
@@ -10,7 +10,7 @@ use super::sheet::{SIDE, SMALL, WIDTH};
 use super::table::{Cell, Column, Table};
 use super::{Document, PdfError};
 use crate::chart::{self, Chart};
-use crate::result::{PointResult, Verdict};
+use crate::result::{PointResult, RiskBearer, Verdict};
 use crate::texts::{Texts, fill};
 use veripile_pile::PileKind;
 
@@ -159,7 +159,7 @@ impl Document<'_, '_> {
                     Cell::plain(chart::label(&point.point)),
                     Cell::plain(format!("±{}", given(point.limit_percent))),
                     Cell::plain(probability(point.probability_conform)),
-                    Cell::plain(probability(risk(point))),
+                    Cell::plain(risk(point, texts)),
                     Cell::verdict(self.verdict(point.verdict), point.verdict),
                 ]
             })
@@ -215,7 +215,49 @@ impl Document<'_, '_> {
             }
         }
         table.end();
-        self.sheets.paragraph(texts.of("budget.note"), SMALL)
+        self.sheets.paragraph(texts.of("budget.note"), SMALL)?;
+        self.propagations(digits)
+    }
+
+    /// The Monte Carlo check of each budget, where the document's format has one.
+    fn propagations(&mut self, digits: u32) -> Result<(), PdfError> {
+        let (texts, points) = (self.texts, &self.certificate().result.points);
+        let checked = points.iter().enumerate();
+        let checked: Vec<_> = checked
+            .filter_map(|(index, point)| point.monte_carlo.as_ref().map(|checked| (index, point, checked)))
+            .collect();
+        let Some((.., first)) = checked.first() else { return Ok(()) };
+        self.sheets.heading(texts.of("propagation.title"), 70.0)?;
+        let columns = vec![
+            Column::middle(texts.of("column.number"), 4.0),
+            Column::left(texts.of("column.point"), 15.0),
+            Column::middle(texts.of("column.interval"), 15.0),
+            Column::middle(texts.of("column.low"), 9.0),
+            Column::middle(texts.of("column.high"), 9.0),
+            Column::middle(texts.of("column.tolerance"), 8.0),
+            Column::middle(texts.of("column.validated"), 11.0),
+        ];
+        let mut table = Table::begin(self.sheets, columns)?;
+        for (index, point, checked) in &checked {
+            let ends = [checked.low_percent, checked.high_percent].map(|end| signed(end, digits));
+            let found = if checked.validated {
+                texts.of("propagation.validated")
+            } else {
+                texts.of("propagation.not_validated")
+            };
+            table.row(&[
+                Cell::plain((index + 1).to_string()),
+                Cell::plain(chart::label(&point.point)),
+                Cell::plain(format!("[{}, {}]", ends[0], ends[1])),
+                Cell::plain(plain(checked.low_difference_percent, digits)),
+                Cell::plain(plain(checked.high_difference_percent, digits)),
+                Cell::plain(given(checked.tolerance_percent)),
+                Cell::plain(found),
+            ])?;
+        }
+        table.end();
+        let trials = first.trials.to_string();
+        self.sheets.paragraph(&fill(texts.of("propagation.note"), &[("trials", &trials)]), SMALL)
     }
 }
 
@@ -257,15 +299,14 @@ fn singles(point: &PointResult, digits: u32) -> String {
     errors.join("  ")
 }
 
-/// Risk that the decision is wrong: of a conformity that it is none, of a nonconformity that it is one after all.
-///
-/// # Formula
-/// `1 − p_c` for conform and undecided, `p_c` for nonconform (JCGM 106, 9.3).
-fn risk(point: &PointResult) -> Decimal {
-    match point.verdict {
-        Verdict::Nonconform => point.probability_conform,
-        Verdict::Conform | Verdict::Undecided => {
-            Decimal::ONE.checked_sub(point.probability_conform).unwrap_or(Decimal::ONE)
-        }
-    }
+/// Risk that the decision is wrong, and whose. Formats that state none leave it to the probability, of which it is the rest.
+fn risk(point: &PointResult, texts: &Texts) -> String {
+    let rest = || Decimal::ONE.checked_sub(point.probability_conform).unwrap_or(Decimal::ONE);
+    let (bearer, specific) = match (&point.risk, point.verdict) {
+        (Some(risk), _) => (risk.bearer, risk.specific),
+        (None, Verdict::Conform) => (RiskBearer::Consumer, rest()),
+        (None, Verdict::Nonconform) => (RiskBearer::Producer, point.probability_conform),
+        (None, Verdict::Undecided) => return "—".to_owned(),
+    };
+    fill(texts.word("risk", bearer.word()), &[("risk", &probability(specific))])
 }

@@ -173,6 +173,30 @@ fn a_notice_names_what_failed_and_has_no_validity() {
 }
 
 #[test]
+fn a_document_says_whose_the_risk_is_how_budgets_were_checked_and_what_was_when() {
+    let words_of = |issued: &Issued| words(&laid_out(issued, Language::En));
+    let words = words_of(&samples::ac_pass());
+    for expected in [
+        "consumer's,<0.0001%",
+        "noglobalrisksarestated",
+        "CheckbyaMonteCarlomethod(JCGM101)",
+        "300000trials",
+        "charge20431(2026-03-0508:10:00to2026-03-0508:40:00",
+        "measuredbytheplatform:\u{2212}1.96s±0.52s(2026-03-0509:09:12,16messages,shortestroundtrip0.042s)",
+    ] {
+        assert!(words.contains(expected), "{expected} is missing in {words}");
+    }
+    assert!(words_of(&samples::dc_fail()).contains("producer's,"));
+    // A document of the third format has no check, and the risk of its probability.
+    let mut issued = samples::ac_pass();
+    for point in &mut issued.certificate.result.points {
+        (point.risk, point.monte_carlo) = (None, None);
+    }
+    let words = words_of(&issued);
+    assert!(!words.contains("MonteCarlo") && words.contains("consumer's,<0.0001%"), "{words}");
+}
+
+#[test]
 fn each_sheet_has_number_and_page_and_long_tables_repeat_their_heads() {
     let issued = samples::longest();
     let sheets = laid_out(&issued, Language::Zh);

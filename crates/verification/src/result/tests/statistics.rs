@@ -95,7 +95,7 @@ impl Scene {
             .collect();
         let items = all_good(&self.order);
         let items: Vec<_> = items.iter().collect();
-        let mut whole = result(&self.order, &taken, &items).expect("computable");
+        let mut whole = linear(&self.order, &taken, &items).expect("computable");
         Verified { truth_percent, found: whole.points.remove(0), verdict: whole.verdict }
     }
 

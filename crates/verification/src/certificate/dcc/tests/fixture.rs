@@ -4,6 +4,7 @@
 use rust_decimal::Decimal;
 
 use super::verification::certificate::{Certificate, CertificateKind, FORMAT, Issued, SigningKey, day};
+use super::verification::clock::MeasuredOffset;
 use super::verification::consistency::ChargeEvidence;
 use super::verification::instrument::{Calibration, Instrument, InstrumentRole};
 use super::verification::item::{
@@ -207,7 +208,16 @@ fn charge(charge_no: i64, began_at: &str, ended_at: &str) -> Evidence {
 fn evidence(code: ItemCode) -> Evidence {
     match code {
         ItemCode::Appearance => Evidence::Looked { good: true },
-        ItemCode::Clock => Evidence::Clock { offset_s: decimal("-1.250") },
+        ItemCode::Clock => {
+            let measured = MeasuredOffset {
+                offset_s: decimal("-1.321"),
+                half_width_s: decimal("0.0455"),
+                at: moment("2026-03-10T01:40:00.125Z"),
+                messages: 16,
+                round_trip_s: decimal("0.091"),
+            };
+            Evidence::Clock { offset_s: decimal("-1.250"), measured: Some(measured) }
+        }
         ItemCode::Display => {
             Evidence::Display { display_kwh: decimal("1234.567"), register_wh: decimal("1234567") }
         }

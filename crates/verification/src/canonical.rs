@@ -2,18 +2,20 @@
 //!
 //! Documents hold texts, whole numbers, booleans, lists and objects with ASCII names; every other number is a decimal in a text.
 //! For those the canonical form is: names sorted, no blanks, the shortest escapes.
+//!
+//! Called by [`crate::certificate`] for what is signed and by [`crate::result`] for the seed of a load point. It never judges.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// A document as a value.
-pub(super) fn value(document: &impl Serialize) -> Value {
+pub(crate) fn value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).expect("documents have text keys and no maps that could fail")
 }
 
 /// The canonical text of a value.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     serde_json::to_string(&sorted(value)).expect("a value is JSON")
 }
 
@@ -36,7 +38,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// Reads a text. Refused is, besides what is no JSON, an object that has a name twice: readers differ in which they believe.
-pub(super) fn read(text: &str) -> Result<Value, String> {
+pub(crate) fn read(text: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let (written, read) = (names_in(text), names_of(&value));
     if written == read {
@@ -72,7 +74,7 @@ fn names_of(value: &Value) -> usize {
 }
 
 /// SHA-256, hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
