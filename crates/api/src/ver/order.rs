@@ -436,7 +436,7 @@ mod tests {
         let t = Texts::in_language(Language::En);
         let shown = |run: &Run, state| {
             let row = row(state);
-            let page = page_of(t, &verifier, &row, run, &Said::default()).render().expect("renders");
+            let page = page_of(t, &verifier, &row, run, None, &Said::default()).render().expect("renders");
             ["ending.outputs", "ending.operative"].map(|key| page.contains(&t.of(key).replace('\'', "&#39;")))
         };
         let order = fixture::order();
