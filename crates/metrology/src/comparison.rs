@@ -22,10 +22,12 @@
 //! are, they say no more than `1/σ_i²`: that is what it would come to were travellers' biases known, and keeps one model's many
 //! visits from promising what its maker's peculiarities do not allow.
 
+mod clusters;
 mod equations;
 mod layout;
 mod members;
 mod network;
+mod probe;
 mod residuals;
 mod rounds;
 mod scale;
@@ -344,10 +346,11 @@ fn robust_variances(
         return network.anchors.iter().map(variance).collect();
     }
     let diagonal = Preconditioner::Diagonal(solved.equations.diagonal(layout));
+    let times = |x: &[f64]| solved.equations.times(layout, x);
+    let precondition = |r: &[f64]| diagonal.solve(places, r);
     let variance = |anchor: &Anchor| {
         let start = vec![0.0; size];
-        let column =
-            conjugate_gradients(&solved.equations, layout, (&diagonal, places), &unit(anchor), &start);
+        let column = conjugate_gradients(&times, &precondition, &unit(anchor), &start);
         column.map_or(f64::NAN, |column| column[anchor.instrument])
     };
     network.anchors.iter().take(ANCHORS_CHECKED_MAX).map(variance).collect()

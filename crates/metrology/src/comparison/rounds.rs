@@ -131,8 +131,9 @@ impl State {
             });
         }
         let preconditioner = self.preconditioner.as_ref()?;
-        let beta =
-            conjugate_gradients(equations, layout, (preconditioner, places), &equations.right, &self.beta)?;
+        let times = |x: &[f64]| equations.times(layout, x);
+        let precondition = |r: &[f64]| preconditioner.solve(places, r);
+        let beta = conjugate_gradients(times, precondition, &equations.right, &self.beta)?;
         Some((beta, None))
     }
 

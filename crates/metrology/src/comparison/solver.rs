@@ -1,15 +1,12 @@
 //! Solving the normal equations: directly, or step by step where a factor of the whole matrix is too large; and the covariance of
 //! the estimates.
 //!
-//! Up to [`super::DENSE_MAX`] unknowns the covariance is exact. Beyond, its diagonal is estimated by probing, see [`probe`].
-
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+//! Up to [`super::DENSE_MAX`] unknowns the covariance is exact. Beyond, its diagonal is estimated, see [`super::probe`].
 
 use super::equations::Equations;
 use super::layout::Layout;
 use super::members::Members;
-use super::{DENSE_MAX, DIRECT_MAX};
+use super::{DENSE_MAX, DIRECT_MAX, probe};
 use crate::cholesky::{Factor, Symmetric};
 
 /// Steps at most; with a factor of nearly the same matrix ten do, with its diagonal some hundred.
@@ -18,13 +15,6 @@ const STEPS_MAX: usize = 2_000;
 /// Steps end when the residual, in the norm of the preconditioner, has shrunk to this share: estimates then move by less than a
 /// thousandth of their uncertainty.
 const SHRUNK: f64 = 1e-9;
-
-/// Probes of the diagonal: the standard deviation of a probed variance is some √(2/n) of what its row has off the diagonal, which is
-/// a few percent of the variance itself once its set's level is taken out.
-const PROBES: usize = 64;
-
-/// Seed of the probes' signs; any would do, but always the same.
-const PROBE_SEED: u64 = 0x7665_7269_7069_6c65;
 
 /// What stands in for the inverse in a step.
 pub(super) enum Preconditioner {
@@ -35,7 +25,7 @@ pub(super) enum Preconditioner {
 }
 
 impl Preconditioner {
-    fn solve(&self, places: &[u32], b: &[f64]) -> Vec<f64> {
+    pub(super) fn solve(&self, places: &[u32], b: &[f64]) -> Vec<f64> {
         match self {
             Self::Factor(factor) => solve_at(factor, places, b),
             Self::Diagonal(diagonal) => b.iter().zip(diagonal).map(|(b, d)| b / d).collect(),
@@ -56,17 +46,16 @@ pub(super) fn solve_at(factor: &Factor, places: &[u32], b: &[f64]) -> Vec<f64> {
 
 /// Preconditioned conjugate gradients, from `start`. None if the equations are singular to working accuracy.
 pub(super) fn conjugate_gradients(
-    equations: &Equations,
-    layout: &Layout,
-    (preconditioner, places): (&Preconditioner, &[u32]),
+    times: impl Fn(&[f64]) -> Vec<f64>,
+    precondition: impl Fn(&[f64]) -> Vec<f64>,
     b: &[f64],
     start: &[f64],
 ) -> Option<Vec<f64>> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut x = start.to_vec();
-    let mut residual: Vec<f64> = equations.times(layout, &x).iter().zip(b).map(|(ax, b)| b - ax).collect();
-    let whole = dot(b, &preconditioner.solve(places, b));
-    let mut z = preconditioner.solve(places, &residual);
+    let mut residual: Vec<f64> = times(&x).iter().zip(b).map(|(ax, b)| b - ax).collect();
+    let whole = dot(b, &precondition(b));
+    let mut z = precondition(&residual);
     let mut direction = z.clone();
     let mut square = dot(&residual, &z);
     for _ in 0..STEPS_MAX {
@@ -76,11 +65,11 @@ pub(super) fn conjugate_gradients(
         if square <= SHRUNK * SHRUNK * whole {
             return Some(x);
         }
-        let product = equations.times(layout, &direction);
+        let product = times(&direction);
         let step = square / dot(&direction, &product);
         x.iter_mut().zip(&direction).for_each(|(x, d)| *x += step * d);
         residual.iter_mut().zip(&product).for_each(|(r, p)| *r -= step * p);
-        z = preconditioner.solve(places, &residual);
+        z = precondition(&residual);
         let next = dot(&residual, &z);
         let turn = next / square;
         direction.iter_mut().zip(&z).for_each(|(d, z)| *d = z + turn * *d);
@@ -121,12 +110,10 @@ impl Covariance {
         places: Vec<u32>,
         members: &Members,
     ) -> Option<Self> {
-        let variances = vec![0.0; places.len()];
         if equations.shape.size() > DENSE_MAX {
             let source = Source::Iterative(Preconditioner::Diagonal(equations.diagonal(&layout)));
-            let mut covariance = Self { source, equations, layout, places, variances };
-            covariance.probe(members)?;
-            return Some(covariance);
+            let variances = probe::variances(&equations, &layout, members)?;
+            return Some(Self { source, equations, layout, places, variances });
         }
         let factor = equations.matrix(&layout, &places).factor()?;
         let inverse = (equations.shape.size() <= DIRECT_MAX).then(|| factor.inverse());
@@ -184,59 +171,12 @@ impl Covariance {
         let mut x = match &self.source {
             Source::Exact(factor, _) => solve_at(factor, &self.places, &b),
             Source::Iterative(preconditioner) => {
-                let start = vec![0.0; b.len()];
-                conjugate_gradients(
-                    &self.equations,
-                    &self.layout,
-                    (preconditioner, &self.places),
-                    &b,
-                    &start,
-                )?
+                let times = |x: &[f64]| self.equations.times(&self.layout, x);
+                let precondition = |r: &[f64]| preconditioner.solve(&self.places, r);
+                conjugate_gradients(times, precondition, &b, &vec![0.0; b.len()])?
             }
         };
         x.truncate(a.len());
         Some(x)
-    }
-
-    /// Estimates the variances by random signs.
-    ///
-    /// # Formula
-    /// With P the projection that takes each set's mean out, `E[z ∘ P C P z] = diag(P C P)` for random signs z (Hutchinson 1990,
-    /// Bekas, Kokiopoulou and Saad 2007). That is what a set without level is asked for; where there is one,
-    /// `C_ii = (P C P)_ii + 2 v_i − v̄` with `v = C 1/n` of its set, solved for once for all sets together: the sets' levels have next
-    /// to nothing to do with each other.
-    fn probe(&mut self, members: &Members) -> Option<()> {
-        let sets = members.sets();
-        let project = |x: &mut [f64]| {
-            for set in &sets {
-                let mean = set.instruments.iter().map(|i| x[*i]).sum::<f64>() / set.instruments.len() as f64;
-                set.instruments.iter().for_each(|i| x[*i] -= mean);
-            }
-        };
-        let mut random = ChaCha8Rng::seed_from_u64(PROBE_SEED);
-        let mut sums = vec![0.0; self.variances.len()];
-        for _ in 0..PROBES {
-            let signs: Vec<f64> =
-                sums.iter().map(|_| if random.next_u32() & 1 == 0 { 1.0 } else { -1.0 }).collect();
-            let mut z = signs.clone();
-            project(&mut z);
-            let mut x = self.times(&z)?;
-            project(&mut x);
-            sums.iter_mut().zip(signs.iter().zip(&x)).for_each(|(sum, (z, x))| *sum += z * x);
-        }
-        let mut means = vec![0.0; sums.len()];
-        for set in sets.iter().filter(|set| set.grounded) {
-            set.instruments.iter().for_each(|i| means[*i] = 1.0 / set.instruments.len() as f64);
-        }
-        let with_mean = self.times(&means)?;
-        for set in &sets {
-            let mean =
-                set.instruments.iter().map(|i| with_mean[*i]).sum::<f64>() / set.instruments.len() as f64;
-            for i in &set.instruments {
-                let level = if set.grounded { 2.0 * with_mean[*i] - mean } else { 0.0 };
-                self.variances[*i] = (sums[*i] / PROBES as f64).max(0.0) + level;
-            }
-        }
-        Some(())
     }
 }
