@@ -9,7 +9,7 @@ use uuid::Uuid;
 use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, Standing, State};
 use veripile_store::Store;
 use veripile_store::verification::{
-    Appended, CertificateQuery, CertificateStatus, OrderState, QuestionReason, VerificationQuery,
+    Appended, CertificateQuery, CertificateStatus, Issuance, OrderState, QuestionReason, VerificationQuery,
 };
 use veripile_tests::{Database, provided};
 use veripile_verification::certificate::SigningKey;
@@ -357,6 +357,19 @@ async fn keep(store: &Store, order_no: i64, runner: Uuid, order: &Order, events:
 }
 
 async fn verified(store: &Store, piles: &[i64], id: &str, error_percent: &str, seed: u8) -> Certificate {
+    let (certificate, issuance) = issued(store, piles, id, error_percent, seed).await;
+    assert_eq!(issuance, Issuance::Done);
+    certificate
+}
+
+/// A document of outlet 1, and what became of it.
+async fn issued(
+    store: &Store,
+    piles: &[i64],
+    id: &str,
+    error_percent: &str,
+    seed: u8,
+) -> (Certificate, Issuance) {
     let made = store.make_verification(order(id, "S", "R"), now()).await.expect("made");
     store.queue_run(&made.number).await.expect("queued");
     let runner = Uuid::now_v7();
@@ -369,10 +382,12 @@ async fn verified(store: &Store, piles: &[i64], id: &str, error_percent: &str, s
     let issued_at = now() + SignedDuration::from_hours(5);
     let certificate = Certificate::of(&run, "李", "", issued_at, "test").expect("a result");
     let issued = certificate.clone().sign(&SigningKey::from_seed([seed; 32]));
-    let is_kept = store.issue(claimed.row.order_no, &issued, b"%PDF-", issued_at).await.expect("issued");
-    assert!(is_kept);
-    assert!(!store.issue(claimed.row.order_no, &issued, b"%PDF-", issued_at).await.expect("asked"), "once");
-    certificate
+    let issuance = store.issue(claimed.row.order_no, &issued, b"%PDF-", issued_at).await.expect("asked");
+    if issuance == Issuance::Done {
+        let again = store.issue(claimed.row.order_no, &issued, b"%PDF-", issued_at).await.expect("asked");
+        assert_eq!(again, Issuance::NotWaiting, "once");
+    }
+    (certificate, issuance)
 }
 
 async fn state(store: &Store, id: &str, at: Timestamp) -> State {
@@ -507,6 +522,56 @@ async fn a_notice_is_under_review_until_the_reply_window_is_over() {
     assert_eq!(store.certificates_page(&query, now()).await.expect("read").len(), 1);
 }
 
+/// Makes the newest document one of an outlet, from readings of a day later.
+macro_rules! newest_moved {
+    ($outlet:literal) => {
+        concat!(
+            "WITH c AS (UPDATE verification_certificate SET connector = ",
+            $outlet,
+            " WHERE certificate_no = (SELECT max(certificate_no) FROM verification_certificate) RETURNING number),
+              a AS (UPDATE act SET acted_at = acted_at + interval '1 day', outlet = ",
+            $outlet,
+            " FROM c WHERE act.number = c.number RETURNING 1)
+             SELECT count(*) FROM a"
+        )
+    };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_withdrawn_repaired_or_overtaken_says_nothing_any_more() {
+    let Some((_, server)) = provided() else { return };
+    let (database, store, piles) = store(&server, &["A", "B"]).await;
+    let days = |days: i64| now() + SignedDuration::from_hours(24 * days);
+    let anchored = || async { store.anchors().await.expect("read").into_iter().map(|(_, act)| act.number) };
+    // A withdrawn notice fails nothing and anchors nothing.
+    let notice = verified(&store, &piles, "B", "5.00", 1).await;
+    assert_eq!(state(&store, "B", days(23)).await, State::Failed);
+    assert!(anchored().await.eq([notice.number.clone()]));
+    assert!(store.withdraw_certificate(&notice.number, "admin", "错表", days(1)).await.expect("withdrawn"));
+    assert_eq!(state(&store, "B", days(23)).await, State::Due);
+    assert_eq!(anchored().await.count(), 0);
+    // Who repairs between the readings and the issue does not verify next, though the certificate was issued later.
+    let id = PileId::parse("A").expect("an identifier");
+    let first = verified(&store, &piles, "A", "0.40", 1).await;
+    assert!(anchored().await.eq([first.number.clone()]));
+    store.record_repair(&id, "赵", "换表", now() + SignedDuration::from_hours(4)).await.expect("noted");
+    assert_eq!(store.repairers(&id, 1).await.expect("read"), ["赵"]);
+    assert_eq!(store.repairers(&id, 2).await.expect("read"), ["赵"], "outlet 2 was never verified");
+    assert_eq!(anchored().await.count(), 0, "what was measured is no longer what stands there");
+    // A later pass of the other outlet changes nothing for this one; one of this outlet does.
+    let second = verified(&store, &piles, "A", "0.20", 1).await;
+    database.number(newest_moved!(2)).await;
+    assert_eq!(store.repairers(&id, 1).await.expect("read"), ["赵"]);
+    database.number(newest_moved!(1)).await;
+    assert_eq!(store.repairers(&id, 1).await.expect("read"), [""; 0]);
+    // Readings older than those of a document of the same outlet certify nothing any more, and the order waits on.
+    let (late, issuance) = issued(&store, &piles, "A", "0.10", 1).await;
+    assert_eq!(issuance, Issuance::Overtaken(second.number));
+    let waiting = store.verification(&late.number).await.expect("read").expect("there");
+    assert_eq!(waiting.state, OrderState::Measured);
+    assert!(store.certificate_by_number(&late.number, now()).await.expect("read").is_none());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn instruments_repairs_and_orders_are_listed_as_they_are() {
     let Some((_, server)) = provided() else { return };
@@ -522,7 +587,7 @@ async fn instruments_repairs_and_orders_are_listed_as_they_are() {
 
     let id = PileId::parse("A").expect("an identifier");
     store.record_repair(&id, "赵", "换表", now()).await.expect("noted");
-    assert_eq!(store.repairers(&id).await.expect("read"), ["赵"]);
+    assert_eq!(store.repairers(&id, 1).await.expect("read"), ["赵"]);
     let plate = store.plate_of(&id).await.expect("read").expect("there");
     assert_eq!(plate.pile, pile("A"));
     assert!(store.charge_evidence(&id, 1).await.expect("read").is_none());

@@ -152,12 +152,12 @@ async fn once(
     let piles = store.all_piles().await?;
     let since = as_of - SignedDuration::from_hours(24 * i64::from(window_days));
     let charges = store.comparable_charges_since(since).await?;
-    let acts = store.all_acts().await?;
-    let input = fingerprint(&piles, &charges, &acts);
+    let (acts, anchors) = (store.all_acts().await?, store.anchors().await?);
+    let input = fingerprint(&piles, &charges, &[acts, anchors.clone()].concat());
     if piles.is_empty() || *last_input == Some(input) {
         return Ok(false);
     }
-    let evidence = evidence(as_of, &piles, &charges, &acts);
+    let evidence = evidence(as_of, &piles, &charges, &anchors);
     let assessment =
         tokio::task::spawn_blocking(move || veripile_assessment::assess(&evidence, &Settings::default()))
             .await??;
@@ -173,7 +173,7 @@ async fn once(
             .zip(assessment.estimates.into_iter().map(|(_, e)| e))
             .collect(),
     };
-    store.save_assessment(&run, &acts).await?;
+    store.save_assessment(&run).await?;
     *last_input = Some(input);
     Ok(true)
 }

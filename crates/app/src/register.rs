@@ -249,6 +249,7 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
     let act = Act {
         kind: if valid_until.is_some() { ActKind::Certificate } else { ActKind::Measured },
         number: text("number", format!("{pile_id} {verified_at}")),
+        outlet: None,
         issuer: text("issuer", "-".to_owned()),
         person: text("person", "-".to_owned()),
         acted_at: verified_at,

@@ -133,7 +133,7 @@ async fn open<'a>(
     if run.progress().stage != "waiting" {
         return Ok((record, Happening::Resumed));
     }
-    let repairers = gateway.store.repairers(&run.order().plate.pile_id).await?;
+    let repairers = gateway.store.repairers(&run.order().plate.pile_id, run.order().connector).await?;
     let first = match run.order().check(now(), &repairers) {
         Ok(()) => Happening::Begun,
         Err(errors) => {

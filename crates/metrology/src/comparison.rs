@@ -350,7 +350,7 @@ fn robust_variances(
     let precondition = |r: &[f64]| diagonal.solve(places, r);
     let variance = |anchor: &Anchor| {
         let start = vec![0.0; size];
-        let column = conjugate_gradients(&times, &precondition, &unit(anchor), &start);
+        let column = conjugate_gradients(times, precondition, &unit(anchor), &start);
         column.map_or(f64::NAN, |column| column[anchor.instrument])
     };
     network.anchors.iter().take(ANCHORS_CHECKED_MAX).map(variance).collect()

@@ -89,6 +89,9 @@ pub struct Act {
     pub kind: ActKind,
     /// Number of the document or case.
     pub number: String,
+    /// Outlet that it speaks of, from 1; none: the whole pile.
+    #[serde(default)]
+    pub outlet: Option<u32>,
     /// The body that issued it.
     pub issuer: String,
     /// Who acted for that body.

@@ -4,6 +4,8 @@
 //! on today (validity, reply window, silence) is evaluated when read, by [`Standing::state`], so that nothing turns stale
 //! unseen. A remote estimate alone never makes a pile failed, nor verified.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -105,71 +107,25 @@ pub struct Standing {
 
 impl Standing {
     /// Judges from every act on the pile, in any order, and the latest remote estimate.
+    ///
+    /// Each outlet is judged by itself, and the pile is as its worst outlet: without a certificate if one that was verified has none.
     pub fn judge(acts: &[Act], estimate: Option<Estimate>) -> Self {
         let mut acts: Vec<&Act> = acts.iter().collect();
         acts.sort_by(|a, b| (a.acted_at, a.kind, &a.number).cmp(&(b.acted_at, b.kind, &b.number)));
-        let mut standing = Self { estimate, ..Self::default() };
-        let mut first_confirmer: Option<&str> = None;
+        let withdrawn: BTreeSet<&str> = acts
+            .iter()
+            .filter(|act| act.kind == ActKind::CertificateWithdrawn)
+            .map(|act| act.number.as_str())
+            .collect();
+        let (mut outlets, mut stopped_at) = (Outlets::default(), None);
         for act in acts {
             match act.kind {
-                ActKind::Certificate => {
-                    // Without a last day it certifies nothing.
-                    let Some(valid_until) = act.valid_until else { continue };
-                    standing.certificate = Some(Certified {
-                        number: act.number.clone(),
-                        issuer: act.issuer.clone(),
-                        at: act.acted_at,
-                        valid_until,
-                        questioned_at: None,
-                    });
-                    standing.case = None;
-                    first_confirmer = None;
-                }
-                ActKind::Measured => {}
-                ActKind::Notice | ActKind::CaseOpened => {
-                    if standing.case.is_none() {
-                        first_confirmer = None;
-                        standing.case = Some(OpenCase {
-                            number: act.number.clone(),
-                            issuer: act.issuer.clone(),
-                            at: act.acted_at,
-                            confirmed_at: None,
-                            reply_until: act.reply_until,
-                        });
-                    }
-                }
-                ActKind::FailureConfirmed => {
-                    if let Some(case) = &mut standing.case {
-                        match first_confirmer {
-                            None => first_confirmer = Some(&act.person),
-                            Some(person) if person != act.person && case.confirmed_at.is_none() => {
-                                case.confirmed_at = Some(act.acted_at);
-                            }
-                            Some(_) => {}
-                        }
-                        case.reply_until = case.reply_until.max(act.reply_until);
-                    }
-                }
-                ActKind::CaseClosed => standing.case = None,
-                ActKind::UseStopped => standing.stopped_at = Some(act.acted_at),
-                ActKind::UseResumed => standing.stopped_at = None,
-                ActKind::CertificateQuestioned => {
-                    if let Some(certificate) = standing.certificate_of(&act.number) {
-                        certificate.questioned_at.get_or_insert(act.acted_at);
-                    }
-                }
-                ActKind::CertificateWithdrawn => {
-                    if standing.certificate_of(&act.number).is_some() {
-                        standing.certificate = None;
-                    }
-                }
+                ActKind::UseStopped => stopped_at = Some(act.acted_at),
+                ActKind::UseResumed => stopped_at = None,
+                _ => outlets.take(act, withdrawn.contains(act.number.as_str())),
             }
         }
-        standing
-    }
-
-    fn certificate_of(&mut self, number: &str) -> Option<&mut Certified> {
-        self.certificate.as_mut().filter(|certificate| certificate.number == number)
+        Self { certificate: outlets.certificate(), case: outlets.case(), stopped_at, estimate }
     }
 
     /// The public state at a moment, for a pile last heard of at `last_seen`.
@@ -211,6 +167,122 @@ impl Standing {
     }
 }
 
+/// What acts say of one outlet.
+#[derive(Default)]
+struct Outlet<'a> {
+    certificate: Option<Certified>,
+    case: Option<OpenCase>,
+    first_confirmer: Option<&'a str>,
+}
+
+/// What acts say of each outlet; of none: of the whole pile.
+#[derive(Default)]
+struct Outlets<'a>(BTreeMap<Option<u32>, Outlet<'a>>);
+
+impl<'a> Outlets<'a> {
+    /// Takes an act in. A withdrawn document certifies nothing, fails nothing, and closes no case; what it took the place of does not
+    /// come back.
+    fn take(&mut self, act: &'a Act, is_withdrawn: bool) {
+        match act.kind {
+            ActKind::Certificate if is_withdrawn => self.of(act).certificate = None,
+            // Without a last day it certifies nothing.
+            ActKind::Certificate => {
+                if let Some(valid_until) = act.valid_until {
+                    self.certify(act, valid_until);
+                }
+            }
+            ActKind::CaseOpened => self.open(act),
+            ActKind::Notice if !is_withdrawn => self.open(act),
+            ActKind::FailureConfirmed if !is_withdrawn => self.confirm(act),
+            ActKind::CaseClosed => match self.at_issue(act) {
+                Some(outlet) => outlet.case = None,
+                None => self.0.values_mut().for_each(|outlet| outlet.case = None),
+            },
+            ActKind::CertificateQuestioned => {
+                let mut certificates = self.0.values_mut().filter_map(|outlet| outlet.certificate.as_mut());
+                if let Some(certificate) = certificates.find(|certificate| certificate.number == act.number) {
+                    certificate.questioned_at.get_or_insert(act.acted_at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, act: &Act) -> &mut Outlet<'a> {
+        self.0.entry(act.outlet).or_default()
+    }
+
+    /// A certificate closes the case of its outlet, and what was said of the whole pile. One of the whole pile takes the place of all.
+    fn certify(&mut self, act: &Act, valid_until: Timestamp) {
+        match act.outlet {
+            Some(_) => _ = self.0.remove(&None),
+            None => self.0.clear(),
+        }
+        let certificate = Certified {
+            number: act.number.clone(),
+            issuer: act.issuer.clone(),
+            at: act.acted_at,
+            valid_until,
+            questioned_at: None,
+        };
+        *self.of(act) = Outlet { certificate: Some(certificate), ..Outlet::default() };
+    }
+
+    fn open(&mut self, act: &Act) {
+        let outlet = self.of(act);
+        if outlet.case.is_none() {
+            outlet.first_confirmer = None;
+            outlet.case = Some(OpenCase {
+                number: act.number.clone(),
+                issuer: act.issuer.clone(),
+                at: act.acted_at,
+                confirmed_at: None,
+                reply_until: act.reply_until,
+            });
+        }
+    }
+
+    fn confirm(&mut self, act: &'a Act) {
+        let Some(outlet) = self.at_issue(act) else { return };
+        let Some(case) = &mut outlet.case else { return };
+        match outlet.first_confirmer {
+            None => outlet.first_confirmer = Some(&act.person),
+            Some(person) if person != act.person && case.confirmed_at.is_none() => {
+                case.confirmed_at = Some(act.acted_at);
+            }
+            Some(_) => {}
+        }
+        case.reply_until = case.reply_until.max(act.reply_until);
+    }
+
+    /// The outlet whose case an act speaks of: that of its number, else that of its outlet.
+    fn at_issue(&mut self, act: &Act) -> Option<&mut Outlet<'a>> {
+        let is_named =
+            |outlet: &Outlet<'_>| outlet.case.as_ref().is_some_and(|case| case.number == act.number);
+        let key = self.0.iter().find(|(_, outlet)| is_named(outlet)).map_or(act.outlet, |(key, _)| *key);
+        self.0.get_mut(&key).filter(|outlet| outlet.case.is_some())
+    }
+
+    /// That of the outlet which is worst off: none if one has none, one in question, else the one that ends first.
+    fn certificate(&self) -> Option<Certified> {
+        let outlets = self.0.iter().filter(|(key, outlet)| key.is_some() || outlet.certificate.is_some());
+        let certificates: Option<Vec<&Certified>> =
+            outlets.map(|(_, outlet)| outlet.certificate.as_ref()).collect();
+        let worst = |certificate: &&Certified| (certificate.questioned_at.is_none(), certificate.valid_until);
+        certificates?.into_iter().min_by_key(worst).cloned()
+    }
+
+    /// The one that two people have confirmed and whose window ends first, else the oldest.
+    fn case(&self) -> Option<OpenCase> {
+        let cases = self.0.values().filter_map(|outlet| outlet.case.as_ref());
+        cases
+            .min_by_key(|case| {
+                (case.confirmed_at.is_none(), case.reply_until.is_none(), case.reply_until, case.at)
+            })
+            .cloned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +295,7 @@ mod tests {
         Act {
             kind,
             number: format!("N{on}"),
+            outlet: None,
             issuer: "计量所".into(),
             person: person.into(),
             acted_at: day(on),
@@ -316,6 +389,62 @@ mod tests {
             acts.push(act(ActKind::Certificate, 8, "c"));
             assert_eq!(state(&acts), State::Verified, "verified anew after {kind:?}");
         }
+    }
+
+    fn at_outlet(outlet: u32, act: Act) -> Act {
+        Act { outlet: Some(outlet), ..act }
+    }
+
+    /// A notice of an outlet, confirmed by two people, whose window is over 21 days later.
+    fn notice(outlet: u32, on: i64) -> [Act; 3] {
+        let notice = Act { reply_until: Some(day(on + 21)), ..act(ActKind::Notice, on, "a") };
+        [notice, act(ActKind::FailureConfirmed, on, "a"), act(ActKind::FailureConfirmed, on, "b")]
+            .map(|act| at_outlet(outlet, act))
+    }
+
+    #[test]
+    fn a_pass_of_one_outlet_says_nothing_of_another() {
+        let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
+        let mut acts = notice(1, 0).to_vec();
+        acts.push(at_outlet(2, act(ActKind::Certificate, 5, "c")));
+        assert_eq!(state(&acts, 6), State::UnderReview);
+        assert_eq!(state(&acts, 30), State::Failed);
+        acts.push(at_outlet(1, act(ActKind::Certificate, 40, "c")));
+        assert_eq!(state(&acts, 41), State::Verified, "both are verified now");
+        acts.push(Act { number: "N5".into(), ..at_outlet(2, act(ActKind::CertificateQuestioned, 42, "d")) });
+        assert_eq!(state(&acts, 43), State::Due, "of outlet 2, whose certificate is not the newest");
+        acts.push(at_outlet(1, act(ActKind::Certificate, 44, "c")));
+        assert_eq!(state(&acts, 45), State::Due, "outlet 2 is to be verified anew, whatever outlet 1 is");
+        acts.push(act(ActKind::Certificate, 46, "c"));
+        assert_eq!(state(&acts, 47), State::Verified, "of the whole pile");
+    }
+
+    #[test]
+    fn a_pile_is_certified_as_long_as_each_of_its_outlets() {
+        let ends = |on, outlet, until| Act {
+            valid_until: Some(day(until)),
+            ..at_outlet(outlet, act(ActKind::Certificate, on, "c"))
+        };
+        let standing = Standing::judge(&[ends(0, 1, 100), ends(1, 2, 200)], None);
+        assert_eq!(standing.state(day(100), Some(day(100))), State::Verified);
+        assert_eq!(standing.state(day(101), Some(day(101))), State::Due);
+    }
+
+    #[test]
+    fn a_withdrawn_notice_fails_nothing_and_a_withdrawn_certificate_closes_no_case() {
+        let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
+        let withdrawn =
+            |on, number: &str| Act { number: number.into(), ..act(ActKind::CertificateWithdrawn, on, "z") };
+        let mut acts = vec![at_outlet(1, act(ActKind::Certificate, 0, "c"))];
+        acts.extend(notice(1, 5));
+        assert_eq!(state(&acts, 30), State::Failed);
+        acts.push(withdrawn(31, "N5"));
+        assert_eq!(state(&acts, 32), State::Verified, "as if the notice had not been");
+        acts.pop();
+        acts.push(at_outlet(1, act(ActKind::Certificate, 31, "c")));
+        assert_eq!(state(&acts, 32), State::Verified);
+        acts.push(withdrawn(33, "N31"));
+        assert_eq!(state(&acts, 34), State::Failed, "nothing has closed the case");
     }
 
     #[test]

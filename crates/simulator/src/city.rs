@@ -334,6 +334,7 @@ fn act(
     Act {
         kind,
         number: number.to_owned(),
+        outlet: None,
         issuer: "模拟计量所".to_owned(),
         person: person.to_owned(),
         acted_at,

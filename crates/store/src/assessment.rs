@@ -7,8 +7,7 @@ use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::postgres::PgConnection;
 use veripile_pile::{
-    AccuracyClass, Act, Estimate, OperatorId, Pile, PileId, PileKind, Place, RemoteVerdict, StationId,
-    VehicleKey,
+    AccuracyClass, Estimate, OperatorId, Pile, PileId, PileKind, Place, RemoteVerdict, StationId, VehicleKey,
 };
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
@@ -95,7 +94,7 @@ impl Store {
     }
 
     /// Writes a run: its facts, its estimates, and every standing judged anew from all acts, in one transaction.
-    pub async fn save_assessment(&self, run: &AssessmentRun, acts: &[(i64, Act)]) -> Result<(), StoreError> {
+    pub async fn save_assessment(&self, run: &AssessmentRun) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let run_no: i64 = sqlx::query_scalar(
             "INSERT INTO assessment_run (as_of, software, input_sha256, facts) VALUES ($1, $2, $3, $4) RETURNING run_no",
@@ -107,7 +106,7 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         insert_estimates(&mut transaction, run_no, &run.estimates).await?;
-        standing::judge(&mut transaction, acts, &run.estimates, run.as_of).await?;
+        standing::judge(&mut transaction, &run.estimates, run.as_of).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -5,7 +5,7 @@
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgExecutor};
 use veripile_pile::{Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station};
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
@@ -121,11 +121,30 @@ impl Store {
 
     /// Every act of every pile, by pile number.
     pub async fn all_acts(&self) -> Result<Vec<(i64, Act)>, StoreError> {
-        let rows: Vec<ActRow> = sqlx::query_as("SELECT * FROM act ORDER BY pile_no, acted_at, act_no")
-            .fetch_all(&self.pool)
-            .await?;
+        all_acts(&self.pool).await
+    }
+
+    /// Acts with an on-site result that still says what the pile's error is: of no document that was withdrawn, and of no pile that was
+    /// repaired since.
+    pub async fn anchors(&self) -> Result<Vec<(i64, Act)>, StoreError> {
+        let rows: Vec<ActRow> = sqlx::query_as(
+            "SELECT * FROM act WHERE error_percent IS NOT NULL
+               AND NOT EXISTS (SELECT FROM act gone WHERE gone.pile_no = act.pile_no AND gone.number = act.number
+                               AND gone.kind = 'certificate_withdrawn')
+               AND NOT EXISTS (SELECT FROM repair WHERE repair.pile_no = act.pile_no AND repair.repaired_at > act.acted_at)
+             ORDER BY pile_no, acted_at, act_no",
+        )
+        .fetch_all(&self.pool)
+        .await?;
         rows.into_iter().map(ActRow::act).collect()
     }
+}
+
+/// Every act on every pile.
+pub(crate) async fn all_acts(executor: impl PgExecutor<'_>) -> Result<Vec<(i64, Act)>, StoreError> {
+    let rows: Vec<ActRow> =
+        sqlx::query_as("SELECT * FROM act ORDER BY pile_no, acted_at, act_no").fetch_all(executor).await?;
+    rows.into_iter().map(ActRow::act).collect()
 }
 
 /// Appends an act; one that is on record already stays as it is.
@@ -137,8 +156,8 @@ pub(crate) async fn insert_act(
     let result = act.result;
     sqlx::query(
         "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until, reply_until,
-                          error_percent, expanded_uncertainty_percent, coverage_factor)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                          error_percent, expanded_uncertainty_percent, coverage_factor, outlet)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (pile_no, kind, number, person) DO NOTHING",
     )
     .bind(pile_no)
@@ -152,6 +171,7 @@ pub(crate) async fn insert_act(
     .bind(result.map(|r| r.error_percent))
     .bind(result.map(|r| r.expanded_uncertainty_percent))
     .bind(result.map(|r| r.coverage_factor))
+    .bind(act.outlet.map(i64::from))
     .execute(connection)
     .await?;
     Ok(())
@@ -179,6 +199,7 @@ struct ActRow {
     error_percent: Option<Decimal>,
     expanded_uncertainty_percent: Option<Decimal>,
     coverage_factor: Option<Decimal>,
+    outlet: Option<i64>,
 }
 
 impl ActRow {
@@ -192,6 +213,7 @@ impl ActRow {
         let act = Act {
             kind: ActKind::from_word(&self.kind).ok_or_else(|| corrupt("act", &self.kind))?,
             number: self.number,
+            outlet: self.outlet.and_then(|outlet| u32::try_from(outlet).ok()),
             issuer: self.issuer,
             person: self.person,
             acted_at: self.acted_at.to_jiff(),

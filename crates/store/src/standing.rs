@@ -11,18 +11,31 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::{Act, Estimate, Standing};
 
 use crate::StoreError;
+use crate::registration::all_acts;
 use crate::row::corrupt;
 
-/// Judges every pile that has an estimate in this run, with all of its acts, and writes the standings.
+/// Holds piles until the transaction ends: who judges reads acts that nobody adds to meanwhile. In the order of their numbers, so that
+/// two who hold several do not wait for each other.
+pub(crate) async fn hold(connection: &mut PgConnection, piles: &[i64]) -> Result<(), StoreError> {
+    sqlx::query("SELECT FROM pile WHERE pile_no = ANY($1) ORDER BY pile_no FOR NO KEY UPDATE")
+        .bind(piles)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Judges every pile that has an estimate in this run, with all of its acts, and writes the standings. The acts are those of now, not
+/// of when the run began: what was issued or withdrawn meanwhile stands.
 pub(crate) async fn judge(
     connection: &mut PgConnection,
-    acts: &[(i64, Act)],
     estimates: &[(i64, Estimate)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let piles: Vec<i64> = estimates.iter().map(|(pile_no, _)| *pile_no).collect();
+    hold(connection, &piles).await?;
     let mut acts_of: HashMap<i64, Vec<Act>> = HashMap::new();
-    for (pile_no, act) in acts {
-        acts_of.entry(*pile_no).or_default().push(act.clone());
+    for (pile_no, act) in all_acts(&mut *connection).await? {
+        acts_of.entry(pile_no).or_default().push(act);
     }
     let mut bodies = Vec::with_capacity(estimates.len());
     for (pile_no, estimate) in estimates {
@@ -38,7 +51,7 @@ pub(crate) async fn judge(
              probability_conform = excluded.probability_conform, body = excluded.body",
     )
     .bind(now.to_sqlx())
-    .bind(estimates.iter().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
+    .bind(piles)
     .bind(estimates.iter().map(|(_, estimate)| estimate.verdict.word()).collect::<Vec<_>>())
     .bind(estimates.iter().map(|(_, estimate)| estimate.probability_conform).collect::<Vec<_>>())
     .bind(bodies)

@@ -11,7 +11,7 @@ mod plate;
 mod question;
 mod run;
 
-pub use certificate::{CertificateQuery, CertificateRow, CertificateStatus, Withdrawal};
+pub use certificate::{CertificateQuery, CertificateRow, CertificateStatus, Issuance, Withdrawal};
 pub use order::{OrderRow, OrderState, VerificationQuery};
 pub use plate::PlateFacts;
 pub use question::{Approval, Question, QuestionReason, ToVerify};

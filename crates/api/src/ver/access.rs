@@ -106,6 +106,7 @@ pub(crate) mod tests {
         Act {
             kind,
             number: if kind == ActKind::Notice { "N1" } else { "C1" }.to_owned(),
+            outlet: None,
             issuer: "计量所".to_owned(),
             person: person.to_owned(),
             acted_at: day(on),

@@ -115,7 +115,7 @@ pub(crate) async fn start(
     let taken = take(&request, &site, person, &number, Entries::new(fields.into_inner())).await?;
     let order = &taken.row.order;
     access::demand(access::may_run(&taken.person, order), "only the order's verifier starts it")?;
-    let repairers = site.store.repairers(&order.plate.pile_id).await?;
+    let repairers = site.store.repairers(&order.plate.pile_id, order.connector).await?;
     if let Err(errors) = order.check(now(), &repairers) {
         let faults = errors.iter().map(|error| words::order_fault(taken.t, error)).collect();
         return taken.again(&site, &runs, "start", faults).await;
@@ -301,7 +301,7 @@ async fn demand_record(site: &Site, taken: &Taken) -> Result<(), Problem> {
     let order = &taken.row.order;
     let may = access::may_record(&taken.person, order);
     access::demand(may, "only a verifier records, and not the order's reviewer")?;
-    let repairers = site.store.repairers(&order.plate.pile_id).await?;
+    let repairers = site.store.repairers(&order.plate.pile_id, order.connector).await?;
     let may = !access::repaired(&taken.person.name, &repairers);
     access::demand(may, "who repaired this pile records nothing of its verification")
 }

@@ -94,13 +94,13 @@ struct Known {
 }
 
 impl Known {
-    async fn of(site: &Site, facts: PlateFacts) -> Result<Self, Problem> {
+    async fn of(site: &Site, facts: PlateFacts, outlet: u32) -> Result<Self, Problem> {
         let store = &site.store;
         Ok(Self {
             instruments: store.instruments().await?,
             verifiers: store.people_with(PersonRole::Verifier).await?,
             reviewers: store.people_with(PersonRole::Reviewer).await?,
-            repairers: store.repairers(&facts.pile.pile_id).await?,
+            repairers: store.repairers(&facts.pile.pile_id, outlet).await?,
             facts,
         })
     }
@@ -137,7 +137,7 @@ pub(crate) async fn form(
         };
         return Ok(private(html(StatusCode::OK, &page)));
     };
-    let known = Known::of(&site, facts).await?;
+    let known = Known::of(&site, facts, 1).await?;
     let entries = order_form::proposed(&known.ground(&person, Timestamp::now()), &site.settings.body);
     Ok(show(t, &site, &person, &known, &entries, Vec::new(), StatusCode::OK))
 }
@@ -156,7 +156,7 @@ pub(crate) async fn make(
     let Some(facts) = find(&site, &person, entries.get("pile")).await? else {
         return Ok(missing_page(t, site.settings.simulated, "/ver/orders/new?".to_owned()));
     };
-    let known = Known::of(&site, facts).await?;
+    let known = Known::of(&site, facts, entries.get("connector").parse().unwrap_or(1)).await?;
     let now = Timestamp::now();
     if entries.get("do") == "propose" {
         order_form::propose_plan(&mut entries, &known.facts);

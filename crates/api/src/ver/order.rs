@@ -149,7 +149,7 @@ pub(crate) async fn show(
     said: &Said,
 ) -> Result<HttpResponse, Problem> {
     let (seen, run) = runs.numbered(&site.store, row).await?;
-    let repairers = site.store.repairers(&row.order.plate.pile_id).await?;
+    let repairers = site.store.repairers(&row.order.plate.pile_id, row.order.connector).await?;
     let may_record = may_record(person, row) && !access::repaired(&person.name, &repairers);
     let charges = if may_record { charges(t, site, row).await? } else { Vec::new() };
     let is_asked = may_record && row.order.plan.items.contains(&ItemCode::Clock);

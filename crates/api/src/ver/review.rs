@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use rust_decimal::Decimal;
-use veripile_store::verification::OrderState;
+use veripile_store::verification::{Issuance, OrderState};
 use veripile_verification::certificate::{Certificate, pdf};
 use veripile_verification::order::{Order, OrderError};
 use veripile_verification::result::{
@@ -197,7 +197,7 @@ pub(crate) async fn confirm(
         let faults = vec![Fault::new(taken.t.of("fault.changed"), taken.t.of("fault.changed.next"))];
         return taken.again(&site, &runs, "review", faults).await;
     }
-    let repairers = site.store.repairers(&order.plate.pile_id).await?;
+    let repairers = site.store.repairers(&order.plate.pile_id, order.connector).await?;
     if let Some(name) = repairer_of(&run, &repairers) {
         let error = OrderError::Repairer(name.to_owned());
         let faults = vec![words::order_fault(taken.t, &error)];
@@ -222,9 +222,16 @@ pub(crate) async fn confirm(
         tracing::error!(%error, order.number = order.number, "a document could not be printed");
         Problem::unavailable("the document could not be printed; nothing was issued")
     })?;
-    if !site.store.issue(taken.row.order_no, &issued, &printed, now()).await? {
-        let faults = vec![Fault::new(taken.t.of("fault.state"), taken.t.of("fault.state.next"))];
-        return taken.again(&site, &runs, "review", faults).await;
+    let fault = match site.store.issue(taken.row.order_no, &issued, &printed, now()).await? {
+        Issuance::Done => None,
+        Issuance::NotWaiting => Some(Fault::new(taken.t.of("fault.state"), taken.t.of("fault.state.next"))),
+        Issuance::Overtaken(newer) => Some(Fault::new(
+            taken.t.of("fault.overtaken").replace("{number}", &newer),
+            taken.t.of("fault.overtaken.next"),
+        )),
+    };
+    if let Some(fault) = fault {
+        return taken.again(&site, &runs, "review", vec![fault]).await;
     }
     tracing::info!(order.number = order.number, kind, person = taken.person.name, "a document was issued");
     Ok(taken.back(""))

@@ -105,6 +105,17 @@ pub struct CertificateRow {
     pub questions: Vec<Question>,
 }
 
+/// What became of a document that was to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Issuance {
+    /// It is issued.
+    Done,
+    /// Its order is not one that waits for it.
+    NotWaiting,
+    /// This document of the same outlet rests on later readings.
+    Overtaken(String),
+}
+
 /// Which documents.
 #[derive(Debug, Clone, Default)]
 pub struct CertificateQuery {
@@ -135,14 +146,14 @@ macro_rules! documents {
 
 impl Store {
     /// Keeps a document with all that follows from it, in one transaction: the acts of authority, the pile's standing at once, its
-    /// seals, the order's end. False if the order is not one that waits for its document.
+    /// seals, the order's end.
     pub async fn issue(
         &self,
         order_no: i64,
         issued: &Issued,
         pdf: &[u8],
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Issuance, StoreError> {
         let certificate = &issued.certificate;
         let mut transaction = self.pool.begin().await?;
         let pile_no: Option<i64> = sqlx::query_scalar(
@@ -153,11 +164,12 @@ impl Store {
         .bind(&certificate.number)
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some(pile_no) = pile_no else { return Ok(false) };
-        sqlx::query("SELECT FROM pile WHERE pile_no = $1 FOR NO KEY UPDATE")
-            .bind(pile_no)
-            .execute(&mut *transaction)
-            .await?;
+        let Some(pile_no) = pile_no else { return Ok(Issuance::NotWaiting) };
+        standing::hold(&mut transaction, &[pile_no]).await?;
+        // A transaction that is dropped is undone.
+        if let Some(newer) = newer_document(&mut transaction, pile_no, certificate).await? {
+            return Ok(Issuance::Overtaken(newer));
+        }
         let certificate_no = insert(&mut transaction, order_no, pile_no, issued, pdf).await?;
         // Those of a notice may be broken: nothing is certified by them.
         let seals =
@@ -181,7 +193,7 @@ impl Store {
         question_if_repaired_since(&mut transaction, certificate_no, measured_at(certificate), now).await?;
         transaction.commit().await?;
         self.evidence.notify_one();
-        Ok(true)
+        Ok(Issuance::Done)
     }
 
     /// A document by its number.
@@ -253,6 +265,7 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some((pile_no, issuer)) = found else { return Ok(false) };
+        standing::hold(&mut transaction, &[pile_no]).await?;
         let act = bare_act(ActKind::CertificateWithdrawn, number, &issuer, person, now);
         insert_act(&mut transaction, pile_no, &act).await?;
         let acts = acts_of(&mut transaction, pile_no).await?;
@@ -263,11 +276,32 @@ impl Store {
     }
 }
 
+/// A document of the same outlet that stands and rests on later readings: with it, this one would be superseded before it is issued.
+async fn newer_document(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    certificate: &Certificate,
+) -> Result<Option<String>, StoreError> {
+    let newer = sqlx::query_scalar(
+        "SELECT c.number FROM verification_certificate c JOIN act USING (pile_no, number)
+         WHERE c.pile_no = $1 AND c.connector = $2 AND c.withdrawn_at IS NULL AND act.kind IN ('certificate', 'notice')
+           AND act.acted_at > $3
+         ORDER BY act.acted_at DESC LIMIT 1",
+    )
+    .bind(pile_no)
+    .bind(i64::from(certificate.order.connector))
+    .bind(measured_at(certificate).to_sqlx())
+    .fetch_optional(connection)
+    .await?;
+    Ok(newer)
+}
+
 /// An act without validity and result.
 pub(super) fn bare_act(kind: ActKind, number: &str, issuer: &str, person: &str, at: Timestamp) -> Act {
     Act {
         kind,
         number: number.to_owned(),
+        outlet: None,
         issuer: issuer.to_owned(),
         person: person.to_owned(),
         acted_at: at,
@@ -282,7 +316,10 @@ pub(super) fn bare_act(kind: ActKind, number: &str, issuer: &str, person: &str, 
 fn acts(certificate: &Certificate) -> Vec<Act> {
     let order = &certificate.order;
     let at = measured_at(certificate);
-    let act = |kind, person: &str, at| bare_act(kind, &certificate.number, &order.body, person, at);
+    let act = |kind, person: &str, at| Act {
+        outlet: Some(order.connector),
+        ..bare_act(kind, &certificate.number, &order.body, person, at)
+    };
     let found = result::on_site(&certificate.result);
     match certificate.kind {
         CertificateKind::Certificate => {

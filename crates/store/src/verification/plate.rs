@@ -116,17 +116,21 @@ impl Store {
         }))
     }
 
-    /// Who repaired a pile since its newest document, or ever if it has none.
-    pub async fn repairers(&self, pile_id: &PileId) -> Result<Vec<String>, StoreError> {
+    /// Who repaired a pile since the readings that an outlet is certified by, or ever if it is by none: a withdrawn certificate
+    /// does not count, and one that was issued after a repair from readings before it says nothing of it.
+    pub async fn repairers(&self, pile_id: &PileId, outlet: u32) -> Result<Vec<String>, StoreError> {
         let people = sqlx::query_scalar(
             "SELECT DISTINCT repair.person FROM repair JOIN pile USING (pile_no)
              WHERE pile_id = $1 AND repaired_at > coalesce(
-                 (SELECT max(issued_at) FROM verification_certificate c WHERE c.pile_no = pile.pile_no AND c.kind = 'certificate'),
+                 (SELECT max(act.acted_at) FROM verification_certificate c JOIN act USING (pile_no, number)
+                  WHERE c.pile_no = pile.pile_no AND c.connector = $3 AND c.kind = 'certificate' AND c.withdrawn_at IS NULL
+                    AND act.kind = 'certificate'),
                  '-infinity')
              ORDER BY 1 LIMIT $2",
         )
         .bind(pile_id.as_str())
         .bind(REPAIRERS_MAX)
+        .bind(i64::from(outlet))
         .fetch_all(&self.pool)
         .await?;
         Ok(people)

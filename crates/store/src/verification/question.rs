@@ -357,7 +357,7 @@ pub(super) async fn question_if_repaired_since(
     Ok(())
 }
 
-/// Asks, and lets the pile's standing follow; whether it is new.
+/// Asks, and lets the pile's standing follow; whether it is new. The pile is held until all of it is committed.
 async fn ask(
     connection: &mut PgConnection,
     certificate: &Questioned,
@@ -380,6 +380,7 @@ async fn ask(
     if done.rows_affected() == 0 {
         return Ok(false);
     }
+    standing::hold(connection, &[certificate.pile_no]).await?;
     let act = bare_act(ActKind::CertificateQuestioned, &certificate.number, &certificate.issuer, person, now);
     insert_act(connection, certificate.pile_no, &act).await?;
     let acts = acts_of(connection, certificate.pile_no).await?;
