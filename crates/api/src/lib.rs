@@ -31,7 +31,7 @@ use veripile_store::Store;
 use veripile_verification::certificate::{PublicKey, SigningKey};
 
 pub use headers::headers;
-pub use op::{Import, Imported, RowError};
+pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
 pub use session::password_hash;
 
 /// What the pages need.

@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod identity;
 mod keys;
+mod places;
 mod plausible;
 mod register;
 mod secret;
@@ -57,7 +58,7 @@ enum Command {
     Serve(ConfigArgs),
     /// Bring the database's schema up to date
     Migrate(ConfigArgs),
-    /// Register stations, piles and on-site results from CSV files
+    /// Register stations, piles and on-site results from CSV files; stations from GeoJSON and OCPI too
     Register(register::RegisterArgs),
     /// Who may sign in to the operators' pages
     Account(account::AccountArgs),
