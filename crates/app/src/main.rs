@@ -3,6 +3,7 @@
 //! The one binary: reads the command line and hands over to the module of the command.
 
 mod account;
+mod api_key;
 mod assess;
 mod assess_files;
 mod authority;
@@ -62,6 +63,8 @@ enum Command {
     Register(register::RegisterArgs),
     /// Who may sign in to the operators' pages
     Account(account::AccountArgs),
+    /// Keys for those who ask the query API more than anybody may
+    ApiKey(api_key::ApiKeyArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
@@ -110,6 +113,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Migrate(args) => serve::migrate(&args.read()?).await?,
         Command::Register(args) => register::run(&args).await?,
         Command::Account(args) => account::run(&args).await?,
+        Command::ApiKey(args) => api_key::run(&args).await?,
         Command::Simulate(args) => {
             simulate::check(&args)?;
             simulate::run(&args).await?;

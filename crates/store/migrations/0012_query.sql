@@ -15,3 +15,11 @@ ALTER TABLE pile
 
 -- Author: registration. What can be plugged in (pile::ConnectorType).
 ALTER TABLE pile ADD COLUMN connectors text[] NOT NULL DEFAULT '{}';
+
+-- Author: `veripile api-key`. Keys of those who ask more than anybody may; the key itself is drawn, told once and kept as SHA-256.
+CREATE TABLE api_key (
+    name                text PRIMARY KEY,
+    key_hash            bytea NOT NULL UNIQUE,
+    requests_per_minute bigint NOT NULL CHECK (requests_per_minute > 0),
+    made_at             timestamptz NOT NULL DEFAULT now()
+);
