@@ -43,6 +43,8 @@ fn pile(id: &str) -> Pile {
         class: AccuracyClass(Decimal::TWO),
         power_kw: Some(Decimal::from(7)),
         place: None,
+        given: None,
+        connectors: Vec::new(),
         model: Some("M1".to_owned()),
         meter_serial: None,
     }

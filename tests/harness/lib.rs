@@ -284,6 +284,18 @@ impl Server {
         self.ask(path, cookie).await.expect("the server answers").told()
     }
 
+    /// GET with headers: status, headers and body.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String, Vec<u8>) {
+        let more: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let more = more.concat();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n{more}\r\n",
+            self.port
+        );
+        let answer = exchange(self.port, request).await.expect("the server answers");
+        (answer.status, answer.headers, answer.body)
+    }
+
     /// GET of a file, byte for byte; it must be there.
     pub async fn file(&self, path: &str, cookie: &str) -> Vec<u8> {
         let answer = self.ask(path, cookie).await.expect("the server answers");

@@ -4,9 +4,10 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use veripile_pile::{Estimate, OperatorId, PileId, State};
+use veripile_pile::{ConnectorType, Estimate, OperatorId, PileId, PileKind, Place, State};
 use veripile_store::map::PILES_PER_PAGE_MAX;
 use veripile_store::{BoundingBox, PileQuery, PileRecord};
 
@@ -30,9 +31,17 @@ pub(crate) struct PilesParameters {
     state: Option<String>,
     /// Operator identifier
     operator: Option<String>,
+    /// ac or dc
+    kind: Option<String>,
+    /// gbt_ac, gbt_dc, type1, type2, ccs1, ccs2 or chademo
+    connector: Option<String>,
+    /// Rated power of at least this, kW
+    min_power_kw: Option<String>,
+    /// longitude,latitude in WGS-84 degrees: the nearest, nearest first; no cursor then
+    near: Option<String>,
     /// Where the page before ended (`meta.next`)
     cursor: Option<String>,
-    /// At most this many piles, 1 to 5000
+    /// At most this many, from 1 to 5000 piles or 500 stations
     limit: Option<u32>,
     /// Ignored; pages pass it on
     #[param(ignore)]
@@ -41,7 +50,16 @@ pub(crate) struct PilesParameters {
 }
 
 impl PilesParameters {
+    /// The query for piles.
     pub(crate) fn query(&self, default_limit: u32) -> Result<PileQuery, Problem> {
+        let after = self.cursor().map(PileId::parse).transpose();
+        let after =
+            after.map_err(|error| Problem::parameter("cursor", &format!("an identifier ({error})")))?;
+        Ok(PileQuery { after, ..self.query_of(default_limit, PILES_PER_PAGE_MAX)? })
+    }
+
+    /// The query without a cursor, which may be one of something else.
+    pub(crate) fn query_of(&self, default_limit: u32, limit_max: u32) -> Result<PileQuery, Problem> {
         let state = match self.state.as_deref().filter(|word| !word.is_empty()) {
             Some(word) => Some(
                 State::from_word(word)
@@ -50,8 +68,8 @@ impl PilesParameters {
             None => None,
         };
         let limit = self.limit.unwrap_or(default_limit);
-        if !(1..=PILES_PER_PAGE_MAX).contains(&limit) {
-            return Err(Problem::parameter("limit", &format!("a number from 1 to {PILES_PER_PAGE_MAX}")));
+        if !(1..=limit_max).contains(&limit) {
+            return Err(Problem::parameter("limit", &format!("a number from 1 to {limit_max}")));
         }
         let identifier = |name: &str, error| Problem::parameter(name, &format!("an identifier ({error})"));
         let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -60,12 +78,42 @@ impl PilesParameters {
             operator: some(&self.operator)
                 .map(|id| OperatorId::parse(&id).map_err(|error| identifier("operator", error)))
                 .transpose()?,
-            state,
-            after: some(&self.cursor)
-                .map(|id| PileId::parse(&id).map_err(|error| identifier("cursor", error)))
+            kind: some(&self.kind)
+                .map(|word| PileKind::from_word(&word).ok_or_else(|| Problem::parameter("kind", "ac or dc")))
                 .transpose()?,
+            connector: some(&self.connector)
+                .map(|word| {
+                    ConnectorType::from_word(&word)
+                        .ok_or_else(|| Problem::parameter("connector", &ConnectorType::words()))
+                })
+                .transpose()?,
+            min_power_kw: some(&self.min_power_kw)
+                .map(|text| {
+                    let power_kw = text.parse().ok().filter(|kw| *kw >= Decimal::ZERO);
+                    power_kw.ok_or_else(|| Problem::parameter("min_power_kw", "a number of kW"))
+                })
+                .transpose()?,
+            state,
+            after: None,
             limit,
         })
+    }
+
+    /// The place whose neighbours are asked for.
+    pub(crate) fn near(&self) -> Result<Option<Place>, Problem> {
+        let Some(text) = self.near.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        if self.cursor().is_some() {
+            return Err(Problem::parameter("cursor", "none beside near, which has one page only"));
+        }
+        let place = text
+            .split_once(',')
+            .and_then(|(lon, lat)| Place::new(lon.trim().parse().ok()?, lat.trim().parse().ok()?));
+        let expected = "longitude,latitude in WGS-84 degrees";
+        place.map(Some).ok_or_else(|| Problem::parameter("near", expected))
+    }
+
+    pub(crate) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref().filter(|text| !text.is_empty())
     }
 
     pub(crate) fn state(&self) -> &str {
@@ -156,6 +204,8 @@ pub(crate) struct Pile {
     kind: &'static str,
     accuracy_class: String,
     power_kw: Option<String>,
+    /// What can be plugged in: gbt_ac, gbt_dc, type1, type2, ccs1, ccs2, chademo
+    connectors: Vec<&'static str>,
     vendor: Option<String>,
     model: Option<String>,
     firmware: Option<String>,
@@ -183,6 +233,9 @@ pub(crate) struct Feature {
     id: String,
     geometry: Option<Point>,
     properties: Pile,
+    /// Metres from the place asked for, where one was
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance_m: Option<f64>,
 }
 
 /// What stands beside a list.
@@ -193,6 +246,29 @@ pub(crate) struct Meta {
     last_updated: Option<String>,
     /// Cursor of the next page
     next: Option<String>,
+}
+
+impl Named {
+    pub(crate) fn new(id: String, name_zh: &str, name_en: &str) -> Self {
+        Self { id, name_zh: name_zh.to_owned(), name_en: name_en.to_owned() }
+    }
+}
+
+impl Point {
+    pub(crate) fn at(place: Place) -> Self {
+        Self { kind: "Point", coordinates: [place.lon, place.lat] }
+    }
+}
+
+impl Meta {
+    pub(crate) fn new(last_updated: Option<Timestamp>, next: Option<String>) -> Self {
+        Self { license: LICENSE, last_updated: time(last_updated), next }
+    }
+}
+
+/// A distance as told: to 0.1 m, which is finer than any place is known.
+pub(crate) fn rounded_m(distance_m: f64) -> f64 {
+    (10.0 * distance_m).round() / 10.0
 }
 
 /// A GeoJSON feature collection (RFC 7946).
@@ -265,17 +341,28 @@ impl From<&Estimate> for Assessment {
     }
 }
 
+impl Feature {
+    fn of(pile: &PileRecord, distance_m: Option<f64>, now: Timestamp) -> Self {
+        Self {
+            kind: "Feature",
+            id: pile.pile_id.to_string(),
+            geometry: pile.place.map(Point::at),
+            properties: Pile::of(pile, now),
+            distance_m: distance_m.map(rounded_m),
+        }
+    }
+}
+
 impl Pile {
-    fn of(pile: &PileRecord, now: Timestamp) -> Self {
-        let named =
-            |id: String, zh: &str, en: &str| Named { id, name_zh: zh.to_owned(), name_en: en.to_owned() };
+    pub(crate) fn of(pile: &PileRecord, now: Timestamp) -> Self {
         Self {
             pile_id: pile.pile_id.to_string(),
-            station: pile.station.as_ref().map(|(id, zh, en)| named(id.to_string(), zh, en)),
-            operator: pile.operator.as_ref().map(|(id, zh, en)| named(id.to_string(), zh, en)),
+            station: pile.station.as_ref().map(|(id, zh, en)| Named::new(id.to_string(), zh, en)),
+            operator: pile.operator.as_ref().map(|(id, zh, en)| Named::new(id.to_string(), zh, en)),
             kind: pile.kind.word(),
             accuracy_class: pile.class.0.normalize().to_string(),
             power_kw: pile.power_kw.map(|kw| kw.normalize().to_string()),
+            connectors: pile.connectors.iter().map(|connector| connector.word()).collect(),
             vendor: pile.vendor.clone(),
             model: pile.model.clone(),
             firmware: pile.firmware.clone(),
@@ -293,9 +380,11 @@ impl Pile {
     }
 }
 
-/// Piles as GeoJSON, in the order of their identifiers
+/// Piles as GeoJSON, in the order of their identifiers; or the nearest to a place, nearest first
 #[utoipa::path(get, path = "/api/v1/piles", params(PilesParameters), responses(
     (status = 200, description = "Piles", body = FeatureCollection, content_type = "application/geo+json"),
+    (status = 304, description = "As it was"),
+    (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
     (status = 400, description = "A parameter cannot be", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn piles(
@@ -304,29 +393,29 @@ pub(crate) async fn piles(
 ) -> Result<HttpResponse, Problem> {
     let parameters =
         parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
-    let page = site.store.piles(&parameters.query(LIMIT_DEFAULT)?).await?;
+    let query = parameters.query(LIMIT_DEFAULT)?;
     let now = Timestamp::now();
-    let features = page.piles.iter().map(|pile| Feature {
-        kind: "Feature",
-        id: pile.pile_id.to_string(),
-        geometry: pile.place.map(|place| Point { kind: "Point", coordinates: [place.lon, place.lat] }),
-        properties: Pile::of(pile, now),
-    });
-    let collection = FeatureCollection {
-        kind: "FeatureCollection",
-        meta: Meta {
-            license: LICENSE,
-            last_updated: time(page.last_updated),
-            next: page.next.map(|next| next.to_string()),
-        },
-        features: features.collect(),
+    let (meta, features) = match parameters.near()? {
+        Some(near) => {
+            let (piles, last_updated) = site.store.nearest_piles(near, &query).await?;
+            let nearest = piles.iter().map(|(pile, distance_m)| Feature::of(pile, Some(*distance_m), now));
+            (Meta::new(last_updated, None), nearest.collect())
+        }
+        None => {
+            let page = site.store.piles(&query).await?;
+            let features = page.piles.iter().map(|pile| Feature::of(pile, None, now)).collect();
+            (Meta::new(page.last_updated, page.next.map(|next| next.to_string())), features)
+        }
     };
+    let collection = FeatureCollection { kind: "FeatureCollection", meta, features };
     Ok(json("application/geo+json", &collection))
 }
 
 /// One pile
 #[utoipa::path(get, path = "/api/v1/piles/{id}", params(("id" = String, Path, description = "Pile identifier")), responses(
     (status = 200, description = "The pile", body = Pile),
+    (status = 304, description = "As it was"),
+    (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such pile", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
@@ -336,7 +425,7 @@ pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result
     Ok(json("application/json", &Pile::of(&pile, Timestamp::now())))
 }
 
-fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {
+pub(crate) fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {
     match serde_json::to_string(body) {
         Ok(text) => HttpResponse::Ok()
             .content_type(content_type)
@@ -367,6 +456,17 @@ mod tests {
         check(PilesParameters { limit: Some(0), ..Default::default() }, "limit");
         check(PilesParameters { limit: Some(5001), ..Default::default() }, "limit");
         check(PilesParameters { cursor: some("a/b"), ..Default::default() }, "cursor");
+        check(PilesParameters { kind: some("hybrid"), ..Default::default() }, "kind");
+        check(PilesParameters { connector: some("schuko"), ..Default::default() }, "connector");
+        for power in ["-1", "much", "NaN"] {
+            check(PilesParameters { min_power_kw: some(power), ..Default::default() }, "min_power_kw");
+        }
+        for near in ["120", "120,91", "a,b", "NaN,1", "120,31,5"] {
+            let asked = PilesParameters { near: some(near), ..Default::default() };
+            assert!(asked.near().expect_err(near).detail.starts_with("near"));
+        }
+        let both = PilesParameters { near: some("120,31"), cursor: some("a"), ..Default::default() };
+        assert!(both.near().expect_err("no pages").detail.starts_with("cursor"));
         let good =
             PilesParameters { bbox: some("120,31,121,32"), state: some("failed"), ..Default::default() };
         let query = good.query(10).expect("good");

@@ -8,9 +8,11 @@ mod assets;
 mod certificate;
 mod chart;
 mod check;
+mod door;
 mod entries;
 mod headers;
 mod health;
+mod history;
 mod map;
 mod op;
 mod openapi;
@@ -19,19 +21,23 @@ mod problem;
 mod queue;
 mod sentence;
 mod session;
+mod station_list;
 mod texts;
 mod ver;
 mod view;
 
 use std::sync::Arc;
 
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::web;
 use prometheus::Registry;
 use veripile_store::Store;
 use veripile_verification::certificate::{PublicKey, SigningKey};
 
+pub use door::{Limiter, key_hash};
 pub use headers::headers;
-pub use op::{Import, Imported, RowError};
+pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
 pub use session::password_hash;
 
 /// What the pages need.
@@ -48,6 +54,8 @@ pub struct Site {
     pub signing: Arc<SigningKey>,
     /// Keys that signed documents before.
     pub former_keys: Vec<PublicKey>,
+    /// Counts requests to the query API.
+    pub limiter: Limiter,
 }
 
 /// How the site presents itself.
@@ -63,6 +71,10 @@ pub struct SiteSettings {
     pub least_profile: i16,
     /// The body that verifies (检定机构), proposed in the form of an order; empty: none is set, and the form must name one.
     pub body: String,
+    /// Requests to the query API that one address may make in a minute without a key.
+    pub requests_per_minute: u32,
+    /// Whether a proxy in front of us tells whom it serves.
+    pub behind_proxy: bool,
 }
 
 /// Mounts every route.
@@ -81,13 +93,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             )
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
-            .route("/api/v1/piles", web::get().to(api::piles))
-            .route("/api/v1/piles/{id}", web::get().to(api::pile))
-            .route("/api/v1/verifications", web::get().to(certificate::list::verifications))
-            .route("/api/v1/certificates/{number}.json", web::get().to(certificate::document::json))
-            .route("/api/v1/certificates/{number}.pdf", web::get().to(certificate::document::print))
-            .route("/api/v1/certificates/{number}.dcc.xml", web::get().to(certificate::document::calibration))
-            .route("/api/v1/certificates/{number}", web::get().to(certificate::document::any))
+            .service(query_api())
             .route("/.well-known/veripile-keys.json", web::get().to(certificate::keys::serve))
             .route("/c/{number}", web::get().to(certificate::page))
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
@@ -98,6 +104,24 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/favicon.ico", web::get().to(assets::favicon))
             .default_service(web::to(problem::not_found));
     }
+}
+
+/// The query API, behind its door.
+fn query_api() -> impl HttpServiceFactory {
+    web::scope("/api/v1")
+        .wrap(from_fn(door::guard))
+        .wrap(Compress::default())
+        .route("/piles", web::get().to(api::piles))
+        .route("/piles/{id}", web::get().to(api::pile))
+        .route("/piles/{id}/history", web::get().to(history::history))
+        .route("/stations", web::get().to(station_list::stations))
+        .route("/stations/{id}", web::get().to(station_list::station))
+        .route("/verifications", web::get().to(certificate::list::verifications))
+        .route("/certificates/{number}.json", web::get().to(certificate::document::json))
+        .route("/certificates/{number}.pdf", web::get().to(certificate::document::print))
+        .route("/certificates/{number}.dcc.xml", web::get().to(certificate::document::calibration))
+        .route("/certificates/{number}", web::get().to(certificate::document::any))
+        .default_service(web::to(problem::not_found))
 }
 
 /// Mounts what a process without pages still answers: `/healthz`, `/readyz`, `/metrics`.

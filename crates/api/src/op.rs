@@ -18,7 +18,7 @@ use actix_web::web;
 
 use crate::session;
 
-pub use import::{Import, Imported, RowError};
+pub use import::{Assumed, Import, Imported, RowError, doubtful_places};
 
 /// Mounts the pages under `/op`.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

@@ -14,6 +14,9 @@ use utoipa::OpenApi;
     paths(
         crate::api::piles,
         crate::api::pile,
+        crate::history::history,
+        crate::station_list::stations,
+        crate::station_list::station,
         crate::certificate::list::verifications,
         crate::certificate::document::any,
         crate::certificate::document::json,
@@ -39,6 +42,24 @@ pub(crate) async fn document() -> HttpResponse {
 mod tests {
     use super::*;
 
+    /// The description as it was agreed to.
+    const AGREED: &str = include_str!("../openapi.json");
+
+    #[test]
+    fn the_description_is_the_one_agreed_to() {
+        let served = Document::openapi().to_pretty_json().expect("writable");
+        let value = |text: &str| -> serde_json::Value { serde_json::from_str(text).expect("JSON") };
+        if value(&served) != value(AGREED) {
+            let file = std::env::temp_dir().join("veripile-openapi.json");
+            std::fs::write(&file, &served).expect("written");
+            panic!(
+                "the API's description has changed. If that is meant, and breaks nobody:\n  cp {} {}/openapi.json",
+                file.display(),
+                env!("CARGO_MANIFEST_DIR")
+            );
+        }
+    }
+
     #[test]
     fn the_description_is_openapi_3_1_and_lists_the_paths() {
         let document: serde_json::Value =
@@ -47,6 +68,9 @@ mod tests {
         for path in [
             "/api/v1/piles",
             "/api/v1/piles/{id}",
+            "/api/v1/piles/{id}/history",
+            "/api/v1/stations",
+            "/api/v1/stations/{id}",
             "/api/v1/verifications",
             "/api/v1/certificates/{number}",
             "/api/v1/certificates/{number}.json",

@@ -45,6 +45,12 @@ impl Problem {
         Self { title: "Too many requests".to_owned(), status: 429, detail: what.to_owned() }
     }
 
+    /// A key that nobody gave out.
+    pub(crate) fn unknown_key() -> Self {
+        let detail = "this key is not known; leave it out, or ask for one".to_owned();
+        Self { title: "Unknown key".to_owned(), status: 401, detail }
+    }
+
     /// Something that is not there.
     pub(crate) fn missing(what: &str) -> Self {
         Self { title: "Not found".to_owned(), status: 404, detail: what.to_owned() }

@@ -106,7 +106,7 @@ mod tests {
 
     use veripile_ocpp::conformance::Breach;
     use veripile_ocpp::signing::Reason;
-    use veripile_pile::{ActKind, Mark, RemoteVerdict, State};
+    use veripile_pile::{ActKind, Mark, PlaceDoubt, RemoteVerdict, State};
 
     use super::*;
 
@@ -221,6 +221,7 @@ mod tests {
         let findings = Mark::ALL.iter().map(|mark| mark.code()).chain(breaches);
         used.extend(findings.map(|code| format!("advice.{code}")));
         used.extend(Breach::ALL.iter().map(|breach| format!("breach.{}", breach.code())));
+        used.extend(PlaceDoubt::ALL.iter().map(|doubt| format!("doubt.{}", doubt.code())));
         used.extend(made("reason", &REASONS, ""));
         used.extend(of_verifications());
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));

@@ -16,6 +16,9 @@ const PREFIX: &str = "VERIPILE_";
 const NOT_CONFIGURATION: [&str; 4] =
     ["VERIPILE_TEST_", "VERIPILE_SHARED_DATA", "VERIPILE_BIN", "VERIPILE_LOG"];
 
+/// Twenty a second: a map that is dragged asks a few, and a household or an office has one address.
+pub const REQUESTS_PER_MINUTE: u32 = 1_200;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -61,6 +64,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Address under which the public reaches us, for links; none = relative links.
     pub public_url: Option<String>,
+    /// Requests to the query API that one address may make in a minute without a key; 0: none.
+    pub requests_per_minute: u32,
 }
 
 /// Section `database`.
@@ -171,7 +176,11 @@ impl Default for Config {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            requests_per_minute: REQUESTS_PER_MINUTE,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use veripile_store::{Admission, Store};
 
 use crate::account;
 use crate::assess::AssessSettings;
-use crate::config::Role;
+use crate::config::{REQUESTS_PER_MINUTE, Role};
 use crate::server::{Server, ServerSettings};
 use crate::story::Story;
 use crate::{identity, signals, signing};
@@ -216,6 +216,8 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             tls_port: None,
             least_profile: 0,
             body: BODY.to_owned(),
+            requests_per_minute: REQUESTS_PER_MINUTE,
+            behind_proxy: false,
         },
         signing: signing::key(&args.data.join("signing.key"))?,
         former_keys: Vec::new(),

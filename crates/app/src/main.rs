@@ -3,6 +3,7 @@
 //! The one binary: reads the command line and hands over to the module of the command.
 
 mod account;
+mod api_key;
 mod assess;
 mod assess_files;
 mod authority;
@@ -12,6 +13,7 @@ mod config;
 mod demo;
 mod identity;
 mod keys;
+mod places;
 mod plausible;
 mod register;
 mod secret;
@@ -57,10 +59,12 @@ enum Command {
     Serve(ConfigArgs),
     /// Bring the database's schema up to date
     Migrate(ConfigArgs),
-    /// Register stations, piles and on-site results from CSV files
+    /// Register stations, piles and on-site results from CSV files; stations from GeoJSON and OCPI too
     Register(register::RegisterArgs),
     /// Who may sign in to the operators' pages
     Account(account::AccountArgs),
+    /// Keys for those who ask the query API more than anybody may
+    ApiKey(api_key::ApiKeyArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
@@ -109,6 +113,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Migrate(args) => serve::migrate(&args.read()?).await?,
         Command::Register(args) => register::run(&args).await?,
         Command::Account(args) => account::run(&args).await?,
+        Command::ApiKey(args) => api_key::run(&args).await?,
         Command::Simulate(args) => {
             simulate::check(&args)?;
             simulate::run(&args).await?;

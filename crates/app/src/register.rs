@@ -10,20 +10,20 @@ use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use veripile_api::{Imported, RowError};
+use veripile_api::{Assumed, Imported, RowError};
 use veripile_ocpp::signed::key;
 use veripile_pile::{
-    AccuracyClass, Act, ActKind, KeySource, MeterKey, OnSiteResult, Operator, OperatorId, Pile, PileId,
-    PileKind, Place, Station, StationId,
+    AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, KeySource, MeterKey, OnSiteResult,
+    Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId,
 };
 
 use crate::config::Config;
 use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
 use crate::table::{Row, Table};
-use crate::{keys, serve};
+use crate::{keys, places, serve};
 
 /// Columns that a table of stations must have.
-const STATION_COLUMNS: [&str; 6] = ["station_id", "operator_id", "name_zh", "name_en", "lon", "lat"];
+const STATION_COLUMNS: [&str; 1] = ["station_id"];
 
 /// Columns that a table of piles must have.
 const PILE_COLUMNS: [&str; 3] = ["pile_id", "kind", "accuracy_class"];
@@ -37,10 +37,16 @@ pub struct RegisterArgs {
     /// operator_id,name_zh,name_en
     #[arg(long, value_name = "FILE")]
     operators: Option<PathBuf>,
-    /// station_id,operator_id,name_zh,name_en,lon,lat (WGS-84)
+    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system]; or GeoJSON, or OCPI Locations (*.json, *.geojson)
     #[arg(long, value_name = "FILE")]
     stations: Option<PathBuf>,
-    /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,lon,lat,meter_serial]
+    /// What coordinates are in where a file does not say: wgs84, gcj02 or bd09
+    #[arg(long, value_name = "SYSTEM", value_parser = places::system)]
+    coordinate_system: Option<CoordinateSystem>,
+    /// Whose stations these are where a file does not say
+    #[arg(long, value_name = "ID", value_parser = OperatorId::parse)]
+    operator: Option<OperatorId>,
+    /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,connectors,lon,lat,coordinate_system,meter_serial]
     #[arg(long, value_name = "FILE")]
     piles: Option<PathBuf>,
     /// pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor[,number,issuer,person,valid_until]
@@ -61,8 +67,9 @@ pub struct RegisterArgs {
 pub async fn run(args: &RegisterArgs) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let operators = read(args.operators.as_ref(), &["operator_id", "name_zh", "name_en"], operator)?;
-    let stations = read(args.stations.as_ref(), &STATION_COLUMNS, station)?;
-    let piles = read(args.piles.as_ref(), &PILE_COLUMNS, pile)?;
+    let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
+    let Imported { mut stations, mut piles, .. } = stations(args.stations.as_ref(), &assumed)?;
+    piles.extend(read(args.piles.as_ref(), &PILE_COLUMNS, |row| pile(row, &assumed))?);
     let anchor_columns =
         ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
@@ -79,6 +86,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
     certify_within_limits(&anchors, &known)?;
+    let doubts = veripile_api::doubtful_places(&store, &mut stations, &mut piles).await?;
     store.register_operators(&operators).await?;
     store.register_stations(&stations).await.context("stations: is every operator registered?")?;
     store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
@@ -94,12 +102,16 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         meter_keys.len(),
         access.len()
     ));
+    tell(&doubts);
     store.close().await;
     Ok(())
 }
 
 /// Reads a table of piles, or of stations, for the operators' pages: good rows and bad ones. The header says which it is.
-pub fn import(text: &str) -> Imported {
+pub fn import(text: &str, assumed: &Assumed) -> Imported {
+    if text.trim_start().starts_with(['{', '[']) {
+        return places::of_json(text, assumed);
+    }
     let header = text.lines().next().unwrap_or_default();
     let is_of_stations = !header.contains("pile_id") && header.contains("station_id");
     let mut imported = Imported::default();
@@ -107,9 +119,9 @@ pub fn import(text: &str) -> Imported {
     let read = table.and_then(|table| {
         table.rows(|row| {
             let read = if is_of_stations {
-                station(&row).map(|station| imported.stations.push(station))
+                station(&row, assumed).map(|station| imported.stations.push(station))
             } else {
-                pile(&row).map(|pile| imported.piles.push(pile))
+                pile(&row, assumed).map(|pile| imported.piles.push(pile))
             };
             match read {
                 Ok(()) => {}
@@ -124,7 +136,11 @@ pub fn import(text: &str) -> Imported {
     imported
 }
 
-fn read<T>(file: Option<&PathBuf>, columns: &[&str], parse: fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+fn read<T>(
+    file: Option<&PathBuf>,
+    columns: &[&str],
+    parse: impl Fn(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
     Table::open(file, columns)?.rows(|row| {
@@ -132,6 +148,31 @@ fn read<T>(file: Option<&PathBuf>, columns: &[&str], parse: fn(&Row<'_>) -> Resu
         Ok(())
     })?;
     Ok(rows)
+}
+
+/// Stations from a table; or, with the piles it lists, from a file in JSON.
+fn stations(file: Option<&PathBuf>, assumed: &Assumed) -> Result<Imported> {
+    let is_json = |file: &&PathBuf| file.extension().is_some_and(|e| e == "json" || e == "geojson");
+    let Some(json) = file.filter(is_json) else {
+        let stations = read(file, &STATION_COLUMNS, |row| station(row, assumed))?;
+        return Ok(Imported { stations, ..Imported::default() });
+    };
+    let text = std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
+    let imported = places::of_json(&text, assumed);
+    match imported.errors.first() {
+        Some(error) => bail!("{}, {}", json.display(), error.reason),
+        None => Ok(imported),
+    }
+}
+
+/// Tells what looks wrong with places: how many there are of each kind, and the first.
+fn tell(doubts: &[(String, PlaceDoubt)]) {
+    for kind in PlaceDoubt::ALL {
+        let mut ids = doubts.iter().filter(|(_, doubt)| *doubt == kind).map(|(id, _)| id.as_str());
+        if let Some(first) = ids.next() {
+            say(&format!("doubtful places, {}: {}, the first {first}", kind.code(), 1 + ids.count()));
+        }
+    }
 }
 
 fn need<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str> {
@@ -155,26 +196,15 @@ fn operator(row: &Row<'_>) -> Result<Operator> {
     })
 }
 
-fn place(row: &Row<'_>) -> Result<Option<Place>> {
-    let (lon, lat) = (parse_some(row, "lon")?, parse_some(row, "lat")?);
-    match (lon, lat) {
-        (Some(lon), Some(lat)) => Ok(Some(
-            Place::new(lon, lat)
-                .ok_or_else(|| anyhow!("columns lon, lat: {lon}, {lat} is not on the globe"))?,
-        )),
-        (None, None) => Ok(None),
-        _ => bail!("columns lon, lat: one is empty"),
-    }
-}
-
-fn station(row: &Row<'_>) -> Result<Station> {
-    Ok(Station {
-        station_id: StationId::parse(need(row, "station_id")?)?,
-        operator_id: OperatorId::parse(need(row, "operator_id")?)?,
-        name_zh: need(row, "name_zh")?.to_owned(),
-        name_en: need(row, "name_en")?.to_owned(),
-        place: place(row)?.ok_or_else(|| anyhow!("columns lon, lat are empty"))?,
-    })
+fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Station> {
+    let station_id = StationId::parse(need(row, "station_id")?)?;
+    let operator_id = places::operator(row.text("operator_id").map(str::to_owned), assumed)
+        .context("column operator_id")?;
+    let names = ["name_zh", "name_en", "name"].map(|column| row.text(column).map(str::to_owned));
+    let [name_zh, name_en] = places::two_names(names, &station_id);
+    let (place, given) =
+        places::of_row(row, assumed)?.ok_or_else(|| anyhow!("columns lon, lat: empty or missing"))?;
+    Ok(Station { station_id, operator_id, name_zh, name_en, place, given: Some(given) })
 }
 
 /// No certificate for a pile that was found beyond its maximum permissible error.
@@ -198,13 +228,14 @@ fn certify_within_limits(anchors: &[(PileId, Act)], piles: &HashMap<PileId, Pile
     Ok(())
 }
 
-fn pile(row: &Row<'_>) -> Result<Pile> {
+fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Pile> {
     let word = need(row, "kind")?;
     let kind =
         PileKind::from_word(word).ok_or_else(|| anyhow!("column kind: {word:?} is neither ac nor dc"))?;
     let class = AccuracyClass(parse(row, "accuracy_class")?);
     plausible::limit(kind, class)
         .map_err(|classes| anyhow!("column accuracy_class: {} is none of {classes}", class.0))?;
+    let (place, given) = places::of_row(row, assumed)?.unzip();
     Ok(Pile {
         pile_id: PileId::parse(need(row, "pile_id")?)?,
         station_id: row.text("station_id").map(StationId::parse).transpose()?,
@@ -212,10 +243,23 @@ fn pile(row: &Row<'_>) -> Result<Pile> {
         kind,
         class,
         power_kw: parse_some(row, "power_kw")?,
-        place: place(row)?,
+        connectors: connectors(row)?,
+        place,
+        given,
         model: row.text("model").map(str::to_owned),
         meter_serial: row.text("meter_serial").map(str::to_owned),
     })
+}
+
+/// What can be plugged in: words with blanks or semicolons between.
+fn connectors(row: &Row<'_>) -> Result<Vec<ConnectorType>> {
+    let words = row.text("connectors").unwrap_or_default().split([' ', ';']).filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            ConnectorType::from_word(word)
+                .ok_or_else(|| anyhow!("column connectors: {word:?} is none of {}", ConnectorType::words()))
+        })
+        .collect()
 }
 
 fn meter_key(row: &Row<'_>) -> Result<(PileId, MeterKey)> {

@@ -135,6 +135,8 @@ fn settings(config: &Config) -> Result<ServerSettings> {
             tls_port: config.tls.listen.map(|address| address.port()),
             least_profile: gateway.least_profile,
             body: config.verification.body.clone(),
+            requests_per_minute: config.http.requests_per_minute,
+            behind_proxy: config.ocpp.behind_proxy,
         },
         signing: signing::key(&config.verification.key_file)?,
         former_keys: signing::former(&config.verification.former_keys)?,

@@ -5,6 +5,7 @@
 
 pub mod act;
 pub mod charge;
+pub mod coordinate;
 pub mod course;
 pub mod estimate;
 pub mod identity;
@@ -19,11 +20,12 @@ pub mod time;
 
 pub use act::{Act, ActKind, OnSiteResult};
 pub use charge::{Charge, ChargeEvent, ChargeReference, RegisterSample, Side, Span, Stage, Stand};
+pub use coordinate::{CoordinateSystem, GivenPlace, PlaceDoubt};
 pub use course::Course;
 pub use estimate::{Estimate, RemoteVerdict};
 pub use identity::{IdentityError, OperatorId, PileId, StationId, VehicleKey};
 pub use mark::Mark;
-pub use place::{AccuracyClass, Operator, Pile, PileKind, Place, Station};
+pub use place::{AccuracyClass, ConnectorType, Operator, Pile, PileKind, Place, Station};
 pub use reading::{Location, Measurand, Phase, Reading, ReadingContext};
 pub use register::{RegisterKind, Restart};
 pub use sequence::Sequence;

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{OperatorId, PileId, StationId};
+use crate::{GivenPlace, OperatorId, PileId, StationId};
 
 /// What a pile gives the vehicle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,6 +34,55 @@ impl PileKind {
     }
 }
 
+/// What a vehicle plugs into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectorType {
+    /// GB/T 20234.2, alternating current.
+    GbtAc,
+    /// GB/T 20234.3, direct current.
+    GbtDc,
+    /// IEC 62196 type 1.
+    Type1,
+    /// IEC 62196 type 2.
+    Type2,
+    /// CCS on type 1.
+    Ccs1,
+    /// CCS on type 2.
+    Ccs2,
+    /// CHAdeMO.
+    Chademo,
+}
+
+impl ConnectorType {
+    /// Every type, with the word used in files and in the database, and OCPI's.
+    const WORDS: [(Self, &'static str, &'static str); 7] = [
+        (Self::GbtAc, "gbt_ac", "GBT_AC"),
+        (Self::GbtDc, "gbt_dc", "GBT_DC"),
+        (Self::Type1, "type1", "IEC_62196_T1"),
+        (Self::Type2, "type2", "IEC_62196_T2"),
+        (Self::Ccs1, "ccs1", "IEC_62196_T1_COMBO"),
+        (Self::Ccs2, "ccs2", "IEC_62196_T2_COMBO"),
+        (Self::Chademo, "chademo", "CHADEMO"),
+    ];
+
+    /// The word used in files and in the database, e.g. `gbt_dc`.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.into_iter().find(|(one, ..)| *one == self).map_or("", |(_, word, _)| word)
+    }
+
+    /// Reads [`Self::word`], or OCPI's word for it, in any letter case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let is_it = |one: &str| one.eq_ignore_ascii_case(word.trim());
+        Self::WORDS.into_iter().find(|(_, own, ocpi)| is_it(own) || is_it(ocpi)).map(|(one, ..)| one)
+    }
+
+    /// Every word, with commas between.
+    pub fn words() -> String {
+        Self::WORDS.map(|(_, word, _)| word).join(", ")
+    }
+}
+
 /// Accuracy class of a pile: the name on the plate, e.g. `1` or `2`. What it permits is a rule set's matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AccuracyClass(pub Decimal);
@@ -42,6 +91,9 @@ impl AccuracyClass {
     /// Class 2, assumed where the plate is unknown (the laxer of the two classes of JJG 1148/1149).
     pub const ASSUMED: Self = Self(Decimal::TWO);
 }
+
+/// Mean radius of the earth, m (IUGG).
+const EARTH_RADIUS_M: f64 = 6_371_008.8;
 
 /// A point on the earth, WGS-84 degrees.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -56,6 +108,17 @@ impl Place {
     /// A place, if both numbers are finite and on the globe.
     pub fn new(lon: f64, lat: f64) -> Option<Self> {
         ((-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat)).then_some(Self { lon, lat })
+    }
+
+    /// Distance along the great circle, m, on a sphere of the earth's mean radius: true to 0.5 %.
+    ///
+    /// # Formula
+    /// `2 R asin √(sin²(Δφ/2) + cos φ₁ cos φ₂ sin²(Δλ/2))` (haversine).
+    pub fn distance_m(self, other: Self) -> f64 {
+        let (here, there) = (self.lat.to_radians(), other.lat.to_radians());
+        let half = |angle: f64| (angle / 2.0).sin().powi(2);
+        let chord = half(there - here) + here.cos() * there.cos() * half((other.lon - self.lon).to_radians());
+        2.0 * EARTH_RADIUS_M * chord.clamp(0.0, 1.0).sqrt().asin()
     }
 }
 
@@ -83,6 +146,8 @@ pub struct Station {
     pub name_en: String,
     /// Where it stands, WGS-84.
     pub place: Place,
+    /// The same as somebody gave it; none where nobody did.
+    pub given: Option<GivenPlace>,
 }
 
 /// A charging pile as registered.
@@ -100,8 +165,12 @@ pub struct Pile {
     pub class: AccuracyClass,
     /// Rated power, kW.
     pub power_kw: Option<Decimal>,
+    /// What can be plugged in, as far as anybody said.
+    pub connectors: Vec<ConnectorType>,
     /// Where it stands; usually its station's place with a few metres of offset.
     pub place: Option<Place>,
+    /// The same as somebody gave it; none where nobody did.
+    pub given: Option<GivenPlace>,
     /// Model on the plate; a boot message may add it.
     pub model: Option<String>,
     /// Serial number of its meter.
@@ -111,6 +180,26 @@ pub struct Pile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_minute_of_latitude_is_a_nautical_mile() {
+        let (here, there) = (Place { lon: 10.0, lat: 45.0 }, Place { lon: 10.0, lat: 45.0 + 1.0 / 60.0 });
+        // The nautical mile is 1852 m by definition.
+        assert!((here.distance_m(there) - 1852.0).abs() < 5.0);
+        // A quarter of the sphere's circumference.
+        let pole = Place { lon: 77.0, lat: 90.0 };
+        let equator = Place { lon: 0.0, lat: 0.0 };
+        assert!((pole.distance_m(equator) - EARTH_RADIUS_M * std::f64::consts::FRAC_PI_2).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_connector_reads_by_either_word() {
+        assert_eq!(ConnectorType::from_word("GBT_DC"), Some(ConnectorType::GbtDc));
+        assert_eq!(ConnectorType::from_word("IEC_62196_T2_COMBO"), Some(ConnectorType::Ccs2));
+        assert_eq!(ConnectorType::from_word("ccs2"), Some(ConnectorType::Ccs2));
+        assert_eq!(ConnectorType::from_word("schuko"), None);
+        assert_eq!(ConnectorType::Ccs2.word(), "ccs2");
+    }
 
     #[test]
     fn a_place_off_the_globe_is_none() {

@@ -10,8 +10,8 @@ use rand_distr::{Distribution, LogNormal, Normal};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use veripile_pile::{
-    AccuracyClass, Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Place, Station,
-    StationId,
+    AccuracyClass, Act, ActKind, ConnectorType, OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind,
+    Place, Station, StationId,
 };
 
 use crate::Protocol;
@@ -168,6 +168,11 @@ impl City {
             class: AccuracyClass(if rng.random_bool(0.5) { Decimal::ONE } else { Decimal::TWO }),
             power_kw: Decimal::try_from(power.rated_kw()).ok(),
             place: Some(stand(station.place, index)),
+            given: None,
+            connectors: vec![match kind {
+                PileKind::Ac => ConnectorType::GbtAc,
+                PileKind::Dc => ConnectorType::GbtDc,
+            }],
             model: Some(model.to_owned()),
             meter_serial: Some(meter_serial),
         };
@@ -352,6 +357,7 @@ fn station(index: usize, operators: &[Operator]) -> Station {
         name_zh: format!("{zh}充电站"),
         name_en: format!("{en} Charging Station"),
         place: Place { lon, lat },
+        given: None,
     }
 }
 

@@ -204,6 +204,9 @@ impl PileRow {
             class: AccuracyClass(self.accuracy_class),
             power_kw: self.power_kw,
             place: self.lon.zip(self.lat).and_then(|(lon, lat)| Place::new(lon, lat)),
+            // These are of interest where they are written only.
+            given: None,
+            connectors: Vec::new(),
             model: self.model,
             meter_serial: self.meter_serial,
         };

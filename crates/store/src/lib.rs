@@ -6,6 +6,7 @@
 
 mod access;
 pub mod account;
+mod api_key;
 mod assessment;
 mod attempt;
 pub mod certificate;
@@ -17,6 +18,7 @@ mod embedded;
 pub mod finding;
 pub mod history;
 pub mod intake;
+pub mod listing;
 pub mod map;
 pub mod message;
 mod presence;

@@ -5,7 +5,9 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
-use veripile_pile::{AccuracyClass, OperatorId, PileId, PileKind, Place, Standing, State, StationId};
+use veripile_pile::{
+    AccuracyClass, ConnectorType, OperatorId, PileId, PileKind, Place, Standing, State, StationId,
+};
 
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::{Store, StoreError};
@@ -29,6 +31,18 @@ pub struct BoundingBox {
     pub north: f64,
 }
 
+impl BoundingBox {
+    /// What lies in both; a box with `west > east` or `south > north`, in which nothing lies, where they are apart.
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        Self {
+            west: self.west.max(other.west),
+            south: self.south.max(other.south),
+            east: self.east.min(other.east),
+            north: self.north.min(other.north),
+        }
+    }
+}
+
 /// Which piles.
 #[derive(Debug, Clone, Default)]
 pub struct PileQuery {
@@ -36,6 +50,12 @@ pub struct PileQuery {
     pub bounding_box: Option<BoundingBox>,
     /// Only of this operator.
     pub operator: Option<OperatorId>,
+    /// Only of this kind.
+    pub kind: Option<PileKind>,
+    /// Only with such a connector; a pile of which nobody said has none.
+    pub connector: Option<ConnectorType>,
+    /// Only of at least this rated power, kW; a pile of unknown power has none.
+    pub min_power_kw: Option<Decimal>,
     /// Only in this public state (as of now).
     pub state: Option<State>,
     /// Only after this pile in the order of identifiers (the cursor).
@@ -59,6 +79,8 @@ pub struct PileRecord {
     pub class: AccuracyClass,
     /// Rated power, kW.
     pub power_kw: Option<Decimal>,
+    /// What can be plugged in, as far as anybody said.
+    pub connectors: Vec<ConnectorType>,
     /// Where it stands.
     pub place: Option<Place>,
     /// Vendor, from its boot message.
@@ -106,7 +128,7 @@ macro_rules! select_piles {
         concat!(
             "SELECT pile.pile_id, pile.station_id, station.name_zh AS station_zh, station.name_en AS station_en,
                     operator.operator_id, operator.name_zh AS operator_zh, operator.name_en AS operator_en,
-                    pile.kind, pile.accuracy_class, pile.power_kw, pile.lon, pile.lat,
+                    pile.kind, pile.accuracy_class, pile.power_kw, pile.connectors, pile.lon, pile.lat,
                     live.vendor, coalesce(pile.model, live.model) AS model, live.firmware,
                     coalesce(pile.meter_serial, live.meter_serial) AS meter_serial, live.protocol,
                     connector.status, connector.status_at, live.last_seen,
@@ -169,7 +191,10 @@ impl Store {
             "WHERE ($1::text IS NULL OR pile.pile_id > $1)
                AND ($2::float8 IS NULL OR (pile.lon BETWEEN $2 AND $4 AND pile.lat BETWEEN $3 AND $5))
                AND ($6::text IS NULL OR pile.operator_id = $6)
-             ORDER BY pile.pile_id LIMIT $7"
+               AND ($7::text IS NULL OR pile.kind = $7)
+               AND ($8::text IS NULL OR $8 = ANY(pile.connectors))
+               AND ($9::numeric IS NULL OR pile.power_kw >= $9)
+             ORDER BY pile.pile_id LIMIT $10"
         ))
         .bind(after.map(PileId::as_str))
         .bind(side(|b| b.west))
@@ -177,6 +202,9 @@ impl Store {
         .bind(side(|b| b.east))
         .bind(side(|b| b.north))
         .bind(query.operator.as_ref().map(OperatorId::as_str))
+        .bind(query.kind.map(PileKind::word))
+        .bind(query.connector.map(ConnectorType::word))
+        .bind(query.min_power_kw)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await?)
@@ -215,6 +243,7 @@ pub(crate) struct PileRow {
     kind: String,
     accuracy_class: Decimal,
     power_kw: Option<Decimal>,
+    connectors: Vec<String>,
     lon: Option<f64>,
     lat: Option<f64>,
     vendor: Option<String>,
@@ -256,6 +285,11 @@ impl PileRow {
             kind: PileKind::from_word(&self.kind).ok_or_else(|| corrupt("kind", &self.kind))?,
             class: AccuracyClass(self.accuracy_class),
             power_kw: self.power_kw,
+            connectors: self
+                .connectors
+                .iter()
+                .map(|word| ConnectorType::from_word(word).ok_or_else(|| corrupt("connector", word)))
+                .collect::<Result<_, _>>()?,
             place: self.lon.zip(self.lat).and_then(|(lon, lat)| Place::new(lon, lat)),
             vendor: self.vendor,
             model: self.model,

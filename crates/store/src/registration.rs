@@ -6,7 +6,9 @@ use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
 use sqlx::postgres::{PgConnection, PgExecutor};
-use veripile_pile::{Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station};
+use veripile_pile::{
+    Act, ActKind, GivenPlace, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station,
+};
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
 use crate::{Store, StoreError};
@@ -30,10 +32,18 @@ impl Store {
     /// Registers stations; their operators must be registered.
     pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[])
+            "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
+                                  given_system, given_lon, given_lat, place_doubts)
+             SELECT station_id, operator_id, name_zh, name_en, lon, lat,
+                    given_system, given_lon, given_lat, string_to_array(doubts, ',')
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[],
+                         $7::text[], $8::float8[], $9::float8[], $10::text[])
+                  AS s(station_id, operator_id, name_zh, name_en, lon, lat,
+                       given_system, given_lon, given_lat, doubts)
              ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
-                 name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat",
+                 name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
+                 given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
+                 place_doubts = excluded.place_doubts",
         )
         .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
@@ -41,6 +51,10 @@ impl Store {
         .bind(stations.iter().map(|s| s.name_en.as_str()).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.place.lon).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.place.lat).collect::<Vec<_>>())
+        .bind(given(stations.iter().map(|s| &s.given), |given| given.system.word()))
+        .bind(given(stations.iter().map(|s| &s.given), |given| given.lon))
+        .bind(given(stations.iter().map(|s| &s.given), |given| given.lat))
+        .bind(stations.iter().map(|s| doubts(s.given.as_ref())).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -50,17 +64,24 @@ impl Store {
     pub async fn register_piles(&self, piles: &[Pile]) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
-                               meter_serial, registered)
+                               meter_serial, given_system, given_lon, given_lat, place_doubts,
+                               connectors, registered)
              SELECT p.pile_id, p.station_id, coalesce(p.operator_id, station.operator_id), p.kind, p.accuracy_class,
-                    p.power_kw, p.lon, p.lat, p.model, p.meter_serial, true
+                    p.power_kw, p.lon, p.lat, p.model, p.meter_serial,
+                    p.given_system, p.given_lon, p.given_lat, string_to_array(p.doubts, ','),
+                    string_to_array(p.connectors, ','), true
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
-                         $7::float8[], $8::float8[], $9::text[], $10::text[])
-                  AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial)
+                         $7::float8[], $8::float8[], $9::text[], $10::text[],
+                         $11::text[], $12::float8[], $13::float8[], $14::text[], $15::text[])
+                  AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial,
+                       given_system, given_lon, given_lat, doubts, connectors)
              LEFT JOIN station ON station.station_id = p.station_id
              ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
                  kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
                  lon = excluded.lon, lat = excluded.lat, model = excluded.model,
-                 meter_serial = excluded.meter_serial, registered = true, inbox = false",
+                 meter_serial = excluded.meter_serial, given_system = excluded.given_system,
+                 given_lon = excluded.given_lon, given_lat = excluded.given_lat, place_doubts = excluded.place_doubts,
+                 connectors = excluded.connectors, registered = true, inbox = false",
         )
         .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
@@ -72,9 +93,24 @@ impl Store {
         .bind(piles.iter().map(|p| p.place.map(|place| place.lat)).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.model.as_deref()).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.meter_serial.as_deref()).collect::<Vec<_>>())
+        .bind(given(piles.iter().map(|p| &p.given), |given| given.system.word()))
+        .bind(given(piles.iter().map(|p| &p.given), |given| given.lon))
+        .bind(given(piles.iter().map(|p| &p.given), |given| given.lat))
+        .bind(piles.iter().map(|p| doubts(p.given.as_ref())).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| p.connectors.iter().map(|c| c.word()).collect::<Vec<_>>().join(",")).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// Where those of these stations stand that are registered.
+    pub async fn station_places(&self, ids: &[&str]) -> Result<Vec<(String, Place)>, StoreError> {
+        let rows: Vec<(String, f64, f64)> =
+            sqlx::query_as("SELECT station_id, lon, lat FROM station WHERE station_id = ANY($1)")
+                .bind(ids)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().filter_map(|(id, lon, lat)| Some((id, Place::new(lon, lat)?))).collect())
     }
 
     /// Records acts of authority; one that is on record already stays as it is. Fails if a pile is not registered, and
@@ -145,6 +181,20 @@ pub(crate) async fn all_acts(executor: impl PgExecutor<'_>) -> Result<Vec<(i64, 
     let rows: Vec<ActRow> =
         sqlx::query_as("SELECT * FROM act ORDER BY pile_no, acted_at, act_no").fetch_all(executor).await?;
     rows.into_iter().map(ActRow::act).collect()
+}
+
+/// One side of places as they were given, a row each.
+fn given<'a, T>(
+    places: impl Iterator<Item = &'a Option<GivenPlace>>,
+    side: fn(&GivenPlace) -> T,
+) -> Vec<Option<T>> {
+    places.map(|given| given.as_ref().map(side)).collect()
+}
+
+/// Codes with commas between: an array of arrays cannot be taken apart row by row.
+fn doubts(given: Option<&GivenPlace>) -> String {
+    let codes = given.iter().flat_map(|given| &given.doubts).map(|doubt| doubt.code());
+    codes.collect::<Vec<_>>().join(",")
 }
 
 /// Appends an act; one that is on record already stays as it is.

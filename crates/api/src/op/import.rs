@@ -3,11 +3,14 @@
 //! The rows are read by whoever started the server (`app`, which reads the same tables for `veripile register`); here the form
 //! and the outcome are shown. While a row is bad nothing is registered, unless the person says to pass bad rows over.
 
+use std::collections::HashMap;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use veripile_pile::{OperatorId, Pile, Station};
+use veripile_pile::{CoordinateSystem, OperatorId, Pile, Place, PlaceDoubt, Station};
+use veripile_store::{Store, StoreError};
 
 use crate::Site;
 use crate::problem::{Problem, html};
@@ -17,12 +20,21 @@ use crate::texts::Texts;
 /// Longest table, bytes percent-encoded in a form: some 10,000 piles.
 pub(crate) const FORM_BYTES_MAX: usize = 6 << 20;
 
-/// Errors shown, the first.
+/// Errors and doubts shown, the first.
 const ERRORS_MAX: usize = 200;
 
 /// Reads a table of piles, `pile_id,kind,accuracy_class[,station_id,…]`, or of stations,
-/// `station_id,operator_id,name_zh,name_en,lon,lat`.
-pub type Import = fn(&str) -> Imported;
+/// `station_id,operator_id,name_zh,name_en,lon,lat`; or stations as GeoJSON or OCPI Locations.
+pub type Import = fn(&str, &Assumed) -> Imported;
+
+/// What a list is taken to mean where it does not say.
+#[derive(Debug, Clone, Default)]
+pub struct Assumed {
+    /// Whose stations these are.
+    pub operator: Option<OperatorId>,
+    /// What coordinates are in; none: WGS-84, and that is doubtful in China.
+    pub system: Option<CoordinateSystem>,
+}
 
 /// What a table holds.
 #[derive(Debug, Default)]
@@ -53,6 +65,9 @@ pub(crate) struct Given {
     table: String,
     #[serde(default)]
     skip: String,
+    /// What coordinates are in; empty: as the table says.
+    #[serde(default)]
+    coordinate_system: String,
 }
 
 #[derive(Template)]
@@ -66,11 +81,14 @@ struct ImportPage<'a> {
     registered: Option<usize>,
     errors: &'a [RowError],
     errors_total: usize,
+    systems: [CoordinateSystem; 3],
+    /// Identifier, and the key of a text that says what looks wrong with its place.
+    doubts: Vec<(String, String)>,
 }
 
 /// GET `/op/import`.
 pub(crate) async fn form(request: HttpRequest, site: web::Data<Site>, person: Person) -> HttpResponse {
-    show(&request, &site, &person, "", None, &[])
+    show(&request, &site, &person, "", None, &[], &[])
 }
 
 /// POST `/op/import`.
@@ -81,10 +99,15 @@ pub(crate) async fn import(
     given: web::Form<Given>,
 ) -> Result<HttpResponse, Problem> {
     person.owns_form(&given.token)?;
-    let Imported { mut piles, mut stations, errors } = (site.import)(&given.table);
+    let assumed = Assumed {
+        operator: person.scope.clone(),
+        system: CoordinateSystem::from_word(&given.coordinate_system),
+    };
+    let Imported { mut piles, mut stations, errors } = (site.import)(&given.table, &assumed);
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
     let errors = refused(&site, &person, &mut piles, errors).await?;
     let rows = piles.len() + stations.len();
+    let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
     let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
         site.store.register_stations(&stations).await?;
         site.store.register_piles(&piles).await?;
@@ -98,7 +121,39 @@ pub(crate) async fn import(
     } else {
         None
     };
-    Ok(show(&request, &site, &person, &given.table, registered, &errors))
+    Ok(show(&request, &site, &person, &given.table, registered, &errors, &doubts))
+}
+
+/// Holds places against those that are known: of a station against where it was registered before, of a pile against its
+/// station. All that looks wrong, by identifier; it is also noted in the places themselves, and is no error.
+pub async fn doubtful_places(
+    store: &Store,
+    stations: &mut [Station],
+    piles: &mut [Pile],
+) -> Result<Vec<(String, PlaceDoubt)>, StoreError> {
+    let ids = stations.iter().map(|s| s.station_id.as_str());
+    let ids: Vec<&str> =
+        ids.chain(piles.iter().filter_map(|p| Some(p.station_id.as_ref()?.as_str()))).collect();
+    let mut known: HashMap<String, Place> = store.station_places(&ids).await?.into_iter().collect();
+    let mut doubts = Vec::new();
+    for station in stations {
+        let id = station.station_id.as_str();
+        let before = known.insert(id.to_owned(), station.place);
+        let Some(given) = &mut station.given else { continue };
+        if let Some(before) = before {
+            given.compare(station.place, before);
+        }
+        doubts.extend(given.doubts.iter().map(|doubt| (id.to_owned(), *doubt)));
+    }
+    for pile in piles {
+        let station = pile.station_id.as_ref().and_then(|id| known.get(id.as_str()));
+        let Some((given, place)) = pile.given.as_mut().zip(pile.place) else { continue };
+        if let Some(station) = station {
+            given.compare(place, *station);
+        }
+        doubts.extend(given.doubts.iter().map(|doubt| (pile.pile_id.to_string(), *doubt)));
+    }
+    Ok(doubts)
 }
 
 /// Takes out the stations that are not this person's to register, or whose operator is not there.
@@ -183,6 +238,7 @@ fn show(
     table: &str,
     registered: Option<usize>,
     errors: &[RowError],
+    doubts: &[(String, PlaceDoubt)],
 ) -> HttpResponse {
     let t = Texts::of_request(request);
     let page = ImportPage {
@@ -194,6 +250,12 @@ fn show(
         registered,
         errors: &errors[..errors.len().min(ERRORS_MAX)],
         errors_total: errors.len(),
+        systems: CoordinateSystem::ALL,
+        doubts: doubts
+            .iter()
+            .take(ERRORS_MAX)
+            .map(|(id, doubt)| (id.clone(), format!("doubt.{}", doubt.code())))
+            .collect(),
     };
     private(html(StatusCode::OK, &page))
 }

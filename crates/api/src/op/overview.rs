@@ -186,6 +186,8 @@ pub(crate) async fn let_in(
         class: AccuracyClass(class),
         power_kw: None,
         place: None,
+        given: None,
+        connectors: Vec::new(),
         model: None,
         meter_serial: None,
     };

@@ -28,6 +28,8 @@ pub(crate) fn pile() -> Pile {
         class: AccuracyClass(Decimal::TWO),
         power_kw: Some(Decimal::from(7)),
         place: None,
+        given: None,
+        connectors: Vec::new(),
         model: Some("EP-7".to_owned()),
         meter_serial: Some("M1".to_owned()),
     }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::json;
 use tokio::sync::watch;
-use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, Place, Station};
+use veripile_pile::{AccuracyClass, ConnectorType, Pile, PileId, PileKind, Place, Station};
 use veripile_simulator::Protocol;
 use veripile_simulator::bench::{self, BenchHandle, BenchServer, BenchSettings, WatchdogClock};
 use veripile_simulator::link::Line;
@@ -127,6 +127,8 @@ async fn register(scene: &Scene, pile_id: &PileId) -> Result<()> {
         class: AccuracyClass(Decimal::TWO),
         power_kw: Some(Decimal::from(7)),
         place: Place::new(scene.station.place.lon, scene.station.place.lat + ASIDE_DEG),
+        given: None,
+        connectors: vec![ConnectorType::GbtAc],
         model: None,
         meter_serial: None,
     };

@@ -1,0 +1,310 @@
+//! Where stations and piles stand, in whatever form a list of them comes: rows of a table, GeoJSON, OCPI Locations.
+//!
+//! Used by `register` and by the operators' page of import. Coordinates become WGS-84 here, once; the pair as it was given
+//! stays beside them, with what looks wrong. Nothing is corrected and nothing is written here.
+
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow, bail};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use veripile_api::{Assumed, Imported, RowError};
+use veripile_pile::{
+    AccuracyClass, ConnectorType, CoordinateSystem, GivenPlace, OperatorId, Pile, PileId, PileKind, Place,
+    Station, StationId,
+};
+
+use crate::table::Row;
+
+/// The place of a row: columns `lon` and `lat`, with the system in `coordinate_system`; or columns that carry the system in
+/// their names (`lon_gcj02`, `lat_gcj02`). None where they are empty or missing.
+pub fn of_row(row: &Row<'_>, assumed: &Assumed) -> Result<Option<(Place, GivenPlace)>> {
+    let named = row.text("coordinate_system").map(system).transpose()?.or(assumed.system);
+    if let Some(found) = pair(row, "lon", "lat", named)? {
+        return Ok(Some(found));
+    }
+    for system in CoordinateSystem::ALL {
+        let column = |side: &str| format!("{side}_{}", system.word());
+        if let Some(found) = pair(row, &column("lon"), &column("lat"), Some(system))? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// A system's word, as a column or an argument gives it.
+pub fn system(word: &str) -> Result<CoordinateSystem> {
+    CoordinateSystem::from_word(word).ok_or_else(|| {
+        anyhow!(
+            "coordinate_system: {word:?} is none of {}",
+            CoordinateSystem::ALL.map(CoordinateSystem::word).join(", ")
+        )
+    })
+}
+
+fn pair(
+    row: &Row<'_>,
+    lon: &str,
+    lat: &str,
+    system: Option<CoordinateSystem>,
+) -> Result<Option<(Place, GivenPlace)>> {
+    let number = |column: &str| -> Result<Option<f64>> {
+        let text = row.text(column);
+        text.map(|text| text.parse().map_err(|_| anyhow!("column {column}: {text:?} cannot be read")))
+            .transpose()
+    };
+    match (number(lon)?, number(lat)?) {
+        (Some(x), Some(y)) => place(system, x, y).map(Some).with_context(|| format!("columns {lon}, {lat}")),
+        (None, None) => Ok(None),
+        _ => bail!("columns {lon}, {lat}: one is empty"),
+    }
+}
+
+fn place(system: Option<CoordinateSystem>, lon: f64, lat: f64) -> Result<(Place, GivenPlace)> {
+    GivenPlace::read(system, lon, lat)
+        .ok_or_else(|| anyhow!("{lon}, {lat} is not on the globe; are longitude and latitude exchanged?"))
+}
+
+/// Reads a list in JSON: a GeoJSON collection of stations, or OCPI Locations (a page as a server answers it, or their list
+/// alone). Both are WGS-84 by their rules; who knows better says so in `assumed`.
+pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
+    let mut imported = Imported::default();
+    let read = || -> Result<(Vec<Value>, bool)> {
+        let mut document: Value =
+            serde_json::from_str(text).context("neither a table nor JSON that can be read")?;
+        for (list, is_geojson) in [("features", true), ("data", false)] {
+            if let Some(Value::Array(items)) = document.get_mut(list).map(Value::take) {
+                return Ok((items, is_geojson));
+            }
+        }
+        match document {
+            Value::Array(items) => Ok((items, false)),
+            _ => bail!("JSON, but neither a GeoJSON FeatureCollection nor OCPI Locations"),
+        }
+    };
+    let (items, is_geojson) = match read() {
+        Ok(read) => read,
+        Err(error) => {
+            imported.errors.push(RowError { line: 0, reason: format!("{error:#}") });
+            return imported;
+        }
+    };
+    for (n, item) in items.iter().enumerate() {
+        let read = if is_geojson { feature(item, assumed) } else { location(item, assumed) };
+        match read {
+            Ok((station, piles)) => {
+                imported.stations.push(station);
+                imported.piles.extend(piles);
+            }
+            Err(error) => {
+                let what = if is_geojson { "feature" } else { "location" };
+                imported.errors.push(RowError { line: 0, reason: format!("{what} {}: {error:#}", n + 1) });
+            }
+        }
+    }
+    imported
+}
+
+/// A GeoJSON feature: a point, with `station_id` (or its own `id`), `operator_id`, `name_zh`, `name_en` (or `name`).
+fn feature(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
+    let property = |name: &str| text(item, &format!("/properties/{name}"));
+    let numbers = |n: usize| item.pointer(&format!("/geometry/coordinates/{n}")).and_then(Value::as_f64);
+    if text(item, "/geometry/type").as_deref() != Some("Point") {
+        bail!("its geometry is not a Point");
+    }
+    let (lon, lat) = numbers(0).zip(numbers(1)).ok_or_else(|| anyhow!("a point has two coordinates"))?;
+    let named = property("coordinate_system").as_deref().map(system).transpose()?;
+    let (place, given) = place(named.or(assumed.system).or(Some(CoordinateSystem::Wgs84)), lon, lat)?;
+    let station_id = property("station_id").or_else(|| text(item, "/id"));
+    let station_id =
+        StationId::parse(&station_id.ok_or_else(|| anyhow!("neither a property station_id nor an id"))?)?;
+    let names = [property("name_zh"), property("name_en"), property("name")];
+    let operator_id = operator(property("operator_id"), assumed)?;
+    let [name_zh, name_en] = two_names(names, &station_id);
+    Ok((Station { station_id, operator_id, name_zh, name_en, place, given: Some(given) }, Vec::new()))
+}
+
+/// An OCPI 2.2.1 Location: a station, and an EVSE for each pile.
+fn location(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
+    let station_id = StationId::parse(&need(item, "/id")?)?;
+    let system = assumed.system.or(Some(CoordinateSystem::Wgs84));
+    let (place, given) = coordinates(item, system)?.ok_or_else(|| anyhow!("no coordinates"))?;
+    let operator_id = match &assumed.operator {
+        Some(operator_id) => operator_id.clone(),
+        None => OperatorId::parse(&format!("{}-{}", need(item, "/country_code")?, need(item, "/party_id")?))?,
+    };
+    let [name_zh, name_en] = two_names([None, None, text(item, "/name")], &station_id);
+    let evses = item.get("evses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_there = |evse: &&Value| evse.get("status").and_then(Value::as_str) != Some("REMOVED");
+    let station = Station { station_id, operator_id, name_zh, name_en, place, given: Some(given) };
+    let piles = evses.iter().filter(is_there).map(|evse| {
+        let uid = text(evse, "/uid").unwrap_or_default();
+        self::evse(evse, &station, system).with_context(|| format!("EVSE {uid:?}"))
+    });
+    let piles = piles.collect::<Result<_>>()?;
+    Ok((station, piles))
+}
+
+fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Result<Pile> {
+    let id = text(evse, "/evse_id").map_or_else(|| need(evse, "/uid"), Ok)?;
+    let connectors = evse.get("connectors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_dc = |connector: &Value| text(connector, "/power_type").as_deref() == Some("DC");
+    let (place, given) = match coordinates(evse, system)? {
+        Some((place, given)) => (place, Some(given)),
+        None => (station.place, None),
+    };
+    let standard = |connector: &Value| ConnectorType::from_word(&text(connector, "/standard")?);
+    Ok(Pile {
+        pile_id: PileId::parse(&id)?,
+        station_id: Some(station.station_id.clone()),
+        operator_id: Some(station.operator_id.clone()),
+        kind: if connectors.iter().any(is_dc) { PileKind::Dc } else { PileKind::Ac },
+        class: AccuracyClass::ASSUMED,
+        power_kw: connectors.iter().filter_map(power_kw).max(),
+        connectors: connectors.iter().filter_map(standard).collect(),
+        place: Some(place),
+        given,
+        model: None,
+        meter_serial: None,
+    })
+}
+
+/// Rated power of an OCPI connector, kW: as stated (W), else voltage times current, times three between three phases' neutral.
+fn power_kw(connector: &Value) -> Option<Decimal> {
+    let number = |name: &str| Decimal::from_str(&text(connector, name)?).ok();
+    let power_w = number("/max_electric_power").or_else(|| {
+        let phases =
+            if text(connector, "/power_type")? == "AC_3_PHASE" { Decimal::from(3) } else { Decimal::ONE };
+        number("/max_voltage")?.checked_mul(number("/max_amperage")?)?.checked_mul(phases)
+    })?;
+    power_w.checked_div(Decimal::ONE_THOUSAND).filter(|kw| *kw > Decimal::ZERO)
+}
+
+/// OCPI's `coordinates`: latitude and longitude as texts.
+fn coordinates(item: &Value, system: Option<CoordinateSystem>) -> Result<Option<(Place, GivenPlace)>> {
+    if item.get("coordinates").is_none_or(Value::is_null) {
+        return Ok(None);
+    }
+    let number = |name: &str| -> Result<f64> {
+        let text = need(item, &format!("/coordinates/{name}"))?;
+        text.parse().map_err(|_| anyhow!("coordinates: {name} {text:?} cannot be read"))
+    };
+    place(system, number("longitude")?, number("latitude")?).map(Some)
+}
+
+/// Who answers for a station: who is named, else who is assumed.
+pub fn operator(named: Option<String>, assumed: &Assumed) -> Result<OperatorId> {
+    match named {
+        Some(id) => Ok(OperatorId::parse(&id)?),
+        None => assumed.operator.clone().ok_or_else(|| {
+            anyhow!("operator_id is empty; name it, or say whose stations these are (--operator)")
+        }),
+    }
+}
+
+/// Chinese and English name of what has perhaps only one, or one in no stated language, or none but its identifier.
+pub fn two_names([zh, en, any]: [Option<String>; 3], id: &StationId) -> [String; 2] {
+    let one = any.or_else(|| zh.clone()).or_else(|| en.clone()).unwrap_or_else(|| id.to_string());
+    [zh.unwrap_or_else(|| one.clone()), en.unwrap_or(one)]
+}
+
+/// A text, or a number as text, at a pointer; none where it is empty.
+fn text(item: &Value, pointer: &str) -> Option<String> {
+    match item.pointer(pointer)? {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn need(item: &Value, pointer: &str) -> Result<String> {
+    text(item, pointer).ok_or_else(|| anyhow!("{} is missing", &pointer[1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use veripile_pile::PlaceDoubt;
+
+    use super::*;
+
+    /// The OCPI 2.2.1 specification's example of a Location (mod_locations), shortened, as a server's page.
+    const LOCATIONS: &str = r#"{"status_code": 1000, "data": [{
+        "country_code": "BE", "party_id": "BEC", "id": "LOC1", "publish": true, "name": "Gent Zuid",
+        "address": "F.Rooseveltlaan 3A", "city": "Gent", "country": "BEL",
+        "coordinates": {"latitude": "51.047599", "longitude": "3.729944"},
+        "evses": [
+            {"uid": "3256", "evse_id": "BE*BEC*E041503001", "status": "AVAILABLE", "connectors": [
+                {"id": "1", "standard": "IEC_62196_T2", "format": "CABLE", "power_type": "AC_3_PHASE",
+                 "max_voltage": 220, "max_amperage": 16}]},
+            {"uid": "3257", "evse_id": "BE*BEC*E041503002", "status": "REMOVED", "connectors": []},
+            {"uid": "3258", "status": "RESERVED", "connectors": [
+                {"id": "1", "standard": "IEC_62196_T2_COMBO", "power_type": "DC", "max_electric_power": 50000}]}],
+        "time_zone": "Europe/Brussels", "last_updated": "2015-06-29T20:39:09Z"},
+        {"id": "LOC2", "country_code": "BE", "party_id": "BEC"}]}"#;
+
+    #[test]
+    fn ocpi_locations_are_stations_and_their_evses_piles() {
+        let imported = of_json(LOCATIONS, &Assumed::default());
+        let [station] = &imported.stations[..] else { panic!("{imported:?}") };
+        assert_eq!((station.station_id.as_str(), station.operator_id.as_str()), ("LOC1", "BE-BEC"));
+        assert_eq!((station.name_zh.as_str(), station.name_en.as_str()), ("Gent Zuid", "Gent Zuid"));
+        assert_eq!(station.place, Place { lon: 3.729_944, lat: 51.047_599 });
+        let piles: Vec<_> = imported
+            .piles
+            .iter()
+            .map(|pile| (pile.pile_id.as_str(), pile.kind, pile.power_kw.map(|kw| kw.to_string())))
+            .collect();
+        let expected = [
+            ("BE*BEC*E041503001", PileKind::Ac, Some("10.56".to_owned())),
+            ("3258", PileKind::Dc, Some("50".to_owned())),
+        ];
+        assert_eq!(piles, expected);
+        assert_eq!(imported.errors.len(), 1, "{:?}", imported.errors);
+        assert!(
+            imported.errors[0].reason.contains("location 2")
+                && imported.errors[0].reason.contains("coordinates")
+        );
+    }
+
+    #[test]
+    fn geojson_is_wgs_84_unless_somebody_knows_better() {
+        let text = |extra: &str| {
+            format!(
+                r#"{{"type":"FeatureCollection","features":[{{"type":"Feature","id":7,"geometry":{{"type":"Point",
+                    "coordinates":[121.531541859215,31.17530398364597]}},"properties":{{"operator_id":"O1",
+                    "name_zh":"浦东"{extra}}}}}]}}"#
+            )
+        };
+        let read = |text: &str| of_json(text, &Assumed::default()).stations.remove(0);
+        let station = read(&text(""));
+        assert_eq!((station.station_id.as_str(), station.name_en.as_str()), ("7", "浦东"));
+        assert_eq!(station.place, Place { lon: 121.531_541_859_215, lat: 31.175_303_983_645_97 });
+        assert_eq!(station.given.expect("kept").doubts, []);
+        // github.com/googollee/eviltransform: Shanghai.
+        let station = read(&text(r#","coordinate_system":"GCJ-02""#));
+        assert!(station.place.distance_m(Place { lon: 121.527_210_6, lat: 31.177_427_6 }) < 0.001);
+        let given = station.given.expect("kept");
+        assert_eq!((given.system, given.lon), (CoordinateSystem::Gcj02, 121.531_541_859_215));
+    }
+
+    #[test]
+    fn what_is_no_list_of_stations_says_why() {
+        for (text, why) in [
+            ("{", "neither a table nor JSON"),
+            ("7", "neither a GeoJSON"),
+            (r#"{"features":[{"geometry":{"type":"Polygon"}}]}"#, "not a Point"),
+            (r#"{"features":[{"geometry":{"type":"Point","coordinates":[1]}}]}"#, "two coordinates"),
+            (r#"{"features":[{"id":"a","geometry":{"type":"Point","coordinates":[31,120]}}]}"#, "exchanged"),
+            (r#"{"features":[{"id":"a","geometry":{"type":"Point","coordinates":[1,2]}}]}"#, "operator_id"),
+            (r#"[{"id":"a/b"}]"#, "identifier"),
+        ] {
+            let imported = of_json(text, &Assumed::default());
+            assert!(imported.stations.is_empty() && imported.errors.len() == 1, "{text}");
+            assert!(imported.errors[0].reason.contains(why), "{text}: {:?}", imported.errors);
+        }
+        let assumed = Assumed { operator: None, system: Some(CoordinateSystem::Bd09) };
+        let text = LOCATIONS;
+        let doubts = of_json(text, &assumed).stations.remove(0).given.expect("kept").doubts;
+        assert_eq!(doubts, [PlaceDoubt::OutsideChina]);
+    }
+}

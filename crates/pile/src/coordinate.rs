@@ -1,0 +1,337 @@
+//! Coordinates as they are given in China, and WGS-84, in which alone they are kept: WGS-84, GCJ-02 and BD-09 into each other.
+//!
+//! Called where places come in (import, registration) and where links leave for maps that expect another system. It never
+//! corrects what looks wrong: it says what, and the pair as it was given is kept beside the place.
+//!
+//! # Formula
+//! GCJ-02 was never published; these are the formulas by which everybody computes it ("eviltransform", "coordtransform"), on
+//! the ellipsoid of Krasovsky 1940. Back again there is no closed form: a fixed point is sought, see [`ROUND_TRIP_DEG`].
+
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Place;
+
+/// Semi-major axis of Krasovsky's ellipsoid, m.
+const AXIS_M: f64 = 6_378_245.0;
+
+/// Square of its first eccentricity, as in the formulas' published form.
+const ECCENTRICITY_SQUARED: f64 = 0.006_693_421_622_965_943;
+
+/// Angular frequency of BD-09's ripple, per degree.
+const RIPPLE: f64 = PI * 3000.0 / 180.0;
+
+/// The inverse is found when one more step moves it by less, degrees: a hundredth of a millimetre.
+const ROUND_TRIP_DEG: f64 = 1e-10;
+
+/// Steps of the inverse at most. Each gains some two digits, so that six suffice; more are only a guard against an endless loop.
+const STEPS_MAX: usize = 20;
+
+/// Where the offset applies, west, south, east, north in degrees: the box of all implementations. It reaches beyond China.
+const CHINA: [f64; 4] = [72.004, 0.8293, 137.8347, 55.8271];
+
+/// Closer than this, m, a place is "the same" as another computed in a wrong system: a station's extent.
+const SAME_M: f64 = 100.0;
+
+/// What longitude and latitude refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CoordinateSystem {
+    /// The world's: GPS, GeoJSON, OCPI.
+    Wgs84,
+    /// What maps in China must show (Amap, Tencent): off by some 500 m.
+    Gcj02,
+    /// Baidu's, on top of GCJ-02: off by some 1,100 m.
+    Bd09,
+}
+
+impl CoordinateSystem {
+    /// Every system.
+    pub const ALL: [Self; 3] = [Self::Wgs84, Self::Gcj02, Self::Bd09];
+
+    /// The word used in files and in the database.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wgs84 => "wgs84",
+            Self::Gcj02 => "gcj02",
+            Self::Bd09 => "bd09",
+        }
+    }
+
+    /// Reads [`Self::word`] back; capitals and a hyphen do not matter.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let plain = word.trim().to_ascii_lowercase().replace('-', "");
+        Self::ALL.into_iter().find(|system| system.word() == plain)
+    }
+
+    /// A place's longitude and latitude in this system, degrees. Outside China (a box) GCJ-02 is WGS-84.
+    pub fn of(self, place: Place) -> (f64, f64) {
+        match self {
+            Self::Wgs84 => (place.lon, place.lat),
+            Self::Gcj02 => gcj02(place.lon, place.lat),
+            Self::Bd09 => {
+                let (lon, lat) = gcj02(place.lon, place.lat);
+                bd09(lon, lat)
+            }
+        }
+    }
+
+    /// The place at longitude and latitude in this system; none if they are not on the globe.
+    pub fn place(self, lon: f64, lat: f64) -> Option<Place> {
+        let given = Place::new(lon, lat)?;
+        match self {
+            Self::Wgs84 => Some(given),
+            Self::Gcj02 => inverse(gcj02, lon, lat),
+            Self::Bd09 => {
+                let between = inverse(bd09, lon, lat)?;
+                inverse(gcj02, between.lon, between.lat)
+            }
+        }
+    }
+}
+
+/// What looks wrong with a place. Reasons to look, never corrected by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceDoubt {
+    /// In China, and nobody said in which system: WGS-84 was assumed.
+    SystemAssumed,
+    /// GCJ-02 or BD-09, and not in China.
+    OutsideChina,
+    /// With latitude and longitude exchanged it would be in China.
+    LooksExchanged,
+    /// Off from where its station, or it itself, is known to be exactly as GCJ-02 is off from WGS-84.
+    LooksGcj02,
+    /// The same, as BD-09 is off from WGS-84.
+    LooksBd09,
+}
+
+impl PlaceDoubt {
+    /// Every doubt.
+    pub const ALL: [Self; 5] =
+        [Self::SystemAssumed, Self::OutsideChina, Self::LooksExchanged, Self::LooksGcj02, Self::LooksBd09];
+
+    /// The stable code, as stored and exported.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SystemAssumed => "system_assumed",
+            Self::OutsideChina => "outside_china",
+            Self::LooksExchanged => "looks_exchanged",
+            Self::LooksGcj02 => "looks_gcj02",
+            Self::LooksBd09 => "looks_bd09",
+        }
+    }
+}
+
+/// A place as somebody gave it, beside the WGS-84 made of it once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GivenPlace {
+    /// In which system; WGS-84 where nobody said.
+    pub system: CoordinateSystem,
+    /// Longitude as given, degrees.
+    pub lon: f64,
+    /// Latitude as given, degrees.
+    pub lat: f64,
+    /// What looks wrong with it.
+    pub doubts: Vec<PlaceDoubt>,
+}
+
+impl GivenPlace {
+    /// A pair in the system that was named, or in WGS-84 if none was, and the place that it means; none if it is not on the globe.
+    pub fn read(system: Option<CoordinateSystem>, lon: f64, lat: f64) -> Option<(Place, Self)> {
+        let place = system.unwrap_or(CoordinateSystem::Wgs84).place(lon, lat)?;
+        let mut doubts = Vec::new();
+        match system {
+            None if in_china(lon, lat) => doubts.push(PlaceDoubt::SystemAssumed),
+            Some(CoordinateSystem::Gcj02 | CoordinateSystem::Bd09) if !in_china(lon, lat) => {
+                doubts.push(PlaceDoubt::OutsideChina);
+            }
+            _ => {}
+        }
+        if !in_china(lon, lat) && in_china(lat, lon) {
+            doubts.push(PlaceDoubt::LooksExchanged);
+        }
+        Some((place, Self { system: system.unwrap_or(CoordinateSystem::Wgs84), lon, lat, doubts }))
+    }
+
+    /// Holds the place made of this against where it is known to be: off by a system's offset, the wrong system was named.
+    pub fn compare(&mut self, place: Place, known: Place) {
+        for (system, doubt) in [
+            (CoordinateSystem::Gcj02, PlaceDoubt::LooksGcj02),
+            (CoordinateSystem::Bd09, PlaceDoubt::LooksBd09),
+        ] {
+            let (lon, lat) = system.of(known);
+            let is_off = place.distance_m(known) > 2.0 * SAME_M;
+            let twin = Place { lon, lat };
+            if is_off && place.distance_m(twin) < SAME_M && !self.doubts.contains(&doubt) {
+                self.doubts.push(doubt);
+            }
+        }
+    }
+}
+
+fn in_china(lon: f64, lat: f64) -> bool {
+    let [west, south, east, north] = CHINA;
+    west <= lon && lon <= east && south <= lat && lat <= north
+}
+
+/// GCJ-02 of WGS-84.
+fn gcj02(lon: f64, lat: f64) -> (f64, f64) {
+    if !in_china(lon, lat) {
+        return (lon, lat);
+    }
+    let (x, y) = (lon - 105.0, lat - 35.0);
+    let waves = |t: f64, terms: [(f64, f64); 2]| {
+        terms.iter().map(|(amplitude, period)| amplitude * (2.0 * PI * t / period).sin()).sum::<f64>() * 2.0
+            / 3.0
+    };
+    // Both shifts have this ripple along longitude, m.
+    let ripple = waves(x, [(20.0, 1.0 / 3.0), (20.0, 1.0)]);
+    let north_m = -100.0
+        + 2.0 * x
+        + 3.0 * y
+        + 0.2 * y * y
+        + 0.1 * x * y
+        + 0.2 * x.abs().sqrt()
+        + ripple
+        + waves(y, [(20.0, 2.0), (40.0, 6.0)])
+        + waves(y, [(160.0, 24.0), (320.0, 60.0)]);
+    let east_m = 300.0
+        + x
+        + 2.0 * y
+        + 0.1 * x * x
+        + 0.1 * x * y
+        + 0.1 * x.abs().sqrt()
+        + ripple
+        + waves(x, [(20.0, 2.0), (40.0, 6.0)])
+        + waves(x, [(150.0, 24.0), (300.0, 60.0)]);
+    let latitude = lat.to_radians();
+    let squashed = 1.0 - ECCENTRICITY_SQUARED * latitude.sin().powi(2);
+    let meridian_m = AXIS_M * (1.0 - ECCENTRICITY_SQUARED) / squashed.powf(1.5);
+    let parallel_m = AXIS_M / squashed.sqrt() * latitude.cos();
+    (lon + (east_m / parallel_m).to_degrees(), lat + (north_m / meridian_m).to_degrees())
+}
+
+/// BD-09 of GCJ-02.
+fn bd09(lon: f64, lat: f64) -> (f64, f64) {
+    let radius = lon.hypot(lat) + 0.000_02 * (lat * RIPPLE).sin();
+    let angle = lat.atan2(lon) + 0.000_003 * (lon * RIPPLE).cos();
+    (radius * angle.cos() + 0.0065, radius * angle.sin() + 0.006)
+}
+
+/// What `forward` makes this pair of: it is moved by what it misses until it misses nothing.
+fn inverse(forward: fn(f64, f64) -> (f64, f64), lon: f64, lat: f64) -> Option<Place> {
+    let mut found = (lon, lat);
+    for _ in 0..STEPS_MAX {
+        let (there_lon, there_lat) = forward(found.0, found.1);
+        let missed = (lon - there_lon, lat - there_lat);
+        found = (found.0 + missed.0, found.1 + missed.1);
+        if missed.0.abs().max(missed.1.abs()) < ROUND_TRIP_DEG {
+            break;
+        }
+    }
+    Place::new(found.0, found.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::CoordinateSystem::{Bd09, Gcj02, Wgs84};
+    use super::*;
+
+    /// Central Wuxi.
+    const WUXI: Place = Place { lon: 120.30, lat: 31.57 };
+
+    fn close(found: (f64, f64), expected: (f64, f64)) {
+        // 1e-9 degrees are 0.1 mm: published values come from the same formulas in another order of operations.
+        assert!(
+            (found.0 - expected.0).abs() < 1e-9 && (found.1 - expected.1).abs() < 1e-9,
+            "{found:?} {expected:?}"
+        );
+    }
+
+    #[test]
+    fn values_published_by_others() {
+        // github.com/googollee/eviltransform, go/transform_test.go: Shanghai, Shenzhen, Beijing.
+        for (lat, lon, gcj_lat, gcj_lon) in [
+            (31.177_427_6, 121.527_210_6, 31.175_303_983_645_97, 121.531_541_859_215),
+            (22.543_847, 113.912_316, 22.540_796_131_694_766, 113.917_176_480_836_3),
+            (39.911_954, 116.377_817, 39.913_345_455_360_69, 116.384_047_224_556_57),
+        ] {
+            close(Gcj02.of(Place { lon, lat }), (gcj_lon, gcj_lat));
+        }
+        // github.com/wandergis/coordtransform, test/app.js.
+        close(Gcj02.of(Place { lon: 116.404, lat: 39.915 }), (116.410_244_499_169_38, 39.916_404_281_501_64));
+        close(bd09(116.404, 39.915), (116.410_369_493_710_29, 39.921_336_993_510_21));
+    }
+
+    #[test]
+    fn at_wuxi_the_offsets_are_484_and_1138_metres() {
+        for (system, expected_m, tolerance_m) in [(Gcj02, 484.0, 1.0), (Bd09, 1138.0, 3.0)] {
+            let (lon, lat) = system.of(WUXI);
+            let offset_m = Place { lon, lat }.distance_m(WUXI);
+            assert!((offset_m - expected_m).abs() < tolerance_m, "{system:?} {offset_m}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn there_and_back_is_less_than_a_millimetre(lon in 73.5..135.0_f64, lat in 3.0..53.6_f64) {
+            let place = Place { lon, lat };
+            for system in CoordinateSystem::ALL {
+                let (there_lon, there_lat) = system.of(place);
+                let back = system.place(there_lon, there_lat).expect("on the globe");
+                prop_assert!(back.distance_m(place) < 0.001, "{system:?} {back:?}");
+                if system != Wgs84 {
+                    let offset_m = Place { lon: there_lon, lat: there_lat }.distance_m(place);
+                    prop_assert!(20.0 < offset_m && offset_m < 2500.0, "{system:?} {offset_m}");
+                }
+            }
+        }
+
+        #[test]
+        fn no_pair_of_numbers_makes_it_give_up(lon in any::<f64>(), lat in any::<f64>()) {
+            for system in CoordinateSystem::ALL {
+                prop_assert_eq!(system.place(lon, lat).is_some(), Place::new(lon, lat).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn outside_china_gcj_02_is_wgs_84_and_that_is_doubtful() {
+        let (place, given) = GivenPlace::read(Some(Gcj02), -0.1276, 51.5072).expect("London");
+        assert_eq!(place, Place { lon: -0.1276, lat: 51.5072 });
+        assert_eq!(given.doubts, [PlaceDoubt::OutsideChina]);
+    }
+
+    #[test]
+    fn what_looks_wrong_is_said() {
+        let doubts = |system, lon, lat| GivenPlace::read(system, lon, lat).expect("on the globe").1.doubts;
+        assert_eq!(doubts(None, 120.3, 31.57), [PlaceDoubt::SystemAssumed]);
+        assert_eq!(doubts(Some(Wgs84), 120.3, 31.57), []);
+        assert_eq!(doubts(None, 2.35, 48.86), []);
+        // Xining; where longitude exceeds 90 degrees an exchanged pair is off the globe.
+        assert_eq!(doubts(None, 43.8, 87.6), [PlaceDoubt::LooksExchanged]);
+        assert!(GivenPlace::read(None, 31.57, 120.3).is_none());
+        for (system, doubt) in [(Gcj02, PlaceDoubt::LooksGcj02), (Bd09, PlaceDoubt::LooksBd09)] {
+            let (lon, lat) = system.of(WUXI);
+            let (place, mut given) = GivenPlace::read(Some(Wgs84), lon, lat).expect("on the globe");
+            given.compare(place, WUXI);
+            assert_eq!(given.doubts, [doubt]);
+            let (place, mut given) = GivenPlace::read(Some(system), lon, lat).expect("on the globe");
+            given.compare(place, WUXI);
+            assert_eq!(given.doubts, []);
+        }
+    }
+
+    #[test]
+    fn words_read_back() {
+        for system in CoordinateSystem::ALL {
+            assert_eq!(CoordinateSystem::from_word(system.word()), Some(system));
+        }
+        assert_eq!(CoordinateSystem::from_word(" GCJ-02 "), Some(Gcj02));
+        assert_eq!(CoordinateSystem::from_word("epsg:4326"), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! Lists of stations as they are in the world, registered: they stand where they should, whatever their coordinates were in.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use veripile_pile::Place;
+use veripile_tests::{Database, command, provided, shared_data};
+
+fn written(folder: &Path, name: &str, content: &str) -> String {
+    let file = folder.join(name);
+    std::fs::write(&file, content).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Columns of a table, of all its rows.
+fn columns(table: impl std::io::Read, names: &[&str]) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_reader(table);
+    let header = reader.headers().unwrap().clone();
+    let at: Vec<usize> =
+        names.iter().map(|name| header.iter().position(|column| column == *name).unwrap()).collect();
+    reader
+        .records()
+        .map(|record| record.unwrap())
+        .map(|record| at.iter().map(|at| record[*at].to_owned()).collect())
+        .collect()
+}
+
+fn table(folder: &Path, header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header).unwrap();
+    rows.iter().for_each(|row| writer.write_record(row).unwrap());
+    written(folder, "stations.csv", &String::from_utf8(writer.into_inner().unwrap()).unwrap())
+}
+
+/// What is stored: place, pair as given, system, doubts.
+type Stored = (Place, Place, String, Vec<String>);
+
+async fn stations(database: &Database) -> HashMap<String, Stored> {
+    type Row = (String, f64, f64, f64, f64, String, Vec<String>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT station_id, lon, lat, given_lon, given_lat, given_system, place_doubts FROM station",
+    )
+    .fetch_all(&mut database.connect().await)
+    .await
+    .unwrap();
+    rows.into_iter()
+        .map(|(id, lon, lat, given_lon, given_lat, system, doubts)| {
+            (id, (Place { lon, lat }, Place { lon: given_lon, lat: given_lat }, system, doubts))
+        })
+        .collect()
+}
+
+fn register(
+    binary: &std::path::PathBuf,
+    database: &Database,
+    folder: &Path,
+    stations: &str,
+    more: &[&str],
+) -> String {
+    let operators = written(folder, "operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\n");
+    let arguments = ["register", "--operators", &operators, "--stations", stations, "--operator", "O1"];
+    command(binary, database, &[&arguments[..], more].concat())
+}
+
+fn place(lon: &str, lat: &str) -> Place {
+    Place::new(lon.parse().unwrap(), lat.parse().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn shenzhen_given_in_gcj_02_lands_where_others_compute_it() {
+    let (Some((binary, url)), Some(list)) = (provided(), shared_data("shenzhen-chargers/stations.csv"))
+    else {
+        return;
+    };
+    let names = ["station_id", "lon_gcj02", "lat_gcj02", "lon_wgs84", "lat_wgs84"];
+    let rows = columns(std::fs::File::open(list).unwrap(), &names);
+    let folder = tempfile::tempdir().unwrap();
+    let given: Vec<_> = rows.iter().map(|row| row[..3].to_vec()).collect();
+    let file = table(folder.path(), &["station_id", "lon", "lat"], &given);
+    let database = Database::timescale(&url).await;
+    let told = register(&binary, &database, folder.path(), &file, &["--coordinate-system", "GCJ-02"]);
+    assert!(!told.contains("doubtful"), "{told}");
+    let stored = stations(&database).await;
+    assert_eq!(stored.len(), 1587);
+    for row in &rows {
+        let (place_wgs84, raw, system, _) = &stored[&row[0]];
+        // Computed by others from the usual formula, rounded to a micro-degree; they state 1 m.
+        let off_m = place_wgs84.distance_m(place(&row[3], &row[4]));
+        assert!(off_m < 1.5, "{row:?}: {off_m} m");
+        assert_eq!((raw, system.as_str()), (&place(&row[1], &row[2]), "gcj02"));
+        // The list's own description: 300 to 600 m.
+        let offset_m = raw.distance_m(*place_wgs84);
+        assert!(300.0 < offset_m && offset_m < 620.0, "{row:?}: {offset_m} m");
+        // The city is some 80 km long; its centre is the Civic Centre.
+        assert!(place_wgs84.distance_m(Place { lon: 114.0579, lat: 22.5431 }) < 65_000.0, "{row:?}");
+    }
+    // The same numbers once more, said to be WGS-84: every one is off exactly as GCJ-02 is, and that is noticed.
+    let told = register(&binary, &database, folder.path(), &file, &["--coordinate-system", "wgs84"]);
+    assert!(told.contains("doubtful places, looks_gcj02: 1587"), "{told}");
+    assert!(stations(&database).await.values().all(|(_, _, _, doubts)| doubts == &["looks_gcj02"]));
+}
+
+#[tokio::test]
+async fn british_charge_points_stay_where_they_are() {
+    let (Some((binary, url)), Some(list)) =
+        (provided(), shared_data("uk-charge-points/charge_points.csv.gz"))
+    else {
+        return;
+    };
+    let names = ["chargeDeviceID", "name", "longitude", "latitude"];
+    let mut rows = columns(GzDecoder::new(std::fs::File::open(list).unwrap()), &names);
+    // Two lines are remnants of a torn one, without a latitude.
+    rows.retain(|row| !row[3].is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    let file = table(folder.path(), &["station_id", "name", "lon", "lat"], &rows);
+    let database = Database::timescale(&url).await;
+    // Nobody says in which system: outside China that is WGS-84 without a doubt.
+    let told = register(&binary, &database, folder.path(), &file, &[]);
+    assert!(!told.contains("doubtful"), "{told}");
+    let stored = stations(&database).await;
+    assert_eq!(stored.len(), 3966);
+    for row in &rows {
+        assert_eq!(stored[&row[0]].0, place(&row[2], &row[3]), "{row:?}");
+    }
+    let is_british = |at: &Place| (-9.0..3.0).contains(&at.lon) && (49.0..61.0).contains(&at.lat);
+    let mut abroad: Vec<_> =
+        stored.iter().filter(|(_, (at, ..))| !is_british(at)).map(|(id, _)| id.as_str()).collect();
+    abroad.sort_unstable();
+    // The list itself has one of Manchester in Madrid, and one of Felixstowe in the middle of Australia.
+    assert_eq!(abroad, ["6dada9cba3b4705f0c88c59d2dcc98d3", "d14136bfef12dc8b55cacb005f38637b"]);
+    // Riddons Road, SE12, is in London, 13 km from Charing Cross; Bath Road, TW6, is at Heathrow.
+    for (id, lon, lat, within_m) in [
+        ("cfeedcdd5e287bef4b583158a12363f1", -0.1276, 51.5073, 14_500.0),
+        ("cf164e398bebd2384cbbbfe73fa72fcf", -0.4543, 51.4700, 4_000.0),
+    ] {
+        let distance_m = stored[id].0.distance_m(Place { lon, lat });
+        assert!(distance_m < within_m, "{id}: {distance_m} m");
+    }
+    let told = register(&binary, &database, folder.path(), &file, &["--coordinate-system", "bd09"]);
+    assert!(told.contains("doubtful places, outside_china: 3966"), "{told}");
+}
+
+#[tokio::test]
+async fn a_list_in_json_brings_its_piles_and_a_pile_off_its_station_is_noticed() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    // Shanghai, in WGS-84 and GCJ-02, as github.com/googollee/eviltransform has it.
+    let locations = r#"[{"id":"L1","country_code":"CN","party_id":"ABC","name":"浦东",
+        "coordinates":{"latitude":"31.1774276","longitude":"121.5272106"},
+        "evses":[{"uid":"E1","status":"AVAILABLE","connectors":[{"id":"1","standard":"GBT_DC","power_type":"DC","max_electric_power":60000}]},
+                 {"uid":"E2","status":"AVAILABLE","coordinates":{"latitude":"31.175304","longitude":"121.531542"},
+                  "connectors":[{"id":"1","power_type":"AC_1_PHASE","max_voltage":220,"max_amperage":32}]}]}]"#;
+    let file = written(folder.path(), "locations.json", locations);
+    let told = register(&binary, &database, folder.path(), &file, &[]);
+    assert!(told.contains("doubtful places, looks_gcj02: 1, the first E2"), "{told}");
+    let piles: Vec<(String, String, i64, String, Vec<String>)> = sqlx::query_as(
+        "SELECT pile_id, kind, (power_kw * 1000)::bigint, operator_id, connectors FROM pile ORDER BY pile_id",
+    )
+    .fetch_all(&mut database.connect().await)
+    .await
+    .unwrap();
+    let expected = [("E1", "dc", 60_000, vec!["gbt_dc".to_owned()]), ("E2", "ac", 7_040, vec![])]
+        .map(|(id, kind, power_w, plugs)| (id.to_owned(), kind.to_owned(), power_w, "O1".to_owned(), plugs));
+    assert_eq!(piles, expected);
+}

@@ -1,0 +1,321 @@
+//! The query API as an app asks it: filters, pages, the nearest, stations, the past, tags, limits and keys.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use veripile_pile::Place;
+use veripile_tests::{Database, Server, command, free_port, provided};
+
+/// Where Wuxi's railway station is taken to be.
+const HERE: Place = Place { lon: 120.30, lat: 31.59 };
+
+/// Twelve stations north of each other, 0.01° apart from 31.60° on, with an AC and a DC pile each; S01 is operator O2's.
+fn prepare(binary: &PathBuf, database: &Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: String| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let mut stations = "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system\n".to_owned();
+    let mut piles =
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
+    for n in 1..=12 {
+        let (operator, lat) = (if n == 1 { "O2" } else { "O1" }, 31.59 + 0.01 * f64::from(n));
+        stations.push_str(&format!("S{n:02},{operator},站{n},Station {n},120.30,{lat:.2},wgs84\n"));
+        piles.push_str(&format!("S{n:02}-A,S{n:02},ac,2,7,gbt_ac type2,120.30,{lat:.2},wgs84\n"));
+        piles.push_str(&format!("S{n:02}-D,S{n:02},dc,1,{},gbt_dc,120.30,{lat:.2},wgs84\n", 10 * n));
+    }
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n".to_owned());
+    let (stations, piles) = (file("stations.csv", stations), file("piles.csv", piles));
+    let anchors = file(
+        "anchors.csv",
+        "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
+         S03-D,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n"
+            .to_owned(),
+    );
+    command(
+        binary,
+        database,
+        &[
+            "register",
+            "--operators",
+            &operators,
+            "--stations",
+            &stations,
+            "--piles",
+            &piles,
+            "--anchors",
+            &anchors,
+        ],
+    );
+}
+
+async fn list(server: &Server, path: &str) -> (Vec<Value>, Value) {
+    let (status, body) = server.get(path).await;
+    assert_eq!(status, 200, "{path}: {body}");
+    let mut body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["type"], "FeatureCollection");
+    assert_eq!(body["meta"]["license"], "CC-BY-4.0");
+    let Value::Array(features) = body["features"].take() else { panic!("{body}") };
+    (features, body["meta"].take())
+}
+
+fn ids(features: &[Value]) -> Vec<&str> {
+    features.iter().map(|feature| feature["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn piles_and_stations_are_found_by_what_they_are_and_where() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    // Certificates count once they are judged.
+    for _ in 0..100 {
+        if list(&server, "/api/v1/piles?state=verified").await.0.len() == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    for (filter, expected) in [
+        ("kind=ac", 12),
+        ("kind=dc&min_power_kw=100", 3),
+        ("min_power_kw=7.5", 12),
+        ("connector=gbt_dc", 12),
+        ("connector=type2&kind=dc", 0),
+        ("operator=O2", 2),
+        ("state=verified", 1),
+        ("state=due", 23),
+        ("bbox=120,31.595,121,31.615", 4),
+        ("bbox=120,31.595,121,31.615&connector=GBT_AC", 2),
+    ] {
+        let (piles, _) = list(&server, &format!("/api/v1/piles?{filter}")).await;
+        assert_eq!(piles.len(), expected, "{filter}");
+    }
+    for (filter, expected) in [
+        ("kind=dc&min_power_kw=100", vec!["S10", "S11", "S12"]),
+        ("operator=O2", vec!["S01"]),
+        ("state=verified", vec!["S03"]),
+        ("bbox=120,31.595,121,31.615", vec!["S01", "S02"]),
+        ("connector=chademo", vec![]),
+    ] {
+        let (stations, _) = list(&server, &format!("/api/v1/stations?{filter}")).await;
+        assert_eq!(ids(&stations), expected, "{filter}");
+    }
+    // Pages join to the whole, nothing twice.
+    for (path, total) in [("piles", 24), ("stations", 12), ("stations?state=due", 12)] {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let (page, meta) = list(&server, &format!("/api/v1/{path}{sign}limit=5&cursor={cursor}")).await;
+            seen.extend(page.iter().map(|feature| feature["id"].as_str().unwrap().to_owned()));
+            match meta["next"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => break,
+            }
+        }
+        assert!(seen.len() == total && seen.is_sorted_by(|a, b| a < b), "{path}: {seen:?}");
+    }
+    nearest(&server).await;
+    past(&server, &database).await;
+    details(&server).await;
+    server.stop();
+}
+
+/// The nearest: by distance, whatever the identifiers say, within the filters.
+async fn nearest(server: &Server) {
+    let (piles, meta) = list(server, "/api/v1/piles?near=120.30,31.59&limit=3&kind=dc").await;
+    assert_eq!(ids(&piles), ["S01-D", "S02-D", "S03-D"]);
+    assert_eq!(meta["next"], Value::Null);
+    for (n, pile) in piles.iter().enumerate() {
+        let there = Place { lon: 120.30, lat: 31.60 + 0.01 * n as f64 };
+        let distance_m = pile["distance_m"].as_f64().unwrap();
+        assert!((distance_m - HERE.distance_m(there)).abs() < 0.1, "{pile}");
+        // 0.01° of latitude is 1,112 m on the sphere.
+        assert!((distance_m - 1112.0 * (n + 1) as f64).abs() < 2.0, "{pile}");
+    }
+    // The farthest of all is in a circle much wider than the first.
+    let (piles, _) = list(server, "/api/v1/piles?near=121.5,31.2&limit=24").await;
+    assert_eq!(piles.len(), 24);
+    assert!(piles.windows(2).all(|pair| pair[0]["distance_m"].as_f64() <= pair[1]["distance_m"].as_f64()));
+    let (piles, _) = list(server, "/api/v1/piles?near=-60,-31&limit=1&state=verified").await;
+    assert_eq!(ids(&piles), ["S03-D"], "on the other side of the earth, too");
+    let (stations, _) = list(server, "/api/v1/stations?near=120.30,31.59&limit=2&min_power_kw=50").await;
+    assert_eq!(ids(&stations), ["S05", "S06"]);
+    assert!(stations[0]["properties"]["distance_m"].as_f64().is_some_and(|m| (m - 5560.0).abs() < 5.0));
+    for (path, name) in [
+        ("piles?near=120.30", "near"),
+        ("stations?near=0,91", "near"),
+        ("piles?near=120,31&cursor=S01-A", "cursor"),
+        ("stations?limit=501", "limit"),
+        ("piles?colour=red", "query"),
+        ("piles/S01-A/history?cursor=yesterday", "cursor"),
+    ] {
+        let (status, body) = server.get(&format!("/api/v1/{path}")).await;
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert!(status == 400 && problem["detail"].as_str().unwrap().starts_with(name), "{path}: {body}");
+    }
+}
+
+/// Three days of the past, page by page, newest first.
+async fn past(server: &Server, database: &Database) {
+    sqlx::query(
+        "WITH run AS (INSERT INTO assessment_run (as_of, software, input_sha256, facts)
+                      VALUES (now(), 'test', '', '{}') RETURNING run_no)
+         INSERT INTO estimate (run_no, pile_no, day, as_of, component, grounded, charges, error, standard_uncertainty,
+                               probability_conform, mpe, rule, verdict)
+         SELECT run_no, pile_no, day::date, day + interval '5 hours', 1, true, 10, 0.0025, 0.001, 0.9, 0.02, 'a rule', 'conform'
+         FROM run, pile, generate_series('2026-02-01T00:00:00Z'::timestamptz, '2026-02-03T00:00:00Z', '1 day') AS day
+         WHERE pile_id = 'S07-A'",
+    )
+    .execute(&mut database.connect().await)
+    .await
+    .unwrap();
+    let page = async |query: &str| -> Value {
+        let (status, body) = server.get(&format!("/api/v1/piles/S07-A/history?{query}")).await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let days = |page: &Value| -> Vec<String> {
+        let days = page["assessments"].as_array().unwrap().iter();
+        days.map(|one| one["as_of"].as_str().unwrap().to_owned()).collect()
+    };
+    // The cursor leaves out what the server itself has estimated today.
+    let first = page("limit=2&cursor=2026-03-01T00:00:00Z").await;
+    assert_eq!(days(&first), ["2026-02-03T05:00:00Z", "2026-02-02T05:00:00Z"]);
+    assert_eq!(
+        (&first["pile_id"], &first["assessments"][0]["error_percent"]),
+        (&"S07-A".into(), &0.25.into())
+    );
+    let next = first["meta"]["next"].as_str().unwrap();
+    let second = page(&format!("limit=2&cursor={next}")).await;
+    assert_eq!(days(&second), ["2026-02-01T05:00:00Z"]);
+    assert_eq!(second["meta"]["next"], Value::Null);
+}
+
+async fn details(server: &Server) {
+    let (_, body) = server.get("/api/v1/stations/S03").await;
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    let station = &answer["station"]["properties"];
+    assert_eq!((&station["piles"], &station["max_power_kw"]), (&2.into(), &"30".into()));
+    assert_eq!(station["connectors"], serde_json::json!(["gbt_ac", "gbt_dc", "type2"]));
+    assert_eq!((&station["states"]["verified"], &station["states"]["due"]), (&1.into(), &1.into()));
+    assert_eq!(station["given"]["coordinate_system"], "wgs84");
+    assert_eq!(answer["piles"][1]["verification"]["state"], "verified");
+    for path in ["stations/S99", "piles/S99/history", "nothing"] {
+        let (status, headers, body) = server.get_with(&format!("/api/v1/{path}"), &[]).await;
+        assert!(status == 404 && headers.contains("application/problem+json"), "{path}: {headers}");
+        assert!(String::from_utf8(body).unwrap().contains("\"title\":\"Not found\""));
+    }
+}
+
+fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
+    headers.lines().find_map(|line| {
+        let (one, value) = line.split_once(": ")?;
+        one.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+#[tokio::test]
+async fn answers_are_tagged_compressed_and_open_to_other_sites() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let path = "/api/v1/stations/S05";
+    // Judged once, nothing changes any more.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let (status, headers, plain) = server.get_with(path, &[]).await;
+    assert_eq!(status, 200);
+    assert_eq!(header(&headers, "Access-Control-Allow-Origin"), Some("*"));
+    let tag = header(&headers, "ETag").unwrap().to_owned();
+    let (status, headers, body) = server.get_with(path, &[("If-None-Match", &tag)]).await;
+    assert_eq!((status, body.len()), (304, 0), "{headers}");
+    assert_eq!(header(&headers, "ETag"), Some(tag.as_str()));
+    let (status, ..) = server.get_with(path, &[("If-None-Match", "W/\"other\"")]).await;
+    assert_eq!(status, 200);
+    let (_, headers, body) = server.get_with(path, &[("Accept-Encoding", "gzip")]).await;
+    assert_eq!(header(&headers, "Content-Encoding"), Some("gzip"));
+    assert_eq!(header(&headers, "ETag"), Some(tag.as_str()), "a weak tag holds for every encoding");
+    let body = unchunked(&headers, &body);
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain);
+    let (_, headers, _) = server.get_with(path, &[("Accept-Encoding", "br")]).await;
+    assert_eq!(header(&headers, "Content-Encoding"), Some("br"));
+    // A certificate's page is not the API's: nothing is opened there.
+    let (_, headers, _) = server.get_with("/", &[]).await;
+    assert_eq!(header(&headers, "Access-Control-Allow-Origin"), None);
+    server.stop();
+}
+
+/// A body without the sizes of its chunks.
+fn unchunked(headers: &str, body: &[u8]) -> Vec<u8> {
+    if header(headers, "Transfer-Encoding") != Some("chunked") {
+        return body.to_vec();
+    }
+    let (mut rest, mut whole) = (body, Vec::new());
+    loop {
+        let end = rest.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 2 + size + 2..];
+    }
+}
+
+#[tokio::test]
+async fn one_asks_so_often_and_more_often_with_a_key() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let told = command(&binary, &database, &["api-key", "an app", "--per-minute", "50"]);
+    let key = told.trim().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(key.len(), 30, "{told}");
+    let kept: Vec<u8> = sqlx::query_scalar("SELECT key_hash FROM api_key WHERE name = 'an app'")
+        .fetch_one(&mut database.connect().await)
+        .await
+        .unwrap();
+    assert!(kept.len() == 32 && kept != key.as_bytes(), "only a hash is kept");
+    let settings = [("VERIPILE_HTTP__REQUESTS_PER_MINUTE", "5")];
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
+    let path = "/api/v1/piles/S01-A";
+    for left in (0..5).rev() {
+        let (status, headers, _) = server.get_with(path, &[]).await;
+        assert_eq!(status, 200);
+        assert_eq!(header(&headers, "RateLimit-Policy"), Some("\"minute\";q=5;w=60"));
+        assert!(header(&headers, "RateLimit").unwrap().starts_with(&format!("\"minute\";r={left};t=")));
+    }
+    let (status, headers, body) = server.get_with(path, &[]).await;
+    assert_eq!(status, 429);
+    assert!(header(&headers, "Retry-After").unwrap().parse::<u64>().unwrap() <= 60);
+    assert!(header(&headers, "Access-Control-Allow-Origin").is_some(), "a page must be able to read why");
+    assert!(String::from_utf8(body).unwrap().contains("5 requests a minute"));
+    // Pages are not the API's, and are not counted.
+    assert_eq!(server.get("/").await.0, 200);
+    // A key holds whatever its neighbours at the same address have used up.
+    let bearer = format!("Bearer {key}");
+    for left in (0..50).rev() {
+        let (status, headers, _) = server.get_with(path, &[("Authorization", &bearer)]).await;
+        assert_eq!(status, 200);
+        assert!(header(&headers, "RateLimit").unwrap().starts_with(&format!("\"minute\";r={left};t=")));
+    }
+    assert_eq!(server.get_with(path, &[("Authorization", &bearer)]).await.0, 429);
+    // Keys can be tried a hundred times a minute: one was shown.
+    for n in 2..=101 {
+        let made_up = format!("Bearer made-up {n}");
+        let (status, _, body) = server.get_with(path, &[("Authorization", &made_up)]).await;
+        let (expected, title) = if n <= 100 { (401, "Unknown key") } else { (429, "Too many") };
+        assert!(status == expected && String::from_utf8(body).unwrap().contains(title), "{n}: {status}");
+    }
+    command(&binary, &database, &["api-key", "an app", "--remove"]);
+    assert_eq!(database.number("SELECT count(*) FROM api_key").await, 0);
+    server.stop();
+}
