@@ -270,6 +270,17 @@ impl Run {
         self.ending.as_ref()
     }
 
+    /// Whether the outlet was told to close, and has not confirmed since that it is open again.
+    pub fn may_be_closed(&self) -> bool {
+        self.may.be_closed
+    }
+
+    /// Whether the pile was told to enter its virtual-load mode, and has not confirmed since that it left: until then it registers
+    /// what nobody is given.
+    pub fn may_be_in_test_mode(&self) -> bool {
+        self.may.be_in_test_mode
+    }
+
     /// What is still to be recorded before the result can be reviewed: items of the plan, and `conditions`.
     pub fn missing(&self) -> Vec<&'static str> {
         let recorded = self.items();

@@ -446,6 +446,55 @@ mod tests {
         assert_eq!(shown(&waiting, OrderState::Cancelled), [false; 2], "nothing was switched on or closed");
     }
 
+    /// A run that was stopped in the pile's virtual-load mode, which the pile may have left or not.
+    fn stopped_in_test_mode(order: &Order, leaves: bool) -> Run {
+        let identity = |text: &str| Happening::Identity { text: text.to_owned() };
+        let accepted = || Happening::Availability { status: "Accepted".to_owned() };
+        let off = || Happening::State { on: false };
+        let refused = Happening::Failed { party: Party::Pile, lost: false, detail: "Rejected".to_owned() };
+        let mut happenings = vec![
+            Happening::Begun,
+            accepted(),
+            Happening::Idle { charging: false, status: None },
+            identity("FLUKE,6105A,S1-1,1.0"),
+            identity("ZERA,COM3003,R1-1,1.0"),
+            Happening::Done,
+            off(),
+            Happening::Done,
+            Happening::Done,
+            Happening::Stopped { person: "赵工".to_owned(), reason: "smell".to_owned() },
+            Happening::Done,
+            off(),
+        ];
+        happenings.extend(match leaves {
+            true => vec![Happening::Done, accepted()],
+            false => vec![refused.clone(), Happening::Waited, refused],
+        });
+        let events: Vec<Event> =
+            happenings.into_iter().map(|what| Event { at: fixture::at(), what }).collect();
+        Run::replay(order.clone(), &events)
+    }
+
+    #[test]
+    fn a_pile_that_may_still_be_in_its_test_mode_is_told_of_before_its_outlet_is_opened() {
+        let verifier = person("赵工", &[PersonRole::Verifier], None);
+        let mut row = row(OrderState::Abandoned);
+        row.order.plan.test_mode_vendor = Some("vendor".to_owned());
+        for language in [Language::Zh, Language::En] {
+            let t = Texts::in_language(language);
+            for leaves in [true, false] {
+                let run = stopped_in_test_mode(&row.order, leaves);
+                assert!(run.ending().is_some());
+                let page =
+                    page_of(t, &verifier, &row, &run, None, &Said::default()).render().expect("renders");
+                let place = |key: &str| page.find(&t.of_owned(key).replace('\'', "&#39;"));
+                let (mode, closed) = (place("ending.test_mode"), place("ending.operative"));
+                assert_eq!((mode.is_some(), closed.is_some()), (!leaves, !leaves), "{page}");
+                assert!(leaves || mode < closed, "first the mode, then the outlet");
+            }
+        }
+    }
+
     #[test]
     fn what_nobody_goes_on_with_is_called_off_and_its_page_offers_it() {
         let verifier = person("赵工", &[PersonRole::Verifier], None);

@@ -113,7 +113,7 @@ pub enum Ending {
         /// looks. True where nothing had begun.
         outputs_off: bool,
         /// Whether the outlet is open: it was opened again, or never closed. It stays closed if the run may have left outputs on
-        /// and the source did not confirm that they are off.
+        /// and the source did not confirm that they are off, or if the pile may still be in its virtual-load mode.
         operative: bool,
     },
 }
