@@ -53,7 +53,9 @@ impl Run {
             Step::ResetStandard => standard(StandardCommand::Reset),
             Step::Watchdog => source(SourceCommand::Watchdog { seconds: pace.watchdog_s }),
             Step::EnterTest => Ok(Action::TestMode { on: true }),
-            Step::LeaveTest | Step::LeaveAgain | Step::GiveUpTest | Step::GiveUpTestAgain => Ok(Action::TestMode { on: false }),
+            Step::LeaveTest | Step::LeaveAgain | Step::GiveUpTest | Step::GiveUpTestAgain => {
+                Ok(Action::TestMode { on: false })
+            }
             Step::WarmSet | Step::Set => self.set_point().map(Action::Source),
             Step::WarmOn | Step::On => source(SourceCommand::OutputOn),
             Step::WarmWait { until } => {

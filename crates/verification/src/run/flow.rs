@@ -184,9 +184,7 @@ impl Run {
     fn identified(&mut self, role: InstrumentRole, text: &str, next: Step, at: Timestamp) -> Vec<Command> {
         let is_right = self.order.instrument(role).is_some_and(|instrument| {
             let model = InstrumentModel::named(&instrument.model);
-            let serial = text.split(',').nth(2).unwrap_or_default().trim();
-            serial == instrument.serial.trim()
-                && model.is_ok_and(|model| model.identity.iter().all(|word| text.contains(word.as_str())))
+            model.is_ok_and(|model| model.identity.is_told_by(text, &instrument.serial))
         });
         if is_right { self.go(next, at) } else { self.give_up(Why::WrongInstrument, text.to_owned(), at) }
     }

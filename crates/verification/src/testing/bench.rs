@@ -203,7 +203,10 @@ impl<'a> Bench<'a> {
             }
             Action::MakeOperative => {
                 assert!(!self.on, "the outlet is opened while the source is on");
-                assert!(!self.in_test_mode, "the outlet is opened while the pile is in its virtual-load mode");
+                assert!(
+                    !self.in_test_mode,
+                    "the outlet is opened while the pile is in its virtual-load mode"
+                );
                 self.closed = false;
                 Happening::Availability { status: "Accepted".into() }
             }
@@ -249,7 +252,7 @@ impl<'a> Bench<'a> {
         match command {
             SourceCommand::Identify => {
                 let model =
-                    if self.order.plate.kind == PileKind::Ac { "FLUKE,6105A" } else { "MAKER,VLDC-1" };
+                    if self.order.plate.kind == PileKind::Ac { "FLUKE,6105A" } else { "VLDC,1000-300" };
                 Happening::Identity { text: format!("{model},SN-{},1.0", InstrumentRole::Source.word()) }
             }
             SourceCommand::Reset => {
