@@ -8,6 +8,8 @@
 mod documents;
 #[path = "verification/faults.rs"]
 mod faults;
+#[path = "verification/firmware.rs"]
+mod firmware;
 #[path = "verification/house.rs"]
 mod house;
 #[path = "verification/killed.rs"]
@@ -266,6 +268,11 @@ async fn sent_back(house: &House, server: &Server, people: [&Visitor<'_>; 2], ce
 
     let number = started(house, zhang, "BENCH-1", 1).await;
     measured(house, zhang, &number).await;
+    house.database.number(firmware::OTHER).await;
+    let form = [("remarks", ""), ("seen", &*killed::seen(li, &number).await)];
+    let (status, _, page) = li.post(&format!("/ver/orders/{number}/confirm?lang=en"), &form).await;
+    assert!(status == 422 && page.contains("The pile runs firmware 2.0; the order is for 1.0"), "{page}");
+    house.database.number(firmware::USUAL).await;
     let path = format!("/ver/orders/{number}/send-back?lang=en");
     assert_ne!(zhang.post(&path, &[("reason", "mine")]).await.0, 303, "the verifier sends nothing back");
     assert_ne!(li.post(&path, &[("reason", "")]).await.0, 303, "not without a reason");

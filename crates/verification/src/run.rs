@@ -361,6 +361,10 @@ impl Run {
             }
             // A register that comes over the wire is nobody's look at the display. An unasked look is no answer below.
             Happening::Register { .. } if self.asks_display() => Vec::new(),
+            // Nothing is begun of one that waits, and one that is given up is given up.
+            Happening::OtherFirmware { told } if self.step != Step::Waiting && !self.step.gives_up() => {
+                self.give_up(Why::FirmwareChanged, told.clone(), at)
+            }
             Happening::Failed { party, lost, detail } => self.failed(*party, *lost, detail, at),
             _ => match event.what.answer() {
                 Some(answer) => self.answered(&answer, at),

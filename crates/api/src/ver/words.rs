@@ -90,6 +90,10 @@ pub(crate) fn order_fault(t: &Texts, error: &OrderError) -> Fault {
             t.of("fault.replaced").replace("{former}", former).replace("{newest}", newest),
             t.of("fault.replaced.next"),
         ),
+        OrderError::Firmware { ordered, told } => Fault::new(
+            t.of("fault.firmware").replace("{ordered}", ordered).replace("{told}", told),
+            t.of("fault.firmware.next"),
+        ),
         OrderError::Count { role, found } => Fault::new(
             t.of("fault.count")
                 .replace("{role}", t.of_owned(&format!("instrument.{role}")))
@@ -334,6 +338,7 @@ mod tests {
         let mut more = vec![
             OrderError::Rules("there is no rule set X".to_owned()),
             OrderError::Count { role: "source", found: 0 },
+            OrderError::Firmware { ordered: "1.0".to_owned(), told: "2.0".to_owned() },
         ];
         let mut stepless = fixture::order();
         stepless.plate.register_step_wh = Decimal::ZERO;

@@ -39,11 +39,13 @@ pub enum Why {
     RegisterStrange,
     /// A set-point is beyond a limit, or cannot be made.
     Limits,
+    /// The pile runs other firmware than the order names.
+    FirmwareChanged,
 }
 
 impl Why {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Stopped,
         Self::ServerRestarted,
         Self::SourceLost,
@@ -60,6 +62,7 @@ impl Why {
         Self::TooSlow,
         Self::RegisterStrange,
         Self::Limits,
+        Self::FirmwareChanged,
     ];
 
     /// The word used in texts.
@@ -81,6 +84,7 @@ impl Why {
             Self::TooSlow => "too_slow",
             Self::RegisterStrange => "register_strange",
             Self::Limits => "limits",
+            Self::FirmwareChanged => "firmware_changed",
         }
     }
 }

@@ -451,6 +451,29 @@ fn a_pile_that_does_not_leave_its_test_mode_stays_closed() {
 }
 
 #[test]
+fn a_pile_that_boots_with_other_firmware_ends_the_run_at_once() {
+    let order = brief(PileKind::Ac);
+    let looks = Bench::new(&order).play().actions().iter().filter(|a| **a == Action::CheckIdle).count();
+    let other = Happening::OtherFirmware { told: "2.0".into() };
+    for n in 1..=looks {
+        let story = Bench::with_faults(&order, nth(n, Action::CheckIdle, other.clone())).play();
+        let expected = Ending::Abandoned {
+            why: Why::FirmwareChanged,
+            detail: "2.0".into(),
+            outputs_off: true,
+            operative: true,
+        };
+        assert_eq!(story.run.ending(), Some(&expected), "{n}");
+        let actions = story.actions();
+        let place = actions.iter().rposition(|action| *action == Action::CheckIdle).expect("looked");
+        assert!(is_off(&actions[place + 1]), "{n}");
+    }
+    // Of a run that has not begun nothing is touched.
+    let mut run = Run::new(order);
+    assert_eq!(run.step(&Event { at: start(), what: other }), []);
+}
+
+#[test]
 fn a_run_whose_source_was_lost_warms_up_again() {
     let order = brief(PileKind::Ac);
     let ons = |story: &Story| story.actions().iter().filter(|action| is_on(action)).count();
