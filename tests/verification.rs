@@ -205,7 +205,15 @@ async fn started(house: &House, verifier: &Visitor<'_>, pile: &str, bench: u32) 
 async fn measured(house: &House, verifier: &Visitor<'_>, number: &str) {
     let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
     assert_eq!(row.ending, Some(Ending::Measured));
+    let waits = async || {
+        let (_, page) = verifier.get("/ver/orders?lang=en").await;
+        let line =
+            page.split(&format!(">{number}</a>")).nth(1).expect("listed").split("</tr>").next().unwrap();
+        line.contains("Still to be recorded: ")
+    };
+    assert!(waits().await, "the list says what its verifier has to record");
     record_items(house, verifier, number).await;
+    assert!(!waits().await);
     let (_, page) = verifier.get(&format!("/ver/orders/{number}?lang=en")).await;
     assert!(page.contains("<svg"), "the chart");
 }

@@ -269,7 +269,7 @@ pub(crate) fn ending(t: &Texts, run: &Run, ending: &Ending) -> (String, Vec<Stri
             if run.may_be_closed() {
                 look.push(t.of("ending.operative").to_owned());
             }
-            (t.of("ending.measured").to_owned(), look)
+            (measured(t, run), look)
         }
         Ending::Abandoned { why, detail, outputs_off, operative } => {
             let why = t.of_owned(&format!("why.{}", why.word()));
@@ -283,6 +283,21 @@ pub(crate) fn ending(t: &Texts, run: &Run, ending: &Ending) -> (String, Vec<Stri
             (format!("{}{why}{detail}", t.of("ending.abandoned")), look)
         }
     }
+}
+
+/// Everything is measured: whose turn it is now.
+fn measured(t: &Texts, run: &Run) -> String {
+    let missing = missing(t, run);
+    if missing.is_empty() {
+        return t.of("ending.measured").to_owned();
+    }
+    t.of("ending.to_record").replace("{missing}", &missing)
+}
+
+/// What is still to be recorded of a run, in a list; empty: nothing.
+pub(crate) fn missing(t: &Texts, run: &Run) -> String {
+    let words: Vec<&str> = run.missing().into_iter().map(|code| missing_word(t, code)).collect();
+    words.join(t.of("comma"))
 }
 
 /// What a person has to look at where a run was left alone and called off: nothing was switched off or opened any more.

@@ -1,7 +1,7 @@
 //! The page of an order: who sees and may do what, in every state, in both languages.
 
 use veripile_store::account::PersonRole;
-use veripile_verification::run::{Event, Happening, Party};
+use veripile_verification::run::{Ending, Event, Happening, Party};
 
 use super::*;
 use crate::entries::Fault;
@@ -225,4 +225,50 @@ fn what_was_typed_into_a_form_that_could_not_be_taken_stands_in_it_again() {
     let said = Said { form: "clock".to_owned(), entries, faults: Vec::new() };
     let page = rendered(Language::En, &who, &row(OrderState::Ordered), &said);
     assert!(page.contains("name=\"offset_s\" value=\"&#34;later&#34;\""), "{page}");
+}
+
+#[test]
+fn what_is_measured_waits_for_its_verifier_until_everything_is_recorded() {
+    let reviewer = person("钱工", &[PersonRole::Reviewer], None);
+    let mut row = row(OrderState::Measured);
+    // Nothing to measure: the run is over with its last off.
+    row.order.plan.points.clear();
+    let event = |what| Event { at: fixture::at(), what };
+    let identity = |text: &str| event(Happening::Identity { text: text.to_owned() });
+    let accepted = || event(Happening::Availability { status: "Accepted".to_owned() });
+    let off = || event(Happening::State { on: false });
+    let events = vec![
+        event(Happening::Begun),
+        accepted(),
+        event(Happening::Idle { charging: false, status: None }),
+        identity("FLUKE,6105A,S1-1,1.0"),
+        identity("ZERA,COM3003,R1-1,1.0"),
+        event(Happening::Done),
+        off(),
+        event(Happening::Done),
+        event(Happening::Done),
+        event(Happening::Done),
+        off(),
+        accepted(),
+    ];
+    let conditions = fixture::issued(fixture::order(), 0).certificate.conditions;
+    let recorded: Vec<Event> =
+        fixture::items(&row.order).into_iter().map(|item| event(Happening::Item(item))).collect();
+    for language in [Language::Zh, Language::En] {
+        let t = Texts::in_language(language);
+        let shown = |events: &[Event]| {
+            let run = Run::replay(row.order.clone(), events);
+            assert_eq!(run.ending(), Some(&Ending::Measured));
+            page_of(t, &reviewer, &row, &run, None, &Said::default()).render().expect("renders")
+        };
+        let waits = t.of("ending.measured");
+        let records = |what: &str| t.of("ending.to_record").replace("{missing}", what);
+        let page = shown(&events);
+        assert!(!page.contains(waits) && page.contains(t.of("ver.conditions")), "{page}");
+        let mut all = events.clone();
+        all.extend(recorded.clone());
+        assert!(shown(&all).contains(&records(t.of("ver.conditions"))));
+        all.push(event(Happening::Conditions(conditions.clone())));
+        assert!(shown(&all).contains(waits));
+    }
 }
