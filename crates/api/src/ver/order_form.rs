@@ -449,7 +449,7 @@ mod tests {
         plan.effects.phase_deg = Decimal::new(31, 3);
         plan.pace.watchdog_s = 23;
         plan.test_mode_vendor = Some("vendor".to_owned());
-        plan.items.retain(|item| *item != ItemCode::Appearance);
+        plan.items.retain(|item| *item != ItemCode::Seal);
         let mut facts = facts();
         facts.station = Some(("测试站".to_owned(), "Station".to_owned()));
         facts.operator = Some(("经营者".to_owned(), "Operator".to_owned()));
