@@ -8,6 +8,8 @@
 mod documents;
 #[path = "verification/faults.rs"]
 mod faults;
+#[path = "verification/firmware.rs"]
+mod firmware;
 #[path = "verification/house.rs"]
 mod house;
 #[path = "verification/killed.rs"]
@@ -203,7 +205,15 @@ async fn started(house: &House, verifier: &Visitor<'_>, pile: &str, bench: u32) 
 async fn measured(house: &House, verifier: &Visitor<'_>, number: &str) {
     let row = house.until(number, &[OrderState::Measured, OrderState::Abandoned]).await;
     assert_eq!(row.ending, Some(Ending::Measured));
+    let waits = async || {
+        let (_, page) = verifier.get("/ver/orders?lang=en").await;
+        let line =
+            page.split(&format!(">{number}</a>")).nth(1).expect("listed").split("</tr>").next().unwrap();
+        line.contains("Still to be recorded: ")
+    };
+    assert!(waits().await, "the list says what its verifier has to record");
     record_items(house, verifier, number).await;
+    assert!(!waits().await);
     let (_, page) = verifier.get(&format!("/ver/orders/{number}?lang=en")).await;
     assert!(page.contains("<svg"), "the chart");
 }
@@ -266,6 +276,11 @@ async fn sent_back(house: &House, server: &Server, people: [&Visitor<'_>; 2], ce
 
     let number = started(house, zhang, "BENCH-1", 1).await;
     measured(house, zhang, &number).await;
+    house.database.number(firmware::OTHER).await;
+    let form = [("remarks", ""), ("seen", &*killed::seen(li, &number).await)];
+    let (status, _, page) = li.post(&format!("/ver/orders/{number}/confirm?lang=en"), &form).await;
+    assert!(status == 422 && page.contains("The pile runs firmware 2.0; the order is for 1.0"), "{page}");
+    house.database.number(firmware::USUAL).await;
     let path = format!("/ver/orders/{number}/send-back?lang=en");
     assert_ne!(zhang.post(&path, &[("reason", "mine")]).await.0, 303, "the verifier sends nothing back");
     assert_ne!(li.post(&path, &[("reason", "")]).await.0, 303, "not without a reason");

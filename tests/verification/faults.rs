@@ -220,7 +220,7 @@ async fn played(
 }
 
 /// Waits until outputs are on for a reading.
-async fn until_reading(house: &House, bench: &Bench, order: &str) {
+pub(crate) async fn until_reading(house: &House, bench: &Bench, order: &str) {
     let began = Instant::now();
     loop {
         let stage = house.run(order).await.progress().stage;

@@ -221,7 +221,7 @@ async fn a_server_killed_in_runs_and_confirmations_loses_none_and_leaves_none_ha
 }
 
 /// What a reviewer's page asks back: the number of the newest event.
-async fn seen(reviewer: &Visitor<'_>, number: &str) -> String {
+pub(crate) async fn seen(reviewer: &Visitor<'_>, number: &str) -> String {
     let (_, page) = reviewer.get(&format!("/ver/orders/{number}?lang=en")).await;
     page.split("name=\"seen\" value=\"")
         .nth(1)

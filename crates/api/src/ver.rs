@@ -14,6 +14,7 @@ mod order;
 mod order_form;
 mod orders;
 mod pile;
+mod plan_view;
 mod record;
 mod review;
 mod runs;

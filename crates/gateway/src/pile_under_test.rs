@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use veripile_ocpp::call::{AnswerHeard, Call};
 use veripile_pile::ReadingContext;
 use veripile_store::StoreError;
+use veripile_verification::order::Plate;
 use veripile_verification::{Happening, Order, Party};
 
 use crate::Gateway;
@@ -49,6 +50,7 @@ pub(crate) struct PileUnderTest {
     gateway: Arc<Gateway>,
     pile_no: i64,
     connector: u32,
+    plate: Plate,
     /// Of its virtual-load mode.
     vendor: Option<String>,
     /// How long outputs have been off when the register is asked for.
@@ -64,6 +66,7 @@ impl PileUnderTest {
             gateway,
             pile_no,
             connector: order.connector,
+            plate: order.plate.clone(),
             vendor: order.plan.test_mode_vendor.clone(),
             settled: SignedDuration::from_millis(i64::from(order.plan.pace.settle_ms)),
             closed_at: None,
@@ -83,11 +86,19 @@ impl PileUnderTest {
         }
     }
 
-    /// Whether a charge runs at the outlet. One that has just been closed is looked at again while it seems busy.
+    /// Whether a charge runs at the outlet, and the pile is still the one that was ordered: it may have booted with other firmware
+    /// since. One that has just been closed is looked at again while it seems busy.
     pub(crate) async fn is_idle(&self) -> Happening {
         loop {
             if self.gateway.version(self.pile_no).is_none() {
                 return gone();
+            }
+            match self.gateway.store.firmware_told(self.pile_no).await {
+                Ok(Some(told)) if self.plate.is_other_firmware(&told) => {
+                    return Happening::OtherFirmware { told };
+                }
+                Ok(_) => {}
+                Err(error) => return failed(false, format!("its firmware could not be looked up: {error}")),
             }
             let (charging, status) = match self.look().await {
                 Ok(told) => told,

@@ -109,7 +109,7 @@ async fn carry_out(gateway: Arc<Gateway>, runner: Uuid, claimed: Claimed, arriva
     let signals = Signals { stopping: gateway.stopping.clone(), arrivals };
     let log = StoredLog { store: gateway.store.clone(), order_no, runner, lease: LEASE };
     let bench = FieldBench::<ScpiSource, ScpiStandard>::of(&gateway, pile_no, &order);
-    let left = match open(&gateway, &log, order).await {
+    let left = match open(&gateway, &log, order, pile_no).await {
         Ok((record, first)) => {
             let conductor = Conductor::new(&log, bench, record, signals, gateway.metrics.clone());
             conductor.conduct(first, Pace::usual(LEASE)).await
@@ -127,6 +127,7 @@ async fn open<'a>(
     gateway: &Gateway,
     log: &'a StoredLog,
     order: Order,
+    pile_no: i64,
 ) -> Result<(Record<'a, StoredLog>, Happening), StoreError> {
     let record = Record::open(log, order).await?;
     let run = record.run();
@@ -134,13 +135,14 @@ async fn open<'a>(
         return Ok((record, Happening::Resumed));
     }
     let repairers = gateway.store.repairers(&run.order().plate.pile_id, run.order().connector).await?;
-    let first = match run.order().check(now(), &repairers) {
-        Ok(()) => Happening::Begun,
-        Err(errors) => {
-            let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            Happening::Stopped { person: "veripile".to_owned(), reason: reasons.join("; ") }
-        }
-    };
+    let told = gateway.store.firmware_told(pile_no).await?;
+    let mut errors = run.order().check(now(), &repairers).err().unwrap_or_default();
+    errors.extend(run.order().check_firmware(told.as_deref()).err());
+    if errors.is_empty() {
+        return Ok((record, Happening::Begun));
+    }
+    let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let first = Happening::Stopped { person: "veripile".to_owned(), reason: reasons.join("; ") };
     Ok((record, first))
 }
 

@@ -64,6 +64,16 @@ impl Store {
         note_meter(&mut *self.pool.acquire().await?, pile_no, meter_type, meter_serial).await
     }
 
+    /// Firmware that a pile told when it last booted, if it told any.
+    pub async fn firmware_told(&self, pile_no: i64) -> Result<Option<String>, StoreError> {
+        let told: Option<Option<String>> =
+            sqlx::query_scalar("SELECT firmware FROM pile_live WHERE pile_no = $1")
+                .bind(pile_no)
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(told.flatten())
+    }
+
     /// What a connector last said of itself: OCPP's word, and since when.
     pub async fn connector_told(
         &self,

@@ -84,6 +84,11 @@ const VOLTAGE_AC_V: i64 = 220;
 const VOLTAGE_DC_V: i64 = 750;
 
 impl Plate {
+    /// Whether the pile runs other firmware than this: both must be told.
+    pub fn is_other_firmware(&self, told: &str) -> bool {
+        self.firmware.as_ref().is_some_and(|known| known.trim() != told.trim())
+    }
+
     /// Nominal voltage to assume for a kind, V.
     pub fn assumed_voltage_v(kind: PileKind) -> Decimal {
         match kind {
@@ -189,6 +194,14 @@ pub enum OrderError {
         /// What to order by.
         newest: String,
     },
+    /// The pile runs other firmware than when it was ordered: the document would name what was not tested.
+    #[error("the pile tells firmware {told}; ordered was the verification of {ordered}")]
+    Firmware {
+        /// The order's.
+        ordered: String,
+        /// The pile's.
+        told: String,
+    },
     /// An instrument cannot do what the plan asks.
     #[error("instrument {instrument}: {reason}")]
     Unfit {
@@ -235,6 +248,16 @@ impl Order {
             Err(error) => errors.push(error),
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// Whether the pile is the one that was ordered to be verified, by the firmware that it tells now. Asked when the run begins and
+    /// when its result is confirmed; in between the pile is looked at ([`crate::Happening::OtherFirmware`]).
+    pub fn check_firmware(&self, told: Option<&str>) -> Result<(), OrderError> {
+        let other = told.filter(|told| self.plate.is_other_firmware(told));
+        other.map_or(Ok(()), |told| {
+            let ordered = self.plate.firmware.clone().unwrap_or_default();
+            Err(OrderError::Firmware { ordered, told: told.to_owned() })
+        })
     }
 
     /// Whether a verification that was made from it stands: what people, instruments' certificates and rule set ask for, over the

@@ -270,6 +270,17 @@ impl Run {
         self.ending.as_ref()
     }
 
+    /// Whether the outlet was told to close, and has not confirmed since that it is open again.
+    pub fn may_be_closed(&self) -> bool {
+        self.may.be_closed
+    }
+
+    /// Whether the pile was told to enter its virtual-load mode, and has not confirmed since that it left: until then it registers
+    /// what nobody is given.
+    pub fn may_be_in_test_mode(&self) -> bool {
+        self.may.be_in_test_mode
+    }
+
     /// What is still to be recorded before the result can be reviewed: items of the plan, and `conditions`.
     pub fn missing(&self) -> Vec<&'static str> {
         let recorded = self.items();
@@ -350,6 +361,10 @@ impl Run {
             }
             // A register that comes over the wire is nobody's look at the display. An unasked look is no answer below.
             Happening::Register { .. } if self.asks_display() => Vec::new(),
+            // Nothing is begun of one that waits, and one that is given up is given up.
+            Happening::OtherFirmware { told } if self.step != Step::Waiting && !self.step.gives_up() => {
+                self.give_up(Why::FirmwareChanged, told.clone(), at)
+            }
             Happening::Failed { party, lost, detail } => self.failed(*party, *lost, detail, at),
             _ => match event.what.answer() {
                 Some(answer) => self.answered(&answer, at),

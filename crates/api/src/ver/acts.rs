@@ -103,7 +103,7 @@ impl Taken {
 }
 
 /// POST `/ver/orders/{number}/start`: gives the order to the runners. What was right when it was made is asked again: an
-/// instrument's certificate may have ended since.
+/// instrument's certificate may have ended since, or the pile have other firmware.
 pub(crate) async fn start(
     request: HttpRequest,
     site: web::Data<Site>,
@@ -116,7 +116,10 @@ pub(crate) async fn start(
     let order = &taken.row.order;
     access::demand(access::may_run(&taken.person, order), "only the order's verifier starts it")?;
     let repairers = site.store.repairers(&order.plate.pile_id, order.connector).await?;
-    if let Err(errors) = order.check(now(), &repairers) {
+    let told = site.store.firmware_told(taken.row.pile_no).await?;
+    let mut errors = order.check(now(), &repairers).err().unwrap_or_default();
+    errors.extend(order.check_firmware(told.as_deref()).err());
+    if !errors.is_empty() {
         let faults = errors.iter().map(|error| words::order_fault(taken.t, error)).collect();
         return taken.again(&site, &runs, "start", faults).await;
     }

@@ -79,10 +79,12 @@ impl<'a> Live<'a> {
         let is_said = matches!(row.state, OrderState::Issued | OrderState::Cancelled);
         let (ending, look) = match run.ending().filter(|_| !is_said) {
             Some(ending) => {
-                let (sentence, look) = words::ending(t, ending);
+                let (sentence, look) = words::ending(t, run, ending);
                 (Some(sentence), look)
             }
-            None if row.state == OrderState::Cancelled && is_unended(run) => (None, words::left_alone(t)),
+            None if row.state == OrderState::Cancelled && is_unended(run) => {
+                (None, words::left_alone(t, run))
+            }
             None => (None, Vec::new()),
         };
         Self {

@@ -13,10 +13,10 @@ use veripile_store::account::PersonRole;
 use veripile_store::verification::PlateFacts;
 use veripile_verification::instrument::{Instrument, InstrumentRole};
 use veripile_verification::item::ItemCode;
-use veripile_verification::order::Reason;
+use veripile_verification::order::{Order, Reason};
 
 use super::order_form::{self, EFFECTS, Ground, PACE};
-use super::{access, words};
+use super::{access, order, words};
 use crate::Site;
 use crate::entries::{Entries, Fault};
 use crate::problem::{Problem, html, missing_page};
@@ -35,6 +35,9 @@ const ORDERS: &str = "a verifier or an administrator makes orders";
 pub(crate) struct Asked {
     #[serde(default)]
     pile: String,
+    /// Number of an order to make again.
+    #[serde(default)]
+    from: String,
 }
 
 /// A choice: value, words, and whether it cannot be used.
@@ -138,7 +141,12 @@ pub(crate) async fn form(
         return Ok(private(html(StatusCode::OK, &page)));
     };
     let known = Known::of(&site, facts, 1).await?;
-    let entries = order_form::proposed(&known.ground(&person, Timestamp::now()), &site.settings.body);
+    let mut entries = order_form::proposed(&known.ground(&person, Timestamp::now()), &site.settings.body);
+    let earlier = order::find(&site, &person, &asked.from).await?.map(|row| row.order);
+    let is_of_pile = |earlier: &Order| earlier.plate.pile_id == known.facts.pile.pile_id;
+    if let Some(earlier) = earlier.filter(is_of_pile) {
+        order_form::repeat(&mut entries, &earlier);
+    }
     Ok(show(t, &site, &person, &known, &entries, Vec::new(), StatusCode::OK))
 }
 

@@ -13,6 +13,7 @@ use veripile_verification::result::RunResult;
 use veripile_verification::run::Run;
 
 use super::live::Live;
+use super::plan_view::PlanView;
 use super::review::{self, ResultView};
 use super::runs::Runs;
 use super::{access, live, record, words};
@@ -78,6 +79,10 @@ struct OrderPage<'a> {
     may_cancel: bool,
     may_review: bool,
     document: Option<String>,
+    /// The whole plan.
+    plan: PlanView,
+    /// Where the order can be made anew, of one that came to nothing.
+    again: Option<String>,
     /// Number of the newest event that this page shows.
     seen: i64,
 }
@@ -223,9 +228,21 @@ fn page_of<'a>(
         may_review: row.state == OrderState::Measured && access::may_review(person, order),
         document: (row.state == OrderState::Issued)
             .then(|| format!("/c/{}?lang={}", view::segment(&order.number), t.short())),
+        plan: PlanView::of(t, order),
+        again: again(t, person, row),
         seen: 0,
         path,
     }
+}
+
+/// Where an order that came to nothing is made anew, filled in as it was.
+fn again(t: &Texts, person: &Person, row: &OrderRow) -> Option<String> {
+    let came_to_nothing = matches!(row.state, OrderState::Cancelled | OrderState::Abandoned);
+    (came_to_nothing && access::may_order(person)).then(|| {
+        let pile = view::segment(row.order.plate.pile_id.as_str());
+        let number = view::segment(&row.order.number);
+        format!("/ver/orders/new?pile={pile}&from={number}&lang={}", t.short())
+    })
 }
 
 /// Ended charges at the order's outlet: number and what it was.
@@ -345,153 +362,4 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) use live::load;
 
 #[cfg(test)]
-mod tests {
-    use veripile_store::account::PersonRole;
-    use veripile_verification::run::{Event, Happening, Party};
-
-    use super::*;
-    use crate::entries::Fault;
-    use crate::texts::Language;
-    use crate::ver::access::tests::person;
-    use crate::ver::fixture;
-
-    const SCRIPT: &str = "<script>alert(1)</script>";
-
-    fn row(state: OrderState) -> OrderRow {
-        let mut order = fixture::order();
-        order.body = SCRIPT.to_owned();
-        order.plate.station = Some(SCRIPT.to_owned());
-        let note = (state == OrderState::Cancelled).then(|| SCRIPT.to_owned());
-        OrderRow {
-            order_no: 1,
-            pile_no: 1,
-            order,
-            state,
-            made_at: fixture::at(),
-            began_at: None,
-            ended_at: None,
-            ending: None,
-            note,
-            lease_until: Some(now() + jiff::SignedDuration::from_hours(1)),
-        }
-    }
-
-    /// A run that began and met a trouble whose detail is not ours.
-    fn run(order: &Order) -> Run {
-        let event = |what| Event { at: fixture::at(), what };
-        let failed = Happening::Failed { party: Party::Pile, lost: false, detail: SCRIPT.to_owned() };
-        Run::replay(order.clone(), &[event(Happening::Begun), event(failed)])
-    }
-
-    fn rendered(language: Language, who: &Person, row: &OrderRow, said: &Said) -> String {
-        let t = Texts::in_language(language);
-        page_of(t, who, row, &run(&row.order), None, said).render().expect("renders")
-    }
-
-    #[test]
-    fn whatever_others_wrote_is_shown_as_text_in_every_state() {
-        let who = person("赵工", &[PersonRole::Verifier], None);
-        let said = Said { faults: vec![Fault::new(SCRIPT, SCRIPT)], ..Said::default() };
-        for state in OrderState::ALL {
-            for language in [Language::Zh, Language::En] {
-                let page = rendered(language, &who, &row(state), &said);
-                assert!(!page.contains(SCRIPT), "{state:?}");
-                assert!(page.contains("&#60;script&#62;alert(1)"), "{state:?}");
-                assert!(!page.contains(" style=\"") && !page.contains("onclick"), "the policy forbids it");
-            }
-        }
-    }
-
-    #[test]
-    fn each_person_has_the_forms_that_are_theirs_and_every_form_its_token() {
-        let verifier = person("赵工", &[PersonRole::Verifier], None);
-        let reviewer = person("钱工", &[PersonRole::Reviewer], None);
-        let boss = person("boss", &[], None);
-        let clerk = person("clerk", &[], Some("O1"));
-        let check = |who: &Person, state, forms: &[&str]| {
-            let page = rendered(Language::En, who, &row(state), &Said::default());
-            let number = fixture::order().number;
-            for form in ["start", "stop", "cancel", "conditions", "item", "seals", "confirm", "send-back"] {
-                let has = page.contains(&format!("action=\"/ver/orders/{number}/{form}?"));
-                assert_eq!(has, forms.contains(&form), "{} {state:?} {form}", who.name);
-            }
-            let posts = page.matches("<form method=\"post\"").count();
-            assert_eq!(page.matches("name=\"token\"").count(), posts, "{} {state:?}", who.name);
-        };
-        check(&verifier, OrderState::Ordered, &["start", "cancel", "conditions", "item", "seals"]);
-        check(&verifier, OrderState::Running, &["stop", "conditions", "item", "seals"]);
-        check(&verifier, OrderState::Measured, &["conditions", "item", "seals"]);
-        check(&verifier, OrderState::Issued, &[]);
-        check(&reviewer, OrderState::Measured, &["confirm", "send-back"]);
-        check(&reviewer, OrderState::Running, &["stop"]);
-        check(&boss, OrderState::Ordered, &["cancel"]);
-        check(&boss, OrderState::Measured, &[]);
-        check(&clerk, OrderState::Running, &[]);
-        check(&clerk, OrderState::Measured, &[]);
-    }
-
-    #[test]
-    fn who_calls_off_what_was_left_alone_is_told_what_to_look_at() {
-        let verifier = person("赵工", &[PersonRole::Verifier], None);
-        let t = Texts::in_language(Language::En);
-        let shown = |run: &Run, state| {
-            let row = row(state);
-            let page = page_of(t, &verifier, &row, run, None, &Said::default()).render().expect("renders");
-            ["ending.outputs", "ending.operative"].map(|key| page.contains(&t.of(key).replace('\'', "&#39;")))
-        };
-        let order = fixture::order();
-        assert_eq!(shown(&run(&order), OrderState::Cancelled), [true; 2]);
-        assert_eq!(shown(&run(&order), OrderState::Running), [false; 2]);
-        let waiting = Run::replay(order, &[]);
-        assert_eq!(shown(&waiting, OrderState::Cancelled), [false; 2], "nothing was switched on or closed");
-    }
-
-    #[test]
-    fn what_nobody_goes_on_with_is_called_off_and_its_page_offers_it() {
-        let verifier = person("赵工", &[PersonRole::Verifier], None);
-        let (at, second) = (now(), jiff::SignedDuration::from_secs(1));
-        for state in OrderState::ALL {
-            let is_open = matches!(state, OrderState::Ordered | OrderState::Queued);
-            let is_running = state == OrderState::Running;
-            for (lease_until, expected) in [
-                (Some(at + second), is_open),
-                (Some(at), is_open),
-                (Some(at - second), is_open || is_running),
-            ] {
-                let row = OrderRow { lease_until, ..row(state) };
-                assert_eq!(can_be_called_off(&row, at), expected, "{state:?} {lease_until:?}");
-            }
-            let left = OrderRow { lease_until: Some(at - second), ..row(state) };
-            let page = rendered(Language::En, &verifier, &left, &Said::default());
-            let offers = page.contains(&format!("action=\"/ver/orders/{}/cancel?", left.order.number));
-            assert_eq!(offers, can_be_called_off(&left, now()), "{state:?}");
-        }
-    }
-
-    // By the rule set's file: 10 MΩ at 500 V, and the ±2 % of class 2.
-    #[test]
-    fn insulation_and_indication_error_have_forms_that_name_their_limits() {
-        let who = person("赵工", &[PersonRole::Verifier], None);
-        let mut row = row(OrderState::Ordered);
-        row.order.rule_set = "JJG 1148-2018 v2".to_owned();
-        row.order.plan.items = ItemCode::ALL.to_vec();
-        for language in [Language::Zh, Language::En] {
-            let page = rendered(language, &who, &row, &Said::default());
-            let names = ["test_voltage_v", "between_0", "megohm_5", "start_kwh", "stop_kwh", "reference_kwh"];
-            for name in names {
-                assert_eq!(page.matches(&format!("name=\"{name}\"")).count(), 1, "{name}");
-            }
-            assert!(page.contains("500 V") && page.contains("10 MΩ") && page.contains("±2"), "{page}");
-        }
-    }
-
-    #[test]
-    fn what_was_typed_into_a_form_that_could_not_be_taken_stands_in_it_again() {
-        let who = person("赵工", &[PersonRole::Verifier], None);
-        let mut entries = Entries::default();
-        entries.set("offset_s", "\"later\"");
-        let said = Said { form: "clock".to_owned(), entries, faults: Vec::new() };
-        let page = rendered(Language::En, &who, &row(OrderState::Ordered), &said);
-        assert!(page.contains("name=\"offset_s\" value=\"&#34;later&#34;\""), "{page}");
-    }
-}
+mod tests;

@@ -113,6 +113,30 @@ pub(crate) fn proposed(ground: &Ground<'_>, body: &str) -> Entries {
     entries
 }
 
+/// Fills the form with what an earlier order of the pile asked for; what is no more to be had is refused when it is made.
+pub(crate) fn repeat(entries: &mut Entries, earlier: &Order) {
+    let plate = &earlier.plate;
+    let named =
+        |role| earlier.instrument(role).map_or("", |instrument| instrument.instrument_id.as_str()).to_owned();
+    for (name, text) in [
+        ("connector", earlier.connector.to_string()),
+        ("reason", earlier.reason.word().to_owned()),
+        ("rule_set", earlier.rule_set.clone()),
+        ("body", earlier.body.clone()),
+        ("verifier", earlier.verifier.clone()),
+        ("reviewer", earlier.reviewer.clone()),
+        ("source", named(InstrumentRole::Source)),
+        ("standard", named(InstrumentRole::Standard)),
+        ("voltage_v", text(plate.voltage_v)),
+        ("current_max_a", text(plate.current_max_a)),
+        ("register_step_wh", text(plate.register_step_wh)),
+        ("pulse_constant", plate.pulse_constant.map_or(String::new(), text)),
+    ] {
+        entries.set(name, text);
+    }
+    write_plan(entries, &earlier.plan);
+}
+
 /// Writes the plan that the form's rule set and plate propose over whatever plan stands in it.
 pub(crate) fn propose_plan(entries: &mut Entries, facts: &PlateFacts) {
     let Ok(rules) = rules::named(entries.get("rule_set")) else { return };
@@ -127,7 +151,8 @@ pub(crate) fn propose_plan(entries: &mut Entries, facts: &PlateFacts) {
     write_plan(entries, &Plan::propose(&plate, &rules));
 }
 
-fn write_plan(entries: &mut Entries, plan: &Plan) {
+/// Writes a plan into the form, over whatever plan stands in it.
+pub(crate) fn write_plan(entries: &mut Entries, plan: &Plan) {
     for row in 0..rows(entries).max(ROWS) {
         for name in ["voltage", "current", "factor", "energy", "pulses"] {
             entries.set(format!("{name}_{row}"), "");
@@ -138,6 +163,9 @@ fn write_plan(entries: &mut Entries, plan: &Plan) {
         entries.set(format!("current_{row}"), text(point.current_a));
         entries.set(format!("factor_{row}"), point.power_factor.map_or(String::new(), text));
         entries.set(format!("energy_{row}"), text(point.energy_wh));
+        if let Method::Pulse { pulses } = point.method {
+            entries.set(format!("pulses_{row}"), pulses.to_string());
+        }
     }
     entries.set("tap", if plan.tap == Tap::Connector { "connector" } else { "terminals" });
     entries.set("register", if plan.register == RegisterSource::Ocpp { "ocpp" } else { "display" });
@@ -403,6 +431,34 @@ mod tests {
                 assert_eq!(made.instruments.len(), 2);
             });
         }
+    }
+
+    #[test]
+    fn an_order_made_again_asks_for_the_same() {
+        let mut earlier = fixture::order();
+        earlier.connector = 2;
+        earlier.reason = Reason::Case;
+        earlier.plate.pulse_constant = Some(Decimal::from(3200));
+        earlier.plate.current_max_a = Decimal::from(40);
+        let plan = &mut earlier.plan;
+        plan.points.truncate(2);
+        plan.points.push(LoadPoint { current_a: Decimal::TEN, ..plan.points[0].clone() });
+        plan.points[1].method = Method::Pulse { pulses: 765 };
+        plan.register = RegisterSource::Display;
+        plan.tap = Tap::Terminals;
+        plan.effects.phase_deg = Decimal::new(31, 3);
+        plan.pace.watchdog_s = 23;
+        plan.test_mode_vendor = Some("vendor".to_owned());
+        plan.items.retain(|item| *item != ItemCode::Seal);
+        let mut facts = facts();
+        facts.station = Some(("测试站".to_owned(), "Station".to_owned()));
+        facts.operator = Some(("经营者".to_owned(), "Operator".to_owned()));
+        with_ground(&facts, |ground| {
+            let mut entries = proposed(ground, "another body");
+            repeat(&mut entries, &earlier);
+            let made = order(Texts::in_language(Language::En), &entries, ground).expect("good");
+            assert_eq!(Order { number: earlier.number.clone(), ..made }, earlier);
+        });
     }
 
     #[test]

@@ -6,9 +6,10 @@ use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 use veripile_store::verification::{OrderRow, OrderState, ToVerify, VerificationQuery};
+use veripile_verification::Run;
 
-use super::access;
 use super::runs::Runs;
+use super::{access, words};
 use crate::Site;
 use crate::problem::{Problem, html};
 use crate::session::{Person, private};
@@ -42,6 +43,8 @@ pub(crate) struct OrderLine {
     pub(crate) made: String,
     /// Readings taken of all there are to be, where it has begun.
     pub(crate) progress: Option<(usize, usize)>,
+    /// What its verifier still has to record, of one that is measured; empty: nothing.
+    pub(crate) missing: String,
 }
 
 /// A pile to be verified.
@@ -119,6 +122,13 @@ pub(crate) async fn line(t: &Texts, site: &Site, runs: &Runs, row: &OrderRow) ->
         OrderState::Measured | OrderState::Issued => Some((total, total)),
         _ => None,
     };
+    let missing = match row.state {
+        OrderState::Measured => {
+            let recorded = site.store.recorded_events(row.order_no).await?;
+            words::missing(t, &Run::replay(order.clone(), &recorded))
+        }
+        _ => String::new(),
+    };
     Ok(OrderLine {
         number: order.number.clone(),
         href: format!("/ver/orders/{}?lang={}", view::segment(&order.number), t.short()),
@@ -130,6 +140,7 @@ pub(crate) async fn line(t: &Texts, site: &Site, runs: &Runs, row: &OrderRow) ->
         people: format!("{} → {}", order.verifier, order.reviewer),
         made: view::minute(row.made_at),
         progress,
+        missing,
     })
 }
 

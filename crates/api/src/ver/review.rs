@@ -203,6 +203,11 @@ pub(crate) async fn confirm(
         let faults = vec![words::order_fault(taken.t, &error)];
         return taken.again(&site, &runs, "review", faults).await;
     }
+    let told = site.store.firmware_told(taken.row.pile_no).await?;
+    if let Err(error) = order.check_firmware(told.as_deref()) {
+        let faults = vec![words::order_fault(taken.t, &error)];
+        return taken.again(&site, &runs, "review", faults).await;
+    }
     let (reviewer, remarks) = (taken.person.name.clone(), taken.entries.get("remarks").to_owned());
     let made = web::block(move || Certificate::of(&run, &reviewer, &remarks, now(), SOFTWARE)).await;
     let certificate = match made.map_err(|error| {

@@ -7,7 +7,7 @@ use veripile_metrology::rules::RuleSet;
 use veripile_verification::certificate::{CertificateError, RecordError};
 use veripile_verification::order::OrderError;
 use veripile_verification::plan::PlanError;
-use veripile_verification::run::{Ending, Trouble};
+use veripile_verification::run::{Ending, Run, Trouble};
 
 use crate::entries::Fault;
 use crate::texts::Texts;
@@ -89,6 +89,10 @@ pub(crate) fn order_fault(t: &Texts, error: &OrderError) -> Fault {
         OrderError::Replaced { former, newest } => Fault::new(
             t.of("fault.replaced").replace("{former}", former).replace("{newest}", newest),
             t.of("fault.replaced.next"),
+        ),
+        OrderError::Firmware { ordered, told } => Fault::new(
+            t.of("fault.firmware").replace("{ordered}", ordered).replace("{told}", told),
+            t.of("fault.firmware.next"),
         ),
         OrderError::Count { role, found } => Fault::new(
             t.of("fault.count")
@@ -255,13 +259,21 @@ pub(crate) fn missing_word<'a>(t: &'a Texts, code: &str) -> &'a str {
 }
 
 /// How a run ended, in a sentence; what a person must look at, if anything.
-pub(crate) fn ending(t: &Texts, ending: &Ending) -> (String, Vec<String>) {
+pub(crate) fn ending(t: &Texts, run: &Run, ending: &Ending) -> (String, Vec<String>) {
+    let mut look = Vec::new();
+    if run.may_be_in_test_mode() {
+        look.push(t.of("ending.test_mode").to_owned());
+    }
     match ending {
-        Ending::Measured => (t.of("ending.measured").to_owned(), Vec::new()),
+        Ending::Measured => {
+            if run.may_be_closed() {
+                look.push(t.of("ending.operative").to_owned());
+            }
+            (measured(t, run), look)
+        }
         Ending::Abandoned { why, detail, outputs_off, operative } => {
             let why = t.of_owned(&format!("why.{}", why.word()));
             let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-            let mut look = Vec::new();
             if !outputs_off {
                 look.push(t.of("ending.outputs").to_owned());
             }
@@ -273,9 +285,26 @@ pub(crate) fn ending(t: &Texts, ending: &Ending) -> (String, Vec<String>) {
     }
 }
 
+/// Everything is measured: whose turn it is now.
+fn measured(t: &Texts, run: &Run) -> String {
+    let missing = missing(t, run);
+    if missing.is_empty() {
+        return t.of("ending.measured").to_owned();
+    }
+    t.of("ending.to_record").replace("{missing}", &missing)
+}
+
+/// What is still to be recorded of a run, in a list; empty: nothing.
+pub(crate) fn missing(t: &Texts, run: &Run) -> String {
+    let words: Vec<&str> = run.missing().into_iter().map(|code| missing_word(t, code)).collect();
+    words.join(t.of("comma"))
+}
+
 /// What a person has to look at where a run was left alone and called off: nothing was switched off or opened any more.
-pub(crate) fn left_alone(t: &Texts) -> Vec<String> {
-    ["ending.outputs", "ending.operative"].map(|key| t.of(key).to_owned()).to_vec()
+pub(crate) fn left_alone(t: &Texts, run: &Run) -> Vec<String> {
+    let mode = run.may_be_in_test_mode().then_some("ending.test_mode");
+    let keys = ["ending.outputs"].into_iter().chain(mode).chain(["ending.operative"]);
+    keys.map(|key| t.of_owned(key).to_owned()).collect()
 }
 
 /// A trouble: when, what, exactly.
@@ -324,6 +353,7 @@ mod tests {
         let mut more = vec![
             OrderError::Rules("there is no rule set X".to_owned()),
             OrderError::Count { role: "source", found: 0 },
+            OrderError::Firmware { ordered: "1.0".to_owned(), told: "2.0".to_owned() },
         ];
         let mut stepless = fixture::order();
         stepless.plate.register_step_wh = Decimal::ZERO;

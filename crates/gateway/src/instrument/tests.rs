@@ -151,7 +151,11 @@ fn lost(result: Result<Reply, InstrumentFault>, with: &str) {
 
 #[tokio::test]
 async fn a_command_is_done_when_the_instrument_says_so_and_has_no_error() {
-    let stub = Stub::start(|_, line| healthy(line)).await;
+    let stub = Stub::start(|_, line| match line {
+        "SYST:WATC:TIME?" => say("15"),
+        _ => healthy(line),
+    })
+    .await;
     let mut source = stub.source();
     assert_eq!(source.perform(&SourceCommand::OutputOn).await, Ok(Reply::Done));
     assert_eq!(source.perform(&SourceCommand::Watchdog { seconds: 15 }).await, Ok(Reply::Done));
@@ -163,9 +167,20 @@ async fn a_command_is_done_when_the_instrument_says_so_and_has_no_error() {
         "SYST:WATC:TIME 15",
         "*OPC?",
         "SYST:ERR?",
+        "SYST:WATC:TIME?",
     ];
     assert_eq!(stub.heard(), expected);
     assert_eq!(stub.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_dead_man_that_took_another_time_is_a_fault() {
+    let stub = Stub::start(|_, line| match line {
+        "SYST:WATC:TIME?" => say("0"),
+        _ => healthy(line),
+    })
+    .await;
+    wrong(stub.source().perform(&SourceCommand::Watchdog { seconds: 15 }).await, "dead-man time");
 }
 
 #[tokio::test]

@@ -228,6 +228,20 @@ impl Store {
         }
     }
 
+    /// What people recorded of an order, in its order: items and conditions; at most [`EVENTS_PAGE_MAX`], of which an order has some
+    /// ten.
+    pub async fn recorded_events(&self, order_no: i64) -> Result<Vec<Event>, StoreError> {
+        let rows: Vec<Value> = sqlx::query_scalar(
+            "SELECT body FROM run_event WHERE order_no = $1 AND body->>'event' IN ('item', 'conditions')
+             ORDER BY seq DESC LIMIT $2",
+        )
+        .bind(order_no)
+        .bind(EVENTS_PAGE_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().rev().map(|body| read("run event", body)).collect()
+    }
+
     /// Waits until this process may have queued a run, or a person said something of one.
     pub async fn run_arrived(&self) {
         self.runs.notified().await;

@@ -11,12 +11,15 @@ use serde_json::Value;
 use super::{Certificate, CertificateKind, FORMATS, PublicKey, records};
 use crate::canonical;
 use crate::order::Order;
-use crate::plan::Method;
+use crate::plan::{LoadPoint, Method};
 use crate::result::{self, ResultError, RunResult, Verdict};
 use crate::run::{Indication, Taken};
 
 /// Formats whose load points say nothing of risks, and whose budgets are not checked by a Monte Carlo method.
 const FORMATS_WITHOUT_RISK: [&str; 3] = [FORMATS[0], FORMATS[1], FORMATS[2]];
+
+/// The format of runs that may have been made before the power of every look was held against its load point's power factor.
+const FORMAT_WITHOUT_POWER: &str = FORMATS[0];
 
 /// Longest file looked at, bytes: a plan with all its readings, twenty times over.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -225,7 +228,7 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
         records::wrong(certificate, (from, to)).iter().for_each(|error| differ("records", error.to_string()));
     }
     if let Some((number, what)) =
-        (1..).zip(&certificate.taken).find_map(|(n, r)| Some((n, strange(order, r)?)))
+        (1..).zip(&certificate.taken).find_map(|(n, r)| Some((n, strange(order, r, &certificate.format)?)))
     {
         differ("reading", format!("reading {number}: {what}"));
     }
@@ -257,7 +260,7 @@ fn computed(certificate: &Certificate) -> Result<RunResult, ResultError> {
 }
 
 /// What a run would never have kept: a reading that is not as its load point was ordered.
-fn strange(order: &Order, reading: &Taken) -> Option<&'static str> {
+fn strange(order: &Order, reading: &Taken, format: &str) -> Option<&'static str> {
     let plan = &order.plan;
     let point = plan.points.get(reading.point)?;
     let as_ordered = match (point.method, &reading.indication) {
@@ -277,11 +280,33 @@ fn strange(order: &Order, reading: &Taken) -> Option<&'static str> {
     let is_cool = reading.source_c_max.is_none_or(|celsius| celsius <= plan.temperature_c_max);
     match (as_ordered, is_set, is_cool, reading.began_at <= reading.ended_at) {
         (false, ..) => Some("what the pile showed is not what was ordered to be read"),
-        (_, Some((true, true)), true, true) => None,
+        (_, Some((true, true)), true, true) if format == FORMAT_WITHOUT_POWER => None,
+        (_, Some((true, true)), true, true) => (!has_its_phase(order, point, reading).unwrap_or(false))
+            .then_some("the power is not that of the load point's power factor"),
         (_, Some((true, true)), false, _) => Some("the source was hotter than the plan allows"),
         (_, Some((true, true)), _, false) => Some("it ends before it begins"),
         _ => Some("voltage or current are not those of the load point"),
     }
+}
+
+/// Whether the mean power of a reading can be that of its load point's power factor; none of numbers that cannot be computed with.
+///
+/// # Formula
+/// `|P − cosφ·U·I| ≤ t·U·I + (1 + t)·t²·U₀·I₀ + r`: each look's power was within `t`, the tolerance of set-points, of its apparent
+/// power, and the mean of products differs from the product of means by a covariance of `t²·U₀·I₀` at most, where `U₀`, `I₀` are
+/// set. `r`: what rounding to four digits does to the three means.
+fn has_its_phase(order: &Order, point: &LoadPoint, reading: &Taken) -> Option<bool> {
+    let tolerance = order.plan.set_point_percent.checked_div(Decimal::ONE_HUNDRED)?;
+    let apparent = reading.voltage_v.checked_mul(reading.current_a)?;
+    let set = point.voltage_v.checked_mul(point.current_a)?;
+    let factor = point.power_factor.unwrap_or(Decimal::ONE);
+    let off = apparent.checked_mul(factor)?.checked_sub(reading.power_w)?.abs();
+    let covariance = tolerance.checked_mul(tolerance)?.checked_mul(set)?;
+    let together = covariance.checked_add(covariance.checked_mul(tolerance)?)?;
+    let last_digits = reading.voltage_v.checked_add(reading.current_a)?.checked_add(Decimal::ONE)?;
+    let rounding = last_digits.checked_mul(Decimal::new(1, 4))?;
+    let allowed = apparent.checked_mul(tolerance)?.checked_add(together)?.checked_add(rounding)?;
+    Some(off <= allowed)
 }
 
 /// Paths at which two values differ, the first few.

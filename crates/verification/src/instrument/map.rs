@@ -86,6 +86,99 @@ struct Operation {
     done: Option<String>,
 }
 
+impl Operation {
+    /// What it lacks of what it must have.
+    fn lacks(&self, must: Must) -> Option<String> {
+        let is_blank = |line: &String| line.trim().is_empty();
+        match must {
+            Must::Exist => None,
+            Must::Ask => self.ask.as_ref().is_none_or(is_blank).then(|| "asks nothing".to_owned()),
+            Must::Send(_) if self.send.is_empty() || self.send.iter().any(is_blank) => {
+                Some("sends nothing".to_owned())
+            }
+            Must::Send(places) => places
+                .iter()
+                .find(|place| !self.send.iter().any(|line| line.contains(**place)))
+                .map(|place| format!("has no place for {place}")),
+        }
+    }
+}
+
+/// What instruments of a model say to `*IDN?`, whose four fields are maker, model, serial number and firmware (IEEE 488.2).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Makers, any of which may be the first field; empty: whoever made it.
+    #[serde(default)]
+    pub makers: Vec<String>,
+    /// What the second field begins with, one of these; options may follow.
+    pub models: Vec<String>,
+}
+
+impl Identity {
+    /// Whether an answer is of such an instrument with this serial number.
+    pub fn is_told_by(&self, text: &str, serial: &str) -> bool {
+        let mut fields = text.split(',').map(str::trim);
+        let mut next = || fields.next().unwrap_or_default();
+        let (maker, model, told) = (next(), next(), next());
+        (self.makers.is_empty() || self.makers.iter().any(|known| known == maker))
+            && self.models.iter().any(|known| model.starts_with(known.as_str()))
+            && told == serial.trim()
+    }
+}
+
+/// What an operation must have.
+#[derive(Clone, Copy)]
+enum Must {
+    /// Lines to send, none blank, with each of these places to fill among them.
+    Send(&'static [&'static str]),
+    /// A question.
+    Ask,
+    /// Nothing: models that need not be told have it empty.
+    Exist,
+}
+
+/// Operations of a source.
+const OF_SOURCES: [(&str, Must); 11] = [
+    ("identify", Must::Ask),
+    ("reset", Must::Send(&[])),
+    ("set_voltage", Must::Send(&["{voltage}"])),
+    ("set_current", Must::Send(&["{current}"])),
+    ("set_frequency", Must::Exist),
+    ("output_on", Must::Send(&[])),
+    ("output_off", Must::Send(&[])),
+    ("output_state", Must::Ask),
+    ("watchdog", Must::Send(&["{seconds}"])),
+    ("complete", Must::Ask),
+    ("error", Must::Ask),
+];
+
+/// What those of alternating current need besides.
+const OF_AC_SOURCES: [(&str, Must); 2] =
+    [("set_frequency", Must::Send(&["{frequency}"])), ("set_current", Must::Send(&["{angle}"]))];
+
+/// Operations of a standard.
+const OF_STANDARDS: [(&str, Must); 9] = [
+    ("identify", Must::Ask),
+    ("reset", Must::Send(&[])),
+    ("integrate_reset", Must::Send(&[])),
+    ("integrate_start", Must::Send(&[])),
+    ("integrate_stop", Must::Send(&[])),
+    ("energy", Must::Ask),
+    ("measure", Must::Ask),
+    ("complete", Must::Ask),
+    ("error", Must::Ask),
+];
+
+/// Operations that a model may lack.
+const OPTIONAL: [(&str, Must); 5] = [
+    ("temperature", Must::Ask),
+    ("pulses_arm", Must::Send(&["{pile_constant}", "{pulses}"])),
+    ("pulses_state", Must::Ask),
+    ("pulses_counted", Must::Ask),
+    ("pulse_constant", Must::Ask),
+];
+
 /// The command map of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,8 +189,8 @@ pub struct InstrumentModel {
     pub role: InstrumentRole,
     /// What it can do: `ac`, `dc` or both with a comma between.
     pub current: String,
-    /// Words that stand in its answer to `*IDN?`.
-    pub identity: Vec<String>,
+    /// What it says to `*IDN?`.
+    pub identity: Identity,
     /// Its limits.
     pub limits: Limits,
     /// What was taken from manuals.
@@ -143,39 +236,30 @@ impl InstrumentModel {
     pub fn parse(file: &str, text: &str) -> Result<Self, MapError> {
         let map: Self = toml::from_str(text)
             .map_err(|error| MapError::File { file: file.to_owned(), reason: error.to_string() })?;
-        let needed: &[&str] = match map.role {
-            InstrumentRole::Source => &[
-                "identify",
-                "reset",
-                "set_voltage",
-                "set_current",
-                "set_frequency",
-                "output_on",
-                "output_off",
-                "output_state",
-                "watchdog",
-                "complete",
-                "error",
-            ],
-            InstrumentRole::Standard => &[
-                "identify",
-                "reset",
-                "integrate_reset",
-                "integrate_start",
-                "integrate_stop",
-                "energy",
-                "measure",
-                "complete",
-                "error",
-            ],
+        map.check().map_err(|reason| MapError::File { file: file.to_owned(), reason })?;
+        Ok(map)
+    }
+
+    /// Whether every operation can be said: an empty one would be told to nobody, and count as done.
+    fn check(&self) -> Result<(), String> {
+        let needed = match self.role {
+            InstrumentRole::Source => &OF_SOURCES[..],
+            InstrumentRole::Standard => &OF_STANDARDS[..],
         };
-        match needed.iter().find(|name| !map.operations.contains_key(**name)) {
-            Some(name) => Err(MapError::File {
-                file: file.to_owned(),
-                reason: format!("the operation {name} is missing"),
-            }),
-            None => Ok(map),
+        if let Some((name, _)) = needed.iter().find(|(name, _)| !self.operations.contains_key(*name)) {
+            return Err(format!("the operation {name} is missing"));
         }
+        let is_ac_source = self.role == InstrumentRole::Source && self.can("ac");
+        let of_ac = if is_ac_source { &OF_AC_SOURCES[..] } else { &[] };
+        for (name, must) in needed.iter().chain(of_ac).chain(&OPTIONAL) {
+            if let Some(lacks) = self.operations.get(*name).and_then(|operation| operation.lacks(*must)) {
+                return Err(format!("the operation {name} {lacks}"));
+            }
+        }
+        if self.identity.models.iter().all(|model| model.trim().is_empty()) {
+            return Err("no model is named that it tells".to_owned());
+        }
+        Ok(())
     }
 
     /// Every map in the program, by name.
@@ -290,6 +374,13 @@ impl InstrumentModel {
                 _ => Err(self.unread(name, reply, "on or off")),
             },
             SourceCommand::Temperature => self.number(name, reply),
+            // Where a model tells its dead-man time, it must be the one that it was given.
+            SourceCommand::Watchdog { seconds } if self.operation(name)?.ask.is_some() => {
+                match self.number(name, reply)? {
+                    Reply::Number(told) if told == Decimal::from(*seconds) => Ok(Reply::Done),
+                    _ => Err(self.unread(name, reply, "the dead-man time that it was given")),
+                }
+            }
             _ => Ok(Reply::Done),
         }
     }
@@ -397,86 +488,4 @@ fn shortened(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decimal(text: &str) -> Decimal {
-        text.parse().expect("literal")
-    }
-
-    #[test]
-    fn every_map_of_the_folder_reads_and_says_what_it_assumes() {
-        let maps = InstrumentModel::all().expect("readable");
-        assert_eq!(maps.len(), 4);
-        for map in maps {
-            assert!(!map.facts.is_empty() && !map.assumed.is_empty(), "{}", map.model);
-            assert!(map.complete().ends_with('?') && map.error().ends_with('?'), "{}", map.model);
-        }
-    }
-
-    #[test]
-    fn a_map_without_an_operation_it_needs_is_refused_by_name() {
-        let text =
-            FILES.get_file("zera-like.toml").and_then(include_dir::File::contents_utf8).expect("there");
-        let broken = text.replace("energy = {", "enemy = {");
-        let error = InstrumentModel::parse("x.toml", &broken).expect_err("incomplete");
-        assert!(error.to_string().contains("energy is missing"), "{error}");
-    }
-
-    #[test]
-    fn set_points_are_written_as_the_model_wants_them() {
-        let set = SourceCommand::Set {
-            voltage_v: decimal("220.0"),
-            current_a: decimal("16"),
-            angle_deg: decimal("60"),
-            frequency_hz: decimal("50"),
-        };
-        let fluke = InstrumentModel::named("fluke-6105a-like").expect("known");
-        assert_eq!(
-            fluke.source_lines(&set).expect("speakable").send,
-            [
-                "SOUR:FREQ 50",
-                "SOUR:PHAS1:VOLT:MHAR:HARM1 220,0",
-                "SOUR:PHAS1:VOLT:STAT ON",
-                "SOUR:PHAS1:CURR:MHAR:HARM1 16,60",
-                "SOUR:PHAS1:CURR:STAT ON"
-            ]
-        );
-        let dc = InstrumentModel::named("dc-phantom-like").expect("known");
-        assert_eq!(dc.source_lines(&set).expect("speakable").send, ["SOUR:VOLT 220", "SOUR:CURR 16"]);
-    }
-
-    #[test]
-    fn energies_come_in_watt_hours_whatever_the_model_counts_in() {
-        for (model, reply, expected) in [
-            ("zera-like", "1.234567", "1234.567"),
-            ("zera-like", "+1.2345E0", "1234.5"),
-            ("yokogawa-wt-like", "1.23400E+03", "1234"),
-        ] {
-            let model = InstrumentModel::named(model).expect("known");
-            let read = model.standard_reply(&StandardCommand::Energy, reply);
-            assert_eq!(read, Ok(Reply::Number(decimal(expected))), "{reply}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_is_an_error_and_never_a_zero() {
-        let model = InstrumentModel::named("yokogawa-wt-like").expect("known");
-        for reply in ["", "NAN", "9.91E37", "1.2.3", "INF", "0x10", &"9".repeat(5000)] {
-            assert!(model.standard_reply(&StandardCommand::Energy, reply).is_err(), "{reply:.20}");
-        }
-        assert!(model.standard_reply(&StandardCommand::Measure, "230.1,16.0").is_err(), "power is missing");
-    }
-
-    #[test]
-    fn an_error_queue_is_empty_when_its_number_is_zero() {
-        for (reply, expected) in [
-            ("0,\"No error\"", true),
-            ("+0,\"No error\"", true),
-            ("-222,\"Data out of range\"", false),
-            ("", false),
-        ] {
-            assert_eq!(InstrumentModel::is_no_error(reply), expected, "{reply}");
-        }
-    }
-}
+mod tests;

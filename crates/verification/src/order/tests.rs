@@ -363,3 +363,19 @@ proptest! {
         let _ = crate::result::so_far(&order, &readings(&crate::testing::order(PileKind::Ac), &["1000"]));
     }
 }
+
+#[test]
+fn a_pile_with_other_firmware_is_not_the_one_that_was_ordered() {
+    let check = |ordered: Option<&str>, told: Option<&str>, expected: bool| {
+        let mut order = order(PileKind::Ac);
+        order.plate.firmware = ordered.map(str::to_owned);
+        assert_eq!(order.check_firmware(told).is_ok(), expected, "{ordered:?} {told:?}");
+    };
+    check(Some("1.0"), Some("1.0"), true);
+    check(Some("1.0"), Some(" 1.0 "), true);
+    check(Some("1.0"), Some("1.0.1"), false);
+    check(Some("1.0"), Some(""), false);
+    check(Some("1.0"), None, true);
+    check(None, Some("1.0"), true);
+    check(None, None, true);
+}

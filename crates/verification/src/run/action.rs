@@ -53,7 +53,9 @@ impl Run {
             Step::ResetStandard => standard(StandardCommand::Reset),
             Step::Watchdog => source(SourceCommand::Watchdog { seconds: pace.watchdog_s }),
             Step::EnterTest => Ok(Action::TestMode { on: true }),
-            Step::LeaveTest | Step::GiveUpTest => Ok(Action::TestMode { on: false }),
+            Step::LeaveTest | Step::LeaveAgain | Step::GiveUpTest | Step::GiveUpTestAgain => {
+                Ok(Action::TestMode { on: false })
+            }
             Step::WarmSet | Step::Set => self.set_point().map(Action::Source),
             Step::WarmOn | Step::On => source(SourceCommand::OutputOn),
             Step::WarmWait { until } => {
@@ -88,7 +90,7 @@ impl Run {
             Step::MakeOperative | Step::GiveUpOperative => Ok(Action::MakeOperative),
             // While the source may be on and does not answer, only its own dead man switches it off: it must hear nothing.
             Step::SafeWait if self.may.be_on => Ok(after_s(pace.retry_wait_s.max(pace.watchdog_s))),
-            Step::SafeWait => Ok(after_s(pace.retry_wait_s)),
+            Step::SafeWait | Step::LeaveWait | Step::GiveUpTestWait => Ok(after_s(pace.retry_wait_s)),
             Step::GiveUpWait => Ok(after_s(pace.watchdog_s)),
             Step::Waiting | Step::Ended => Err("nothing is to be done".to_owned()),
         }

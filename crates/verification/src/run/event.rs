@@ -90,6 +90,11 @@ pub enum Happening {
         /// The pile's own time of the reading, if it told one.
         device_time: Option<Timestamp>,
     },
+    /// The pile tells other firmware than the order names: what is measured from here on is not what was ordered.
+    OtherFirmware {
+        /// What it tells.
+        told: String,
+    },
     /// A person read the register off the display.
     DisplayRead {
         /// Wh.

@@ -140,10 +140,15 @@ impl Run {
     fn answered_at_the_end(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
         match (self.step, answer) {
             (Step::LastOff, Answered::Done) => self.go(Step::ReadBack(Off::Last), at),
-            (Step::LeaveTest, Answered::Done) => self.go(Step::MakeOperative, at),
+            (Step::LeaveTest | Step::LeaveAgain, Answered::Done) => {
+                self.may.be_in_test_mode = false;
+                self.go(Step::MakeOperative, at)
+            }
+            (Step::LeaveWait, Answered::Waited) => self.go(Step::LeaveAgain, at),
             (Step::MakeOperative, Answered::Availability(status)) => {
                 // Everything is measured: an outlet that stays closed costs no result, but it is told.
-                if status != "Accepted" {
+                self.may.be_closed = status != "Accepted";
+                if self.may.be_closed {
                     self.note(at, Why::AvailabilityRefused, status.clone());
                 }
                 self.end(Ending::Measured)
@@ -154,10 +159,14 @@ impl Run {
             }
             (Step::GiveUpOff, Answered::Done) => self.go(Step::ReadBack(Off::GiveUp), at),
             (Step::GiveUpWait, Answered::Waited) => self.go(Step::GiveUpOff, at),
-            (Step::GiveUpTest, Answered::Done) => self.open_or_end(at),
+            (Step::GiveUpTest | Step::GiveUpTestAgain, Answered::Done) => {
+                self.may.be_in_test_mode = false;
+                self.open_or_end(at)
+            }
+            (Step::GiveUpTestWait, Answered::Waited) => self.go(Step::GiveUpTestAgain, at),
             (Step::GiveUpOperative, Answered::Availability(status)) => {
-                let operative = status == "Accepted";
-                self.end_abandoned(operative)
+                self.may.be_closed = status != "Accepted";
+                self.end_abandoned(!self.may.be_closed)
             }
             _ => Vec::new(),
         }
@@ -175,9 +184,7 @@ impl Run {
     fn identified(&mut self, role: InstrumentRole, text: &str, next: Step, at: Timestamp) -> Vec<Command> {
         let is_right = self.order.instrument(role).is_some_and(|instrument| {
             let model = InstrumentModel::named(&instrument.model);
-            let serial = text.split(',').nth(2).unwrap_or_default().trim();
-            serial == instrument.serial.trim()
-                && model.is_ok_and(|model| model.identity.iter().all(|word| text.contains(word.as_str())))
+            model.is_ok_and(|model| model.identity.is_told_by(text, &instrument.serial))
         });
         if is_right { self.go(next, at) } else { self.give_up(Why::WrongInstrument, text.to_owned(), at) }
     }

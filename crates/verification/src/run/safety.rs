@@ -27,6 +27,12 @@ fn is_of_the_step_after_a_poll(what: &Happening) -> bool {
     matches!(what, Happening::Measured { .. } | Happening::Failed { party: Party::Standard, .. })
 }
 
+/// Whether a stored happening is of opening the outlet, which the first versions did although the pile did not leave its
+/// virtual-load mode, at once: now that is waited for.
+fn is_of_the_outlet(what: &Happening) -> bool {
+    matches!(what, Happening::Availability { .. } | Happening::Failed { party: Party::Pile, .. })
+}
+
 impl Run {
     /// A server took the run up again: what it was doing is not known to have been done.
     pub(super) fn resumed(&mut self, at: Timestamp) -> Vec<Command> {
@@ -42,9 +48,7 @@ impl Run {
         }
         match self.step {
             step if step.gives_up() => self.go(Step::GiveUpOff, at),
-            Step::LastOff | Step::LeaveTest | Step::MakeOperative | Step::ReadBack(Off::Last) => {
-                self.go(Step::LastOff, at)
-            }
+            step if step.finishes() => self.go(Step::LastOff, at),
             _ => {
                 // How long it stood still nobody knows.
                 self.is_warm = false;
@@ -64,19 +68,27 @@ impl Run {
         };
         match self.step {
             // Nothing has begun, or nothing is being done but waiting until it is safe: a late failure changes nothing.
-            Step::Waiting | Step::SafeWait | Step::GiveUpWait => Vec::new(),
+            Step::Waiting | Step::SafeWait | Step::GiveUpWait | Step::LeaveWait | Step::GiveUpTestWait => {
+                Vec::new()
+            }
             Step::GiveUpOff | Step::ReadBack(Off::GiveUp) => self.off_failed(why, detail, at),
-            Step::GiveUpTest => {
+            // A pile that may be in its virtual-load mode registers what nobody is given: it is asked once more, and if it does not
+            // leave, the outlet stays closed. Where it stays closed anyway, nothing is won by asking again.
+            Step::GiveUpTest if !self.may.be_on => {
                 self.note(at, why, detail.to_owned());
-                self.open_or_end(at)
+                self.go(Step::GiveUpTestWait, at)
+            }
+            Step::GiveUpTest | Step::GiveUpTestAgain => {
+                self.note(at, why, detail.to_owned());
+                self.end_abandoned(false)
             }
             Step::GiveUpOperative => self.end_abandoned(false),
-            // Everything is measured: a pile that cannot be opened again costs no result, but it is told.
             Step::LeaveTest => {
                 self.note(at, why, detail.to_owned());
-                self.go(Step::MakeOperative, at)
+                self.go(Step::LeaveWait, at)
             }
-            Step::MakeOperative => {
+            // Everything is measured: a pile that cannot be opened again costs no result, but it is told.
+            Step::LeaveAgain | Step::MakeOperative => {
                 self.note(at, why, detail.to_owned());
                 self.end(Ending::Measured)
             }
@@ -172,7 +184,8 @@ impl Run {
 
     /// Takes in what was stored before, by this version or the first, as [`Run::step`] takes in what happens now. The first did
     /// not read an off back, nor look at the pile while outputs were on: what came next then is no answer to the look that is at
-    /// hand here, and the look counts as good, as it did.
+    /// hand here, and the look counts as good, as it did. Nor did it keep an outlet closed whose pile did not leave its virtual-load
+    /// mode: what came of opening it comes instead of the wait.
     pub fn step_stored(&mut self, event: &Event) -> Vec<Command> {
         match self.step {
             Step::ReadBack(off) if is_of_the_step_after_an_off(&event.what) => {
@@ -181,6 +194,8 @@ impl Run {
             Step::WarmIdle { .. } | Step::PollIdle if is_of_the_step_after_a_poll(&event.what) => {
                 self.answered(&Answered::Idle(false), event.at);
             }
+            Step::LeaveWait if is_of_the_outlet(&event.what) => self.step = Step::MakeOperative,
+            Step::GiveUpTestWait if is_of_the_outlet(&event.what) => self.step = Step::GiveUpOperative,
             _ => {}
         }
         self.step(event)

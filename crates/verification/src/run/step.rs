@@ -57,12 +57,16 @@ pub(super) enum Step {
     RegisterAfter,
     LastOff,
     LeaveTest,
+    LeaveWait,
+    LeaveAgain,
     MakeOperative,
     SafeOff,
     SafeWait,
     GiveUpOff,
     GiveUpWait,
     GiveUpTest,
+    GiveUpTestWait,
+    GiveUpTestAgain,
     GiveUpOperative,
     ReadBack(Off),
     Ended,
@@ -90,11 +94,24 @@ impl Step {
             | Self::WarmMeasure { .. }
             | Self::WarmLook { .. }
             | Self::WarmTemperature { .. } => "warming_up",
-            Self::LastOff | Self::LeaveTest | Self::MakeOperative | Self::ReadBack(Off::Last) => "finishing",
+            step if step.finishes() => "finishing",
             Self::SafeOff | Self::SafeWait | Self::ReadBack(Off::Safe) => "troubled",
             step if step.gives_up() => "giving_up",
             _ => "reading",
         })
+    }
+
+    /// Whether everything is measured and only the bench is to be left as it was found.
+    pub(super) fn finishes(self) -> bool {
+        matches!(
+            self,
+            Self::LastOff
+                | Self::LeaveTest
+                | Self::LeaveWait
+                | Self::LeaveAgain
+                | Self::MakeOperative
+                | Self::ReadBack(Off::Last)
+        )
     }
 
     /// Whether the run is being given up: nothing but its safe end is of interest any more.
@@ -104,6 +121,8 @@ impl Step {
             Self::GiveUpOff
                 | Self::GiveUpWait
                 | Self::GiveUpTest
+                | Self::GiveUpTestWait
+                | Self::GiveUpTestAgain
                 | Self::GiveUpOperative
                 | Self::ReadBack(Off::GiveUp)
         )

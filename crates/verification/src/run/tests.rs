@@ -147,8 +147,9 @@ fn a_set_point_beyond_the_limits_of_the_standard_is_never_sent() {
         let is_standard = |instrument: &&mut Instrument| instrument.role == InstrumentRole::Standard;
         order.instruments.iter_mut().find(is_standard).expect("named").model = model.into();
         change(&mut order);
-        let words = InstrumentModel::named(model).expect("known").identity.join(" ");
-        let identity = Happening::Identity { text: format!("{words},,SN-standard,1.0") };
+        let told = InstrumentModel::named(model).expect("known").identity;
+        let maker = told.makers.first().map_or("MAKER", String::as_str);
+        let identity = Happening::Identity { text: format!("{maker},{},SN-standard,1.0", told.models[0]) };
         let asked = Action::Standard(StandardCommand::Identify);
         let poses = |_: usize, action: &Action| (*action == asked).then(|| identity.clone());
         refused(&Bench::with_faults(&order, poses).play(), expected);

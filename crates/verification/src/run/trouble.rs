@@ -39,11 +39,13 @@ pub enum Why {
     RegisterStrange,
     /// A set-point is beyond a limit, or cannot be made.
     Limits,
+    /// The pile runs other firmware than the order names.
+    FirmwareChanged,
 }
 
 impl Why {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Stopped,
         Self::ServerRestarted,
         Self::SourceLost,
@@ -60,6 +62,7 @@ impl Why {
         Self::TooSlow,
         Self::RegisterStrange,
         Self::Limits,
+        Self::FirmwareChanged,
     ];
 
     /// The word used in texts.
@@ -81,6 +84,7 @@ impl Why {
             Self::TooSlow => "too_slow",
             Self::RegisterStrange => "register_strange",
             Self::Limits => "limits",
+            Self::FirmwareChanged => "firmware_changed",
         }
     }
 }
@@ -113,7 +117,7 @@ pub enum Ending {
         /// looks. True where nothing had begun.
         outputs_off: bool,
         /// Whether the outlet is open: it was opened again, or never closed. It stays closed if the run may have left outputs on
-        /// and the source did not confirm that they are off.
+        /// and the source did not confirm that they are off, or if the pile may still be in its virtual-load mode.
         operative: bool,
     },
 }

@@ -93,6 +93,7 @@ pub(crate) struct Bench<'a> {
     at: Timestamp,
     actions: usize,
     closed: bool,
+    in_test_mode: bool,
     set: Option<LoadPoint>,
     on: bool,
     dead_man_s: Option<u32>,
@@ -113,6 +114,7 @@ impl<'a> Bench<'a> {
             at: start(),
             actions: 0,
             closed: false,
+            in_test_mode: false,
             set: None,
             on: false,
             dead_man_s: None,
@@ -187,6 +189,7 @@ impl<'a> Bench<'a> {
             if *action == Action::Source(SourceCommand::OutputOn) {
                 self.on = true;
             }
+            self.in_test_mode |= *action == Action::TestMode { on: true };
             return happens;
         }
         self.answer(action)
@@ -200,11 +203,18 @@ impl<'a> Bench<'a> {
             }
             Action::MakeOperative => {
                 assert!(!self.on, "the outlet is opened while the source is on");
+                assert!(
+                    !self.in_test_mode,
+                    "the outlet is opened while the pile is in its virtual-load mode"
+                );
                 self.closed = false;
                 Happening::Availability { status: "Accepted".into() }
             }
             Action::CheckIdle => Happening::Idle { charging: false, status: Some("Unavailable".into()) },
-            Action::TestMode { .. } => Happening::Done,
+            Action::TestMode { on } => {
+                self.in_test_mode = *on;
+                Happening::Done
+            }
             Action::Source(command) => self.source(command),
             Action::Standard(command) => self.standard(command),
             Action::ReadRegister => {
@@ -242,7 +252,7 @@ impl<'a> Bench<'a> {
         match command {
             SourceCommand::Identify => {
                 let model =
-                    if self.order.plate.kind == PileKind::Ac { "FLUKE,6105A" } else { "MAKER,VLDC-1" };
+                    if self.order.plate.kind == PileKind::Ac { "FLUKE,6105A" } else { "VLDC,1000-300" };
                 Happening::Identity { text: format!("{model},SN-{},1.0", InstrumentRole::Source.word()) }
             }
             SourceCommand::Reset => {

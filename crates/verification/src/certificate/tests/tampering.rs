@@ -1,6 +1,7 @@
 //! Nobody changes a document unseen: not without a key, and with one not where it bears on the result.
 
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 use serde_json::Value;
 use veripile_pile::PileKind;
 
@@ -247,6 +248,10 @@ fn readings_that_are_not_of_their_load_point_are_found_out() {
     let set = "voltage or current are not those of the load point";
     check(|c| c.taken[1].voltage_v = decimal("224.5"), &format!("reading 2: {set}"));
     check(|c| c.taken[2].current_a = decimal("31.3"), &format!("reading 3: {set}"));
+    // 220 V, 32 A and a power factor of 1, to 2 %: 140.8 W, and 2.9 W for looks that vary together.
+    let phase = "the power is not that of the load point's power factor";
+    check(|c| c.taken[0].power_w -= decimal("144"), &format!("reading 1: {phase}"));
+    check(|c| c.taken[0].power_w = decimal("3520"), &format!("reading 1: {phase}"));
     check(
         |c| c.taken[0].source_c_max = Some(decimal("70.1")),
         "reading 1: the source was hotter than the plan allows",
@@ -265,6 +270,52 @@ fn readings_that_are_not_of_their_load_point_are_found_out() {
         },
         "reading 1: what the pile showed is not what was ordered to be read",
     );
+}
+
+// The run holds each look, the checker the means: looks that vary as far as they may, together or against each other, are honest.
+#[test]
+fn no_honest_reading_is_found_strange_for_its_phase() {
+    let honest = |certificate: Certificate| {
+        let checked = check::check(&certificate.sign(&key()).json, &[key().public()]);
+        assert!(checked.is_good(), "{:?}", checked.findings);
+    };
+    for tolerance in ["0", "2", "20"] {
+        for together in ["1", "-1"] {
+            for side in ["1", "-1"] {
+                let mut order = full(PileKind::Ac);
+                order.plan.points.truncate(1);
+                order.plan.set_point_percent = decimal(tolerance);
+                let mut certificate = issued_of(&order, "1.005").certificate;
+                let part = decimal(tolerance) / Decimal::ONE_HUNDRED;
+                for reading in &mut certificate.taken {
+                    let point = &order.plan.points[reading.point];
+                    // Two looks: one with the highest voltage, one with the lowest.
+                    let looks = [Decimal::ONE, -Decimal::ONE].map(|up| {
+                        let volts = point.voltage_v * (Decimal::ONE + up * part);
+                        let amperes = point.current_a * (Decimal::ONE + up * decimal(together) * part);
+                        let factor = point.power_factor.expect("of alternating current");
+                        let watts = volts * amperes * (factor + decimal(side) * part);
+                        [volts, amperes, watts]
+                    });
+                    let mean =
+                        |which: usize| ((looks[0][which] + looks[1][which]) / Decimal::TWO).round_dp(4);
+                    (reading.voltage_v, reading.current_a, reading.power_w) = (mean(0), mean(1), mean(2));
+                }
+                let items: Vec<_> = certificate.items.iter().collect();
+                certificate.result = result(&order, &certificate.taken, &items).expect("computable");
+                honest(certificate);
+            }
+        }
+    }
+    // Of the first format nothing is asked that its runs were not asked.
+    let mut first = issued(PileKind::Ac, "1.005").certificate;
+    first.taken[0].power_w = decimal("3520");
+    first.format = FORMATS[0].to_owned();
+    first.result.points.iter_mut().for_each(|point| {
+        point.risk = None;
+        point.monte_carlo = None;
+    });
+    honest(first);
 }
 
 fn any_leaf() -> impl Strategy<Value = Value> {

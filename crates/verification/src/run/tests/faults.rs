@@ -414,12 +414,63 @@ fn a_test_mode_that_may_have_been_entered_is_left() {
     assert!(is_off(&actions[place + 1]));
     let look = source(SourceCommand::OutputState);
     assert_eq!(actions[place + 2..], [look, Action::TestMode { on: false }, Action::MakeOperative]);
-    // That it cannot be left is told, at a good end and a bad one.
-    order.plan.pace.failures_max = 5;
-    let leave = || always(Action::TestMode { on: false }, refused(Party::Pile));
-    let story = Bench::with_faults(&order, leave()).play();
-    assert_eq!(story.run.ending(), Some(&Ending::Measured));
-    assert_eq!(story.run.troubles()[0].why, Why::PileError);
+}
+
+// While it may be in that mode it registers what nobody is given: nobody may charge at it.
+#[test]
+fn a_pile_that_does_not_leave_its_test_mode_stays_closed() {
+    let mut order = brief(PileKind::Dc);
+    order.plan.test_mode_vendor = Some("vendor".into());
+    let leave = Action::TestMode { on: false };
+    let tries = |story: &Story| story.actions().iter().filter(|action| **action == leave).count();
+    for happens in [refused(Party::Pile), lost(Party::Pile)] {
+        // At a good end.
+        let story = Bench::with_faults(&order, always(leave.clone(), happens.clone())).play();
+        assert_eq!(story.run.ending(), Some(&Ending::Measured));
+        assert_eq!((tries(&story), story.run.troubles().len()), (2, 2), "asked once more, and told");
+        assert!(!story.actions().contains(&Action::MakeOperative));
+        assert!(story.run.may_be_closed() && story.run.may_be_in_test_mode());
+        // At a bad one.
+        let fault = |_: usize, action: &Action| match action {
+            Action::ReadRegister => Some(lost(Party::Pile)),
+            action => (*action == leave).then(|| happens.clone()),
+        };
+        let story = Bench::with_faults(&order, fault).play();
+        let Some(Ending::Abandoned { outputs_off: true, operative: false, .. }) = story.run.ending() else {
+            panic!("{:?}", story.run.ending())
+        };
+        assert_eq!(tries(&story), 2);
+        assert!(!story.actions().contains(&Action::MakeOperative));
+        assert!(story.run.may_be_closed() && story.run.may_be_in_test_mode());
+        // It is lost once only: the second try opens the outlet.
+        let story = Bench::with_faults(&order, nth(1, leave.clone(), happens)).play();
+        assert_eq!(story.run.ending(), Some(&Ending::Measured));
+        assert_eq!(story.actions().last(), Some(&Action::MakeOperative));
+        assert!(!story.run.may_be_closed() && !story.run.may_be_in_test_mode());
+    }
+}
+
+#[test]
+fn a_pile_that_boots_with_other_firmware_ends_the_run_at_once() {
+    let order = brief(PileKind::Ac);
+    let looks = Bench::new(&order).play().actions().iter().filter(|a| **a == Action::CheckIdle).count();
+    let other = Happening::OtherFirmware { told: "2.0".into() };
+    for n in 1..=looks {
+        let story = Bench::with_faults(&order, nth(n, Action::CheckIdle, other.clone())).play();
+        let expected = Ending::Abandoned {
+            why: Why::FirmwareChanged,
+            detail: "2.0".into(),
+            outputs_off: true,
+            operative: true,
+        };
+        assert_eq!(story.run.ending(), Some(&expected), "{n}");
+        let actions = story.actions();
+        let place = actions.iter().rposition(|action| *action == Action::CheckIdle).expect("looked");
+        assert!(is_off(&actions[place + 1]), "{n}");
+    }
+    // Of a run that has not begun nothing is touched.
+    let mut run = Run::new(order);
+    assert_eq!(run.step(&Event { at: start(), what: other }), []);
 }
 
 #[test]

@@ -194,6 +194,45 @@ fn a_run_that_the_first_version_left_is_taken_up_and_measures() {
     }
 }
 
+// The first versions opened the outlet next although the pile did not leave its virtual-load mode: what they stored ends as it did.
+#[test]
+fn an_outlet_that_was_opened_in_test_mode_is_read_as_it_was() {
+    let mut order = brief(PileKind::Dc);
+    order.plan.test_mode_vendor = Some("vendor".into());
+    let failed = || Happening::Failed { party: Party::Pile, lost: false, detail: "-222".into() };
+    let answered = |status: &str| Happening::Availability { status: status.into() };
+    let leave = Action::TestMode { on: false };
+    let stuck = |_: usize, action: &Action| (*action == leave).then(failed);
+    let stopped = Happening::Stopped { person: "Li".into(), reason: "smell".into() };
+    let stuck_and_stopped = |n: usize, action: &Action| match action {
+        _ if n == 40 => Some(stopped.clone()),
+        action => (*action == leave).then(failed),
+    };
+    let check = |story: &Story, next: Happening, expected: &[(Option<bool>, bool, usize)]| {
+        let given_up = story.run.ending() != Some(&Ending::Measured);
+        let place = story.events.iter().position(|event| event.what == failed()).expect("told to leave");
+        let mut events = story.events[..=place].to_vec();
+        events.push(Event { at: events[place].at, what: next });
+        let run = Run::replay(order.clone(), &events);
+        let operative = match run.ending() {
+            Some(Ending::Abandoned { operative, .. }) => Some(*operative),
+            Some(Ending::Measured) => None,
+            None => panic!("it has ended"),
+        };
+        let (_, closed, troubles) = expected[usize::from(given_up)];
+        assert_eq!(operative, expected[usize::from(given_up)].0);
+        assert_eq!((run.may_be_closed(), run.troubles().len()), (closed, troubles));
+        assert!(run.may_be_in_test_mode(), "and is told");
+    };
+    for story in
+        [Bench::with_faults(&order, stuck).play(), Bench::with_faults(&order, stuck_and_stopped).play()]
+    {
+        check(&story, answered("Accepted"), &[(None, false, 1), (Some(true), false, 2)]);
+        check(&story, answered("Rejected"), &[(None, true, 2), (Some(false), true, 2)]);
+        check(&story, failed(), &[(None, true, 2), (Some(false), true, 2)]);
+    }
+}
+
 #[test]
 fn a_live_run_takes_nothing_but_the_look_for_an_answer() {
     let story = Bench::new(&brief(PileKind::Ac)).play();

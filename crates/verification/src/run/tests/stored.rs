@@ -25,6 +25,7 @@ fn every_kind() -> Vec<Event> {
         Happening::Register { wh: decimal("1.10"), text: "1.10".into(), device_time: None },
         Happening::Register { wh: decimal("1"), text: "1".into(), device_time: Some(after(-3)) },
         Happening::DisplayRead { wh: decimal("1234"), person: "李".into() },
+        Happening::OtherFirmware { told: "2.0".into() },
         Happening::Failed { party: Party::Standard, lost: true, detail: "no answer".into() },
         Happening::Stopped { person: "Li".into(), reason: String::new() },
         Happening::Conditions(conditions()),
