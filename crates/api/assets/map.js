@@ -100,6 +100,12 @@ function line(feature) {
   what.append(live(pile.live));
   anchor.append(badge, what);
   item.append(anchor);
+  if (pile.station) {
+    const station = element("a", "to-station", words.station);
+    station.href = `/s/${encodeURIComponent(pile.station.id)}?lang=${language}`;
+    station.setAttribute("aria-label", `${words.openStation} ${name(pile.station)}`);
+    item.append(station);
+  }
   return item;
 }
 

@@ -19,6 +19,7 @@ mod problem;
 mod queue;
 mod sentence;
 mod session;
+mod station;
 mod texts;
 mod ver;
 mod view;
@@ -73,6 +74,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/", web::get().to(map::page))
             .route("/mini-map.svg", web::get().to(map::mini))
             .route("/p/{pile}", web::get().to(pile::page))
+            .route("/s/{station}", web::get().to(station::page))
             .service(
                 web::resource("/check")
                     .app_data(web::FormConfig::default().limit(check::FORM_BYTES_MAX))

@@ -92,7 +92,7 @@ fn words(t: &Texts) -> String {
     let statuses: serde_json::Map<String, serde_json::Value> =
         view::STATUS_TEXTS.iter().map(|(word, key)| ((*word).to_owned(), t.of(key).into())).collect();
     serde_json::json!({
-        "states": states, "statuses": statuses, "never": t.of("status.never"), "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"),
+        "states": states, "statuses": statuses, "never": t.of("status.never"), "open": t.of("map.open"), "station": t.of("station.short"), "openStation": t.of("station.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"),
     })
     .to_string()
 }

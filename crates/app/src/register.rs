@@ -25,6 +25,12 @@ use crate::{keys, serve};
 /// Columns that a table of stations must have.
 const STATION_COLUMNS: [&str; 6] = ["station_id", "operator_id", "name_zh", "name_en", "lon", "lat"];
 
+/// Longest address, phone number or note on the price of a station, characters: they stand on one line of its page.
+const STATION_TEXT_CHARS_MAX: usize = 200;
+
+/// Highest price of a kWh that is no slip of the pen, CNY.
+const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
+
 /// Columns that a table of piles must have.
 const PILE_COLUMNS: [&str; 3] = ["pile_id", "kind", "accuracy_class"];
 
@@ -37,7 +43,7 @@ pub struct RegisterArgs {
     /// operator_id,name_zh,name_en
     #[arg(long, value_name = "FILE")]
     operators: Option<PathBuf>,
-    /// station_id,operator_id,name_zh,name_en,lon,lat (WGS-84)
+    /// station_id,operator_id,name_zh,name_en,lon,lat (WGS-84)[,address,phone,fee_cny_kwh,fee_note]
     #[arg(long, value_name = "FILE")]
     stations: Option<PathBuf>,
     /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,lon,lat,meter_serial]
@@ -174,7 +180,28 @@ fn station(row: &Row<'_>) -> Result<Station> {
         name_zh: need(row, "name_zh")?.to_owned(),
         name_en: need(row, "name_en")?.to_owned(),
         place: place(row)?.ok_or_else(|| anyhow!("columns lon, lat are empty"))?,
+        address: short(row, "address")?,
+        phone: short(row, "phone")?,
+        fee_cny_kwh: fee(row)?,
+        fee_note: short(row, "fee_note")?,
     })
+}
+
+/// A text of a station that fits its page.
+fn short(row: &Row<'_>, column: &str) -> Result<Option<String>> {
+    let text = row.text(column);
+    if text.is_some_and(|text| text.chars().count() > STATION_TEXT_CHARS_MAX) {
+        bail!("column {column}: longer than {STATION_TEXT_CHARS_MAX} characters");
+    }
+    Ok(text.map(str::to_owned))
+}
+
+fn fee(row: &Row<'_>) -> Result<Option<Decimal>> {
+    let fee: Option<Decimal> = parse_some(row, "fee_cny_kwh")?;
+    if fee.is_some_and(|fee| fee.is_sign_negative() || fee > FEE_MAX_CNY_KWH) {
+        bail!("column fee_cny_kwh: not between 0 and {FEE_MAX_CNY_KWH} CNY a kWh");
+    }
+    Ok(fee)
 }
 
 /// No certificate for a pile that was found beyond its maximum permissible error.

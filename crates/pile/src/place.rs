@@ -83,6 +83,14 @@ pub struct Station {
     pub name_en: String,
     /// Where it stands, WGS-84.
     pub place: Place,
+    /// Street address.
+    pub address: Option<String>,
+    /// Telephone number of its service.
+    pub phone: Option<String>,
+    /// Highest price of a kWh in the course of a day, service included, CNY.
+    pub fee_cny_kwh: Option<Decimal>,
+    /// What else there is to say of the price: hours, parking.
+    pub fee_note: Option<String>,
 }
 
 /// A charging pile as registered.

@@ -26,6 +26,7 @@ mod registration;
 mod row;
 pub mod signed;
 mod standing;
+pub mod station;
 pub mod stats;
 mod timescale;
 pub mod verification;

@@ -21,7 +21,7 @@ pub(crate) const FORM_BYTES_MAX: usize = 6 << 20;
 const ERRORS_MAX: usize = 200;
 
 /// Reads a table of piles, `pile_id,kind,accuracy_class[,station_id,…]`, or of stations,
-/// `station_id,operator_id,name_zh,name_en,lon,lat`.
+/// `station_id,operator_id,name_zh,name_en,lon,lat[,address,phone,…]`.
 pub type Import = fn(&str) -> Imported;
 
 /// What a table holds.
