@@ -17,6 +17,8 @@ mod openapi;
 mod pile;
 mod problem;
 mod queue;
+mod report;
+mod same_site;
 mod sentence;
 mod session;
 mod station;
@@ -33,6 +35,7 @@ use veripile_verification::certificate::{PublicKey, SigningKey};
 
 pub use headers::headers;
 pub use op::{Import, Imported, RowError};
+pub use report::Reporters;
 pub use session::password_hash;
 
 /// What the pages need.
@@ -49,6 +52,8 @@ pub struct Site {
     pub signing: Arc<SigningKey>,
     /// Keys that signed documents before.
     pub former_keys: Vec<PublicKey>,
+    /// Counts what drivers report.
+    pub reporters: Reporters,
 }
 
 /// How the site presents itself.
@@ -60,6 +65,8 @@ pub struct SiteSettings {
     pub public_url: Option<String>,
     /// Port that serves everything encrypted, if there is one.
     pub tls_port: Option<u16>,
+    /// Whether a proxy in front of us says where requests come from.
+    pub behind_proxy: bool,
     /// Least security profile of OCPP asked of every pile.
     pub least_profile: i16,
     /// The body that verifies (检定机构), proposed in the form of an order; empty: none is set, and the form must name one.
@@ -74,6 +81,9 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/", web::get().to(map::page))
             .route("/mini-map.svg", web::get().to(map::mini))
             .route("/p/{pile}", web::get().to(pile::page))
+            .route("/p/{pile}/report", web::get().to(report::form))
+            .route("/p/{pile}/report", web::post().to(report::send))
+            .route("/p/{pile}/report/{receipt}", web::get().to(report::receipt_page))
             .route("/s/{station}", web::get().to(station::page))
             .service(
                 web::resource("/check")

@@ -115,8 +115,10 @@ fn idle(t: &Texts, piles: &[PileRecord], now: Timestamp) -> String {
         "stale" => (free, stale + 1),
         _ => (free, stale),
     });
-    let mut text =
-        t.of("station.idle_of").replace("{free}", &free.to_string()).replace("{all}", &piles.len().to_string());
+    let mut text = t
+        .of("station.idle_of")
+        .replace("{free}", &free.to_string())
+        .replace("{all}", &piles.len().to_string());
     if stale > 0 {
         text.push_str(t.of("comma"));
         text.push_str(&t.of("station.idle_unknown").replace("{n}", &stale.to_string()));

@@ -214,6 +214,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             simulated: true,
             public_url: None,
             tls_port: None,
+            behind_proxy: false,
             least_profile: 0,
             body: BODY.to_owned(),
         },

@@ -133,6 +133,7 @@ fn settings(config: &Config) -> Result<ServerSettings> {
             simulated: false,
             public_url: config.http.public_url.clone(),
             tls_port: config.tls.listen.map(|address| address.port()),
+            behind_proxy: config.ocpp.behind_proxy,
             least_profile: gateway.least_profile,
             body: config.verification.body.clone(),
         },

@@ -7,3 +7,13 @@ ALTER TABLE station
     ADD COLUMN fee_cny_kwh numeric CHECK (fee_cny_kwh >= 0),
     ADD COLUMN fee_note    text;
 CREATE INDEX pile_by_station ON pile (station_id);
+
+-- Author: the public pages. What drivers report, appended; nothing in it says who they are.
+CREATE TABLE report (
+    report_no   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    receipt     text COLLATE "C" NOT NULL UNIQUE,
+    pile_no     bigint NOT NULL REFERENCES pile,
+    reason      text NOT NULL,
+    reported_at timestamptz NOT NULL
+);
+CREATE INDEX report_by_pile ON report (pile_no, report_no DESC);

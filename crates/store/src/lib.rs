@@ -23,6 +23,7 @@ mod presence;
 pub mod queue;
 pub mod readiness;
 mod registration;
+pub mod report;
 mod row;
 pub mod signed;
 mod standing;
