@@ -129,3 +129,107 @@ async fn a_report_has_a_receipt_a_limit_and_no_reporter() {
         assert_eq!(page.matches("A seal is broken").count(), sees, "{name}");
     }
 }
+
+/// How many piles the list says there are, with the sentence that says so.
+async fn found(server: &Server, query: &str) -> (usize, String) {
+    let (status, page) = server.get(&format!("/?lang=en&{query}")).await;
+    assert_eq!(status, 200, "{query}: {page}");
+    let sentence = page.split("id=\"asked\"").nth(1).unwrap().split("</b>").next().unwrap();
+    let number = sentence.rsplit(' ').next().unwrap().parse().unwrap();
+    (number, page)
+}
+
+#[tokio::test]
+async fn piles_are_found_by_name_initials_number_and_conditions() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    for (query, expected) in [
+        ("", 46),
+        ("q=%E4%B8%89%E9%98%B3", 45),
+        ("q=sygc", 45),
+        ("q=Sanyang", 45),
+        ("q=p07", 1),
+        ("q=sygc+p07", 1),
+        ("q=%E4%B8%AD%E5%B1%B1%E8%B7%AF", 45),
+        ("q=nowhere", 0),
+        ("q=%25", 0),
+        ("q=%00", 0),
+        ("operator=O2", 1),
+        ("kind=ac", 1),
+        ("kind=dc&min_power_kw=120", 45),
+        ("min_power_kw=121", 0),
+        ("max_fee=1.25", 45),
+        ("max_fee=1.24", 0),
+        ("free=yes", 0),
+        ("state=due", 46),
+        ("state=verified", 0),
+        ("near=120.3,31.5", 0),
+        ("q=sygc&kind=dc&max_fee=2&state=due&free=&near=", 45),
+    ] {
+        assert_eq!(found(&server, query).await.0, expected, "{query}");
+    }
+    let (_, page) = found(&server, "q=%3Cscript%3E%22%27").await;
+    assert!(!page.contains("<script>\""), "{page}");
+    let (_, page) = found(&server, "view=stations").await;
+    assert_eq!(page.matches("<li class=\"station\">").count(), 2);
+    assert!(
+        page.contains("CNY 1.25 a kWh") && page.contains("0510-8888 0000") && page.contains("0 free of 45")
+    );
+    for bad in ["near=1", "min_power_kw=x", "state=good", "page=0", "unknown=1"] {
+        assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
+        assert_eq!(server.get(&format!("/found.geojson?{bad}")).await.0, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_verified_pile_a_little_farther_is_offered_first() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    // 0.001° of latitude are 111 m. D is 60 km away.
+    let piles = file(
+        "piles.csv",
+        "pile_id,kind,accuracy_class,lon,lat\nA,ac,2,120.3,31.5\nB,ac,2,120.3,31.504\nC,ac,2,120.3,31.507\nD,ac,2,120.3,32.04\n",
+    );
+    let anchors = file(
+        "anchors.csv",
+        "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
+         B,2026-01-10T00:00:00Z,0.1,0.2,2,2099-01-01T00:00:00Z\nC,2026-01-10T00:00:00Z,0.1,0.2,2,2099-01-01T00:00:00Z\n",
+    );
+    command(&binary, &database, &["register", "--piles", &piles, "--anchors", &anchors]);
+    let server = Server::start_with(
+        &binary,
+        &database,
+        free_port(),
+        "closed",
+        &[("VERIPILE_ASSESS__INTERVAL_S", "1")],
+    )
+    .await;
+    let mut page = String::new();
+    for _ in 0..100 {
+        page = server.get("/?lang=en&near=120.3,31.5").await.1;
+        if page.matches("badge verified\"").count() >= 3 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    let order: Vec<&str> =
+        page.split("href=\"/p/").skip(1).map(|rest| rest.split('?').next().unwrap()).collect();
+    assert_eq!(order, ["B", "A", "C"], "{page}");
+    assert!(
+        page.contains("440 m") && page.contains("780 m") && page.contains("up to 500 m farther"),
+        "{page}"
+    );
+    let (_, json) = server.get("/found.geojson?near=120.3,31.5").await;
+    let places: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(places["features"][0]["id"], "B");
+    assert_eq!(places["features"][0]["properties"]["verification"]["state"], "verified");
+    assert_eq!(places["features"].as_array().unwrap().len(), 3);
+}

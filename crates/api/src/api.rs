@@ -67,14 +67,6 @@ impl PilesParameters {
             limit,
         })
     }
-
-    pub(crate) fn state(&self) -> &str {
-        self.state.as_deref().unwrap_or_default()
-    }
-
-    pub(crate) fn operator(&self) -> &str {
-        self.operator.as_deref().unwrap_or_default()
-    }
 }
 
 fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {

@@ -9,6 +9,7 @@ mod certificate;
 mod chart;
 mod check;
 mod entries;
+mod finder;
 mod headers;
 mod health;
 mod map;
@@ -80,6 +81,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
         config
             .route("/", web::get().to(map::page))
             .route("/mini-map.svg", web::get().to(map::mini))
+            .route("/found.geojson", web::get().to(map::found))
             .route("/p/{pile}", web::get().to(pile::page))
             .route("/p/{pile}/report", web::get().to(report::form))
             .route("/p/{pile}/report", web::post().to(report::send))

@@ -95,7 +95,7 @@ fn facts<'a>(
         .replace("{all}", &piles.len().to_string());
     let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
     let mut facts = vec![
-        (t.of("station.idle"), idle(t, piles, now)),
+        (t.of("station.idle"), idle(t, piles.iter(), now)),
         (t.of("station.verified"), verified),
         (t.of("station.fee"), fee.unwrap_or_else(unknown)),
     ];
@@ -108,17 +108,15 @@ fn facts<'a>(
 }
 
 /// How many piles are free now. One whose status is old counts as neither free nor taken, and the reader is told.
-fn idle(t: &Texts, piles: &[PileRecord], now: Timestamp) -> String {
-    let live = piles.iter().map(|pile| view::live(t, pile, now));
-    let (free, stale) = live.fold((0, 0), |(free, stale), live| match live {
-        "live free" => (free + 1, stale),
-        "stale" => (free, stale + 1),
-        _ => (free, stale),
+pub(crate) fn idle<'a>(t: &Texts, piles: impl Iterator<Item = &'a PileRecord>, now: Timestamp) -> String {
+    let live = piles.map(|pile| view::live(t, pile, now));
+    let (all, free, stale) = live.fold((0, 0, 0), |(all, free, stale), live| match live {
+        "live free" => (all + 1, free + 1, stale),
+        "stale" => (all + 1, free, stale + 1),
+        _ => (all + 1, free, stale),
     });
-    let mut text = t
-        .of("station.idle_of")
-        .replace("{free}", &free.to_string())
-        .replace("{all}", &piles.len().to_string());
+    let (free, all) = (i32::to_string(&free), i32::to_string(&all));
+    let mut text = t.of("station.idle_of").replace("{free}", &free).replace("{all}", &all);
     if stale > 0 {
         text.push_str(t.of("comma"));
         text.push_str(&t.of("station.idle_unknown").replace("{n}", &stale.to_string()));

@@ -1,11 +1,13 @@
 -- What drivers are told of a station beside its name, and what they tell of a pile.
 
--- Author: registration. The highest price of a kWh in the course of a day, service included, CNY; in words what else there is to say of it.
+-- Author: registration. The highest price of a kWh in the course of a day, service included, CNY; in words what else there is to say of
+-- it; and what the station is found by (src/search.rs; null until the next start after an upgrade).
 ALTER TABLE station
     ADD COLUMN address     text,
     ADD COLUMN phone       text,
     ADD COLUMN fee_cny_kwh numeric CHECK (fee_cny_kwh >= 0),
-    ADD COLUMN fee_note    text;
+    ADD COLUMN fee_note    text,
+    ADD COLUMN search      text;
 CREATE INDEX pile_by_station ON pile (station_id);
 
 -- Author: the public pages. What drivers report, appended; nothing in it says who they are.

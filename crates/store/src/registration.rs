@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::{Act, ActKind, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station};
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
+use crate::search::search_text;
 use crate::{Store, StoreError};
 
 impl Store {
@@ -30,13 +31,14 @@ impl Store {
     /// Registers stations; their operators must be registered.
     pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat, address, phone, fee_cny_kwh, fee_note)
+            "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat, address, phone, fee_cny_kwh, fee_note,
+                                  search)
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::text[],
-                                  $8::text[], $9::numeric[], $10::text[])
+                                  $8::text[], $9::numeric[], $10::text[], $11::text[])
              ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
                  name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
                  address = excluded.address, phone = excluded.phone, fee_cny_kwh = excluded.fee_cny_kwh,
-                 fee_note = excluded.fee_note",
+                 fee_note = excluded.fee_note, search = excluded.search",
         )
         .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
@@ -48,6 +50,12 @@ impl Store {
         .bind(stations.iter().map(|s| s.phone.as_deref()).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.fee_cny_kwh).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.fee_note.as_deref()).collect::<Vec<_>>())
+        .bind(
+            stations
+                .iter()
+                .map(|s| search_text(&s.name_zh, &s.name_en, s.address.as_deref()))
+                .collect::<Vec<_>>(),
+        )
         .execute(&self.pool)
         .await?;
         Ok(())
