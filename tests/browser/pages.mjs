@@ -106,8 +106,9 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   const { context, page } = await open({ width: 390, height: 844 }, { javaScriptEnabled: false });
   await page.goto(`${site}/`);
   check("no script: the list is there", (await page.locator("#list li").count()) >= 20);
+  await page.locator(".filter summary").click();
   await page.locator("select[name=state]").selectOption("failed");
-  await page.locator(".filter button").click();
+  await page.locator(".filter button[type=submit]").click();
   await page.waitForLoadState("load");
   check("no script: the filter works", page.url().includes("state=failed") && (await page.locator("#list li").count()) >= 1, page.url());
   const answer = await context.request.get(`${site}/p/no-such-pile`, { headers: { accept: "text/html" } });

@@ -9,8 +9,11 @@ const REFRESH_MS = 10_000; // the demo's history streams in while one looks
 const PILES_MAX = 5000; // as many as the API gives in one answer
 const LIST_MAX = 50; // lines of the list
 const STALE_S = Number(box.dataset.staleS); // a status older than this goes grey
-// Whoever has turned the page keeps the server's list.
-const isPaged = new URLSearchParams(location.search).has("cursor");
+// Whoever has turned the page, looks at stations, or asked for more than the API answers keeps the server's list.
+const isFound = "found" in box.dataset;
+const isKept = isFound || "keep" in box.dataset;
+const STEP_M = Number(box.dataset.stepM); // how much farther a better standing may be and still come first
+const DEGREE_M = 111_195;
 const TIERS = ["verified_monitored", "verified", "due", "under_review", "failed", "out_of_use"];
 const SYMBOLS = { verified_monitored: "✓", verified: "✓", due: "○", under_review: "?", failed: "✕", out_of_use: "–" };
 const SIZE = 48;
@@ -100,10 +103,16 @@ function line(feature) {
   what.append(live(pile.live));
   anchor.append(badge, what);
   item.append(anchor);
+  if (pile.station) {
+    const station = element("a", "to-station", words.station);
+    station.href = `/s/${encodeURIComponent(pile.station.id)}?lang=${language}`;
+    station.setAttribute("aria-label", `${words.openStation} ${name(pile.station)}`);
+    item.append(station);
+  }
   return item;
 }
 
-// Verified first by tier, then by distance from the middle of the map.
+// As the server orders them (src/finder.rs), with the middle of the map for the place of the driver.
 let order = "";
 
 function sortList(features, center) {
@@ -112,7 +121,10 @@ function sortList(features, center) {
     Math.hypot((f.geometry.coordinates[0] - center.lng) * shorten, f.geometry.coordinates[1] - center.lat);
   const ranked = features
     .filter((f) => f.geometry)
-    .map((f) => [TIERS.indexOf(f.properties.verification.state), distance(f), f])
+    .map((f) => {
+      const tier = TIERS.indexOf(f.properties.verification.state);
+      return [tier >= 4, distance(f) * DEGREE_M + STEP_M * tier, f];
+    })
     .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   const first = ranked.slice(0, LIST_MAX).map((entry) => entry[2]);
   // Nothing is replaced under a reader's hand unless it says something new.
@@ -180,6 +192,7 @@ function style() {
 }
 
 function address(map) {
+  if (isFound) return `/found.geojson?${box.dataset.address}`;
   const bounds = map.getBounds();
   const grow = 0.5; // half a screen around, so that small moves need no request
   const width = (bounds.getEast() - bounds.getWest()) * grow;
@@ -231,7 +244,13 @@ function start() {
           })),
         });
       }
-      if (!isPaged) sortList(features, map.getCenter());
+      if (isFound && !box.dataset.near && features.length && !map.fitted) {
+        const bounds = new maplibregl.LngLatBounds();
+        for (const f of features) bounds.extend(f.geometry.coordinates);
+        map.fitBounds(bounds, { padding: 40, maxZoom: 14, animate: false });
+        map.fitted = true;
+      }
+      if (!isKept) sortList(features, map.getCenter());
     } catch {
       note(words.failed);
     }
@@ -239,7 +258,7 @@ function start() {
   map.on("load", () => {
     for (const state of TIERS) map.addImage(state, icon(state), { pixelRatio: 1 });
     refresh();
-    map.on("moveend", refresh);
+    if (!isFound) map.on("moveend", refresh);
     setInterval(refresh, REFRESH_MS);
   });
   map.on("click", "clusters", async (event) => {
@@ -265,11 +284,33 @@ function start() {
 // Without WebGL: the sketch that the server draws, and the list.
 function sketch() {
   const picture = element("img");
-  picture.src = `/mini-map.svg?${new URLSearchParams({ state: box.dataset.state, operator: box.dataset.operator })}`;
+  picture.src = `/mini-map.svg?${box.dataset.address}`;
   picture.alt = words.noWebgl;
   box.replaceChildren(picture);
   box.setAttribute("data-map-idle", "");
   note(words.noWebgl);
 }
 
+// "Near me": the place goes into the address, to some hundred metres, and nowhere else.
+function locate(button) {
+  const field = button.form.elements.near;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => {
+        field.value = `${coords.longitude.toFixed(3)},${coords.latitude.toFixed(3)}`;
+        button.form.submit();
+      },
+      () => {
+        button.disabled = false;
+        note(words.noPlace);
+      },
+      { timeout: 10_000, maximumAge: 60_000 },
+    );
+  });
+}
+
+const near = document.getElementById("near-me");
+if (near && navigator.geolocation) locate(near);
 start();

@@ -115,14 +115,6 @@ impl PilesParameters {
     pub(crate) fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref().filter(|text| !text.is_empty())
     }
-
-    pub(crate) fn state(&self) -> &str {
-        self.state.as_deref().unwrap_or_default()
-    }
-
-    pub(crate) fn operator(&self) -> &str {
-        self.operator.as_deref().unwrap_or_default()
-    }
 }
 
 fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {

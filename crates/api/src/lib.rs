@@ -10,6 +10,7 @@ mod chart;
 mod check;
 mod door;
 mod entries;
+mod finder;
 mod headers;
 mod health;
 mod history;
@@ -19,8 +20,11 @@ mod openapi;
 mod pile;
 mod problem;
 mod queue;
+mod report;
+mod same_site;
 mod sentence;
 mod session;
+mod station;
 mod station_list;
 mod texts;
 mod ver;
@@ -38,6 +42,7 @@ use veripile_verification::certificate::{PublicKey, SigningKey};
 pub use door::{Limiter, key_hash};
 pub use headers::headers;
 pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
+pub use report::Reporters;
 pub use session::password_hash;
 
 /// What the pages need.
@@ -56,6 +61,8 @@ pub struct Site {
     pub former_keys: Vec<PublicKey>,
     /// Counts requests to the query API.
     pub limiter: Limiter,
+    /// Counts what drivers report.
+    pub reporters: Reporters,
 }
 
 /// How the site presents itself.
@@ -67,14 +74,14 @@ pub struct SiteSettings {
     pub public_url: Option<String>,
     /// Port that serves everything encrypted, if there is one.
     pub tls_port: Option<u16>,
+    /// Whether a proxy in front of us says where requests come from.
+    pub behind_proxy: bool,
     /// Least security profile of OCPP asked of every pile.
     pub least_profile: i16,
     /// The body that verifies (检定机构), proposed in the form of an order; empty: none is set, and the form must name one.
     pub body: String,
     /// Requests to the query API that one address may make in a minute without a key.
     pub requests_per_minute: u32,
-    /// Whether a proxy in front of us tells whom it serves.
-    pub behind_proxy: bool,
 }
 
 /// Mounts every route.
@@ -84,7 +91,12 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
         config
             .route("/", web::get().to(map::page))
             .route("/mini-map.svg", web::get().to(map::mini))
+            .route("/found.geojson", web::get().to(map::found))
             .route("/p/{pile}", web::get().to(pile::page))
+            .route("/p/{pile}/report", web::get().to(report::form))
+            .route("/p/{pile}/report", web::post().to(report::send))
+            .route("/p/{pile}/report/{receipt}", web::get().to(report::receipt_page))
+            .route("/s/{station}", web::get().to(station::page))
             .service(
                 web::resource("/check")
                     .app_data(web::FormConfig::default().limit(check::FORM_BYTES_MAX))

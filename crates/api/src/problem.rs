@@ -98,9 +98,20 @@ struct MessagePage<'a> {
 
 /// A page that says what is not there.
 pub(crate) fn missing_page(t: &Texts, simulated: bool, here: String) -> HttpResponse {
-    let page =
-        MessagePage { t, title: t.of("missing.title"), message: t.of("missing.text"), simulated, here };
-    html(StatusCode::NOT_FOUND, &page)
+    let (title, text) = (t.of("missing.title"), t.of("missing.text"));
+    message_page(t, StatusCode::NOT_FOUND, title, text, simulated, here)
+}
+
+/// A page that says one thing.
+pub(crate) fn message_page(
+    t: &Texts,
+    status: StatusCode,
+    title: &str,
+    message: &str,
+    simulated: bool,
+    here: String,
+) -> HttpResponse {
+    html(status, &MessagePage { t, title, message, simulated, here })
 }
 
 /// Renders a page.

@@ -215,6 +215,8 @@ mod tests {
         used.extend(made("finding", &["charge", "answer", "other"], ""));
         let refusals = Reason::ALL.map(Reason::code);
         used.extend(refusals.iter().flat_map(|code| [format!("sign.{code}"), format!("sign.{code}.next")]));
+        let reasons = veripile_store::report::ReportReason::ALL;
+        used.extend(reasons.map(|reason| format!("report.{}", reason.word())));
         used.extend(made("root", &crate::op::CERTIFICATE_KINDS, ""));
         used.extend(made("ready", &["register", "interval", "begin_end", "clock", "signed", "vehicle"], ""));
         let breaches = Breach::ALL.iter().map(|breach| breach.code());

@@ -63,6 +63,8 @@ pub(crate) struct Line {
     pub(crate) symbol: &'static str,
     pub(crate) state_text: String,
     pub(crate) station: String,
+    /// Address of its station's page.
+    pub(crate) station_href: Option<String>,
     pub(crate) operator: String,
     pub(crate) power: String,
     pub(crate) status: String,
@@ -73,13 +75,6 @@ pub(crate) struct Line {
 /// Makes a line.
 pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
     let state = pile.state(now);
-    let (status, is_stale) = status(t, pile, now);
-    let is_free = pile.status.as_ref().is_some_and(|(word, _)| word == "Available");
-    let live = match (is_stale, is_free) {
-        (true, _) => "stale",
-        (false, true) => "live free",
-        (false, false) => "live",
-    };
     Line {
         id: pile.pile_id.to_string(),
         href: format!("/p/{}?lang={}", segment(pile.pile_id.as_str()), t.short()),
@@ -87,10 +82,24 @@ pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
         symbol: symbol(state),
         state_text: state_text(t, state),
         station: station(t, pile),
+        station_href: pile
+            .station
+            .as_ref()
+            .map(|(id, _, _)| format!("/s/{}?lang={}", segment(id.as_str()), t.short())),
         operator: operator(t, pile),
         power: power(t, pile),
-        status,
-        live,
+        status: status(t, pile, now).0,
+        live: live(t, pile, now),
+    }
+}
+
+/// Style of the live status: `stale`, `live free` or `live`.
+pub(crate) fn live(t: &Texts, pile: &PileRecord, now: Timestamp) -> &'static str {
+    let is_free = pile.status.as_ref().is_some_and(|(word, _)| word == "Available");
+    match (status(t, pile, now).1, is_free) {
+        (true, _) => "stale",
+        (false, true) => "live free",
+        (false, false) => "live",
     }
 }
 

@@ -16,6 +16,9 @@ use veripile_pile::{
 
 use crate::table::Row;
 
+/// Longest address, phone number or note on the price of a station, characters: they stand on one line of its page.
+const STATION_TEXT_CHARS_MAX: usize = 200;
+
 /// The place of a row: columns `lon` and `lat`, with the system in `coordinate_system`; or columns that carry the system in
 /// their names (`lon_gcj02`, `lat_gcj02`). None where they are empty or missing.
 pub fn of_row(row: &Row<'_>, assumed: &Assumed) -> Result<Option<(Place, GivenPlace)>> {
@@ -121,7 +124,19 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
     let names = [property("name_zh"), property("name_en"), property("name")];
     let operator_id = operator(property("operator_id"), assumed)?;
     let [name_zh, name_en] = two_names(names, &station_id);
-    Ok((Station { station_id, operator_id, name_zh, name_en, place, given: Some(given) }, Vec::new()))
+    let station = Station {
+        station_id,
+        operator_id,
+        name_zh,
+        name_en,
+        place,
+        given: Some(given),
+        address: brief("address", property("address"))?,
+        phone: brief("phone", property("phone"))?,
+        fee_cny_kwh: None,
+        fee_note: brief("fee_note", property("fee_note"))?,
+    };
+    Ok((station, Vec::new()))
 }
 
 /// An OCPI 2.2.1 Location: a station, and an EVSE for each pile.
@@ -136,7 +151,18 @@ fn location(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
     let [name_zh, name_en] = two_names([None, None, text(item, "/name")], &station_id);
     let evses = item.get("evses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let is_there = |evse: &&Value| evse.get("status").and_then(Value::as_str) != Some("REMOVED");
-    let station = Station { station_id, operator_id, name_zh, name_en, place, given: Some(given) };
+    let station = Station {
+        station_id,
+        operator_id,
+        name_zh,
+        name_en,
+        place,
+        given: Some(given),
+        address: brief("address", text(item, "/address"))?,
+        phone: None,
+        fee_cny_kwh: None,
+        fee_note: None,
+    };
     let piles = evses.iter().filter(is_there).map(|evse| {
         let uid = text(evse, "/uid").unwrap_or_default();
         self::evse(evse, &station, system).with_context(|| format!("EVSE {uid:?}"))
@@ -209,6 +235,14 @@ pub fn two_names([zh, en, any]: [Option<String>; 3], id: &StationId) -> [String;
 }
 
 /// A text, or a number as text, at a pointer; none where it is empty.
+/// A text that fits the station's page.
+pub(crate) fn brief(what: &str, text: Option<String>) -> Result<Option<String>> {
+    if text.as_ref().is_some_and(|text| text.chars().count() > STATION_TEXT_CHARS_MAX) {
+        bail!("{what}: longer than {STATION_TEXT_CHARS_MAX} characters");
+    }
+    Ok(text)
+}
+
 fn text(item: &Value, pointer: &str) -> Option<String> {
     match item.pointer(pointer)? {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),

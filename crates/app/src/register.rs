@@ -25,6 +25,9 @@ use crate::{keys, places, serve};
 /// Columns that a table of stations must have.
 const STATION_COLUMNS: [&str; 1] = ["station_id"];
 
+/// Highest price of a kWh that is no slip of the pen, CNY.
+const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
+
 /// Columns that a table of piles must have.
 const PILE_COLUMNS: [&str; 3] = ["pile_id", "kind", "accuracy_class"];
 
@@ -37,7 +40,8 @@ pub struct RegisterArgs {
     /// operator_id,name_zh,name_en
     #[arg(long, value_name = "FILE")]
     operators: Option<PathBuf>,
-    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system]; or GeoJSON, or OCPI Locations (*.json, *.geojson)
+    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system,address,phone,fee_cny_kwh,fee_note]; or GeoJSON, or OCPI Locations
+    /// (*.json, *.geojson)
     #[arg(long, value_name = "FILE")]
     stations: Option<PathBuf>,
     /// What coordinates are in where a file does not say: wgs84, gcj02 or bd09
@@ -204,7 +208,30 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Station> {
     let [name_zh, name_en] = places::two_names(names, &station_id);
     let (place, given) =
         places::of_row(row, assumed)?.ok_or_else(|| anyhow!("columns lon, lat: empty or missing"))?;
-    Ok(Station { station_id, operator_id, name_zh, name_en, place, given: Some(given) })
+    Ok(Station {
+        station_id,
+        operator_id,
+        name_zh,
+        name_en,
+        place,
+        given: Some(given),
+        address: short(row, "address")?,
+        phone: short(row, "phone")?,
+        fee_cny_kwh: fee(row)?,
+        fee_note: short(row, "fee_note")?,
+    })
+}
+
+fn short(row: &Row<'_>, column: &str) -> Result<Option<String>> {
+    places::brief(column, row.text(column).map(str::to_owned))
+}
+
+fn fee(row: &Row<'_>) -> Result<Option<Decimal>> {
+    let fee: Option<Decimal> = parse_some(row, "fee_cny_kwh")?;
+    if fee.is_some_and(|fee| fee.is_sign_negative() || fee > FEE_MAX_CNY_KWH) {
+        bail!("column fee_cny_kwh: not between 0 and {FEE_MAX_CNY_KWH} CNY a kWh");
+    }
+    Ok(fee)
 }
 
 /// No certificate for a pile that was found beyond its maximum permissible error.

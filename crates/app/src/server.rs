@@ -7,7 +7,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
-use veripile_api::{Limiter, Site, SiteSettings};
+use veripile_api::{Limiter, Reporters, Site, SiteSettings};
 use veripile_gateway::{Authority, Gateway, GatewayMetrics, GatewaySettings};
 use veripile_ocpp::IdentityKey;
 use veripile_store::Store;
@@ -97,6 +97,7 @@ impl Server {
             signing: settings.signing,
             former_keys: settings.former_keys,
             limiter: Limiter::default(),
+            reporters: Reporters::default(),
         });
         let server = HttpServer::new(move || {
             let (gateway, site) = (gateway.clone(), site.clone());

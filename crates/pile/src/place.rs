@@ -148,6 +148,14 @@ pub struct Station {
     pub place: Place,
     /// The same as somebody gave it; none where nobody did.
     pub given: Option<GivenPlace>,
+    /// Street address.
+    pub address: Option<String>,
+    /// Telephone number of its service.
+    pub phone: Option<String>,
+    /// Highest price of a kWh in the course of a day, service included, CNY.
+    pub fee_cny_kwh: Option<Decimal>,
+    /// What else there is to say of the price: hours, parking.
+    pub fee_note: Option<String>,
 }
 
 /// A charging pile as registered.

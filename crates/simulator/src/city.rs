@@ -358,6 +358,11 @@ fn station(index: usize, operators: &[Operator]) -> Station {
         name_en: format!("{en} Charging Station"),
         place: Place { lon, lat },
         given: None,
+        address: Some(format!("无锡市{zh}（模拟）")),
+        // 400 0000 is given to nobody.
+        phone: Some(format!("400-0000-{index:03}")),
+        fee_cny_kwh: Some(Decimal::new(98 + 7 * (index as i64 % 8), 2)),
+        fee_note: Some("含服务费，停车另计".to_owned()),
     }
 }
 

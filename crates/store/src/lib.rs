@@ -15,6 +15,7 @@ pub mod command;
 pub mod console;
 #[cfg(feature = "embedded")]
 mod embedded;
+pub mod finder;
 pub mod finding;
 pub mod history;
 pub mod intake;
@@ -25,9 +26,12 @@ mod presence;
 pub mod queue;
 pub mod readiness;
 mod registration;
+pub mod report;
 mod row;
+mod search;
 pub mod signed;
 mod standing;
+pub mod station;
 pub mod stats;
 mod timescale;
 pub mod verification;
@@ -169,6 +173,7 @@ impl Store {
     /// Brings the schema up to date: base schema, then hypertables where TimescaleDB is there. Idempotent.
     pub async fn migrate(&mut self) -> Result<(), StoreError> {
         sqlx::migrate!().run(&self.pool).await?;
+        self.complete_search_texts().await?;
         if timescale::make_hypertables(&self.pool).await? {
             self.engine = timescale::engine(&self.pool).await?.into();
         }

@@ -11,6 +11,7 @@ use veripile_pile::{
 };
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
+use crate::search::search_text;
 use crate::{Store, StoreError};
 
 impl Store {
@@ -33,17 +34,19 @@ impl Store {
     pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
-                                  given_system, given_lon, given_lat, place_doubts)
+                                  given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search)
              SELECT station_id, operator_id, name_zh, name_en, lon, lat,
-                    given_system, given_lon, given_lat, string_to_array(doubts, ',')
+                    given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[],
-                         $7::text[], $8::float8[], $9::float8[], $10::text[])
+                         $7::text[], $8::float8[], $9::float8[], $10::text[],
+                         $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[])
                   AS s(station_id, operator_id, name_zh, name_en, lon, lat,
-                       given_system, given_lon, given_lat, doubts)
+                       given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search)
              ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
                  name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
                  given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
-                 place_doubts = excluded.place_doubts",
+                 place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
+                 fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search",
         )
         .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
@@ -55,6 +58,16 @@ impl Store {
         .bind(given(stations.iter().map(|s| &s.given), |given| given.lon))
         .bind(given(stations.iter().map(|s| &s.given), |given| given.lat))
         .bind(stations.iter().map(|s| doubts(s.given.as_ref())).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.address.as_deref()).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.phone.as_deref()).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.fee_cny_kwh).collect::<Vec<_>>())
+        .bind(stations.iter().map(|s| s.fee_note.as_deref()).collect::<Vec<_>>())
+        .bind(
+            stations
+                .iter()
+                .map(|s| search_text(&s.name_zh, &s.name_en, s.address.as_deref()))
+                .collect::<Vec<_>>(),
+        )
         .execute(&self.pool)
         .await?;
         Ok(())

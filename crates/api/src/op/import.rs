@@ -24,7 +24,7 @@ pub(crate) const FORM_BYTES_MAX: usize = 6 << 20;
 const ERRORS_MAX: usize = 200;
 
 /// Reads a table of piles, `pile_id,kind,accuracy_class[,station_id,…]`, or of stations,
-/// `station_id,operator_id,name_zh,name_en,lon,lat`; or stations as GeoJSON or OCPI Locations.
+/// `station_id,operator_id,name_zh,name_en,lon,lat[,address,phone,…]`; or stations as GeoJSON or OCPI Locations.
 pub type Import = fn(&str, &Assumed) -> Imported;
 
 /// What a list is taken to mean where it does not say.

@@ -1,0 +1,269 @@
+//! Looking for a pile: what may be asked in the address of the front page, said back as one sentence, and the order of what is found.
+//!
+//! Used by [`crate::map`]. Everything asked lives in the address, so that a search can be sent to somebody else.
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use veripile_pile::{OperatorId, PileKind, Place, State};
+use veripile_store::PileRecord;
+use veripile_store::finder::FindQuery;
+
+use crate::problem::Problem;
+use crate::texts::Texts;
+use crate::view;
+
+/// Longest search text, characters; the rest is cut.
+const TEXT_CHARS_MAX: usize = 80;
+
+/// Words looked for; more narrow nothing.
+const WORDS_MAX: usize = 5;
+
+/// How much farther a pile may be for each step that its standing is better, and still be offered first, m: a minute's drive.
+pub(crate) const STEP_M: f64 = 500.0;
+
+/// Metres of a degree of latitude, on a sphere of the earth's mean radius (6,371,008.8 m).
+const DEGREE_M: f64 = 111_195.0;
+
+/// Powers to choose from, kW: AC three-phase, DC, fast, faster.
+pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
+
+/// What may be asked. An empty value is one that was not asked for.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Asked {
+    pub(crate) q: String,
+    pub(crate) state: String,
+    pub(crate) operator: String,
+    pub(crate) kind: String,
+    pub(crate) min_power_kw: String,
+    pub(crate) max_fee: String,
+    pub(crate) free: String,
+    pub(crate) near: String,
+    pub(crate) view: String,
+    pub(crate) page: String,
+    /// Read by [`Texts::of_request`].
+    pub(crate) lang: String,
+}
+
+/// What was asked, understood.
+pub(crate) struct Wish {
+    pub(crate) query: FindQuery,
+    pub(crate) state: Option<State>,
+    /// Page of the list, from 1.
+    pub(crate) page: usize,
+}
+
+impl Asked {
+    pub(crate) fn wish(&self, now: Timestamp) -> Result<Wish, Problem> {
+        let states = || Problem::parameter("state", &State::ALL.map(State::word).join(", "));
+        let operator = |error| Problem::parameter("operator", &format!("an identifier ({error})"));
+        Ok(Wish {
+            query: FindQuery {
+                words: words(&self.q),
+                operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
+                kind: read(&self.kind, "kind", "ac or dc", PileKind::from_word)?,
+                min_power_kw: number(&self.min_power_kw, "min_power_kw")?,
+                max_fee_cny_kwh: number(&self.max_fee, "max_fee")?,
+                free_since: some(&self.free).map(|_| now - SignedDuration::from_secs(view::STALE_S)),
+                near: read(&self.near, "near", "longitude,latitude in degrees", near)?,
+            },
+            state: some(&self.state).map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
+            page: read(&self.page, "page", "a number from 1", |text| text.parse().ok().filter(|n| *n > 0))?
+                .unwrap_or(1),
+        })
+    }
+
+    /// The address of the same search, without page and language; it ends so that `&name=value` can follow.
+    pub(crate) fn address(&self) -> String {
+        let pairs = [
+            ("q", &self.q),
+            ("state", &self.state),
+            ("operator", &self.operator),
+            ("kind", &self.kind),
+            ("min_power_kw", &self.min_power_kw),
+            ("max_fee", &self.max_fee),
+            ("free", &self.free),
+            ("near", &self.near),
+            ("view", &self.view),
+        ];
+        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+        given.map(|(name, value)| format!("{name}={}", view::segment(value))).collect::<Vec<_>>().join("&")
+    }
+
+    /// Whether more is asked than the query API answers, so that the map draws what the server found.
+    pub(crate) fn is_particular(&self) -> bool {
+        [&self.q, &self.kind, &self.min_power_kw, &self.max_fee, &self.free, &self.near]
+            .iter()
+            .any(|value| !value.is_empty())
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+fn read<T>(
+    text: &str,
+    name: &str,
+    expected: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    some(text).map(|text| parse(text).ok_or_else(|| Problem::parameter(name, expected))).transpose()
+}
+
+/// Not negative, and short enough to be meant.
+fn number(text: &str, name: &str) -> Result<Option<Decimal>, Problem> {
+    let parse = |text: &str| text.parse().ok().filter(|number: &Decimal| !number.is_sign_negative());
+    read(text, name, "a number, not negative", |text| if text.len() <= 12 { parse(text) } else { None })
+}
+
+fn near(text: &str) -> Option<Place> {
+    let (lon, lat) = text.split_once(',')?;
+    Place::new(lon.trim().parse().ok()?, lat.trim().parse().ok()?)
+}
+
+fn words(text: &str) -> Vec<String> {
+    let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
+    short.to_lowercase().split_whitespace().take(WORDS_MAX).map(str::to_owned).collect()
+}
+
+/// Puts piles into the order in which they are offered: by distance, a worse standing counting as [`STEP_M`] a step; those that
+/// nobody should drive to come last whatever their distance. Without a place, by standing and identifier.
+pub(crate) fn offer(piles: &mut [PileRecord], near: Option<Place>, now: Timestamp) {
+    piles.sort_by_cached_key(|pile| {
+        let state = pile.state(now);
+        let is_last = matches!(state, State::Failed | State::OutOfUse);
+        let metres = near.zip(pile.place).map_or(0.0, |(here, there)| distance_m(here, there));
+        let step = if near.is_some() { STEP_M } else { 1.0 };
+        // To the decimetre: finer says nothing, and whole numbers have an order.
+        let key = (10.0 * (metres + step * f64::from(state as u8))).round() as i64;
+        (is_last, key, pile.pile_id.clone())
+    });
+}
+
+/// Distance of places a short drive apart, m, on a plane.
+pub(crate) fn distance_m(here: Place, there: Place) -> f64 {
+    let shorten = (0.5 * (here.lat + there.lat)).to_radians().cos();
+    ((there.lon - here.lon) * shorten).hypot(there.lat - here.lat) * DEGREE_M
+}
+
+/// A distance in words: to ten metres, then to a hundred.
+pub(crate) fn distance(metres: f64) -> String {
+    if metres < 1000.0 {
+        format!("{:.0} m", (metres / 10.0).round() * 10.0)
+    } else {
+        format!("{:.1} km", metres / 1000.0)
+    }
+}
+
+/// What was asked, as one sentence with how many there are.
+pub(crate) fn sentence(
+    t: &Texts,
+    asked: &Asked,
+    wish: &Wish,
+    operator: Option<&str>,
+    found: usize,
+) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut add = |text: &str, value: &str| parts.push(text.replace("{x}", value));
+    if !wish.query.words.is_empty() {
+        add(t.of("find.q"), asked.q.trim());
+    }
+    if let Some(state) = wish.state {
+        add(t.of("find.state"), &view::state_text(t, state));
+    }
+    if let Some(operator) = operator {
+        add(t.of("find.operator"), operator);
+    }
+    if let Some(kind) = wish.query.kind {
+        add(t.of("find.kind"), t.of(if kind == PileKind::Dc { "kind.dc" } else { "kind.ac" }));
+    }
+    if let Some(kw) = wish.query.min_power_kw {
+        add(t.of("find.power"), &kw.normalize().to_string());
+    }
+    if wish.query.free_since.is_some() {
+        add(t.of("find.free"), "");
+    }
+    if let Some(fee) = wish.query.max_fee_cny_kwh {
+        add(t.of("find.fee"), &fee.to_string());
+    }
+    let text = match (parts.is_empty(), wish.query.near.is_some()) {
+        (true, false) => t.of("find.everything"),
+        (true, true) => t.of("find.everything_near"),
+        (false, false) => t.of("find.sentence"),
+        (false, true) => t.of("find.sentence_near"),
+    };
+    text.replace("{what}", &parts.join(t.of("find.and"))).replace("{n}", &found.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::Language;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).expect("in range")
+    }
+
+    #[test]
+    fn a_search_reads_as_one_sentence_and_lives_in_its_address() {
+        let asked = Asked {
+            q: " 三阳 P1 ".to_owned(),
+            state: "verified".to_owned(),
+            kind: "dc".to_owned(),
+            min_power_kw: "60".to_owned(),
+            max_fee: "1.20".to_owned(),
+            free: "yes".to_owned(),
+            near: "120.3,31.5".to_owned(),
+            ..Asked::default()
+        };
+        let wish = asked.wish(now()).expect("good");
+        assert_eq!(wish.query.words, ["三阳", "p1"]);
+        let t = Texts::in_language(Language::En);
+        assert_eq!(
+            sentence(t, &asked, &wish, Some("Taihu"), 3),
+            "Piles matching “三阳 P1”, “Verified”, of Taihu, DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
+        );
+        let address = asked.address();
+        let again: Vec<(String, String)> =
+            actix_web::web::Query::<Vec<(String, String)>>::from_query(&address)
+                .expect("readable")
+                .into_inner();
+        assert_eq!(again.len(), 7, "{address}");
+        assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
+        let nothing = Asked::default();
+        let wish = nothing.wish(now()).expect("good");
+        assert_eq!(sentence(t, &nothing, &wish, None, 0), "All piles: 0");
+        assert!(nothing.address().is_empty() && !nothing.is_particular() && asked.is_particular());
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        let check = |asked: Asked, name: &str| {
+            let problem = asked.wish(now()).err().unwrap_or_else(|| panic!("{name} is refused"));
+            assert!(problem.status == 400 && problem.detail.starts_with(name), "{problem}");
+        };
+        let text = |text: &str| text.to_owned();
+        for near in ["120", "200,31", "NaN,1", "a,b", "1,2,3"] {
+            check(Asked { near: text(near), ..Asked::default() }, "near");
+        }
+        for power in ["-1", "many", "1e400"] {
+            check(Asked { min_power_kw: text(power), ..Asked::default() }, "min_power_kw");
+        }
+        check(Asked { state: text("good"), ..Asked::default() }, "state");
+        check(Asked { kind: text("hydrogen"), ..Asked::default() }, "kind");
+        check(Asked { page: text("0"), ..Asked::default() }, "page");
+        check(Asked { operator: text("a/b"), ..Asked::default() }, "operator");
+    }
+
+    #[test]
+    fn distances_are_those_of_the_sphere() {
+        let place = |lon, lat| Place::new(lon, lat).expect("on the globe");
+        // Haversine with R = 6,371,008.8 m, computed in Python: 10,627.7 m.
+        let metres = distance_m(place(120.301, 31.575), place(120.369, 31.499));
+        assert!((metres - 10_627.7).abs() < 5.0, "{metres}");
+        assert_eq!(distance(metres), "10.6 km");
+        assert_eq!(distance(443.0), "440 m");
+    }
+}

@@ -1,0 +1,141 @@
+//! The station page: fee, free piles, telephone, address, and the piles, verified ones first. Whole without any script.
+//!
+//! Mounted by [`crate::routes`]. It shows last judgements and live states with their age; it computes none.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use jiff::Timestamp;
+use serde::Deserialize;
+use veripile_pile::{Operator, State, Station, StationId};
+use veripile_store::PileRecord;
+
+use crate::Site;
+use crate::problem::{Problem, html, missing_page};
+use crate::texts::Texts;
+use crate::view::{self, Line};
+
+/// Piles on a page; with as many and long names it stays under 40 KB.
+const PILES_PER_PAGE: usize = 40;
+
+#[derive(Template)]
+#[template(path = "station.html")]
+struct StationPage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    here: String,
+    name: &'a str,
+    facts: Vec<(&'a str, String)>,
+    /// As written, and as a telephone dials it.
+    phone: Option<(&'a str, String)>,
+    lines: Vec<Line>,
+    before: Option<String>,
+    next: Option<String>,
+}
+
+/// Which page of the piles, from 1.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    page: usize,
+}
+
+/// GET `/s/{station}`.
+pub(crate) async fn page(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    id: web::Path<String>,
+    asked: Result<web::Query<Asked>, actix_web::Error>,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(&request);
+    let asked = asked.map_err(|_| Problem::parameter("page", "a number from 1"))?;
+    let path = format!("/s/{}", view::segment(&id));
+    let number = asked.page.max(1);
+    let here = format!("{path}?page={number}");
+    let found = match StationId::parse(&id) {
+        Ok(station_id) => site.store.station(&station_id).await?,
+        Err(_) => None,
+    };
+    let Some((station, operator)) = found else {
+        return Ok(missing_page(t, site.settings.simulated, here));
+    };
+    let now = Timestamp::now();
+    let mut piles = site.store.station_piles(&station.station_id).await?;
+    piles.sort_by_cached_key(|pile| (pile.state(now), pile.pile_id.clone()));
+    let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
+    let shown = piles.iter().skip((number - 1).saturating_mul(PILES_PER_PAGE)).take(PILES_PER_PAGE);
+    let page = StationPage {
+        t,
+        simulated: site.settings.simulated,
+        here,
+        name: t.pick(&station.name_zh, &station.name_en),
+        facts: facts(t, &station, &operator, &piles, now),
+        phone: station.phone.as_deref().map(|phone| (phone, dialled(phone))),
+        lines: shown.map(|pile| view::line(t, pile, now)).collect(),
+        before: (number > 1).then(|| to(number - 1)),
+        next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+/// What is told of the station in all: the minimum that Wuxi publishes, and how many piles are verified.
+fn facts<'a>(
+    t: &'a Texts,
+    station: &Station,
+    operator: &Operator,
+    piles: &[PileRecord],
+    now: Timestamp,
+) -> Vec<(&'a str, String)> {
+    let unknown = || t.of("unknown").to_owned();
+    let is_verified =
+        |pile: &&PileRecord| matches!(pile.state(now), State::Verified | State::VerifiedMonitored);
+    let verified = t
+        .of("station.verified_of")
+        .replace("{good}", &piles.iter().filter(is_verified).count().to_string())
+        .replace("{all}", &piles.len().to_string());
+    let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
+    let mut facts = vec![
+        (t.of("station.idle"), idle(t, piles.iter(), now)),
+        (t.of("station.verified"), verified),
+        (t.of("station.fee"), fee.unwrap_or_else(unknown)),
+    ];
+    if let Some(note) = &station.fee_note {
+        facts.push((t.of("station.fee_note"), note.clone()));
+    }
+    facts.push((t.of("station.address"), station.address.clone().unwrap_or_else(unknown)));
+    facts.push((t.of("pile.operator"), t.pick(&operator.name_zh, &operator.name_en).to_owned()));
+    facts
+}
+
+/// How many piles are free now. One whose status is old counts as neither free nor taken, and the reader is told.
+pub(crate) fn idle<'a>(t: &Texts, piles: impl Iterator<Item = &'a PileRecord>, now: Timestamp) -> String {
+    let live = piles.map(|pile| view::live(t, pile, now));
+    let (all, free, stale) = live.fold((0, 0, 0), |(all, free, stale), live| match live {
+        "live free" => (all + 1, free + 1, stale),
+        "stale" => (all + 1, free, stale + 1),
+        _ => (all + 1, free, stale),
+    });
+    let (free, all) = (i32::to_string(&free), i32::to_string(&all));
+    let mut text = t.of("station.idle_of").replace("{free}", &free).replace("{all}", &all);
+    if stale > 0 {
+        text.push_str(t.of("comma"));
+        text.push_str(&t.of("station.idle_unknown").replace("{n}", &stale.to_string()));
+    }
+    text
+}
+
+/// The digits that a telephone dials (RFC 3966 without visual separators).
+fn dialled(phone: &str) -> String {
+    phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telephone_dials_digits_only() {
+        assert_eq!(dialled("+86 (510) 8888-0000 转"), "+8651088880000");
+        assert_eq!(dialled("javascript:alert(1)"), "1");
+    }
+}

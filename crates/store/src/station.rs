@@ -1,0 +1,77 @@
+//! A station with its piles: what its page shows.
+//!
+//! Called by `api::station`. It judges nothing: piles come with their last judgement.
+
+use rust_decimal::Decimal;
+use sqlx::FromRow;
+use veripile_pile::{Operator, OperatorId, Place, Station, StationId};
+
+use crate::map::{PileRow, select_piles};
+use crate::row::corrupt;
+use crate::{PileRecord, Store, StoreError};
+
+/// Piles read of one station; the largest charging parks have some six hundred.
+const PILES_MAX: i64 = 2_000;
+
+impl Store {
+    /// A station and who runs it.
+    pub async fn station(&self, station_id: &StationId) -> Result<Option<(Station, Operator)>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT station.*, operator.name_zh AS operator_zh, operator.name_en AS operator_en
+             FROM station JOIN operator USING (operator_id) WHERE station_id = $1",
+        )
+        .bind(station_id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Row::station).transpose()
+    }
+
+    /// The piles of a station, in the order of their identifiers.
+    pub async fn station_piles(&self, station_id: &StationId) -> Result<Vec<PileRecord>, StoreError> {
+        let rows: Vec<PileRow> =
+            sqlx::query_as(select_piles!("WHERE pile.station_id = $1 ORDER BY pile.pile_id LIMIT $2"))
+                .bind(station_id.as_str())
+                .bind(PILES_MAX)
+                .fetch_all(&self.pool)
+                .await?;
+        rows.into_iter().map(|row| Ok(row.record()?.0)).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    station_id: String,
+    operator_id: String,
+    name_zh: String,
+    name_en: String,
+    lon: f64,
+    lat: f64,
+    address: Option<String>,
+    phone: Option<String>,
+    fee_cny_kwh: Option<Decimal>,
+    fee_note: Option<String>,
+    operator_zh: String,
+    operator_en: String,
+}
+
+impl Row {
+    fn station(self) -> Result<(Station, Operator), StoreError> {
+        let operator_id =
+            OperatorId::parse(&self.operator_id).map_err(|_| corrupt("operator", &self.operator_id))?;
+        let station = Station {
+            station_id: StationId::parse(&self.station_id)
+                .map_err(|_| corrupt("station", &self.station_id))?,
+            operator_id: operator_id.clone(),
+            name_zh: self.name_zh,
+            name_en: self.name_en,
+            place: Place::new(self.lon, self.lat)
+                .ok_or_else(|| corrupt("place", format!("{}, {}", self.lon, self.lat)))?,
+            address: self.address,
+            phone: self.phone,
+            fee_cny_kwh: self.fee_cny_kwh,
+            fee_note: self.fee_note,
+            given: None,
+        };
+        Ok((station, Operator { operator_id, name_zh: self.operator_zh, name_en: self.operator_en }))
+    }
+}

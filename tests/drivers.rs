@@ -1,0 +1,235 @@
+//! What drivers see and say: the page of a station, reports of problems.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+
+/// Pages of the public stay under this, so that they open on a bad line.
+const PAGE_BYTES_MAX: usize = 40 * 1024;
+
+/// A station of 45 piles, and another operator's with an awkward name.
+fn prepare(binary: &PathBuf, database: &Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n");
+    let stations = file(
+        "stations.csv",
+        "station_id,operator_id,name_zh,name_en,lon,lat,address,phone,fee_cny_kwh,fee_note\n\
+         S1,O1,三阳广场站,Sanyang,120.301,31.575,中山路 1 号,0510-8888 0000,1.25,夜间 0.85\n\
+         S2,O2,<script>alert(1)</script>,<img src=x>,120.3,31.5,,,,\n",
+    );
+    let mut piles = "pile_id,station_id,kind,accuracy_class,power_kw\nQ1,S2,ac,2,7\n".to_owned();
+    for n in 1..=45 {
+        piles.push_str(&format!("P{n:02},S1,dc,1,120\n"));
+    }
+    let piles = file("piles.csv", &piles);
+    command(
+        binary,
+        database,
+        &["register", "--operators", &operators, "--stations", &stations, "--piles", &piles],
+    );
+    for (name, operator) in [("one", "O1"), ("two", "O2")] {
+        let password = file("password", &format!("a password of {name}\n"));
+        command(binary, database, &["account", name, "--operator", operator, "--password-file", &password]);
+    }
+}
+
+#[tokio::test]
+async fn a_station_s_page_tells_fee_free_piles_telephone_and_piles() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, page) = server.get("/s/S1?lang=en").await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.len() < PAGE_BYTES_MAX && !page.contains("<script"), "{} bytes", page.len());
+    for text in
+        ["Sanyang", "CNY 1.25 a kWh", "夜间 0.85", "tel:051088880000", "中山路 1 号", "One", "0 free of 45"]
+    {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(page.contains("of 45 the status is old or unknown") && page.contains("/p/P01?"));
+    assert!(page.contains("/s/S1?page=2") && !page.contains("/p/P41?"));
+    let (_, second) = server.get("/s/S1?lang=en&page=2").await;
+    assert_eq!(second.matches("href=\"/p/P").count(), 5);
+    let (_, awkward) = server.get("/s/S2").await;
+    assert!(awkward.contains("&#60;script&#62;alert(1)") && !awkward.contains("<script>"), "{awkward}");
+    for path in ["/s/none", "/s/%00", "/s/S1%27--"] {
+        assert_eq!(server.get(path).await.0, 404, "{path}");
+    }
+    assert_eq!(server.get("/s/S1?page=x").await.0, 400);
+    assert!(server.get("/p/P01").await.1.contains("href=\"/s/S1?lang=zh\""));
+    assert!(server.get("/").await.1.contains("href=\"/s/S1?lang=zh\""));
+}
+
+#[tokio::test]
+async fn a_free_pile_counts_once_it_has_said_so() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let settings =
+        [("VERIPILE_OCPP__LEAST_SECURITY_PROFILE", "0"), ("VERIPILE_OCPP__READINESS_ON_BOOT", "false")];
+    let server = Server::start_with(&binary, &database, free_port(), "open", &settings).await;
+    for (pile, status) in [("P01", "Available"), ("P02", "Charging")] {
+        let mut charger = Charger::connect(&server.ocpp(), pile, Some("ocpp1.6")).await.unwrap();
+        charger.call("BootNotification", &json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
+        let said = json!({"connectorId": 1, "errorCode": "NoError", "status": status});
+        charger.call("StatusNotification", &said).await;
+    }
+    let (_, page) = server.get("/s/S1?lang=en").await;
+    assert!(page.contains("1 free of 45, of 43 the status is old or unknown"), "{page}");
+}
+
+#[tokio::test]
+async fn a_report_has_a_receipt_a_limit_and_no_reporter() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, form) = server.get("/p/P01/report?lang=en").await;
+    assert!(status == 200 && form.matches("type=\"radio\"").count() == 8, "{form}");
+    let send = |path: &'static str, reason: &'static str| {
+        let server = &server;
+        async move { server.post_as(path, "", &[("reason", reason)]).await }
+    };
+    let (status, headers, _) = send("/p/P01/report?lang=en", "seal").await;
+    assert_eq!(status, 303);
+    let to = headers.lines().find_map(|line| line.strip_prefix("location: ")).unwrap();
+    let (status, headers, receipt) = server.get_as(to, "").await;
+    assert!(
+        status == 200 && headers.contains("no-store") && receipt.contains("A seal is broken"),
+        "{receipt}"
+    );
+    assert_eq!(server.get(&to.replace("/p/P01/", "/p/P02/")).await.0, 404, "of this pile only");
+    assert_eq!(server.get("/p/P01/report/0000-0000-0000").await.0, 404);
+    assert_eq!(send("/p/P01/report", "price").await.0, 303);
+    let (status, _, page) = send("/p/P01/report", "price").await;
+    assert!(status == 429 && page.contains("明天可以再报"), "{status} {page}");
+    assert_eq!(send("/p/P02/report", "it stinks").await.0, 400);
+    assert_eq!(send("/p/none/report", "price").await.0, 404);
+    assert_eq!(server.post("/p/P02/report", &[]).await.0, 400);
+    // The harness writes the cookie's line as it is told: another site's form shows itself by a header.
+    for header in ["Sec-Fetch-Site: cross-site", "Origin: https://evil.example"] {
+        let cookie = format!("a=b\r\n{header}");
+        assert_eq!(server.post_as("/p/P02/report", &cookie, &[("reason", "price")]).await.0, 403, "{header}");
+    }
+    assert_eq!(database.number("SELECT count(*) FROM report").await, 2);
+    for (name, sees) in [("one", 1), ("two", 0)] {
+        let form = [("name", name), ("password", &*format!("a password of {name}"))];
+        let (_, headers, _) = server.post_as("/op/sign-in?lang=en", "", &form).await;
+        let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        let (_, _, page) = server.get_as("/op?lang=en", cookie.split(';').next().unwrap()).await;
+        assert_eq!(page.matches("A seal is broken").count(), sees, "{name}");
+    }
+}
+
+/// How many piles the list says there are, with the sentence that says so.
+async fn found(server: &Server, query: &str) -> (usize, String) {
+    let (status, page) = server.get(&format!("/?lang=en&{query}")).await;
+    assert_eq!(status, 200, "{query}: {page}");
+    let sentence = page.split("id=\"asked\"").nth(1).unwrap().split("</b>").next().unwrap();
+    let number = sentence.rsplit(' ').next().unwrap().parse().unwrap();
+    (number, page)
+}
+
+#[tokio::test]
+async fn piles_are_found_by_name_initials_number_and_conditions() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    for (query, expected) in [
+        ("", 46),
+        ("q=%E4%B8%89%E9%98%B3", 45),
+        ("q=sygc", 45),
+        ("q=Sanyang", 45),
+        ("q=p07", 1),
+        ("q=sygc+p07", 1),
+        ("q=%E4%B8%AD%E5%B1%B1%E8%B7%AF", 45),
+        ("q=nowhere", 0),
+        ("q=%25", 0),
+        ("q=%00", 0),
+        ("operator=O2", 1),
+        ("kind=ac", 1),
+        ("kind=dc&min_power_kw=120", 45),
+        ("min_power_kw=121", 0),
+        ("max_fee=1.25", 45),
+        ("max_fee=1.24", 0),
+        ("free=yes", 0),
+        ("state=due", 46),
+        ("state=verified", 0),
+        ("near=120.3,31.5", 0),
+        ("q=sygc&kind=dc&max_fee=2&state=due&free=&near=", 45),
+    ] {
+        assert_eq!(found(&server, query).await.0, expected, "{query}");
+    }
+    let (_, page) = found(&server, "q=%3Cscript%3E%22%27").await;
+    assert!(!page.contains("<script>\""), "{page}");
+    let (_, page) = found(&server, "view=stations").await;
+    assert_eq!(page.matches("<li class=\"station\">").count(), 2);
+    assert!(
+        page.contains("CNY 1.25 a kWh") && page.contains("0510-8888 0000") && page.contains("0 free of 45")
+    );
+    for bad in ["near=1", "min_power_kw=x", "state=good", "page=0", "unknown=1"] {
+        assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
+        assert_eq!(server.get(&format!("/found.geojson?{bad}")).await.0, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_verified_pile_a_little_farther_is_offered_first() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    // 0.001° of latitude are 111 m. D is 60 km away.
+    let piles = file(
+        "piles.csv",
+        "pile_id,kind,accuracy_class,lon,lat\nA,ac,2,120.3,31.5\nB,ac,2,120.3,31.504\nC,ac,2,120.3,31.507\nD,ac,2,120.3,32.04\n",
+    );
+    let anchors = file(
+        "anchors.csv",
+        "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
+         B,2026-01-10T00:00:00Z,0.1,0.2,2,2099-01-01T00:00:00Z\nC,2026-01-10T00:00:00Z,0.1,0.2,2,2099-01-01T00:00:00Z\n",
+    );
+    command(&binary, &database, &["register", "--piles", &piles, "--anchors", &anchors]);
+    let server = Server::start_with(
+        &binary,
+        &database,
+        free_port(),
+        "closed",
+        &[("VERIPILE_ASSESS__INTERVAL_S", "1")],
+    )
+    .await;
+    let mut page = String::new();
+    for _ in 0..100 {
+        page = server.get("/?lang=en&near=120.3,31.5").await.1;
+        if page.matches("badge verified\"").count() >= 3 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    let order: Vec<&str> =
+        page.split("href=\"/p/").skip(1).map(|rest| rest.split('?').next().unwrap()).collect();
+    assert_eq!(order, ["B", "A", "C"], "{page}");
+    assert!(
+        page.contains("440 m") && page.contains("780 m") && page.contains("up to 500 m farther"),
+        "{page}"
+    );
+    let (_, json) = server.get("/found.geojson?near=120.3,31.5").await;
+    let places: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(places["features"][0]["id"], "B");
+    assert_eq!(places["features"][0]["properties"]["verification"]["state"], "verified");
+    assert_eq!(places["features"].as_array().unwrap().len(), 3);
+}
