@@ -4,6 +4,7 @@
 //! since a command that is still on its way could be obeyed after the next one; waits and questions to the pile are, by people's
 //! events and by the server's stop. Outputs go off wherever this lets go of a run that may have them on.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -167,11 +168,15 @@ impl<'a, L: RunLog, B: Bench> Conductor<'a, L, B> {
                 () = signals.look(pace.look_every) => {}
                 _ = stopping.wait_for(|stop| *stop) => return Err(Left::Stopping),
             }
-            match record.catch_up().await {
+            let (said, done) = meanwhile(deed.as_mut(), record.catch_up()).await;
+            match said {
                 Ok(Some(next)) => return Ok(Came::Overtaken(next)),
                 Ok(None) => {}
                 // Nothing is lost by that: what people said is stored, and the lease is watched elsewhere.
                 Err(error) => tracing::warn!(%error, "what people said of a run could not be looked for"),
+            }
+            if let Some(what) = done {
+                return Ok(Came::Happened(what));
             }
         }
     }
@@ -278,6 +283,19 @@ impl<'a, L: RunLog, B: Bench> Conductor<'a, L, B> {
         }
         sleep(pace.store_again * 2_u32.pow(tries - 1)).await;
         Ok(())
+    }
+}
+
+/// Asks the store something while a deed goes on; and what came of the deed, if it is done by then. A deed that waits for a
+/// connection to the store and is not looked at keeps its place in the queue, and everybody behind it waiting.
+async fn meanwhile<D: Future, A: Future>(mut deed: Pin<&mut D>, asking: A) -> (A::Output, Option<D::Output>) {
+    tokio::pin!(asking);
+    let mut done = None;
+    loop {
+        tokio::select! {
+            answer = &mut asking => return (answer, done),
+            what = &mut deed, if done.is_none() => done = Some(what),
+        }
     }
 }
 

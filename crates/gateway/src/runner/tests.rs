@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus::Registry;
 use rust_decimal::Decimal;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use veripile_metrology::rules;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
@@ -106,6 +106,8 @@ struct Kept {
     is_lost: bool,
     /// Appends that fail from now on.
     failing: u32,
+    /// What those who ask wait for, in their turn.
+    connections: Option<Arc<Semaphore>>,
 }
 
 #[derive(Default, Clone)]
@@ -114,6 +116,14 @@ struct Log(Arc<Mutex<Kept>>);
 impl Log {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().expect("whole")
+    }
+
+    /// Waits for a connection to the store, and gives it back.
+    async fn connect(&self) {
+        let connections = self.kept().connections.clone();
+        if let Some(connections) = connections {
+            let _connection = connections.acquire().await;
+        }
     }
 
     fn say(&self, what: Happening) {
@@ -168,6 +178,7 @@ impl RunLog for Log {
     }
 
     async fn events(&self, after: i64) -> Result<Vec<(i64, Event)>, StoreError> {
+        self.connect().await;
         let kept = self.kept();
         let numbered = kept.events.iter().cloned().enumerate();
         // Pages, and small ones.
@@ -262,7 +273,10 @@ impl Bench for Sticks {
             Action::MakeInoperative | Action::MakeOperative => {
                 Happening::Availability { status: "Accepted".into() }
             }
-            Action::CheckIdle => Happening::Idle { charging: false, status: None },
+            Action::CheckIdle => {
+                self.log.connect().await;
+                Happening::Idle { charging: false, status: None }
+            }
             Action::TestMode { .. } => Happening::Done,
             Action::Source(command) => self.source(command),
             Action::Standard(command) => self.standard(command),
@@ -428,6 +442,24 @@ async fn a_stopping_server_does_not_wait_for_a_wait() {
     };
     let (left, ()) = tokio::join!(server.conduct(&order, &log, bench, Happening::Begun), stop);
     assert_eq!(left, Left::Stopping);
+}
+
+#[tokio::test]
+async fn a_deed_that_waits_for_the_store_keeps_nobody_waiting_behind_it() {
+    let (order, log, server) = (order(RegisterSource::Ocpp), Log::default(), Server::new());
+    // The only connection comes back after some looks for what people said, which wait behind the deed.
+    let hook = at(&Action::CheckIdle, 1, |log| {
+        let connections = Arc::new(Semaphore::new(1));
+        let lent = Arc::clone(&connections).try_acquire_owned().expect("free");
+        log.kept().connections = Some(connections);
+        tokio::spawn(async move {
+            sleep(5 * PACE.look_every).await;
+            drop(lent);
+        });
+        None
+    });
+    let left = server.conduct(&order, &log, Sticks::new(&log, hook), Happening::Begun).await;
+    assert_eq!(left, Left::Over(Ending::Measured));
 }
 
 #[tokio::test]
