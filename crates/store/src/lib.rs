@@ -14,21 +14,25 @@ pub mod command;
 pub mod console;
 #[cfg(feature = "embedded")]
 mod embedded;
+pub mod evidence;
 pub mod finding;
 pub mod history;
 pub mod intake;
 pub mod map;
 pub mod message;
+pub mod next_date;
 mod presence;
 pub mod queue;
 pub mod readiness;
 mod registration;
 mod row;
+pub mod signal;
 pub mod signed;
 mod standing;
 pub mod stats;
 mod timescale;
 pub mod verification;
+pub mod weekly;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -39,7 +43,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock};
 
 pub use access::{Access, Admission, Admitted, INBOX_MAX};
-pub use assessment::{AssessmentRun, ComparableCharge};
+pub use assessment::{AssessmentRun, StoredRun};
 pub use attempt::{Attempt, AttemptRow};
 pub use history::ChargeRecord;
 pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};

@@ -118,14 +118,6 @@ impl Store {
         .await?;
         rows.into_iter().map(|row| Ok(row.act()?.1)).collect()
     }
-
-    /// Every act of every pile, by pile number.
-    pub async fn all_acts(&self) -> Result<Vec<(i64, Act)>, StoreError> {
-        let rows: Vec<ActRow> = sqlx::query_as("SELECT * FROM act ORDER BY pile_no, acted_at, act_no")
-            .fetch_all(&self.pool)
-            .await?;
-        rows.into_iter().map(ActRow::act).collect()
-    }
 }
 
 /// Appends an act; one that is on record already stays as it is.
@@ -167,7 +159,7 @@ pub(crate) async fn acts_of(connection: &mut PgConnection, pile_no: i64) -> Resu
 }
 
 #[derive(FromRow)]
-struct ActRow {
+pub(crate) struct ActRow {
     pile_no: i64,
     kind: String,
     number: String,
@@ -182,7 +174,7 @@ struct ActRow {
 }
 
 impl ActRow {
-    fn act(self) -> Result<(i64, Act), StoreError> {
+    pub(crate) fn act(self) -> Result<(i64, Act), StoreError> {
         let result = match (self.error_percent, self.expanded_uncertainty_percent, self.coverage_factor) {
             (Some(error_percent), Some(expanded_uncertainty_percent), Some(coverage_factor)) => {
                 Some(OnSiteResult { error_percent, expanded_uncertainty_percent, coverage_factor })
