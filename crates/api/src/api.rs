@@ -336,7 +336,7 @@ pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result
     Ok(json("application/json", &Pile::of(&pile, Timestamp::now())))
 }
 
-fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {
+pub(crate) fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {
     match serde_json::to_string(body) {
         Ok(text) => HttpResponse::Ok()
             .content_type(content_type)

@@ -11,6 +11,7 @@ mod check;
 mod entries;
 mod headers;
 mod health;
+mod history;
 mod map;
 mod op;
 mod openapi;
@@ -19,6 +20,7 @@ mod problem;
 mod queue;
 mod sentence;
 mod session;
+mod signals;
 mod texts;
 mod ver;
 mod view;
@@ -83,6 +85,9 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .route("/api/v1/piles", web::get().to(api::piles))
             .route("/api/v1/piles/{id}", web::get().to(api::pile))
+            .route("/api/v1/piles/{id}/history", web::get().to(history::history))
+            .route("/api/v1/piles/{id}/next-date", web::get().to(history::date))
+            .route("/api/v1/piles/{id}/signals", web::get().to(signals::of_pile))
             .route("/api/v1/verifications", web::get().to(certificate::list::verifications))
             .route("/api/v1/certificates/{number}.json", web::get().to(certificate::document::json))
             .route("/api/v1/certificates/{number}.pdf", web::get().to(certificate::document::print))

@@ -14,6 +14,9 @@ use utoipa::OpenApi;
     paths(
         crate::api::piles,
         crate::api::pile,
+        crate::history::history,
+        crate::history::date,
+        crate::signals::of_pile,
         crate::certificate::list::verifications,
         crate::certificate::document::any,
         crate::certificate::document::json,
@@ -47,6 +50,9 @@ mod tests {
         for path in [
             "/api/v1/piles",
             "/api/v1/piles/{id}",
+            "/api/v1/piles/{id}/history",
+            "/api/v1/piles/{id}/next-date",
+            "/api/v1/piles/{id}/signals",
             "/api/v1/verifications",
             "/api/v1/certificates/{number}",
             "/api/v1/certificates/{number}.json",
