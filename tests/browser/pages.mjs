@@ -129,6 +129,16 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.waitForURL(/\/op$/);
   check(`${at}: the list has connected piles`, (await page.locator("#piles .link.up").count()) >= 20);
   await page.screenshot({ path: `${pictures}/console-${name}.png` });
+  await page.goto(`${site}/op/signals?lang=en`);
+  check(`${at}: signals are reasons to look, and operators' errors balance or not`, (await text()).includes("a reason to look, not a conclusion") && (await page.locator("#balance tbody tr").count()) >= 2);
+  check(`${at}: signals fit`, await fits());
+  await page.screenshot({ path: `${pictures}/signals-${name}.png`, fullPage: true });
+  await page.goto(`${site}/op/dates?lang=en`);
+  check(`${at}: next dates are proposals`, (await text()).includes("A proposal to the authority") && (await page.locator("tbody tr").count()) === 200);
+  await page.locator("main a", { hasText: "Next page" }).click();
+  await page.waitForLoadState("load");
+  check(`${at}: next dates have a next page`, (await page.locator("tbody tr").count()) >= 100 && (await fits()), page.url());
+  await page.screenshot({ path: `${pictures}/dates-${name}.png` });
   const id = `NEW-${name}`;
   await page.goto(`${site}/op/import`);
   await page.fill("textarea", `pile_id,kind,accuracy_class\n${id},ac,2\nBAD,xy,2\n`);

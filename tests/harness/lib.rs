@@ -219,6 +219,7 @@ impl Server {
             .env("VERIPILE_OCPP__REGISTRATION", registration)
             .env("VERIPILE_IDENTITY__KEY_FILE", key)
             .env("VERIPILE_ASSESS__INTERVAL_S", "1")
+            .env("VERIPILE_ASSESS__WHOLE_EVERY_S", "2")
             .env("VERIPILE_ASSESS__WINDOW_DAYS", "36500")
             .env("VERIPILE_LOG", "warn")
             .envs(settings.iter().copied())

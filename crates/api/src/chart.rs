@@ -11,25 +11,99 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 26.0;
 
+/// The scale reaches to four limits at most, unless errors lie beyond: a first week knows nothing, and its interval would flatten all others.
+const REACH_LIMITS: f64 = 4.0;
+
+/// An error at a moment with its interval, fractions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Point {
+    /// Seconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) error: f64,
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
+}
+
+/// What is marked in a chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    /// The error stepped.
+    Step,
+    /// Other firmware came.
+    Firmware,
+    /// It was measured on site.
+    OnSite,
+}
+
+impl EventKind {
+    /// Every kind.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 3] = [Self::Step, Self::Firmware, Self::OnSite];
+
+    /// Its word, in classes and in the API.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Firmware => "firmware",
+            Self::OnSite => "on_site",
+        }
+    }
+
+    /// Key of its name.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Step => "event.step",
+            Self::Firmware => "event.firmware",
+            Self::OnSite => "event.on_site",
+        }
+    }
+
+    /// A letter beside its line: colour alone tells nothing to many.
+    fn letter(self) -> &'static str {
+        match self {
+            Self::Step => "↕",
+            Self::Firmware => "F",
+            Self::OnSite => "◆",
+        }
+    }
+}
+
+/// An event at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Seconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) kind: EventKind,
+    pub(crate) title: String,
+}
+
 /// Errors over time with their 95 % intervals against the band of the maximum permissible error. Estimates newest first;
 /// those without a level are left out: a difference from a set's mean has no place in an absolute band.
 pub(crate) fn errors(estimates: &[Estimate], label: &str) -> String {
-    let points: Vec<(i64, f64, f64, f64)> = estimates
+    let points: Vec<Point> = estimates
         .iter()
         .rev()
         .filter(|estimate| estimate.grounded)
         .filter_map(|estimate| {
             let (lower, upper) = estimate.interval95()?;
-            Some((estimate.as_of.as_second(), estimate.error?, lower, upper))
+            Some(Point { at: estimate.as_of.as_second(), error: estimate.error?, lower, upper })
         })
         .collect();
-    let Some(limit) = estimates.first().map(|estimate| estimate.limit) else { return String::new() };
-    let reach = points.iter().fold(1.5 * limit, |reach, (_, _, low, high)| reach.max(-low).max(*high)) * 1.05;
+    match estimates.first() {
+        Some(newest) => over_time(&points, &[], newest.limit, label),
+        None => String::new(),
+    }
+}
+
+/// Points in the order of time, with lines where something happened; what happened before the first point is not in the chart. Empty
+/// without a point. The scale follows the points; an interval that is far wider than the band is cut off at its edge.
+pub(crate) fn over_time(points: &[Point], events: &[Event], limit: f64, label: &str) -> String {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
+    let (first, last) = (first.at, last.at);
+    let wide = points.iter().fold(1.5 * limit, |reach, point| reach.max(-point.lower).max(point.upper));
+    let least = points.iter().fold(REACH_LIMITS * limit, |reach, point| reach.max(1.5 * point.error.abs()));
+    let reach = wide.min(least) * 1.05;
     let y = |error: f64| TOP + (HEIGHT - TOP - BOTTOM) * (reach - error.clamp(-reach, reach)) / (2.0 * reach);
-    let (first, last) = match (points.first(), points.last()) {
-        (Some(first), Some(last)) => (first.0, last.0),
-        _ => return String::new(),
-    };
     let span = (last - first).max(1) as f64;
     let inner = WIDTH - LEFT - RIGHT - 40.0;
     let x = |at: i64| {
@@ -58,15 +132,29 @@ pub(crate) fn errors(estimates: &[Estimate], label: &str) -> String {
             if tick == 0.0 { "0 %".to_owned() } else { format!("{:+.1} %", 100.0 * tick) }
         );
     }
-    for (at, error, lower, upper) in &points {
+    for event in events.iter().filter(|event| (first..=last).contains(&event.at)) {
+        let _ = write!(
+            svg,
+            "<g class=\"event {0}\"><title>{1}</title><line x1=\"{2:.1}\" x2=\"{2:.1}\" y1=\"{3:.1}\" y2=\"{4:.1}\"/>\
+             <text x=\"{2:.1}\" y=\"{5:.1}\" text-anchor=\"middle\">{6}</text></g>",
+            event.kind.word(),
+            escape(&event.title),
+            x(event.at),
+            TOP,
+            HEIGHT - BOTTOM,
+            TOP - 3.0,
+            event.kind.letter()
+        );
+    }
+    for point in points {
         let _ = write!(
             svg,
             "<line class=\"interval\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>\
              <circle class=\"point\" cx=\"{0:.1}\" cy=\"{3:.1}\" r=\"3.5\"/>",
-            x(*at),
-            y(*upper),
-            y(*lower),
-            y(*error)
+            x(point.at),
+            y(point.upper),
+            y(point.lower),
+            y(point.error)
         );
     }
     let mut days = vec![(first, "start"), (last, "end")];
@@ -121,5 +209,18 @@ mod tests {
         assert!(svg.contains("a &lt; b"));
         assert_eq!(errors(&[], "x"), "");
         assert_eq!(errors(&[estimate(0, None)], "x"), "");
+    }
+
+    #[test]
+    fn events_are_marked_where_there_are_points_and_a_wide_interval_does_not_flatten_the_others() {
+        let point = |at: i64, upper: f64| Point { at, error: 0.0, lower: -upper, upper };
+        let event = |at: i64| Event { at, kind: EventKind::Step, title: "a < b".to_owned() };
+        let points = [point(1_000_000, 0.5), point(2_000_000, 0.005)];
+        let svg = over_time(&points, &[event(999_999), event(1_500_000)], 0.01, "x");
+        assert_eq!(svg.matches("class=\"event step\"").count(), 1);
+        assert!(svg.contains("<title>a &lt; b</title>"));
+        // The band is ±1 of ±4.2: 180 × 1/4.2 = 42.9 high.
+        assert!(svg.contains("height=\"42.9\""), "{svg}");
+        assert_eq!(over_time(&[], &[event(1)], 0.01, "x"), "");
     }
 }

@@ -1,21 +1,305 @@
-//! `/api/v1/piles/{id}/history`: what was said of a pile from afar, day by day. Its verifications are at `/api/v1/verifications`.
+//! How a pile's error went: weeks by the filter, days by assessments, and what happened meanwhile. Chart, sentence, API.
+//!
+//! Called by the pile page and mounted at `/api/v1/piles/{id}/history`. Remote evidence throughout: nothing here is a verification.
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use veripile_pile::PileId;
+use veripile_pile::{Act, ActKind, Estimate, PileId};
+use veripile_store::map::PileRecord;
+use veripile_store::next_date::DateRecord;
+use veripile_store::weekly::{ErrorStep, WeeklyError};
 
 use crate::Site;
 use crate::api::{Assessment, Meta, json};
+use crate::chart::{self, Event, EventKind, Point};
 use crate::problem::Problem;
+use crate::sentence;
+use crate::texts::Texts;
+use crate::view;
 
-/// Days on a page where the request does not say, and at most: a year.
+/// Weeks on a page and in an answer: a year.
+const WEEKS: u32 = 52;
+
+/// Days of assessments in a chart.
+const DAYS: u32 = 60;
+
+/// Days on a page of the API where the request does not say, and at most: a year.
 const LIMIT_DEFAULT: u32 = 90;
 const LIMIT_MAX: u32 = 366;
 
 /// Days looked back at, at most. A pile is scrapped after some ten years.
 const DAYS_MAX: u32 = 5_000;
+
+/// Weeks are numbered from Monday, 29 December 1969.
+const FIRST_MONDAY_S: i64 = -3 * 86_400;
+const WEEK_S: i64 = 7 * 86_400;
+
+/// 97.5 % quantile of the normal distribution.
+const NORMAL_975: f64 = 1.959_963_984_540_054;
+
+/// Everything that a pile's history shows.
+pub(crate) struct History {
+    /// Oldest first; none where the pile's set has no level: the filter's numbers would say nothing.
+    weeks: Vec<WeeklyError>,
+    /// Newest first.
+    days: Vec<Estimate>,
+    steps: Vec<ErrorStep>,
+    firmware: Vec<(Timestamp, String)>,
+    /// On-site results with their numbers, oldest first.
+    results: Vec<Act>,
+    limit: Option<f64>,
+    pub(crate) date: Option<DateRecord>,
+}
+
+/// The first moment of a week.
+fn beginning(week: i32) -> Timestamp {
+    Timestamp::from_second(i64::from(week) * WEEK_S + FIRST_MONDAY_S).unwrap_or(Timestamp::MAX)
+}
+
+fn ending(week: i32) -> Timestamp {
+    beginning(week.saturating_add(1))
+}
+
+fn interval95(week: &WeeklyError) -> (f64, f64) {
+    let half = NORMAL_975 * week.standard_uncertainty;
+    (week.error - half, week.error + half)
+}
+
+impl History {
+    /// Asks the store for it.
+    pub(crate) async fn of(site: &Site, pile: &PileRecord, acts: &[Act]) -> Result<Self, Problem> {
+        let estimate = pile.standing.estimate.as_ref();
+        let has_level = estimate.is_some_and(|estimate| estimate.grounded);
+        let (mut weeks, mut steps) = (Vec::new(), Vec::new());
+        if has_level {
+            weeks = site.store.weekly_errors(&pile.pile_id, WEEKS).await?;
+            weeks.reverse();
+            steps = site.store.error_steps(&pile.pile_id).await?;
+        }
+        // What an authority found and made public; a notice waits for its confirmation.
+        let shown =
+            |act: &&Act| act.result.is_some() && matches!(act.kind, ActKind::Certificate | ActKind::Measured);
+        Ok(Self {
+            weeks,
+            days: site.store.estimates(&pile.pile_id, DAYS).await?,
+            steps,
+            firmware: site.store.firmware_of_pile(&pile.pile_id).await?,
+            results: acts.iter().filter(shown).cloned().collect(),
+            limit: estimate.map(|estimate| estimate.limit),
+            date: site.store.next_date(&pile.pile_id).await?,
+        })
+    }
+
+    /// The chart: weeks where there are at least two, else days.
+    pub(crate) fn chart(&self, t: &Texts) -> String {
+        let Some(limit) = self.limit else { return String::new() };
+        if self.weeks.len() < 2 {
+            return chart::errors(&self.days, t.of("chart.label"));
+        }
+        let point = |week: &WeeklyError| {
+            let (lower, upper) = interval95(week);
+            Point { at: ending(week.week).as_second(), error: week.error, lower, upper }
+        };
+        let points: Vec<Point> = self.weeks.iter().map(point).collect();
+        let steps = self.steps.iter().map(|step| (beginning(step.first_week), EventKind::Step));
+        let firmware = self.firmware.iter().map(|(at, _)| (*at, EventKind::Firmware));
+        let results = self.results.iter().map(|act| (act.acted_at, EventKind::OnSite));
+        let events: Vec<Event> = steps
+            .chain(firmware)
+            .chain(results)
+            .map(|(at, kind)| Event { at: at.as_second(), kind, title: t.of_owned(kind.key()).to_owned() })
+            .collect();
+        chart::over_time(&points, &events, limit, t.of("chart.weeks"))
+    }
+
+    /// What happened, newest first: day, kind, in words.
+    pub(crate) fn events(&self, t: &Texts) -> Vec<(String, &'static str, String)> {
+        let mut events: Vec<(Timestamp, EventKind, String)> = Vec::new();
+        for step in &self.steps {
+            let text = t
+                .of("history.step")
+                .replace("{size}", &sentence::percent(step.size))
+                .replace("{u}", &format!("{:.2} %", 200.0 * step.standard_uncertainty))
+                .replace("{from}", &view::day(beginning(step.range.0)))
+                .replace("{to}", &view::day(ending(step.range.1)));
+            events.push((beginning(step.first_week), EventKind::Step, text));
+        }
+        for (at, version) in &self.firmware {
+            events.push((*at, EventKind::Firmware, t.of("history.firmware").replace("{version}", version)));
+        }
+        for act in &self.results {
+            let Some(result) = act.result else { continue };
+            let text = t
+                .of("history.on_site")
+                .replace("{error}", &format!("{:+} %", result.error_percent))
+                .replace("{number}", &act.number);
+            events.push((act.acted_at, EventKind::OnSite, text));
+        }
+        events.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+        events.into_iter().map(|(at, kind, text)| (view::day(at), kind.word(), text)).collect()
+    }
+
+    /// How the error went, in a sentence; none without two weeks.
+    pub(crate) fn sentence(&self, t: &Texts) -> Option<String> {
+        let (first, last) = (self.weeks.first()?, self.weeks.last()?);
+        if first.week == last.week {
+            return None;
+        }
+        let key = if self.steps.is_empty() { "history.steady" } else { "history.stepped" };
+        Some(
+            t.of_owned(key)
+                .replace("{weeks}", &(last.week - first.week + 1).to_string())
+                .replace("{from}", &sentence::percent(first.error))
+                .replace("{to}", &sentence::percent(last.error))
+                .replace("{steps}", &self.steps.len().to_string()),
+        )
+    }
+}
+
+/// A next date in words: the day or why there is none.
+pub(crate) fn next_date(t: &Texts, date: &DateRecord) -> (Option<String>, Vec<String>) {
+    let reasons = date.withdrawn.iter().map(|word| t.of_owned(&format!("withdrawn.{word}")).to_owned());
+    (date.due_on.map(|due| due.to_string()), reasons.collect())
+}
+
+/// An error at the end of a week, by the filter.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Week {
+    /// Monday on which the week began (UTC)
+    week_of: String,
+    error_percent: f64,
+    standard_uncertainty_percent: f64,
+    lower95_percent: f64,
+    upper95_percent: f64,
+    /// Comparisons of that week
+    charges: i64,
+}
+
+/// Something that happened to the pile or its error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HistoryEvent {
+    /// step, firmware or on_site
+    kind: &'static str,
+    at: String,
+    /// Size of a step, or the error found on site, percent
+    error_percent: Option<f64>,
+    standard_uncertainty_percent: Option<f64>,
+    /// Of a step: the range in time that holds 95 % of the probability
+    earliest: Option<String>,
+    latest: Option<String>,
+    /// Firmware that came
+    version: Option<String>,
+    /// Number of the document
+    number: Option<String>,
+}
+
+/// A proposal from the pile's state, no verification and no duty.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NextDate {
+    as_of: String,
+    /// Day by which the pile is proposed to be verified; none where the proposal is withdrawn
+    due_on: Option<String>,
+    /// Why there is none
+    withdrawn: Vec<String>,
+}
+
+/// A pile's history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PileHistory {
+    meta: Meta,
+    pile_id: String,
+    /// Always: "remote evidence, not a verification"
+    note: &'static str,
+    limit_percent: Option<f64>,
+    /// Week by week, oldest first; empty where the level is unknown
+    weeks: Vec<Week>,
+    /// The last assessment of each day (UTC), newest first, page by page
+    assessments: Vec<Assessment>,
+    /// Newest first
+    events: Vec<HistoryEvent>,
+    next_date: Option<NextDate>,
+}
+
+/// Said with everything here.
+const NOTE: &str = "remote evidence, not a verification";
+
+impl From<&DateRecord> for NextDate {
+    fn from(date: &DateRecord) -> Self {
+        Self {
+            as_of: date.as_of.to_string(),
+            due_on: date.due_on.map(|due| due.to_string()),
+            withdrawn: date.withdrawn.clone(),
+        }
+    }
+}
+
+impl PileHistory {
+    fn of(pile_id: &PileId, history: &History, days: &[Estimate], next: Option<String>) -> Self {
+        let week = |week: &WeeklyError| {
+            let (lower, upper) = interval95(week);
+            Week {
+                week_of: beginning(week.week).strftime("%Y-%m-%d").to_string(),
+                error_percent: 100.0 * week.error,
+                standard_uncertainty_percent: 100.0 * week.standard_uncertainty,
+                lower95_percent: 100.0 * lower,
+                upper95_percent: 100.0 * upper,
+                charges: week.charges,
+            }
+        };
+        Self {
+            meta: Meta::new(days.first().map(|estimate| estimate.as_of), next),
+            pile_id: pile_id.to_string(),
+            note: NOTE,
+            limit_percent: history.limit.map(|limit| 100.0 * limit),
+            weeks: history.weeks.iter().map(week).collect(),
+            assessments: days.iter().map(Assessment::from).collect(),
+            events: events(history),
+            next_date: history.date.as_ref().map(NextDate::from),
+        }
+    }
+}
+
+fn events(history: &History) -> Vec<HistoryEvent> {
+    let bare = |kind: EventKind, at: Timestamp| HistoryEvent {
+        kind: kind.word(),
+        at: at.to_string(),
+        error_percent: None,
+        standard_uncertainty_percent: None,
+        earliest: None,
+        latest: None,
+        version: None,
+        number: None,
+    };
+    let mut events = Vec::new();
+    for step in &history.steps {
+        events.push(HistoryEvent {
+            error_percent: Some(100.0 * step.size),
+            standard_uncertainty_percent: Some(100.0 * step.standard_uncertainty),
+            earliest: Some(beginning(step.range.0).to_string()),
+            latest: Some(ending(step.range.1).to_string()),
+            ..bare(EventKind::Step, beginning(step.first_week))
+        });
+    }
+    for (at, version) in &history.firmware {
+        events.push(HistoryEvent { version: Some(version.clone()), ..bare(EventKind::Firmware, *at) });
+    }
+    for act in &history.results {
+        let Some(result) = act.result else { continue };
+        let to_f64 = veripile_metrology::crossing::to_f64;
+        events.push(HistoryEvent {
+            error_percent: Some(to_f64(result.error_percent)),
+            standard_uncertainty_percent: Some(
+                to_f64(result.expanded_uncertainty_percent) / to_f64(result.coverage_factor),
+            ),
+            number: Some(act.number.clone()),
+            ..bare(EventKind::OnSite, act.acted_at)
+        });
+    }
+    events.sort_by(|a, b| b.at.cmp(&a.at));
+    events
+}
 
 /// Which part of the past.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -28,18 +312,10 @@ pub(crate) struct Parameters {
     limit: Option<u32>,
 }
 
-/// A pile's past, newest first, the last assessment of each day (UTC).
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct History {
-    meta: Meta,
-    pile_id: String,
-    assessments: Vec<Assessment>,
-}
-
-/// What was said of a pile from afar, day by day, newest first
+/// How a pile's error went: remote evidence, not a verification
 #[utoipa::path(get, path = "/api/v1/piles/{id}/history",
     params(("id" = String, Path, description = "Pile identifier"), Parameters), responses(
-    (status = 200, description = "Its past", body = History),
+    (status = 200, description = "Weeks, days, events and the proposed next date", body = PileHistory),
     (status = 304, description = "As it was"),
     (status = 400, description = "A parameter cannot be", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such pile", body = Problem, content_type = "application/problem+json"),
@@ -60,18 +336,91 @@ pub(crate) async fn history(
     let before: Option<Timestamp> = before
         .map(|cursor| cursor.parse().map_err(|_| Problem::parameter("cursor", "a time, RFC 3339")))
         .transpose()?;
-    let missing = || Problem::missing("no pile has this identifier; /api/v1/piles lists them");
-    let pile_id = PileId::parse(&id).map_err(|_| missing())?;
-    site.store.pile(&pile_id).await?.ok_or_else(missing)?;
-    let mut past = site.store.estimates(&pile_id, DAYS_MAX).await?;
+    let pile = find(&site, &id).await?;
+    let acts = site.store.acts(&pile.pile_id).await?;
+    let history = History::of(&site, &pile, &acts).await?;
+    let mut past = site.store.estimates(&pile.pile_id, DAYS_MAX).await?;
     past.retain(|estimate| before.is_none_or(|before| estimate.as_of < before));
     let more = past.len() > limit as usize;
     past.truncate(limit as usize);
     let next = past.last().filter(|_| more).map(|estimate| estimate.as_of.to_string());
-    let history = History {
-        meta: Meta::new(past.first().map(|estimate| estimate.as_of), next),
-        pile_id: pile_id.to_string(),
-        assessments: past.iter().map(Assessment::from).collect(),
-    };
-    Ok(json("application/json", &history))
+    Ok(json("application/json", &PileHistory::of(&pile.pile_id, &history, &past, next)))
+}
+
+/// By when a pile is proposed to be verified, from its state: a proposal, not a verification
+#[utoipa::path(get, path = "/api/v1/piles/{id}/next-date", params(("id" = String, Path, description = "Pile identifier")), responses(
+    (status = 200, description = "The proposal, or why it is withdrawn", body = NextDate),
+    (status = 404, description = "No such pile, or not assessed yet", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn date(site: web::Data<Site>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let pile = find(&site, &id).await?;
+    let date = site.store.next_date(&pile.pile_id).await?;
+    let date = date.ok_or_else(|| Problem::missing("the pile has not been assessed yet"))?;
+    Ok(json("application/json", &NextDate::from(&date)))
+}
+
+async fn find(site: &Site, id: &str) -> Result<PileRecord, Problem> {
+    let missing = || Problem::missing("no pile has this identifier; /api/v1/piles lists them");
+    let pile_id = PileId::parse(id).map_err(|_| missing())?;
+    site.store.pile(&pile_id).await?.ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::Language;
+
+    fn week(week: i32, error: f64) -> WeeklyError {
+        WeeklyError { week, error, standard_uncertainty: 0.001, charges: 10, innovation: None }
+    }
+
+    fn history(weeks: Vec<WeeklyError>, steps: Vec<ErrorStep>) -> History {
+        History {
+            weeks,
+            days: Vec::new(),
+            steps,
+            firmware: vec![("2026-11-01T00:00:00Z".parse().expect("literal"), "v<2>".to_owned())],
+            results: Vec::new(),
+            limit: Some(0.02),
+            date: None,
+        }
+    }
+
+    // 2026-11-23 is a Monday; 20,780 days after 1970-01-01, so (20,780 + 3) / 7 = 2,969 weeks after the first Monday.
+    #[test]
+    fn a_week_begins_on_its_monday() {
+        assert_eq!(beginning(2_969).to_string(), "2026-11-23T00:00:00Z");
+        assert_eq!(ending(2_968), beginning(2_969));
+    }
+
+    #[test]
+    fn the_sentence_says_whether_it_stepped_and_a_single_week_says_nothing() {
+        let t = Texts::in_language(Language::En);
+        assert_eq!(history(vec![week(2_969, 0.01)], Vec::new()).sentence(t), None);
+        let weeks = vec![week(2_960, 0.001), week(2_969, 0.012)];
+        let steady = history(weeks.clone(), Vec::new()).sentence(t).expect("two weeks");
+        assert!(
+            steady.contains("10") && steady.contains("+0.10 %") && steady.contains("+1.20 %"),
+            "{steady}"
+        );
+        let step = ErrorStep {
+            found_week: 2_968,
+            first_week: 2_966,
+            range: (2_965, 2_967),
+            size: 0.011,
+            standard_uncertainty: 0.002,
+            statistic: 30.0,
+        };
+        let stepped = history(weeks, vec![step]);
+        assert_ne!(stepped.sentence(t).expect("two weeks"), steady);
+        let events = stepped.events(t);
+        assert_eq!(
+            events.iter().map(|(day, kind, _)| (day.as_str(), *kind)).collect::<Vec<_>>(),
+            [("2026-11-02", "step"), ("2026-11-01", "firmware")]
+        );
+        assert!(events[0].2.contains("+1.10 %") && events[0].2.contains("0.40 %"), "{events:?}");
+        let svg = stepped.chart(t);
+        assert_eq!((svg.matches("class=\"point\"").count(), svg.matches("class=\"event").count()), (2, 2));
+        assert!(!svg.contains("v<2>"));
+    }
 }

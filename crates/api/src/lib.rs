@@ -24,6 +24,7 @@ mod report;
 mod same_site;
 mod sentence;
 mod session;
+mod signals;
 mod station;
 mod station_list;
 mod texts;
@@ -126,6 +127,8 @@ fn query_api() -> impl HttpServiceFactory {
         .route("/piles", web::get().to(api::piles))
         .route("/piles/{id}", web::get().to(api::pile))
         .route("/piles/{id}/history", web::get().to(history::history))
+        .route("/piles/{id}/next-date", web::get().to(history::date))
+        .route("/piles/{id}/signals", web::get().to(signals::of_pile))
         .route("/stations", web::get().to(station_list::stations))
         .route("/stations/{id}", web::get().to(station_list::station))
         .route("/verifications", web::get().to(certificate::list::verifications))

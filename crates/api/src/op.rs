@@ -16,7 +16,7 @@ pub(crate) use certificates::KINDS as CERTIFICATE_KINDS;
 
 use actix_web::web;
 
-use crate::session;
+use crate::{session, signals};
 
 pub use import::{Assumed, Import, Imported, RowError, doubtful_places};
 
@@ -34,6 +34,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(import::form))
                 .route(web::post().to(import::import)),
         )
+        .route("/op/signals", web::get().to(signals::page))
+        .route("/op/dates", web::get().to(signals::dates))
         .route("/op/inbox/{pile}/let-in", web::post().to(overview::let_in))
         .route("/op/inbox/{pile}/dismiss", web::post().to(overview::dismiss))
         .route("/op/piles/{pile}", web::get().to(pile::page))

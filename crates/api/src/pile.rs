@@ -8,16 +8,17 @@ use veripile_pile::{Act, PileId, State};
 use veripile_store::PileRecord;
 use veripile_store::signed::SignedLine;
 
+use crate::history::{self, History};
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
 use crate::view::{self, ChargeLine, EstimateView, Line};
-use crate::{Site, chart, check};
+use crate::{Site, check};
 
 /// Charges on the page; with this many it stays well under 40 KB.
 const CHARGES: u32 = 30;
 
-/// Days of estimates in the chart.
-const ESTIMATES: u32 = 60;
+/// Events on the page, the newest: with steps, firmware and results of some years.
+const EVENTS_MAX: usize = 12;
 
 /// Signed values on the page, the newest: those of the last few charges.
 const SIGNED_MAX: usize = 10;
@@ -36,6 +37,12 @@ struct PilePage<'a> {
     basis: Vec<(&'a str, String)>,
     estimate: Option<EstimateView>,
     chart: String,
+    /// How the error went, in a sentence.
+    course: Option<String>,
+    /// Day, kind and words.
+    events: Vec<(String, &'static str, String)>,
+    /// The next date by state, or why there is none.
+    date: Option<(Option<String>, Vec<String>)>,
     charges: Vec<ChargeLine>,
     total: i64,
     acts: Vec<(String, String, String)>,
@@ -68,7 +75,7 @@ pub(crate) async fn page(
     let Some(pile) = found else { return Ok(missing_page(t, site.settings.simulated, here)) };
     let charges = site.store.charges(&pile.pile_id, CHARGES).await?;
     let acts = site.store.acts(&pile.pile_id).await?;
-    let estimates = site.store.estimates(&pile.pile_id, ESTIMATES).await?;
+    let history = History::of(&site, &pile, &acts).await?;
     let signed = site.store.signed_values(&pile.pile_id).await?;
     let now = Timestamp::now();
     let document = match &pile.standing.certificate {
@@ -85,7 +92,10 @@ pub(crate) async fn page(
             facts: facts(t, &pile),
             basis: basis(t, &pile),
             estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
-            chart: chart::errors(&estimates, t.of("chart.label")),
+            chart: history.chart(t),
+            course: history.sentence(t),
+            events: history.events(t).into_iter().take(EVENTS_MAX).collect(),
+            date: history.date.as_ref().map(|date| history::next_date(t, date)),
             charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
             total: pile.charges,
             acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act)).collect(),

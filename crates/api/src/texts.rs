@@ -150,6 +150,43 @@ mod tests {
         "nothing_from_vehicle",
     ];
 
+    /// What is looked for (`assessment::signals::Code`).
+    const SIGNALS: [&str; 20] = [
+        "step",
+        "firmware_step",
+        "time_of_day_gain",
+        "size_bias",
+        "power_bias",
+        "soc_bias",
+        "unsigned_gain",
+        "stranger_gain",
+        "forged_vehicle_data",
+        "clock",
+        "amount",
+        "efficiency",
+        "swapped_outlets",
+        "replayed_record",
+        "register_rollback",
+        "register_gap",
+        "register_mismatch",
+        "silence",
+        "digit_preference",
+        "heaping",
+    ];
+
+    /// Why there is no next date (`assessment::interval::Withdrawn`).
+    const WITHDRAWN: [&str; 9] = [
+        "never_verified",
+        "legally_due",
+        "not_comparable",
+        "anchors_lapsed",
+        "few_charges",
+        "coverage_lapsed",
+        "connection_lapsed",
+        "nonconform",
+        "not_reliable",
+    ];
+
     /// Outcomes of orders, as `gateway` notes them, and the two of one that is on its way.
     const OUTCOMES: [&str; 9] =
         ["accepted", "refused", "error", "late", "gone", "busy", "expired", "sent", "waiting"];
@@ -226,8 +263,24 @@ mod tests {
         used.extend(PlaceDoubt::ALL.iter().map(|doubt| format!("doubt.{}", doubt.code())));
         used.extend(made("reason", &REASONS, ""));
         used.extend(of_verifications());
+        used.extend(of_assessments());
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
         used
+    }
+
+    /// Keys made of the words of assessments, as `assessment::signals`, `operators` and `interval` write them.
+    fn of_assessments() -> Vec<String> {
+        let mut keys: Vec<String> =
+            crate::chart::EventKind::ALL.iter().map(|kind| kind.key().to_owned()).collect();
+        let mut add = |prefix: &str, words: &[&str]| {
+            keys.extend(words.iter().map(|word| format!("{prefix}.{word}")));
+        };
+        add("severity", &crate::signals::SEVERITIES);
+        add("signal", &SIGNALS);
+        add("withdrawn", &WITHDRAWN);
+        add("balance", &["balanced", "biased", "undecided"]);
+        add("history", &["steady", "stepped"]);
+        keys
     }
 
     /// Keys made of the words of verifications.

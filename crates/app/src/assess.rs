@@ -1,131 +1,141 @@
-//! The assess role: wakes on new evidence, assesses everything, writes estimates and standings in one transaction.
+//! The assess role: wakes on new evidence, assesses, writes estimates, signals, next dates and standings in one transaction.
 //!
-//! Started by [`crate::server`]. It moves data; what it says is decided in `assessment` and `pile::standing`.
+//! Started by [`crate::server`]. Two rhythms: the filter takes in the open week whenever there are new comparisons ([`weekly`]); all evidence of
+//! the window is compared anew when that can change a verdict ([`Assessor::is_due`]). It moves data; what it says is decided in
+//! `assessment` and `pile::standing`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+pub(crate) mod facts;
+mod metrics;
+mod outcome;
+mod weekly;
+
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use rust_decimal::Decimal;
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use veripile_assessment::evidence::COVARIATES_MAX;
-use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact};
+use veripile_assessment::{Assessment, RunFacts};
 use veripile_metrology::comparison::Settings;
-use veripile_pile::{Act, Pile, RemoteVerdict};
-use veripile_store::{AssessmentRun, Store};
+use veripile_store::evidence::TakenIn;
+use veripile_store::weekly::STATES_KEPT;
+use veripile_store::{AssessmentRun, Store, StoredRun};
+
+use facts::{Facts, Prepared};
+pub(crate) use metrics::AssessMetrics;
+use metrics::Reach;
+use outcome::{Now, Outcome};
+use weekly::{Late, Scales, Weekly, week_of};
 
 /// Evidence is looked for at least this often, should no wake-up come.
 const POLL: Duration = Duration::from_secs(15);
+
+/// New comparisons, one in so many of those that the last whole assessment compared, from which everything is compared anew: a young
+/// network is told of at once, and all whole assessments together cost no more than so many times the last one.
+const GROWN_BY: u64 = 20;
+
+/// Name and version of the software.
+pub(crate) const SOFTWARE: &str = concat!("veripile ", env!("CARGO_PKG_VERSION"));
 
 /// How the role runs.
 #[derive(Debug, Clone, Copy)]
 pub struct AssessSettings {
     /// Least time between two runs.
     pub interval: Duration,
+    /// All evidence is compared anew at least this often.
+    pub whole_every: Duration,
     /// Days of charges that a run looks back on.
     pub window_days: u32,
 }
 
-/// What the role counts.
-#[derive(Clone)]
-pub struct AssessMetrics {
-    runs: IntCounterVec,
-    run_seconds: Histogram,
-    charges: IntGauge,
-    piles: IntGaugeVec,
-    components: IntGaugeVec,
-    last_success: Gauge,
-    contradictory_anchors: IntGauge,
-    converged: IntGauge,
+/// With what a run was made, beside the facts that are kept: what `veripile check assessment` needs to make it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Basis {
+    /// Days of charges looked back on.
+    pub(crate) window_days: u32,
+    /// Charges, piles, acts and intervals of energy that it knew.
+    pub(crate) charges: usize,
+    pub(crate) piles: usize,
+    pub(crate) acts: usize,
+    pub(crate) intervals: usize,
+    /// Priors and starting values of the fit.
+    pub(crate) settings: FitSettings,
+    /// Whether there were too many charges to look for signals.
+    #[serde(default)]
+    pub(crate) signals_skipped: bool,
 }
 
-impl AssessMetrics {
-    /// Registers the metrics.
-    pub fn register(registry: &Registry) -> Result<Self> {
-        let gauges = |name: &str, help: &str, label: &str| IntGaugeVec::new(Opts::new(name, help), &[label]);
-        let metrics = Self {
-            runs: IntCounterVec::new(
-                Opts::new("veripile_assess_runs_total", "Assessments made."),
-                &["outcome"],
-            )?,
-            run_seconds: Histogram::with_opts(
-                HistogramOpts::new(
-                    "veripile_assess_run_seconds",
-                    "Duration of an assessment, reading and writing included.",
-                )
-                .buckets(vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
-            )?,
-            charges: IntGauge::new("veripile_assess_charges", "Charges compared in the last assessment.")?,
-            piles: gauges("veripile_assess_piles", "Piles by remote verdict.", "verdict")?,
-            components: gauges(
-                "veripile_assess_components",
-                "Connected sets of piles and vehicles.",
-                "grounded",
-            )?,
-            last_success: Gauge::new(
-                "veripile_assess_last_success_timestamp_seconds",
-                "When the last assessment was written.",
-            )?,
-            contradictory_anchors: IntGauge::new(
-                "veripile_assess_contradictory_anchors",
-                "On-site results that contradict everything else known of their piles.",
-            )?,
-            converged: IntGauge::new("veripile_assess_converged", "Whether the last fit settled: 1 or 0.")?,
-        };
-        registry.register(Box::new(metrics.contradictory_anchors.clone()))?;
-        registry.register(Box::new(metrics.converged.clone()))?;
-        for outcome in ["written", "failed"] {
-            metrics.runs.with_label_values(&[outcome]);
+/// The fit's settings, as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FitSettings {
+    noise: f64,
+    noise_kwh: f64,
+    vehicle_sd: f64,
+    interaction_sd: f64,
+    model_sd: f64,
+    common_sd: f64,
+    covariate_sd: f64,
+    class_sd: f64,
+}
+
+impl From<Settings> for FitSettings {
+    fn from(of: Settings) -> Self {
+        Self {
+            noise: of.noise,
+            noise_kwh: of.noise_size,
+            vehicle_sd: of.traveller_sd,
+            interaction_sd: of.interaction_sd,
+            model_sd: of.model_sd,
+            common_sd: of.common_sd,
+            covariate_sd: of.covariate_sd,
+            class_sd: of.class_sd,
         }
-        for verdict in VERDICTS {
-            metrics.piles.with_label_values(&[verdict.word()]);
-        }
-        for grounded in ["true", "false"] {
-            metrics.components.with_label_values(&[grounded]);
-        }
-        registry.register(Box::new(metrics.runs.clone()))?;
-        registry.register(Box::new(metrics.run_seconds.clone()))?;
-        registry.register(Box::new(metrics.charges.clone()))?;
-        registry.register(Box::new(metrics.last_success.clone()))?;
-        for vector in [&metrics.piles, &metrics.components] {
-            registry.register(Box::new(vector.clone()))?;
-        }
-        Ok(metrics)
     }
 }
 
-const VERDICTS: [RemoteVerdict; 4] = [
-    RemoteVerdict::Conform,
-    RemoteVerdict::Nonconform,
-    RemoteVerdict::Undecided,
-    RemoteVerdict::NotComparable,
-];
+impl From<FitSettings> for Settings {
+    fn from(of: FitSettings) -> Self {
+        Self {
+            noise: of.noise,
+            noise_size: of.noise_kwh,
+            traveller_sd: of.vehicle_sd,
+            interaction_sd: of.interaction_sd,
+            model_sd: of.model_sd,
+            common_sd: of.common_sd,
+            covariate_sd: of.covariate_sd,
+            class_sd: of.class_sd,
+        }
+    }
+}
+
+/// The first moment of the window of an assessment.
+pub(crate) fn since(as_of: Timestamp, window_days: u32) -> Timestamp {
+    as_of.checked_sub(SignedDuration::from_hours(24 * i64::from(window_days))).unwrap_or(Timestamp::MIN)
+}
 
 /// Assesses whenever there is new evidence, until told to stop.
-pub async fn run(
+pub(crate) async fn run(
     store: Store,
     settings: AssessSettings,
     metrics: AssessMetrics,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let mut last_input = None;
+    let mut assessor = Assessor {
+        store,
+        settings,
+        metrics,
+        whole: None,
+        fresh: Fresh::default(),
+        weekly: Weekly::default(),
+        last: None,
+    };
     loop {
-        let timer = metrics.run_seconds.start_timer();
-        match once(&store, settings.window_days, &mut last_input, &metrics).await {
-            Ok(true) => {
-                timer.observe_duration();
-                metrics.runs.with_label_values(&["written"]).inc();
-                metrics.last_success.set(Timestamp::now().as_millisecond() as f64 / 1000.0);
-            }
-            Ok(false) => {
-                timer.stop_and_discard();
-            }
+        let began = Instant::now();
+        match assessor.once().await {
+            Ok(Some(reach)) => assessor.metrics.written(reach, began.elapsed().as_secs_f64()),
+            Ok(None) => {}
             Err(error) => {
-                timer.observe_duration();
-                metrics.runs.with_label_values(&["failed"]).inc();
+                assessor.metrics.failed();
                 tracing::error!(%error, "the assessment failed; the last one stands");
             }
         }
@@ -134,154 +144,234 @@ pub async fn run(
             _ = stopping.wait_for(|stop| *stop) => return,
         }
         tokio::select! {
-            () = store.evidence_arrived() => {}
+            () = assessor.store.evidence_arrived() => {}
             () = tokio::time::sleep(POLL) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
 }
 
-/// One assessment; false if nothing has changed since the last one.
-async fn once(
-    store: &Store,
-    window_days: u32,
-    last_input: &mut Option<[u8; 32]>,
-    metrics: &AssessMetrics,
-) -> Result<bool> {
-    let as_of = Timestamp::now();
-    let piles = store.all_piles().await?;
-    let since = as_of - SignedDuration::from_hours(24 * i64::from(window_days));
-    let charges = store.comparable_charges_since(since).await?;
-    let (acts, anchors) = (store.all_acts().await?, store.anchors().await?);
-    let input = fingerprint(&piles, &charges, &[acts, anchors.clone()].concat());
-    if piles.is_empty() || *last_input == Some(input) {
-        return Ok(false);
-    }
-    let evidence = evidence(as_of, &piles, &charges, &anchors);
-    let assessment =
-        tokio::task::spawn_blocking(move || veripile_assessment::assess(&evidence, &Settings::default()))
-            .await??;
-    show(metrics, &assessment);
-    let run = AssessmentRun {
-        as_of,
-        software: concat!("veripile ", env!("CARGO_PKG_VERSION")).to_owned(),
-        input_sha256: input,
-        facts: serde_json::to_value(&assessment.facts)?,
-        estimates: piles
-            .iter()
-            .map(|(no, _)| *no)
-            .zip(assessment.estimates.into_iter().map(|(_, e)| e))
-            .collect(),
-    };
-    store.save_assessment(&run).await?;
-    *last_input = Some(input);
-    Ok(true)
-}
-
-/// Turns what the store knows into evidence.
-fn evidence(
+/// The last assessment of everything.
+struct Whole {
     as_of: Timestamp,
-    piles: &[(i64, Pile)],
-    charges: &[veripile_store::ComparableCharge],
-    acts: &[(i64, Act)],
-) -> Evidence {
-    let at: HashMap<i64, usize> =
-        piles.iter().enumerate().map(|(index, (pile_no, _))| (*pile_no, index)).collect();
-    let vehicles: BTreeMap<_, usize> = charges.iter().map(|charge| (charge.vehicle, 0)).collect();
-    let vehicles: BTreeMap<_, usize> = vehicles.into_keys().zip(0..).collect();
-    let compared = charges.iter().filter_map(|charge| {
-        Some(ComparableCharge {
-            pile: *at.get(&charge.pile_no)?,
-            vehicle: *vehicles.get(&charge.vehicle)?,
-            ended_at: charge.ended_at,
-            energy_pile_kwh: charge.energy_pile_wh / Decimal::ONE_THOUSAND,
-            energy_vehicle_kwh: charge.energy_vehicle_wh / Decimal::ONE_THOUSAND,
-            path: None,
-            covariates: [f32::NAN; COVARIATES_MAX],
-        })
-    });
-    let anchored = acts.iter().filter_map(|(pile_no, act)| {
-        let result = act.result?;
-        Some(Anchor {
-            pile: *at.get(pile_no)?,
-            at: act.acted_at,
-            error_percent: result.error_percent,
-            expanded_uncertainty_percent: result.expanded_uncertainty_percent,
-            coverage_factor: result.coverage_factor,
-        })
-    });
-    Evidence {
-        as_of,
-        piles: piles
-            .iter()
-            .map(|(_, pile)| PileFact {
-                pile_id: pile.pile_id.clone(),
-                kind: Some(pile.kind),
-                class: pile.class,
-            })
-            .collect(),
-        vehicle_models: vec![None; vehicles.len()],
-        models: 0,
-        covariates: Vec::new(),
-        charges: compared.collect(),
-        anchors: anchored.collect(),
-        ..Evidence::default()
+    charges: usize,
+    scales: Scales,
+}
+
+impl Whole {
+    /// A stored run, if this program would make it the same way.
+    fn stored(run: &StoredRun, window_days: u32) -> Option<Self> {
+        let basis: Basis = serde_json::from_value(run.basis.clone()?).ok()?;
+        let same = run.software == SOFTWARE
+            && basis.window_days == window_days
+            && basis.settings == FitSettings::from(Settings::default());
+        let number = |name: &str| run.facts.get(name)?.as_f64();
+        let scales = Scales {
+            noise: number("noise_percent")? / 100.0,
+            noise_kwh: number("noise_kwh")?,
+            vehicle_sd: number("vehicle_sd_percent")? / 100.0,
+        };
+        let charges = number("charges")? as usize;
+        same.then_some(Self { as_of: run.as_of, charges, scales })
+    }
+
+    fn of(as_of: Timestamp, facts: &RunFacts) -> Self {
+        let scales = Scales {
+            noise: facts.noise_percent / 100.0,
+            noise_kwh: facts.noise_kwh,
+            vehicle_sd: facts.vehicle_sd_percent / 100.0,
+        };
+        Self { as_of, charges: facts.charges, scales }
     }
 }
 
-/// SHA-256 over everything that estimates and standings rest on, in the order in which it was read.
-fn fingerprint(
-    piles: &[(i64, Pile)],
-    charges: &[veripile_store::ComparableCharge],
-    acts: &[(i64, Act)],
-) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for (pile_no, pile) in piles {
-        hash.update(format!("pile {pile_no} {} {} {}\n", pile.pile_id, pile.kind.word(), pile.class.0));
-    }
-    for charge in charges {
-        hash.update(format!(
-            "charge {} {} {} {} {}\n",
-            charge.charge_no,
-            charge.pile_no,
-            charge.ended_at,
-            charge.energy_pile_wh,
-            charge.energy_vehicle_wh
-        ));
-    }
-    for (pile_no, act) in acts {
-        hash.update(format!("act {pile_no} {act:?}\n"));
-    }
-    hash.finalize().into()
+/// What was taken in since the last assessment of everything.
+#[derive(Default)]
+struct Fresh {
+    comparable: u64,
+    others: u64,
+    /// When the earliest new comparison ended.
+    earliest: Option<Timestamp>,
+    /// A step was found.
+    has_step: bool,
 }
 
-fn show(metrics: &AssessMetrics, assessment: &Assessment) {
-    let facts = &assessment.facts;
-    metrics.charges.set(facts.charges as i64);
-    metrics.contradictory_anchors.set(facts.contradictory_anchors.len() as i64);
-    metrics.converged.set(i64::from(facts.converged));
-    for verdict in VERDICTS {
-        let count = assessment.estimates.iter().filter(|(_, estimate)| estimate.verdict == verdict).count();
-        metrics.piles.with_label_values(&[verdict.word()]).set(count as i64);
+impl Fresh {
+    fn add(&mut self, taken: &TakenIn) {
+        self.comparable += taken.comparable;
+        self.others += taken.others;
+        self.earliest = [self.earliest, taken.earliest].into_iter().flatten().min();
     }
-    let ungrounded = facts.components - facts.grounded_components;
-    metrics.components.with_label_values(&["true"]).set(facts.grounded_components as i64);
-    metrics.components.with_label_values(&["false"]).set(ungrounded as i64);
-    // One in twenty honest results is beyond |E_n| = 1; those that had to be left out are another matter.
-    for anchor in facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used) {
-        tracing::warn!(
-            pile.id = %anchor.pile_id, at = %anchor.at, normalised_error = anchor.normalised_error,
-            "an on-site result contradicts everything else known of its pile and was left out: look into it"
+}
+
+struct Assessor {
+    store: Store,
+    settings: AssessSettings,
+    metrics: AssessMetrics,
+    whole: Option<Whole>,
+    fresh: Fresh,
+    weekly: Weekly,
+    /// The moment of the last look.
+    last: Option<Timestamp>,
+}
+
+impl Assessor {
+    /// One assessment, if there is anything new.
+    async fn once(&mut self) -> Result<Option<Reach>> {
+        let as_of = self.moment().await?;
+        let taken = self.store.take_in(as_of).await?;
+        if self.whole.is_none() {
+            self.resume(&taken).await?;
+        }
+        self.fresh.add(&taken);
+        if self.is_due(as_of) {
+            let is_written = self.assess_whole(as_of).await?;
+            return Ok(is_written.then_some(Reach::Whole));
+        }
+        let Some(whole) = self.whole.as_ref().filter(|_| taken.comparable > 0) else { return Ok(None) };
+        let acts = self.store.evidence_acts(as_of).await?;
+        let from = since(as_of, self.settings.window_days);
+        let filtered =
+            self.weekly.bring_up(&self.store, as_of, from, Late::Nothing, &acts, whole.scales).await?;
+        self.fresh.has_step |= filtered.steps > 0;
+        tracing::info!(
+            charges = taken.comparable,
+            comparisons = filtered.comparisons,
+            steps = filtered.steps,
+            "the open week was taken in"
         );
+        Ok(Some(Reach::Week))
     }
-    if !facts.converged {
-        tracing::warn!(rounds = facts.rounds, "the fit did not settle; its last round stands");
+
+    /// The moment to speak of: now, and later than anything was taken in before. In whole microseconds, as it will be stored.
+    async fn moment(&mut self) -> Result<Timestamp> {
+        let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond())?;
+        let before = match self.last {
+            None => self.store.taken_in_at().await?,
+            last => last,
+        };
+        let after = before.map(|before| before + SignedDuration::from_micros(1));
+        let moment = after.map_or(now, |after| now.max(after));
+        self.last = Some(moment);
+        Ok(moment)
     }
-    tracing::info!(
-        charges = facts.charges,
-        anchors = facts.anchors,
-        noise_percent = facts.noise_percent,
-        rounds = facts.rounds,
-        "assessed"
-    );
+
+    /// Goes on where the process before stopped.
+    async fn resume(&mut self, taken: &TakenIn) -> Result<()> {
+        let run = self.store.run(None).await?;
+        self.whole = run.and_then(|run| Whole::stored(&run, self.settings.window_days));
+        if let Some(whole) = &self.whole {
+            let known = self.store.comparable_since(whole.as_of).await?;
+            self.fresh.comparable = known.saturating_sub(taken.comparable);
+        }
+        Ok(())
+    }
+
+    /// Whether everything is to be compared anew: at first, when something else than charges is new, when comparisons are many more, when a
+    /// pile's error stepped, and every so often, so that what lapses is withdrawn.
+    fn is_due(&self, as_of: Timestamp) -> bool {
+        let Some(whole) = &self.whole else { return true };
+        let every = SignedDuration::try_from(self.settings.whole_every).unwrap_or(SignedDuration::MAX);
+        let fresh = &self.fresh;
+        let has_grown =
+            0 < fresh.comparable && whole.charges as u64 <= GROWN_BY.saturating_mul(fresh.comparable);
+        let is_old = every <= as_of.duration_since(whole.as_of);
+        0 < fresh.others || has_grown || fresh.has_step || is_old
+    }
+
+    /// Compares everything; false if there is no pile.
+    async fn assess_whole(&mut self, as_of: Timestamp) -> Result<bool> {
+        let from = since(as_of, self.settings.window_days);
+        let facts = Facts::load(&self.store, as_of, from).await?;
+        if facts.piles.is_empty() {
+            return Ok(false);
+        }
+        let late = self.late(as_of, &facts);
+        let now = Now {
+            firmware: self.store.firmware_changes().await?,
+            last_heard: self.store.last_heard().await?.into_iter().collect(),
+        };
+        let window_days = self.settings.window_days;
+        let made = tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
+        self.metrics.show(&made.assessment);
+        self.store.save_assessment(&made.run).await?;
+        let whole = Whole::of(as_of, &made.assessment.facts);
+        let scales = whole.scales;
+        self.whole = Some(whole);
+        self.fresh = Fresh::default();
+        // The verdicts stand whatever becomes of the filter.
+        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &made.facts.acts, scales).await;
+        if let Err(error) = filtered {
+            self.metrics.failed();
+            tracing::error!(%error, "errors by week could not be told");
+        }
+        Ok(true)
+    }
+
+    /// From where the filter is to begin: where charges of finished weeks came late, from there; where so many did that it knows little of
+    /// what there is, from the beginning. A single one that is older than what is kept is passed over.
+    fn late(&self, as_of: Timestamp, facts: &Facts) -> Late {
+        let open = week_of(as_of);
+        let Some(week) = self.fresh.earliest.map(week_of).filter(|week| *week < open) else {
+            return Late::Nothing;
+        };
+        let has_grown = facts.comparable() as u64 <= GROWN_BY.saturating_mul(self.fresh.comparable);
+        match week < open - STATES_KEPT {
+            true if has_grown => Late::Everything,
+            true => Late::Week(open - STATES_KEPT + 1),
+            false => Late::Week(week),
+        }
+    }
+}
+
+/// A run, ready to be written, and what it was made of.
+struct Made {
+    facts: Facts,
+    assessment: Assessment,
+    run: AssessmentRun,
+}
+
+/// Makes a run.
+fn make(facts: Facts, now: &Now, window_days: u32) -> Result<Made> {
+    let prepared = facts.prepare();
+    let settings = Settings::default();
+    let assessment = veripile_assessment::assess(&prepared.evidence, &settings)?;
+    let run = written(&facts, &prepared, &assessment, now, (window_days, settings))?;
+    Ok(Made { facts, assessment, run })
+}
+
+fn written(
+    facts: &Facts,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    now: &Now,
+    (window_days, settings): (u32, Settings),
+) -> Result<AssessmentRun> {
+    let Outcome { signals, signals_skipped, balances, dates } =
+        outcome::outcome(facts, prepared, assessment, now)?;
+    let basis = Basis {
+        window_days,
+        charges: facts.charges.len(),
+        piles: facts.piles.len(),
+        acts: facts.acts.len(),
+        intervals: facts.energy.len(),
+        settings: settings.into(),
+        signals_skipped,
+    };
+    Ok(AssessmentRun {
+        as_of: facts.as_of,
+        software: SOFTWARE.to_owned(),
+        input_sha256: facts.fingerprint(),
+        facts: serde_json::to_value(&assessment.facts)?,
+        basis: serde_json::to_value(basis)?,
+        estimates: facts
+            .piles
+            .iter()
+            .map(|pile| pile.pile_no)
+            .zip(assessment.estimates.iter().map(|(_, estimate)| estimate.clone()))
+            .collect(),
+        signals,
+        balances,
+        dates,
+    })
 }

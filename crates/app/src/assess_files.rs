@@ -5,8 +5,8 @@
 
 mod charges;
 pub(crate) mod feeders;
-mod findings;
-mod reference;
+pub(crate) mod findings;
+pub(crate) mod reference;
 mod results;
 mod room;
 mod rows;

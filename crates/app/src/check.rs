@@ -1,8 +1,10 @@
-//! `veripile check`: does a document say what was signed? Offline, without a database, without a network.
+//! `veripile check`: does a document say what was signed, and an assessment what follows from its facts? Documents offline, without a
+//! database, without a network; assessments from the database alone.
 //!
 //! Exit 0: all good; 1: something failed; 2: it could not run. The verdicts on signed meter values are made in
-//! `veripile_ocpp::signed`; certificates are [`certificate`]'s.
+//! `veripile_ocpp::signed`; certificates are [`certificate`]'s, assessments [`assessment`]'s.
 
+mod assessment;
 mod certificate;
 
 use std::fs::File;
@@ -37,6 +39,8 @@ enum What {
     },
     /// A certificate or notice of result: its signature, whose key it is, and whether the result follows from the readings
     Certificate(certificate::CertificateArgs),
+    /// A run of the remote assessment: made again from the facts stored, it must come out the same for every pile
+    Assessment(assessment::AssessmentArgs),
 }
 
 /// A line of the input. Members that are not named here are passed over.
@@ -77,10 +81,11 @@ struct Layers<T> {
 }
 
 /// Checks; whether all was good.
-pub fn run(args: &CheckArgs) -> Result<bool> {
+pub async fn run(args: &CheckArgs) -> Result<bool> {
     match &args.what {
         What::Records { input, output } => records(input, output),
         What::Certificate(args) => certificate::run(args),
+        What::Assessment(args) => assessment::run(args).await,
     }
 }
 

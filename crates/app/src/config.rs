@@ -143,6 +143,8 @@ pub struct Identity {
 pub struct Assess {
     /// Least seconds between two runs.
     pub interval_s: u64,
+    /// All evidence is compared anew at least this often, seconds; in between it is when that can change a verdict.
+    pub whole_every_s: u64,
     /// Days of charges that a run looks back on.
     pub window_days: u32,
 }
@@ -229,7 +231,7 @@ impl Default for Verification {
 
 impl Default for Assess {
     fn default() -> Self {
-        Self { interval_s: 60, window_days: 182 }
+        Self { interval_s: 60, whole_every_s: 86_400, window_days: 182 }
     }
 }
 

@@ -35,6 +35,9 @@ const PILES: usize = 400;
 /// While history streams in, the map is judged anew this often.
 const ASSESS_EVERY: Duration = Duration::from_secs(8);
 
+/// All of it is assessed anew at least this often: the city is small, and whoever looks wants to see it move.
+const WHOLE_EVERY: Duration = Duration::from_secs(60);
+
 /// Days of charges assessed: all of the history.
 const WINDOW_DAYS: u32 = 182;
 
@@ -221,7 +224,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
         },
         signing: signing::key(&args.data.join("signing.key"))?,
         former_keys: Vec::new(),
-        assess: AssessSettings { interval: ASSESS_EVERY, window_days: WINDOW_DAYS },
+        assess: AssessSettings { interval: ASSESS_EVERY, whole_every: WHOLE_EVERY, window_days: WINDOW_DAYS },
     })
 }
 

@@ -7,6 +7,7 @@ mod api_key;
 mod assess;
 mod assess_files;
 mod authority;
+mod balances;
 mod check;
 mod config;
 #[cfg(feature = "embedded")]
@@ -71,7 +72,7 @@ enum Command {
     Assess(assess_files::AssessArgs),
     /// Seeded worlds with known truth, assessed: error against the bound, coverage, detection, false alarms
     Study(study::StudyArgs),
-    /// Signed meter values and certificates offline: exit 0 all good, 1 something failed, 2 could not run
+    /// Signed meter values and certificates offline, assessments from the database: exit 0 all good, 1 something failed, 2 could not run
     Check(check::CheckArgs),
     /// Exit 0 when the local server answers
     Healthcheck(ConfigArgs),
@@ -126,7 +127,7 @@ async fn run(command: Command) -> Result<bool> {
             let summary = tokio::task::spawn_blocking(move || study::run(&args)).await??;
             say(&summary);
         }
-        Command::Check(args) => return check::run(&args),
+        Command::Check(args) => return check::run(&args).await,
         Command::Healthcheck(args) => serve::healthcheck(&args.read()?).await?,
     }
     Ok(true)

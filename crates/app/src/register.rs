@@ -16,7 +16,9 @@ use veripile_pile::{
     AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, KeySource, MeterKey, OnSiteResult,
     Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId,
 };
+use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 
+use crate::assess_files::reference::read_intervals;
 use crate::config::Config;
 use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
 use crate::table::{Row, Table};
@@ -59,6 +61,12 @@ pub struct RegisterArgs {
     /// pile_id,public_key[,meter_serial]: keys that sign meter values, from plate or certificate
     #[arg(long, value_name = "FILE")]
     meter_keys: Option<PathBuf>,
+    /// station_id,from,to,energy_kwh[,accuracy_class]: energy by stations' master meters, interval by interval
+    #[arg(long, value_name = "FILE")]
+    masters: Option<PathBuf>,
+    /// pile_id,from,to,energy_kwh: energy by the piles' registers in the same intervals
+    #[arg(long, value_name = "FILE")]
+    registers: Option<PathBuf>,
     /// pile_id[,security_profile,key,upstream_url]: how piles prove who they are; key `new` draws one
     #[arg(long, value_name = "FILE")]
     access: Option<PathBuf>,
@@ -79,9 +87,11 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
     let meter_keys = read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?;
     let access = read(args.access.as_ref(), &["pile_id"], keys::row)?;
-    if operators.len() + stations.len() + piles.len() + anchors.len() + meter_keys.len() + access.len() == 0 {
+    let energy = energy(args)?;
+    let rows = [operators.len(), stations.len(), piles.len(), anchors.len(), meter_keys.len(), energy.len()];
+    if rows.iter().sum::<usize>() + access.len() == 0 {
         bail!(
-            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys or --access"
+            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers or --access"
         );
     }
     let mut store = serve::connect(&config).await?;
@@ -96,9 +106,13 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
     store.record_acts(&anchors).await.context("anchors")?;
     store.register_meter_keys(&meter_keys).await.context("meter keys: is every pile registered?")?;
+    let intervals = store
+        .record_energy(&energy)
+        .await
+        .context("masters and registers: is every station and pile registered?")?;
     keys::register(&store, &access, args.keys_out.as_ref()).await?;
     say(&format!(
-        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, access of {} piles",
+        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, access of {} piles",
         operators.len(),
         stations.len(),
         piles.len(),
@@ -109,6 +123,33 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     tell(&doubts);
     store.close().await;
     Ok(())
+}
+
+/// The intervals of master meters and of piles' registers.
+fn energy(args: &RegisterArgs) -> Result<Vec<EnergyInterval>> {
+    let mut energy = Vec::new();
+    for (file, is_master) in [(&args.masters, true), (&args.registers, false)] {
+        let Some(file) = file else { continue };
+        let column = if is_master { "station_id" } else { "pile_id" };
+        let (rows, _) = read_intervals(file, column)?;
+        for row in rows {
+            let unknown = || format!("{}: {:?} is no identifier", file.display(), row.id);
+            let meter = if is_master {
+                EnergyMeter::Master(StationId::parse(&row.id).with_context(unknown)?)
+            } else {
+                EnergyMeter::Register(PileId::parse(&row.id).with_context(unknown)?)
+            };
+            let class = is_master.then_some(row.class);
+            energy.push(EnergyInterval {
+                meter,
+                from: row.from,
+                to: row.to,
+                energy_kwh: row.energy_kwh,
+                class,
+            });
+        }
+    }
+    Ok(energy)
 }
 
 /// Reads a table of piles, or of stations, for the operators' pages: good rows and bad ones. The header says which it is.

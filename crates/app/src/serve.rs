@@ -143,6 +143,7 @@ fn settings(config: &Config) -> Result<ServerSettings> {
         gateway,
         assess: AssessSettings {
             interval: Duration::from_secs(config.assess.interval_s.max(1)),
+            whole_every: Duration::from_secs(config.assess.whole_every_s.max(1)),
             window_days: config.assess.window_days,
         },
     })

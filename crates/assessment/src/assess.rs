@@ -100,6 +100,8 @@ pub struct RunFacts {
     pub rounds: usize,
     /// Whether they converged.
     pub converged: bool,
+    /// Largest move of an estimate in the last round, in units of its standard uncertainty; 0.01 and more is not settled.
+    pub moved: f64,
     /// σ₀, percent.
     pub noise_percent: f64,
     /// δ, kWh.
@@ -294,6 +296,7 @@ fn facts(
         grounded_components: distinct(compared().filter(|i| i.grounded).map(|i| i.component).collect()),
         rounds: fit.diagnostics.rounds,
         converged: fit.diagnostics.converged,
+        moved: fit.diagnostics.moved,
         noise_percent: 100.0 * noise.noise,
         noise_kwh: noise.noise_size,
         noise_degrees_of_freedom: noise.degrees_of_freedom,

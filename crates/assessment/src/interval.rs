@@ -67,6 +67,36 @@ pub enum Withdrawn {
     NotReliable,
 }
 
+impl Withdrawn {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::NeverVerified,
+        Self::LegallyDue,
+        Self::NotComparable,
+        Self::AnchorsLapsed,
+        Self::FewCharges,
+        Self::CoverageLapsed,
+        Self::ConnectionLapsed,
+        Self::Nonconform,
+        Self::NotReliable,
+    ];
+
+    /// Its word, as stored and told.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NeverVerified => "never_verified",
+            Self::LegallyDue => "legally_due",
+            Self::NotComparable => "not_comparable",
+            Self::AnchorsLapsed => "anchors_lapsed",
+            Self::FewCharges => "few_charges",
+            Self::CoverageLapsed => "coverage_lapsed",
+            Self::ConnectionLapsed => "connection_lapsed",
+            Self::Nonconform => "nonconform",
+            Self::NotReliable => "not_reliable",
+        }
+    }
+}
+
 /// The next date of a pile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum NextDate {

@@ -197,6 +197,8 @@ pub struct Diagnostics {
     pub rounds: usize,
     /// Whether the last round moved nothing.
     pub converged: bool,
+    /// Largest move of an estimate in the last round, in units of what it would vary by were all others known.
+    pub moved: f64,
     /// Of each class.
     pub classes: Vec<ClassNoise>,
     /// σ_b, fraction.
@@ -278,6 +280,7 @@ fn finish(
         diagnostics: Diagnostics {
             rounds: state.rounds,
             converged: state.converged,
+            moved: state.moved,
             classes: state.scales.iter().map(class).collect(),
             traveller_sd: state.traveller_sd,
             interaction_sd: state.interaction_sd,

@@ -19,6 +19,9 @@ impl Measurand {
     /// The power delivered.
     pub const POWER_IMPORT: &'static str = "Power.Active.Import";
 
+    /// How full the vehicle's battery is, percent.
+    pub const STATE_OF_CHARGE: &'static str = "SoC";
+
     /// Whether this is [`Self::ENERGY_IMPORT_REGISTER`].
     pub fn is_energy_register(&self) -> bool {
         self.0 == Self::ENERGY_IMPORT_REGISTER

@@ -1,36 +1,20 @@
-//! What the assess role reads and writes: comparable charges in, estimates and standings out, one transaction a run.
+//! What the assess role writes: a run with its estimates, signals, balances, next dates and standings, in one transaction.
 //!
-//! Called by `app::assess`. The estimate itself is made in `assessment`; nothing is computed here.
+//! Called by `app::assess`, and by `app::check`, which makes runs again. What runs rest on is [`crate::evidence`]'s; nothing is computed
+//! here.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::postgres::PgConnection;
 use veripile_pile::{
-    AccuracyClass, Estimate, OperatorId, Pile, PileId, PileKind, Place, RemoteVerdict, StationId, VehicleKey,
+    AccuracyClass, Estimate, OperatorId, Pile, PileId, PileKind, Place, RemoteVerdict, StationId,
 };
 
+use crate::next_date::{self, DateRow};
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
+use crate::signal::{self, BalanceRow, SignalRow};
 use crate::{Store, StoreError, standing};
-
-/// A finished charge with energies from both sides, exact as stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ComparableCharge {
-    /// Its number.
-    pub charge_no: i64,
-    /// At which pile.
-    pub pile_no: i64,
-    /// Which vehicle.
-    pub vehicle: VehicleKey,
-    /// From when.
-    pub started_at: Timestamp,
-    /// To when.
-    pub ended_at: Timestamp,
-    /// Energy by the pile, Wh.
-    pub energy_pile_wh: Decimal,
-    /// Energy by the vehicle, Wh.
-    pub energy_vehicle_wh: Decimal,
-}
 
 /// A finished assessment, ready to be written.
 #[derive(Debug, Clone)]
@@ -41,10 +25,35 @@ pub struct AssessmentRun {
     pub software: String,
     /// SHA-256 over its inputs in a fixed order.
     pub input_sha256: [u8; 32],
-    /// Settings and diagnostics, JSON.
+    /// Diagnostics, JSON.
     pub facts: serde_json::Value,
+    /// What it takes to make it again: settings, window, what the evidence counted, JSON.
+    pub basis: serde_json::Value,
     /// One estimate a pile.
     pub estimates: Vec<(i64, Estimate)>,
+    /// What is remarkable.
+    pub signals: Vec<SignalRow>,
+    /// How operators' errors balance.
+    pub balances: Vec<BalanceRow>,
+    /// By when each pile is to be verified next, by its state.
+    pub dates: Vec<DateRow>,
+}
+
+/// A run as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRun {
+    /// Its number.
+    pub run_no: i64,
+    /// The moment it speaks of.
+    pub as_of: Timestamp,
+    /// Name and version of the software.
+    pub software: String,
+    /// SHA-256 over its inputs.
+    pub input_sha256: Vec<u8>,
+    /// Diagnostics, JSON.
+    pub facts: serde_json::Value,
+    /// What it takes to make it again; none for a run of before that was kept.
+    pub basis: Option<serde_json::Value>,
 }
 
 impl Store {
@@ -59,56 +68,68 @@ impl Store {
         rows.into_iter().map(PileRow::pile).collect()
     }
 
-    /// Finished charges with energies from both sides that ended after `since`, in the order of their numbers.
-    pub async fn comparable_charges_since(
-        &self,
-        since: Timestamp,
-    ) -> Result<Vec<ComparableCharge>, StoreError> {
-        type Row = (i64, i64, Vec<u8>, SqlTime, SqlTime, Decimal, Decimal);
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT charge_no, pile_no, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh
-             FROM charge
-             WHERE ended_at >= $1 AND energy_vehicle_wh IS NOT NULL AND energy_pile_wh IS NOT NULL
-               AND vehicle IS NOT NULL AND started_at IS NOT NULL
-               AND pile_no NOT IN (SELECT pile_no FROM pile WHERE inbox)
-               AND NOT ('unproven' = ANY(marks))
-             ORDER BY charge_no",
-        )
-        .bind(since.to_sqlx())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|(charge_no, pile_no, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh)| {
-                let vehicle = vehicle.try_into().map_err(|bytes: Vec<u8>| corrupt("vehicle", bytes.len()))?;
-                Ok(ComparableCharge {
-                    charge_no,
-                    pile_no,
-                    vehicle: VehicleKey(vehicle),
-                    started_at: started_at.to_jiff(),
-                    ended_at: ended_at.to_jiff(),
-                    energy_pile_wh,
-                    energy_vehicle_wh,
-                })
-            })
-            .collect()
-    }
-
     /// Writes a run: its facts, its estimates, and every standing judged anew from all acts, in one transaction.
     pub async fn save_assessment(&self, run: &AssessmentRun) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let run_no: i64 = sqlx::query_scalar(
-            "INSERT INTO assessment_run (as_of, software, input_sha256, facts) VALUES ($1, $2, $3, $4) RETURNING run_no",
+            "INSERT INTO assessment_run (as_of, software, input_sha256, facts, basis) VALUES ($1, $2, $3, $4, $5) RETURNING run_no",
         )
         .bind(run.as_of.to_sqlx())
         .bind(&run.software)
         .bind(run.input_sha256.to_vec())
         .bind(&run.facts)
+        .bind(&run.basis)
         .fetch_one(&mut *transaction)
         .await?;
+        signal::insert(&mut transaction, run_no, &run.signals).await?;
+        signal::insert_balances(&mut transaction, run_no, &run.balances).await?;
+        next_date::insert(&mut transaction, run_no, &run.dates).await?;
         insert_estimates(&mut transaction, run_no, &run.estimates).await?;
         standing::judge(&mut transaction, &run.estimates, run.as_of).await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// A run, or the newest where none is named.
+    pub async fn run(&self, run_no: Option<i64>) -> Result<Option<StoredRun>, StoreError> {
+        type Row = (i64, SqlTime, String, Vec<u8>, serde_json::Value, Option<serde_json::Value>);
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT run_no, as_of, software, input_sha256, facts, basis FROM assessment_run
+             WHERE $1::bigint IS NULL OR run_no = $1 ORDER BY run_no DESC LIMIT 1",
+        )
+        .bind(run_no)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|(run_no, as_of, software, input_sha256, facts, basis)| StoredRun {
+            run_no,
+            as_of: as_of.to_jiff(),
+            software,
+            input_sha256,
+            facts,
+            basis,
+        }))
+    }
+
+    /// The estimates of a run, by pile.
+    pub async fn estimates_of_run(&self, run_no: i64) -> Result<Vec<(PileId, Estimate)>, StoreError> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            pile_id: String,
+            #[sqlx(flatten)]
+            estimate: EstimateRow,
+        }
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT pile_id, estimate.* FROM estimate JOIN pile USING (pile_no) WHERE run_no = $1 ORDER BY pile_id",
+        )
+        .bind(run_no)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let pile_id = PileId::parse(&row.pile_id).map_err(|_| corrupt("pile", &row.pile_id))?;
+                Ok((pile_id, row.estimate.estimate()?))
+            })
+            .collect()
     }
 
     /// Estimates of a pile, newest first, the last of each day (UTC).

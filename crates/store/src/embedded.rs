@@ -62,7 +62,11 @@ impl Drop for Embedded {
         if let Some(server) = self.server.take()
             && let Err(error) = server.shutdown()
         {
-            tracing::warn!(%error, "the embedded database did not stop cleanly; it recovers at the next start");
+            let error = format!("{error:#}");
+            tracing::warn!(
+                error,
+                "the embedded database did not stop cleanly; it recovers at the next start"
+            );
         }
     }
 }

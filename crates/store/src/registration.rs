@@ -167,26 +167,6 @@ impl Store {
         .await?;
         rows.into_iter().map(|row| Ok(row.act()?.1)).collect()
     }
-
-    /// Every act of every pile, by pile number.
-    pub async fn all_acts(&self) -> Result<Vec<(i64, Act)>, StoreError> {
-        all_acts(&self.pool).await
-    }
-
-    /// Acts with an on-site result that still says what the pile's error is: of no document that was withdrawn, and of no pile that was
-    /// repaired since.
-    pub async fn anchors(&self) -> Result<Vec<(i64, Act)>, StoreError> {
-        let rows: Vec<ActRow> = sqlx::query_as(
-            "SELECT * FROM act WHERE error_percent IS NOT NULL
-               AND NOT EXISTS (SELECT FROM act gone WHERE gone.pile_no = act.pile_no AND gone.number = act.number
-                               AND gone.kind = 'certificate_withdrawn')
-               AND NOT EXISTS (SELECT FROM repair WHERE repair.pile_no = act.pile_no AND repair.repaired_at > act.acted_at)
-             ORDER BY pile_no, acted_at, act_no",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter().map(ActRow::act).collect()
-    }
 }
 
 /// Every act on every pile.
@@ -250,7 +230,7 @@ pub(crate) async fn acts_of(connection: &mut PgConnection, pile_no: i64) -> Resu
 }
 
 #[derive(FromRow)]
-struct ActRow {
+pub(crate) struct ActRow {
     pile_no: i64,
     kind: String,
     number: String,
@@ -266,7 +246,7 @@ struct ActRow {
 }
 
 impl ActRow {
-    fn act(self) -> Result<(i64, Act), StoreError> {
+    pub(crate) fn act(self) -> Result<(i64, Act), StoreError> {
         let result = match (self.error_percent, self.expanded_uncertainty_percent, self.coverage_factor) {
             (Some(error_percent), Some(expanded_uncertainty_percent), Some(coverage_factor)) => {
                 Some(OnSiteResult { error_percent, expanded_uncertainty_percent, coverage_factor })

@@ -20,9 +20,9 @@ use super::orders::{self, OrderLine};
 use super::overview::{self, AttemptLine, PileLine, Token};
 use crate::problem::{Problem, html, missing_page};
 use crate::session::{Person, private};
+use crate::signals::{self, SignalLine};
 use crate::texts::Texts;
-use crate::view;
-use crate::{Site, SiteSettings};
+use crate::{Site, SiteSettings, history, view};
 
 /// One line of metering readiness.
 struct ReadyLine {
@@ -55,6 +55,9 @@ struct PilePage<'a> {
     here: String,
     person: &'a Person,
     line: PileLine,
+    signals: Vec<SignalLine>,
+    /// The next date by state, or why there is none.
+    date: Option<(Option<String>, Vec<String>)>,
     path: String,
     /// Full address for the charger.
     address: String,
@@ -170,6 +173,8 @@ async fn show(
     let spoken = site.store.findings(&pile.pile_id).await?;
     let registers = site.store.registers(pile.pile_no).await?;
     let (issued, refused) = site.store.certificates(&pile.pile_id).await?;
+    let signals = site.store.signals_of_pile(&pile.pile_id).await?;
+    let date = site.store.next_date(&pile.pile_id).await?;
     let (ready_detail, ready) = ready(t, &pile);
     let page = PilePage {
         t,
@@ -201,6 +206,8 @@ async fn show(
         orders: orders.iter().map(|row| orders::line(t, row)).collect(),
         attempts: attempts.iter().map(|row| overview::attempt(t, row, now)).collect(),
         line: overview::line(t, &pile, now),
+        signals: signals.iter().map(|signal| signals::line(t, signal)).collect(),
+        date: date.as_ref().map(|date| history::next_date(t, date)),
         path,
     };
     Ok(private(html(StatusCode::OK, &page)))

@@ -1,6 +1,6 @@
 //! The files of master meters and registers as feeders: which piles are behind which master, interval by interval.
 //!
-//! Called by `assess_files`. It balances nothing.
+//! Called by `assess_files`, and by `assess` with what was registered. It balances nothing.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ use super::reference::{IntervalRow, Plate};
 pub(crate) const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
 
 /// What became of the two files.
-pub(super) struct Fed {
+pub(crate) struct Fed {
     /// By name of station.
-    pub(super) stations: Vec<String>,
-    pub(super) feeders: Vec<Feeder>,
+    pub(crate) stations: Vec<String>,
+    pub(crate) feeders: Vec<Feeder>,
     /// Rows of registers of no station with a master, or of no interval of it.
-    pub(super) unmatched: u64,
+    pub(crate) unmatched: u64,
 }
 
 /// Feeders by the intervals of their masters. Piles are numbered by `pile_at`; every pile of a station counts, also one whose register
 /// was never read: what it took would else look like the others' error.
-pub(super) fn feeders(
+pub(crate) fn feeders(
     masters: &[IntervalRow],
     registers: &[IntervalRow],
     plates: &BTreeMap<PileId, Plate>,

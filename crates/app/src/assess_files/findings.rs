@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use rust_decimal::Decimal;
-use veripile_assessment::operators::{self, OperatorPile};
+use veripile_assessment::operators;
 use veripile_assessment::signals::{
-    self, MasterInterval, PileLevel, RegisterInterval, SignalCharge, SignalEvidence, SignalPile, Subject,
+    self, MasterInterval, RegisterInterval, SignalCharge, SignalEvidence, SignalPile, Subject,
 };
 use veripile_assessment::{Assessment, VehiclePath};
 use veripile_pile::PileId;
@@ -18,9 +18,10 @@ use super::charges::ChargeRow;
 use super::reference::Plate;
 use super::results::{self, Folder};
 use super::{Inputs, Prepared, percent};
+use crate::balances;
 
 /// Charges that signals are looked for in at most: each takes a third of a kilobyte here, 1.4 GB in all.
-pub(super) const CHARGES_MAX: usize = 4_000_000;
+pub(crate) const CHARGES_MAX: usize = 4_000_000;
 
 /// Looks for signals and writes `signals.csv`; their number by code. None where there are too many charges.
 pub(super) fn write_signals(
@@ -117,38 +118,12 @@ pub(super) fn write_operators(
     for charge in &prepared.evidence.charges {
         energies[charge.pile] += charge.energy_pile_kwh;
     }
-    let (mut at, mut piles) = (Vec::new(), Vec::new());
-    for (index, (_, estimate)) in assessment.estimates.iter().enumerate() {
-        let operator = prepared.plates[index].operator.as_deref().and_then(|name| names.operators.get(name));
-        let (Some(operator), true, Some(error), Some(u)) =
-            (operator, estimate.grounded, estimate.error, estimate.standard_uncertainty)
-        else {
-            continue;
-        };
-        at.push(index);
-        piles.push(OperatorPile {
-            operator: *operator,
-            energy_kwh: energies[index],
-            error,
-            standard_uncertainty: u,
-            limit: estimate.limit,
-            price_per_kwh: None,
-        });
-    }
-    // Where a covariance cannot be had, nothing is certain.
-    let covariance_times = |weights: &[f64]| {
-        let mut all = vec![0.0; prepared.evidence.piles.len()];
-        at.iter().zip(weights).for_each(|(index, weight)| all[*index] = *weight);
-        let product = assessment.covariance.times(&all);
-        product.map_or_else(
-            || vec![f64::INFINITY; at.len()],
-            |product| at.iter().map(|index| product[*index]).collect(),
-        )
-    };
-    let spread = operators::population_spread(&piles);
+    let operator =
+        |plate: &Plate| plate.operator.as_deref().and_then(|name| names.operators.get(name).copied());
+    let operator_of: Vec<Option<usize>> = prepared.plates.iter().map(operator).collect();
     let mut writer = folder.csv("operators.csv", &HEADER)?;
     let mut counts = BTreeMap::new();
-    let found = operators::balance(&piles, names.operators.len(), &covariance_times, spread);
+    let found = balances::weigh(assessment, &operator_of, &energies, names.operators.len());
     for (name, found) in names.operators.keys().zip(found) {
         *counts.entry(found.balance.word()).or_insert(0) += 1;
         let excess = |end: fn(&operators::Interval95) -> f64| {
@@ -217,12 +192,7 @@ fn piles(prepared: &Prepared, assessment: &Assessment, names: &Names<'_>) -> Vec
         operator: plate.operator.as_deref().map(|name| names.operators[name]),
         // A file tells one firmware a pile and no date of a change.
         firmware_changes: Vec::new(),
-        level: match (estimate.grounded, estimate.error, estimate.standard_uncertainty) {
-            (true, Some(error), Some(standard_uncertainty)) => {
-                Some(PileLevel { error, standard_uncertainty })
-            }
-            _ => None,
-        },
+        level: balances::level(estimate),
     };
     assessment.estimates.iter().zip(&prepared.plates).map(of).collect()
 }

@@ -15,39 +15,39 @@ use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY
 
 /// What is known of a pile; none where unknown.
 #[derive(Debug, Clone)]
-pub(super) struct Plate {
-    pub(super) kind: Option<PileKind>,
-    pub(super) class: AccuracyClass,
-    pub(super) station: Option<String>,
-    pub(super) operator: Option<String>,
-    pub(super) model: Option<String>,
+pub(crate) struct Plate {
+    pub(crate) kind: Option<PileKind>,
+    pub(crate) class: AccuracyClass,
+    pub(crate) station: Option<String>,
+    pub(crate) operator: Option<String>,
+    pub(crate) model: Option<String>,
 }
 
 impl Plate {
     /// Of a pile that the file does not name.
-    pub(super) const UNKNOWN: Self =
+    pub(crate) const UNKNOWN: Self =
         Self { kind: None, class: AccuracyClass::ASSUMED, station: None, operator: None, model: None };
 }
 
 /// A row of the files of masters or registers: a meter's energy in an interval.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct IntervalRow {
+pub(crate) struct IntervalRow {
     /// Station or pile.
-    pub(super) id: String,
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
+    pub(crate) id: String,
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
     /// None where the meter was not read.
-    pub(super) energy_kwh: Option<Decimal>,
+    pub(crate) energy_kwh: Option<Decimal>,
     /// Of masters.
-    pub(super) class: Decimal,
+    pub(crate) class: Decimal,
 }
 
 /// Accuracy class of a master that the file names none of.
-const MASTER_CLASS: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
+pub(crate) const MASTER_CLASS: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
 
 /// Reads `station_id,from,to,energy_kwh,accuracy_class` or `pile_id,from,to,energy_kwh`, in the order of time and name. An empty energy
 /// is a meter that was not read.
-pub(super) fn read_intervals(path: &Path, id: &str) -> Result<(Vec<IntervalRow>, FileFacts)> {
+pub(crate) fn read_intervals(path: &Path, id: &str) -> Result<(Vec<IntervalRow>, FileFacts)> {
     let mut rows = Rows::open(path, &[id, "from", "to", "energy_kwh"])?;
     let class_at = rows.column("accuracy_class");
     let mut intervals = Vec::new();

@@ -172,6 +172,10 @@ fn numbered(occurring: impl Iterator<Item = usize>, count: usize) -> (Vec<Option
     (places, next)
 }
 
+/// Least deviation of a covariate as a share of its mean. Mean power is the pile's own energy over time: where all charge with nearly the same,
+/// what it varies by are the piles' errors, and a coefficient of the usual size must not explain these.
+const SPREAD_MIN: f64 = 0.2;
+
 /// Mean and deviation of a covariate.
 struct Scale {
     mean: f64,
@@ -184,7 +188,7 @@ impl Scale {
         let count = known().count() as f64;
         let mean = known().sum::<f64>() / count;
         let square = known().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
-        Self { mean, sd: square.sqrt() }
+        Self { mean, sd: square.sqrt().max(SPREAD_MIN * mean.abs()) }
     }
 
     /// Centred, of deviation 1; the mean where unknown.

@@ -346,3 +346,43 @@ fn stated_intervals_cover_the_truth_as_often_as_they_say() {
         assert!((0.93..=0.97).contains(&coverage), "{name}: {coverage}");
     }
 }
+
+/// A network of few comparisons a traveller: `instruments`, twice as many travellers, `comparisons` between them, t_4 noise, outliers.
+fn scarce(instruments: usize, count: usize, seed: u64) -> Network {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (bias, error) =
+        (Normal::new(0.0, 0.015).expect("a deviation"), Normal::new(0.0, 0.006).expect("a deviation"));
+    let noise = StudentT::new(4.0).expect("degrees of freedom");
+    let travellers = 2 * instruments;
+    let errors: Vec<f64> = (0..instruments).map(|_| error.sample(&mut rng)).collect();
+    let biases: Vec<f64> = (0..travellers).map(|_| bias.sample(&mut rng)).collect();
+    let mut given = Comparisons::default();
+    for _ in 0..count {
+        let (i, t) = (rng.random_range(0..instruments), rng.random_range(0..travellers));
+        let outlier = if rng.random_range(0..30) == 0 { 0.04 } else { 0.0 };
+        let sampled: f64 = noise.sample(&mut rng);
+        given.push(&comparison(i, t, errors[i] - biases[t] + 0.02 * sampled + outlier));
+    }
+    Network {
+        instruments,
+        travellers: vec![of_model(None); travellers],
+        comparisons: given,
+        anchors: (0..instruments / 10)
+            .map(|at| Anchor { instrument: 10 * at, error: errors[10 * at], standard_uncertainty: 0.000_75 })
+            .collect(),
+        ..Network::default()
+    }
+}
+
+// A network's first days: one to three comparisons an instrument. Without strides of their own for weights, one in twelve swings or creeps on.
+#[test]
+fn scarce_networks_settle_where_every_weight_stands_still() {
+    let settings = Settings::default();
+    for (instruments, count) in [(20, 20), (20, 30), (60, 60), (200, 300), (60, 180)] {
+        for seed in 0..24 {
+            let fit = fit(&scarce(instruments, count, seed), &settings).expect("fits");
+            let said = (instruments, count, seed, fit.diagnostics.rounds, fit.diagnostics.moved);
+            assert!(fit.diagnostics.converged, "{said:?}");
+        }
+    }
+}

@@ -285,6 +285,19 @@ async fn save_boots(
         boots.values().map(|(boot, _)| pick(boot).map(|text| storable(text))).collect::<Vec<_>>()
     };
     sqlx::query(
+        "INSERT INTO firmware_change (pile_no, at, version)
+         SELECT boot.pile_no, boot.at, boot.firmware
+         FROM unnest($1::bigint[], $2::text[], $3::timestamptz[]) AS boot(pile_no, firmware, at)
+         LEFT JOIN pile_live live USING (pile_no)
+         WHERE boot.firmware IS NOT NULL AND boot.firmware IS DISTINCT FROM live.firmware
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(boots.keys().copied().collect::<Vec<_>>())
+    .bind(column(|boot| boot.firmware.as_ref()))
+    .bind(boots.values().map(|(_, at)| at.to_sqlx()).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
         "INSERT INTO pile_live (pile_no, vendor, model, firmware, meter_type, meter_serial, booted_at)
          SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
          ON CONFLICT (pile_no) DO UPDATE SET

@@ -1,0 +1,283 @@
+//! What assessments found remarkable, how operators' errors balance, and next dates: for those in charge, never for the public.
+//!
+//! `/op/signals`, `/op/dates`, and `/api/v1/piles/{id}/signals` for whoever is signed in. A finding is a reason to look: pages say so, and
+//! an operator sees its own.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use veripile_pile::PileId;
+use veripile_store::next_date::DATES_PER_PAGE_MAX;
+use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, SignalRecord};
+
+use crate::Site;
+use crate::api::json;
+use crate::history;
+use crate::problem::{Problem, html};
+use crate::sentence;
+use crate::session::{Person, Visitor, private};
+use crate::texts::Texts;
+use crate::view;
+
+/// Severities, the gravest first.
+pub(crate) const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
+
+/// A finding's line.
+pub(crate) struct SignalLine {
+    pub(crate) subject: String,
+    /// Of a pile: its page.
+    pub(crate) href: Option<String>,
+    pub(crate) severity: &'static str,
+    pub(crate) severity_text: String,
+    pub(crate) name: String,
+    pub(crate) detail: String,
+    pub(crate) when: String,
+    pub(crate) p_value: String,
+    pub(crate) charges: String,
+}
+
+struct BalanceLine {
+    operator: String,
+    word: String,
+    balance: String,
+    mean: String,
+    energy: String,
+    excess: String,
+    piles: i64,
+}
+
+struct DateLine {
+    pile: String,
+    href: String,
+    due: Option<String>,
+    reasons: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "op_signals.html")]
+struct SignalsPage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    here: String,
+    person: &'a Person,
+    severity: &'a str,
+    severities: Vec<(&'static str, String)>,
+    as_of: Option<String>,
+    balances: Vec<BalanceLine>,
+    signals: Vec<SignalLine>,
+    next: Option<i32>,
+}
+
+#[derive(Template)]
+#[template(path = "op_dates.html")]
+struct DatesPage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    here: String,
+    person: &'a Person,
+    as_of: Option<String>,
+    dates: Vec<DateLine>,
+    next: Option<String>,
+}
+
+/// Which findings.
+#[derive(Deserialize, Default)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    severity: String,
+    #[serde(default)]
+    after: i32,
+}
+
+/// GET `/op/signals`.
+pub(crate) async fn page(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    person: Person,
+    asked: web::Query<Asked>,
+) -> Result<HttpResponse, Problem> {
+    in_charge(&person)?;
+    let t = Texts::of_request(&request);
+    let severity = SEVERITIES.into_iter().find(|word| *word == asked.severity);
+    let scope = person.scope.as_ref();
+    let signals = site.store.signals(scope, severity, asked.after, SIGNALS_PER_PAGE_MAX).await?;
+    let balances = if asked.after == 0 { site.store.balances(scope).await? } else { Vec::new() };
+    let next =
+        signals.last().filter(|_| signals.len() == SIGNALS_PER_PAGE_MAX as usize).map(|last| last.place);
+    let as_of = signals.first().map(|signal| signal.as_of).or(balances.first().map(|balance| balance.as_of));
+    let page = SignalsPage {
+        t,
+        simulated: site.settings.simulated,
+        here: format!("/op/signals?severity={}", severity.unwrap_or_default()),
+        person: &person,
+        severity: severity.unwrap_or_default(),
+        severities: SEVERITIES
+            .map(|word| (word, t.of_owned(&format!("severity.{word}")).to_owned()))
+            .to_vec(),
+        as_of: as_of.map(view::minute),
+        balances: balances.iter().map(|balance| self::balance(t, balance)).collect(),
+        signals: signals.iter().map(|signal| line(t, signal)).collect(),
+        next,
+    };
+    Ok(private(html(StatusCode::OK, &page)))
+}
+
+/// After which date.
+#[derive(Deserialize, Default)]
+pub(crate) struct After {
+    #[serde(default)]
+    due: String,
+    #[serde(default)]
+    after: String,
+}
+
+/// GET `/op/dates`.
+pub(crate) async fn dates(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    person: Person,
+    asked: web::Query<After>,
+) -> Result<HttpResponse, Problem> {
+    in_charge(&person)?;
+    let t = Texts::of_request(&request);
+    let due: Option<Date> = match asked.due.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| Problem::parameter("due", "a day, e.g. 2027-01-31"))?),
+    };
+    let after = Some((due, asked.after.as_str())).filter(|(_, pile)| !pile.is_empty());
+    let dates = site.store.next_dates(person.scope.as_ref(), after, DATES_PER_PAGE_MAX).await?;
+    let last = dates.last().filter(|_| dates.len() == DATES_PER_PAGE_MAX as usize);
+    let next = last.map(|last| {
+        let due = last.due_on.map(|due| due.to_string()).unwrap_or_default();
+        format!("due={due}&after={}", view::segment(&last.pile_id))
+    });
+    let page = DatesPage {
+        t,
+        simulated: site.settings.simulated,
+        here: "/op/dates?".to_owned(),
+        person: &person,
+        as_of: dates.first().map(|date| view::minute(date.as_of)),
+        dates: dates
+            .iter()
+            .map(|date| {
+                let (due, reasons) = history::next_date(t, date);
+                DateLine { href: href(t, &date.pile_id), pile: date.pile_id.clone(), due, reasons }
+            })
+            .collect(),
+        next,
+    };
+    Ok(private(html(StatusCode::OK, &page)))
+}
+
+/// Operators see their own, administrators all, others nothing.
+fn in_charge(person: &Person) -> Result<(), Problem> {
+    if person.scope.is_some() || person.is_administrator() {
+        Ok(())
+    } else {
+        Err(Problem::forbidden("only an operator or an administrator sees findings"))
+    }
+}
+
+fn href(t: &Texts, pile_id: &str) -> String {
+    format!("/op/piles/{}?lang={}", view::segment(pile_id), t.short())
+}
+
+/// Makes a finding's line.
+pub(crate) fn line(t: &Texts, signal: &SignalRecord) -> SignalLine {
+    let severity = SEVERITIES.into_iter().find(|word| *word == signal.severity).unwrap_or("info");
+    let subject = match (&signal.pile_id, &signal.station_id, &signal.operator_id) {
+        (Some(pile), ..) => pile.clone(),
+        (None, Some(station), _) => format!("{} {station}", t.of("pile.station")),
+        (None, None, Some(operator)) => format!("{} {operator}", t.of("pile.operator")),
+        (None, None, None) => String::new(),
+    };
+    let when = match (signal.from, signal.to) {
+        (Some(from), Some(to)) => format!("{} – {}", view::day(from), view::day(to)),
+        (Some(at), None) | (None, Some(at)) => view::day(at),
+        (None, None) => String::new(),
+    };
+    SignalLine {
+        href: signal.pile_id.as_ref().map(|pile| href(t, pile)),
+        subject,
+        severity,
+        severity_text: t.of_owned(&format!("severity.{severity}")).to_owned(),
+        name: t.of_owned(&format!("signal.{}", signal.code)).to_owned(),
+        detail: signal.detail.clone(),
+        when,
+        p_value: signal.p_value.map(|p| format!("p = {p:.1e}")).unwrap_or_default(),
+        charges: signal.charges.iter().map(|charge| format!("#{charge}")).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn balance(t: &Texts, balance: &BalanceRecord) -> BalanceLine {
+    let kwh = |value: f64| format!("{value:+.0}");
+    BalanceLine {
+        operator: t.pick(&balance.names.0, &balance.names.1).to_owned(),
+        word: balance.balance.clone(),
+        balance: t.of_owned(&format!("balance.{}", balance.balance)).to_owned(),
+        mean: match (balance.mean_error, balance.standard_uncertainty) {
+            (Some(mean), Some(u)) => format!("{} (u = {:.2} %)", sentence::percent(mean), 100.0 * u),
+            _ => t.of("dash").to_owned(),
+        },
+        energy: balance.energy_kwh.round().to_string(),
+        excess: balance.excess_kwh.map_or(t.of("dash").to_owned(), |[value, lower, upper]| {
+            format!("{} ({} … {})", kwh(value), kwh(lower), kwh(upper))
+        }),
+        piles: balance.piles,
+    }
+}
+
+/// Something remarkable about a pile: a reason to look, never a verdict.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Signal {
+    as_of: String,
+    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`
+    code: String,
+    /// info, warning or critical
+    severity: String,
+    statistic: f64,
+    /// Probability of as much by chance, over all questions asked; none for a finding that follows from arithmetic
+    p_value: Option<f64>,
+    from: Option<String>,
+    to: Option<String>,
+    detail: String,
+    /// Numbers of the charges it rests on most
+    charges: Vec<i64>,
+}
+
+/// Findings about a pile, for its operator or an administrator signed in: reasons to look, never verdicts
+#[utoipa::path(get, path = "/api/v1/piles/{id}/signals", params(("id" = String, Path, description = "Pile identifier")), responses(
+    (status = 200, description = "Findings of the newest assessment, 200 at most", body = Vec<Signal>),
+    (status = 403, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such pile among one's own", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn of_pile(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let Some(person) = visitor.0 else {
+        return Err(Problem::forbidden(
+            "findings are shown to the pile's operator and to administrators; sign in at /op",
+        ));
+    };
+    in_charge(&person)?;
+    let missing = || Problem::missing("no pile of yours has this identifier");
+    let pile_id = PileId::parse(&id).map_err(|_| missing())?;
+    site.store.console_pile(person.scope.as_ref(), &pile_id).await?.ok_or_else(missing)?;
+    let signals = site.store.signals_of_pile(&pile_id).await?.into_iter().map(|signal| Signal {
+        as_of: signal.as_of.to_string(),
+        code: signal.code,
+        severity: signal.severity,
+        statistic: signal.statistic,
+        p_value: signal.p_value,
+        from: signal.from.map(|at| at.to_string()),
+        to: signal.to.map(|at| at.to_string()),
+        detail: signal.detail,
+        charges: signal.charges,
+    });
+    Ok(private(json("application/json", &signals.collect::<Vec<_>>())))
+}

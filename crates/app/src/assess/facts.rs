@@ -1,0 +1,307 @@
+//! What an assessment of the running platform rests on, as it was known at a moment, and the same as evidence.
+//!
+//! Called by the assess role and by `veripile check assessment`, which makes a past run again: nothing here looks at anything but what
+//! `store::evidence` keeps.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+use veripile_assessment::evidence::COVARIATES_MAX;
+use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact, VehiclePath};
+use veripile_metrology::crossing::to_f64;
+use veripile_pile::{Act, ActKind, PileId, VehicleKey};
+use veripile_store::Store;
+use veripile_store::evidence::{EnergyInterval, EnergyMeter, EvidenceCharge, EvidencePile};
+
+use crate::assess_files::feeders::{self, Fed};
+use crate::assess_files::reference::{IntervalRow, MASTER_CLASS, Plate};
+
+/// Covariates that chargers tell: ambient temperature is not among them (what they measure is their own inside, which the load warms).
+pub(super) const COVARIATES: [&str; 2] = ["mean_power_kw", "soc_span"];
+
+/// No charger gives more, kW.
+const MEAN_POWER_KW_MAX: f64 = 5_000.0;
+
+/// Everything known at a moment.
+pub(crate) struct Facts {
+    pub(crate) as_of: Timestamp,
+    /// By identifier.
+    pub(crate) piles: Vec<EvidencePile>,
+    /// By number; all that have ended in the window, comparable or not.
+    pub(crate) charges: Vec<EvidenceCharge>,
+    /// By pile number and time.
+    pub(crate) acts: Vec<(i64, Act)>,
+    pub(crate) energy: Vec<EnergyInterval>,
+}
+
+/// The same as evidence.
+pub(crate) struct Prepared {
+    pub(crate) evidence: Evidence,
+    /// Number in [`Facts::charges`] of each charge of the evidence.
+    pub(crate) rows: Vec<usize>,
+    /// Place in [`Facts::piles`], and in the evidence, of each pile number.
+    pub(crate) pile_at: BTreeMap<i64, usize>,
+    /// Vehicles of the evidence.
+    pub(crate) vehicles: BTreeMap<VehicleKey, usize>,
+}
+
+impl Facts {
+    /// Loads what was known at a moment of charges that ended from `since` on.
+    pub(crate) async fn load(store: &Store, as_of: Timestamp, since: Timestamp) -> Result<Self> {
+        let piles = store.evidence_piles(as_of).await?;
+        let known: BTreeSet<i64> = piles.iter().map(|pile| pile.pile_no).collect();
+        let mut charges = store.evidence_charges(since, as_of).await?;
+        // Those of a charger that still waits in the inbox are nobody's.
+        charges.retain(|charge| known.contains(&charge.pile_no));
+        Ok(Self {
+            as_of,
+            piles,
+            charges,
+            acts: store.evidence_acts(as_of).await?,
+            energy: store.evidence_energy(since, as_of).await?,
+        })
+    }
+
+    /// SHA-256 over everything that estimates and standings rest on, in the order in which it was read.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for pile in &self.piles {
+            hash.update(format!("{pile:?}\n"));
+        }
+        self.charges.iter().for_each(|charge| hash_charge(&mut hash, charge));
+        for act in &self.acts {
+            hash.update(format!("{act:?}\n"));
+        }
+        for interval in &self.energy {
+            hash.update(format!("{interval:?}\n"));
+        }
+        hash.finalize().into()
+    }
+
+    /// Charges that can be compared.
+    pub(crate) fn comparable(&self) -> usize {
+        self.charges.iter().filter(|charge| is_comparable(charge)).count()
+    }
+
+    /// Turns facts into evidence: piles and vehicles by name, charges in the order of their numbers.
+    pub(crate) fn prepare(&self) -> Prepared {
+        let pile_at: BTreeMap<i64, usize> =
+            self.piles.iter().enumerate().map(|(at, pile)| (pile.pile_no, at)).collect();
+        let of_charges = self.charges.iter().filter(|charge| is_comparable(charge));
+        let vehicles: BTreeMap<VehicleKey, usize> =
+            of_charges.filter_map(|charge| Some((charge.vehicle?, 0))).collect();
+        let vehicles: BTreeMap<VehicleKey, usize> = vehicles.into_keys().zip(0..).collect();
+        let compared = |(row, charge): (usize, &EvidenceCharge)| {
+            let comparable = ComparableCharge {
+                pile: *pile_at.get(&charge.pile_no)?,
+                vehicle: *vehicles.get(&charge.vehicle?)?,
+                ended_at: charge.ended_at,
+                energy_pile_kwh: kwh(charge.energy_pile_wh),
+                energy_vehicle_kwh: kwh(charge.energy_vehicle_wh?),
+                path: Some(VehiclePath::Relayed),
+                covariates: covariates(charge),
+            };
+            Some((comparable, row))
+        };
+        let rows = self.charges.iter().enumerate().filter(|(_, charge)| charge.ended_at <= self.as_of);
+        let (charges, rows) = rows.filter_map(compared).unzip();
+        let anchor = |(pile_no, act): &(i64, Act)| {
+            let result = act.result?;
+            Some(Anchor {
+                pile: *pile_at.get(pile_no)?,
+                at: act.acted_at,
+                error_percent: result.error_percent,
+                expanded_uncertainty_percent: result.expanded_uncertainty_percent,
+                coverage_factor: result.coverage_factor,
+            })
+        };
+        let fact = |pile: &EvidencePile| PileFact {
+            pile_id: pile.pile_id.clone(),
+            kind: Some(pile.kind),
+            class: pile.class,
+        };
+        let evidence = Evidence {
+            as_of: self.as_of,
+            piles: self.piles.iter().map(fact).collect(),
+            vehicle_models: vec![None; vehicles.len()],
+            models: 0,
+            covariates: COVARIATES.to_vec(),
+            charges,
+            anchors: in_force(&self.acts).filter_map(anchor).collect(),
+            references: Vec::new(),
+            feeders: self.fed().feeders,
+        };
+        Prepared { evidence, rows, pile_at, vehicles }
+    }
+
+    /// Stations with a master meter, as feeders.
+    fn fed(&self) -> Fed {
+        let (masters, registers) = self.intervals();
+        let plate = |pile: &EvidencePile| Plate {
+            kind: Some(pile.kind),
+            class: pile.class,
+            station: pile.station_id.as_ref().map(ToString::to_string),
+            operator: None,
+            model: None,
+        };
+        let plates: BTreeMap<PileId, Plate> =
+            self.piles.iter().map(|pile| (pile.pile_id.clone(), plate(pile))).collect();
+        let pile_at: BTreeMap<&PileId, usize> =
+            self.piles.iter().enumerate().map(|(at, pile)| (&pile.pile_id, at)).collect();
+        feeders::feeders(&masters, &registers, &plates, &pile_at, self.as_of)
+    }
+
+    /// Intervals of masters and of registers, in the order of time and name.
+    pub(crate) fn intervals(&self) -> (Vec<IntervalRow>, Vec<IntervalRow>) {
+        let (mut masters, mut registers) = (Vec::new(), Vec::new());
+        for interval in &self.energy {
+            let (rows, id) = match &interval.meter {
+                EnergyMeter::Master(station) => (&mut masters, station.to_string()),
+                EnergyMeter::Register(pile) => (&mut registers, pile.to_string()),
+            };
+            rows.push(IntervalRow {
+                id,
+                from: interval.from,
+                to: interval.to,
+                energy_kwh: interval.energy_kwh,
+                class: interval.class.unwrap_or(MASTER_CLASS),
+            });
+        }
+        for rows in [&mut masters, &mut registers] {
+            rows.sort_by(|a, b| (a.from, a.to, &a.id).cmp(&(b.from, b.to, &b.id)));
+        }
+        (masters, registers)
+    }
+}
+
+/// Every part of a charge, each with a mark of whether it is known. In bytes: text would take longer than the estimate.
+fn hash_charge(hash: &mut Sha256, charge: &EvidenceCharge) {
+    let EvidenceCharge {
+        charge_no,
+        pile_no,
+        connector,
+        vehicle,
+        started_at,
+        ended_at,
+        energy_pile_wh,
+        energy_vehicle_wh,
+        register_wh,
+        soc_percent,
+        signed,
+        signature_key,
+        record_digest,
+        clock_offset_s,
+    } = charge;
+    let mut part = |bytes: Option<&[u8]>| match bytes {
+        Some(bytes) => {
+            hash.update([1]);
+            hash.update(bytes);
+        }
+        None => hash.update([0]),
+    };
+    part(Some(&charge_no.to_be_bytes()));
+    part(Some(&pile_no.to_be_bytes()));
+    part(connector.map(i64::to_be_bytes).as_ref().map(|bytes| &bytes[..]));
+    part(vehicle.as_ref().map(|vehicle| &vehicle.0[..]));
+    part(Some(&started_at.as_microsecond().to_be_bytes()));
+    part(Some(&ended_at.as_microsecond().to_be_bytes()));
+    part(Some(&energy_pile_wh.serialize()));
+    for number in [energy_vehicle_wh, &register_wh[0], &register_wh[1], &soc_percent[0], &soc_percent[1]] {
+        part(number.map(|number| number.serialize()).as_ref().map(|bytes| &bytes[..]));
+    }
+    part(Some(&[u8::from(*signed)]));
+    part(signature_key.as_ref().map(|key| &key[..]));
+    part(record_digest.as_ref().map(|digest| &digest[..]));
+    part(clock_offset_s.map(f64::to_be_bytes).as_ref().map(|bytes| &bytes[..]));
+}
+
+/// Whether both sides told an energy, and whose vehicle it was is known.
+pub(crate) fn is_comparable(charge: &EvidenceCharge) -> bool {
+    charge.vehicle.is_some() && charge.energy_vehicle_wh.is_some()
+}
+
+/// Acts whose on-site result still says what a pile's error is: of no document that was withdrawn or is in question, as after a broken
+/// seal, other firmware or a repair.
+pub(crate) fn in_force(acts: &[(i64, Act)]) -> impl Iterator<Item = &(i64, Act)> {
+    let ends =
+        |act: &Act| matches!(act.kind, ActKind::CertificateWithdrawn | ActKind::CertificateQuestioned);
+    let ended: HashSet<(i64, &str)> =
+        acts.iter().filter(|(_, act)| ends(act)).map(|(pile_no, act)| (*pile_no, act.number.as_str())).collect();
+    acts.iter()
+        .filter(move |(pile_no, act)| act.result.is_some() && !ended.contains(&(*pile_no, act.number.as_str())))
+}
+
+/// Wh as kWh, exactly.
+pub(super) fn kwh(wh: Decimal) -> Decimal {
+    wh / Decimal::ONE_THOUSAND
+}
+
+/// Mean power, kW, from energy and duration; none where it cannot be.
+pub(super) fn mean_power_kw(charge: &EvidenceCharge) -> Option<f64> {
+    let hours = charge.ended_at.duration_since(charge.started_at).as_secs_f64() / 3_600.0;
+    let power = to_f64(kwh(charge.energy_pile_wh)) / hours;
+    Some(power).filter(|power| 0.0 < hours && (0.0..=MEAN_POWER_KW_MAX).contains(power))
+}
+
+/// Part of the battery charged, percent.
+pub(super) fn soc_span_percent(charge: &EvidenceCharge) -> Option<f64> {
+    let [start, end] = charge.soc_percent;
+    Some(to_f64(end?) - to_f64(start?)).filter(|span| 0.0 < *span)
+}
+
+/// As [`COVARIATES`]; NaN where unknown.
+fn covariates(charge: &EvidenceCharge) -> [f32; COVARIATES_MAX] {
+    let mut values = [f32::NAN; COVARIATES_MAX];
+    let known = [mean_power_kw(charge), soc_span_percent(charge)];
+    for (value, known) in values.iter_mut().zip(known) {
+        *value = known.map_or(f32::NAN, |known| known as f32);
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charge(minutes: i64, wh: i64) -> EvidenceCharge {
+        let started_at = Timestamp::UNIX_EPOCH;
+        EvidenceCharge {
+            charge_no: 1,
+            pile_no: 1,
+            connector: Some(1),
+            vehicle: None,
+            started_at,
+            ended_at: started_at + jiff::SignedDuration::from_mins(minutes),
+            energy_pile_wh: Decimal::from(wh),
+            energy_vehicle_wh: None,
+            register_wh: [None; 2],
+            soc_percent: [None; 2],
+            signed: false,
+            signature_key: None,
+            record_digest: None,
+            clock_offset_s: None,
+        }
+    }
+
+    // 22 kWh in 40 minutes: 33 kW.
+    #[test]
+    fn mean_power_is_energy_over_time_and_unknown_where_there_is_no_time() {
+        let power = mean_power_kw(&charge(40, 22_000)).expect("a power");
+        assert!((power - 33.0).abs() < 1e-12);
+        assert_eq!(mean_power_kw(&charge(0, 22_000)), None);
+        assert_eq!(mean_power_kw(&charge(1, 22_000_000)), None, "1.3 GW are an error, not a power");
+    }
+
+    #[test]
+    fn a_battery_that_was_not_charged_spans_nothing() {
+        let span = |start: i64, end: i64| {
+            let soc_percent = [Some(Decimal::from(start)), Some(Decimal::from(end))];
+            soc_span_percent(&EvidenceCharge { soc_percent, ..charge(40, 22_000) })
+        };
+        assert_eq!((span(20, 80), span(80, 20)), (Some(60.0), None));
+        assert_eq!(soc_span_percent(&charge(40, 22_000)), None);
+    }
+}

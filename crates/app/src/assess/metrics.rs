@@ -1,0 +1,149 @@
+//! What the assess role counts for `/metrics`.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use veripile_assessment::Assessment;
+use veripile_pile::RemoteVerdict;
+
+/// How much an assessment looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// All evidence of the window.
+    Whole,
+    /// The open week.
+    Week,
+}
+
+impl Reach {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Week => "week",
+        }
+    }
+}
+
+/// What the role counts.
+#[derive(Clone)]
+pub(crate) struct AssessMetrics {
+    runs: IntCounterVec,
+    run_seconds: HistogramVec,
+    charges: IntGauge,
+    piles: IntGaugeVec,
+    components: IntGaugeVec,
+    last_success: Gauge,
+    contradictory_anchors: IntGauge,
+    converged: IntGauge,
+}
+
+impl AssessMetrics {
+    /// Registers the metrics.
+    pub(crate) fn register(registry: &Registry) -> Result<Self> {
+        let gauges = |name: &str, help: &str, label: &str| IntGaugeVec::new(Opts::new(name, help), &[label]);
+        let metrics = Self {
+            runs: IntCounterVec::new(
+                Opts::new("veripile_assess_runs_total", "Assessments made."),
+                &["outcome"],
+            )?,
+            run_seconds: HistogramVec::new(
+                HistogramOpts::new(
+                    "veripile_assess_run_seconds",
+                    "Duration of an assessment, reading and writing included: of everything, or of the open week.",
+                )
+                .buckets(vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
+                &["reach"],
+            )?,
+            charges: IntGauge::new("veripile_assess_charges", "Charges compared in the last assessment.")?,
+            piles: gauges("veripile_assess_piles", "Piles by remote verdict.", "verdict")?,
+            components: gauges(
+                "veripile_assess_components",
+                "Connected sets of piles and vehicles.",
+                "grounded",
+            )?,
+            last_success: Gauge::new(
+                "veripile_assess_last_success_timestamp_seconds",
+                "When the last assessment was written.",
+            )?,
+            contradictory_anchors: IntGauge::new(
+                "veripile_assess_contradictory_anchors",
+                "On-site results that contradict everything else known of their piles.",
+            )?,
+            converged: IntGauge::new("veripile_assess_converged", "Whether the last fit settled: 1 or 0.")?,
+        };
+        registry.register(Box::new(metrics.contradictory_anchors.clone()))?;
+        registry.register(Box::new(metrics.converged.clone()))?;
+        for outcome in ["written", "failed"] {
+            metrics.runs.with_label_values(&[outcome]);
+        }
+        for reach in [Reach::Whole, Reach::Week] {
+            metrics.run_seconds.with_label_values(&[reach.word()]);
+        }
+        for verdict in VERDICTS {
+            metrics.piles.with_label_values(&[verdict.word()]);
+        }
+        for grounded in ["true", "false"] {
+            metrics.components.with_label_values(&[grounded]);
+        }
+        registry.register(Box::new(metrics.runs.clone()))?;
+        registry.register(Box::new(metrics.run_seconds.clone()))?;
+        registry.register(Box::new(metrics.charges.clone()))?;
+        registry.register(Box::new(metrics.last_success.clone()))?;
+        for vector in [&metrics.piles, &metrics.components] {
+            registry.register(Box::new(vector.clone()))?;
+        }
+        Ok(metrics)
+    }
+
+    /// An assessment of this reach was written, and took so many seconds.
+    pub(super) fn written(&self, reach: Reach, seconds: f64) {
+        self.run_seconds.with_label_values(&[reach.word()]).observe(seconds);
+        self.runs.with_label_values(&["written"]).inc();
+        self.last_success.set(Timestamp::now().as_millisecond() as f64 / 1000.0);
+    }
+
+    /// One failed.
+    pub(super) fn failed(&self) {
+        self.runs.with_label_values(&["failed"]).inc();
+    }
+
+    /// Shows how a whole assessment came out.
+    pub(super) fn show(&self, assessment: &Assessment) {
+        let facts = &assessment.facts;
+        self.charges.set(facts.charges as i64);
+        self.contradictory_anchors.set(facts.contradictory_anchors.len() as i64);
+        self.converged.set(i64::from(facts.converged));
+        for verdict in VERDICTS {
+            let count =
+                assessment.estimates.iter().filter(|(_, estimate)| estimate.verdict == verdict).count();
+            self.piles.with_label_values(&[verdict.word()]).set(count as i64);
+        }
+        let ungrounded = facts.components - facts.grounded_components;
+        self.components.with_label_values(&["true"]).set(facts.grounded_components as i64);
+        self.components.with_label_values(&["false"]).set(ungrounded as i64);
+        // One in twenty honest results is beyond |E_n| = 1; those that had to be left out are another matter.
+        for anchor in facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used) {
+            tracing::warn!(
+                pile.id = %anchor.pile_id, at = %anchor.at, normalised_error = anchor.normalised_error,
+                "an on-site result contradicts everything else known of its pile and was left out: look into it"
+            );
+        }
+        if !facts.converged {
+            tracing::warn!(rounds = facts.rounds, "the fit did not settle; its last round stands");
+        }
+        tracing::info!(
+            charges = facts.charges,
+            anchors = facts.anchors,
+            noise_percent = facts.noise_percent,
+            rounds = facts.rounds,
+            "assessed"
+        );
+    }
+}
+
+const VERDICTS: [RemoteVerdict; 4] = [
+    RemoteVerdict::Conform,
+    RemoteVerdict::Nonconform,
+    RemoteVerdict::Undecided,
+    RemoteVerdict::NotComparable,
+];

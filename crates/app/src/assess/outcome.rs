@@ -1,0 +1,307 @@
+//! What follows from an assessment besides errors: signals, operators' balances, next dates, whom to visit. One pure pass over facts.
+//!
+//! Called by the assess role. What is decided is decided in `assessment`; here its arguments are put together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use rust_decimal::Decimal;
+use veripile_assessment::interval::{IntervalFacts, NextDate, next_date};
+use veripile_assessment::signals::{
+    self, FirmwareChange, MasterInterval, RegisterInterval, SignalCharge, SignalEvidence, SignalPile, Subject,
+};
+use veripile_assessment::targeting::{Candidate, Chosen, choose};
+use veripile_assessment::{Assessment, VehiclePath};
+use veripile_metrology::crossing::to_f64;
+use veripile_metrology::rules;
+use veripile_pile::{Act, OperatorId, Standing, StationId};
+use veripile_store::evidence::{EvidenceCharge, FirmwareRow};
+use veripile_store::next_date::DateRow;
+use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
+
+use super::facts::{Facts, Prepared, kwh, mean_power_kw, soc_span_percent};
+use super::weekly::week_of;
+use crate::assess_files::findings::CHARGES_MAX;
+use crate::balances;
+
+/// Hours of the day are those of the place.
+const SHANGHAI: Offset = Offset::constant(8);
+
+/// Share of piles proposed for a visit with each run: every pile is visited every few years, as the law has it, in some twenty rounds.
+const VISITED_SHARE: f64 = 0.05;
+
+/// Share of piles outside their limits where nothing is known of one: 99.55 % of those verified pass.
+const NONCONFORM_ASSUMED: f64 = 0.004_5;
+
+/// Energy is at stake by the year.
+const DAYS_OF_YEAR: f64 = 365.25;
+
+/// What is known besides facts that are kept: what is told of piles as they are now.
+pub(super) struct Now {
+    pub(super) firmware: Vec<FirmwareRow>,
+    /// When each pile was last heard, by number.
+    pub(super) last_heard: BTreeMap<i64, Timestamp>,
+}
+
+/// What follows.
+pub(super) struct Outcome {
+    pub(super) signals: Vec<SignalRow>,
+    /// Whether there were too many charges to look for signals.
+    pub(super) signals_skipped: bool,
+    pub(super) balances: Vec<BalanceRow>,
+    pub(super) dates: Vec<DateRow>,
+}
+
+/// Draws the conclusions.
+pub(super) fn outcome(
+    facts: &Facts,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    now: &Now,
+) -> Result<Outcome> {
+    let names = Names::of(facts);
+    let signals_skipped = CHARGES_MAX < facts.charges.len();
+    let signals = if signals_skipped { Vec::new() } else { find(facts, prepared, assessment, now, &names)? };
+    Ok(Outcome {
+        signals,
+        signals_skipped,
+        balances: weigh(facts, prepared, assessment, &names),
+        dates: dates(facts, prepared, assessment, now),
+    })
+}
+
+/// Stations and operators, numbered by name.
+struct Names<'a> {
+    stations: BTreeMap<&'a StationId, usize>,
+    operators: BTreeMap<&'a OperatorId, usize>,
+}
+
+impl<'a> Names<'a> {
+    fn of(facts: &'a Facts) -> Self {
+        let stations: BTreeSet<_> = facts.piles.iter().filter_map(|pile| pile.station_id.as_ref()).collect();
+        let operators: BTreeSet<_> =
+            facts.piles.iter().filter_map(|pile| pile.operator_id.as_ref()).collect();
+        Self {
+            stations: stations.into_iter().zip(0..).collect(),
+            operators: operators.into_iter().zip(0..).collect(),
+        }
+    }
+}
+
+fn find(
+    facts: &Facts,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    now: &Now,
+    names: &Names<'_>,
+) -> Result<Vec<SignalRow>> {
+    let piles = piles(facts, assessment, now, names);
+    let charges = charges(facts, prepared, assessment);
+    let biases: Vec<Option<f64>> =
+        assessment.vehicles.iter().map(|found| found.as_ref().map(|found| found.bias)).collect();
+    let station_at: BTreeMap<&str, usize> =
+        names.stations.iter().map(|(id, at)| (id.as_str(), *at)).collect();
+    let pile_at: BTreeMap<&str, usize> =
+        facts.piles.iter().enumerate().map(|(at, pile)| (pile.pile_id.as_str(), at)).collect();
+    let (masters, registers) = facts.intervals();
+    let masters: Vec<MasterInterval> = masters
+        .iter()
+        .filter(|row| row.to <= facts.as_of)
+        .filter_map(|row| {
+            let station = *station_at.get(row.id.as_str())?;
+            Some(MasterInterval { station, from: row.from, to: row.to, energy_kwh: row.energy_kwh? })
+        })
+        .collect();
+    let registers: Vec<RegisterInterval> = registers
+        .iter()
+        .filter(|row| row.to <= facts.as_of)
+        .filter_map(|row| {
+            let pile = *pile_at.get(row.id.as_str())?;
+            Some(RegisterInterval { pile, from: row.from, to: row.to, energy_kwh: row.energy_kwh? })
+        })
+        .collect();
+    let evidence = SignalEvidence {
+        piles: &piles,
+        charges: &charges,
+        vehicle_biases: &biases,
+        masters: &masters,
+        registers: &registers,
+    };
+    let stations: Vec<&StationId> = names.stations.keys().copied().collect();
+    let operators: Vec<&OperatorId> = names.operators.keys().copied().collect();
+    let row = |finding: signals::Finding| SignalRow {
+        subject: match finding.subject {
+            Subject::Pile(at) => {
+                SignalSubject::Pile(facts.piles[at].pile_no, facts.piles[at].pile_id.clone())
+            }
+            Subject::Station(at) => SignalSubject::Station(stations[at].clone()),
+            Subject::Operator(at) => SignalSubject::Operator(operators[at].clone()),
+        },
+        code: finding.code.word(),
+        severity: finding.severity.word(),
+        statistic: finding.statistic,
+        p_value: finding.p_value,
+        from: finding.from,
+        to: finding.to,
+        detail: finding.detail,
+        charges: finding.evidence.iter().map(|at| facts.charges[*at].charge_no).collect(),
+    };
+    Ok(signals::find(&evidence, &signals::Settings::default())?.into_iter().map(row).collect())
+}
+
+fn piles(facts: &Facts, assessment: &Assessment, now: &Now, names: &Names<'_>) -> Vec<SignalPile> {
+    let mut firmware: BTreeMap<i64, Vec<FirmwareChange>> = BTreeMap::new();
+    for change in now.firmware.iter().filter(|change| change.at <= facts.as_of) {
+        let told = FirmwareChange { at: change.at, version: change.version.clone() };
+        firmware.entry(change.pile_no).or_default().push(told);
+    }
+    let both = facts.piles.iter().zip(&assessment.estimates);
+    both.map(|(pile, (pile_id, estimate))| SignalPile {
+        pile_id: pile_id.clone(),
+        kind: Some(pile.kind),
+        limit: estimate.limit,
+        model: pile.model.clone(),
+        station: pile.station_id.as_ref().map(|id| names.stations[id]),
+        operator: pile.operator_id.as_ref().map(|id| names.operators[id]),
+        firmware_changes: firmware.remove(&pile.pile_no).unwrap_or_default(),
+        level: balances::level(estimate),
+    })
+    .collect()
+}
+
+/// Every charge, in the order of the facts.
+fn charges(facts: &Facts, prepared: &Prepared, assessment: &Assessment) -> Vec<SignalCharge<'static>> {
+    let mut residuals = vec![None; facts.charges.len()];
+    for (row, residual) in prepared.rows.iter().zip(&assessment.residuals) {
+        residuals[*row] = *residual;
+    }
+    let charge = |(charge, residual): (&EvidenceCharge, Option<veripile_metrology::comparison::Residual>)| {
+        let pile = prepared.pile_at.get(&charge.pile_no).copied().unwrap_or(usize::MAX);
+        let [register_start_kwh, register_end_kwh] = charge.register_wh.map(|wh| wh.map(kwh));
+        SignalCharge {
+            outlet: charge.connector.and_then(|connector| u32::try_from(connector).ok()).unwrap_or(1),
+            vehicle: charge.vehicle.and_then(|vehicle| prepared.vehicles.get(&vehicle).copied()),
+            energy_vehicle_kwh: charge.energy_vehicle_wh.map(kwh),
+            residual: residual
+                .map(|residual| signals::Residual { z: residual.standardised, sigma: residual.scale }),
+            local_hour: Some(local_hour(charge.started_at)),
+            mean_power_kw: mean_power_kw(charge),
+            soc_span: soc_span_percent(charge).map(|percent| percent / 100.0),
+            signed: Some(charge.signed),
+            vehicle_path: charge.energy_vehicle_wh.map(|_| VehiclePath::Relayed),
+            register_start_kwh,
+            register_end_kwh,
+            clock_offset_s: charge.clock_offset_s,
+            signature_key: charge.signature_key,
+            record_digest: charge.record_digest,
+            ..SignalCharge::new(pile, charge.started_at, charge.ended_at, kwh(charge.energy_pile_wh))
+        }
+    };
+    facts.charges.iter().zip(residuals).map(charge).collect()
+}
+
+/// Hour of the day in China, 0 to 24.
+fn local_hour(at: Timestamp) -> f64 {
+    let time = at.to_zoned(TimeZone::fixed(SHANGHAI)).time();
+    f64::from(time.hour()) + f64::from(time.minute()) / 60.0 + f64::from(time.second()) / 3_600.0
+}
+
+/// Energy registered by each pile in the window, kWh.
+fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
+    let mut energies = vec![Decimal::ZERO; facts.piles.len()];
+    for charge in &facts.charges {
+        if let Some(at) = prepared.pile_at.get(&charge.pile_no) {
+            energies[*at] = energies[*at].saturating_add(kwh(charge.energy_pile_wh));
+        }
+    }
+    energies
+}
+
+fn weigh(facts: &Facts, prepared: &Prepared, assessment: &Assessment, names: &Names<'_>) -> Vec<BalanceRow> {
+    let operator_of: Vec<Option<usize>> =
+        facts.piles.iter().map(|pile| pile.operator_id.as_ref().map(|id| names.operators[id])).collect();
+    let found = balances::weigh(assessment, &operator_of, &energies(facts, prepared), names.operators.len());
+    let row = |(id, found): (&&OperatorId, veripile_assessment::operators::OperatorBalance)| BalanceRow {
+        operator_id: (*id).clone(),
+        piles: found.piles,
+        energy_kwh: found.energy_kwh,
+        mean_error: found.mean_error,
+        standard_uncertainty: found.standard_uncertainty,
+        p_value: found.adjusted_p_value,
+        balance: found.balance.word(),
+        excess_kwh: found.excess_kwh.map(|excess| [excess.value, excess.lower, excess.upper]),
+    };
+    names.operators.keys().zip(found).map(row).collect()
+}
+
+fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<DateRow> {
+    let mut acts_of: BTreeMap<i64, Vec<Act>> = BTreeMap::new();
+    for (pile_no, act) in &facts.acts {
+        acts_of.entry(*pile_no).or_default().push(act.clone());
+    }
+    let newest_anchors = newest_anchors(prepared, assessment);
+    let risks = risks(facts, prepared, assessment);
+    let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
+    // The lot of a week: whoever looks twice in a week sees one draw.
+    let seed = u64::from(week_of(facts.as_of).unsigned_abs());
+    let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, seed).into_iter().collect();
+    let row = |(at, (_, estimate)): (usize, &(veripile_pile::PileId, veripile_pile::Estimate))| {
+        let pile = &facts.piles[at];
+        let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
+        let certificate = Standing::judge(acts, None).certificate;
+        let verified = certificate.filter(|certificate| certificate.questioned_at.is_none());
+        let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
+        let next = next_date(&IntervalFacts {
+            as_of: facts.as_of,
+            estimate,
+            verified_on: verified.map(|at| at.at.to_zoned(TimeZone::UTC).date()),
+            legal_years: interval.map_or(0, |interval| interval.years),
+            last_heard_at: now.last_heard.get(&pile.pile_no).copied(),
+            newest_anchor_at: newest_anchors.get(&estimate.component).copied(),
+        });
+        let (due_on, withdrawn) = match next {
+            NextDate::By(date) => (Some(date), Vec::new()),
+            NextDate::Withdrawn(reasons) => {
+                (None, reasons.into_iter().map(|reason| reason.word().to_owned()).collect())
+            }
+        };
+        DateRow {
+            pile_no: pile.pile_no,
+            due_on,
+            withdrawn,
+            risk_kwh: Some(risks[at].risk()),
+            chosen: chosen.get(&at).map(|chosen| match chosen {
+                Chosen::ByLot => "by_lot",
+                Chosen::ByRisk => "by_risk",
+            }),
+        }
+    };
+    assessment.estimates.iter().enumerate().map(row).collect()
+}
+
+/// When the newest anchor of each connected set was measured.
+fn newest_anchors(prepared: &Prepared, assessment: &Assessment) -> BTreeMap<u32, Timestamp> {
+    let mut newest: BTreeMap<u32, Timestamp> = BTreeMap::new();
+    for anchor in prepared.evidence.anchors.iter().filter(|anchor| anchor.at <= prepared.evidence.as_of) {
+        let component = assessment.estimates[anchor.pile].1.component;
+        newest.entry(component).and_modify(|at| *at = (*at).max(anchor.at)).or_insert(anchor.at);
+    }
+    newest
+}
+
+/// What is at stake at each pile, with 1 as price: kWh.
+fn risks(facts: &Facts, prepared: &Prepared, assessment: &Assessment) -> Vec<Candidate> {
+    let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
+    let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
+    let both = assessment.estimates.iter().zip(energies(facts, prepared));
+    both.map(|((pile_id, estimate), energy)| Candidate {
+        pile_id: pile_id.clone(),
+        probability_nonconform: 1.0 - estimate.probability_conform.unwrap_or(1.0 - NONCONFORM_ASSUMED),
+        energy_kwh: to_f64(energy) * DAYS_OF_YEAR / days,
+        price_per_kwh: 1.0,
+        weight: 1.0,
+    })
+    .collect()
+}

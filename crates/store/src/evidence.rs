@@ -1,0 +1,474 @@
+//! What assessments rest on, taken in once and kept as it was: so a run reads what is new only, and every past one can be made again.
+//!
+//! Called by `app::assess` and `app::check`. Nothing is judged here.
+
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+use rust_decimal::Decimal;
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+use veripile_pile::{AccuracyClass, Act, Measurand, OperatorId, PileId, PileKind, StationId, VehicleKey};
+
+use crate::registration::ActRow;
+use crate::row::{SqlTime, corrupt, jiff_time};
+use crate::{Store, StoreError};
+
+/// Charges taken in with one transaction: some 20 ms on the embedded database, whose one connection chargers wait for meanwhile.
+const TAKEN_MAX: i64 = 200;
+
+/// Changes are looked for from so long before the last one seen: batches of charges commit in another order than they arrive in.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+
+/// Rows are numbered before they are committed: one may appear so many numbers behind the last one seen. More are not written at once.
+const NUMBERS_BEHIND: i64 = 1_000_000;
+
+/// What was taken in at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TakenIn {
+    /// Charges, new or changed.
+    pub charges: u64,
+    /// Those of them with energies from both sides.
+    pub comparable: u64,
+    /// When the earliest of the latter ended.
+    pub earliest: Option<Timestamp>,
+    /// Acts, changed piles and intervals of energy.
+    pub others: u64,
+}
+
+/// A charge as an assessment knows it. Energies and registers in Wh, exact as stored; states of charge in percent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvidenceCharge {
+    /// Its number.
+    pub charge_no: i64,
+    /// At which pile.
+    pub pile_no: i64,
+    /// On which connector.
+    pub connector: Option<i64>,
+    /// Which vehicle.
+    pub vehicle: Option<VehicleKey>,
+    /// From when.
+    pub started_at: Timestamp,
+    /// To when.
+    pub ended_at: Timestamp,
+    /// Energy by the pile.
+    pub energy_pile_wh: Decimal,
+    /// Energy by the vehicle, as the pile relayed it.
+    pub energy_vehicle_wh: Option<Decimal>,
+    /// Ends of the outlet's register, if it is a lifetime register.
+    pub register_wh: [Option<Decimal>; 2],
+    /// State of charge at both ends.
+    pub soc_percent: [Option<Decimal>; 2],
+    /// Whether the meter signed both ends, with good signatures.
+    pub signed: bool,
+    /// SHA-256 of the key that signed.
+    pub signature_key: Option<[u8; 32]>,
+    /// SHA-256 of the signed record.
+    pub record_digest: Option<[u8; 32]>,
+    /// Error of the pile's clock, s; positive: ahead.
+    pub clock_offset_s: Option<f64>,
+}
+
+/// A pile as an assessment knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidencePile {
+    /// Its number.
+    pub pile_no: i64,
+    /// Which.
+    pub pile_id: PileId,
+    /// AC or DC.
+    pub kind: PileKind,
+    /// Its class.
+    pub class: AccuracyClass,
+    /// Its station.
+    pub station_id: Option<StationId>,
+    /// Its operator.
+    pub operator_id: Option<OperatorId>,
+    /// Make and model.
+    pub model: Option<String>,
+}
+
+/// Energy in an interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnergyInterval {
+    /// Whose meter.
+    pub meter: EnergyMeter,
+    /// From.
+    pub from: Timestamp,
+    /// To.
+    pub to: Timestamp,
+    /// Energy, kWh; none where it was not read.
+    pub energy_kwh: Option<Decimal>,
+    /// Class of a master.
+    pub class: Option<Decimal>,
+}
+
+/// Whose energy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EnergyMeter {
+    /// A station's master meter.
+    Master(StationId),
+    /// A pile's register.
+    Register(PileId),
+}
+
+/// Firmware that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirmwareRow {
+    /// Of which pile.
+    pub pile_no: i64,
+    /// When it was first heard of.
+    pub at: Timestamp,
+    /// Version.
+    pub version: String,
+}
+
+impl Store {
+    /// Takes in what is new: everything that assessments of `now` and later rest on. `now` must be later than every moment before.
+    pub async fn take_in(&self, now: Timestamp) -> Result<TakenIn, StoreError> {
+        let until: Option<SqlTime> =
+            sqlx::query_scalar("SELECT charges_until FROM evidence_taken").fetch_optional(&self.pool).await?;
+        let until = jiff_time(until);
+        let mut after =
+            until.and_then(|until| until.checked_sub(OVERLAP).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut transaction = self.pool.begin().await?;
+        let mut taken =
+            TakenIn { others: take_in_others(&mut transaction, now).await?, ..TakenIn::default() };
+        transaction.commit().await?;
+        loop {
+            let mut transaction = self.pool.begin().await?;
+            let (batch, last) = take_in_charges(&mut transaction, after, now).await?;
+            transaction.commit().await?;
+            taken.charges += batch.charges;
+            taken.comparable += batch.comparable;
+            taken.earliest = [taken.earliest, batch.earliest].into_iter().flatten().min();
+            // Those that changed in the same moment as the last one are still to come; the others are not looked at again.
+            after = last
+                .and_then(|last| last.checked_sub(SignedDuration::from_micros(1)).ok())
+                .unwrap_or(after)
+                .max(after);
+            if batch.charges < TAKEN_MAX.unsigned_abs() {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// The latest moment at which anything was taken in.
+    pub async fn taken_in_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<SqlTime> = sqlx::query_scalar(
+            "SELECT max(at) FROM (SELECT max(known_from) AS at FROM evidence_pile
+                                  UNION ALL SELECT max(known_from) FROM evidence_act
+                                  UNION ALL SELECT max(as_of) FROM assessment_run) AS moments",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(jiff_time(at))
+    }
+
+    /// Charges that ended from `since` on, as they were known at a moment, in the order of their numbers.
+    pub async fn evidence_charges(
+        &self,
+        since: Timestamp,
+        known: Timestamp,
+    ) -> Result<Vec<EvidenceCharge>, StoreError> {
+        let rows: Vec<ChargeRow> = sqlx::query_as(
+            "SELECT charge_no, pile_no, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh,
+                    register_start_wh, register_stop_wh, soc_start, soc_end, signed, signature_key, record_digest, clock_offset_s
+             FROM evidence_charge e
+             WHERE ended_at >= $1 AND known_from <= $2 AND energy_pile_wh IS NOT NULL
+               AND NOT EXISTS (SELECT FROM evidence_charge later
+                               WHERE later.charge_no = e.charge_no AND later.known_from > e.known_from AND later.known_from <= $2)
+             ORDER BY charge_no",
+        )
+        .bind(since.to_sqlx())
+        .bind(known.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(ChargeRow::charge).collect()
+    }
+
+    /// Charges with energies from both sides that were taken in after a moment.
+    pub async fn comparable_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM evidence_charge
+             WHERE known_from > $1 AND energy_pile_wh IS NOT NULL AND energy_vehicle_wh IS NOT NULL AND vehicle IS NOT NULL",
+        )
+        .bind(known_after.to_sqlx())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Piles as they were known at a moment, by identifier.
+    pub async fn evidence_piles(&self, known: Timestamp) -> Result<Vec<EvidencePile>, StoreError> {
+        let rows: Vec<PileRow> = sqlx::query_as(
+            "SELECT DISTINCT ON (pile_id) pile_no, pile_id, e.kind, e.accuracy_class, e.station_id, e.operator_id, e.model
+             FROM evidence_pile e JOIN pile USING (pile_no) WHERE known_from <= $1 ORDER BY pile_id, known_from DESC",
+        )
+        .bind(known.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(PileRow::pile).collect()
+    }
+
+    /// Acts as they were known at a moment, by pile number and time.
+    pub async fn evidence_acts(&self, known: Timestamp) -> Result<Vec<(i64, Act)>, StoreError> {
+        let rows: Vec<ActRow> = sqlx::query_as(
+            "SELECT act.* FROM act JOIN evidence_act USING (act_no) WHERE known_from <= $1 ORDER BY pile_no, acted_at, act_no",
+        )
+        .bind(known.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(ActRow::act).collect()
+    }
+
+    /// Intervals of master meters and registers that end from `since` on, as they were known at a moment.
+    pub async fn evidence_energy(
+        &self,
+        since: Timestamp,
+        known: Timestamp,
+    ) -> Result<Vec<EnergyInterval>, StoreError> {
+        let rows: Vec<EnergyRow> = sqlx::query_as(
+            "SELECT DISTINCT ON (i.station_id, pile_id, from_at, to_at)
+                    i.station_id, pile_id, from_at, to_at, energy_kwh, i.accuracy_class
+             FROM energy_interval i JOIN evidence_energy USING (energy_no) LEFT JOIN pile USING (pile_no)
+             WHERE to_at >= $1 AND known_from <= $2
+             ORDER BY i.station_id, pile_id, from_at, to_at, energy_no DESC",
+        )
+        .bind(since.to_sqlx())
+        .bind(known.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(EnergyRow::interval).collect()
+    }
+
+    /// Changes of firmware, by pile and time. The first firmware of a pile is no change.
+    pub async fn firmware_changes(&self) -> Result<Vec<FirmwareRow>, StoreError> {
+        let rows: Vec<(i64, SqlTime, String)> = sqlx::query_as(
+            "SELECT pile_no, at, version FROM firmware_change f
+             WHERE EXISTS (SELECT FROM firmware_change before WHERE before.pile_no = f.pile_no AND before.at < f.at)
+             ORDER BY pile_no, at",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let row = |(pile_no, at, version): (i64, SqlTime, String)| FirmwareRow {
+            pile_no,
+            at: at.to_jiff(),
+            version,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// When each pile was last heard, by its number.
+    pub async fn last_heard(&self) -> Result<Vec<(i64, Timestamp)>, StoreError> {
+        let rows: Vec<(i64, SqlTime)> =
+            sqlx::query_as("SELECT pile_no, last_seen FROM pile_live WHERE last_seen IS NOT NULL")
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().map(|(pile_no, at)| (pile_no, at.to_jiff())).collect())
+    }
+
+    /// Records intervals of energy; one that stands there already with the same energy is not repeated. Gives how many are new. Fails if
+    /// a station or pile is not registered, and then records none.
+    pub async fn record_energy(&self, intervals: &[EnergyInterval]) -> Result<u64, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let mut recorded = 0;
+        for interval in intervals {
+            let (station, pile) = match &interval.meter {
+                EnergyMeter::Master(station) => (Some(station.as_str()), None),
+                EnergyMeter::Register(pile) => (None, Some(pile.as_str())),
+            };
+            let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
+                .bind(pile)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if let (Some(pile), None) = (pile, pile_no) {
+                return Err(StoreError::Unknown(format!("pile {pile}")));
+            }
+            let stored = sqlx::query(
+                "INSERT INTO energy_interval (station_id, pile_no, from_at, to_at, energy_kwh, accuracy_class)
+                 SELECT $1, $2, $3, $4, $5, $6
+                 WHERE NOT EXISTS (
+                     SELECT FROM (SELECT energy_kwh, accuracy_class FROM energy_interval i
+                                  WHERE i.station_id IS NOT DISTINCT FROM $1 AND i.pile_no IS NOT DISTINCT FROM $2
+                                    AND i.from_at = $3 AND i.to_at = $4 ORDER BY energy_no DESC LIMIT 1) AS known
+                     WHERE known.energy_kwh IS NOT DISTINCT FROM $5 AND known.accuracy_class IS NOT DISTINCT FROM $6)",
+            )
+            .bind(station)
+            .bind(pile_no)
+            .bind(interval.from.to_sqlx())
+            .bind(interval.to.to_sqlx())
+            .bind(interval.energy_kwh)
+            .bind(interval.class)
+            .execute(&mut *transaction)
+            .await?;
+            recorded += stored.rows_affected();
+        }
+        transaction.commit().await?;
+        self.evidence.notify_one();
+        Ok(recorded)
+    }
+}
+
+/// A batch of charges that changed after a moment; what came of it, and the last change seen.
+async fn take_in_charges(
+    connection: &mut PgConnection,
+    after: Timestamp,
+    now: Timestamp,
+) -> Result<(TakenIn, Option<Timestamp>), StoreError> {
+    let (charges, comparable, earliest, last): (i64, i64, Option<SqlTime>, Option<SqlTime>) =
+        sqlx::query_as(include_str!("evidence/take_in_charges.sql"))
+            .bind(after.to_sqlx())
+            .bind(now.to_sqlx())
+            .bind(TAKEN_MAX)
+            .bind(Measurand::STATE_OF_CHARGE)
+            .fetch_one(&mut *connection)
+            .await?;
+    let taken = TakenIn {
+        charges: charges.unsigned_abs(),
+        comparable: comparable.unsigned_abs(),
+        earliest: jiff_time(earliest),
+        others: 0,
+    };
+    let last = jiff_time(last);
+    if let Some(last) = last {
+        sqlx::query(
+            "INSERT INTO evidence_taken (charges_until) VALUES ($1)
+             ON CONFLICT (only_row) DO UPDATE SET charges_until = greatest(evidence_taken.charges_until, excluded.charges_until)",
+        )
+        .bind(last.to_sqlx())
+        .execute(connection)
+        .await?;
+    }
+    Ok((taken, last))
+}
+
+/// Acts, piles and intervals; how many are new or changed.
+async fn take_in_others(connection: &mut PgConnection, now: Timestamp) -> Result<u64, StoreError> {
+    const STATEMENTS: [&str; 3] = [
+        "INSERT INTO evidence_pile (pile_no, known_from, kind, accuracy_class, station_id, operator_id, model)
+         SELECT pile_no, $1, pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model)
+         FROM pile LEFT JOIN pile_live live USING (pile_no)
+         LEFT JOIN LATERAL (SELECT e.* FROM evidence_pile e WHERE e.pile_no = pile.pile_no
+                            ORDER BY known_from DESC LIMIT 1) AS known USING (pile_no)
+         WHERE NOT inbox AND $2 > 0 AND (known.pile_no IS NULL OR
+             (pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model)) IS DISTINCT FROM
+             (known.kind, known.accuracy_class, known.station_id, known.operator_id, known.model))
+         ON CONFLICT DO NOTHING",
+        "INSERT INTO evidence_act (act_no, known_from)
+         SELECT act_no, $1 FROM act
+         WHERE act_no > coalesce((SELECT max(act_no) FROM evidence_act), 0) - $2
+           AND NOT EXISTS (SELECT FROM evidence_act known WHERE known.act_no = act.act_no)
+         ON CONFLICT DO NOTHING",
+        "INSERT INTO evidence_energy (energy_no, known_from)
+         SELECT energy_no, $1 FROM energy_interval i
+         WHERE energy_no > coalesce((SELECT max(energy_no) FROM evidence_energy), 0) - $2
+           AND NOT EXISTS (SELECT FROM evidence_energy known WHERE known.energy_no = i.energy_no)
+         ON CONFLICT DO NOTHING",
+    ];
+    let mut taken = 0;
+    for statement in STATEMENTS {
+        let query = sqlx::query(statement).bind(now.to_sqlx()).bind(NUMBERS_BEHIND);
+        taken += query.execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(taken)
+}
+
+#[derive(FromRow)]
+struct ChargeRow {
+    charge_no: i64,
+    pile_no: i64,
+    connector: Option<i64>,
+    vehicle: Option<Vec<u8>>,
+    started_at: SqlTime,
+    ended_at: SqlTime,
+    energy_pile_wh: Decimal,
+    energy_vehicle_wh: Option<Decimal>,
+    register_start_wh: Option<Decimal>,
+    register_stop_wh: Option<Decimal>,
+    soc_start: Option<Decimal>,
+    soc_end: Option<Decimal>,
+    signed: bool,
+    signature_key: Option<Vec<u8>>,
+    record_digest: Option<Vec<u8>>,
+    clock_offset_s: Option<f64>,
+}
+
+/// Exactly so many bytes.
+fn bytes<const N: usize>(what: &'static str, stored: Option<Vec<u8>>) -> Result<Option<[u8; N]>, StoreError> {
+    stored.map(|bytes| bytes.try_into().map_err(|bytes: Vec<u8>| corrupt(what, bytes.len()))).transpose()
+}
+
+impl ChargeRow {
+    fn charge(self) -> Result<EvidenceCharge, StoreError> {
+        Ok(EvidenceCharge {
+            charge_no: self.charge_no,
+            pile_no: self.pile_no,
+            connector: self.connector,
+            vehicle: bytes("vehicle", self.vehicle)?.map(VehicleKey),
+            started_at: self.started_at.to_jiff(),
+            ended_at: self.ended_at.to_jiff(),
+            energy_pile_wh: self.energy_pile_wh,
+            energy_vehicle_wh: self.energy_vehicle_wh,
+            register_wh: [self.register_start_wh, self.register_stop_wh],
+            soc_percent: [self.soc_start, self.soc_end],
+            signed: self.signed,
+            signature_key: bytes("signature key", self.signature_key)?,
+            record_digest: bytes("record digest", self.record_digest)?,
+            clock_offset_s: self.clock_offset_s,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct PileRow {
+    pile_no: i64,
+    pile_id: String,
+    kind: String,
+    accuracy_class: Decimal,
+    station_id: Option<String>,
+    operator_id: Option<String>,
+    model: Option<String>,
+}
+
+impl PileRow {
+    fn pile(self) -> Result<EvidencePile, StoreError> {
+        let station = |id: String| StationId::parse(&id).map_err(|_| corrupt("station", &id));
+        let operator = |id: String| OperatorId::parse(&id).map_err(|_| corrupt("operator", &id));
+        Ok(EvidencePile {
+            pile_no: self.pile_no,
+            pile_id: PileId::parse(&self.pile_id).map_err(|_| corrupt("pile", &self.pile_id))?,
+            kind: PileKind::from_word(&self.kind).ok_or_else(|| corrupt("kind", &self.kind))?,
+            class: AccuracyClass(self.accuracy_class),
+            station_id: self.station_id.map(station).transpose()?,
+            operator_id: self.operator_id.map(operator).transpose()?,
+            model: self.model,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct EnergyRow {
+    station_id: Option<String>,
+    pile_id: Option<String>,
+    from_at: SqlTime,
+    to_at: SqlTime,
+    energy_kwh: Option<Decimal>,
+    accuracy_class: Option<Decimal>,
+}
+
+impl EnergyRow {
+    fn interval(self) -> Result<EnergyInterval, StoreError> {
+        let meter = match (&self.station_id, &self.pile_id) {
+            (Some(id), _) => EnergyMeter::Master(StationId::parse(id).map_err(|_| corrupt("station", id))?),
+            (None, Some(id)) => EnergyMeter::Register(PileId::parse(id).map_err(|_| corrupt("pile", id))?),
+            (None, None) => return Err(corrupt("interval of energy", "of no meter")),
+        };
+        Ok(EnergyInterval {
+            meter,
+            from: self.from_at.to_jiff(),
+            to: self.to_at.to_jiff(),
+            energy_kwh: self.energy_kwh,
+            class: self.accuracy_class,
+        })
+    }
+}

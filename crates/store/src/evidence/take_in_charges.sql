@@ -1,0 +1,56 @@
+-- Takes in charges that have ended or changed since they were taken in last: $1 changed after, $2 known from, $3 at most so many.
+--
+-- Of a connector's register only a lifetime one's ends are kept. The clock's offset is told where at least half of a charge's messages,
+-- and three, arrived within ten seconds of the fastest: messages that waited for their connection say nothing of the clock.
+WITH fresh AS MATERIALIZED (
+    SELECT charge_no, updated_at, pile_no, connector, vehicle, started_at, ended_at,
+           CASE WHEN 'unproven' = ANY(marks) OR started_at IS NULL OR ended_at < started_at THEN NULL ELSE energy_pile_wh END
+               AS energy_pile_wh,
+           energy_vehicle_wh,
+           CASE WHEN pile_begin_phases = 0 THEN coalesce(pile_begin_wh, register_start_wh) ELSE register_start_wh END AS begin_wh,
+           CASE WHEN pile_end_phases = 0 THEN coalesce(pile_end_wh, register_stop_wh) ELSE register_stop_wh END AS end_wh,
+           signed_begin_wh IS NOT NULL AND signed_end_wh IS NOT NULL AS signed
+    FROM charge
+    WHERE ended_at IS NOT NULL AND updated_at > $1
+      AND NOT EXISTS (SELECT FROM evidence_charge known
+                      WHERE known.charge_no = charge.charge_no AND known.updated_at = charge.updated_at)
+    ORDER BY updated_at, charge_no
+    LIMIT $3
+), stored AS (
+    INSERT INTO evidence_charge (charge_no, known_from, updated_at, pile_no, connector, vehicle, started_at, ended_at, energy_pile_wh,
+        energy_vehicle_wh, register_start_wh, register_stop_wh, soc_start, soc_end, signed, signature_key, record_digest, clock_offset_s)
+    SELECT fresh.charge_no, $2, fresh.updated_at, fresh.pile_no, fresh.connector, fresh.vehicle, fresh.started_at, fresh.ended_at,
+           fresh.energy_pile_wh, fresh.energy_vehicle_wh,
+           CASE WHEN register.kind = 'lifetime' THEN fresh.begin_wh END, CASE WHEN register.kind = 'lifetime' THEN fresh.end_wh END,
+           battery.soc_start, battery.soc_end, fresh.signed, record.key, record.digest, clock.offset_s
+    FROM fresh
+    LEFT JOIN register ON register.pile_no = fresh.pile_no AND register.connector = fresh.connector
+    -- Charge by charge by the indices, whatever the planner knows: what is new is little, and all readings and messages are many.
+    LEFT JOIN LATERAL (
+        SELECT min(series_no) AS series_no FROM series
+        WHERE series.pile_no = fresh.pile_no AND series.connector = fresh.connector AND series.measurand = $4) AS state ON true
+    LEFT JOIN LATERAL (
+        SELECT (array_agg(reading.number ORDER BY reading.time))[1] AS soc_start,
+               (array_agg(reading.number ORDER BY reading.time DESC))[1] AS soc_end
+        FROM reading
+        WHERE reading.series_no = state.series_no AND reading.time BETWEEN fresh.started_at AND fresh.ended_at
+          AND reading.number BETWEEN 0 AND 100) AS battery ON true
+    LEFT JOIN LATERAL (
+        SELECT -min(delay_s) AS offset_s
+        FROM (SELECT delay_s, min(delay_s) OVER () AS fastest, count(*) OVER () AS messages
+              FROM (SELECT extract(epoch FROM frame.received_at - frame.time)::float8 AS delay_s
+                    FROM frame
+                    WHERE frame.pile_no = fresh.pile_no AND frame.time BETWEEN fresh.started_at AND fresh.ended_at
+                      AND frame.time <> frame.received_at) AS message) AS message
+        WHERE delay_s <= fastest + 10
+        HAVING max(messages) >= 3 AND 2 * count(*) >= max(messages)) AS clock ON true
+    LEFT JOIN LATERAL (
+        SELECT sha256(convert_to(value.public_key, 'UTF8')) AS key, sha256(convert_to(value.container, 'UTF8')) AS digest
+        FROM signed_value value
+        WHERE fresh.signed AND value.pile_no = fresh.pile_no AND value.connector = fresh.connector AND value.verdict = 'valid'
+          AND value.at BETWEEN fresh.started_at AND fresh.ended_at + interval '1 minute'
+        ORDER BY value.at DESC, value.container LIMIT 1) AS record ON true
+    ON CONFLICT DO NOTHING
+    RETURNING updated_at, ended_at, energy_pile_wh IS NOT NULL AND energy_vehicle_wh IS NOT NULL AND vehicle IS NOT NULL AS comparable
+)
+SELECT count(*), count(*) FILTER (WHERE comparable), min(ended_at) FILTER (WHERE comparable), max(updated_at) FROM stored

@@ -1,0 +1,354 @@
+//! The assessment of a running platform: what it knew, what it found, what it proposes; and that a past run can be made again.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+use serde_json::Value;
+use veripile_tests::{Database, Server, command, free_port, provided};
+
+/// Piles of two operators; one of them over-registers by 3 %, half a point over its class.
+const PILES: usize = 24;
+const BAD: usize = 7;
+const BAD_ERROR: f64 = 0.03;
+
+/// Days of charges before now, and charges of each pile on each.
+const DAYS: i64 = 60;
+const CHARGES: i64 = 5;
+const VEHICLES: usize = 60;
+
+/// One pile's error stepped so many days ago.
+const STEPPED: usize = 9;
+const STEP: f64 = 0.015;
+const STEPPED_AGO: i64 = 24;
+
+fn truth(pile: usize) -> f64 {
+    if pile == BAD { BAD_ERROR } else { 0.002 * ((pile % 5) as f64 - 2.0) }
+}
+
+/// Registers a small city: two operators, a station each, five anchored piles that are certified.
+fn register(binary: &std::path::PathBuf, database: &Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n");
+    let stations = file(
+        "stations.csv",
+        "station_id,operator_id,name_zh,name_en,lon,lat\nS1,O1,站一,First,120.3,31.5\nS2,O2,站二,Second,120.4,31.5\n",
+    );
+    let mut piles = "pile_id,station_id,operator_id,kind,accuracy_class\n".to_owned();
+    let mut anchors =
+        "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,number,issuer,person,valid_until\n".to_owned();
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * (DAYS + 1));
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 900);
+    for pile in 0..PILES {
+        let operator = 1 + pile % 2;
+        piles += &format!("P{pile:02},S{operator},O{operator},ac,2\n");
+        if pile % 5 == 0 {
+            anchors += &format!("P{pile:02},{at},{:.3},0.15,2,C{pile},I,V,{until}\n", 100.0 * truth(pile));
+        }
+    }
+    let (piles, anchors) = (file("piles.csv", &piles), file("anchors.csv", &anchors));
+    let arguments = [
+        "register",
+        "--operators",
+        &operators,
+        "--stations",
+        &stations,
+        "--piles",
+        &piles,
+        "--anchors",
+        &anchors,
+    ];
+    command(binary, database, &arguments);
+}
+
+/// Charges of some days, ended so many days ago, as the gateway stores them: energies of both sides, registers that go on.
+async fn charges(database: &Database, days: std::ops::Range<i64>, seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (noise, bias) = (Normal::new(0.0, 0.01).unwrap(), Normal::new(0.0, 0.01).unwrap());
+    let load = Normal::new(25_000.0, 8_000.0).unwrap();
+    let mut fleet = ChaCha8Rng::seed_from_u64(5);
+    let biases: Vec<f64> = (0..VEHICLES).map(|_| bias.sample(&mut fleet)).collect();
+    let mut connection = database.connect().await;
+    let (mut pile_ids, mut ends, mut vehicles, mut energies, mut relayed) =
+        (vec![], vec![], vec![], vec![], vec![]);
+    for day in days {
+        for pile in 0..PILES {
+            for charge in 0..CHARGES {
+                let vehicle = (pile * 7 + usize::try_from(day * 11 + charge * 13).unwrap()) % VEHICLES;
+                let sampled: f64 = load.sample(&mut random);
+                let energy = sampled.clamp(5_000.0, 60_000.0);
+                let reads = biases[vehicle] + noise.sample(&mut random);
+                pile_ids.push(format!("P{pile:02}"));
+                ends.push(format!("{} days {} hours", day, 2 + 3 * charge));
+                vehicles.push(i32::try_from(vehicle).unwrap());
+                let step = if pile == STEPPED && day < STEPPED_AGO { STEP } else { 0.0 };
+                energies.push((energy * (1.0 + truth(pile) + step)).round() as i64);
+                relayed.push((energy * reads.exp()).round() as i64);
+            }
+        }
+    }
+    sqlx::query(
+        "INSERT INTO charge (pile_no, reference, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, updated_at)
+         SELECT pile_no, 'T' || nextval('charge_charge_no_seq'), 1, decode(lpad(to_hex(vehicle), 32, '0'), 'hex'),
+                now() - ago::interval - make_interval(mins => 30 + vehicle), now() - ago::interval, energy, relayed, clock_timestamp()
+         FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS c(pile_id, ago, vehicle, energy, relayed)
+         JOIN pile USING (pile_id)",
+    )
+    .bind(pile_ids)
+    .bind(ends)
+    .bind(vehicles)
+    .bind(energies)
+    .bind(relayed)
+    .execute(&mut connection)
+    .await
+    .unwrap();
+}
+
+/// Waits until a number is what is wanted.
+async fn until(database: &Database, query: &'static str, wanted: i64) {
+    for _ in 0..300 {
+        if database.number(query).await == wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{query}: {} is not {wanted} after 30 s", database.number(query).await);
+}
+
+const COMPARED: &str = "SELECT coalesce((SELECT (facts->>'charges')::bigint FROM assessment_run ORDER BY run_no DESC LIMIT 1), 0)";
+
+/// Makes the newest run again: exit code and what was said.
+fn check(binary: &std::path::PathBuf, database: &Database, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(binary)
+        .args(["check", "assessment"])
+        .args(arguments)
+        .env("VERIPILE_DATABASE_URL", &database.url)
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), said)
+}
+
+async fn run(database: &Database, statement: &'static str) {
+    sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+}
+
+const WHOLE_ONCE: [(&str, &str); 2] =
+    [("VERIPILE_ASSESS__WHOLE_EVERY_S", "86400"), ("VERIPILE_ASSESS__WINDOW_DAYS", "182")];
+
+#[tokio::test]
+async fn a_city_is_assessed_and_any_run_can_be_made_again() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    register(&binary, &database);
+    charges(&database, 1..DAYS, 1).await;
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    until(&database, COMPARED, (DAYS - 1) * CHARGES * PILES as i64).await;
+
+    // The bad pile is found, with its operator's signals and no date; good ones have one.
+    let of_bad = "SELECT count(*) FROM estimate JOIN pile USING (pile_no) WHERE pile_id = 'P07' AND verdict = 'nonconform'";
+    assert_eq!(database.number(of_bad).await, 1);
+    let conform = "SELECT count(*) FROM estimate WHERE verdict = 'conform'";
+    assert_eq!(database.number(conform).await, PILES as i64 - 1);
+    let dated = "SELECT count(*) FROM next_date JOIN pile USING (pile_no) WHERE due_on IS NOT NULL AND pile_id <> 'P07'";
+    // No pile of this test was ever heard of: every date is withdrawn for that.
+    assert_eq!(database.number(dated).await, 0);
+    let silent = "SELECT count(*) FROM next_date WHERE 'connection_lapsed' = ANY(withdrawn)";
+    assert_eq!(database.number(silent).await, PILES as i64);
+    assert_eq!(database.number("SELECT count(*) FROM operator_balance").await, 2);
+    // 5 % of 24 piles, rounded up; by lot at least a fifth.
+    assert_eq!(database.number("SELECT count(*) FROM next_date WHERE chosen IS NOT NULL").await, 2);
+
+    // The filter tells weeks of every pile, and what it knows is right.
+    let week = "SELECT coalesce(sum(charges), 0)::bigint FROM weekly_error";
+    until(&database, week, (DAYS - 1) * CHARGES * PILES as i64).await;
+    let weeks = "SELECT count(DISTINCT week) FROM weekly_error";
+    assert!((9..=10).contains(&database.number(weeks).await));
+    let off = "SELECT count(*) FROM weekly_error JOIN pile USING (pile_no)
+               WHERE week = (SELECT max(week) FROM weekly_error) AND pile_id = 'P07' AND abs(error - 0.03) < 4 * standard_uncertainty
+                 AND standard_uncertainty < 0.005";
+    assert_eq!(database.number(off).await, 1);
+    assert!(database.number("SELECT count(*) FROM filter_week").await <= 5);
+
+    // A step is found by the filter and by the signals, and told where it belongs.
+    let step = "SELECT count(*) FROM error_step JOIN pile USING (pile_no) WHERE pile_id = 'P09' AND abs(size - 0.015) < 4 * standard_uncertainty";
+    assert_eq!(
+        (database.number(step).await, database.number("SELECT count(*) FROM error_step").await),
+        (1, 1)
+    );
+    let signal = "SELECT count(*) FROM signal JOIN pile USING (pile_no) WHERE pile_id = 'P09' AND code = 'step' AND p_value < 0.01
+                    AND cardinality(charges) > 0";
+    assert_eq!(database.number(signal).await, 1);
+    told(&binary, &database, &server).await;
+
+    // A day more: the open week is taken in, the whole is not compared again.
+    let runs = database.number("SELECT max(run_no) FROM assessment_run").await;
+    charges(&database, 0..1, 2).await;
+    until(&database, "SELECT count(*) FROM evidence_charge", DAYS * CHARGES * PILES as i64).await;
+    until(&database, week, DAYS * CHARGES * PILES as i64).await;
+    assert_eq!(database.number("SELECT max(run_no) FROM assessment_run").await, runs);
+    let (_, metrics) = server.get("/metrics").await;
+    assert!(metrics.contains("veripile_assess_run_seconds_count{reach=\"whole\"} 1"), "{metrics}");
+
+    // Another process goes on with what is stored, and compares nothing anew.
+    assert!(server.stop());
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    charges(&database, 0..1, 3).await;
+    until(&database, week, (DAYS + 1) * CHARGES * PILES as i64).await;
+    assert_eq!(database.number("SELECT max(run_no) FROM assessment_run").await, runs);
+
+    // The run comes out the same from what is kept, though a charge was told otherwise and a pile registered anew since.
+    assert!(server.stop());
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 0 && said.contains("24 of 24 piles the same"), "{said}");
+    run(&database, "UPDATE charge SET energy_pile_wh = 2 * energy_pile_wh, updated_at = clock_timestamp()")
+        .await;
+    run(&database, "UPDATE pile SET accuracy_class = 1").await;
+    let (code, said) = check(&binary, &database, &["--json"]);
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &report["same_input"]), (0, &Value::Bool(true)), "{said}");
+
+    // A number that was changed by hand is found; facts that are gone are named.
+    run(&database, "UPDATE estimate SET error = error + 1e-12 WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = 'P02')").await;
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 1 && said.contains("P02 differs: error") && said.contains("23 of 24"), "{said}");
+    run(&database, "DELETE FROM evidence_charge WHERE charge_no IN (SELECT charge_no FROM charge ORDER BY charge_no LIMIT 3)").await;
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 2 && said.contains("charges that it rests on 3 are no longer stored"), "{said}");
+    let (code, said) = check(&binary, &database, &["--run", "999"]);
+    assert!(code == 2 && said.contains("run 999 is not stored"), "{said}");
+}
+
+/// What pages and API tell: to the public the error's course and the next date, signals to those in charge only.
+async fn told(binary: &std::path::PathBuf, database: &Database, server: &Server) {
+    let get = async |path: &str| {
+        let (status, body) = server.get(path).await;
+        assert_eq!(status, 200, "{path}");
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    let history = get("/api/v1/piles/P09/history").await;
+    assert!(history["note"].as_str().unwrap().contains("not a verification"));
+    assert!((9..=10).contains(&history["weeks"].as_array().unwrap().len()), "{history}");
+    let step = history["events"].as_array().unwrap().iter().find(|event| event["kind"] == "step").unwrap();
+    assert!((step["error_percent"].as_f64().unwrap() - 1.5).abs() < 0.8, "{step}");
+    let measured = get("/api/v1/piles/P05/history").await;
+    assert!(measured["events"].as_array().unwrap().iter().any(|event| event["number"] == "C5"), "{measured}");
+    let date = get("/api/v1/piles/P07/next-date").await;
+    let reasons: Vec<&str> =
+        date["withdrawn"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!((&date["due_on"], reasons.contains(&"nonconform")), (&Value::Null, true), "{date}");
+    let (_, page) = server.get("/p/P09?lang=en").await;
+    assert!(page.contains("1 step(s) were found") && page.contains("class=\"event step\""), "{page}");
+    assert!(page.contains("the legal interval applies") && page.len() < 40 * 1024);
+    for missing in ["/api/v1/piles/NO/history", "/api/v1/piles/NO/next-date"] {
+        assert_eq!(server.get(missing).await.0, 404);
+    }
+
+    assert_eq!(server.get("/api/v1/piles/P09/signals").await.0, 403);
+    assert_eq!(server.get("/op/signals").await.0, 303);
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "a password of mine\n").unwrap();
+    for (name, operator) in [("one", "O1"), ("two", "O2")] {
+        let arguments =
+            ["account", name, "--operator", operator, "--password-file", password.to_str().unwrap()];
+        command(binary, database, &arguments);
+    }
+    let cookie = async |name: &str| {
+        let form = [("name", name), ("password", "a password of mine")];
+        let (_, headers, _) = server.post_as("/op/sign-in?lang=en", "", &form).await;
+        let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    };
+    // P09 is the second operator's: pile numbers are odd there.
+    let (one, two) = (cookie("one").await, cookie("two").await);
+    let (status, _, body) = server.get_as("/api/v1/piles/P09/signals", &two).await;
+    let signals: Value = serde_json::from_str(&body).unwrap();
+    assert!(
+        status == 200 && signals.as_array().unwrap().iter().any(|signal| signal["code"] == "step"),
+        "{body}"
+    );
+    assert_eq!(server.get_as("/api/v1/piles/P09/signals", &one).await.0, 404, "another operator's pile");
+    let (_, _, page) = server.get_as("/op/signals?lang=en", &two).await;
+    assert!(
+        page.contains("Step of the error") && page.contains("a reason to look, not a conclusion"),
+        "{page}"
+    );
+    assert!(!server.get_as("/op/signals?lang=en", &one).await.2.contains("/op/piles/P09"));
+    let (_, _, page) = server.get_as("/op/dates?lang=en", &one).await;
+    assert!(page.contains("/op/piles/P02") && !page.contains("/op/piles/P09"), "{page}");
+    let (_, _, page) = server.get_as("/op/piles/P09?lang=en", &two).await;
+    assert!(page.contains("Step of the error"), "{page}");
+    assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
+}
+
+#[tokio::test]
+async fn energy_of_masters_and_registers_joins_and_is_not_repeated() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    register(&binary, &database);
+    let folder = tempfile::tempdir().unwrap();
+    let (masters, registers) = (folder.path().join("masters.csv"), folder.path().join("registers.csv"));
+    let (mut of_masters, mut of_registers) = (
+        "station_id,from,to,energy_kwh,accuracy_class\n".to_owned(),
+        "pile_id,from,to,energy_kwh\n".to_owned(),
+    );
+    let first = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 20);
+    let first = jiff::Timestamp::from_second(first.as_second() / 3600 * 3600).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let load = Normal::new(5.0, 2.0).unwrap();
+    for hour in 0..24 * 14 {
+        let from = first + jiff::SignedDuration::from_hours(hour);
+        let to = from + jiff::SignedDuration::from_hours(1);
+        let mut sum = 0.0;
+        for pile in (0..PILES).filter(|pile| pile % 2 == 0) {
+            let sampled: f64 = load.sample(&mut random);
+            let energy = sampled.max(0.0);
+            sum += energy / (1.0 + truth(pile));
+            of_registers += &format!("P{pile:02},{from},{to},{energy:.4}\n");
+        }
+        of_masters += &format!("S1,{from},{to},{:.4},0.2\n", sum * 1.003 + 0.2);
+    }
+    std::fs::write(&masters, &of_masters).unwrap();
+    std::fs::write(&registers, &of_registers).unwrap();
+    let arguments =
+        ["register", "--masters", masters.to_str().unwrap(), "--registers", registers.to_str().unwrap()];
+    let rows = 24 * 14 * (1 + PILES / 2);
+    assert!(command(&binary, &database, &arguments).contains(&format!("{rows} new intervals of energy")));
+    assert!(command(&binary, &database, &arguments).contains("0 new intervals of energy"));
+    let unknown = folder.path().join("unknown.csv");
+    std::fs::write(
+        &unknown,
+        "pile_id,from,to,energy_kwh\nNOBODY,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,1\n",
+    )
+    .unwrap();
+    let refused = Command::new(&binary)
+        .args(["register", "--registers", unknown.to_str().unwrap()])
+        .env("VERIPILE_DATABASE_URL", &database.url)
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("NOBODY"), "{refused:?}");
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    let balanced = "SELECT coalesce((SELECT (facts->'balances'->>0)::bigint FROM assessment_run ORDER BY run_no DESC LIMIT 1), 0)";
+    until(&database, balanced, 1).await;
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 0, "{said}");
+    // A corrected reading counts; the one before stays for runs of before.
+    let corrected = of_registers.lines().take(2).collect::<Vec<_>>().join("\n");
+    let corrected = format!("{corrected}9\n");
+    std::fs::write(&registers, corrected).unwrap();
+    let arguments = ["register", "--registers", registers.to_str().unwrap()];
+    assert!(command(&binary, &database, &arguments).contains("1 new intervals of energy"));
+    until(&database, "SELECT (SELECT count(*) FROM evidence_energy)", rows as i64 + 1).await;
+    assert!(server.stop());
+}
