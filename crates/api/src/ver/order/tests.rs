@@ -120,9 +120,10 @@ fn stopped_in_test_mode(order: &Order, leaves: bool) -> Run {
         Happening::Done,
         off(),
     ];
-    happenings.extend(match leaves {
-        true => vec![Happening::Done, accepted()],
-        false => vec![refused.clone(), Happening::Waited, refused],
+    happenings.extend(if leaves {
+        vec![Happening::Done, accepted()]
+    } else {
+        vec![refused.clone(), Happening::Waited, refused]
     });
     let events: Vec<Event> = happenings.into_iter().map(|what| Event { at: fixture::at(), what }).collect();
     Run::replay(order.clone(), &events)
