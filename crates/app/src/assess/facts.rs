@@ -226,12 +226,15 @@ pub(crate) fn is_comparable(charge: &EvidenceCharge) -> bool {
 /// Acts whose on-site result still says what a pile's error is: of no document that was withdrawn or is in question, as after a broken
 /// seal, other firmware or a repair.
 pub(crate) fn in_force(acts: &[(i64, Act)]) -> impl Iterator<Item = &(i64, Act)> {
-    let ends =
-        |act: &Act| matches!(act.kind, ActKind::CertificateWithdrawn | ActKind::CertificateQuestioned);
-    let ended: HashSet<(i64, &str)> =
-        acts.iter().filter(|(_, act)| ends(act)).map(|(pile_no, act)| (*pile_no, act.number.as_str())).collect();
-    acts.iter()
-        .filter(move |(pile_no, act)| act.result.is_some() && !ended.contains(&(*pile_no, act.number.as_str())))
+    let ends = |act: &Act| matches!(act.kind, ActKind::CertificateWithdrawn | ActKind::CertificateQuestioned);
+    let ended: HashSet<(i64, &str)> = acts
+        .iter()
+        .filter(|(_, act)| ends(act))
+        .map(|(pile_no, act)| (*pile_no, act.number.as_str()))
+        .collect();
+    acts.iter().filter(move |(pile_no, act)| {
+        act.result.is_some() && !ended.contains(&(*pile_no, act.number.as_str()))
+    })
 }
 
 /// Wh as kWh, exactly.

@@ -115,7 +115,8 @@ impl Weekly {
         };
         let since = start.week.map_or(from, |week| beginning(week + 1));
         let charges = store.evidence_charges(since, as_of).await?;
-        let acts: Vec<(i64, Act)> = in_force(acts).filter(|(_, act)| act.acted_at <= as_of).cloned().collect();
+        let acts: Vec<(i64, Act)> =
+            in_force(acts).filter(|(_, act)| act.acted_at <= as_of).cloned().collect();
         let (kept, weeks) =
             tokio::task::spawn_blocking(move || filter(start, &charges, &acts, open, scales)).await??;
         let filtered = Filtered {

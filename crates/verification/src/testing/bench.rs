@@ -85,7 +85,7 @@ impl Story {
 /// What a test does to an action: its place among all actions, from 0, and the action; an answer instead of the bench's own.
 type Fault<'a> = Box<dyn FnMut(usize, &Action) -> Option<Happening> + 'a>;
 
-#[expect(clippy::struct_excessive_bools, reason = "a bench has so many switches")]
+#[expect(clippy::struct_excessive_bools, reason = "states of four things that know nothing of each other")]
 pub(crate) struct Bench<'a> {
     order: Order,
     /// What the pile registers of a Wh.
