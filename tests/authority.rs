@@ -375,6 +375,7 @@ fn refused_start(place: &Place, files: [&str; 2]) -> String {
         .env("VERIPILE_DATABASE_URL", &place.database.url)
         .env("VERIPILE_HTTP__LISTEN", format!("127.0.0.1:{}", free_port()))
         .env("VERIPILE_IDENTITY__KEY_FILE", place.path("identity.key"))
+        .env("VERIPILE_VERIFICATION__KEY_FILE", place.path("signing.key"))
         .env("VERIPILE_TLS__CHARGER_CA_FILE", place.path(files[0]))
         .env("VERIPILE_TLS__CHARGER_CA_KEY_FILE", place.path(files[1]))
         .env("VERIPILE_LOG", "trace")

@@ -74,6 +74,18 @@ def expected_numbers(certificate):
             numbers[f"{at}rounded"] = point["rounded_percent"]
         if point["effective_degrees_of_freedom"] is not None:
             numbers[f"{at}degreesOfFreedom"] = point["effective_degrees_of_freedom"]
+        if point.get("risk") is not None:
+            numbers[f"{at}risk"] = point["risk"]["specific"]
+        if point.get("monte_carlo") is not None:
+            of, checked = f"{at}monteCarlo", point["monte_carlo"]
+            numbers |= {
+                f"{of}Trials": checked["trials"],
+                f"{of}Low": checked["low_percent"],
+                f"{of}High": checked["high_percent"],
+                f"{of}Tolerance": checked["tolerance_percent"],
+                f"{of}LowDifference": checked["low_difference_percent"],
+                f"{of}HighDifference": checked["high_difference_percent"],
+            }
         for line_index, line in enumerate(point["budget"]):
             of = f"{at}budget{line_index + 1}"
             numbers |= {

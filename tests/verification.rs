@@ -14,9 +14,12 @@ mod firmware;
 mod house;
 #[path = "verification/killed.rs"]
 mod killed;
+#[path = "verification/methods.rs"]
+mod methods;
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use veripile_pile::PileId;
@@ -175,10 +178,11 @@ async fn from_order_to_certificate_and_to_notice() {
         confirmed(&house, &zhang, &li, number).await;
     }
     let json = certified(&house, &server, &numbers[0]).await;
+    offline(&house, &server, &json).await;
+    offline_inside(&house, &server, &numbers[0], &json).await;
     noticed(&server, &li, &numbers[1]).await;
     documents::read(&server, "", &numbers[0]).await;
     documents::read(&server, &li.cookie, &numbers[1]).await;
-    offline(&house, &server, &json).await;
     sent_back(&house, &server, [&zhang, &li], &numbers[0]).await;
     assert!(server.stop());
 }
@@ -300,4 +304,24 @@ async fn offline(house: &House, server: &Server, json: &str) {
     let changed = json.replacen("\"stop_wh\":\"1", "\"stop_wh\":\"2", 1);
     assert_ne!(changed, json);
     assert_eq!(house.check_offline(server, &changed).await.0, Some(1));
+}
+
+/// So they check the PDF and the DCC, by the signed file inside.
+async fn offline_inside(house: &House, server: &Server, number: &str, json: &str) {
+    for (served, container) in [("pdf", "PDF"), ("pdf?lang=en", "PDF"), ("dcc.xml", "DCC")] {
+        let file = server.file(&format!("/api/v1/certificates/{number}.{served}"), "").await;
+        let (code, told) = house.check_offline(server, &file).await;
+        assert_eq!(code, Some(0), "{served}: {told}");
+        assert!(told.contains(container) && told.contains(number), "{served}: {told}");
+    }
+    // Another file inside, with a digit changed; and one that is cut off before its file ends.
+    let dcc = server.file(&format!("/api/v1/certificates/{number}.dcc.xml"), "").await;
+    let dcc = String::from_utf8(dcc).unwrap();
+    let coded = |json: &str| base64::engine::general_purpose::STANDARD.encode(json);
+    let changed = json.replacen("\"stop_wh\":\"1", "\"stop_wh\":\"2", 1);
+    let spoiled = dcc.replacen(&coded(json), &coded(&changed), 1);
+    assert_ne!(spoiled, dcc);
+    assert_eq!(house.check_offline(server, &spoiled).await.0, Some(1));
+    let cut = dcc.split(&coded(json)).next().unwrap();
+    assert_ne!(house.check_offline(server, cut).await.0, Some(0));
 }

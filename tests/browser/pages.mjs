@@ -1,10 +1,11 @@
 // The pages in a real browser, at phone and desktop size: they load, the map becomes idle, a pile opens from list and map, nothing
-// complains; an operator signs in and brings a pile on; a verifier watches a run until its certificate is there and starts another.
-// Usage: node pages.mjs URL SCREENSHOT_FOLDER CONSOLE_PASSWORD VERIFIER_PASSWORD
+// complains; an operator signs in and brings a pile on; a verifier watches a run until its certificate is there and starts another; a
+// reviewer confirms a certificate and a notice; a broken seal puts the certificate in question.
+// Usage: node pages.mjs URL SCREENSHOT_FOLDER CONSOLE_PASSWORD VERIFIER_PASSWORD REVIEWER_PASSWORD
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const [, , site, pictures, password, verifier] = process.argv;
+const [, , site, pictures, password, verifier, reviewer] = process.argv;
 const IDLE_MS = 60_000;
 // The demo's run takes some two minutes.
 const RUN_MS = 300_000;
@@ -263,6 +264,146 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await picture("new");
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
   await context.close();
+}
+
+// Two orders from the form to their documents, by pulses, which take seconds: what verifier, operator and reviewer each do.
+{
+  const at = "review";
+  const bench = "SIM-BENCH-1";
+  const everybody = [];
+  const signedIn = async (name, word) => {
+    const { context, page, complaints } = await open({ width: 1280, height: 800 });
+    everybody.push([name, context, complaints]);
+    await page.goto(`${site}/op/sign-in`);
+    await page.fill("[name=name]", name);
+    await page.fill("[name=password]", word);
+    await page.click("main button[type=submit]");
+    await page.waitForURL((url) => !url.pathname.endsWith("/sign-in"));
+    return page;
+  };
+  const sent = (page, button) => Promise.all([page.waitForEvent("load"), button.click()]);
+  const fits = async (page) => !(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
+  const pictured = async (page, part) => {
+    for (const [name, size] of [["phone", { width: 390, height: 844 }], ["desktop", { width: 1280, height: 800 }]]) {
+      await page.setViewportSize(size);
+      check(`${at}: nothing sticks out of ${part} on a ${name}`, await fits(page));
+      await page.screenshot({ path: `${pictures}/review-${part}-${name}.png`, fullPage: true });
+    }
+  };
+  const [operating, verifying, reviewing] = [
+    await signedIn("demo", password), await signedIn("demo-verifier", verifier), await signedIn("demo-reviewer", reviewer),
+  ];
+
+  const charged = async (order) => {
+    const options = async () => {
+      await verifying.goto(`${site}${order}`);
+      return verifying.locator("#consistency_after select[name=charge] option").evaluateAll((all) => all.map((one) => [one.value, one.textContent]));
+    };
+    const before = (await options()).length;
+    await operating.goto(`${site}/op/piles/${bench}`);
+    const form = operating.locator("form:has(button[value=start_charge])");
+    await form.locator("[name=name]").fill("BENCH-CARD");
+    await sent(operating, form.locator("button"));
+    for (let waited = 0; waited < 60_000; waited += 1000) {
+      const found = await options();
+      if (found.length > before) return found.reduce((newest, one) => (Number(one[0]) > Number(newest[0]) ? one : newest));
+      await verifying.waitForTimeout(1000);
+    }
+    throw new Error(`no charge at ${bench}`);
+  };
+  const recorded = async (order, code, values) => {
+    await verifying.goto(`${site}${order}`);
+    const part = verifying.locator(`#${code}`);
+    await part.locator("details").evaluate((details) => { details.open = true; });
+    for (const [name, value] of Object.entries(values)) {
+      const field = part.locator(`[name=${name}]`).first();
+      if ((await field.evaluate((element) => element.tagName)) === "SELECT") await field.selectOption(value);
+      else await field.fill(value);
+    }
+    await sent(verifying, part.locator("form button[type=submit]"));
+    check(`${at}: ${code} is recorded`, (await verifying.locator(`#${code} details[open]`).count()) === 0, (await verifying.locator("main").innerText()).slice(0, 300));
+  };
+  const billed = async (order, code) => {
+    const [charge, text] = await charged(order);
+    await recorded(order, code, { charge, bill_kwh: /([\d.]+) kWh/.exec(text)[1] });
+  };
+  // From the form to a result that waits for its reviewer; the order's page.
+  const measured = async (looks) => {
+    await verifying.goto(`${site}/ver/orders/new?pile=${bench}`);
+    await verifying.locator("details").evaluateAll((all) => all.forEach((one) => { one.open = true; }));
+    const values = { pulse_constant: "1000", warm_up_s: "1", settle_ms: "100", poll_ms: "200", reviewer: "demo-reviewer", verifier: "demo-verifier" };
+    for (const [name, value] of Object.entries(values)) {
+      const field = verifying.locator(`form [name=${name}]`);
+      if (name.endsWith("er")) await field.selectOption(value);
+      else await field.fill(value);
+    }
+    for (let row = 0; (await verifying.locator(`[name=voltage_${row}]`).count()) && (await verifying.inputValue(`[name=voltage_${row}]`)); row += 1) {
+      await verifying.fill(`[name=pulses_${row}]`, "200");
+      await verifying.fill(`[name=energy_${row}]`, "");
+    }
+    await sent(verifying, verifying.locator("button[value=make]"));
+    const order = new URL(verifying.url()).pathname;
+    check(`${at}: an order is made at the form`, /^\/ver\/orders\/VP/.test(order), (await verifying.locator("main").innerText()).slice(0, 300));
+    await billed(order, "consistency_before");
+    await verifying.goto(`${site}${order}`);
+    await sent(verifying, verifying.locator("form[action*='/start'] button"));
+    await verifying.waitForSelector(".stage.measured, .stage.abandoned", { timeout: RUN_MS });
+    check(`${at}: a run by pulses is measured`, (await verifying.locator("#live").innerText()).includes("imp/kWh"));
+    await billed(order, "consistency_after");
+    await recorded(order, "conditions", { temperature_c: "23", humidity_percent: "48" });
+    const codes = await verifying.locator("#items .item").evaluateAll((all) => all.map((one) => one.id));
+    const usual = { seal: { number_0: "SIM-0001", place_0: "表盖", whole: "yes" }, clock: { offset_s: "1.4" } };
+    for (const code of codes.filter((one) => one !== "conditions" && !one.startsWith("consistency_"))) {
+      await recorded(order, code, usual[code] ?? { good: looks[code] ?? "yes", note: "浏览器" });
+    }
+    check(`${at}: the verifier does not confirm it`, (await verifying.locator("form[action*='/confirm']").count()) === 0);
+    return order;
+  };
+  // Its reviewer looks and confirms; the page of the document.
+  const confirmed = async (order, part) => {
+    await reviewing.goto(`${site}${order}`);
+    await pictured(reviewing, part);
+    await reviewing.fill("form[action*='/confirm'] [name=remarks]", "核验无误");
+    await sent(reviewing, reviewing.locator("form[action*='/confirm'] button"));
+    await reviewing.goto(`${site}${order}`);
+    await sent(reviewing, reviewing.locator("a.button[href*='/c/']"));
+    return new URL(reviewing.url()).pathname;
+  };
+
+  const certificate = await confirmed(await measured({}), "order");
+  check(`${at}: the reviewer's word makes a certificate`, (await reviewing.locator(".worth.valid").count()) === 1, (await reviewing.locator("main").innerText()).slice(0, 200));
+  check(`${at}: with the remark`, (await reviewing.locator("main").innerText()).includes("核验无误"));
+  await pictured(reviewing, "certificate");
+
+  await verifying.goto(`${site}/ver/piles/${bench}`);
+  const asks = verifying.locator("form[action$='/question'], form[action*='/question?']");
+  await asks.locator("[name=certificate]").selectOption(certificate.split("/c/")[1]);
+  await asks.locator("[name=reason]").selectOption("seal_broken");
+  await asks.locator("[name=detail]").fill("SIM-0001 破损");
+  await sent(verifying, asks.locator("button"));
+  await pictured(verifying, "seals");
+  check(`${at}: the pile's record tells the broken seal`, (await verifying.locator("main").innerText()).includes("SIM-0001 破损"));
+  await verifying.goto(`${site}${certificate}`);
+  check(`${at}: the certificate is in question`, (await verifying.locator(".worth.in_question").count()) === 1 && (await verifying.locator("main").innerText()).includes("SIM-0001 破损"));
+  await pictured(verifying, "questioned");
+  const stranger = await open({ width: 1280, height: 800 });
+  everybody.push(["a stranger", stranger.context, stranger.complaints]);
+  await stranger.page.goto(`${site}/p/${bench}`);
+  const text = await stranger.page.locator("main").innerText();
+  check(`${at}: the pile is shown as in question to everybody`, text.includes("存疑"), text.slice(0, 300));
+  await pictured(stranger.page, "pile-in-question");
+
+  const notice = await confirmed(await measured({ appearance: "no" }), "order-failed");
+  const page = await reviewing.locator("main").innerText();
+  check(`${at}: one bad item makes a notice`, page.includes("检定结果通知书"), page.slice(0, 200));
+  check(`${at}: which is not public before the reply window is over`, (await reviewing.locator("main .evidence[role=note]").count()) === 1);
+  await pictured(reviewing, "notice");
+  const answer = await stranger.context.request.get(`${site}${notice}`);
+  check(`${at}: and nobody else sees it`, answer.status() === 404, String(answer.status()));
+  for (const [name, context, complaints] of everybody) {
+    check(`${at}: nothing complains to ${name}`, complaints.length === 0, complaints.join(" | "));
+    await context.close();
+  }
 }
 
 await browser.close();

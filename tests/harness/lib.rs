@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::missing_panics_doc, clippy::unwrap_used)]
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -72,30 +73,48 @@ pub fn script<'a>(
     if output.status.success() { Ok(told(&output.stdout)) } else { Err(told(&output.stderr)) }
 }
 
-/// Real data beside the repository, or a message that it is absent.
+/// Real data beside the repository (`VERIPILE_SHARED_DATA`, or `../shared/data`), or a message that it is absent.
+///
+/// It may not be copied into the repository, so a machine may lack it. What is passed over for that is told in a line of the file
+/// that `VERIPILE_TEST_SKIPPED` names, which `tests/run` shows at its end; with `VERIPILE_TEST_DATA_REQUIRED` it is a failure.
 pub fn shared_data(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("VERIPILE_SHARED_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let file = root.join(path);
     if file.exists() {
-        Some(file)
-    } else {
-        println!("skipped: shared data {path} is not here");
-        None
+        return Some(file);
+    }
+    assert!(
+        std::env::var_os("VERIPILE_TEST_DATA_REQUIRED").is_none(),
+        "{} is not here, and VERIPILE_TEST_DATA_REQUIRED is set",
+        file.display()
+    );
+    skipped(path);
+    None
+}
+
+/// Tells that the test at hand is passed over, or a part of it, for want of a file of the shared data.
+fn skipped(path: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    println!("skipped: {test}: shared data {path} is not here");
+    if let Some(list) = std::env::var_os("VERIPILE_TEST_SKIPPED") {
+        let mut list = std::fs::OpenOptions::new().create(true).append(true).open(list).expect("opens");
+        writeln!(list, "{test}: {path}").expect("written");
     }
 }
 
-/// A database of its own for a test.
+/// A database of its own for a test, and the keys of the servers on it, which go when it is dropped.
 pub struct Database {
     /// Its address.
     pub url: String,
+    keys: tempfile::TempDir,
 }
 
 impl Database {
     /// Makes one as the server's superuser: TimescaleDB is used.
     pub async fn timescale(server: &str) -> Self {
         let (name, _) = Self::create(server).await;
-        Self { url: with_name(server, &name) }
+        Self::at(with_name(server, &name))
     }
 
     /// Makes one for a role that may not create extensions: plain PostgreSQL as far as the program can tell.
@@ -114,7 +133,11 @@ impl Database {
         ] {
             sqlx::query(&statement).execute(&mut inside).await.expect("prepared");
         }
-        Self { url: with_name(server, &name).replacen("postgres@", &format!("{role}@"), 1) }
+        Self::at(with_name(server, &name).replacen("postgres@", &format!("{role}@"), 1))
+    }
+
+    fn at(url: String) -> Self {
+        Self { url, keys: tempfile::tempdir().expect("a folder for keys") }
     }
 
     async fn create(server: &str) -> (String, PgConnection) {
@@ -211,13 +234,15 @@ impl Server {
         registration: &str,
         settings: &[(&str, &str)],
     ) -> Self {
-        let key = std::env::temp_dir().join(format!("veripile-test-{}.key", std::process::id()));
+        // One that starts again finds its keys; none is ever written where the tests run, which is the repository.
+        let [identity, signing] = ["identity.key", "signing.key"].map(|name| database.keys.path().join(name));
         let child = Command::new(binary)
             .arg("serve")
             .env("VERIPILE_DATABASE_URL", &database.url)
             .env("VERIPILE_HTTP__LISTEN", format!("127.0.0.1:{port}"))
             .env("VERIPILE_OCPP__REGISTRATION", registration)
-            .env("VERIPILE_IDENTITY__KEY_FILE", key)
+            .env("VERIPILE_IDENTITY__KEY_FILE", identity)
+            .env("VERIPILE_VERIFICATION__KEY_FILE", signing)
             .env("VERIPILE_ASSESS__INTERVAL_S", "1")
             .env("VERIPILE_ASSESS__WHOLE_EVERY_S", "2")
             .env("VERIPILE_ASSESS__WINDOW_DAYS", "36500")

@@ -188,11 +188,15 @@ impl House {
         Run::replay(row.order, &events)
     }
 
-    /// What `veripile check certificate` says of a signed file: its exit code, and what it prints.
-    pub(crate) async fn check_offline(&self, server: &Server, json: &str) -> (Option<i32>, String) {
-        let [keys, file] = ["keys.json", "document.json"].map(|name| self.folder.path().join(name));
+    /// What `veripile check certificate` says of a file, signed or with a signed one inside: its exit code, and what it prints.
+    pub(crate) async fn check_offline(
+        &self,
+        server: &Server,
+        document: impl AsRef<[u8]>,
+    ) -> (Option<i32>, String) {
+        let [keys, file] = ["keys.json", "document"].map(|name| self.folder.path().join(name));
         std::fs::write(&keys, server.get("/.well-known/veripile-keys.json").await.1).unwrap();
-        std::fs::write(&file, json).unwrap();
+        std::fs::write(&file, document).unwrap();
         let output = Command::new(&self.binary)
             .args(["check", "certificate", file.to_str().unwrap(), "--keys", keys.to_str().unwrap()])
             .output()

@@ -25,6 +25,7 @@ mod runner;
 mod signatures;
 mod signing;
 mod socket;
+mod test_mode;
 mod watched;
 
 use std::collections::HashMap;

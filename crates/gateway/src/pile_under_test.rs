@@ -17,6 +17,7 @@ use veripile_verification::{Happening, Order, Party};
 use crate::Gateway;
 use crate::desk::Reply;
 use crate::reception::now;
+use crate::test_mode::TestMode;
 use crate::watched::{RegisterTold, Watch};
 
 /// How long a pile may take from its promise to send its register until it is stored: it samples at once, but may first have
@@ -51,8 +52,8 @@ pub(crate) struct PileUnderTest {
     pile_no: i64,
     connector: u32,
     plate: Plate,
-    /// Of its virtual-load mode.
-    vendor: Option<String>,
+    /// Its virtual-load mode, where the plan says that it has one.
+    test_mode: Option<TestMode>,
     /// How long outputs have been off when the register is asked for.
     settled: SignedDuration,
     /// Since when the outlet is being closed.
@@ -67,7 +68,7 @@ impl PileUnderTest {
             pile_no,
             connector: order.connector,
             plate: order.plate.clone(),
-            vendor: order.plan.test_mode_vendor.clone(),
+            test_mode: order.plan.test_mode_vendor.as_deref().map(TestMode::of),
             settled: SignedDuration::from_millis(i64::from(order.plan.pace.settle_ms)),
             closed_at: None,
         }
@@ -125,19 +126,13 @@ impl PileUnderTest {
 
     /// Puts the pile into its virtual-load mode, or takes it out.
     pub(crate) async fn test_mode(&self, on: bool) -> Happening {
-        let Some(vendor) = self.vendor.clone() else {
+        let Some(mode) = &self.test_mode else {
             return failed(false, "the plan names no vendor of a virtual-load mode".to_owned());
         };
-        let call = Call::DataTransfer {
-            vendor,
-            message: Some("VirtualLoad".to_owned()),
-            data: Some(if on { "start" } else { "stop" }.to_owned()),
-        };
-        match self.ask(call).await {
-            Ok(AnswerHeard::Refused { status } | AnswerHeard::Later { status }) => failed(
-                false,
-                format!("it answered {status} to its virtual-load mode; check the vendor id in the plan"),
-            ),
+        match self.ask(mode.call(on)).await {
+            Ok(AnswerHeard::Refused { status } | AnswerHeard::Later { status }) => {
+                failed(false, mode.refused(on, &status))
+            }
             Ok(_) => Happening::Done,
             Err(failed) => failed,
         }

@@ -172,12 +172,17 @@ impl Bench {
         let from_source = self.source.flow();
         let at_pile = self.at_pile(from_source);
         self.true_wh += energy_wh(at_pile.power_w(), time_ns);
-        let pulses = self.meter.register(at_pile, time_ns);
+        let pulses = self.meter.register(if self.meters() { at_pile } else { Flow::default() }, time_ns);
         self.standard.see(from_source.before_cable(self.settings.cable_ohm));
         self.standard.meter(time_ns, pulses);
         self.now_ns += time_ns;
         let now_s = self.now_s();
         self.source.pass(time_ns, &mut self.faults, now_s);
+    }
+
+    /// Whether the pile's meter meters: one that needs its mode for a virtual load, and is not in it, meters vehicles only.
+    fn meters(&self) -> bool {
+        self.is_virtual_load || self.is_charging || !self.settings.meters_in_mode_only
     }
 
     /// What the pile meters: the source's load, or a vehicle's in a normal charge, which the standard does not see.
@@ -297,7 +302,7 @@ impl Bench {
         self.faults.strikes(fault, now_s)
     }
 
-    /// Tells the pile that a virtual load is connected, or no longer. Its meter meters what it is fed with either way.
+    /// Tells the pile that a virtual load is connected, or no longer.
     pub(crate) fn virtual_load(&mut self, is_connected: bool) {
         self.is_virtual_load = is_connected;
     }

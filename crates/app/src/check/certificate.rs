@@ -1,13 +1,17 @@
-//! `veripile check certificate FILE`: the signed file of a certificate or notice, layer by layer, in words or as JSON.
+//! `veripile check certificate FILE`: the signed file of a certificate or notice, or the one in its PDF or DCC, layer by layer, in
+//! words or as JSON.
 //!
 //! The layers are judged in `veripile_verification::certificate::check`, which computes the result again from the readings inside;
 //! here files are read and the outcome is told. A key that comes with the file proves nothing: without keys that were fetched from
 //! the platform, nothing is good.
 
+mod inside;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use inside::Container;
 use serde::Deserialize;
 use veripile_verification::certificate::check::{self, Checked, Layer};
 use veripile_verification::certificate::{CertificateKind, PublicKey};
@@ -21,7 +25,7 @@ const KEY_DIGITS: usize = 64;
 /// What `check certificate` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CertificateArgs {
-    /// The signed file (JSON)
+    /// The signed file (JSON), or the document's PDF or DCC with it inside
     file: PathBuf,
     /// Keys to believe: a file as served at /.well-known/veripile-keys.json, or one key of 64 hexadecimal digits
     #[arg(long, value_name = "KEYS.json|HEX")]
@@ -44,20 +48,40 @@ struct Key {
 
 /// Checks a file; whether all of it is good.
 pub fn run(args: &CertificateArgs) -> Result<bool> {
-    let text = read(&args.file, check::FILE_BYTES_MAX)?;
+    let bytes = read(&args.file, inside::BYTES_MAX)?;
+    let found = inside::signed_file(bytes).with_context(|| args.file.display().to_string());
+    let (container, text) = found?;
     let keys = args.keys.as_deref().map(keys).transpose()?.unwrap_or_default();
     let checked = check::check(&text, &keys);
-    let told = if args.json { serde_json::to_string_pretty(&checked)? } else { words(&checked) };
+    let told = if args.json {
+        serde_json::to_string_pretty(&checked)?
+    } else {
+        format!("{}{}", found_in(container), words(&checked))
+    };
     crate::say(told.trim_end());
     Ok(checked.is_good())
 }
 
-fn read(file: &Path, bytes_max: usize) -> Result<String> {
+/// What is to be said of a file that has the signed one inside: somebody may have changed the rest.
+fn found_in(container: Container) -> &'static str {
+    match container {
+        Container::Bare => "",
+        Container::Pdf => {
+            "Checked is the signed file attached to this PDF. Its pages are not: where they say anything else, the signed file is right.\n"
+        }
+        Container::Dcc => {
+            "Checked is the signed file inside this DCC. Its other elements are not: where they say anything else, the signed file is \
+             right.\n"
+        }
+    }
+}
+
+fn read(file: &Path, bytes_max: usize) -> Result<Vec<u8>> {
     let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
     if size > bytes_max as u64 {
         bail!("{} has {size} bytes; at most {bytes_max} are read", file.display());
     }
-    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Keys of a file, or one that is given itself.
@@ -68,10 +92,13 @@ fn keys(given: &str) -> Result<Vec<PublicKey>> {
         return Ok(vec![key]);
     }
     let file = Path::new(given);
-    let text = read(file, KEYS_BYTES_MAX)?;
     let expected = "expected what is served at /.well-known/veripile-keys.json, or 64 hexadecimal digits";
+    if !file.exists() {
+        bail!("--keys: {given:?} is neither a file nor a key of 64 hexadecimal digits; {expected}");
+    }
+    let text = read(file, KEYS_BYTES_MAX)?;
     let set: KeySet =
-        serde_json::from_str(&text).with_context(|| format!("{}: {expected}", file.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{}: {expected}", file.display()))?;
     let read = set.keys.iter().filter_map(|key| PublicKey::from_hex(key.hex.as_deref()?));
     let found: Vec<PublicKey> = read.collect();
     if found.is_empty() {
@@ -162,7 +189,11 @@ mod tests {
             std::fs::write(&file, bad).expect("written");
             assert!(keys(path).is_err(), "{bad}");
         }
-        assert!(keys("/absent").is_err() && keys(&HEX[1..]).is_err());
+        // One digit too few, one that is none, one key too many, no file.
+        for bad in [&HEX[1..], &HEX.replace('d', "g"), &format!("{HEX}{HEX}"), "/absent", ""] {
+            let told = keys(bad).expect_err(bad).to_string();
+            assert!(told.contains("neither a file nor a key of 64 hexadecimal digits"), "{told}");
+        }
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub struct BenchSettings {
     pub writes_kwh: bool,
     /// Pulses of the pile, imp/kWh.
     pub pulse_constant: f64,
+    /// Whether its meter meters what the source feeds only once the pile was told that a virtual load is connected.
+    pub meters_in_mode_only: bool,
     /// Standard deviation from which the standard's gain error is drawn, percent: its stated uncertainty.
     pub standard_uncertainty_percent: f64,
     /// Noise of the standard in a tenth of a second, percent.
@@ -149,6 +151,7 @@ impl Default for BenchSettings {
             register_step_wh: Decimal::ONE,
             writes_kwh: false,
             pulse_constant: 1000.0,
+            meters_in_mode_only: false,
             // U(k=2) = 0.03 %: with a margin within class 0.05.
             standard_uncertainty_percent: 0.015,
             standard_noise_percent: 0.01,

@@ -79,6 +79,21 @@ fn energy_is_power_times_time() {
 }
 
 #[test]
+fn a_meter_that_needs_its_mode_meters_a_virtual_load_in_it_only_and_vehicles_always() {
+    let mut bench = Bench::new(BenchSettings { meters_in_mode_only: true, ..exact() }, 1);
+    let gained_wh = |bench: &mut Bench| run(bench, 32.0, 3600.0).1;
+    assert!(gained_wh(&mut bench).abs() < 1e-9, "not in its mode");
+    bench.virtual_load(true);
+    // 0.4 % more than 220 V, 32 A, 1 h.
+    assert!((gained_wh(&mut bench) - 1.004 * 7040.0).abs() < 2e-3);
+    bench.virtual_load(false);
+    assert!(gained_wh(&mut bench).abs() < 1e-9, "no longer in it");
+    bench.charge(true);
+    bench.advance(3600.0);
+    assert!(6000.0 < bench.state().true_wh - 3.0 * 7040.0 && bench.pulses() > 12_000);
+}
+
+#[test]
 fn nothing_flows_while_outputs_are_off() {
     let mut bench = Bench::new(exact(), 1);
     bench.standard_line("CALC:SEM1:STAR");
