@@ -3,6 +3,11 @@
 
 #![allow(clippy::print_stdout)]
 
+#[path = "orders/clock.rs"]
+mod clock;
+#[path = "orders/overtaken.rs"]
+mod overtaken;
+
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -524,51 +529,6 @@ async fn a_notice_is_under_review_until_the_reply_window_is_over() {
     assert_eq!(store.certificates_page(&query, now()).await.expect("read").len(), 1);
 }
 
-/// Makes the newest document one of an outlet, from readings of a day later.
-macro_rules! newest_moved {
-    ($outlet:literal) => {
-        concat!(
-            "WITH c AS (UPDATE verification_certificate SET connector = ",
-            $outlet,
-            " WHERE certificate_no = (SELECT max(certificate_no) FROM verification_certificate) RETURNING number),
-              a AS (UPDATE act SET acted_at = acted_at + interval '1 day', outlet = ",
-            $outlet,
-            " FROM c WHERE act.number = c.number RETURNING 1)
-             SELECT count(*) FROM a"
-        )
-    };
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_withdrawn_repaired_or_overtaken_says_nothing_any_more() {
-    let Some((_, server)) = provided() else { return };
-    let (database, store, piles) = store(&server, &["A", "B"]).await;
-    let days = |days: i64| now() + SignedDuration::from_hours(24 * days);
-    // A withdrawn notice fails nothing.
-    let notice = verified(&store, &piles, "B", "5.00", 1).await;
-    assert_eq!(state(&store, "B", days(23)).await, State::Failed);
-    assert!(store.withdraw_certificate(&notice.number, "admin", "错表", days(1)).await.expect("withdrawn"));
-    assert_eq!(state(&store, "B", days(23)).await, State::Due);
-    // Who repairs between the readings and the issue does not verify next, though the certificate was issued later.
-    let id = PileId::parse("A").expect("an identifier");
-    verified(&store, &piles, "A", "0.40", 1).await;
-    store.record_repair(&id, "赵", "换表", now() + SignedDuration::from_hours(4)).await.expect("noted");
-    assert_eq!(store.repairers(&id, 1).await.expect("read"), ["赵"]);
-    assert_eq!(store.repairers(&id, 2).await.expect("read"), ["赵"], "outlet 2 was never verified");
-    // A later pass of the other outlet changes nothing for this one; one of this outlet does.
-    let second = verified(&store, &piles, "A", "0.20", 1).await;
-    database.number(newest_moved!(2)).await;
-    assert_eq!(store.repairers(&id, 1).await.expect("read"), ["赵"]);
-    database.number(newest_moved!(1)).await;
-    assert_eq!(store.repairers(&id, 1).await.expect("read"), [""; 0]);
-    // Readings older than those of a document of the same outlet certify nothing any more, and the order waits on.
-    let (late, issuance) = issued(&store, &piles, "A", "0.10", 1).await;
-    assert_eq!(issuance, Issuance::Overtaken(second.number));
-    let waiting = store.verification(&late.number).await.expect("read").expect("there");
-    assert_eq!(waiting.state, OrderState::Measured);
-    assert!(store.certificate_by_number(&late.number, now()).await.expect("read").is_none());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn instruments_repairs_and_orders_are_listed_as_they_are() {
     let Some((_, server)) = provided() else { return };
@@ -600,51 +560,4 @@ async fn instruments_repairs_and_orders_are_listed_as_they_are() {
     let rows = store.verifications(&query).await.expect("read");
     assert_eq!((rows.len(), &rows[0].order), (1, &made));
     assert_eq!(rows[0].note.as_deref(), Some("张: 雨"));
-}
-
-/// Two piles' messages: A's clock is 2.25 s ahead. Its messages came 20 ms and 0.5 s late; others bear no time of their own, or are a day
-/// old. It answered calls after 40 and 90 ms. B was never called.
-const MESSAGES: &str = "
-    INSERT INTO frame (pile_no, time, digest, received_at, connection, protocol, message_id, action, body, mac)
-    SELECT pile_no, now() - arrived + ahead, gen_random_uuid(), now() - arrived, '00000000-0000-0000-0000-000000000001',
-           'ocpp1.6', message_id, action, '', ''
-    FROM pile, (VALUES
-        ('A', interval '2 minutes', interval '2.23 seconds', 'm1', 'StatusNotification'),
-        ('A', interval '9 minutes', interval '1.75 seconds', 'm2', 'MeterValues'),
-        ('A', interval '3 minutes', interval '0', 'm3', 'Heartbeat'),
-        ('A', interval '24 hours', interval '1000 seconds', 'm4', 'StatusNotification'),
-        ('A', interval '59.96 seconds', interval '0', 'c1', NULL),
-        ('A', interval '69.91 seconds', interval '0', 'c2', NULL),
-        ('B', interval '2 minutes', interval '1 second', 'm5', 'StatusNotification')
-    ) AS told (pile_id, arrived, ahead, message_id, action) WHERE pile.pile_id = told.pile_id";
-
-const CALLS: &str = "
-    INSERT INTO sent (pile_no, time, connection, kind, message_id, body)
-    SELECT pile_no, now() - gone, '00000000-0000-0000-0000-000000000001', asked.kind, message_id, ''
-    FROM pile, (VALUES (interval '60 seconds', 'c1', 'call'), (interval '70 seconds', 'c2', 'call'),
-                       (interval '59.97 seconds', 'c1', 'answer'), (interval '50 seconds', 'c3', 'call')
-    ) AS asked (gone, message_id, kind) WHERE pile_id = 'A'";
-
-// By hand: the fastest message says 2.23 s at least, and half of the 40 ms of the fastest round trip is added.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_is_measured_by_its_messages_and_the_round_trip_of_calls() {
-    let Some((_, server)) = provided() else { return };
-    let (database, store, _) = store(&server, &["A", "B"]).await;
-    let mut connection = database.connect().await;
-    // In one transaction `now()` is one moment.
-    let mut transaction = sqlx::Connection::begin(&mut connection).await.expect("begins");
-    for statement in [MESSAGES, CALLS] {
-        sqlx::query(statement).execute(&mut *transaction).await.expect("inserted");
-    }
-    transaction.commit().await.expect("committed");
-    let of = |id: &str| PileId::parse(id).expect("an identifier");
-    let now = Timestamp::now();
-    let found = store.measured_offset(&of("A"), now).await.expect("read").expect("measured");
-    assert_eq!((found.messages, found.round_trip_s), (2, decimal("0.04")));
-    assert_eq!((found.offset_s, found.half_width_s), (decimal("2.25"), decimal("0.02")));
-    let age = now.duration_since(found.at);
-    assert!(SignedDuration::from_secs(115) < age && age < SignedDuration::from_secs(180), "{age}");
-    assert_eq!(store.measured_offset(&of("B"), now).await.expect("read"), None, "its delay is not known");
-    let before = now - SignedDuration::from_hours(1);
-    assert_eq!(store.measured_offset(&of("A"), before).await.expect("read"), None, "nothing in that time");
 }

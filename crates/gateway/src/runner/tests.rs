@@ -23,8 +23,7 @@ use veripile_verification::{
 use super::bench::Bench;
 use super::conduct::{Conductor, Left, Pace, STORE_TRIES_MAX, Signals};
 use super::log::{Record, RunLog};
-use crate::GatewayMetrics;
-use crate::reception::now;
+use crate::{GatewayMetrics, reception::now};
 
 const PACE: Pace = Pace {
     lease: Duration::from_secs(2),
@@ -53,8 +52,7 @@ fn order(register: RegisterSource) -> Order {
         station: None,
         operator: None,
     };
-    let rule_set = "JJG 1148-2022";
-    let mut plan = Plan::propose(&plate, &rules::named(rule_set).expect("known"));
+    let mut plan = Plan::propose(&plate, &rules::named("JJG 1148-2022").expect("known"));
     plan.points.truncate(2);
     plan.repeats = 2;
     plan.register = register;
@@ -67,7 +65,7 @@ fn order(register: RegisterSource) -> Order {
         plate,
         connector: 1,
         reason: Reason::First,
-        rule_set: rule_set.into(),
+        rule_set: "JJG 1148-2022".into(),
         plan,
         body: "Body".into(),
         verifier: "V".into(),
@@ -320,6 +318,7 @@ impl Server {
 }
 
 const OFF: Action = Action::Source(SourceCommand::OutputOff);
+const LOOK: Action = Action::Source(SourceCommand::OutputState);
 const ON: Action = Action::Source(SourceCommand::OutputOn);
 
 fn stopped() -> Happening {
@@ -386,8 +385,7 @@ async fn a_stop_during_a_command_lets_its_answer_go() {
     let operative = Happening::Availability { status: "Accepted".into() };
     assert_eq!(after, [&Happening::Done, &Happening::State { on: false }, &operative]);
     let done = done.lock().expect("whole");
-    let look = Action::Source(SourceCommand::OutputState);
-    assert_eq!(done[done.len() - 4..], [ON, OFF, look, Action::MakeOperative]);
+    assert_eq!(done[done.len() - 4..], [ON, OFF, LOOK, Action::MakeOperative]);
 }
 
 #[tokio::test]
@@ -422,8 +420,7 @@ async fn a_stopping_server_switches_outputs_off_and_another_goes_on() {
     assert_eq!(left, Left::Stopping);
     {
         let done = done.lock().expect("whole");
-        let look = Action::Source(SourceCommand::OutputState);
-        assert_eq!(done[done.len() - 3..], [ON, OFF, look]);
+        assert_eq!(done[done.len() - 3..], [ON, OFF, LOOK]);
     }
     assert_eq!(log.replayed(&order).taken().len(), 1);
     let next = Server::new();
@@ -527,8 +524,7 @@ async fn what_can_never_be_stored_is_left_with_outputs_off() {
     assert!(matches!(left, Left::Store(_)), "{left:?}");
     assert_eq!(log.kept().failing, u32::MAX - STORE_TRIES_MAX);
     let done = done.lock().expect("whole");
-    let look = Action::Source(SourceCommand::OutputState);
-    assert_eq!(done[done.len() - 3..], [ON, OFF, look]);
+    assert_eq!(done[done.len() - 3..], [ON, OFF, LOOK]);
 }
 
 #[tokio::test]
