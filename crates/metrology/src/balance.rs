@@ -108,9 +108,6 @@ pub struct Settings {
     pub quadratic_loss: (f64, f64),
     /// r_i: share lost in the instrument's own branch at its full load.
     pub branch_loss: (f64, f64),
-    /// Correlation between the r_i of two instruments: cabled at one time by one rule, but over different lengths, so that half of
-    /// their variance is taken for common.
-    pub branch_correlation: f64,
     /// Correlation between the efficiencies of two instruments: they share make and nominal figure, so that half of their
     /// variance is taken for common. Without it the level of many DC instruments would look better known than their efficiency.
     pub efficiency_correlation: f64,
@@ -126,7 +123,6 @@ impl Default for Settings {
             linear_loss_sd: 0.002,
             quadratic_loss: (0.01, 0.01),
             branch_loss: (0.003, 0.003),
-            branch_correlation: 0.5,
             efficiency_correlation: 0.5,
         }
     }

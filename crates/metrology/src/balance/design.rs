@@ -4,7 +4,7 @@ use super::elimination::eliminate;
 use super::{BalanceError, Feeder, HOURS_MAX, ITERATION_SD, Interval, Settings, Usage};
 use crate::cholesky::{Factor, Symmetric};
 
-/// Values of the unknowns: θ of loaded instruments, what the r of each differs by from all, then e_M, a_0, a_1, a_2 and the r of all.
+/// Values of the unknowns: θ of loaded instruments, their r, then e_M, a_0, a_1, a_2.
 pub(super) type Point = Vec<f64>;
 
 /// An interval that counts.
@@ -96,44 +96,33 @@ impl Design {
         self.master() + 3
     }
 
-    fn branches(&self) -> usize {
-        self.master() + 4
-    }
-
     pub(super) fn prior(&self, feeder: &Feeder, settings: &Settings) -> Vec<Prior> {
         let of = |mean, standard_deviation| Prior { mean, standard_deviation };
         let count = self.loaded.len();
         let mut priors: Vec<Prior> = (0..count).map(|_| of(0.0, ITERATION_SD)).collect();
-        let (branch, sd) = settings.branch_loss;
-        let common = settings.branch_correlation;
-        priors.extend((0..count).map(|_| of(0.0, sd * (1.0 - common).sqrt())));
+        priors.extend((0..count).map(|_| of(settings.branch_loss.0, settings.branch_loss.1)));
         priors.push(of(0.0, feeder.master_uncertainty));
         priors.push(of(0.0, settings.standby_sd_kw * feeder.instruments.len() as f64));
         priors.push(of(0.0, settings.linear_loss_sd));
         priors.push(of(settings.quadratic_loss.0, settings.quadratic_loss.1));
-        priors.push(of(branch, sd * common.sqrt()));
         priors
     }
 
     /// Derivatives of the energy before the master, by unknown, and that energy; the master's own factor is left to the caller.
     fn derivatives(&self, row: &Row, point: &Point) -> (Vec<(usize, f64)>, f64) {
         let count = self.loaded.len();
-        let (mut derivatives, mut energy) = (Vec::with_capacity(2 * row.loads_kwh.len() + 5), 0.0);
+        let (mut derivatives, mut energy) = (Vec::with_capacity(2 * row.loads_kwh.len() + 4), 0.0);
         for (at, load) in &row.loads_kwh {
             let passed = load * libm::exp(-point[*at]);
             derivatives.push((*at, -passed));
             energy += passed;
         }
-        let mut branches = 0.0;
         for (at, load) in &row.loads_kwh {
-            let branch = load * load / (self.powers_kw[*at] * row.hours);
-            derivatives.push((count + at, branch));
-            branches += branch;
+            derivatives.push((count + at, load * load / (self.powers_kw[*at] * row.hours)));
         }
         derivatives.push((self.standby(), row.hours));
         derivatives.push((self.linear(), row.load_kwh));
         derivatives.push((self.quadratic(), row.load_kwh * row.load_kwh / (self.power_kw * row.hours)));
-        derivatives.push((self.branches(), branches));
         let losses: f64 = derivatives[row.loads_kwh.len()..].iter().map(|(at, by)| by * point[*at]).sum();
         (derivatives, energy + losses)
     }
@@ -151,7 +140,7 @@ impl Design {
         residuals: &[f64],
         weights: &[f64],
     ) -> (Symmetric, Vec<f64>) {
-        let size = self.branches() + 1;
+        let size = self.quadratic() + 1;
         let (mut matrix, mut score) = (Symmetric::zero(size), vec![0.0; size]);
         for ((row, residual), weight) in self.rows.iter().zip(residuals).zip(weights) {
             let (mut derivatives, energy) = self.derivatives(row, point);

@@ -193,8 +193,7 @@ fn stated_intervals_cover_the_truth_as_often_as_they_say() {
         let found = coverage(&world, &world.settings, 300);
         print(name, &found);
         assert!((0.93..=0.97).contains(&found.each), "{name}: {}", found.each);
-        // A loss is never negative, which keeps the branches' closer to each other than their prior says.
-        assert!((0.93..=0.98).contains(&found.difference), "{name}: {}", found.difference);
+        assert!((0.93..=0.97).contains(&found.difference), "{name}: {}", found.difference);
         assert!((0.91..=0.99).contains(&found.mean), "{name}: {}", found.mean);
     }
 }
@@ -245,8 +244,7 @@ fn joined_with_travellers_the_uncertainty_shrinks() {
     let known = Settings { branch_loss: (0.003, 0.000_3), ..Settings::default() };
     for (name, share, per_hour, settings, expected, goal) in [
         ("30 % of charges, hours", 0.3, 1, Settings::default(), 0.001_31, 0.65),
-        ("all charges, hours", 1.0, 1, Settings::default(), 0.000_75, 0.82),
-        ("all charges, quarters", 1.0, 4, Settings::default(), 0.000_75, 0.75),
+        ("all charges, hours", 1.0, 1, Settings::default(), 0.000_75, 0.85),
         ("all charges, quarters, cables known to 0.03 %", 1.0, 4, known, 0.000_75, 0.65),
     ] {
         let world = World {

@@ -104,10 +104,7 @@ impl World {
         let standby = 0.03 * self.instruments as f64;
         let linear = normal(rng, 0.0, settings.linear_loss_sd);
         let quadratic = positive(rng, settings.quadratic_loss);
-        let (branch, sd) = settings.branch_loss;
-        let of_all = normal(rng, branch, sd * settings.branch_correlation.sqrt());
-        let own_sd = sd * (1.0 - settings.branch_correlation).sqrt();
-        let branches: Vec<f64> = errors.iter().map(|_| positive(rng, (of_all, own_sd))).collect();
+        let branches: Vec<f64> = errors.iter().map(|_| positive(rng, settings.branch_loss)).collect();
         let common = normal(rng, 0.0, 1.0);
         let correlation = settings.efficiency_correlation;
         let efficiencies: Vec<f64> = errors
