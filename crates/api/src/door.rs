@@ -21,6 +21,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, web};
 use sha2::{Digest, Sha256};
 
 use crate::Site;
+use crate::client::client;
 use crate::problem::Problem;
 
 /// Requests are counted by the minute: short enough to wait for, long enough for bursts.
@@ -136,7 +137,7 @@ async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option<Allowance>
     let now = Instant::now();
     let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = shown.and_then(|value| value.strip_prefix("Bearer ")).map(|key| key_hash(key.trim()));
-    let address = address(site, request);
+    let address = client(request, site.settings.behind_proxy);
     let Some(key) = key else {
         let client = address.map_or(Client::Rest, Client::Address);
         return verdict(site.limiter.take(client, site.settings.requests_per_minute, now));
@@ -168,20 +169,6 @@ fn verdict(allowance: Allowance) -> (Result<(), Problem>, Option<Allowance>) {
         )))
     };
     (result, Some(allowance))
-}
-
-/// Who asks. Of an IPv6 address the network: a household has 2⁶⁴ addresses.
-fn address(site: &Site, request: &HttpRequest) -> Option<IpAddr> {
-    let forwarded = || {
-        let list = request.headers().get("x-forwarded-for")?.to_str().ok()?;
-        // The proxy in front of us appends whom it saw; what stands before is the client's own word.
-        list.rsplit(',').next()?.trim().parse().ok()
-    };
-    let address = if site.settings.behind_proxy { forwarded() } else { None };
-    match address.or_else(|| request.peer_addr().map(|peer| peer.ip()))? {
-        IpAddr::V6(address) => Some(IpAddr::V6((address.to_bits() >> 64 << 64).into())),
-        v4 @ IpAddr::V4(_) => Some(v4),
-    }
 }
 
 /// Pages of other sites may read, without anybody's cookies.

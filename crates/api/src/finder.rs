@@ -22,9 +22,6 @@ const WORDS_MAX: usize = 5;
 /// How much farther a pile may be for each step that its standing is better, and still be offered first, m: a minute's drive.
 pub(crate) const STEP_M: f64 = 500.0;
 
-/// Metres of a degree of latitude, on a sphere of the earth's mean radius (6,371,008.8 m).
-const DEGREE_M: f64 = 111_195.0;
-
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
 pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
 
@@ -134,18 +131,12 @@ pub(crate) fn offer(piles: &mut [PileRecord], near: Option<Place>, now: Timestam
     piles.sort_by_cached_key(|pile| {
         let state = pile.state(now);
         let is_last = matches!(state, State::Failed | State::OutOfUse);
-        let metres = near.zip(pile.place).map_or(0.0, |(here, there)| distance_m(here, there));
+        let metres = near.zip(pile.place).map_or(0.0, |(here, there)| here.distance_m(there));
         let step = if near.is_some() { STEP_M } else { 1.0 };
         // To the decimetre: finer says nothing, and whole numbers have an order.
         let key = (10.0 * (metres + step * f64::from(state as u8))).round() as i64;
         (is_last, key, pile.pile_id.clone())
     });
-}
-
-/// Distance of places a short drive apart, m, on a plane.
-pub(crate) fn distance_m(here: Place, there: Place) -> f64 {
-    let shorten = (0.5 * (here.lat + there.lat)).to_radians().cos();
-    ((there.lon - here.lon) * shorten).hypot(there.lat - here.lat) * DEGREE_M
 }
 
 /// A distance in words: to ten metres, then to a hundred.
@@ -261,7 +252,7 @@ mod tests {
     fn distances_are_those_of_the_sphere() {
         let place = |lon, lat| Place::new(lon, lat).expect("on the globe");
         // Haversine with R = 6,371,008.8 m, computed in Python: 10,627.7 m.
-        let metres = distance_m(place(120.301, 31.575), place(120.369, 31.499));
+        let metres = place(120.301, 31.575).distance_m(place(120.369, 31.499));
         assert!((metres - 10_627.7).abs() < 5.0, "{metres}");
         assert_eq!(distance(metres), "10.6 km");
         assert_eq!(distance(443.0), "440 m");

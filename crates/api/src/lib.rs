@@ -8,6 +8,7 @@ mod assets;
 mod certificate;
 mod chart;
 mod check;
+mod client;
 mod door;
 mod entries;
 mod finder;

@@ -163,7 +163,7 @@ fn other_view(asked: &Asked, t: &Texts) -> String {
 }
 
 fn away(near: Option<Place>, pile: &PileRecord) -> Option<String> {
-    near.zip(pile.place).map(|(here, there)| finder::distance(finder::distance_m(here, there)))
+    near.zip(pile.place).map(|(here, there)| finder::distance(here.distance_m(there)))
 }
 
 /// The stations of what was found, in the order of the best pile of each.

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use veripile_pile::PileId;
 use veripile_store::report::{Report, ReportReason};
 
+use crate::client::{client, network};
 use crate::problem::{Problem, html, message_page, missing_page};
 use crate::session::private;
 use crate::texts::Texts;
@@ -80,23 +81,6 @@ impl Day {
         key.copy_from_slice(&digest[..16]);
         key
     }
-}
-
-/// What one client is given by its network: an address, or the 64 bits of IPv6 that a household has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
-/// Where a request comes from; behind a proxy, what that one says last.
-fn client(request: &HttpRequest, behind_proxy: bool) -> Option<IpAddr> {
-    if behind_proxy {
-        let list = request.headers().get("x-forwarded-for")?.to_str().ok()?;
-        return list.rsplit(',').next()?.trim().parse().ok();
-    }
-    request.peer_addr().map(|address| address.ip())
 }
 
 /// A receipt number of 60 random bits.

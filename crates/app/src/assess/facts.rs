@@ -289,6 +289,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_withdrawn_or_in_question_anchors_nothing() {
+        let result = veripile_pile::OnSiteResult {
+            error_percent: Decimal::ONE,
+            expanded_uncertainty_percent: Decimal::ONE,
+            coverage_factor: Decimal::TWO,
+        };
+        let act = |kind, number: &str| Act {
+            kind,
+            number: number.to_owned(),
+            outlet: None,
+            issuer: String::new(),
+            person: String::new(),
+            acted_at: Timestamp::UNIX_EPOCH,
+            valid_until: None,
+            reply_until: None,
+            result: (kind == ActKind::Certificate || kind == ActKind::Measured).then_some(result),
+        };
+        let acts = [
+            (1, act(ActKind::Certificate, "C1")),
+            (1, act(ActKind::Certificate, "C2")),
+            (1, act(ActKind::Measured, "M1")),
+            (1, act(ActKind::CaseOpened, "N1")),
+            (2, act(ActKind::Certificate, "C1")),
+            (2, act(ActKind::Certificate, "C3")),
+            (1, act(ActKind::CertificateWithdrawn, "C1")),
+            (2, act(ActKind::CertificateQuestioned, "C3")),
+        ];
+        let left: Vec<(i64, &str)> =
+            in_force(&acts).map(|(pile, act)| (*pile, act.number.as_str())).collect();
+        assert_eq!(left, [(1, "C2"), (1, "M1"), (2, "C1")], "a number is one pile's");
+    }
+
     // 22 kWh in 40 minutes: 33 kW.
     #[test]
     fn mean_power_is_energy_over_time_and_unknown_where_there_is_no_time() {
