@@ -90,6 +90,7 @@ fn order(kind: PileKind, class: u32, settings: &BenchSettings) -> Order {
         self_heating_percent: Decimal::ZERO,
         cable_mohm: Decimal::ZERO,
         cable_bound_percent: Decimal::ZERO,
+        register_age_s: Decimal::ZERO,
     };
     plan.pace = Pace { warm_up_s: 0, ..Pace::default() };
     let source = if kind == PileKind::Ac { "fluke-6105a-like" } else { "dc-phantom-like" };
@@ -98,6 +99,7 @@ fn order(kind: PileKind, class: u32, settings: &BenchSettings) -> Order {
         plate,
         connector: 1,
         reason: Reason::Periodic,
+        cause: None,
         rule_set: rules.name,
         plan,
         body: "计量所".to_owned(),

@@ -62,8 +62,9 @@ def expected_numbers(certificate):
         numbers |= {f"{setting}Voltage": plan["voltage_v"], f"{setting}Current": plan["current_a"]}
         if plan["power_factor"] is not None:
             numbers[f"{setting}PowerFactor"] = plan["power_factor"]
-        numbers |= {
-            f"{setting}Energy": plan["energy_wh"],
+        by_pulses = plan["method"]["method"] == "pulse"
+        amount = {f"{setting}Pulses": plan["method"]["pulses"]} if by_pulses else {f"{setting}Energy": plan["energy_wh"]}
+        numbers |= amount | {
             f"{at}correction": point["correction_percent"],
             f"{at}error": point["error_percent"],
             f"{at}limit": point["limit_percent"],
@@ -99,12 +100,23 @@ def expected_numbers(certificate):
         check(len(readings) == len(point["errors_percent"]), f"{at} has {len(readings)} readings")
         for repeat, (reading, error) in enumerate(zip(readings, point["errors_percent"])):
             of, shown = f"{at}reading{repeat + 1}", reading["indication"]
-            energy_wh = Decimal(shown["stop_wh"]) - Decimal(shown["start_wh"])
+            if shown["by"] == "pulses":
+                numbers |= {
+                    f"{of}Indicated": shown["pulses"],
+                    f"{of}PileConstant": shown["pile_constant"],
+                    f"{of}StandardConstant": shown["standard_constant"],
+                }
+            else:
+                running = shown["by"] == "running"
+                start_wh = shown["start"]["register_wh"] if running else shown["start_wh"]
+                stop_wh = shown["stop"]["register_wh"] if running else shown["stop_wh"]
+                numbers |= {
+                    f"{of}Start": start_wh,
+                    f"{of}Stop": stop_wh,
+                    f"{of}Indicated": Decimal(stop_wh) - Decimal(start_wh),
+                }
             numbers |= {
                 f"{of}Reference": reading["reference"],
-                f"{of}Start": shown["start_wh"],
-                f"{of}Stop": shown["stop_wh"],
-                f"{of}Indicated": energy_wh,
                 f"{of}Error": error,
                 f"{of}Voltage": reading["voltage_v"],
                 f"{of}Current": reading["current_a"],

@@ -97,6 +97,7 @@ fn order(id: &str, source: &str, standard: &str) -> Order {
         plate,
         connector: 1,
         reason: Reason::Periodic,
+        cause: None,
         rule_set: rules.name,
         plan,
         body: "计量所".to_owned(),

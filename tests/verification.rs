@@ -14,6 +14,8 @@ mod firmware;
 mod house;
 #[path = "verification/killed.rs"]
 mod killed;
+#[path = "verification/load.rs"]
+mod load;
 #[path = "verification/methods.rs"]
 mod methods;
 
@@ -126,7 +128,7 @@ async fn record_clock(verifier: &Visitor<'_>, number: &str) {
 
 /// A document says how the clock was measured, whose the risk of each decision is, and what a Monte Carlo method makes of each budget.
 fn has_risks_and_clock(certificate: &Value) {
-    assert_eq!(certificate["format"], "veripile-certificate/4");
+    assert_eq!(certificate["format"], "veripile-certificate/5");
     for point in certificate["result"]["points"].as_array().expect("a list") {
         assert_eq!(point["risk"]["bearer"], "consumer", "{point}");
         assert_eq!(point["monte_carlo"]["trials"], 300_000, "{point}");

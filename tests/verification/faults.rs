@@ -244,8 +244,7 @@ async fn outcome(house: &House, case: &Case, row: &OrderRow) -> Result<(), Strin
             expect("troubles", &found.as_slice(), &troubles)?;
             expect("readings", &run.taken().len(), &run.progress().total)?;
             let points = veripile_verification::result::so_far(&row.order, run.taken());
-            // A kilowatt hour too many in one of three readings of one load point, the first unless the machine is busy: so wide a
-            // spread decides nothing, and is no pass.
+            // A kilowatt hour too many in one of three readings of one load point: so wide a spread decides nothing, and is no pass.
             let undecided = points.iter().filter(|point| point.verdict == Verdict::Undecided).count();
             let jumped = case.goes == Goes::Wrong(BenchFault::RegisterJump);
             expect("undecided load points", &undecided, &usize::from(jumped))?;

@@ -13,7 +13,7 @@ use veripile_verification::run::{Indication, Why};
 use veripile_verification::{Certificate, Ending, Happening, ItemCode, Verdict};
 
 use super::house::{Bench, Form, House, Visitor, register_instruments};
-use super::{RUN_S_MAX, confirmed, ordered, record_charge};
+use super::{RUN_S_MAX, SPEED, confirmed, ordered, record_charge};
 
 /// Pulses of one reading: a kilowatt hour of a pile that gives a thousand for it.
 const PULSES: u64 = 1000;
@@ -23,7 +23,7 @@ const VENDOR: &str = "veripile";
 const STRANGER: &str = "com.example";
 
 /// A pile of this true error at every load, percent. Its register is so fine that readings hardly scatter for its steps.
-fn erring(percent: f64) -> BenchSettings {
+pub(crate) fn erring(percent: f64) -> BenchSettings {
     BenchSettings {
         error_percent: percent,
         error_at_tenth_percent: percent,
@@ -37,17 +37,17 @@ fn with_mode(percent: f64) -> BenchSettings {
     BenchSettings { meters_in_mode_only: true, ..erring(percent) }
 }
 
-/// What the tests of this file share.
-struct Stage<'a> {
-    house: &'a House,
-    server: &'a Server,
+/// What these tests share.
+pub(crate) struct Stage<'a> {
+    pub(crate) house: &'a House,
+    pub(crate) server: &'a Server,
     root: Visitor<'a>,
-    zhang: Visitor<'a>,
-    li: Visitor<'a>,
+    pub(crate) zhang: Visitor<'a>,
+    pub(crate) li: Visitor<'a>,
 }
 
 impl<'a> Stage<'a> {
-    async fn new(house: &'a House, server: &'a Server) -> Self {
+    pub(crate) async fn new(house: &'a House, server: &'a Server) -> Self {
         Self {
             house,
             server,
@@ -59,14 +59,24 @@ impl<'a> Stage<'a> {
 
     /// A bench with its pile connected and its instruments registered.
     async fn bench(&self, number: u32, protocol: Protocol, settings: BenchSettings) -> Bench {
-        let bench = Bench::start(number, &self.house.ocpp(), protocol, settings).await;
+        self.bench_at(SPEED, number, protocol, settings).await
+    }
+
+    pub(crate) async fn bench_at(
+        &self,
+        speed: f64,
+        number: u32,
+        protocol: Protocol,
+        settings: BenchSettings,
+    ) -> Bench {
+        let bench = Bench::start_at(speed, number, &self.house.ocpp(), protocol, settings).await;
         register_instruments(&self.root, &bench, number, ("fluke-6105a-like", "zera-like")).await;
         self.house.until_connected(&bench.pile).await;
         bench
     }
 
     /// Orders, makes the charge before, starts; the order's number.
-    async fn started(&self, bench: &Bench, form: &Form) -> String {
+    pub(crate) async fn started(&self, bench: &Bench, form: &Form) -> String {
         let number = ordered(&self.zhang, form).await;
         assert_eq!(self.house.order(&number).await.order.plate.pile_id.as_str(), bench.pile);
         record_charge(self.house, &self.zhang, &number, ItemCode::ConsistencyBefore).await;
@@ -74,12 +84,12 @@ impl<'a> Stage<'a> {
         number
     }
 
-    async fn is_over(&self, number: &str) -> bool {
+    pub(crate) async fn is_over(&self, number: &str) -> bool {
         matches!(self.house.order(number).await.state, OrderState::Measured | OrderState::Abandoned)
     }
 
     /// Measured, recorded and confirmed: the certificate, in which the true error lies inside the stated uncertainty.
-    async fn certified(&self, number: &str, true_percent: f64) -> Certificate {
+    pub(crate) async fn certified(&self, number: &str, true_percent: f64) -> Certificate {
         confirmed(self.house, &self.zhang, &self.li, number).await;
         let (status, json) = self.server.get(&format!("/api/v1/certificates/{number}.json")).await;
         assert_eq!(status, 200, "{json}");
@@ -116,7 +126,7 @@ impl<'a> Stage<'a> {
 }
 
 /// Does something until it says that it is done.
-async fn until(what: &str, mut is_done: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_done: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_done().await {
         assert!(began.elapsed().as_secs() < RUN_S_MAX, "{what} does not come");
@@ -160,6 +170,7 @@ async fn by_pulses() {
     let json = server.get(&format!("/api/v1/certificates/{number}.json")).await.1;
     let (code, told) = house.check_offline(&server, &json).await;
     assert_eq!(code, Some(0), "{told}");
+    super::documents::read(&server, &stage.zhang.cookie, &number).await;
     assert!(server.stop());
 }
 

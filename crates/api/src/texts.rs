@@ -192,7 +192,7 @@ mod tests {
         ["accepted", "refused", "error", "late", "gone", "busy", "expired", "sent", "waiting"];
 
     /// Stages of a run (`veripile_verification::run::Progress`).
-    const STAGES: [&str; 9] = [
+    const STAGES: [&str; 11] = [
         "waiting",
         "preparing",
         "warming_up",
@@ -202,14 +202,17 @@ mod tests {
         "giving_up",
         "measured",
         "abandoned",
+        "awaiting_charge",
+        "awaiting_point",
     ];
 
     /// Lines of a budget (`veripile_verification::result::BudgetLine`).
-    const BUDGET: [&str; 8] = [
+    const BUDGET: [&str; 9] = [
         "standard",
         "standard_drift",
         "repeatability",
         "resolution",
+        "register_time",
         "phase",
         "ripple",
         "self_heating",

@@ -12,6 +12,7 @@ use veripile_ocpp::call::{AnswerHeard, Call};
 use veripile_pile::ReadingContext;
 use veripile_store::StoreError;
 use veripile_verification::order::Plate;
+use veripile_verification::plan::Load;
 use veripile_verification::{Happening, Order, Party};
 
 use crate::Gateway;
@@ -54,7 +55,7 @@ pub(crate) struct PileUnderTest {
     plate: Plate,
     /// Its virtual-load mode, where the plan says that it has one.
     test_mode: Option<TestMode>,
-    /// How long outputs have been off when the register is asked for.
+    /// How long outputs have been off when the register is asked for; under a real load energy always flows.
     settled: SignedDuration,
     /// Since when the outlet is being closed.
     closed_at: Option<Instant>,
@@ -69,7 +70,10 @@ impl PileUnderTest {
             connector: order.connector,
             plate: order.plate.clone(),
             test_mode: order.plan.test_mode_vendor.as_deref().map(TestMode::of),
-            settled: SignedDuration::from_millis(i64::from(order.plan.pace.settle_ms)),
+            settled: match order.plan.load {
+                Load::Virtual => SignedDuration::from_millis(i64::from(order.plan.pace.settle_ms)),
+                Load::Real => SignedDuration::ZERO,
+            },
             closed_at: None,
         }
     }

@@ -166,7 +166,7 @@ fn tell(number: &str, pile: &str, left: &Left) {
             order.number = number,
             pile.id = pile,
             error,
-            "a verification cannot be stored; outputs are off, and it is taken up again when its lease is over"
+            "a verification cannot be stored; what it may have switched on is off, and it is taken up again when its lease is over"
         ),
         Left::Useless(detail) => tracing::error!(
             order.number = number,

@@ -101,6 +101,8 @@ pub struct Bench {
     true_wh: f64,
     is_virtual_load: bool,
     is_charging: bool,
+    /// What a vehicle draws, A, and for how long from the charge's begin, s.
+    vehicle: (f64, f64),
     bill_kwh: Option<Decimal>,
 }
 
@@ -124,6 +126,7 @@ impl Bench {
             true_wh: 0.0,
             is_virtual_load: false,
             is_charging: false,
+            vehicle: (VEHICLE_SHARE * settings.rated_current_a, settings.charge_s),
             bill_kwh: None,
             settings,
         };
@@ -166,14 +169,16 @@ impl Bench {
     fn pass(&mut self, time_ns: u64) {
         let now_s = self.now_s();
         self.meter.stick(self.faults.acts(BenchFault::RegisterStuck, now_s));
-        if self.faults.strikes(BenchFault::RegisterJump, now_s) {
-            self.meter.jump(JUMP_WH);
-        }
         let from_source = self.source.flow();
         let at_pile = self.at_pile(from_source);
+        // It jumps while it counts, so that a jump is of one reading and never between two.
+        if at_pile.power_w() > 0.0 && self.faults.strikes(BenchFault::RegisterJump, now_s) {
+            self.meter.jump(JUMP_WH);
+        }
         self.true_wh += energy_wh(at_pile.power_w(), time_ns);
         let pulses = self.meter.register(if self.meters() { at_pile } else { Flow::default() }, time_ns);
-        self.standard.see(from_source.before_cable(self.settings.cable_ohm));
+        let at_standard = if self.settings.standard_sees_charges { at_pile } else { from_source };
+        self.standard.see(at_standard.before_cable(self.settings.cable_ohm));
         self.standard.meter(time_ns, pulses);
         self.now_ns += time_ns;
         let now_s = self.now_s();
@@ -185,13 +190,22 @@ impl Bench {
         self.is_virtual_load || self.is_charging || !self.settings.meters_in_mode_only
     }
 
-    /// What the pile meters: the source's load, or a vehicle's in a normal charge, which the standard does not see.
+    /// What the pile meters: the source's load, or a vehicle's in a normal charge, which the standard sees only where it stands between.
     fn at_pile(&self, from_source: Flow) -> Flow {
         if !self.is_charging {
             return from_source;
         }
-        let current_a = VEHICLE_SHARE * self.settings.rated_current_a;
-        Flow { voltage_v: self.settings.rated_voltage_v, current_a, power_factor: 1.0 }
+        Flow { voltage_v: self.settings.rated_voltage_v, current_a: self.vehicle.0, power_factor: 1.0 }
+    }
+
+    /// Lets a vehicle draw so much, A, for so long from the begin of the charge, s: the one that runs and those to come.
+    pub fn set_vehicle(&mut self, current_a: f64, charge_s: f64) {
+        self.vehicle = (current_a, charge_s);
+    }
+
+    /// How long a charge lasts, s.
+    pub(crate) fn charge_s(&self) -> f64 {
+        self.vehicle.1
     }
 
     /// What the source replies to a line.

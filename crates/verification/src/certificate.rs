@@ -23,17 +23,24 @@ pub use records::RecordError;
 use crate::canonical;
 use crate::item::{Conditions, ItemRecord, Seal};
 use crate::order::{Order, OrderError};
+use crate::plan::Load;
 use crate::result::{ResultError, RunResult, Verdict, result};
 use crate::run::{Ending, Run, Taken, Trouble};
 
 /// Format of certificates that are made now.
-pub const FORMAT: &str = "veripile-certificate/4";
+pub const FORMAT: &str = "veripile-certificate/5";
 
 /// Every format there has been, all read for ever ([`check`]). The second has two items more, insulation and indication error, and
 /// says in Chinese too what is to be confirmed. The third says when charges began, and is held to their place beside the run.
 /// The fourth has each decision's risk and the Monte Carlo check of each budget, and may have a clock's offset as measured.
-pub const FORMATS: [&str; 4] =
-    ["veripile-certificate/1", "veripile-certificate/2", "veripile-certificate/3", FORMAT];
+/// The fifth may be of a real load, which has no source and whose readings tie the register to the standard's energy.
+pub const FORMATS: [&str; 5] = [
+    "veripile-certificate/1",
+    "veripile-certificate/2",
+    "veripile-certificate/3",
+    "veripile-certificate/4",
+    FORMAT,
+];
 
 /// The calendar that validity is counted in: China's, which has had no summer time since 1991.
 const SHANGHAI: Offset = Offset::constant(8);
@@ -170,7 +177,7 @@ impl Certificate {
         };
         let (from, to) = time_of(run.taken()).ok_or(CertificateError::NotMeasured)?;
         // What a checker would find wrong is not issued: an instrument's certificate may have run out on the way.
-        if let Some(error) = order.check_done(from, to).into_iter().next() {
+        if let Some(error) = order.check_done(from, to, order.plan.load == Load::Virtual).into_iter().next() {
             return Err(error.into());
         }
         let verified_on = day(to);

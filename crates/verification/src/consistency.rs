@@ -23,6 +23,10 @@ pub struct ChargeEvidence {
     pub ended_at: Timestamp,
     /// Energy by the registers in the start and stop messages, Wh.
     pub register_wh: Option<Decimal>,
+    /// Step of those registers, Wh, where their messages have no other: whole watt hours in OCPP 1.6. Evidence from before the fifth
+    /// format of documents does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register_step_wh: Option<Decimal>,
     /// Energy by the samples at begin and end, Wh.
     pub samples_wh: Option<Decimal>,
     /// Energy by the signed record, Wh.
@@ -73,28 +77,49 @@ impl ChargeEvidence {
     ///
     /// # Formula
     /// `register == samples == signed == bill`, exact decimals. A bill with fewer digits agrees if it is the register's energy
-    /// rounded or cut to them.
+    /// rounded or cut to them. Registers that are told in steps agree with a finer energy less than a step away: each of their two ends is
+    /// rounded or cut; a bill then may follow either.
     pub fn differences(&self) -> Vec<Difference> {
         let mut found = Vec::new();
         let Some(register_wh) = self.register_wh else {
             found.push(Difference::NoRegister);
             return found;
         };
-        if self.samples_wh.is_some_and(|samples_wh| samples_wh != register_wh) {
+        if self.samples_wh.is_some_and(|samples_wh| !self.registers(register_wh, samples_wh)) {
             found.push(Difference::Samples);
         }
         match (&self.signed_wh, self.signed_verdict.as_deref()) {
-            (Some(signed_wh), Some("valid")) if *signed_wh == register_wh => {}
+            (Some(signed_wh), Some("valid")) if self.registers(register_wh, *signed_wh) => {}
             (Some(_), Some("valid")) => found.push(Difference::Signed),
             (_, Some(_)) => found.push(Difference::BadSignature),
             (_, None) => found.push(Difference::NotSigned),
         }
         match self.bill_kwh {
-            Some(bill_kwh) if bills(bill_kwh, register_wh) => {}
+            Some(bill_kwh) if self.bills(bill_kwh, register_wh) => {}
             Some(_) => found.push(Difference::Bill),
             None => found.push(Difference::NoBill),
         }
         found
+    }
+
+    /// Whether the registers' energy is that of what may be told in finer digits. What is in whole steps itself had ends with the same
+    /// fractions, so that rounding or cutting both changed nothing.
+    fn registers(&self, register_wh: Decimal, finer_wh: Decimal) -> bool {
+        let off = register_wh.checked_sub(finer_wh).map(|off| off.abs());
+        off.is_some_and(|off| off.is_zero() || self.finer_than(finer_wh).is_some_and(|step_wh| off < step_wh))
+    }
+
+    /// The step of the registers, where an energy is told in finer ones.
+    fn finer_than(&self, energy_wh: Decimal) -> Option<Decimal> {
+        let is_between =
+            |step_wh: &Decimal| energy_wh.checked_rem(*step_wh).is_some_and(|rest| !rest.is_zero());
+        self.register_step_wh.filter(is_between)
+    }
+
+    fn bills(&self, bill_kwh: Decimal, register_wh: Decimal) -> bool {
+        let finer = [self.samples_wh, self.signed_wh].into_iter().flatten();
+        let mut finer = finer.filter(|energy_wh| self.finer_than(*energy_wh).is_some());
+        bills(bill_kwh, register_wh) || finer.any(|energy_wh| bills(bill_kwh, energy_wh))
     }
 }
 
@@ -121,6 +146,7 @@ mod tests {
             began_at: None,
             ended_at: Timestamp::UNIX_EPOCH,
             register_wh: Some(decimal("1234")),
+            register_step_wh: None,
             samples_wh: Some(decimal("1234.000")),
             signed_wh: Some(decimal("1234")),
             signed_verdict: Some("valid".into()),
@@ -137,6 +163,37 @@ mod tests {
             [("1.24", true), ("1.23", true), ("1.236", true), ("1.25", false), ("1.235", false)]
         {
             let charge = ChargeEvidence { bill_kwh: Some(decimal(bill)), ..rounded.clone() };
+            assert_eq!(charge.differences().is_empty(), agrees, "{bill}");
+        }
+    }
+
+    // 1000.7 Wh before and 2345.2 Wh after, 1344.5 Wh: the messages say 1000 and 2345 where they are cut, 1001 and 2345 where they are
+    // rounded. In tenths: every pair of ends, cut and rounded by hand.
+    #[test]
+    fn a_register_in_whole_watt_hours_agrees_with_a_finer_one() {
+        let whole_only = ChargeEvidence { register_step_wh: Some(Decimal::ONE), ..consistent() };
+        for (start, stop) in
+            (0..10).flat_map(|start| (0..10).map(move |stop| (10_000 + start, 23_450 + stop)))
+        {
+            let finer = Decimal::new(stop - start, 1);
+            for whole in [stop / 10 - start / 10, (stop + 5) / 10 - (start + 5) / 10].map(Decimal::from) {
+                assert!(whole_only.registers(whole, finer), "{whole} {finer}");
+                // Two watt hours off, or one off what is whole, is another energy.
+                assert!(!whole_only.registers(whole + Decimal::TWO, finer), "{whole} {finer}");
+                assert!(!whole_only.registers(finer.trunc() + Decimal::ONE, finer.trunc()));
+                assert_eq!(consistent().registers(whole, finer), whole == finer, "{whole} {finer}");
+            }
+        }
+        assert!(!consistent().registers(decimal("1344.4"), decimal("1344.5")), "to the last digit");
+        // A bill of the finer energy: 1344.5 Wh, told as 1344.
+        let charge = ChargeEvidence {
+            register_wh: Some(decimal("1344")),
+            samples_wh: Some(decimal("1344.5")),
+            signed_wh: Some(decimal("1344.5")),
+            ..whole_only
+        };
+        for (bill, agrees) in [("1.344", true), ("1.345", true), ("1.34", true), ("1.346", false)] {
+            let charge = ChargeEvidence { bill_kwh: Some(decimal(bill)), ..charge.clone() };
             assert_eq!(charge.differences().is_empty(), agrees, "{bill}");
         }
     }
@@ -167,7 +224,7 @@ mod tests {
         };
         check(|charge| charge.register_wh = None, &[Difference::NoRegister]);
         check(|charge| charge.samples_wh = Some(decimal("1233")), &[Difference::Samples]);
-        check(|charge| charge.signed_wh = Some(decimal("1234.1")), &[Difference::Signed]);
+        check(|charge| charge.signed_wh = Some(decimal("1235.1")), &[Difference::Signed]);
         check(|charge| charge.signed_verdict = Some("invalid".into()), &[Difference::BadSignature]);
         check(|charge| charge.signed_verdict = None, &[Difference::NotSigned]);
         check(|charge| charge.bill_kwh = Some(decimal("1.3")), &[Difference::Bill]);

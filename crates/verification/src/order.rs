@@ -11,7 +11,7 @@ use veripile_metrology::rules::{self, RuleSet};
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use crate::instrument::{Instrument, InstrumentModel, InstrumentRole};
-use crate::plan::{Method, Plan, PlanError};
+use crate::plan::{Load, Method, Plan, PlanError};
 
 /// Why a pile is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct Order {
     pub connector: u32,
     /// Why.
     pub reason: Reason,
+    /// The case or the repair that it is ordered for, as its own records number it. Orders before the fifth format of documents name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// Rule set, as [`RuleSet::reference`] has it, e.g. `JJG 1148-2022`, `JJG 1148-2018 v2`.
     pub rule_set: String,
     /// What is done.
@@ -126,7 +129,7 @@ pub struct Order {
     pub verifier: String,
     /// Who reviews (核验员): somebody else.
     pub reviewer: String,
-    /// With what: one source, one standard.
+    /// With what: one standard, and for a virtual load one source.
     pub instruments: Vec<Instrument>,
     /// Who ordered.
     pub ordered_by: String,
@@ -152,13 +155,15 @@ pub enum OrderError {
     /// The rule set is unknown or does not apply.
     #[error("{0}")]
     Rules(String),
-    /// There is not exactly one instrument of a role.
-    #[error("the order names {found} instruments for the role {role}; exactly one is needed")]
+    /// There are too few or too many instruments of a role.
+    #[error("the order names {found} instruments for the role {role}; needed: {needed}")]
     Count {
         /// The role.
         role: &'static str,
         /// How many.
         found: usize,
+        /// How many it takes.
+        needed: usize,
     },
     /// An instrument's own certificate does not hold.
     #[error("the certificate of instrument {instrument} holds from {from} to {until}, not at {at}")]
@@ -237,7 +242,11 @@ impl Order {
     pub fn check(&self, at: Timestamp, repairers: &[String]) -> Result<(), Vec<OrderError>> {
         let mut errors = Vec::new();
         self.check_people(repairers, &mut errors);
-        self.check_calibrations(&[at], &mut errors);
+        let has_cause = self.cause.as_ref().is_some_and(|cause| !cause.trim().is_empty());
+        if matches!(self.reason, Reason::Case | Reason::AfterRepair) && !has_cause {
+            errors.push(OrderError::Empty("cause"));
+        }
+        self.check_calibrations(&[at], self.plan.load == Load::Virtual, &mut errors);
         self.check_fitness(&mut errors);
         match self.rules() {
             Ok(rules) => {
@@ -262,10 +271,10 @@ impl Order {
 
     /// Whether a verification that was made from it stands: what people, instruments' certificates and rule set ask for, over the
     /// time of its readings. What the program of the day can drive, and how fast, is no part of it: documents are checked for ever.
-    pub(crate) fn check_done(&self, from: Timestamp, to: Timestamp) -> Vec<OrderError> {
+    pub(crate) fn check_done(&self, from: Timestamp, to: Timestamp, has_source: bool) -> Vec<OrderError> {
         let mut errors = Vec::new();
         self.check_people(&[], &mut errors);
-        self.check_calibrations(&[from, to], &mut errors);
+        self.check_calibrations(&[from, to], has_source, &mut errors);
         match self.rules() {
             Ok(rules) => {
                 errors.extend(self.too_uncertain(&rules));
@@ -301,12 +310,14 @@ impl Order {
         errors.extend(at_fault.map(|person| OrderError::Repairer(person.clone())));
     }
 
-    /// One instrument of each role, its own certificate holding at every one of the moments.
-    fn check_calibrations(&self, moments: &[Timestamp], errors: &mut Vec<OrderError>) {
-        for role in [InstrumentRole::Source, InstrumentRole::Standard] {
+    /// One instrument of each role, its own certificate holding at every one of the moments. A real load is made without a source.
+    fn check_calibrations(&self, moments: &[Timestamp], has_source: bool, errors: &mut Vec<OrderError>) {
+        for (role, needed) in
+            [(InstrumentRole::Source, usize::from(has_source)), (InstrumentRole::Standard, 1)]
+        {
             let found = self.instruments.iter().filter(|instrument| instrument.role == role).count();
-            if found != 1 {
-                errors.push(OrderError::Count { role: role.word(), found });
+            if found != needed {
+                errors.push(OrderError::Count { role: role.word(), found, needed });
             }
         }
         for instrument in &self.instruments {

@@ -2,6 +2,8 @@
 //!
 //! Made by `api` for the form of an order; checked by [`crate::Order::check`]. Nothing here runs it.
 
+use jiff::SignedDuration;
+use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -27,11 +29,22 @@ const POLLS_IN_DEAD_MAN_TIME: u64 = 2;
 /// Frequencies of mains, with room for what is tested about them, Hz.
 const FREQUENCIES_HZ: [i64; 2] = [45, 65];
 
+/// Age of the energies that are told under a real load, s, until it is known better: a pile's meter refreshes what it tells once a second,
+/// a standard twice.
+const REGISTER_AGE_S: Decimal = Decimal::from_parts(15, 0, 0, false, 1);
+
+/// What a reading under a real load is proposed to bear besides, s: half of the time between two answers of the standard, with the pile's
+/// in between.
+const ANSWER_S: Decimal = Decimal::from_parts(25, 0, 0, false, 2);
+
+/// How far the voltage of a real load may be off its load point, percent: mains or battery decide it, and nobody on site.
+const REAL_VOLTAGE_PERCENT: Decimal = Decimal::from_parts(25, 0, 0, false, 0);
+
 /// How a reading is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum Method {
-    /// The pile's register before and after, outputs off at both ends.
+    /// The pile's register before and after: outputs off at both ends, or a real load that goes on.
     Register,
     /// Pulses of the standard during so many of the pile's.
     Pulse {
@@ -46,7 +59,7 @@ pub enum Method {
 pub enum Load {
     /// Voltage and current from two sources, no real power (虚负荷).
     Virtual,
-    /// A real load. Read and computed with; not ordered until there is a run of it.
+    /// A real load (实负荷): a charge that a person begins, through the standard.
     Real,
 }
 
@@ -114,6 +127,10 @@ pub struct Effects {
     pub cable_mohm: Decimal,
     /// Bound of that resistance's error, percent of it.
     pub cable_bound_percent: Decimal,
+    /// How old what pile and standard tell of their energies may be, s, together; it matters where a real load goes on meanwhile. Plans
+    /// before the fifth format of documents say nothing of it.
+    #[serde(default, skip_serializing_if = "Decimal::is_zero")]
+    pub register_age_s: Decimal,
 }
 
 /// How fast, and how patiently.
@@ -219,9 +236,9 @@ pub enum PlanError {
         /// The item.
         item: &'static str,
     },
-    /// A real load, which no run carries out: it would feed a source all the same, and the document would say otherwise.
-    #[error("a run with a real load is not there yet; only a virtual load is carried out")]
-    RealLoad,
+    /// What cannot be done under a real load.
+    #[error("under a real load {0}")]
+    RealLoad(&'static str),
     /// A class that the rule set does not know.
     #[error("{0}")]
     Class(String),
@@ -263,11 +280,38 @@ impl Plan {
         }
     }
 
+    /// The same with a real load instead: at power factor one, since no vehicle makes another on request, with as much active power;
+    /// and with energies beside which the doubt about the register's moment leaves room for a decision.
+    pub fn under_real_load(self, plate: &Plate, rules: &RuleSet) -> Self {
+        let least_a = least_current_a(plate, rules);
+        let age_s = self.effects.register_age_s.saturating_add(ANSWER_S);
+        let points = self.points.into_iter().map(|mut point| {
+            if let Some(factor) = point.power_factor {
+                point.current_a =
+                    point.current_a.checked_mul(factor).unwrap_or(least_a).max(least_a).normalize();
+                point.power_factor = Some(Decimal::ONE);
+            }
+            let least_wh = timed_wh(&point, age_s, plate, rules, Decimal::from(4));
+            // To ten watt hours.
+            let tens = least_wh.and_then(|wh| (wh / Decimal::TEN).ceil().checked_mul(Decimal::TEN));
+            LoadPoint { energy_wh: point.energy_wh.max(tens.unwrap_or_default()), ..point }
+        });
+        Self { load: Load::Real, points: points.collect(), test_mode_vendor: None, ..self }
+    }
+
+    /// How far the voltage that the standard measures may be off the load point, percent.
+    pub(crate) fn voltage_percent(&self) -> Decimal {
+        match self.load {
+            Load::Virtual => self.set_point_percent,
+            Load::Real => self.set_point_percent.max(REAL_VOLTAGE_PERCENT),
+        }
+    }
+
     /// What is wrong with it, for a pile and a rule set.
     pub fn check(&self, plate: &Plate, rules: &RuleSet) -> Vec<PlanError> {
         let mut errors = self.check_rules(plate, rules);
         if self.load == Load::Real {
-            errors.push(PlanError::RealLoad);
+            self.check_real_load(plate, rules, &mut errors);
         }
         let limitless = self.items.iter().filter(|item| !item.can_be_decided(rules));
         errors.extend(
@@ -302,6 +346,32 @@ impl Plan {
         errors
     }
 
+    /// A real load goes on while the register is read: nobody reads a display in time, and no pile is in a mode of its own.
+    fn check_real_load(&self, plate: &Plate, rules: &RuleSet, errors: &mut Vec<PlanError>) {
+        for (index, point) in
+            self.points.iter().enumerate().filter(|(_, point)| point.method == Method::Register)
+        {
+            let least_wh = timed_wh(point, self.effects.register_age_s, plate, rules, Decimal::from(3));
+            if let Some(least_wh) = least_wh.filter(|least_wh| point.energy_wh < *least_wh) {
+                let (value, most) = (point.energy_wh, ENERGY_WH_MAX);
+                let expected = format!("expected {} to {most}", least_wh.ceil());
+                errors.push(PlanError::Point { point: index + 1, what: "energy (Wh)", value, expected });
+            }
+        }
+        let by_register = |point: &LoadPoint| point.method == Method::Register;
+        if self.register == RegisterSource::Display && self.points.iter().any(by_register) {
+            errors.push(PlanError::RealLoad("the register is read over OCPP, not off the display"));
+        }
+        if self.test_mode_vendor.is_some() {
+            errors.push(PlanError::RealLoad("a pile is in no virtual-load mode"));
+        }
+        if self.effects.register_age_s <= Decimal::ZERO && self.points.iter().any(by_register) {
+            errors.push(PlanError::RealLoad(
+                "the register is told somewhat late: its age (s) is more than zero",
+            ));
+        }
+    }
+
     fn check_pace(&self, errors: &mut Vec<PlanError>) {
         let pace = &self.pace;
         for (what, found, least, most) in [
@@ -331,6 +401,7 @@ impl Plan {
             ("bound for self-heating (%)", effects.self_heating_percent, 5),
             ("resistance of the cable (mΩ)", effects.cable_mohm, 1000),
             ("bound of that resistance (%)", effects.cable_bound_percent, 100),
+            ("age of the register (s)", effects.register_age_s, 60),
             ("tolerance of set-points (%)", self.set_point_percent, 20),
             ("temperature of the source (°C)", self.temperature_c_max, 200),
         ] {
@@ -400,6 +471,24 @@ impl Plan {
     }
 }
 
+/// The energy beside which a doubt of so many seconds at each end of a reading is such a part of the limit, Wh; none beyond what can be
+/// computed, or of a class without a limit.
+///
+/// # Formula
+/// `W = 4 P t n / (√6 L)`: `U = 2 u = L / n` with `u = a/√6`, `a = 2 P t / W` ([`crate::result`], `register_time`).
+fn timed_wh(
+    point: &LoadPoint,
+    doubt_s: Decimal,
+    plate: &Plate,
+    rules: &RuleSet,
+    part: Decimal,
+) -> Option<Decimal> {
+    let limit = rules.mpe_percent(plate.class.0).ok()?.checked_div(Decimal::ONE_HUNDRED)?;
+    let doubt_wh = point.power_w()?.checked_mul(doubt_s)?.checked_div(Decimal::from(3600))?;
+    // 4/√6.
+    doubt_wh.checked_mul(Decimal::new(163_299, 5))?.checked_mul(part)?.checked_div(limit)
+}
+
 /// A count must lie between two.
 fn count(what: &'static str, found: u64, least: u64, most: u64, errors: &mut Vec<PlanError>) {
     if !(least..=most).contains(&found) {
@@ -441,6 +530,12 @@ fn proposed_items(rules: &RuleSet) -> Vec<ItemCode> {
 }
 
 impl Effects {
+    /// Age of a register when it is told.
+    pub(crate) fn register_age(&self) -> SignedDuration {
+        let ms = self.register_age_s.checked_mul(Decimal::ONE_THOUSAND).and_then(|ms| ms.to_i64());
+        SignedDuration::from_millis(ms.unwrap_or(i64::MAX))
+    }
+
     /// Usual bounds for a kind (typical values of the field; each is edited where better is known).
     pub fn usual(kind: PileKind) -> Self {
         let decimal = Decimal::new;
@@ -451,6 +546,7 @@ impl Effects {
                 self_heating_percent: decimal(2, 2),
                 cable_mohm: Decimal::ZERO,
                 cable_bound_percent: Decimal::from(10),
+                register_age_s: REGISTER_AGE_S,
             },
             PileKind::Dc => Self {
                 phase_deg: Decimal::ZERO,
@@ -458,6 +554,7 @@ impl Effects {
                 self_heating_percent: decimal(5, 2),
                 cable_mohm: Decimal::ZERO,
                 cable_bound_percent: Decimal::from(10),
+                register_age_s: REGISTER_AGE_S,
             },
         }
     }

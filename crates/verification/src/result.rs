@@ -85,7 +85,7 @@ impl From<Zone> for Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetLine {
-    /// What: `standard`, `standard_drift`, `repeatability`, `resolution`, `phase`, `ripple`, `self_heating`, `cable`.
+    /// What: `standard`, `standard_drift`, `repeatability`, `resolution`, `register_time`, `phase`, `ripple`, `self_heating`, `cable`.
     pub code: String,
     /// `A` or `B`.
     pub evaluation: String,
@@ -327,7 +327,7 @@ struct Evaluated {
 fn evaluate(order: &Order, point: &LoadPoint, readings: &[&Taken]) -> Result<Evaluated, String> {
     let errors: Vec<f64> = readings.iter().map(|reading| error_of(reading)).collect::<Result<_, _>>()?;
     let mean = errors.iter().sum::<f64>() / errors.len() as f64;
-    let drop = cable_drop(order, point)?;
+    let drop = cable_drop(order, point, readings)?;
     let error = (1.0 + mean) / (1.0 - drop) - 1.0;
     let components = components(order, point, readings, &errors, drop)?;
     let budget = Budget { components, correlations: Vec::new() };
@@ -384,19 +384,20 @@ fn at_point(
 
 /// Error of one reading, fraction.
 fn error_of(reading: &Taken) -> Result<f64, String> {
-    let error = match &reading.indication {
-        Indication::Register { start_wh, stop_wh } => {
-            let indicated = stop_wh.checked_sub(*start_wh).ok_or("the registers' difference is too large")?;
-            error::by_register(Energy(indicated), Energy(reading.reference))
-        }
-        Indication::Pulses { pulses, pile_constant, standard_constant } => error::by_pulses(&PulseCount {
-            pile_pulses: *pulses,
-            pile_constant_imp_per_kwh: *pile_constant,
+    let error = if let Indication::Pulses { pulses, pile_constant, standard_constant } = reading.indication {
+        error::by_pulses(&PulseCount {
+            pile_pulses: pulses,
+            pile_constant_imp_per_kwh: pile_constant,
             standard_pulses: reading.reference,
-            standard_constant_imp_per_kwh: *standard_constant,
+            standard_constant_imp_per_kwh: standard_constant,
             current_ratio: Decimal::ONE,
             voltage_ratio: Decimal::ONE,
-        }),
+        })
+    } else {
+        let registers = reading.indication.registers();
+        let indicated = registers.and_then(|(start, stop)| stop.checked_sub(start));
+        let indicated = indicated.ok_or("the registers' difference is too large")?;
+        error::by_register(Energy(indicated), Energy(reading.reference))
     };
     let error = error.map_err(|error| error.to_string())?;
     Ok(to_f64(error.0))
@@ -405,13 +406,21 @@ fn error_of(reading: &Taken) -> Result<f64, String> {
 /// What the cable takes between terminals and connector, fraction of the energy; only a real current makes it.
 ///
 /// # Formula
-/// `d = I R / U`; the energy at the connector is `W (1 − d)`.
-fn cable_drop(order: &Order, point: &LoadPoint) -> Result<f64, String> {
+/// `d = I R / U`; the energy at the connector is `W (1 − d)`. `I`, `U`: as set, or under a load that nobody sets the readings' means.
+fn cable_drop(order: &Order, point: &LoadPoint, readings: &[&Taken]) -> Result<f64, String> {
     if order.plan.load == Load::Virtual || order.plan.tap == Tap::Connector {
         return Ok(0.0);
     }
     let ohm = to_f64(order.plan.effects.cable_mohm) / 1000.0;
-    let drop = to_f64(point.current_a) * ohm / to_f64(point.voltage_v);
+    let is_running = |reading: &&&Taken| matches!(reading.indication, Indication::Running { .. });
+    let running: Vec<_> = readings.iter().filter(is_running).collect();
+    let (current, voltage) = if running.is_empty() {
+        (to_f64(point.current_a), to_f64(point.voltage_v))
+    } else {
+        let sum = |of: fn(&Taken) -> Decimal| running.iter().map(|reading| to_f64(of(reading))).sum::<f64>();
+        (sum(|reading| reading.current_a), sum(|reading| reading.voltage_v))
+    };
+    let drop = current * ohm / voltage;
     if (0.0..0.5).contains(&drop) {
         Ok(drop)
     } else {
@@ -441,6 +450,9 @@ fn components(
         Component::type_a("repeatability", errors).ok_or("repeatability needs two readings")?,
         Component::triangular("resolution", resolution(order, readings) / libm::sqrt(errors.len() as f64)),
     ];
+    if let Some(doubt) = register_time(order, readings)? {
+        components.push(Component::triangular("register_time", doubt));
+    }
     if let Some(factor) = point.power_factor {
         let phase = to_f64(effects.phase_deg) * DEGREE;
         let tangent = libm::tan(libm::acos(to_f64(factor).clamp(-1.0, 1.0)));
@@ -468,13 +480,34 @@ fn components(
 fn resolution(order: &Order, readings: &[&Taken]) -> f64 {
     let mut widest: f64 = 0.0;
     for reading in readings {
-        let step = match reading.indication {
-            Indication::Register { .. } => to_f64(order.plate.register_step_wh),
-            Indication::Pulses { .. } => 1.0,
-        };
+        let has_register = reading.indication.registers().is_some();
+        let step = if has_register { to_f64(order.plate.register_step_wh) } else { 1.0 };
         widest = widest.max(step / to_f64(reading.reference));
     }
     widest
+}
+
+/// Half-width of the triangular distribution that comes of registers told while a load goes on, relative to the energy; none where
+/// nothing went on. At each end the register belongs to some moment between the standard's two readings, or was as old before as the
+/// plan says that it may be.
+///
+/// # Formula
+/// `a = 2 max h / W`, `h = (W_after − W_before)/2 + P·t`: both ends' rectangular distributions of half-width `h` make a triangular one.
+/// What both ends have in common cancels; here it counts. Nor does a mean of readings bring it down: they take as long as each other, and a
+/// meter that refreshes in beats is as late in one as in the next.
+fn register_time(order: &Order, readings: &[&Taken]) -> Result<Option<f64>, String> {
+    let age_h = to_f64(order.plan.effects.register_age_s) / 3600.0;
+    let mut widest: Option<f64> = None;
+    for reading in readings {
+        let Indication::Running { start, stop } = &reading.indication else { continue };
+        for tie in [start, stop] {
+            let half_width = tie.half_width_wh().ok_or("the standard's energies are too large")?;
+            let doubt = to_f64(half_width) + to_f64(reading.power_w) * age_h;
+            let doubt = 2.0 * doubt / to_f64(reading.reference);
+            widest = Some(widest.map_or(doubt, |known| known.max(doubt)));
+        }
+    }
+    Ok(widest)
 }
 
 fn line(component: &Component) -> Result<BudgetLine, String> {

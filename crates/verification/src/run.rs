@@ -5,11 +5,13 @@
 //! in between. After a restart it replays the stored events ([`Run::step_stored`]) and steps on with [`Happening::Resumed`].
 //! Safety is here: the outlet is made inoperative first, nothing is switched on while a charge runs, set-points are checked
 //! before they are sent, outputs go off on any doubt, an off counts only once the source says that its outputs are off, and a
-//! reading that was disturbed is thrown away and taken again.
+//! reading that was disturbed is thrown away and taken again. Under a real load there is no source: a person's charge is waited for
+//! and looked at, and neither outlet nor source is ever told anything (`load`).
 
 mod action;
 mod event;
 mod flow;
+mod load;
 mod safety;
 mod step;
 mod trouble;
@@ -21,12 +23,13 @@ use serde::{Deserialize, Serialize};
 pub use event::{Answered, Event, Happening, Party};
 pub use trouble::{Ending, Trouble, Why};
 
+pub use load::Tie;
 use step::Step;
 
 use crate::instrument::{SourceCommand, StandardCommand};
 use crate::item::{Conditions, ItemCode, ItemRecord};
 use crate::order::Order;
-use crate::plan::{LoadPoint, Method, RegisterSource};
+use crate::plan::{Load, LoadPoint, Method, RegisterSource};
 
 /// Least time for one reading, whatever its energy: registers and instruments are slow to answer.
 const READING_LEAST: SignedDuration = SignedDuration::from_secs(60);
@@ -41,9 +44,9 @@ pub struct Taken {
     pub repeat: u32,
     /// Tries before this one that were thrown away.
     pub discarded: u32,
-    /// Outputs on.
+    /// Outputs on, or the standard integrates or counts a load that is there already.
     pub began_at: Timestamp,
-    /// Outputs off.
+    /// Outputs off, or the end of integrating or counting.
     pub ended_at: Timestamp,
     /// What the pile showed.
     pub indication: Indication,
@@ -63,12 +66,19 @@ pub struct Taken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Indication {
-    /// Its register, as sent.
+    /// Its register, as sent, while nothing flowed.
     Register {
         /// Before, Wh.
         start_wh: Decimal,
         /// After, Wh.
         stop_wh: Decimal,
+    },
+    /// Its register while a real load went on, each end tied to the standard's energy.
+    Running {
+        /// At the start.
+        start: Tie,
+        /// At the end.
+        stop: Tie,
     },
     /// Its pulses.
     Pulses {
@@ -79,6 +89,17 @@ pub enum Indication {
         /// The standard's, imp/kWh.
         standard_constant: Decimal,
     },
+}
+
+impl Indication {
+    /// The register at start and stop, Wh; none of pulses.
+    pub fn registers(&self) -> Option<(Decimal, Decimal)> {
+        match self {
+            Self::Register { start_wh, stop_wh } => Some((*start_wh, *stop_wh)),
+            Self::Running { start, stop } => Some((start.register_wh, stop.register_wh)),
+            Self::Pulses { .. } => None,
+        }
+    }
 }
 
 /// Something to be done in the field; its answer is an [`Event`].
@@ -137,6 +158,10 @@ struct Draft {
     current_sum: Decimal,
     power_sum: Decimal,
     source_c_max: Option<Decimal>,
+    /// Under a real load: since when it is as the load point asks.
+    held_since: Option<Timestamp>,
+    /// Under a real load: how far the register is tied to the standard's energy.
+    tying: load::Tying,
 }
 
 /// How far a run is, for its page.
@@ -155,8 +180,10 @@ pub struct Progress {
     /// Energy it is to have, Wh.
     pub energy_target_wh: Decimal,
     /// What is being done: `preparing`, `warming_up`, `reading`, `finishing`, `troubled`, `giving_up`, `measured`, `abandoned`,
-    /// `waiting`.
+    /// `waiting`; under a real load what a person is waited for: `awaiting_charge`, `awaiting_point`.
     pub stage: &'static str,
+    /// What is not yet as the load point at hand asks, while that is awaited.
+    pub missed: Option<String>,
     /// Whether a person is asked to read the display.
     pub asks_display: bool,
 }
@@ -194,6 +221,9 @@ pub struct Run {
     troubles: Vec<Trouble>,
     why: Option<(Why, String)>,
     outputs_off: bool,
+    /// Under a real load, while a load point is awaited.
+    missed: Option<String>,
+    begun_at: Option<Timestamp>,
     ending: Option<Ending>,
 }
 
@@ -219,6 +249,8 @@ impl Run {
             troubles: Vec::new(),
             why: None,
             outputs_off: true,
+            missed: None,
+            begun_at: None,
             ending: None,
         }
     }
@@ -270,6 +302,16 @@ impl Run {
         self.ending.as_ref()
     }
 
+    /// Whether a source feeds the pile; a real load is a charge that a person began.
+    pub fn has_source(&self) -> bool {
+        self.order.plan.load == Load::Virtual
+    }
+
+    fn begin(&mut self, at: Timestamp) -> Vec<Command> {
+        self.begun_at.get_or_insert(at);
+        self.go(if self.has_source() { Step::MakeInoperative } else { Step::IdentifyStandard }, at)
+    }
+
     /// Whether the outlet was told to close, and has not confirmed since that it is open again.
     pub fn may_be_closed(&self) -> bool {
         self.may.be_closed
@@ -308,6 +350,7 @@ impl Run {
                 (None, Some(Ending::Measured)) => "measured",
                 (None, _) => "abandoned",
             },
+            missed: self.missed.clone(),
             asks_display: self.asks_display(),
         }
     }
@@ -350,14 +393,14 @@ impl Run {
                 Vec::new()
             }
             _ if self.step == Step::Ended => Vec::new(),
-            Happening::Begun if self.step == Step::Waiting => self.go(Step::MakeInoperative, at),
+            Happening::Begun if self.step == Step::Waiting => self.begin(at),
             Happening::Resumed => self.resumed(at),
             Happening::Stopped { person, reason } => {
                 self.give_up(Why::Stopped, format!("{person}: {reason}"), at)
             }
             Happening::DisplayRead { wh, person } if self.asks_display() => {
                 self.display_readers.push(person.clone());
-                self.answered(&Answered::Register { wh: *wh }, at)
+                self.answered(&Answered::Register { wh: *wh, device_time: None }, at)
             }
             // A register that comes over the wire is nobody's look at the display. An unasked look is no answer below.
             Happening::Register { .. } if self.asks_display() => Vec::new(),

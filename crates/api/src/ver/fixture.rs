@@ -86,6 +86,7 @@ pub(crate) fn order() -> Order {
         plate,
         connector: 1,
         reason: Reason::First,
+        cause: None,
         rule_set: rules.name,
         body: "计量所".to_owned(),
         verifier: "赵工".to_owned(),

@@ -8,7 +8,7 @@ use veripile_verification::chart::Chart;
 use veripile_verification::order::Order;
 use veripile_verification::plan::LoadPoint;
 use veripile_verification::result::{self, PointResult};
-use veripile_verification::run::{Indication, Run, Taken};
+use veripile_verification::run::{Indication, Run, Taken, Tie};
 
 use super::{orders, words};
 use crate::texts::Texts;
@@ -55,6 +55,8 @@ pub(crate) struct Live<'a> {
     taken: usize,
     total: usize,
     at_hand: Option<String>,
+    /// What a load that is awaited measures now; or that it holds.
+    missed: Option<String>,
     energy: Option<(String, String, String)>,
     ending: Option<String>,
     look: Vec<String>,
@@ -96,7 +98,7 @@ impl<'a> Live<'a> {
             stage: if row.state == OrderState::Queued {
                 t.of("live.waits").to_owned()
             } else {
-                t.of_owned(&format!("stage.{}", progress.stage)).to_owned()
+                stage(t, run, progress.stage).to_owned()
             },
             taken: progress.taken,
             total: progress.total,
@@ -107,6 +109,10 @@ impl<'a> Live<'a> {
                     .replace("{load}", &load(t, point))
                     .replace("{reading}", &(progress.repeat + 1).to_string())
                     .replace("{readings}", &order.plan.repeats.to_string())
+            }),
+            missed: (progress.stage == "awaiting_point" && is_running).then(|| match progress.missed {
+                Some(missed) => format!("{} {missed}", t.of("live.missed")),
+                None => t.of("live.held").to_owned(),
             }),
             energy: progress.energy_wh.filter(|_| at_hand.is_some()).map(|energy| {
                 let text = format!("{:.3} / {} Wh", energy, progress.energy_target_wh.normalize());
@@ -135,6 +141,15 @@ impl<'a> Live<'a> {
                 .collect(),
             troubles_total: run.troubles().len(),
         }
+    }
+}
+
+/// What is being done, in words. Under a real load nothing is switched.
+fn stage<'a>(t: &'a Texts, run: &Run, stage: &str) -> &'a str {
+    match stage {
+        "preparing" if !run.has_source() => t.of("stage_loaded.preparing"),
+        "troubled" if !run.has_source() => t.of("stage_loaded.troubled"),
+        _ => t.of_owned(&format!("stage.{stage}")),
     }
 }
 
@@ -198,15 +213,16 @@ fn point_line(
 }
 
 fn reading_line(t: &Texts, taken: &Taken) -> ReadingLine {
-    let indication = match &taken.indication {
-        Indication::Register { start_wh, stop_wh } => {
-            format!("{} → {} Wh", start_wh.normalize(), stop_wh.normalize())
-        }
+    let (indication, unit) = match &taken.indication {
+        Indication::Register { start_wh: start, stop_wh: stop }
+        | Indication::Running {
+            start: Tie { register_wh: start, .. },
+            stop: Tie { register_wh: stop, .. },
+        } => (format!("{} → {} Wh", start.normalize(), stop.normalize()), "Wh"),
         Indication::Pulses { pulses, pile_constant, .. } => {
-            format!("{pulses} imp · {} imp/kWh", pile_constant.normalize())
+            (format!("{pulses} imp · {} imp/kWh", pile_constant.normalize()), "imp")
         }
     };
-    let unit = if matches!(taken.indication, Indication::Register { .. }) { "Wh" } else { "imp" };
     let mut measured =
         format!("{:.2} V · {:.3} A · {:.1} W", taken.voltage_v, taken.current_a, taken.power_w);
     if let Some(celsius) = taken.source_c_max {

@@ -333,6 +333,7 @@ fn facts<'a>(t: &'a Texts, row: &OrderRow) -> Vec<(&'a str, String)> {
         (t.of("queue.pile"), format!("{} · {} {}", plate.pile_id, t.of("ver.outlet"), order.connector)),
         (t.of("pile.station"), plate.station.clone().unwrap_or_default()),
         (t.of("ver.reason"), t.of_owned(&format!("reason_of_order.{}", order.reason.word())).to_owned()),
+        (t.of("ver.cause"), order.cause.clone().unwrap_or_default()),
         (t.of("ver.rules"), order.rules().map_or_else(|_| order.rule_set.clone(), |rules| rules.citation())),
         (t.of("ver.body"), order.body.clone()),
         (t.of("ver.verifier"), order.verifier.clone()),

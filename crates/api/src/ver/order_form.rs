@@ -28,12 +28,13 @@ const CURRENT_USUAL_A: i64 = 32;
 const UNNUMBERED: &str = "-";
 
 /// Numbers of a plan beyond its load points: field, and key of its label.
-pub(crate) const EFFECTS: [(&str, &str); 5] = [
+pub(crate) const EFFECTS: [(&str, &str); 6] = [
     ("phase_deg", "plan.phase_deg"),
     ("ripple_percent", "plan.ripple_percent"),
     ("self_heating_percent", "plan.self_heating_percent"),
     ("cable_mohm", "plan.cable_mohm"),
     ("cable_bound_percent", "plan.cable_bound_percent"),
+    ("register_age_s", "plan.register_age_s"),
 ];
 
 /// How fast: field, and key of its label.
@@ -121,6 +122,7 @@ pub(crate) fn repeat(entries: &mut Entries, earlier: &Order) {
     for (name, text) in [
         ("connector", earlier.connector.to_string()),
         ("reason", earlier.reason.word().to_owned()),
+        ("cause", earlier.cause.clone().unwrap_or_default()),
         ("rule_set", earlier.rule_set.clone()),
         ("body", earlier.body.clone()),
         ("verifier", earlier.verifier.clone()),
@@ -148,7 +150,13 @@ pub(crate) fn propose_plan(entries: &mut Entries, facts: &PlateFacts) {
         pulse_constant: decimal(entries.get("pulse_constant")),
         ..plate_of(facts)
     };
-    write_plan(entries, &Plan::propose(&plate, &rules));
+    let plan = Plan::propose(&plate, &rules);
+    let is_real = load_of(entries) == Load::Real;
+    write_plan(entries, &if is_real { plan.under_real_load(&plate, &rules) } else { plan });
+}
+
+fn load_of(entries: &Entries) -> Load {
+    if entries.get("load") == "real" { Load::Real } else { Load::Virtual }
 }
 
 /// Writes a plan into the form, over whatever plan stands in it.
@@ -167,6 +175,7 @@ pub(crate) fn write_plan(entries: &mut Entries, plan: &Plan) {
             entries.set(format!("pulses_{row}"), pulses.to_string());
         }
     }
+    entries.set("load", if plan.load == Load::Real { "real" } else { "virtual" });
     entries.set("tap", if plan.tap == Tap::Connector { "connector" } else { "terminals" });
     entries.set("register", if plan.register == RegisterSource::Ocpp { "ocpp" } else { "display" });
     entries.set("repeats", plan.repeats.to_string());
@@ -181,6 +190,7 @@ pub(crate) fn write_plan(entries: &mut Entries, plan: &Plan) {
         ("self_heating_percent", effects.self_heating_percent),
         ("cable_mohm", effects.cable_mohm),
         ("cable_bound_percent", effects.cable_bound_percent),
+        ("register_age_s", effects.register_age_s),
         ("warm_up_s", pace.warm_up_s.into()),
         ("settle_ms", pace.settle_ms.into()),
         ("poll_ms", pace.poll_ms.into()),
@@ -227,6 +237,7 @@ pub(crate) fn order(t: &Texts, entries: &Entries, ground: &Ground<'_>) -> Result
         body: entries.get("body").to_owned(),
         verifier: entries.get("verifier").to_owned(),
         reviewer: entries.get("reviewer").to_owned(),
+        cause: Some(entries.get("cause").trim().to_owned()).filter(|cause| !cause.is_empty()),
         instruments: chosen(entries, ground.instruments),
         ordered_by: ground.person.to_owned(),
         ordered_at: ground.now,
@@ -265,8 +276,8 @@ fn chosen(entries: &Entries, register: &[Instrument]) -> Vec<Instrument> {
         let is_meant = |known: &&Instrument| known.role == role && known.instrument_id == entries.get(name);
         register.iter().find(is_meant).cloned()
     };
-    let both = [find("source", InstrumentRole::Source), find("standard", InstrumentRole::Standard)];
-    both.into_iter().flatten().collect()
+    let source = find("source", InstrumentRole::Source).filter(|_| load_of(entries) == Load::Virtual);
+    [source, find("standard", InstrumentRole::Standard)].into_iter().flatten().collect()
 }
 
 /// The plate as registered. Names in Chinese, in which documents are printed first.
@@ -307,8 +318,7 @@ fn read_plan(t: &Texts, reader: &mut Reader<'_>, entries: &Entries, kind: PileKi
         |reader: &mut Reader<'_>, name: &str| reader.decimal(name, t.of_owned(&format!("plan.{name}")));
     let count = |reader: &mut Reader<'_>, name: &str| reader.whole(name, t.of_owned(&format!("plan.{name}")));
     Plan {
-        // The form has no choice of it; who asks for a real load all the same is refused, not given another.
-        load: if entries.get("load") == "real" { Load::Real } else { Load::Virtual },
+        load: load_of(entries),
         tap: if entries.get("tap") == "terminals" { Tap::Terminals } else { Tap::Connector },
         frequency_hz: number(reader, "frequency_hz"),
         points,
@@ -326,6 +336,7 @@ fn read_plan(t: &Texts, reader: &mut Reader<'_>, entries: &Entries, kind: PileKi
             self_heating_percent: number(reader, "self_heating_percent"),
             cable_mohm: number(reader, "cable_mohm"),
             cable_bound_percent: number(reader, "cable_bound_percent"),
+            register_age_s: number(reader, "register_age_s"),
         },
         pace: Pace {
             warm_up_s: count(reader, "warm_up_s"),

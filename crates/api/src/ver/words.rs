@@ -14,7 +14,7 @@ use crate::texts::Texts;
 use crate::view;
 
 /// What the engine calls the numbers of a plan, with the key of our word for each.
-pub(crate) const PLAN_WORDS: [(&str, &str); 24] = [
+pub(crate) const PLAN_WORDS: [(&str, &str); 25] = [
     ("load points", "plan.load_points"),
     ("readings at each load point", "plan.repeats"),
     ("warm-up (s)", "plan.warm_up_s"),
@@ -29,6 +29,7 @@ pub(crate) const PLAN_WORDS: [(&str, &str); 24] = [
     ("bound for self-heating (%)", "plan.self_heating_percent"),
     ("resistance of the cable (mΩ)", "plan.cable_mohm"),
     ("bound of that resistance (%)", "plan.cable_bound_percent"),
+    ("age of the register (s)", "plan.register_age_s"),
     ("tolerance of set-points (%)", "plan.set_point_percent"),
     ("frequency (Hz)", "plan.frequency_hz"),
     ("temperature of the source (°C)", "plan.temperature_c_max"),
@@ -42,13 +43,16 @@ pub(crate) const PLAN_WORDS: [(&str, &str); 24] = [
 ];
 
 /// What the engine expects of such a number where that is no range, with the key of our sentence for it.
-pub(crate) const PLAN_EXPECTED: [(&str, &str); 6] = [
+pub(crate) const PLAN_EXPECTED: [(&str, &str); 9] = [
     ("expected zero or more, and not absurdly much", "expected.zero_or_more"),
     ("expected more than zero", "expected.above_zero"),
     ("expected 45 to 65 for alternating current", "expected.hertz_ac"),
     ("expected 0 for direct current", "expected.hertz_dc"),
     ("alternating current needs one", "expected.factor_ac"),
     ("direct current has none", "expected.factor_dc"),
+    ("the register is read over OCPP, not off the display", "real_load.display"),
+    ("a pile is in no virtual-load mode", "real_load.test_mode"),
+    ("the register is told somewhat late: its age (s) is more than zero", "real_load.age"),
 ];
 
 /// Our sentence for what the engine expects.
@@ -94,8 +98,9 @@ pub(crate) fn order_fault(t: &Texts, error: &OrderError) -> Fault {
             t.of("fault.firmware").replace("{ordered}", ordered).replace("{told}", told),
             t.of("fault.firmware.next"),
         ),
-        OrderError::Count { role, found } => Fault::new(
+        OrderError::Count { role, found, needed } => Fault::new(
             t.of("fault.count")
+                .replace("{needed}", &needed.to_string())
                 .replace("{role}", t.of_owned(&format!("instrument.{role}")))
                 .replace("{found}", &found.to_string()),
             t.of("fault.count.next"),
@@ -128,6 +133,7 @@ fn label<'a>(t: &'a Texts, what: &'a str) -> &'a str {
         "verifier" => t.of("ver.verifier"),
         "reviewer" => t.of("ver.reviewer"),
         "number" => t.of("ver.number"),
+        "cause" => t.of("ver.cause"),
         other => other,
     }
 }
@@ -195,7 +201,10 @@ fn plan_fault(t: &Texts, error: &PlanError) -> Fault {
                 .replace("{item}", t.of_owned(&format!("item.{item}"))),
             t.of("fault.no_limit.next"),
         ),
-        PlanError::RealLoad => Fault::new(t.of("fault.real_load"), t.of("fault.real_load.next")),
+        PlanError::RealLoad(what) => Fault::new(
+            t.of("fault.real_load").replace("{what}", &expected(t, what)),
+            t.of("fault.real_load.next"),
+        ),
         PlanError::Class(detail) => {
             Fault::new(t.of("fault.class").replace("{detail}", detail), t.of("fault.class.next"))
         }
@@ -302,6 +311,9 @@ pub(crate) fn missing(t: &Texts, run: &Run) -> String {
 
 /// What a person has to look at where a run was left alone and called off: nothing was switched off or opened any more.
 pub(crate) fn left_alone(t: &Texts, run: &Run) -> Vec<String> {
+    if !run.has_source() {
+        return Vec::new();
+    }
     let mode = run.may_be_in_test_mode().then_some("ending.test_mode");
     let keys = ["ending.outputs"].into_iter().chain(mode).chain(["ending.operative"]);
     keys.map(|key| t.of_owned(key).to_owned()).collect()
@@ -352,7 +364,7 @@ mod tests {
         assert!(errors.len() > 10, "{errors:?}");
         let mut more = vec![
             OrderError::Rules("there is no rule set X".to_owned()),
-            OrderError::Count { role: "source", found: 0 },
+            OrderError::Count { role: "source", found: 0, needed: 1 },
             OrderError::Firmware { ordered: "1.0".to_owned(), told: "2.0".to_owned() },
         ];
         let mut stepless = fixture::order();
@@ -372,6 +384,10 @@ mod tests {
         let mut turned = fixture::order();
         turned.instruments[0].role = InstrumentRole::Standard;
         turned.plan.load = Load::Real;
+        turned.reason = veripile_verification::order::Reason::Case;
+        turned.plan.register = veripile_verification::plan::RegisterSource::Display;
+        turned.plan.effects.register_age_s = Decimal::ZERO;
+        turned.plan.test_mode_vendor = Some("com.example".to_owned());
         more.extend(turned.check(at, &[]).expect_err("roles"));
         for error in errors.iter().chain(&more) {
             let zh = order_fault(Texts::in_language(Language::Zh), error);

@@ -211,6 +211,7 @@ async fn order(scene: &Scene, pile_id: &PileId, instruments: &[Instrument]) -> R
         plate,
         connector: 1,
         reason: Reason::First,
+        cause: None,
         rule_set: rules.name,
         plan,
         body: scene.body.to_owned(),

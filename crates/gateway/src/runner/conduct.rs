@@ -1,7 +1,7 @@
 //! One run, carried out: perform an action, store what came of it, perform the next.
 //!
-//! Started by [`super`], on a [`Bench`] and a [`RunLog`], which tests replace. What is said to an instrument is never cut short,
-//! since a command that is still on its way could be obeyed after the next one; waits and questions to the pile are, by people's
+//! Started by [`super`], on a [`Bench`] and a [`RunLog`], which tests replace. What is said to a source is never cut short,
+//! since a command that is still on its way could be obeyed after the next one; waits and questions to pile and standard are, by people's
 //! events and by the server's stop. Outputs go off wherever this lets go of a run that may have them on.
 
 use std::pin::Pin;
@@ -111,7 +111,7 @@ impl<'a, L: RunLog, B: Bench> Conductor<'a, L, B> {
         signals: Signals,
         metrics: GatewayMetrics,
     ) -> Self {
-        let may_be_on = record.run().progress().stage != "waiting";
+        let may_be_on = record.run().has_source() && record.run().progress().stage != "waiting";
         Self { log, record, bench, may_be_on, signals, metrics }
     }
 
@@ -155,7 +155,7 @@ impl<'a, L: RunLog, B: Bench> Conductor<'a, L, B> {
         if *self.signals.stopping.borrow() {
             return Err(Left::Stopping);
         }
-        if matches!(action, Action::Source(_) | Action::Standard(_)) {
+        if matches!(action, Action::Source(_)) {
             return Ok(Came::Happened(self.command(action).await));
         }
         let Self { record, bench, signals, .. } = self;

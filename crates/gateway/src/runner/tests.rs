@@ -1,5 +1,7 @@
 //! Runs on a bench and a record of sticks: what is done, what is stored, and what is not touched any more.
 
+mod stops;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -65,6 +67,7 @@ fn order(register: RegisterSource) -> Order {
         plate,
         connector: 1,
         reason: Reason::First,
+        cause: None,
         rule_set: "JJG 1148-2022".into(),
         plan,
         body: "Body".into(),
@@ -194,6 +197,8 @@ struct Sticks {
     hook: Hook,
     /// Waits take their time.
     is_slow: bool,
+    /// The standard answers nothing while outputs are on.
+    is_mute: bool,
     is_on: bool,
     /// Voltage, current and power that were set.
     set: [Decimal; 3],
@@ -208,6 +213,7 @@ impl Sticks {
             done: Arc::default(),
             hook: Box::new(hook),
             is_slow: false,
+            is_mute: false,
             is_on: false,
             set: [Decimal::ZERO; 3],
             energy_wh: Decimal::ZERO,
@@ -277,7 +283,12 @@ impl Bench for Sticks {
             }
             Action::TestMode { .. } => Happening::Done,
             Action::Source(command) => self.source(command),
-            Action::Standard(command) => self.standard(command),
+            Action::Standard(command) => {
+                if self.is_mute && self.is_on {
+                    sleep(Duration::from_secs(600)).await;
+                }
+                self.standard(command)
+            }
             Action::ReadRegister => {
                 let wh = self.register_wh;
                 Happening::Register { wh, text: wh.to_string(), device_time: None }
@@ -364,43 +375,6 @@ async fn what_people_record_meanwhile_is_taken_in_first_and_the_answer_after_it(
     let left = server.conduct(&order, &log, Sticks::new(&log, hook), Happening::Begun).await;
     assert_eq!(left, Left::Over(Ending::Measured));
     assert_eq!(log.replayed(&order).conditions(), Some(&conditions));
-}
-
-#[tokio::test]
-async fn a_stop_during_a_command_lets_its_answer_go() {
-    let (order, log, server) = (order(RegisterSource::Ocpp), Log::default(), Server::new());
-    let hook = at(&ON, 1, |log| {
-        log.say(stopped());
-        None
-    });
-    let bench = Sticks::new(&log, hook);
-    let done = Arc::clone(&bench.done);
-    let left = server.conduct(&order, &log, bench, Happening::Begun).await;
-    assert!(matches!(left, Left::Over(Ending::Abandoned { outputs_off: true, .. })), "{left:?}");
-    log.replayed(&order);
-    // The answer to "on" is not stored after the stop, where it would pass for that to "off".
-    let kept = log.kept();
-    let at = kept.events.iter().position(|event| event.what == stopped()).expect("stored");
-    let after: Vec<_> = kept.events[at + 1..].iter().map(|event| &event.what).collect();
-    let operative = Happening::Availability { status: "Accepted".into() };
-    assert_eq!(after, [&Happening::Done, &Happening::State { on: false }, &operative]);
-    let done = done.lock().expect("whole");
-    assert_eq!(done[done.len() - 4..], [ON, OFF, LOOK, Action::MakeOperative]);
-}
-
-#[tokio::test]
-async fn a_stop_cuts_a_wait_short() {
-    let (order, log, server) = (order(RegisterSource::Ocpp), Log::default(), Server::new());
-    let mut bench = Sticks::new(&log, |_, _| None);
-    bench.is_slow = true;
-    let person = async {
-        sleep(Duration::from_millis(50)).await;
-        log.say(stopped());
-        server.arrived.send_replace(());
-    };
-    let (left, ()) = tokio::join!(server.conduct(&order, &log, bench, Happening::Begun), person);
-    assert!(matches!(left, Left::Over(Ending::Abandoned { .. })), "{left:?}");
-    assert_eq!(log.count(|what| *what == Happening::Waited), 0);
 }
 
 #[tokio::test]

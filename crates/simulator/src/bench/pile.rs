@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use self::record::{SigningMeter, Stand};
 use self::words::{Charge, Message, Signed, Words};
-use super::{BenchFault, BenchHandle, BenchKind};
+use super::{Bench, BenchFault, BenchHandle, BenchKind};
 use crate::link::{Answer, Asked, Line, Link};
 use crate::{Progress, Protocol, SimulatorError};
 
@@ -108,9 +108,8 @@ struct Pile {
     /// What was last told of the connector.
     reported: Option<&'static str>,
     charge: Option<Charge>,
-    /// Bench time at which the charge ends, s.
-    charge_until_s: f64,
-    charge_s: f64,
+    /// Bench time at which the charge began, s.
+    charge_from_s: f64,
     /// How far its clock is ahead.
     clock_offset: SignedDuration,
     transactions: u32,
@@ -138,8 +137,7 @@ impl Pile {
             scheduled: None,
             reported: None,
             charge: None,
-            charge_until_s: 0.0,
-            charge_s: settings.charge_s,
+            charge_from_s: 0.0,
             clock_offset: SignedDuration::from_millis(settings.clock_offset_ms),
             transactions: 0,
             run: Timestamp::now().as_second(),
@@ -166,7 +164,8 @@ impl Pile {
 
     /// Ends a charge whose time is over, and does what waited for the end of one.
     async fn look(&mut self) -> Result<(), SimulatorError> {
-        if self.charge.is_some() && self.charge_until_s <= self.bench.state().at_s {
+        let is_over = |bench: &mut Bench| self.charge_from_s + bench.charge_s() <= bench.now_s();
+        if self.charge.is_some() && self.bench.with(is_over) {
             self.stop(false).await?;
         }
         if !self.is_charging()
@@ -345,7 +344,7 @@ impl Pile {
             bench.charge(true);
             (bench.register_wh(), bench.now_s())
         });
-        self.charge_until_s = now_s + self.charge_s;
+        self.charge_from_s = now_s;
         let begin = Stand { at: self.now(), register_wh };
         let transaction = format!("{}-{}", self.run, self.transactions);
         let mut charge = Charge { transaction, card, remote_start, begin };

@@ -94,6 +94,11 @@ impl BenchHandle {
         self.with(|bench| bench.set_true_error(error_percent, error_at_tenth_percent));
     }
 
+    /// Lets a vehicle draw so much, A, for so long from the begin of the charge, s: the one that runs and those to come.
+    pub fn set_vehicle(&self, current_a: f64, charge_s: f64) {
+        self.with(|bench| bench.set_vehicle(current_a, charge_s));
+    }
+
     /// Lets something go wrong from now on.
     pub fn inject(&self, fault: BenchFault) {
         self.inject_when(Injection::permanent(fault));

@@ -123,6 +123,8 @@ pub struct BenchSettings {
     pub speed: f64,
     /// Whose seconds the source's watchdog counts.
     pub watchdog_clock: WatchdogClock,
+    /// Whether the standard stands between pile and vehicle, so that it sees what a charge draws: a real load.
+    pub standard_sees_charges: bool,
     /// How long a normal charge lasts, s of bench time, unless it is stopped before.
     pub charge_s: f64,
     /// How far the pile's clock is ahead of the machine's, ms.
@@ -162,6 +164,7 @@ impl Default for BenchSettings {
             ambient_c: 23.0,
             speed: 1.0,
             watchdog_clock: WatchdogClock::Bench,
+            standard_sees_charges: false,
             charge_s: 240.0,
             clock_offset_ms: 0,
             signing_key: None,

@@ -45,6 +45,8 @@ struct ChargeRow {
     started_at: Option<SqlTime>,
     ended_at: SqlTime,
     register_wh: Option<Decimal>,
+    /// Whether they are of start and stop messages, which only OCPP 1.6 has: whole watt hours.
+    in_whole_wh: bool,
     samples_wh: Option<Decimal>,
     signed_wh: Option<Decimal>,
     signed_verdict: Option<String>,
@@ -92,6 +94,7 @@ impl Store {
         let row: Option<ChargeRow> = sqlx::query_as(
             "SELECT charge_no, started_at, ended_at,
                     coalesce(register_stop_wh - register_start_wh, pile_end_wh - pile_begin_wh) AS register_wh,
+                    register_stop_wh - register_start_wh IS NOT NULL AS in_whole_wh,
                     pile_end_wh - pile_begin_wh AS samples_wh, signed_end_wh - signed_begin_wh AS signed_wh,
                     (SELECT verdict FROM signed_value s
                      WHERE s.pile_no = charge.pile_no AND s.reference = charge.reference
@@ -109,6 +112,7 @@ impl Store {
             began_at: jiff_time(row.started_at),
             ended_at: row.ended_at.to_jiff(),
             register_wh: row.register_wh.map(|wh| wh.normalize()),
+            register_step_wh: row.in_whole_wh.then_some(Decimal::ONE),
             samples_wh: row.samples_wh.map(|wh| wh.normalize()),
             signed_wh: row.signed_wh.map(|wh| wh.normalize()),
             signed_verdict: row.signed_verdict,

@@ -11,12 +11,15 @@ use serde_json::Value;
 use super::{Certificate, CertificateKind, FORMATS, PublicKey, records};
 use crate::canonical;
 use crate::order::Order;
-use crate::plan::{LoadPoint, Method};
+use crate::plan::{Load, LoadPoint, Method};
 use crate::result::{self, ResultError, RunResult, Verdict};
 use crate::run::{Indication, Taken};
 
 /// Formats whose load points say nothing of risks, and whose budgets are not checked by a Monte Carlo method.
 const FORMATS_WITHOUT_RISK: [&str; 3] = [FORMATS[0], FORMATS[1], FORMATS[2]];
+
+/// Formats from before there was a run under a real load: who ordered one was given a source all the same.
+const FORMATS_BEFORE_REAL_LOADS: [&str; 4] = [FORMATS[0], FORMATS[1], FORMATS[2], FORMATS[3]];
 
 /// The format of runs that may have been made before the power of every look was held against its load point's power factor.
 const FORMAT_WITHOUT_POWER: &str = FORMATS[0];
@@ -224,7 +227,10 @@ fn follows(certificate: &Certificate, findings: &mut Vec<Finding>) -> Layer {
         differ("number", "is not the order's".to_owned());
     }
     if let Some((from, to)) = time {
-        order.check_done(from, to).iter().for_each(|error| differ("order", error.to_string()));
+        order
+            .check_done(from, to, has_source(certificate))
+            .iter()
+            .for_each(|error| differ("order", error.to_string()));
         records::wrong(certificate, (from, to)).iter().for_each(|error| differ("records", error.to_string()));
     }
     if let Some((number, what)) =
@@ -259,24 +265,45 @@ fn computed(certificate: &Certificate) -> Result<RunResult, ResultError> {
     Ok(again)
 }
 
+/// Whether there was a source.
+fn has_source(certificate: &Certificate) -> bool {
+    let is_before = FORMATS_BEFORE_REAL_LOADS.contains(&certificate.format.as_str());
+    is_before || certificate.order.plan.load == Load::Virtual
+}
+
 /// What a run would never have kept: a reading that is not as its load point was ordered.
 fn strange(order: &Order, reading: &Taken, format: &str) -> Option<&'static str> {
     let plan = &order.plan;
     let point = plan.points.get(reading.point)?;
     let as_ordered = match (point.method, &reading.indication) {
-        (Method::Register, Indication::Register { start_wh, stop_wh }) => start_wh < stop_wh,
+        (Method::Register, Indication::Register { start_wh, stop_wh }) => {
+            (plan.load == Load::Virtual || FORMATS_BEFORE_REAL_LOADS.contains(&format)) && start_wh < stop_wh
+        }
+        (Method::Register, Indication::Running { start, stop }) => {
+            let ends = start.reference_wh().zip(stop.reference_wh());
+            plan.load == Load::Real
+                && start.register_wh < stop.register_wh
+                && start.rises_to(stop)
+                && [start, stop].iter().all(|tie| tie.asked_at <= tie.at)
+                && start.strayed_to(stop, &plan.effects).is_none()
+                && ends.and_then(|(start, stop)| stop.checked_sub(start)) == Some(reading.reference)
+        }
         (Method::Pulse { pulses: ordered }, Indication::Pulses { pulses, pile_constant, .. }) => {
             ordered == *pulses && order.plate.pulse_constant == Some(*pile_constant)
         }
         _ => false,
     };
     // Rounding of a mean to its last digit may lead just across the tolerance.
-    let is_near = |is: Decimal, set: Decimal| {
+    let is_near = |is: Decimal, set: Decimal, percent: Decimal| {
         let off = is.checked_sub(set).and_then(|off| off.abs().checked_mul(Decimal::ONE_HUNDRED));
-        let allowed = set.checked_mul(plan.set_point_percent)?.checked_add(Decimal::new(1, 2))?;
+        let allowed = set.checked_mul(percent)?.checked_add(Decimal::new(1, 2))?;
         Some(off? <= allowed)
     };
-    let is_set = is_near(reading.voltage_v, point.voltage_v).zip(is_near(reading.current_a, point.current_a));
+    let is_set = is_near(reading.voltage_v, point.voltage_v, plan.voltage_percent()).zip(is_near(
+        reading.current_a,
+        point.current_a,
+        plan.set_point_percent,
+    ));
     let is_cool = reading.source_c_max.is_none_or(|celsius| celsius <= plan.temperature_c_max);
     match (as_ordered, is_set, is_cool, reading.began_at <= reading.ended_at) {
         (false, ..) => Some("what the pile showed is not what was ordered to be read"),
@@ -292,16 +319,17 @@ fn strange(order: &Order, reading: &Taken, format: &str) -> Option<&'static str>
 /// Whether the mean power of a reading can be that of its load point's power factor; none of numbers that cannot be computed with.
 ///
 /// # Formula
-/// `|P − cosφ·U·I| ≤ t·U·I + (1 + t)·t²·U₀·I₀ + r`: each look's power was within `t`, the tolerance of set-points, of its apparent
-/// power, and the mean of products differs from the product of means by a covariance of `t²·U₀·I₀` at most, where `U₀`, `I₀` are
-/// set. `r`: what rounding to four digits does to the three means.
+/// `|P − cosφ·U·I| ≤ t·U·I + (1 + t)·t·s·U₀·I₀ + r`: each look's power was within `t`, the tolerance of set-points, of its apparent
+/// power, and the mean of products differs from the product of means by a covariance of `t·s·U₀·I₀` at most, where `U₀`, `I₀` are
+/// set and `s` is the tolerance of the voltage (`t` itself for a virtual load). `r`: what rounding to four digits does to the three means.
 fn has_its_phase(order: &Order, point: &LoadPoint, reading: &Taken) -> Option<bool> {
     let tolerance = order.plan.set_point_percent.checked_div(Decimal::ONE_HUNDRED)?;
     let apparent = reading.voltage_v.checked_mul(reading.current_a)?;
     let set = point.voltage_v.checked_mul(point.current_a)?;
     let factor = point.power_factor.unwrap_or(Decimal::ONE);
     let off = apparent.checked_mul(factor)?.checked_sub(reading.power_w)?.abs();
-    let covariance = tolerance.checked_mul(tolerance)?.checked_mul(set)?;
+    let of_voltage = order.plan.voltage_percent().checked_div(Decimal::ONE_HUNDRED)?;
+    let covariance = tolerance.checked_mul(of_voltage)?.checked_mul(set)?;
     let together = covariance.checked_add(covariance.checked_mul(tolerance)?)?;
     let last_digits = reading.voltage_v.checked_add(reading.current_a)?.checked_add(Decimal::ONE)?;
     let rounding = last_digits.checked_mul(Decimal::new(1, 4))?;

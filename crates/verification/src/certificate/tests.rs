@@ -11,7 +11,7 @@ use crate::instrument::StandardCommand;
 use crate::item::{Evidence, ItemCode};
 use crate::plan::Plan;
 use crate::run::{Action, Event, Happening, Party};
-use crate::testing::bench::{Bench, brief, with_pulses};
+use crate::testing::bench::{Bench, brief, under_real_load, with_pulses};
 use crate::testing::*;
 use crate::texts::Language;
 
@@ -292,7 +292,7 @@ fn files_that_are_none_are_told_by_what_is_wrong() {
     for end in (0..good.len()).step_by(97).filter(|end| good.is_char_boundary(*end)) {
         assert_eq!(found(&good[..end]), ["syntax"], "{end}");
     }
-    let later = good.replace("veripile-certificate/4", "veripile-certificate/5");
+    let later = good.replace(FORMAT, "veripile-certificate/6");
     assert_eq!(found(&later), ["format"]);
     // As long as is read, and one longer.
     let padded = good.clone() + &" ".repeat(check::FILE_BYTES_MAX - good.len());
@@ -369,7 +369,7 @@ fn a_signature_has_one_text_and_one_way() {
 }
 
 /// Documents of every format there has been. They were made once, by [`make_fixtures`], and are never made again.
-const FIXTURES: [(CertificateKind, &str, &str); 8] = [
+const FIXTURES: [(CertificateKind, &str, &str); 11] = [
     (CertificateKind::Certificate, FORMATS[0], include_str!("fixtures/certificate-1.json")),
     (CertificateKind::Notice, FORMATS[0], include_str!("fixtures/notice-1.json")),
     (CertificateKind::Certificate, FORMATS[1], include_str!("fixtures/certificate-2.json")),
@@ -378,6 +378,9 @@ const FIXTURES: [(CertificateKind, &str, &str); 8] = [
     (CertificateKind::Notice, FORMATS[2], include_str!("fixtures/notice-3.json")),
     (CertificateKind::Certificate, FORMATS[3], include_str!("fixtures/certificate-4.json")),
     (CertificateKind::Notice, FORMATS[3], include_str!("fixtures/notice-4.json")),
+    (CertificateKind::Certificate, FORMATS[4], include_str!("fixtures/certificate-5.json")),
+    (CertificateKind::Notice, FORMATS[4], include_str!("fixtures/notice-5.json")),
+    (CertificateKind::Certificate, FORMATS[4], include_str!("fixtures/certificate-5-real.json")),
 ];
 
 /// The public half of the key that signed them.
@@ -457,12 +460,14 @@ fn what_is_to_be_confirmed_is_said_in_both_languages_and_in_old_documents_in_eng
 #[ignore = "makes files; only when a format is new"]
 fn make_fixtures() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/certificate/fixtures");
-    for (name, kind, gain) in
-        [("certificate-4.json", PileKind::Ac, "1.005"), ("notice-4.json", PileKind::Dc, "0.985")]
-    {
+    for (name, order, gain) in [
+        ("certificate-5.json", of_2018(PileKind::Ac), "1.005"),
+        ("notice-5.json", of_2018(PileKind::Dc), "0.985"),
+        ("certificate-5-real.json", under_real_load(of_2018(PileKind::Ac)), "1.005"),
+    ] {
         let file = folder.join(name);
         let is_there = std::fs::metadata(&file).is_ok_and(|metadata| 2 < metadata.len());
         assert!(!is_there, "{} is there and stays as it is", file.display());
-        std::fs::write(file, issued_of(&of_2018(kind), gain).json).expect("writes");
+        std::fs::write(file, issued_of(&order, gain).json).expect("writes");
     }
 }

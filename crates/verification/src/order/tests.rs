@@ -120,7 +120,7 @@ fn why_it_is_verified_may_choose_the_limit() {
 #[test]
 fn one_source_and_one_standard_are_needed() {
     let words = |role: &str, found: u32| {
-        format!("the order names {found} instruments for the role {role}; exactly one is needed")
+        format!("the order names {found} instruments for the role {role}; needed: 1")
     };
     let mut order = order(PileKind::Ac);
     let (source, standard) = (order.instruments[0].clone(), order.instruments[1].clone());
@@ -130,8 +130,33 @@ fn one_source_and_one_standard_are_needed() {
     assert_eq!(errors_of(&order, &[]), [words("source", 0)]);
     order.instruments = vec![source.clone(), standard.clone(), standard.clone()];
     assert_eq!(errors_of(&order, &[]), [words("standard", 2)]);
-    order.instruments = vec![standard, source];
+    order.instruments = vec![standard.clone(), source.clone()];
     assert_eq!(errors_of(&order, &[]), [""; 0], "in any order");
+    let rules = order.rules().expect("there");
+    order.plan = order.plan.under_real_load(&order.plate, &rules);
+    let one_too_many = "the order names 1 instruments for the role source; needed: 0";
+    assert_eq!(errors_of(&order, &[]), [one_too_many], "a real load is made without one");
+    order.instruments = vec![standard];
+    assert_eq!(errors_of(&order, &[]), [""; 0]);
+}
+
+#[test]
+fn a_case_or_a_repair_is_named() {
+    for (reason, expected) in [
+        (Reason::First, &[][..]),
+        (Reason::Periodic, &[]),
+        (Reason::AfterRepair, &["cause is empty"]),
+        (Reason::Case, &["cause is empty"]),
+    ] {
+        let mut order = Order { reason, ..order(PileKind::Ac) };
+        for cause in [None, Some(" ".to_owned())] {
+            order.cause = cause;
+            assert_eq!(errors_of(&order, &[]), expected, "{reason:?}");
+        }
+        order.cause = Some("WX-C-17".to_owned());
+        assert_eq!(errors_of(&order, &[]), [""; 0], "{reason:?}");
+        assert_eq!(order.check_done(start(), start(), true), [], "{reason:?}");
+    }
 }
 
 #[test]
@@ -307,12 +332,12 @@ fn what_was_done_is_not_held_to_todays_command_maps_and_pace() {
     let mut order = order(PileKind::Ac);
     order.instruments[0].model = "no longer made".into();
     order.plan.pace.poll_ms = 1;
-    assert_eq!(order.check_done(start(), after(60)), []);
+    assert_eq!(order.check_done(start(), after(60), true), []);
     order.instruments[1].calibration.valid_until = after(59);
-    assert_eq!(order.check_done(start(), after(60)).len(), 1, "it ran out on the way");
+    assert_eq!(order.check_done(start(), after(60), true).len(), 1, "it ran out on the way");
     order.instruments[1].calibration.valid_until = after(60);
     order.plan.repeats = 1;
-    assert_eq!(order.check_done(start(), after(60)).len(), 1, "the rule set asks for two");
+    assert_eq!(order.check_done(start(), after(60), true).len(), 1, "the rule set asks for two");
 }
 
 // `I_max = P / U`, by hand: 7000/220 = 31.81…, 180000/750 = 240, 120000/750 = 160; 6951/220 = 31.595….

@@ -474,10 +474,25 @@ fn a_plan_comes_back_from_its_text() {
 }
 
 #[test]
-fn a_real_load_is_not_ordered_but_what_was_done_with_one_still_stands() {
+fn a_real_load_is_ordered_as_proposed_and_refuses_what_cannot_be_done_under_it() {
     for (plate, rules, plan) in [ac(), dc()] {
-        let real = Plan { load: Load::Real, ..plan };
-        assert_eq!(real.check(&plate, &rules), [PlanError::RealLoad]);
-        assert_eq!(real.check_rules(&plate, &rules), []);
+        let real = plan.under_real_load(&plate, &rules);
+        assert_eq!(real.check(&plate, &rules), []);
+        let mut wrong =
+            Plan { register: RegisterSource::Display, test_mode_vendor: Some("com.example".into()), ..real };
+        wrong.effects.register_age_s = Decimal::ZERO;
+        let said = wrong.check(&plate, &rules);
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert!(said.iter().all(|error| matches!(error, PlanError::RealLoad(_))));
+        assert_eq!(wrong.check_rules(&plate, &rules), []);
+        // Forty times the age that it was proposed for.
+        let mut short = wrong.clone();
+        (short.register, short.test_mode_vendor) = (RegisterSource::Ocpp, None);
+        short.effects.register_age_s = Decimal::from(60);
+        let said = short.check(&plate, &rules);
+        assert!(said.iter().all(|error| matches!(error, PlanError::Point { .. })), "{said:?}");
+        assert_eq!(said.len(), short.points.len());
+        // Of a virtual load the same is nothing unusual.
+        assert_eq!(Plan { load: Load::Virtual, ..wrong }.check(&plate, &rules), []);
     }
 }

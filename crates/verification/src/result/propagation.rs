@@ -60,7 +60,7 @@ enum Part {
 impl Part {
     fn of(component: &Component) -> Self {
         match component.name.as_str() {
-            "repeatability" | "resolution" => Self::Indicated,
+            "repeatability" | "resolution" | "register_time" => Self::Indicated,
             "phase" => Self::Angle,
             "cable" => Self::Drop,
             _ => Self::True,
@@ -72,7 +72,7 @@ impl Part {
 ///
 /// # Formula
 /// `e = (1 + ē + x_a + x_r) / (Π (1 + x_i) · cos(φ + x_φ)/cos φ · (1 − d − x_d)) − 1`: ē the mean error of the readings, x_a and x_r
-/// repeatability and resolution, x_i standard, drift, ripple and self-heating, x_φ the phase, d the cable's drop and x_d its
+/// repeatability and resolution (and a running register's time), x_i standard, drift, ripple and self-heating, x_φ the phase, d the cable's drop and x_d its
 /// uncertainty, all about zero. The linear budget is `e` with the first derivatives of this at zero, `|ē|`, `d` ≪ 1.
 pub(super) fn check(
     point: &LoadPoint,

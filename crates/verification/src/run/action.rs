@@ -8,6 +8,9 @@ use crate::instrument::map::Limits;
 use crate::instrument::{InstrumentModel, InstrumentRole, SourceCommand, StandardCommand};
 use crate::plan::{Method, RegisterSource};
 
+/// Least time between two looks while a person works at the load, ms: each leaves events behind.
+const AWAIT_MS_LEAST: u32 = 1000;
+
 impl Run {
     /// Takes a step: gives the action that belongs to it.
     pub(super) fn go(&mut self, step: Step, at: Timestamp) -> Vec<Command> {
@@ -88,6 +91,12 @@ impl Run {
             Step::PollPulses => standard(StandardCommand::PulsesDone),
             Step::Counted => standard(StandardCommand::PulsesCounted),
             Step::MakeOperative | Step::GiveUpOperative => Ok(Action::MakeOperative),
+            Step::AwaitCharge { .. } | Step::PointIdle { .. } => Ok(Action::CheckIdle),
+            Step::AwaitPoint { .. } => standard(StandardCommand::Measure),
+            Step::ChargePause { .. } | Step::PointPause { .. } => {
+                Ok(after_ms(pace.poll_ms.max(AWAIT_MS_LEAST)))
+            }
+            Step::StandardBefore(_) | Step::StandardAfter(_) => standard(StandardCommand::Energy),
             // While the source may be on and does not answer, only its own dead man switches it off: it must hear nothing.
             Step::SafeWait if self.may.be_on => Ok(after_s(pace.retry_wait_s.max(pace.watchdog_s))),
             Step::SafeWait | Step::LeaveWait | Step::GiveUpTestWait => Ok(after_s(pace.retry_wait_s)),
@@ -131,7 +140,7 @@ impl Run {
         })
     }
 
-    fn limits_of(&self, role: InstrumentRole) -> Result<Limits, String> {
+    pub(super) fn limits_of(&self, role: InstrumentRole) -> Result<Limits, String> {
         let instrument = self.order.instrument(role);
         let instrument = instrument.ok_or_else(|| format!("the order names no {}", role.word()))?;
         let model = InstrumentModel::named(&instrument.model).map_err(|error| error.to_string())?;

@@ -149,6 +149,8 @@ pub enum Answered {
     Register {
         /// Wh.
         wh: Decimal,
+        /// The pile's own time of it.
+        device_time: Option<Timestamp>,
     },
 }
 
@@ -167,7 +169,9 @@ impl Happening {
                 Answered::Measured(*voltage_v, *current_a, *power_w)
             }
             Self::Number { value } => Answered::Number(*value),
-            Self::Register { wh, .. } => Answered::Register { wh: *wh },
+            Self::Register { wh, device_time, .. } => {
+                Answered::Register { wh: *wh, device_time: *device_time }
+            }
             _ => return None,
         })
     }

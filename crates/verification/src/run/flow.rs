@@ -13,6 +13,9 @@ use crate::plan::Method;
 impl Run {
     /// An answer to the action of the step at hand. One that does not belong to it is late, and changes nothing.
     pub(super) fn answered(&mut self, answer: &Answered, at: Timestamp) -> Vec<Command> {
+        if !self.has_source() {
+            return self.answered_under_load(answer, at);
+        }
         match (self.step, answer) {
             (Step::MakeInoperative, Answered::Availability(status)) => self.made_inoperative(status, at),
             (Step::CheckIdle, Answered::Idle(false)) => self.go(Step::IdentifySource, at),
@@ -86,7 +89,7 @@ impl Run {
                 self.go(if self.is_counted() { Step::IdleBefore } else { Step::RegisterBefore }, at)
             }
             // A person may have taken an hour to read the display: whether a charge runs is asked after it.
-            (Step::RegisterBefore, Answered::Register { wh }) => {
+            (Step::RegisterBefore, Answered::Register { wh, .. }) => {
                 self.draft.register_start_wh = Some(*wh);
                 self.go(Step::IdleBefore, at)
             }
@@ -132,7 +135,7 @@ impl Run {
                 self.draft.reference = Some(*wh);
                 self.go(Step::RegisterAfter, at)
             }
-            (Step::RegisterAfter, Answered::Register { wh }) => self.keep(Some(*wh), at),
+            (Step::RegisterAfter, Answered::Register { wh, .. }) => self.keep(Some(*wh), at),
             _ => self.answered_at_the_end(answer, at),
         }
     }
@@ -181,7 +184,13 @@ impl Run {
     }
 
     /// An instrument must be of the model and serial number that the order names.
-    fn identified(&mut self, role: InstrumentRole, text: &str, next: Step, at: Timestamp) -> Vec<Command> {
+    pub(super) fn identified(
+        &mut self,
+        role: InstrumentRole,
+        text: &str,
+        next: Step,
+        at: Timestamp,
+    ) -> Vec<Command> {
         let is_right = self.order.instrument(role).is_some_and(|instrument| {
             let model = InstrumentModel::named(&instrument.model);
             model.is_ok_and(|model| model.identity.is_told_by(text, &instrument.serial))
@@ -205,7 +214,7 @@ impl Run {
         self.go(if is_cold { Step::WarmSet } else { Step::OffBefore }, at)
     }
 
-    fn measured(
+    pub(super) fn measured(
         &mut self,
         voltage_v: Decimal,
         current_a: Decimal,
@@ -225,15 +234,18 @@ impl Run {
             (draft.voltage_sum, draft.current_sum, draft.power_sum) = (voltage, current, power);
             draft.looks += 1;
         }
-        self.go(Step::PollState, at)
+        if self.has_source() { self.go(Step::PollState, at) } else { self.poll_reference(at) }
     }
 
     /// What is not as it was set, if anything is. Voltage and current must be within the plan's tolerance of their set-points; and
     /// the power within the same part of the apparent power, or the phase is wrong.
-    fn missed(&self, voltage_v: Decimal, current_a: Decimal, power_w: Decimal) -> Option<String> {
+    pub(super) fn missed(&self, voltage_v: Decimal, current_a: Decimal, power_w: Decimal) -> Option<String> {
         let point = self.point()?;
         let tolerance = self.order.plan.set_point_percent;
-        for (what, is, set) in [("V", voltage_v, point.voltage_v), ("A", current_a, point.current_a)] {
+        for (what, is, set, tolerance) in [
+            ("V", voltage_v, point.voltage_v, self.order.plan.voltage_percent()),
+            ("A", current_a, point.current_a, tolerance),
+        ] {
             if !is_near(is, set, set, tolerance) {
                 return Some(format!("{is} {what}, set {set} {what}"));
             }
@@ -260,18 +272,22 @@ impl Run {
         self.poll_reference(at)
     }
 
-    fn poll_reference(&mut self, at: Timestamp) -> Vec<Command> {
+    pub(super) fn poll_reference(&mut self, at: Timestamp) -> Vec<Command> {
         self.go(if self.is_counted() { Step::PollPulses } else { Step::PollEnergy }, at)
     }
 
     fn integrated(&mut self, wh: Decimal, at: Timestamp) -> Vec<Command> {
         self.energy_wh = Some(wh);
-        let target = self.point().map_or(Decimal::ZERO, |point| point.energy_wh);
-        if target <= wh { self.go(Step::OffAfter, at) } else { self.go_on_or_late(at) }
+        if self.is_enough(wh) { self.go(Step::OffAfter, at) } else { self.go_on_or_late(at) }
+    }
+
+    /// Whether it is the energy that the load point asks for.
+    pub(super) fn is_enough(&self, wh: Decimal) -> bool {
+        self.point().is_none_or(|point| point.energy_wh <= wh)
     }
 
     /// Polls again, unless the reading has taken longer than its energy can need.
-    fn go_on_or_late(&mut self, at: Timestamp) -> Vec<Command> {
+    pub(super) fn go_on_or_late(&mut self, at: Timestamp) -> Vec<Command> {
         let began_at = self.draft.began_at.unwrap_or(at);
         if self.time_allowed() < at.duration_since(began_at) {
             let energy = self.energy_wh.unwrap_or_default();
@@ -301,7 +317,7 @@ impl Run {
     }
 
     /// The reading is complete: kept if it makes sense, else taken again.
-    fn keep(&mut self, register_stop_wh: Option<Decimal>, at: Timestamp) -> Vec<Command> {
+    pub(super) fn keep(&mut self, register_stop_wh: Option<Decimal>, at: Timestamp) -> Vec<Command> {
         let taken = match self.finished(register_stop_wh, at) {
             Ok(taken) => taken,
             Err((why, reason)) => return self.trouble(why, reason, at),
@@ -310,9 +326,13 @@ impl Run {
         self.draft = Draft::default();
         self.discarded = 0;
         self.energy_wh = None;
-        let next = if self.taken.len() < self.total() { Step::OffBefore } else { Step::LastOff };
         let mut commands = vec![Command::Keep(taken)];
-        commands.extend(self.go(next, at));
+        commands.extend(match (self.has_source(), self.taken.len() < self.total()) {
+            (true, true) => self.go(Step::OffBefore, at),
+            (true, false) => self.go(Step::LastOff, at),
+            (false, true) => self.await_point(at),
+            (false, false) => self.end(Ending::Measured),
+        });
         commands
     }
 
@@ -335,7 +355,11 @@ impl Run {
             discarded: self.discarded,
             began_at: draft.began_at.unwrap_or(at),
             ended_at: draft.ended_at.unwrap_or(at),
-            indication: self.indication(register_stop_wh)?,
+            indication: if self.has_source() {
+                self.indication(register_stop_wh)?
+            } else {
+                self.under_load()?
+            },
             reference,
             voltage_v: mean(draft.voltage_sum)?,
             current_a: mean(draft.current_sum)?,
@@ -351,18 +375,21 @@ impl Run {
             (Some(Method::Register), Some(start_wh), Some(stop_wh)) if start_wh < stop_wh => {
                 Ok(Indication::Register { start_wh, stop_wh })
             }
-            (Some(Method::Pulse { pulses }), ..) => {
-                let constants = self.order.plate.pulse_constant.zip(draft.standard_constant);
-                let (pile_constant, standard_constant) =
-                    constants.ok_or((Why::InstrumentError, "a pulse constant is missing".to_owned()))?;
-                Ok(Indication::Pulses { pulses, pile_constant, standard_constant })
-            }
+            (Some(Method::Pulse { pulses }), ..) => self.counted(pulses),
             (_, start, stop) => {
                 let told = |wh: Option<Decimal>| wh.map_or_else(|| "–".to_owned(), |wh| wh.to_string());
                 let detail = format!("register {} Wh before, {} Wh after", told(start), told(stop));
                 Err((Why::RegisterStrange, detail))
             }
         }
+    }
+
+    /// Its pulses, with what they are worth.
+    pub(super) fn counted(&self, pulses: u64) -> Result<Indication, (Why, String)> {
+        let constants = self.order.plate.pulse_constant.zip(self.draft.standard_constant);
+        let (pile_constant, standard_constant) =
+            constants.ok_or((Why::InstrumentError, "a pulse constant is missing".to_owned()))?;
+        Ok(Indication::Pulses { pulses, pile_constant, standard_constant })
     }
 }
 

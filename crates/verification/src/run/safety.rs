@@ -37,7 +37,7 @@ impl Run {
     /// A server took the run up again: what it was doing is not known to have been done.
     pub(super) fn resumed(&mut self, at: Timestamp) -> Vec<Command> {
         if self.step == Step::Waiting {
-            return self.go(Step::MakeInoperative, at);
+            return self.begin(at);
         }
         self.restarts += 1;
         if RESTARTS_MAX < self.restarts && !self.step.gives_up() {
@@ -47,6 +47,11 @@ impl Run {
             self.note(at, Why::ServerRestarted, String::new());
         }
         match self.step {
+            _ if !self.has_source() => {
+                self.is_warm = false;
+                self.discard();
+                self.begin(at)
+            }
             step if step.gives_up() => self.go(Step::GiveUpOff, at),
             step if step.finishes() => self.go(Step::LastOff, at),
             _ => {
@@ -129,6 +134,9 @@ impl Run {
         }
         self.note(at, why, detail);
         self.discard();
+        if !self.has_source() {
+            return self.go(Step::SafeWait, at);
+        }
         // It may have lost its power, not only its connection.
         self.is_warm &= why != Why::SourceLost;
         // A source that does not confirm that it is off is left alone until its dead man must have acted.
@@ -142,8 +150,8 @@ impl Run {
             self.note(at, why, detail.clone());
             self.why = Some((why, detail));
         }
-        if self.step == Step::Waiting {
-            // Nothing was switched on or closed, and instruments and outlet may be in the hands of another run.
+        if self.step == Step::Waiting || !self.has_source() {
+            // Nothing was switched on or closed, and instruments and outlet may be in the hands of another run, or of a person.
             return self.end_abandoned(true);
         }
         self.go(Step::GiveUpOff, at)

@@ -2,6 +2,13 @@
 
 use jiff::Timestamp;
 
+/// Which end of a reading under a real load the register is tied to the standard at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Start,
+    Stop,
+}
+
 /// Which off the source is asked about, once it obeyed: what follows depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Off {
@@ -69,6 +76,14 @@ pub(super) enum Step {
     GiveUpTestAgain,
     GiveUpOperative,
     ReadBack(Off),
+    // Under a real load only.
+    AwaitCharge { until: Timestamp },
+    ChargePause { until: Timestamp },
+    AwaitPoint { until: Timestamp },
+    PointPause { until: Timestamp },
+    PointIdle { until: Timestamp },
+    StandardBefore(End),
+    StandardAfter(End),
     Ended,
 }
 
@@ -94,6 +109,8 @@ impl Step {
             | Self::WarmMeasure { .. }
             | Self::WarmLook { .. }
             | Self::WarmTemperature { .. } => "warming_up",
+            Self::AwaitCharge { .. } | Self::ChargePause { .. } => "awaiting_charge",
+            Self::AwaitPoint { .. } | Self::PointPause { .. } | Self::PointIdle { .. } => "awaiting_point",
             step if step.finishes() => "finishing",
             Self::SafeOff | Self::SafeWait | Self::ReadBack(Off::Safe) => "troubled",
             step if step.gives_up() => "giving_up",

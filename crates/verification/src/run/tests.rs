@@ -1,6 +1,7 @@
 //! A run against a bench: instruments and a pile that answer ideally, except where a test says otherwise.
 
 mod faults;
+mod load;
 mod properties;
 mod read_back;
 mod stored;

@@ -41,11 +41,13 @@ pub enum Why {
     Limits,
     /// The pile runs other firmware than the order names.
     FirmwareChanged,
+    /// Of a real load: no charge began in time, it ended, or nobody brought it to the load point.
+    NoLoad,
 }
 
 impl Why {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Stopped,
         Self::ServerRestarted,
         Self::SourceLost,
@@ -63,6 +65,7 @@ impl Why {
         Self::RegisterStrange,
         Self::Limits,
         Self::FirmwareChanged,
+        Self::NoLoad,
     ];
 
     /// The word used in texts.
@@ -85,6 +88,7 @@ impl Why {
             Self::RegisterStrange => "register_strange",
             Self::Limits => "limits",
             Self::FirmwareChanged => "firmware_changed",
+            Self::NoLoad => "no_load",
         }
     }
 }
@@ -114,7 +118,7 @@ pub enum Ending {
         /// What exactly.
         detail: String,
         /// Whether the source confirmed at the end that its outputs are off; else its dead man switches them off, and a person
-        /// looks. True where nothing had begun.
+        /// looks. True where nothing had begun, and under a real load, which no source makes.
         outputs_off: bool,
         /// Whether the outlet is open: it was opened again, or never closed. It stays closed if the run may have left outputs on
         /// and the source did not confirm that they are off, or if the pile may still be in its virtual-load mode.

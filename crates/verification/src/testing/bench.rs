@@ -6,7 +6,7 @@ use veripile_pile::PileKind;
 
 use crate::instrument::{InstrumentRole, SourceCommand, StandardCommand};
 use crate::order::Order;
-use crate::plan::{LoadPoint, Method};
+use crate::plan::{Load, LoadPoint, Method};
 use crate::run::{Action, Command, Ending, Event, Happening, Run, Taken};
 use crate::testing::*;
 
@@ -30,6 +30,22 @@ pub(crate) fn with_pulses(mut order: Order, pulses: u64) -> Order {
     for point in &mut order.plan.points {
         point.method = Method::Pulse { pulses };
     }
+    assert_eq!(order.check(start(), &[]), Ok(()));
+    order
+}
+
+/// The same under a real load, by register.
+pub(crate) fn loaded(kind: PileKind) -> Order {
+    under_real_load(brief(kind))
+}
+
+/// An order under a real load instead.
+pub(crate) fn under_real_load(mut order: Order) -> Order {
+    order.plan.effects.register_age_s = Decimal::ONE;
+    let rules = order.rules().expect("there");
+    order.plan = order.plan.under_real_load(&order.plate, &rules);
+    order.plan.pace.poll_ms = 60_000;
+    order.instruments.retain(|instrument| instrument.role == InstrumentRole::Standard);
     assert_eq!(order.check(start(), &[]), Ok(()));
     order
 }
@@ -104,6 +120,21 @@ pub(crate) struct Bench<'a> {
     integrated_wh: Decimal,
     integrates: bool,
     counted_wh: Option<Decimal>,
+    person: Person,
+    /// Looks at the outlet, measurements at this load point.
+    looks: u32,
+    measured: (usize, u32),
+}
+
+/// Who charges a vehicle where the load is real.
+#[derive(Clone, Copy)]
+pub(crate) struct Person {
+    /// Looks at the outlet before the charge begins.
+    pub begins_after: u32,
+    /// Measurements before the load is as the load point asks, each time that it is another one.
+    pub reaches_after: u32,
+    /// How much later the pile tells its register than it reads it, ms.
+    pub lag_ms: i64,
 }
 
 impl<'a> Bench<'a> {
@@ -125,7 +156,15 @@ impl<'a> Bench<'a> {
             integrated_wh: Decimal::ZERO,
             integrates: false,
             counted_wh: None,
+            person: Person { begins_after: 2, reaches_after: 3, lag_ms: 0 },
+            looks: 0,
+            measured: (usize::MAX, 0),
         }
+    }
+
+    /// With a person of another kind.
+    pub fn with_person(self, person: Person) -> Self {
+        Self { person, ..self }
     }
 
     /// With answers of the test's own.
@@ -164,11 +203,12 @@ impl<'a> Bench<'a> {
             assert!(events.len() < EVENTS_MAX, "goes round in circles: {:?}", run.troubles());
             let given = run.step(&event);
             commands.extend(given.clone());
+            self.follow(run.progress().point);
             happens = match given.last() {
                 Some(Command::Do(action)) => self.perform(action),
                 Some(Command::End(ending)) => {
                     let is_safe = matches!(ending, Ending::Abandoned { outputs_off: false, .. });
-                    assert!(!self.on || is_safe, "ended with outputs on");
+                    assert!(!self.on || is_safe || self.is_loaded(), "ended with outputs on");
                     let dead_man_acted = self.dead_man_acted_at.is_some();
                     return Story { run, events, commands, dead_man_acted };
                 }
@@ -191,12 +231,35 @@ impl<'a> Bench<'a> {
                 self.on = true;
             }
             self.in_test_mode |= *action == Action::TestMode { on: true };
+            if self.is_loaded() && matches!(happens, Happening::Idle { charging: false, .. }) {
+                (self.on, self.looks) = (false, 0);
+            }
             return happens;
         }
         self.answer(action)
     }
 
+    fn is_loaded(&self) -> bool {
+        self.order.plan.load == Load::Real
+    }
+
+    /// A person sees which load point is wanted, and begins to change the load: it is half of it until it is reached.
+    fn follow(&mut self, point: usize) {
+        if !self.is_loaded() || point == self.measured.0 {
+            return;
+        }
+        self.measured = (point, 0);
+        let wanted = self.order.plan.points.get(point);
+        self.set =
+            wanted.map(|wanted| LoadPoint { current_a: wanted.current_a / Decimal::TWO, ..wanted.clone() });
+    }
+
     fn answer(&mut self, action: &Action) -> Happening {
+        let is_read = matches!(
+            action,
+            Action::CheckIdle | Action::Standard(_) | Action::ReadRegister | Action::Wait { .. }
+        );
+        assert!(!self.is_loaded() || is_read, "nothing but looking under a real load: {action:?}");
         match action {
             Action::MakeInoperative => {
                 self.closed = true;
@@ -211,6 +274,11 @@ impl<'a> Bench<'a> {
                 self.closed = false;
                 Happening::Availability { status: "Accepted".into() }
             }
+            Action::CheckIdle if self.is_loaded() => {
+                self.looks += 1;
+                self.on |= self.person.begins_after < self.looks;
+                Happening::Idle { charging: self.on, status: None }
+            }
             Action::CheckIdle => Happening::Idle { charging: false, status: Some("Unavailable".into()) },
             Action::TestMode { on } => {
                 self.in_test_mode = *on;
@@ -219,8 +287,12 @@ impl<'a> Bench<'a> {
             Action::Source(command) => self.source(command),
             Action::Standard(command) => self.standard(command),
             Action::ReadRegister => {
-                let wh = self.register_wh.floor();
-                Happening::Register { wh, text: wh.to_string(), device_time: Some(self.at) }
+                let lag_ms = self.person.lag_ms;
+                let power_w = self.set.as_ref().filter(|_| self.on).and_then(LoadPoint::power_w);
+                let since_wh = power_w.unwrap_or_default() * Decimal::from(lag_ms) / decimal("3600000");
+                let wh = (self.register_wh - since_wh * self.gain).floor();
+                let device_time = Some(self.at - SignedDuration::from_millis(lag_ms));
+                Happening::Register { wh, text: wh.to_string(), device_time }
             }
             Action::AskRegister => {
                 self.pass(self.at + SignedDuration::from_secs(1800));
@@ -291,6 +363,16 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// What flows now; a person may have reached the load point meanwhile.
+    fn measured_now(&mut self) -> Option<LoadPoint> {
+        let (point, looks) = &mut self.measured;
+        *looks += 1;
+        if self.order.plan.load == Load::Real && self.person.reaches_after < *looks {
+            self.set = self.order.plan.points.get(*point).cloned();
+        }
+        self.set.clone().filter(|_| self.on)
+    }
+
     fn standard(&mut self, command: &StandardCommand) -> Happening {
         match command {
             StandardCommand::Identify => Happening::Identity { text: "ZERA,COM3003,SN-standard,1.0".into() },
@@ -308,7 +390,7 @@ impl<'a> Bench<'a> {
                 Happening::Done
             }
             StandardCommand::Energy => Happening::Number { value: self.integrated_wh.round_dp(4) },
-            StandardCommand::Measure => match self.set.as_ref().filter(|_| self.on) {
+            StandardCommand::Measure => match self.measured_now() {
                 Some(point) => Happening::Measured {
                     voltage_v: point.voltage_v,
                     current_a: point.current_a,

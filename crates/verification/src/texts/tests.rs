@@ -13,8 +13,17 @@ use crate::result::RiskBearer;
 use crate::run::Why;
 
 /// Codes of budget lines and of distributions, as [`crate::result::BudgetLine`] names them.
-const BUDGET: [&str; 8] =
-    ["standard", "standard_drift", "repeatability", "resolution", "phase", "ripple", "self_heating", "cable"];
+const BUDGET: [&str; 9] = [
+    "standard",
+    "standard_drift",
+    "repeatability",
+    "resolution",
+    "register_time",
+    "phase",
+    "ripple",
+    "self_heating",
+    "cable",
+];
 const DISTRIBUTIONS: [&str; 5] = ["normal", "student", "rectangular", "triangular", "u_shaped"];
 
 /// Keys in quotes after `.of(` or `heading(` in the sources, and those made of a kind and a word.

@@ -46,13 +46,23 @@ fn methods(xml: &mut Xml, certificate: &Certificate, rules: &RuleSet) {
         ),
         Load::Real => (
             Label::new("实负荷法", "Real load"),
-            Label::new("由实际负载消耗电能。", "A real load takes the energy."),
+            Label::new(
+                "由车辆或负载箱经标准表充电，实际消耗电能，不用源。",
+                "A vehicle or a load bank is charged through the reference standard and takes the energy; there is no source.",
+            ),
         ),
     };
     method(xml, kind::CALIBRATION_METHOD, load, what, &[&rules.name]);
     let uses_register = plan.points.iter().any(|point| point.method == Method::Register);
     if uses_register {
         let what = match plan.register {
+            _ if plan.load == Load::Real => Label::new(
+                "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由通信读取，读取时充电不停：询问前与应答后各读一次标准，取其中值，\
+                 其间的电能计入不确定度（register_time）。",
+                "Error = (stop − start − reference energy) / reference energy; the register is read over the communication line while \
+                 the charge goes on: the standard is read before the question and after the answer, the middle is taken, and the \
+                 energy in between is a part of the uncertainty (register_time).",
+            ),
             RegisterSource::Ocpp => Label::new(
                 "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由通信读取，读取时输出断开。",
                 "Error = (stop − start − reference energy) / reference energy; the register is read over the communication line \

@@ -52,12 +52,12 @@ fn pair<'a>(
     }
     let mut readings = Vec::with_capacity(taken.len());
     for (reading, error) in taken.into_iter().zip(errors) {
-        let indicated = match &reading.indication {
-            Indication::Register { start_wh, stop_wh } => match stop_wh.checked_sub(*start_wh) {
+        let indicated = match reading.indication.registers() {
+            Some((start_wh, stop_wh)) => match stop_wh.checked_sub(start_wh) {
                 Some(energy) => Some(energy),
-                None => return wrong("the register", *stop_wh),
+                None => return wrong("the register", stop_wh),
             },
-            Indication::Pulses { .. } => None,
+            None => None,
         };
         readings.push((reading, indicated, *error));
     }
@@ -117,26 +117,24 @@ fn reading(xml: &mut Xml, id: &str, taken: &Taken, indicated: Option<Decimal>, e
             xml.number(Tag::new(&format!("{id}{name}"), kind, Label::new(zh, en)), value, unit);
         };
         let (basic, measured) = (kind::REFERENCE_VALUE, kind::MEASURED_VALUE);
-        match &taken.indication {
-            Indication::Register { start_wh, stop_wh } => {
-                let energy = unit::WATT_HOUR;
-                number("Reference", basic, "标准电能", "Reference energy", taken.reference, energy);
-                number("Start", kind::NONE, "起示值", "Register at the start", *start_wh, energy);
-                number("Stop", kind::NONE, "止示值", "Register at the stop", *stop_wh, energy);
-                if let Some(indicated) = indicated {
-                    number("Indicated", measured, "示值电能", "Indicated energy", indicated, energy);
-                }
+        if let Some((start_wh, stop_wh)) = taken.indication.registers() {
+            let energy = unit::WATT_HOUR;
+            number("Reference", basic, "标准电能", "Reference energy", taken.reference, energy);
+            number("Start", kind::NONE, "起示值", "Register at the start", start_wh, energy);
+            number("Stop", kind::NONE, "止示值", "Register at the stop", stop_wh, energy);
+            if let Some(indicated) = indicated {
+                number("Indicated", measured, "示值电能", "Indicated energy", indicated, energy);
             }
-            Indication::Pulses { pulses, pile_constant, standard_constant } => {
-                let (count, constant) = (unit::ONE, unit::PER_KILOWATT_HOUR);
-                number("Reference", basic, "标准脉冲数", "Pulses of the standard", taken.reference, count);
-                let pulses = Decimal::from(*pulses);
-                number("Indicated", measured, "被检桩脉冲数", "Pulses of the pile", pulses, count);
-                let (name, zh, en) = ("PileConstant", "被检桩脉冲常数", "Pulse constant of the pile");
-                number(name, kind::NONE, zh, en, *pile_constant, constant);
-                let (name, zh, en) = ("StandardConstant", "标准脉冲常数", "Pulse constant of the standard");
-                number(name, kind::NONE, zh, en, *standard_constant, constant);
-            }
+        }
+        if let Indication::Pulses { pulses, pile_constant, standard_constant } = &taken.indication {
+            let (count, constant) = (unit::ONE, unit::PER_KILOWATT_HOUR);
+            number("Reference", basic, "标准脉冲数", "Pulses of the standard", taken.reference, count);
+            let pulses = Decimal::from(*pulses);
+            number("Indicated", measured, "被检桩脉冲数", "Pulses of the pile", pulses, count);
+            let (name, zh, en) = ("PileConstant", "被检桩脉冲常数", "Pulse constant of the pile");
+            number(name, kind::NONE, zh, en, *pile_constant, constant);
+            let (name, zh, en) = ("StandardConstant", "标准脉冲常数", "Pulse constant of the standard");
+            number(name, kind::NONE, zh, en, *standard_constant, constant);
         }
         number("Error", kind::MEASUREMENT_ERROR, "误差", "Error", error, unit::PERCENT);
         number("Voltage", kind::NONE, "平均电压", "Mean voltage", taken.voltage_v, unit::VOLT);
@@ -296,6 +294,7 @@ fn component_label(code: &str) -> Label {
         "standard_drift" => Label::new("标准的漂移", "Drift of the standard"),
         "repeatability" => Label::new("重复性", "Repeatability"),
         "resolution" => Label::new("分辨力", "Resolution"),
+        "register_time" => Label::new("寄存器读取时刻", "Moment of the register"),
         "phase" => Label::new("相位", "Phase"),
         "ripple" => Label::new("纹波", "Ripple"),
         "self_heating" => Label::new("自热", "Self-heating"),

@@ -135,8 +135,9 @@ fn order(xml: &mut Xml, certificate: &Certificate) {
         Reason::AfterRepair => Label::new("修理后检定", "Verification after repair"),
         Reason::Case => Label::new("因案件检定", "Verification for a case"),
     };
-    let zh = format!("{}；委托人：{}；委托时间：{}", reason.zh, order.ordered_by, order.ordered_at);
-    let en = format!("{}; ordered by {} at {}", reason.en, order.ordered_by, order.ordered_at);
+    let cause = order.cause.as_ref().map_or_else(String::new, |cause| format!(" {cause}"));
+    let zh = format!("{}{cause}；委托人：{}；委托时间：{}", reason.zh, order.ordered_by, order.ordered_at);
+    let en = format!("{}{cause}; ordered by {} at {}", reason.en, order.ordered_by, order.ordered_at);
     statement(xml, "order", kind::NONE, Label::new("检定类别与委托", "Reason and order"), |xml| {
         xml.filled_if_any("dcc:reference", &order.number);
         xml.both("dcc:declaration", &zh, &en);

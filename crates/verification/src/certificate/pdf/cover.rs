@@ -10,6 +10,7 @@ use super::table::{Cell, Column, Table};
 use super::{Document, PdfError, title};
 use crate::certificate::CertificateKind;
 use crate::chart;
+use crate::order::Order;
 use crate::plan::{Load, RegisterSource, Tap};
 use crate::result::Verdict;
 use crate::shape::{Anchor, Ink, Shape, Weight};
@@ -107,7 +108,7 @@ impl Document<'_, '_> {
             (texts.of("fact.ratings"), self.ratings()),
             (texts.of("fact.step"), format!("{} Wh", given(plate.register_step_wh))),
             (texts.of("fact.pulses"), or_none(&pulses)),
-            (texts.of("fact.reason"), texts.word("reason", order.reason.word()).to_owned()),
+            (texts.of("fact.reason"), with_cause(texts.word("reason", order.reason.word()), order)),
             (texts.of("fact.rules"), rules),
             (texts.of("fact.verified_on"), day(certificate.verified_on, texts)),
             (texts.of("fact.valid_until"), until),
@@ -225,6 +226,11 @@ fn dark(line: &[Color]) -> Vec<(usize, usize)> {
         }
     }
     runs
+}
+
+/// Why it was verified, with the number of the case or repair where the order names one.
+fn with_cause(reason: &str, order: &Order) -> String {
+    order.cause.as_ref().map_or_else(|| reason.to_owned(), |cause| format!("{reason} · {cause}"))
 }
 
 #[cfg(test)]

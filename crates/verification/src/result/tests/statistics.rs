@@ -13,6 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use veripile_metrology::normal;
 
 use super::*;
+use crate::run::Tie;
 
 /// Verifications of one series.
 const SERIES: usize = 1000;
@@ -276,5 +277,58 @@ fn the_inversion_of_a_normal_characteristic_function_is_the_normal_distribution(
     for (x, expected) in [(0.0, 0.5), (1.0, 0.841_344_746_068_543), (-2.0, 0.022_750_131_948_179_2)] {
         let found = scene.probability_below(x * sigma, 0.0);
         assert!((found - expected).abs() < 1e-8, "{x}: {found}");
+    }
+}
+
+/// Error of the mean of readings under a real load, and the uncertainty stated, percent. The pile's meter refreshes what it tells once in
+/// the age of the plan, at a phase of its own: in beats with the readings, which then are late by the same, or out of beat.
+fn under_real_load(order: &Order, in_beats: bool, random: &mut Random) -> (f64, f64) {
+    let power_w = to_f64(order.plan.points[0].power_w().expect("small"));
+    let age_s = to_f64(order.plan.effects.register_age_s);
+    // The standard answers a tenth of a second before the pile does and as long after; a reading takes three minutes.
+    let (answer_s, length_s, truth) = (0.1, 180.0, 0.004);
+    let wh = |seconds: f64| power_w * seconds / 3600.0;
+    let mut late = [0, 1].map(|_| age_s * random.uniform());
+    let taken: Vec<Taken> = (0..REPEATS)
+        .map(|repeat| {
+            if !in_beats {
+                late = [0, 1].map(|_| age_s * random.uniform());
+            }
+            let tie = |asked_s: f64, late_s: f64, phase: f64| Tie {
+                register_wh: exact((wh(asked_s - late_s) * (1.0 + truth) + phase).floor(), 0),
+                device_time: None,
+                asked_at: start(),
+                at: start(),
+                before_wh: exact(wh(asked_s - answer_s), 4),
+                after_wh: exact(wh(asked_s + answer_s), 4),
+            };
+            let phase = random.uniform();
+            let (begin, end) = (tie(10.0, late[0], phase), tie(10.0 + length_s, late[1], phase));
+            let reference = end.reference_wh().expect("small") - begin.reference_wh().expect("small");
+            Taken {
+                indication: Indication::Running { start: begin, stop: end },
+                power_w: exact(power_w, 1),
+                reference,
+                ..reading(order, 0, repeat, "1", "1")
+            }
+        })
+        .collect();
+    let found = so_far(order, &taken).remove(0);
+    (to_f64(found.error_percent) - 100.0 * truth, to_f64(found.expanded_uncertainty_percent))
+}
+
+#[test]
+fn the_stated_uncertainty_covers_registers_that_are_told_late() {
+    let mut order = one_point(PileKind::Ac, Some("1"), REPEATS);
+    order.plan.load = Load::Real;
+    for in_beats in [true, false] {
+        let mut random = Random::new(if in_beats { 41 } else { 42 });
+        let found: Vec<_> = (0..SERIES).map(|_| under_real_load(&order, in_beats, &mut random)).collect();
+        let covered = found.iter().filter(|(off, expanded)| off.abs() <= *expanded).count();
+        // Three binomial deviations below 95 %.
+        assert!(930 <= covered, "{covered} of {SERIES}, in beats: {in_beats}");
+        // What is stated is not out of proportion: the largest error that occurs is more than a third of it.
+        let largest = found.iter().map(|(off, expanded)| off.abs() / expanded).fold(0.0, f64::max);
+        assert!(1.0 / 3.0 < largest, "{largest}");
     }
 }
