@@ -231,6 +231,7 @@ fn measured(order: &Order, error_percent: &str) -> (Run, Vec<Event>) {
                     charge_no,
                     began_at: Some(began_at),
                     ended_at: began_at + SignedDuration::from_mins(30),
+                    register_step_wh: None,
                     register_wh: Some(decimal("1500")),
                     samples_wh: None,
                     signed_wh: Some(decimal("1500")),
