@@ -25,9 +25,9 @@ fn prepare(binary: &PathBuf, database: &Database) {
          S1,O1,三阳广场站,Sanyang,120.301,31.575,中山路 1 号,0510-8888 0000,1.25,夜间 0.85\n\
          S2,O2,<script>alert(1)</script>,<img src=x>,120.3,31.5,,,,\n",
     );
-    let mut piles = "pile_id,station_id,kind,accuracy_class,power_kw\nQ1,S2,ac,2,7\n".to_owned();
+    let mut piles = "pile_id,station_id,kind,accuracy_class,power_kw,connectors\nQ1,S2,ac,2,7,type2 ccs2\n".to_owned();
     for n in 1..=45 {
-        piles.push_str(&format!("P{n:02},S1,dc,1,120\n"));
+        piles.push_str(&format!("P{n:02},S1,dc,1,120,{}\n", if n == 1 { "" } else { "gbt_dc" }));
     }
     let piles = file("piles.csv", &piles);
     command(
@@ -160,6 +160,11 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
         ("kind=ac", 1),
         ("kind=dc&min_power_kw=120", 45),
         ("min_power_kw=121", 0),
+        ("connector=gbt_dc", 44),
+        ("connector=CCS2", 1),
+        ("connector=IEC_62196_T2", 1),
+        ("connector=gbt_ac", 0),
+        ("connector=gbt_dc&kind=ac", 0),
         ("max_fee=1.25", 45),
         ("max_fee=1.24", 0),
         ("free=yes", 0),
@@ -177,7 +182,7 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
     assert!(
         page.contains("CNY 1.25 a kWh") && page.contains("0510-8888 0000") && page.contains("0 free of 45")
     );
-    for bad in ["near=1", "min_power_kw=x", "state=good", "page=0", "unknown=1"] {
+    for bad in ["near=1", "connector=schuko", "min_power_kw=x", "state=good", "page=0", "unknown=1"] {
         assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
         assert_eq!(server.get(&format!("/found.geojson?{bad}")).await.0, 400, "{bad}");
     }

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use veripile_pile::{OperatorId, PileKind, Place, State};
+use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
 use veripile_store::PileRecord;
 use veripile_store::finder::FindQuery;
 
@@ -33,6 +33,7 @@ pub(crate) struct Asked {
     pub(crate) state: String,
     pub(crate) operator: String,
     pub(crate) kind: String,
+    pub(crate) connector: String,
     pub(crate) min_power_kw: String,
     pub(crate) max_fee: String,
     pub(crate) free: String,
@@ -60,6 +61,7 @@ impl Asked {
                 words: words(&self.q),
                 operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
                 kind: read(&self.kind, "kind", "ac or dc", PileKind::from_word)?,
+                connector: read(&self.connector, "connector", &ConnectorType::words(), ConnectorType::from_word)?,
                 min_power_kw: number(&self.min_power_kw, "min_power_kw")?,
                 max_fee_cny_kwh: number(&self.max_fee, "max_fee")?,
                 free_since: some(&self.free).map(|_| now - SignedDuration::from_secs(view::STALE_S)),
@@ -78,6 +80,7 @@ impl Asked {
             ("state", &self.state),
             ("operator", &self.operator),
             ("kind", &self.kind),
+            ("connector", &self.connector),
             ("min_power_kw", &self.min_power_kw),
             ("max_fee", &self.max_fee),
             ("free", &self.free),
@@ -90,7 +93,7 @@ impl Asked {
 
     /// Whether more is asked than the query API answers, so that the map draws what the server found.
     pub(crate) fn is_particular(&self) -> bool {
-        [&self.q, &self.kind, &self.min_power_kw, &self.max_fee, &self.free, &self.near]
+        [&self.q, &self.kind, &self.connector, &self.min_power_kw, &self.max_fee, &self.free, &self.near]
             .iter()
             .any(|value| !value.is_empty())
     }
@@ -170,6 +173,9 @@ pub(crate) fn sentence(
     if let Some(kind) = wish.query.kind {
         add(t.of("find.kind"), t.of(if kind == PileKind::Dc { "kind.dc" } else { "kind.ac" }));
     }
+    if let Some(connector) = wish.query.connector {
+        add(t.of("find.connector"), &view::connector(t, connector));
+    }
     if let Some(kw) = wish.query.min_power_kw {
         add(t.of("find.power"), &kw.normalize().to_string());
     }
@@ -203,6 +209,7 @@ mod tests {
             q: " 三阳 P1 ".to_owned(),
             state: "verified".to_owned(),
             kind: "dc".to_owned(),
+            connector: "gbt_dc".to_owned(),
             min_power_kw: "60".to_owned(),
             max_fee: "1.20".to_owned(),
             free: "yes".to_owned(),
@@ -214,14 +221,14 @@ mod tests {
         let t = Texts::in_language(Language::En);
         assert_eq!(
             sentence(t, &asked, &wish, Some("Taihu"), 3),
-            "Piles matching “三阳 P1”, “Verified”, of Taihu, DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
+            "Piles matching “三阳 P1”, “Verified”, of Taihu, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
         );
         let address = asked.address();
         let again: Vec<(String, String)> =
             actix_web::web::Query::<Vec<(String, String)>>::from_query(&address)
                 .expect("readable")
                 .into_inner();
-        assert_eq!(again.len(), 7, "{address}");
+        assert_eq!(again.len(), 8, "{address}");
         assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
         let nothing = Asked::default();
         let wish = nothing.wish(now()).expect("good");
@@ -244,6 +251,7 @@ mod tests {
         }
         check(Asked { state: text("good"), ..Asked::default() }, "state");
         check(Asked { kind: text("hydrogen"), ..Asked::default() }, "kind");
+        check(Asked { connector: text("schuko"), ..Asked::default() }, "connector");
         check(Asked { page: text("0"), ..Asked::default() }, "page");
         check(Asked { operator: text("a/b"), ..Asked::default() }, "operator");
     }

@@ -128,6 +128,7 @@ fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
         (t.of("pile.meter"), or_unknown(&pile.meter_serial)),
         (t.of("pile.class"), pile.class.0.normalize().to_string()),
         (t.of("pile.power"), view::power(t, pile)),
+        (t.of("filter.connector"), view::connectors(t, pile)),
         (t.of("pile.protocol"), or_unknown(&pile.protocol)),
     ]
 }

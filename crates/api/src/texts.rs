@@ -106,7 +106,7 @@ mod tests {
 
     use veripile_ocpp::conformance::Breach;
     use veripile_ocpp::signing::Reason;
-    use veripile_pile::{ActKind, Mark, PlaceDoubt, RemoteVerdict, State};
+    use veripile_pile::{ActKind, ConnectorType, Mark, PlaceDoubt, RemoteVerdict, State};
 
     use super::*;
 
@@ -252,6 +252,7 @@ mod tests {
         used.extend(made("finding", &["charge", "answer", "other"], ""));
         let refusals = Reason::ALL.map(Reason::code);
         used.extend(refusals.iter().flat_map(|code| [format!("sign.{code}"), format!("sign.{code}.next")]));
+        used.extend(ConnectorType::ALL.map(|one| format!("connector.{}", one.word())));
         let reasons = veripile_store::report::ReportReason::ALL;
         used.extend(reasons.map(|reason| format!("report.{}", reason.word())));
         used.extend(made("root", &crate::op::CERTIFICATE_KINDS, ""));

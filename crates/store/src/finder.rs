@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
-use veripile_pile::{OperatorId, PileKind, Place, StationId};
+use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, StationId};
 
 use crate::map::{PileRow, select_piles};
 use crate::row::storable;
@@ -30,6 +30,8 @@ pub struct FindQuery {
     pub operator: Option<OperatorId>,
     /// Only AC or only DC.
     pub kind: Option<PileKind>,
+    /// Only with such a connector; a pile of which nobody said has none.
+    pub connector: Option<ConnectorType>,
     /// At least this power, kW.
     pub min_power_kw: Option<Decimal>,
     /// At most this price of a kWh, CNY; stations without a price are left out.
@@ -64,6 +66,7 @@ impl Store {
                     OR connector.status = 'Available' AND greatest(live.last_seen, connector.status_at) > $6)
                AND ($7::float8 IS NULL OR (pile.lon BETWEEN $7 - $9 / $10 AND $7 + $9 / $10
                                            AND pile.lat BETWEEN $8 - $9 AND $8 + $9))
+               AND ($12::text IS NULL OR $12 = ANY(pile.connectors))
              ORDER BY CASE WHEN $7::float8 IS NULL THEN 0
                       ELSE power((pile.lon - $7) * $10, 2) + power(pile.lat - $8, 2) END, pile.pile_id
              LIMIT $11"
@@ -79,6 +82,7 @@ impl Store {
         .bind(NEAR_DEGREES)
         .bind(shorten)
         .bind(i64::from(CANDIDATES_MAX))
+        .bind(query.connector.map(ConnectorType::word))
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(|row| Ok(row.record()?.0)).collect()
