@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, command, free_port, provided, python, script};
 
 /// Pages of the public stay under this, so that they open on a bad line.
 const PAGE_BYTES_MAX: usize = 40 * 1024;
@@ -25,7 +25,8 @@ fn prepare(binary: &PathBuf, database: &Database) {
          S1,O1,三阳广场站,Sanyang,120.301,31.575,中山路 1 号,0510-8888 0000,1.25,夜间 0.85\n\
          S2,O2,<script>alert(1)</script>,<img src=x>,120.3,31.5,,,,\n",
     );
-    let mut piles = "pile_id,station_id,kind,accuracy_class,power_kw,connectors\nQ1,S2,ac,2,7,type2 ccs2\n".to_owned();
+    let mut piles =
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors\nQ1,S2,ac,2,7,type2 ccs2\n".to_owned();
     for n in 1..=45 {
         piles.push_str(&format!("P{n:02},S1,dc,1,120,{}\n", if n == 1 { "" } else { "gbt_dc" }));
     }
@@ -237,4 +238,137 @@ async fn a_verified_pile_a_little_farther_is_offered_first() {
     assert_eq!(places["features"][0]["id"], "B");
     assert_eq!(places["features"][0]["properties"]["verification"]["state"], "verified");
     assert_eq!(places["features"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_pile_s_page_has_its_code_keys_and_navigation() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let folder = tempfile::tempdir().unwrap();
+    let piles = folder.path().join("piles.csv");
+    std::fs::write(&piles, "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\n").unwrap();
+    command(&binary, &database, &["register", "--piles", piles.to_str().unwrap()]);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, page) = server.get("/p/N1?lang=en").await;
+    assert!(
+        status == 200 && page.len() < PAGE_BYTES_MAX && !page.contains("<script"),
+        "{} bytes",
+        page.len()
+    );
+    // GCJ-02 and BD-09 of 120.301, 31.575 by the published formulas in arithmetic of 40 digits (mpmath).
+    for text in [
+        "to=120.305601,31.573101,",
+        "location=31.578759,120.312204&#38;",
+        "tocoord=31.573101,120.305601&#38;",
+        "daddr=31.573101,120.305601&#38;",
+        "destination=31.573101,120.305601&#38;",
+    ] {
+        assert_eq!(page.matches(text).count(), 1, "{text}: {page}");
+    }
+    assert!(server.get("/s/S1?lang=en").await.1.contains("to=120.305601,31.573101,Sanyang&#38;"));
+    for text in ["No key is registered", "No seals on record", "No signed values of this pile"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let Some(python) = python() else { return };
+    let file = folder.path().join("page.html");
+    std::fs::write(&file, &page).unwrap();
+    let said = script(&python, "code_read.py", [file.as_os_str()]).unwrap();
+    assert!(said.trim().ends_with("/p/N1") && said.starts_with("http://127.0.0.1:"), "{said}");
+    assert!(page.contains(&format!(">{}<", said.trim())), "the address stands below the code");
+}
+
+#[tokio::test]
+async fn each_number_of_the_statistics_is_that_of_its_list() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let operators =
+        file("operators.csv", "operator_id,name_zh,name_en,committed_on\nO1,甲,One,2026-01-01\nO2,乙,Two,\n");
+    let stations = file(
+        "stations.csv",
+        "station_id,operator_id,name,lon,lat,region\nS1,O1,A,120.3,31.5,梁溪区\nS2,O2,B,120.3,31.6,梁溪区\nS3,O2,C,119.8,31.3,宜兴市 & 周边\n",
+    );
+    let piles = file(
+        "piles.csv",
+        "pile_id,station_id,kind,accuracy_class\nA1,S1,ac,2\nA2,S1,ac,2\nB1,S2,ac,2\nB2,S2,ac,2\nC1,S3,ac,2\nD1,,ac,2\n",
+    );
+    let anchors = file(
+        "anchors.csv",
+        "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
+         A1,2026-01-10T00:00:00Z,0.1,0.2,2,2099-01-01T00:00:00Z\nB1,2026-01-10T00:00:00Z,0.1,0.2,2,\n",
+    );
+    let files =
+        ["--operators", &operators, "--stations", &stations, "--piles", &piles, "--anchors", &anchors];
+    command(&binary, &database, &[&["register"], files.as_slice()].concat());
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, page) = server.get("/stats?lang=en").await;
+    assert!(status == 200 && !page.contains("<script"), "{page}");
+    // By hand, in the order of the columns: piles, operators and piles checked, failed, in a case, operators committed.
+    let rows: Vec<(String, Vec<i64>)> = page.split("<th scope=\"row\">").skip(1).map(row).collect();
+    let told = |name: &str| rows.iter().find(|(found, _)| found == name).map(|(_, cells)| cells.as_slice());
+    assert_eq!(told("梁溪区"), Some([4, 2, 2, 0, 0, 1].as_slice()), "{rows:?}");
+    assert_eq!(told("宜兴市 &#38; 周边"), Some([1, 0, 0, 0, 0, 0].as_slice()), "{rows:?}");
+    assert_eq!(told("One"), Some([2, 1, 1, 0, 0, 1].as_slice()), "{rows:?}");
+    assert_eq!(told("Two"), Some([3, 1, 1, 0, 0, 0].as_slice()), "{rows:?}");
+    let hrefs: Vec<&str> =
+        page.split("href=\"/?lang=en&#38;").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(hrefs.len(), 6 * rows.len());
+    let numbers: Vec<i64> = rows.iter().flat_map(|(_, cells)| cells.clone()).collect();
+    for (href, number) in hrefs.iter().zip(numbers) {
+        // Of operators, the list behind has the piles.
+        if !href.contains("view=stations") {
+            let (listed, _) = found(&server, &href.replace("&#38;", "&")).await;
+            assert_eq!(listed as i64, number, "{href}");
+        }
+    }
+}
+
+/// Name and numbers of a row of the statistics.
+fn row(html: &str) -> (String, Vec<i64>) {
+    let html = html.split("</tr>").next().unwrap();
+    let number = |cell: &str| cell.split('>').nth(1)?.split('<').next()?.parse().ok();
+    (html.split('<').next().unwrap().to_owned(), html.split("<a ").skip(1).filter_map(number).collect())
+}
+
+#[tokio::test]
+async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, headers, badge) = server.get_as("/badge/P01.svg?lang=en", "").await;
+    assert!(
+        status == 200 && headers.contains("image/svg+xml") && headers.contains("max-age=300"),
+        "{headers}"
+    );
+    for text in ["Verification due · P01", "Certificate: none"] {
+        assert!(badge.contains(text), "{text}: {badge}");
+    }
+    let (status, headers, widget) = server.get_as("/widget/P01", "").await;
+    let policy = |headers: &str| {
+        let line = headers.lines().find_map(|line| line.strip_prefix("content-security-policy: "));
+        line.unwrap().to_owned()
+    };
+    assert!(
+        status == 200
+            && policy(&headers).contains("frame-ancestors *")
+            && !policy(&headers).contains("script"),
+        "{headers}"
+    );
+    assert_eq!(headers.matches("content-security-policy").count(), 1, "{headers}");
+    assert!(widget.contains("待检") && widget.contains("/p/P01?") && !widget.contains("<script"), "{widget}");
+    assert!(policy(&server.get_as("/p/P01", "").await.1).contains("frame-ancestors 'none'"));
+    for path in ["/badge/none.svg", "/badge/%3Csvg%3E.svg", "/widget/none"] {
+        assert_eq!(server.get(path).await.0, 404, "{path}");
+    }
+    for path in ["/about", "/open-data", "/manifest.webmanifest", "/sw.js", "/assets/icon-192.png"] {
+        let (status, headers, body) = server.get_as(path, "").await;
+        assert!(status == 200 && body.len() < PAGE_BYTES_MAX, "{path} {headers}");
+    }
 }

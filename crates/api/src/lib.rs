@@ -3,8 +3,10 @@
 //! Mounted by `app`. Handlers parse, make one call to the store, and answer; nothing is computed here that is not shown, and
 //! no verdict is: pages show the last judgement and its date.
 
+mod about;
 mod api;
 mod assets;
+mod badge;
 mod certificate;
 mod chart;
 mod check;
@@ -30,6 +32,7 @@ mod session;
 mod signals;
 mod station;
 mod station_list;
+mod stats;
 mod texts;
 mod ver;
 mod view;
@@ -107,6 +110,11 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
                     .route(web::get().to(check::page))
                     .route(web::post().to(check::judge)),
             )
+            .route("/about", web::get().to(about::page))
+            .route("/open-data", web::get().to(about::open_data))
+            .route("/badge/{pile}.svg", web::get().to(badge::badge))
+            .route("/widget/{pile}", web::get().to(badge::widget))
+            .route("/stats", web::get().to(stats::page))
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .service(query_api())
@@ -117,6 +125,8 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .configure(ver::routes)
             .route("/openapi.json", web::get().to(openapi::document))
             .route("/assets/{path:.*}", web::get().to(assets::serve))
+            .route("/manifest.webmanifest", web::get().to(assets::manifest))
+            .route("/sw.js", web::get().to(assets::service_worker))
             .route("/favicon.ico", web::get().to(assets::favicon))
             .default_service(web::to(problem::not_found));
     }

@@ -46,7 +46,9 @@ pub(crate) fn links<'a>(t: &'a Texts, place: Place, name: &str) -> Vec<(&'a str,
         (t.of("navigate.apple"), format!("https://maps.apple.com/?daddr={lat:.6},{lon:.6}&dirflg=d")),
         (
             t.of("navigate.google"),
-            format!("https://www.google.com/maps/dir/?api=1&destination={lat:.6},{lon:.6}&travelmode=driving"),
+            format!(
+                "https://www.google.com/maps/dir/?api=1&destination={lat:.6},{lon:.6}&travelmode=driving"
+            ),
         ),
     ]
 }
@@ -82,7 +84,11 @@ mod tests {
             assert_eq!(href.matches("51.5072").count(), 1 - usize::from(href.contains("baidu")), "{href}");
             assert!(!href.contains(['"', ' ', '<']) && !href.contains("&callnative=0"), "{href}");
         }
-        assert!(london[0].contains("to=-0.127600,51.507200,x%26callnative%3D0%22%20onclick%3D%22y%20z&"), "{}", london[0]);
+        assert!(
+            london[0].contains("to=-0.127600,51.507200,x%26callnative%3D0%22%20onclick%3D%22y%20z&"),
+            "{}",
+            london[0]
+        );
         assert!(hrefs(-0.1276, 51.5072, &"站".repeat(300))[0].len() < 600);
     }
 }

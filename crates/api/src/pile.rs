@@ -107,7 +107,9 @@ pub(crate) async fn page(
             total: pile.charges,
             acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act, &papers)).collect(),
             acts_total: acts.len(),
-            navigation: pile.place.map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
+            navigation: pile
+                .place
+                .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
             code: qr::svg(&address, t.of("pile.code")),
             address,
             document: document
@@ -134,7 +136,7 @@ fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
 }
 
 /// What the state rests on: document, issuer, date, validity.
-fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
+pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
     let standing = &pile.standing;
     let mut basis = Vec::new();
     if let Some(case) = &standing.case {

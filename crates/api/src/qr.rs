@@ -41,7 +41,14 @@ pub(crate) fn svg(text: &str, label: &str) -> Option<String> {
         let mut column = 0;
         for run in modules.chunk_by(|a, b| a == b) {
             if run[0] == Color::Dark {
-                let _ = write!(svg, "M{} {}h{}v1h-{}z", column + QUIET_ZONE, row + QUIET_ZONE, run.len(), run.len());
+                let _ = write!(
+                    svg,
+                    "M{} {}h{}v1h-{}z",
+                    column + QUIET_ZONE,
+                    row + QUIET_ZONE,
+                    run.len(),
+                    run.len()
+                );
             }
             column += run.len();
         }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use veripile_api::SiteSettings;
@@ -40,6 +41,9 @@ const WHOLE_EVERY: Duration = Duration::from_secs(60);
 
 /// Days of charges assessed: all of the history.
 const WINDOW_DAYS: u32 = 182;
+
+/// Operators of the simulated city that have committed themselves to honest metering.
+const COMMITTED: usize = 3;
 
 /// The body that verifies in the simulated city.
 const BODY: &str = "无锡计量所（模拟）";
@@ -190,6 +194,10 @@ fn progress_bar(total: u64) -> ProgressBar {
 
 async fn register(store: &Store, city: &City, story: &Story) -> Result<()> {
     store.register_operators(&city.operators).await?;
+    let day = story.until.to_zoned(TimeZone::UTC).date();
+    let commitments: Vec<_> =
+        city.operators.iter().take(COMMITTED).map(|o| (o.operator_id.clone(), day)).collect();
+    store.note_commitments(&commitments).await?;
     store.register_stations(&city.stations).await?;
     let piles: Vec<_> = city.piles.iter().map(|simulated| simulated.pile.clone()).collect();
     store.register_piles(&piles).await?;

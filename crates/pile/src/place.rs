@@ -67,7 +67,8 @@ impl ConnectorType {
     ];
 
     /// Every type, those of China first.
-    pub const ALL: [Self; 7] = [Self::GbtDc, Self::GbtAc, Self::Ccs2, Self::Type2, Self::Chademo, Self::Ccs1, Self::Type1];
+    pub const ALL: [Self; 7] =
+        [Self::GbtDc, Self::GbtAc, Self::Ccs2, Self::Type2, Self::Chademo, Self::Ccs1, Self::Type1];
 
     /// The word used in files and in the database, e.g. `gbt_dc`.
     pub fn word(self) -> &'static str {
@@ -151,6 +152,8 @@ pub struct Station {
     pub place: Place,
     /// The same as somebody gave it; none where nobody did.
     pub given: Option<GivenPlace>,
+    /// District or county (行政区划) that it stands in, as its name is written.
+    pub region: Option<String>,
     /// Street address.
     pub address: Option<String>,
     /// Telephone number of its service.

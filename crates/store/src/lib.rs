@@ -36,6 +36,7 @@ pub mod signed;
 mod standing;
 pub mod station;
 pub mod stats;
+pub mod tally;
 mod timescale;
 pub mod verification;
 pub mod weekly;

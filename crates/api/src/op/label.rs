@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn a_label_is_a_pdf_for_every_number_and_too_long_an_address_is_none() {
         for number in ["WX-0001", "桩-17"] {
-            let bytes =
-                label(number, &format!("https://piles.example/p/{}", crate::view::segment(number))).expect("fits");
+            let bytes = label(number, &format!("https://piles.example/p/{}", crate::view::segment(number)))
+                .expect("fits");
             assert!(bytes.starts_with(b"%PDF-") && bytes.len() > 5_000);
         }
         assert!(label("X", &"x".repeat(5_000)).is_none());

@@ -97,7 +97,12 @@ impl<'a> Papers<'a> {
             seals: seals.map(|(number, place, _)| (number, place)).collect(),
             signing: signing(t, &signed),
             signed: signed.iter().take(SIGNED_MAX).map(|line| self::signed(t, line)).collect(),
-            keys: keys.iter().filter(|key| key.public_key.len() <= KEY_CHARS_MAX).take(KEYS_MAX).map(|key| self::key(t, key)).collect(),
+            keys: keys
+                .iter()
+                .filter(|key| key.public_key.len() <= KEY_CHARS_MAX)
+                .take(KEYS_MAX)
+                .map(|key| self::key(t, key))
+                .collect(),
         })
     }
 
@@ -189,6 +194,9 @@ mod tests {
             line("invalid", None),
             line("no_key", None),
         ];
-        assert_eq!(signing(t, &lines), "Of the last 4 signed values 2 are valid, 1 invalid, 1 could not be checked.");
+        assert_eq!(
+            signing(t, &lines),
+            "Of the last 4 signed values 2 are valid, 1 invalid, 1 could not be checked."
+        );
     }
 }

@@ -80,7 +80,11 @@ pub(crate) fn public_acts(acts: &[Act], now: Timestamp) -> Vec<&Act> {
         ActKind::Notice => is_notice_public(acts, &act.number, now),
         ActKind::FailureConfirmed => {
             let is_named = acts.iter().any(|other| opens(other) && other.number == act.number);
-            was_failed_since(acts, |other| if is_named { opens(other) && other.number == act.number } else { other == *act }, now)
+            was_failed_since(
+                acts,
+                |other| if is_named { opens(other) && other.number == act.number } else { other == *act },
+                now,
+            )
         }
         _ => true,
     };
@@ -203,7 +207,8 @@ pub(crate) mod tests {
             of_case(FailureConfirmed, 1, "v"),
             of_case(FailureConfirmed, 2, "r"),
         ];
-        let seen = |acts: &[Act], on| public_acts(acts, day(on)).iter().map(|act| act.kind).collect::<Vec<_>>();
+        let seen =
+            |acts: &[Act], on| public_acts(acts, day(on)).iter().map(|act| act.kind).collect::<Vec<_>>();
         assert_eq!(seen(&acts, 20), [Certificate, CaseOpened], "the window runs");
         assert_eq!(seen(&acts, 22), [Certificate, CaseOpened, FailureConfirmed, FailureConfirmed]);
         acts[2].number = "other".to_owned();
