@@ -372,3 +372,68 @@ async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
         assert!(status == 200 && body.len() < PAGE_BYTES_MAX, "{path} {headers}");
     }
 }
+
+/// Runs `veripile case` on P01; whether it was taken, and what it said.
+fn case(binary: &PathBuf, database: &Database, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(binary)
+        .args([&["case", "P01"], arguments].concat())
+        .env("VERIPILE_DATABASE_URL", &database.url)
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(told).unwrap())
+}
+
+#[tokio::test]
+async fn a_case_turns_a_pile_red_after_two_people_and_the_reply_window() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let step = |to: &str, person: &str, more: &[&str]| {
+        let arguments =
+            ["--number", "K-1", "--issuer", "市监局", "--to", to, "--person", person, "--reason", "why"];
+        case(&binary, &database, &[arguments.as_slice(), more].concat())
+    };
+    let (taken, told) = step("proposed", "anna", &[]);
+    assert!(!taken && told.contains("there is no case of this number"), "{told}");
+    for (to, person) in [("open", "anna"), ("on_site", "anna"), ("proposed", "anna")] {
+        assert!(step(to, person, &[]).0, "{to}");
+    }
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("Under review") && page.contains("K-1") && page.contains("市监局"), "{page}");
+    let (taken, told) = step("confirmed", "anna", &[]);
+    assert!(!taken && told.contains("another person must confirm"), "{told}");
+    assert!(step("confirmed", "boris", &[]).0);
+    let (taken, told) = step("published", "boris", &[]);
+    assert!(!taken && told.contains("next can be: served, dismissed"), "{told}");
+    let (taken, told) = step("served", "anna", &["--evidence-sha256", &"0a".repeat(32)]);
+    assert!(taken && told.contains("P01 is under_review"), "{told}");
+    let (taken, told) = step("published", "anna", &[]);
+    assert!(!taken && told.contains("the operator may reply until"), "{told}");
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(
+        !page.contains("Failure confirmed") && page.contains("Operator may reply until"),
+        "bad news waits: {page}"
+    );
+    let days = "SELECT round(extract(epoch FROM max(reply_until) - max(acted_at)) / 86400)::bigint FROM act";
+    assert_eq!(database.number(days).await, 21);
+    // Three weeks pass.
+    for query in [
+        "WITH t AS (UPDATE act SET acted_at = acted_at - interval '22 days', reply_until = reply_until - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
+        "WITH t AS (UPDATE case_step SET taken_at = taken_at - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
+    ] {
+        assert!(database.number(query).await > 0);
+    }
+    let (taken, told) = step("published", "anna", &[]);
+    assert!(taken && told.contains("P01 is failed"), "{told}");
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("badge failed") && page.contains("Failure confirmed"), "{page}");
+    assert_eq!(found(&server, "state=failed").await.0, 1);
+    assert_eq!(found(&server, "only=in_case").await.0, 1);
+    assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("K-1 · 市监局"));
+    assert!(step("dismissed", "carl", &[]).1.contains("P01 is due"));
+    let (_, told) = case(&binary, &database, &[]);
+    assert_eq!(told.lines().filter(|line| line.contains("K-1: ")).count(), 7, "{told}");
+    assert!(!step("dismissed", "carl", &["--evidence-sha256", "zz"]).0);
+}

@@ -43,6 +43,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web;
 use prometheus::Registry;
+use veripile_pile::case::Rules;
 use veripile_store::Store;
 use veripile_verification::certificate::{PublicKey, SigningKey};
 
@@ -89,6 +90,8 @@ pub struct SiteSettings {
     pub body: String,
     /// Requests to the query API that one address may make in a minute without a key.
     pub requests_per_minute: u32,
+    /// How long operators may reply to a notice of result.
+    pub rules: Rules,
 }
 
 /// Mounts every route.

@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use veripile_api::SiteSettings;
 use veripile_gateway::GatewaySettings;
+use veripile_pile::case::Rules;
 use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
 use veripile_store::account::PersonRole;
@@ -229,6 +230,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             least_profile: 0,
             body: BODY.to_owned(),
             requests_per_minute: REQUESTS_PER_MINUTE,
+            rules: Rules::default(),
         },
         signing: signing::key(&args.data.join("signing.key"))?,
         former_keys: Vec::new(),
