@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, command, free_port, provided, python, script};
 
 /// Pages of the public stay under this, so that they open on a bad line.
 const PAGE_BYTES_MAX: usize = 40 * 1024;
@@ -25,9 +25,10 @@ fn prepare(binary: &PathBuf, database: &Database) {
          S1,O1,三阳广场站,Sanyang,120.301,31.575,中山路 1 号,0510-8888 0000,1.25,夜间 0.85\n\
          S2,O2,<script>alert(1)</script>,<img src=x>,120.3,31.5,,,,\n",
     );
-    let mut piles = "pile_id,station_id,kind,accuracy_class,power_kw\nQ1,S2,ac,2,7\n".to_owned();
+    let mut piles =
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors\nQ1,S2,ac,2,7,type2 ccs2\n".to_owned();
     for n in 1..=45 {
-        piles.push_str(&format!("P{n:02},S1,dc,1,120\n"));
+        piles.push_str(&format!("P{n:02},S1,dc,1,120,{}\n", if n == 1 { "" } else { "gbt_dc" }));
     }
     let piles = file("piles.csv", &piles);
     command(
@@ -160,6 +161,11 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
         ("kind=ac", 1),
         ("kind=dc&min_power_kw=120", 45),
         ("min_power_kw=121", 0),
+        ("connector=gbt_dc", 44),
+        ("connector=CCS2", 1),
+        ("connector=IEC_62196_T2", 1),
+        ("connector=gbt_ac", 0),
+        ("connector=gbt_dc&kind=ac", 0),
         ("max_fee=1.25", 45),
         ("max_fee=1.24", 0),
         ("free=yes", 0),
@@ -177,7 +183,7 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
     assert!(
         page.contains("CNY 1.25 a kWh") && page.contains("0510-8888 0000") && page.contains("0 free of 45")
     );
-    for bad in ["near=1", "min_power_kw=x", "state=good", "page=0", "unknown=1"] {
+    for bad in ["near=1", "connector=schuko", "min_power_kw=x", "state=good", "page=0", "unknown=1"] {
         assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
         assert_eq!(server.get(&format!("/found.geojson?{bad}")).await.0, 400, "{bad}");
     }
@@ -232,4 +238,202 @@ async fn a_verified_pile_a_little_farther_is_offered_first() {
     assert_eq!(places["features"][0]["id"], "B");
     assert_eq!(places["features"][0]["properties"]["verification"]["state"], "verified");
     assert_eq!(places["features"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_pile_s_page_has_its_code_keys_and_navigation() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let folder = tempfile::tempdir().unwrap();
+    let piles = folder.path().join("piles.csv");
+    std::fs::write(&piles, "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\n").unwrap();
+    command(&binary, &database, &["register", "--piles", piles.to_str().unwrap()]);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, page) = server.get("/p/N1?lang=en").await;
+    assert!(
+        status == 200 && page.len() < PAGE_BYTES_MAX && !page.contains("<script"),
+        "{} bytes",
+        page.len()
+    );
+    // GCJ-02 and BD-09 of 120.301, 31.575 by the published formulas in arithmetic of 40 digits (mpmath).
+    for text in [
+        "to=120.305601,31.573101,",
+        "location=31.578759,120.312204&#38;",
+        "tocoord=31.573101,120.305601&#38;",
+        "daddr=31.573101,120.305601&#38;",
+        "destination=31.573101,120.305601&#38;",
+    ] {
+        assert_eq!(page.matches(text).count(), 1, "{text}: {page}");
+    }
+    assert!(server.get("/s/S1?lang=en").await.1.contains("to=120.305601,31.573101,Sanyang&#38;"));
+    for text in ["No key is registered", "No seals on record", "No signed values of this pile"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let Some(python) = python() else { return };
+    let file = folder.path().join("page.html");
+    std::fs::write(&file, &page).unwrap();
+    let said = script(&python, "code_read.py", [file.as_os_str()]).unwrap();
+    assert!(said.trim().ends_with("/p/N1") && said.starts_with("http://127.0.0.1:"), "{said}");
+    assert!(page.contains(&format!(">{}<", said.trim())), "the address stands below the code");
+}
+
+#[tokio::test]
+async fn each_number_of_the_statistics_is_that_of_its_list() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let operators =
+        file("operators.csv", "operator_id,name_zh,name_en,committed_on\nO1,甲,One,2026-01-01\nO2,乙,Two,\n");
+    let stations = file(
+        "stations.csv",
+        "station_id,operator_id,name,lon,lat,region\nS1,O1,A,120.3,31.5,梁溪区\nS2,O2,B,120.3,31.6,梁溪区\nS3,O2,C,119.8,31.3,宜兴市 & 周边\n",
+    );
+    let piles = file(
+        "piles.csv",
+        "pile_id,station_id,kind,accuracy_class\nA1,S1,ac,2\nA2,S1,ac,2\nB1,S2,ac,2\nB2,S2,ac,2\nC1,S3,ac,2\nD1,,ac,2\n",
+    );
+    let anchors = file(
+        "anchors.csv",
+        "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
+         A1,2026-01-10T00:00:00Z,0.1,0.2,2,2099-01-01T00:00:00Z\nB1,2026-01-10T00:00:00Z,0.1,0.2,2,\n",
+    );
+    let files =
+        ["--operators", &operators, "--stations", &stations, "--piles", &piles, "--anchors", &anchors];
+    command(&binary, &database, &[&["register"], files.as_slice()].concat());
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, page) = server.get("/stats?lang=en").await;
+    assert!(status == 200 && !page.contains("<script"), "{page}");
+    // By hand, in the order of the columns: piles, operators and piles checked, failed, in a case, operators committed.
+    let rows: Vec<(String, Vec<i64>)> = page.split("<th scope=\"row\">").skip(1).map(row).collect();
+    let told = |name: &str| rows.iter().find(|(found, _)| found == name).map(|(_, cells)| cells.as_slice());
+    assert_eq!(told("梁溪区"), Some([4, 2, 2, 0, 0, 1].as_slice()), "{rows:?}");
+    assert_eq!(told("宜兴市 &#38; 周边"), Some([1, 0, 0, 0, 0, 0].as_slice()), "{rows:?}");
+    assert_eq!(told("One"), Some([2, 1, 1, 0, 0, 1].as_slice()), "{rows:?}");
+    assert_eq!(told("Two"), Some([3, 1, 1, 0, 0, 0].as_slice()), "{rows:?}");
+    let hrefs: Vec<&str> =
+        page.split("href=\"/?lang=en&#38;").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(hrefs.len(), 6 * rows.len());
+    let numbers: Vec<i64> = rows.iter().flat_map(|(_, cells)| cells.clone()).collect();
+    for (href, number) in hrefs.iter().zip(numbers) {
+        // Of operators, the list behind has the piles.
+        if !href.contains("view=stations") {
+            let (listed, _) = found(&server, &href.replace("&#38;", "&")).await;
+            assert_eq!(listed as i64, number, "{href}");
+        }
+    }
+}
+
+/// Name and numbers of a row of the statistics.
+fn row(html: &str) -> (String, Vec<i64>) {
+    let html = html.split("</tr>").next().unwrap();
+    let number = |cell: &str| cell.split('>').nth(1)?.split('<').next()?.parse().ok();
+    (html.split('<').next().unwrap().to_owned(), html.split("<a ").skip(1).filter_map(number).collect())
+}
+
+#[tokio::test]
+async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, headers, badge) = server.get_as("/badge/P01.svg?lang=en", "").await;
+    assert!(
+        status == 200 && headers.contains("image/svg+xml") && headers.contains("max-age=300"),
+        "{headers}"
+    );
+    for text in ["Verification due · P01", "Certificate: none"] {
+        assert!(badge.contains(text), "{text}: {badge}");
+    }
+    let (status, headers, widget) = server.get_as("/widget/P01", "").await;
+    let policy = |headers: &str| {
+        let line = headers.lines().find_map(|line| line.strip_prefix("content-security-policy: "));
+        line.unwrap().to_owned()
+    };
+    assert!(
+        status == 200
+            && policy(&headers).contains("frame-ancestors *")
+            && !policy(&headers).contains("script"),
+        "{headers}"
+    );
+    assert_eq!(headers.matches("content-security-policy").count(), 1, "{headers}");
+    assert!(widget.contains("待检") && widget.contains("/p/P01?") && !widget.contains("<script"), "{widget}");
+    assert!(policy(&server.get_as("/p/P01", "").await.1).contains("frame-ancestors 'none'"));
+    for path in ["/badge/none.svg", "/badge/%3Csvg%3E.svg", "/widget/none"] {
+        assert_eq!(server.get(path).await.0, 404, "{path}");
+    }
+    for path in ["/about", "/open-data", "/manifest.webmanifest", "/sw.js", "/assets/icon-192.png"] {
+        let (status, headers, body) = server.get_as(path, "").await;
+        assert!(status == 200 && body.len() < PAGE_BYTES_MAX, "{path} {headers}");
+    }
+}
+
+/// Runs `veripile case` on P01; whether it was taken, and what it said.
+fn case(binary: &PathBuf, database: &Database, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(binary)
+        .args([&["case", "P01"], arguments].concat())
+        .env("VERIPILE_DATABASE_URL", &database.url)
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(told).unwrap())
+}
+
+#[tokio::test]
+async fn a_case_turns_a_pile_red_after_two_people_and_the_reply_window() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let step = |to: &str, person: &str, more: &[&str]| {
+        let arguments =
+            ["--number", "K-1", "--issuer", "市监局", "--to", to, "--person", person, "--reason", "why"];
+        case(&binary, &database, &[arguments.as_slice(), more].concat())
+    };
+    let (taken, told) = step("proposed", "anna", &[]);
+    assert!(!taken && told.contains("there is no case of this number"), "{told}");
+    for (to, person) in [("open", "anna"), ("on_site", "anna"), ("proposed", "anna")] {
+        assert!(step(to, person, &[]).0, "{to}");
+    }
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("Under review") && page.contains("K-1") && page.contains("市监局"), "{page}");
+    let (taken, told) = step("confirmed", "anna", &[]);
+    assert!(!taken && told.contains("another person must confirm"), "{told}");
+    assert!(step("confirmed", "boris", &[]).0);
+    let (taken, told) = step("published", "boris", &[]);
+    assert!(!taken && told.contains("next can be: served, dismissed"), "{told}");
+    let (taken, told) = step("served", "anna", &["--evidence-sha256", &"0a".repeat(32)]);
+    assert!(taken && told.contains("P01 is under_review"), "{told}");
+    let (taken, told) = step("published", "anna", &[]);
+    assert!(!taken && told.contains("the operator may reply until"), "{told}");
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(
+        !page.contains("Failure confirmed") && page.contains("Operator may reply until"),
+        "bad news waits: {page}"
+    );
+    let days = "SELECT round(extract(epoch FROM max(reply_until) - max(acted_at)) / 86400)::bigint FROM act";
+    assert_eq!(database.number(days).await, 21);
+    // Three weeks pass.
+    for query in [
+        "WITH t AS (UPDATE act SET acted_at = acted_at - interval '22 days', reply_until = reply_until - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
+        "WITH t AS (UPDATE case_step SET taken_at = taken_at - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
+    ] {
+        assert!(database.number(query).await > 0);
+    }
+    let (taken, told) = step("published", "anna", &[]);
+    assert!(taken && told.contains("P01 is failed"), "{told}");
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("badge failed") && page.contains("Failure confirmed"), "{page}");
+    assert_eq!(found(&server, "state=failed").await.0, 1);
+    assert_eq!(found(&server, "only=in_case").await.0, 1);
+    assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("K-1 · 市监局"));
+    assert!(step("dismissed", "carl", &[]).1.contains("P01 is due"));
+    let (_, told) = case(&binary, &database, &[]);
+    assert_eq!(told.lines().filter(|line| line.contains("K-1: ")).count(), 7, "{told}");
+    assert!(!step("dismissed", "carl", &["--evidence-sha256", "zz"]).0);
 }

@@ -11,6 +11,7 @@ mod overtaken;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use uuid::Uuid;
+use veripile_pile::case::Rules;
 use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, Standing, State};
 use veripile_store::Store;
 use veripile_store::verification::{
@@ -391,9 +392,15 @@ async fn issued(
     let issued_at = now() + SignedDuration::from_hours(5);
     let certificate = Certificate::of(&run, "李", "", issued_at, "test").expect("a result");
     let issued = certificate.clone().sign(&SigningKey::from_seed([seed; 32]));
-    let issuance = store.issue(claimed.row.order_no, &issued, b"%PDF-", issued_at).await.expect("asked");
+    let issuance = store
+        .issue(claimed.row.order_no, &issued, b"%PDF-", Rules::default(), issued_at)
+        .await
+        .expect("asked");
     if issuance == Issuance::Done {
-        let again = store.issue(claimed.row.order_no, &issued, b"%PDF-", issued_at).await.expect("asked");
+        let again = store
+            .issue(claimed.row.order_no, &issued, b"%PDF-", Rules::default(), issued_at)
+            .await
+            .expect("asked");
         assert_eq!(again, Issuance::NotWaiting, "once");
     }
     (certificate, issuance)

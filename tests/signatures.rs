@@ -87,7 +87,10 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
                  WHERE body LIKE '%\"signedMeterData\":\"' || container || '\"%' AND sealed <> ''";
     assert_eq!(database.number(named).await, 7);
     let page = server.get("/p/CP?lang=en").await.1;
-    for words in ["Signature valid, key registered", "Signature invalid", "but of another meter"] {
+    let counted = "Of the last 7 signed values 3 are valid, 2 invalid, 2 could not be checked.";
+    for words in
+        ["Signature valid, key registered", "Signature invalid", "but of another meter", counted, &key]
+    {
         assert!(page.contains(words), "{words}");
     }
 }

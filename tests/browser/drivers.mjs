@@ -2,6 +2,7 @@
 // languages, without WebGL. Every page is held to axe-core's rules (WCAG 2.1 A and AA), to targets of 44 px, and to its width.
 // Usage: node drivers.mjs URL SCREENSHOT_FOLDER
 import { mkdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -107,8 +108,10 @@ for (const [name, size] of SIZES) {
   await picture("station");
   await hold(page, `${at} station`);
 
+  check(`${at}: five maps to navigate with`, (await page.locator(".navigate a").count()) === 5);
   await page.locator("#list li a").first().click();
   await page.waitForURL(/\/p\//);
+  check(`${at}: a pile has its code, papers and maps`, (await page.locator("svg.qr").isVisible()) && (await page.locator("#documents").isVisible()) && (await page.locator(".navigate a").count()) === 5);
   await picture("pile");
   await hold(page, `${at} pile`);
   const pile = page.url();
@@ -128,7 +131,80 @@ for (const [name, size] of SIZES) {
   await page.locator("a.language").click();
   await page.waitForURL(/lang=en/);
   check(`${at}: English keeps one at the same pile`, new URL(page.url()).pathname === new URL(pile).pathname && (await page.locator("main").innerText()).includes("Report a problem"));
+  for (const [part, path] of [["about", "/about"], ["stats", "/stats"], ["open-data", "/open-data"]]) {
+    await page.goto(site + path);
+    await page.locator(`footer a[href^="${path}"]`).click();
+    await page.waitForURL(new RegExp(`${path}\\?lang=`));
+    await picture(part);
+    await hold(page, `${at} ${part}`);
+    await page.goto(`${site}${path}?lang=en`);
+    await hold(page, `${at} ${part} in English`);
+  }
+  await page.goto(`${site}/stats`);
+  const number = page.locator("#operator tbody tr").first().locator("td a").first();
+  const piles = await number.innerText();
+  await number.click();
+  await page.waitForURL(/operator=/);
+  check(`${at}: a number of the statistics opens its list`, (await page.locator("#asked b").innerText()).endsWith(`：${piles} 个`), `${piles} ${await sentence()}`);
+  await page.goto(`${site}/?connector=gbt_dc`);
+  check(`${at}: a connector is a condition`, (await sentence()).includes("国标直流"), await sentence());
+  const verified = await (await page.request.get(`${site}/api/v1/verifications`)).json();
+  if (verified.verifications.length > 0) {
+    await page.goto(`${site}/p/${verified.verifications[0].pile_id}`);
+    check(`${at}: a document and its seals`, (await page.locator("#documents .file").count()) >= 3 && (await page.locator("#documents dd.id").count()) >= 1);
+    await picture("documents");
+    await hold(page, `${at} documents`);
+  }
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
+  await context.close();
+}
+
+{
+  const { context, page, complaints } = await open({ width: 390, height: 844 });
+  const pile = (await (await page.request.get(`${site}/api/v1/piles?state=verified_monitored&limit=1`)).json()).features[0]?.id ?? "WX-0001";
+  const html = `<!doctype html><title>other</title><a href="${site}/p/${pile}"><img alt="badge" src="${site}/badge/${pile}.svg"></a>
+    <iframe title="widget" src="${site}/widget/${pile}" width="320" height="240"></iframe><iframe title="page" src="${site}/p/${pile}"></iframe>`;
+  const other = createServer((_, answer) => answer.setHeader("Content-Type", "text/html; charset=utf-8").end(html));
+  await new Promise((done) => other.listen(0, "127.0.0.1", done));
+  await page.goto(`http://127.0.0.1:${other.address().port}/`);
+  check("embedded: the badge shows on another's page", await page.locator("img").evaluate((one) => one.decode().then(() => one.naturalWidth === 320)));
+  const frame = page.frameLocator("iframe[title=widget]");
+  check("embedded: the small page shows in another's frame", (await frame.locator("h1").innerText()).length > 2 && (await frame.locator("main").innerText()).includes(pile));
+  const [inner] = page.frames().filter((one) => one.url().includes("/widget/"));
+  check("embedded: nothing sticks out of the frame", !(await inner.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1)));
+  // One complaint is due: the page that may not be framed.
+  check("embedded: no other page can be framed", complaints.length === 1 && complaints[0].includes("frame-ancestors"), complaints.join(" | "));
+  await page.screenshot({ path: `${pictures}/drivers-embedded.png` });
+  other.close();
+  await context.close();
+}
+
+{
+  const { context, page, complaints } = await open({ width: 390, height: 844 });
+  await page.goto(`${site}/?kind=dc`);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller ?? new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done))));
+  const manifest = await (await page.request.get(`${site}/manifest.webmanifest`)).json();
+  check("installable: a manifest with a start, icons and a display", manifest.start_url === "/" && manifest.display === "standalone" && manifest.icons.some((one) => one.sizes === "512x512"));
+  await page.goto(`${site}/?kind=dc`);
+  await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
+  const list = await page.locator("#list li").count();
+  const href = await page.locator("#list li a").first().getAttribute("href");
+  await page.goto(site + href);
+  complaints.length = 0;
+  await context.setOffline(true);
+  await page.goto(`${site}/`);
+  const note = page.locator("p.offline");
+  check("offline: the last list is there and says when it was kept", (await page.locator("#list li").count()) === list && (await note.isVisible()) && /20\d\d/.test(await note.innerText()), await note.innerText());
+  check("offline: it says what was asked", (await page.locator("#asked").innerText()).includes("直流"));
+  await page.screenshot({ path: `${pictures}/drivers-offline.png` });
+  await page.goto(site + href);
+  check("offline: a pile that was opened is there", (await page.locator(".state-card").count()) === 1 && (await note.isVisible()));
+  check("offline: what was never opened is not made up", await page.goto(`${site}/p/never-opened`).then(() => false, () => true));
+  check("offline: no page of operators is kept", await page.goto(`${site}/op`).then(() => false, () => true));
+  await context.setOffline(false);
+  await page.goto(`${site}/`);
+  check("online again: the note is gone", !(await note.isVisible()) && !(await page.locator("#asked").innerText()).includes("直流"));
+  check("offline: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
   await context.close();
 }
 

@@ -30,12 +30,24 @@ pub(crate) async fn favicon(request: HttpRequest) -> HttpResponse {
     serve(request, web::Path::from("icon.svg".to_owned())).await
 }
 
+/// GET `/manifest.webmanifest`: lets the site be installed.
+pub(crate) async fn manifest(request: HttpRequest) -> HttpResponse {
+    serve(request, web::Path::from("manifest.webmanifest".to_owned())).await
+}
+
+/// GET `/sw.js`: keeps pages for who is offline. At the root, since it may answer for what lies below it only.
+pub(crate) async fn service_worker(request: HttpRequest) -> HttpResponse {
+    serve(request, web::Path::from("sw.js".to_owned())).await
+}
+
 fn content_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("geojson") => "application/geo+json",
         Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("webmanifest") => "application/manifest+json",
         _ => "text/plain; charset=utf-8",
     }
 }

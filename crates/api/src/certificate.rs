@@ -20,6 +20,7 @@ use veripile_verification::{Certificate, CertificateKind, Chart};
 
 use crate::Site;
 use crate::problem::{Problem, html, missing_page};
+use crate::qr;
 use crate::session::{Person, Visitor, private};
 use crate::texts::Texts;
 use crate::ver::{access, live};
@@ -102,12 +103,7 @@ pub(crate) async fn status(
 
 /// The whole address of a document's page, as printed on it.
 pub(crate) fn address(request: &HttpRequest, site: &Site, number: &str) -> String {
-    let info = request.connection_info();
-    let base = match &site.settings.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("{}://{}", info.scheme(), info.host()),
-    };
-    format!("{base}/c/{}", view::segment(number))
+    format!("{}/c/{}", qr::site_address(request, site), view::segment(number))
 }
 
 /// The document inside a signed file of ours.

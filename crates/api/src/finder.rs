@@ -5,9 +5,10 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use veripile_pile::{OperatorId, PileKind, Place, State};
+use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
 use veripile_store::PileRecord;
-use veripile_store::finder::FindQuery;
+use veripile_store::finder::{FindQuery, Only};
+use veripile_store::tally::NONE;
 
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -32,7 +33,11 @@ pub(crate) struct Asked {
     pub(crate) q: String,
     pub(crate) state: String,
     pub(crate) operator: String,
+    pub(crate) region: String,
+    pub(crate) maker: String,
+    pub(crate) only: String,
     pub(crate) kind: String,
+    pub(crate) connector: String,
     pub(crate) min_power_kw: String,
     pub(crate) max_fee: String,
     pub(crate) free: String,
@@ -59,7 +64,16 @@ impl Asked {
             query: FindQuery {
                 words: words(&self.q),
                 operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
+                region: some(&self.region).map(str::to_owned),
+                maker: some(&self.maker).map(str::to_owned),
+                only: read(&self.only, "only", &Only::ALL.map(Only::word).join(", "), Only::from_word)?,
                 kind: read(&self.kind, "kind", "ac or dc", PileKind::from_word)?,
+                connector: read(
+                    &self.connector,
+                    "connector",
+                    &ConnectorType::words(),
+                    ConnectorType::from_word,
+                )?,
                 min_power_kw: number(&self.min_power_kw, "min_power_kw")?,
                 max_fee_cny_kwh: number(&self.max_fee, "max_fee")?,
                 free_since: some(&self.free).map(|_| now - SignedDuration::from_secs(view::STALE_S)),
@@ -77,7 +91,11 @@ impl Asked {
             ("q", &self.q),
             ("state", &self.state),
             ("operator", &self.operator),
+            ("region", &self.region),
+            ("maker", &self.maker),
+            ("only", &self.only),
             ("kind", &self.kind),
+            ("connector", &self.connector),
             ("min_power_kw", &self.min_power_kw),
             ("max_fee", &self.max_fee),
             ("free", &self.free),
@@ -90,9 +108,9 @@ impl Asked {
 
     /// Whether more is asked than the query API answers, so that the map draws what the server found.
     pub(crate) fn is_particular(&self) -> bool {
-        [&self.q, &self.kind, &self.min_power_kw, &self.max_fee, &self.free, &self.near]
-            .iter()
-            .any(|value| !value.is_empty())
+        let more =
+            [&self.q, &self.region, &self.maker, &self.only, &self.kind, &self.connector, &self.min_power_kw];
+        more.into_iter().chain([&self.max_fee, &self.free, &self.near]).any(|value| !value.is_empty())
     }
 }
 
@@ -167,8 +185,21 @@ pub(crate) fn sentence(
     if let Some(operator) = operator {
         add(t.of("find.operator"), operator);
     }
+    let told = |name: &str| if name == NONE { t.of("unknown").to_owned() } else { name.to_owned() };
+    if let Some(region) = &wish.query.region {
+        add(t.of("find.region"), &told(region));
+    }
+    if let Some(maker) = &wish.query.maker {
+        add(t.of("find.maker"), &told(maker));
+    }
+    if let Some(only) = wish.query.only {
+        add(t.of_owned(&format!("find.{}", only.word())), "");
+    }
     if let Some(kind) = wish.query.kind {
         add(t.of("find.kind"), t.of(if kind == PileKind::Dc { "kind.dc" } else { "kind.ac" }));
+    }
+    if let Some(connector) = wish.query.connector {
+        add(t.of("find.connector"), &view::connector(t, connector));
     }
     if let Some(kw) = wish.query.min_power_kw {
         add(t.of("find.power"), &kw.normalize().to_string());
@@ -202,7 +233,11 @@ mod tests {
         let asked = Asked {
             q: " 三阳 P1 ".to_owned(),
             state: "verified".to_owned(),
+            region: "-".to_owned(),
+            maker: "Simcharge".to_owned(),
+            only: "in_case".to_owned(),
             kind: "dc".to_owned(),
+            connector: "gbt_dc".to_owned(),
             min_power_kw: "60".to_owned(),
             max_fee: "1.20".to_owned(),
             free: "yes".to_owned(),
@@ -214,14 +249,14 @@ mod tests {
         let t = Texts::in_language(Language::En);
         assert_eq!(
             sentence(t, &asked, &wish, Some("Taihu"), 3),
-            "Piles matching “三阳 P1”, “Verified”, of Taihu, DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
+            "Piles matching “三阳 P1”, “Verified”, of Taihu, in unknown, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
         );
         let address = asked.address();
         let again: Vec<(String, String)> =
             actix_web::web::Query::<Vec<(String, String)>>::from_query(&address)
                 .expect("readable")
                 .into_inner();
-        assert_eq!(again.len(), 7, "{address}");
+        assert_eq!(again.len(), 11, "{address}");
         assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
         let nothing = Asked::default();
         let wish = nothing.wish(now()).expect("good");
@@ -244,6 +279,8 @@ mod tests {
         }
         check(Asked { state: text("good"), ..Asked::default() }, "state");
         check(Asked { kind: text("hydrogen"), ..Asked::default() }, "kind");
+        check(Asked { only: text("green"), ..Asked::default() }, "only");
+        check(Asked { connector: text("schuko"), ..Asked::default() }, "connector");
         check(Asked { page: text("0"), ..Asked::default() }, "page");
         check(Asked { operator: text("a/b"), ..Asked::default() }, "operator");
     }

@@ -3,8 +3,10 @@
 //! Mounted by `app`. Handlers parse, make one call to the store, and answer; nothing is computed here that is not shown, and
 //! no verdict is: pages show the last judgement and its date.
 
+mod about;
 mod api;
 mod assets;
+mod badge;
 mod certificate;
 mod chart;
 mod check;
@@ -16,10 +18,12 @@ mod headers;
 mod health;
 mod history;
 mod map;
+mod navigate;
 mod op;
 mod openapi;
 mod pile;
 mod problem;
+mod qr;
 mod queue;
 mod report;
 mod same_site;
@@ -28,6 +32,7 @@ mod session;
 mod signals;
 mod station;
 mod station_list;
+mod stats;
 mod texts;
 mod ver;
 mod view;
@@ -38,6 +43,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web;
 use prometheus::Registry;
+use veripile_pile::case::Rules;
 use veripile_store::Store;
 use veripile_verification::certificate::{PublicKey, SigningKey};
 
@@ -84,6 +90,8 @@ pub struct SiteSettings {
     pub body: String,
     /// Requests to the query API that one address may make in a minute without a key.
     pub requests_per_minute: u32,
+    /// How long operators may reply to a notice of result.
+    pub rules: Rules,
 }
 
 /// Mounts every route.
@@ -105,6 +113,11 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
                     .route(web::get().to(check::page))
                     .route(web::post().to(check::judge)),
             )
+            .route("/about", web::get().to(about::page))
+            .route("/open-data", web::get().to(about::open_data))
+            .route("/badge/{pile}.svg", web::get().to(badge::badge))
+            .route("/widget/{pile}", web::get().to(badge::widget))
+            .route("/stats", web::get().to(stats::page))
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .service(query_api())
@@ -115,6 +128,8 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .configure(ver::routes)
             .route("/openapi.json", web::get().to(openapi::document))
             .route("/assets/{path:.*}", web::get().to(assets::serve))
+            .route("/manifest.webmanifest", web::get().to(assets::manifest))
+            .route("/sw.js", web::get().to(assets::service_worker))
             .route("/favicon.ico", web::get().to(assets::favicon))
             .default_service(web::to(problem::not_found));
     }

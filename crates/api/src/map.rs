@@ -8,7 +8,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
-use veripile_pile::{Operator, Place, State, StationId};
+use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
 use veripile_store::finder::CANDIDATES_MAX;
 use veripile_store::{Counts, PileRecord};
 
@@ -50,6 +50,7 @@ struct MapPage<'a> {
     /// Whether there may be more than were looked at.
     is_cut: bool,
     powers: [String; 4],
+    connectors: Vec<(&'static str, String)>,
     /// Piles, each with its distance.
     lines: Vec<(Line, Option<String>)>,
     cards: Vec<Card>,
@@ -132,6 +133,7 @@ pub(crate) async fn page(
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
         is_cut,
         powers: POWERS_KW.map(|kw| kw.to_string()),
+        connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
         lines: if asked.view == "stations" {
             Vec::new()
         } else {

@@ -1,27 +1,27 @@
 //! The pile page: what the QR on the pile opens. Whole without any script.
 
+mod documents;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{Act, PileId, State};
 use veripile_store::PileRecord;
-use veripile_store::signed::SignedLine;
 
+use self::documents::Papers;
 use crate::history::{self, History};
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
+use crate::ver::access;
 use crate::view::{self, ChargeLine, EstimateView, Line};
-use crate::{Site, check};
+use crate::{Site, navigate, qr};
 
 /// Charges on the page; with this many it stays well under 40 KB.
 const CHARGES: u32 = 30;
 
 /// Events on the page, the newest: with steps, firmware and results of some years.
 const EVENTS_MAX: usize = 12;
-
-/// Signed values on the page, the newest: those of the last few charges.
-const SIGNED_MAX: usize = 10;
 
 /// Acts on the page, the newest; a pile in trouble has a dozen.
 const ACTS_MAX: usize = 20;
@@ -45,19 +45,24 @@ struct PilePage<'a> {
     date: Option<(Option<String>, Vec<String>)>,
     charges: Vec<ChargeLine>,
     total: i64,
-    acts: Vec<(String, String, String)>,
+    acts: Vec<ActLine>,
     acts_total: usize,
-    signed: Vec<SignedView<'a>>,
+    papers: Papers<'a>,
     /// Address of the document that the state rests on, where it was issued here.
     document: Option<String>,
+    /// Maps and their addresses.
+    navigation: Vec<(&'a str, String)>,
+    /// The address of this page, and its code.
+    address: String,
+    code: Option<String>,
 }
 
-/// A signed value: day, verdict, where the key came from.
-struct SignedView<'a> {
-    at: String,
-    verdict: &'static str,
-    title: &'a str,
-    meter: String,
+/// An act: day, what, address of its document, by whom.
+struct ActLine {
+    day: String,
+    what: String,
+    href: Option<String>,
+    issuer: String,
 }
 
 /// GET `/p/{pile}`.
@@ -76,12 +81,14 @@ pub(crate) async fn page(
     let charges = site.store.charges(&pile.pile_id, CHARGES).await?;
     let acts = site.store.acts(&pile.pile_id).await?;
     let history = History::of(&site, &pile, &acts).await?;
-    let signed = site.store.signed_values(&pile.pile_id).await?;
     let now = Timestamp::now();
+    let papers = Papers::of(t, &site, &pile.pile_id, now).await?;
     let document = match &pile.standing.certificate {
         Some(certificate) => site.store.certificate_by_number(&certificate.number, now).await?,
         None => None,
     };
+    let acts = access::public_acts(&acts, now);
+    let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     Ok(html(
         StatusCode::OK,
         &PilePage {
@@ -98,11 +105,16 @@ pub(crate) async fn page(
             date: history.date.as_ref().map(|date| history::next_date(t, date)),
             charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
             total: pile.charges,
-            acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act)).collect(),
+            acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act, &papers)).collect(),
             acts_total: acts.len(),
+            navigation: pile
+                .place
+                .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
+            code: qr::svg(&address, t.of("pile.code")),
+            address,
             document: document
                 .map(|document| format!("/c/{}?lang={}", view::segment(&document.number), t.short())),
-            signed: signed.iter().take(SIGNED_MAX).map(|line| self::signed(t, line)).collect(),
+            papers,
         },
     ))
 }
@@ -118,12 +130,13 @@ fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
         (t.of("pile.meter"), or_unknown(&pile.meter_serial)),
         (t.of("pile.class"), pile.class.0.normalize().to_string()),
         (t.of("pile.power"), view::power(t, pile)),
+        (t.of("filter.connector"), view::connectors(t, pile)),
         (t.of("pile.protocol"), or_unknown(&pile.protocol)),
     ]
 }
 
 /// What the state rests on: document, issuer, date, validity.
-fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
+pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
     let standing = &pile.standing;
     let mut basis = Vec::new();
     if let Some(case) = &standing.case {
@@ -154,8 +167,7 @@ fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
     basis
 }
 
-/// An act: day, what, by whom.
-fn act(t: &Texts, act: &Act) -> (String, String, String) {
+fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
     let kind = t.of(&format!("act.{}", act.kind.word())).to_owned();
     let mut what = format!("{kind} {}", act.number);
     if let Some(result) = act.result {
@@ -164,15 +176,5 @@ fn act(t: &Texts, act: &Act) -> (String, String, String) {
             result.error_percent, result.expanded_uncertainty_percent, result.coverage_factor
         ));
     }
-    (view::day(act.acted_at), what, act.issuer.clone())
-}
-
-fn signed<'a>(t: &'a Texts, line: &SignedLine) -> SignedView<'a> {
-    let verdict = check::stored_word(line);
-    SignedView {
-        at: view::minute(line.at),
-        verdict,
-        title: t.of_owned(&format!("check.{verdict}")),
-        meter: line.meter_serial.clone().unwrap_or_default(),
-    }
+    ActLine { day: view::day(act.acted_at), what, href: papers.href(&act.number), issuer: act.issuer.clone() }
 }

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use veripile_pile::{Operator, State, Station, StationId};
 use veripile_store::PileRecord;
 
-use crate::Site;
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
 use crate::view::{self, Line};
+use crate::{Site, navigate};
 
 /// Piles on a page; with as many and long names it stays under 40 KB.
 const PILES_PER_PAGE: usize = 40;
@@ -28,6 +28,8 @@ struct StationPage<'a> {
     facts: Vec<(&'a str, String)>,
     /// As written, and as a telephone dials it.
     phone: Option<(&'a str, String)>,
+    /// Maps and their addresses.
+    navigation: Vec<(&'a str, String)>,
     lines: Vec<Line>,
     before: Option<String>,
     next: Option<String>,
@@ -71,6 +73,7 @@ pub(crate) async fn page(
         name: t.pick(&station.name_zh, &station.name_en),
         facts: facts(t, &station, &operator, &piles, now),
         phone: station.phone.as_deref().map(|phone| (phone, dialled(phone))),
+        navigation: navigate::links(t, station.place, t.pick(&station.name_zh, &station.name_en)),
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
         before: (number > 1).then(|| to(number - 1)),
         next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),

@@ -106,7 +106,9 @@ mod tests {
 
     use veripile_ocpp::conformance::Breach;
     use veripile_ocpp::signing::Reason;
-    use veripile_pile::{ActKind, Mark, PlaceDoubt, RemoteVerdict, State};
+    use veripile_pile::{ActKind, ConnectorType, Mark, PlaceDoubt, RemoteVerdict, State};
+    use veripile_store::finder::Only;
+    use veripile_store::tally::GroupBy;
 
     use super::*;
 
@@ -223,7 +225,7 @@ mod tests {
     fn used() -> BTreeSet<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut used = BTreeSet::new();
-        for folder in ["src", "src/op", "src/ver", "src/certificate", "templates"] {
+        for folder in ["src", "src/op", "src/ver", "src/certificate", "src/pile", "templates"] {
             for entry in fs::read_dir(root.join(folder)).expect("there") {
                 let path = entry.expect("readable").path();
                 if path.is_dir() {
@@ -235,6 +237,7 @@ mod tests {
                 }
             }
         }
+        used.extend(State::ALL.map(|state| format!("about.state.{}", state.word())));
         let states = State::ALL.iter().map(|state| format!("state.{}", state.word()));
         let marks = Mark::ALL.iter().map(|mark| format!("mark.{}", mark.code()));
         let statuses = crate::view::STATUS_TEXTS.iter().map(|(_, key)| (*key).to_owned());
@@ -255,6 +258,9 @@ mod tests {
         used.extend(made("finding", &["charge", "answer", "other"], ""));
         let refusals = Reason::ALL.map(Reason::code);
         used.extend(refusals.iter().flat_map(|code| [format!("sign.{code}"), format!("sign.{code}.next")]));
+        used.extend(Only::ALL.map(|only| format!("find.{}", only.word())));
+        used.extend(GroupBy::ALL.map(|by| format!("stats.by_{}", by.word())));
+        used.extend(ConnectorType::ALL.map(|one| format!("connector.{}", one.word())));
         let reasons = veripile_store::report::ReportReason::ALL;
         used.extend(reasons.map(|reason| format!("report.{}", reason.word())));
         used.extend(made("root", &crate::op::CERTIFICATE_KINDS, ""));

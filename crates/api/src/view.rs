@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
-use veripile_pile::{Estimate, Mark, PileKind, State};
+use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, State};
 use veripile_store::{ChargeRecord, PileRecord};
 
 use crate::sentence;
@@ -121,6 +121,19 @@ pub(crate) fn power(t: &Texts, pile: &PileRecord) -> String {
         Some(kw) => format!("{kind} {} kW", kw.normalize()),
         None => kind.to_owned(),
     }
+}
+
+/// What a connector is called.
+pub(crate) fn connector(t: &Texts, connector: ConnectorType) -> String {
+    t.of_owned(&format!("connector.{}", connector.word())).to_owned()
+}
+
+/// What can be plugged into a pile, as far as anybody said.
+pub(crate) fn connectors(t: &Texts, pile: &PileRecord) -> String {
+    if pile.connectors.is_empty() {
+        return t.of("unknown").to_owned();
+    }
+    pile.connectors.iter().map(|one| connector(t, *one)).collect::<Vec<_>>().join(t.of("comma"))
 }
 
 /// The live status with its age, and whether it is stale.

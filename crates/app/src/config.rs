@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use toml::{Table, Value};
+use veripile_pile::case::Rules;
 
 /// Prefix of environment variables.
 const PREFIX: &str = "VERIPILE_";
@@ -39,6 +41,8 @@ pub struct Config {
     pub assess: Assess,
     /// Verifications on site.
     pub verification: Verification,
+    /// Supervision: cases.
+    pub supervision: Supervision,
 }
 
 /// One of the things a process can do.
@@ -161,6 +165,30 @@ pub struct Verification {
     pub former_keys: String,
 }
 
+/// Section `supervision`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Supervision {
+    /// Days that an operator has to reply before a failure is published, 1 to 365.
+    pub reply_days: u16,
+}
+
+impl Supervision {
+    /// The rules of cases.
+    pub fn rules(&self) -> Result<Rules> {
+        if !(1..=365).contains(&self.reply_days) {
+            bail!("supervision.reply_days: {} is not between 1 and 365", self.reply_days);
+        }
+        Ok(Rules { reply_window: SignedDuration::from_hours(24 * i64::from(self.reply_days)) })
+    }
+}
+
+impl Default for Supervision {
+    fn default() -> Self {
+        Self { reply_days: 21 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -172,6 +200,7 @@ impl Default for Config {
             identity: Identity::default(),
             assess: Assess::default(),
             verification: Verification::default(),
+            supervision: Supervision::default(),
         }
     }
 }

@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use veripile_api::SiteSettings;
 use veripile_gateway::GatewaySettings;
+use veripile_pile::case::Rules;
 use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
 use veripile_store::account::PersonRole;
@@ -40,6 +42,9 @@ const WHOLE_EVERY: Duration = Duration::from_secs(60);
 
 /// Days of charges assessed: all of the history.
 const WINDOW_DAYS: u32 = 182;
+
+/// Operators of the simulated city that have committed themselves to honest metering.
+const COMMITTED: usize = 3;
 
 /// The body that verifies in the simulated city.
 const BODY: &str = "无锡计量所（模拟）";
@@ -190,6 +195,10 @@ fn progress_bar(total: u64) -> ProgressBar {
 
 async fn register(store: &Store, city: &City, story: &Story) -> Result<()> {
     store.register_operators(&city.operators).await?;
+    let day = story.until.to_zoned(TimeZone::UTC).date();
+    let commitments: Vec<_> =
+        city.operators.iter().take(COMMITTED).map(|o| (o.operator_id.clone(), day)).collect();
+    store.note_commitments(&commitments).await?;
     store.register_stations(&city.stations).await?;
     let piles: Vec<_> = city.piles.iter().map(|simulated| simulated.pile.clone()).collect();
     store.register_piles(&piles).await?;
@@ -221,6 +230,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             least_profile: 0,
             body: BODY.to_owned(),
             requests_per_minute: REQUESTS_PER_MINUTE,
+            rules: Rules::default(),
         },
         signing: signing::key(&args.data.join("signing.key"))?,
         former_keys: Vec::new(),

@@ -8,6 +8,7 @@ mod assess;
 mod assess_files;
 mod authority;
 mod balances;
+mod case;
 mod check;
 mod config;
 #[cfg(feature = "embedded")]
@@ -66,6 +67,8 @@ enum Command {
     Account(account::AccountArgs),
     /// Keys for those who ask the query API more than anybody may
     ApiKey(api_key::ApiKeyArgs),
+    /// Moves a case, step by step: who, when, why; two people confirm, and the operator has its time to reply
+    Case(case::CaseArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
@@ -115,6 +118,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Register(args) => register::run(&args).await?,
         Command::Account(args) => account::run(&args).await?,
         Command::ApiKey(args) => api_key::run(&args).await?,
+        Command::Case(args) => case::run(&args).await?,
         Command::Simulate(args) => {
             simulate::check(&args)?;
             simulate::run(&args).await?;

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use veripile_api::{Assumed, Imported, RowError};
@@ -30,6 +32,9 @@ const STATION_COLUMNS: [&str; 1] = ["station_id"];
 /// Highest price of a kWh that is no slip of the pen, CNY.
 const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
 
+/// Days of public acts are those of China.
+const SHANGHAI: Offset = Offset::constant(8);
+
 /// Columns that a table of piles must have.
 const PILE_COLUMNS: [&str; 3] = ["pile_id", "kind", "accuracy_class"];
 
@@ -39,10 +44,10 @@ pub struct RegisterArgs {
     /// TOML file; every key also as VERIPILE_<SECTION>__<KEY>
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// operator_id,name_zh,name_en
+    /// operator_id,name_zh,name_en[,committed_on]: the last is the day of the public commitment to honest metering
     #[arg(long, value_name = "FILE")]
     operators: Option<PathBuf>,
-    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system,address,phone,fee_cny_kwh,fee_note]; or GeoJSON, or OCPI Locations
+    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system,region,address,phone,fee_cny_kwh,fee_note]; or GeoJSON, or OCPI Locations
     /// (*.json, *.geojson)
     #[arg(long, value_name = "FILE")]
     stations: Option<PathBuf>,
@@ -78,7 +83,9 @@ pub struct RegisterArgs {
 /// Registers what the files say; with a bad row in any of them, nothing.
 pub async fn run(args: &RegisterArgs) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
-    let operators = read(args.operators.as_ref(), &["operator_id", "name_zh", "name_en"], operator)?;
+    let columns = ["operator_id", "name_zh", "name_en"];
+    let operators = read(args.operators.as_ref(), &columns, operator)?;
+    let commitments = read(args.operators.as_ref(), &columns, commitment)?;
     let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
     let Imported { mut stations, mut piles, .. } = stations(args.stations.as_ref(), &assumed)?;
     piles.extend(read(args.piles.as_ref(), &PILE_COLUMNS, |row| pile(row, &assumed))?);
@@ -102,6 +109,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     certify_within_limits(&anchors, &known)?;
     let doubts = veripile_api::doubtful_places(&store, &mut stations, &mut piles).await?;
     store.register_operators(&operators).await?;
+    store.note_commitments(&commitments.into_iter().flatten().collect::<Vec<_>>()).await?;
     store.register_stations(&stations).await.context("stations: is every operator registered?")?;
     store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
     store.record_acts(&anchors).await.context("anchors")?;
@@ -241,6 +249,15 @@ fn operator(row: &Row<'_>) -> Result<Operator> {
     })
 }
 
+/// The day of an operator's commitment, where one is told.
+fn commitment(row: &Row<'_>) -> Result<Option<(OperatorId, Date)>> {
+    let Some(day) = parse_some::<Date>(row, "committed_on")? else { return Ok(None) };
+    if day > Timestamp::now().to_zoned(TimeZone::fixed(SHANGHAI)).date() {
+        bail!("column committed_on: {day} has not come yet");
+    }
+    Ok(Some((OperatorId::parse(need(row, "operator_id")?)?, day)))
+}
+
 fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Station> {
     let station_id = StationId::parse(need(row, "station_id")?)?;
     let operator_id = places::operator(row.text("operator_id").map(str::to_owned), assumed)
@@ -256,6 +273,7 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Station> {
         name_en,
         place,
         given: Some(given),
+        region: short(row, "region")?,
         address: short(row, "address")?,
         phone: short(row, "phone")?,
         fee_cny_kwh: fee(row)?,

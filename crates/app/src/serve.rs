@@ -137,6 +137,7 @@ fn settings(config: &Config) -> Result<ServerSettings> {
             least_profile: gateway.least_profile,
             body: config.verification.body.clone(),
             requests_per_minute: config.http.requests_per_minute,
+            rules: config.supervision.rules()?,
         },
         signing: signing::key(&config.verification.key_file)?,
         former_keys: signing::former(&config.verification.former_keys)?,

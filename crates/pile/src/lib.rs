@@ -4,6 +4,7 @@
 //! knows OCPP's spelling, SQL or HTTP.
 
 pub mod act;
+pub mod case;
 pub mod charge;
 pub mod coordinate;
 pub mod course;

@@ -66,6 +66,10 @@ impl ConnectorType {
         (Self::Chademo, "chademo", "CHADEMO"),
     ];
 
+    /// Every type, those of China first.
+    pub const ALL: [Self; 7] =
+        [Self::GbtDc, Self::GbtAc, Self::Ccs2, Self::Type2, Self::Chademo, Self::Ccs1, Self::Type1];
+
     /// The word used in files and in the database, e.g. `gbt_dc`.
     pub fn word(self) -> &'static str {
         Self::WORDS.into_iter().find(|(one, ..)| *one == self).map_or("", |(_, word, _)| word)
@@ -148,6 +152,8 @@ pub struct Station {
     pub place: Place,
     /// The same as somebody gave it; none where nobody did.
     pub given: Option<GivenPlace>,
+    /// District or county (行政区划) that it stands in, as its name is written.
+    pub region: Option<String>,
     /// Street address.
     pub address: Option<String>,
     /// Telephone number of its service.
@@ -207,6 +213,9 @@ mod tests {
         assert_eq!(ConnectorType::from_word("ccs2"), Some(ConnectorType::Ccs2));
         assert_eq!(ConnectorType::from_word("schuko"), None);
         assert_eq!(ConnectorType::Ccs2.word(), "ccs2");
+        for one in ConnectorType::ALL {
+            assert_eq!(ConnectorType::from_word(one.word()), Some(one));
+        }
     }
 
     #[test]

@@ -358,11 +358,25 @@ fn station(index: usize, operators: &[Operator]) -> Station {
         name_en: format!("{en} Charging Station"),
         place: Place { lon, lat },
         given: None,
+        region: Some(region(lon, lat).to_owned()),
         address: Some(format!("无锡市{zh}（模拟）")),
         // 400 0000 is given to nobody.
         phone: Some(format!("400-0000-{index:03}")),
         fee_cny_kwh: Some(Decimal::new(98 + 7 * (index as i64 % 8), 2)),
         fee_note: Some("含服务费，停车另计".to_owned()),
+    }
+}
+
+/// The district or county, roughly: the two cities of county level by their sides of the map, the rest of Wuxi by its middle.
+fn region(lon: f64, lat: f64) -> &'static str {
+    match (lon, lat) {
+        (_, 31.75..) => "江阴市",
+        (..120.0, _) => "宜兴市",
+        (120.34.., ..31.565) => "新吴区",
+        (120.35.., _) => "锡山区",
+        (_, 31.6..) | (..120.15, _) => "惠山区",
+        (_, ..31.555) => "滨湖区",
+        _ => "梁溪区",
     }
 }
 

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
-use veripile_pile::{OperatorId, PileKind, Place, StationId};
+use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, StationId};
 
 use crate::map::{PileRow, select_piles};
 use crate::row::storable;
@@ -21,6 +21,36 @@ const NEAR_DEGREES: f64 = 0.5;
 /// Stations given their search text at a time after an upgrade.
 const STATIONS_AT_ONCE: i64 = 1_000;
 
+/// What else must be so of a pile: the lists behind the cells of statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// It was checked on site at least once.
+    Checked,
+    /// It has a case open.
+    InCase,
+    /// Its operator has committed itself to honest metering.
+    Committed,
+}
+
+impl Only {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Checked, Self::InCase, Self::Committed];
+
+    /// The word used in addresses and texts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Checked => "checked",
+            Self::InCase => "in_case",
+            Self::Committed => "committed",
+        }
+    }
+
+    /// Reads [`Self::word`] back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|only| only.word() == word)
+    }
+}
+
 /// What is looked for; all of it must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FindQuery {
@@ -28,8 +58,16 @@ pub struct FindQuery {
     pub words: Vec<String>,
     /// Only of this operator.
     pub operator: Option<OperatorId>,
+    /// Only in this district, as stations have it; [`crate::tally::NONE`]: where nobody said.
+    pub region: Option<String>,
+    /// Only by this maker; [`crate::tally::NONE`]: where it has not told.
+    pub maker: Option<String>,
+    /// Only those of which this is so.
+    pub only: Option<Only>,
     /// Only AC or only DC.
     pub kind: Option<PileKind>,
+    /// Only with such a connector; a pile of which nobody said has none.
+    pub connector: Option<ConnectorType>,
     /// At least this power, kW.
     pub min_power_kw: Option<Decimal>,
     /// At most this price of a kWh, CNY; stations without a price are left out.
@@ -56,7 +94,7 @@ impl Store {
         let rows: Vec<PileRow> = sqlx::query_as(select_piles!(
             "WHERE NOT EXISTS (SELECT FROM unnest($1::text[]) AS word
                                WHERE strpos(lower(pile.pile_id), word) = 0 AND strpos(coalesce(station.search, ''), word) = 0)
-               AND ($2::text IS NULL OR pile.operator_id = $2)
+               AND ($2::text IS NULL OR coalesce(pile.operator_id, '-') = $2)
                AND ($3::text IS NULL OR pile.kind = $3)
                AND ($4::numeric IS NULL OR pile.power_kw >= $4)
                AND ($5::numeric IS NULL OR station.fee_cny_kwh <= $5)
@@ -64,6 +102,15 @@ impl Store {
                     OR connector.status = 'Available' AND greatest(live.last_seen, connector.status_at) > $6)
                AND ($7::float8 IS NULL OR (pile.lon BETWEEN $7 - $9 / $10 AND $7 + $9 / $10
                                            AND pile.lat BETWEEN $8 - $9 AND $8 + $9))
+               AND ($12::text IS NULL OR $12 = ANY(pile.connectors))
+               AND ($13::text IS NULL OR coalesce(station.region, '-') = $13)
+               AND ($14::text IS NULL OR coalesce(live.vendor, '-') = $14)
+               AND CASE $15
+                   WHEN 'checked' THEN EXISTS (SELECT FROM act WHERE act.pile_no = pile.pile_no
+                                               AND act.kind IN ('certificate', 'measured', 'notice'))
+                   WHEN 'in_case' THEN standing.body ->> 'case' IS NOT NULL
+                   WHEN 'committed' THEN operator.committed_on IS NOT NULL
+                   ELSE true END
              ORDER BY CASE WHEN $7::float8 IS NULL THEN 0
                       ELSE power((pile.lon - $7) * $10, 2) + power(pile.lat - $8, 2) END, pile.pile_id
              LIMIT $11"
@@ -79,6 +126,10 @@ impl Store {
         .bind(NEAR_DEGREES)
         .bind(shorten)
         .bind(i64::from(CANDIDATES_MAX))
+        .bind(query.connector.map(ConnectorType::word))
+        .bind(query.region.as_deref().map(storable))
+        .bind(query.maker.as_deref().map(storable))
+        .bind(query.only.map(Only::word))
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(|row| Ok(row.record()?.0)).collect()

@@ -34,19 +34,19 @@ impl Store {
     pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
-                                  given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search)
+                                  given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region)
              SELECT station_id, operator_id, name_zh, name_en, lon, lat,
-                    given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search
+                    given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search, region
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[],
                          $7::text[], $8::float8[], $9::float8[], $10::text[],
-                         $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[])
+                         $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[], $16::text[])
                   AS s(station_id, operator_id, name_zh, name_en, lon, lat,
-                       given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search)
+                       given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search, region)
              ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
                  name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
                  given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
                  place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
-                 fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search",
+                 fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region",
         )
         .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
@@ -68,6 +68,7 @@ impl Store {
                 .map(|s| search_text(&s.name_zh, &s.name_en, s.address.as_deref()))
                 .collect::<Vec<_>>(),
         )
+        .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
         Ok(())

@@ -67,6 +67,18 @@ impl Store {
         Ok(rows.into_iter().map(key).collect())
     }
 
+    /// The same of a pile by its identifier; none if it is not known.
+    pub async fn meter_keys_of_pile(&self, pile_id: &PileId) -> Result<Vec<MeterKey>, StoreError> {
+        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
+            .bind(pile_id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        match pile_no {
+            Some(pile_no) => self.meter_keys(pile_no).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// The registered public keys of a meter, by its serial number as printed or typed.
     pub async fn meter_keys_of_serial(&self, meter_serial: &str) -> Result<Vec<MeterKey>, StoreError> {
         let rows: Vec<(String, Option<String>)> = sqlx::query_as(

@@ -46,6 +46,7 @@ struct Row {
     name_en: String,
     lon: f64,
     lat: f64,
+    region: Option<String>,
     address: Option<String>,
     phone: Option<String>,
     fee_cny_kwh: Option<Decimal>,
@@ -66,6 +67,7 @@ impl Row {
             name_en: self.name_en,
             place: Place::new(self.lon, self.lat)
                 .ok_or_else(|| corrupt("place", format!("{}, {}", self.lon, self.lat)))?,
+            region: self.region,
             address: self.address,
             phone: self.phone,
             fee_cny_kwh: self.fee_cny_kwh,

@@ -9,8 +9,8 @@ use qrcode::{Color, EcLevel, QrCode};
 use super::pile::find;
 use crate::Site;
 use crate::problem::Problem;
+use crate::qr;
 use crate::session::{Person, private};
-use crate::view;
 
 /// Points in a millimetre.
 const MM: f32 = 72.0 / 25.4;
@@ -29,10 +29,7 @@ pub(crate) async fn pdf(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
-    let info = request.connection_info();
-    let base =
-        site.settings.public_url.clone().unwrap_or_else(|| format!("{}://{}", info.scheme(), info.host()));
-    let address = format!("{}/p/{}", base.trim_end_matches('/'), view::segment(pile.pile_id.as_str()));
+    let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     let bytes = label(pile.pile_id.as_str(), &address)
         .ok_or_else(|| Problem::parameter("pile", "an address short enough for a QR code"))?;
     Ok(private(HttpResponse::Ok().content_type("application/pdf").body(bytes)))
@@ -102,8 +99,8 @@ mod tests {
     #[test]
     fn a_label_is_a_pdf_for_every_number_and_too_long_an_address_is_none() {
         for number in ["WX-0001", "桩-17"] {
-            let bytes =
-                label(number, &format!("https://piles.example/p/{}", view::segment(number))).expect("fits");
+            let bytes = label(number, &format!("https://piles.example/p/{}", crate::view::segment(number)))
+                .expect("fits");
             assert!(bytes.starts_with(b"%PDF-") && bytes.len() > 5_000);
         }
         assert!(label("X", &"x".repeat(5_000)).is_none());

@@ -70,10 +70,32 @@ pub(crate) fn may_see_unpublished(person: Option<&Person>, operator: Option<&Ope
 /// It is asked of the same judgement that turns the pile red: whether the standing, by the acts from the notice on, was ever
 /// [`State::Failed`] before the next act changed it.
 pub(crate) fn is_notice_public(acts: &[Act], number: &str, now: Timestamp) -> bool {
+    was_failed_since(acts, |act| act.kind == ActKind::Notice && act.number == number, now)
+}
+
+/// The acts that anybody may see, in their order: of bad news, a notice or a confirmation, only what became public.
+pub(crate) fn public_acts(acts: &[Act], now: Timestamp) -> Vec<&Act> {
+    let opens = |act: &Act| matches!(act.kind, ActKind::Notice | ActKind::CaseOpened);
+    let is_public = |act: &&Act| match act.kind {
+        ActKind::Notice => is_notice_public(acts, &act.number, now),
+        ActKind::FailureConfirmed => {
+            let is_named = acts.iter().any(|other| opens(other) && other.number == act.number);
+            was_failed_since(
+                acts,
+                |other| if is_named { opens(other) && other.number == act.number } else { other == *act },
+                now,
+            )
+        }
+        _ => true,
+    };
+    acts.iter().filter(is_public).collect()
+}
+
+/// Whether the standing, by the acts from a certain one on, was ever failed before the next act changed it.
+fn was_failed_since(acts: &[Act], is_first: impl Fn(&Act) -> bool, now: Timestamp) -> bool {
     let mut acts: Vec<Act> = acts.iter().filter(|act| act.acted_at <= now).cloned().collect();
     acts.sort_by(|a, b| (a.acted_at, a.kind, &a.number).cmp(&(b.acted_at, b.kind, &b.number)));
-    let notice = |act: &Act| act.kind == ActKind::Notice && act.number == number;
-    let Some(first) = acts.iter().position(notice) else { return false };
+    let Some(first) = acts.iter().position(is_first) else { return false };
     (first..acts.len()).any(|last| {
         let until = acts.get(last + 1).map_or(now, |next| next.acted_at);
         Standing::judge(&acts[..=last], None).state(until, None) == State::Failed
@@ -173,5 +195,26 @@ pub(crate) mod tests {
         assert!(!public(&settled, 30), "settled before the window ended: it never becomes public");
         acts.push(act(Certificate, 25, "v"));
         assert!(!public(&acts, 20) && public(&acts, 40), "and stays public after the repair");
+    }
+
+    #[test]
+    fn confirmations_are_public_with_the_failure_that_they_confirm() {
+        use ActKind::{CaseClosed, CaseOpened, Certificate, FailureConfirmed};
+        let of_case = |kind, on, person| Act { number: "K1".to_owned(), ..act(kind, on, person) };
+        let mut acts = vec![
+            act(Certificate, -9, "v"),
+            of_case(CaseOpened, 0, "r"),
+            of_case(FailureConfirmed, 1, "v"),
+            of_case(FailureConfirmed, 2, "r"),
+        ];
+        let seen =
+            |acts: &[Act], on| public_acts(acts, day(on)).iter().map(|act| act.kind).collect::<Vec<_>>();
+        assert_eq!(seen(&acts, 20), [Certificate, CaseOpened], "the window runs");
+        assert_eq!(seen(&acts, 22), [Certificate, CaseOpened, FailureConfirmed, FailureConfirmed]);
+        acts[2].number = "other".to_owned();
+        assert_eq!(seen(&acts, 22).len(), 4, "a confirmation of the outlet's case under another number");
+        acts[2].number = "K1".to_owned();
+        acts.push(of_case(CaseClosed, 10, "b"));
+        assert_eq!(seen(&acts, 30), [Certificate, CaseOpened, CaseClosed], "settled: never public");
     }
 }

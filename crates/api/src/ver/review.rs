@@ -227,14 +227,17 @@ pub(crate) async fn confirm(
         tracing::error!(%error, order.number = order.number, "a document could not be printed");
         Problem::unavailable("the document could not be printed; nothing was issued")
     })?;
-    let fault = match site.store.issue(taken.row.order_no, &issued, &printed, now()).await? {
-        Issuance::Done => None,
-        Issuance::NotWaiting => Some(Fault::new(taken.t.of("fault.state"), taken.t.of("fault.state.next"))),
-        Issuance::Overtaken(newer) => Some(Fault::new(
-            taken.t.of("fault.overtaken").replace("{number}", &newer),
-            taken.t.of("fault.overtaken.next"),
-        )),
-    };
+    let fault =
+        match site.store.issue(taken.row.order_no, &issued, &printed, site.settings.rules, now()).await? {
+            Issuance::Done => None,
+            Issuance::NotWaiting => {
+                Some(Fault::new(taken.t.of("fault.state"), taken.t.of("fault.state.next")))
+            }
+            Issuance::Overtaken(newer) => Some(Fault::new(
+                taken.t.of("fault.overtaken").replace("{number}", &newer),
+                taken.t.of("fault.overtaken.next"),
+            )),
+        };
     if let Some(fault) = fault {
         return taken.again(&site, &runs, "review", vec![fault]).await;
     }

@@ -1,11 +1,12 @@
 //! Documents as issued: kept for ever, with what became of them since.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
+use veripile_pile::case::Rules;
 use veripile_pile::{Act, ActKind, PileId};
 use veripile_verification::certificate::Issued;
 use veripile_verification::{Certificate, CertificateKind, result};
@@ -15,9 +16,6 @@ use super::question::{Question, question_if_repaired_since};
 use crate::registration::{acts_of, insert_act};
 use crate::row::{SqlTime, corrupt, jiff_time, storable};
 use crate::{Store, StoreError, standing};
-
-/// How long an operator has to reply to a notice (the design's default).
-const REPLY_WINDOW: SignedDuration = SignedDuration::from_hours(21 * 24);
 
 /// Validity is counted in China's days.
 const SHANGHAI: Offset = Offset::constant(8);
@@ -152,6 +150,7 @@ impl Store {
         order_no: i64,
         issued: &Issued,
         pdf: &[u8],
+        rules: Rules,
         now: Timestamp,
     ) -> Result<Issuance, StoreError> {
         let certificate = &issued.certificate;
@@ -185,7 +184,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
-        for act in acts(certificate) {
+        for act in acts(certificate, rules) {
             insert_act(&mut transaction, pile_no, &act).await?;
         }
         let acts = acts_of(&mut transaction, pile_no).await?;
@@ -313,7 +312,7 @@ pub(super) fn bare_act(kind: ActKind, number: &str, issuer: &str, person: &str, 
 
 /// What a document is in acts of authority. A notice opens a case that two people have confirmed: who verified and who reviewed; it
 /// becomes public when the operator's window to reply is over.
-fn acts(certificate: &Certificate) -> Vec<Act> {
+fn acts(certificate: &Certificate, rules: Rules) -> Vec<Act> {
     let order = &certificate.order;
     let at = measured_at(certificate);
     let act = |kind, person: &str, at| Act {
@@ -328,7 +327,7 @@ fn acts(certificate: &Certificate) -> Vec<Act> {
         }
         CertificateKind::Notice => {
             let issued_at = certificate.issued_at;
-            let reply_until = Some(issued_at + REPLY_WINDOW);
+            let reply_until = Some(issued_at + rules.reply_window);
             vec![
                 Act { result: found, reply_until, ..act(ActKind::Notice, &order.verifier, at) },
                 act(ActKind::FailureConfirmed, &order.verifier, issued_at),

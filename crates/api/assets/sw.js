@@ -1,0 +1,64 @@
+// Keeps the last list of the front page and the last pages of stations and piles, for whoever has no network. With a network it changes
+// nothing: pages always come from the server. It touches no other page: nothing behind a sign-in is ever kept.
+
+const STORE = "veripile-1";
+const LIST = "/"; // one list is kept, the last, whatever was asked
+const PAGES_MAX = 40; // stations and piles kept, the newest: an evening's search
+const ASSETS = ["/assets/site.css", "/assets/icon.svg"];
+
+self.addEventListener("install", (event) =>
+  event.waitUntil(caches.open(STORE).then((store) => store.addAll(ASSETS)).then(() => self.skipWaiting())));
+
+self.addEventListener("activate", (event) =>
+  event.waitUntil((async () => {
+    for (const name of await caches.keys()) if (name !== STORE) await caches.delete(name);
+    await self.clients.claim();
+  })()));
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== self.location.origin) return;
+  if (request.mode === "navigate" && url.pathname === "/") event.respondWith(page(event, LIST));
+  else if (request.mode === "navigate" && /^\/[ps]\/[^/]+$/.test(url.pathname)) event.respondWith(page(event, url.pathname));
+  else if (url.pathname.startsWith("/assets/") || url.pathname === "/mini-map.svg") event.respondWith(asset(event, url));
+});
+
+// The page from the network; else the one that was kept, with a note that says when it was.
+async function page(event, key) {
+  const store = await caches.open(STORE);
+  try {
+    const answer = await fetch(event.request);
+    if (answer.ok && !answer.redirected) event.waitUntil(keep(store, key, answer.clone()));
+    return answer;
+  } catch (failure) {
+    const kept = await store.match(key);
+    if (!kept) throw failure;
+    const at = new Date(kept.headers.get("date"));
+    const text = (await kept.text())
+      .replace('<p class="offline" hidden', '<p class="offline"')
+      .replace("<time></time>", `<time datetime="${at.toISOString()}">${at.toLocaleString("zh-CN", { timeZone: "Asia/Shanghai" })}</time>`);
+    return new Response(text, { headers: kept.headers });
+  }
+}
+
+async function keep(store, key, answer) {
+  await store.delete(key);
+  await store.put(key, answer);
+  const pages = (await store.keys()).filter((one) => /^\/[ps]\//.test(new URL(one.url).pathname));
+  for (const one of pages.slice(0, Math.max(0, pages.length - PAGES_MAX))) await store.delete(one);
+}
+
+// A style sheet or picture from the network; else as it was kept.
+async function asset(event, url) {
+  const store = await caches.open(STORE);
+  try {
+    const answer = await fetch(event.request);
+    if (answer.ok) event.waitUntil(store.put(url.pathname, answer.clone()));
+    return answer;
+  } catch (failure) {
+    const kept = await store.match(url.pathname);
+    if (!kept) throw failure;
+    return kept;
+  }
+}

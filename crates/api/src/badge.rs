@@ -1,0 +1,172 @@
+//! What others embed: a pile's badge as a picture, and a small page for frames. Neither needs a script.
+//!
+//! Mounted by [`crate::routes`] at `/badge/{pile}.svg` and `/widget/{pile}`. Both say what the pile page says first: state, basis,
+//! issuer, date and validity, evaluated now.
+
+use std::fmt::Write;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use jiff::Timestamp;
+use veripile_pile::{PileId, State};
+use veripile_store::PileRecord;
+
+use crate::Site;
+use crate::chart::escape;
+use crate::pile;
+use crate::problem::{Problem, html, missing_page};
+use crate::texts::Texts;
+use crate::view::{self, Line};
+
+/// How long whoever embeds may keep them: a state changes by the day, and bad news must not linger.
+const KEPT: &str = "public, max-age=300";
+
+/// The page for frames may stand in anybody's, and loads nothing but our style sheet.
+const FRAMED: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *";
+
+/// Longest line of the badge, in halves of a Chinese character's width.
+const HALVES_MAX: usize = 40;
+
+#[derive(Template)]
+#[template(path = "widget.html")]
+struct WidgetPage<'a> {
+    t: &'a Texts,
+    simulated: bool,
+    line: Line,
+    basis: Vec<(&'a str, String)>,
+}
+
+async fn find(site: &Site, id: &str) -> Result<Option<PileRecord>, Problem> {
+    Ok(match PileId::parse(id) {
+        Ok(pile_id) => site.store.pile(&pile_id).await?,
+        Err(_) => None,
+    })
+}
+
+/// GET `/badge/{pile}.svg`.
+pub(crate) async fn badge(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let pile = find(&site, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let svg = svg(Texts::of_request(&request), &pile, Timestamp::now(), site.settings.simulated);
+    Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, KEPT)).body(svg))
+}
+
+/// GET `/widget/{pile}`.
+pub(crate) async fn widget(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(&request);
+    let Some(pile) = find(&site, &id).await? else {
+        return Ok(missing_page(t, site.settings.simulated, format!("/widget/{}?", view::segment(&id))));
+    };
+    let page = WidgetPage {
+        t,
+        simulated: site.settings.simulated,
+        line: view::line(t, &pile, Timestamp::now()),
+        basis: pile::basis(t, &pile),
+    };
+    let mut answer = html(StatusCode::OK, &page);
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(KEPT));
+    Ok(answer)
+}
+
+/// The badge: the state with its mark, then what it rests on, in three lines of 320 × 64.
+fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> String {
+    let state = pile.state(now);
+    let state_text = view::state_text(t, state);
+    let title = format!("{} {state_text}", pile.pile_id);
+    let [ground, ink] = colours(state);
+    let site = if is_simulated { t.of("badge.simulated") } else { t.of("badge.site") };
+    let [basis, dates] = basis(t, pile, now);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"320\" height=\"64\" viewBox=\"0 0 320 64\" role=\"img\" aria-label=\"{title}\" \
+         font-family=\"system-ui,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif\"><title>{title}</title>\
+         <rect x=\".5\" y=\".5\" width=\"319\" height=\"63\" rx=\"8\" fill=\"#fff\" stroke=\"#8a939d\"/>\
+         <path d=\"M8.5 .5h47.5v63h-47.5a8 8 0 0 1-8-8v-47a8 8 0 0 1 8-8z\" fill=\"{ground}\"/>\
+         <text x=\"28\" y=\"38\" font-size=\"28\" font-weight=\"700\" text-anchor=\"middle\" fill=\"{ink}\">{}</text>\
+         <text x=\"28\" y=\"57\" font-size=\"10\" text-anchor=\"middle\" fill=\"{ink}\">{site}</text>",
+        view::symbol(state),
+        site = escape(site),
+        title = escape(&title),
+    );
+    let lines = [
+        (21, 15, "#1c2430", format!("{state_text} · {}", pile.pile_id)),
+        (38, 11, "#4c555f", basis),
+        (54, 11, "#4c555f", dates),
+    ];
+    for (y, size, fill, text) in lines {
+        let weight = if size > 11 { " font-weight=\"700\"" } else { "" };
+        let text = escape(&cut(&text, HALVES_MAX * 11 / size));
+        let _ = write!(
+            svg,
+            "<text x=\"66\" y=\"{y}\" font-size=\"{size}\"{weight} fill=\"{fill}\">{text}</text>"
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// What the state rests on, and from when until when.
+fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
+    let standing = &pile.standing;
+    if let Some(case) = &standing.case {
+        let dates = match case.reply_until {
+            Some(until) => t.of("badge.reply").replace("{until}", &view::day(until)),
+            None => t.of("badge.case").to_owned(),
+        };
+        return [format!("{} · {}", case.number, case.issuer), dates.replace("{from}", &view::day(case.at))];
+    }
+    if let Some(stopped) = standing.stopped_at {
+        return [t.of("basis.stopped").to_owned(), view::day(stopped)];
+    }
+    match &standing.certificate {
+        Some(certificate) => [
+            format!("{} · {}", certificate.number, certificate.issuer),
+            format!("{} – {}", view::day(certificate.at), view::day(certificate.valid_until)),
+        ],
+        None => [format!("{}: {}", t.of("basis.certificate"), t.of("basis.none")), view::day(now)],
+    }
+}
+
+/// Ground and ink of the mark.
+fn colours(state: State) -> [&'static str; 2] {
+    match state {
+        State::VerifiedMonitored | State::Verified => ["#1a7f4b", "#fff"],
+        State::Due => ["#eceff2", "#4c555f"],
+        State::UnderReview => ["#f2b53a", "#3d2800"],
+        State::Failed => ["#b3261e", "#fff"],
+        State::OutOfUse => ["#fff", "#5b6675"],
+    }
+}
+
+/// As much of a text as fits: letters of Latin script are half as wide as Chinese characters.
+fn cut(text: &str, halves: usize) -> String {
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += if c.is_ascii() { 1 } else { 2 };
+        width <= halves
+    };
+    let short: String = text.chars().take_while(fits).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_by_its_width() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcdef…");
+        assert_eq!(cut("检定证书", 6), "检定证…");
+        assert_eq!(cut("", 0), "");
+    }
+}

@@ -1,0 +1,75 @@
+//! A QR code as SVG within a page, and the address that it holds.
+//!
+//! Used by the pile page; the address also stands on the label (`op/label`). The code's pattern is the library's; here it is drawn.
+
+use std::fmt::Write;
+
+use actix_web::HttpRequest;
+use qrcode::{Color, EcLevel, QrCode};
+
+use crate::Site;
+use crate::chart::escape;
+use crate::view;
+
+/// White modules around a code (ISO/IEC 18004, 6.3.8).
+const QUIET_ZONE: usize = 4;
+
+/// The whole address of a pile's page.
+pub(crate) fn pile_address(request: &HttpRequest, site: &Site, pile_id: &str) -> String {
+    format!("{}/p/{}", site_address(request, site), view::segment(pile_id))
+}
+
+/// The address under which the public reaches the site: as set, else as this visitor reached it.
+pub(crate) fn site_address(request: &HttpRequest, site: &Site) -> String {
+    let info = request.connection_info();
+    match &site.settings.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("{}://{}", info.scheme(), info.host()),
+    }
+}
+
+/// The code of a text, a unit a module, each run of dark modules one rectangle; none if the text is too long for a code.
+pub(crate) fn svg(text: &str, label: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
+    let width = code.width();
+    let side = width + 2 * QUIET_ZONE;
+    let mut svg = format!(
+        "<svg class=\"qr\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\"><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"",
+        escape(label)
+    );
+    for (row, modules) in code.to_colors().chunks(width).enumerate() {
+        let mut column = 0;
+        for run in modules.chunk_by(|a, b| a == b) {
+            if run[0] == Color::Dark {
+                let _ = write!(
+                    svg,
+                    "M{} {}h{}v1h-{}z",
+                    column + QUIET_ZONE,
+                    row + QUIET_ZONE,
+                    run.len(),
+                    run.len()
+                );
+            }
+            column += run.len();
+        }
+    }
+    svg.push_str("\"/></svg>");
+    Some(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader of codes that knows nothing of this program reads it off the served page (`tests/drivers.rs`).
+    #[test]
+    fn a_code_has_its_quiet_zone_and_is_small_and_too_long_a_text_has_none() {
+        let svg = svg("https://piles.example/p/WX-0001", "<码>").expect("fits");
+        // 31 bytes at level M: version 3, 29 modules (ISO/IEC 18004, table 7), and 4 white ones on each side.
+        assert!(svg.contains("viewBox=\"0 0 37 37\"") && svg.contains("&lt;码&gt;"), "{svg}");
+        // The finder pattern begins in the corner: seven dark modules.
+        assert!(svg.contains("d=\"M4 4h7v1h-7z"), "{svg}");
+        assert!(svg.len() < 8_000, "{} bytes", svg.len());
+        assert!(super::svg(&"x".repeat(5_000), "").is_none());
+    }
+}

@@ -1,0 +1,115 @@
+//! `veripile case`: moves a case on a pile from one stage to the next, or shows where its cases stand.
+//!
+//! For whoever leads the platform, until the regulator's pages do it. Which step may follow which is `veripile_pile::case`'s.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use jiff::Timestamp;
+use veripile_pile::PileId;
+use veripile_pile::case::{Stage, Step};
+
+use crate::config::Config;
+use crate::serve;
+
+/// Longest reason, characters.
+const REASON_CHARS_MAX: usize = 2_000;
+
+/// What `case` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CaseArgs {
+    /// TOML file; every key also as VERIPILE_<SECTION>__<KEY>
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which pile; alone: shows its cases
+    #[arg(value_parser = PileId::parse, value_name = "PILE")]
+    pile: PileId,
+    /// Number of the case
+    #[arg(long, requires = "to")]
+    number: Option<String>,
+    /// The stage it goes to: signal, triage, open, test_requested, on_site, proposed, confirmed, served, published, rectified,
+    /// reverified, closed, dismissed, merged
+    #[arg(long, value_parser = stage, requires_all = ["number", "person"], value_name = "STAGE")]
+    to: Option<Stage>,
+    /// Who takes the step
+    #[arg(long)]
+    person: Option<String>,
+    /// The body that leads the case, where it begins
+    #[arg(long, default_value = "-")]
+    issuer: String,
+    /// Outlet that the case is about, where it begins; else the whole pile
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    outlet: Option<u32>,
+    /// Why; needed to open, propose, dismiss and merge
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// SHA-256 of the evidence, 64 hexadecimal digits
+    #[arg(long, value_parser = sha256, value_name = "HEX")]
+    evidence_sha256: Option<String>,
+    /// The operator gave up its time to reply (with `--to served`)
+    #[arg(long)]
+    reply_waived: bool,
+}
+
+fn stage(word: &str) -> Result<Stage> {
+    let words = || Stage::ALL.map(Stage::word).join(", ");
+    Stage::from_word(word).ok_or_else(|| anyhow!("{word:?} is none of {}", words()))
+}
+
+fn sha256(text: &str) -> Result<String> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        bail!("{text:?} is not 64 hexadecimal digits");
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// Takes the step, or shows the steps taken.
+pub async fn run(args: &CaseArgs) -> Result<()> {
+    let config = Config::read(args.config.as_deref())?;
+    let rules = config.supervision.rules()?;
+    let mut store = serve::connect(&config).await?;
+    store.migrate().await?;
+    if let (Some(to), Some(number), Some(person)) = (args.to, &args.number, &args.person) {
+        if args.reply_waived && to != Stage::Served {
+            bail!("--reply-waived goes with --to served");
+        }
+        let step = Step {
+            number: given("--number", number)?,
+            outlet: args.outlet,
+            issuer: given("--issuer", &args.issuer)?,
+            person: given("--person", person)?,
+            at: Timestamp::now(),
+            from: None,
+            to,
+            reason: args.reason.trim().chars().take(REASON_CHARS_MAX).collect(),
+            evidence_sha256: args.evidence_sha256.clone(),
+        };
+        let taken = store.take_case_step(&args.pile, step, rules, args.reply_waived).await?;
+        let taken = taken.with_context(|| format!("case {number} of {}", args.pile))?;
+        super::say(&line(&taken));
+    } else {
+        for step in store.case_steps(&args.pile).await? {
+            super::say(&line(&step));
+        }
+    }
+    let pile = store.pile(&args.pile).await?.ok_or_else(|| anyhow!("there is no pile {}", args.pile))?;
+    super::say(&format!("{} is {}", args.pile, pile.state(Timestamp::now()).word()));
+    store.close().await;
+    Ok(())
+}
+
+/// A name or number that is not empty and stands on one line.
+fn given(what: &str, text: &str) -> Result<String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
+        bail!("{what}: 1 to 100 characters on one line");
+    }
+    Ok(text.to_owned())
+}
+
+fn line(step: &Step) -> String {
+    let from = step.from.map_or("-", Stage::word);
+    format!("{} {}: {from} -> {} by {} {}", step.at, step.number, step.to, step.person, step.reason)
+        .trim_end()
+        .to_owned()
+}

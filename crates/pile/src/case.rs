@@ -1,0 +1,277 @@
+//! The life of a case, as a state machine: which step may follow which, who may take it, and what act of authority it is.
+//!
+//! Called by `veripile case` now and by the regulator's pages later. What the public is told follows from the acts alone
+//! ([`crate::standing`]); here it is seen to that two different people confirm a failure, that the operator has its time to reply, and
+//! that nothing is done out of turn. It writes nothing.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Act, ActKind};
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// 线索: something was noticed.
+    Signal,
+    /// 初核: somebody looks at it.
+    Triage,
+    /// 立案: the pile is under review from here on.
+    Open,
+    /// A virtual-load test was asked for.
+    TestRequested,
+    /// 现场检查: it was looked at on site.
+    OnSite,
+    /// One person proposed that it fails.
+    Proposed,
+    /// Another confirmed it.
+    Confirmed,
+    /// The operator was told, and may reply.
+    Served,
+    /// 公示: the operator's time to reply is over, or it gave it up. By the clock alone, too.
+    Published,
+    /// 整改: repaired.
+    Rectified,
+    /// 重新检定合格: verified again; the certificate itself brings the pile back.
+    Reverified,
+    /// 结案.
+    Closed,
+    /// Ended without a failure, for a reason.
+    Dismissed,
+    /// Goes on within another case.
+    Merged,
+}
+
+impl Stage {
+    /// Every stage, in the order of a case's life.
+    pub const ALL: [Self; 14] = [
+        Self::Signal,
+        Self::Triage,
+        Self::Open,
+        Self::TestRequested,
+        Self::OnSite,
+        Self::Proposed,
+        Self::Confirmed,
+        Self::Served,
+        Self::Published,
+        Self::Rectified,
+        Self::Reverified,
+        Self::Closed,
+        Self::Dismissed,
+        Self::Merged,
+    ];
+
+    /// The word used in commands and in the database.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::Triage => "triage",
+            Self::Open => "open",
+            Self::TestRequested => "test_requested",
+            Self::OnSite => "on_site",
+            Self::Proposed => "proposed",
+            Self::Confirmed => "confirmed",
+            Self::Served => "served",
+            Self::Published => "published",
+            Self::Rectified => "rectified",
+            Self::Reverified => "reverified",
+            Self::Closed => "closed",
+            Self::Dismissed => "dismissed",
+            Self::Merged => "merged",
+        }
+    }
+
+    /// Reads [`Self::word`] back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.word() == word)
+    }
+
+    /// What may follow. A case can be dismissed or merged until the operator was told; what was published ends with repair and a new
+    /// verification (河北: 重新检定合格后方可使用), or by dismissal where it turns out to be wrong.
+    pub fn next(self) -> &'static [Self] {
+        use Stage::{
+            Closed, Confirmed, Dismissed, Merged, OnSite, Open, Proposed, Published, Rectified, Reverified,
+            Served, TestRequested, Triage,
+        };
+        match self {
+            Self::Signal => &[Triage, Dismissed],
+            Self::Triage => &[Open, Dismissed, Merged],
+            Self::Open => &[TestRequested, OnSite, Dismissed, Merged],
+            Self::TestRequested => &[OnSite, Dismissed, Merged],
+            Self::OnSite => &[TestRequested, Proposed, Dismissed, Merged],
+            Self::Proposed => &[Confirmed, OnSite, Dismissed],
+            Self::Confirmed => &[Served, Dismissed],
+            Self::Served => &[Published, Rectified, Dismissed],
+            Self::Published => &[Rectified, Dismissed],
+            Self::Rectified => &[Reverified, OnSite],
+            Self::Reverified => &[Closed],
+            Self::Closed | Self::Dismissed | Self::Merged => &[],
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The rules as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// How long an operator may reply before a failure is published.
+    pub reply_window: SignedDuration,
+}
+
+impl Default for Rules {
+    /// Three weeks (the design's default).
+    fn default() -> Self {
+        Self { reply_window: SignedDuration::from_hours(21 * 24) }
+    }
+}
+
+/// A step taken: who, when, from where to where, why, on what evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The case.
+    pub number: String,
+    /// Outlet that it is about, from 1; none: the whole pile.
+    pub outlet: Option<u32>,
+    /// The body that leads it.
+    pub issuer: String,
+    /// Who took the step.
+    pub person: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where it stood; none: it begins.
+    pub from: Option<Stage>,
+    /// Where it stands now.
+    pub to: Stage,
+    /// Why.
+    pub reason: String,
+    /// SHA-256 of the evidence that it rests on, hexadecimal.
+    pub evidence_sha256: Option<String>,
+}
+
+/// Why a step may not be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The case is not where this step begins.
+    #[error("from {from} a case cannot go to {to}; next can be: {}", words(.from.next()))]
+    OutOfTurn {
+        /// Where it stands.
+        from: Stage,
+        /// Where it was to go.
+        to: Stage,
+    },
+    /// A case begins with a signal, triage or its opening.
+    #[error("there is no case of this number; it begins with signal, triage or open")]
+    NoCase,
+    /// The same person proposed it.
+    #[error("{0} proposed it: another person must confirm")]
+    SamePerson(String),
+    /// It needs a reason in words.
+    #[error("a reason is needed to go to {0}")]
+    NoReason(Stage),
+    /// The operator may still reply, and has not given that up.
+    #[error("the operator may reply until {0}; it can be published then, or when it gave that up")]
+    WindowRuns(Timestamp),
+    /// No certificate was issued since the repair.
+    #[error("no certificate was issued since the repair")]
+    NotVerified,
+    /// It would be before what was done last.
+    #[error("the step before was taken at {0}")]
+    TooEarly(Timestamp),
+}
+
+fn words(stages: &[Stage]) -> String {
+    if stages.is_empty() {
+        return "nothing, it has ended".to_owned();
+    }
+    stages.iter().map(|stage| stage.word()).collect::<Vec<_>>().join(", ")
+}
+
+/// Judges a step after those taken, with the acts on the pile so far: the acts that it is, or why it may not be taken. `waived`: the
+/// operator gave up its time to reply.
+pub fn advance(
+    steps: &[Step],
+    acts: &[Act],
+    step: &Step,
+    rules: Rules,
+    waived: bool,
+) -> Result<Vec<Act>, Refusal> {
+    let last = steps.last();
+    if let Some(last) = last.filter(|last| step.at < last.at) {
+        return Err(Refusal::TooEarly(last.at));
+    }
+    match last.map(|last| last.to) {
+        None if matches!(step.to, Stage::Signal | Stage::Triage | Stage::Open) => {}
+        None => return Err(Refusal::NoCase),
+        Some(from) if from.next().contains(&step.to) => {}
+        Some(from) => return Err(Refusal::OutOfTurn { from, to: step.to }),
+    }
+    let needs_reason = matches!(step.to, Stage::Open | Stage::Proposed | Stage::Dismissed | Stage::Merged);
+    if needs_reason && step.reason.trim().is_empty() {
+        return Err(Refusal::NoReason(step.to));
+    }
+    let taken_by = |stage: Stage| steps.iter().rev().find(|one| one.to == stage);
+    let act = |kind, person: &str| act(kind, step, person);
+    let proposer = taken_by(Stage::Proposed).map(|one| one.person.as_str()).unwrap_or_default();
+    let confirmer = taken_by(Stage::Confirmed).map(|one| one.person.as_str()).unwrap_or_default();
+    Ok(match step.to {
+        Stage::Open => vec![act(ActKind::CaseOpened, &step.person)],
+        Stage::Confirmed if step.person.trim() == proposer.trim() => {
+            return Err(Refusal::SamePerson(proposer.to_owned()));
+        }
+        // Only now does it count: with both confirmations the operator's time to reply begins.
+        Stage::Served => {
+            let reply_until = Some(if waived { step.at } else { step.at + rules.reply_window });
+            vec![
+                act(ActKind::FailureConfirmed, proposer),
+                Act { reply_until, ..act(ActKind::FailureConfirmed, confirmer) },
+            ]
+        }
+        Stage::Published => {
+            let until =
+                acts.iter().filter(|act| act.number == step.number).filter_map(|act| act.reply_until).max();
+            match until.filter(|until| step.at <= *until) {
+                Some(until) => return Err(Refusal::WindowRuns(until)),
+                None => Vec::new(),
+            }
+        }
+        Stage::Reverified => {
+            let repaired = taken_by(Stage::Rectified).map(|one| one.at);
+            let is_new =
+                |act: &Act| act.kind == ActKind::Certificate && repaired.is_some_and(|at| at <= act.acted_at);
+            if !acts.iter().any(is_new) {
+                return Err(Refusal::NotVerified);
+            }
+            Vec::new()
+        }
+        Stage::Dismissed | Stage::Merged | Stage::Closed if taken_by(Stage::Open).is_some() => {
+            vec![act(ActKind::CaseClosed, &step.person)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn act(kind: ActKind, step: &Step, person: &str) -> Act {
+    Act {
+        kind,
+        number: step.number.clone(),
+        outlet: step.outlet,
+        issuer: step.issuer.clone(),
+        person: person.to_owned(),
+        acted_at: step.at,
+        valid_until: None,
+        reply_until: None,
+        result: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

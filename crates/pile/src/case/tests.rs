@@ -1,0 +1,150 @@
+//! The life of a case, step by step, with what the public is told meanwhile.
+
+use super::Stage::{
+    Closed, Confirmed, Dismissed, Merged, OnSite, Open, Proposed, Published, Rectified, Reverified, Served,
+    Signal, TestRequested, Triage,
+};
+use super::*;
+use crate::{Standing, State};
+
+fn day(n: i64) -> Timestamp {
+    Timestamp::from_second(1_770_000_000 + n * 86_400).expect("in range")
+}
+
+/// A case as it grows.
+#[derive(Default)]
+struct Told {
+    steps: Vec<Step>,
+    acts: Vec<Act>,
+}
+
+impl Told {
+    fn take(&mut self, on: i64, to: Stage, person: &str) -> Result<(), Refusal> {
+        self.take_as(on, to, person, "because", false)
+    }
+
+    fn take_as(
+        &mut self,
+        on: i64,
+        to: Stage,
+        person: &str,
+        reason: &str,
+        waived: bool,
+    ) -> Result<(), Refusal> {
+        let step = Step {
+            number: "K1".to_owned(),
+            outlet: None,
+            issuer: "市监局".to_owned(),
+            person: person.to_owned(),
+            at: day(on),
+            from: self.steps.last().map(|last| last.to),
+            to,
+            reason: reason.to_owned(),
+            evidence_sha256: None,
+        };
+        self.acts.extend(advance(&self.steps, &self.acts, &step, Rules::default(), waived)?);
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// From its opening to the service of the notice: proposed by `a`, confirmed by `b`.
+    fn served(waived: bool) -> Self {
+        let mut told = Self::default();
+        for (to, person) in [(Open, "a"), (OnSite, "a"), (Proposed, "a"), (Confirmed, "b")] {
+            told.take(0, to, person).expect("in turn");
+        }
+        told.take_as(1, Served, "c", "", waived).expect("in turn");
+        told
+    }
+
+    fn state(&self, on: i64) -> State {
+        Standing::judge(&self.acts, None).state(day(on), Some(day(on)))
+    }
+}
+
+#[test]
+fn a_whole_life_and_what_the_public_is_told_of_it() {
+    let mut told = Told::default();
+    let mut step = |on, to, person: &str, expected| {
+        told.take(on, to, person).expect("in turn");
+        assert_eq!(told.state(on), expected, "{to}");
+    };
+    step(0, Signal, "a", State::Due);
+    step(0, Triage, "a", State::Due);
+    step(1, Open, "a", State::UnderReview);
+    step(2, TestRequested, "a", State::UnderReview);
+    step(3, OnSite, "a", State::UnderReview);
+    step(4, Proposed, "a", State::UnderReview);
+    step(5, Confirmed, "b", State::UnderReview);
+    step(6, Served, "a", State::UnderReview);
+    // 21 days after the notice was served, not after the case was opened.
+    assert_eq!(told.take(27, Published, "a"), Err(Refusal::WindowRuns(day(27))));
+    assert_eq!((told.state(27), told.state(28)), (State::UnderReview, State::Failed));
+    told.take(28, Published, "a").expect("the window is over");
+    told.take(30, Rectified, "r").expect("in turn");
+    assert_eq!(told.state(30), State::Failed, "repaired is not verified");
+    assert_eq!(told.take(31, Reverified, "v"), Err(Refusal::NotVerified));
+    let certificate = Act { number: "C1".to_owned(), valid_until: Some(day(1000)), ..told.acts[0].clone() };
+    told.acts.push(Act { kind: ActKind::Certificate, acted_at: day(32), ..certificate });
+    assert_eq!(told.state(33), State::Verified);
+    told.take(33, Reverified, "v").expect("verified");
+    told.take(34, Closed, "a").expect("in turn");
+    assert_eq!(told.state(34), State::Verified);
+    assert_eq!(told.take(35, Open, "a"), Err(Refusal::OutOfTurn { from: Closed, to: Open }));
+}
+
+#[test]
+fn the_same_person_cannot_propose_and_confirm() {
+    let mut told = Told::default();
+    for to in [Open, OnSite, Proposed] {
+        told.take(0, to, "a").expect("in turn");
+    }
+    for name in ["a", " a "] {
+        assert_eq!(told.take(0, Confirmed, name), Err(Refusal::SamePerson("a".to_owned())));
+    }
+    assert_eq!(told.state(400), State::UnderReview, "one person never makes a pile failed");
+    told.take(0, Confirmed, "b").expect("another");
+    assert_eq!(told.state(400), State::UnderReview, "nor two, before the operator was told");
+}
+
+#[test]
+fn an_operator_can_give_up_its_time_to_reply() {
+    assert_eq!(
+        (Told::served(false).state(2), Told::served(false).state(23)),
+        (State::UnderReview, State::Failed)
+    );
+    let mut told = Told::served(true);
+    assert_eq!(told.state(2), State::Failed);
+    told.take(2, Published, "a").expect("given up");
+}
+
+#[test]
+fn a_dismissed_case_leaves_no_trace_on_the_state() {
+    let mut told = Told::served(false);
+    assert_eq!(told.take_as(5, Dismissed, "c", " ", false), Err(Refusal::NoReason(Dismissed)));
+    told.take(5, Dismissed, "c").expect("with a reason");
+    assert_eq!((told.state(5), told.state(100)), (State::Due, State::Due));
+    let mut never_opened = Told::default();
+    never_opened.take(0, Signal, "a").expect("in turn");
+    never_opened.take(1, Dismissed, "a").expect("in turn");
+    assert!(never_opened.acts.is_empty(), "a signal is no act");
+}
+
+#[test]
+fn nothing_is_done_out_of_turn() {
+    for to in Stage::ALL {
+        let begins = matches!(to, Signal | Triage | Open);
+        assert_eq!(Told::default().take(0, to, "a").is_ok(), begins, "{to}");
+    }
+    let mut told = Told::default();
+    told.take(1, Open, "a").expect("in turn");
+    assert_eq!(told.take(0, OnSite, "a"), Err(Refusal::TooEarly(day(1))));
+    for to in [Signal, Triage, Open, Proposed, Confirmed, Served, Published, Rectified, Reverified, Closed] {
+        assert_eq!(told.take(2, to, "a"), Err(Refusal::OutOfTurn { from: Open, to }));
+    }
+    told.take(2, Merged, "a").expect("in turn");
+    for stage in Stage::ALL {
+        assert_eq!(Stage::from_word(stage.word()), Some(stage));
+        assert!(stage.next().iter().all(|next| *next != stage && *next != Signal), "{stage}");
+    }
+}
