@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use toml::{Table, Value};
+use veripile_api::OcpiSettings;
 
 /// Prefix of environment variables.
 const PREFIX: &str = "VERIPILE_";
@@ -29,6 +30,8 @@ pub struct Config {
     pub http: Http,
     /// Where everything is kept.
     pub database: Database,
+    /// As whom we answer other parties.
+    pub ocpi: Ocpi,
     /// Chargers.
     pub ocpp: Ocpp,
     /// A second port, encrypted.
@@ -66,6 +69,18 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Requests to the query API that one address may make in a minute without a key; 0: none.
     pub requests_per_minute: u32,
+}
+
+/// Section `ocpi`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ocpi {
+    /// ISO 3166-1 alpha-2.
+    pub country_code: String,
+    /// Three characters.
+    pub party_id: String,
+    /// Name of the business.
+    pub name: String,
 }
 
 /// Section `database`.
@@ -166,6 +181,7 @@ impl Default for Config {
         Self {
             roles: vec![Role::Gateway, Role::Api, Role::Assess, Role::VerifyRunner],
             http: Http::default(),
+            ocpi: Ocpi::default(),
             database: Database::default(),
             ocpp: Ocpp::default(),
             tls: Tls::default(),
@@ -183,6 +199,13 @@ impl Default for Http {
             public_url: None,
             requests_per_minute: REQUESTS_PER_MINUTE,
         }
+    }
+}
+
+impl Default for Ocpi {
+    fn default() -> Self {
+        let OcpiSettings { country_code, party_id, name } = OcpiSettings::default();
+        Self { country_code, party_id, name }
     }
 }
 

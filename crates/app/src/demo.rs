@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use veripile_api::SiteSettings;
+use veripile_api::{OcpiSettings, SiteSettings};
 use veripile_gateway::GatewaySettings;
 use veripile_simulator::link::Line;
 use veripile_simulator::{City, Progress, SimulatorError, history, live};
@@ -221,6 +221,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             least_profile: 0,
             body: BODY.to_owned(),
             requests_per_minute: REQUESTS_PER_MINUTE,
+            ocpi: OcpiSettings::default(),
         },
         signing: signing::key(&args.data.join("signing.key"))?,
         former_keys: Vec::new(),

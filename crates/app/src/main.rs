@@ -14,6 +14,7 @@ mod config;
 mod demo;
 mod identity;
 mod keys;
+mod ocpi_party;
 mod places;
 mod plausible;
 mod register;
@@ -66,6 +67,8 @@ enum Command {
     Account(account::AccountArgs),
     /// Keys for those who ask the query API more than anybody may
     ApiKey(api_key::ApiKeyArgs),
+    /// Parties that may read locations over OCPI
+    OcpiParty(ocpi_party::OcpiPartyArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
@@ -115,6 +118,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Register(args) => register::run(&args).await?,
         Command::Account(args) => account::run(&args).await?,
         Command::ApiKey(args) => api_key::run(&args).await?,
+        Command::OcpiParty(args) => ocpi_party::run(&args).await?,
         Command::Simulate(args) => {
             simulate::check(&args)?;
             simulate::run(&args).await?;
