@@ -78,7 +78,9 @@ async fn tiles_hold_the_piles_of_the_database_where_they_stand() {
     let list = file("all.json", &Value::Array(all).to_string());
     let address = format!("http://127.0.0.1:{}", server.port);
     let told = script(&python, "tiles.py", [&address, &list].map(|text| OsStr::new(text.as_str())));
-    println!("{}", told.unwrap_or_else(|complaint| panic!("{complaint}")));
+    if let Err(complaint) = told {
+        panic!("{complaint}");
+    }
     unchanged_and_refused(&server).await;
     newer(&server, &database).await;
     server.stop();

@@ -290,6 +290,7 @@ impl Write for Output {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn unwritten(error: io::Error) -> StoreError {
     StoreError::Unwritten(error.to_string())
 }

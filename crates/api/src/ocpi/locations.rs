@@ -85,7 +85,7 @@ impl Parameters {
         let number = |name, text: &Option<String>| match text.as_deref().filter(|text| !text.is_empty()) {
             Some(text) => {
                 // Beyond what the database counts nothing can stand.
-                let number = text.parse::<u64>().ok().filter(|number| *number <= i64::MAX as u64);
+                let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
                 number.map(Some).ok_or_else(|| Refusal::invalid(format!("{name}: expected a whole number")))
             }
             None => Ok(None),
