@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use veripile_pile::Place;
-use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_tests::{Database, Server, command, free_port, header, provided};
 
 /// Where Wuxi's railway station is taken to be.
 const HERE: Place = Place { lon: 120.30, lat: 31.59 };
@@ -214,13 +214,6 @@ async fn details(server: &Server) {
     }
 }
 
-fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
-    headers.lines().find_map(|line| {
-        let (one, value) = line.split_once(": ")?;
-        one.eq_ignore_ascii_case(name).then_some(value)
-    })
-}
-
 #[tokio::test]
 async fn answers_are_tagged_compressed_and_open_to_other_sites() {
     let Some((binary, url)) = provided() else { return };
@@ -248,6 +241,18 @@ async fn answers_are_tagged_compressed_and_open_to_other_sites() {
     assert_eq!(unpacked, plain);
     let (_, headers, _) = server.get_with(path, &[("Accept-Encoding", "br")]).await;
     assert_eq!(header(&headers, "Content-Encoding"), Some("br"));
+    // HEAD is answered as GET is, without the body; the description stands behind the same door.
+    for (path, of) in
+        [(path, "application/json"), ("/openapi.json", "application/json"), ("/", "text/html; charset=utf-8")]
+    {
+        let (status, headers, body) = server.ask_with("HEAD", path, &[]).await;
+        assert_eq!((status, body.len(), header(&headers, "Content-Type")), (200, 0, Some(of)), "{path}");
+        assert!(header(&headers, "Content-Length").is_some_and(|length| length != "0"), "{path}: {headers}");
+    }
+    assert_eq!(server.ask_with("HEAD", "/api/v1/piles/none", &[]).await.0, 404);
+    let (_, headers, _) = server.get_with("/openapi.json", &[]).await;
+    assert_eq!(header(&headers, "Access-Control-Allow-Origin"), Some("*"));
+    assert!(header(&headers, "RateLimit").is_some() && header(&headers, "ETag").is_some(), "{headers}");
     // A certificate's page is not the API's: nothing is opened there.
     let (_, headers, _) = server.get_with("/", &[]).await;
     assert_eq!(header(&headers, "Access-Control-Allow-Origin"), None);

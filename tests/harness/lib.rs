@@ -155,6 +155,14 @@ impl Database {
         sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("answers")
     }
 
+    /// Removes it at once: one that is large.
+    pub async fn drop(self) {
+        let (server, name) = self.url.rsplit_once('/').expect("an address ends in a database's name");
+        let mut connection = PgConnection::connect(&format!("{server}/postgres")).await.expect("connects");
+        let statement = format!("DROP DATABASE {name} WITH (FORCE)");
+        sqlx::query(&statement).execute(&mut connection).await.expect("dropped");
+    }
+
     /// A connection for anything else.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.expect("connects")
@@ -189,6 +197,14 @@ pub fn command(binary: &PathBuf, database: &Database, arguments: &[&str]) -> Str
         .expect("the binary starts");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A header of an answer, by its name.
+pub fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
+    headers.lines().find_map(|line| {
+        let (one, value) = line.split_once(": ")?;
+        one.eq_ignore_ascii_case(name).then_some(value)
+    })
 }
 
 /// A Basic header.
@@ -264,6 +280,11 @@ impl Server {
         panic!("the server was not ready in 20 s");
     }
 
+    /// Number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it without warning.
     pub fn kill(mut self) {
         let _ = self.child.kill();
@@ -312,10 +333,20 @@ impl Server {
 
     /// GET with headers: status, headers and body.
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String, Vec<u8>) {
+        self.ask_with("GET", path, headers).await
+    }
+
+    /// Any method with headers: status, headers and body.
+    pub async fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, String, Vec<u8>) {
         let more: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let more = more.concat();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n{more}\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n{more}\r\n",
             self.port
         );
         let answer = exchange(self.port, request).await.expect("the server answers");

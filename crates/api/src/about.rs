@@ -91,6 +91,16 @@ pub(crate) async fn open_data(request: HttpRequest, site: web::Data<Site>) -> Ht
             set(t.of("data.stations"), t.of("data.stations.what"), vec!["/api/v1/stations?limit=100"]),
             set(t.of("data.verifications"), t.of("data.verifications.what"), vec!["/api/v1/verifications"]),
             set(t.of("data.keys"), t.of("data.keys.what"), vec!["/.well-known/veripile-keys.json"]),
+            set(
+                t.of("data.dumps"),
+                t.of("data.dumps.what"),
+                vec![
+                    "/api/v1/dumps",
+                    "/api/v1/dumps/piles.csv",
+                    "/api/v1/dumps/piles.ndjson",
+                    "/api/v1/dumps/piles.geojson",
+                ],
+            ),
             set(t.of("data.description"), t.of("data.description.what"), vec!["/openapi.json"]),
         ],
     };

@@ -203,8 +203,8 @@ pub(crate) struct Pile {
     firmware: Option<String>,
     meter_serial: Option<String>,
     charges: i64,
-    verification: Verification,
-    assessment: Option<Assessment>,
+    pub(crate) verification: Verification,
+    pub(crate) assessment: Option<Assessment>,
     live: Live,
 }
 
@@ -334,7 +334,7 @@ impl From<&Estimate> for Assessment {
 }
 
 impl Feature {
-    fn of(pile: &PileRecord, distance_m: Option<f64>, now: Timestamp) -> Self {
+    pub(crate) fn of(pile: &PileRecord, distance_m: Option<f64>, now: Timestamp) -> Self {
         Self {
             kind: "Feature",
             id: pile.pile_id.to_string(),

@@ -13,6 +13,7 @@ use veripile_ocpp::signed::{Checked, Layer, Layers, Outcome, RECORD_BYTES_MAX, V
 use veripile_ocpp::signed::{container, pair};
 use veripile_pile::{KeySource, SignedValue};
 use veripile_store::signed::SignedLine;
+use veripile_store::{Store, StoreError};
 
 use crate::Site;
 use crate::problem::{Problem, html};
@@ -100,11 +101,7 @@ pub(crate) async fn judge(
     }
     let mut judged = Vec::new();
     for value in values(&pasted) {
-        let known = match arrived::judge(&value, &[]).checked.meter_serial {
-            Some(serial) => site.store.meter_keys_of_serial(&serial).await?,
-            None => Vec::new(),
-        };
-        judged.push(arrived::judge(&value, &known));
+        judged.push(judge_by_serial(&site.store, &value).await?);
     }
     let page = CheckPage {
         t,
@@ -115,6 +112,15 @@ pub(crate) async fn judge(
         results: judged.iter().map(|judged| view(t, judged)).collect(),
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// Judges a value with the keys registered for the meter that it names.
+pub(crate) async fn judge_by_serial(store: &Store, value: &SignedValue) -> Result<Judged, StoreError> {
+    let known = match arrived::judge(value, &[]).checked.meter_serial {
+        Some(serial) => store.meter_keys_of_serial(&serial).await?,
+        None => Vec::new(),
+    };
+    Ok(arrived::judge(value, &known))
 }
 
 /// The records pasted: one, or those in a SAFE container. A key that was entered outweighs those that came along.
@@ -192,7 +198,7 @@ fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
 }
 
 /// The verdict in one word. A good signature of another meter is not good.
-fn word(checked: &Checked) -> &'static str {
+pub(crate) fn word(checked: &Checked) -> &'static str {
     match checked.verdict {
         Verdict::Valid if checked.layers.key.outcome == Outcome::Failed => "other_meter",
         Verdict::Valid if checked.layers.key.outcome == Outcome::Ok => "valid",

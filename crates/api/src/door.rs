@@ -37,7 +37,7 @@ const KEYS_SHOWN_MAX: u32 = 100;
 const PREFLIGHT_S: &str = "86400";
 
 /// Characters of a tag: 128 bits of the answer's SHA-256.
-const TAG_CHARS: usize = 32;
+pub(crate) const TAG_CHARS: usize = 32;
 
 /// Counts of the running minute.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ enum Client {
 
 /// What a client may still ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Allowance {
+pub(crate) struct Allowance {
     quota: u32,
     remaining: u32,
     reset_s: u64,
@@ -132,7 +132,7 @@ pub(crate) async fn guard(
 
 /// Counts a request against its key or its address. Keys seen for the first time in a minute are counted by address, so that
 /// they cannot be tried at will; a known one has its quota whatever its neighbours at the same address ask.
-async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option<Allowance>) {
+pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option<Allowance>) {
     let Some(site) = request.app_data::<web::Data<Site>>() else { return (Ok(()), None) };
     let now = Instant::now();
     let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -175,7 +175,7 @@ fn verdict(allowance: Allowance) -> (Result<(), Problem>, Option<Allowance>) {
 fn open(headers: &mut HeaderMap) {
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
         (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, if-none-match"),
         (ACCESS_CONTROL_EXPOSE_HEADERS, "etag, ratelimit, ratelimit-policy, retry-after"),
         (ACCESS_CONTROL_MAX_AGE, PREFLIGHT_S),
@@ -185,7 +185,7 @@ fn open(headers: &mut HeaderMap) {
 }
 
 /// `RateLimit` and `RateLimit-Policy` as the IETF's draft has them (draft-ietf-httpapi-ratelimit-headers-10).
-fn tell(headers: &mut HeaderMap, allowance: Allowance) {
+pub(crate) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
     let Allowance { quota, remaining, reset_s, is_allowed } = allowance;
     let mut put = |name: HeaderName, text: String| {
         if let Ok(value) = HeaderValue::from_str(&text) {
@@ -213,8 +213,8 @@ fn tagged(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         Err(body) => return ServiceResponse::new(request, head.set_body(body)),
     };
     let tag = format!("W/\"{}\"", &hex::encode(Sha256::digest(&bytes))[..TAG_CHARS]);
-    let is_known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = is_known.is_some_and(|list| list.split(',').any(|one| matches(one.trim(), &tag)));
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = known.is_some_and(|list| is_known(list, &tag));
     if let Ok(value) = HeaderValue::from_str(&tag) {
         head.headers_mut().insert(ETAG, value);
     }
@@ -223,6 +223,11 @@ fn tagged(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         return ServiceResponse::new(request, head.set_body(BoxBody::new(())));
     }
     ServiceResponse::new(request, head.set_body(BoxBody::new(bytes)))
+}
+
+/// Whether a list of tags has this one.
+pub(crate) fn is_known(list: &str, tag: &str) -> bool {
+    list.split(',').any(|one| matches(one.trim(), tag))
 }
 
 /// Weak comparison (RFC 9110, 8.8.3.2): a proxy may have taken the mark of weakness away.

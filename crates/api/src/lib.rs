@@ -6,19 +6,24 @@
 mod about;
 mod api;
 mod assets;
+mod atlas;
 mod badge;
 mod certificate;
 mod chart;
 mod check;
 mod client;
+mod columns;
 mod door;
+mod dumps;
 mod entries;
 mod finder;
+mod fresh;
 mod headers;
 mod health;
 mod history;
 mod map;
 mod navigate;
+mod ocpi;
 mod op;
 mod openapi;
 mod pile;
@@ -34,6 +39,7 @@ mod station;
 mod station_list;
 mod stats;
 mod texts;
+mod tiles;
 mod ver;
 mod view;
 
@@ -48,10 +54,13 @@ use veripile_store::Store;
 use veripile_verification::certificate::{PublicKey, SigningKey};
 
 pub use door::{Limiter, key_hash};
-pub use headers::headers;
+pub use dumps::Dumps;
+pub use headers::{head, headers};
+pub use ocpi::OcpiSettings;
 pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
 pub use report::Reporters;
 pub use session::password_hash;
+pub use tiles::Tiles;
 
 /// What the pages need.
 pub struct Site {
@@ -69,6 +78,10 @@ pub struct Site {
     pub former_keys: Vec<PublicKey>,
     /// Counts requests to the query API.
     pub limiter: Limiter,
+    /// The map's tiles.
+    pub tiles: Tiles,
+    /// Bulk dumps.
+    pub dumps: Dumps,
     /// Counts what drivers report.
     pub reporters: Reporters,
 }
@@ -92,6 +105,8 @@ pub struct SiteSettings {
     pub requests_per_minute: u32,
     /// How long operators may reply to a notice of result.
     pub rules: Rules,
+    /// As whom we answer over OCPI.
+    pub ocpi: OcpiSettings,
 }
 
 /// Mounts every route.
@@ -121,12 +136,18 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .service(query_api())
+            .service(ocpi::routes())
+            .service(
+                web::resource("/openapi.json")
+                    .wrap(from_fn(door::guard))
+                    .wrap(Compress::default())
+                    .route(web::get().to(openapi::document)),
+            )
             .route("/.well-known/veripile-keys.json", web::get().to(certificate::keys::serve))
             .route("/c/{number}", web::get().to(certificate::page))
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)
-            .route("/openapi.json", web::get().to(openapi::document))
             .route("/assets/{path:.*}", web::get().to(assets::serve))
             .route("/manifest.webmanifest", web::get().to(assets::manifest))
             .route("/sw.js", web::get().to(assets::service_worker))
@@ -145,6 +166,9 @@ fn query_api() -> impl HttpServiceFactory {
         .route("/piles/{id}/history", web::get().to(history::history))
         .route("/piles/{id}/next-date", web::get().to(history::date))
         .route("/piles/{id}/signals", web::get().to(signals::of_pile))
+        .route("/tiles/piles/{z}/{x}/{y}.mvt", web::get().to(tiles::tile))
+        .route("/dumps", web::get().to(dumps::index))
+        .route("/dumps/{file}", web::get().to(dumps::file))
         .route("/stations", web::get().to(station_list::stations))
         .route("/stations/{id}", web::get().to(station_list::station))
         .route("/verifications", web::get().to(certificate::list::verifications))

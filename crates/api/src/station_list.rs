@@ -75,7 +75,7 @@ pub(crate) struct StationWithPiles {
 }
 
 impl StationFeature {
-    fn of(record: &StationRecord, distance_m: Option<f64>, now: Timestamp) -> Self {
+    pub(crate) fn of(record: &StationRecord, distance_m: Option<f64>, now: Timestamp) -> Self {
         let mut states: BTreeMap<&'static str, usize> =
             State::ALL.into_iter().map(|state| (state.word(), 0)).collect();
         for pile in &record.piles {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use toml::{Table, Value};
+use veripile_api::OcpiSettings;
 use veripile_pile::case::Rules;
 
 /// Prefix of environment variables.
@@ -31,6 +32,8 @@ pub struct Config {
     pub http: Http,
     /// Where everything is kept.
     pub database: Database,
+    /// As whom we answer other parties.
+    pub ocpi: Ocpi,
     /// Chargers.
     pub ocpp: Ocpp,
     /// A second port, encrypted.
@@ -70,6 +73,18 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Requests to the query API that one address may make in a minute without a key; 0: none.
     pub requests_per_minute: u32,
+}
+
+/// Section `ocpi`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ocpi {
+    /// ISO 3166-1 alpha-2.
+    pub country_code: String,
+    /// Three characters.
+    pub party_id: String,
+    /// Name of the business.
+    pub name: String,
 }
 
 /// Section `database`.
@@ -194,6 +209,7 @@ impl Default for Config {
         Self {
             roles: vec![Role::Gateway, Role::Api, Role::Assess, Role::VerifyRunner],
             http: Http::default(),
+            ocpi: Ocpi::default(),
             database: Database::default(),
             ocpp: Ocpp::default(),
             tls: Tls::default(),
@@ -212,6 +228,13 @@ impl Default for Http {
             public_url: None,
             requests_per_minute: REQUESTS_PER_MINUTE,
         }
+    }
+}
+
+impl Default for Ocpi {
+    fn default() -> Self {
+        let OcpiSettings { country_code, party_id, name } = OcpiSettings::default();
+        Self { country_code, party_id, name }
     }
 }
 

@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use veripile_api::SiteSettings;
+use veripile_api::{OcpiSettings, SiteSettings};
 use veripile_gateway::GatewaySettings;
 use veripile_pile::case::Rules;
 use veripile_simulator::link::Line;
@@ -231,6 +231,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             body: BODY.to_owned(),
             requests_per_minute: REQUESTS_PER_MINUTE,
             rules: Rules::default(),
+            ocpi: OcpiSettings::default(),
         },
         signing: signing::key(&args.data.join("signing.key"))?,
         former_keys: Vec::new(),

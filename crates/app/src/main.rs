@@ -15,6 +15,7 @@ mod config;
 mod demo;
 mod identity;
 mod keys;
+mod ocpi_party;
 mod places;
 mod plausible;
 mod register;
@@ -69,6 +70,8 @@ enum Command {
     ApiKey(api_key::ApiKeyArgs),
     /// Moves a case, step by step: who, when, why; two people confirm, and the operator has its time to reply
     Case(case::CaseArgs),
+    /// Parties that may read locations over OCPI
+    OcpiParty(ocpi_party::OcpiPartyArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),
     /// The remote assessment on files, without a database
@@ -119,6 +122,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Account(args) => account::run(&args).await?,
         Command::ApiKey(args) => api_key::run(&args).await?,
         Command::Case(args) => case::run(&args).await?,
+        Command::OcpiParty(args) => ocpi_party::run(&args).await?,
         Command::Simulate(args) => {
             simulate::check(&args)?;
             simulate::run(&args).await?;

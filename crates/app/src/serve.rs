@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use veripile_api::SiteSettings;
+use veripile_api::{OcpiSettings, SiteSettings};
 use veripile_gateway::GatewaySettings;
 use veripile_store::{Admission, Store};
 
 use crate::assess::AssessSettings;
-use crate::config::{Config, Registration, Role};
+use crate::config::{Config, Ocpi, Registration, Role};
 use crate::server::{Server, ServerSettings};
 use crate::{authority, identity, signals, signing, tls};
 
@@ -121,6 +121,20 @@ fn gateway(config: &Config) -> Result<GatewaySettings> {
     })
 }
 
+/// OCPI's identifiers have fixed lengths, which others rely on.
+fn ocpi(config: &Ocpi) -> Result<OcpiSettings> {
+    let is_code = |text: &str, chars| text.len() == chars && text.chars().all(|c| c.is_ascii_alphanumeric());
+    if !is_code(&config.country_code, 2) || !is_code(&config.party_id, 3) {
+        bail!(
+            "ocpi.country_code has two letters and ocpi.party_id three letters or digits; they are {:?} and {:?}",
+            config.country_code,
+            config.party_id
+        );
+    }
+    let Ocpi { country_code, party_id, name } = config.clone();
+    Ok(OcpiSettings { country_code, party_id, name })
+}
+
 fn settings(config: &Config) -> Result<ServerSettings> {
     let gateway = gateway(config)?;
     Ok(ServerSettings {
@@ -138,6 +152,7 @@ fn settings(config: &Config) -> Result<ServerSettings> {
             body: config.verification.body.clone(),
             requests_per_minute: config.http.requests_per_minute,
             rules: config.supervision.rules()?,
+            ocpi: ocpi(&config.ocpi)?,
         },
         signing: signing::key(&config.verification.key_file)?,
         former_keys: signing::former(&config.verification.former_keys)?,

@@ -3,11 +3,12 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
-use veripile_api::{Limiter, Reporters, Site, SiteSettings};
+use veripile_api::{Dumps, Limiter, Reporters, Site, SiteSettings, Tiles};
 use veripile_gateway::{Authority, Gateway, GatewayMetrics, GatewaySettings};
 use veripile_ocpp::IdentityKey;
 use veripile_store::Store;
@@ -97,11 +98,14 @@ impl Server {
             signing: settings.signing,
             former_keys: settings.former_keys,
             limiter: Limiter::default(),
+            tiles: Tiles::new(tokio::runtime::Handle::current()),
+            dumps: Dumps::new(tokio::runtime::Handle::current()),
             reporters: Reporters::default(),
         });
         let server = HttpServer::new(move || {
             let (gateway, site) = (gateway.clone(), site.clone());
             App::new()
+                .wrap(from_fn(veripile_api::head))
                 .wrap(veripile_api::headers())
                 .configure(move |config| mount(config, gateway, site, pages))
         })

@@ -17,6 +17,7 @@ pub mod register;
 pub mod sequence;
 pub mod signed;
 pub mod standing;
+pub mod tile;
 pub mod time;
 
 pub use act::{Act, ActKind, OnSiteResult};
@@ -32,4 +33,5 @@ pub use register::{RegisterKind, Restart};
 pub use sequence::Sequence;
 pub use signed::{KeySource, MeterKey, SignedRecord, SignedValue};
 pub use standing::{Certified, OpenCase, Standing, State};
+pub use tile::{PlaceKey, Tile};
 pub use time::{DeviceTime, ReceiveTime};

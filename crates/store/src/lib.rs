@@ -8,6 +8,7 @@ mod access;
 pub mod account;
 mod api_key;
 mod assessment;
+mod atlas;
 mod attempt;
 pub mod case;
 pub mod certificate;
@@ -25,6 +26,7 @@ pub mod listing;
 pub mod map;
 pub mod message;
 pub mod next_date;
+pub mod ocpi;
 mod presence;
 pub mod queue;
 pub mod readiness;
@@ -52,6 +54,7 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock};
 
 pub use access::{Access, Admission, Admitted, INBOX_MAX};
 pub use assessment::{AssessmentRun, StoredRun};
+pub use atlas::Spot;
 pub use attempt::{Attempt, AttemptRow};
 pub use history::ChargeRecord;
 pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};
@@ -91,6 +94,9 @@ pub enum StoreError {
     /// A pile, station or operator that must exist does not.
     #[error("{0} is not registered; register it first")]
     Unknown(String),
+    /// What was read could not be written to a file.
+    #[error("file: {0}")]
+    Unwritten(String),
     /// Our own code gave up on a message: a defect to report.
     #[error("a defect in veripile, please report it: {0}")]
     Panicked(String),

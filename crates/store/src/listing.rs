@@ -199,6 +199,24 @@ impl Store {
         Ok(self.with_piles(rows).await?.pop())
     }
 
+    /// Stations with their piles, in no particular order.
+    pub(crate) async fn stations_of_ids(&self, ids: &[&str]) -> Result<Vec<StationRecord>, StoreError> {
+        let rows: Vec<StationRow> = sqlx::query_as(select_stations!("WHERE station.station_id = ANY($1)"))
+            .bind(ids)
+            .fetch_all(&self.pool)
+            .await?;
+        self.with_piles(rows).await
+    }
+
+    /// Piles, in no particular order.
+    pub(crate) async fn piles_of_ids(&self, ids: &[&str]) -> Result<Vec<PileRecord>, StoreError> {
+        let rows: Vec<PileRow> = sqlx::query_as(select_piles!("WHERE pile.pile_id = ANY($1)"))
+            .bind(ids)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter().map(|row| Ok(row.record()?.0)).collect()
+    }
+
     async fn station_rows(
         &self,
         query: &PileQuery,

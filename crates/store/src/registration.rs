@@ -46,7 +46,8 @@ impl Store {
                  name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
                  given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
                  place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
-                 fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region",
+                  fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region,
+                  changed_at = now()",
         )
         .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
         .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
@@ -77,25 +78,31 @@ impl Store {
     /// Registers piles; stations and operators they name must be registered. One that names no operator is its station's.
     pub async fn register_piles(&self, piles: &[Pile]) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
+            "WITH p AS (
+                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
+                                      $7::float8[], $8::float8[], $9::text[], $10::text[],
+                                      $11::text[], $12::float8[], $13::float8[], $14::text[], $15::text[])
+                     AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial,
+                          given_system, given_lon, given_lat, doubts, connectors)),
+             left_behind AS (
+                 INSERT INTO former_pile (station_id, pile_no, left_at)
+                 SELECT pile.station_id, pile.pile_no, now() FROM p JOIN pile USING (pile_id)
+                 WHERE pile.station_id IS NOT NULL AND pile.station_id IS DISTINCT FROM p.station_id
+                 ON CONFLICT (station_id, pile_no) DO UPDATE SET left_at = excluded.left_at)
+             INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
                                meter_serial, given_system, given_lon, given_lat, place_doubts,
                                connectors, registered)
              SELECT p.pile_id, p.station_id, coalesce(p.operator_id, station.operator_id), p.kind, p.accuracy_class,
                     p.power_kw, p.lon, p.lat, p.model, p.meter_serial,
                     p.given_system, p.given_lon, p.given_lat, string_to_array(p.doubts, ','),
                     string_to_array(p.connectors, ','), true
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
-                         $7::float8[], $8::float8[], $9::text[], $10::text[],
-                         $11::text[], $12::float8[], $13::float8[], $14::text[], $15::text[])
-                  AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial,
-                       given_system, given_lon, given_lat, doubts, connectors)
-             LEFT JOIN station ON station.station_id = p.station_id
+             FROM p LEFT JOIN station ON station.station_id = p.station_id
              ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
                  kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
                  lon = excluded.lon, lat = excluded.lat, model = excluded.model,
                  meter_serial = excluded.meter_serial, given_system = excluded.given_system,
                  given_lon = excluded.given_lon, given_lat = excluded.given_lat, place_doubts = excluded.place_doubts,
-                 connectors = excluded.connectors, registered = true, inbox = false",
+                 connectors = excluded.connectors, registered = true, inbox = false, changed_at = now()",
         )
         .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())

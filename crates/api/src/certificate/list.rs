@@ -52,7 +52,7 @@ impl Parameters {
 
 /// What was found at one load point. Decimals as texts, as in the document.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Point {
+pub(crate) struct LoadPointResult {
     voltage_v: String,
     current_a: String,
     power_factor: Option<String>,
@@ -71,7 +71,7 @@ pub(crate) struct Point {
 
 /// A document.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Verification {
+pub(crate) struct IssuedDocument {
     number: String,
     /// certificate (passed) or notice (not passed)
     kind: &'static str,
@@ -88,7 +88,7 @@ pub(crate) struct Verification {
     /// Rule set and version
     rule_set: String,
     verdict: &'static str,
-    points: Vec<Point>,
+    points: Vec<LoadPointResult>,
     /// SHA-256 of the signed file
     sha256: String,
     /// Address of the signed file; `.pdf` and `.dcc.xml` stand beside it
@@ -107,7 +107,7 @@ pub(crate) struct ListMeta {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct VerificationList {
     meta: ListMeta,
-    verifications: Vec<Verification>,
+    verifications: Vec<IssuedDocument>,
 }
 
 /// Certificates and published notices of result, newest first
@@ -144,10 +144,10 @@ async fn verification(
     person: Option<&Person>,
     row: &CertificateRow,
     now: Timestamp,
-) -> Result<Verification, Problem> {
+) -> Result<IssuedDocument, Problem> {
     let (status, superseded_by) = status(site, person, row, now).await?;
     let result = read(row)?.result;
-    Ok(Verification {
+    Ok(IssuedDocument {
         number: row.number.clone(),
         kind: row.kind.word(),
         status: status.word(),
@@ -166,8 +166,8 @@ async fn verification(
     })
 }
 
-fn point(found: &PointResult) -> Point {
-    Point {
+fn point(found: &PointResult) -> LoadPointResult {
+    LoadPointResult {
         voltage_v: found.point.voltage_v.to_string(),
         current_a: found.point.current_a.to_string(),
         power_factor: found.point.power_factor.map(|factor| factor.to_string()),

@@ -1,0 +1,256 @@
+//! The columns of the dumps: what each means, and how a row is written as CSV, as JSON, as GeoJSON.
+//!
+//! Used by [`crate::dumps`]. A row is taken from what the query API says of a pile or a station, so that both say the same; the dictionary
+//! is the table that the rows are written by.
+
+use serde::Serialize;
+use serde_json::{Map, Number, Value};
+use utoipa::ToSchema;
+
+/// Begins a formula in a spreadsheet, or what becomes one when blanks are dropped. The full-width ones count in East Asian versions.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+
+/// A column, as the dictionary tells it.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Column {
+    /// Its name: header in CSV, key in JSON
+    name: &'static str,
+    /// text, number, boolean, time (RFC 3339), list (texts, in CSV with blanks between)
+    #[serde(rename = "type")]
+    kind: Kind,
+    /// What it says, and in which unit
+    meaning: &'static str,
+    /// Where it stands in the query API's answer.
+    #[serde(skip)]
+    pointer: &'static str,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    Boolean,
+    Time,
+    List,
+}
+
+const fn column(name: &'static str, kind: Kind, pointer: &'static str, meaning: &'static str) -> Column {
+    Column { name, kind, meaning, pointer }
+}
+
+use Kind::{Boolean, List, Number as Num, Text, Time};
+
+/// Of piles: pointers into a feature of `/api/v1/piles`.
+pub(crate) const PILES: &[Column] = &[
+    column("pile_id", Text, "/id", "Identifier"),
+    column("lon", Num, "/geometry/coordinates/0", "Longitude, WGS-84, degrees"),
+    column("lat", Num, "/geometry/coordinates/1", "Latitude, WGS-84, degrees"),
+    column("station_id", Text, "/properties/station/id", "Station"),
+    column("station_name_zh", Text, "/properties/station/name_zh", "Its name in Chinese"),
+    column("station_name_en", Text, "/properties/station/name_en", "Its name in English"),
+    column("operator_id", Text, "/properties/operator/id", "Operator"),
+    column("operator_name_zh", Text, "/properties/operator/name_zh", "Its name in Chinese"),
+    column("operator_name_en", Text, "/properties/operator/name_en", "Its name in English"),
+    column("kind", Text, "/properties/kind", "ac or dc"),
+    column(
+        "accuracy_class",
+        Text,
+        "/properties/accuracy_class",
+        "Accuracy class on the plate; 2 where unknown",
+    ),
+    column("power_kw", Num, "/properties/power_kw", "Rated power, kW"),
+    column("connectors", List, "/properties/connectors", "gbt_ac, gbt_dc, type1, type2, ccs1, ccs2, chademo"),
+    column("vendor", Text, "/properties/vendor", "Maker, as the pile tells it"),
+    column("model", Text, "/properties/model", "Model on the plate, else as the pile tells it"),
+    column("firmware", Text, "/properties/firmware", "Firmware, as the pile tells it"),
+    column("charges", Num, "/properties/charges", "Charges on record"),
+    column(
+        "state",
+        Text,
+        "/properties/verification/state",
+        "verified_monitored, verified, due, under_review, failed or out_of_use, on the record date",
+    ),
+    column(
+        "state_basis",
+        Text,
+        "/properties/verification/basis",
+        "What the state rests on: certificate, case, stopped, unseen or none",
+    ),
+    column("state_since", Time, "/properties/verification/since", "When that began to hold"),
+    column("document_number", Text, "/properties/verification/number", "Number of the certificate or case"),
+    column("issued_by", Text, "/properties/verification/issued_by", "Who issued it"),
+    column("verified_at", Time, "/properties/verification/verified_at", "Date of the verification"),
+    column("valid_until", Time, "/properties/verification/valid_until", "End of the certificate's validity"),
+    column(
+        "assessed_as_of",
+        Time,
+        "/properties/assessment/as_of",
+        "Date of the remote assessment: evidence, not a verification",
+    ),
+    column(
+        "assessed_verdict",
+        Text,
+        "/properties/assessment/verdict",
+        "conform, nonconform, undecided or not_comparable",
+    ),
+    column(
+        "error_percent",
+        Num,
+        "/properties/assessment/error_percent",
+        "Estimated relative error of indication, %; positive: the customer pays for too much",
+    ),
+    column(
+        "standard_uncertainty_percent",
+        Num,
+        "/properties/assessment/standard_uncertainty_percent",
+        "Its standard uncertainty (k = 1), %",
+    ),
+    column(
+        "lower95_percent",
+        Num,
+        "/properties/assessment/lower95_percent",
+        "Lower end of its 95 % interval, %",
+    ),
+    column(
+        "upper95_percent",
+        Num,
+        "/properties/assessment/upper95_percent",
+        "Upper end of its 95 % interval, %",
+    ),
+    column(
+        "probability_conform",
+        Num,
+        "/properties/assessment/probability_conform",
+        "Probability that the error is within the limit",
+    ),
+    column("limit_percent", Num, "/properties/assessment/limit_percent", "Maximum permissible error, ± %"),
+    column("assessed_charges", Num, "/properties/assessment/charges", "Charges that the estimate rests on"),
+    column(
+        "grounded",
+        Boolean,
+        "/properties/assessment/grounded",
+        "Whether an on-site result, a reference vehicle or an energy balance gives the estimate its level",
+    ),
+    column("live_status", Text, "/properties/live/status", "Connector status in OCPP's word"),
+    column("live_status_at", Time, "/properties/live/status_at", "Since when"),
+    column("last_seen", Time, "/properties/live/last_seen", "When the pile was last heard of"),
+];
+
+/// Of stations: pointers into a feature of `/api/v1/stations`.
+pub(crate) const STATIONS: &[Column] = &[
+    column("station_id", Text, "/id", "Identifier"),
+    column("lon", Num, "/geometry/coordinates/0", "Longitude, WGS-84, degrees"),
+    column("lat", Num, "/geometry/coordinates/1", "Latitude, WGS-84, degrees"),
+    column("name_zh", Text, "/properties/name_zh", "Name in Chinese"),
+    column("name_en", Text, "/properties/name_en", "Name in English"),
+    column("operator_id", Text, "/properties/operator/id", "Operator"),
+    column("operator_name_zh", Text, "/properties/operator/name_zh", "Its name in Chinese"),
+    column("operator_name_en", Text, "/properties/operator/name_en", "Its name in English"),
+    column(
+        "given_system",
+        Text,
+        "/properties/given/coordinate_system",
+        "System of the place as given: wgs84, gcj02, bd09",
+    ),
+    column("given_lon", Num, "/properties/given/coordinates/0", "Longitude as given, degrees"),
+    column("given_lat", Num, "/properties/given/coordinates/1", "Latitude as given, degrees"),
+    column(
+        "place_doubts",
+        List,
+        "/properties/given/doubts",
+        "system_assumed, outside_china, looks_exchanged, looks_gcj02, looks_bd09",
+    ),
+    column("piles", Num, "/properties/piles", "Number of piles"),
+    column(
+        "verified_monitored",
+        Num,
+        "/properties/states/verified_monitored",
+        "Of these, verified and monitored",
+    ),
+    column("verified", Num, "/properties/states/verified", "Of these, verified"),
+    column("due", Num, "/properties/states/due", "Of these, to be verified"),
+    column("under_review", Num, "/properties/states/under_review", "Of these, under review"),
+    column("failed", Num, "/properties/states/failed", "Of these, failed"),
+    column("out_of_use", Num, "/properties/states/out_of_use", "Of these, out of use"),
+    column("max_power_kw", Num, "/properties/max_power_kw", "Rated power of its strongest pile, kW"),
+    column("connectors", List, "/properties/connectors", "gbt_ac, gbt_dc, type1, type2, ccs1, ccs2, chademo"),
+];
+
+/// The cells of a row, in the order of the columns; null where nothing is known.
+pub(crate) fn cells(columns: &[Column], feature: &Value) -> Vec<Value> {
+    let cell = |column: &Column| match feature.pointer(column.pointer) {
+        // The API tells decimal numbers as text, so that no digit is lost; here they stay numbers, digit by digit.
+        Some(Value::String(text)) if column.kind == Num => {
+            text.parse::<Number>().map_or(Value::Null, Value::Number)
+        }
+        Some(value) => value.clone(),
+        None => Value::Null,
+    };
+    columns.iter().map(cell).collect()
+}
+
+/// The header of a CSV file.
+pub(crate) fn csv_header(columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    names.join(",") + "\r\n"
+}
+
+/// A row of CSV (RFC 4180). Texts are in quotes, so that an empty cell without any is null and nothing else.
+pub(crate) fn csv_row(cells: &[Value]) -> String {
+    let cell = |cell: &Value| match cell {
+        Value::Null => String::new(),
+        Value::String(text) => quoted(text),
+        Value::Array(list) => quoted(&list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),
+        other => other.to_string(),
+    };
+    cells.iter().map(cell).collect::<Vec<_>>().join(",") + "\r\n"
+}
+
+/// A text in quotes. One that a spreadsheet would take for a formula begins with an apostrophe (OWASP, "CSV Injection").
+fn quoted(text: &str) -> String {
+    let guard = if text.trim_start_matches(' ').starts_with(FORMULA) { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+/// A row as an object, a key for every column.
+pub(crate) fn object(columns: &[Column], cells: Vec<Value>) -> Map<String, Value> {
+    columns.iter().map(|column| column.name.to_owned()).zip(cells).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_cell_can_be_no_formula_and_null_is_told_from_an_empty_text() {
+        let check = |cell: Value, expected: &str| {
+            assert_eq!(csv_row(&[cell.clone(), Value::Null]), format!("{expected},\r\n"), "{cell}");
+        };
+        check(json!("=1+2"), "\"'=1+2\"");
+        check(json!("  @SUM(A1)"), "\"'  @SUM(A1)\"");
+        check(json!("＝cmd|' /C calc'!A0"), "\"'＝cmd|' /C calc'!A0\"");
+        check(json!("-5"), "\"'-5\"");
+        check(json!(-5.25), "-5.25");
+        check(json!("无锡,\"A\"\nB"), "\"无锡,\"\"A\"\"\nB\"");
+        check(json!(""), "\"\"");
+        check(json!(["gbt_ac", "type2"]), "\"gbt_ac type2\"");
+        check(json!(true), "true");
+        check(Value::Null, "");
+    }
+
+    #[test]
+    fn a_row_has_a_cell_for_every_column_and_numbers_keep_their_digits() {
+        let feature =
+            json!({ "id": "P", "geometry": null, "properties": { "power_kw": "120.50", "connectors": [] } });
+        let row = object(PILES, cells(PILES, &feature));
+        assert_eq!(row.len(), PILES.len());
+        assert_eq!(row["power_kw"].to_string(), "120.50");
+        assert_eq!(
+            (&row["lon"], &row["station_id"], &row["connectors"]),
+            (&Value::Null, &Value::Null, &json!([]))
+        );
+    }
+}

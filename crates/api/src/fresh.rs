@@ -1,0 +1,149 @@
+//! Something made of the whole database, kept until it is old: the map's atlas, an edition of the dumps.
+//!
+//! Used by [`crate::tiles`] and [`crate::dumps`]. It is made when somebody asks, never by two at once, and on a runtime where no requests
+//! are answered; while a newer one is being made the last one does.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use veripile_store::StoreError;
+
+use crate::problem::Problem;
+
+/// It is kept for this many times as long as it took to make, at least: a nation's takes no more than a twentieth of a processor.
+const REST: u32 = 20;
+
+/// How long a request waits for the first one: less than proxies do.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// The newest, and whose turn it is to make a newer one.
+pub(crate) struct Fresh<T> {
+    newest: RwLock<Option<Arc<Made<T>>>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+    runtime: Handle,
+    limits: Limits,
+}
+
+/// How old it may become.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// From this age on a newer one is made when somebody asks.
+    pub(crate) fresh: Duration,
+    /// From this age on who asks waits for it: after a quiet night.
+    pub(crate) stale: Duration,
+}
+
+struct Made<T> {
+    began: Instant,
+    took: Duration,
+    what: Arc<T>,
+}
+
+impl<T: Send + Sync + 'static> Fresh<T> {
+    /// Nothing yet.
+    pub(crate) fn new(runtime: Handle, limits: Limits) -> Self {
+        Self { newest: RwLock::default(), turn: Arc::default(), runtime, limits }
+    }
+
+    /// What there is, if it is not too old; else what `make` makes.
+    pub(crate) async fn get<F>(self: &Arc<Self>, make: impl FnOnce() -> F) -> Result<Arc<T>, Problem>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        match self.newest() {
+            Some(made) if made.is_within(self.limits.fresh) => return Ok(Arc::clone(&made.what)),
+            Some(made) if made.is_within(self.limits.stale) => {
+                if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+                    self.runtime.spawn(Arc::clone(self).make(make(), turn));
+                }
+                return Ok(Arc::clone(&made.what));
+            }
+            _ => {}
+        }
+        let waited = tokio::time::timeout(WAIT, async {
+            let turn = Arc::clone(&self.turn).lock_owned().await;
+            match self.newest().filter(|made| made.is_within(self.limits.fresh)) {
+                Some(made) => Ok(Ok(Arc::clone(&made.what))),
+                None => self.runtime.spawn(Arc::clone(self).make(make(), turn)).await,
+            }
+        });
+        match waited.await {
+            Ok(Ok(made)) => Ok(made?),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "what is made of the whole database could not be made");
+                Err(Problem::unavailable("this cannot be made now; try again in a minute"))
+            }
+            Err(_) => Err(Problem::unavailable("this is being made of all piles; try again in a minute")),
+        }
+    }
+
+    async fn make(
+        self: Arc<Self>,
+        making: impl Future<Output = Result<T, StoreError>>,
+        _turn: tokio::sync::OwnedMutexGuard<()>,
+    ) -> Result<Arc<T>, StoreError> {
+        let began = Instant::now();
+        let what =
+            making.await.map(Arc::new).inspect_err(|error| tracing::error!(%error, "not made anew"))?;
+        let made = Made { began, took: began.elapsed(), what: Arc::clone(&what) };
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(made));
+        Ok(what)
+    }
+
+    fn newest(&self) -> Option<Arc<Made<T>>> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<T> Made<T> {
+    fn is_within(&self, age: Duration) -> bool {
+        self.began.elapsed() < age.max(REST * self.took)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    static MADE: AtomicU32 = AtomicU32::new(0);
+
+    async fn next() -> Result<u32, StoreError> {
+        tokio::task::yield_now().await;
+        Ok(MADE.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn fresh<T: Send + Sync + 'static>(fresh: Duration, stale: Duration) -> Arc<Fresh<T>> {
+        Arc::new(Fresh::new(Handle::current(), Limits { fresh, stale }))
+    }
+
+    #[tokio::test]
+    async fn it_is_made_once_and_anew_when_it_is_old() {
+        let long = Duration::from_secs(3600);
+        let kept = fresh(long, long);
+        let (one, two) = futures_util::join!(kept.get(next), kept.get(next));
+        assert_eq!(
+            (*one.expect("made"), *two.expect("the same")),
+            (0, 0),
+            "two who ask at once get the same"
+        );
+        // Old at once, yet not stale: the last is given while the next is made.
+        let aging = fresh(Duration::ZERO, long);
+        let slow = |ms| async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Ok(ms)
+        };
+        assert_eq!(*aging.get(|| slow(0)).await.expect("made"), 0);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(*aging.get(|| slow(1)).await.expect("the last"), 0);
+        while *aging.newest().expect("there").what == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let failing = || async { Err(StoreError::Unknown("it".to_owned())) };
+        let none: Arc<Fresh<u32>> = fresh(long, long);
+        assert_eq!(none.get(failing).await.expect_err("fails").status, 503);
+        assert_eq!(*none.get(|| async { Ok(7) }).await.expect("tried again"), 7);
+    }
+}

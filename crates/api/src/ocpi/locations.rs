@@ -1,0 +1,320 @@
+//! OCPI's Locations: stations, each pile an EVSE, with our verdicts beside them.
+//!
+//! What OCPI asks for and nobody has told us is assumed, and named in `veripile.assumed`. Extension: an EVSE's object `veripile` holds
+//! `verification` and `assessment` as `/api/v1/piles/{id}` tells them.
+
+use actix_web::http::header::LINK;
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use veripile_pile::{ConnectorType, PileKind, Place, State};
+use veripile_store::PileRecord;
+use veripile_store::ocpi::{Location, LocationQuery};
+
+use super::{OcpiSettings, Refusal, Registered, answer, base, moment};
+use crate::Site;
+use crate::api::Pile;
+
+/// Locations on a page, at most; a station has some ten piles.
+const LIMIT_MAX: u32 = 100;
+
+/// Where stations are: the country whose authorities verify them.
+const COUNTRY: &str = "CHN";
+const TIME_ZONE: &str = "Asia/Shanghai";
+
+/// Longest texts that OCPI takes.
+const NAME_CHARS_MAX: usize = 255;
+const ADDRESS_CHARS_MAX: usize = 45;
+const OPERATOR_CHARS_MAX: usize = 100;
+
+/// Voltages assumed: of one and three phases, and the higher one of GB/T 20234.3's two.
+const AC_V: i64 = 220;
+const AC_3_V: i64 = 380;
+const DC_V: i64 = 1_000;
+
+/// Strongest pile that is taken for one of a single phase, kW: 32 A.
+const SINGLE_PHASE_KW_MAX: Decimal = Decimal::from_parts(704, 0, 0, false, 2);
+
+/// Power assumed where none is known, kW.
+const AC_KW: Decimal = Decimal::from_parts(7, 0, 0, false, 0);
+const DC_KW: Decimal = Decimal::from_parts(60, 0, 0, false, 0);
+
+/// Which locations.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Parameters {
+    date_from: Option<String>,
+    date_to: Option<String>,
+    offset: Option<String>,
+    limit: Option<String>,
+}
+
+/// GET `/ocpi/2.2.1/locations`.
+pub(crate) async fn list(
+    _: Registered,
+    request: HttpRequest,
+    site: web::Data<Site>,
+    parameters: web::Query<Parameters>,
+) -> Result<HttpResponse, Refusal> {
+    let query = parameters.query()?;
+    let (locations, total) = site.store.ocpi_locations(&query).await?;
+    let now = Timestamp::now();
+    let told: Vec<Value> =
+        locations.iter().map(|location| told(location, &site.settings.ocpi, now)).collect();
+    let mut response = answer(&told);
+    let headers = response.headers_mut();
+    let next = query.offset.saturating_add(u64::from(query.limit));
+    let mut put = |name, text: String| {
+        if let Ok(value) = actix_web::http::header::HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    };
+    put(actix_web::http::header::HeaderName::from_static("x-total-count"), total.to_string());
+    put(actix_web::http::header::HeaderName::from_static("x-limit"), LIMIT_MAX.to_string());
+    if next < total {
+        let address = format!("{}/ocpi/2.2.1/locations", base(&request, &site));
+        put(LINK, format!("<{address}?{}>; rel=\"next\"", parameters.next(next, query.limit)));
+    }
+    Ok(response)
+}
+
+impl Parameters {
+    fn query(&self) -> Result<LocationQuery, Refusal> {
+        let number = |name, text: &Option<String>| match text.as_deref().filter(|text| !text.is_empty()) {
+            Some(text) => {
+                // Beyond what the database counts nothing can stand.
+                let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
+                number.map(Some).ok_or_else(|| Refusal::invalid(format!("{name}: expected a whole number")))
+            }
+            None => Ok(None),
+        };
+        let limit = number("limit", &self.limit)?.unwrap_or(u64::from(LIMIT_MAX));
+        Ok(LocationQuery {
+            from: date("date_from", self.date_from.as_deref())?,
+            to: date("date_to", self.date_to.as_deref())?,
+            offset: number("offset", &self.offset)?.unwrap_or(0),
+            limit: u32::try_from(limit.clamp(1, u64::from(LIMIT_MAX))).unwrap_or(LIMIT_MAX),
+        })
+    }
+
+    /// The next page's, with the filters of this one.
+    fn next(&self, offset: u64, limit: u32) -> String {
+        let filter = |name, value: &Option<String>| {
+            let value = value.as_deref().filter(|text| !text.is_empty());
+            value.map_or_else(String::new, |value| format!("&{name}={}", crate::view::segment(value)))
+        };
+        let (from, to) = (filter("date_from", &self.date_from), filter("date_to", &self.date_to));
+        format!("offset={offset}&limit={limit}{from}{to}")
+    }
+}
+
+/// A moment as OCPI writes it: RFC 3339 in UTC, the zone left out if one likes.
+fn date(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refusal> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let moment = text.parse().or_else(|_| format!("{text}Z").parse());
+    moment
+        .map(Some)
+        .map_err(|_| Refusal::invalid(format!("{name}: expected a moment as 2019-01-28T12:00:00Z")))
+}
+
+/// GET `/ocpi/2.2.1/locations/{location}`.
+pub(crate) async fn location(
+    _: Registered,
+    site: web::Data<Site>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(answer(&find(&site, &id).await?))
+}
+
+/// GET `/ocpi/2.2.1/locations/{location}/{evse}`.
+pub(crate) async fn evse(
+    _: Registered,
+    site: web::Data<Site>,
+    address: web::Path<(String, String)>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(answer(&part(&find(&site, &address.0).await?, "evses", "uid", &address.1)?))
+}
+
+/// GET `/ocpi/2.2.1/locations/{location}/{evse}/{connector}`.
+pub(crate) async fn connector(
+    _: Registered,
+    site: web::Data<Site>,
+    address: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, Refusal> {
+    let location = find(&site, &address.0).await?;
+    let evse = part(&location, "evses", "uid", &address.1)?;
+    Ok(answer(&part(&evse, "connectors", "id", &address.2)?))
+}
+
+async fn find(site: &Site, id: &str) -> Result<Value, Refusal> {
+    let found = site.store.ocpi_location(id).await?;
+    let location = found.ok_or_else(|| Refusal::missing(2003, "there is no such location"))?;
+    Ok(told(&location, &site.settings.ocpi, Timestamp::now()))
+}
+
+fn part(whole: &Value, parts: &str, key: &str, id: &str) -> Result<Value, Refusal> {
+    let found = whole[parts].as_array().into_iter().flatten().find(|part| part[key] == id);
+    found
+        .cloned()
+        .ok_or_else(|| Refusal::missing(2003, "there is no such EVSE or connector at this location"))
+}
+
+/// A location as OCPI has it.
+fn told(location: &Location, us: &OcpiSettings, now: Timestamp) -> Value {
+    let station = &location.station;
+    let present = station.piles.iter().zip(&location.evses);
+    let evses = present.map(|(pile, (uid, at))| evse_told(pile, uid, *at, status(pile, now), now));
+    let removed = location.removed.iter().map(|(pile, uid, at)| evse_told(pile, uid, *at, "REMOVED", now));
+    let address = location.address.as_deref().filter(|address| !address.trim().is_empty());
+    let mut assumed = vec!["city"];
+    if address.is_none() {
+        assumed.push("address");
+    }
+    json!({
+        "country_code": us.country_code,
+        "party_id": us.party_id,
+        "id": location.ocpi_id,
+        "publish": true,
+        "name": cut(&station.name_zh, NAME_CHARS_MAX),
+        "address": cut(address.unwrap_or(&station.name_zh), ADDRESS_CHARS_MAX),
+        // Nobody tells it apart from the address.
+        "city": "-",
+        "country": COUNTRY,
+        "coordinates": coordinates(station.place),
+        "evses": evses.chain(removed).collect::<Vec<_>>(),
+        "operator": { "name": cut(&station.operator.name_zh, OPERATOR_CHARS_MAX) },
+        "time_zone": TIME_ZONE,
+        "last_updated": moment(location.changed_at),
+        "veripile": {
+            "station_id": station.station_id.as_str(), "operator_id": station.operator.operator_id.as_str(),
+            "name_en": station.name_en, "assumed": assumed,
+        },
+    })
+}
+
+/// A pile as an EVSE.
+fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, now: Timestamp) -> Value {
+    let mut assumed = vec!["format", "max_voltage", "max_amperage"];
+    if pile.connectors.is_empty() {
+        assumed.push("standard");
+    }
+    if pile.power_kw.is_none() {
+        assumed.push("max_electric_power");
+    }
+    let by_kind = match pile.kind {
+        PileKind::Ac => ConnectorType::GbtAc,
+        PileKind::Dc => ConnectorType::GbtDc,
+    };
+    let standards = if pile.connectors.is_empty() { &[by_kind][..] } else { &pile.connectors };
+    let connectors: Vec<Value> = standards
+        .iter()
+        .enumerate()
+        .map(|(index, standard)| connector_told(pile, index + 1, *standard, at))
+        .collect();
+    let told = Pile::of(pile, now);
+    json!({
+        "uid": uid,
+        "status": status,
+        "capabilities": [],
+        "connectors": connectors,
+        "coordinates": pile.place.map(coordinates),
+        "last_updated": moment(at),
+        "veripile": {
+            "pile_id": pile.pile_id.as_str(), "verification": told.verification, "assessment": told.assessment, "assumed": assumed,
+        },
+    })
+}
+
+fn connector_told(pile: &PileRecord, number: usize, standard: ConnectorType, at: Timestamp) -> Value {
+    let is_single = pile.power_kw.is_none_or(|power_kw| power_kw <= SINGLE_PHASE_KW_MAX);
+    let (power_type, volts, phases, assumed_kw) = match pile.kind {
+        PileKind::Dc => ("DC", DC_V, 1.0, DC_KW),
+        PileKind::Ac if is_single => ("AC_1_PHASE", AC_V, 1.0, AC_KW),
+        PileKind::Ac => ("AC_3_PHASE", AC_3_V, 3_f64.sqrt(), AC_KW),
+    };
+    let power_w = (pile.power_kw.unwrap_or(assumed_kw) * Decimal::ONE_THOUSAND).round();
+    let amperes = power_w.to_f64().unwrap_or(0.0) / (volts as f64 * phases);
+    json!({
+        "id": number.to_string(),
+        "standard": standard_word(standard),
+        "format": "CABLE",
+        "power_type": power_type,
+        "max_voltage": volts,
+        "max_amperage": amperes.round() as i64,
+        "max_electric_power": power_w.to_i64(),
+        "last_updated": moment(at),
+    })
+}
+
+/// OCPI's word for a connector.
+fn standard_word(standard: ConnectorType) -> &'static str {
+    match standard {
+        ConnectorType::GbtAc => "GBT_AC",
+        ConnectorType::GbtDc => "GBT_DC",
+        ConnectorType::Type1 => "IEC_62196_T1",
+        ConnectorType::Type2 => "IEC_62196_T2",
+        ConnectorType::Ccs1 => "IEC_62196_T1_COMBO",
+        ConnectorType::Ccs2 => "IEC_62196_T2_COMBO",
+        ConnectorType::Chademo => "CHADEMO",
+    }
+}
+
+/// OCPP's word in OCPI's.
+fn status(pile: &PileRecord, now: Timestamp) -> &'static str {
+    if pile.state(now) == State::OutOfUse {
+        return "INOPERATIVE";
+    }
+    match pile.status.as_ref().map(|(word, _)| word.as_str()) {
+        Some("Available") => "AVAILABLE",
+        Some("Preparing" | "Charging" | "SuspendedEV" | "SuspendedEVSE" | "Finishing" | "Occupied") => {
+            "CHARGING"
+        }
+        Some("Reserved") => "RESERVED",
+        Some("Unavailable") => "INOPERATIVE",
+        Some("Faulted") => "OUTOFORDER",
+        _ => "UNKNOWN",
+    }
+}
+
+/// Degrees as text, with six decimals: 0.1 m.
+fn coordinates(place: Place) -> Value {
+    json!({ "latitude": format!("{:.6}", place.lat), "longitude": format!("{:.6}", place.lon) })
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(date_from: &str, offset: &str, limit: &str) -> Parameters {
+        let some = |text: &str| Some(text.to_owned());
+        Parameters { date_from: some(date_from), date_to: None, offset: some(offset), limit: some(limit) }
+    }
+
+    #[test]
+    fn moments_may_leave_the_zone_out_and_limits_are_kept() {
+        let query = parameters("2019-01-28T12:00:00", "50", "2000").query().expect("good");
+        assert_eq!(query.from.expect("given").to_string(), "2019-01-28T12:00:00Z");
+        assert_eq!((query.offset, query.limit, query.to), (50, LIMIT_MAX, None));
+        assert_eq!(
+            parameters("2019-01-28T12:00:00+08:00", "", "")
+                .query()
+                .expect("good")
+                .from
+                .expect("given")
+                .to_string(),
+            "2019-01-28T04:00:00Z"
+        );
+        for (from, offset, limit) in [("yesterday", "", ""), ("", "-1", ""), ("", "", "x"), ("", "1e400", "")]
+        {
+            assert!(parameters(from, offset, limit).query().is_err(), "{from} {offset} {limit}");
+        }
+        let next = parameters("2019-01-28T12:00:00+08:00", "50", "10").next(60, 10);
+        assert_eq!(next, "offset=60&limit=10&date_from=2019-01-28T12%3A00%3A00%2B08%3A00");
+    }
+}

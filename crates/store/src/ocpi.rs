@@ -1,0 +1,360 @@
+//! Open Charge Point Interface: who may ask, what changed when, and the charge detail records that were sent.
+//!
+//! Called by `api::ocpi` and `veripile ocpi-party`. Locations are read as the query API reads stations; here stands when they changed.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use sqlx::FromRow;
+use uuid::Uuid;
+use veripile_pile::StationId;
+
+use crate::listing::StationRecord;
+use crate::row::{SqlTime, corrupt, sql_time, storable};
+use crate::{PileRecord, Store, StoreError};
+
+/// Charge detail records kept of a party; older ones go. Some 4 kB each.
+const CDRS_PER_PARTY_MAX: i64 = 100_000;
+
+/// An identifier as OCPI has it: 36 printable ASCII characters; any other by its hash, which has 32.
+macro_rules! ocpi_id {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $column,
+            " ~ '^[!-~]{1,36}$' THEN ",
+            $column,
+            " ELSE 'md5-' || md5(",
+            $column,
+            ") END"
+        )
+    };
+}
+
+/// When what is told of a pile last changed: registered, judged, or another status (by the charger's clock, but not after now).
+macro_rules! pile_changed {
+    () => {
+        "greatest(pile.changed_at, standing.judged_at,
+                  (SELECT max(least(status_at, now())) FROM connector_live WHERE connector_live.pile_no = pile.pile_no))"
+    };
+}
+
+/// When what is told of each station last changed; `station` must be selected from as here.
+macro_rules! stations_changed {
+    ($station:literal) => {
+        concat!(
+            "SELECT station.station_id, station.address, ",
+            ocpi_id!("station.station_id"),
+            " AS ocpi_id,
+                    greatest(station.changed_at, piles.changed_at, former.changed_at) AS changed_at
+             FROM ",
+            $station,
+            " AS station
+             LEFT JOIN LATERAL (SELECT max(",
+            pile_changed!(),
+            ") AS changed_at
+                 FROM pile LEFT JOIN standing USING (pile_no)
+                 WHERE pile.station_id = station.station_id AND NOT pile.inbox) AS piles ON true
+             LEFT JOIN LATERAL (SELECT max(left_at) AS changed_at FROM former_pile
+                 WHERE former_pile.station_id = station.station_id) AS former ON true "
+        )
+    };
+}
+
+/// A party, by its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// Name that it was given here.
+    pub name: String,
+    /// Whether it has registered; before, its token is good for that alone.
+    pub is_registered: bool,
+}
+
+/// A station as OCPI tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Location {
+    /// Its identifier there.
+    pub ocpi_id: String,
+    /// The station; its piles in the order of [`Self::evses`].
+    pub station: StationRecord,
+    /// Street address, if anybody said.
+    pub address: Option<String>,
+    /// When anything told of it last changed.
+    pub changed_at: Timestamp,
+    /// Identifier and last change of each pile.
+    pub evses: Vec<(String, Timestamp)>,
+    /// Piles that have left it, with identifier and when.
+    pub removed: Vec<(PileRecord, String, Timestamp)>,
+}
+
+/// Which locations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocationQuery {
+    /// Changed at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Changed before this moment.
+    pub to: Option<Timestamp>,
+    /// How many to pass over.
+    pub offset: u64,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// A charge detail record as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cdr {
+    /// Country code and party of its owner.
+    pub owner: String,
+    /// Its identifier there.
+    pub cdr_id: String,
+    /// What is kept of it, as JSON.
+    pub body: String,
+    /// What is to be thought of its signed values, as JSON.
+    pub checked: String,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// It is new.
+    New(String),
+    /// It was there already, and stays as it was.
+    Known(String),
+}
+
+impl Store {
+    /// Makes a party with a token, or gives one another token, with which it must register again.
+    pub async fn save_ocpi_party(&self, name: &str, token_hash: &[u8; 32]) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO ocpi_party (name, token_hash) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET token_hash = excluded.token_hash, roles = NULL, url = NULL, made_at = now()",
+        )
+        .bind(name)
+        .bind(&token_hash[..])
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a party away with everything it sent; whether there was one.
+    pub async fn remove_ocpi_party(&self, name: &str) -> Result<bool, StoreError> {
+        let done =
+            sqlx::query("DELETE FROM ocpi_party WHERE name = $1").bind(name).execute(&self.pool).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// The party with a token.
+    pub async fn ocpi_party(&self, token_hash: &[u8; 32]) -> Result<Option<Party>, StoreError> {
+        let row: Option<(String, bool)> =
+            sqlx::query_as("SELECT name, roles IS NOT NULL FROM ocpi_party WHERE token_hash = $1")
+                .bind(&token_hash[..])
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(row.map(|(name, is_registered)| Party { name, is_registered }))
+    }
+
+    /// Registers a party, or registers it anew, and changes its token; whether it was as the caller believed.
+    pub async fn register_ocpi_party(
+        &self,
+        party: &Party,
+        token_hash: &[u8; 32],
+        url: &str,
+        roles: &Value,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE ocpi_party SET token_hash = $2, url = $3, roles = $4 WHERE name = $1 AND (roles IS NOT NULL) = $5",
+        )
+        .bind(&party.name)
+        .bind(&token_hash[..])
+        .bind(storable(url))
+        .bind(roles)
+        .bind(party.is_registered)
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Locations in the order of their identifiers, and how many there are in all.
+    pub async fn ocpi_locations(&self, query: &LocationQuery) -> Result<(Vec<Location>, u64), StoreError> {
+        let (from, to) = (sql_time(query.from), sql_time(query.to));
+        let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
+        let is_all = query.from.is_none() && query.to.is_none();
+        let total: i64 = if is_all {
+            sqlx::query_scalar("SELECT count(*) FROM station").fetch_one(&self.pool).await?
+        } else {
+            sqlx::query_scalar(concat!(
+                "SELECT count(*) FROM (", stations_changed!("station"), ") AS found
+                 WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2)"
+            ))
+            .bind(from)
+            .bind(to)
+            .fetch_one(&self.pool)
+            .await?
+        };
+        let rows: Vec<ChangedRow> = if is_all {
+            sqlx::query_as(stations_changed!(
+                "(SELECT * FROM station ORDER BY station_id OFFSET $1 LIMIT $2)"
+            ))
+            .bind(offset)
+            .bind(i64::from(query.limit))
+            .fetch_all(&self.pool)
+            .await?
+        } else {
+            sqlx::query_as(concat!(
+                "SELECT * FROM (", stations_changed!("station"), ") AS found
+                 WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2)
+                 ORDER BY station_id OFFSET $3 LIMIT $4"
+            ))
+            .bind(from)
+            .bind(to)
+            .bind(offset)
+            .bind(i64::from(query.limit))
+            .fetch_all(&self.pool)
+            .await?
+        };
+        Ok((self.locations(rows).await?, u64::try_from(total).unwrap_or_default()))
+    }
+
+    /// One location, by its identifier in OCPI.
+    pub async fn ocpi_location(&self, ocpi_id: &str) -> Result<Option<Location>, StoreError> {
+        let rows: Vec<ChangedRow> = sqlx::query_as(stations_changed!(
+            "(SELECT * FROM station WHERE station_id = $1 AND $1 ~ '^[!-~]{1,36}$'
+              UNION ALL SELECT * FROM station WHERE md5(station_id) = $2 AND station_id !~ '^[!-~]{1,36}$')"
+        ))
+        .bind(storable(ocpi_id))
+        .bind(storable(ocpi_id.strip_prefix("md5-").unwrap_or_default()))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(self.locations(rows).await?.pop())
+    }
+
+    /// Number of the pile that has an identifier in OCPI.
+    pub async fn ocpi_pile(&self, ocpi_uid: &str) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT pile_no FROM pile WHERE pile_id = $1 AND NOT inbox
+             UNION ALL SELECT pile_no FROM pile WHERE md5(pile_id) = $2 AND pile_id !~ '^[!-~]{1,36}$' AND NOT inbox",
+        )
+        .bind(storable(ocpi_uid))
+        .bind(storable(ocpi_uid.strip_prefix("md5-").unwrap_or_default()))
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// Reads stations with their piles, and with those that left them.
+    async fn locations(&self, rows: Vec<ChangedRow>) -> Result<Vec<Location>, StoreError> {
+        let ids: Vec<&str> = rows.iter().map(|row| row.station_id.as_str()).collect();
+        let piles: Vec<(String, String, SqlTime)> = sqlx::query_as(concat!(
+            "SELECT pile.pile_id, ",
+            ocpi_id!("pile.pile_id"),
+            ", ",
+            pile_changed!(),
+            " FROM pile LEFT JOIN standing USING (pile_no) WHERE pile.station_id = ANY($1)"
+        ))
+        .bind(&ids)
+        .fetch_all(&self.pool)
+        .await?;
+        let uids: HashMap<String, (String, Timestamp)> =
+            piles.into_iter().map(|(id, uid, at)| (id, (uid, at.to_jiff()))).collect();
+        let former: Vec<(String, String, String, SqlTime)> = sqlx::query_as(concat!(
+            "SELECT former_pile.station_id, pile.pile_id, ", ocpi_id!("pile.pile_id"), ", left_at
+             FROM former_pile JOIN pile USING (pile_no)
+             WHERE former_pile.station_id = ANY($1) AND pile.station_id IS DISTINCT FROM former_pile.station_id
+             ORDER BY pile.pile_id"
+        ))
+        .bind(&ids)
+        .fetch_all(&self.pool)
+        .await?;
+        let records =
+            self.piles_of_ids(&former.iter().map(|(_, id, ..)| id.as_str()).collect::<Vec<_>>()).await?;
+        let mut stations: HashMap<StationId, StationRecord> = HashMap::new();
+        for station in self.stations_of_ids(&ids).await? {
+            stations.insert(station.station_id.clone(), station);
+        }
+        let mut locations = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id = StationId::parse(&row.station_id).map_err(|_| corrupt("station", &row.station_id))?;
+            let Some(mut station) = stations.remove(&id) else { continue };
+            station.piles.retain(|pile| uids.contains_key(pile.pile_id.as_str()));
+            let evses = station.piles.iter().map(|pile| uids[pile.pile_id.as_str()].clone()).collect();
+            let left = former.iter().filter(|(station, ..)| *station == row.station_id);
+            let removed = left.filter_map(|(_, pile, uid, at)| {
+                let record = records.iter().find(|record| record.pile_id.as_str() == pile)?;
+                Some((record.clone(), uid.clone(), at.to_jiff()))
+            });
+            locations.push(Location {
+                ocpi_id: row.ocpi_id,
+                address: row.address,
+                changed_at: row.changed_at.to_jiff(),
+                evses,
+                removed: removed.collect(),
+                station,
+            });
+        }
+        Ok(locations)
+    }
+
+    /// Keeps a charge detail record; one that is there already stays as it is. The oldest go where a party has sent too many.
+    pub async fn keep_ocpi_cdr(&self, party: &str, cdr: &Cdr, now: Timestamp) -> Result<Kept, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let new: Option<Uuid> = sqlx::query_scalar(
+            "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (party, owner, cdr_id) DO NOTHING RETURNING reference",
+        )
+        .bind(party)
+        .bind(Uuid::new_v4())
+        .bind(storable(&cdr.owner))
+        .bind(storable(&cdr.cdr_id))
+        .bind(now.to_sqlx())
+        .bind(&cdr.body)
+        .bind(&cdr.checked)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let kept = match new {
+            Some(reference) => Kept::New(reference.to_string()),
+            None => Kept::Known(
+                sqlx::query_scalar(
+                    "SELECT reference::text FROM ocpi_cdr WHERE party = $1 AND owner = $2 AND cdr_id = $3",
+                )
+                .bind(party)
+                .bind(storable(&cdr.owner))
+                .bind(storable(&cdr.cdr_id))
+                .fetch_one(&mut *transaction)
+                .await?,
+            ),
+        };
+        sqlx::query(
+            "DELETE FROM ocpi_cdr WHERE party = $1 AND cdr_no <=
+                 (SELECT cdr_no FROM ocpi_cdr WHERE party = $1 ORDER BY cdr_no DESC OFFSET $2 LIMIT 1)",
+        )
+        .bind(party)
+        .bind(CDRS_PER_PARTY_MAX)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(kept)
+    }
+
+    /// A party's charge detail record: what is kept of it, and what is to be thought of its signed values.
+    pub async fn ocpi_cdr(
+        &self,
+        party: &str,
+        reference: &str,
+    ) -> Result<Option<(String, String)>, StoreError> {
+        let Ok(reference) = Uuid::parse_str(reference) else { return Ok(None) };
+        Ok(sqlx::query_as("SELECT body, checked FROM ocpi_cdr WHERE party = $1 AND reference = $2")
+            .bind(party)
+            .bind(reference)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+}
+
+#[derive(FromRow)]
+struct ChangedRow {
+    station_id: String,
+    address: Option<String>,
+    ocpi_id: String,
+    changed_at: SqlTime,
+}

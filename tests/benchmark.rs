@@ -1,0 +1,234 @@
+//! How fast the query API is with 10,000, 100,000 and 1,000,000 synthetic piles: latencies on loopback and what a request costs the
+//! server's processor. Never part of the tests; `cargo bench --profile release -p veripile-tests` with the variables of `tests/run`.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::print_stdout)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use veripile_pile::{Place, PlaceKey, Tile};
+use veripile_tests::{Database, Server, free_port, provided};
+
+/// Requests of each kind.
+const REQUESTS: usize = 2_000;
+
+/// Piles around forty places in China as a town's are, ten a station; seven in ten with a certificate, half with an estimate.
+const SYNTHETIC: &[&str] = &[
+    "SELECT setseed(0.6)",
+    "INSERT INTO operator SELECT 'O' || n, '运营商' || n, 'Operator ' || n FROM generate_series(1, 20) AS n",
+    "CREATE TABLE town AS SELECT n, 102 + 18 * random() AS lon, 23 + 17 * random() AS lat FROM generate_series(0, 39) AS n",
+    "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat)
+     SELECT 'S' || i, 'O' || (1 + i % 20), '站' || i, 'Station ' || i,
+            lon + 0.3 * (random() + random() + random() - 1.5), lat + 0.3 * (random() + random() + random() - 1.5)
+     FROM generate_series(0, $1 / 10 - 1) AS i JOIN town ON town.n = i % 40",
+    "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, registered, connectors)
+     SELECT 'CN' || lpad(i::text, 10, '0'), station_id, operator_id, CASE i % 3 WHEN 0 THEN 'ac' ELSE 'dc' END, 2, 7 + 113 * (i % 3),
+            lon + 0.0003 * random(), lat + 0.0003 * random(), true, '{gbt_dc}'
+     FROM generate_series(0, $1 - 1) AS i JOIN station ON station_id = 'S' || i / 10",
+    "INSERT INTO pile_live (pile_no, protocol, last_seen, vendor, model, firmware)
+     SELECT pile_no, 'ocpp1.6', now() - random() * interval '20 days', '厂', 'M1', '1.0' FROM pile WHERE $1 > 0",
+    "INSERT INTO connector_live SELECT pile_no, 1, CASE pile_no % 3 WHEN 0 THEN 'Charging' ELSE 'Available' END, now()
+     FROM pile WHERE $1 > 0",
+    "INSERT INTO standing (pile_no, judged_at, verdict, body)
+     SELECT pile_no, now(), 'conform', jsonb_build_object('case', NULL, 'stopped_at', NULL,
+        'certificate', CASE WHEN pile_no % 10 < 7 THEN jsonb_build_object('number', 'C' || pile_no, 'issuer', '计量所',
+            'at', '2026-01-05T00:00:00Z', 'valid_until', '2029-01-05T00:00:00Z', 'questioned_at', NULL) END,
+        'estimate', CASE WHEN pile_no % 2 = 0 THEN jsonb_build_object('as_of', '2026-11-20T00:00:00Z', 'component', 0, 'grounded', true,
+            'charges', 40, 'period', jsonb_build_array('2026-06-01T00:00:00Z', '2026-11-20T00:00:00Z'), 'error', 0.0012,
+            'standard_uncertainty', 0.001, 'probability_conform', 0.99, 'limit', 0.02, 'rule', 'a rule', 'verdict', 'conform') END)
+     FROM pile WHERE $1 > 0",
+    "ANALYZE",
+];
+
+/// A pile with longitude and latitude, and what is asked of it.
+type Placed = (String, f64, f64);
+type Asked<'a> = &'a dyn Fn(&Placed, &mut ChaCha8Rng) -> String;
+
+/// A connection that stays open.
+struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        Self { stream: BufReader::with_capacity(1 << 20, stream) }
+    }
+
+    /// Status and size of the body as it was sent.
+    fn get(&mut self, path: &str, headers: &str) -> (u16, usize) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n{headers}\r\n");
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let (mut status, mut length, mut chunked, mut line) = (0, 0, false, String::new());
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).unwrap();
+            let lower = line.trim_end().to_lowercase();
+            match (lower.strip_prefix("http/1.1 "), lower.strip_prefix("content-length: ")) {
+                (Some(rest), _) => status = rest[..3].parse().unwrap(),
+                (_, Some(rest)) => length = rest.parse().unwrap(),
+                _ if lower.is_empty() => break,
+                _ => chunked |= lower == "transfer-encoding: chunked",
+            }
+        }
+        let mut body = Vec::new();
+        if !chunked {
+            self.stream.by_ref().take(length as u64).read_to_end(&mut body).unwrap();
+            return (status, body.len());
+        }
+        let mut total = 0;
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).unwrap();
+            let size = usize::from_str_radix(line.trim_end(), 16).unwrap();
+            body.clear();
+            self.stream.by_ref().take(size as u64 + 2).read_to_end(&mut body).unwrap();
+            if size == 0 {
+                return (status, total);
+            }
+            total += size;
+        }
+    }
+}
+
+/// Processes that work for a request: the server, and the database's for its connections.
+struct Workers {
+    server: u32,
+    database: Vec<i32>,
+}
+
+impl Workers {
+    async fn of(server: &Server, connection: &mut sqlx::PgConnection) -> Self {
+        let query =
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        Self {
+            server: server.pid(),
+            database: sqlx::query_scalar(query).fetch_all(connection).await.unwrap(),
+        }
+    }
+
+    /// Processor time so far, s: of the server, of the database.
+    fn cpu_s(&self) -> (f64, f64) {
+        (cpu_s(self.server), self.database.iter().map(|pid| cpu_s(pid.unsigned_abs())).sum())
+    }
+}
+
+/// Median, 99th percentile and largest of latencies, ms, processor time a request, and the largest answer; each request once.
+fn measure(client: &mut Client, workers: &Workers, name: &str, paths: &[String], headers: &str) {
+    let before = workers.cpu_s();
+    let mut times = Vec::with_capacity(paths.len());
+    let mut largest = 0;
+    for path in paths {
+        let began = Instant::now();
+        let (status, bytes) = client.get(path, headers);
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(status, 200, "{path}");
+        largest = largest.max(bytes);
+    }
+    let after = workers.cpu_s();
+    let cpu_ms = |spent: f64| 1e3 * spent / paths.len() as f64;
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "  {name:<39} p50 {:6.2}  p99 {:6.2}  max {:7.2} ms   CPU {:5.2} ms server, {:5.2} ms database   largest {largest} bytes",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        cpu_ms(after.0 - before.0),
+        cpu_ms(after.1 - before.1)
+    );
+}
+
+/// Processor time that a process has taken, s (`man 5 proc_pid_stat`; 100 ticks a second on Linux).
+fn cpu_s(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
+    let database = Database::timescale(url).await;
+    veripile_tests::command(binary, &database, &["migrate"]);
+    let mut connection = database.connect().await;
+    for statement in SYNTHETIC {
+        let query = sqlx::query(statement);
+        let query = if statement.contains("$1") { query.bind(piles) } else { query };
+        query.execute(&mut connection).await.unwrap();
+    }
+    let places: Vec<Placed> =
+        sqlx::query_as("SELECT pile_id, lon, lat FROM pile ORDER BY md5(pile_id) LIMIT 20000")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    let settings = [("VERIPILE_HTTP__REQUESTS_PER_MINUTE", "4000000000"), ("VERIPILE_ROLES", "api")];
+    let server = Server::start_with(binary, &database, free_port(), "closed", &settings).await;
+    println!("{piles} piles");
+    let mut client = Client::connect(server.port);
+    let began = Instant::now();
+    let before = cpu_s(server.pid());
+    while client.get("/api/v1/tiles/piles/0/0/0.mvt", "").0 != 200 {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    println!(
+        "  the atlas is read in {:.1} s ({:.1} CPU-s)",
+        began.elapsed().as_secs_f64(),
+        cpu_s(server.pid()) - before
+    );
+    // A client that asks one thing at a time needs no more connections than the atlas did.
+    let workers = Workers::of(&server, &mut connection).await;
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut some = |of: Asked<'_>| -> Vec<String> {
+        (0..REQUESTS).map(|_| of(places.choose(&mut rng).unwrap(), &mut rng)).collect()
+    };
+    let tile = |lon: f64, lat: f64, z: u8| {
+        let (x, y) = Tile::of(PlaceKey::of(Place { lon, lat }), z).column_row();
+        format!("/api/v1/tiles/piles/{z}/{x}/{y}.mvt")
+    };
+    for (name, low, high) in [
+        ("tiles, zoom 0 to 9, drawn before", 0, 9),
+        ("tiles, zoom 10 and 11", 10, 11),
+        ("tiles, zoom 12 to 18", 12, 18),
+    ] {
+        let paths = some(&|(_, lon, lat), rng| tile(*lon, *lat, rng.random_range(low..=high)));
+        measure(&mut client, &workers, &format!("{name}, gzip"), &paths, "Accept-Encoding: gzip\r\n");
+        measure(&mut client, &workers, &format!("{name}, plain"), &paths, "");
+    }
+    let paths = some(&|(_, lon, lat), _| {
+        format!("/api/v1/piles?limit=100&bbox={},{},{},{}", lon - 0.02, lat - 0.02, lon + 0.02, lat + 0.02)
+    });
+    measure(&mut client, &workers, "bbox of 4 km, 100 piles", &paths, "");
+    let paths = some(&|(_, lon, lat), rng| {
+        format!("/api/v1/piles?near={},{}&limit=20", lon + rng.random_range(-0.01..0.01), lat)
+    });
+    measure(&mut client, &workers, "20 nearest", &paths, "");
+    let paths = some(&|(id, ..), _| format!("/p/{id}"));
+    measure(&mut client, &workers, "page of a pile", &paths, "");
+    let paths = some(&|(_, lon, lat), rng| tile(*lon, *lat, rng.random_range(4..=14)));
+    let before = cpu_s(server.pid());
+    for _ in 0..10 {
+        for path in &paths {
+            client.get(path, "Accept-Encoding: gzip\r\n");
+        }
+    }
+    let spent = cpu_s(server.pid()) - before;
+    println!("  cached tiles: {:.0} requests a CPU-second of the server", (10 * paths.len()) as f64 / spent);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    println!("  {}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
+    server.stop();
+    drop(connection);
+    database.drop().await;
+}
+
+#[tokio::main]
+async fn main() {
+    let Some((binary, url)) = provided() else { return };
+    for piles in [10_000, 100_000, 1_000_000] {
+        run(&binary, &url, piles).await;
+    }
+}

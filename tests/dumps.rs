@@ -1,0 +1,152 @@
+//! The bulk dumps as whoever downloads them reads them: sizes and hashes of the index, three formats that say the same as the API.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use veripile_tests::{Database, Server, command, free_port, header, provided};
+
+/// A name that a spreadsheet would run.
+const FORMULA: &str = "=HYPERLINK(\"http://evil.example\",\"电费\")";
+
+/// Hash of a file by a program that is not ours.
+fn sha256(bytes: &[u8]) -> String {
+    let mut child =
+        Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sha256sum");
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    let told = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    told.split(' ').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn dumps_are_what_their_index_says_and_what_the_api_says() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let quoted = format!("\"{}\"", FORMULA.replace('"', "\"\""));
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\n");
+    let stations = file(
+        "stations.csv",
+        &format!(
+            "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system\nS1,O1,{quoted},Station,-120.5,31.6,wgs84\n"
+        ),
+    );
+    let mut table =
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
+    // More than are read at a time, and one of which nothing is known.
+    for n in 0..1_100 {
+        table.push_str(&format!("P{n:04},S1,ac,2,7.04,gbt_ac type2,-120.5,31.6,wgs84\n"));
+    }
+    table.push_str("Z,,dc,1,,,,,\n");
+    let piles = file("piles.csv", &table);
+    command(
+        &binary,
+        &database,
+        &["register", "--operators", &operators, "--stations", &stations, "--piles", &piles],
+    );
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (status, body) = server.get("/api/v1/dumps").await;
+    assert_eq!(status, 200, "{body}");
+    let index: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&index["license"], index["files"].as_array().unwrap().len()), (&"CC-BY-4.0".into(), 6));
+    let mut files = HashMap::new();
+    for told in index["files"].as_array().unwrap() {
+        let href = told["href"].as_str().unwrap();
+        let (status, headers, plain) = server.get_with(href, &[]).await;
+        assert_eq!(
+            (status, header(&headers, "Content-Length")),
+            (200, Some(told["bytes"].to_string().as_str()))
+        );
+        assert_eq!(
+            (plain.len() as u64, sha256(&plain)),
+            (told["bytes"].as_u64().unwrap(), told["sha256"].as_str().unwrap().to_owned())
+        );
+        assert_eq!(header(&headers, "Content-Type"), told["media_type"].as_str());
+        assert_eq!(told["updated"], index["record_date"]);
+        let (_, headers, packed) = server.get_with(href, &[("Accept-Encoding", "gzip")]).await;
+        assert_eq!(
+            (packed.len() as u64, header(&headers, "Content-Encoding")),
+            (told["gzip_bytes"].as_u64().unwrap(), Some("gzip"))
+        );
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, plain, "{href}");
+        let tag = header(&headers, "ETag").unwrap().to_owned();
+        assert_eq!(server.get_with(href, &[("If-None-Match", &tag)]).await.0, 304);
+        files.insert(href.rsplit('/').next().unwrap().to_owned(), String::from_utf8(plain).unwrap());
+    }
+    assert_eq!(server.get("/api/v1/dumps/piles.xlsx").await.0, 404);
+    rows(&index, &files);
+    formulas(&files);
+    as_the_api_says(&server, &files).await;
+    server.stop();
+}
+
+/// Every format has every column of every row, nulls among them.
+fn rows(index: &Value, files: &HashMap<String, String>) {
+    for (table, count) in [("piles", 1_101), ("stations", 1)] {
+        let columns: Vec<&str> = index["dictionary"][table]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| column["name"].as_str().unwrap())
+            .collect();
+        let lines: Vec<Value> = files[&format!("{table}.ndjson")]
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), count);
+        for line in &lines {
+            let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+            assert!(keys.len() == columns.len() && keys.iter().all(|key| columns.contains(&key.as_str())));
+        }
+        let collection: Value = serde_json::from_str(&files[&format!("{table}.geojson")]).unwrap();
+        assert_eq!(
+            (&collection["type"], &collection["meta"]["record_date"]),
+            (&"FeatureCollection".into(), &index["record_date"])
+        );
+        let properties: Vec<&Value> =
+            collection["features"].as_array().unwrap().iter().map(|one| &one["properties"]).collect();
+        assert_eq!(properties, lines.iter().collect::<Vec<_>>());
+        let mut reader = csv::Reader::from_reader(files[&format!("{table}.csv")].as_bytes());
+        assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), columns);
+        for (row, line) in reader.records().map(Result::unwrap).zip(&lines) {
+            for (cell, name) in row.iter().zip(&columns) {
+                let expected = match &line[*name] {
+                    Value::Null => String::new(),
+                    Value::String(text) if text == FORMULA => format!("'{text}"),
+                    Value::String(text) => text.clone(),
+                    Value::Array(list) => {
+                        list.iter().map(|one| one.as_str().unwrap()).collect::<Vec<_>>().join(" ")
+                    }
+                    other => other.to_string(),
+                };
+                assert_eq!(cell, expected, "{name}");
+            }
+        }
+    }
+}
+
+fn formulas(files: &HashMap<String, String>) {
+    assert!(files["stations.csv"].contains("\"'=HYPERLINK(\"\"http://evil.example\"\""));
+    assert!(files["stations.csv"].contains(",-120.5,31.6,"), "a number is no formula");
+    let last = files["piles.csv"].lines().last().unwrap();
+    assert!(last.starts_with("\"Z\",,,,,,"), "nulls are empty without quotes: {last}");
+}
+
+async fn as_the_api_says(server: &Server, files: &HashMap<String, String>) {
+    let (_, body) = server.get("/api/v1/piles/P0000").await;
+    let told: Value = serde_json::from_str(&body).unwrap();
+    let row: Value = serde_json::from_str(files["piles.ndjson"].lines().next().unwrap()).unwrap();
+    assert_eq!((&row["pile_id"], &row["station_name_zh"]), (&told["pile_id"], &FORMULA.into()));
+    assert_eq!((&row["state"], &row["connectors"]), (&told["verification"]["state"], &told["connectors"]));
+    assert_eq!((&row["power_kw"].to_string(), &row["error_percent"]), (&"7.04".to_owned(), &Value::Null));
+}

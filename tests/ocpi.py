@@ -1,0 +1,149 @@
+"""Walks our OCPI as another party would, and holds every answer against the models of a library that is not ours (extrawest-ocpi).
+
+ocpi.py URL TOKEN_A RECORD: registers, reads all locations page by page and one by one, sends a charge detail record with the signed
+record of the file RECORD ({public_key, signed_data}). Prints what it read as JSON. Called by ocpi.rs; complains on stderr and ends with 1.
+"""
+import base64, json, re, sys, urllib.error, urllib.request
+
+from py_ocpi.core.schemas import OCPIResponse
+from py_ocpi.modules.cdrs.v_2_2_1.schemas import Cdr
+from py_ocpi.modules.credentials.v_2_2_1.schemas import Credentials
+from py_ocpi.modules.locations.v_2_2_1.schemas import EVSE, Connector, Location
+from py_ocpi.modules.versions.schemas import Version
+from py_ocpi.modules.versions.v_2_2_1.schemas import VersionDetail
+
+URL, TOKEN_A, RECORD = sys.argv[1], sys.argv[2], json.load(open(sys.argv[3]))
+
+
+def call(method, url, token, body=None, encode=True, status=200):
+    """One request: data, headers. Any other HTTP status than the expected is a failure."""
+    shown = base64.b64encode(token.encode()).decode() if encode else token
+    headers = {"Authorization": f"Token {shown}", "Content-Type": "application/json", "X-Request-ID": "r-1", "X-Correlation-ID": "c-1"}
+    request = urllib.request.Request(url, method=method, headers=headers, data=None if body is None else json.dumps(body).encode())
+    try:
+        answer = urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        answer = error
+    content = answer.read()
+    assert answer.status == status, f"{method} {url}: {answer.status} {content[:300]}"
+    assert answer.headers["X-Request-ID"] == "r-1" and answer.headers["X-Correlation-ID"] == "c-1", answer.headers
+    told = json.loads(content)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["timestamp"]), told
+    if status == 200:
+        OCPIResponse.parse_obj(told)
+        assert told["status_code"] == 1000, told
+    else:
+        assert told["status_code"] >= 2000 and told["status_message"], told
+    return told.get("data"), answer.headers
+
+
+def register():
+    versions, _ = call("GET", f"{URL}/ocpi/versions", TOKEN_A)
+    [version] = [Version.parse_obj(one) for one in versions]
+    assert version.version == "2.2.1"
+    details = VersionDetail.parse_obj(call("GET", version.url, TOKEN_A)[0])
+    urls = {endpoint.identifier.value: (endpoint.url, endpoint.role.value) for endpoint in details.endpoints}
+    assert urls["locations"][1] == "SENDER" and urls["cdrs"][1] == "RECEIVER", urls
+    credentials, locations = urls["credentials"][0], urls["locations"][0]
+    # The first token opens nothing but the registration.
+    call("GET", locations, TOKEN_A, status=401)
+    call("GET", locations, "wrong", status=401)
+    call("PUT", credentials, TOKEN_A, {}, status=405)
+    call("DELETE", credentials, TOKEN_A, status=405)
+    role = {"role": "EMSP", "party_id": "TST", "country_code": "CN", "business_details": {"name": "测试"}}
+    ours = {"token": "token-b", "url": "https://example.org/ocpi/versions", "roles": [role]}
+    for wrong in ({}, {**ours, "roles": []}, {**ours, "url": "file:///etc/passwd"}, {**ours, "roles": [{**role, "party_id": "LONG"}]}):
+        call("POST", credentials, TOKEN_A, wrong, status=400)
+    given = Credentials.parse_obj(call("POST", credentials, TOKEN_A, ours)[0])
+    [us] = given.roles
+    # The library takes case-insensitive texts for lower-case ones.
+    assert (us.role.value, us.country_code, us.party_id) == ("NAP", "cn", "vpl"), us
+    call("GET", f"{URL}/ocpi/versions", TOKEN_A, status=401)
+    call("POST", credentials, given.token, ours, status=405)
+    # As it is, too: many send it so.
+    call("GET", f"{URL}/ocpi/versions", given.token, encode=False)
+    renewed = Credentials.parse_obj(call("PUT", credentials, given.token, ours)[0])
+    assert renewed.token != given.token
+    call("GET", credentials, given.token, status=401)
+    assert call("GET", credentials, renewed.token)[0]["token"] == renewed.token
+    return renewed.token, credentials, locations, urls["cdrs"][0]
+
+
+def read(token, locations):
+    found, url, pages = [], f"{locations}?limit=5", 0
+    while url:
+        data, headers = call("GET", url, token)
+        assert len(data) <= 5 and int(headers["X-Limit"]) >= 5
+        found += [(Location.parse_obj(one), one)[1] for one in data]
+        total = int(headers["X-Total-Count"])
+        link = headers["Link"]
+        url = re.fullmatch(r'<([^>]+)>; rel="next"', link)[1] if link else None
+        pages += 1
+    assert len(found) == total == len({one["id"] for one in found}) and pages == -(-total // 5), (len(found), total, pages)
+    for one in found:
+        for text in ("id", "country_code", "party_id"):
+            assert one[text].isascii() and one[text], one
+        assert call("GET", f"{locations}/{one['id']}", token)[0] == one
+        for evse in one["evses"]:
+            assert EVSE.parse_obj(evse).connectors, evse
+            assert one["last_updated"] >= evse["last_updated"] >= max(c["last_updated"] for c in evse["connectors"])
+            assert re.fullmatch(r"-?\d{1,2}\.\d{5,7}", evse["coordinates"]["latitude"]), evse
+            assert {"verification", "assessment", "assumed"} <= set(evse["veripile"]), evse
+    first = found[0]
+    evse = call("GET", f"{locations}/{first['id']}/{first['evses'][0]['uid']}", token)[0]
+    assert evse == first["evses"][0]
+    connector = call("GET", f"{locations}/{first['id']}/{evse['uid']}/1", token)[0]
+    assert Connector.parse_obj(connector) and connector == evse["connectors"][0]
+    for gone in ("nowhere", f"{first['id']}/nothing", f"{first['id']}/{evse['uid']}/99", "md5-0", "%00"):
+        call("GET", f"{locations}/{gone}", token, status=404)
+    for wrong in ("date_from=yesterday", "offset=-1", "limit=many", "date_to=2026-13-01T00:00:00Z", "offset=1e9"):
+        call("GET", f"{locations}?{wrong}", token, status=400)
+    # From the newest change on: at least what changed then, before the oldest nothing.
+    newest = max(one["last_updated"] for one in found)
+    data, headers = call("GET", f"{locations}?date_from={newest}", token)
+    assert {one["id"] for one in found if one["last_updated"] == newest} <= {one["id"] for one in data}
+    assert int(headers["X-Total-Count"]) == len(data)
+    data, headers = call("GET", f"{locations}?date_to=2020-01-01T00:00:00", token)
+    assert data == [] and headers["X-Total-Count"] == "0"
+    data, headers = call("GET", f"{locations}?date_from=2020-01-01T00:00:00Z&limit=2", token)
+    assert "date_from=2020-01-01T00%3A00%3A00Z" in headers["Link"] and "offset=2" in headers["Link"], headers["Link"]
+    return found
+
+
+def bill(token, cdrs, location):
+    evse = location["evses"][0]
+    connector = evse["connectors"][0]
+    start, end = "2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z"
+    cdr = {
+        "country_code": "CN", "party_id": "TST", "id": "CDR-1", "start_date_time": start, "end_date_time": end, "currency": "CNY",
+        "cdr_token": {"country_code": "CN", "party_id": "TST", "uid": "CARD-0815", "type": "RFID", "contract_id": "CONTRACT-0815"}, "auth_method": "WHITELIST", "remark": "REMARK-0815",
+        "cdr_location": {"id": location["id"], "address": "-", "city": "-", "postal_code": "-", "country": "CHN", "coordinates": evse["coordinates"], "evse_uid": evse["uid"],
+                         "evse_id": "CN*TST*E1", "connector_id": "1", "connector_standard": connector["standard"],
+                         "connector_format": connector["format"], "connector_power_type": connector["power_type"]},
+        "charging_periods": [{"start_date_time": start, "dimensions": [{"type": "ENERGY", "volume": 20.25}]}],
+        "signed_data": {"encoding_method": "OCMF", "public_key": RECORD["public_key"],
+                        "signed_values": [{"nature": "End", "plain_data": "", "signed_data": base64.b64encode(RECORD["signed_data"].encode()).decode()}]},
+        "total_cost": {"excl_vat": 30.5}, "total_energy": 20.25, "total_time": 1, "last_updated": end,
+    }
+    _, headers = call("POST", cdrs, token, cdr)
+    kept, _ = call("GET", headers["Location"], token)
+    again, headers_again = call("POST", cdrs, token, {**cdr, "total_energy": 1})
+    assert headers_again["Location"] == headers["Location"], "a repeated record stays as it was"
+    Cdr.parse_obj(kept)
+    tampered = json.loads(json.dumps(cdr))
+    signed = tampered["signed_data"]["signed_values"][0]
+    signed["signed_data"] = base64.b64encode(RECORD["signed_data"].replace("12.500", "12.501").encode()).decode()
+    tampered["id"], tampered["total_energy"] = "CDR-2", 20.5
+    forged = call("GET", call("POST", cdrs, token, tampered)[1]["Location"], token)[0]
+    for wrong in ([], "text", {}, {**cdr, "id": "x" * 40}, {**cdr, "signed_data": {"signed_values": [{}] * 101}}):
+        call("POST", cdrs, token, wrong, status=400)
+    call("POST", cdrs, token, {**cdr, "remark": "x" * 600_000}, status=413)
+    for reference in ("nothing", "00000000-0000-0000-0000-000000000000"):
+        call("GET", f"{cdrs}/{reference}", token, status=404)
+    return kept, forged
+
+
+token, credentials, locations, cdrs = register()
+found = read(token, locations)
+kept, forged = bill(token, cdrs, found[0])
+print(json.dumps({"token": token, "locations": found, "kept": kept, "forged": forged, "credentials": credentials}))

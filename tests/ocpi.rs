@@ -1,0 +1,168 @@
+//! OCPI 2.2.1 as another party meets it: `ocpi.py` walks it with a library's models; here what it read is compared with the database.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use veripile_tests::{Database, Server, command, free_port, provided, python, script};
+
+/// A record on secp256r1 of 12.500 to 32.750 kWh, signed with another library.
+const RECORDS: &str = include_str!("../crates/ocpp/src/signed/records.jsonl");
+
+/// Twelve stations with an AC and a DC pile each; one has a name in Chinese for identifier, and a certificate.
+fn prepare(binary: &PathBuf, database: &Database, folder: &std::path::Path) {
+    let file = |name: &str, content: String| {
+        let file = folder.join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let mut stations = "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system\n".to_owned();
+    let mut piles =
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
+    for n in 1..=12 {
+        let id = if n == 12 { "无锡十二站".to_owned() } else { format!("S{n:02}") };
+        stations.push_str(&format!("{id},O1,站{n},Station {n},120.30,31.60,wgs84\n"));
+        piles.push_str(&format!("P{n:02}-A,{id},ac,2,7,gbt_ac type2,120.30,31.60,wgs84\n"));
+        piles.push_str(&format!("P{n:02}-D,{id},dc,1,,,120.300001,31.60,wgs84\n"));
+    }
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\n".to_owned());
+    let (stations, piles) = (file("stations.csv", stations), file("piles.csv", piles));
+    let acts = "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
+                P01-A,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n";
+    let acts = file("anchors.csv", acts.to_owned());
+    command(
+        binary,
+        database,
+        &[
+            "register",
+            "--operators",
+            &operators,
+            "--stations",
+            &stations,
+            "--piles",
+            &piles,
+            "--anchors",
+            &acts,
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
+    let (Some((binary, url)), Some(python)) = (provided(), python()) else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    prepare(&binary, &database, folder.path());
+    let told = command(&binary, &database, &["ocpi-party", "a party"]);
+    let token_a = told.split("token ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let record = folder.path().join("record.json");
+    std::fs::write(&record, RECORDS.lines().next().unwrap()).unwrap();
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    // Certificates count once they are judged; then nothing changes for a while.
+    for _ in 0..100 {
+        if server.get("/api/v1/piles/P01-A").await.1.contains("\"state\":\"verified\"") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let address = format!("http://127.0.0.1:{}", server.port);
+    let arguments = [OsStr::new(&address), OsStr::new(&token_a), record.as_os_str()];
+    let walked = script(&python, "ocpi.py", arguments).unwrap_or_else(|complaint| panic!("{complaint}"));
+    let walked: Value = serde_json::from_str(&walked).unwrap();
+    locations(walked["locations"].as_array().unwrap());
+    bills(&walked, &database).await;
+    moved(&binary, &database, &server, folder.path(), walked["token"].as_str().unwrap()).await;
+    server.stop();
+}
+
+/// What was read is what was registered.
+fn locations(found: &[Value]) {
+    let ids: Vec<&str> = found.iter().map(|one| one["id"].as_str().unwrap()).collect();
+    // `printf 无锡十二站 | md5sum`
+    assert_eq!(ids.len(), 12);
+    assert_eq!((ids[0], ids[11]), ("S01", "md5-597a17036644cb326dfd42023304e8d2"));
+    let [ac, dc] = &found[0]["evses"].as_array().unwrap()[..] else { panic!("two piles") };
+    assert_eq!((&ac["uid"], &ac["status"]), (&"P01-A".into(), &"UNKNOWN".into()));
+    let standards: Vec<&Value> =
+        ac["connectors"].as_array().unwrap().iter().map(|one| &one["standard"]).collect();
+    assert_eq!(standards, ["GBT_AC", "IEC_62196_T2"]);
+    let connector = &ac["connectors"][0];
+    // 7,000 W at 220 V are 31.8 A.
+    assert_eq!((&connector["max_electric_power"], &connector["max_amperage"]), (&7000.into(), &32.into()));
+    assert_eq!((&connector["power_type"], &connector["max_voltage"]), (&"AC_1_PHASE".into(), &220.into()));
+    assert_eq!(ac["veripile"]["verification"]["state"], "verified");
+    assert_eq!(dc["connectors"][0]["standard"], "GBT_DC");
+    let assumed = dc["veripile"]["assumed"].as_array().unwrap();
+    assert!(["standard", "max_electric_power"].iter().all(|name| assumed.contains(&(*name).into())));
+    assert!(!ac["veripile"]["assumed"].as_array().unwrap().contains(&"standard".into()));
+    assert_eq!(found[0]["coordinates"]["longitude"], "120.300000");
+}
+
+/// The signed energy is compared with the bill digit by digit; nothing kept names the driver.
+async fn bills(walked: &Value, database: &Database) {
+    let (good, forged) = (&walked["kept"]["veripile"], &walked["forged"]["veripile"]);
+    // 32.750 kWh less 12.500 kWh.
+    assert_eq!((&good["signed_energy_kwh"], &good["billed_as_signed"]), (&"20.25".into(), &true.into()));
+    assert_eq!(
+        (&good["records"][0]["verdict"], &good["pile_known"]),
+        (&"valid_unregistered".into(), &true.into())
+    );
+    assert_eq!(
+        (&forged["records"][0]["verdict"], &forged["billed_as_signed"]),
+        (&"invalid".into(), &Value::Null)
+    );
+    let kept: Vec<(String,)> = sqlx::query_as("SELECT body || checked FROM ocpi_cdr ORDER BY cdr_no")
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(kept.len(), 2);
+    // The card signed in the record is `a|b`; the record itself is Base64.
+    for (text,) in kept {
+        assert!(!["0815", "a|b", "T0NNR"].iter().any(|word| text.contains(word)), "{text}");
+    }
+    assert_eq!(walked["kept"]["total_energy"], 20.25);
+    assert_eq!(database.number("SELECT count(*) FROM ocpi_party WHERE length(token_hash) = 32").await, 1);
+}
+
+/// A pile that is registered elsewhere is removed here, and whoever asks for what changed is told of both stations.
+async fn moved(
+    binary: &PathBuf,
+    database: &Database,
+    server: &Server,
+    folder: &std::path::Path,
+    token: &str,
+) {
+    let file = folder.join("moved.csv");
+    let table = "pile_id,station_id,kind,accuracy_class,power_kw,lon,lat,coordinate_system\nP05-D,S06,dc,1,60,120.31,31.61,wgs84\n";
+    std::fs::write(&file, table).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let before: String =
+        sqlx::query_scalar("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+            .fetch_one(&mut database.connect().await)
+            .await
+            .unwrap();
+    command(binary, database, &["register", "--piles", file.to_str().unwrap()]);
+    let bearer = format!("Token {}", STANDARD.encode(token));
+    let get = async |path: &str| -> Value {
+        let (status, _, body) = server.get_with(path, &[("Authorization", &bearer)]).await;
+        let body = String::from_utf8(body).unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str::<Value>(&body).unwrap()["data"].take()
+    };
+    let evse = get("/ocpi/2.2.1/locations/S05/P05-D").await;
+    assert_eq!(evse["status"], "REMOVED");
+    assert_eq!(get("/ocpi/2.2.1/locations/S06/P05-D").await["status"], "UNKNOWN");
+    let changed = get(&format!("/ocpi/2.2.1/locations?date_from={before}")).await;
+    let ids: Vec<&Value> = changed.as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert!(ids.contains(&&"S05".into()) && ids.contains(&&"S06".into()), "{ids:?}");
+    // Who ends the registration leaves nothing.
+    let ended = server.ask_with("DELETE", "/ocpi/2.2.1/credentials", &[("Authorization", &bearer)]).await;
+    assert_eq!(ended.0, 200);
+    assert_eq!(server.get_with("/ocpi/versions", &[("Authorization", &bearer)]).await.0, 401);
+    assert_eq!(database.number("SELECT count(*) FROM ocpi_cdr").await, 0);
+}

@@ -1,0 +1,122 @@
+//! The map's vector tiles, read by libraries that are not ours (`tiles.py`) and compared with the piles of the database.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use veripile_tests::{Database, Server, command, free_port, header, provided, python, script};
+
+/// Piles by the thousand: some 4,500 in a few streets of Wuxi, more than a tile takes, the rest around the earth.
+fn piles() -> String {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+    let mut piles =
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
+    let mut add = |n: usize, lon: f64, lat: f64| {
+        let (kind, power) = [("ac", "7"), ("dc", "120.5"), ("dc", "")][n % 3];
+        piles.push_str(&format!("P{n:05},,{kind},2,{power},,{lon:.7},{lat:.7},wgs84\n"));
+    };
+    for n in 0..4_500 {
+        add(n, 120.300 + rng.random_range(0.0..0.02), 31.570 + rng.random_range(0.0..0.02));
+    }
+    for n in 4_500..4_800 {
+        add(n, rng.random_range(-180.0..180.0), rng.random_range(-84.0..84.0));
+    }
+    for (n, (lon, lat)) in
+        [(0.0, 0.0), (-179.999_999, 0.5), (179.999_999, -0.5), (12.5, 85.0), (-70.0, -84.9)]
+            .into_iter()
+            .enumerate()
+    {
+        add(4_800 + n, lon, lat);
+    }
+    piles
+}
+
+#[tokio::test]
+async fn tiles_hold_the_piles_of_the_database_where_they_stand() {
+    let (Some((binary, url)), Some(python)) = (provided(), python()) else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let acts = "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
+                P00007,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n\
+                P04700,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n";
+    let (table, acts) = (file("piles.csv", &piles()), file("anchors.csv", acts));
+    command(&binary, &database, &["register", "--piles", &table, "--anchors", &acts]);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let state = async |id: &str| -> Value {
+        let (_, body) = server.get(&format!("/api/v1/piles/{id}")).await;
+        serde_json::from_str::<Value>(&body).unwrap()["verification"]["state"].clone()
+    };
+    for _ in 0..100 {
+        if state("P04700").await == "verified" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert_eq!(state("P00007").await, "verified");
+    let rows: Vec<(String, f64, f64, String, Option<f64>)> =
+        sqlx::query_as("SELECT pile_id, lon, lat, kind, power_kw::float8 FROM pile ORDER BY pile_id")
+            .fetch_all(&mut database.connect().await)
+            .await
+            .unwrap();
+    assert_eq!(rows.len(), 4_805);
+    let states = HashMap::from([("P00007", "verified"), ("P04700", "verified")]);
+    let all: Vec<Value> = rows
+        .iter()
+        .map(|(id, lon, lat, kind, power_kw)| {
+            let state = states.get(id.as_str()).unwrap_or(&"due");
+            json!({ "id": id, "lon": lon, "lat": lat, "kind": kind, "power_kw": power_kw, "state": state })
+        })
+        .collect();
+    let list = file("all.json", &Value::Array(all).to_string());
+    let address = format!("http://127.0.0.1:{}", server.port);
+    let told = script(&python, "tiles.py", [&address, &list].map(|text| OsStr::new(text.as_str())));
+    if let Err(complaint) = told {
+        panic!("{complaint}");
+    }
+    unchanged_and_refused(&server).await;
+    newer(&server, &database).await;
+    server.stop();
+}
+
+/// Tags and addresses.
+async fn unchanged_and_refused(server: &Server) {
+    let path = "/api/v1/tiles/piles/5/26/12.mvt";
+    let (status, headers, plain) = server.get_with(path, &[]).await;
+    let tag = header(&headers, "ETag").unwrap().to_owned();
+    assert!(status == 200 && !plain.is_empty() && header(&headers, "Content-Encoding").is_none());
+    let (status, _, body) = server.get_with(path, &[("If-None-Match", &tag)]).await;
+    assert_eq!((status, body.len()), (304, 0));
+    for address in ["23/0/0", "3/8/0", "3/0/8", "-1/0/0", "3/0/1e1", "a/b/c", "3/0/99999999999999999999"] {
+        let (status, headers, _) = server.get_with(&format!("/api/v1/tiles/piles/{address}.mvt"), &[]).await;
+        assert!(status == 404 && headers.contains("application/problem+json"), "{address}: {status}");
+    }
+}
+
+/// A pile that is registered later is soon on the map, and the tag another.
+async fn newer(server: &Server, database: &Database) {
+    let path = "/api/v1/tiles/piles/20/0/0.mvt";
+    let (_, _, before) = server.get_with(path, &[]).await;
+    sqlx::query(
+        "INSERT INTO pile (pile_id, kind, accuracy_class, lon, lat, registered) VALUES ('NEW', 'ac', 2, -179.9999, 85.05112, true)",
+    )
+    .execute(&mut database.connect().await)
+    .await
+    .unwrap();
+    for _ in 0..150 {
+        let (_, _, after) = server.get_with(path, &[]).await;
+        if after != before {
+            assert!(after.windows(3).any(|bytes| bytes == b"NEW"));
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("the map is never drawn anew");
+}
