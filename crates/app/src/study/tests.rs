@@ -32,11 +32,11 @@ fn seen(settings: &WorldSettings, seeds: &[u64]) -> Vec<SeedSeen> {
 #[test]
 fn the_same_seeds_give_the_same_bytes_of_every_file() {
     let settings = small(Noise::Nuisances);
-    let texts = || report(&settings, &seen(&settings, &[1, 2]), false).expect("a report");
+    let texts = || report(&settings, &seen(&settings, &[1, 2]), &[], false).expect("a report");
     let (once, again) = (texts(), texts());
-    assert_eq!(once.0.len(), 7 + figures::FILES.len() + 2);
+    assert_eq!(once.0.len(), 10 + figures::FILES.len() + 2);
     assert_eq!(once, again);
-    let other = report(&settings, &seen(&settings, &[3, 4]), false).expect("a report");
+    let other = report(&settings, &seen(&settings, &[3, 4]), &[], false).expect("a report");
     assert_ne!(once.0[1], other.0[1]);
 }
 
@@ -67,7 +67,7 @@ fn without_anchors_nothing_absolute_is_said() {
     let study = measures::study(&settings, &seen);
     let absolute = study.measures.iter().find(|measure| measure.key == "ungrounded_absolute").expect("known");
     assert_eq!((absolute.value, absolute.observations), (Some(0.0), 20));
-    let (texts, _) = report(&settings, &seen, true).expect("a report");
+    let (texts, _) = report(&settings, &seen, &[], true).expect("a report");
     assert!(texts.iter().any(|(name, _)| *name == "report.html"), "a page with what there is");
 }
 
