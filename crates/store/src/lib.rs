@@ -9,6 +9,7 @@ pub mod account;
 mod api_key;
 mod assessment;
 mod attempt;
+pub mod batch;
 pub mod certificate;
 mod charge;
 pub mod command;

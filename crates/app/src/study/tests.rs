@@ -55,6 +55,14 @@ fn large_errors_are_found_and_the_error_is_near_the_bound() {
     let false_nonconform = measure("false_nonconform");
     assert_eq!(false_nonconform.value, Some(0.0));
     assert_eq!(study.steps.len(), 8);
+    // A week of 28 charges knows an error to some 0.5 %: five weeks after a step of 2 % hardly any is left unfound, and none is told before.
+    let told: Vec<_> = study.steps.iter().filter_map(|step| step.told).collect();
+    assert!(7 <= told.len(), "{:?}", study.steps);
+    for told in &told {
+        let beyond = (told.size_percent - 2.0).abs() / told.standard_uncertainty_percent;
+        assert!(beyond < 4.0 && told.began_from < told.began_to, "{told:?}");
+    }
+    assert_eq!(seen[0].weeks.len(), 15, "98 days from a Wednesday on touch fifteen weeks");
     assert_eq!(measure("anchors_agree").observations, 16);
     let pairs: usize = study.concordance.table.iter().flatten().sum();
     assert_eq!(pairs, 24);
