@@ -86,7 +86,7 @@ struct BatchArgs {
 
 fn percent(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "expected a percentage".to_owned())?;
-    if 0.0 <= value && value <= 100.0 { Ok(value) } else { Err("expected 0 to 100".to_owned()) }
+    if (0.0..=100.0).contains(&value) { Ok(value) } else { Err("expected 0 to 100".to_owned()) }
 }
 
 fn given(text: &str) -> Result<(u32, u32), String> {
