@@ -191,6 +191,17 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     assert_eq!(database.number(signal).await, 1);
     told(&binary, &database, &server).await;
 
+    // One batch, five of it verified before any estimate: how well verdicts from afar find what is on site nobody measured, and they
+    // decide nothing. Of 24 piles 19 must be tested for 2 bad ones not to be missed: C(22,19)/C(24,19) = 5·4/(24·23) = 3.6 %, of 18 5.4 %.
+    let told = command(&binary, &database, &["sampling", "batches", "--json"]);
+    let batches: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(batches["sensitivity"]["cases"].as_i64(), Some(0), "{told}");
+    let batch = &batches["batches"][0];
+    let number = |key: &str| batch[key].as_i64();
+    let counts = ["piles", "passes", "failures", "conform", "nonconform", "sample"].map(number);
+    assert_eq!(counts, [24, 5, 0, 18, 1, 19].map(Some), "{told}");
+    assert_eq!((batch["decision"].as_str(), batches["batches"].as_array().unwrap().len()), (Some("keep"), 1));
+
     // A day more: the open week is taken in, the whole is not compared again.
     let runs = database.number("SELECT max(run_no) FROM assessment_run").await;
     charges(&database, 0..1, 2).await;
@@ -290,6 +301,39 @@ async fn told(binary: &std::path::PathBuf, database: &Database, server: &Server)
     let (_, _, page) = server.get_as("/op/piles/P09?lang=en", &two).await;
     assert!(page.contains("Step of the error"), "{page}");
     assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
+}
+
+/// 25 kWh between two charges: on one pile a charge that ended before it began tells of them, on another one that never ended.
+#[tokio::test]
+async fn a_gap_that_another_charge_explains_is_none() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    register(&binary, &database);
+    charges(&database, 1..20, 1).await;
+    let kind = "INSERT INTO register (pile_no, connector, kind, decided_at) SELECT pile_no, 2, 'lifetime', now() FROM pile";
+    run(&database, kind).await;
+    run(
+        &database,
+        "INSERT INTO charge (pile_no, reference, connector, started_at, ended_at, register_start_wh, register_stop_wh, energy_pile_wh, updated_at)
+         SELECT pile_no, 'R' || start, 2, now() - ago, now() - ago + interval '1 hour', start, stop, stop - start, clock_timestamp()
+         FROM pile, (VALUES (interval '30 hours', 1000000, 1020000), (interval '20 hours', 1045000, 1055000)) AS c(ago, start, stop)",
+    )
+    .await;
+    run(
+        &database,
+        "INSERT INTO charge (pile_no, reference, connector, started_at, ended_at, register_start_wh, register_stop_wh, last_at, last_wh, updated_at)
+         SELECT pile_no, 'B', 2, now() - interval '25 hours', CASE pile_id WHEN 'P03' THEN now() - interval '26 hours' END, 1020000,
+                CASE pile_id WHEN 'P03' THEN 1045000 END, now() - interval '24 hours', 1045000, clock_timestamp()
+         FROM pile WHERE pile_id IN ('P03', 'P04')",
+    )
+    .await;
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    until(&database, COMPARED, 19 * CHARGES * PILES as i64).await;
+    let of = "SELECT count(*) FROM signal JOIN pile USING (pile_no) WHERE code = 'register_gap' AND statistic = 25";
+    assert_eq!(database.number(of).await, PILES as i64 - 2);
+    let explained = "SELECT count(*) FROM signal JOIN pile USING (pile_no) WHERE code LIKE 'register%' AND pile_id IN ('P03', 'P04')";
+    assert_eq!(database.number(explained).await, 0);
+    assert!(server.stop());
 }
 
 #[tokio::test]

@@ -169,6 +169,7 @@ impl Whole {
         let scales = Scales {
             noise: number("noise_percent")? / 100.0,
             noise_kwh: number("noise_kwh")?,
+            degrees_of_freedom: number("noise_degrees_of_freedom")?,
             vehicle_sd: number("vehicle_sd_percent")? / 100.0,
         };
         let charges = number("charges")? as usize;
@@ -179,6 +180,7 @@ impl Whole {
         let scales = Scales {
             noise: facts.noise_percent / 100.0,
             noise_kwh: facts.noise_kwh,
+            degrees_of_freedom: facts.noise_degrees_of_freedom,
             vehicle_sd: facts.vehicle_sd_percent / 100.0,
         };
         Self { as_of, charges: facts.charges, scales }
@@ -290,6 +292,7 @@ impl Assessor {
         let now = Now {
             firmware: self.store.firmware_changes().await?,
             last_heard: self.store.last_heard().await?.into_iter().collect(),
+            told: self.store.told_registers(from).await?,
         };
         let window_days = self.settings.window_days;
         let made = tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;

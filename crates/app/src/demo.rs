@@ -20,7 +20,7 @@ use veripile_api::{OcpiSettings, SiteSettings};
 use veripile_gateway::GatewaySettings;
 use veripile_pile::case::Rules;
 use veripile_simulator::link::Line;
-use veripile_simulator::{City, Progress, SimulatorError, history, live};
+use veripile_simulator::{City, Progress, SimulatorError, Stands, history, live};
 use veripile_store::account::PersonRole;
 use veripile_store::{Admission, Store};
 
@@ -129,7 +129,9 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
             tracing::warn!(%error, "the verification of the demo ended early");
         }
     });
-    let simulation = tokio::spawn(simulate(city, line.clone(), story, args.data.clone(), began));
+    // A history that was interrupted is told again from where its registers stood at first.
+    let stands = if story.is_told { Stands::new(store.register_stands().await?) } else { Stands::default() };
+    let simulation = tokio::spawn(simulate(city, line.clone(), story, stands, args.data.clone(), began));
     tokio::select! {
         () = signals::stop() => {}
         ended = simulation => ended??,
@@ -142,13 +144,20 @@ async fn on_store(args: &DemoArgs, mut store: Store, began: Instant) -> Result<(
 }
 
 /// History, then the present.
-async fn simulate(city: Arc<City>, line: Line, story: Story, folder: PathBuf, began: Instant) -> Result<()> {
+async fn simulate(
+    city: Arc<City>,
+    line: Line,
+    story: Story,
+    stands: Stands,
+    folder: PathBuf,
+    began: Instant,
+) -> Result<()> {
     let (days, until) = if story.is_told { (0, Timestamp::now()) } else { (story.days, story.until) };
     let bar = progress_bar(u64::from(days) * PILES as u64);
     let shown = tokio::spawn(show(bar.clone(), Arc::clone(&line.progress), line.stopping.clone()));
     let told = async {
         let from = until - SignedDuration::from_hours(24 * i64::from(days));
-        let fleet = history::connect(city, &line, from).await?;
+        let fleet = history::connect(city, &line, from, &stands).await?;
         history::tell(fleet, &line, days, until).await
     };
     let fleet = match told.await {

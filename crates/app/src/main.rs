@@ -19,6 +19,7 @@ mod ocpi_party;
 mod places;
 mod plausible;
 mod register;
+mod sampling;
 mod secret;
 mod serve;
 mod server;
@@ -78,6 +79,8 @@ enum Command {
     Assess(assess_files::AssessArgs),
     /// Seeded worlds with known truth, assessed: error against the bound, coverage, detection, false alarms
     Study(study::StudyArgs),
+    /// Sampling plans for verifications on site, and what is known of each make, model and firmware
+    Sampling(sampling::SamplingArgs),
     /// Signed meter values and certificates offline, assessments from the database: exit 0 all good, 1 something failed, 2 could not run
     Check(check::CheckArgs),
     /// Exit 0 when the local server answers
@@ -135,6 +138,7 @@ async fn run(command: Command) -> Result<bool> {
             let summary = tokio::task::spawn_blocking(move || study::run(&args)).await??;
             say(&summary);
         }
+        Command::Sampling(args) => say(&sampling::run(&args).await?),
         Command::Check(args) => return check::run(&args).await,
         Command::Healthcheck(args) => serve::healthcheck(&args.read()?).await?,
     }

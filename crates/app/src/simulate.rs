@@ -13,7 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use veripile_simulator::link::Line;
 use veripile_simulator::replay::{self, ReplayReport, ReplaySettings};
-use veripile_simulator::{City, Ledger, Progress, Protocol, SimulatorError, history, live, load, truth};
+use veripile_simulator::{
+    City, Ledger, Progress, Protocol, SimulatorError, Stands, history, live, load, truth,
+};
 
 use crate::signals;
 
@@ -130,7 +132,7 @@ async fn work(args: SimulateArgs, line: Line) -> Result<(), SimulatorError> {
     }
     let now = Timestamp::now();
     let from = now - SignedDuration::from_hours(24 * i64::from(args.days));
-    let fleet = history::connect(Arc::new(city), &line, from).await?;
+    let fleet = history::connect(Arc::new(city), &line, from, &Stands::default()).await?;
     let fleet = history::tell(fleet, &line, args.days, now).await?;
     live::run(fleet).await
 }

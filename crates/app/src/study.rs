@@ -4,6 +4,7 @@
 //! bytes. It never changes how anything is assessed.
 
 mod chart;
+mod cost;
 mod evidence;
 mod figures;
 mod files;
@@ -13,6 +14,7 @@ mod run;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod weeks;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,9 +34,12 @@ const SEEDS_MAX: u64 = 1_000;
 /// Seeds without being asked.
 const SEEDS: u64 = 4;
 
+/// Days from which steps are injected without being asked: before them there must be weeks that expect nothing, and after them a month.
+const STEP_DAYS_MIN: u32 = 98;
+
 /// Arguments of `veripile study`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["out", "write"]))]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["out", "write", "cost_of"]))]
 pub(crate) struct StudyArgs {
     /// reference, anhui, or a file of charges whose graph is used (columns of `assess` or of the Dundee data; .gz accepted)
     #[arg(long, value_name = "reference|anhui|FILE", default_value = "reference")]
@@ -73,6 +78,12 @@ pub(crate) struct StudyArgs {
     /// Only the assessment itself: no anchors left out, no windows
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Also show how the estimator's CPU time and memory grow with charges, piles and vehicles: figures of this machine
+    #[arg(long, conflicts_with = "write")]
+    pub(crate) cost: bool,
+    /// Instead: assess one world of this size and print what it took; each size of --cost is a process of its own
+    #[arg(long, value_name = "CHARGES,PILES,VEHICLES", hide = true)]
+    pub(crate) cost_of: Option<String>,
     /// Folder for report.html, charts, CSV files and study.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -91,6 +102,9 @@ fn noise(word: &str) -> Result<Noise, String> {
 
 /// Runs the command; gives what is to be printed.
 pub(crate) fn run(args: &StudyArgs) -> Result<String> {
+    if let Some(size) = &args.cost_of {
+        return cost::one(size);
+    }
     let settings = settings(args)?;
     if let Some(folder) = &args.write {
         return write_world(&settings, folder, args.json);
@@ -105,7 +119,8 @@ pub(crate) fn run(args: &StudyArgs) -> Result<String> {
     let depth = Depth { anchors: !args.quick, windows: !args.quick };
     let started = std::time::Instant::now();
     let seen = see(&settings, &seeds, depth)?;
-    let (texts, said) = report(&settings, &seen, args.json)?;
+    let costs = if args.cost { cost::measure()? } else { Vec::new() };
+    let (texts, said) = report(&settings, &seen, &costs, args.json)?;
     write(folder, &texts)?;
     tell(&format!("用时 took {:.1} s", started.elapsed().as_secs_f64()));
     let end = if args.json { String::new() } else { format!("结果 results: {}", folder.display()) };
@@ -147,7 +162,8 @@ fn injections(texts: &[String], settings: &WorldSettings) -> Result<Vec<Injectio
     }
 }
 
-/// Errors from just above the limit to three times it, and steps of one percent where windows see them: each in 2 % of the piles.
+/// Errors from just above the limit to three times it, each in 2 % of the piles; and steps of one and two percent, from several days on, as
+/// it matters where in a week they fall.
 fn usual_injections(settings: &WorldSettings) -> Vec<Injection> {
     let piles = match settings.layout {
         Layout::Graph(_) => 2,
@@ -159,10 +175,12 @@ fn usual_injections(settings: &WorldSettings) -> Vec<Injection> {
         // Twice the limit of class 2.
         injections.push(constant(4.0));
     }
-    let (first, last) = (run::BASELINE_DAYS, settings.days);
-    if !matches!(settings.layout, Layout::Graph(_)) && first + 2 * run::WINDOW_DAYS <= last {
-        let kind = InjectionKind::Step { percent: 1.0, day: first + (last - first) / 3 };
-        injections.push(Injection { kind, piles: 2 * piles });
+    if !matches!(settings.layout, Layout::Graph(_)) && STEP_DAYS_MIN <= settings.days {
+        let steps = [(1.0, 0), (2.0, 3), (-1.0, 9), (1.0, 12), (2.0, 15), (-2.0, 20)];
+        injections.extend(steps.map(|(percent, later)| Injection {
+            kind: InjectionKind::Step { percent, day: settings.days * 2 / 5 + later },
+            piles: (2 * piles).div_ceil(3),
+        }));
     }
     injections
 }
@@ -199,15 +217,27 @@ fn see(settings: &WorldSettings, seeds: &[u64], depth: Depth) -> Result<Vec<Seed
 fn report(
     settings: &WorldSettings,
     seen: &[SeedSeen],
+    costs: &[cost::Step],
     as_json: bool,
 ) -> Result<(Vec<(&'static str, String)>, String)> {
     let study = measures::study(settings, seen);
-    let figures = figures::figures(&study, seen);
-    let page = page::page(settings, &study, seen, &figures);
-    let json = serde_json::to_string_pretty(&files::json(settings, &study, seen))?;
+    let mut figures = figures::figures(&study, seen);
+    figures.extend(cost::figures(costs));
+    let page = page::page(settings, &study, seen, costs, &figures);
+    let mut json = files::json(settings, &study, seen);
     let mut texts = files::tables(&study, seen);
+    if !costs.is_empty() {
+        json["cost"] = serde_json::to_value(costs)?;
+        texts.push(("cost.csv", cost::csv(costs)));
+    }
+    let json = serde_json::to_string_pretty(&json)?;
     texts.extend(figures.into_iter().map(|figure| (figure.file, figure.svg)));
-    let said = if as_json { json.clone() } else { files::words(settings, &study, seen) };
+    let said = if as_json {
+        json.clone()
+    } else {
+        let costs = if costs.is_empty() { String::new() } else { cost::words(costs) };
+        files::words(settings, &study, seen) + &costs
+    };
     texts.push(("study.json", format!("{json}\n")));
     texts.push(("report.html", page));
     Ok((texts, said))
@@ -216,7 +246,7 @@ fn report(
 /// Writes the files; an earlier study's page goes first, so that a page always stands beside its own numbers.
 fn write(folder: &Path, texts: &[(&'static str, String)]) -> Result<()> {
     let path = |name: &str| folder.join(name);
-    for name in texts.iter().map(|(name, _)| *name).chain(figures::FILES) {
+    for name in texts.iter().map(|(name, _)| *name).chain(figures::FILES).chain(cost::FILES) {
         match fs::remove_file(path(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("{}: cannot be replaced", path(name).display()));

@@ -9,6 +9,7 @@ pub mod interval;
 pub mod operators;
 pub mod signals;
 pub mod targeting;
+pub mod weekly;
 
 pub use assess::{Assessment, AssessmentError, RunFacts, VehicleEstimate, assess};
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened, VehiclePath};

@@ -34,7 +34,7 @@ use veripile_metrology::shared::shared;
 
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
-    SignalEvidence, SignalPile,
+    SignalEvidence, SignalPile, ToldRegister,
 };
 use world::World;
 

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::SimulatorError;
 use crate::city::City;
 use crate::link::{Line, Link};
-use crate::plan::Planner;
+use crate::plan::{Planner, Stands};
 use crate::speaker::{Speaker, Told};
 
 /// Charges longer than this get a sample in their middle.
@@ -32,15 +32,20 @@ pub struct Fleet {
     pub(crate) lives: Vec<Life>,
 }
 
-/// Connects every pile of a city; its life is told from `from` on.
-pub async fn connect(city: Arc<City>, line: &Line, from: Timestamp) -> Result<Fleet, SimulatorError> {
+/// Connects every pile of a city; its life is told from `from` on, its registers go on from where they stand.
+pub async fn connect(
+    city: Arc<City>,
+    line: &Line,
+    from: Timestamp,
+    stands: &Stands,
+) -> Result<Fleet, SimulatorError> {
     let mut tasks = JoinSet::new();
     // The same history told again names its 2.x transactions alike.
     let run = from.as_second().to_string();
     for (index, simulated) in city.piles.iter().enumerate() {
         let link = Link::new(line.clone(), simulated.pile.pile_id.to_string(), simulated.protocol);
         let mut speaker = Speaker::new(link, simulated.writes_kwh, run.clone());
-        let (identity, planner) = (simulated.identity.clone(), Planner::new(&city, index, from));
+        let (identity, planner) = (simulated.identity.clone(), Planner::new(&city, index, from, stands));
         tasks.spawn(async move {
             speaker.boot(&identity).await?;
             Ok(Life { index, speaker, planner })

@@ -26,6 +26,7 @@ use thiserror::Error;
 
 pub use city::City;
 pub use ledger::Ledger;
+pub use plan::Stands;
 
 /// What stops a simulation.
 #[derive(Debug, Error)]

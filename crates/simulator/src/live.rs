@@ -81,7 +81,8 @@ async fn idle(life: &mut Life, time: Duration) -> Result<(), SimulatorError> {
 async fn charge(life: &mut Life, mut told: Told) -> Result<(), SimulatorError> {
     let now = Timestamp::now();
     let lasts = told.end.map_or(SignedDuration::from_mins(30), |end| end.duration_since(told.start));
-    let (energy_wh, has_end) = (told.energy_wh.unwrap_or(0), told.end.is_some());
+    // Of a stop that will be misread the samples know nothing.
+    let (energy_wh, has_end) = (told.energy_wh.unwrap_or(0).max(0), told.end.is_some());
     told.start = now;
     let connector = told.connector;
     let mut running: Running = life.speaker.start(told).await?;

@@ -100,6 +100,22 @@ impl Store {
         Ok(rows.into_iter().filter_map(open).collect())
     }
 
+    /// Where the registers of all connectors stood highest, whole Wh: pile, connector, register.
+    pub async fn register_stands(&self) -> Result<Vec<(String, u32, i64)>, StoreError> {
+        let rows: Vec<(String, i64, Decimal)> = sqlx::query_as(
+            "SELECT pile_id, connector, ceil(max(greatest(register_start_wh, register_stop_wh, pile_end_wh, last_wh)))
+             FROM charge JOIN pile USING (pile_no)
+             WHERE connector IS NOT NULL AND coalesce(register_start_wh, register_stop_wh, pile_end_wh, last_wh) IS NOT NULL
+             GROUP BY pile_id, connector",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let stand = |(pile_id, connector, wh): (_, i64, Decimal)| {
+            Some((pile_id, u32::try_from(connector).ok()?, i64::try_from(wh).ok()?))
+        };
+        Ok(rows.into_iter().filter_map(stand).collect())
+    }
+
     /// A relay's upstream has issued a transaction id of its own: the charge that we numbered bears it from now on. One that
     /// bore it before gives it up.
     pub async fn adopt_transaction(&self, pile_no: i64, ours: &str, theirs: &str) -> Result<(), StoreError> {

@@ -122,6 +122,19 @@ pub struct FirmwareRow {
     pub version: String,
 }
 
+/// What a lifetime register counted in a charge that is no evidence: it never ended, or ended before it began. Wh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldRegisterRow {
+    /// Of which pile.
+    pub pile_no: i64,
+    /// On which connector.
+    pub connector: i64,
+    /// Register at the begin.
+    pub start_wh: Decimal,
+    /// The last that was told of it.
+    pub end_wh: Decimal,
+}
+
 impl Store {
     /// Takes in what is new: everything that assessments of `now` and later rest on. `now` must be later than every moment before.
     pub async fn take_in(&self, now: Timestamp) -> Result<TakenIn, StoreError> {
@@ -255,6 +268,28 @@ impl Store {
             at: at.to_jiff(),
             version,
         };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// Registers of charges that began from `since` on and are no evidence, as they are now; by pile, connector and register.
+    pub async fn told_registers(&self, since: Timestamp) -> Result<Vec<ToldRegisterRow>, StoreError> {
+        let rows: Vec<(i64, i64, Decimal, Decimal)> = sqlx::query_as(
+            "SELECT * FROM (
+                 SELECT pile_no, connector,
+                        CASE WHEN pile_begin_phases = 0 THEN coalesce(pile_begin_wh, register_start_wh) ELSE register_start_wh END
+                            AS start_wh,
+                        CASE WHEN ended_at IS NULL AND last_phases = 0 THEN last_wh
+                             WHEN pile_end_phases = 0 THEN coalesce(pile_end_wh, register_stop_wh) ELSE register_stop_wh END AS end_wh
+                 FROM charge JOIN register USING (pile_no, connector)
+                 WHERE register.kind = 'lifetime' AND started_at >= $1 AND (ended_at IS NULL OR ended_at < started_at)
+                   AND NOT 'unproven' = ANY(marks)) AS told
+             WHERE start_wh <= end_wh ORDER BY pile_no, connector, start_wh, end_wh",
+        )
+        .bind(since.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        let row =
+            |(pile_no, connector, start_wh, end_wh)| ToldRegisterRow { pile_no, connector, start_wh, end_wh };
         Ok(rows.into_iter().map(row).collect())
     }
 

@@ -10,6 +10,7 @@ mod api_key;
 mod assessment;
 mod atlas;
 mod attempt;
+pub mod batch;
 pub mod case;
 pub mod certificate;
 mod charge;

@@ -10,14 +10,15 @@ use jiff::tz::{Offset, TimeZone};
 use rust_decimal::Decimal;
 use veripile_assessment::interval::{IntervalFacts, NextDate, next_date};
 use veripile_assessment::signals::{
-    self, FirmwareChange, MasterInterval, RegisterInterval, SignalCharge, SignalEvidence, SignalPile, Subject,
+    self, FirmwareChange, MasterInterval, RegisterInterval, SignalCharge, SignalEvidence, SignalPile,
+    Subject, ToldRegister,
 };
 use veripile_assessment::targeting::{Candidate, Chosen, choose};
 use veripile_assessment::{Assessment, VehiclePath};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::rules;
 use veripile_pile::{Act, OperatorId, Standing, StationId};
-use veripile_store::evidence::{EvidenceCharge, FirmwareRow};
+use veripile_store::evidence::{EvidenceCharge, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 
@@ -43,6 +44,8 @@ pub(super) struct Now {
     pub(super) firmware: Vec<FirmwareRow>,
     /// When each pile was last heard, by number.
     pub(super) last_heard: BTreeMap<i64, Timestamp>,
+    /// Registers of charges that are no evidence.
+    pub(super) told: Vec<ToldRegisterRow>,
 }
 
 /// What follows.
@@ -128,6 +131,7 @@ fn find(
         vehicle_biases: &biases,
         masters: &masters,
         registers: &registers,
+        told: &told(prepared, now),
     };
     let stations: Vec<&StationId> = names.stations.keys().copied().collect();
     let operators: Vec<&OperatorId> = names.operators.keys().copied().collect();
@@ -169,6 +173,19 @@ fn piles(facts: &Facts, assessment: &Assessment, now: &Now, names: &Names<'_>) -
         level: balances::level(estimate),
     })
     .collect()
+}
+
+/// What registers counted in charges that are no evidence.
+fn told(prepared: &Prepared, now: &Now) -> Vec<ToldRegister> {
+    let told = now.told.iter().filter_map(|row| {
+        Some(ToldRegister {
+            pile: *prepared.pile_at.get(&row.pile_no)?,
+            outlet: u32::try_from(row.connector).ok()?,
+            start_kwh: kwh(row.start_wh),
+            end_kwh: kwh(row.end_wh),
+        })
+    });
+    told.collect()
 }
 
 /// Every charge, in the order of the facts.

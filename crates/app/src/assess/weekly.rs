@@ -1,13 +1,8 @@
-//! The filter in live use: errors week by week, steps as they are found, at a cost that follows the open week and not the history.
+//! The filter in live use: the open week is taken in on top of what is kept of the finished ones, each time anew.
 //!
-//! Called by the assess role. What is known at the end of each finished week is kept ([`Kept`]); the open week is taken in anew each time
-//! on top of that. The mathematics are `metrology::drift`'s and `metrology::change_point`'s.
-//!
-//! Two things of the whole assessment are not in it: covariates, and stations' energy balances. It says how an error goes, not what a
-//! verdict rests on.
+//! Called by the assess role. The weeks are `assessment::weekly`'s, which the study uses as well; here its evidence is fetched, and what it
+//! says and keeps is stored.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
@@ -15,70 +10,18 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use veripile_assessment::evidence::compare;
-use veripile_metrology::change_point::{Step, Watch};
-use veripile_metrology::crossing::to_f64;
-use veripile_metrology::drift::{self, Anchor, Comparison, INSTRUMENTS_MAX, State, Week};
-use veripile_pile::{Act, VehicleKey};
+use veripile_assessment::weekly::{self, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning};
+pub(super) use veripile_assessment::weekly::{Scales, week_of};
+use veripile_metrology::change_point::Step;
+use veripile_pile::Act;
 use veripile_store::Store;
 use veripile_store::evidence::EvidenceCharge;
 use veripile_store::weekly::{ErrorStep, FilteredWeek, WeeklyError};
 
-use super::facts::{in_force, is_comparable, kwh};
+use super::facts::{in_force, kwh};
 
-const WEEK_S: i64 = 7 * 86_400;
-
-/// Weeks begin on Monday, 1970 on a Thursday.
-const FIRST_MONDAY_S: i64 = -3 * 86_400;
-
-/// An on-site result that differs by more than this many standard uncertainties from what the filter expects is taken on another pile: it
-/// was adjusted. Three, as for results that the whole assessment leaves out.
-const ADJUSTED_FROM: f64 = 3.0;
-
-/// Number of the week of a moment (UTC).
-pub(super) fn week_of(at: Timestamp) -> i32 {
-    i32::try_from((at.as_second() - FIRST_MONDAY_S).div_euclid(WEEK_S)).unwrap_or_default()
-}
-
-/// When a week begins.
-fn beginning(week: i32) -> Timestamp {
-    Timestamp::from_second(i64::from(week) * WEEK_S + FIRST_MONDAY_S).unwrap_or(Timestamp::MAX)
-}
-
-/// Scales of noise and of vehicles' biases, as the last whole assessment found them, fractions and kWh.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scales {
-    pub(super) noise: f64,
-    pub(super) noise_kwh: f64,
-    pub(super) vehicle_sd: f64,
-}
-
-impl Scales {
-    fn variance(&self, size_kwh: f64) -> f64 {
-        self.noise.powi(2) + (self.noise_kwh / size_kwh).powi(2)
-    }
-
-    fn settings(&self) -> drift::Settings {
-        let default = drift::Settings::default();
-        drift::Settings { traveller_sd: self.vehicle_sd.max(default.traveller_walk), ..default }
-    }
-}
-
-/// All that is kept of the weeks up to one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Kept {
-    /// The last week taken in; none at the very beginning.
-    week: Option<i32>,
-    state: State,
-    /// Numbers of the piles, in the filter's order.
-    piles: Vec<i64>,
-    /// Vehicles in the filter's order, hex.
-    vehicles: Vec<String>,
-    /// ln(1+e) and its standard uncertainty at the end of the week, by pile.
-    estimates: Vec<(f64, f64)>,
-    watches: BTreeMap<usize, Watch>,
-}
+/// What is kept: piles by number, vehicles in hex.
+type Kept = Filter<i64, String>;
 
 /// How far the filter is, between runs.
 #[derive(Default)]
@@ -163,173 +106,52 @@ fn filter(
     open: i32,
     scales: Scales,
 ) -> Result<(Kept, Vec<FilteredWeek>)> {
-    let mut by_week: BTreeMap<i32, Vec<&EvidenceCharge>> = BTreeMap::new();
-    for charge in charges.iter().filter(|charge| is_comparable(charge)) {
-        by_week.entry(week_of(charge.ended_at)).or_default().push(charge);
-    }
-    // The open week is told of even when nothing has come of it yet.
-    by_week.entry(open).or_default();
-    let mut kept = start;
+    let charges: Vec<_> = charges.iter().filter_map(compared).collect();
+    let on_site: Vec<_> = acts.iter().filter_map(on_site).collect();
+    let evidence = WeekEvidence { charges: &charges, on_site: &on_site, scales };
     let mut weeks = Vec::new();
-    for (week, charges) in by_week.into_iter().filter(|(week, _)| *week <= open) {
-        if kept.week.is_some_and(|last| week <= last) {
-            continue;
-        }
-        let (next, mut told) = kept.advanced(week, &charges, acts, scales)?;
-        if week < open {
-            told.state = Some(write(&next)?);
-            kept = next;
-        }
-        weeks.push(told);
-    }
-    Ok((kept, weeks))
+    let kept = weekly::filter(start, &evidence, open, |told, after| {
+        weeks.push(after.map(write).transpose().map(|state| filtered(told, state)));
+    })?;
+    Ok((kept, weeks.into_iter().collect::<Result<_>>()?))
 }
 
-impl Kept {
-    /// The same after a week, and what that week says.
-    fn advanced(
-        &self,
-        week: i32,
-        charges: &[&EvidenceCharge],
-        acts: &[(i64, Act)],
-        scales: Scales,
-    ) -> Result<(Self, FilteredWeek)> {
-        let settings = scales.settings();
-        let mut next = self.clone();
-        next.week = Some(week);
-        let comparisons = next.comparisons(charges, scales);
-        let anchors = next.anchors(acts, self.week, week, &settings);
-        anyhow::ensure!(
-            next.piles.len() <= INSTRUMENTS_MAX,
-            "{} piles are more than one filter takes ({INSTRUMENTS_MAX})",
-            next.piles.len()
-        );
-        let brought = Week {
-            elapsed_weeks: f64::from(self.week.map_or(1, |last| week - last)),
-            instruments: next.piles.len(),
-            travellers: next.vehicles.len(),
-            comparisons,
-            anchors,
-            resets: Vec::new(),
-        };
-        let before = next.state.clone();
-        let mut update = next.state.advance(&brought, &settings)?;
-        let mut steps = Vec::new();
-        for (at, innovation) in update.innovations.iter().enumerate() {
-            let Some(innovation) = innovation else { continue };
-            if let Some(step) = next.watches.entry(at).or_default().add(week.unsigned_abs(), *innovation) {
-                next.watches.remove(&at);
-                steps.push((at, step));
-            }
-        }
-        if !steps.is_empty() {
-            // After a step a pile is another: its past is forgotten, and the week taken in anew.
-            next.state = before;
-            steps.iter().for_each(|(at, _)| next.state.forget(*at, &settings));
-            let innovations = update.innovations;
-            update = next.state.advance(&brought, &settings)?;
-            update.innovations = innovations;
-        }
-        next.estimates = update.estimates.iter().map(|e| (e.log_error, e.standard_uncertainty)).collect();
-        let mut counts = vec![0_i64; next.piles.len()];
-        brought.comparisons.iter().for_each(|comparison| counts[comparison.instrument] += 1);
-        let errors = update.estimates.iter().enumerate().map(|(at, estimate)| {
-            let error = estimate.log_error.exp_m1();
-            let told = WeeklyError {
-                week,
-                error,
-                standard_uncertainty: estimate.standard_uncertainty * (1.0 + error),
-                charges: counts[at],
-                innovation: update.innovations.get(at).copied().flatten().map(|i| (i.difference, i.variance)),
-            };
-            (next.piles[at], told)
-        });
-        let told = FilteredWeek {
-            week,
-            errors: errors.collect(),
-            steps: steps.iter().map(|(at, step)| (next.piles[*at], told_step(week, step))).collect(),
-            state: None,
-        };
-        Ok((next, told))
-    }
-
-    /// The week's comparisons; piles and vehicles not seen before get their numbers.
-    fn comparisons(&mut self, charges: &[&EvidenceCharge], scales: Scales) -> Vec<Comparison> {
-        let mut pile_at = numbers(&self.piles);
-        let mut vehicle_at = numbers(&self.vehicles);
-        let mut comparisons = Vec::with_capacity(charges.len());
-        for charge in charges {
-            let (Some(vehicle), Some(energy_vehicle_wh)) = (charge.vehicle, charge.energy_vehicle_wh) else {
-                continue;
-            };
-            let Ok((log_ratio, size_kwh)) = compare(kwh(charge.energy_pile_wh), kwh(energy_vehicle_wh))
-            else {
-                continue;
-            };
-            comparisons.push(Comparison {
-                instrument: number(&mut self.piles, &mut pile_at, charge.pile_no),
-                traveller: number(&mut self.vehicles, &mut vehicle_at, name(vehicle)),
-                log_ratio,
-                variance: scales.variance(size_kwh),
-            });
-        }
-        comparisons
-    }
-
-    /// On-site results of the week, and of all time before where this is the first one. A pile whose result is far from what is expected
-    /// was adjusted: what was known of it is forgotten.
-    fn anchors(
-        &mut self,
-        acts: &[(i64, Act)],
-        last: Option<i32>,
-        week: i32,
-        settings: &drift::Settings,
-    ) -> Vec<Anchor> {
-        let mut pile_at = numbers(&self.piles);
-        let mut newest: BTreeMap<usize, Anchor> = BTreeMap::new();
-        for (pile_no, act) in acts {
-            let (Some(result), taken) = (act.result, week_of(act.acted_at)) else { continue };
-            if week < taken || last.is_some_and(|last| taken <= last) {
-                continue;
-            }
-            let at = number(&mut self.piles, &mut pile_at, *pile_no);
-            let own = to_f64(result.expanded_uncertainty_percent) / 100.0 / to_f64(result.coverage_factor);
-            let walked = settings.instrument_walk.powi(2) * f64::from(week - taken);
-            let log_error = (to_f64(result.error_percent) / 100.0).ln_1p();
-            let standard_uncertainty = (own * own + walked).sqrt();
-            if log_error.is_finite() && 0.0 < own && standard_uncertainty.is_finite() {
-                // In the order of time: the newest stands.
-                newest.insert(at, Anchor { instrument: at, log_error, standard_uncertainty });
-            }
-        }
-        for anchor in newest.values() {
-            let is_adjusted = self.estimates.get(anchor.instrument).is_some_and(|(log_error, u)| {
-                ADJUSTED_FROM * u.hypot(anchor.standard_uncertainty) < (anchor.log_error - log_error).abs()
-            });
-            if is_adjusted {
-                self.state.forget(anchor.instrument, settings);
-                self.watches.remove(&anchor.instrument);
-            }
-        }
-        newest.into_values().collect()
-    }
-}
-
-/// Places of names.
-fn numbers<T: Clone + Eq + Hash>(names: &[T]) -> HashMap<T, usize> {
-    names.iter().cloned().zip(0..).collect()
-}
-
-/// The place of a name, at the end if it is new.
-fn number<T: Clone + Eq + Hash>(names: &mut Vec<T>, places: &mut HashMap<T, usize>, name: T) -> usize {
-    *places.entry(name.clone()).or_insert_with(|| {
-        names.push(name);
-        names.len() - 1
+/// A charge of which both sides told, and whose vehicle is known.
+fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
+    Some(WeekCharge {
+        pile: charge.pile_no,
+        vehicle: hex::encode(charge.vehicle?.0),
+        ended_at: charge.ended_at,
+        energy_pile_kwh: kwh(charge.energy_pile_wh),
+        energy_vehicle_kwh: kwh(charge.energy_vehicle_wh?),
     })
 }
 
-fn name(vehicle: VehicleKey) -> String {
-    hex::encode(vehicle.0)
+fn on_site((pile, act): &(i64, Act)) -> Option<OnSite<i64>> {
+    let result = act.result?;
+    Some(OnSite {
+        pile: *pile,
+        at: act.acted_at,
+        error_percent: result.error_percent,
+        expanded_uncertainty_percent: result.expanded_uncertainty_percent,
+        coverage_factor: result.coverage_factor,
+    })
+}
+
+fn filtered(told: Told<i64>, state: Option<Vec<u8>>) -> FilteredWeek {
+    let week = told.week;
+    let errors = told.errors.into_iter().map(|(pile, error)| {
+        let stored = WeeklyError {
+            week,
+            error: error.error,
+            standard_uncertainty: error.standard_uncertainty,
+            charges: i64::from(error.charges),
+            innovation: error.innovation,
+        };
+        (pile, stored)
+    });
+    let steps = told.steps.iter().map(|(pile, step)| (*pile, told_step(week, step)));
+    FilteredWeek { week, errors: errors.collect(), steps: steps.collect(), state }
 }
 
 fn told_step(found_week: i32, step: &Step) -> ErrorStep {

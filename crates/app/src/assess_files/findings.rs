@@ -73,6 +73,7 @@ pub(super) fn write_signals(
         vehicle_biases: &biases,
         masters: &masters,
         registers: &registers,
+        told: &[],
     };
     let mut counts = BTreeMap::new();
     for finding in signals::find(&evidence, &signals::Settings::default())? {

@@ -44,17 +44,51 @@ impl Ink {
 /// A range of an axis.
 pub(super) type Range = (f64, f64);
 
+/// How numbers become places.
+#[derive(Debug, Clone, Copy)]
+enum Scale {
+    Linear,
+    Logarithmic,
+}
+
+impl Scale {
+    fn share(self, range: Range, value: f64) -> f64 {
+        match self {
+            Self::Linear => share(range, value),
+            Self::Logarithmic => share((range.0.ln(), range.1.ln()), value.ln()),
+        }
+    }
+
+    fn marks(self, range: Range) -> Vec<f64> {
+        match self {
+            Self::Linear => marks(range),
+            Self::Logarithmic => logarithmic_marks(range),
+        }
+    }
+}
+
 /// A chart being drawn. Places are in its own numbers.
 pub(super) struct Chart {
     x: Range,
     y: Range,
+    scale: Scale,
     body: String,
 }
 
 impl Chart {
     /// An empty plane with its axes; labels stand in both languages.
     pub(super) fn new(x: Range, y: Range, labels: (&str, &str)) -> Self {
-        let mut chart = Self { x: wide(x), y: wide(y), body: String::new() };
+        Self::drawn(wide(x), wide(y), Scale::Linear, labels)
+    }
+
+    /// The same with both axes logarithmic; numbers must be above zero.
+    pub(super) fn logarithmic(x: Range, y: Range, labels: (&str, &str)) -> Self {
+        let wider = |(low, high): Range| if low < high { (low, high) } else { (0.5 * low, 2.0 * high) };
+        Self::drawn(wider(x), wider(y), Scale::Logarithmic, labels)
+    }
+
+    fn drawn(x: Range, y: Range, scale: Scale, labels: (&str, &str)) -> Self {
+        let mut chart = Self { x, y, scale, body: String::new() };
         chart.axes();
         let middle = LEFT + 0.5 * (WIDTH - LEFT - RIGHT);
         chart.text((middle, HEIGHT - 8.0), "middle", labels.0, "");
@@ -116,12 +150,12 @@ impl Chart {
     }
 
     fn axes(&mut self) {
-        for value in marks(self.y) {
+        for value in self.scale.marks(self.y) {
             let (y, right) = (self.down(value), WIDTH - RIGHT);
             self.rule((LEFT, y), (right, y), Ink::Pale);
             self.text((LEFT - 6.0, y + 0.35 * LETTER), "end", &number(value), "");
         }
-        for value in marks(self.x) {
+        for value in self.scale.marks(self.x) {
             let (x, foot) = (self.across(value), HEIGHT - BOTTOM);
             self.rule((x, foot), (x, foot + 4.0), Ink::Grey);
             self.text((x, foot + 4.0 + LETTER), "middle", &number(value), "");
@@ -154,11 +188,11 @@ impl Chart {
 
     /// What lies outside stands on the edge.
     fn across(&self, x: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * share(self.x, x)
+        LEFT + (WIDTH - LEFT - RIGHT) * self.scale.share(self.x, x)
     }
 
     fn down(&self, y: f64) -> f64 {
-        HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share(self.y, y)
+        HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * self.scale.share(self.y, y)
     }
 }
 
@@ -179,6 +213,13 @@ fn marks((low, high): Range) -> Vec<f64> {
     let step = power * [1.0, 2.0, 5.0, 10.0].into_iter().find(|step| rough <= step * power).unwrap_or(10.0);
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
     (first..=last).map(|at| at as f64 * step).collect()
+}
+
+/// One, two and five in each power of ten within a range.
+fn logarithmic_marks((low, high): Range) -> Vec<f64> {
+    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let all = (first..=last).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10.0_f64.powi(power)));
+    all.filter(|value| low * (1.0 - 1e-9) <= *value && *value <= high * (1.0 + 1e-9)).collect()
 }
 
 fn number(value: f64) -> String {

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use veripile_assessment::weekly::{OnSite, WeekCharge};
 use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact};
 use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertainty};
 use veripile_pile::{AccuracyClass, PileId, PileKind};
@@ -91,6 +92,32 @@ pub(super) fn evidence(
         anchors: anchors.collect(),
         ..Evidence::default()
     }
+}
+
+/// The same for the weekly filter: every charge of which both sides told, and the anchors, each by time.
+pub(super) fn weeks(world: &World) -> (Vec<WeekCharge<usize, usize>>, Vec<OnSite<usize>>) {
+    let charge = |charge: &veripile_simulator::world::WorldCharge| {
+        Some(WeekCharge {
+            pile: charge.pile,
+            vehicle: charge.vehicle,
+            ended_at: Timestamp::from_second(charge.ended_s).ok()?,
+            energy_pile_kwh: Decimal::new(charge.energy_pile_wh, 3),
+            energy_vehicle_kwh: Decimal::new(charge.energy_vehicle_wh?, 3),
+        })
+    };
+    let result = |result: &veripile_simulator::world::OnSite| OnSite {
+        pile: result.pile,
+        at: result.at,
+        error_percent: decimal(result.error_percent),
+        expanded_uncertainty_percent: decimal(result.expanded_percent),
+        coverage_factor: Decimal::TWO,
+    };
+    let mut on_site: Vec<OnSite<usize>> = world.anchors.iter().map(result).collect();
+    on_site.sort_by_key(|result| (result.at, result.pile));
+    let mut charges: Vec<WeekCharge<usize, usize>> =
+        world.charges_in(0, world.days).filter_map(charge).collect();
+    charges.sort_by_key(|charge| (charge.ended_at, charge.pile, charge.vehicle));
+    (charges, on_site)
 }
 
 /// Percent with the four decimals that on-site results have.

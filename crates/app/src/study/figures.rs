@@ -5,8 +5,10 @@
 use veripile_metrology::normal;
 
 use super::chart::{Chart, Ink};
+use super::files::by_week;
 use super::measures::{Study, interval};
 use super::run::SeedSeen;
+use super::weeks::WeekSeen;
 
 /// A chart with its words.
 pub(super) struct Figure {
@@ -20,8 +22,18 @@ pub(super) struct Figure {
 }
 
 /// Names of all charts' files.
-pub(super) const FILES: [&str; 6] =
-    ["errors.svg", "calibration.svg", "detection.svg", "delays.svg", "anchors.svg", "concordance.svg"];
+pub(super) const FILES: [&str; 7] = [
+    "errors.svg",
+    "calibration.svg",
+    "detection.svg",
+    "delays.svg",
+    "weeks.svg",
+    "anchors.svg",
+    "concordance.svg",
+];
+
+/// Top of the chart of weeks, percent: in the first ones little is known, and the rest is what matters.
+const WEEKS_TOP_PERCENT: f64 = 0.6;
 
 /// Width of a class of E_n.
 const CLASS: f64 = 0.25;
@@ -33,6 +45,7 @@ pub(super) fn figures(study: &Study, seeds: &[SeedSeen]) -> Vec<Figure> {
         calibration(study, seeds),
         detection(study),
         delays(study),
+        weeks(seeds),
         anchors(seeds),
         concordance(seeds),
     ];
@@ -103,24 +116,57 @@ fn detection(study: &Study) -> Option<Figure> {
 }
 
 fn delays(study: &Study) -> Option<Figure> {
-    let mut delays: Vec<f64> = study.steps.iter().filter_map(|step| step.delay_days).map(f64::from).collect();
-    delays.sort_unstable_by(f64::total_cmp);
-    let last = delays.last().copied().unwrap_or(0.0).max(28.0);
+    let found = |size: f64| {
+        let of_size = study.steps.iter().filter(move |step| step.size_percent.abs().total_cmp(&size).is_eq());
+        let mut delays: Vec<f64> = of_size.filter_map(|step| step.delay_days).map(f64::from).collect();
+        delays.sort_unstable_by(f64::total_cmp);
+        delays
+    };
+    let last = study.step_sizes.iter().flat_map(|size| found(size.size_percent)).fold(28.0, f64::max);
     let labels = ("阶跃后天数 days after the step", "已发现 share found");
     let mut chart = Chart::new((0.0, last), (0.0, 1.0), labels);
-    let all = study.steps.len().max(1) as f64;
-    let mut stairs = vec![(0.0, 0.0)];
-    for (found, delay) in (0..).map(f64::from).zip(&delays) {
-        stairs.extend([(*delay, found / all), (*delay, (found + 1.0) / all)]);
+    let largest = study.step_sizes.last().map_or(1.0, |size| size.size_percent);
+    for size in &study.step_sizes {
+        let all = size.steps as f64;
+        let mut stairs = vec![(0.0, 0.0)];
+        for (count, delay) in (0..).map(f64::from).zip(found(size.size_percent)) {
+            stairs.extend([(delay, count / all), (delay, (count + 1.0) / all)]);
+        }
+        stairs.push((last, size.found as f64 / all));
+        // The larger the step, the thicker its line.
+        chart.line(&stairs, Ink::Good, 0.8 + 1.6 * size.size_percent / largest, false);
     }
-    stairs.push((last, delays.len() as f64 / all));
-    chart.line(&stairs, Ink::Good, 1.6, false);
     chart.line(&[(21.0, 0.0), (21.0, 1.0)], Ink::Open, 1.0, true);
     (!study.steps.is_empty()).then(|| Figure {
         file: "delays.svg",
-        zh: "阶跃误差的发现延迟（虚线：三周）",
-        en: "delay until steps are found (dashed: three weeks)",
+        zh: "阶跃误差的发现延迟：线越粗，阶跃越大（虚线：三周）",
+        en: "delay until steps are found: the thicker the line, the larger the step (dashed: three weeks)",
         svg: chart.svg("阶跃误差的发现延迟 / delay until steps are found"),
+    })
+}
+
+fn weeks(seeds: &[SeedSeen]) -> Option<Figure> {
+    let weeks = by_week(seeds);
+    let of = |pick: &dyn Fn(&WeekSeen) -> Option<f64>| -> Vec<(f64, f64)> {
+        weeks.iter().filter_map(|week| Some((f64::from(week.end_day) / 7.0, pick(week)?))).collect()
+    };
+    let filtered = of(&|week| Some(week.filtered.percent()?.0));
+    let stated = of(&|week| Some(week.filtered.percent()?.1));
+    let smoothed = of(&|week| Some(week.smoothed.percent()?.0));
+    let smoothed_stated = of(&|week| Some(week.smoothed.percent()?.1));
+    let largest = filtered.iter().chain(&stated).map(|(_, value)| *value).fold(0.1, f64::max);
+    let last = filtered.last().map_or(1.0, |(week, _)| *week);
+    let labels = ("周 week", "均方根误差 RMSE / %");
+    let mut chart = Chart::new((0.0, last), (0.0, 1.1 * largest.min(WEEKS_TOP_PERCENT)), labels);
+    chart.line(&stated, Ink::Good, 1.0, true);
+    chart.line(&smoothed_stated, Ink::Open, 1.0, true);
+    chart.line(&filtered, Ink::Good, 2.0, false);
+    chart.line(&smoothed, Ink::Open, 1.2, false);
+    (!filtered.is_empty()).then(|| Figure {
+        file: "weeks.svg",
+        zh: "按周的误差：粗线 滤波（当时所知），细线 平滑（事后所知）；虚线 各自声明的不确定度",
+        en: "errors by week: thick, the filter (as known then); thin, the smoother (as known since); dashed, what each states",
+        svg: chart.svg("按周的误差 / errors by week"),
     })
 }
 

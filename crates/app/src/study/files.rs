@@ -3,12 +3,14 @@
 //! Called by [`super`].
 
 use serde_json::{Value, json};
+use veripile_metrology::change_point::{ALARM, CONFIRMED, REFERENCE};
 use veripile_metrology::normal;
 use veripile_simulator::world::WorldSettings;
 
 use super::measures::{Measure, Reached, Study, Unit, world_name};
-use super::run::{BASELINE_DAYS, CHANGE_Z, SeedSeen, WINDOW_DAYS, WINDOW_STEP_DAYS};
-use super::tables::VERDICTS;
+use super::run::{SeedSeen, WINDOW_DAYS};
+use super::tables::{ToldStep, VERDICTS};
+use super::weeks::{Tally, WeekSeen};
 
 /// Name and text of each CSV file.
 pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Vec<(&'static str, String)> {
@@ -17,6 +19,9 @@ pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Vec<(&'static str, St
         ("piles.csv", piles(seeds)),
         ("detection.csv", detection(study)),
         ("steps.csv", steps(study)),
+        ("step_detection.csv", step_detection(study)),
+        ("alarms.csv", alarms(seeds)),
+        ("weeks.csv", weeks(seeds)),
         ("anchors.csv", anchors(seeds)),
         ("on_site.csv", on_site(seeds)),
         ("concordance.csv", concordance(study)),
@@ -66,11 +71,8 @@ pub(super) fn settings_facts(settings: &WorldSettings) -> Vec<(&'static str, &'s
         ("期末现场检定", "on_site", settings.on_site.to_string()),
         ("现场扩展不确定度", "on_site_u", format!("{} % (k = 2)", settings.on_site_expanded_percent)),
         ("注入误差", "injected", if injections.is_empty() { "–".to_owned() } else { injections.join("; ") }),
-        (
-            "窗口",
-            "windows",
-            format!("{WINDOW_DAYS} d / {WINDOW_STEP_DAYS} d, baseline {BASELINE_DAYS} d, |z| > {CHANGE_Z}"),
-        ),
+        ("窗口", "windows", format!("{WINDOW_DAYS} d")),
+        ("周报警", "weekly_alarm", format!("CUSUM {REFERENCE} / {ALARM}, 2 ln Λ ≥ {CONFIRMED}")),
     ]);
     facts
 }
@@ -172,18 +174,99 @@ fn detection(study: &Study) -> String {
 
 fn steps(study: &Study) -> String {
     table(
-        "seed,pile_id,size_percent,day,delay_days",
+        "seed,pile_id,size_percent,day,delay_days,told_size_percent,told_standard_uncertainty_percent,told_from_day,told_to_day",
         study.steps.iter().map(|step| {
-            let delay = step.delay_days.map_or(String::new(), |days| days.to_string());
-            vec![
+            let mut row = vec![
                 step.seed.to_string(),
                 step.pile.clone(),
                 step.size_percent.to_string(),
                 step.day.to_string(),
-                delay,
+                step.delay_days.map_or(String::new(), |days| days.to_string()),
+            ];
+            row.extend(told(step.told));
+            row
+        }),
+    )
+}
+
+/// Size, uncertainty and dates of a step as told; empty where nothing was.
+fn told(step: Option<ToldStep>) -> [String; 4] {
+    let Some(step) = step else { return Default::default() };
+    [
+        format!("{:.4}", step.size_percent),
+        format!("{:.4}", step.standard_uncertainty_percent),
+        format!("{:.2}", step.began_from),
+        format!("{:.2}", step.began_to),
+    ]
+}
+
+fn step_detection(study: &Study) -> String {
+    table(
+        "size_percent,steps,found,found_in_four_weeks,delay_median_days,delay_ninth_decile_days",
+        study.step_sizes.iter().map(|size| {
+            vec![
+                size.size_percent.to_string(),
+                size.steps.to_string(),
+                size.found.to_string(),
+                size.found_in_month.to_string(),
+                text(size.delay_median, 0),
+                text(size.delay_ninth, 0),
             ]
         }),
     )
+}
+
+/// Every step that the filter told of, true or not.
+fn alarms(seeds: &[SeedSeen]) -> String {
+    let rows = seeds.iter().flat_map(|seed| seed.alarms.iter().map(move |alarm| (seed, alarm)));
+    table(
+        "seed,pile_id,injected,day,size_percent,standard_uncertainty_percent,from_day,to_day,statistic",
+        rows.map(|(seed, alarm)| {
+            let pile = &seed.piles[alarm.pile];
+            let mut row = vec![
+                seed.seed.to_string(),
+                pile.id.clone(),
+                pile.injected.map_or(String::new(), |kind| kind.word().to_owned()),
+                alarm.day.to_string(),
+            ];
+            row.extend(told(Some(ToldStep::of(alarm))));
+            row.push(format!("{:.2}", alarm.statistic));
+            row
+        }),
+    )
+}
+
+fn weeks(seeds: &[SeedSeen]) -> String {
+    let cells = |tally: &Tally| {
+        let (rms, stated) = tally.percent().unzip();
+        [tally.estimates.to_string(), tally.covered.to_string(), text(rms, 5), text(stated, 5)]
+    };
+    table(
+        "week,end_day,estimates,covered95,rmse_percent,stated_percent,smoothed_estimates,smoothed_covered95,smoothed_rmse_percent,\
+         smoothed_stated_percent",
+        by_week(seeds).iter().enumerate().map(|(at, week)| {
+            let mut row = vec![(at + 1).to_string(), week.end_day.to_string()];
+            row.extend(cells(&week.filtered));
+            row.extend(cells(&week.smoothed));
+            row
+        }),
+    )
+}
+
+/// Weeks of all seeds together.
+pub(super) fn by_week(seeds: &[SeedSeen]) -> Vec<WeekSeen> {
+    let count = seeds.iter().map(|seed| seed.weeks.len()).max().unwrap_or(0);
+    let mut weeks = vec![WeekSeen::default(); count];
+    for seed in seeds {
+        for (sum, week) in weeks.iter_mut().zip(&seed.weeks) {
+            *sum = WeekSeen {
+                end_day: week.end_day,
+                filtered: sum.filtered.with(&week.filtered),
+                smoothed: sum.smoothed.with(&week.smoothed),
+            };
+        }
+    }
+    weeks
 }
 
 fn anchors(seeds: &[SeedSeen]) -> String {

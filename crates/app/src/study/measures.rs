@@ -8,7 +8,10 @@ use veripile_pile::RemoteVerdict;
 use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
 use super::run::{PileSeen, SeedSeen};
-use super::tables::{Concordance, Detection, Step, concordance, detections, steps, table};
+use super::tables::{
+    Concordance, Detection, Step, StepSize, concordance, detections, step_sizes, steps, table,
+};
+use super::weeks::Tally;
 
 /// A pile is good if its true error keeps this share of its limit: nearer to the limit "false" would depend on luck.
 const GOOD_SHARE: f64 = 0.8;
@@ -100,6 +103,7 @@ pub(super) struct Study {
     pub(super) measures: Vec<Measure>,
     pub(super) detections: Vec<Detection>,
     pub(super) steps: Vec<Step>,
+    pub(super) step_sizes: Vec<StepSize>,
     pub(super) concordance: Concordance,
     /// Nominal and observed coverage.
     pub(super) calibration: Vec<(f64, f64)>,
@@ -112,7 +116,9 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
     let steps = steps(seeds);
     let mut measures = accuracy(settings, &estimates);
     measures.extend(verdicts(seeds, &detections));
-    measures.extend(alarms(seeds, &steps));
+    let step_sizes = step_sizes(&steps);
+    measures.extend(alarms(seeds, &steps, &step_sizes));
+    measures.extend(by_week(seeds));
     measures.extend(agreement(seeds));
     measures.extend(balances(seeds));
     for measure in &mut measures {
@@ -122,6 +128,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
         measures,
         detections,
         steps,
+        step_sizes,
         concordance: concordance(seeds),
         calibration: (1..20).map(|at| f64::from(at) / 20.0).map(|p| (p, coverage(&estimates, p))).collect(),
     }
@@ -297,34 +304,100 @@ fn verdicts(seeds: &[SeedSeen], detections: &[Detection]) -> Vec<Measure> {
     ]
 }
 
-fn alarms(seeds: &[SeedSeen], steps: &[Step]) -> Vec<Measure> {
+/// Twice the limit of class 1, percent.
+const TWICE_CLASS_1: f64 = 2.0;
+
+/// The step of the goal for delays, percent.
+const STEP_PERCENT: f64 = 1.0;
+
+fn alarms(seeds: &[SeedSeen], steps: &[Step], sizes: &[StepSize]) -> Vec<Measure> {
     let clean = || {
-        let looked = seeds.iter().filter(|seed| 0 < seed.windows).flat_map(|seed| &seed.piles);
-        looked.filter(|pile| pile.injected.is_none() && 0 < pile.windows)
+        let followed = seeds.iter().filter(|seed| !seed.weeks.is_empty()).flat_map(|seed| &seed.piles);
+        followed.filter(|pile| pile.injected.is_none() && 0 < pile.charges)
     };
-    let alarmed = clean().filter(|pile| pile.alarmed_day.is_some()).count();
-    let mut delays: Vec<f64> =
-        steps.iter().map(|step| step.delay_days.map_or(f64::INFINITY, f64::from)).collect();
-    delays.sort_unstable_by(f64::total_cmp);
-    let median = delays.get(delays.len() / 2).copied().filter(|delay| delay.is_finite());
-    let found = steps.iter().filter(|step| step.delay_days.is_some()).count();
+    let is_alarmed = |pile: &&PileSeen| pile.alarmed_day.is_some() || 0 < pile.windows_nonconform;
+    let alarmed = clean().filter(is_alarmed).count();
+    let one = sizes.iter().find(|size| size.size_percent.total_cmp(&STEP_PERCENT).is_eq());
+    let large = || sizes.iter().filter(|size| TWICE_CLASS_1 <= size.size_percent);
+    let told: Vec<_> = steps.iter().filter_map(|step| Some((step, step.told?))).collect();
+    let sized = told.iter().filter(|(step, told)| {
+        (told.size_percent - step.size_percent).abs()
+            <= normal::QUANTILE_975 * told.standard_uncertainty_percent
+    });
+    // A step on the way through a week lies between it and the next: either is right.
+    let dated = told.iter().filter(|(step, told)| {
+        let day = f64::from(step.day);
+        told.began_from <= day + 7.0 && day <= told.began_to
+    });
+    let goal = |from, to| Some(Goal { from, to });
     vec![
-        share("steps_found", "阶跃被发现", "steps found", found, steps.len()),
+        share("steps_found", "阶跃被发现", "steps found", told.len(), steps.len()),
         Measure {
-            goal: Some(Goal { from: 0.0, to: 21.0 }),
+            goal: goal(0.0, 21.0),
             ..measure(
                 "step_delay_days",
-                "阶跃发现延迟，中位数",
-                "delay of steps, median",
+                "1 % 阶跃的发现延迟，中位数",
+                "delay of steps of 1 %, median",
                 Unit::Days,
-                median,
-                steps.len(),
+                one.and_then(|size| size.delay_median),
+                one.map_or(0, |size| size.steps),
             )
         },
         Measure {
-            goal: Some(Goal { from: 0.0, to: 0.01 }),
+            goal: goal(0.99, 1.0),
+            ..share(
+                "step_twice_mpe_month",
+                "2 % 及以上阶跃，四周内发现",
+                "steps of 2 % or more, found within four weeks",
+                large().map(|size| size.found_in_month).sum(),
+                large().map(|size| size.steps).sum(),
+            )
+        },
+        share(
+            "step_size_covered",
+            "阶跃大小的 95 % 区间覆盖率",
+            "steps found: coverage of the size's 95 % interval",
+            sized.count(),
+            told.len(),
+        ),
+        share(
+            "step_date_covered",
+            "阶跃日期的 95 % 范围覆盖率",
+            "steps found: coverage of the date's 95 % range",
+            dated.count(),
+            told.len(),
+        ),
+        Measure {
+            goal: goal(0.0, 0.01),
             ..share("clean_alarmed", "无注入误差桩的误报警", "clean piles alarmed", alarmed, clean().count())
         },
+    ]
+}
+
+/// The filter in the last week, the smoother in the middle one: piles of one week, which share anchors only.
+fn by_week(seeds: &[SeedSeen]) -> Vec<Measure> {
+    let sum = |tallies: &dyn Fn(&SeedSeen) -> Option<Tally>| {
+        seeds.iter().filter_map(tallies).fold(Tally::default(), |sum, tally| sum.with(&tally))
+    };
+    let last = sum(&|seed| Some(seed.weeks.last()?.filtered));
+    let middle = sum(&|seed| Some(seed.weeks.get(seed.weeks.len() / 2)?.smoothed));
+    let covered = |key, zh, en, tally: &Tally| Measure {
+        goal: Some(Goal { from: 0.93, to: 0.97 }),
+        ..share(key, zh, en, tally.covered, tally.estimates)
+    };
+    vec![
+        covered(
+            "filter_coverage95",
+            "周滤波末周的 95 % 区间覆盖率",
+            "weekly filter, last week: coverage of 95 % intervals",
+            &last,
+        ),
+        covered(
+            "smoother_coverage95",
+            "平滑器中间一周的 95 % 区间覆盖率",
+            "smoother, middle week: coverage of 95 % intervals",
+            &middle,
+        ),
     ]
 }
 

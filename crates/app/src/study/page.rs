@@ -5,6 +5,7 @@
 use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
 use super::chart::escape;
+use super::cost;
 use super::evidence::USED;
 use super::figures::Figure;
 use super::files::{COVERAGE_FACTOR, goal, settings_facts, shown};
@@ -33,6 +34,7 @@ pub(super) fn page(
     settings: &WorldSettings,
     study: &Study,
     seeds: &[SeedSeen],
+    costs: &[cost::Step],
     figures: &[Figure],
 ) -> String {
     let name = escape(&world_name(settings));
@@ -51,7 +53,9 @@ pub(super) fn page(
     }
     page.push_str("</div>\n");
     page.push_str(&detections(study));
+    page.push_str(&steps(study));
     page.push_str(&concordance(study));
+    page.push_str(&cost_table(costs));
     page.push_str(&made_of(settings, seeds));
     page.push_str("</body>\n</html>\n");
     page
@@ -152,6 +156,38 @@ fn detections(study: &Study) -> String {
     text
 }
 
+fn steps(study: &Study) -> String {
+    if study.step_sizes.is_empty() {
+        return String::new();
+    }
+    let mut text = heading("阶跃的发现", "Steps found");
+    text.push_str(
+        "<div class=\"scroll\"><table>\n<tr><th>阶跃 <span class=\"en\">step</span></th><th class=\"n\">桩 <span class=\"en\">piles</span></th>\
+         <th class=\"n\">发现 <span class=\"en\">found</span></th><th class=\"n\">四周内 <span class=\"en\">in four weeks</span></th>\
+         <th class=\"n\">延迟中位数 <span class=\"en\">median delay</span></th><th class=\"n\">九成 <span class=\"en\">nine in ten</span></th></tr>\n",
+    );
+    let days = |delay: Option<f64>| delay.map_or("–".to_owned(), |days| format!("{days:.0} d"));
+    for size in &study.step_sizes {
+        text.push_str(&format!(
+            "<tr><td>± {} %</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td></tr>\n",
+            size.size_percent,
+            size.steps,
+            size.found,
+            size.found_in_month,
+            days(size.delay_median),
+            days(size.delay_ninth)
+        ));
+    }
+    text.push_str("</table></div>\n");
+    text.push_str(&paragraph(
+        "阶跃由运行平台所用的周滤波发现：累积和（CUSUM）报警，似然比（GLR）确认并给出大小与日期；开放周每天重算，延迟算到发现那天的日终。steps.csv 列出每个阶跃，alarms.csv 列出每次报警（含误报）。",
+        "Steps are found by the weekly filter that the running platform uses: cumulative sums (CUSUM) alarm, the likelihood ratio (GLR) confirms \
+         and gives size and date. The open week is taken in anew each day; delays end with the day of the finding. steps.csv has every step, alarms.csv every alarm, false ones included.",
+    ));
+    text
+}
+
 fn concordance(study: &Study) -> String {
     let mut text = heading("远程与现场", "Remote against on-site");
     text.push_str(
@@ -186,6 +222,32 @@ fn concordance(study: &Study) -> String {
             &format!("For example, 13 of 40 without a bad one only rule out {bad} bad ones or more."),
         ));
     }
+    text
+}
+
+fn cost_table(costs: &[cost::Step]) -> String {
+    if costs.is_empty() {
+        return String::new();
+    }
+    let mut text = heading("估计器的成本", "What the estimator costs");
+    text.push_str(
+        "<div class=\"scroll\"><table>\n<tr><th>增长的是 <span class=\"en\">growing</span></th><th class=\"n\">充电 <span class=\"en\">charges</span></th>\
+         <th class=\"n\">桩 <span class=\"en\">piles</span></th><th class=\"n\">车辆 <span class=\"en\">vehicles</span></th>\
+         <th class=\"n\">CPU / s</th><th class=\"n\">内存峰值 <span class=\"en\">peak</span> / MB</th></tr>\n",
+    );
+    for step in costs {
+        let ((en, zh), cost) = (step.growing.words(), step.cost);
+        text.push_str(&format!(
+            "<tr><td>{zh} <span class=\"en\">{en}</span></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{:.2}</td><td class=\"n\">{:.0}</td></tr>\n",
+            cost.size.charges, cost.size.piles, cost.size.vehicles, cost.cpu_s, cost.peak_mb
+        ));
+    }
+    text.push_str("</table></div>\n");
+    text.push_str(&paragraph(
+        "一次整体评估（不含读写文件），每个规模一个进程；数值属于所用的机器，不是承诺。",
+        "One whole assessment, reading and writing left out, a process for each size; figures are of the machine used, and no promise.",
+    ));
     text
 }
 

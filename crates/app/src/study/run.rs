@@ -1,4 +1,4 @@
-//! One seed of the study: a world drawn, assessed, and its anchors and windows looked at.
+//! One seed of the study: a world drawn, assessed, and its anchors, windows and weeks looked at.
 //!
 //! Called by [`super`]. It observes; what observations mean is computed in [`super::measures`].
 
@@ -12,24 +12,17 @@ use veripile_simulator::world::bound::bound;
 use veripile_simulator::world::{InjectionKind, Layout, World, WorldSettings};
 
 use super::evidence::{evidence, feeders, piles};
+use super::weeks::{self, Alarm, WeekSeen};
 
-/// Length of a window, and how often one ends, days: a month's evidence, looked at weekly.
+/// Length of a window, days: what a month's evidence says by itself. One follows the other, so that none shares a charge with another.
 pub(super) const WINDOW_DAYS: u32 = 28;
-pub(super) const WINDOW_STEP_DAYS: u32 = 7;
-
-/// The first so many days are what later windows are held against.
-pub(super) const BASELINE_DAYS: u32 = 56;
-
-/// A window that differs from the baseline by so many standard uncertainties is an alarm: with 15 windows in half a year a clean pile
-/// is alarmed with at most 15 × 0.00047 = 0.7 %, if estimates are normal.
-pub(super) const CHANGE_Z: f64 = 3.5;
 
 /// What is done with a seed besides the assessment itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Depth {
     /// Assess again without each anchor.
     pub(super) anchors: bool,
-    /// Assess windows.
+    /// Assess windows of four weeks, and follow the errors by week.
     pub(super) windows: bool,
 }
 
@@ -53,7 +46,7 @@ pub(super) struct PileSeen {
     /// Windows with a decided or undecided verdict, and those that said nonconform.
     pub(super) windows: u32,
     pub(super) windows_nonconform: u32,
-    /// Day of the end of the first window that raised an alarm: after the step, where one was injected.
+    /// Day at whose end the filter first told of a step: after the step, where one was injected.
     pub(super) alarmed_day: Option<u32>,
 }
 
@@ -86,6 +79,9 @@ pub(super) struct SeedSeen {
     pub(super) pairs: Vec<Pair>,
     /// Windows looked at.
     pub(super) windows: usize,
+    /// Weeks followed, and the steps told of in them.
+    pub(super) weeks: Vec<WeekSeen>,
+    pub(super) alarms: Vec<Alarm>,
     /// AC piles with an energy balance joined.
     pub(super) joined: Vec<Joined>,
 }
@@ -103,6 +99,7 @@ pub(super) struct Joined {
 /// Assessments that one seed takes, for the progress bar.
 pub(super) fn assessments(settings: &WorldSettings, days: u32, depth: Depth) -> u64 {
     let anchors = if depth.anchors { settings.anchors } else { 0 };
+    // The weeks together cost about what an assessment does.
     let windows = if depth.windows { window_ends(days).count() + 1 } else { 0 };
     let balances = usize::from(settings.layout == Layout::Anhui);
     (1 + anchors + windows + balances) as u64
@@ -128,6 +125,8 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
         anchors: Vec::new(),
         pairs: pairs(&world, &assessment),
         windows: 0,
+        weeks: Vec::new(),
+        alarms: Vec::new(),
         joined: Vec::new(),
     };
     if let Some(feeders) = feeders(&world) {
@@ -144,6 +143,8 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
     }
     if depth.windows {
         look_at_windows(&world, &mut seen, &assessed)?;
+        follow_weeks(&world, &assessment, &mut seen)?;
+        bar.inc(1);
     }
     Ok(seen)
 }
@@ -232,7 +233,7 @@ fn pairs(world: &World, assessment: &Assessment) -> Vec<Pair> {
 
 /// Days on which windows end.
 fn window_ends(days: u32) -> impl Iterator<Item = u32> {
-    (BASELINE_DAYS + WINDOW_DAYS..=days).step_by(WINDOW_STEP_DAYS as usize)
+    (WINDOW_DAYS..=days).step_by(WINDOW_DAYS as usize)
 }
 
 fn look_at_windows(
@@ -240,36 +241,30 @@ fn look_at_windows(
     seen: &mut SeedSeen,
     assessed: &dyn Fn((u32, u32), Option<usize>) -> Result<Assessment>,
 ) -> Result<()> {
-    if window_ends(world.days).next().is_none() {
-        return Ok(());
-    }
-    let baseline = assessed((0, BASELINE_DAYS), None)?;
     for end in window_ends(world.days) {
         let window = assessed((end - WINDOW_DAYS, end), None)?;
         seen.windows += 1;
         for (at, pile) in seen.piles.iter_mut().enumerate() {
-            let (before, now) = (&baseline.estimates[at].1, &window.estimates[at].1);
-            pile.windows += u32::from(now.verdict != RemoteVerdict::NotComparable);
-            pile.windows_nonconform += u32::from(now.verdict == RemoteVerdict::Nonconform);
-            let is_alarm = now.verdict == RemoteVerdict::Nonconform || has_changed(before, now);
-            let is_late_enough = match pile.injected {
-                Some(InjectionKind::Step { day, .. }) => day < end,
-                _ => true,
-            };
-            if is_alarm && is_late_enough {
-                pile.alarmed_day.get_or_insert(end);
-            }
+            let verdict = window.estimates[at].1.verdict;
+            pile.windows += u32::from(verdict != RemoteVerdict::NotComparable);
+            pile.windows_nonconform += u32::from(verdict == RemoteVerdict::Nonconform);
         }
     }
     Ok(())
 }
 
-/// Whether a window differs from the baseline by more than chance. Their uncertainties are taken as independent, which they are not
-/// quite: they share anchors and vehicles, and the difference is known better.
-fn has_changed(before: &Estimate, now: &Estimate) -> bool {
-    let difference = || {
-        let u = before.standard_uncertainty?.hypot(now.standard_uncertainty?);
-        Some((now.error? - before.error?).abs() / u)
-    };
-    before.grounded && now.grounded && difference().is_some_and(|z| CHANGE_Z < z)
+fn follow_weeks(world: &World, assessment: &Assessment, seen: &mut SeedSeen) -> Result<()> {
+    let followed = weeks::see(world, assessment)?;
+    for alarm in &followed.alarms {
+        let pile = &mut seen.piles[alarm.pile];
+        let is_late_enough = match pile.injected {
+            Some(InjectionKind::Step { day, .. }) => day < alarm.day,
+            _ => true,
+        };
+        if is_late_enough {
+            pile.alarmed_day.get_or_insert(alarm.day);
+        }
+    }
+    (seen.weeks, seen.alarms) = (followed.weeks, followed.alarms);
+    Ok(())
 }

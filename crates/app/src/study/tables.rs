@@ -7,7 +7,8 @@ use veripile_metrology::acceptance_sampling::{RiskPoint, SamplingPlan, rejected_
 use veripile_pile::RemoteVerdict;
 use veripile_simulator::world::InjectionKind;
 
-use super::run::{PileSeen, SeedSeen};
+use super::run::{SeedSeen, WINDOW_DAYS};
+use super::weeks::Alarm;
 
 /// A sample that was once reported as enough: so many of so many, none bad.
 const REPORTED: SamplingPlan = SamplingPlan { lot: 40, sample: 13, accepted_failures: 0 };
@@ -38,15 +39,51 @@ pub(super) struct Detection {
     pub(super) windows_found: u32,
 }
 
-/// A step and when it was found.
+/// A step and when it was found. Days count from the beginning of the world.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Step {
     pub(super) seed: u64,
     pub(super) pile: String,
     pub(super) size_percent: f64,
     pub(super) day: u32,
-    /// Days from the step to the end of the first window that raised an alarm.
+    /// Days from the step to the end of the day on which the filter told of it.
     pub(super) delay_days: Option<u32>,
+    /// What it told.
+    pub(super) told: Option<ToldStep>,
+}
+
+/// Size and date as the filter told them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct ToldStep {
+    pub(super) size_percent: f64,
+    pub(super) standard_uncertainty_percent: f64,
+    /// Days between which it began, with 95 %: whole weeks.
+    pub(super) began_from: f64,
+    pub(super) began_to: f64,
+}
+
+impl ToldStep {
+    pub(super) fn of(alarm: &Alarm) -> Self {
+        Self {
+            size_percent: 100.0 * alarm.size,
+            standard_uncertainty_percent: 100.0 * alarm.standard_uncertainty,
+            began_from: alarm.began.0,
+            began_to: alarm.began.1,
+        }
+    }
+}
+
+/// Steps of one size, of either sign.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct StepSize {
+    pub(super) size_percent: f64,
+    pub(super) steps: usize,
+    pub(super) found: usize,
+    /// Of these, within four weeks.
+    pub(super) found_in_month: usize,
+    /// Days until half and nine in ten of all were found; none where fewer were.
+    pub(super) delay_median: Option<f64>,
+    pub(super) delay_ninth: Option<f64>,
 }
 
 /// Remote verdicts against on-site conclusions.
@@ -98,20 +135,47 @@ pub(super) fn detections(seeds: &[SeedSeen]) -> Vec<Detection> {
     found
 }
 
-/// Every step of worlds whose windows were looked at.
+/// Every step of worlds whose weeks were followed.
 pub(super) fn steps(seeds: &[SeedSeen]) -> Vec<Step> {
-    let looked = seeds.iter().filter(|seed| 0 < seed.windows);
-    let of = |(seed, pile): (u64, &PileSeen)| match pile.injected {
-        Some(InjectionKind::Step { percent, day }) => Some(Step {
-            seed,
-            pile: pile.id.clone(),
-            size_percent: percent,
-            day,
-            delay_days: pile.alarmed_day.map(|end| end - day),
-        }),
-        _ => None,
+    let followed = seeds.iter().filter(|seed| !seed.weeks.is_empty());
+    followed.flat_map(|seed| (0..seed.piles.len()).filter_map(|at| step(seed, at))).collect()
+}
+
+fn step(seed: &SeedSeen, at: usize) -> Option<Step> {
+    let pile = &seed.piles[at];
+    let Some(InjectionKind::Step { percent, day }) = pile.injected else { return None };
+    let found = |alarm: &&Alarm| alarm.pile == at && Some(alarm.day) == pile.alarmed_day;
+    Some(Step {
+        seed: seed.seed,
+        pile: pile.id.clone(),
+        size_percent: percent,
+        day,
+        delay_days: pile.alarmed_day.map(|end| end - day),
+        told: seed.alarms.iter().find(found).map(ToldStep::of),
+    })
+}
+
+/// Steps by size.
+pub(super) fn step_sizes(steps: &[Step]) -> Vec<StepSize> {
+    let mut sizes: Vec<f64> = steps.iter().map(|step| step.size_percent.abs()).collect();
+    sizes.sort_unstable_by(f64::total_cmp);
+    sizes.dedup();
+    let of = |size: f64| {
+        let of_size = || steps.iter().filter(move |step| step.size_percent.abs().total_cmp(&size).is_eq());
+        let mut delays: Vec<f64> =
+            of_size().map(|step| step.delay_days.map_or(f64::INFINITY, f64::from)).collect();
+        delays.sort_unstable_by(f64::total_cmp);
+        let at = |place: usize| delays.get(place).copied().filter(|delay| delay.is_finite());
+        StepSize {
+            size_percent: size,
+            steps: delays.len(),
+            found: delays.iter().filter(|delay| delay.is_finite()).count(),
+            found_in_month: delays.iter().filter(|delay| **delay <= f64::from(WINDOW_DAYS)).count(),
+            delay_median: at(delays.len() / 2),
+            delay_ninth: at(delays.len() * 9 / 10),
+        }
     };
-    looked.flat_map(|seed| seed.piles.iter().map(move |pile| (seed.seed, pile))).filter_map(of).collect()
+    sizes.into_iter().map(of).collect()
 }
 
 /// Remote verdicts against on-site conclusions of all seeds.

@@ -32,11 +32,11 @@ fn seen(settings: &WorldSettings, seeds: &[u64]) -> Vec<SeedSeen> {
 #[test]
 fn the_same_seeds_give_the_same_bytes_of_every_file() {
     let settings = small(Noise::Nuisances);
-    let texts = || report(&settings, &seen(&settings, &[1, 2]), false).expect("a report");
+    let texts = || report(&settings, &seen(&settings, &[1, 2]), &[], false).expect("a report");
     let (once, again) = (texts(), texts());
-    assert_eq!(once.0.len(), 7 + figures::FILES.len() + 2);
+    assert_eq!(once.0.len(), 10 + figures::FILES.len() + 2);
     assert_eq!(once, again);
-    let other = report(&settings, &seen(&settings, &[3, 4]), false).expect("a report");
+    let other = report(&settings, &seen(&settings, &[3, 4]), &[], false).expect("a report");
     assert_ne!(once.0[1], other.0[1]);
 }
 
@@ -55,6 +55,14 @@ fn large_errors_are_found_and_the_error_is_near_the_bound() {
     let false_nonconform = measure("false_nonconform");
     assert_eq!(false_nonconform.value, Some(0.0));
     assert_eq!(study.steps.len(), 8);
+    // A week of 28 charges knows an error to some 0.5 %: five weeks after a step of 2 % hardly any is left unfound, and none is told before.
+    let told: Vec<_> = study.steps.iter().filter_map(|step| step.told).collect();
+    assert!(7 <= told.len(), "{:?}", study.steps);
+    for told in &told {
+        let beyond = (told.size_percent - 2.0).abs() / told.standard_uncertainty_percent;
+        assert!(beyond < 4.0 && told.began_from < told.began_to, "{told:?}");
+    }
+    assert_eq!(seen[0].weeks.len(), 15, "98 days from a Wednesday on touch fifteen weeks");
     assert_eq!(measure("anchors_agree").observations, 16);
     let pairs: usize = study.concordance.table.iter().flatten().sum();
     assert_eq!(pairs, 24);
@@ -67,7 +75,7 @@ fn without_anchors_nothing_absolute_is_said() {
     let study = measures::study(&settings, &seen);
     let absolute = study.measures.iter().find(|measure| measure.key == "ungrounded_absolute").expect("known");
     assert_eq!((absolute.value, absolute.observations), (Some(0.0), 20));
-    let (texts, _) = report(&settings, &seen, true).expect("a report");
+    let (texts, _) = report(&settings, &seen, &[], true).expect("a report");
     assert!(texts.iter().any(|(name, _)| *name == "report.html"), "a page with what there is");
 }
 

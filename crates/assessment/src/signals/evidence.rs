@@ -23,6 +23,8 @@ pub struct SignalEvidence<'a> {
     pub masters: &'a [MasterInterval],
     /// What piles' registers rose by in intervals.
     pub registers: &'a [RegisterInterval],
+    /// Where registers stood in charges that are no evidence otherwise.
+    pub told: &'a [ToldRegister],
 }
 
 impl SignalEvidence<'_> {
@@ -33,7 +35,8 @@ impl SignalEvidence<'_> {
         };
         let piles = self.piles.len();
         fault("charge", self.charges.iter().position(|charge| piles <= charge.pile))?;
-        fault("register interval", self.registers.iter().position(|register| piles <= register.pile))
+        fault("register interval", self.registers.iter().position(|register| piles <= register.pile))?;
+        fault("told register", self.told.iter().position(|told| piles <= told.pile))
     }
 }
 
@@ -205,4 +208,18 @@ pub struct RegisterInterval {
     pub to: Timestamp,
     /// Energy, kWh.
     pub energy_kwh: Decimal,
+}
+
+/// What a lifetime register counted in a charge that is no evidence otherwise, because its times make no sense or it never ended. Only the
+/// register's own values say where it belongs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ToldRegister {
+    /// Index of the pile.
+    pub pile: usize,
+    /// Which outlet of it.
+    pub outlet: u32,
+    /// Register at the begin, kWh.
+    pub start_kwh: Decimal,
+    /// The last that was told of it, kWh.
+    pub end_kwh: Decimal,
 }

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use veripile_metrology::crossing::{from_f64, to_f64};
 
 use super::world::{World, first};
-use super::{Code, Finding, Settings, Severity, SignalCharge, Subject};
+use super::{Code, Finding, Settings, Severity, Subject, ToldRegister};
 
 /// Start and stop registers are whole Wh, truncated by some chargers and rounded by others: differences may be off by this
 /// much, kWh (see `pile::charge`).
@@ -46,21 +46,75 @@ pub(super) fn find(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// Every pair of neighbouring charges between which the register moved by more than an idle outlet takes.
+/// Every pair of charges with registers between which the register went back, or moved on by more than an idle outlet takes and other
+/// charges tell of.
 pub(super) fn gaps(world: &World<'_>, pile: usize, settings: &Settings) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    for charges in outlets(world, pile).values() {
-        for pair in charges.windows(2) {
-            let (before, after) = (&world.charges[pair[0]], &world.charges[pair[1]]);
-            let Some(missing_kwh) = between(before, after) else { continue };
-            let idle = hours(before.ended_at, after.started_at) * settings.standby_kw;
-            let allowed = QUANTISATION_KWH.saturating_add(from_f64(idle).unwrap_or_default());
-            if missing_kwh < -QUANTISATION_KWH || allowed < missing_kwh {
-                gaps.push(Gap { before: pair[0], after: pair[1], missing_kwh });
+    for outlet in outlets(world, pile).into_keys() {
+        let all = world.by_pile[pile].iter().copied().filter(|index| world.charges[*index].outlet == outlet);
+        let charges: Vec<usize> = all.collect();
+        let mut before: Option<(usize, Decimal)> = None;
+        let mut told_between = Decimal::ZERO;
+        for (at, index) in charges.iter().enumerate() {
+            let charge = &world.charges[*index];
+            if let (Some((last, end)), Some(start)) = (before, charge.register_start_kwh) {
+                let missing = missing(world, (last, end), (*index, start), told_between, settings);
+                gaps.extend(missing.map(|missing_kwh| Gap { before: last, after: *index, missing_kwh }));
+            }
+            if charge.register_start_kwh.is_none() && charge.register_end_kwh.is_none() {
+                // A charge whose register is not known to be one, or was not told: what it gave is told all the same.
+                told_between = told_between.saturating_add(charge.energy_pile_kwh.max(Decimal::ZERO));
+            } else {
+                before = end(world, &charges[at..]).map(|end| (*index, end));
+                told_between = Decimal::ZERO;
             }
         }
     }
     gaps
+}
+
+/// What is not told of between the end of one charge and the start of another; none if that is no more than is allowed.
+fn missing(
+    world: &World<'_>,
+    (before, end): (usize, Decimal),
+    (after, start): (usize, Decimal),
+    told_between: Decimal,
+    settings: &Settings,
+) -> Option<Decimal> {
+    let difference = start.checked_sub(end)?;
+    if difference < -QUANTISATION_KWH {
+        return Some(difference);
+    }
+    let (pile, outlet) = (world.charges[before].pile, world.charges[before].outlet);
+    let is_between = |told: &&ToldRegister| {
+        (told.pile, told.outlet) == (pile, outlet)
+            && end.saturating_sub(QUANTISATION_KWH) <= told.start_kwh
+            && told.end_kwh <= start.saturating_add(QUANTISATION_KWH)
+    };
+    let told = world.evidence.told.iter().filter(is_between).fold(told_between, |sum, told| {
+        sum.saturating_add(told.end_kwh.saturating_sub(told.start_kwh).max(Decimal::ZERO))
+    });
+    let idle = hours(world.charges[before].ended_at, world.charges[after].started_at) * settings.standby_kw;
+    let allowed = QUANTISATION_KWH.saturating_add(from_f64(idle).unwrap_or_default());
+    Some(difference.saturating_sub(told)).filter(|missing| allowed < *missing)
+}
+
+/// Where the register stood after the first of an outlet's charges; none where that is not known, or where it is said to have fallen during
+/// the charge and the next one does not confirm that: a value was misread then, or nobody knows yet.
+fn end(world: &World<'_>, charges: &[usize]) -> Option<Decimal> {
+    let (first, later) = charges.split_first()?;
+    let charge = &world.charges[*first];
+    let end = charge.register_end_kwh?;
+    let Some(start) = charge.register_start_kwh.filter(|start| fell_by(*start, end).is_some()) else {
+        return Some(end);
+    };
+    let next = later.iter().find_map(|index| world.charges[*index].register_start_kwh)?;
+    fell_by(start, next).map(|_| end)
+}
+
+/// By how much a register fell, more than rounding explains.
+fn fell_by(before: Decimal, after: Decimal) -> Option<Decimal> {
+    before.checked_sub(after).filter(|fall| QUANTISATION_KWH < *fall)
 }
 
 /// Charges of each outlet with a register, by time.
@@ -73,10 +127,6 @@ pub(super) fn outlets(world: &World<'_>, pile: usize) -> BTreeMap<u32, Vec<usize
         }
     }
     outlets
-}
-
-fn between(before: &SignalCharge<'_>, after: &SignalCharge<'_>) -> Option<Decimal> {
-    after.register_start_kwh?.checked_sub(before.register_end_kwh?)
 }
 
 /// A fall of the register, between charges or within one.
@@ -100,11 +150,14 @@ fn back(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Vec<Finding> {
         fall_kwh: -gap.missing_kwh,
         stands_at: world.charges[gap.after].register_start_kwh.unwrap_or_default(),
     });
-    let within = world.by_pile[pile].iter().filter_map(|index| {
-        let charge = &world.charges[*index];
-        let (start, end) = (charge.register_start_kwh?, charge.register_end_kwh?);
-        let fall_kwh = start.checked_sub(end).filter(|fall| QUANTISATION_KWH < *fall)?;
-        Some(Fall { charges: vec![*index], fall_kwh, stands_at: end })
+    let within = outlets(world, pile).into_values().flat_map(|charges| {
+        let fall = |at: usize| {
+            let charge = &world.charges[charges[at]];
+            let stands_at = end(world, &charges[at..])?;
+            let fall_kwh = fell_by(charge.register_start_kwh?, stands_at)?;
+            Some(Fall { charges: vec![charges[at]], fall_kwh, stands_at })
+        };
+        (0..charges.len()).filter_map(fall).collect::<Vec<_>>()
     });
     let (resets, falls): (Vec<Fall>, Vec<Fall>) = between.chain(within).partition(Fall::is_reset);
     let told = [

@@ -3,7 +3,8 @@
 //! # Formula
 //! Rauch, Tung, Striebel: with filtered (m, C) of week k and predicted (m⁻, C⁻) of week k + 1, `G = C (C⁻)⁻¹`,
 //! `m_s = m + G (m_s' − m⁻)`, `C_s = C + G (C_s' − C⁻) Gᵀ`. What later weeks say of *travellers* reaches an earlier week through the
-//! instruments only; the rest of it is left out, which costs precision, not honesty.
+//! instruments only; the rest of it is left out, which costs precision, not honesty. An instrument that was forgotten between two weeks
+//! is another since: its `C` with everything later is zero, and no later week says anything of the former one.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ pub struct Snapshot {
     pub predicted: (Vec<f64>, Packed),
     /// After.
     pub filtered: (Vec<f64>, Packed),
+    /// Instruments forgotten before this week ([`super::State::forget`]); the caller, who did it, says so.
+    #[serde(default)]
+    pub forgotten: Vec<usize>,
 }
 
 /// Estimates by week and instrument; none if the snapshots are not of one filter in the order of time.
@@ -50,7 +54,9 @@ fn step(now: &Snapshot, next: &Snapshot, mean: &[f64], covariance: &Packed) -> O
     }
     // Instruments that came later are at the end, and were not there.
     let factor = next.predicted.1.symmetric(size).factor()?;
-    let gains = gains(&now.filtered.1, &factor, size);
+    let mut is_forgotten = vec![false; size];
+    next.forgotten.iter().filter(|at| **at + 1 < size).for_each(|at| is_forgotten[at + 1] = true);
+    let gains = gains(&now.filtered.1, &factor, &is_forgotten);
     let moved: Vec<f64> = (0..size).map(|at| mean[at] - next.predicted.0[at]).collect();
     let smoothed: Vec<f64> =
         gains.iter().zip(&now.filtered.0).map(|(gain, m)| m + dot(gain, &moved)).collect();
@@ -68,9 +74,11 @@ fn step(now: &Snapshot, next: &Snapshot, mean: &[f64], covariance: &Packed) -> O
     Some((smoothed, after))
 }
 
-/// Rows of G: `C (C⁻)⁻¹`, by symmetry the solutions of C⁻ x = C's columns.
-fn gains(filtered: &Packed, factor: &Factor, size: usize) -> Vec<Vec<f64>> {
-    let column = |at: usize| (0..size).map(|row| filtered.get(row, at)).collect::<Vec<f64>>();
+/// Rows of G: `C (C⁻)⁻¹`, by symmetry the solutions of C⁻ x = C's columns, C what the two weeks share.
+fn gains(filtered: &Packed, factor: &Factor, is_forgotten: &[bool]) -> Vec<Vec<f64>> {
+    let size = is_forgotten.len();
+    let shared = |row: usize, at: usize| if is_forgotten[row] { 0.0 } else { filtered.get(row, at) };
+    let column = |at: usize| (0..size).map(|row| shared(row, at)).collect::<Vec<f64>>();
     (0..size).map(|at| factor.solve(&column(at))).collect()
 }
 

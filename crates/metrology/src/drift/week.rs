@@ -45,6 +45,7 @@ impl State {
             snapshot: Snapshot {
                 predicted: (predicted.mean, Packed::of(&predicted.covariance, size)),
                 filtered: (mean.clone(), Packed::of(&covariance, size)),
+                forgotten: Vec::new(),
             },
         })
     }

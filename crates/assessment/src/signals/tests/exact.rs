@@ -76,6 +76,42 @@ fn a_register_that_goes_back_bills_twice_and_one_set_to_zero_does_not() {
     );
 }
 
+/// A stop that stands below its start, and the next charge goes on from where that one began: the value was misread, the register did not
+/// fall. Where the next charge goes on from the lower value, it did.
+#[test]
+fn a_fall_within_a_charge_is_one_if_the_next_charge_says_so() {
+    let misread = charge(0, "-5.000", "1000.000", "995.000");
+    let next = |start: &str, end: &str| [misread.clone(), charge(3, "10.000", start, end)];
+    assert!(told(&next("1000.000", "1010.000")).is_empty() && told(&next("1020.000", "1030.000")).is_empty());
+    assert_eq!(told(&next("995.000", "1005.000")), [(Code::RegisterRollback, Severity::Critical, 5.0)]);
+    assert!(told(&[misread]).is_empty(), "nobody knows yet");
+}
+
+/// By hand: 1020 to 1045 are 25 kWh, of which 20 are told.
+#[test]
+fn what_another_charge_tells_is_no_gap() {
+    let ends = [charge(0, "20.000", "1000.000", "1020.000"), charge(5, "10.000", "1045.000", "1055.000")];
+    let without = SignalCharge::new(0, at(2), at(3), decimal("20.000"));
+    let all = |between: SignalCharge<'static>| [ends[0].clone(), between, ends[1].clone()];
+    assert_eq!(told(&all(without.clone())), [(Code::RegisterGap, Severity::Info, 5.0)]);
+    let whole = SignalCharge { energy_pile_kwh: decimal("25.000"), ..without.clone() };
+    assert!(told(&all(whole)).is_empty(), "a charge without a register has its energy");
+    let elsewhere = SignalCharge { outlet: 2, ..without };
+    assert_eq!(told(&all(elsewhere)), [(Code::RegisterGap, Severity::Info, 25.0)]);
+    let piles = [pile("A", PileKind::Dc)];
+    let beside = |outlet: u32, start: &str, end: &str| {
+        let told = [ToldRegister { pile: 0, outlet, start_kwh: decimal(start), end_kwh: decimal(end) }];
+        let evidence =
+            SignalEvidence { piles: &piles, charges: &ends, told: &told, ..SignalEvidence::default() };
+        let found = find(&evidence, &Settings::default()).expect("sound");
+        found.into_iter().map(|finding| finding.statistic).collect::<Vec<_>>()
+    };
+    assert!(beside(1, "1020.000", "1045.000").is_empty(), "it ended before it began, or never");
+    assert_eq!(beside(1, "1020.000", "1030.000"), [15.0]);
+    assert_eq!(beside(2, "1020.000", "1045.000"), [25.0], "another outlet's");
+    assert_eq!(beside(1, "1000.000", "1045.000"), [25.0], "it does not lie between");
+}
+
 #[test]
 fn two_outlets_have_two_registers() {
     let other = SignalCharge { outlet: 2, ..charge(3, "10.000", "500.000", "510.000") };

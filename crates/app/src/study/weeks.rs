@@ -1,0 +1,188 @@
+//! One seed's weeks: the filter of live use over a world, its estimates by week held against the truth, and every step it tells of.
+//!
+//! Called by [`super::run`]. The filter is `assessment::weekly`, as the assess role runs it: the open week is taken in anew each day, on top
+//! of what is kept of the finished ones. Scales come from the whole assessment, as there. It observes only.
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use veripile_assessment::weekly::{Filter, Scales, Told, WeekEvidence, beginning, filter, week_of};
+use veripile_assessment::{Assessment, RunFacts};
+use veripile_metrology::change_point::Step;
+use veripile_metrology::comparison::Settings;
+use veripile_metrology::drift::{Estimate, Snapshot, smooth};
+use veripile_metrology::normal::QUANTILE_975;
+use veripile_simulator::world::World;
+
+use super::evidence;
+
+/// Piles up to which weeks are smoothed, and the open one is looked at daily: both cost grow with the cube, and four hundred take a minute
+/// a seed. Beyond, weeks are looked at when they end.
+const PILES_MAX: usize = 400;
+
+/// Estimates of one week against the truth: sums over piles of one true error and a known level. Fractions.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Tally {
+    pub(super) estimates: usize,
+    /// Of these, within the stated 95 % interval.
+    pub(super) covered: usize,
+    /// Of deviations.
+    pub(super) squares: f64,
+    /// Of stated uncertainties.
+    pub(super) variances: f64,
+}
+
+impl Tally {
+    fn add(&mut self, deviation: f64, standard_uncertainty: f64) {
+        self.estimates += 1;
+        self.covered += usize::from(deviation.abs() <= QUANTILE_975 * standard_uncertainty);
+        self.squares += deviation * deviation;
+        self.variances += standard_uncertainty * standard_uncertainty;
+    }
+
+    /// Both together.
+    pub(super) fn with(self, other: &Self) -> Self {
+        Self {
+            estimates: self.estimates + other.estimates,
+            covered: self.covered + other.covered,
+            squares: self.squares + other.squares,
+            variances: self.variances + other.variances,
+        }
+    }
+
+    /// Root mean squares of deviations and of stated uncertainties, percent.
+    pub(super) fn percent(&self) -> Option<(f64, f64)> {
+        let n = self.estimates as f64;
+        let root = |sum: f64| 100.0 * (sum / n).sqrt();
+        (0 < self.estimates).then(|| (root(self.squares), root(self.variances)))
+    }
+}
+
+/// A week.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct WeekSeen {
+    /// Day by which it has ended.
+    pub(super) end_day: u32,
+    /// As told at its end.
+    pub(super) filtered: Tally,
+    /// As told in the light of all weeks since.
+    pub(super) smoothed: Tally,
+}
+
+/// A step that the filter told of. Days count from the beginning of the world.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Alarm {
+    pub(super) pile: usize,
+    /// Day at whose end it was told.
+    pub(super) day: u32,
+    /// Number of the week that told it; what is told of it on later days of the same week is the same alarm.
+    pub(super) week: i32,
+    /// Size and its standard uncertainty, fractions.
+    pub(super) size: f64,
+    pub(super) standard_uncertainty: f64,
+    /// Twice the logarithm of the likelihood ratio.
+    pub(super) statistic: f64,
+    /// First and last day of the weeks among which 95 % of the probability say that it began.
+    pub(super) began: (f64, f64),
+}
+
+/// What the filter said of a world.
+pub(super) struct WeeksSeen {
+    pub(super) weeks: Vec<WeekSeen>,
+    /// In the order of time.
+    pub(super) alarms: Vec<Alarm>,
+}
+
+/// Scales as the whole assessment found them. It knew the vehicles' models, which the filter does not: they vary with the vehicles.
+fn scales(facts: &RunFacts) -> Scales {
+    Scales {
+        noise: facts.noise_percent / 100.0,
+        noise_kwh: facts.noise_kwh,
+        degrees_of_freedom: facts.noise_degrees_of_freedom,
+        vehicle_sd: (facts.vehicle_sd_percent / 100.0).hypot(Settings::default().model_sd),
+    }
+}
+
+/// Takes in a world day by day.
+pub(super) fn see(world: &World, assessment: &Assessment) -> Result<WeeksSeen> {
+    let (charges, on_site) = evidence::weeks(world);
+    let scales = scales(&assessment.facts);
+    let every = if world.piles.len() <= PILES_MAX { 1 } else { 7 };
+    let mut told: Vec<Told<usize>> = Vec::new();
+    let mut alarms: Vec<Alarm> = Vec::new();
+    let mut kept: Filter<usize, usize> = Filter::default();
+    for day in (1..=world.days).filter(|day| day % every == 0 || *day == world.days) {
+        // The day's last moment, not the next one's first: where that begins a week, this one is still open.
+        let as_of = world.day(day) - jiff::SignedDuration::from_nanos(1);
+        let since = kept.week.map_or(Timestamp::MIN, |week| beginning(week + 1));
+        let from = charges.partition_point(|charge| charge.ended_at < since);
+        let to = charges.partition_point(|charge| charge.ended_at <= as_of);
+        let evidence = WeekEvidence { charges: &charges[from..to], on_site: &on_site, scales };
+        kept = filter(kept, &evidence, week_of(as_of), |week, after| {
+            for (pile, step) in &week.steps {
+                let is_known = |alarm: &Alarm| alarm.pile == *pile && alarm.week == week.week;
+                if !alarms.iter().any(is_known) {
+                    alarms.push(alarm(world, (day, week.week), *pile, step));
+                }
+            }
+            if after.is_some() || day == world.days {
+                told.push(week);
+            }
+        })
+        .with_context(|| format!("seed {}: errors by week", world.settings.seed))?;
+    }
+    Ok(WeeksSeen { weeks: weeks(world, assessment, told), alarms })
+}
+
+fn alarm(world: &World, (day, week): (u32, i32), pile: usize, step: &Step) -> Alarm {
+    let begins = |week: i32| world.days_at(beginning(week).as_second());
+    let number = |week: u32| i32::try_from(week).unwrap_or(i32::MAX - 1);
+    Alarm {
+        pile,
+        day,
+        week,
+        size: step.size.exp_m1(),
+        standard_uncertainty: step.standard_uncertainty * step.size.exp(),
+        statistic: step.statistic,
+        began: (begins(number(step.range.0)), begins(number(step.range.1) + 1)),
+    }
+}
+
+/// Day by which a week has ended; the world's end for its last.
+fn end_day(world: &World, week: i32) -> u32 {
+    let end = world.days_at(beginning(week + 1).as_second()).ceil();
+    (end.max(0.0) as u32).min(world.days)
+}
+
+/// Estimates of each week against the truth, filtered and smoothed.
+fn weeks(world: &World, assessment: &Assessment, told: Vec<Told<usize>>) -> Vec<WeekSeen> {
+    let piles = world.piles.len();
+    let counts = |pile: usize| world.is_constant(pile) && assessment.estimates[pile].1.grounded;
+    let truths: Vec<Option<f64>> =
+        (0..piles).map(|pile| counts(pile).then(|| world.error_at_end(pile))).collect();
+    let mut seen = Vec::with_capacity(told.len());
+    let mut snapshots: Vec<Snapshot> = Vec::new();
+    let mut order: Vec<Vec<usize>> = Vec::new();
+    for week in told {
+        let mut filtered = Tally::default();
+        for (pile, error) in &week.errors {
+            if let Some(truth) = truths[*pile] {
+                filtered.add(error.error - truth, error.standard_uncertainty);
+            }
+        }
+        seen.push(WeekSeen { end_day: end_day(world, week.week), filtered, smoothed: Tally::default() });
+        if piles <= PILES_MAX {
+            order.push(week.errors.into_iter().map(|(pile, _)| pile).collect());
+            snapshots.push(week.snapshot);
+        }
+    }
+    let looked_back: Vec<Vec<Estimate>> = smooth(&snapshots).unwrap_or_default();
+    for ((seen, estimates), order) in seen.iter_mut().zip(&looked_back).zip(&order) {
+        for (estimate, pile) in estimates.iter().zip(order) {
+            if let Some(truth) = truths[*pile] {
+                let error = estimate.log_error.exp_m1();
+                seen.smoothed.add(error - truth, estimate.standard_uncertainty * (1.0 + error));
+            }
+        }
+    }
+    seen
+}

@@ -1,0 +1,104 @@
+//! Batches: piles of one make, model and firmware, with what is known of them on site and from afar.
+//!
+//! Called by `app` (sampling). It counts; what counts mean is decided in `metrology::batch`.
+
+use sqlx::FromRow;
+use veripile_pile::OperatorId;
+
+use crate::{Store, StoreError};
+
+/// Batches told of at most: a province's makes, models and firmwares are some hundreds.
+pub const BATCHES_MAX: i64 = 1_000;
+
+/// A batch.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct BatchRow {
+    /// Make; none where the charger did not tell.
+    pub vendor: Option<String>,
+    /// Model, as registered, else as told.
+    pub model: Option<String>,
+    /// Firmware, as told.
+    pub firmware: Option<String>,
+    /// Piles of it.
+    pub piles: i64,
+    /// Whose newest verification that stands was passed.
+    pub passes: i64,
+    /// Whose newest verification was not.
+    pub failures: i64,
+    /// Of those not verified: conform by the newest estimate.
+    pub conform: i64,
+    /// Nonconform by it.
+    pub nonconform: i64,
+}
+
+/// How verdicts from afar agreed with first verifications on site: of piles that had anchored no estimate before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct AgreementRow {
+    /// Failed on site: conform and nonconform from afar the day before.
+    pub failed_conform: i64,
+    /// Likewise nonconform.
+    pub failed_nonconform: i64,
+    /// Passed on site: conform from afar.
+    pub passed_conform: i64,
+    /// Likewise nonconform.
+    pub passed_nonconform: i64,
+}
+
+impl Store {
+    /// Batches of an operator's piles or of all, the largest first; at most [`BATCHES_MAX`].
+    pub async fn batches(&self, scope: Option<&OperatorId>) -> Result<Vec<BatchRow>, StoreError> {
+        let rows = sqlx::query_as(
+            "WITH site AS (
+                 SELECT DISTINCT ON (pile_no) pile_no, kind FROM act
+                 WHERE kind IN ('certificate', 'notice')
+                   AND NOT EXISTS (SELECT FROM act gone WHERE gone.pile_no = act.pile_no AND gone.number = act.number
+                                   AND gone.kind IN ('certificate_withdrawn', 'certificate_questioned'))
+                 ORDER BY pile_no, acted_at DESC, act_no DESC
+             ), remote AS (
+                 SELECT DISTINCT ON (pile_no) pile_no, verdict FROM estimate ORDER BY pile_no, day DESC
+             )
+             SELECT live.vendor, coalesce(pile.model, live.model) AS model, live.firmware, count(*) AS piles,
+                    count(*) FILTER (WHERE site.kind = 'certificate') AS passes,
+                    count(*) FILTER (WHERE site.kind = 'notice') AS failures,
+                    count(*) FILTER (WHERE site.kind IS NULL AND remote.verdict = 'conform') AS conform,
+                    count(*) FILTER (WHERE site.kind IS NULL AND remote.verdict = 'nonconform') AS nonconform
+             FROM pile LEFT JOIN pile_live live USING (pile_no) LEFT JOIN site USING (pile_no) LEFT JOIN remote USING (pile_no)
+             WHERE NOT pile.inbox AND ($1::text IS NULL OR pile.operator_id = $1)
+             GROUP BY live.vendor, coalesce(pile.model, live.model), live.firmware
+             ORDER BY count(*) DESC, model, firmware, vendor LIMIT $2",
+        )
+        .bind(scope.map(OperatorId::as_str))
+        .bind(BATCHES_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
+    /// How verdicts from afar agreed with what was found on site later. Only the first result of a pile counts: afterwards it anchors
+    /// its own estimate, and agrees with itself.
+    pub async fn remote_agreement(&self) -> Result<AgreementRow, StoreError> {
+        let row = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE first.kind = 'notice' AND before.verdict = 'conform') AS failed_conform,
+                    count(*) FILTER (WHERE first.kind = 'notice' AND before.verdict = 'nonconform') AS failed_nonconform,
+                    count(*) FILTER (WHERE first.kind = 'certificate' AND before.verdict = 'conform') AS passed_conform,
+                    count(*) FILTER (WHERE first.kind = 'certificate' AND before.verdict = 'nonconform') AS passed_nonconform
+             FROM (SELECT DISTINCT ON (pile_no) pile_no, kind, acted_at FROM act
+                   WHERE error_percent IS NOT NULL OR kind IN ('certificate', 'notice')
+                   ORDER BY pile_no, acted_at, act_no) AS first
+             JOIN LATERAL (SELECT verdict FROM estimate
+                           WHERE estimate.pile_no = first.pile_no AND estimate.as_of < first.acted_at
+                           ORDER BY day DESC LIMIT 1) AS before ON true
+             WHERE first.kind IN ('certificate', 'notice')",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row)
+    }
+}
+
+impl BatchRow {
+    /// A count as statistics take it.
+    pub fn count(value: i64) -> u32 {
+        u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX })
+    }
+}
