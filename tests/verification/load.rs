@@ -10,15 +10,16 @@ use serde_json::json;
 use veripile_pile::PileId;
 use veripile_simulator::Protocol;
 use veripile_simulator::bench::BenchSettings;
+use veripile_verification::Run;
 use veripile_verification::certificate::check::check;
 use veripile_verification::run::{Indication, Why};
 
 use super::house::{Bench, Form, House};
 use super::methods::{Stage, erring, until};
 
-/// Bench time of a reading: eight seconds of the server's, in which it does not matter how busy the machine is when it reads a register.
-const SPEED: f64 = 64.0;
-const READING_S: f64 = 8.0 * SPEED;
+/// Bench time of a reading: six seconds of the server's, in which it hardly matters how busy the machine is when it reads a register.
+const SPEED: f64 = 100.0;
+const READING_S: f64 = 6.0 * SPEED;
 
 /// A charge of the simulated vehicle that nobody ends.
 const LONG_S: f64 = 1e9;
@@ -82,9 +83,11 @@ async fn under_a_real_load_by_pulses() {
     }
     let number = stage.started(&bench, &form).await;
     let handle = bench.server.handle();
+    let mut told = String::new();
     until("the end", async || {
         let run = house.run(&number).await;
         let progress = run.progress();
+        tell(&mut told, &run);
         let wanted = run.order().plan.points.get(progress.point).and_then(|point| point.current_a.to_f64());
         handle.set_vehicle(wanted.unwrap_or_default(), LONG_S);
         if progress.stage == "awaiting_charge" && !handle.state().is_charging {
@@ -107,6 +110,16 @@ async fn under_a_real_load_by_pulses() {
     }
     super::documents::read(&server, &stage.zhang.cookie, &number).await;
     assert!(server.stop());
+}
+
+/// Tells how far a run is, where that is new.
+fn tell(told: &mut String, run: &Run) {
+    let progress = run.progress();
+    let now = format!("{}, {} readings, {:?}", progress.stage, progress.taken, progress.missed);
+    if *told != now {
+        println!("{now}");
+        *told = now;
+    }
 }
 
 /// Begins a charge.
@@ -143,11 +156,12 @@ async fn real_load(stage: &Stage<'_>, bench: &Bench) -> Form {
 /// page what is missed, and trips over the cable in the second reading.
 async fn person(stage: &Stage<'_>, bench: &Bench, number: &str) {
     let handle = bench.server.handle();
-    let (mut has_seen, mut has_tripped) = (false, false);
+    let (mut has_seen, mut has_tripped, mut told) = (false, false, String::new());
     until("the end", async || {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let run = stage.house.run(number).await;
         let progress = run.progress();
+        tell(&mut told, &run);
         let path = format!("/ver/orders/{number}?lang=en");
         let wanted = run.order().plan.points.get(progress.point).map(|point| point.current_a);
         let wanted = wanted.and_then(|current| current.to_f64()).unwrap_or_default();

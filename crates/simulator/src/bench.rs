@@ -177,8 +177,7 @@ impl Bench {
         }
         self.true_wh += energy_wh(at_pile.power_w(), time_ns);
         let pulses = self.meter.register(if self.meters() { at_pile } else { Flow::default() }, time_ns);
-        let at_standard = if self.settings.standard_sees_charges { at_pile } else { from_source };
-        self.standard.see(at_standard.before_cable(self.settings.cable_ohm));
+        self.standard.see(self.at_standard());
         self.standard.meter(time_ns, pulses);
         self.now_ns += time_ns;
         let now_s = self.now_s();
@@ -196,6 +195,13 @@ impl Bench {
             return from_source;
         }
         Flow { voltage_v: self.settings.rated_voltage_v, current_a: self.vehicle.0, power_factor: 1.0 }
+    }
+
+    /// What flows where the standard taps the voltage.
+    fn at_standard(&self) -> Flow {
+        let from_source = self.source.flow();
+        let flow = if self.settings.standard_sees_charges { self.at_pile(from_source) } else { from_source };
+        flow.before_cable(self.settings.cable_ohm)
     }
 
     /// Lets a vehicle draw so much, A, for so long from the begin of the charge, s: the one that runs and those to come.
@@ -240,6 +246,7 @@ impl Bench {
         if self.faults.strikes(silent, now_s) {
             return Exchange { replies: Vec::new(), manner: Manner::Whole };
         }
+        let at_standard = self.at_standard();
         let mut mood = Faulty { faults: &mut self.faults, dice: &mut self.dice, now_s };
         let replies = match which {
             Which::Source => {
@@ -248,7 +255,7 @@ impl Bench {
             }
             Which::Standard => {
                 // It tells what flows now, also where no time has passed since the source was told something.
-                self.standard.see(self.source.flow().before_cable(self.settings.cable_ohm));
+                self.standard.see(at_standard);
                 scpi::converse(&mut self.standard, &mut mood, line)
             }
         };

@@ -132,6 +132,7 @@ pub(crate) fn items(order: &Order) -> Vec<ItemRecord> {
         charge_no,
         began_at: Some(at() + SignedDuration::from_mins(from_minutes)),
         ended_at: at() + SignedDuration::from_mins(from_minutes + 20),
+        register_step_wh: None,
         register_wh: Some(Decimal::from(1234)),
         samples_wh: None,
         signed_wh: Some(Decimal::from(1234)),
