@@ -282,6 +282,7 @@ impl Plan {
 
     /// The same with a real load instead: at power factor one, since no vehicle makes another on request, with as much active power;
     /// and with energies beside which the doubt about the register's moment leaves room for a decision.
+    #[must_use]
     pub fn under_real_load(self, plate: &Plate, rules: &RuleSet) -> Self {
         let least_a = least_current_a(plate, rules);
         let age_s = self.effects.register_age_s.saturating_add(ANSWER_S);

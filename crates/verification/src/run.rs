@@ -76,9 +76,9 @@ pub enum Indication {
     /// Its register while a real load went on, each end tied to the standard's energy.
     Running {
         /// At the start.
-        start: Tie,
+        start: Box<Tie>,
         /// At the end.
-        stop: Tie,
+        stop: Box<Tie>,
     },
     /// Its pulses.
     Pulses {

@@ -8,7 +8,7 @@ use veripile_verification::chart::Chart;
 use veripile_verification::order::Order;
 use veripile_verification::plan::LoadPoint;
 use veripile_verification::result::{self, PointResult};
-use veripile_verification::run::{Indication, Run, Taken, Tie};
+use veripile_verification::run::{Indication, Run, Taken};
 
 use super::{orders, words};
 use crate::texts::Texts;
@@ -213,14 +213,13 @@ fn point_line(
 }
 
 fn reading_line(t: &Texts, taken: &Taken) -> ReadingLine {
-    let (indication, unit) = match &taken.indication {
-        Indication::Register { start_wh: start, stop_wh: stop }
-        | Indication::Running {
-            start: Tie { register_wh: start, .. },
-            stop: Tie { register_wh: stop, .. },
-        } => (format!("{} → {} Wh", start.normalize(), stop.normalize()), "Wh"),
-        Indication::Pulses { pulses, pile_constant, .. } => {
+    let (indication, unit) = match (&taken.indication, taken.indication.registers()) {
+        (Indication::Pulses { pulses, pile_constant, .. }, _) => {
             (format!("{pulses} imp · {} imp/kWh", pile_constant.normalize()), "imp")
+        }
+        (_, registers) => {
+            let (start, stop) = registers.unwrap_or_default();
+            (format!("{} → {} Wh", start.normalize(), stop.normalize()), "Wh")
         }
     };
     let mut measured =

@@ -47,9 +47,12 @@ impl Run {
         let after_s = |s: u32| Action::Wait { until: later(at, SignedDuration::from_secs(i64::from(s))) };
         match self.step {
             Step::MakeInoperative => Ok(Action::MakeInoperative),
-            Step::CheckIdle | Step::IdleBefore | Step::WarmIdle { .. } | Step::PollIdle => {
-                Ok(Action::CheckIdle)
-            }
+            Step::CheckIdle
+            | Step::IdleBefore
+            | Step::WarmIdle { .. }
+            | Step::PollIdle
+            | Step::AwaitCharge { .. }
+            | Step::PointIdle { .. } => Ok(Action::CheckIdle),
             Step::IdentifySource => source(SourceCommand::Identify),
             Step::IdentifyStandard => standard(StandardCommand::Identify),
             Step::ResetSource => source(SourceCommand::Reset),
@@ -77,7 +80,9 @@ impl Run {
             Step::IntegrateReset => standard(StandardCommand::IntegrateReset),
             Step::IntegrateStart => standard(StandardCommand::IntegrateStart),
             Step::IntegrateStop => standard(StandardCommand::IntegrateStop),
-            Step::Energy | Step::PollEnergy => standard(StandardCommand::Energy),
+            Step::Energy | Step::PollEnergy | Step::StandardBefore(_) | Step::StandardAfter(_) => {
+                standard(StandardCommand::Energy)
+            }
             Step::Constant => standard(StandardCommand::PulseConstant),
             Step::Arm => match (self.point().map(|point| point.method), self.order.plate.pulse_constant) {
                 (Some(Method::Pulse { pulses }), Some(pile_constant)) => {
@@ -86,17 +91,16 @@ impl Run {
                 _ => Err("the pile's pulse constant is not known".to_owned()),
             },
             Step::PollWait => Ok(after_ms(pace.poll_ms)),
-            Step::WarmMeasure { .. } | Step::PollMeasure => standard(StandardCommand::Measure),
+            Step::WarmMeasure { .. } | Step::PollMeasure | Step::AwaitPoint { .. } => {
+                standard(StandardCommand::Measure)
+            }
             Step::WarmTemperature { .. } | Step::PollTemperature => source(SourceCommand::Temperature),
             Step::PollPulses => standard(StandardCommand::PulsesDone),
             Step::Counted => standard(StandardCommand::PulsesCounted),
             Step::MakeOperative | Step::GiveUpOperative => Ok(Action::MakeOperative),
-            Step::AwaitCharge { .. } | Step::PointIdle { .. } => Ok(Action::CheckIdle),
-            Step::AwaitPoint { .. } => standard(StandardCommand::Measure),
             Step::ChargePause { .. } | Step::PointPause { .. } => {
                 Ok(after_ms(pace.poll_ms.max(AWAIT_MS_LEAST)))
             }
-            Step::StandardBefore(_) | Step::StandardAfter(_) => standard(StandardCommand::Energy),
             // While the source may be on and does not answer, only its own dead man switches it off: it must hear nothing.
             Step::SafeWait if self.may.be_on => Ok(after_s(pace.retry_wait_s.max(pace.watchdog_s))),
             Step::SafeWait | Step::LeaveWait | Step::GiveUpTestWait => Ok(after_s(pace.retry_wait_s)),

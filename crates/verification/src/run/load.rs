@@ -74,15 +74,15 @@ impl Tie {
 pub(super) struct Tying {
     before: Option<(Decimal, Timestamp)>,
     told: Option<(Decimal, Option<Timestamp>, Timestamp)>,
-    start: Option<Tie>,
-    stop: Option<Tie>,
+    start: Option<Box<Tie>>,
+    stop: Option<Box<Tie>>,
 }
 
 impl Tying {
-    fn tied(&mut self, after_wh: Decimal) -> Option<Tie> {
+    fn tied(&mut self, after_wh: Decimal) -> Option<Box<Tie>> {
         let (register_wh, device_time, at) = self.told.take()?;
         let (before_wh, asked_at) = self.before.take()?;
-        Some(Tie { register_wh, device_time, asked_at, at, before_wh, after_wh })
+        Some(Box::new(Tie { register_wh, device_time, asked_at, at, before_wh, after_wh }))
     }
 }
 
@@ -93,7 +93,10 @@ impl Run {
             (Step::IdentifyStandard, Answered::Identity(text)) => {
                 self.identified(InstrumentRole::Standard, text, Step::ResetStandard, at)
             }
-            (Step::ResetStandard, Answered::Done) => self.await_charge(at),
+            // No reading is disturbed by a charge that ends before: a person may begin as many as it takes.
+            (Step::ResetStandard, Answered::Done) | (Step::PointIdle { .. }, Answered::Idle(false)) => {
+                self.await_charge(at)
+            }
             (Step::AwaitCharge { .. }, Answered::Idle(true)) => self.await_point(at),
             (Step::AwaitCharge { until }, Answered::Idle(false)) if until <= at => {
                 self.give_up(Why::NoLoad, "no charge began in time".to_owned(), at)
@@ -113,8 +116,6 @@ impl Run {
             }
             (Step::PointPause { until }, Answered::Waited) => self.go(Step::PointIdle { until }, at),
             (Step::PointIdle { until }, Answered::Idle(true)) => self.go(Step::AwaitPoint { until }, at),
-            // No reading is disturbed: a person may begin as many charges as it takes.
-            (Step::PointIdle { .. }, Answered::Idle(false)) => self.await_charge(at),
             (Step::SafeWait, Answered::Waited) => self.begin(at),
             _ => self.answered_in_loaded_reading(answer, at),
         }
@@ -233,7 +234,7 @@ impl Run {
     }
 
     fn integrated_under_load(&mut self, wh: Decimal, at: Timestamp) -> Vec<Command> {
-        let begun = self.draft.tying.start.as_ref().and_then(Tie::reference_wh).unwrap_or_default();
+        let begun = self.draft.tying.start.as_ref().and_then(|tie| tie.reference_wh()).unwrap_or_default();
         let gained = wh.checked_sub(begun).unwrap_or_default();
         if gained < self.energy_wh.unwrap_or_default() {
             return self.trouble(Why::InstrumentError, format!("the standard's energy fell to {wh} Wh"), at);
@@ -248,7 +249,8 @@ impl Run {
     /// The reading is complete: the standard's part of it lies between the two ties.
     fn keep_tied(&mut self, at: Timestamp) -> Vec<Command> {
         let Tying { start, stop, .. } = &self.draft.tying;
-        let ends = start.as_ref().and_then(Tie::reference_wh).zip(stop.as_ref().and_then(Tie::reference_wh));
+        let reference = |tie: &Option<Box<Tie>>| tie.as_ref().and_then(|tie| tie.reference_wh());
+        let ends = reference(start).zip(reference(stop));
         self.draft.reference = ends.and_then(|(start, stop)| stop.checked_sub(start));
         self.keep(None, at)
     }

@@ -175,10 +175,10 @@ fn is_free(path: &str, kind: PileKind, load: Load) -> bool {
             && pattern.iter().zip(&parts).all(|(wanted, part)| wanted == part || *wanted == "*")
     };
     match (kind, load, path) {
-        (PileKind::Dc, _, "/order/plan/effects/phase_deg") => true,
+        (PileKind::Dc, _, "/order/plan/effects/phase_deg")
+        | (_, Load::Virtual, "/order/plan/effects/register_age_s")
+        | (_, Load::Real, "/order/plan/effects/self_heating_percent") => true,
         (PileKind::Dc, _, "/order/plan/effects/ripple_percent") => false,
-        (_, Load::Virtual, "/order/plan/effects/register_age_s") => true,
-        (_, Load::Real, "/order/plan/effects/self_heating_percent") => true,
         // There is no source, so that this one is the standard's.
         (_, Load::Real, path) if path.starts_with("/order/instruments/0/calibration/") => {
             path.ends_with("/number") || path.ends_with("/issuer")

@@ -306,7 +306,7 @@ fn under_real_load(order: &Order, in_beats: bool, random: &mut Random) -> (f64, 
             let (begin, end) = (tie(10.0, late[0], phase), tie(10.0 + length_s, late[1], phase));
             let reference = end.reference_wh().expect("small") - begin.reference_wh().expect("small");
             Taken {
-                indication: Indication::Running { start: begin, stop: end },
+                indication: Indication::Running { start: begin.into(), stop: end.into() },
                 power_w: exact(power_w, 1),
                 reference,
                 ..reading(order, 0, repeat, "1", "1")
