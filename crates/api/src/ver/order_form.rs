@@ -449,6 +449,7 @@ mod tests {
         let mut earlier = fixture::order();
         earlier.connector = 2;
         earlier.reason = Reason::Case;
+        earlier.cause = Some("案-17".to_owned());
         earlier.plate.pulse_constant = Some(Decimal::from(3200));
         earlier.plate.current_max_a = Decimal::from(40);
         let plan = &mut earlier.plan;
@@ -519,7 +520,24 @@ mod tests {
         check("pulses_0", "100", "Pulse constant");
         check("item", "", "item");
         check("watchdog_s", "0", "0");
-        check("load", "real", "real load");
+        // Proposed for a virtual load: too little beside the doubt about a running register's moment.
+        check("load", "real", "Energy (Wh)");
+        check("reason", "case", "Number of the case or repair");
+    }
+
+    #[test]
+    fn a_real_load_is_ordered_as_it_is_proposed_and_names_no_source() {
+        with_ground(&facts(), |ground| {
+            let mut entries = proposed(ground, "计量所");
+            entries.set("load", "real");
+            propose_plan(&mut entries, ground.facts);
+            assert_eq!(entries.get("load"), "real");
+            let made = order(Texts::in_language(Language::Zh), &entries, ground).expect("good");
+            assert_eq!(made.plan.load, Load::Real);
+            let roles: Vec<_> = made.instruments.iter().map(|instrument| instrument.role).collect();
+            assert_eq!(roles, [InstrumentRole::Standard]);
+            assert!(made.plan.points.iter().all(|point| point.power_factor == Some(Decimal::ONE)));
+        });
     }
 
     #[test]
