@@ -77,7 +77,8 @@ async fn a_stopping_server_tells_no_source_under_a_real_load() {
     order.plan = order.plan.under_real_load(&order.plate, &rules);
     let (log, server) = (Log::default(), Server::new());
     // Nobody charges: it is waited for.
-    let bench = Sticks::new(&log, |_, _| None);
+    let mut bench = Sticks::new(&log, |_, _| None);
+    bench.is_slow = true;
     let done = Arc::clone(&bench.done);
     let until_awaited = async {
         while !done.lock().expect("whole").contains(&Action::CheckIdle) {
