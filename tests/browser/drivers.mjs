@@ -150,8 +150,12 @@ for (const [name, size] of SIZES) {
   check(`${at}: a connector is a condition`, (await sentence()).includes("国标直流"), await sentence());
   const verified = await (await page.request.get(`${site}/api/v1/verifications`)).json();
   if (verified.verifications.length > 0) {
-    await page.goto(`${site}/p/${verified.verifications[0].pile_id}`);
-    check(`${at}: a document and its seals`, (await page.locator("#documents .file").count()) >= 3 && (await page.locator("#documents dd.id").count()) >= 1);
+    const newest = verified.verifications[0];
+    const signed = await (await page.request.get(`${site}/api/v1/certificates/${newest.number}.json`)).json();
+    const seals = signed.certificate.items.flatMap(item => item.evidence.seals ?? []).length;
+    await page.goto(`${site}/p/${newest.pile_id}`);
+    const shown = await page.locator("#documents dd.id").count();
+    check(`${at}: a document and its seals`, (await page.locator("#documents .file").count()) >= 3 && shown === seals, `${shown} of ${seals}`);
     await picture("documents");
     await hold(page, `${at} documents`);
   }
