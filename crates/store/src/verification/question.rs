@@ -282,12 +282,14 @@ impl Store {
         Ok(rows)
     }
 
-    /// Seals of a pile, as its newest certificates have them: number, place, hash of the photo.
+    /// Seals of a pile, as its newest certificates have them: number, place, hash of the photo. A notice has none and takes none away: it may
+    /// not be public yet.
     pub async fn seals(&self, pile_id: &PileId) -> Result<Vec<(String, String, Option<String>)>, StoreError> {
         let rows = sqlx::query_as(
             "WITH newest AS (
                  SELECT DISTINCT ON (c.connector) c.certificate_no FROM verification_certificate c JOIN pile USING (pile_no)
-                 WHERE pile_id = $1 AND c.withdrawn_at IS NULL ORDER BY c.connector, c.certificate_no DESC)
+                 WHERE pile_id = $1 AND c.kind = 'certificate' AND c.withdrawn_at IS NULL
+                 ORDER BY c.connector, c.certificate_no DESC)
              SELECT number, place, photo_sha256 FROM seal JOIN newest USING (certificate_no) ORDER BY place, number LIMIT $2",
         )
         .bind(pile_id.as_str())
