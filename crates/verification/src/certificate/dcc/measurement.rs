@@ -8,6 +8,7 @@ use super::xml::{Label, Tag, Xml, kind, trimmed, unit};
 use super::{Certificate, administrative};
 use crate::instrument::{Instrument, InstrumentRole};
 use crate::plan::{Load, Method, RegisterSource, Tap};
+use crate::run::{Indication, Taken};
 
 /// The measurement of the error.
 pub(super) fn write(xml: &mut Xml, certificate: &Certificate, rules: &RuleSet, points: &[Point<'_>]) {
@@ -34,6 +35,32 @@ pub(super) fn write(xml: &mut Xml, certificate: &Certificate, rules: &RuleSet, p
     });
 }
 
+/// How the register was read: under a load that went on, over the line, or by a person.
+fn register_method(certificate: &Certificate) -> Label {
+    let is_running = |taken: &Taken| matches!(taken.indication, Indication::Running { .. });
+    if certificate.taken.iter().any(is_running) {
+        return Label::new(
+            "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由通信读取，读取时充电不停：询问前与应答后各读一次标准，取其中值，\
+             其间的电能计入不确定度（register_time）。",
+            "Error = (stop − start − reference energy) / reference energy; the register is read over the communication line while \
+             the charge goes on: the standard is read before the question and after the answer, the middle is taken, and the \
+             energy in between is a part of the uncertainty (register_time).",
+        );
+    }
+    match certificate.order.plan.register {
+        RegisterSource::Ocpp => Label::new(
+            "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由通信读取，读取时输出断开。",
+            "Error = (stop − start − reference energy) / reference energy; the register is read over the communication line \
+             with outputs off.",
+        ),
+        RegisterSource::Display => Label::new(
+            "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由人员读自显示屏，读取时输出断开。",
+            "Error = (stop − start − reference energy) / reference energy; the register is read off the display by a person \
+             with outputs off.",
+        ),
+    }
+}
+
 fn methods(xml: &mut Xml, certificate: &Certificate, rules: &RuleSet) {
     let plan = &certificate.order.plan;
     let (load, what) = match plan.load {
@@ -55,25 +82,7 @@ fn methods(xml: &mut Xml, certificate: &Certificate, rules: &RuleSet) {
     method(xml, kind::CALIBRATION_METHOD, load, what, &[&rules.name]);
     let uses_register = plan.points.iter().any(|point| point.method == Method::Register);
     if uses_register {
-        let what = match plan.register {
-            _ if plan.load == Load::Real => Label::new(
-                "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由通信读取，读取时充电不停：询问前与应答后各读一次标准，取其中值，\
-                 其间的电能计入不确定度（register_time）。",
-                "Error = (stop − start − reference energy) / reference energy; the register is read over the communication line while \
-                 the charge goes on: the standard is read before the question and after the answer, the middle is taken, and the \
-                 energy in between is a part of the uncertainty (register_time).",
-            ),
-            RegisterSource::Ocpp => Label::new(
-                "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由通信读取，读取时输出断开。",
-                "Error = (stop − start − reference energy) / reference energy; the register is read over the communication line \
-                 with outputs off.",
-            ),
-            RegisterSource::Display => Label::new(
-                "误差 = (止示值 − 起示值 − 标准电能) / 标准电能；示值由人员读自显示屏，读取时输出断开。",
-                "Error = (stop − start − reference energy) / reference energy; the register is read off the display by a person \
-                 with outputs off.",
-            ),
-        };
+        let what = register_method(certificate);
         let label = Label::new("起止示值法", "Start-stop register method");
         method(xml, kind::CALIBRATION_METHOD, label, what, &[&rules.name]);
     }
