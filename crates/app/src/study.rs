@@ -3,6 +3,7 @@
 //! Called by the command line. Progress and times go to standard error; files have neither, so that the same seeds give the same
 //! bytes. It never changes how anything is assessed.
 
+mod agreement;
 mod chart;
 mod cost;
 mod evidence;

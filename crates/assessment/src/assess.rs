@@ -3,7 +3,10 @@
 //! Limits come from the rule set of the pile's kind, decisions from `metrology::decision`. A pile whose set of comparisons
 //! has no anchor, or that has none at all, is not comparable: no absolute verdict is ever given there.
 
+mod branches;
+mod copies;
 mod network;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +21,10 @@ use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict};
 
-use crate::anchors::{self, ContradictoryAnchor, agree};
+use crate::anchors::{self, ContradictoryAnchor, agree, newest};
 use crate::evidence::{Evidence, PileFact, Screened};
-use network::{Given, alone, given};
+use network::{Changes, Given, alone};
+pub use steps::FoundStep;
 
 /// Comparisons from which a verdict is given; with fewer the pile is undecided, whatever the numbers.
 ///
@@ -37,7 +41,10 @@ pub struct Assessment {
     pub vehicles: Vec<Option<VehicleEstimate>>,
     /// Charges that are no comparison: index and reason.
     pub screened: Vec<(usize, Screened)>,
-    /// What each charge left over, in the order of the evidence; none for one that is no comparison.
+    /// Piles that changed on the way, by index: their estimates speak of them as they are since. Never by an on-site result alone.
+    pub steps: Vec<FoundStep>,
+    /// What each charge left over, in the order of the evidence; none for one that is no comparison. Of a pile that changed it is what it left
+    /// over of one error for the whole time.
     pub residuals: Vec<Option<Residual>>,
     /// Of each feeder the standard uncertainty of the level that its balance gives, fraction; or why it gives none.
     pub balances: Vec<Result<f64, BalanceError>>,
@@ -51,6 +58,7 @@ pub struct Assessment {
 #[derive(Debug)]
 pub struct PileCovariance {
     covariance: Covariance,
+    instruments: usize,
     places: Vec<Option<usize>>,
 }
 
@@ -58,8 +66,7 @@ impl PileCovariance {
     /// `Cov a`: of every pile's error with the weighted sum of all; zero for a pile of which nothing is known. None where it cannot
     /// be computed.
     pub fn times(&self, weights: &[f64]) -> Option<Vec<f64>> {
-        let instruments = self.places.iter().flatten().count();
-        let mut a = vec![0.0; instruments];
+        let mut a = vec![0.0; self.instruments];
         for (place, weight) in self.places.iter().zip(weights) {
             place.iter().for_each(|at| a[*at] = *weight);
         }
@@ -112,12 +119,29 @@ pub struct RunFacts {
     pub vehicle_sd_percent: f64,
     /// σ_i of pile and vehicle model, percent.
     pub interaction_percent: f64,
+    /// By how much losses of cables behind one master differ, percent at full load; none where nothing tells.
+    pub branch_spread_percent: Option<f64>,
     /// Balances that say something, and those that do not.
     pub balances: [usize; 2],
     /// κ.
     pub efficiency: f64,
+    /// Piles that changed on the way: everything said of them is of the time since.
+    pub changed: Vec<ChangedPile>,
     /// Anchors that contradict everything else known of their piles (|E_n| > 1): to be looked into by people.
     pub contradictory_anchors: Vec<ContradictoryAnchor>,
+}
+
+/// A pile that is another than before.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangedPile {
+    /// The pile.
+    pub pile_id: PileId,
+    /// Since when: a charge's end, or an on-site result that differs from the one before.
+    pub at: Timestamp,
+    /// Whether two on-site results say so, or charges.
+    pub on_site: bool,
+    /// By how much and standard uncertainty, percent, as charges say; none where they do not.
+    pub size_percent: Option<(f64, f64)>,
 }
 
 /// Why there is no assessment.
@@ -136,16 +160,46 @@ pub enum AssessmentError {
     Comparison(#[from] ComparisonError),
 }
 
+/// How often steps are looked for: after what was found, another may show in what is left over.
+const STEP_ROUNDS: usize = 3;
+
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let Given { mut network, screened, compared, mut anchors, places, balances } = given(evidence);
-    let fit = comparison::fit(&network, settings)?;
+    let (used, changed) = newest(evidence);
+    let mut changes: Changes = changed.into_iter().map(|(pile, at)| (pile, vec![at])).collect();
+    let mut given = network::given(evidence, &used, &changes);
+    let mut fit = comparison::fit(&given.network, settings)?;
+    let (mut found, mut left_over) = (Vec::new(), BTreeMap::new());
+    for _ in 0..STEP_ROUNDS {
+        let more = steps::find(evidence, &given, &fit);
+        if more.is_empty() {
+            break;
+        }
+        for step in &more {
+            let of_pile = changes.entry(step.pile).or_default();
+            of_pile.push(step.at);
+            of_pile.sort_unstable();
+        }
+        let piles: BTreeSet<usize> = more.iter().map(|step| step.pile).collect();
+        let of_piles = given.compared.iter().zip(&fit.residuals);
+        for (charge, residual) in
+            of_piles.filter(|(at, _)| piles.contains(&evidence.charges[**at as usize].pile))
+        {
+            left_over.entry(*charge as usize).or_insert(*residual);
+        }
+        found.extend(more);
+        given = network::given(evidence, &used, &changes);
+        fit = comparison::fit(&given.network, settings)?;
+    }
+    let (fit, branch_spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
+    steps::measure(&given, &fit, &changes, &mut found);
+    let Given { mut network, screened, compared, mut anchors, places, balances, .. } = given;
     let (fit, mut contradictory) = agree(evidence, &mut network, &mut anchors, fit, settings)?;
     contradictory.extend(anchors::contradictory(evidence, &anchors, &fit));
     contradictory.sort_by_key(|(pile, _)| *pile);
     let doubted: BTreeSet<usize> = contradictory.iter().map(|(pile, _)| *pile).collect();
-    let periods = periods(evidence, &screened);
+    let periods = periods(evidence, &screened, &changes);
     let components = fit.instruments.iter().map(|i| i.component);
     let components = components.chain(fit.travellers.iter().flatten().map(|t| t.component));
     let mut next_component = components.max().map_or(0, |last| last + 1);
@@ -175,16 +229,22 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         .iter()
         .zip(&fit.residuals)
         .for_each(|(charge, residual)| residuals[*charge as usize] = Some(*residual));
+    left_over.into_iter().for_each(|(charge, residual)| residuals[charge] = Some(residual));
     let contradictory = contradictory.into_iter().map(|(_, named)| named).collect();
-    let facts = facts(&network, &fit, &screened, &balances, contradictory);
+    let facts = RunFacts {
+        branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
+        changed: changed_piles(evidence, &changes, &found),
+        ..facts(&network, &fit, &screened, &balances, contradictory)
+    };
     Ok(Assessment {
         estimates,
+        steps: found,
         vehicles: vehicles(&fit),
         residuals,
         balances,
         facts,
         screened,
-        covariance: PileCovariance { covariance: fit.covariance, places },
+        covariance: PileCovariance { covariance: fit.covariance, instruments: network.instruments, places },
     })
 }
 
@@ -205,8 +265,28 @@ fn limits(piles: &[PileFact]) -> Result<Vec<(f64, String)>, AssessmentError> {
         .collect()
 }
 
-/// First and last compared charge of each pile.
-fn periods(evidence: &Evidence, screened: &[(usize, Screened)]) -> Vec<Option<(Timestamp, Timestamp)>> {
+fn changed_piles(evidence: &Evidence, changes: &Changes, found: &[FoundStep]) -> Vec<ChangedPile> {
+    let of_pile = |(pile, moments): (&usize, &Vec<Timestamp>)| {
+        let of_moment = |at: &Timestamp| {
+            let step = found.iter().find(|step| step.pile == *pile && step.at == *at);
+            ChangedPile {
+                pile_id: evidence.piles[*pile].pile_id.clone(),
+                at: *at,
+                on_site: step.is_none(),
+                size_percent: step.and_then(|step| step.size).map(|(size, u)| (100.0 * size, 100.0 * u)),
+            }
+        };
+        moments.iter().map(of_moment).collect::<Vec<_>>()
+    };
+    changes.iter().flat_map(of_pile).collect()
+}
+
+/// First and last compared charge of each pile as it is.
+fn periods(
+    evidence: &Evidence,
+    screened: &[(usize, Screened)],
+    changes: &Changes,
+) -> Vec<Option<(Timestamp, Timestamp)>> {
     let mut periods = vec![None; evidence.piles.len()];
     let mut out = screened.iter().map(|(index, _)| *index).peekable();
     for (index, charge) in evidence.charges.iter().enumerate() {
@@ -214,6 +294,9 @@ fn periods(evidence: &Evidence, screened: &[(usize, Screened)]) -> Vec<Option<(T
             continue;
         }
         let at = charge.ended_at;
+        if changes.get(&charge.pile).and_then(|changes| changes.last()).is_some_and(|change| at < *change) {
+            continue;
+        }
         let period: &mut Option<(Timestamp, Timestamp)> = &mut periods[charge.pile];
         *period = Some(period.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
     }
@@ -301,6 +384,8 @@ fn facts(
         noise_kwh: noise.noise_size,
         noise_degrees_of_freedom: noise.degrees_of_freedom,
         interaction_percent: 100.0 * fit.diagnostics.interaction_sd,
+        branch_spread_percent: None,
+        changed: Vec::new(),
         balances: [
             balances.iter().filter(|told| told.is_ok()).count(),
             balances.iter().filter(|told| told.is_err()).count(),

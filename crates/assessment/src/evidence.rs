@@ -83,6 +83,25 @@ impl VehiclePath {
     }
 }
 
+/// A station's master meter and the piles behind it, and when each interval began.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimedFeeder {
+    /// Instruments are indices of [`Evidence::piles`].
+    pub feeder: Feeder,
+    /// In the order of its intervals.
+    pub begins: Vec<Timestamp>,
+}
+
+impl TimedFeeder {
+    /// The intervals that began at a moment or later.
+    pub(crate) fn since(&self, moment: Timestamp) -> Feeder {
+        let intervals = self.feeder.intervals.iter().zip(&self.begins);
+        let intervals =
+            intervals.filter(|(_, begin)| moment <= **begin).map(|(interval, _)| interval.clone());
+        Feeder { intervals: intervals.collect(), instruments: self.feeder.instruments.clone(), ..self.feeder }
+    }
+}
+
 /// The calibration of a reference vehicle: it gives a level, as an anchor does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceVehicle {
@@ -133,7 +152,7 @@ pub struct Evidence {
     /// Calibrations of reference vehicles.
     pub references: Vec<ReferenceVehicle>,
     /// Energy balances behind master meters; instruments are piles by index.
-    pub feeders: Vec<Feeder>,
+    pub feeders: Vec<TimedFeeder>,
 }
 
 /// Why a charge is no comparison.
@@ -147,8 +166,8 @@ pub enum Screened {
     Implausible,
     /// The two energies differ by a factor of two or more.
     Incomparable,
-    /// It took place before the pile became another: an on-site result since differs from the one before.
-    BeforeChange,
+    /// What is told to be the vehicle's energy is the pile's own to the last digit, again and again: no vehicle said it.
+    Copied,
 }
 
 impl Screened {
@@ -159,7 +178,7 @@ impl Screened {
             Self::TooSmall => "energy_too_small",
             Self::Implausible => "energy_implausible",
             Self::Incomparable => "energies_incomparable",
-            Self::BeforeChange => "before_change",
+            Self::Copied => "vehicle_value_copied",
         }
     }
 }

@@ -36,6 +36,7 @@ pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
     SignalEvidence, SignalPile, ToldRegister,
 };
+pub(crate) use forgery::decimals;
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.
@@ -244,6 +245,7 @@ pub fn find(evidence: &SignalEvidence<'_>, settings: &Settings) -> Result<Vec<Fi
     evidence.check()?;
     let world = World::new(evidence);
     let mut findings = exact(&world, settings);
+    findings.extend(wandering::known(&world));
     findings.extend(selected(statistical(&world, settings), settings.false_discovery_rate));
     findings.sort_by(|a, b| {
         let key = |finding: &Finding| (finding.subject, finding.code, finding.from, finding.to);

@@ -17,7 +17,9 @@
 //! # Method
 //! Gauss–Newton and iteratively reweighted least squares in one loop; φ and q by EM for Student's t. Then everything but λ is
 //! eliminated: losses and the master's error with their priors, efficiencies with theirs. What is left has no prior on λ.
+//! How far branch losses lie apart is learnt where other evidence tells errors, too ([`spread`]).
 
+mod branches;
 mod design;
 mod elimination;
 mod information;
@@ -26,6 +28,7 @@ mod noise;
 use thiserror::Error;
 
 use crate::cholesky::Symmetric;
+pub use branches::{Branches, Elsewhere, spread};
 use design::{Design, Point};
 use elimination::eliminate;
 pub use information::Information;
@@ -106,8 +109,11 @@ pub struct Settings {
     pub linear_loss_sd: f64,
     /// a_2: share lost at the feeder's full load.
     pub quadratic_loss: (f64, f64),
-    /// r_i: share lost in the instrument's own branch at its full load.
+    /// r_i: share lost in the instrument's own branch at its full load. Instruments of known efficiency behind one master have a
+    /// mean of this prior in common, the others each their own loss of it.
     pub branch_loss: (f64, f64),
+    /// Standard deviation of r_i about that mean, as long as nothing better is known.
+    pub branch_spread: f64,
     /// Correlation between the efficiencies of two instruments: they share make and nominal figure, so that half of their
     /// variance is taken for common. Without it the level of many DC instruments would look better known than their efficiency.
     pub efficiency_correlation: f64,
@@ -123,6 +129,7 @@ impl Default for Settings {
             linear_loss_sd: 0.002,
             quadratic_loss: (0.01, 0.01),
             branch_loss: (0.003, 0.003),
+            branch_spread: 0.003,
             efficiency_correlation: 0.5,
         }
     }
@@ -154,6 +161,8 @@ pub struct Usage {
     pub instrument_gaps: usize,
     /// With a register that fell: a reset or another meter.
     pub resets: usize,
+    /// With twice the load that an instrument, or all, can take.
+    pub impossible: usize,
 }
 
 /// How the fit went.
@@ -185,8 +194,10 @@ pub struct Diagnostics {
 /// What a balance says.
 #[derive(Debug, Clone)]
 pub struct Balance {
-    /// About the instruments that had load.
+    /// About the instruments that had load, those of known efficiency first.
     pub information: Information,
+    /// The same, and what it says of branch losses.
+    pub branches: Branches,
     /// Losses.
     pub losses: Losses,
     /// How it went.
@@ -229,10 +240,12 @@ pub fn balance(feeder: &Feeder, settings: &Settings) -> Result<Balance, BalanceE
     check(feeder)?;
     let design = Design::of(feeder)?;
     let fit = Fit::of(&design, feeder, settings)?;
-    let (matrix, right) = fit.of_loads(&design, feeder, settings).ok_or(BalanceError::Singular)?;
+    let of_loads = fit.of_loads(&design, feeder, settings).ok_or(BalanceError::Singular)?;
     let loaded = design.loaded.iter().map(|at| feeder.instruments[*at].index);
+    let branches = Branches::new(loaded.collect(), of_loads, settings);
     Ok(Balance {
-        information: Information { instruments: loaded.collect(), matrix, right },
+        information: branches.information(settings.branch_spread).ok_or(BalanceError::Singular)?,
+        branches,
         losses: fit.losses(&design),
         diagnostics: fit.diagnostics(&design, feeder, settings),
     })
@@ -334,27 +347,28 @@ impl Fit {
         })
     }
 
-    /// The information on the λ of loaded instruments: losses, master and efficiencies eliminated.
+    /// The information on λ of loaded instruments and on the branch losses of those of known efficiency, without a prior on either:
+    /// other losses, master and efficiencies eliminated.
     fn of_loads(
         &self,
         design: &Design,
         feeder: &Feeder,
         settings: &Settings,
     ) -> Option<(Symmetric, Vec<f64>)> {
-        let count = design.loaded.len();
+        let kept = design.loaded.len() + design.sure;
         let mut whole = self.data.clone();
         let prior = design.prior(feeder, settings);
         let mut gradient = self.gradient.clone();
         for (at, prior) in prior.iter().enumerate() {
-            if at < count {
+            if at < kept {
                 gradient[at] -= prior.precision() * (prior.mean - self.point[at]);
             } else {
                 whole.add(at, at, prior.precision());
             }
         }
-        let (apparent, gradient) = eliminate(&whole, &gradient, count)?;
+        let (apparent, gradient) = eliminate(&whole, &gradient, kept)?;
         let (matrix, gradient) = design.eliminate_efficiencies(feeder, settings, &apparent, &gradient)?;
-        let at_point = |row: usize| (0..count).map(|i| matrix.get(row, i) * self.point[i]).sum::<f64>();
+        let at_point = |row: usize| (0..kept).map(|i| matrix.get(row, i) * self.point[i]).sum::<f64>();
         let right = gradient.iter().enumerate().map(|(row, gradient)| gradient + at_point(row)).collect();
         Some((matrix, right))
     }

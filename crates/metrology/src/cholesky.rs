@@ -229,6 +229,11 @@ impl Factor {
         x
     }
 
+    /// ln |A|.
+    pub fn log_determinant(&self) -> f64 {
+        (0..self.0.size).map(|at| 2.0 * libm::log(self.0.get(at, at))).sum()
+    }
+
     /// A⁻¹.
     pub fn inverse(&self) -> Symmetric {
         let n = self.0.size;

@@ -131,6 +131,7 @@ fn find(
         vehicle_biases: &biases,
         masters: &masters,
         registers: &registers,
+        steps: &assessment.steps,
         told: &told(prepared, now),
     };
     let stations: Vec<&StationId> = names.stations.keys().copied().collect();

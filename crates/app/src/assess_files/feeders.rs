@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use veripile_assessment::evidence::TimedFeeder;
 use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertainty};
 use veripile_metrology::crossing::to_f64;
 use veripile_pile::{PileId, PileKind};
@@ -19,7 +20,7 @@ pub(crate) const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
 pub(crate) struct Fed {
     /// By name of station.
     pub(crate) stations: Vec<String>,
-    pub(crate) feeders: Vec<Feeder>,
+    pub(crate) feeders: Vec<TimedFeeder>,
     /// Rows of registers of no station with a master, or of no interval of it.
     pub(crate) unmatched: u64,
 }
@@ -83,7 +84,7 @@ struct Station<'a> {
 }
 
 impl Station<'_> {
-    fn feeder(&self, energies: Vec<Vec<Option<f64>>>) -> Feeder {
+    fn feeder(&self, energies: Vec<Vec<Option<f64>>>) -> TimedFeeder {
         // The weakest class of its rows: a master that was exchanged is as good as the worse of the two.
         let class =
             self.masters.iter().map(|master| to_f64(master.class)).max_by(f64::total_cmp).unwrap_or(0.0);
@@ -97,10 +98,11 @@ impl Station<'_> {
                 if *kind == Some(PileKind::Dc) { DC_EFFICIENCY } else { (1.0, 0.0) };
             Instrument { index: *index, efficiency, efficiency_uncertainty }
         });
-        Feeder {
+        let feeder = Feeder {
             master_uncertainty: class_uncertainty(class),
             instruments: instruments.collect(),
             intervals: intervals.collect(),
-        }
+        };
+        TimedFeeder { feeder, begins: self.masters.iter().map(|master| master.from).collect() }
     }
 }

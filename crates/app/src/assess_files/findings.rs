@@ -73,6 +73,7 @@ pub(super) fn write_signals(
         vehicle_biases: &biases,
         masters: &masters,
         registers: &registers,
+        steps: &assessment.steps,
         told: &[],
     };
     let mut counts = BTreeMap::new();

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use veripile_assessment::evidence::TimedFeeder;
 use veripile_assessment::weekly::{OnSite, WeekCharge};
 use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact};
 use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertainty};
@@ -22,7 +23,7 @@ pub(super) const USED: (&str, &str) = (
 );
 
 /// The stations' balances, hour by hour; none in a world without master meters.
-pub(super) fn feeders(world: &World) -> Option<Vec<Feeder>> {
+pub(super) fn feeders(world: &World) -> Option<Vec<TimedFeeder>> {
     let hours = world.hours()?;
     let master_uncertainty = class_uncertainty(0.5);
     let feeder = |(station, masters): (usize, &Vec<f64>)| {
@@ -38,7 +39,11 @@ pub(super) fn feeders(world: &World) -> Option<Vec<Feeder>> {
             master_kwh: Some(*energy),
             instruments_kwh: piles.iter().map(|at| Some(hours.registers[*at][hour])).collect(),
         });
-        Feeder { master_uncertainty, instruments: instruments.collect(), intervals: intervals.collect() }
+        let feeder =
+            Feeder { master_uncertainty, instruments: instruments.collect(), intervals: intervals.collect() };
+        let hour = |hour: usize| world.start.as_second() + 3_600 * hour as i64;
+        let begins = (0..masters.len()).map(|at| Timestamp::from_second(hour(at)).unwrap_or(world.start));
+        TimedFeeder { feeder, begins: begins.collect() }
     };
     Some(hours.masters.iter().enumerate().map(feeder).collect())
 }

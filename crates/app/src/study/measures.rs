@@ -7,10 +7,9 @@ use veripile_metrology::{beta, normal};
 use veripile_pile::RemoteVerdict;
 use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
+use super::agreement::agreement;
 use super::run::{PileSeen, SeedSeen};
-use super::tables::{
-    Concordance, Detection, Step, StepSize, concordance, detections, step_sizes, steps, table,
-};
+use super::tables::{Concordance, Detection, Step, StepSize, concordance, detections, step_sizes, steps};
 use super::weeks::Tally;
 
 /// A pile is good if its true error keeps this share of its limit: nearer to the limit "false" would depend on luck.
@@ -19,6 +18,9 @@ const GOOD_SHARE: f64 = 0.8;
 /// Charges from which an estimate is held against the bound, as verdicts are given from so many: with a few charges of heavy-tailed
 /// noise no estimator comes near it.
 const COMPARED_FROM: u32 = 10;
+
+/// Worlds from which the scatter between them is measured.
+const WORLDS_MIN: usize = 5;
 
 /// A goal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -111,7 +113,7 @@ pub(super) struct Study {
 
 /// Computes everything.
 pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
-    let estimates = estimates(seeds);
+    let estimates: Vec<Vec<Estimated>> = seeds.iter().map(estimates).collect();
     let detections = detections(seeds);
     let steps = steps(seeds);
     let mut measures = accuracy(settings, &estimates);
@@ -124,13 +126,14 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
     for measure in &mut measures {
         measure.reached = Reached::judge(measure);
     }
+    let all: Vec<&Estimated> = estimates.iter().flatten().collect();
     Study {
         measures,
         detections,
         steps,
         step_sizes,
         concordance: concordance(seeds),
-        calibration: (1..20).map(|at| f64::from(at) / 20.0).map(|p| (p, coverage(&estimates, p))).collect(),
+        calibration: (1..20).map(|at| f64::from(at) / 20.0).map(|p| (p, coverage(&all, p))).collect(),
     }
 }
 
@@ -142,27 +145,50 @@ struct Estimated {
     bound: f64,
 }
 
-/// Piles whose truth is one number and whose level is known.
-fn estimates(seeds: &[SeedSeen]) -> Vec<Estimated> {
+/// Piles of a world whose truth is one number and whose level is known.
+fn estimates(seed: &SeedSeen) -> Vec<Estimated> {
     let of = |pile: &PileSeen| {
         let is_usable = pile.is_constant && pile.grounded && 0 < pile.charges;
         let (error, u, bound) = (pile.error?, pile.standard_uncertainty?, pile.bound?);
         is_usable.then_some(Estimated { charges: pile.charges, deviation: error - pile.truth, u, bound })
     };
-    seeds.iter().flat_map(|seed| &seed.piles).filter_map(of).collect()
+    seed.piles.iter().filter_map(of).collect()
 }
 
-fn accuracy(settings: &WorldSettings, all: &[Estimated]) -> Vec<Measure> {
-    let estimates: Vec<&Estimated> = all.iter().filter(|e| COMPARED_FROM <= e.charges).collect();
+/// By how much the ratio of errors to the bound scatters, relative: from world to world where there are some, since piles of one world share
+/// its level (jackknife over worlds); else as the root mean square of independent numbers.
+fn ratio_spread(worlds: &[Vec<Estimated>]) -> f64 {
+    let sums: Vec<[f64; 2]> = worlds.iter().map(|world| sums(world)).collect();
+    let all = sums.iter().fold([0.0; 2], |[a, b], [x, y]| [a + x, b + y]);
+    let n = sums.len() as f64;
+    if sums.len() < WORLDS_MIN {
+        let piles: usize = worlds.iter().map(Vec::len).sum();
+        return (0.5 / piles as f64).sqrt();
+    }
+    let ratio = |[errors, bounds]: [f64; 2]| (errors / bounds).sqrt();
+    let without: Vec<f64> = sums.iter().map(|[x, y]| ratio([all[0] - x, all[1] - y])).collect();
+    let mean = without.iter().sum::<f64>() / n;
+    let variance = (n - 1.0) / n * without.iter().map(|ratio| (ratio - mean).powi(2)).sum::<f64>();
+    variance.sqrt() / ratio(all)
+}
+
+/// Sums of squares of errors and of bounds, of the piles that count.
+fn sums(world: &[Estimated]) -> [f64; 2] {
+    let counted = world.iter().filter(|e| COMPARED_FROM <= e.charges);
+    counted.fold([0.0; 2], |[a, b], e| [a + e.deviation * e.deviation, b + e.bound * e.bound])
+}
+
+fn accuracy(settings: &WorldSettings, worlds: &[Vec<Estimated>]) -> Vec<Measure> {
+    let all: Vec<&Estimated> = worlds.iter().flatten().collect();
+    let estimates: Vec<&Estimated> = all.iter().copied().filter(|e| COMPARED_FROM <= e.charges).collect();
     let n = estimates.len();
     let mean =
         |of: &dyn Fn(&Estimated) -> f64| some(n, estimates.iter().map(|e| of(e)).sum::<f64>() / n as f64);
     let rmse = mean(&|e| e.deviation * e.deviation).map(f64::sqrt);
     let bound = mean(&|e| e.bound * e.bound).map(f64::sqrt);
     let ratio = rmse.zip(bound).map(|(rmse, bound)| rmse / bound);
-    // A root mean square of n normal numbers scatters by 1/√(2n); piles of one world share a little more.
-    let spread = normal::QUANTILE_975 / (2.0 * n as f64).sqrt();
-    let covered = coverage(all, 0.95);
+    let spread = normal::QUANTILE_975 * ratio_spread(worlds);
+    let covered = coverage(&all, 0.95);
     let mut bounds: Vec<f64> = estimates.iter().map(|e| e.bound).collect();
     bounds.sort_unstable_by(f64::total_cmp);
     let percent = |value: Option<f64>| value.map(|value| 100.0 * value);
@@ -243,7 +269,7 @@ fn coverage_goal(settings: &WorldSettings) -> Goal {
 }
 
 /// Share of intervals of a nominal coverage that hold the truth.
-fn coverage(estimates: &[Estimated], nominal: f64) -> f64 {
+fn coverage(estimates: &[&Estimated], nominal: f64) -> f64 {
     let k = normal::quantile(0.5 + 0.5 * nominal);
     let held = estimates.iter().filter(|e| e.deviation.abs() <= k * e.u).count();
     held as f64 / estimates.len().max(1) as f64
@@ -436,89 +462,11 @@ fn balances(seeds: &[SeedSeen]) -> Vec<Measure> {
     ]
 }
 
-fn agreement(seeds: &[SeedSeen]) -> Vec<Measure> {
-    let anchors: Vec<f64> =
-        seeds.iter().flat_map(|seed| &seed.anchors).map(|anchor| anchor.normalized_error).collect();
-    let constant = |seed: &SeedSeen, pile: usize| seed.piles[pile].is_constant;
-    let pairs = seeds.iter().flat_map(|seed| seed.pairs.iter().map(move |pair| (seed, pair)));
-    let on_site: Vec<f64> = pairs
-        .filter(|(seed, pair)| constant(seed, pair.pile))
-        .filter_map(|(_, pair)| pair.normalized_error)
-        .collect();
-    let goal = |from, to| Some(Goal { from, to });
-    let within = |values: &[f64]| values.iter().filter(|value| value.abs() <= 1.0).count();
-    // A pile that changes on the way is another on site than its mean was: it stands in the table, not in these shares.
-    let [[conform, accepted], [rejected, nonconform], ..] = table(seeds, constant);
-    vec![
-        Measure {
-            goal: goal(0.95, 1.0),
-            ..share(
-                "anchors_agree",
-                "留一基准：|E_n| ≤ 1",
-                "leave-one-anchor-out: |E_n| ≤ 1",
-                within(&anchors),
-                anchors.len(),
-            )
-        },
-        Measure {
-            goal: goal(0.15, 0.35),
-            ..variance(
-                "anchors_variance",
-                "留一基准：E_n 方差",
-                "leave-one-anchor-out: variance of E_n",
-                &anchors,
-            )
-        },
-        Measure {
-            goal: goal(0.95, 1.0),
-            ..share(
-                "on_site_agree",
-                "远程与现场：|E_n| ≤ 1",
-                "remote and on-site: |E_n| ≤ 1",
-                within(&on_site),
-                on_site.len(),
-            )
-        },
-        Measure {
-            goal: goal(0.15, 0.35),
-            ..variance(
-                "on_site_variance",
-                "远程与现场：E_n 方差",
-                "remote and on-site: variance of E_n",
-                &on_site,
-            )
-        },
-        share(
-            "false_accept",
-            "误收：现场不合格中远程限内",
-            "false accept: of those that fail on site, conform from afar",
-            accepted,
-            accepted + nonconform,
-        ),
-        share(
-            "false_reject",
-            "误拒：现场合格中远程限外",
-            "false reject: of those that pass on site, nonconform from afar",
-            rejected,
-            conform + rejected,
-        ),
-    ]
-}
-
-/// Variance about zero, as the mean is part of what is judged. Of n normal numbers it scatters by √(2/n) of itself.
-fn variance(key: &'static str, zh: &'static str, en: &'static str, values: &[f64]) -> Measure {
-    let n = values.len();
-    let value = some(n, values.iter().map(|value| value * value).sum::<f64>() / n as f64);
-    let spread = normal::QUANTILE_975 * (2.0 / n as f64).sqrt();
-    let interval = value.map(|value| (value * (1.0 - spread).max(0.0), value * (1.0 + spread)));
-    Measure { interval, ..measure(key, zh, en, Unit::Number, value, n) }
-}
-
-fn some(observations: usize, value: f64) -> Option<f64> {
+pub(super) fn some(observations: usize, value: f64) -> Option<f64> {
     (0 < observations && value.is_finite()).then_some(value)
 }
 
-fn measure(
+pub(super) fn measure(
     key: &'static str,
     zh: &'static str,
     en: &'static str,
@@ -530,7 +478,7 @@ fn measure(
 }
 
 /// A share with its interval (Clopper and Pearson), exact for observations that do not depend on each other.
-fn share(key: &'static str, zh: &'static str, en: &'static str, of: usize, all: usize) -> Measure {
+pub(super) fn share(key: &'static str, zh: &'static str, en: &'static str, of: usize, all: usize) -> Measure {
     let value = some(all, of as f64 / all as f64);
     let interval = value.map(|_| interval(of, all));
     Measure { interval, ..measure(key, zh, en, Unit::Share, value, all) }

@@ -202,6 +202,10 @@ fn concordance(study: &Study) -> String {
     }
     text.push_str("</table>\n");
     text.push_str(&paragraph(
+        "包括途中变化的桩：远程评估只说变化之后，现场检定在最后一天之后。",
+        "Piles that changed on the way are among them: the assessment speaks of the time since, the on-site measurement was made after the last day.",
+    ));
+    text.push_str(&paragraph(
         "试点需要多少现场检定：一批桩中抽检若干而无一不合格时，以 95 % 的把握排除如下数量的不合格桩。",
         "What a trial needs on site: a sample without a bad pile rules out so many bad piles in the lot with 95 % confidence.",
     ));

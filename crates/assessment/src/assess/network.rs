@@ -1,17 +1,19 @@
 //! Evidence as a network of comparisons: who is compared with whom, what gives a level, and what is left out and why.
 //!
+//! A pile that changed is another instrument from then on: its charges before still tell of the vehicles, not of the pile as it is.
+//!
 //! Called by [`super::assess`]. It estimates nothing.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rust_decimal::prelude::ToPrimitive;
-use veripile_metrology::balance::{self, BalanceError};
+use veripile_metrology::balance::{self, BalanceError, Branches};
 use veripile_metrology::comparison::{
     self, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
 };
 
-use crate::anchors::newest;
+use super::copies;
 use crate::evidence::{
     Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, VehiclePath, compare,
 };
@@ -25,8 +27,12 @@ pub(super) struct Given<'a> {
     pub(super) compared: Vec<u32>,
     /// In the order in which they stand in the network.
     pub(super) anchors: Vec<&'a Anchor>,
-    /// Which instrument of the network a pile is; none for one of which nothing is known: it would only make the matrix larger.
+    /// Which instrument of the network a pile is today; none for one of which nothing is known: it would only make the matrix larger.
     pub(super) places: Vec<Option<usize>>,
+    /// The instrument that a pile was so many changes ago, where there is anything of it.
+    pub(super) before: BTreeMap<(usize, usize), usize>,
+    /// Of each information of the network what it says of branch losses.
+    pub(super) branches: Vec<Branches>,
     /// What each feeder's balance said, or why it said nothing.
     pub(super) balances: Vec<Result<f64, BalanceError>>,
 }
@@ -36,21 +42,45 @@ pub(super) fn alone(component: usize) -> InstrumentEstimate {
     InstrumentEstimate { component, grounded: false, comparisons: 0, is_balanced: false, error: None }
 }
 
-pub(super) fn given(evidence: &Evidence) -> Given<'_> {
-    let (used, changed) = newest(evidence);
-    let (compared, screened) = screen(evidence, &changed);
+/// When piles became others than they were, ascending.
+pub(super) type Changes = BTreeMap<usize, Vec<Timestamp>>;
+
+/// How often a pile has changed since a moment.
+fn age(changes: &Changes, pile: usize, at: Timestamp) -> usize {
+    changes.get(&pile).map_or(0, |changes| changes.iter().filter(|change| at < **change).count())
+}
+
+pub(super) fn given<'a>(
+    evidence: &'a Evidence,
+    used: &[(&'a Anchor, comparison::Anchor)],
+    changes: &Changes,
+) -> Given<'a> {
+    let (compared, screened) = screen(evidence);
     let charges = || compared.iter().map(|at| &evidence.charges[*at as usize]);
-    let (given, mut anchors): (Vec<_>, Vec<comparison::Anchor>) = used.into_iter().unzip();
-    let (mut information, balances) = balanced(evidence);
+    let (given, mut anchors): (Vec<&Anchor>, Vec<comparison::Anchor>) = used.iter().copied().unzip();
+    let (mut branches, mut information, balances) = balanced(evidence, changes);
     let named = information.iter().flat_map(|information| information.instruments.iter().copied());
     let anchored = anchors.iter().map(|anchor| anchor.instrument);
-    let (places, instruments) =
+    let (places, piles) =
         numbered(charges().map(|charge| charge.pile).chain(anchored).chain(named), evidence.piles.len());
-    let place = |pile: usize| places[pile].unwrap_or(0);
-    anchors.iter_mut().for_each(|anchor| anchor.instrument = place(anchor.instrument));
-    for information in &mut information {
-        information.instruments.iter_mut().for_each(|pile| *pile = place(*pile));
+    let mut before: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    if !changes.is_empty() {
+        let of_anchors = given.iter().map(|anchor| (anchor.pile, age(changes, anchor.pile, anchor.at)));
+        let of_charges = charges().map(|charge| (charge.pile, age(changes, charge.pile, charge.ended_at)));
+        before.extend(of_charges.chain(of_anchors).filter(|(_, age)| *age > 0).map(|known| (known, 0)));
+        (piles..).zip(before.values_mut()).for_each(|(instrument, place)| *place = instrument);
     }
+    let instruments = piles + before.len();
+    let place = |pile: usize, at: Timestamp| match age(changes, pile, at) {
+        0 => places[pile].unwrap_or(0),
+        age => before[&(pile, age)],
+    };
+    for (anchor, given) in anchors.iter_mut().zip(&given) {
+        anchor.instrument = place(given.pile, given.at);
+    }
+    let named = information.iter_mut().map(|information| &mut information.instruments);
+    let named = named.chain(branches.iter_mut().map(|branches| &mut branches.instruments)).flatten();
+    named.for_each(|pile| *pile = places[*pile].unwrap_or(0));
     let models = charges().filter_map(|charge| evidence.vehicle_models[charge.vehicle]);
     let (model_places, models) = numbered(models, evidence.models);
     let (classes, class_count) = classes(charges());
@@ -67,7 +97,7 @@ pub(super) fn given(evidence: &Evidence) -> Given<'_> {
             *value = scale.standardised(*given);
         }
         comparisons.push(&Comparison {
-            instrument: place(charge.pile),
+            instrument: place(charge.pile, charge.ended_at),
             traveller: charge.vehicle,
             log_ratio,
             size,
@@ -90,18 +120,17 @@ pub(super) fn given(evidence: &Evidence) -> Given<'_> {
         anchors,
         information,
     };
-    Given { network, screened, compared, anchors: given, places, balances }
+    Given { network, screened, compared, anchors: given, places, before, branches, balances }
 }
 
 /// Charges that are compared, and those that are not with the reason.
-fn screen(evidence: &Evidence, changed: &BTreeMap<usize, Timestamp>) -> (Vec<u32>, Vec<(usize, Screened)>) {
+fn screen(evidence: &Evidence) -> (Vec<u32>, Vec<(usize, Screened)>) {
     let (mut compared, mut screened) = (Vec::with_capacity(evidence.charges.len()), Vec::new());
+    let copying = copies::piles(evidence);
     for (index, charge) in evidence.charges.iter().enumerate() {
-        if changed.get(&charge.pile).is_some_and(|at| charge.ended_at < *at) {
-            screened.push((index, Screened::BeforeChange));
-            continue;
-        }
-        match compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) {
+        let copied = copying.contains(&charge.pile) && copies::may_be_copied(charge);
+        let compared_to = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh);
+        match compared_to.and_then(|ratio| if copied { Err(Screened::Copied) } else { Ok(ratio) }) {
             Ok(_) => compared.push(u32::try_from(index).unwrap_or(u32::MAX)),
             Err(reason) => screened.push((index, reason)),
         }
@@ -109,19 +138,30 @@ fn screen(evidence: &Evidence, changed: &BTreeMap<usize, Timestamp>) -> (Vec<u32
     (compared, screened)
 }
 
-/// What the feeders' balances say, and of each feeder the standard uncertainty of the level that it gives, or why it gives none.
-fn balanced(evidence: &Evidence) -> (Vec<Information>, Vec<Result<f64, BalanceError>>) {
-    let mut information = Vec::new();
+/// What the feeders' balances say, and of each feeder the standard uncertainty of the level that it gives, or why it gives none. Intervals
+/// before the last change of a pile behind it do not count: then it was another.
+fn balanced(
+    evidence: &Evidence,
+    changes: &Changes,
+) -> (Vec<Branches>, Vec<Information>, Vec<Result<f64, BalanceError>>) {
+    let (mut branches, mut information) = (Vec::new(), Vec::new());
     let settings = balance::Settings::default();
-    let told = evidence.feeders.iter().map(|feeder| {
-        balance::balance(feeder, &settings).map(|found| {
+    let told = evidence.feeders.iter().map(|fed| {
+        let piles = fed.feeder.instruments.iter().map(|instrument| instrument.index);
+        let since = piles.filter_map(|pile| changes.get(&pile)?.last().copied()).max();
+        let found = match since {
+            None => balance::balance(&fed.feeder, &settings),
+            Some(since) => balance::balance(&fed.since(since), &settings),
+        };
+        found.map(|found| {
             let level = found.information.level_uncertainty();
+            branches.push(found.branches);
             information.push(found.information);
             level
         })
     });
     let told = told.collect();
-    (information, told)
+    (branches, information, told)
 }
 
 /// Bias and standard uncertainty of the reference vehicles, by their newest calibration. Bias and error differ in sign of nothing:

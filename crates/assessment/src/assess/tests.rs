@@ -99,17 +99,22 @@ fn anchors_that_contradict_each_other_are_named() {
 
 /// Twelve piles whose true errors are 0, but for pile 0 of +4 %, seen by 40 vehicles; each of `anchored` measured once.
 fn world(anchored: &[(usize, i64, &str)]) -> Assessment {
+    world_of(anchored, |pile, _| if pile == 0 { 0.04 } else { 0.0 })
+}
+
+/// The same with errors by pile and day.
+fn world_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> f64) -> Assessment {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
     let mut noise = |sd: f64| sd * (0..12).map(|_| rng.random_range(-0.5..0.5)).sum::<f64>();
     let biases: Vec<f64> = (0..40).map(|_| noise(0.015)).collect();
     let charges = (0..2400)
         .map(|n| {
             let (pile, vehicle) = (n % 12, n / 12 % 40);
-            let error = if pile == 0 { 0.04 } else { 0.0 };
+            let error = error(pile, n / 80);
             ComparableCharge {
                 pile,
                 vehicle,
-                ended_at: at(n as i64 % 30),
+                ended_at: at(n as i64 / 80),
                 energy_pile_kwh: Decimal::from(20),
                 energy_vehicle_kwh: Decimal::try_from(
                     20.0 / (1.0 + error) * (1.0 + biases[vehicle] + noise(0.01)),
@@ -175,9 +180,49 @@ fn after_a_repair_the_newest_result_counts_and_the_charges_before_it_do_not() {
     let named: Vec<_> =
         assessment.facts.contradictory_anchors.iter().map(|a| (a.pile_id.as_str(), a.at)).collect();
     assert_eq!((assessment.facts.anchors, named), (5, vec![("P0", at(20))]));
-    assert!(assessment.facts.screened["before_change"] > 100);
+    assert!(assessment.facts.changed.iter().any(|changed| changed.on_site && changed.at == at(20)));
     assert!(assessment.estimates[0].1.charges < 80);
     assert_eq!(verdicts(&assessment)[1..], [RemoteVerdict::Conform; 11]);
+}
+
+/// A mean over the month would be +0.7 % and conform to class 1; whoever charges there today pays for 4 % too much.
+#[test]
+fn a_pile_that_stepped_is_judged_by_what_it_is_since() {
+    let anchored: Vec<_> = (0..6).map(|pile| (pile, 0, "0")).collect();
+    let assessment = world_of(&anchored, |pile, day| if pile == 3 && 25 <= day { 0.04 } else { 0.0 });
+    let stepped = &assessment.estimates[3].1;
+    assert_eq!(stepped.verdict, RemoteVerdict::Nonconform, "{stepped:?}");
+    let (error, u) = (stepped.error.expect("compared"), stepped.standard_uncertainty.expect("compared"));
+    assert!((error - 0.04).abs() < 2.0 * u && u < 0.005, "{error} {u}");
+    let [step] = assessment.steps.as_slice() else { panic!("{:?}", assessment.steps) };
+    let (size, u) = step.size.expect("measured");
+    assert_eq!((step.pile, step.at), (3, at(25)));
+    assert!((size - 0.04).abs() < 2.0 * u && u < 0.005, "{size} {u}");
+    // Its result on site was right on its day: it still gives the level, and contradicts nothing.
+    assert_eq!((assessment.facts.anchors, &assessment.facts.contradictory_anchors), (6, &vec![]));
+    assert_eq!(stepped.period.expect("compared").0, at(25));
+    assert_eq!(assessment.facts.changed.len(), 1);
+    for (other, (_, estimate)) in assessment.estimates.iter().enumerate().filter(|(at, _)| *at != 3) {
+        assert_eq!(estimate.verdict, RemoteVerdict::Conform, "{other}");
+    }
+}
+
+#[test]
+fn values_that_a_pile_copies_from_itself_are_no_comparisons() {
+    let mut evidence = evidence(true);
+    for charge in evidence.charges.iter_mut().filter(|charge| charge.pile == 1) {
+        charge.energy_vehicle_kwh = charge.energy_pile_kwh;
+    }
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    assert_eq!(verdicts(&assessment)[1], RemoteVerdict::NotComparable);
+    assert_eq!(assessment.facts.screened["vehicle_value_copied"], 200);
+    // Where both count whole kilowatt hours, equal ones are no wonder.
+    for charge in &mut evidence.charges {
+        charge.energy_pile_kwh = charge.energy_pile_kwh.round();
+        charge.energy_vehicle_kwh = charge.energy_pile_kwh;
+    }
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    assert!(assessment.facts.screened.is_empty());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use veripile_metrology::payment::Tariffed;
 use veripile_pile::{PileId, PileKind};
 
 use super::SignalError;
+use crate::assess::FoundStep;
 use crate::evidence::VehiclePath;
 
 /// Everything signals rest on.
@@ -23,6 +24,8 @@ pub struct SignalEvidence<'a> {
     pub masters: &'a [MasterInterval],
     /// What piles' registers rose by in intervals.
     pub registers: &'a [RegisterInterval],
+    /// Piles that the assessment found to have changed.
+    pub steps: &'a [FoundStep],
     /// Where registers stood in charges that are no evidence otherwise.
     pub told: &'a [ToldRegister],
 }
@@ -35,6 +38,7 @@ impl SignalEvidence<'_> {
         };
         let piles = self.piles.len();
         fault("charge", self.charges.iter().position(|charge| piles <= charge.pile))?;
+        fault("step", self.steps.iter().position(|step| piles <= step.pile))?;
         fault("register interval", self.registers.iter().position(|register| piles <= register.pile))?;
         fault("told register", self.told.iter().position(|told| piles <= told.pile))
     }

@@ -23,6 +23,9 @@ const SPREAD_SHARE_MAX: f64 = 0.5;
 /// Charges elsewhere from which a vehicle's bias is known well enough to be looked for here.
 const ELSEWHERE_MIN: usize = 3;
 
+/// Scale of the noise of a charge that is no comparison, fraction: σ_0 of metrology.md §2.1.
+const USUAL_SCALE: f64 = 0.02;
+
 /// Density of t₄ at zero, its largest: 3/8.
 const DENSITY_MAX: f64 = 0.375;
 
@@ -104,15 +107,20 @@ fn copied(world: &World<'_>) -> Vec<Finding> {
 }
 
 fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
-    let pairs: Vec<(Scored, Decimal, Decimal)> = relayed(world, pile)
-        .filter_map(|scored| {
-            let charge = &world.charges[scored.charge];
-            Some((*scored, charge.energy_pile_kwh, charge.energy_vehicle_kwh?))
+    // Also of charges that were no comparison because they were copied.
+    let scales: BTreeMap<usize, f64> =
+        world.scored[pile].iter().map(|scored| (scored.charge, scored.scale)).collect();
+    let pairs: Vec<(usize, Decimal, Decimal)> = world.by_pile[pile]
+        .iter()
+        .filter(|charge| may_be_forged(&world.charges[**charge]))
+        .filter_map(|at| {
+            let charge = &world.charges[*at];
+            Some((*at, charge.energy_pile_kwh, charge.energy_vehicle_kwh?))
         })
         .collect();
     let mut energies: BTreeMap<u32, Vec<Decimal>> = BTreeMap::new();
-    for (scored, by_pile, _) in &pairs {
-        energies.entry(world.charges[scored.charge].outlet).or_default().push(*by_pile);
+    for (at, by_pile, _) in &pairs {
+        energies.entry(world.charges[*at].outlet).or_default().push(*by_pile);
     }
     let steps: BTreeMap<u32, f64> = energies
         .into_iter()
@@ -120,15 +128,14 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
             Some((outlet, libm::pow(10.0, -f64::from(decimals(energies.into_iter())?))))
         })
         .collect();
-    let chance = |(scored, by_pile, _): &(Scored, Decimal, Decimal)| {
-        let step = steps.get(&world.charges[scored.charge].outlet).copied().unwrap_or(1.0);
+    let chance = |(at, by_pile, _): &(usize, Decimal, Decimal)| {
+        let step = steps.get(&world.charges[*at].outlet).copied().unwrap_or(1.0);
         let energy = veripile_metrology::crossing::to_f64(*by_pile);
-        (step * DENSITY_MAX / (scored.scale * energy)).clamp(0.0, 1.0)
+        (step * DENSITY_MAX / (scales.get(at).unwrap_or(&USUAL_SCALE) * energy)).clamp(0.0, 1.0)
     };
     let expected: f64 = pairs.iter().map(chance).sum();
-    let same: Vec<usize> =
-        pairs.iter().filter(|(_, a, b)| a == b).map(|(scored, ..)| scored.charge).collect();
-    let (from, to) = world.span(pairs.iter().map(|(scored, ..)| scored.charge));
+    let same: Vec<usize> = pairs.iter().filter(|(_, a, b)| a == b).map(|(at, ..)| *at).collect();
+    let (from, to) = world.span(pairs.iter().map(|(at, ..)| *at));
     (RESIDUALS_MIN <= pairs.len()).then(|| Finding {
         subject: Subject::Pile(pile),
         code: Code::ForgedVehicleData,
@@ -148,7 +155,7 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
 
 /// Decimals that the middle one of values is given with. Most values of three decimals do not end in 0, so trimmed
 /// zeros do no harm.
-pub(super) fn decimals(values: impl Iterator<Item = Decimal>) -> Option<u32> {
+pub(crate) fn decimals(values: impl Iterator<Item = Decimal>) -> Option<u32> {
     let mut scales: Vec<u32> = values.map(|value| value.normalize().scale()).collect();
     scales.sort_unstable();
     scales.get(scales.len() / 2).copied()

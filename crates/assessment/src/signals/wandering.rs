@@ -5,12 +5,13 @@
 //! off first; with fewer than twenty nobody can say what that is, and nothing is asked.
 
 use veripile_metrology::bridge::{self, Wandering};
-use veripile_metrology::contrast::{POINTS_MIN, SLOPE};
+use veripile_metrology::contrast::{POINTS_MIN, location};
 use veripile_metrology::student;
 
 use super::gains::{WEEK_S, more, severity};
 use super::world::{FLEET_MIN, Scored, World, heaviest, median};
 use super::{Code, Finding, SignalCharge, Subject};
+use crate::assess::FoundStep;
 
 /// Residuals from which a wandering is asked for: a step in forty charges must be of a sigma to be seen at all.
 const RESIDUALS_MIN: usize = 40;
@@ -139,13 +140,41 @@ impl Sums {
     }
 }
 
+/// Steps that the assessment found and measured: they were held against chance there, over all piles.
+pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
+    let finding = |step: &FoundStep| {
+        let (effect, u) = step.size?;
+        let is_since = |scored: &&Scored| step.at <= world.charges[scored.charge].ended_at;
+        let since = world.scored[step.pile].iter().filter(is_since);
+        let weighed = since.map(|scored| (effect.signum() * scored.score(), scored.charge)).collect();
+        let (_, to) = world.span(world.scored[step.pile].iter().map(|scored| scored.charge));
+        let date = step.at.strftime("%Y-%m-%d");
+        Some(Finding {
+            subject: Subject::Pile(step.pile),
+            code: Code::Step,
+            severity: severity(effect, world.piles[step.pile].limit),
+            statistic: step.t,
+            p_value: Some(step.p_value),
+            from: Some(step.at),
+            to,
+            detail: format!(
+                "since {date} the pile registers {} than before",
+                more(100.0 * effect, 100.0 * u)
+            ),
+            evidence: heaviest(weighed),
+        })
+    };
+    world.evidence.steps.iter().filter_map(finding).collect()
+}
+
 fn steps(world: &World<'_>) -> Vec<Finding> {
     let start = |charge: usize| world.charges[charge].started_at;
     let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
     let Some(scored) = world.without_common(week) else { return Vec::new() };
     let found = walks(&scored, |scored| Some(start(scored.charge).as_second() as f64));
     let spread = fleet_excess(&found, |found| found.wandering.excursion, MEDIAN_EXCURSION);
-    let found = found.iter().map(|found| {
+    let is_known = |pile: usize| world.evidence.steps.iter().any(|step| step.pile == pile);
+    let found = found.iter().filter(|found| !is_known(found.pile)).map(|found| {
         let inside = (found.wandering.turn, found.ordered.len());
         let (effect, u) = found.effect(inside);
         let turn = found.ordered.get(inside.0).map(|(_, scored)| start(scored.charge));
@@ -173,21 +202,19 @@ impl Walk {
         Self { ordered: outside.into_iter().chain(inside).collect(), ..*self }
     }
 
-    /// Mean residual inside a stretch less that outside, fraction, and its standard uncertainty for t₄ noise.
+    /// Residuals inside a stretch less those outside, fraction, and standard uncertainty, for t₄ noise. What a fit leaves over of a change is
+    /// less than the change: vehicles' biases take a part of it.
     fn effect(&self, (from, to): (usize, usize)) -> (f64, f64) {
-        let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
-        for (at, (_, scored)) in self.ordered.iter().enumerate() {
-            let side = usize::from(from <= at && at < to);
-            sums[side] += scored.score();
-            counts[side] += 1.0;
-        }
-        let mut scales: Vec<f64> = self.ordered.iter().map(|(_, scored)| scored.scale).collect();
-        let scale = median(&mut scales).unwrap_or(0.0) / SLOPE;
-        if counts[0] < 1.0 || counts[1] < 1.0 {
+        let residuals = |is_inside: bool| {
+            let of_side = self.ordered.iter().enumerate();
+            let of_side = of_side.filter(|(at, _)| (from <= *at && *at < to) == is_inside);
+            let of_side = of_side.map(|(_, (_, scored))| (scored.z * scored.scale, scored.scale));
+            location(&of_side.collect::<Vec<_>>())
+        };
+        let (Some((inside, u)), Some((outside, v))) = (residuals(true), residuals(false)) else {
             return (0.0, 0.0);
-        }
-        let effect = sums[1] / counts[1] - sums[0] / counts[0];
-        (scale * effect, scale * (1.0 / counts[0] + 1.0 / counts[1]).sqrt())
+        };
+        (inside - outside, libm::hypot(u, v))
     }
 
     fn finding(

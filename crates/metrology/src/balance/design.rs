@@ -4,6 +4,13 @@ use super::elimination::eliminate;
 use super::{BalanceError, Feeder, HOURS_MAX, ITERATION_SD, Interval, Settings, Usage};
 use crate::cholesky::{Factor, Symmetric};
 
+/// Share of the intervals with load that may be above what counts as full load, where there are enough of them.
+const BEYOND_FULL: f64 = 0.05;
+const ENOUGH: usize = 20;
+
+/// Loads beyond this many full ones are no loads: by their squares, such a row alone would decide what is lost.
+const IMPOSSIBLE: f64 = 2.0;
+
 /// Values of the unknowns: θ of loaded instruments, their r, then e_M, a_0, a_1, a_2.
 pub(super) type Point = Vec<f64>;
 
@@ -22,8 +29,10 @@ pub(super) struct Row {
 /// What is fitted.
 pub(super) struct Design {
     pub(super) rows: Vec<Row>,
-    /// Instruments that had load, by position in the feeder.
+    /// Instruments that had load, by position in the feeder; those of known efficiency first.
     pub(super) loaded: Vec<usize>,
+    /// How many of these have a known efficiency.
+    pub(super) sure: usize,
     pub(super) usage: Usage,
     /// P, kW.
     power_kw: f64,
@@ -58,7 +67,10 @@ impl Design {
             return Err(BalanceError::NoInterval(usage));
         }
         let has_load = |at: &usize| used.iter().any(|(_, _, energies)| 0.0 < energies[*at]);
-        let loaded: Vec<usize> = (0..feeder.instruments.len()).filter(has_load).collect();
+        let mut loaded: Vec<usize> = (0..feeder.instruments.len()).filter(has_load).collect();
+        let is_unsure = |at: &usize| 0.0 < feeder.instruments[*at].efficiency_uncertainty;
+        loaded.sort_by_key(is_unsure);
+        let sure = loaded.iter().filter(|at| !is_unsure(at)).count();
         if loaded.is_empty() {
             return Err(BalanceError::NoLoad(usage));
         }
@@ -70,14 +82,20 @@ impl Design {
             Row { interval, hours: feeder.intervals[interval].hours, master_kwh, load_kwh, loads_kwh }
         });
         let rows: Vec<Row> = rows.collect();
-        let mut powers_kw = vec![0.0f64; loaded.len()];
+        let mut powers_kw = vec![Vec::new(); loaded.len()];
         for row in &rows {
-            for (at, load) in &row.loads_kwh {
-                powers_kw[*at] = powers_kw[*at].max(load / row.hours);
-            }
+            row.loads_kwh.iter().for_each(|(at, load)| powers_kw[*at].push(load / row.hours));
         }
-        let power_kw = rows.iter().map(|row| row.load_kwh / row.hours).fold(0.0, f64::max);
-        Ok(Self { rows, loaded, usage, power_kw, powers_kw })
+        let powers_kw: Vec<f64> = powers_kw.into_iter().map(full_load).collect();
+        let power_kw = full_load(rows.iter().map(|row| row.load_kwh / row.hours).collect());
+        let is_possible = |row: &Row| {
+            let of_one = |(at, load): &(usize, f64)| *load <= IMPOSSIBLE * powers_kw[*at] * row.hours;
+            row.load_kwh <= IMPOSSIBLE * power_kw * row.hours && row.loads_kwh.iter().all(of_one)
+        };
+        let (rows, impossible): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_possible);
+        usage.used -= impossible.len();
+        usage.impossible = impossible.len();
+        Ok(Self { rows, loaded, sure, usage, power_kw, powers_kw })
     }
 
     pub(super) fn master(&self) -> usize {
@@ -159,7 +177,7 @@ impl Design {
         (matrix, score)
     }
 
-    /// From information on `θ = λ + δη/η` to information on λ.
+    /// From information on `θ = λ + δη/η`, and on further unknowns behind them, to information on λ and these.
     pub(super) fn eliminate_efficiencies(
         &self,
         feeder: &Feeder,
@@ -168,8 +186,8 @@ impl Design {
         right: &[f64],
     ) -> Option<(Symmetric, Vec<f64>)> {
         let uncertainty = |at: usize| feeder.instruments[self.loaded[at]].efficiency_uncertainty;
-        let count = self.loaded.len();
-        let unsure: Vec<usize> = (0..count).filter(|at| 0.0 < uncertainty(*at)).collect();
+        let kept = right.len();
+        let unsure: Vec<usize> = (self.sure..self.loaded.len()).collect();
         let mut covariance = Symmetric::zero(unsure.len());
         for (row, at) in unsure.iter().enumerate() {
             for (column, other) in unsure.iter().enumerate().take(row + 1) {
@@ -179,19 +197,28 @@ impl Design {
         }
         let precision = covariance.factor()?.inverse();
         // Unknowns λ and, behind them, δη/η: both enter as their sum.
-        let source: Vec<usize> = (0..count).chain(unsure.iter().copied()).collect();
+        let source: Vec<usize> = (0..kept).chain(unsure.iter().copied()).collect();
         let mut whole = Symmetric::zero(source.len());
         for (row, at) in source.iter().enumerate() {
             for (column, other) in source.iter().enumerate().take(row + 1) {
                 whole.add(row, column, matrix.get(*at, *other));
-                if count <= column {
-                    whole.add(row, column, precision.get(row - count, column - count));
+                if kept <= column {
+                    whole.add(row, column, precision.get(row - kept, column - kept));
                 }
             }
         }
         let right: Vec<f64> = source.iter().map(|at| right[*at]).collect();
-        eliminate(&whole, &right, count)
+        eliminate(&whole, &right, kept)
     }
+}
+
+/// The largest of mean powers, kW, but for the share [`BEYOND_FULL`] of them: one impossible row would else be the full load that losses are a
+/// share of, and leave the losses of all others without a prior.
+fn full_load(mut powers_kw: Vec<f64>) -> f64 {
+    powers_kw.sort_by(f64::total_cmp);
+    let beyond =
+        if powers_kw.len() < ENOUGH { 0 } else { (BEYOND_FULL * powers_kw.len() as f64).ceil() as usize };
+    powers_kw.len().checked_sub(1 + beyond).map_or(0.0, |at| powers_kw[at])
 }
 
 /// Energies of an interval that counts; else the reason is counted.

@@ -66,6 +66,11 @@ impl Comparisons {
         self.instrument.len()
     }
 
+    /// Index of each one's instrument.
+    pub fn instruments(&self) -> &[u32] {
+        &self.instrument
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.instrument.is_empty()

@@ -21,8 +21,8 @@ const SQUARE_LOSS: f64 = 0.004;
 const EFFICIENCY: f64 = 0.95;
 const EFFICIENCY_SD: f64 = 0.007;
 
-/// Loss in a pile's own cable at full load, fraction.
-const CABLE_LOSS: f64 = 0.002;
+/// Loss in a pile's own cable at full load, fraction, as its length has it.
+const CABLE_LOSS: (f64, f64) = (0.001, 0.003);
 
 /// Noise of a master meter's hour: a share of the energy and a resolution, kWh.
 const NOISE_SHARE: f64 = 0.003;
@@ -93,14 +93,16 @@ impl World {
                 PileKind::Dc => EFFICIENCY + EFFICIENCY_SD * normal(&mut rng),
             })
             .collect();
+        let cables: Vec<f64> = piles.iter().map(|_| rng.random_range(CABLE_LOSS.0..CABLE_LOSS.1)).collect();
         let full = FULL_KWH * piles.len() as f64;
         (0..truths.first().map_or(0, Vec::len))
             .map(|hour| {
                 let sum: f64 = piles.iter().map(|at| truths[*at][hour]).sum();
-                let through = piles.iter().zip(&efficiencies).map(|(at, efficiency)| {
-                    let energy = truths[*at][hour];
-                    energy / efficiency + CABLE_LOSS * energy * energy / FULL_KWH
-                });
+                let through =
+                    piles.iter().zip(efficiencies.iter().zip(&cables)).map(|(at, (efficiency, cable))| {
+                        let energy = truths[*at][hour];
+                        energy / efficiency + cable * energy * energy / FULL_KWH
+                    });
                 let taken = through.sum::<f64>() + standby_kw + linear * sum + SQUARE_LOSS * sum * sum / full;
                 let noise = (NOISE_SHARE * sum).hypot(RESOLUTION_KWH) * normal(&mut rng);
                 (100.0 * ((1.0 + error) * taken + noise)).round().max(0.0) / 100.0
