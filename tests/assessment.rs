@@ -301,6 +301,67 @@ async fn told(binary: &std::path::PathBuf, database: &Database, server: &Server)
     let (_, _, page) = server.get_as("/op/piles/P09?lang=en", &two).await;
     assert!(page.contains("Step of the error"), "{page}");
     assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
+    said(database, server, &two).await;
+}
+
+/// Texts between tags in which two small English words follow one another.
+fn english(html: &str) -> Vec<String> {
+    let (mut text, mut in_tag) = (String::new(), false);
+    for c in html.chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' => in_tag = false,
+            c if !in_tag => text.push(c),
+            _ => continue,
+        }
+        if c == '<' {
+            text.push('\n');
+        }
+    }
+    let is_word = |word: &&str| 2 <= word.len() && word.chars().all(|c| c.is_ascii_lowercase());
+    let is_english = |line: &&str| {
+        line.split(' ').collect::<Vec<_>>().windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
+    };
+    text.lines().filter(is_english).map(str::to_owned).collect()
+}
+
+/// A finding is said in the language of the page, and as data; one of before, which is a sentence only, as it was.
+async fn said(database: &Database, server: &Server, cookie: &str) {
+    let main = |page: &str| page.split("<main>").nth(1).unwrap().split("</main>").next().unwrap().to_owned();
+    let section = |page: &str| {
+        page.split("id=\"signals\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
+    };
+    let get = async |path: &str| server.get_as(path, cookie).await.2;
+    for (path, cut) in [("/op/signals", &main as &dyn Fn(&str) -> String), ("/op/piles/P09", &section)] {
+        let zh = cut(&get(&format!("{path}?lang=zh")).await);
+        assert!(english(&zh).is_empty(), "{path}: {:?}", english(&zh));
+        assert!(zh.contains("起，电量示值比此前多计 1."), "{path}: {zh}");
+        let en = cut(&get(&format!("{path}?lang=en")).await);
+        assert!(english(&en).iter().any(|text| text.contains("the pile registers 1.")), "{path}: {en}");
+    }
+    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P09/signals").await).unwrap();
+    let step = signals.as_array().unwrap().iter().find(|signal| signal["code"] == "step").unwrap();
+    let (key, values) = (&step["said"][0]["key"], &step["said"][0]["values"]);
+    let effect: f64 = values["effect"].as_str().unwrap().parse().unwrap();
+    assert!(key == "step_since" && (effect - 100.0 * STEP).abs() < 0.5, "{step}");
+    let date = values["date"].as_str().unwrap();
+    assert_eq!(step["from"].as_str().unwrap().split('T').next(), Some(date), "{step}");
+    assert!(
+        step["detail"].as_str().unwrap().starts_with(&format!("since {date} the pile registers")),
+        "{step}"
+    );
+    assert!(step["detail_zh"].as_str().unwrap().starts_with(&format!("自 {date} 起")), "{step}");
+
+    run(database, "UPDATE signal SET said = NULL, detail = 'as it was said before' WHERE code = 'step'")
+        .await;
+    let zh = get("/op/signals?lang=zh").await;
+    assert!(zh.contains("<span lang=\"en\">as it was said before</span>"), "{zh}");
+    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P09/signals").await).unwrap();
+    let step = signals.as_array().unwrap().iter().find(|signal| signal["code"] == "step").unwrap();
+    assert_eq!(
+        (&step["detail"], step["said"].as_array().unwrap().len()),
+        (&"as it was said before".into(), 0)
+    );
 }
 
 /// 25 kWh between two charges: on one pile a charge that ended before it began tells of them, on another one that never ended.
