@@ -177,7 +177,7 @@ pub(crate) async fn dates(
 }
 
 /// Operators see their own, administrators all, others nothing.
-fn in_charge(person: &Person) -> Result<(), Problem> {
+pub(crate) fn in_charge(person: &Person) -> Result<(), Problem> {
     if person.scope.is_some() || person.is_administrator() {
         Ok(())
     } else {

@@ -106,6 +106,7 @@ mod tests {
 
     use veripile_assessment::interval::Withdrawn;
     use veripile_assessment::signals::{Code, Phrase};
+    use veripile_metrology::batch::BatchDecision;
     use veripile_ocpp::conformance::Breach;
     use veripile_ocpp::signing::Reason;
     use veripile_pile::{ActKind, ConnectorType, Mark, PlaceDoubt, RemoteVerdict, State};
@@ -236,6 +237,7 @@ mod tests {
         used.extend(Breach::ALL.iter().map(|breach| format!("breach.{}", breach.code())));
         used.extend(PlaceDoubt::ALL.iter().map(|doubt| format!("doubt.{}", doubt.code())));
         used.extend(made("reason", &REASONS, ""));
+        used.extend(crate::op::SAMPLING_PERCENTAGES.map(|(.., label)| label.to_owned()));
         used.extend(of_verifications());
         used.extend(of_assessments());
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
@@ -250,6 +252,7 @@ mod tests {
             keys.extend(words.iter().map(|word| format!("{prefix}.{word}")));
         };
         add("severity", &crate::signals::SEVERITIES);
+        add("batch", &BatchDecision::ALL.map(BatchDecision::word));
         add("signal", &Code::ALL.map(Code::word));
         add("said", &Phrase::ALL.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         add("withdrawn", &Withdrawn::ALL.map(Withdrawn::word));
