@@ -301,6 +301,107 @@ async fn told(binary: &std::path::PathBuf, database: &Database, server: &Server)
     let (_, _, page) = server.get_as("/op/piles/P09?lang=en", &two).await;
     assert!(page.contains("Step of the error"), "{page}");
     assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
+    said(database, server, &two).await;
+    sampled(server, &one, &two).await;
+}
+
+/// Texts between tags in which two small English words follow one another.
+fn english(html: &str) -> Vec<String> {
+    let (mut text, mut in_tag) = (String::new(), false);
+    for c in html.chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' => in_tag = false,
+            c if !in_tag => text.push(c),
+            _ => continue,
+        }
+        if c == '<' {
+            text.push('\n');
+        }
+    }
+    let is_word = |word: &&str| 2 <= word.len() && word.chars().all(|c| c.is_ascii_lowercase());
+    let is_english = |line: &&str| {
+        line.split(' ').collect::<Vec<_>>().windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
+    };
+    text.lines().filter(is_english).map(str::to_owned).collect()
+}
+
+/// A finding is said in the language of the page, and as data; one of before, which is a sentence only, as it was.
+async fn said(database: &Database, server: &Server, cookie: &str) {
+    let main = |page: &str| page.split("<main>").nth(1).unwrap().split("</main>").next().unwrap().to_owned();
+    let section = |page: &str| {
+        page.split("id=\"signals\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
+    };
+    let get = async |path: &str| server.get_as(path, cookie).await.2;
+    for (path, cut) in [("/op/signals", &main as &dyn Fn(&str) -> String), ("/op/piles/P09", &section)] {
+        let zh = cut(&get(&format!("{path}?lang=zh")).await);
+        assert!(english(&zh).is_empty(), "{path}: {:?}", english(&zh));
+        assert!(zh.contains("起，电量示值比此前多计 1."), "{path}: {zh}");
+        let en = cut(&get(&format!("{path}?lang=en")).await);
+        assert!(english(&en).iter().any(|text| text.contains("the pile registers 1.")), "{path}: {en}");
+    }
+    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P09/signals").await).unwrap();
+    let step = signals.as_array().unwrap().iter().find(|signal| signal["code"] == "step").unwrap();
+    let (key, values) = (&step["said"][0]["key"], &step["said"][0]["values"]);
+    let effect: f64 = values["effect"].as_str().unwrap().parse().unwrap();
+    assert!(key == "step_since" && (effect - 100.0 * STEP).abs() < 0.5, "{step}");
+    let date = values["date"].as_str().unwrap();
+    assert_eq!(step["from"].as_str().unwrap().split('T').next(), Some(date), "{step}");
+    assert!(
+        step["detail"].as_str().unwrap().starts_with(&format!("since {date} the pile registers")),
+        "{step}"
+    );
+    assert!(step["detail_zh"].as_str().unwrap().starts_with(&format!("自 {date} 起")), "{step}");
+
+    run(database, "UPDATE signal SET said = NULL, detail = 'as it was said before' WHERE code = 'step'")
+        .await;
+    let zh = get("/op/signals?lang=zh").await;
+    assert!(zh.contains("<span lang=\"en\">as it was said before</span>"), "{zh}");
+    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P09/signals").await).unwrap();
+    let step = signals.as_array().unwrap().iter().find(|signal| signal["code"] == "step").unwrap();
+    assert_eq!(
+        (&step["detail"], step["said"].as_array().unwrap().len()),
+        (&"as it was said before".into(), 0)
+    );
+}
+
+/// The page of samples: plans as `metrology.md` and exact fractions have them, batches of one's own piles, limits with a message.
+async fn sampled(server: &Server, one: &str, two: &str) {
+    assert_eq!(server.get("/op/sampling").await.0, 303);
+    let get = async |cookie: &str, query: &str| {
+        let (status, _, page) = server.get_as(&format!("/op/sampling?lang=en{query}"), cookie).await;
+        (status, page)
+    };
+    // Odd piles are the second operator's: of 12 two are verified, one is bad. Of 12 all must be tested for one bad one not to be missed:
+    // with n tested it is with a chance of (12 − n)/12.
+    for (cookie, on_site, remote) in [(one, "3 / 0", "9 / 0"), (two, "2 / 0", "9 / 1")] {
+        let (status, page) = get(cookie, "").await;
+        let cell =
+            |label: &str, value: &str| page.contains(&format!("<td data-label=\"{label}\">{value}</td>"));
+        assert!(status == 200 && cell("Piles", "12") && cell("Passed / failed on site", on_site), "{page}");
+        assert!(
+            cell("Conform / nonconform from afar", remote) && cell("Sample without a failure", "12"),
+            "{page}"
+        );
+        assert!(page.contains("<b class=\"decision keep\">as before</b>"), "{page}");
+    }
+    let (_, page) = get(one, "&lot=200&aql=1&lq=10").await;
+    assert!(page.contains("Test <b>42</b> / 200") && page.contains("at most: <b>1</b>"), "{page}");
+    assert!(page.contains("class=\"curve\"") && page.matches("class=\"point\"").count() == 2, "{page}");
+    let (_, page) = get(one, "&lot=40&lq=15&tested=13&accepted=0").await;
+    assert!(page.contains("fewer bad ones than 7.") && page.contains("7.71 %"), "{page}");
+    for (query, told) in [
+        ("&lot=10001", "Expected 1 to 10000."),
+        ("&lot=40&tested=41&accepted=0", "Expected 1 to 40."),
+        ("&lot=40&lq=300", "Expected 0 to 100."),
+        ("&lot=40&aql=10&lq=5", "4 bad of 40 are to be accepted and 2 rejected"),
+    ] {
+        let (status, page) = get(one, query).await;
+        assert!(status == 422 && page.contains(told) && page.contains("id=\"faults\""), "{query}: {page}");
+    }
+    assert!(english(&get(one, "&lot=40").await.1).len() > 3);
+    let zh = server.get_as("/op/sampling?lang=zh&lot=40", one).await.2;
+    assert_eq!(english(zh.split("<main>").nth(1).unwrap()), Vec::<String>::new());
 }
 
 /// 25 kWh between two charges: on one pile a charge that ended before it began tells of them, on another one that never ended.

@@ -2,11 +2,13 @@
 // complains; an operator signs in and brings a pile on; a verifier watches a run until its certificate is there and starts another; a
 // reviewer confirms a certificate and a notice; a broken seal puts the certificate in question.
 // Usage: node pages.mjs URL SCREENSHOT_FOLDER CONSOLE_PASSWORD VERIFIER_PASSWORD REVIEWER_PASSWORD
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
 const [, , site, pictures, password, verifier, reviewer] = process.argv;
 const IDLE_MS = 60_000;
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 // The demo's run takes some two minutes.
 const RUN_MS = 300_000;
 const PAGE_BYTES_MAX = 40 * 1024;
@@ -140,6 +142,21 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.waitForLoadState("load");
   check(`${at}: next dates have a next page`, (await page.locator("tbody tr").count()) >= 100 && (await fits()), page.url());
   await page.screenshot({ path: `${pictures}/dates-${name}.png` });
+  await page.goto(`${site}/op/sampling?lang=en`);
+  await page.fill("[name=lot]", "200");
+  await page.fill("[name=lq]", "10");
+  await page.click("#plan form button[type=submit]");
+  await page.waitForURL(/lot=200/);
+  check(`${at}: the smallest plan of a lot is drawn`, (await page.locator("#answer").innerText()).includes("Test 42 / 200") && (await page.locator("svg.chart .curve").count()) === 1);
+  check(`${at}: batches are judged`, (await page.locator("#batches tbody tr").count()) >= 1 && (await fits()));
+  // Evaluated by the debugger: the page's own policy allows no such script.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }));
+  check(`${at}: axe-core finds nothing in it`, violations.length === 0, violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 120)}`).join(" | "));
+  await page.screenshot({ path: `${pictures}/sampling-${name}.png`, fullPage: true });
+  await page.locator("a.language").click();
+  await page.waitForURL(/lang=zh/);
+  check(`${at}: the plan stays in the other language`, (await page.locator("#answer").innerText()).includes("抽检 42 / 200"));
   const id = `NEW-${name}`;
   await page.goto(`${site}/op/import`);
   await page.fill("textarea", `pile_id,kind,accuracy_class\n${id},ac,2\nBAD,xy,2\n`);

@@ -174,6 +174,70 @@ pub(crate) fn over_time(points: &[Point], events: &[Event], limit: f64, label: &
     svg
 }
 
+/// Width of a chart that a phone shows whole: its letters are still some ten pixels there.
+const NARROW: f64 = 400.0;
+
+/// The operating characteristic of a sampling plan: probability up, a number of bad ones across, and marks with a letter each. Empty
+/// without a point.
+pub(crate) fn characteristic(
+    points: &[(u32, f64)],
+    marks: &[(&str, u32, f64)],
+    (across, up): (&str, &str),
+    label: &str,
+) -> String {
+    let Some((last, _)) = points.last() else { return String::new() };
+    let (right, foot) = (NARROW - RIGHT, HEIGHT - 2.0 * BOTTOM);
+    let x = |bad: u32| LEFT + (right - LEFT) * f64::from(bad) / f64::from(*last).max(1.0);
+    let y = |share: f64| TOP + 8.0 + (foot - TOP - 8.0) * (1.0 - share);
+    let mut svg = format!(
+        "<svg class=\"chart error-chart\" viewBox=\"0 0 {NARROW} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\
+         <text x=\"4\" y=\"{:.1}\">{}</text>",
+        escape(label),
+        TOP,
+        escape(up)
+    );
+    for share in [0.0, 0.5, 1.0] {
+        let _ = write!(
+            svg,
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right:.1}\" y1=\"{0:.1}\" y2=\"{0:.1}\"/>\
+             <text x=\"{1:.1}\" y=\"{2:.1}\" text-anchor=\"end\">{3:.0} %</text>",
+            y(share),
+            LEFT - 6.0,
+            y(share) + 4.0,
+            100.0 * share
+        );
+    }
+    let line: Vec<String> =
+        points.iter().map(|(bad, share)| format!("{:.1},{:.1}", x(*bad), y(*share))).collect();
+    let _ = write!(svg, "<polyline class=\"curve\" points=\"{}\"/>", line.join(" "));
+    for (letter, bad, share) in marks.iter().filter(|(_, bad, _)| bad <= last) {
+        let _ = write!(
+            svg,
+            "<circle class=\"point\" cx=\"{0:.1}\" cy=\"{1:.1}\" r=\"4\"/><text x=\"{2:.1}\" y=\"{3:.1}\">{letter}</text>",
+            x(*bad),
+            y(*share),
+            x(*bad) + 7.0,
+            y(*share) - 5.0
+        );
+    }
+    for (bad, anchor) in [(0, "start"), (last / 2, "middle"), (*last, "end")] {
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{bad}</text>",
+            x(bad),
+            foot + 18.0
+        );
+    }
+    let _ = write!(
+        svg,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text></svg>",
+        0.5 * (LEFT + right),
+        foot + 36.0,
+        escape(across)
+    );
+    svg
+}
+
 /// Text fit for SVG and HTML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -198,6 +262,17 @@ mod tests {
             rule: "r".into(),
             verdict: RemoteVerdict::Conform,
         }
+    }
+
+    // Half of the way across is x = 52 + (388 − 52)/2 = 220; half of the way up y = 22 + (168 − 22)/2 = 95.
+    #[test]
+    fn a_characteristic_runs_from_corner_to_corner_and_marks_are_on_it() {
+        let points = [(0, 1.0), (10, 0.5), (20, 0.0)];
+        let svg = characteristic(&points, &[("a", 10, 0.5), ("b", 21, 0.1)], ("bad < all", "share"), "x");
+        assert!(svg.contains("points=\"52.0,22.0 220.0,95.0 388.0,168.0\""), "{svg}");
+        assert!(svg.contains("cx=\"220.0\" cy=\"95.0\"") && svg.matches("<circle").count() == 1, "{svg}");
+        assert!(svg.contains("bad &lt; all"));
+        assert_eq!(characteristic(&[], &[], ("", ""), ""), "");
     }
 
     #[test]

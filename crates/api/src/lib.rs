@@ -59,6 +59,7 @@ pub use headers::{head, headers};
 pub use ocpi::OcpiSettings;
 pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
 pub use report::Reporters;
+pub use sentence::told_in_english;
 pub use session::password_hash;
 pub use tiles::Tiles;
 

@@ -10,9 +10,12 @@ mod message;
 mod orders;
 mod overview;
 mod pile;
+mod sampling;
 
 #[cfg(test)]
 pub(crate) use certificates::KINDS as CERTIFICATE_KINDS;
+#[cfg(test)]
+pub(crate) use sampling::PERCENTAGES as SAMPLING_PERCENTAGES;
 
 use actix_web::web;
 
@@ -36,6 +39,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         )
         .route("/op/signals", web::get().to(signals::page))
         .route("/op/dates", web::get().to(signals::dates))
+        .route("/op/sampling", web::get().to(sampling::page))
         .route("/op/inbox/{pile}/let-in", web::post().to(overview::let_in))
         .route("/op/inbox/{pile}/dismiss", web::post().to(overview::dismiss))
         .route("/op/piles/{pile}", web::get().to(pile::page))

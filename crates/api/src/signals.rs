@@ -3,6 +3,8 @@
 //! `/op/signals`, `/op/dates`, and `/api/v1/piles/{id}/signals` for whoever is signed in. A finding is a reason to look: pages say so, and
 //! an operator sees its own.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use veripile_pile::PileId;
 use veripile_store::next_date::DATES_PER_PAGE_MAX;
-use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, SignalRecord};
+use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, Saying, SignalRecord};
 
 use crate::Site;
 use crate::api::json;
@@ -19,7 +21,7 @@ use crate::history;
 use crate::problem::{Problem, html};
 use crate::sentence;
 use crate::session::{Person, Visitor, private};
-use crate::texts::Texts;
+use crate::texts::{Language, Texts};
 use crate::view;
 
 /// Severities, the gravest first.
@@ -34,6 +36,8 @@ pub(crate) struct SignalLine {
     pub(crate) severity_text: String,
     pub(crate) name: String,
     pub(crate) detail: String,
+    /// Whether that is a sentence of before, which is English on every page.
+    pub(crate) is_english: bool,
     pub(crate) when: String,
     pub(crate) p_value: String,
     pub(crate) charges: String,
@@ -173,7 +177,7 @@ pub(crate) async fn dates(
 }
 
 /// Operators see their own, administrators all, others nothing.
-fn in_charge(person: &Person) -> Result<(), Problem> {
+pub(crate) fn in_charge(person: &Person) -> Result<(), Problem> {
     if person.scope.is_some() || person.is_administrator() {
         Ok(())
     } else {
@@ -183,6 +187,11 @@ fn in_charge(person: &Person) -> Result<(), Problem> {
 
 fn href(t: &Texts, pile_id: &str) -> String {
     format!("/op/piles/{}?lang={}", view::segment(pile_id), t.short())
+}
+
+/// What is said of a finding, in a language.
+fn detail(t: &Texts, signal: &SignalRecord) -> String {
+    if signal.said.is_empty() { signal.detail.clone() } else { sentence::said(t, &signal.said) }
 }
 
 /// Makes a finding's line.
@@ -205,7 +214,8 @@ pub(crate) fn line(t: &Texts, signal: &SignalRecord) -> SignalLine {
         severity,
         severity_text: t.of_owned(&format!("severity.{severity}")).to_owned(),
         name: t.of_owned(&format!("signal.{}", signal.code)).to_owned(),
-        detail: signal.detail.clone(),
+        detail: detail(t, signal),
+        is_english: signal.said.is_empty(),
         when,
         p_value: signal.p_value.map(|p| format!("p = {p:.1e}")).unwrap_or_default(),
         charges: signal.charges.iter().map(|charge| format!("#{charge}")).collect::<Vec<_>>().join(" "),
@@ -230,6 +240,21 @@ fn balance(t: &Texts, balance: &BalanceRecord) -> BalanceLine {
     }
 }
 
+/// A phrase as data.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Said {
+    /// Which, e.g. `step_since`
+    key: String,
+    /// Numbers, dates and names by name; `effect` is a signed percentage, `u` its standard uncertainty in percent
+    values: BTreeMap<String, String>,
+}
+
+impl From<Saying> for Said {
+    fn from(Saying { key, values }: Saying) -> Self {
+        Self { key, values }
+    }
+}
+
 /// Something remarkable about a pile: a reason to look, never a verdict.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Signal {
@@ -243,7 +268,12 @@ pub(crate) struct Signal {
     p_value: Option<f64>,
     from: Option<String>,
     to: Option<String>,
+    /// What is said of it, in English
     detail: String,
+    /// The same in Chinese; English, too, in findings of before
+    detail_zh: String,
+    /// The same as data: phrases that follow one another; empty in findings of before
+    said: Vec<Said>,
     /// Numbers of the charges it rests on most
     charges: Vec<i64>,
 }
@@ -269,6 +299,8 @@ pub(crate) async fn of_pile(
     let pile_id = PileId::parse(&id).map_err(|_| missing())?;
     site.store.console_pile(person.scope.as_ref(), &pile_id).await?.ok_or_else(missing)?;
     let signals = site.store.signals_of_pile(&pile_id).await?.into_iter().map(|signal| Signal {
+        detail: detail(Texts::in_language(Language::En), &signal),
+        detail_zh: detail(Texts::in_language(Language::Zh), &signal),
         as_of: signal.as_of.to_string(),
         code: signal.code,
         severity: signal.severity,
@@ -276,7 +308,7 @@ pub(crate) async fn of_pile(
         p_value: signal.p_value,
         from: signal.from.map(|at| at.to_string()),
         to: signal.to.map(|at| at.to_string()),
-        detail: signal.detail,
+        said: signal.said.into_iter().map(Said::from).collect(),
         charges: signal.charges,
     });
     Ok(private(json("application/json", &signals.collect::<Vec<_>>())))

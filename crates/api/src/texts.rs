@@ -104,6 +104,9 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use veripile_assessment::interval::Withdrawn;
+    use veripile_assessment::signals::{Code, Phrase};
+    use veripile_metrology::batch::BatchDecision;
     use veripile_ocpp::conformance::Breach;
     use veripile_ocpp::signing::Reason;
     use veripile_pile::{ActKind, ConnectorType, Mark, PlaceDoubt, RemoteVerdict, State};
@@ -150,43 +153,6 @@ mod tests {
         "no_public_key",
         "no_vehicle_energy",
         "nothing_from_vehicle",
-    ];
-
-    /// What is looked for (`assessment::signals::Code`).
-    const SIGNALS: [&str; 20] = [
-        "step",
-        "firmware_step",
-        "time_of_day_gain",
-        "size_bias",
-        "power_bias",
-        "soc_bias",
-        "unsigned_gain",
-        "stranger_gain",
-        "forged_vehicle_data",
-        "clock",
-        "amount",
-        "efficiency",
-        "swapped_outlets",
-        "replayed_record",
-        "register_rollback",
-        "register_gap",
-        "register_mismatch",
-        "silence",
-        "digit_preference",
-        "heaping",
-    ];
-
-    /// Why there is no next date (`assessment::interval::Withdrawn`).
-    const WITHDRAWN: [&str; 9] = [
-        "never_verified",
-        "legally_due",
-        "not_comparable",
-        "anchors_lapsed",
-        "few_charges",
-        "coverage_lapsed",
-        "connection_lapsed",
-        "nonconform",
-        "not_reliable",
     ];
 
     /// Outcomes of orders, as `gateway` notes them, and the two of one that is on its way.
@@ -271,6 +237,7 @@ mod tests {
         used.extend(Breach::ALL.iter().map(|breach| format!("breach.{}", breach.code())));
         used.extend(PlaceDoubt::ALL.iter().map(|doubt| format!("doubt.{}", doubt.code())));
         used.extend(made("reason", &REASONS, ""));
+        used.extend(crate::op::SAMPLING_PERCENTAGES.map(|(.., label)| label.to_owned()));
         used.extend(of_verifications());
         used.extend(of_assessments());
         used.extend(statuses.chain(states).chain(marks).chain(acts).chain(verdicts));
@@ -285,8 +252,10 @@ mod tests {
             keys.extend(words.iter().map(|word| format!("{prefix}.{word}")));
         };
         add("severity", &crate::signals::SEVERITIES);
-        add("signal", &SIGNALS);
-        add("withdrawn", &WITHDRAWN);
+        add("batch", &BatchDecision::ALL.map(BatchDecision::word));
+        add("signal", &Code::ALL.map(Code::word));
+        add("said", &Phrase::ALL.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        add("withdrawn", &Withdrawn::ALL.map(Withdrawn::word));
         add("balance", &["balanced", "biased", "undecided"]);
         add("history", &["steady", "stepped"]);
         keys
@@ -341,5 +310,23 @@ mod tests {
         let missing: Vec<_> = used.difference(&known).collect();
         let unused: Vec<_> = known.difference(&used).collect();
         assert!(missing.is_empty() && unused.is_empty(), "missing {missing:?}, unused {unused:?}");
+    }
+    /// Places in braces of a sentence; `{more}` is an effect with its uncertainty.
+    fn places(text: &str) -> BTreeSet<&str> {
+        let named = text.split('{').skip(1).filter_map(|part| part.split('}').next());
+        named.flat_map(|name| if name == "more" { vec!["effect", "u"] } else { vec![name] }).collect()
+    }
+
+    #[test]
+    fn whatever_a_finding_can_say_has_a_sentence_in_both_languages_with_the_same_values() {
+        let table: BTreeMap<String, Entry> = toml::from_str(TABLE).expect("readable");
+        for (key, values) in Phrase::ALL {
+            let entry = &table[&format!("said.{key}")];
+            let values: BTreeSet<&str> = values.iter().copied().collect();
+            assert_eq!((places(&entry.zh), places(&entry.en)), (values.clone(), values), "{key}");
+            let is_chinese = entry.zh.chars().any(|c| ('一'..='龥').contains(&c));
+            assert!(is_chinese && (entry.en.is_ascii() || entry.en.contains('Δ')), "{key}");
+        }
+        assert_eq!(places("{a} of {more}: {b}"), BTreeSet::from(["a", "b", "effect", "u"]));
     }
 }

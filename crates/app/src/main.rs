@@ -19,6 +19,7 @@ mod ocpi_party;
 mod places;
 mod plausible;
 mod register;
+mod said;
 mod sampling;
 mod secret;
 mod serve;

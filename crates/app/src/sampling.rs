@@ -3,27 +3,18 @@
 //! Called by the command line. The mathematics are `metrology::acceptance_sampling`'s and `metrology::batch`'s, the counts the store's; it
 //! decides nothing about a pile.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
-use veripile_metrology::acceptance_sampling::{
-    LOT_MAX, RiskPoint, SamplingPlan, acceptance_probability, rejected_from, smallest_plan,
-};
-use veripile_metrology::batch::{
-    BatchDecision, BatchResults, EXTEND_SHARE, MeasuredRate, REPLACE_SHARE, RemoteVerdicts, judge,
-    probability_share_at_least,
-};
+use veripile_metrology::acceptance_sampling::{LOT_MAX, LotError, LotQuestion, answer};
+use veripile_metrology::batch::{BatchDecision, JudgedBatch, MeasuredRate, judge};
 use veripile_pile::OperatorId;
-use veripile_store::batch::{AgreementRow, BATCHES_MAX, BatchRow};
+use veripile_store::batch::{BATCHES_MAX, BatchRow};
 
 use crate::config::Config;
 use crate::serve;
 
 /// Points of the operating characteristic that are printed.
 const CURVE_POINTS: u32 = 10;
-
-/// What a sample of a batch is to rule out: this share of bad ones, with this risk of accepting it all the same (metrology.md §4).
-const RULED_OUT_SHARE: f64 = 1.0 - REPLACE_SHARE;
-const RULED_OUT_RISK: f64 = 0.05;
 
 /// What `sampling` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -114,40 +105,27 @@ pub async fn run(args: &SamplingArgs) -> Result<String> {
 }
 
 fn plan(args: &PlanArgs) -> Result<String> {
-    let lot = f64::from(args.lot);
-    // Of acceptable quality is what does not exceed it; of limiting quality what reaches it.
-    let good = (args.aql / 100.0 * lot + 1e-9).floor() as u32;
-    let bad = ((args.lq / 100.0 * lot - 1e-9).ceil() as u32).max(1);
-    let plan = match args.plan {
-        Some((sample, accepted_failures)) => SamplingPlan { lot: args.lot, sample, accepted_failures },
-        None => {
-            let producer = RiskPoint { bad: good, risk: args.producer_risk / 100.0 };
-            let consumer = RiskPoint { bad, risk: args.consumer_risk / 100.0 };
-            smallest_plan(args.lot, producer, consumer).with_context(|| {
-                format!(
-                    "no sample keeps both risks: {good} bad of {} are to be accepted and {bad} rejected; widen the distance of --aql and --lq",
-                    args.lot
-                )
-            })?
-        }
+    let question = LotQuestion {
+        lot: args.lot,
+        acceptable: args.aql / 100.0,
+        limiting: args.lq / 100.0,
+        producer_risk: args.producer_risk / 100.0,
+        consumer_risk: args.consumer_risk / 100.0,
+        given: args.plan,
     };
-    let of = |bad: u32| acceptance_probability(&plan, bad);
-    let (Some(accepted_bad), Some(accepted_good)) = (of(bad), of(good)) else {
-        bail!("--plan: at most {} can be tested", args.lot);
-    };
-    let confidence = 1.0 - args.consumer_risk / 100.0;
-    let ruled_out = rejected_from(&plan, confidence);
-    let curve: Vec<(u32, f64)> = curve(bad.saturating_mul(2).min(args.lot))
-        .into_iter()
-        .filter_map(|bad| Some((bad, of(bad)?)))
-        .collect();
+    let found = answer(&question).map_err(|error| match error {
+        LotError::Contradictory { .. } => anyhow!("{error}; widen the distance of --aql and --lq"),
+        LotError::TooMany { .. } => anyhow!("--plan: {error}"),
+    })?;
+    let (plan, producer, consumer) = (found.plan, found.producer, found.consumer);
+    let curve = found.characteristic(CURVE_POINTS);
     if args.json {
         let curve: Vec<Value> =
             curve.iter().map(|(bad, accepted)| json!({ "bad": bad, "accepted": accepted })).collect();
         return Ok(serde_json::to_string_pretty(&json!({
             "lot": plan.lot, "sample": plan.sample, "accepted_failures": plan.accepted_failures,
-            "producer": { "bad": good, "risk": 1.0 - accepted_good }, "consumer": { "bad": bad, "risk": accepted_bad },
-            "confidence": confidence, "ruled_out_from": ruled_out, "operating_characteristic": curve,
+            "producer": { "bad": producer.bad, "risk": producer.risk }, "consumer": { "bad": consumer.bad, "risk": consumer.risk },
+            "confidence": found.confidence, "ruled_out_from": found.ruled_out_from, "operating_characteristic": curve,
         }))?);
     }
     let mut text = format!(
@@ -155,14 +133,16 @@ fn plan(args: &PlanArgs) -> Result<String> {
         plan.lot, plan.sample, plan.accepted_failures
     );
     text += &format!(
-        "生产方风险 producer's risk at {good} bad: {:.2} %\n使用方风险 consumer's risk at {bad} bad: {:.2} %\n",
-        100.0 * (1.0 - accepted_good),
-        100.0 * accepted_bad
+        "生产方风险 producer's risk at {} bad: {:.2} %\n使用方风险 consumer's risk at {} bad: {:.2} %\n",
+        producer.bad,
+        100.0 * producer.risk,
+        consumer.bad,
+        100.0 * consumer.risk
     );
-    text += &match ruled_out {
+    text += &match found.ruled_out_from {
         Some(bad) => format!(
             "接收时以 {0:.0} % 的把握排除 an accepted lot has, with {0:.0} %, fewer bad ones than: {bad}\n",
-            100.0 * confidence
+            100.0 * found.confidence
         ),
         None => "接收不能排除任何数量 an accepted lot rules out no number of bad ones\n".to_owned(),
     };
@@ -173,25 +153,10 @@ fn plan(args: &PlanArgs) -> Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// Numbers of bad ones from none to the last, evenly.
-fn curve(last: u32) -> Vec<u32> {
-    let step = last.div_ceil(CURVE_POINTS).max(1);
-    let mut points: Vec<u32> = (0..=last).step_by(step as usize).collect();
-    if points.last() != Some(&last) {
-        points.push(last);
-    }
-    points
-}
-
 /// A batch with what follows.
 struct Judged {
     row: BatchRow,
-    /// Probabilities that at least the share for a longer interval, and the share for going on, conform.
-    extend: f64,
-    keep: f64,
-    decision: BatchDecision,
-    /// The smallest sample that, without a bad one, rules out the share of bad ones that replaces a batch.
-    sample: Option<u32>,
+    found: JudgedBatch,
 }
 
 async fn batches(args: &BatchArgs) -> Result<String> {
@@ -199,7 +164,7 @@ async fn batches(args: &BatchArgs) -> Result<String> {
     let store = serve::connect(&Config::read(args.config.as_deref())?).await?;
     let rates = match args.sensitivity.zip(args.specificity) {
         Some(given) => given,
-        None => measured(&store.remote_agreement().await?),
+        None => store.remote_agreement().await?.rates(),
     };
     let rows = store.batches(scope.as_ref()).await?;
     let is_cut = rows.len() as i64 == BATCHES_MAX;
@@ -228,49 +193,17 @@ async fn batches(args: &BatchArgs) -> Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// Rates as first verifications here measured them.
-fn measured(agreement: &AgreementRow) -> (MeasuredRate, MeasuredRate) {
-    let rate = |right: i64, wrong: i64| MeasuredRate {
-        right: BatchRow::count(right),
-        cases: BatchRow::count(right.saturating_add(wrong)),
-    };
-    (
-        rate(agreement.failed_nonconform, agreement.failed_conform),
-        rate(agreement.passed_conform, agreement.passed_nonconform),
-    )
-}
-
-fn judged(row: BatchRow, (sensitivity, specificity): (MeasuredRate, MeasuredRate)) -> Result<Judged> {
-    let [passes, failures, conform, nonconform] =
-        [row.passes, row.failures, row.conform, row.nonconform].map(BatchRow::count);
-    let remote = RemoteVerdicts { conform, nonconform, sensitivity, specificity };
-    let results = BatchResults { passes, failures, remote: Some(remote) };
-    let share =
-        |share| probability_share_at_least(&results, share).context("a rate of more right ones than cases");
-    let decision = judge(&results).context("a rate of more right ones than cases")?;
-    let lot = BatchRow::count(row.piles).min(LOT_MAX);
-    let bad = (RULED_OUT_SHARE * f64::from(lot) - 1e-9).ceil() as u32;
-    let none = RiskPoint { bad: 0, risk: RULED_OUT_RISK };
-    Ok(Judged {
-        extend: share(EXTEND_SHARE)?,
-        keep: share(REPLACE_SHARE)?,
-        // With few results the uniform prior alone would replace a batch; none is without a failure on site.
-        decision: if failures == 0 && decision == BatchDecision::Replace {
-            BatchDecision::Keep
-        } else {
-            decision
-        },
-        sample: smallest_plan(lot, none, RiskPoint { bad, risk: RULED_OUT_RISK }).map(|plan| plan.sample),
-        row,
-    })
+fn judged(row: BatchRow, rates: (MeasuredRate, MeasuredRate)) -> Result<Judged> {
+    let found = judge(row.size(), &row.results(rates)).context("a rate of more right ones than cases")?;
+    Ok(Judged { row, found })
 }
 
 impl Judged {
-    fn decision(&self) -> (&'static str, &'static str) {
-        match self.decision {
-            BatchDecision::Extend => ("extend", "可延长"),
-            BatchDecision::Keep => ("keep", "照旧"),
-            BatchDecision::Replace => ("replace", "应更换"),
+    fn decision_zh(&self) -> &'static str {
+        match self.found.decision {
+            BatchDecision::Extend => "可延长",
+            BatchDecision::Keep => "照旧",
+            BatchDecision::Replace => "应更换",
         }
     }
 
@@ -279,8 +212,8 @@ impl Judged {
         json!({
             "vendor": row.vendor, "model": row.model, "firmware": row.firmware, "piles": row.piles,
             "passes": row.passes, "failures": row.failures, "conform": row.conform, "nonconform": row.nonconform,
-            "probability_share_97": self.extend, "probability_below_95": 1.0 - self.keep, "sample": self.sample,
-            "decision": self.decision().0,
+            "probability_share_97": self.found.extend, "probability_below_95": 1.0 - self.found.keep, "sample": self.found.sample,
+            "decision": self.found.decision.word(),
         })
     }
 
@@ -288,7 +221,7 @@ impl Judged {
         let row = &self.row;
         let name =
             [&row.vendor, &row.model, &row.firmware].map(|name| name.as_deref().unwrap_or("–")).join(" ");
-        let (en, zh) = self.decision();
+        let (en, zh) = (self.found.decision.word(), self.decision_zh());
         format!(
             "{:>6}  {}/{}  {}/{}  {:.3}  {:.3}  {:>4}  {zh} {en}  {name}\n",
             row.piles,
@@ -296,15 +229,17 @@ impl Judged {
             row.failures,
             row.conform,
             row.nonconform,
-            self.extend,
-            1.0 - self.keep,
-            self.sample.map_or("–".to_owned(), |sample| sample.to_string())
+            self.found.extend,
+            1.0 - self.found.keep,
+            self.found.sample.map_or("–".to_owned(), |sample| sample.to_string())
         )
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use veripile_store::batch::AgreementRow;
+
     use super::*;
 
     fn told(words: &[&str]) -> Result<Value> {
@@ -364,7 +299,7 @@ mod tests {
     #[test]
     fn a_batch_is_judged_by_what_is_known_of_it() {
         let unknown = MeasuredRate { right: 0, cases: 0 };
-        let decision = |row: BatchRow, rates| judged(row, rates).expect("judged").decision;
+        let decision = |row: BatchRow, rates| judged(row, rates).expect("judged").found.decision;
         assert_eq!(decision(batch(98, 0, 0, 0), (unknown, unknown)), BatchDecision::Extend);
         assert_eq!(decision(batch(97, 0, 0, 0), (unknown, unknown)), BatchDecision::Keep);
         assert_eq!(decision(batch(5, 5, 0, 0), (unknown, unknown)), BatchDecision::Replace);
@@ -382,7 +317,7 @@ mod tests {
             passed_conform: 80,
             passed_nonconform: 2,
         };
-        let rates = measured(&agreement);
+        let rates = agreement.rates();
         assert_eq!((rates.0.right, rates.0.cases, rates.1.right, rates.1.cases), (9, 10, 80, 82));
     }
 }

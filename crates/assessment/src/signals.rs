@@ -19,6 +19,7 @@ mod heaping;
 mod outlets;
 mod records;
 mod registers;
+mod said;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use evidence::{
     SignalEvidence, SignalPile, ToldRegister,
 };
 pub(crate) use forgery::decimals;
+pub use said::Phrase;
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.
@@ -184,7 +186,7 @@ pub struct Finding {
     pub code: Code,
     /// How much it matters.
     pub severity: Severity,
-    /// The statistic: a standardised effect where there is a probability, else an amount in the unit that `detail` names.
+    /// The statistic: a standardised effect where there is a probability, else an amount in the unit that `said` names.
     pub statistic: f64,
     /// Probability of as much by chance, after Holm over everything asked of the same subject; none for an exact finding.
     pub p_value: Option<f64>,
@@ -192,8 +194,8 @@ pub struct Finding {
     pub from: Option<Timestamp>,
     /// Its end.
     pub to: Option<Timestamp>,
-    /// In plain words, with units.
-    pub detail: String,
+    /// What is said of it: phrases that follow one another.
+    pub said: Vec<Phrase>,
     /// Charges it rests on most, at most [`EVIDENCE_MAX`], ascending.
     pub evidence: Vec<usize>,
 }

@@ -25,6 +25,100 @@ pub struct RiskPoint {
     pub risk: f64,
 }
 
+/// What a sample of a lot is to do. Shares and risks are fractions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LotQuestion {
+    /// Instruments in the lot.
+    pub lot: u32,
+    /// Acceptable quality: a lot with up to this share of bad ones is to be accepted.
+    pub acceptable: f64,
+    /// Limiting quality: one with this share or more is to be rejected.
+    pub limiting: f64,
+    /// Largest risk that a lot of acceptable quality is rejected.
+    pub producer_risk: f64,
+    /// Largest risk that one of limiting quality is accepted.
+    pub consumer_risk: f64,
+    /// A plan that is given, instead of the smallest one that keeps both risks: so many tested, so many failures accepted.
+    pub given: Option<(u32, u32)>,
+}
+
+/// A plan and what it does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LotAnswer {
+    /// The plan.
+    pub plan: SamplingPlan,
+    /// With so many bad ones the lot is to be accepted; the risk that it is not.
+    pub producer: RiskPoint,
+    /// With so many it is to be rejected; the risk that it is not.
+    pub consumer: RiskPoint,
+    /// With which an accepted lot rules out bad ones.
+    pub confidence: f64,
+    /// So many of them or more; none if it rules out no number.
+    pub ruled_out_from: Option<u32>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LotError {
+    /// No sample keeps both risks.
+    #[error("no sample keeps both risks: {good} bad of {lot} are to be accepted and {bad} rejected")]
+    Contradictory {
+        /// Instruments in the lot.
+        lot: u32,
+        /// Bad ones with which it is to be accepted.
+        good: u32,
+        /// Bad ones with which it is to be rejected.
+        bad: u32,
+    },
+    /// More tested than there are, or than [`LOT_MAX`].
+    #[error("at most {most} can be tested")]
+    TooMany {
+        /// How many can.
+        most: u32,
+    },
+}
+
+/// Finds the plan that is asked for and what it does. Shares that are no whole number of instruments count for the producer: of
+/// acceptable quality is what does not exceed its share, of limiting quality what reaches it.
+pub fn answer(question: &LotQuestion) -> Result<LotAnswer, LotError> {
+    let LotQuestion { lot, producer_risk, consumer_risk, .. } = *question;
+    let size = f64::from(lot);
+    let good = (question.acceptable * size + 1e-9).floor() as u32;
+    let bad = ((question.limiting * size - 1e-9).ceil() as u32).max(1);
+    let plan = match question.given {
+        Some((sample, accepted_failures)) => SamplingPlan { lot, sample, accepted_failures },
+        None => {
+            let producer = RiskPoint { bad: good, risk: producer_risk };
+            let consumer = RiskPoint { bad, risk: consumer_risk };
+            smallest_plan(lot, producer, consumer).ok_or(LotError::Contradictory { lot, good, bad })?
+        }
+    };
+    let too_many = LotError::TooMany { most: lot.min(LOT_MAX) };
+    let accepted = |bad: u32| acceptance_probability(&plan, bad).ok_or(too_many);
+    let confidence = 1.0 - consumer_risk;
+    Ok(LotAnswer {
+        plan,
+        producer: RiskPoint { bad: good, risk: 1.0 - accepted(good)? },
+        consumer: RiskPoint { bad, risk: accepted(bad)? },
+        confidence,
+        ruled_out_from: rejected_from(&plan, confidence),
+    })
+}
+
+impl LotAnswer {
+    /// The operating characteristic: how likely the lot is accepted with so many bad ones, at some `points` numbers from none to
+    /// twice those with which it is to be rejected, evenly.
+    pub fn characteristic(&self, points: u32) -> Vec<(u32, f64)> {
+        let last = self.consumer.bad.saturating_mul(2).min(self.plan.lot);
+        let step = last.div_ceil(points.max(1)).max(1);
+        let mut numbers: Vec<u32> = (0..=last).step_by(step as usize).collect();
+        if numbers.last() != Some(&last) {
+            numbers.push(last);
+        }
+        numbers.into_iter().filter_map(|bad| Some((bad, acceptance_probability(&self.plan, bad)?))).collect()
+    }
+}
+
 /// Probability that a lot with `bad` bad instruments is accepted. None for a sample larger than the lot, more bad ones than
 /// instruments, or a lot above [`LOT_MAX`].
 ///
@@ -168,5 +262,34 @@ mod tests {
         assert_eq!(smallest_plan(40, producer, consumer), None);
         let (producer, consumer) = points(1, 50);
         assert_eq!(smallest_plan(40, producer, consumer), None);
+    }
+
+    // The plans by trying every one with exact fractions (scipy's hypergeom agrees): of 200 with 2 and 20 bad ones, 42 and 1.
+    // metrology.md §4: 13 of 40, none bad, rule out 7; C(34, 13)/C(40, 13) = 0.0771 is the chance that six are missed.
+    #[test]
+    fn what_is_asked_of_a_lot_is_answered_with_its_plan_and_risks() {
+        let asked = LotQuestion {
+            lot: 200,
+            acceptable: 0.01,
+            limiting: 0.1,
+            producer_risk: 0.05,
+            consumer_risk: 0.05,
+            given: None,
+        };
+        let found = answer(&asked).expect("a plan");
+        assert_eq!((found.plan, found.producer.bad, found.consumer.bad), (plan(200, 42, 1), 2, 20));
+        assert!(found.producer.risk <= 0.05 && found.consumer.risk <= 0.05);
+        let curve = found.characteristic(10);
+        assert_eq!((curve.len(), curve[0], curve[10].0), (11, (0, 1.0), 40));
+        assert!(curve.windows(2).all(|pair| pair[1].1 < pair[0].1));
+
+        let given = LotQuestion { lot: 40, limiting: 0.15, given: Some((13, 0)), ..asked };
+        let found = answer(&given).expect("a plan");
+        assert_eq!(found.ruled_out_from, Some(7));
+        assert!((found.consumer.risk - 0.077_118_471_855_313_96).abs() < 1e-12);
+        let refused = |question| answer(&question).expect_err("none");
+        assert_eq!(refused(LotQuestion { given: Some((41, 0)), ..given }), LotError::TooMany { most: 40 });
+        let narrow = LotQuestion { acceptable: 0.1, limiting: 0.05, lot: 40, ..asked };
+        assert_eq!(refused(narrow), LotError::Contradictory { lot: 40, good: 4, bad: 2 });
     }
 }

@@ -5,7 +5,9 @@
 //! specificity that were measured for them. An instrument counts once: the caller leaves out the remote verdict of one that was
 //! measured on site.
 
+use crate::acceptance_sampling::{LOT_MAX, RiskPoint, smallest_plan};
 use crate::beta;
+use crate::shared::shared;
 
 /// The interval is extended if the share that conforms reaches [`EXTEND_SHARE`] with this probability.
 pub const EXTEND_PROBABILITY: f64 = 0.95;
@@ -18,6 +20,9 @@ pub const REPLACE_PROBABILITY: f64 = 0.5;
 
 /// Share below which a batch is to be replaced.
 pub const REPLACE_SHARE: f64 = 0.95;
+
+/// Risk that a sample which is to rule out a batch for replacement is taken for good, and that a batch without a bad one is not.
+pub const RULED_OUT_RISK: f64 = 0.05;
 
 /// Ends of the stretches over which the posterior is integrated: both shares are among them, and they crowd near 1, where batches are.
 const STRETCHES: [f64; 9] = [0.0, 0.5, 0.8, 0.9, REPLACE_SHARE, EXTEND_SHARE, 0.98, 0.99, 1.0];
@@ -83,13 +88,50 @@ pub enum BatchDecision {
     Replace,
 }
 
-/// Judges a batch. None if more cases were right than there were.
-pub fn judge(results: &BatchResults) -> Option<BatchDecision> {
-    if EXTEND_PROBABILITY <= probability_share_at_least(results, EXTEND_SHARE)? {
-        return Some(BatchDecision::Extend);
+impl BatchDecision {
+    /// Every decision.
+    pub const ALL: [Self; 3] = [Self::Extend, Self::Keep, Self::Replace];
+
+    /// Its word, as told.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Extend => "extend",
+            Self::Keep => "keep",
+            Self::Replace => "replace",
+        }
     }
-    let replace = REPLACE_PROBABILITY <= 1.0 - probability_share_at_least(results, REPLACE_SHARE)?;
-    Some(if replace { BatchDecision::Replace } else { BatchDecision::Keep })
+}
+
+/// What is known of a batch, and what follows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JudgedBatch {
+    /// Probability that at least [`EXTEND_SHARE`] conform.
+    pub extend: f64,
+    /// Probability that at least [`REPLACE_SHARE`] do.
+    pub keep: f64,
+    /// What follows.
+    pub decision: BatchDecision,
+    /// The smallest sample that, without a bad one, rules out the share of bad ones that replaces a batch.
+    pub sample: Option<u32>,
+}
+
+/// Judges a batch of so many instruments. None if more cases were right than there were.
+///
+/// None is replaced without a failure on site: with few results the uniform prior alone would do that.
+pub fn judge(size: u32, results: &BatchResults) -> Option<JudgedBatch> {
+    let [extend, keep] = probabilities(results, [EXTEND_SHARE, REPLACE_SHARE])?;
+    let decision = if EXTEND_PROBABILITY <= extend {
+        BatchDecision::Extend
+    } else if REPLACE_PROBABILITY <= 1.0 - keep && 0 < results.failures {
+        BatchDecision::Replace
+    } else {
+        BatchDecision::Keep
+    };
+    let lot = size.min(LOT_MAX);
+    let bad = ((1.0 - REPLACE_SHARE) * f64::from(lot) - 1e-9).ceil() as u32;
+    let [producer, consumer] = [0, bad].map(|bad| RiskPoint { bad, risk: RULED_OUT_RISK });
+    let sample = smallest_plan(lot, producer, consumer).map(|plan| plan.sample);
+    Some(JudgedBatch { extend, keep, decision, sample })
 }
 
 /// Probability that at least this share of the batch conforms, from a uniform prior. None if a measured rate is none, or the
@@ -101,28 +143,37 @@ pub fn judge(results: &BatchResults) -> Option<BatchDecision> {
 /// `Se ~ Beta(1 + right, 1 + wrong)` and Sp likewise: rates measured on few cases make remote verdicts weak by themselves, and
 /// no number of them stronger than what they were measured by.
 pub fn probability_share_at_least(results: &BatchResults, share: f64) -> Option<f64> {
-    if !(0.0..=1.0).contains(&share) {
+    probabilities(results, [share]).map(|[probability]| probability)
+}
+
+/// The same for several shares at once: what costs is how likely the results are, not where it is cut.
+fn probabilities<const N: usize>(results: &BatchResults, shares: [f64; N]) -> Option<[f64; N]> {
+    if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
         return None;
     }
     let (passes, failures) = (f64::from(results.passes), f64::from(results.failures));
     let Some(remote) = results.remote.filter(|remote| 0 < remote.conform + remote.nonconform) else {
         // By symmetry P(p ≥ s) = P(1 − p ≤ 1 − s): the smaller tail is not a difference.
-        return Some(beta::cdf(1.0 - share, 1.0 + failures, 1.0 + passes));
+        return Some(shares.map(|share| beta::cdf(1.0 - share, 1.0 + failures, 1.0 + passes)));
     };
     let likelihood = Likelihood::of(passes, failures, &remote)?;
     let mut ends: Vec<f64> = STRETCHES.to_vec();
-    ends.push(share);
+    ends.extend(shares);
     ends.sort_unstable_by(f64::total_cmp);
     let nodes: Vec<(f64, f64)> =
         ends.windows(2).flat_map(|pair| nodes(pair[0], pair[1], PANELS)).filter(|(_, w)| 0.0 < *w).collect();
     // The largest logarithm is taken out, so that hundreds of results do not fall below the smallest number.
-    let logs: Vec<f64> = nodes.iter().map(|(p, _)| likelihood.log_at(*p)).collect();
+    let logs: Vec<f64> = shared(&nodes, |(p, _)| likelihood.log_at(*p));
     let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights = nodes.iter().zip(&logs).map(|((p, weight), log)| (*p, weight * libm::exp(log - largest)));
-    let (above, all) = weights.fold((0.0, 0.0), |(above, all), (p, weight)| {
-        (if share < p { above + weight } else { above }, all + weight)
-    });
-    Some(above / all)
+    let (mut above, mut all) = ([0.0; N], 0.0);
+    for (p, weight) in weights {
+        all += weight;
+        for (above, share) in above.iter_mut().zip(shares) {
+            *above += if share < p { weight } else { 0.0 };
+        }
+    }
+    Some(above.map(|above| above / all))
 }
 
 /// How likely all results are, as a function of the share that conforms.
@@ -189,6 +240,10 @@ mod tests {
         BatchResults { passes, failures, remote: None }
     }
 
+    fn decided(results: &BatchResults) -> BatchDecision {
+        judge(100, results).expect("judged").decision
+    }
+
     fn with_remote(passes: u32, failures: u32, conform: u32, nonconform: u32) -> BatchResults {
         let remote = RemoteVerdicts {
             conform,
@@ -202,8 +257,8 @@ mod tests {
     // 1 − 0.97^(n + 1) by mpmath: 0.9510 for 98, 0.9495 for 97.
     #[test]
     fn ninety_eight_passes_without_failure_extend_the_interval() {
-        assert_eq!(judge(&on_site(98, 0)), Some(BatchDecision::Extend));
-        assert_eq!(judge(&on_site(97, 0)), Some(BatchDecision::Keep));
+        assert_eq!(decided(&on_site(98, 0)), BatchDecision::Extend);
+        assert_eq!(decided(&on_site(97, 0)), BatchDecision::Keep);
         let found = probability_share_at_least(&on_site(98, 0), 0.97).expect("a share");
         assert!((found - 0.950_976_795_953_189_9).abs() < 1e-12);
     }
@@ -211,13 +266,13 @@ mod tests {
     // Beta(1 + passes, 1 + failures) by scipy 1.17.1: P(p < 0.95) = 0.635 for 40 and 2, 0.372 for 40 and 1.
     #[test]
     fn two_failures_beside_forty_passes_replace_the_batch() {
-        assert_eq!(judge(&on_site(40, 1)), Some(BatchDecision::Keep));
-        assert_eq!(judge(&on_site(40, 2)), Some(BatchDecision::Replace));
+        assert_eq!(decided(&on_site(40, 1)), BatchDecision::Keep);
+        assert_eq!(decided(&on_site(40, 2)), BatchDecision::Replace);
     }
 
     #[test]
     fn nothing_known_is_no_reason_to_extend() {
-        assert_ne!(judge(&on_site(0, 0)), Some(BatchDecision::Extend));
+        assert_ne!(decided(&on_site(0, 0)), BatchDecision::Extend);
     }
 
     // The same integral with numpy: 400 × 400 nodes for the rates, 3,840 for the share.
@@ -238,17 +293,33 @@ mod tests {
             let rate = MeasuredRate { right, cases };
             let remote =
                 RemoteVerdicts { conform: 1000, nonconform: 0, sensitivity: rate, specificity: rate };
-            judge(&BatchResults { passes: 30, failures: 1, remote: Some(remote) })
+            decided(&BatchResults { passes: 30, failures: 1, remote: Some(remote) })
         };
-        assert_eq!(with(0, 0), Some(BatchDecision::Keep));
-        assert_eq!(with(198, 200), Some(BatchDecision::Extend));
+        assert_eq!(with(0, 0), BatchDecision::Keep);
+        assert_eq!(with(198, 200), BatchDecision::Extend);
     }
 
     #[test]
     fn more_right_than_cases_is_refused() {
         let mut results = with_remote(1, 0, 1, 0);
         results.remote.as_mut().expect("given").sensitivity = MeasuredRate { right: 3, cases: 2 };
-        assert_eq!(judge(&results), None);
+        assert_eq!(judge(10, &results), None);
         assert_eq!(probability_share_at_least(&on_site(1, 0), 1.5), None);
+    }
+
+    // Both shares at once are the shares one by one; the first is exact. Of 24 two bad ones are 5 %: C(22, 19)/C(24, 19) =
+    // 5·4/(24·23) = 3.6 % miss both, with 18 6·5/(24·23) = 5.4 % would.
+    #[test]
+    fn a_judged_batch_has_its_probabilities_and_the_sample_that_rules_out_replacement() {
+        let judged = judge(24, &on_site(5, 0)).expect("judged");
+        assert!((judged.keep - 0.264_908_109_375).abs() < 1e-12, "1 − 0.95⁶");
+        assert_eq!((judged.sample, judged.decision), (Some(19), BatchDecision::Keep));
+        let results = with_remote(40, 3, 100, 12);
+        let judged = judge(155, &results).expect("judged");
+        let one_by_one =
+            [EXTEND_SHARE, REPLACE_SHARE].map(|share| probability_share_at_least(&results, share));
+        assert_eq!([Some(judged.extend), Some(judged.keep)], one_by_one);
+        // However likely, nobody found a bad one.
+        assert_eq!(judge(14, &with_remote(5, 0, 0, 9)).expect("judged").decision, BatchDecision::Keep);
     }
 }

@@ -1,8 +1,9 @@
 //! Batches: piles of one make, model and firmware, with what is known of them on site and from afar.
 //!
-//! Called by `app` (sampling). It counts; what counts mean is decided in `metrology::batch`.
+//! Called by `app` (sampling) and by `api`'s page of it. It counts; what counts mean is decided in `metrology::batch`.
 
 use sqlx::FromRow;
+use veripile_metrology::batch::{BatchResults, MeasuredRate, RemoteVerdicts};
 use veripile_pile::OperatorId;
 
 use crate::{Store, StoreError};
@@ -97,8 +98,32 @@ impl Store {
 }
 
 impl BatchRow {
-    /// A count as statistics take it.
-    pub fn count(value: i64) -> u32 {
-        u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX })
+    /// Piles of it, as statistics count.
+    pub fn size(&self) -> u32 {
+        count(self.piles)
     }
+
+    /// What is known of it, with the rates (see [`AgreementRow::rates`]) by which verdicts from afar count.
+    pub fn results(&self, (sensitivity, specificity): (MeasuredRate, MeasuredRate)) -> BatchResults {
+        let [passes, failures, conform, nonconform] =
+            [self.passes, self.failures, self.conform, self.nonconform].map(count);
+        let remote = RemoteVerdicts { conform, nonconform, sensitivity, specificity };
+        BatchResults { passes, failures, remote: Some(remote) }
+    }
+}
+
+impl AgreementRow {
+    /// Sensitivity and specificity of verdicts from afar, as first verifications measured them.
+    pub fn rates(&self) -> (MeasuredRate, MeasuredRate) {
+        let rate = |right: i64, wrong: i64| MeasuredRate {
+            right: count(right),
+            cases: count(right.saturating_add(wrong)),
+        };
+        (rate(self.failed_nonconform, self.failed_conform), rate(self.passed_conform, self.passed_nonconform))
+    }
+}
+
+/// A count as statistics take it.
+fn count(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX })
 }

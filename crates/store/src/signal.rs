@@ -2,10 +2,14 @@
 //!
 //! A finding is a reason to look, never a verdict: whoever shows it says so, and to nobody but those in charge.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
 use veripile_pile::{OperatorId, PileId, StationId};
 
 use crate::row::{SqlTime, jiff_time, sql_time, storable};
@@ -28,6 +32,15 @@ pub enum SignalSubject {
     Operator(OperatorId),
 }
 
+/// One thing said of a subject: a key, and what its sentence is filled with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saying {
+    /// Which sentence, as `assessment::signals::Phrase` names it.
+    pub key: String,
+    /// Values by name.
+    pub values: BTreeMap<String, String>,
+}
+
 /// A finding to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignalRow {
@@ -45,8 +58,8 @@ pub struct SignalRow {
     pub from: Option<Timestamp>,
     /// Its end.
     pub to: Option<Timestamp>,
-    /// In plain words, with units.
-    pub detail: String,
+    /// What is said of it, in order.
+    pub said: Vec<Saying>,
     /// Numbers of the charges it rests on most.
     pub charges: Vec<i64>,
 }
@@ -76,7 +89,9 @@ pub struct SignalRecord {
     pub from: Option<Timestamp>,
     /// Its end.
     pub to: Option<Timestamp>,
-    /// In plain words.
+    /// What is said of it, in order; empty for a finding of before, which has `detail`.
+    pub said: Vec<Saying>,
+    /// An English sentence, of a finding of before; else empty.
     pub detail: String,
     /// Numbers of charges.
     pub charges: Vec<i64>,
@@ -131,7 +146,7 @@ pub struct BalanceRecord {
 /// A condition follows.
 const SELECT: &str = "
 SELECT signal.place, run.as_of, pile.pile_id, signal.station_id, signal.operator_id, code, severity, statistic, p_value, from_at, to_at,
-       detail, charges
+       said, detail, charges
 FROM signal JOIN assessment_run run USING (run_no) LEFT JOIN pile USING (pile_no)
 LEFT JOIN station ON station.station_id = signal.station_id
 WHERE run_no = (SELECT max(run_no) FROM assessment_run) ";
@@ -209,13 +224,13 @@ pub(crate) async fn insert(
     let charges =
         |signal: &SignalRow| signal.charges.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
     sqlx::query(
-        "INSERT INTO signal (run_no, place, pile_no, station_id, operator_id, code, severity, statistic, p_value, from_at, to_at, detail,
+        "INSERT INTO signal (run_no, place, pile_no, station_id, operator_id, code, severity, statistic, p_value, from_at, to_at, said,
                              charges)
-         SELECT $1, place, pile_no, station_id, operator_id, code, severity, statistic, p_value, from_at, to_at, detail,
+         SELECT $1, place, pile_no, station_id, operator_id, code, severity, statistic, p_value, from_at, to_at, said,
                 coalesce(string_to_array(nullif(charges, ''), ',')::bigint[], '{}')
          FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::float8[], $9::timestamptz[],
-                     $10::timestamptz[], $11::text[], $12::text[])
-              WITH ORDINALITY AS s(pile_no, station_id, operator_id, code, severity, statistic, p_value, from_at, to_at, detail, charges,
+                     $10::timestamptz[], $11::jsonb[], $12::text[])
+              WITH ORDINALITY AS s(pile_no, station_id, operator_id, code, severity, statistic, p_value, from_at, to_at, said, charges,
                                    place)",
     )
     .bind(run_no)
@@ -228,11 +243,24 @@ pub(crate) async fn insert(
     .bind(signals.iter().map(|s| s.p_value).collect::<Vec<_>>())
     .bind(signals.iter().map(|s| sql_time(s.from)).collect::<Vec<_>>())
     .bind(signals.iter().map(|s| sql_time(s.to)).collect::<Vec<_>>())
-    .bind(signals.iter().map(|s| storable(&s.detail)).collect::<Vec<_>>())
+    .bind(signals.iter().map(said).collect::<Vec<_>>())
     .bind(signals.iter().map(charges).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// What a finding says, fit for a `jsonb` column: chargers choose the names of their firmware.
+fn said(signal: &SignalRow) -> Json<Vec<Saying>> {
+    let fit = |said: &Saying| Saying {
+        key: said.key.clone(),
+        values: said
+            .values
+            .iter()
+            .map(|(name, value)| (name.clone(), storable(value).into_owned()))
+            .collect(),
+    };
+    Json(signal.said.iter().map(fit).collect())
 }
 
 /// Writes a run's balances.
@@ -277,6 +305,7 @@ struct Row {
     p_value: Option<f64>,
     from_at: Option<SqlTime>,
     to_at: Option<SqlTime>,
+    said: Option<Json<Vec<Saying>>>,
     detail: String,
     charges: Vec<i64>,
 }
@@ -295,6 +324,7 @@ impl Row {
             p_value: self.p_value,
             from: jiff_time(self.from_at),
             to: jiff_time(self.to_at),
+            said: self.said.map(|Json(said)| said).unwrap_or_default(),
             detail: self.detail,
             charges: self.charges,
         }

@@ -25,7 +25,7 @@ use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 use super::facts::{Facts, Prepared, kwh, mean_power_kw, soc_span_percent};
 use super::weekly::week_of;
 use crate::assess_files::findings::CHARGES_MAX;
-use crate::balances;
+use crate::{balances, said};
 
 /// Hours of the day are those of the place.
 const SHANGHAI: Offset = Offset::constant(8);
@@ -150,7 +150,7 @@ fn find(
         p_value: finding.p_value,
         from: finding.from,
         to: finding.to,
-        detail: finding.detail,
+        said: said::sayings(&finding.said),
         charges: finding.evidence.iter().map(|at| facts.charges[*at].charge_no).collect(),
     };
     Ok(signals::find(&evidence, &signals::Settings::default())?.into_iter().map(row).collect())

@@ -18,7 +18,7 @@ use super::charges::ChargeRow;
 use super::reference::Plate;
 use super::results::{self, Folder};
 use super::{Inputs, Prepared, percent};
-use crate::balances;
+use crate::{balances, said};
 
 /// Charges that signals are looked for in at most: each takes a third of a kilobyte here, 1.4 GB in all.
 pub(crate) const CHARGES_MAX: usize = 4_000_000;
@@ -89,7 +89,7 @@ pub(super) fn write_signals(
                 finding.p_value.map(|p| format!("{p:.3e}")).unwrap_or_default(),
                 time(finding.from),
                 time(finding.to),
-                finding.detail,
+                veripile_api::told_in_english(&said::sayings(&finding.said)),
             ])
             .context("signals.csv: cannot be written")?;
     }

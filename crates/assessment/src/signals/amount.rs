@@ -6,7 +6,7 @@ use veripile_metrology::payment::{self, Tariffed};
 
 use super::registers::exact;
 use super::world::World;
-use super::{Code, Finding, Severity, SignalCharge};
+use super::{Code, Finding, Phrase, Severity, SignalCharge};
 
 /// What the parts of a bill may differ from the energy of the charge by, kWh: each is rounded to a Wh.
 const PART_ROUNDING_KWH: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
@@ -25,11 +25,7 @@ fn wrong_sums(world: &World<'_>, pile: usize) -> Option<Finding> {
         let checked = payment::check(bill.parts, bill.amount).ok()?;
         (!checked.within).then_some(checked.difference)
     });
-    finding(world, pile, &wrong, |count, sum| {
-        format!(
-            "{count} bills are not energy times tariff, {sum} too much in sum, in the currency of the bills"
-        )
-    })
+    finding(world, pile, &wrong, |count, amount| Phrase::WrongBills { count, amount })
 }
 
 fn wrong_parts(world: &World<'_>, pile: usize) -> Option<Finding> {
@@ -41,9 +37,7 @@ fn wrong_parts(world: &World<'_>, pile: usize) -> Option<Finding> {
         let step = Decimal::new(1, charge.energy_pile_kwh.scale());
         (rounding.max(step) < difference.abs()).then_some(difference)
     });
-    finding(world, pile, &wrong, |count, sum| {
-        format!("the parts of {count} bills are not the energy of the charge, {sum} kWh too much in sum")
-    })
+    finding(world, pile, &wrong, |count, kwh| Phrase::WrongParts { count, kwh })
 }
 
 fn sum_kwh(parts: &[Tariffed]) -> Option<Decimal> {
@@ -63,13 +57,13 @@ fn finding(
     world: &World<'_>,
     pile: usize,
     wrong: &[(usize, Decimal)],
-    words: impl Fn(usize, Decimal) -> String,
+    say: impl Fn(String, String) -> Phrase,
 ) -> Option<Finding> {
     let sum = wrong.iter().fold(Decimal::ZERO, |sum, (_, difference)| sum.saturating_add(*difference));
     let charges: Vec<usize> = wrong.iter().map(|(index, _)| *index).collect();
     (!wrong.is_empty()).then(|| Finding {
         severity: if Decimal::ZERO < sum { Severity::Critical } else { Severity::Warning },
-        detail: words(wrong.len(), sum),
+        said: vec![say(wrong.len().to_string(), sum.to_string())],
         ..exact(world, pile, Code::Amount, to_f64(sum), &charges)
     })
 }

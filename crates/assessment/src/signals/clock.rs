@@ -8,7 +8,7 @@ use veripile_metrology::crossing::to_f64;
 
 use super::registers::{exact, hours};
 use super::world::{World, median};
-use super::{Code, Finding, PricePeriod, Settings, Severity, SignalCharge};
+use super::{Code, Finding, Phrase, PricePeriod, Settings, Severity, SignalCharge};
 
 /// Charges in a row whose median counts; the rows end with the newest charge.
 const ROW: usize = 5;
@@ -39,21 +39,16 @@ fn found(world: &World<'_>, pile: usize, settings: &Settings) -> Option<Finding>
         beyond.iter().flat_map(|(_, row)| row.iter().map(|(index, _)| *index)).collect();
     let money =
         offsets.iter().filter_map(|(index, offset)| overpaid(&world.charges[*index], *offset)).sum::<f64>();
-    let slope =
-        slope(world, &offsets).map_or(String::new(), |slope| format!(", drifting by {slope:+.1} s a day"));
-    let cost = if money == 0.0 {
-        String::new()
-    } else {
-        format!(
-            "; customers paid {money:+.2} in the currency of the bills, at even power, for hours that were not theirs"
-        )
-    };
+    let off =
+        Phrase::ClockOff { offset: format!("{worst:+.0}"), limit: format!("{:.0}", settings.clock_limit_s) };
+    let mut said = vec![off];
+    said.extend(slope(world, &offsets).map(|slope| Phrase::ClockDrift { slope: format!("{slope:+.1}") }));
+    if money != 0.0 {
+        said.push(Phrase::ClockCost { amount: format!("{money:+.2}") });
+    }
     Some(Finding {
         severity: if 0.0 < money { Severity::Critical } else { Severity::Warning },
-        detail: format!(
-            "the clock is off by {worst:+.0} s (limit {:.0} s){slope}{cost}",
-            settings.clock_limit_s
-        ),
+        said,
         ..exact(world, pile, Code::Clock, worst, &charges)
     })
 }

@@ -10,7 +10,7 @@ use veripile_metrology::chi_square::{Fitness, homogeneity, uniformity};
 
 use super::forgery::{decimals, may_be_forged};
 use super::world::{World, first};
-use super::{Code, Finding, Severity, Subject};
+use super::{Code, Finding, Phrase, Severity, Subject};
 
 /// Digits from which they are counted.
 const DIGITS_MIN: usize = 100;
@@ -25,20 +25,24 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
         let charge = &world.charges[index];
         charge.energy_vehicle_kwh.filter(|_| may_be_forged(charge))
     };
-    let mut asked = asked(world, Code::DigitPreference, own, "billed energies");
-    asked.extend(asked_of_vehicles(world, relayed));
-    asked
-}
-
-fn asked_of_vehicles(world: &World<'_>, value: impl Fn(usize) -> Option<Decimal>) -> Vec<Finding> {
-    asked(world, Code::ForgedVehicleData, value, "relayed vehicle values")
+    let mut all = asked(world, Code::DigitPreference, own, |[count, of, digit]| Phrase::DigitBilled {
+        count,
+        of,
+        digit,
+    });
+    all.extend(asked(world, Code::ForgedVehicleData, relayed, |[count, of, digit]| Phrase::DigitRelayed {
+        count,
+        of,
+        digit,
+    }));
+    all
 }
 
 fn asked(
     world: &World<'_>,
     code: Code,
     value: impl Fn(usize) -> Option<Decimal>,
-    words: &str,
+    say: fn([String; 3]) -> Phrase,
 ) -> Vec<Finding> {
     let counted: Vec<Option<Counted>> =
         world.by_pile.iter().map(|charges| Counted::of(world, charges, &value)).collect();
@@ -52,7 +56,7 @@ fn asked(
             Some(other) if even.p_value < other.p_value => other,
             _ => even,
         };
-        Some(finding(world, pile, code, counted, &fit, words))
+        Some(finding(world, pile, code, counted, &fit, say))
     };
     counted.iter().enumerate().filter_map(ask).collect()
 }
@@ -63,7 +67,7 @@ fn finding(
     code: Code,
     counted: &Counted,
     fit: &Fitness,
-    words: &str,
+    say: fn([String; 3]) -> Phrase,
 ) -> Finding {
     let (digit, most) = counted
         .counts
@@ -81,10 +85,7 @@ fn finding(
         p_value: Some(fit.p_value),
         from,
         to,
-        detail: format!(
-            "{most} of {} {words} end in {digit}; a meter's pulse can do this as well as a hand",
-            counted.charges.len()
-        ),
+        said: vec![say([most, counted.charges.len(), digit].map(|number| number.to_string()))],
         evidence: first(with_it),
     }
 }

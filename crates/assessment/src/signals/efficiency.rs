@@ -10,7 +10,7 @@ use veripile_metrology::normal::QUANTILE_95;
 use veripile_pile::PileKind;
 
 use super::world::World;
-use super::{Code, Finding, Severity, Subject};
+use super::{Code, Finding, Phrase, Severity, Subject};
 
 /// No converter of a charging pile gives more of what it takes (metrology.md §3).
 const IMPOSSIBLE_ABOVE: f64 = 0.985;
@@ -77,17 +77,19 @@ fn judged(station: usize, piles: &[usize], intervals: &[Interval]) -> Option<Fin
         return None;
     }
     let ratio = given / taken;
-    let (severity, statistic, told) = if IMPOSSIBLE_ABOVE < ratio {
-        (Severity::Critical, ratio, format!("more than the {IMPOSSIBLE_ABOVE} that any converter reaches"))
+    let sums = (format!("{given:.1}"), format!("{taken:.1}"), format!("{ratio:.3}"));
+    let (severity, statistic, said) = if IMPOSSIBLE_ABOVE < ratio {
+        let (given, taken, share) = sums;
+        let most = IMPOSSIBLE_ABOVE.to_string();
+        (Severity::Critical, ratio, Phrase::EfficiencyAbove { given, taken, share, most })
     } else {
         let (marginal, highest) = marginal(intervals)?;
         if SUSPICIOUS_BELOW <= highest {
             return None;
         }
-        let told = format!(
-            "of each further kWh {marginal:.3}, less than the {SUSPICIOUS_BELOW} of a sound converter"
-        );
-        (Severity::Info, marginal, told)
+        let (given, taken, share) = sums;
+        let (further, least) = (format!("{marginal:.3}"), SUSPICIOUS_BELOW.to_string());
+        (Severity::Info, marginal, Phrase::EfficiencyBelow { given, taken, share, further, least })
     };
     let subject = if let [pile] = piles { Subject::Pile(*pile) } else { Subject::Station(station) };
     Some(Finding {
@@ -98,9 +100,7 @@ fn judged(station: usize, piles: &[usize], intervals: &[Interval]) -> Option<Fin
         p_value: None,
         from: intervals.iter().map(|interval| interval.from).min(),
         to: intervals.iter().map(|interval| interval.to).max(),
-        detail: format!(
-            "the piles gave {given:.1} kWh of {taken:.1} kWh taken, a share of {ratio:.3}: {told}"
-        ),
+        said: vec![said],
         evidence: Vec::new(),
     })
 }

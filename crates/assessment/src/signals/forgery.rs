@@ -11,7 +11,7 @@ use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_metrology::{normal, student};
 
 use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
-use super::{Code, Finding, Severity, SignalCharge, Subject};
+use super::{Code, Finding, Phrase, Severity, SignalCharge, Subject};
 use crate::evidence::VehiclePath;
 
 /// Residuals from which a variance says something.
@@ -81,10 +81,7 @@ fn too_good(world: &World<'_>) -> Vec<Finding> {
                 p_value: Some(if remarkable { normal::cdf(score) } else { 1.0 }),
                 from,
                 to,
-                detail: format!(
-                    "relayed vehicle values scatter by {:.0} % of what vehicles' values scatter by",
-                    100.0 * spread
-                ),
+                said: vec![Phrase::TooGood { share: format!("{:.0}", 100.0 * spread) }],
                 evidence: first(charges),
             }
         })
@@ -144,11 +141,11 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
         p_value: Some(chi_square::poisson_at_least(same.len(), expected)),
         from,
         to,
-        detail: format!(
-            "{} of {} relayed vehicle values are the pile's own to the last digit; chance makes {expected:.1} at most",
-            same.len(),
-            pairs.len()
-        ),
+        said: vec![Phrase::Copied {
+            same: same.len().to_string(),
+            of: pairs.len().to_string(),
+            chance: format!("{expected:.1}"),
+        }],
         evidence: first(same),
     })
 }
@@ -200,11 +197,10 @@ fn deaf(world: &World<'_>) -> Vec<Finding> {
                 p_value: Some(contrast.p_value(t)),
                 from,
                 to,
-                detail: format!(
-                    "vehicles' own errors, as seen at other piles, show here by {:.0} % (u = {:.0} %) of what they show elsewhere",
-                    100.0 * (1.0 + contrast.effect - common),
-                    100.0 * contrast.standard_uncertainty
-                ),
+                said: vec![Phrase::Deaf {
+                    share: format!("{:.0}", 100.0 * (1.0 + contrast.effect - common)),
+                    u: format!("{:.0}", 100.0 * contrast.standard_uncertainty),
+                }],
                 evidence: heaviest(points.iter().map(weigh).zip(charges).collect()),
             }
         })

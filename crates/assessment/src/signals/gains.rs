@@ -9,7 +9,7 @@ use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_pile::PileKind;
 
 use super::world::{Effect, Scored, World, against_fleet, common, heaviest};
-use super::{Code, Finding, Settings, Severity, SignalCharge, Subject};
+use super::{Code, Finding, Phrase, Settings, Severity, SignalCharge, Subject, said};
 use crate::evidence::VehiclePath;
 
 /// Changes of firmware asked about per pile, the last ones: a pile that boots with another version every day must not make
@@ -36,6 +36,9 @@ enum Expected {
     ZeroOrShared,
 }
 
+/// What is said of a pile; its effect and that one's standard uncertainty as phrases have them.
+type Say<'q> = &'q dyn Fn(&Found, String, String) -> Phrase;
+
 /// A question to every pile.
 struct Question<'q> {
     code: Code,
@@ -44,22 +47,27 @@ struct Question<'q> {
     regressor: &'q dyn Fn(&SignalCharge<'_>) -> Option<f64>,
     /// What one unit of the regressor stands for in a pile, for the size of the effect: 1 for strata.
     spread: fn(&[Point]) -> f64,
-    /// The effect in words; percent, and its standard uncertainty in percent.
-    words: &'q dyn Fn(f64, f64) -> String,
+    say: Say<'q>,
 }
 
 /// Asks all.
 pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
-    let night = hours_words("at night", settings.night);
-    let inspection = hours_words("in office hours", settings.inspection);
+    let night = |_: &Found, effect, u| {
+        let [from, to] = [settings.night.0, settings.night.1].map(|hour| hour.to_string());
+        Phrase::AtNight { from, to, effect, u }
+    };
+    let inspection = |_: &Found, effect, u| {
+        let [from, to] = [settings.inspection.0, settings.inspection.1].map(|hour| hour.to_string());
+        Phrase::InOfficeHours { from, to, effect, u }
+    };
     let (in_night, in_inspection) = (
         |charge: &SignalCharge<'_>| within(charge, settings.night),
         |charge: &SignalCharge<'_>| within(charge, settings.inspection),
     );
-    let strata = |code, regressor, words| {
+    let strata = |code, regressor, say| {
         let is_physical = code == Code::TimeOfDayGain;
         let expected = if is_physical { Expected::Shared } else { Expected::ZeroOrShared };
-        Question { code, expected, regressor, spread: |_| 1.0, words }
+        Question { code, expected, regressor, spread: |_| 1.0, say }
     };
     let questions = [
         strata(Code::TimeOfDayGain, &in_night, &night),
@@ -67,52 +75,38 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
         strata(
             Code::UnsignedGain,
             &|charge| charge.signed.map(|signed| f64::from(u8::from(!signed))),
-            &|effect, u| format!("unsigned charges register {} than signed ones", more(effect, u)),
+            &|_, effect, u| Phrase::Unsigned { effect, u },
         ),
         strata(
             Code::StrangerGain,
             &|charge| charge.is_known_vehicle.map(|known| f64::from(u8::from(!known))),
-            &|effect, u| format!("unknown vehicles are charged {} than known ones", more(effect, u)),
+            &|_, effect, u| Phrase::Stranger { effect, u },
         ),
         strata(
             Code::ForgedVehicleData,
             &|charge| charge.vehicle_path.map(|path| f64::from(u8::from(path == VehiclePath::Relayed))),
-            &|effect, u| {
-                format!(
-                    "with vehicle values that it relayed itself the pile shows {} than with others",
-                    more(effect, u)
-                )
-            },
+            &|_, effect, u| Phrase::Relayed { effect, u },
         ),
         Question {
             code: Code::SizeBias,
             expected: Expected::Shared,
             regressor: &|charge| positive(energy_kwh(charge)).map(|energy| 1.0 / energy),
             spread: |points| middle(points, 0.5),
-            words: &|effect, u| {
-                format!(
-                    "a charge of usual size registers {} than a very large one: a fixed amount is added or left out",
-                    more(effect, u)
-                )
-            },
+            say: &|_, effect, u| Phrase::Size { effect, u },
         },
         Question {
             code: Code::PowerBias,
             expected: Expected::Shared,
             regressor: &|charge| charge.mean_power_kw.and_then(positive),
             spread: |points| middle(points, 0.9) - middle(points, 0.1),
-            words: &|effect, u| {
-                format!("at high power the pile registers {} than at low power", more(effect, u))
-            },
+            say: &|_, effect, u| Phrase::Power { effect, u },
         },
         Question {
             code: Code::SocBias,
             expected: Expected::Shared,
             regressor: &|charge| charge.soc_span.filter(|span| span.is_finite()),
             spread: |points| middle(points, 0.9) - middle(points, 0.1),
-            words: &|effect, u| {
-                format!("long fills register {} than short top-ups, by share of the battery", more(effect, u))
-            },
+            say: &|_, effect, u| Phrase::Fill { effect, u },
         },
     ];
     let mut asked: Vec<Finding> =
@@ -138,7 +132,7 @@ fn answers(world: &World<'_>, question: &Question<'_>, scored: &[Vec<Scored>]) -
             &found,
             question.expected,
             question.spread,
-            question.words,
+            question.say,
         ));
     }
     answers
@@ -163,11 +157,13 @@ fn firmware(world: &World<'_>) -> Vec<Finding> {
             };
             let version = changes[at].version.chars().take(VERSION_CHARS_MAX).collect();
             let found_here = Found::of(pile, with_regressor(world, &scored[pile], &regress));
-            found.extend(found_here.map(|found| Found { version: Some(version), ..found }));
+            found.extend(found_here.map(|found| Found { version, ..found }));
         }
     }
-    judged(world, Code::FirmwareStep, &found, Expected::Zero, |_| 1.0, &|effect, u| {
-        format!("registers {} than before", more(effect, u))
+    judged(world, Code::FirmwareStep, &found, Expected::Zero, |_| 1.0, &|found, effect, u| Phrase::Firmware {
+        version: found.version.clone(),
+        effect,
+        u,
     })
 }
 
@@ -177,13 +173,14 @@ struct Found {
     points: Vec<Point>,
     charges: Vec<usize>,
     contrast: Contrast,
-    version: Option<String>,
+    /// Of a question about a firmware: its version.
+    version: String,
 }
 
 impl Found {
     fn of(pile: usize, (points, charges): (Vec<Point>, Vec<usize>)) -> Option<Self> {
         let contrast = contrast(&points)?;
-        Some(Self { pile, points, charges, contrast, version: None })
+        Some(Self { pile, points, charges, contrast, version: String::new() })
     }
 
     /// Charges by what they add to the statistic.
@@ -212,7 +209,7 @@ fn judged(
     found: &[Found],
     expected: Expected,
     spread: fn(&[Point]) -> f64,
-    words: &dyn Fn(f64, f64) -> String,
+    say: Say<'_>,
 ) -> Vec<Finding> {
     let effects: Vec<Effect> =
         found.iter().map(|found| (found.contrast.effect, found.contrast.standard_uncertainty)).collect();
@@ -233,10 +230,7 @@ fn judged(
             let effect = (found.contrast.effect - common) * unit;
             let uncertainty = libm::hypot(found.contrast.standard_uncertainty, of_common) * unit.abs();
             let (from, to) = world.span(found.charges.iter().copied());
-            let of_version = found
-                .version
-                .as_ref()
-                .map_or(String::new(), |version| format!("with firmware {version} the pile "));
+            let (effect_said, u) = said::effect((effect, uncertainty));
             Finding {
                 subject: Subject::Pile(found.pile),
                 code,
@@ -245,7 +239,7 @@ fn judged(
                 p_value: Some(found.contrast.p_value(t)),
                 from,
                 to,
-                detail: of_version + &words(100.0 * effect, 100.0 * uncertainty),
+                said: vec![say(found, effect_said, u)],
                 evidence: found.evidence(effect.signum()),
             }
         })
@@ -260,18 +254,6 @@ pub(super) fn severity(effect: f64, limit: f64) -> Severity {
         Severity::Warning
     } else {
         Severity::Info
-    }
-}
-
-/// `1.20 % more (u = 0.15 %)`.
-pub(super) fn more(percent: f64, uncertainty_percent: f64) -> String {
-    let word = if percent < 0.0 { "less" } else { "more" };
-    format!("{:.2} % {word} (u = {uncertainty_percent:.2} %)", percent.abs())
-}
-
-fn hours_words(name: &'static str, hours: (f64, f64)) -> impl Fn(f64, f64) -> String {
-    move |effect, u| {
-        format!("{name} ({} to {} h) the pile registers {} than otherwise", hours.0, hours.1, more(effect, u))
     }
 }
 

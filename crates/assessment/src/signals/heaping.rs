@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use veripile_metrology::discontinuity::drop_at;
 
 use super::world::{World, median};
-use super::{Code, Finding, Severity, Subject};
+use super::{Code, Finding, Phrase, Severity, Subject};
 
 /// Width of the bins beside the limit, as a share of it; wider where estimates are less certain.
 const WIDTH_MIN: f64 = 0.2;
@@ -40,10 +40,11 @@ fn asked(operator: usize, levels: &[(f64, f64)]) -> Option<Finding> {
         p_value: Some(found.p_value),
         from: None,
         to: None,
-        detail: format!(
-            "{near} piles err by {:.0} to 100 % of the limit, {above} by as much beyond it",
-            100.0 * (1.0 - width)
-        ),
+        said: vec![Phrase::Crowded {
+            near: near.to_string(),
+            from: format!("{:.0}", 100.0 * (1.0 - width)),
+            beyond: above.to_string(),
+        }],
         evidence: Vec::new(),
     })
 }

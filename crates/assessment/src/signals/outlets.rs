@@ -6,7 +6,7 @@ use veripile_metrology::crossing::to_f64;
 
 use super::registers::hours;
 use super::world::{World, first};
-use super::{Code, Finding, Severity, SignalCharge, Subject};
+use super::{Code, Finding, Phrase, Severity, SignalCharge, Subject};
 
 /// Exchanging must improve 2 Δ ln L by more than this (metrology.md §3).
 const IMPROVEMENT_MIN: f64 = 20.0;
@@ -56,11 +56,10 @@ fn asked(world: &World<'_>, pile: usize) -> Option<Finding> {
         p_value: Some(if IMPROVEMENT_MIN < 2.0 * gain { chance } else { 1.0 }),
         from,
         to,
-        detail: format!(
-            "in {} pairs of charges at the same time each outlet billed what the other's vehicle took (2 Δ ln L = {:.0}): outlets or vehicles' readings are exchanged",
-            since.len() / 2,
-            2.0 * gain
-        ),
+        said: vec![Phrase::Exchanged {
+            pairs: (since.len() / 2).to_string(),
+            gain: format!("{:.0}", 2.0 * gain),
+        }],
         evidence: first(since),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::registers::exact;
 use super::world::World;
-use super::{Code, Finding, Severity, SignalCharge};
+use super::{Code, Finding, Phrase, Severity, SignalCharge};
 
 /// Looks at every record and key.
 pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
@@ -23,10 +23,7 @@ fn replayed(world: &World<'_>) -> Vec<Finding> {
     }
     let replayed = of_pile.into_iter().map(|(pile, charges)| Finding {
         severity: Severity::Critical,
-        detail: format!(
-            "{} charges are proved by a signed record that proves another charge as well",
-            charges.len()
-        ),
+        said: vec![Phrase::RecordTwice { count: charges.len().to_string() }],
         ..exact(world, pile, Code::ReplayedRecord, charges.len() as f64, &charges)
     });
     replayed.collect()
@@ -52,11 +49,15 @@ fn shared_keys(world: &World<'_>) -> Vec<Finding> {
                 .filter(|name| *name != world.piles[*pile].pile_id.as_str())
                 .take(3)
                 .collect();
-            let when =
-                if at_once { "at the same time" } else { "before or after: a meter was moved, or copied" };
+            let piles = others.join(", ");
+            let (severity, said) = if at_once {
+                (Severity::Critical, Phrase::KeyAtOnce { piles })
+            } else {
+                (Severity::Info, Phrase::KeyMoved { piles })
+            };
             findings.push(Finding {
-                severity: if at_once { Severity::Critical } else { Severity::Info },
-                detail: format!("the meter's key also signs at {}, {when}", others.join(", ")),
+                severity,
+                said: vec![said],
                 ..exact(world, *pile, Code::ReplayedRecord, of_pile.len() as f64, charges)
             });
         }

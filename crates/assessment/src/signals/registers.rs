@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use veripile_metrology::crossing::{from_f64, to_f64};
 
 use super::world::{World, first};
-use super::{Code, Finding, Settings, Severity, Subject, ToldRegister};
+use super::{Code, Finding, Phrase, Settings, Severity, Subject, ToldRegister};
 
 /// Start and stop registers are whole Wh, truncated by some chargers and rounded by others: differences may be off by this
 /// much, kWh (see `pile::charge`).
@@ -160,27 +160,37 @@ fn back(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Vec<Finding> {
         (0..charges.len()).filter_map(fall).collect::<Vec<_>>()
     });
     let (resets, falls): (Vec<Fall>, Vec<Fall>) = between.chain(within).partition(Fall::is_reset);
-    let told = [
-        (falls, Severity::Critical, "energy is counted twice"),
-        (resets, Severity::Info, "it was exchanged or set to zero"),
-    ];
-    told.into_iter()
-        .filter_map(|(falls, severity, words)| fell(world, pile, &falls, severity, words))
-        .collect()
+    let fell = fell(world, pile, &falls, Severity::Critical, |[count, kwh, from, to]| Phrase::RegisterFell {
+        count,
+        kwh,
+        from,
+        to,
+    });
+    let reset = self::fell(world, pile, &resets, Severity::Info, |[count, kwh, from, to]| {
+        Phrase::RegisterReset { count, kwh, from, to }
+    });
+    fell.into_iter().chain(reset).collect()
 }
 
-fn fell(world: &World<'_>, pile: usize, falls: &[Fall], severity: Severity, words: &str) -> Option<Finding> {
+fn fell(
+    world: &World<'_>,
+    pile: usize,
+    falls: &[Fall],
+    severity: Severity,
+    say: fn([String; 4]) -> Phrase,
+) -> Option<Finding> {
     let sum = falls.iter().fold(Decimal::ZERO, |sum, fall| sum.saturating_add(fall.fall_kwh));
     let charges: Vec<usize> = falls.iter().flat_map(|fall| fall.charges.iter().copied()).collect();
     let largest = falls.iter().max_by_key(|fall| fall.fall_kwh)?;
     let was_at = largest.stands_at.saturating_add(largest.fall_kwh);
     Some(Finding {
         severity,
-        detail: format!(
-            "the register fell {} times, by {sum} kWh in sum, at most from {was_at} to {} kWh: {words}",
-            falls.len(),
-            largest.stands_at
-        ),
+        said: vec![say([
+            falls.len().to_string(),
+            sum.to_string(),
+            was_at.to_string(),
+            largest.stands_at.to_string(),
+        ])],
         ..exact(world, pile, Code::RegisterRollback, to_f64(sum), &charges)
     })
 }
@@ -192,7 +202,7 @@ fn on(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
     let charges: Vec<usize> = gaps.iter().flat_map(|gap| [gap.before, gap.after]).collect();
     (!gaps.is_empty()).then(|| Finding {
         severity: if MISSING_WARNING_KWH <= missing { Severity::Warning } else { Severity::Info },
-        detail: format!("the register went on by {missing} kWh in {} gaps between charges", gaps.len()),
+        said: vec![Phrase::RegisterWentOn { kwh: missing.to_string(), gaps: gaps.len().to_string() }],
         ..exact(world, pile, Code::RegisterGap, to_f64(missing), &charges)
     })
 }
@@ -215,10 +225,7 @@ fn mismatch(world: &World<'_>, pile: usize) -> Option<Finding> {
     let charges: Vec<usize> = differences.iter().map(|(index, _)| *index).collect();
     (!charges.is_empty()).then(|| Finding {
         severity: if Decimal::ZERO < sum { Severity::Critical } else { Severity::Warning },
-        detail: format!(
-            "{} charges are billed with another energy than their registers' difference, {sum} kWh in sum (positive: billed too much)",
-            charges.len()
-        ),
+        said: vec![Phrase::BilledOtherwise { count: charges.len().to_string(), kwh: sum.to_string() }],
         ..exact(world, pile, Code::RegisterMismatch, to_f64(sum), &charges)
     })
 }
@@ -245,7 +252,7 @@ pub(super) fn exact(
         p_value: None,
         from,
         to,
-        detail: String::new(),
+        said: Vec::new(),
         evidence: first(charges.iter().copied()),
     }
 }

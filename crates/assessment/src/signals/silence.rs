@@ -11,10 +11,11 @@ use veripile_metrology::counting::{runs, runs_at_most};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::normal;
 
-use super::gains::{more, severity};
+use super::gains::severity;
 use super::registers::{self, Gap};
+use super::said;
 use super::world::{World, first};
-use super::{Code, Finding, Settings, Severity, Subject};
+use super::{Code, Finding, Phrase, Settings, Severity, Subject};
 
 /// Gaps from which their order says something.
 const GAPS_MIN: usize = 5;
@@ -54,11 +55,11 @@ fn clustered(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
         p_value: Some(p),
         from,
         to,
-        detail: format!(
-            "{missing:.1} kWh ({:.1} %) were never told of, in {} gaps that come in clusters",
-            100.0 * share,
-            gaps.len()
-        ),
+        said: vec![Phrase::NeverTold {
+            kwh: format!("{missing:.1}"),
+            share: format!("{:.1}", 100.0 * share),
+            gaps: gaps.len().to_string(),
+        }],
         evidence: first(gaps.iter().map(|gap| gap.before)),
     })
 }
@@ -71,6 +72,7 @@ fn beside(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
         .map(|scored| scored.point(f64::from(u8::from(beside.contains(&scored.charge)))))
         .collect();
     let found = contrast(&points)?;
+    let (effect, u) = said::effect((found.effect, found.standard_uncertainty));
     let (from, to) = world.span(gaps.iter().flat_map(|gap| [gap.before, gap.after]));
     Some(Finding {
         subject: Subject::Pile(pile),
@@ -80,11 +82,7 @@ fn beside(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
         p_value: Some(found.p_value(found.t())),
         from,
         to,
-        detail: format!(
-            "charges beside one of {} gaps in the register register {} than the rest",
-            gaps.len(),
-            more(100.0 * found.effect, 100.0 * found.standard_uncertainty)
-        ),
+        said: vec![Phrase::BesideGaps { gaps: gaps.len().to_string(), effect, u }],
         evidence: first(gaps.iter().flat_map(|gap| [gap.before, gap.after])),
     })
 }

@@ -8,9 +8,10 @@ use veripile_metrology::bridge::{self, Wandering};
 use veripile_metrology::contrast::{POINTS_MIN, location};
 use veripile_metrology::student;
 
-use super::gains::{WEEK_S, more, severity};
+use super::gains::{WEEK_S, severity};
+use super::said;
 use super::world::{FLEET_MIN, Scored, World, heaviest, median};
-use super::{Code, Finding, SignalCharge, Subject};
+use super::{Code, Finding, Phrase, SignalCharge, Subject};
 use crate::assess::FoundStep;
 
 /// Residuals from which a wandering is asked for: a step in forty charges must be of a sigma to be seen at all.
@@ -41,17 +42,14 @@ fn hours(world: &World<'_>) -> Vec<Finding> {
     let windows: Vec<Finding> = windows.collect();
     let found = found.iter().map(|found| {
         let inside = found.wandering.stretch;
-        let (effect, u) = found.effect(inside);
+        let found_effect = found.effect(inside);
         let at = |place: usize| found.ordered.get(place).map_or(24.0, |(hour, _)| *hour);
-        let detail = format!(
-            "between {:.1} and {:.1} h the pile registers {} than at other hours",
-            at(inside.0),
-            at(inside.1),
-            more(100.0 * effect, 100.0 * u)
-        );
+        let (effect, u) = said::effect(found_effect);
+        let [from, to] = [inside.0, inside.1].map(|place| format!("{:.1}", at(place)));
+        let said = Phrase::BetweenHours { from, to, effect, u };
         let statistic = found.wandering.range / spread;
         let p = bridge::range_above(statistic);
-        found.finding(world, Code::TimeOfDayGain, (statistic, p), (effect, inside), detail)
+        found.finding(world, Code::TimeOfDayGain, (statistic, p), (found_effect.0, inside), said)
     });
     found.chain(windows).collect()
 }
@@ -86,14 +84,12 @@ fn window(world: &World<'_>, found: &Walk, spread: f64) -> Option<Finding> {
     let sorted = found.by_side(is_inside);
     let inside =
         (sorted.ordered.iter().take_while(|(hour, _)| !is_inside(*hour)).count(), sorted.ordered.len());
-    let (effect, u) = sorted.effect(inside);
-    let to = (from + length) % HOURS;
-    let detail = format!(
-        "from {from} to {to} h the pile registers {} than otherwise",
-        more(100.0 * effect, 100.0 * u)
-    );
+    let found_effect = sorted.effect(inside);
+    let (effect, u) = said::effect(found_effect);
+    let [from, to] = [from, (from + length) % HOURS].map(|hour| hour.to_string());
+    let said = Phrase::FromHourToHour { from, to, effect, u };
     let p = (p * looked_at as f64).min(1.0);
-    Some(sorted.finding(world, Code::TimeOfDayGain, (t, p), (effect, inside), detail))
+    Some(sorted.finding(world, Code::TimeOfDayGain, (t, p), (found_effect.0, inside), said))
 }
 
 /// Count, sum and sum of squares of scores.
@@ -143,24 +139,22 @@ impl Sums {
 /// Steps that the assessment found and measured: they were held against chance there, over all piles.
 pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
     let finding = |step: &FoundStep| {
-        let (effect, u) = step.size?;
+        let (size, uncertainty) = step.size?;
+        let (effect, u) = said::effect((size, uncertainty));
         let is_since = |scored: &&Scored| step.at <= world.charges[scored.charge].ended_at;
         let since = world.scored[step.pile].iter().filter(is_since);
-        let weighed = since.map(|scored| (effect.signum() * scored.score(), scored.charge)).collect();
+        let weighed = since.map(|scored| (size.signum() * scored.score(), scored.charge)).collect();
         let (_, to) = world.span(world.scored[step.pile].iter().map(|scored| scored.charge));
-        let date = step.at.strftime("%Y-%m-%d");
+        let date = step.at.strftime("%Y-%m-%d").to_string();
         Some(Finding {
             subject: Subject::Pile(step.pile),
             code: Code::Step,
-            severity: severity(effect, world.piles[step.pile].limit),
+            severity: severity(size, world.piles[step.pile].limit),
             statistic: step.t,
             p_value: Some(step.p_value),
             from: Some(step.at),
             to,
-            detail: format!(
-                "since {date} the pile registers {} than before",
-                more(100.0 * effect, 100.0 * u)
-            ),
+            said: vec![Phrase::StepSince { date, effect, u }],
             evidence: heaviest(weighed),
         })
     };
@@ -176,14 +170,14 @@ fn steps(world: &World<'_>) -> Vec<Finding> {
     let is_known = |pile: usize| world.evidence.steps.iter().any(|step| step.pile == pile);
     let found = found.iter().filter(|found| !is_known(found.pile)).map(|found| {
         let inside = (found.wandering.turn, found.ordered.len());
-        let (effect, u) = found.effect(inside);
-        let turn = found.ordered.get(inside.0).map(|(_, scored)| start(scored.charge));
-        let since = turn.map_or(String::new(), |at| format!("since {} ", at.strftime("%Y-%m-%d")));
-        let detail = format!("{since}the pile registers {} than before", more(100.0 * effect, 100.0 * u));
+        let found_effect = found.effect(inside);
+        let turn = start(found.ordered[inside.0.min(found.ordered.len() - 1)].1.charge);
+        let (effect, u) = said::effect(found_effect);
+        let said = Phrase::StepSince { date: turn.strftime("%Y-%m-%d").to_string(), effect, u };
         let statistic = found.wandering.excursion / spread;
         let p = bridge::excursion_above(statistic);
-        let finding = found.finding(world, Code::Step, (statistic, p), (effect, inside), detail);
-        Finding { from: turn, ..finding }
+        let finding = found.finding(world, Code::Step, (statistic, p), (found_effect.0, inside), said);
+        Finding { from: Some(turn), ..finding }
     });
     found.collect()
 }
@@ -223,7 +217,7 @@ impl Walk {
         code: Code,
         (statistic, p): (f64, f64),
         (effect, inside): (f64, (usize, usize)),
-        detail: String,
+        said: Phrase,
     ) -> Finding {
         let (from, to) = world.span(self.ordered.iter().map(|(_, scored)| scored.charge));
         let stretch = &self.ordered[inside.0..inside.1];
@@ -237,7 +231,7 @@ impl Walk {
             p_value: Some(p),
             from,
             to,
-            detail,
+            said: vec![said],
             evidence: heaviest(weighed),
         }
     }
