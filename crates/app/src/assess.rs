@@ -265,6 +265,8 @@ impl Assessor {
         if let Some(whole) = &self.whole {
             let known = self.store.comparable_since(whole.as_of).await?;
             self.fresh.comparable = known.saturating_sub(taken.comparable);
+            // What was taken in before a run that came to nothing.
+            self.fresh.others = self.store.others_since(whole.as_of).await?.saturating_sub(taken.others);
         }
         Ok(())
     }

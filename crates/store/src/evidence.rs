@@ -211,6 +211,19 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
+    /// Acts, changes of piles and intervals of energy that were taken in after a moment.
+    pub async fn others_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM evidence_act WHERE known_from > $1)
+                  + (SELECT count(*) FROM evidence_pile WHERE known_from > $1)
+                  + (SELECT count(*) FROM evidence_energy WHERE known_from > $1)",
+        )
+        .bind(known_after.to_sqlx())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Piles as they were known at a moment, by identifier.
     pub async fn evidence_piles(&self, known: Timestamp) -> Result<Vec<EvidencePile>, StoreError> {
         let rows: Vec<PileRow> = sqlx::query_as(

@@ -39,6 +39,7 @@ fn evidence(anchored: bool) -> Evidence {
     if anchored {
         evidence.anchors.push(Anchor {
             pile: 0,
+            outlet: None,
             at: at(1),
             error_percent: Decimal::ZERO,
             expanded_uncertainty_percent: "0.15".parse().expect("literal"),
@@ -122,6 +123,7 @@ fn world(anchored: &[(usize, i64, &str)]) -> Assessment {
         .collect();
     let anchors = anchored.iter().map(|(pile, day, error)| Anchor {
         pile: *pile,
+        outlet: None,
         at: at(*day),
         error_percent: error.parse().expect("literal"),
         expanded_uncertainty_percent: Decimal::new(15, 2),
