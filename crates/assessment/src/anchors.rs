@@ -71,9 +71,8 @@ pub(crate) struct Together {
 /// (JCGM 100, 4.3.7). One standard measured all outlets, so their uncertainties are common and do not shrink with n:
 /// `u² = ((1/n) Σ u_o)² + a²/3`. With `U = 2u` the interval holds e for two outlets at any shares, since `a < 2 a/√3`.
 pub(crate) fn together(found: &[Found]) -> Option<Together> {
-    let named: BTreeSet<Option<u32>> =
-        found.iter().map(|result| result.outlet).filter(Option::is_some).collect();
-    let outlets = if named.is_empty() { BTreeSet::from([None]) } else { named };
+    let named: BTreeSet<u32> = found.iter().filter_map(|result| result.outlet).collect();
+    let outlets = if named.is_empty() { vec![None] } else { named.into_iter().map(Some).collect() };
     let (mut newest, mut changed) = (Vec::with_capacity(outlets.len()), None);
     for outlet in outlets {
         let speaks = |at: &usize| found[*at].outlet.is_none() || found[*at].outlet == outlet;
