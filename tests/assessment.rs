@@ -30,8 +30,33 @@ fn truth(pile: usize) -> f64 {
     if pile == BAD { BAD_ERROR } else { 0.002 * ((pile % 5) as f64 - 2.0) }
 }
 
-/// Registers a small city: two operators, a station each, five anchored piles that are certified.
+/// Registers a small city: two operators, a station each of which one tells its price; five anchored piles that are certified.
 fn register(binary: &std::path::PathBuf, database: &Database) {
+    city(binary, database);
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 900);
+    let row = |pile| (pile, "", 24 * (DAYS + 1), 100.0 * truth(pile), format!("C{pile}"), until.to_string());
+    let rows: Vec<_> = (0..PILES).step_by(5).map(row).collect();
+    found_on_site(binary, database, &rows);
+}
+
+/// An on-site result: pile, outlet, hours ago, error in percent, number, how long it certifies.
+type OnSite = (usize, &'static str, i64, f64, String, String);
+
+/// Registers on-site results, U 0.15 %.
+fn found_on_site(binary: &std::path::PathBuf, database: &Database, results: &[OnSite]) {
+    let mut rows =
+        "pile_id,outlet,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,number,issuer,person,valid_until\n".to_owned();
+    for (pile, outlet, hours, percent, number, until) in results {
+        let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(*hours);
+        rows += &format!("P{pile:02},{outlet},{at},{percent:.3},0.15,2,{number},I,V,{until}\n");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("anchors.csv");
+    std::fs::write(&path, rows).unwrap();
+    command(binary, database, &["register", "--anchors", path.to_str().unwrap()]);
+}
+
+fn city(binary: &std::path::PathBuf, database: &Database) {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -41,32 +66,15 @@ fn register(binary: &std::path::PathBuf, database: &Database) {
     let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n");
     let stations = file(
         "stations.csv",
-        "station_id,operator_id,name_zh,name_en,lon,lat\nS1,O1,站一,First,120.3,31.5\nS2,O2,站二,Second,120.4,31.5\n",
+        "station_id,operator_id,name_zh,name_en,lon,lat,fee_cny_kwh\nS1,O1,站一,First,120.3,31.5,1.5\nS2,O2,站二,Second,120.4,31.5,\n",
     );
     let mut piles = "pile_id,station_id,operator_id,kind,accuracy_class\n".to_owned();
-    let mut anchors =
-        "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,number,issuer,person,valid_until\n".to_owned();
-    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * (DAYS + 1));
-    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 900);
     for pile in 0..PILES {
         let operator = 1 + pile % 2;
         piles += &format!("P{pile:02},S{operator},O{operator},ac,2\n");
-        if pile % 5 == 0 {
-            anchors += &format!("P{pile:02},{at},{:.3},0.15,2,C{pile},I,V,{until}\n", 100.0 * truth(pile));
-        }
     }
-    let (piles, anchors) = (file("piles.csv", &piles), file("anchors.csv", &anchors));
-    let arguments = [
-        "register",
-        "--operators",
-        &operators,
-        "--stations",
-        &stations,
-        "--piles",
-        &piles,
-        "--anchors",
-        &anchors,
-    ];
+    let piles = file("piles.csv", &piles);
+    let arguments = ["register", "--operators", &operators, "--stations", &stations, "--piles", &piles];
     command(binary, database, &arguments);
 }
 
@@ -165,6 +173,11 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     assert_eq!(database.number(dated).await, 0);
     let silent = "SELECT count(*) FROM next_date WHERE 'connection_lapsed' = ANY(withdrawn)";
     assert_eq!(database.number(silent).await, PILES as i64);
+    // One operator tells its price, 1.5 a kWh, the other none: money is told where a price is, to the fen.
+    let money = "SELECT count(*) FROM operator_balance WHERE CASE operator_id WHEN 'O1' THEN priced_share = 1
+                     AND abs(excess_cny::float8 - 1.5 * excess_kwh) < 0.006 AND abs(excess_cny_upper::float8 - 1.5 * excess_kwh_upper) < 0.006
+                 ELSE priced_share = 0 AND excess_cny IS NULL END";
+    assert_eq!(database.number(money).await, 2);
     assert_eq!(database.number("SELECT count(*) FROM operator_balance").await, 2);
     // 5 % of 24 piles, rounded up; by lot at least a fifth.
     assert_eq!(database.number("SELECT count(*) FROM next_date WHERE chosen IS NOT NULL").await, 2);
@@ -295,7 +308,20 @@ async fn told(binary: &std::path::PathBuf, database: &Database, server: &Server)
         page.contains("Step of the error") && page.contains("a reason to look, not a conclusion"),
         "{page}"
     );
-    assert!(!server.get_as("/op/signals?lang=en", &one).await.2.contains("/op/piles/P09"));
+    let (_, _, page) = server.get_as("/op/signals?lang=en", &one).await;
+    assert!(
+        !page.contains("/op/piles/P09") && page.contains("In money, CNY, at the highest price"),
+        "{page}"
+    );
+    // An operator's balance with energy and money, to itself only.
+    let (_, _, body) = server.get_as("/api/v1/balances", &one).await;
+    let balances: Value = serde_json::from_str(&body).unwrap();
+    let number = |place: &str| balances.pointer(place).unwrap().as_str().unwrap().parse::<f64>().unwrap();
+    let [kwh, cny] = ["/0/excess_kwh/upper95", "/0/excess_cny/upper95"].map(number);
+    assert!(balances.as_array().unwrap().len() == 1 && (cny - 1.5 * kwh).abs() < 0.01, "{body}");
+    let (_, _, body) = server.get_as("/api/v1/balances", &two).await;
+    assert!(body.contains("\"excess_cny\":null") && body.contains("\"O2\""), "{body}");
+    assert_eq!(server.get("/api/v1/balances").await.0, 403);
     let (_, _, page) = server.get_as("/op/dates?lang=en", &one).await;
     assert!(page.contains("/op/piles/P02") && !page.contains("/op/piles/P09"), "{page}");
     let (_, _, page) = server.get_as("/op/piles/P09?lang=en", &two).await;
@@ -496,4 +522,123 @@ async fn energy_of_masters_and_registers_joins_and_is_not_repeated() {
     assert!(command(&binary, &database, &arguments).contains("1 new intervals of energy"));
     until(&database, "SELECT (SELECT count(*) FROM evidence_energy)", rows as i64 + 1).await;
     assert!(server.stop());
+}
+
+/// Piles whose level the filter knows, and does not know, at the end of the newest week.
+const LEVEL: &str = "SELECT count(*) FROM weekly_error WHERE week = (SELECT max(week) FROM weekly_error) AND standard_uncertainty < 0.005";
+const NO_LEVEL: &str = "SELECT count(*) FROM weekly_error WHERE week = (SELECT max(week) FROM weekly_error) AND standard_uncertainty > 0.005";
+
+/// Results of sixteen days ago are entered today, then withdrawn; then, while nobody assesses, results of before every charge are.
+#[tokio::test]
+async fn on_site_results_go_back_to_their_week_whenever_they_are_entered() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    city(&binary, &database);
+    charges(&database, 1..DAYS, 1).await;
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    until(&database, NO_LEVEL, PILES as i64).await;
+
+    let result = |pile, days, name: &str| {
+        (pile, "", 24 * days, 100.0 * truth(pile), format!("{name}{pile}"), String::new())
+    };
+    let anchored = [0, 5, 10, 15, 20];
+    found_on_site(&binary, &database, &anchored.map(|pile| result(pile, 16, "M")));
+    until(&database, LEVEL, PILES as i64).await;
+    let right = "SELECT count(*) FROM weekly_error JOIN pile USING (pile_no)
+                 WHERE week = (SELECT max(week) FROM weekly_error) AND pile_id = 'P07' AND abs(error - 0.03) < 4 * standard_uncertainty";
+    assert_eq!(database.number(right).await, 1);
+    // What was said of weeks before the results stays what could be said then: 60 days are nine weeks, of which three at most are after.
+    let before = "SELECT count(*) FROM weekly_error JOIN pile USING (pile_no) WHERE pile_id = 'P07' AND standard_uncertainty > 0.005";
+    assert!(database.number(before).await >= 5);
+
+    run(
+        &database,
+        "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at)
+         SELECT pile_no, 'certificate_withdrawn', number, issuer, person, now() FROM act",
+    )
+    .await;
+    until(&database, NO_LEVEL, PILES as i64).await;
+
+    assert!(server.stop());
+    found_on_site(&binary, &database, &anchored.map(|pile| result(pile, DAYS + 1, "E")));
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    until(&database, LEVEL, PILES as i64).await;
+    let unknown = "SELECT count(*) FROM weekly_error JOIN pile USING (pile_no) WHERE pile_id = 'P20' AND standard_uncertainty > 0.005";
+    assert_eq!(database.number(unknown).await, 0, "every week is told anew");
+    assert!(server.stop());
+}
+
+/// Two outlets of a pile whose results differ by more than their uncertainties, an hour apart: no change of the pile.
+#[tokio::test]
+async fn two_outlets_that_differ_are_one_pile() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    register(&binary, &database);
+    let until_then = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 900)).to_string();
+    let outlet =
+        |outlet, hours, percent| (1, outlet, hours, percent, format!("D{outlet}"), until_then.clone());
+    // P01's error is −0.2 %: by hand, the mean of −0.35 and −0.05 %, two results with U 0.15 %.
+    found_on_site(&binary, &database, &[outlet("1", 241, -0.35), outlet("2", 240, -0.05)]);
+    charges(&database, 1..DAYS, 1).await;
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    until(&database, COMPARED, (DAYS - 1) * CHARGES * PILES as i64).await;
+    let of = "SELECT count(*) FROM estimate JOIN pile USING (pile_no) WHERE pile_id = 'P01' AND charges = 295 AND verdict = 'conform'
+                AND abs(error + 0.002) < 0.0015";
+    assert_eq!(database.number(of).await, 1);
+    assert!(server.stop());
+}
+
+/// The first run of a day changed verdicts, the second none: the first can be made again after the third, the second is gone.
+#[tokio::test]
+async fn every_run_that_changed_a_verdict_can_be_made_again() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    city(&binary, &database);
+    charges(&database, 1..30, 1).await;
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    let runs = "SELECT coalesce(max(run_no), 0) FROM assessment_run";
+    until(&database, runs, 1).await;
+    run(&database, "UPDATE pile SET model = 'one' WHERE pile_id = 'P03'").await;
+    until(&database, runs, 2).await;
+    let anchored = [0, 5, 10, 15, 20];
+    let result = |pile| (pile, "", 24 * 10, 100.0 * truth(pile), format!("M{pile}"), String::new());
+    found_on_site(&binary, &database, &anchored.map(result));
+    until(&database, runs, 3).await;
+    run(&database, "UPDATE pile SET model = 'two' WHERE pile_id = 'P03'").await;
+    until(&database, runs, 4).await;
+    assert!(server.stop());
+
+    let (code, said) = check(&binary, &database, &["--pile", "P07"]);
+    let expected = ["run 3 ", "not_comparable → nonconform", "run 1 ", "none → not_comparable"];
+    assert!(
+        code == 0 && expected.iter().all(|part| said.contains(part)) && !said.contains("run 2"),
+        "{said}"
+    );
+    let (code, said) = check(&binary, &database, &["--run", "2"]);
+    assert!(code == 2 && said.contains("run 2 is not stored"), "{said}");
+    for number in ["1", "3"] {
+        let (code, said) = check(&binary, &database, &["--run", number]);
+        assert!(code == 0 && said.contains("24 of 24 piles the same"), "{said}");
+        assert!(
+            said.contains("all 24 piles of the run are those of then") && said.contains("not compared: "),
+            "{said}"
+        );
+    }
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 0 && said.contains("verdicts of 24 standings stem from this run"), "{said}");
+    // Of overtaken runs nothing else is kept.
+    assert_eq!(database.number("SELECT count(*) FROM next_date WHERE run_no < 4").await, 0);
+    assert_eq!(database.number("SELECT count(*) FROM verdict_change").await, 2 * PILES as i64);
+
+    // A standing that says another verdict than its run, and a hash of other estimates, are found.
+    run(&database, "UPDATE standing SET verdict = 'conform' WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = 'P07')").await;
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 1 && said.contains("P07 differs: standing's verdict conform → nonconform"), "{said}");
+    run(
+        &database,
+        "UPDATE assessment_run SET estimates_sha256 = decode(repeat('00', 32), 'hex') WHERE run_no = 1",
+    )
+    .await;
+    let (code, said) = check(&binary, &database, &["--run", "1"]);
+    assert!(code == 1 && said.contains("have another hash than then"), "{said}");
 }

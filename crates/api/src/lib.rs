@@ -167,6 +167,7 @@ fn query_api() -> impl HttpServiceFactory {
         .route("/piles/{id}/history", web::get().to(history::history))
         .route("/piles/{id}/next-date", web::get().to(history::date))
         .route("/piles/{id}/signals", web::get().to(signals::of_pile))
+        .route("/balances", web::get().to(signals::balances))
         .route("/tiles/piles/{z}/{x}/{y}.mvt", web::get().to(tiles::tile))
         .route("/dumps", web::get().to(dumps::index))
         .route("/dumps/{file}", web::get().to(dumps::file))

@@ -22,6 +22,7 @@ use utoipa::OpenApi;
         crate::station_list::station,
         crate::history::date,
         crate::signals::of_pile,
+        crate::signals::balances,
         crate::certificate::list::verifications,
         crate::certificate::document::any,
         crate::certificate::document::json,

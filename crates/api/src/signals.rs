@@ -1,7 +1,7 @@
 //! What assessments found remarkable, how operators' errors balance, and next dates: for those in charge, never for the public.
 //!
-//! `/op/signals`, `/op/dates`, and `/api/v1/piles/{id}/signals` for whoever is signed in. A finding is a reason to look: pages say so, and
-//! an operator sees its own.
+//! `/op/signals`, `/op/dates`, and `/api/v1/piles/{id}/signals`, `/api/v1/balances` for whoever is signed in. A finding is a reason to
+//! look: pages say so, and an operator sees its own.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::civil::Date;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use veripile_pile::PileId;
@@ -50,6 +51,8 @@ struct BalanceLine {
     mean: String,
     energy: String,
     excess: String,
+    /// In money, and over what share of the energy prices are known.
+    money: String,
     piles: i64,
 }
 
@@ -236,6 +239,7 @@ fn balance(t: &Texts, balance: &BalanceRecord) -> BalanceLine {
         excess: balance.excess_kwh.map_or(t.of("dash").to_owned(), |[value, lower, upper]| {
             format!("{} ({} … {})", kwh(value), kwh(lower), kwh(upper))
         }),
+        money: money(t, balance),
         piles: balance.piles,
     }
 }
@@ -252,6 +256,20 @@ pub(crate) struct Said {
 impl From<Saying> for Said {
     fn from(Saying { key, values }: Saying) -> Self {
         Self { key, values }
+    }
+}
+
+/// The money at stake with its interval, and, unless it is all of it, the share of the energy whose price is known.
+fn money(t: &Texts, balance: &BalanceRecord) -> String {
+    let Some([value, lower, upper]) = balance.excess_cny else { return t.of("dash").to_owned() };
+    let [value, lower, upper] = [value, lower, upper].map(|amount| amount.round());
+    let told = format!("{value:+} ({lower:+} … {upper:+})");
+    match balance.priced_share.filter(|share| *share < 0.995) {
+        Some(share) => {
+            let share = format!("{:.0} %", 100.0 * share);
+            format!("{told} · {}", t.of("balance.priced").replace("{share}", &share))
+        }
+        None => told,
     }
 }
 
@@ -312,4 +330,81 @@ pub(crate) async fn of_pile(
         charges: signal.charges,
     });
     Ok(private(json("application/json", &signals.collect::<Vec<_>>())))
+}
+
+/// A quantity with its 95 % interval.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Interval {
+    #[schema(value_type = String)]
+    value: Decimal,
+    #[schema(value_type = String)]
+    lower95: Decimal,
+    #[schema(value_type = String)]
+    upper95: Decimal,
+}
+
+impl Interval {
+    fn of([value, lower95, upper95]: [Decimal; 3]) -> Self {
+        Self { value, lower95, upper95 }
+    }
+
+    /// In whole watt hours; none where it is no number.
+    fn of_kwh([value, lower95, upper95]: [f64; 3]) -> Option<Self> {
+        let decimal = |kwh: f64| Decimal::try_from(kwh).ok().map(|kwh| kwh.round_dp(3));
+        Some(Self::of([decimal(value)?, decimal(lower95)?, decimal(upper95)?]))
+    }
+}
+
+/// How an operator's errors balance: legal pile by pile, and all to one side? A reason to look, never a verdict. Energies and amounts are
+/// decimal numbers in strings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Balance {
+    as_of: String,
+    operator_id: String,
+    /// Piles with a level
+    piles: i64,
+    /// Energy they registered, kWh
+    #[schema(value_type = String)]
+    energy_kwh: Decimal,
+    /// Mean error, weighted by energy, percent
+    mean_error_percent: Option<f64>,
+    standard_uncertainty_percent: Option<f64>,
+    /// Probability of so large a mean by chance, over all operators
+    p_value: Option<f64>,
+    /// balanced, biased or undecided
+    balance: String,
+    /// Energy paid for and not had, kWh
+    excess_kwh: Option<Interval>,
+    /// The same in money, CNY, at the highest price of the day that stations tell, over the energy whose price is known
+    excess_cny: Option<Interval>,
+    /// Share of the energy whose price is known, 0 to 1
+    priced_share: Option<f64>,
+}
+
+/// Balances of errors, for an operator its own, for an administrator all: reasons to look, never verdicts
+#[utoipa::path(get, path = "/api/v1/balances", responses(
+    (status = 200, description = "Balances of the newest assessment, those to the customers' cost first, 1000 at most", body = Vec<Balance>),
+    (status = 403, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn balances(site: web::Data<Site>, visitor: Visitor) -> Result<HttpResponse, Problem> {
+    let Some(person) = visitor.0 else {
+        return Err(Problem::forbidden(
+            "balances are shown to the operator and to administrators; sign in at /op",
+        ));
+    };
+    in_charge(&person)?;
+    let balances = site.store.balances(person.scope.as_ref()).await?.into_iter().map(|found| Balance {
+        as_of: found.as_of.to_string(),
+        operator_id: found.operator_id,
+        piles: found.piles,
+        energy_kwh: found.energy_kwh,
+        mean_error_percent: found.mean_error.map(|error| 100.0 * error),
+        standard_uncertainty_percent: found.standard_uncertainty.map(|u| 100.0 * u),
+        p_value: found.p_value,
+        balance: found.balance,
+        excess_kwh: found.excess_kwh.and_then(Interval::of_kwh),
+        excess_cny: found.excess_cny.map(Interval::of),
+        priced_share: found.priced_share,
+    });
+    Ok(private(json("application/json", &balances.collect::<Vec<_>>())))
 }

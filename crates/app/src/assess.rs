@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use veripile_assessment::{Assessment, RunFacts};
 use veripile_metrology::comparison::Settings;
+use veripile_pile::{Estimate, PileId};
 use veripile_store::evidence::TakenIn;
 use veripile_store::weekly::STATES_KEPT;
 use veripile_store::{AssessmentRun, Store, StoredRun};
@@ -106,6 +108,32 @@ impl From<FitSettings> for Settings {
             class_sd: of.class_sd,
         }
     }
+}
+
+/// Everything that an estimate says, in words; numbers to their last bit.
+pub(crate) fn told(estimate: &Estimate) -> [(&'static str, String); 10] {
+    let bits = |value: Option<f64>| value.map_or("none".to_owned(), |value| format!("{value:e}"));
+    [
+        ("component", estimate.component.to_string()),
+        ("grounded", estimate.grounded.to_string()),
+        ("charges", estimate.charges.to_string()),
+        ("period", format!("{:?}", estimate.period)),
+        ("error", bits(estimate.error)),
+        ("standard_uncertainty", bits(estimate.standard_uncertainty)),
+        ("probability_conform", bits(estimate.probability_conform)),
+        ("limit", bits(Some(estimate.limit))),
+        ("rule", estimate.rule.clone()),
+        ("verdict", estimate.verdict.word().to_owned()),
+    ]
+}
+
+/// SHA-256 over a run's estimates, in the order of piles.
+pub(crate) fn digest(estimates: &[(PileId, Estimate)]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for (pile_id, estimate) in estimates {
+        hash.update(format!("{pile_id} {:?}\n", told(estimate)));
+    }
+    hash.finalize().into()
 }
 
 /// The first moment of the window of an assessment.
@@ -265,6 +293,8 @@ impl Assessor {
         if let Some(whole) = &self.whole {
             let known = self.store.comparable_since(whole.as_of).await?;
             self.fresh.comparable = known.saturating_sub(taken.comparable);
+            // What was taken in before a run that came to nothing.
+            self.fresh.others = self.store.others_since(whole.as_of).await?.saturating_sub(taken.others);
         }
         Ok(())
     }
@@ -293,6 +323,8 @@ impl Assessor {
             firmware: self.store.firmware_changes().await?,
             last_heard: self.store.last_heard().await?.into_iter().collect(),
             told: self.store.told_registers(from).await?,
+            prices: self.store.station_prices().await?.into_iter().collect(),
+            complaints: self.store.complaints(from).await?.into_iter().collect(),
         };
         let window_days = self.settings.window_days;
         let made = tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
@@ -362,6 +394,7 @@ fn written(
         signals_skipped,
     };
     Ok(AssessmentRun {
+        estimates_sha256: digest(&assessment.estimates),
         as_of: facts.as_of,
         software: SOFTWARE.to_owned(),
         input_sha256: facts.fingerprint(),

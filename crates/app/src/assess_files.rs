@@ -253,6 +253,7 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     let references = inputs.references.iter().filter_map(|row| row.reference(&vehicle_at)).collect();
     let anchor = |row: &AnchorRow| Anchor {
         pile: pile_at[&row.pile_id],
+        outlet: row.outlet,
         at: row.at,
         error_percent: row.error_percent,
         expanded_uncertainty_percent: row.expanded_uncertainty_percent,

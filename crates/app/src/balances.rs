@@ -15,11 +15,22 @@ pub(crate) fn level(estimate: &Estimate) -> Option<PileLevel> {
     }
 }
 
-/// Weighs each operator's errors. By pile of the assessment: number of its operator, and energy registered, kWh.
+/// Weighs each operator's errors, where no prices are told. By pile of the assessment: number of its operator, and energy registered, kWh.
 pub(crate) fn weigh(
     assessment: &Assessment,
     operator_of: &[Option<usize>],
     energies_kwh: &[Decimal],
+    operators: usize,
+) -> Vec<OperatorBalance> {
+    weigh_priced(assessment, operator_of, energies_kwh, &[], operators)
+}
+
+/// The same, with prices by pile, a kWh; none, or no place in the list: nobody told it.
+pub(crate) fn weigh_priced(
+    assessment: &Assessment,
+    operator_of: &[Option<usize>],
+    energies_kwh: &[Decimal],
+    prices: &[Option<Decimal>],
     operators: usize,
 ) -> Vec<OperatorBalance> {
     let (mut at, mut piles) = (Vec::new(), Vec::new());
@@ -32,7 +43,7 @@ pub(crate) fn weigh(
             error: level.error,
             standard_uncertainty: level.standard_uncertainty,
             limit: estimate.limit,
-            price_per_kwh: None,
+            price_per_kwh: prices.get(index).copied().flatten(),
         });
     }
     // Where a covariance cannot be had, nothing is certain.

@@ -60,7 +60,7 @@ pub struct RegisterArgs {
     /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,connectors,lon,lat,coordinate_system,meter_serial]
     #[arg(long, value_name = "FILE")]
     piles: Option<PathBuf>,
-    /// pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor[,number,issuer,person,valid_until]
+    /// pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor[,number,issuer,person,valid_until,outlet]
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
     /// pile_id,public_key[,meter_serial]: keys that sign meter values, from plate or certificate
@@ -375,11 +375,16 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
     if valid_until.is_some_and(|until| until <= verified_at) {
         bail!("column valid_until: it must be later than verified_at");
     }
+    let outlet: Option<u32> = parse_some(row, "outlet")?;
+    if outlet == Some(0) {
+        bail!("column outlet: outlets count from 1; leave it empty where the result is of the whole pile");
+    }
+    let of_outlet = outlet.map_or(String::new(), |outlet| format!(" {outlet}"));
     let text = |column: &str, default: String| row.text(column).map_or(default, str::to_owned);
     let act = Act {
         kind: if valid_until.is_some() { ActKind::Certificate } else { ActKind::Measured },
-        number: text("number", format!("{pile_id} {verified_at}")),
-        outlet: None,
+        number: text("number", [format!("{pile_id} {verified_at}"), of_outlet].concat()),
+        outlet,
         issuer: text("issuer", "-".to_owned()),
         person: text("person", "-".to_owned()),
         acted_at: verified_at,

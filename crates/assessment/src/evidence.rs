@@ -122,6 +122,8 @@ pub struct ReferenceVehicle {
 pub struct Anchor {
     /// Index of the pile.
     pub pile: usize,
+    /// The outlet that was measured; none: it speaks of the whole pile.
+    pub outlet: Option<u32>,
     /// When it was measured.
     pub at: Timestamp,
     /// Error found, percent.

@@ -108,6 +108,8 @@ pub struct OperatorBalance {
     pub excess_kwh: Option<Interval95>,
     /// The same in money, of the piles whose price is known; none where none is.
     pub excess_money: Option<Interval95>,
+    /// Share of the energy whose price is known, 0 to 1.
+    pub priced_share: f64,
 }
 
 /// Spread of honest piles' true errors, fraction: the scatter of estimates less their uncertainty, both by medians,
@@ -183,6 +185,7 @@ fn one(
         balance: Balance::Undecided,
         excess_kwh: None,
         excess_money: None,
+        priced_share: 0.0,
     };
     let weights = weights(piles, operator, |pile| to_f64(pile.energy_kwh) / total);
     let mean: f64 = weights.iter().zip(piles).map(|(weight, pile)| weight * pile.error).sum();
@@ -202,6 +205,7 @@ fn one(
         balance: if is_balanced(mean, uncertainty, margin) { Balance::Balanced } else { Balance::Undecided },
         excess_kwh: Some(at_stake(piles, &energies, covariance_times)),
         excess_money: money(piles, operator, covariance_times),
+        priced_share: priced(piles, operator) / total,
         ..silent
     }
 }
@@ -229,6 +233,13 @@ fn at_stake(
     Interval95::new(value, form(&gradient, covariance_times).max(0.0).sqrt())
 }
 
+/// Energy of an operator's piles whose price is known, kWh.
+fn priced(piles: &[OperatorPile], operator: usize) -> f64 {
+    let known = piles.iter().filter(|pile| pile.operator == operator && pile.price_per_kwh.is_some());
+    to_f64(known.fold(Decimal::ZERO, |sum, pile| sum.saturating_add(pile.energy_kwh)))
+}
+
+/// `Σ E_i p_i ê_i / (1 + ê_i)` over the piles whose price p is known: what customers paid too much. Of the others nothing is assumed.
 fn money(
     piles: &[OperatorPile],
     operator: usize,

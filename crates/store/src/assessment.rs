@@ -31,6 +31,8 @@ pub struct AssessmentRun {
     pub basis: serde_json::Value,
     /// One estimate a pile.
     pub estimates: Vec<(i64, Estimate)>,
+    /// SHA-256 over all of them.
+    pub estimates_sha256: [u8; 32],
     /// What is remarkable.
     pub signals: Vec<SignalRow>,
     /// How operators' errors balance.
@@ -54,7 +56,29 @@ pub struct StoredRun {
     pub facts: serde_json::Value,
     /// What it takes to make it again; none for a run of before that was kept.
     pub basis: Option<serde_json::Value>,
+    /// SHA-256 over its estimates; none for a run of before that was kept.
+    pub estimates_sha256: Option<Vec<u8>>,
 }
+
+/// A pile's verdict that a run changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictChange {
+    /// Number of the run.
+    pub run_no: i64,
+    /// The moment it speaks of.
+    pub as_of: Timestamp,
+    /// The verdict before; none: there was no run before.
+    pub before: Option<String>,
+    /// The verdict since.
+    pub verdict: String,
+}
+
+/// Changes of one pile's verdict told at once, the newest.
+const CHANGES_MAX: i64 = 100;
+
+/// What `estimate` and `verdict_change` both say of a pile.
+const ESTIMATE: &str = "run_no, pile_no, as_of, component, grounded, charges, first_charge_at, last_charge_at, error, standard_uncertainty,
+     probability_conform, mpe, rule, verdict";
 
 impl Store {
     /// Every pile with its number.
@@ -68,23 +92,28 @@ impl Store {
         rows.into_iter().map(PileRow::pile).collect()
     }
 
-    /// Writes a run: its facts, its estimates, and every standing judged anew from all acts, in one transaction.
+    /// Writes a run: its facts, its estimates, and every standing judged anew from all acts, in one transaction. Of the runs of before what
+    /// is no longer asked for goes: see [`prune`].
     pub async fn save_assessment(&self, run: &AssessmentRun) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let run_no: i64 = sqlx::query_scalar(
-            "INSERT INTO assessment_run (as_of, software, input_sha256, facts, basis) VALUES ($1, $2, $3, $4, $5) RETURNING run_no",
+            "INSERT INTO assessment_run (as_of, software, input_sha256, facts, basis, estimates_sha256)
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING run_no",
         )
         .bind(run.as_of.to_sqlx())
         .bind(&run.software)
         .bind(run.input_sha256.to_vec())
         .bind(&run.facts)
         .bind(&run.basis)
+        .bind(run.estimates_sha256.to_vec())
         .fetch_one(&mut *transaction)
         .await?;
         signal::insert(&mut transaction, run_no, &run.signals).await?;
         signal::insert_balances(&mut transaction, run_no, &run.balances).await?;
         next_date::insert(&mut transaction, run_no, &run.dates).await?;
         insert_estimates(&mut transaction, run_no, &run.estimates).await?;
+        insert_changes(&mut transaction, run_no).await?;
+        prune(&mut transaction, run_no).await?;
         standing::judge(&mut transaction, &run.estimates, run.as_of).await?;
         transaction.commit().await?;
         Ok(())
@@ -92,25 +121,57 @@ impl Store {
 
     /// A run, or the newest where none is named.
     pub async fn run(&self, run_no: Option<i64>) -> Result<Option<StoredRun>, StoreError> {
-        type Row = (i64, SqlTime, String, Vec<u8>, serde_json::Value, Option<serde_json::Value>);
+        type Row =
+            (i64, SqlTime, String, Vec<u8>, serde_json::Value, Option<serde_json::Value>, Option<Vec<u8>>);
         let row: Option<Row> = sqlx::query_as(
-            "SELECT run_no, as_of, software, input_sha256, facts, basis FROM assessment_run
+            "SELECT run_no, as_of, software, input_sha256, facts, basis, estimates_sha256 FROM assessment_run
              WHERE $1::bigint IS NULL OR run_no = $1 ORDER BY run_no DESC LIMIT 1",
         )
         .bind(run_no)
         .fetch_optional(&self.pool)
         .await?;
-        Ok(row.map(|(run_no, as_of, software, input_sha256, facts, basis)| StoredRun {
+        Ok(row.map(|(run_no, as_of, software, input_sha256, facts, basis, estimates_sha256)| StoredRun {
             run_no,
             as_of: as_of.to_jiff(),
             software,
             input_sha256,
             facts,
             basis,
+            estimates_sha256,
         }))
     }
 
-    /// The estimates of a run, by pile.
+    /// The newest changes of a pile's verdict, newest first.
+    pub async fn verdict_changes(&self, pile_id: &PileId) -> Result<Vec<VerdictChange>, StoreError> {
+        let rows: Vec<(i64, SqlTime, Option<String>, String)> = sqlx::query_as(
+            "SELECT run_no, as_of, verdict_before, verdict FROM verdict_change JOIN pile USING (pile_no) WHERE pile_id = $1
+             ORDER BY run_no DESC LIMIT $2",
+        )
+        .bind(pile_id.as_str())
+        .bind(CHANGES_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        let change = |(run_no, as_of, before, verdict): (i64, SqlTime, Option<String>, String)| {
+            VerdictChange { run_no, as_of: as_of.to_jiff(), before, verdict }
+        };
+        Ok(rows.into_iter().map(change).collect())
+    }
+
+    /// Verdicts of the standings that stem from the run of a moment, by pile.
+    pub async fn standing_verdicts(&self, as_of: Timestamp) -> Result<Vec<(PileId, String)>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT pile_id, verdict FROM standing JOIN pile USING (pile_no)
+             WHERE verdict IS NOT NULL AND (body->'estimate'->>'as_of')::timestamptz = $1 ORDER BY pile_id",
+        )
+        .bind(as_of.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|(pile, verdict)| Ok((PileId::parse(&pile).map_err(|_| corrupt("pile", &pile))?, verdict)))
+            .collect()
+    }
+
+    /// What is stored of a run's estimates, by pile: all, or those of the piles whose verdict it changed.
     pub async fn estimates_of_run(&self, run_no: i64) -> Result<Vec<(PileId, Estimate)>, StoreError> {
         #[derive(sqlx::FromRow)]
         struct Row {
@@ -118,12 +179,15 @@ impl Store {
             #[sqlx(flatten)]
             estimate: EstimateRow,
         }
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT pile_id, estimate.* FROM estimate JOIN pile USING (pile_no) WHERE run_no = $1 ORDER BY pile_id",
-        )
-        .bind(run_no)
-        .fetch_all(&self.pool)
-        .await?;
+        let query = format!(
+            "SELECT pile_id, e.* FROM (
+                 SELECT {ESTIMATE} FROM estimate WHERE run_no = $1
+                 UNION ALL
+                 SELECT {ESTIMATE} FROM verdict_change c WHERE run_no = $1
+                    AND NOT EXISTS (SELECT FROM estimate e WHERE e.run_no = $1 AND e.pile_no = c.pile_no)) AS e
+             JOIN pile USING (pile_no) ORDER BY pile_id"
+        );
+        let rows: Vec<Row> = sqlx::query_as(&query).bind(run_no).fetch_all(&self.pool).await?;
         rows.into_iter()
             .map(|row| {
                 let pile_id = PileId::parse(&row.pile_id).map_err(|_| corrupt("pile", &row.pile_id))?;
@@ -186,15 +250,37 @@ async fn insert_estimates(
     .bind(estimates.iter().map(|(_, e)| e.limit).collect::<Vec<_>>())
     .bind(estimates.iter().map(|(_, e)| e.rule.as_str()).collect::<Vec<_>>())
     .bind(estimates.iter().map(|(_, e)| e.verdict.word()).collect::<Vec<_>>())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "DELETE FROM assessment_run WHERE run_no < $1
-           AND NOT EXISTS (SELECT FROM estimate WHERE estimate.run_no = assessment_run.run_no)",
-    )
-    .bind(run_no)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Keeps what a run says of the piles whose verdict is another than in their standing, which is written next.
+async fn insert_changes(connection: &mut PgConnection, run_no: i64) -> Result<(), StoreError> {
+    let query = format!(
+        "INSERT INTO verdict_change ({ESTIMATE}, verdict_before)
+         SELECT {ESTIMATE}, standing.verdict_before
+         FROM estimate LEFT JOIN (SELECT pile_no, verdict AS verdict_before FROM standing) AS standing USING (pile_no)
+         WHERE run_no = $1 AND verdict_before IS DISTINCT FROM verdict"
+    );
+    sqlx::query(&query).bind(run_no).execute(connection).await?;
+    Ok(())
+}
+
+/// Of the runs before, those go whose estimates later ones of their day have taken the place of, and which changed no verdict. Those that
+/// did stay, so that every verdict that a standing ever had can be made again; their findings, balances and dates go.
+async fn prune(connection: &mut PgConnection, run_no: i64) -> Result<(), StoreError> {
+    const OVERTAKEN: &str = "run_no IN (SELECT run_no FROM assessment_run run WHERE run_no < $1
+        AND NOT EXISTS (SELECT FROM estimate WHERE estimate.run_no = run.run_no))";
+    let of_them = ["signal", "operator_balance", "next_date"]
+        .map(|table| format!("DELETE FROM {table} WHERE {OVERTAKEN}"));
+    let unchanged = format!(
+        "DELETE FROM assessment_run WHERE {OVERTAKEN}
+           AND NOT EXISTS (SELECT FROM verdict_change c WHERE c.run_no = assessment_run.run_no)"
+    );
+    for statement in of_them.iter().chain([&unchanged]) {
+        sqlx::query(statement).bind(run_no).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::{AccuracyClass, Act, Measurand, OperatorId, PileId, PileKind, StationId, VehicleKey};
 
 use crate::registration::ActRow;
+use crate::report::ReportReason;
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::{Store, StoreError};
 
@@ -211,6 +212,19 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
+    /// Acts, changes of piles and intervals of energy that were taken in after a moment.
+    pub async fn others_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM evidence_act WHERE known_from > $1)
+                  + (SELECT count(*) FROM evidence_pile WHERE known_from > $1)
+                  + (SELECT count(*) FROM evidence_energy WHERE known_from > $1)",
+        )
+        .bind(known_after.to_sqlx())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Piles as they were known at a moment, by identifier.
     pub async fn evidence_piles(&self, known: Timestamp) -> Result<Vec<EvidencePile>, StoreError> {
         let rows: Vec<PileRow> = sqlx::query_as(
@@ -291,6 +305,31 @@ impl Store {
         let row =
             |(pile_no, connector, start_wh, end_wh)| ToldRegisterRow { pile_no, connector, start_wh, end_wh };
         Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// The highest price of a kWh in the course of a day, CNY, of each station that tells one.
+    pub async fn station_prices(&self) -> Result<Vec<(StationId, Decimal)>, StoreError> {
+        let rows: Vec<(String, Decimal)> =
+            sqlx::query_as("SELECT station_id, fee_cny_kwh FROM station WHERE fee_cny_kwh IS NOT NULL")
+                .fetch_all(&self.pool)
+                .await?;
+        let station = |(id, price): (String, Decimal)| {
+            Ok((StationId::parse(&id).map_err(|_| corrupt("station", &id))?, price))
+        };
+        rows.into_iter().map(station).collect()
+    }
+
+    /// How often drivers reported of each pile since a moment that its energy or bill is wrong, or a seal broken; by its number.
+    pub async fn complaints(&self, since: Timestamp) -> Result<Vec<(i64, i64)>, StoreError> {
+        const REASONS: [ReportReason; 3] = [ReportReason::Energy, ReportReason::Price, ReportReason::Seal];
+        let rows = sqlx::query_as(
+            "SELECT pile_no, count(*) FROM report WHERE reported_at >= $1 AND reason = ANY($2) GROUP BY pile_no",
+        )
+        .bind(since.to_sqlx())
+        .bind(REASONS.map(ReportReason::word).to_vec())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
     }
 
     /// When each pile was last heard, by its number.

@@ -54,7 +54,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock};
 
 pub use access::{Access, Admission, Admitted, INBOX_MAX};
-pub use assessment::{AssessmentRun, StoredRun};
+pub use assessment::{AssessmentRun, StoredRun, VerdictChange};
 pub use atlas::Spot;
 pub use attempt::{Attempt, AttemptRow};
 pub use history::ChargeRecord;

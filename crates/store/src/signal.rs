@@ -116,6 +116,10 @@ pub struct BalanceRow {
     pub balance: &'static str,
     /// Energy paid for and not had, kWh: value, lower and upper end of its 95 % interval.
     pub excess_kwh: Option<[f64; 3]>,
+    /// What was paid for it, CNY, in the same way, where prices are known.
+    pub excess_cny: Option<[Decimal; 3]>,
+    /// Share of the energy whose price is known.
+    pub priced_share: f64,
 }
 
 /// A balance as it stands.
@@ -141,6 +145,10 @@ pub struct BalanceRecord {
     pub balance: String,
     /// Energy paid for and not had, kWh: value, lower and upper end of its 95 % interval.
     pub excess_kwh: Option<[f64; 3]>,
+    /// What was paid for it, CNY, in the same way, where prices are known.
+    pub excess_cny: Option<[Decimal; 3]>,
+    /// Share of the energy whose price is known; none: the run did not look.
+    pub priced_share: Option<f64>,
 }
 
 /// A condition follows.
@@ -189,7 +197,7 @@ impl Store {
     pub async fn balances(&self, scope: Option<&OperatorId>) -> Result<Vec<BalanceRecord>, StoreError> {
         let rows: Vec<BalanceOf> = sqlx::query_as(
             "SELECT run.as_of, operator_id, name_zh, name_en, piles, energy_kwh, mean_error, standard_uncertainty, p_value, balance,
-                    excess_kwh, excess_kwh_lower, excess_kwh_upper
+                    excess_kwh, excess_kwh_lower, excess_kwh_upper, excess_cny, excess_cny_lower, excess_cny_upper, priced_share
              FROM operator_balance JOIN assessment_run run USING (run_no) JOIN operator USING (operator_id)
              WHERE run_no = (SELECT max(run_no) FROM assessment_run) AND ($1::text IS NULL OR operator_id = $1)
              ORDER BY balance <> 'biased', operator_id LIMIT $2",
@@ -270,11 +278,14 @@ pub(crate) async fn insert_balances(
     balances: &[BalanceRow],
 ) -> Result<(), StoreError> {
     let excess = |end: usize| balances.iter().map(|b| b.excess_kwh.map(|ends| ends[end])).collect::<Vec<_>>();
+    let money = |end: usize| balances.iter().map(|b| b.excess_cny.map(|ends| ends[end])).collect::<Vec<_>>();
     sqlx::query(
         "INSERT INTO operator_balance (run_no, operator_id, piles, energy_kwh, mean_error, standard_uncertainty, p_value, balance,
-                                       excess_kwh, excess_kwh_lower, excess_kwh_upper)
+                                       excess_kwh, excess_kwh_lower, excess_kwh_upper, excess_cny, excess_cny_lower,
+                                       excess_cny_upper, priced_share)
          SELECT $1, b.* FROM unnest($2::text[], $3::bigint[], $4::numeric[], $5::float8[], $6::float8[], $7::float8[], $8::text[],
-                                    $9::float8[], $10::float8[], $11::float8[]) AS b",
+                                    $9::float8[], $10::float8[], $11::float8[], $12::numeric[], $13::numeric[], $14::numeric[],
+                                    $15::float8[]) AS b",
     )
     .bind(run_no)
     .bind(balances.iter().map(|b| b.operator_id.as_str()).collect::<Vec<_>>())
@@ -287,6 +298,10 @@ pub(crate) async fn insert_balances(
     .bind(excess(0))
     .bind(excess(1))
     .bind(excess(2))
+    .bind(money(0))
+    .bind(money(1))
+    .bind(money(2))
+    .bind(balances.iter().map(|b| b.priced_share).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -346,11 +361,19 @@ struct BalanceOf {
     excess_kwh: Option<f64>,
     excess_kwh_lower: Option<f64>,
     excess_kwh_upper: Option<f64>,
+    excess_cny: Option<Decimal>,
+    excess_cny_lower: Option<Decimal>,
+    excess_cny_upper: Option<Decimal>,
+    priced_share: Option<f64>,
+}
+
+/// A value with both ends of its interval, if all three are there.
+fn ends<T>(value: Option<T>, lower: Option<T>, upper: Option<T>) -> Option<[T; 3]> {
+    Some([value?, lower?, upper?])
 }
 
 impl BalanceOf {
     fn record(self) -> BalanceRecord {
-        let ends = (self.excess_kwh, self.excess_kwh_lower, self.excess_kwh_upper);
         BalanceRecord {
             as_of: self.as_of.to_jiff(),
             operator_id: self.operator_id,
@@ -361,10 +384,9 @@ impl BalanceOf {
             standard_uncertainty: self.standard_uncertainty,
             p_value: self.p_value,
             balance: self.balance,
-            excess_kwh: match ends {
-                (Some(value), Some(lower), Some(upper)) => Some([value, lower, upper]),
-                _ => None,
-            },
+            excess_kwh: ends(self.excess_kwh, self.excess_kwh_lower, self.excess_kwh_upper),
+            excess_cny: ends(self.excess_cny, self.excess_cny_lower, self.excess_cny_upper),
+            priced_share: self.priced_share,
         }
     }
 }

@@ -112,6 +112,7 @@ impl Facts {
             let result = act.result?;
             Some(Anchor {
                 pile: *pile_at.get(pile_no)?,
+                outlet: act.outlet,
                 at: act.acted_at,
                 error_percent: result.error_percent,
                 expanded_uncertainty_percent: result.expanded_uncertainty_percent,

@@ -18,7 +18,7 @@ use veripile_assessment::{Assessment, VehiclePath};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::rules;
 use veripile_pile::{Act, OperatorId, Standing, StationId};
-use veripile_store::evidence::{EvidenceCharge, FirmwareRow, ToldRegisterRow};
+use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 
@@ -36,6 +36,10 @@ const VISITED_SHARE: f64 = 0.05;
 /// Share of piles outside their limits where nothing is known of one: 99.55 % of those verified pass.
 const NONCONFORM_ASSUMED: f64 = 0.004_5;
 
+/// What one complaint adds to a pile's weight, and how many count: anybody can complain, so that at most they double it.
+const COMPLAINT_WEIGHT: f64 = 0.25;
+const COMPLAINTS_MAX: i64 = 4;
+
 /// Energy is at stake by the year.
 const DAYS_OF_YEAR: f64 = 365.25;
 
@@ -46,6 +50,10 @@ pub(super) struct Now {
     pub(super) last_heard: BTreeMap<i64, Timestamp>,
     /// Registers of charges that are no evidence.
     pub(super) told: Vec<ToldRegisterRow>,
+    /// The highest price of a kWh in the course of a day, CNY, where a station tells one.
+    pub(super) prices: BTreeMap<StationId, Decimal>,
+    /// Drivers' reports of wrong energy, wrong bills and broken seals, by pile number.
+    pub(super) complaints: BTreeMap<i64, i64>,
 }
 
 /// What follows.
@@ -70,7 +78,7 @@ pub(super) fn outcome(
     Ok(Outcome {
         signals,
         signals_skipped,
-        balances: weigh(facts, prepared, assessment, &names),
+        balances: weigh(facts, prepared, assessment, &names, &prices(facts, now)),
         dates: dates(facts, prepared, assessment, now),
     })
 }
@@ -237,10 +245,29 @@ fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
     energies
 }
 
-fn weigh(facts: &Facts, prepared: &Prepared, assessment: &Assessment, names: &Names<'_>) -> Vec<BalanceRow> {
+/// Price of a kWh at each pile, CNY: what its station tells.
+fn prices(facts: &Facts, now: &Now) -> Vec<Option<Decimal>> {
+    let price = |pile: &EvidencePile| now.prices.get(pile.station_id.as_ref()?).copied();
+    facts.piles.iter().map(price).collect()
+}
+
+/// An amount in fen; none where it is no amount.
+fn amount([value, lower, upper]: [f64; 3]) -> Option<[Decimal; 3]> {
+    let fen = |amount: f64| Decimal::try_from(amount).ok().map(|amount| amount.round_dp(2));
+    Some([fen(value)?, fen(lower)?, fen(upper)?])
+}
+
+fn weigh(
+    facts: &Facts,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    names: &Names<'_>,
+    prices: &[Option<Decimal>],
+) -> Vec<BalanceRow> {
     let operator_of: Vec<Option<usize>> =
         facts.piles.iter().map(|pile| pile.operator_id.as_ref().map(|id| names.operators[id])).collect();
-    let found = balances::weigh(assessment, &operator_of, &energies(facts, prepared), names.operators.len());
+    let energies = energies(facts, prepared);
+    let found = balances::weigh_priced(assessment, &operator_of, &energies, prices, names.operators.len());
     let row = |(id, found): (&&OperatorId, veripile_assessment::operators::OperatorBalance)| BalanceRow {
         operator_id: (*id).clone(),
         piles: found.piles,
@@ -250,6 +277,8 @@ fn weigh(facts: &Facts, prepared: &Prepared, assessment: &Assessment, names: &Na
         p_value: found.adjusted_p_value,
         balance: found.balance.word(),
         excess_kwh: found.excess_kwh.map(|excess| [excess.value, excess.lower, excess.upper]),
+        excess_cny: found.excess_money.and_then(|excess| amount([excess.value, excess.lower, excess.upper])),
+        priced_share: found.priced_share,
     };
     names.operators.keys().zip(found).map(row).collect()
 }
@@ -260,7 +289,7 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
         acts_of.entry(*pile_no).or_default().push(act.clone());
     }
     let newest_anchors = newest_anchors(prepared, assessment);
-    let risks = risks(facts, prepared, assessment);
+    let risks = risks(facts, prepared, assessment, now);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
     // The lot of a week: whoever looks twice in a week sees one draw.
     let seed = u64::from(week_of(facts.as_of).unsigned_abs());
@@ -289,7 +318,7 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
             pile_no: pile.pile_no,
             due_on,
             withdrawn,
-            risk_kwh: Some(risks[at].risk()),
+            risk_kwh: Some(risks[at].probability_nonconform * risks[at].energy_kwh),
             chosen: chosen.get(&at).map(|chosen| match chosen {
                 Chosen::ByLot => "by_lot",
                 Chosen::ByRisk => "by_risk",
@@ -309,17 +338,103 @@ fn newest_anchors(prepared: &Prepared, assessment: &Assessment) -> BTreeMap<u32,
     newest
 }
 
-/// What is at stake at each pile, with 1 as price: kWh.
-fn risks(facts: &Facts, prepared: &Prepared, assessment: &Assessment) -> Vec<Candidate> {
+/// What is at stake at each pile, in money where prices are known: where one is not, the median of those that are stands for it, so that
+/// nobody is visited less for telling none. Without any price it is energy.
+fn risks(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<Candidate> {
+    let prices = prices(facts, now);
+    let mut known: Vec<Decimal> = prices.iter().copied().flatten().collect();
+    known.sort();
+    let assumed = known.get(known.len() / 2).copied().unwrap_or(Decimal::ONE);
     let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
     let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
-    let both = assessment.estimates.iter().zip(energies(facts, prepared));
-    both.map(|((pile_id, estimate), energy)| Candidate {
+    let both = assessment.estimates.iter().zip(energies(facts, prepared)).enumerate();
+    both.map(|(at, ((pile_id, estimate), energy))| Candidate {
         pile_id: pile_id.clone(),
         probability_nonconform: 1.0 - estimate.probability_conform.unwrap_or(1.0 - NONCONFORM_ASSUMED),
         energy_kwh: to_f64(energy) * DAYS_OF_YEAR / days,
-        price_per_kwh: 1.0,
-        weight: 1.0,
+        price_per_kwh: to_f64(prices[at].unwrap_or(assumed)),
+        weight: weight(now.complaints.get(&facts.piles[at].pile_no).copied().unwrap_or_default()),
     })
     .collect()
+}
+
+/// Weight of a pile of which drivers complained so often.
+fn weight(complaints: i64) -> f64 {
+    1.0 + COMPLAINT_WEIGHT * complaints.clamp(0, COMPLAINTS_MAX) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use veripile_metrology::comparison::Settings;
+    use veripile_pile::{AccuracyClass, PileId, PileKind};
+
+    use super::*;
+
+    fn pile(pile_no: i64) -> EvidencePile {
+        EvidencePile {
+            pile_no,
+            pile_id: PileId::parse(&format!("P{pile_no}")).expect("literal"),
+            kind: PileKind::Ac,
+            class: AccuracyClass(Decimal::TWO),
+            station_id: Some(StationId::parse(&format!("S{pile_no}")).expect("literal")),
+            operator_id: None,
+            model: None,
+        }
+    }
+
+    fn charge(pile_no: i64, as_of: Timestamp) -> EvidenceCharge {
+        EvidenceCharge {
+            charge_no: pile_no,
+            pile_no,
+            connector: None,
+            vehicle: None,
+            started_at: as_of - SignedDuration::from_hours(25),
+            ended_at: as_of - SignedDuration::from_hours(24),
+            energy_pile_wh: Decimal::from(10_000),
+            energy_vehicle_wh: None,
+            register_wh: [None; 2],
+            soc_percent: [None; 2],
+            signed: false,
+            signature_key: None,
+            record_digest: None,
+            clock_offset_s: None,
+        }
+    }
+
+    // Equal piles: at half the price half is at stake; where none is told the (upper) median of 1 and 2; two complaints weigh 1.5. In
+    // money: 0.45 % of 10 kWh a day, 365.25 days, at 2 CNY.
+    #[test]
+    fn at_stake_is_money_and_nobody_gains_by_telling_no_price() {
+        let as_of = Timestamp::from_second(1_770_000_000).expect("in range");
+        let (piles, charges) =
+            [1, 2, 3].map(|pile_no| (pile(pile_no), charge(pile_no, as_of))).into_iter().unzip();
+        let facts = Facts { as_of, piles, charges, acts: Vec::new(), energy: Vec::new() };
+        let prepared = facts.prepare();
+        let assessment =
+            veripile_assessment::assess(&prepared.evidence, &Settings::default()).expect("assessed");
+        let price =
+            |station: &str, cny: i64| (StationId::parse(station).expect("literal"), Decimal::from(cny));
+        let now = Now {
+            firmware: Vec::new(),
+            last_heard: BTreeMap::new(),
+            told: Vec::new(),
+            prices: BTreeMap::from([price("S1", 2), price("S2", 1)]),
+            complaints: BTreeMap::from([(3, 2)]),
+        };
+        let risks: Vec<f64> =
+            risks(&facts, &prepared, &assessment, &now).iter().map(Candidate::risk).collect();
+        let first = 0.004_5 * 10.0 * 365.25 * 2.0;
+        for (risk, expected) in risks.iter().zip([first, 0.5 * first, 1.5 * first]) {
+            assert!((risk - expected).abs() < 1e-9 * first, "{risks:?}");
+        }
+        assert!((weight(1_000) - 2.0).abs() < f64::EPSILON, "a crowd at most doubles it");
+    }
+
+    #[test]
+    fn amounts_are_told_to_the_fen() {
+        let told = amount([12.345_6, -0.004, 1e9]).map(|amounts| amounts.map(|amount| amount.to_string()));
+        assert_eq!(told, Some(["12.35", "0.00", "1000000000"].map(str::to_owned)));
+        assert_eq!(amount([f64::NAN, 0.0, 0.0]), None);
+    }
 }

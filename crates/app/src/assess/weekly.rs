@@ -2,6 +2,9 @@
 //!
 //! Called by the assess role. The weeks are `assessment::weekly`'s, which the study uses as well; here its evidence is fetched, and what it
 //! says and keeps is stored.
+//!
+//! What is kept says which on-site results it took in. Where they are others today (one was entered late, withdrawn or put in question), it
+//! is not gone on from: a state of before that week is, or everything is taken in anew.
 
 use std::io::{Read, Write};
 
@@ -10,6 +13,8 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use veripile_assessment::weekly::{self, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning};
 pub(super) use veripile_assessment::weekly::{Scales, week_of};
 use veripile_metrology::change_point::Step;
@@ -20,8 +25,34 @@ use veripile_store::weekly::{ErrorStep, FilteredWeek, WeeklyError};
 
 use super::facts::{in_force, kwh};
 
-/// What is kept: piles by number, vehicles in hex.
-type Kept = Filter<i64, String>;
+/// What is kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Kept {
+    /// Piles by number, vehicles in hex.
+    filter: Filter<i64, String>,
+    /// On-site results of its weeks and of before, as [`digest`] tells them; empty at the very beginning.
+    on_site: String,
+}
+
+impl Kept {
+    /// Whether it is of before a week, and took in the on-site results that stand today.
+    fn fits(&self, week: i32, on_site: &[OnSite<i64>]) -> bool {
+        self.filter.week.is_none_or(|last| last < week && self.on_site == digest(on_site, last))
+    }
+}
+
+/// SHA-256 of the on-site results up to the end of a week, in hex.
+fn digest(on_site: &[OnSite<i64>], week: i32) -> String {
+    let mut hash = Sha256::new();
+    for OnSite { pile, outlet, at, error_percent, expanded_uncertainty_percent, coverage_factor } in on_site {
+        if week_of(*at) <= week {
+            hash.update(format!(
+                "{pile} {outlet:?} {at} {error_percent} {expanded_uncertainty_percent} {coverage_factor}\n"
+            ));
+        }
+    }
+    hex::encode(hash.finalize())
+}
 
 /// How far the filter is, between runs.
 #[derive(Default)]
@@ -40,7 +71,9 @@ pub(super) struct Filtered {
 
 impl Weekly {
     /// Takes in every week from the first unfinished one to the open one of `as_of`. Where `late` names an earlier week (a charge of it
-    /// was told only now), goes back before that, to the oldest state kept if need be; `from` is the beginning of everything.
+    /// was told only now), goes back before that, to the oldest state kept if need be; where on-site results are others than those taken in,
+    /// to before them, to the beginning if need be: without a level the filter says nothing, and they are few. `from` is the beginning of
+    /// everything.
     pub(super) async fn bring_up(
         &mut self,
         store: &Store,
@@ -51,17 +84,18 @@ impl Weekly {
         scales: Scales,
     ) -> Result<Filtered> {
         let open = week_of(as_of);
+        let on_site = standing(acts, as_of);
         let start = match late {
             Late::Everything => Kept::default(),
-            Late::Nothing => self.start(store, open).await?,
-            Late::Week(week) => self.start(store, week.min(open)).await?,
+            Late::Nothing => self.start(store, open, &on_site).await?,
+            Late::Week(week) => self.start(store, week.min(open), &on_site).await?,
         };
-        let since = start.week.map_or(from, |week| beginning(week + 1));
+        // A week that is half outside the window was told whole before.
+        let first = (week_of(from) + 1).min(open);
+        let since = beginning(start.filter.week.map_or(first, |week| week + 1));
         let charges = store.evidence_charges(since, as_of).await?;
-        let acts: Vec<(i64, Act)> =
-            in_force(acts).filter(|(_, act)| act.acted_at <= as_of).cloned().collect();
         let (kept, weeks) =
-            tokio::task::spawn_blocking(move || filter(start, &charges, &acts, open, scales)).await??;
+            tokio::task::spawn_blocking(move || filter(start, &charges, &on_site, open, scales)).await??;
         let filtered = Filtered {
             steps: weeks.iter().map(|week| week.steps.len()).sum(),
             comparisons: weeks
@@ -75,15 +109,21 @@ impl Weekly {
         Ok(filtered)
     }
 
-    /// The newest state kept of a week before `week`.
-    async fn start(&self, store: &Store, week: i32) -> Result<Kept> {
-        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.week.is_none_or(|last| last < week)) {
+    /// The newest state kept of a week before `week` that took in these on-site results; the beginning if there is none.
+    async fn start(&self, store: &Store, week: i32, on_site: &[OnSite<i64>]) -> Result<Kept> {
+        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.fits(week, on_site)) {
             return Ok(kept.clone());
         }
-        match store.filter_state_before(week).await? {
-            Some((_, bytes)) => read(&bytes),
-            None => Ok(Kept::default()),
+        let mut before = week;
+        while let Some((of, bytes)) = store.filter_state_before(before).await? {
+            match read(&bytes) {
+                Ok(kept) if kept.fits(week, on_site) => return Ok(kept),
+                Ok(_) => tracing::info!(week = of, "on-site results are others than those taken in"),
+                Err(error) => tracing::warn!(%error, week = of, "a state of the filter was passed over"),
+            }
+            before = of;
         }
+        Ok(Kept::default())
     }
 }
 
@@ -102,18 +142,27 @@ pub(super) enum Late {
 fn filter(
     start: Kept,
     charges: &[EvidenceCharge],
-    acts: &[(i64, Act)],
+    on_site: &[OnSite<i64>],
     open: i32,
     scales: Scales,
 ) -> Result<(Kept, Vec<FilteredWeek>)> {
     let charges: Vec<_> = charges.iter().filter_map(compared).collect();
-    let on_site: Vec<_> = acts.iter().filter_map(on_site).collect();
-    let evidence = WeekEvidence { charges: &charges, on_site: &on_site, scales };
+    let evidence = WeekEvidence { charges: &charges, on_site, scales };
+    let keep = |filter: Filter<i64, String>| {
+        let on_site = filter.week.map_or(String::new(), |week| digest(on_site, week));
+        Kept { filter, on_site }
+    };
     let mut weeks = Vec::new();
-    let kept = weekly::filter(start, &evidence, open, |told, after| {
-        weeks.push(after.map(write).transpose().map(|state| filtered(told, state)));
+    let filter = weekly::filter(start.filter, &evidence, open, |told, after| {
+        let state = after.map(|after| write(&keep(after.clone()))).transpose();
+        weeks.push(state.map(|state| filtered(told, state)));
     })?;
-    Ok((kept, weeks.into_iter().collect::<Result<_>>()?))
+    Ok((keep(filter), weeks.into_iter().collect::<Result<_>>()?))
+}
+
+/// On-site results that stand at a moment, of each pile in the order of time.
+fn standing(acts: &[(i64, Act)], as_of: Timestamp) -> Vec<OnSite<i64>> {
+    in_force(acts).filter(|(_, act)| act.acted_at <= as_of).filter_map(on_site).collect()
 }
 
 /// A charge of which both sides told, and whose vehicle is known.
@@ -131,6 +180,7 @@ fn on_site((pile, act): &(i64, Act)) -> Option<OnSite<i64>> {
     let result = act.result?;
     Some(OnSite {
         pile: *pile,
+        outlet: act.outlet,
         at: act.acted_at,
         error_percent: result.error_percent,
         expanded_uncertainty_percent: result.expanded_uncertainty_percent,

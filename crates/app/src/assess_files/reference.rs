@@ -90,6 +90,7 @@ pub(crate) fn read_intervals(path: &Path, id: &str) -> Result<(Vec<IntervalRow>,
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct AnchorRow {
     pub(super) pile_id: PileId,
+    pub(super) outlet: Option<u32>,
     pub(super) at: Timestamp,
     pub(super) error_percent: Decimal,
     pub(super) expanded_uncertainty_percent: Decimal,
@@ -141,17 +142,33 @@ pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFa
     Ok((piles, rows.facts()))
 }
 
-/// Reads `pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor`, in the order of pile and time.
+/// Number of an outlet: they count from 1.
+fn outlet(word: &str) -> Option<u32> {
+    word.parse().ok().filter(|outlet| *outlet > 0)
+}
+
+/// Reads `pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor[,outlet]`, in the order of pile and time.
 pub(super) fn read_anchors(path: &Path) -> Result<(Vec<AnchorRow>, FileFacts)> {
     const COLUMNS: [&str; 5] =
         ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let mut rows = Rows::open(path, &COLUMNS)?;
+    let outlet_at = rows.column("outlet");
     let mut anchors = Vec::new();
     let mut row = Row::default();
     while rows.next(&mut row)? {
         let place = Place::of(&rows, &row)?;
         anchors.push(AnchorRow {
             pile_id: place.pile_id()?,
+            outlet: match row.optional(outlet_at) {
+                "" => None,
+                word => Some(outlet(word).ok_or_else(|| {
+                    place.wrong(
+                        "outlet",
+                        word,
+                        "write its number, from 1, or leave it empty for the whole pile",
+                    )
+                })?),
+            },
             at: place.time("verified_at")?,
             error_percent: place.between("error_percent", -ERROR_MAX_PERCENT, ERROR_MAX_PERCENT)?,
             expanded_uncertainty_percent: place
@@ -212,8 +229,9 @@ pub(super) fn read_references(path: &Path) -> Result<(Vec<ReferenceRow>, FileFac
 }
 
 impl AnchorRow {
-    fn key(&self) -> (&PileId, Timestamp, Decimal, Decimal, Decimal) {
-        (&self.pile_id, self.at, self.error_percent, self.expanded_uncertainty_percent, self.coverage_factor)
+    fn key(&self) -> (&PileId, Timestamp, Option<u32>, Decimal, Decimal, Decimal) {
+        let numbers = (self.error_percent, self.expanded_uncertainty_percent, self.coverage_factor);
+        (&self.pile_id, self.at, self.outlet, numbers.0, numbers.1, numbers.2)
     }
 }
 

@@ -10,12 +10,21 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use veripile_assessment::assess;
 use veripile_pile::{Estimate, PileId};
-use veripile_store::{Store, StoredRun};
+use veripile_store::{Store, StoredRun, VerdictChange};
 
 use crate::assess::facts::Facts;
-use crate::assess::{Basis, SOFTWARE, since};
+use crate::assess::{Basis, SOFTWARE, digest, since};
 use crate::config::Config;
 use crate::serve;
+
+/// What is written with a run or from it and not made again here: it is told so that nobody believes it checked.
+const NOT_COMPARED: [&str; 5] = [
+    "findings (signals)",
+    "operators' balances",
+    "next dates",
+    "errors by week",
+    "what acts make of a standing beside the verdict",
+];
 
 /// What it takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,6 +35,9 @@ pub(super) struct AssessmentArgs {
     /// Number of the run [default: the newest]
     #[arg(long, value_name = "N")]
     run: Option<i64>,
+    /// Tells the runs that changed this pile's verdict instead of making one again
+    #[arg(long, value_name = "PILE", conflicts_with = "run")]
+    pile: Option<String>,
     /// Tell it as JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +53,15 @@ struct Report {
     checked_by: &'static str,
     /// Whether the facts are those of then, by their hash.
     same_input: bool,
+    /// Whether all estimates are those of then, by their hash; none where the run has none.
+    same_estimates: Option<bool>,
+    /// Piles of which it spoke.
+    piles_assessed: usize,
+    /// Standings whose verdict stems from this run.
+    standings: usize,
+    /// Piles whose estimate is stored: all of the last run of a day, those whose verdict changed of another one.
     piles: Vec<Line>,
+    not_compared: [&'static str; 5],
 }
 
 /// A pile.
@@ -53,22 +73,62 @@ struct Line {
     differs: BTreeMap<&'static str, [String; 2]>,
 }
 
+/// A run that changed a verdict.
+#[derive(Debug, Serialize)]
+struct Change {
+    run: i64,
+    as_of: String,
+    before: Option<String>,
+    verdict: String,
+}
+
 /// Checks; whether all is the same.
 pub(super) async fn run(args: &AssessmentArgs) -> Result<bool> {
     let config = Config::read(args.config.as_deref())?;
     let store = serve::connect(&config).await?;
+    if let Some(pile) = &args.pile {
+        let told = changes(&store, pile, args.json).await;
+        store.close().await;
+        crate::say(&told?);
+        return Ok(true);
+    }
     let report = report(&store, args.run).await;
     store.close().await;
     let report = report?;
     crate::say(&if args.json { serde_json::to_string_pretty(&report)? } else { told(&report) });
-    Ok(report.same_input && report.piles.iter().all(|line| line.same))
+    let same = report.piles.iter().all(|line| line.same) && report.same_estimates != Some(false);
+    Ok(report.same_input && same)
+}
+
+/// Which runs changed a pile's verdict, newest first.
+async fn changes(store: &Store, pile: &str, json: bool) -> Result<String> {
+    let changes = store.verdict_changes(&PileId::parse(pile)?).await?;
+    let change = |change: VerdictChange| Change {
+        run: change.run_no,
+        as_of: change.as_of.to_string(),
+        before: change.before,
+        verdict: change.verdict,
+    };
+    let changes: Vec<Change> = changes.into_iter().map(change).collect();
+    if json {
+        return Ok(serde_json::to_string_pretty(&changes)?);
+    }
+    let line = |change: &Change| {
+        let before = change.before.as_deref().unwrap_or("none");
+        format!("run {} as of {}: {before} → {}", change.run, change.as_of, change.verdict)
+    };
+    match changes[..] {
+        [] => bail!("no run that is stored changed a verdict of pile {pile}"),
+        _ => Ok(changes.iter().map(line).collect::<Vec<_>>().join("\n")),
+    }
 }
 
 async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
     let Some(run) = store.run(number).await? else {
         match number {
             Some(number) => bail!(
-                "run {number} is not stored: of each day only the last run is kept; leave --run out for the newest"
+                "run {number} is not stored: of each day the last run is kept, and those that changed a verdict (--pile PILE tells which); \
+                 leave --run out for the newest"
             ),
             None => bail!("there is no run yet: the role `assess` of `veripile serve` makes them"),
         }
@@ -77,15 +137,22 @@ async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
     let facts = Facts::load(store, run.as_of, since(run.as_of, basis.window_days)).await?;
     pruned(&run, &basis, &facts)?;
     let stored = store.estimates_of_run(run.run_no).await?;
+    let standings: BTreeMap<PileId, String> = store.standing_verdicts(run.as_of).await?.into_iter().collect();
     let same_input = facts.fingerprint().as_slice() == run.input_sha256;
     let settings = basis.settings.into();
     let made = tokio::task::spawn_blocking(move || assess(&facts.prepare().evidence, &settings)).await??;
+    let same_estimates = run.estimates_sha256.map(|stored| stored == digest(&made.estimates));
+    let piles_assessed = made.estimates.len();
     let made: BTreeMap<PileId, Estimate> = made.estimates.into_iter().collect();
     let line = |(pile_id, stored): (PileId, Estimate)| {
-        let differs = match made.get(&pile_id) {
+        let mut differs = match made.get(&pile_id) {
             Some(made) => differences(&stored, made),
             None => BTreeMap::from([("pile", ["there".to_owned(), "missing".to_owned()])]),
         };
+        let verdict = made.get(&pile_id).map_or("none", |made| made.verdict.word());
+        if let Some(standing) = standings.get(&pile_id).filter(|standing| *standing != verdict) {
+            differs.insert("standing's verdict", [standing.clone(), verdict.to_owned()]);
+        }
         Line { same: differs.is_empty(), pile_id, differs }
     };
     Ok(Report {
@@ -94,7 +161,11 @@ async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
         software: run.software,
         checked_by: SOFTWARE,
         same_input,
+        same_estimates,
+        piles_assessed,
+        standings: standings.len(),
         piles: stored.into_iter().map(line).collect(),
+        not_compared: NOT_COMPARED,
     })
 }
 
@@ -138,22 +209,7 @@ fn pruned(run: &StoredRun, basis: &Basis, facts: &Facts) -> Result<()> {
 
 /// Numbers are compared bit by bit.
 fn differences(stored: &Estimate, made: &Estimate) -> BTreeMap<&'static str, [String; 2]> {
-    let bits = |value: Option<f64>| value.map_or("none".to_owned(), |value| format!("{value:e}"));
-    let told = |estimate: &Estimate| {
-        [
-            ("component", estimate.component.to_string()),
-            ("grounded", estimate.grounded.to_string()),
-            ("charges", estimate.charges.to_string()),
-            ("period", format!("{:?}", estimate.period)),
-            ("error", bits(estimate.error)),
-            ("standard_uncertainty", bits(estimate.standard_uncertainty)),
-            ("probability_conform", bits(estimate.probability_conform)),
-            ("limit", bits(Some(estimate.limit))),
-            ("rule", estimate.rule.clone()),
-            ("verdict", estimate.verdict.word().to_owned()),
-        ]
-    };
-    let both = told(stored).into_iter().zip(told(made));
+    let both = crate::assess::told(stored).into_iter().zip(crate::assess::told(made));
     both.filter(|((_, stored), (_, made))| stored != made)
         .map(|((what, stored), (_, made))| (what, [stored, made]))
         .collect()
@@ -174,6 +230,14 @@ fn told(report: &Report) -> String {
     }
     let same = report.piles.iter().filter(|line| line.same).count();
     lines.push(format!("{same} of {} piles the same", report.piles.len()));
+    let all = report.piles_assessed;
+    lines.push(match report.same_estimates {
+        Some(true) => format!("the estimates of all {all} piles of the run are those of then, by their hash"),
+        Some(false) => format!("the estimates of all {all} piles of the run have another hash than then"),
+        None => format!("this run kept no hash: of {all} piles those that are stored were compared"),
+    });
+    lines.push(format!("verdicts of {} standings stem from this run and were compared", report.standings));
+    lines.push(format!("not compared: {}", report.not_compared.join("; ")));
     lines.join("\n")
 }
 

@@ -82,6 +82,7 @@ pub(super) fn evidence(
     let anchors = world.anchors.iter().enumerate().filter(|(at, _)| Some(*at) != without);
     let anchors = anchors.map(|(_, anchor)| Anchor {
         pile: anchor.pile,
+        outlet: None,
         at: anchor.at,
         error_percent: decimal(anchor.error_percent),
         expanded_uncertainty_percent: decimal(anchor.expanded_percent),
@@ -112,6 +113,7 @@ pub(super) fn weeks(world: &World) -> (Vec<WeekCharge<usize, usize>>, Vec<OnSite
     };
     let result = |result: &veripile_simulator::world::OnSite| OnSite {
         pile: result.pile,
+        outlet: None,
         at: result.at,
         error_percent: decimal(result.error_percent),
         expanded_uncertainty_percent: decimal(result.expanded_percent),

@@ -39,6 +39,7 @@ fn evidence(anchored: bool) -> Evidence {
     if anchored {
         evidence.anchors.push(Anchor {
             pile: 0,
+            outlet: None,
             at: at(1),
             error_percent: Decimal::ZERO,
             expanded_uncertainty_percent: "0.15".parse().expect("literal"),
@@ -127,6 +128,7 @@ fn world_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> f64
         .collect();
     let anchors = anchored.iter().map(|(pile, day, error)| Anchor {
         pile: *pile,
+        outlet: None,
         at: at(*day),
         error_percent: error.parse().expect("literal"),
         expanded_uncertainty_percent: Decimal::new(15, 2),

@@ -71,6 +71,25 @@ fn energy_and_money_at_stake_have_their_interval() {
     );
 }
 
+// By hand: of the same piles the second tells no price: 0.5 × 29.70297 = 14.851485 over three quarters of the energy; the interval is the
+// first one's, 1.959964 × 0.5 × 2940.888 × 0.001 = 2.882017.
+#[test]
+fn money_is_of_the_piles_whose_price_is_known() {
+    let piles = [
+        OperatorPile { energy_kwh: decimal("3000"), price_per_kwh: Some(decimal("0.5")), ..pile(0, 0.01) },
+        pile(0, -0.01),
+    ];
+    let found = &balance(&piles, 1, &with_common(0.001, 0.0), 0.005)[0];
+    let money = found.excess_money.expect("a price");
+    assert!(
+        (money.value - 14.851_485).abs() < 1e-6 && (money.upper - money.value - 2.882_017).abs() < 1e-5,
+        "{money:?}"
+    );
+    assert!((found.priced_share - 0.75).abs() < 1e-15);
+    let silent = &balance(&[pile(0, 0.01)], 1, &with_common(0.001, 0.0), 0.005)[0];
+    assert_eq!((silent.excess_money, silent.priced_share), (None, 0.0));
+}
+
 // Margin 0.2 × 1 % = 0.2 %; hundred piles, spread 0.5 %, u 0.1 %: √var = 0.05099 %; |T| + 1.645 × 0.05099 % ≤ 0.2 %
 // up to T = 0.1161 %.
 #[test]

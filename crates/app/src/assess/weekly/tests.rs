@@ -87,17 +87,19 @@ fn acts() -> Vec<(i64, Act)> {
 fn what_is_kept_is_enough_to_go_on() {
     let (charges, acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, at_once) = filter(Kept::default(), &charges, &acts, open, SCALES).expect("filtered");
+    let (_, at_once) =
+        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, SCALES).expect("filtered");
     let mut kept = Kept::default();
     let mut step_by_step = Vec::new();
     for week in FIRST..=open {
-        let since = beginning(kept.week.map_or(FIRST, |last| last + 1));
+        let since = beginning(kept.filter.week.map_or(FIRST, |last| last + 1));
         let known: Vec<_> = charges
             .iter()
             .filter(|charge| since <= charge.ended_at && charge.ended_at < beginning(week + 1))
             .cloned()
             .collect();
-        let (next, weeks) = filter(kept, &known, &acts, week, SCALES).expect("filtered");
+        let (next, weeks) =
+            filter(kept, &known, &standing(&acts, Timestamp::MAX), week, SCALES).expect("filtered");
         assert_eq!(
             weeks.len(),
             if week == FIRST { 1 } else { 2 },
@@ -106,7 +108,7 @@ fn what_is_kept_is_enough_to_go_on() {
         step_by_step.extend(weeks.into_iter().filter(|told| told.state.is_some()));
         // As after a restart.
         kept = read(&write(&next).expect("written")).expect("read");
-        assert_eq!(kept.week, next.week);
+        assert_eq!((kept.filter.week, &kept.on_site), (next.filter.week, &next.on_site));
     }
     let finished: Vec<_> = at_once.iter().filter(|told| told.state.is_some()).collect();
     assert_eq!(finished.len(), usize::try_from(WEEKS - 1).expect("few"));
@@ -131,7 +133,8 @@ fn what_is_kept_is_enough_to_go_on() {
 fn a_step_is_told_once_and_the_truth_lies_within_its_uncertainty() {
     let (charges, acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, weeks) = filter(Kept::default(), &charges, &acts, open, SCALES).expect("filtered");
+    let (_, weeks) =
+        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, SCALES).expect("filtered");
     let steps: Vec<_> = weeks.iter().flat_map(|week| &week.steps).collect();
     assert_eq!(steps.len(), 1, "{steps:?}");
     let (pile, step) = steps[0];
@@ -163,9 +166,40 @@ fn a_pile_that_was_adjusted_is_known_anew() {
     measured.1.acted_at = beginning(after) + SignedDuration::from_hours(1);
     measured.1.result.as_mut().expect("a result").error_percent -= Decimal::new(15, 1);
     acts.push(measured);
-    let (_, weeks) = filter(Kept::default(), &charges, &acts, after + 1, SCALES).expect("filtered");
+    let (_, weeks) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), after + 1, SCALES)
+        .expect("filtered");
     assert!(weeks.iter().flat_map(|week| &week.steps).all(|(pile, _)| *pile != 5), "its step is explained");
     let (_, told) = weeks.last().expect("weeks").errors.iter().find(|(pile, _)| *pile == 5).expect("pile 5");
     let expected = (1.0 + truth(5, after)) * 0.985 - 1.0;
     assert!((told.error - expected).abs() < 4.0 * told.standard_uncertainty, "{told:?} {expected}");
+}
+
+#[test]
+fn what_is_kept_is_gone_on_from_only_with_the_results_it_took_in() {
+    let (charges, mut acts) = (charges(), acts());
+    let open = FIRST + WEEKS - 1;
+    let (_, weeks) =
+        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, SCALES).expect("filtered");
+    let state = |week: i32| {
+        let told = weeks.iter().find(|told| told.week == week).and_then(|told| told.state.as_ref());
+        read(told.expect("a state")).expect("read")
+    };
+    let fits = |acts: &[(i64, Act)], week| state(week).fits(open, &standing(acts, Timestamp::MAX));
+    assert!(fits(&acts, open - 1) && fits(&acts, open - 4));
+    assert!(!state(open - 1).fits(open - 1, &standing(&acts, Timestamp::MAX)), "it is of that week itself");
+
+    // One of three weeks ago is entered today: states of before it stay.
+    let mut entered = acts[0].clone();
+    (entered.0, entered.1.number) = (2, "M2".into());
+    entered.1.acted_at = beginning(open - 3) + SignedDuration::from_hours(1);
+    acts.push(entered.clone());
+    assert_eq!([1, 3, 4].map(|ago| fits(&acts, open - ago)), [false, false, true]);
+    // It is withdrawn: as if it had never been.
+    acts.push((2, Act { kind: ActKind::CertificateWithdrawn, result: None, ..entered.1 }));
+    assert!(fits(&acts, open - 1));
+    // One of the first three is put in question: nothing that is kept can be gone on from.
+    let first = Act { kind: ActKind::CertificateQuestioned, result: None, ..acts[0].1.clone() };
+    acts.push((acts[0].0, first));
+    assert!((FIRST..open).all(|week| !fits(&acts, week)));
+    assert!(Kept::default().fits(FIRST, &standing(&acts, Timestamp::MAX)));
 }
