@@ -186,19 +186,19 @@ async fn a_list_changes_what_it_speaks_of_and_nothing_else() {
         "name_en":"A","region":"滨湖区","address":"湖滨路","phone":"0510","fee_cny_kwh":1.25,"fee_note":"夜间"}}]}"#;
     let file = written(folder.path(), "full.geojson", full);
     register(&binary, &database, folder.path(), &file, &[]);
-    assert_eq!(told().await, "甲|A|滨湖区|0510|1.25|夜间|湖滨路|true");
+    assert_eq!(told().await, "甲|A|滨湖区|0510|1.25|夜间|湖滨路|t");
     // Other columns only, of each kind of list; an empty cell says that there is none.
     let bare = r#"{"features":[{"id":"S","geometry":{"type":"Point","coordinates":[120.3,31.6]},"properties":{"phone":"110"}}]}"#;
     let file = written(folder.path(), "bare.geojson", bare);
     register(&binary, &database, folder.path(), &file, &[]);
-    assert_eq!(told().await, "甲|A|滨湖区|110|1.25|夜间|湖滨路|true");
+    assert_eq!(told().await, "甲|A|滨湖区|110|1.25|夜间|湖滨路|t");
     let file = written(folder.path(), "bare.csv", "station_id,lon,lat,fee_note\nS,120.3,31.6,\n");
     register(&binary, &database, folder.path(), &file, &[]);
-    assert_eq!(told().await, "甲|A|滨湖区|110|1.25|-|湖滨路|true");
+    assert_eq!(told().await, "甲|A|滨湖区|110|1.25|-|湖滨路|t");
     let location = r#"[{"id":"S","name":"乙","address":"大街","coordinates":{"latitude":"31.6","longitude":"120.3"},"evses":[]}]"#;
     let file = written(folder.path(), "location.json", location);
     register(&binary, &database, folder.path(), &file, &[]);
-    assert_eq!(told().await, "乙|A|滨湖区|110|1.25|-|大街|false");
+    assert_eq!(told().await, "乙|A|滨湖区|110|1.25|-|大街|f");
     let piles = |name: &str, table: &str| {
         let file = written(folder.path(), name, table);
         command(&binary, &database, &["register", "--piles", &file]);
