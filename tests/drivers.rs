@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use veripile_tests::{Charger, Database, Server, command, free_port, provided, python, script};
+use veripile_tests::{Charger, Database, Server, command, free_port, header, provided, python, script};
 
 /// Pages of the public stay under this, so that they open on a bad line.
 const PAGE_BYTES_MAX: usize = 40 * 1024;
@@ -364,6 +364,18 @@ async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
     assert_eq!(headers.matches("content-security-policy").count(), 1, "{headers}");
     assert!(widget.contains("待检") && widget.contains("/p/P01?") && !widget.contains("<script"), "{widget}");
     assert!(policy(&server.get_as("/p/P01", "").await.1).contains("frame-ancestors 'none'"));
+    for path in ["/badge/P01.svg", "/widget/P01"] {
+        let (_, headers, _) = server.get_with(path, &[("Accept-Language", "en")]).await;
+        assert_eq!(header(&headers, "Vary"), Some("Accept-Language"), "{path}: {headers}");
+        let english = header(&headers, "ETag").unwrap().to_owned();
+        let (status, headers, body) =
+            server.get_with(path, &[("Accept-Language", "en"), ("If-None-Match", &english)]).await;
+        assert_eq!((status, body.len()), (304, 0), "{path}: {headers}");
+        assert!(headers.contains("max-age=300") && header(&headers, "Vary").is_some(), "{headers}");
+        let (status, ..) =
+            server.get_with(path, &[("Accept-Language", "zh"), ("If-None-Match", &english)]).await;
+        assert_eq!(status, 200, "{path}: another language is another answer");
+    }
     for path in ["/badge/none.svg", "/badge/%3Csvg%3E.svg", "/widget/none"] {
         assert_eq!(server.get(path).await.0, 404, "{path}");
     }
@@ -371,6 +383,44 @@ async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
         let (status, headers, body) = server.get_as(path, "").await;
         assert!(status == 200 && body.len() < PAGE_BYTES_MAX, "{path} {headers}");
     }
+}
+
+#[tokio::test]
+async fn each_of_two_cases_counts_for_itself() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let step = |number: &str, to: &str, person: &str, more: &[&str]| {
+        let arguments =
+            ["--number", number, "--issuer", "市监局", "--to", to, "--person", person, "--reason", "why"];
+        case(&binary, &database, &[arguments.as_slice(), more].concat())
+    };
+    assert!(step("A", "open", "anna", &[]).0);
+    for (to, person) in [("open", "anna"), ("on_site", "anna"), ("proposed", "zhang")] {
+        assert!(step("B", to, person, &[]).0, "{to}");
+    }
+    for person in ["Zhang", "ZHANG ", "ｚｈａｎｇ"] {
+        let (taken, told) = step("B", "confirmed", person, &[]);
+        assert!(!taken && told.contains("another person must confirm"), "{person}: {told}");
+    }
+    assert!(step("B", "confirmed", "boris", &[]).0);
+    let (taken, told) = step("B", "served", "anna", &["--reply-waived"]);
+    assert!(taken && told.contains("P01 is failed"), "{told}");
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("badge failed") && page.matches("Failure confirmed").count() >= 2, "{page}");
+    assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("B · 市监局"));
+    let (taken, told) = step("A", "dismissed", "anna", &[]);
+    assert!(taken && told.contains("P01 is failed"), "B is still served: {told}");
+    // The statistics count as the state does: one pile, of 45 at the station, failed and in a case.
+    let (_, page) = server.get("/stats?lang=en").await;
+    let rows: Vec<(String, Vec<i64>)> = page.split("<th scope=\"row\">").skip(1).map(row).collect();
+    let one = rows.iter().find(|(name, _)| name == "One").map(|(_, cells)| cells.as_slice());
+    assert_eq!(one, Some([45, 0, 0, 1, 1, 0].as_slice()), "{rows:?}");
+    for list in ["state=failed", "only=in_case"] {
+        assert_eq!(found(&server, list).await.0, 1, "{list}");
+    }
+    assert!(step("B", "dismissed", "anna", &[]).1.contains("P01 is due"));
 }
 
 /// Runs `veripile case` on P01; whether it was taken, and what it said.

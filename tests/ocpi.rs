@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use veripile_tests::{Database, Server, command, free_port, provided, python, script};
+use veripile_tests::{Charger, Database, Server, command, free_port, header, provided, python, script};
 
 /// A record on secp256r1 of 12.500 to 32.750 kWh, signed with another library.
 const RECORDS: &str = include_str!("../crates/ocpp/src/signed/records.jsonl");
@@ -61,7 +61,9 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     let token_a = told.split("token ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let record = folder.path().join("record.json");
     std::fs::write(&record, RECORDS.lines().next().unwrap()).unwrap();
-    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    // So that one of the piles may connect as it is.
+    let settings = [("VERIPILE_OCPP__LEAST_SECURITY_PROFILE", "0")];
+    let server = Server::start_with(&binary, &database, free_port(), "open", &settings).await;
     // Certificates count once they are judged; then nothing changes for a while.
     for _ in 0..100 {
         if server.get("/api/v1/piles/P01-A").await.1.contains("\"state\":\"verified\"") {
@@ -76,7 +78,10 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     let walked: Value = serde_json::from_str(&walked).unwrap();
     locations(walked["locations"].as_array().unwrap());
     bills(&walked, &database).await;
-    moved(&binary, &database, &server, folder.path(), walked["token"].as_str().unwrap()).await;
+    let token = walked["token"].as_str().unwrap();
+    time_alone(&database, &server, token).await;
+    round_trip(&binary, &database, &server, folder.path(), token).await;
+    moved(&binary, &database, &server, folder.path(), token).await;
     server.stop();
 }
 
@@ -95,7 +100,14 @@ fn locations(found: &[Value]) {
     // 7,000 W at 220 V are 31.8 A.
     assert_eq!((&connector["max_electric_power"], &connector["max_amperage"]), (&7000.into(), &32.into()));
     assert_eq!((&connector["power_type"], &connector["max_voltage"]), (&"AC_1_PHASE".into(), &220.into()));
-    assert_eq!(ac["veripile"]["verification"]["state"], "verified");
+    let verification = &ac["veripile"]["verification"];
+    assert_eq!(verification["state"], "verified");
+    let evidence = verification["evidence_url"].as_str().unwrap();
+    assert!(
+        evidence.starts_with("http://") && evidence.ends_with("/api/v1/piles/P01-A/history"),
+        "{evidence}"
+    );
+    assert_eq!(verification["certificate_url"], Value::Null, "from a list, without a document of ours");
     assert_eq!(dc["connectors"][0]["standard"], "GBT_DC");
     let assumed = dc["veripile"]["assumed"].as_array().unwrap();
     assert!(["standard", "max_electric_power"].iter().all(|name| assumed.contains(&(*name).into())));
@@ -127,6 +139,113 @@ async fn bills(walked: &Value, database: &Database) {
     }
     assert_eq!(walked["kept"]["total_energy"], 20.25);
     assert_eq!(database.number("SELECT count(*) FROM ocpi_party WHERE length(token_hash) = 32").await, 1);
+}
+
+/// What a registered party is told: the data, and how many there are in all.
+async fn asked(server: &Server, token: &str, path: &str) -> (Value, Option<u64>) {
+    let bearer = format!("Token {}", STANDARD.encode(token));
+    let (status, headers, body) = server.get_with(path, &[("Authorization", &bearer)]).await;
+    let body = String::from_utf8(body).unwrap();
+    assert_eq!(status, 200, "{path}: {body}");
+    let total = header(&headers, "X-Total-Count").map(|total| total.parse().unwrap());
+    (serde_json::from_str::<Value>(&body).unwrap()["data"].take(), total)
+}
+
+/// The clock changes a state, and whoever asks what changed is told: certificate, reply window, remote evidence, silence.
+async fn time_alone(database: &Database, server: &Server, token: &str) {
+    let mut connection = database.connect().await;
+    for query in [
+        "UPDATE station SET changed_at = '2026-01-01Z'",
+        "UPDATE pile SET changed_at = '2026-01-01Z'",
+        "DELETE FROM standing",
+        "INSERT INTO standing (pile_no, judged_at, body)
+         SELECT pile_no, '2026-01-01Z', body::jsonb FROM pile JOIN (VALUES
+             ('P01-A', '{\"certificate\": {\"number\": \"C1\", \"issuer\": \"x\", \"at\": \"2026-01-05T00:00:00Z\", \"valid_until\": \"2026-03-01T00:00:00Z\"}}'),
+             ('P02-A', '{\"case\": {\"number\": \"K1\", \"issuer\": \"x\", \"at\": \"2026-01-05T00:00:00Z\", \"confirmed_at\": \"2026-01-06T00:00:00Z\",
+                         \"reply_until\": \"2026-03-01T00:00:00Z\"}}'),
+             ('P04-A', '{\"estimate\": {\"as_of\": \"2026-02-16T00:00:00Z\", \"component\": 0, \"grounded\": true, \"charges\": 30, \"limit\": 0.02,
+                         \"period\": [\"2026-01-05T00:00:00Z\", \"2026-02-15T00:00:00Z\"], \"error\": 0.0, \"standard_uncertainty\": 0.001,
+                         \"probability_conform\": 1.0, \"rule\": \"test\", \"verdict\": \"conform\"}}')) AS told(pile_id, body) USING (pile_id)",
+        // 30 days before 1 March 2026.
+        "INSERT INTO pile_live (pile_no, last_seen) SELECT pile_no, '2026-01-30Z' FROM pile WHERE pile_id = 'P03-A'",
+    ] {
+        sqlx::query(query).execute(&mut connection).await.unwrap();
+    }
+    let since = async |from: &str| {
+        let (found, total) = asked(server, token, &format!("/ocpi/2.2.1/locations?date_from={from}")).await;
+        let ids: Vec<String> =
+            found.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(total, Some(ids.len() as u64));
+        ids
+    };
+    assert_eq!(since("2026-03-01T00:00:00Z").await, ["S01", "S02", "S03", "S04"]);
+    assert_eq!(since("2026-03-01T00:00:01Z").await, [""; 0]);
+    for (location, pile, state) in [
+        ("S01", "P01-A", "due"),
+        ("S02", "P02-A", "failed"),
+        ("S03", "P03-A", "out_of_use"),
+        ("S04", "P04-A", "due"),
+    ] {
+        let (evse, _) = asked(server, token, &format!("/ocpi/2.2.1/locations/{location}/{pile}")).await;
+        assert_eq!(evse["last_updated"], "2026-03-01T00:00:00Z", "{evse}");
+        assert_eq!(evse["veripile"]["verification"]["state"], state, "{evse}");
+    }
+    // Back from its silence: what it was counted as before is over.
+    let charger = Charger::connect(&server.ocpp(), "P03-A", Some("ocpp1.6")).await.unwrap();
+    assert_eq!(since("2026-03-01T00:00:01Z").await, ["S03"]);
+    drop(charger);
+}
+
+/// What we tell, read by ourselves: the same power, and nothing lost that OCPI does not know.
+async fn round_trip(
+    binary: &PathBuf,
+    database: &Database,
+    server: &Server,
+    folder: &std::path::Path,
+    token: &str,
+) {
+    let file = |name: &str, content: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let station = "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system,region,address,phone,fee_cny_kwh,fee_note\n\
+                   S90,O1,甲站,Station A,120.3,31.6,wgs84,滨湖区,湖滨路 1 号,0510,1.25,夜间 0.8\n";
+    let pile = "pile_id,station_id,kind,accuracy_class,power_kw,connectors,model,meter_serial\nW1,S90,ac,1,22,type2,M,7\n";
+    let (station, pile) = (file("station.csv", station), file("pile.csv", pile));
+    command(binary, database, &["register", "--stations", &station, "--piles", &pile]);
+    let registered = async || -> Vec<String> {
+        let rows = sqlx::query_scalar(
+            "SELECT concat_ws('|', to_jsonb(station) - 'changed_at' - 'given_system' - 'given_lon' - 'given_lat' - 'place_doubts',
+                    pile.power_kw::float8, pile.kind, pile.accuracy_class, pile.connectors, pile.model, pile.meter_serial, pile.operator_id)
+             FROM station JOIN pile USING (station_id) WHERE station_id = 'S90'",
+        );
+        rows.fetch_all(&mut database.connect().await).await.unwrap()
+    };
+    let before = registered().await;
+    let (mut told, _) = asked(server, token, "/ocpi/2.2.1/locations/S90").await;
+    let connector = &told["evses"][0]["connectors"][0];
+    // 22,000 W over three phases of 220 V are 33.3 A.
+    let of = |name: &str| connector[name].clone();
+    assert_eq!(
+        (of("power_type"), of("max_voltage"), of("max_amperage")),
+        ("AC_3_PHASE".into(), 220.into(), 33.into())
+    );
+    let same = file("same.json", &serde_json::to_string(&[&told]).unwrap());
+    // OCPI knows one name of a district; we tell none.
+    command(binary, database, &["register", "--operator", "O1", "--stations", &same]);
+    assert_eq!(registered().await, before);
+    assert_eq!(before.len(), 1);
+    told["id"] = "S91".into();
+    told["evses"][0]["uid"] = "W2".into();
+    told["evses"][0]["connectors"][0].as_object_mut().unwrap().remove("max_electric_power");
+    let other = file("other.json", &serde_json::to_string(&[&told]).unwrap());
+    command(binary, database, &["register", "--operator", "O1", "--stations", &other]);
+    // 3 × 220 V × 33 A.
+    assert_eq!(
+        database.number("SELECT (power_kw * 1000)::bigint FROM pile WHERE pile_id = 'W2'").await,
+        21_780
+    );
 }
 
 /// A pile that is registered elsewhere is removed here, and whoever asks for what changed is told of both stations.

@@ -167,3 +167,52 @@ async fn a_list_in_json_brings_its_piles_and_a_pile_off_its_station_is_noticed()
         .map(|(id, kind, power_w, plugs)| (id.to_owned(), kind.to_owned(), power_w, "O1".to_owned(), plugs));
     assert_eq!(piles, expected);
 }
+
+#[tokio::test]
+async fn a_list_changes_what_it_speaks_of_and_nothing_else() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let told = async || -> String {
+        sqlx::query_scalar(
+            "SELECT concat_ws('|', name_zh, name_en, coalesce(region, '-'), coalesce(phone, '-'), coalesce(fee_cny_kwh::text, '-'),
+                    coalesce(fee_note, '-'), coalesce(address, '-'), search ~ '湖滨') FROM station",
+        )
+        .fetch_one(&mut database.connect().await)
+        .await
+        .unwrap()
+    };
+    let full = r#"{"features":[{"id":"S","geometry":{"type":"Point","coordinates":[120.3,31.6]},"properties":{"name_zh":"甲",
+        "name_en":"A","region":"滨湖区","address":"湖滨路","phone":"0510","fee_cny_kwh":1.25,"fee_note":"夜间"}}]}"#;
+    let file = written(folder.path(), "full.geojson", full);
+    register(&binary, &database, folder.path(), &file, &[]);
+    assert_eq!(told().await, "甲|A|滨湖区|0510|1.25|夜间|湖滨路|t");
+    // Other columns only, of each kind of list; an empty cell says that there is none.
+    let bare = r#"{"features":[{"id":"S","geometry":{"type":"Point","coordinates":[120.3,31.6]},"properties":{"phone":"110"}}]}"#;
+    let file = written(folder.path(), "bare.geojson", bare);
+    register(&binary, &database, folder.path(), &file, &[]);
+    assert_eq!(told().await, "甲|A|滨湖区|110|1.25|夜间|湖滨路|t");
+    let file = written(folder.path(), "bare.csv", "station_id,lon,lat,fee_note\nS,120.3,31.6,\n");
+    register(&binary, &database, folder.path(), &file, &[]);
+    assert_eq!(told().await, "甲|A|滨湖区|110|1.25|-|湖滨路|t");
+    let location = r#"[{"id":"S","name":"乙","address":"大街","coordinates":{"latitude":"31.6","longitude":"120.3"},"evses":[]}]"#;
+    let file = written(folder.path(), "location.json", location);
+    register(&binary, &database, folder.path(), &file, &[]);
+    assert_eq!(told().await, "乙|A|滨湖区|110|1.25|-|大街|f");
+    let piles = |name: &str, table: &str| {
+        let file = written(folder.path(), name, table);
+        command(&binary, &database, &["register", "--piles", &file]);
+    };
+    piles(
+        "piles.csv",
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors,model,meter_serial,lon,lat\nP,S,dc,1,60,gbt_dc,M,7,120.31,31.61\n",
+    );
+    piles("again.csv", "pile_id,kind,accuracy_class,model\nP,dc,1,\n");
+    let pile: String = sqlx::query_scalar(
+        "SELECT concat_ws('|', station_id, operator_id, power_kw, connectors, coalesce(model, '-'), meter_serial, lon, given_lon) FROM pile",
+    )
+    .fetch_one(&mut database.connect().await)
+    .await
+    .unwrap();
+    assert_eq!(pile, "S|O1|60|{gbt_dc}|-|7|120.31|120.31");
+}

@@ -207,6 +207,48 @@ async fn details(server: &Server) {
     assert_eq!((&station["states"]["verified"], &station["states"]["due"]), (&1.into(), &1.into()));
     assert_eq!(station["given"]["coordinate_system"], "wgs84");
     assert_eq!(answer["piles"][1]["verification"]["state"], "verified");
+    let (_, body) = server.get("/api/v1/piles/S03-D").await;
+    let pile: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&pile["pile_id"], &pile["meta"]["license"]), (&"S03-D".into(), &"CC-BY-4.0".into()));
+    assert!(pile["meta"]["last_updated"].is_string(), "{body}");
+    assert_eq!(pile["verification"]["evidence_url"], "/api/v1/piles/S03-D/history");
+    // Registered from a list: there is no document of ours to fetch.
+    assert_eq!(pile["verification"]["certificate_url"], Value::Null);
+    let (_, body) = server.get("/api/v1/verifications").await;
+    assert!(body.contains("\"last_updated\":null"), "{body}");
+    assert_eq!(server.get("/api/v1/verifications?cursor=7&limit=3").await.0, 200);
+    for path in ["piles", "stations", "verifications", "piles/S03-D/history"] {
+        for limit in ["abc", "0", "1e9"] {
+            let (status, body) = server.get(&format!("/api/v1/{path}?limit={limit}")).await;
+            assert!(
+                status == 400 && body.contains("\"limit: expected a number from 1 to "),
+                "{path}: {body}"
+            );
+        }
+    }
+    for (method, path) in
+        [("POST", "piles"), ("DELETE", "piles/S03-D"), ("PUT", "verifications"), ("PATCH", "dumps")]
+    {
+        let (status, headers, body) = server.ask_with(method, &format!("/api/v1/{path}"), &[]).await;
+        assert!(status == 405 && headers.contains("application/problem+json"), "{method} {path}: {headers}");
+        assert_eq!(header(&headers, "Allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
+        assert!(String::from_utf8(body).unwrap().contains("\"status\":405"));
+    }
+    // What the description lists of OCPI is there: it asks who one is.
+    let (_, described) = server.get("/openapi.json").await;
+    let described: Value = serde_json::from_str(&described).unwrap();
+    let text = described["info"]["description"].as_str().unwrap();
+    let listed: Vec<&str> = text
+        .split(['\n', ' ', ';'])
+        .filter(|word| word.starts_with("/ocpi/"))
+        .map(|word| word.trim_end_matches('.'))
+        .collect();
+    assert_eq!(listed.len(), 9, "{text}");
+    for path in listed {
+        let method = if path.ends_with("/cdrs") { "POST" } else { "GET" };
+        let path = path.replace(['{', '}'], "");
+        assert_eq!(server.ask_with(method, &path, &[]).await.0, 401, "{method} {path}");
+    }
     for path in ["stations/S99", "piles/S99/history", "nothing"] {
         let (status, headers, body) = server.get_with(&format!("/api/v1/{path}"), &[]).await;
         assert!(status == 404 && headers.contains("application/problem+json"), "{path}: {headers}");

@@ -248,6 +248,13 @@ async fn certified(house: &House, server: &Server, number: &str) -> String {
     has_risks_and_clock(&certificate["certificate"]);
     let (status, page) = server.get("/p/BENCH-1?lang=en").await;
     assert!(status == 200 && page.contains("Verified"), "{page}");
+    let (_, pile) = server.get("/api/v1/piles/BENCH-1").await;
+    let pile: Value = serde_json::from_str(&pile).expect("JSON");
+    let address = pile["verification"]["certificate_url"].as_str().expect("a document of ours");
+    assert_eq!(server.get(address).await, (200, json.clone()), "what it says is there");
+    let (_, list) = server.get("/api/v1/verifications").await;
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(list["meta"]["last_updated"], list["verifications"][0]["issued_at"]);
     let anchors = "SELECT count(*) FROM act WHERE kind = 'certificate' AND error_percent BETWEEN 0.2 AND 0.8";
     assert_eq!(house.database.number(anchors).await, 1);
     json

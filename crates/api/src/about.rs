@@ -88,6 +88,12 @@ pub(crate) async fn open_data(request: HttpRequest, site: web::Data<Site>) -> Ht
         requests_per_minute: site.settings.requests_per_minute,
         sets: vec![
             set(t.of("data.piles"), t.of("data.piles.what"), vec!["/api/v1/piles?limit=100"]),
+            set(
+                t.of("data.history"),
+                t.of("data.history.what"),
+                vec!["/api/v1/piles/{id}/history", "/api/v1/piles/{id}/next-date"],
+            ),
+            set(t.of("data.tiles"), t.of("data.tiles.what"), vec!["/api/v1/tiles/piles/{z}/{x}/{y}.mvt"]),
             set(t.of("data.stations"), t.of("data.stations.what"), vec!["/api/v1/stations?limit=100"]),
             set(t.of("data.verifications"), t.of("data.verifications.what"), vec!["/api/v1/verifications"]),
             set(t.of("data.keys"), t.of("data.keys.what"), vec!["/.well-known/veripile-keys.json"]),
@@ -101,6 +107,7 @@ pub(crate) async fn open_data(request: HttpRequest, site: web::Data<Site>) -> Ht
                     "/api/v1/dumps/piles.geojson",
                 ],
             ),
+            set(t.of("data.ocpi"), t.of("data.ocpi.what"), vec!["/ocpi/versions"]),
             set(t.of("data.description"), t.of("data.description.what"), vec!["/openapi.json"]),
         ],
     };

@@ -12,7 +12,8 @@ use veripile_store::map::PILES_PER_PAGE_MAX;
 use veripile_store::{BoundingBox, PileQuery, PileRecord};
 
 use crate::Site;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
+use crate::view::segment;
 
 /// Piles on a page where the request does not say.
 const LIMIT_DEFAULT: u32 = 500;
@@ -42,7 +43,8 @@ pub(crate) struct PilesParameters {
     /// Where the page before ended (`meta.next`)
     cursor: Option<String>,
     /// At most this many, from 1 to 5000 piles or 500 stations
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>)]
+    limit: Option<String>,
     /// Ignored; pages pass it on
     #[param(ignore)]
     #[serde(rename = "lang")]
@@ -67,10 +69,7 @@ impl PilesParameters {
             ),
             None => None,
         };
-        let limit = self.limit.unwrap_or(default_limit);
-        if !(1..=limit_max).contains(&limit) {
-            return Err(Problem::parameter("limit", &format!("a number from 1 to {limit_max}")));
-        }
+        let limit = problem::limit(self.limit.as_deref(), default_limit, limit_max)?;
         let identifier = |name: &str, error| Problem::parameter(name, &format!("an identifier ({error})"));
         let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         Ok(PileQuery {
@@ -157,6 +156,11 @@ pub(crate) struct Verification {
     /// Date of the verification, where the basis is a certificate
     verified_at: Option<String>,
     valid_until: Option<String>,
+    /// Address of the certificate's signed file, where the basis is a certificate that was issued here; `.pdf` and `.dcc.xml` stand
+    /// beside it. Below our own address here, whole over OCPI
+    certificate_url: Option<String>,
+    /// Address of the evidence from afar: weeks, assessments, events, on-site results. Below our own address here, whole over OCPI
+    evidence_url: String,
 }
 
 /// What is said from afar: evidence, never a verification.
@@ -206,6 +210,14 @@ pub(crate) struct Pile {
     pub(crate) verification: Verification,
     pub(crate) assessment: Option<Assessment>,
     live: Live,
+}
+
+/// A pile, with what stands beside a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OnePile {
+    meta: Meta,
+    #[serde(flatten)]
+    pile: Pile,
 }
 
 /// A GeoJSON point.
@@ -279,37 +291,53 @@ fn time(at: Option<Timestamp>) -> Option<String> {
 impl Verification {
     fn of(pile: &PileRecord, now: Timestamp) -> Self {
         let standing = &pile.standing;
-        let state = pile.state(now).word();
+        let bare = |basis, since| Self::bare(pile, now, basis, since);
         if let Some(case) = &standing.case {
             return Self {
-                state,
-                basis: "case",
-                since: time(Some(case.at)),
                 number: Some(case.number.clone()),
                 issued_by: Some(case.issuer.clone()),
-                verified_at: None,
-                valid_until: None,
+                ..bare("case", Some(case.at))
             };
         }
         match &standing.certificate {
-            _ if standing.stopped_at.is_some() => Self::none(state, "stopped", standing.stopped_at),
-            _ if pile.state(now) == State::OutOfUse => Self::none(state, "unseen", pile.last_seen),
+            _ if standing.stopped_at.is_some() => bare("stopped", standing.stopped_at),
+            _ if pile.state(now) == State::OutOfUse => bare("unseen", pile.last_seen),
             Some(certificate) => Self {
-                state,
-                basis: "certificate",
-                since: time(Some(certificate.at)),
                 number: Some(certificate.number.clone()),
                 issued_by: Some(certificate.issuer.clone()),
                 verified_at: time(Some(certificate.at)),
                 valid_until: time(Some(certificate.valid_until)),
+                certificate_url: pile
+                    .has_document
+                    .then(|| format!("/api/v1/certificates/{}.json", segment(&certificate.number))),
+                ..bare("certificate", Some(certificate.at))
             },
-            None => Self::none(state, "none", None),
+            None => bare("none", None),
         }
     }
 
-    fn none(state: &'static str, basis: &'static str, since: Option<Timestamp>) -> Self {
-        let since = time(since);
-        Self { state, basis, since, number: None, issued_by: None, verified_at: None, valid_until: None }
+    /// The state and what it rests on, without a document.
+    fn bare(pile: &PileRecord, now: Timestamp, basis: &'static str, since: Option<Timestamp>) -> Self {
+        Self {
+            state: pile.state(now).word(),
+            basis,
+            since: time(since),
+            number: None,
+            issued_by: None,
+            verified_at: None,
+            valid_until: None,
+            certificate_url: None,
+            evidence_url: format!("/api/v1/piles/{}/history", segment(pile.pile_id.as_str())),
+        }
+    }
+
+    /// The same with whole addresses, for those who read it elsewhere.
+    pub(crate) fn at(self, base: &str) -> Self {
+        Self {
+            certificate_url: self.certificate_url.map(|path| format!("{base}{path}")),
+            evidence_url: format!("{base}{}", self.evidence_url),
+            ..self
+        }
     }
 }
 
@@ -405,7 +433,7 @@ pub(crate) async fn piles(
 
 /// One pile
 #[utoipa::path(get, path = "/api/v1/piles/{id}", params(("id" = String, Path, description = "Pile identifier")), responses(
-    (status = 200, description = "The pile", body = Pile),
+    (status = 200, description = "The pile", body = OnePile),
     (status = 304, description = "As it was"),
     (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such pile", body = Problem, content_type = "application/problem+json"),
@@ -413,8 +441,9 @@ pub(crate) async fn piles(
 pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let missing = || Problem::missing("no pile has this identifier; /api/v1/piles lists them");
     let pile_id = PileId::parse(&id).map_err(|_| missing())?;
-    let pile = site.store.pile(&pile_id).await?.ok_or_else(missing)?;
-    Ok(json("application/json", &Pile::of(&pile, Timestamp::now())))
+    let (pile, judged_at) = site.store.judged_pile(&pile_id).await?.ok_or_else(missing)?;
+    let pile = Pile::of(&pile, Timestamp::now());
+    Ok(json("application/json", &OnePile { meta: Meta::new(judged_at, None), pile }))
 }
 
 pub(crate) fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {
@@ -445,8 +474,9 @@ mod tests {
             check(PilesParameters { bbox: some(bbox), ..Default::default() }, "bbox");
         }
         check(PilesParameters { state: some("good"), ..Default::default() }, "state");
-        check(PilesParameters { limit: Some(0), ..Default::default() }, "limit");
-        check(PilesParameters { limit: Some(5001), ..Default::default() }, "limit");
+        for limit in ["0", "5001", "abc", "-1", "1.5"] {
+            check(PilesParameters { limit: some(limit), ..Default::default() }, "limit: ");
+        }
         check(PilesParameters { cursor: some("a/b"), ..Default::default() }, "cursor");
         check(PilesParameters { kind: some("hybrid"), ..Default::default() }, "kind");
         check(PilesParameters { connector: some("schuko"), ..Default::default() }, "connector");

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
@@ -53,7 +53,9 @@ pub(crate) async fn badge(
 ) -> Result<HttpResponse, Problem> {
     let pile = find(&site, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
     let svg = svg(Texts::of_request(&request), &pile, Timestamp::now(), site.settings.simulated);
-    Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, KEPT)).body(svg))
+    let mut answer = HttpResponse::Ok().content_type("image/svg+xml").body(svg);
+    kept(&mut answer);
+    Ok(answer)
 }
 
 /// GET `/widget/{pile}`.
@@ -74,8 +76,14 @@ pub(crate) async fn widget(
     };
     let mut answer = html(StatusCode::OK, &page);
     answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED));
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(KEPT));
+    kept(&mut answer);
     Ok(answer)
+}
+
+/// May be kept, by language.
+fn kept(answer: &mut HttpResponse) {
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(KEPT));
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
 }
 
 /// The badge: the state with its mark, then what it rests on, in three lines of 320 × 64.

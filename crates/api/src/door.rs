@@ -130,6 +130,14 @@ pub(crate) async fn guard(
     Ok(response)
 }
 
+/// The middleware of what is public and stands outside the query API: an answer that has not changed is not sent again.
+pub(crate) async fn tag(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    Ok(tagged(next.call(request).await?))
+}
+
 /// Counts a request against its key or its address. Keys seen for the first time in a minute are counted by address, so that
 /// they cannot be tried at will; a known one has its quota whatever its neighbours at the same address ask.
 pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option<Allowance>) {

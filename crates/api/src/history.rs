@@ -14,7 +14,7 @@ use veripile_store::weekly::{ErrorStep, WeeklyError};
 use crate::Site;
 use crate::api::{Assessment, Meta, json};
 use crate::chart::{self, Event, EventKind, Point};
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::sentence;
 use crate::texts::Texts;
 use crate::view;
@@ -309,7 +309,8 @@ pub(crate) struct Parameters {
     /// Where the page before ended (`meta.next`): a time
     cursor: Option<String>,
     /// At most this many days, 1 to 366
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>)]
+    limit: Option<String>,
 }
 
 /// How a pile's error went: remote evidence, not a verification
@@ -328,10 +329,7 @@ pub(crate) async fn history(
 ) -> Result<HttpResponse, Problem> {
     let parameters =
         parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
-    let limit = parameters.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::parameter("limit", &format!("a number from 1 to {LIMIT_MAX}")));
-    }
+    let limit = problem::limit(parameters.limit.as_deref(), LIMIT_DEFAULT, LIMIT_MAX)?;
     let before = parameters.cursor.as_deref().filter(|cursor| !cursor.is_empty());
     let before: Option<Timestamp> = before
         .map(|cursor| cursor.parse().map_err(|_| Problem::parameter("cursor", "a time, RFC 3339")))

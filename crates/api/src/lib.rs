@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::web;
+use actix_web::{FromRequest, Handler, Resource, Responder, web};
 use prometheus::Registry;
 use veripile_pile::case::Rules;
 use veripile_store::Store;
@@ -131,8 +131,8 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             )
             .route("/about", web::get().to(about::page))
             .route("/open-data", web::get().to(about::open_data))
-            .route("/badge/{pile}.svg", web::get().to(badge::badge))
-            .route("/widget/{pile}", web::get().to(badge::widget))
+            .service(tagged("/badge/{pile}.svg", badge::badge))
+            .service(tagged("/widget/{pile}", badge::widget))
             .route("/stats", web::get().to(stats::page))
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
@@ -157,27 +157,47 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
     }
 }
 
+/// A page or picture that is known by its content.
+fn tagged<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).wrap(from_fn(door::tag)).route(web::get().to(handler))
+}
+
+/// An address of the query API: read, and nothing else.
+fn read<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler)).default_service(web::to(problem::not_allowed))
+}
+
 /// The query API, behind its door.
 fn query_api() -> impl HttpServiceFactory {
     web::scope("/api/v1")
         .wrap(from_fn(door::guard))
         .wrap(Compress::default())
-        .route("/piles", web::get().to(api::piles))
-        .route("/piles/{id}", web::get().to(api::pile))
-        .route("/piles/{id}/history", web::get().to(history::history))
-        .route("/piles/{id}/next-date", web::get().to(history::date))
-        .route("/piles/{id}/signals", web::get().to(signals::of_pile))
-        .route("/balances", web::get().to(signals::balances))
-        .route("/tiles/piles/{z}/{x}/{y}.mvt", web::get().to(tiles::tile))
-        .route("/dumps", web::get().to(dumps::index))
-        .route("/dumps/{file}", web::get().to(dumps::file))
-        .route("/stations", web::get().to(station_list::stations))
-        .route("/stations/{id}", web::get().to(station_list::station))
-        .route("/verifications", web::get().to(certificate::list::verifications))
-        .route("/certificates/{number}.json", web::get().to(certificate::document::json))
-        .route("/certificates/{number}.pdf", web::get().to(certificate::document::print))
-        .route("/certificates/{number}.dcc.xml", web::get().to(certificate::document::calibration))
-        .route("/certificates/{number}", web::get().to(certificate::document::any))
+        .service(read("/piles", api::piles))
+        .service(read("/piles/{id}", api::pile))
+        .service(read("/piles/{id}/history", history::history))
+        .service(read("/piles/{id}/next-date", history::date))
+        .service(read("/piles/{id}/signals", signals::of_pile))
+        .service(read("/balances", signals::balances))
+        .service(read("/tiles/piles/{z}/{x}/{y}.mvt", tiles::tile))
+        .service(read("/dumps", dumps::index))
+        .service(read("/dumps/{file}", dumps::file))
+        .service(read("/stations", station_list::stations))
+        .service(read("/stations/{id}", station_list::station))
+        .service(read("/verifications", certificate::list::verifications))
+        .service(read("/certificates/{number}.json", certificate::document::json))
+        .service(read("/certificates/{number}.pdf", certificate::document::print))
+        .service(read("/certificates/{number}.dcc.xml", certificate::document::calibration))
+        .service(read("/certificates/{number}", certificate::document::any))
         .default_service(web::to(problem::not_found))
 }
 

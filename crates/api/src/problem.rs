@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::ACCEPT;
+use actix_web::http::header::{ACCEPT, ALLOW, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
@@ -13,6 +13,13 @@ use veripile_store::StoreError;
 
 use crate::Site;
 use crate::texts::Texts;
+
+/// How many somebody wants on a page: what they said, if it can be, else the usual number.
+pub(crate) fn limit(text: Option<&str>, usual: u32, most: u32) -> Result<u32, Problem> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(usual) };
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| Problem::parameter("limit", &format!("a number from 1 to {most}")))
+}
 
 /// What went wrong, in terms of what the client can change.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -123,6 +130,18 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> HttpResponse {
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+/// An address of the query API asked for otherwise than by reading.
+pub(crate) async fn not_allowed() -> HttpResponse {
+    let problem = Problem {
+        title: "Method not allowed".to_owned(),
+        status: 405,
+        detail: "this address is read: GET, HEAD or OPTIONS".to_owned(),
+    };
+    let mut answer = problem.error_response();
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    answer
 }
 
 /// Whatever no route takes: a page for a browser, a problem for a program.

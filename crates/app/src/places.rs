@@ -3,6 +3,7 @@
 //! Used by `register` and by the operators' page of import. Coordinates become WGS-84 here, once; the pair as it was given
 //! stays beside them, with what looks wrong. Nothing is corrected and nothing is written here.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -10,14 +11,44 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use veripile_api::{Assumed, Imported, RowError};
 use veripile_pile::{
-    AccuracyClass, ConnectorType, CoordinateSystem, GivenPlace, OperatorId, Pile, PileId, PileKind, Place,
-    Station, StationId,
+    AccuracyClass, ConnectorType, CoordinateSystem, Field, GivenPlace, OperatorId, Pile, PileId, PileKind,
+    Place, Station, StationId, Told,
 };
 
 use crate::table::Row;
 
 /// Longest address, phone number or note on the price of a station, characters: they stand on one line of its page.
 const STATION_TEXT_CHARS_MAX: usize = 200;
+
+/// Highest price of a kWh that is no slip of the pen, CNY.
+const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
+
+/// What a list of stations may say nothing of, and the columns or properties that would.
+pub const STATION_FIELDS: [(Field, &[&str]); 7] = [
+    (Field::NameZh, &["name_zh", "name"]),
+    (Field::NameEn, &["name_en"]),
+    (Field::Region, &["region"]),
+    (Field::Address, &["address"]),
+    (Field::Phone, &["phone"]),
+    (Field::Fee, &["fee_cny_kwh"]),
+    (Field::FeeNote, &["fee_note"]),
+];
+
+/// Whether a table has columns for places.
+pub fn are_told(row: &Row<'_>) -> bool {
+    let named = |system: CoordinateSystem| row.has(&format!("lon_{}", system.word()));
+    row.has("lon") || CoordinateSystem::ALL.into_iter().any(named)
+}
+
+/// A price of a kWh, CNY, if it can be one.
+pub fn fee(text: Option<&str>) -> Result<Option<Decimal>> {
+    let Some(text) = text else { return Ok(None) };
+    let fee: Decimal = text.parse().map_err(|_| anyhow!("fee_cny_kwh: {text:?} cannot be read"))?;
+    if fee.is_sign_negative() || fee > FEE_MAX_CNY_KWH {
+        bail!("fee_cny_kwh: not between 0 and {FEE_MAX_CNY_KWH} CNY a kWh");
+    }
+    Ok(Some(fee))
+}
 
 /// The place of a row: columns `lon` and `lat`, with the system in `coordinate_system`; or columns that carry the system in
 /// their names (`lon_gcj02`, `lat_gcj02`). None where they are empty or missing.
@@ -108,8 +139,8 @@ pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
     imported
 }
 
-/// A GeoJSON feature: a point, with `station_id` (or its own `id`), `operator_id`, `name_zh`, `name_en` (or `name`).
-fn feature(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
+/// A GeoJSON feature: a point, with `station_id` (or its own `id`), and the other columns of a table of stations as properties.
+fn feature(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<Pile>>)> {
     let property = |name: &str| text(item, &format!("/properties/{name}"));
     let numbers = |n: usize| item.pointer(&format!("/geometry/coordinates/{n}")).and_then(Value::as_f64);
     if text(item, "/geometry/type").as_deref() != Some("Point") {
@@ -124,7 +155,7 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
     let names = [property("name_zh"), property("name_en"), property("name")];
     let operator_id = operator(property("operator_id"), assumed)?;
     let [name_zh, name_en] = two_names(names, &station_id);
-    let station = Station {
+    let record = Station {
         station_id,
         operator_id,
         name_zh,
@@ -134,14 +165,17 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
         region: brief("region", property("region"))?,
         address: brief("address", property("address"))?,
         phone: brief("phone", property("phone"))?,
-        fee_cny_kwh: None,
+        fee_cny_kwh: fee(property("fee_cny_kwh").as_deref())?,
         fee_note: brief("fee_note", property("fee_note"))?,
     };
-    Ok((station, Vec::new()))
+    let is_said = |name: &&str| item.pointer(&format!("/properties/{name}")).is_some();
+    let unsaid = STATION_FIELDS.iter().filter(|(_, names)| !names.iter().any(is_said));
+    Ok((Told { record, unsaid: unsaid.map(|(field, _)| *field).collect() }, Vec::new()))
 }
 
-/// An OCPI 2.2.1 Location: a station, and an EVSE for each pile.
-fn location(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
+/// An OCPI 2.2.1 Location: a station, and an EVSE for each pile. It knows no telephone number and no price; and what it says itself to be
+/// assumed (`veripile.assumed`), nobody told.
+fn location(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<Pile>>)> {
     let station_id = StationId::parse(&need(item, "/id")?)?;
     let system = assumed.system.or(Some(CoordinateSystem::Wgs84));
     let (place, given) = coordinates(item, system)?.ok_or_else(|| anyhow!("no coordinates"))?;
@@ -149,7 +183,8 @@ fn location(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
         Some(operator_id) => operator_id.clone(),
         None => OperatorId::parse(&format!("{}-{}", need(item, "/country_code")?, need(item, "/party_id")?))?,
     };
-    let [name_zh, name_en] = two_names([None, None, text(item, "/name")], &station_id);
+    let name_en = text(item, "/veripile/name_en");
+    let [name_zh, name_en] = two_names([None, name_en, text(item, "/name")], &station_id);
     let evses = item.get("evses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let is_there = |evse: &&Value| evse.get("status").and_then(Value::as_str) != Some("REMOVED");
     let station = Station {
@@ -159,8 +194,8 @@ fn location(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
         name_en,
         place,
         given: Some(given),
-        region: brief("city", text(item, "/city"))?,
-        address: brief("address", text(item, "/address"))?,
+        region: brief("city", said(item, "city"))?,
+        address: brief("address", said(item, "address"))?,
         phone: None,
         fee_cny_kwh: None,
         fee_note: None,
@@ -170,10 +205,28 @@ fn location(item: &Value, assumed: &Assumed) -> Result<(Station, Vec<Pile>)> {
         self::evse(evse, &station, system).with_context(|| format!("EVSE {uid:?}"))
     });
     let piles = piles.collect::<Result<_>>()?;
-    Ok((station, piles))
+    let mut unsaid = BTreeSet::from([Field::Phone, Field::Fee, Field::FeeNote]);
+    let parts = [
+        (Field::NameZh, item.get("name").is_none()),
+        (Field::NameEn, item.pointer("/veripile/name_en").is_none()),
+        (Field::Region, said(item, "city").is_none()),
+        (Field::Address, said(item, "address").is_none()),
+    ];
+    unsaid.extend(parts.into_iter().filter(|(_, is_unsaid)| *is_unsaid).map(|(field, _)| field));
+    Ok((Told { record: station, unsaid }, piles))
 }
 
-fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Result<Pile> {
+/// A text of a Location or an EVSE, unless it says itself that it is assumed. OCPI demands city and address, so that none is never meant.
+fn said(item: &Value, name: &str) -> Option<String> {
+    text(item, &format!("/{name}")).filter(|_| !is_assumed(item, name))
+}
+
+fn is_assumed(item: &Value, name: &str) -> bool {
+    let assumed = item.pointer("/veripile/assumed").and_then(Value::as_array);
+    assumed.into_iter().flatten().any(|one| one == name)
+}
+
+fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Result<Told<Pile>> {
     let id = text(evse, "/evse_id").map_or_else(|| need(evse, "/uid"), Ok)?;
     let connectors = evse.get("connectors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let is_dc = |connector: &Value| text(connector, "/power_type").as_deref() == Some("DC");
@@ -182,19 +235,31 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
         None => (station.place, None),
     };
     let standard = |connector: &Value| ConnectorType::from_word(&text(connector, "/standard")?);
-    Ok(Pile {
+    let told = |name: &str| if is_assumed(evse, name) { &[][..] } else { connectors };
+    let power_kw = told("max_electric_power").iter().filter_map(power_kw).max();
+    let plugs: Vec<ConnectorType> = told("standard").iter().filter_map(standard).collect();
+    let mut unsaid = BTreeSet::from([Field::Class, Field::Model, Field::MeterSerial]);
+    let parts = [
+        (Field::Kind, connectors.is_empty()),
+        (Field::Power, power_kw.is_none()),
+        (Field::Connectors, plugs.is_empty()),
+        (Field::Place, given.is_none()),
+    ];
+    unsaid.extend(parts.into_iter().filter(|(_, is_unsaid)| *is_unsaid).map(|(field, _)| field));
+    let record = Pile {
         pile_id: PileId::parse(&id)?,
         station_id: Some(station.station_id.clone()),
         operator_id: Some(station.operator_id.clone()),
         kind: if connectors.iter().any(is_dc) { PileKind::Dc } else { PileKind::Ac },
         class: AccuracyClass::ASSUMED,
-        power_kw: connectors.iter().filter_map(power_kw).max(),
-        connectors: connectors.iter().filter_map(standard).collect(),
+        power_kw,
+        connectors: plugs,
         place: Some(place),
         given,
         model: None,
         meter_serial: None,
-    })
+    };
+    Ok(Told { record, unsaid })
 }
 
 /// Rated power of an OCPI connector, kW: as stated (W), else voltage times current, times three between three phases' neutral.
@@ -236,7 +301,6 @@ pub fn two_names([zh, en, any]: [Option<String>; 3], id: &StationId) -> [String;
     [zh.unwrap_or_else(|| one.clone()), en.unwrap_or(one)]
 }
 
-/// A text, or a number as text, at a pointer; none where it is empty.
 /// A text that fits the station's page.
 pub(crate) fn brief(what: &str, text: Option<String>) -> Result<Option<String>> {
     if text.as_ref().is_some_and(|text| text.chars().count() > STATION_TEXT_CHARS_MAX) {
@@ -245,6 +309,7 @@ pub(crate) fn brief(what: &str, text: Option<String>) -> Result<Option<String>> 
     Ok(text)
 }
 
+/// A text, or a number as text, at a pointer; none where it is empty.
 fn text(item: &Value, pointer: &str) -> Option<String> {
     match item.pointer(pointer)? {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -281,13 +346,15 @@ mod tests {
     #[test]
     fn ocpi_locations_are_stations_and_their_evses_piles() {
         let imported = of_json(LOCATIONS, &Assumed::default());
-        let [station] = &imported.stations[..] else { panic!("{imported:?}") };
+        let [Told { record: station, unsaid }] = &imported.stations[..] else { panic!("{imported:?}") };
+        assert_eq!(*unsaid, BTreeSet::from([Field::NameEn, Field::Phone, Field::Fee, Field::FeeNote]));
         assert_eq!((station.station_id.as_str(), station.operator_id.as_str()), ("LOC1", "BE-BEC"));
         assert_eq!((station.name_zh.as_str(), station.name_en.as_str()), ("Gent Zuid", "Gent Zuid"));
         assert_eq!(station.place, Place { lon: 3.729_944, lat: 51.047_599 });
         let piles: Vec<_> = imported
             .piles
             .iter()
+            .map(|told| &told.record)
             .map(|pile| (pile.pile_id.as_str(), pile.kind, pile.power_kw.map(|kw| kw.to_string())))
             .collect();
         let expected = [
@@ -311,7 +378,7 @@ mod tests {
                     "name_zh":"浦东"{extra}}}}}]}}"#
             )
         };
-        let read = |text: &str| of_json(text, &Assumed::default()).stations.remove(0);
+        let read = |text: &str| of_json(text, &Assumed::default()).stations.remove(0).record;
         let station = read(&text(""));
         assert_eq!((station.station_id.as_str(), station.name_en.as_str()), ("7", "浦东"));
         assert_eq!(station.place, Place { lon: 121.531_541_859_215, lat: 31.175_303_983_645_97 });
@@ -321,6 +388,34 @@ mod tests {
         assert!(station.place.distance_m(Place { lon: 121.527_210_6, lat: 31.177_427_6 }) < 0.001);
         let given = station.given.expect("kept");
         assert_eq!((given.system, given.lon), (CoordinateSystem::Gcj02, 121.531_541_859_215));
+    }
+
+    #[test]
+    fn geojson_tells_what_a_table_can_tell_and_what_it_leaves_out_is_unsaid() {
+        let read = |properties: &str| {
+            let text = format!(
+                r#"{{"features":[{{"id":"S","geometry":{{"type":"Point","coordinates":[120.3,31.6]}},"properties":{properties}}}]}}"#
+            );
+            of_json(&text, &Assumed::default())
+        };
+        let all = r#"{"operator_id":"O1","name_zh":"甲","name_en":"A","region":"滨湖区","address":"路1号","phone":"0510",
+            "fee_cny_kwh":1.25,"fee_note":"夜间 0.8"}"#;
+        let Told { record, unsaid } = read(all).stations.remove(0);
+        assert_eq!((record.fee_cny_kwh, record.phone.as_deref()), (Some(Decimal::new(125, 2)), Some("0510")));
+        assert_eq!(
+            (record.region.as_deref(), record.fee_note.as_deref()),
+            (Some("滨湖区"), Some("夜间 0.8"))
+        );
+        assert_eq!(unsaid, BTreeSet::new());
+        // An empty property says that there is none; one that is not there says nothing.
+        let Told { record, unsaid } =
+            read(r#"{"operator_id":"O1","name":"甲","phone":"","fee_cny_kwh":null}"#).stations.remove(0);
+        assert_eq!((record.phone, record.fee_cny_kwh), (None, None));
+        assert_eq!(unsaid, BTreeSet::from([Field::NameEn, Field::Region, Field::Address, Field::FeeNote]));
+        for (fee, why) in [("-1", "not between"), ("101", "not between"), (r#""much""#, "cannot be read")] {
+            let imported = read(&format!(r#"{{"operator_id":"O1","fee_cny_kwh":{fee}}}"#));
+            assert!(imported.errors[0].reason.contains(why), "{fee}: {:?}", imported.errors);
+        }
     }
 
     #[test]
@@ -340,7 +435,7 @@ mod tests {
         }
         let assumed = Assumed { operator: None, system: Some(CoordinateSystem::Bd09) };
         let text = LOCATIONS;
-        let doubts = of_json(text, &assumed).stations.remove(0).given.expect("kept").doubts;
+        let doubts = of_json(text, &assumed).stations.remove(0).record.given.expect("kept").doubts;
         assert_eq!(doubts, [PlaceDoubt::OutsideChina]);
     }
 }

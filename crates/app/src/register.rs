@@ -1,6 +1,6 @@
 //! `veripile register`: operators, stations, piles, on-site results and keys of meters from CSV files into the database.
 //!
-//! What is registered already is brought up to date; on-site results are recorded once. A result with `valid_until` is a
+//! What is registered already is brought up to date, and stays as it is where a file has no column for it; on-site results are recorded once. A result with `valid_until` is a
 //! certificate; one without is a measurement, which anchors estimates and changes no state.
 
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use rust_decimal::prelude::ToPrimitive;
 use veripile_api::{Assumed, Imported, RowError};
 use veripile_ocpp::signed::key;
 use veripile_pile::{
-    AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, KeySource, MeterKey, OnSiteResult,
-    Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId,
+    AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, OnSiteResult,
+    Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId, Told,
 };
 use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 
@@ -29,14 +29,21 @@ use crate::{keys, places, serve};
 /// Columns that a table of stations must have.
 const STATION_COLUMNS: [&str; 1] = ["station_id"];
 
-/// Highest price of a kWh that is no slip of the pen, CNY.
-const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
-
 /// Days of public acts are those of China.
 const SHANGHAI: Offset = Offset::constant(8);
 
 /// Columns that a table of piles must have.
 const PILE_COLUMNS: [&str; 3] = ["pile_id", "kind", "accuracy_class"];
+
+/// What a table of piles may say nothing of, and the columns that would.
+const PILE_FIELDS: [(Field, &[&str]); 6] = [
+    (Field::Station, &["station_id"]),
+    (Field::Operator, &["operator_id"]),
+    (Field::Power, &["power_kw"]),
+    (Field::Connectors, &["connectors"]),
+    (Field::Model, &["model"]),
+    (Field::MeterSerial, &["meter_serial"]),
+];
 
 /// What `register` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -87,7 +94,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let operators = read(args.operators.as_ref(), &columns, operator)?;
     let commitments = read(args.operators.as_ref(), &columns, commitment)?;
     let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
-    let Imported { mut stations, mut piles, .. } = stations(args.stations.as_ref(), &assumed)?;
+    let Imported { stations, mut piles, .. } = stations(args.stations.as_ref(), &assumed)?;
     piles.extend(read(args.piles.as_ref(), &PILE_COLUMNS, |row| pile(row, &assumed))?);
     let anchor_columns =
         ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
@@ -103,6 +110,8 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     }
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
+    let mut stations = store.complete_stations(stations).await?;
+    let mut piles = store.complete_piles(piles).await?;
     let mut known: HashMap<PileId, Pile> =
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
@@ -258,7 +267,7 @@ fn commitment(row: &Row<'_>) -> Result<Option<(OperatorId, Date)>> {
     Ok(Some((OperatorId::parse(need(row, "operator_id")?)?, day)))
 }
 
-fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Station> {
+fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Station>> {
     let station_id = StationId::parse(need(row, "station_id")?)?;
     let operator_id = places::operator(row.text("operator_id").map(str::to_owned), assumed)
         .context("column operator_id")?;
@@ -266,7 +275,7 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Station> {
     let [name_zh, name_en] = places::two_names(names, &station_id);
     let (place, given) =
         places::of_row(row, assumed)?.ok_or_else(|| anyhow!("columns lon, lat: empty or missing"))?;
-    Ok(Station {
+    let record = Station {
         station_id,
         operator_id,
         name_zh,
@@ -276,21 +285,15 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Station> {
         region: short(row, "region")?,
         address: short(row, "address")?,
         phone: short(row, "phone")?,
-        fee_cny_kwh: fee(row)?,
+        fee_cny_kwh: places::fee(row.text("fee_cny_kwh"))?,
         fee_note: short(row, "fee_note")?,
-    })
+    };
+    let unsaid = row.unsaid(&places::STATION_FIELDS);
+    Ok(Told { record, unsaid })
 }
 
 fn short(row: &Row<'_>, column: &str) -> Result<Option<String>> {
     places::brief(column, row.text(column).map(str::to_owned))
-}
-
-fn fee(row: &Row<'_>) -> Result<Option<Decimal>> {
-    let fee: Option<Decimal> = parse_some(row, "fee_cny_kwh")?;
-    if fee.is_some_and(|fee| fee.is_sign_negative() || fee > FEE_MAX_CNY_KWH) {
-        bail!("column fee_cny_kwh: not between 0 and {FEE_MAX_CNY_KWH} CNY a kWh");
-    }
-    Ok(fee)
 }
 
 /// No certificate for a pile that was found beyond its maximum permissible error.
@@ -314,7 +317,7 @@ fn certify_within_limits(anchors: &[(PileId, Act)], piles: &HashMap<PileId, Pile
     Ok(())
 }
 
-fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Pile> {
+fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Pile>> {
     let word = need(row, "kind")?;
     let kind =
         PileKind::from_word(word).ok_or_else(|| anyhow!("column kind: {word:?} is neither ac nor dc"))?;
@@ -322,7 +325,7 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Pile> {
     plausible::limit(kind, class)
         .map_err(|classes| anyhow!("column accuracy_class: {} is none of {classes}", class.0))?;
     let (place, given) = places::of_row(row, assumed)?.unzip();
-    Ok(Pile {
+    let record = Pile {
         pile_id: PileId::parse(need(row, "pile_id")?)?,
         station_id: row.text("station_id").map(StationId::parse).transpose()?,
         operator_id: row.text("operator_id").map(OperatorId::parse).transpose()?,
@@ -334,7 +337,12 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Pile> {
         given,
         model: row.text("model").map(str::to_owned),
         meter_serial: row.text("meter_serial").map(str::to_owned),
-    })
+    };
+    let mut unsaid = row.unsaid(&PILE_FIELDS);
+    if !places::are_told(row) {
+        unsaid.insert(Field::Place);
+    }
+    Ok(Told { record, unsaid })
 }
 
 /// What can be plugged in: words with blanks or semicolons between.

@@ -3,7 +3,7 @@
 //!
 //! Used by `register`; the far larger files of `assess` have a reader of their own that keeps rejected rows verbatim.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
+use veripile_pile::Field;
 
 /// An open table.
 pub struct Table {
@@ -92,6 +93,17 @@ impl Table {
 }
 
 impl Row<'_> {
+    /// Whether the table has a column: one that it has not says nothing of what is registered.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+
+    /// Which of these fields the table says nothing of: those of whose columns it has none.
+    pub fn unsaid(&self, fields: &[(Field, &[&str])]) -> BTreeSet<Field> {
+        let is_unsaid = |columns: &[&str]| !columns.iter().any(|column| self.has(column));
+        fields.iter().filter(|(_, columns)| is_unsaid(columns)).map(|(field, _)| *field).collect()
+    }
+
     /// A field's text; none where the column or the text is missing.
     pub fn text(&self, column: &str) -> Option<&str> {
         let at = *self.columns.get(column)?;

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Act, ActKind};
+use crate::{Act, ActKind, is_same_person};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -224,7 +224,7 @@ pub fn advance(
     let confirmer = taken_by(Stage::Confirmed).map(|one| one.person.as_str()).unwrap_or_default();
     Ok(match step.to {
         Stage::Open => vec![act(ActKind::CaseOpened, &step.person)],
-        Stage::Confirmed if step.person.trim() == proposer.trim() => {
+        Stage::Confirmed if is_same_person(&step.person, proposer) => {
             return Err(Refusal::SamePerson(proposer.to_owned()));
         }
         // Only now does it count: with both confirmations the operator's time to reply begins.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Act, ActKind, Estimate, RemoteVerdict};
+use crate::{Act, ActKind, Estimate, RemoteVerdict, is_same_person};
 
 /// A pile unseen for this long counts as out of use (僵尸桩).
 pub const UNSEEN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -92,12 +92,19 @@ pub struct OpenCase {
     pub reply_until: Option<Timestamp>,
 }
 
+impl OpenCase {
+    /// Whether two people have confirmed the failure and the operator's time to reply is over.
+    pub fn is_failed(&self, now: Timestamp) -> bool {
+        self.confirmed_at.is_some() && self.reply_until.is_some_and(|until| until < now)
+    }
+}
+
 /// What is known of a pile's standing, independent of today's date.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Standing {
     /// Latest certificate not overtaken by a failure.
     pub certificate: Option<Certified>,
-    /// The case open now.
+    /// The worst of the cases open now: the one that the state follows from.
     pub case: Option<OpenCase>,
     /// When use was stopped, if it has not been resumed.
     pub stopped_at: Option<Timestamp>,
@@ -111,32 +118,22 @@ impl Standing {
     /// Each outlet is judged by itself, and the pile is as its worst outlet: without a certificate if one that was verified has none.
     pub fn judge(acts: &[Act], estimate: Option<Estimate>) -> Self {
         let mut acts: Vec<&Act> = acts.iter().collect();
-        acts.sort_by(|a, b| (a.acted_at, a.kind, &a.number).cmp(&(b.acted_at, b.kind, &b.number)));
-        let withdrawn: BTreeSet<&str> = acts
-            .iter()
-            .filter(|act| act.kind == ActKind::CertificateWithdrawn)
-            .map(|act| act.number.as_str())
-            .collect();
-        let (mut outlets, mut stopped_at) = (Outlets::default(), None);
-        for act in acts {
-            match act.kind {
-                ActKind::UseStopped => stopped_at = Some(act.acted_at),
-                ActKind::UseResumed => stopped_at = None,
-                _ => outlets.take(act, withdrawn.contains(act.number.as_str())),
-            }
+        acts.sort_by_key(|act| (act.acted_at, act.kind, &act.number));
+        let stops = |act: &&&Act| matches!(act.kind, ActKind::UseStopped | ActKind::UseResumed);
+        let last = acts.iter().rev().find(stops).filter(|act| act.kind == ActKind::UseStopped);
+        let outlets = Outlets::of(&acts);
+        Self {
+            certificate: outlets.certificate(),
+            case: outlets.case(),
+            stopped_at: last.map(|act| act.acted_at),
+            estimate,
         }
-        Self { certificate: outlets.certificate(), case: outlets.case(), stopped_at, estimate }
     }
 
     /// The public state at a moment, for a pile last heard of at `last_seen`.
     pub fn state(&self, now: Timestamp, last_seen: Option<Timestamp>) -> State {
         if let Some(case) = &self.case {
-            let window_over = case.reply_until.is_some_and(|until| until < now);
-            return if case.confirmed_at.is_some() && window_over {
-                State::Failed
-            } else {
-                State::UnderReview
-            };
+            return if case.is_failed(now) { State::Failed } else { State::UnderReview };
         }
         let unseen = last_seen.is_some_and(|seen| now.duration_since(seen) > UNSEEN_AFTER);
         if self.stopped_at.is_some() || unseen {
@@ -167,24 +164,51 @@ impl Standing {
     }
 }
 
-/// What acts say of one outlet.
-#[derive(Default)]
-struct Outlet<'a> {
-    certificate: Option<Certified>,
-    case: Option<OpenCase>,
+/// Every case that is open by these acts, in any order, those that opened first before the others.
+///
+/// An act belongs to the case whose number it bears, and to no other: two cases on one pile are confirmed, served and closed each by
+/// itself.
+pub fn open_cases(acts: &[Act]) -> Vec<OpenCase> {
+    let mut acts: Vec<&Act> = acts.iter().collect();
+    acts.sort_by_key(|act| (act.acted_at, act.kind, &act.number));
+    Outlets::of(&acts).cases.into_iter().map(|opened| opened.case).collect()
+}
+
+/// A case with what is needed to judge it.
+struct Opened<'a> {
+    case: OpenCase,
+    outlet: Option<u32>,
     first_confirmer: Option<&'a str>,
 }
 
 /// What acts say of each outlet; of none: of the whole pile.
 #[derive(Default)]
-struct Outlets<'a>(BTreeMap<Option<u32>, Outlet<'a>>);
+struct Outlets<'a> {
+    /// Of each outlet that was verified.
+    certificates: BTreeMap<Option<u32>, Option<Certified>>,
+    cases: Vec<Opened<'a>>,
+}
 
 impl<'a> Outlets<'a> {
+    /// What acts in their order say.
+    fn of(acts: &[&'a Act]) -> Self {
+        let withdrawn: BTreeSet<&str> = acts
+            .iter()
+            .filter(|act| act.kind == ActKind::CertificateWithdrawn)
+            .map(|act| act.number.as_str())
+            .collect();
+        let mut outlets = Self::default();
+        for act in acts {
+            outlets.take(act, withdrawn.contains(act.number.as_str()));
+        }
+        outlets
+    }
+
     /// Takes an act in. A withdrawn document certifies nothing, fails nothing, and closes no case; what it took the place of does not
     /// come back.
     fn take(&mut self, act: &'a Act, is_withdrawn: bool) {
         match act.kind {
-            ActKind::Certificate if is_withdrawn => self.of(act).certificate = None,
+            ActKind::Certificate if is_withdrawn => _ = self.certificates.insert(act.outlet, None),
             // Without a last day it certifies nothing.
             ActKind::Certificate => {
                 if let Some(valid_until) = act.valid_until {
@@ -192,14 +216,14 @@ impl<'a> Outlets<'a> {
                 }
             }
             ActKind::CaseOpened => self.open(act),
-            ActKind::Notice if !is_withdrawn => self.open(act),
+            ActKind::Notice if !is_withdrawn => {
+                self.certificates.entry(act.outlet).or_default();
+                self.open(act);
+            }
             ActKind::FailureConfirmed if !is_withdrawn => self.confirm(act),
-            ActKind::CaseClosed => match self.at_issue(act) {
-                Some(outlet) => outlet.case = None,
-                None => self.0.values_mut().for_each(|outlet| outlet.case = None),
-            },
+            ActKind::CaseClosed => self.cases.retain(|opened| opened.case.number != act.number),
             ActKind::CertificateQuestioned => {
-                let mut certificates = self.0.values_mut().filter_map(|outlet| outlet.certificate.as_mut());
+                let mut certificates = self.certificates.values_mut().flatten();
                 if let Some(certificate) = certificates.find(|certificate| certificate.number == act.number) {
                     certificate.questioned_at.get_or_insert(act.acted_at);
                 }
@@ -208,15 +232,14 @@ impl<'a> Outlets<'a> {
         }
     }
 
-    fn of(&mut self, act: &Act) -> &mut Outlet<'a> {
-        self.0.entry(act.outlet).or_default()
-    }
-
-    /// A certificate closes the case of its outlet, and what was said of the whole pile. One of the whole pile takes the place of all.
+    /// A certificate closes the cases of its outlet, and what was said of the whole pile. One of the whole pile takes the place of all.
     fn certify(&mut self, act: &Act, valid_until: Timestamp) {
-        match act.outlet {
-            Some(_) => _ = self.0.remove(&None),
-            None => self.0.clear(),
+        if act.outlet.is_some() {
+            self.certificates.remove(&None);
+            self.cases.retain(|opened| opened.outlet.is_some() && opened.outlet != act.outlet);
+        } else {
+            self.certificates.clear();
+            self.cases.clear();
         }
         let certificate = Certified {
             number: act.number.clone(),
@@ -225,61 +248,56 @@ impl<'a> Outlets<'a> {
             valid_until,
             questioned_at: None,
         };
-        *self.of(act) = Outlet { certificate: Some(certificate), ..Outlet::default() };
+        self.certificates.insert(act.outlet, Some(certificate));
+    }
+
+    fn named(&mut self, number: &str) -> Option<&mut Opened<'a>> {
+        self.cases.iter_mut().find(|opened| opened.case.number == number)
     }
 
     fn open(&mut self, act: &Act) {
-        let outlet = self.of(act);
-        if outlet.case.is_none() {
-            outlet.first_confirmer = None;
-            outlet.case = Some(OpenCase {
+        if self.named(&act.number).is_none() {
+            let case = OpenCase {
                 number: act.number.clone(),
                 issuer: act.issuer.clone(),
                 at: act.acted_at,
                 confirmed_at: None,
                 reply_until: act.reply_until,
-            });
+            };
+            self.cases.push(Opened { case, outlet: act.outlet, first_confirmer: None });
         }
     }
 
     fn confirm(&mut self, act: &'a Act) {
-        let Some(outlet) = self.at_issue(act) else { return };
-        let Some(case) = &mut outlet.case else { return };
-        match outlet.first_confirmer {
-            None => outlet.first_confirmer = Some(&act.person),
-            Some(person) if person != act.person && case.confirmed_at.is_none() => {
-                case.confirmed_at = Some(act.acted_at);
+        let Some(Opened { case, first_confirmer, .. }) = self.named(&act.number) else { return };
+        match first_confirmer {
+            None => *first_confirmer = Some(&act.person),
+            Some(person) if !is_same_person(person, &act.person) => {
+                case.confirmed_at.get_or_insert(act.acted_at);
             }
             Some(_) => {}
         }
         case.reply_until = case.reply_until.max(act.reply_until);
     }
 
-    /// The outlet whose case an act speaks of: that of its number, else that of its outlet.
-    fn at_issue(&mut self, act: &Act) -> Option<&mut Outlet<'a>> {
-        let is_named =
-            |outlet: &Outlet<'_>| outlet.case.as_ref().is_some_and(|case| case.number == act.number);
-        let key = self.0.iter().find(|(_, outlet)| is_named(outlet)).map_or(act.outlet, |(key, _)| *key);
-        self.0.get_mut(&key).filter(|outlet| outlet.case.is_some())
-    }
-
     /// That of the outlet which is worst off: none if one has none, one in question, else the one that ends first.
     fn certificate(&self) -> Option<Certified> {
-        let outlets = self.0.iter().filter(|(key, outlet)| key.is_some() || outlet.certificate.is_some());
+        let outlets =
+            self.certificates.iter().filter(|(key, certificate)| key.is_some() || certificate.is_some());
         let certificates: Option<Vec<&Certified>> =
-            outlets.map(|(_, outlet)| outlet.certificate.as_ref()).collect();
+            outlets.map(|(_, certificate)| certificate.as_ref()).collect();
         let worst = |certificate: &&Certified| (certificate.questioned_at.is_none(), certificate.valid_until);
         certificates?.into_iter().min_by_key(worst).cloned()
     }
 
-    /// The one that two people have confirmed and whose window ends first, else the oldest.
+    /// The worst one, at whatever moment it is asked for: of those that two people have confirmed the one whose window ends first, else
+    /// the oldest.
     fn case(&self) -> Option<OpenCase> {
-        let cases = self.0.values().filter_map(|outlet| outlet.case.as_ref());
-        cases
-            .min_by_key(|case| {
-                (case.confirmed_at.is_none(), case.reply_until.is_none(), case.reply_until, case.at)
-            })
-            .cloned()
+        let worst = |case: &&OpenCase| match case.confirmed_at {
+            Some(_) => (false, case.reply_until.is_none(), case.reply_until, case.at),
+            None => (true, true, None, case.at),
+        };
+        self.cases.iter().map(|opened| &opened.case).min_by_key(worst).cloned()
     }
 }
 
@@ -366,12 +384,16 @@ mod tests {
 
     #[test]
     fn failure_needs_two_persons_and_the_end_of_the_reply_window() {
-        let mut acts = vec![act(ActKind::CaseOpened, 0, "a"), act(ActKind::FailureConfirmed, 1, "a")];
+        let confirmed =
+            |on, person| Act { number: "N0".into(), ..act(ActKind::FailureConfirmed, on, person) };
+        let mut acts = vec![act(ActKind::CaseOpened, 0, "a"), confirmed(1, "a")];
         let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
         assert_eq!(state(&acts, 30), State::UnderReview);
-        acts.push(act(ActKind::FailureConfirmed, 2, "a"));
-        assert_eq!(state(&acts, 30), State::UnderReview, "the same person twice is one person");
-        acts.push(act(ActKind::FailureConfirmed, 3, "b"));
+        for person in ["a", "A", " ａ "] {
+            acts.push(confirmed(2, person));
+            assert_eq!(state(&acts, 30), State::UnderReview, "the same person twice is one person: {person}");
+        }
+        acts.push(confirmed(3, "b"));
         assert_eq!(state(&acts, 20), State::UnderReview, "the reply window runs");
         assert_eq!(state(&acts, 22), State::Failed);
         acts.push(act(ActKind::Certificate, 40, "c"));
@@ -445,6 +467,50 @@ mod tests {
         assert_eq!(state(&acts, 32), State::Verified);
         acts.push(withdrawn(33, "N31"));
         assert_eq!(state(&acts, 34), State::Failed, "nothing has closed the case");
+    }
+
+    #[test]
+    fn each_case_counts_for_itself_and_the_pile_is_as_the_worst() {
+        let of = |number: &str, act: Act| Act { number: number.into(), ..act };
+        let opened = |number, on| Act { reply_until: None, ..of(number, act(ActKind::CaseOpened, on, "a")) };
+        let confirmed = |number, on, person| Act {
+            reply_until: Some(day(on)),
+            ..of(number, act(ActKind::FailureConfirmed, on, person))
+        };
+        let told = |acts: &[Act], on| {
+            let standing = Standing::judge(acts, None);
+            (standing.state(day(on), None), standing.case.map(|case| case.number))
+        };
+        // A is open, B is confirmed by two and served, the operator's reply waived.
+        let mut acts = vec![opened("A", 0), opened("B", 1), confirmed("B", 5, "a"), confirmed("B", 5, "b")];
+        assert_eq!(told(&acts, 6), (State::Failed, Some("B".into())));
+        assert_eq!(open_cases(&acts).iter().filter(|case| case.is_failed(day(6))).count(), 1);
+        // One confirmation of each is none of either.
+        let split = [opened("A", 0), opened("B", 1), confirmed("A", 5, "a"), confirmed("B", 5, "b")];
+        assert_eq!(told(&split, 6), (State::UnderReview, Some("A".into())));
+        acts.push(of("A", act(ActKind::CaseClosed, 7, "a")));
+        assert_eq!(told(&acts, 8), (State::Failed, Some("B".into())), "A was dismissed, B was not");
+        acts.push(of("C", act(ActKind::CaseClosed, 9, "a")));
+        assert_eq!(told(&acts, 10), (State::Failed, Some("B".into())), "nobody opened C");
+        acts.push(of("B", act(ActKind::CaseClosed, 11, "a")));
+        assert_eq!(told(&acts, 12), (State::Due, None));
+        // Of two outlets, and of the whole pile beside one.
+        for (a, b) in [(Some(1), Some(2)), (None, Some(1)), (Some(1), None)] {
+            let mut acts = acts[..5].to_vec();
+            for act in &mut acts {
+                act.outlet = if act.number == "A" { a } else { b };
+            }
+            assert_eq!(told(&acts, 8), (State::Failed, Some("B".into())), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn a_dismissed_case_of_an_outlet_takes_no_certificate_of_the_whole_pile() {
+        let case = |kind, on| Act { number: "K".into(), ..at_outlet(1, act(kind, on, "a")) };
+        let acts =
+            [act(ActKind::Certificate, 0, "c"), case(ActKind::CaseOpened, 1), case(ActKind::CaseClosed, 2)];
+        assert_eq!(Standing::judge(&acts[..2], None).state(day(3), None), State::UnderReview);
+        assert_eq!(Standing::judge(&acts, None).state(day(3), None), State::Verified);
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub mod station;
 pub mod stats;
 pub mod tally;
 mod timescale;
+mod unsaid;
 pub mod verification;
 pub mod weekly;
 

@@ -100,6 +100,8 @@ pub struct PileRecord {
     pub last_seen: Option<Timestamp>,
     /// Charges on record.
     pub charges: i64,
+    /// Whether the certificate that the standing names is a document of ours, with files to fetch.
+    pub has_document: bool,
     /// What the public is told; its state is evaluated by the caller with `standing.state(now, last_seen)`.
     pub standing: Standing,
 }
@@ -133,7 +135,10 @@ macro_rules! select_piles {
                     coalesce(pile.meter_serial, live.meter_serial) AS meter_serial, live.protocol,
                     connector.status, connector.status_at, live.last_seen,
                     (SELECT count(*) FROM charge WHERE charge.pile_no = pile.pile_no) AS charges,
-                    standing.judged_at, standing.body
+                    standing.judged_at, standing.body,
+                    EXISTS (SELECT FROM verification_certificate AS document
+                            WHERE document.number = standing.body #>> '{certificate,number}'
+                              AND document.pile_no = pile.pile_no AND document.kind = 'certificate') AS has_document
              FROM (SELECT * FROM pile WHERE NOT inbox) AS pile
              LEFT JOIN station USING (station_id)
              LEFT JOIN operator ON operator.operator_id = pile.operator_id
@@ -212,11 +217,19 @@ impl Store {
 
     /// One pile.
     pub async fn pile(&self, pile_id: &PileId) -> Result<Option<PileRecord>, StoreError> {
+        Ok(self.judged_pile(pile_id).await?.map(|(pile, _)| pile))
+    }
+
+    /// One pile, and when its standing was judged.
+    pub async fn judged_pile(
+        &self,
+        pile_id: &PileId,
+    ) -> Result<Option<(PileRecord, Option<Timestamp>)>, StoreError> {
         let row: Option<PileRow> = sqlx::query_as(select_piles!("WHERE pile.pile_id = $1"))
             .bind(pile_id.as_str())
             .fetch_optional(&self.pool)
             .await?;
-        row.map(|row| Ok(row.record()?.0)).transpose()
+        row.map(PileRow::record).transpose()
     }
 
     /// The place in the middle of all piles: medians of longitude and latitude.
@@ -257,6 +270,7 @@ pub(crate) struct PileRow {
     charges: i64,
     judged_at: Option<SqlTime>,
     body: Option<serde_json::Value>,
+    has_document: bool,
 }
 
 impl PileRow {
@@ -299,6 +313,7 @@ impl PileRow {
             status: self.status.zip(jiff_time(self.status_at)),
             last_seen: jiff_time(self.last_seen),
             charges: self.charges,
+            has_document: self.has_document,
             standing,
         };
         Ok((record, jiff_time(self.judged_at)))

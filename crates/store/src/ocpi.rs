@@ -33,11 +33,24 @@ macro_rules! ocpi_id {
     };
 }
 
-/// When what is told of a pile last changed: registered, judged, or another status (by the charger's clock, but not after now).
+/// When what is told of a pile last changed: registered, judged, another status (by the charger's clock, but not after now), heard of
+/// again; or nothing but time went by. The latter are the moments after which `veripile_pile::Standing::state` says something else of the
+/// same standing: certificate begun or ended, reply window over, remote evidence too old (336 hours), nothing heard for 720 hours.
 macro_rules! pile_changed {
     () => {
         "greatest(pile.changed_at, standing.judged_at,
-                  (SELECT max(least(status_at, now())) FROM connector_live WHERE connector_live.pile_no = pile.pile_no))"
+                  (SELECT max(least(status_at, now())) FROM connector_live WHERE connector_live.pile_no = pile.pile_no),
+                  (SELECT max(moment)
+                   FROM (SELECT last_seen, back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
+                   RIGHT JOIN (SELECT) AS always ON true,
+                   LATERAL (VALUES
+                       ((standing.body #>> '{certificate,at}')::timestamptz),
+                       ((standing.body #>> '{certificate,valid_until}')::timestamptz),
+                       ((standing.body #>> '{case,reply_until}')::timestamptz),
+                       ((standing.body #>> '{estimate,period,1}')::timestamptz + interval '336 hours'),
+                       (live.back_at),
+                       (live.last_seen + interval '720 hours')) AS passed(moment)
+                   WHERE moment <= now()))"
     };
 }
 
@@ -357,4 +370,17 @@ struct ChangedRow {
     address: Option<String>,
     ocpi_id: String,
     changed_at: SqlTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use veripile_pile::standing::{EVIDENCE_FRESH, UNSEEN_AFTER};
+
+    #[test]
+    fn the_hours_in_sql_are_those_that_states_are_judged_by() {
+        for limit in [EVIDENCE_FRESH, UNSEEN_AFTER] {
+            let hours = format!("interval '{} hours'", limit.as_hours());
+            assert!(pile_changed!().contains(&hours), "{hours}");
+        }
+    }
 }

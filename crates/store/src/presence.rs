@@ -24,7 +24,9 @@ impl Store {
              VALUES ($1, $2, $3, $4, $4)
              ON CONFLICT (pile_no) DO UPDATE SET
                  protocol = excluded.protocol, connection = excluded.connection,
-                 connected_at = excluded.connected_at, last_seen = excluded.last_seen",
+                 connected_at = excluded.connected_at, last_seen = excluded.last_seen,
+                 back_at = CASE WHEN pile_live.last_seen < excluded.last_seen - interval '720 hours'
+                                THEN excluded.last_seen ELSE pile_live.back_at END",
         )
         .bind(pile_no)
         .bind(protocol)

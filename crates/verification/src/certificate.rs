@@ -15,6 +15,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use veripile_pile::is_same_person;
 
 pub use check::{Checked, Finding, Layer};
 pub use key::{PublicKey, SigningKey};
@@ -181,7 +182,7 @@ impl Certificate {
             return Err(error.into());
         }
         let verified_on = day(to);
-        if run.recorders().iter().any(|name| name.trim() == order.reviewer.trim()) {
+        if run.recorders().iter().any(|name| is_same_person(name, &order.reviewer)) {
             return Err(RecordError::Reviewer(order.reviewer.clone()).into());
         }
         let certificate = Self {

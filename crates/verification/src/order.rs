@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veripile_metrology::rules::{self, RuleSet};
-use veripile_pile::{AccuracyClass, PileId, PileKind};
+use veripile_pile::{AccuracyClass, PileId, PileKind, is_same_person};
 
 use crate::instrument::{Instrument, InstrumentModel, InstrumentRole};
 use crate::plan::{Load, Method, Plan, PlanError};
@@ -301,11 +301,11 @@ impl Order {
                 .filter(|(_, text)| text.trim().is_empty())
                 .map(|(name, _)| OrderError::Empty(name)),
         );
-        if self.verifier.trim() == self.reviewer.trim() {
+        if is_same_person(&self.verifier, &self.reviewer) {
             errors.push(OrderError::SamePerson(self.verifier.clone()));
         }
         let both = [&self.verifier, &self.reviewer];
-        let repaired = |person: &&String| repairers.iter().any(|name| name.trim() == person.trim());
+        let repaired = |person: &&String| repairers.iter().any(|name| is_same_person(name, person));
         let at_fault = both.into_iter().filter(repaired);
         errors.extend(at_fault.map(|person| OrderError::Repairer(person.clone())));
     }

@@ -13,7 +13,7 @@ use veripile_verification::PointResult;
 use super::{Sight, read, sight, status};
 use crate::Site;
 use crate::api::LICENSE;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::session::{Person, Visitor, private};
 use crate::view;
 
@@ -29,9 +29,14 @@ pub(crate) struct Parameters {
     /// Of this pile
     pile: Option<String>,
     /// Where the page before ended (`meta.next`)
-    before: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    cursor: Option<String>,
+    /// The same as `cursor`, by its former name
+    #[param(value_type = Option<i64>)]
+    before: Option<String>,
     /// At most this many documents looked at, 1 to 200
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>)]
+    limit: Option<String>,
     /// Ignored; pages pass it on
     #[param(ignore)]
     #[serde(rename = "lang")]
@@ -40,13 +45,18 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     fn query(&self) -> Result<CertificateQuery, Problem> {
-        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(Problem::parameter("limit", &format!("a number from 1 to {LIMIT_MAX}")));
-        }
+        let limit = problem::limit(self.limit.as_deref(), LIMIT_DEFAULT, LIMIT_MAX)?;
+        let number = |name, text: &Option<String>| match text.as_deref().filter(|text| !text.is_empty()) {
+            Some(text) => {
+                let expected = "what meta.next said: a whole number";
+                text.parse().map(Some).map_err(|_| Problem::parameter(name, expected))
+            }
+            None => Ok(None),
+        };
+        let before = number("cursor", &self.cursor)?.or(number("before", &self.before)?);
         let pile = self.pile.as_deref().filter(|id| !id.is_empty()).map(PileId::parse).transpose();
         let pile = pile.map_err(|error| Problem::parameter("pile", &format!("an identifier ({error})")))?;
-        Ok(CertificateQuery { pile, before: self.before, limit, ..CertificateQuery::default() })
+        Ok(CertificateQuery { pile, before, limit, ..CertificateQuery::default() })
     }
 }
 
@@ -99,7 +109,9 @@ pub(crate) struct IssuedDocument {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ListMeta {
     license: &'static str,
-    /// `before` of the next page
+    /// When anything in the list last changed: issued, in question, withdrawn
+    last_updated: Option<String>,
+    /// Cursor of the next page
     next: Option<i64>,
 }
 
@@ -127,16 +139,26 @@ pub(crate) async fn verifications(
     let rows = site.store.certificates_page(&query, now).await?;
     let next = rows.last().filter(|_| rows.len() as u32 == query.limit).map(|last| last.certificate_no);
     let person = visitor.0.as_ref();
+    let mut last_updated = None;
     let mut verifications = Vec::with_capacity(rows.len());
     for row in &rows {
         // Documents that are not this visitor's to see are left out: a page may have fewer than asked for.
         if sight(&site, person, row, now).await? != Sight::Hidden {
+            last_updated = last_updated.max(Some(changed_at(row)));
             verifications.push(verification(&site, person, row, now).await?);
         }
     }
-    let list = VerificationList { meta: ListMeta { license: LICENSE, next }, verifications };
+    let last_updated = last_updated.map(|at| at.to_string());
+    let list = VerificationList { meta: ListMeta { license: LICENSE, last_updated, next }, verifications };
     let answer = HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(list);
     Ok(if person.is_some() { private(answer) } else { answer })
+}
+
+/// When what is told of a document last changed by what somebody did.
+fn changed_at(row: &CertificateRow) -> Timestamp {
+    let questions = row.questions.iter().map(|question| question.at);
+    let withdrawal = row.withdrawn.iter().map(|withdrawal| withdrawal.at);
+    questions.chain(withdrawal).fold(row.issued_at, Timestamp::max)
 }
 
 async fn verification(
@@ -188,16 +210,22 @@ mod tests {
     #[test]
     fn parameters_that_cannot_be_are_named() {
         for (parameters, name) in [
-            (Parameters { limit: Some(0), ..Default::default() }, "limit"),
-            (Parameters { limit: Some(LIMIT_MAX + 1), ..Default::default() }, "limit"),
+            (Parameters { limit: Some("0".to_owned()), ..Default::default() }, "limit"),
+            (Parameters { limit: Some("201".to_owned()), ..Default::default() }, "limit"),
+            (Parameters { limit: Some("abc".to_owned()), ..Default::default() }, "limit"),
+            (Parameters { cursor: Some("abc".to_owned()), ..Default::default() }, "cursor"),
+            (Parameters { before: Some("abc".to_owned()), ..Default::default() }, "before"),
             (Parameters { pile: Some("a/b".to_owned()), ..Default::default() }, "pile"),
         ] {
             let problem = parameters.query().expect_err(name);
             assert!(problem.status == 400 && problem.detail.starts_with(name), "{problem}");
         }
-        let good = Parameters { pile: Some("P1".to_owned()), before: Some(7), ..Default::default() };
-        let query = good.query().expect("good");
+        let (seven, pile) = (Some("7".to_owned()), Some("P1".to_owned()));
+        let former = Parameters { before: seven.clone(), pile: pile.clone(), ..Default::default() };
+        let query = former.query().expect("good");
         assert_eq!((query.limit, query.before), (LIMIT_DEFAULT, Some(7)));
+        let query = Parameters { cursor: seven, pile, ..Default::default() }.query().expect("good");
+        assert_eq!(query.before, Some(7));
         assert!(!query.certificates_only);
     }
 }

@@ -8,15 +8,16 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use veripile_pile::{ConnectorType, PileKind, Place, State};
 use veripile_store::PileRecord;
 use veripile_store::ocpi::{Location, LocationQuery};
 
 use super::{OcpiSettings, Refusal, Registered, answer, base, moment};
 use crate::Site;
-use crate::api::Pile;
+use crate::api::{Assessment, Pile, Verification};
 
 /// Locations on a page, at most; a station has some ten piles.
 const LIMIT_MAX: u32 = 100;
@@ -30,9 +31,9 @@ const NAME_CHARS_MAX: usize = 255;
 const ADDRESS_CHARS_MAX: usize = 45;
 const OPERATOR_CHARS_MAX: usize = 100;
 
-/// Voltages assumed: of one and three phases, and the higher one of GB/T 20234.3's two.
+/// Voltages assumed: between line and neutral, of one phase as of three (OCPI 2.2.1, 8.3.3: "line to neutral for AC_3_PHASE"), and the
+/// higher one of GB/T 20234.3's two.
 const AC_V: i64 = 220;
-const AC_3_V: i64 = 380;
 const DC_V: i64 = 1_000;
 
 /// Strongest pile that is taken for one of a single phase, kW: 32 A.
@@ -60,9 +61,9 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Refusal> {
     let query = parameters.query()?;
     let (locations, total) = site.store.ocpi_locations(&query).await?;
-    let now = Timestamp::now();
-    let told: Vec<Value> =
-        locations.iter().map(|location| told(location, &site.settings.ocpi, now)).collect();
+    let (now, base) = (Timestamp::now(), base(&request, &site));
+    let us = Us { ocpi: &site.settings.ocpi, base: &base };
+    let told: Vec<Value> = locations.iter().map(|location| told(location, us, now)).collect();
     let mut response = answer(&told);
     let headers = response.headers_mut();
     let next = query.offset.saturating_add(u64::from(query.limit));
@@ -74,7 +75,7 @@ pub(crate) async fn list(
     put(actix_web::http::header::HeaderName::from_static("x-total-count"), total.to_string());
     put(actix_web::http::header::HeaderName::from_static("x-limit"), LIMIT_MAX.to_string());
     if next < total {
-        let address = format!("{}/ocpi/2.2.1/locations", base(&request, &site));
+        let address = format!("{base}/ocpi/2.2.1/locations");
         put(LINK, format!("<{address}?{}>; rel=\"next\"", parameters.next(next, query.limit)));
     }
     Ok(response)
@@ -122,36 +123,40 @@ fn date(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refusal> {
 /// GET `/ocpi/2.2.1/locations/{location}`.
 pub(crate) async fn location(
     _: Registered,
+    request: HttpRequest,
     site: web::Data<Site>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    Ok(answer(&find(&site, &id).await?))
+    Ok(answer(&find(&request, &site, &id).await?))
 }
 
 /// GET `/ocpi/2.2.1/locations/{location}/{evse}`.
 pub(crate) async fn evse(
     _: Registered,
+    request: HttpRequest,
     site: web::Data<Site>,
     address: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Refusal> {
-    Ok(answer(&part(&find(&site, &address.0).await?, "evses", "uid", &address.1)?))
+    Ok(answer(&part(&find(&request, &site, &address.0).await?, "evses", "uid", &address.1)?))
 }
 
 /// GET `/ocpi/2.2.1/locations/{location}/{evse}/{connector}`.
 pub(crate) async fn connector(
     _: Registered,
+    request: HttpRequest,
     site: web::Data<Site>,
     address: web::Path<(String, String, String)>,
 ) -> Result<HttpResponse, Refusal> {
-    let location = find(&site, &address.0).await?;
+    let location = find(&request, &site, &address.0).await?;
     let evse = part(&location, "evses", "uid", &address.1)?;
     Ok(answer(&part(&evse, "connectors", "id", &address.2)?))
 }
 
-async fn find(site: &Site, id: &str) -> Result<Value, Refusal> {
+async fn find(request: &HttpRequest, site: &Site, id: &str) -> Result<Value, Refusal> {
     let found = site.store.ocpi_location(id).await?;
     let location = found.ok_or_else(|| Refusal::missing(2003, "there is no such location"))?;
-    Ok(told(&location, &site.settings.ocpi, Timestamp::now()))
+    let us = Us { ocpi: &site.settings.ocpi, base: &base(request, site) };
+    Ok(told(&location, us, Timestamp::now()))
 }
 
 fn part(whole: &Value, parts: &str, key: &str, id: &str) -> Result<Value, Refusal> {
@@ -161,20 +166,40 @@ fn part(whole: &Value, parts: &str, key: &str, id: &str) -> Result<Value, Refusa
         .ok_or_else(|| Refusal::missing(2003, "there is no such EVSE or connector at this location"))
 }
 
+/// As whom we tell it, and below which address our own things stand.
+#[derive(Clone, Copy)]
+struct Us<'a> {
+    ocpi: &'a OcpiSettings,
+    base: &'a str,
+}
+
+/// The extension: the object `veripile` of an OCPI EVSE. Everything else there is OCPI 2.2.1's
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OcpiEvseExtension {
+    pile_id: String,
+    /// As `/api/v1/piles/{id}` tells it, with whole addresses
+    verification: Verification,
+    /// As `/api/v1/piles/{id}` tells it
+    assessment: Option<Assessment>,
+    /// Fields that OCPI demands and nobody told us: format, max_voltage, max_amperage, standard, max_electric_power
+    assumed: Vec<&'static str>,
+}
+
 /// A location as OCPI has it.
-fn told(location: &Location, us: &OcpiSettings, now: Timestamp) -> Value {
+fn told(location: &Location, us: Us<'_>, now: Timestamp) -> Value {
     let station = &location.station;
     let present = station.piles.iter().zip(&location.evses);
-    let evses = present.map(|(pile, (uid, at))| evse_told(pile, uid, *at, status(pile, now), now));
-    let removed = location.removed.iter().map(|(pile, uid, at)| evse_told(pile, uid, *at, "REMOVED", now));
+    let evses = present.map(|(pile, (uid, at))| evse_told(pile, uid, *at, status(pile, now), us, now));
+    let removed =
+        location.removed.iter().map(|(pile, uid, at)| evse_told(pile, uid, *at, "REMOVED", us, now));
     let address = location.address.as_deref().filter(|address| !address.trim().is_empty());
     let mut assumed = vec!["city"];
     if address.is_none() {
         assumed.push("address");
     }
     json!({
-        "country_code": us.country_code,
-        "party_id": us.party_id,
+        "country_code": us.ocpi.country_code,
+        "party_id": us.ocpi.party_id,
         "id": location.ocpi_id,
         "publish": true,
         "name": cut(&station.name_zh, NAME_CHARS_MAX),
@@ -195,7 +220,7 @@ fn told(location: &Location, us: &OcpiSettings, now: Timestamp) -> Value {
 }
 
 /// A pile as an EVSE.
-fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, now: Timestamp) -> Value {
+fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, us: Us<'_>, now: Timestamp) -> Value {
     let mut assumed = vec!["format", "max_voltage", "max_amperage"];
     if pile.connectors.is_empty() {
         assumed.push("standard");
@@ -221,8 +246,11 @@ fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, now: Tim
         "connectors": connectors,
         "coordinates": pile.place.map(coordinates),
         "last_updated": moment(at),
-        "veripile": {
-            "pile_id": pile.pile_id.as_str(), "verification": told.verification, "assessment": told.assessment, "assumed": assumed,
+        "veripile": OcpiEvseExtension {
+            pile_id: pile.pile_id.to_string(),
+            verification: told.verification.at(us.base),
+            assessment: told.assessment,
+            assumed,
         },
     })
 }
@@ -230,12 +258,12 @@ fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, now: Tim
 fn connector_told(pile: &PileRecord, number: usize, standard: ConnectorType, at: Timestamp) -> Value {
     let is_single = pile.power_kw.is_none_or(|power_kw| power_kw <= SINGLE_PHASE_KW_MAX);
     let (power_type, volts, phases, assumed_kw) = match pile.kind {
-        PileKind::Dc => ("DC", DC_V, 1.0, DC_KW),
-        PileKind::Ac if is_single => ("AC_1_PHASE", AC_V, 1.0, AC_KW),
-        PileKind::Ac => ("AC_3_PHASE", AC_3_V, 3_f64.sqrt(), AC_KW),
+        PileKind::Dc => ("DC", DC_V, 1, DC_KW),
+        PileKind::Ac if is_single => ("AC_1_PHASE", AC_V, 1, AC_KW),
+        PileKind::Ac => ("AC_3_PHASE", AC_V, 3, AC_KW),
     };
     let power_w = (pile.power_kw.unwrap_or(assumed_kw) * Decimal::ONE_THOUSAND).round();
-    let amperes = power_w.to_f64().unwrap_or(0.0) / (volts as f64 * phases);
+    let amperes = power_w.to_f64().unwrap_or(0.0) / (volts * phases) as f64;
     json!({
         "id": number.to_string(),
         "standard": standard_word(standard),

@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use veripile_pile::{CoordinateSystem, OperatorId, Pile, Place, PlaceDoubt, Station};
+use veripile_pile::{CoordinateSystem, OperatorId, Pile, Place, PlaceDoubt, Station, Told};
 use veripile_store::{Store, StoreError};
 
 use crate::Site;
@@ -40,9 +40,9 @@ pub struct Assumed {
 #[derive(Debug, Default)]
 pub struct Imported {
     /// Good rows of a table of piles.
-    pub piles: Vec<Pile>,
+    pub piles: Vec<Told<Pile>>,
     /// Good rows of a table of stations.
-    pub stations: Vec<Station>,
+    pub stations: Vec<Told<Station>>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
 }
@@ -103,7 +103,9 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { mut piles, mut stations, errors } = (site.import)(&given.table, &assumed);
+    let Imported { piles, stations, errors } = (site.import)(&given.table, &assumed);
+    let mut stations = site.store.complete_stations(stations).await?;
+    let mut piles = site.store.complete_piles(piles).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
     let errors = refused(&site, &person, &mut piles, errors).await?;
     let rows = piles.len() + stations.len();

@@ -4,7 +4,7 @@
 //! two roles on one case: who reviews records nothing, who verified or reviewed withdraws nothing.
 
 use jiff::Timestamp;
-use veripile_pile::{Act, ActKind, OperatorId, Standing, State};
+use veripile_pile::{Act, ActKind, OperatorId, is_same_person, open_cases};
 use veripile_store::account::PersonRole;
 use veripile_verification::Order;
 
@@ -28,12 +28,12 @@ pub(crate) fn may_stop(person: &Person) -> bool {
 
 /// Whether they may record what they found: any verifier but the order's reviewer, who judges it.
 pub(crate) fn may_record(person: &Person, order: &Order) -> bool {
-    person.is(PersonRole::Verifier) && person.name != order.reviewer
+    person.is(PersonRole::Verifier) && !is_same_person(&person.name, &order.reviewer)
 }
 
 /// Whether somebody is among those who repaired a pile: they verify nothing of it, whatever their role.
 pub(crate) fn repaired(name: &str, repairers: &[String]) -> bool {
-    repairers.iter().any(|repairer| repairer.trim() == name.trim())
+    repairers.iter().any(|repairer| is_same_person(repairer, name))
 }
 
 /// Whether they may cancel an order.
@@ -48,7 +48,8 @@ pub(crate) fn may_review(person: &Person, order: &Order) -> bool {
 
 /// Whether they may withdraw a certificate: an administrator who neither verified nor reviewed.
 pub(crate) fn may_withdraw(person: &Person, order: &Order) -> bool {
-    person.is_administrator() && ![&order.verifier, &order.reviewer].contains(&&person.name)
+    person.is_administrator()
+        && ![&order.verifier, &order.reviewer].into_iter().any(|name| is_same_person(name, &person.name))
 }
 
 /// Whether they may record a repair.
@@ -67,38 +68,29 @@ pub(crate) fn may_see_unpublished(person: Option<&Person>, operator: Option<&Ope
 /// Whether a notice of result is public: bad news is told after two people confirmed it and the operator's reply window ended. What
 /// became public stays public after the repair; what was settled before the window ended never becomes so.
 ///
-/// It is asked of the same judgement that turns the pile red: whether the standing, by the acts from the notice on, was ever
-/// [`State::Failed`] before the next act changed it.
+/// It is asked of the same judgement that turns the pile red: whether the notice's own case was ever failed before the next act
+/// changed it.
 pub(crate) fn is_notice_public(acts: &[Act], number: &str, now: Timestamp) -> bool {
-    was_failed_since(acts, |act| act.kind == ActKind::Notice && act.number == number, now)
+    acts.iter().any(|act| act.kind == ActKind::Notice && act.number == number)
+        && was_failed(acts, number, now)
 }
 
 /// The acts that anybody may see, in their order: of bad news, a notice or a confirmation, only what became public.
 pub(crate) fn public_acts(acts: &[Act], now: Timestamp) -> Vec<&Act> {
-    let opens = |act: &Act| matches!(act.kind, ActKind::Notice | ActKind::CaseOpened);
     let is_public = |act: &&Act| match act.kind {
-        ActKind::Notice => is_notice_public(acts, &act.number, now),
-        ActKind::FailureConfirmed => {
-            let is_named = acts.iter().any(|other| opens(other) && other.number == act.number);
-            was_failed_since(
-                acts,
-                |other| if is_named { opens(other) && other.number == act.number } else { other == *act },
-                now,
-            )
-        }
+        ActKind::Notice | ActKind::FailureConfirmed => was_failed(acts, &act.number, now),
         _ => true,
     };
     acts.iter().filter(is_public).collect()
 }
 
-/// Whether the standing, by the acts from a certain one on, was ever failed before the next act changed it.
-fn was_failed_since(acts: &[Act], is_first: impl Fn(&Act) -> bool, now: Timestamp) -> bool {
+/// Whether the case of a number was ever failed before the next act changed it. Another's failure on the same pile is no reason to tell of it.
+fn was_failed(acts: &[Act], number: &str, now: Timestamp) -> bool {
     let mut acts: Vec<Act> = acts.iter().filter(|act| act.acted_at <= now).cloned().collect();
     acts.sort_by(|a, b| (a.acted_at, a.kind, &a.number).cmp(&(b.acted_at, b.kind, &b.number)));
-    let Some(first) = acts.iter().position(is_first) else { return false };
-    (first..acts.len()).any(|last| {
+    (0..acts.len()).any(|last| {
         let until = acts.get(last + 1).map_or(now, |next| next.acted_at);
-        Standing::judge(&acts[..=last], None).state(until, None) == State::Failed
+        open_cases(&acts[..=last]).iter().any(|case| case.number == number && case.is_failed(until))
     })
 }
 
@@ -159,7 +151,7 @@ pub(crate) mod tests {
         assert!(
             may_withdraw(&boss, &order) && !may_withdraw(&verifier, &order) && !may_withdraw(&clerk, &order)
         );
-        let repairers = ["smith ".to_owned()];
+        let repairers = ["Smith ".to_owned()];
         assert!(repaired("smith", &repairers) && !repaired("both", &repairers) && !repaired("both", &[]));
         assert!(may_order(&boss) && may_order(&verifier) && !may_order(&clerk));
         assert!(may_stop(&reviewer) && !may_stop(&clerk));
@@ -182,16 +174,19 @@ pub(crate) mod tests {
     #[test]
     fn a_notice_is_public_when_two_confirmed_it_and_the_reply_window_is_over() {
         use ActKind::{CaseClosed, CaseOpened, Certificate, FailureConfirmed, Notice};
-        let mut acts = vec![act(Notice, 0, "r"), act(CaseOpened, 0, "r"), act(FailureConfirmed, 0, "v")];
+        let of_notice = |on, person| Act { number: "N1".to_owned(), ..act(FailureConfirmed, on, person) };
+        let mut acts = vec![act(Notice, 0, "r"), act(CaseOpened, 0, "r"), of_notice(0, "v")];
         let public = |acts: &[Act], on| is_notice_public(acts, "N1", day(on));
-        // The notice opens the case; the window is the case's.
+        // The notice opens a case of its own, beside the other.
         acts[0].reply_until = Some(day(21));
         assert!(!public(&acts, 30), "one person is not two");
-        acts.push(act(FailureConfirmed, 1, "r"));
+        let other = [&acts[..], &[act(FailureConfirmed, 0, "v"), act(FailureConfirmed, 1, "r")]].concat();
+        assert!(!public(&other, 30), "the other case's failure is not this one's");
+        acts.push(of_notice(1, "r"));
         assert!(!public(&acts, 20) && public(&acts, 22));
         assert!(!is_notice_public(&acts, "N2", day(22)), "of another number");
         let mut settled = acts.clone();
-        settled.push(act(CaseClosed, 10, "b"));
+        settled.push(Act { number: "N1".to_owned(), ..act(CaseClosed, 10, "b") });
         assert!(!public(&settled, 30), "settled before the window ended: it never becomes public");
         acts.push(act(Certificate, 25, "v"));
         assert!(!public(&acts, 20) && public(&acts, 40), "and stays public after the repair");
@@ -212,7 +207,11 @@ pub(crate) mod tests {
         assert_eq!(seen(&acts, 20), [Certificate, CaseOpened], "the window runs");
         assert_eq!(seen(&acts, 22), [Certificate, CaseOpened, FailureConfirmed, FailureConfirmed]);
         acts[2].number = "other".to_owned();
-        assert_eq!(seen(&acts, 22).len(), 4, "a confirmation of the outlet's case under another number");
+        assert_eq!(
+            seen(&acts, 22),
+            [Certificate, CaseOpened],
+            "a confirmation under another number confirms nothing"
+        );
         acts[2].number = "K1".to_owned();
         acts.push(of_case(CaseClosed, 10, "b"));
         assert_eq!(seen(&acts, 30), [Certificate, CaseOpened, CaseClosed], "settled: never public");

@@ -99,7 +99,7 @@ fn the_same_person_cannot_propose_and_confirm() {
     for to in [Open, OnSite, Proposed] {
         told.take(0, to, "a").expect("in turn");
     }
-    for name in ["a", " a "] {
+    for name in ["a", " a ", "A", "ａ", "a."] {
         assert_eq!(told.take(0, Confirmed, name), Err(Refusal::SamePerson("a".to_owned())));
     }
     assert_eq!(told.state(400), State::UnderReview, "one person never makes a pile failed");

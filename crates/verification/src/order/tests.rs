@@ -41,7 +41,7 @@ fn texts_that_must_be_there_are_missed_by_name() {
 fn verifier_and_reviewer_are_two_people_and_did_not_repair_the_pile() {
     check(
         PileKind::Ac,
-        |o| o.reviewer = " Li".into(),
+        |o| o.reviewer = " LI".into(),
         "verifier and reviewer are both Li: they must be two people",
         |o| o.reviewer = "Lin".into(),
     );

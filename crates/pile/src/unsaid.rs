@@ -1,0 +1,148 @@
+//! What a list of stations or piles says nothing of, so that it stays as it was.
+//!
+//! A column that a table does not have, a property that an object does not have: nothing is said. One that is there and empty says that
+//! there is none. Filled by whoever reads lists, applied by the store with what is registered already.
+
+use std::collections::BTreeSet;
+
+use crate::{Pile, Station};
+
+/// A part of a registration that a list need not speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Field {
+    /// Chinese name of a station.
+    NameZh,
+    /// English name of a station.
+    NameEn,
+    /// District of a station.
+    Region,
+    /// Street address of a station.
+    Address,
+    /// Telephone number of a station.
+    Phone,
+    /// Price of a kWh at a station.
+    Fee,
+    /// Note on that price.
+    FeeNote,
+    /// Station of a pile.
+    Station,
+    /// Operator of a pile.
+    Operator,
+    /// AC or DC.
+    Kind,
+    /// Accuracy class.
+    Class,
+    /// Rated power.
+    Power,
+    /// What can be plugged in.
+    Connectors,
+    /// Where a pile stands.
+    Place,
+    /// Model on the plate.
+    Model,
+    /// Serial number of the meter.
+    MeterSerial,
+}
+
+/// A record of a list, and what the list said nothing of. Those parts of the record hold what a new one gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told<T> {
+    /// The record.
+    pub record: T,
+    /// What stays as it was, if it was.
+    pub unsaid: BTreeSet<Field>,
+}
+
+impl Told<Station> {
+    /// The station, the rest of it as it was.
+    pub fn over(self, was: &Station) -> Station {
+        let Self { record: mut station, unsaid } = self;
+        for field in unsaid {
+            match field {
+                Field::NameZh => station.name_zh.clone_from(&was.name_zh),
+                // Where there was one name for both, the new one is for both, too.
+                Field::NameEn if was.name_en != was.name_zh => station.name_en.clone_from(&was.name_en),
+                Field::Region => station.region.clone_from(&was.region),
+                Field::Address => station.address.clone_from(&was.address),
+                Field::Phone => station.phone.clone_from(&was.phone),
+                Field::Fee => station.fee_cny_kwh = was.fee_cny_kwh,
+                Field::FeeNote => station.fee_note.clone_from(&was.fee_note),
+                _ => {}
+            }
+        }
+        station
+    }
+}
+
+impl Told<Pile> {
+    /// The pile, the rest of it as it was. One that moves to another station does not keep its operator, nor a place that was only its
+    /// station's.
+    pub fn over(self, was: &Pile) -> Pile {
+        let Self { record: mut pile, unsaid } = self;
+        // In the order of the fields: the station before what depends on it.
+        for field in unsaid {
+            match field {
+                Field::Station => pile.station_id.clone_from(&was.station_id),
+                Field::Operator if pile.station_id == was.station_id => {
+                    pile.operator_id.clone_from(&was.operator_id);
+                }
+                Field::Kind => pile.kind = was.kind,
+                Field::Class => pile.class = was.class,
+                Field::Power => pile.power_kw = was.power_kw,
+                Field::Connectors => pile.connectors.clone_from(&was.connectors),
+                Field::Place if was.given.is_some() || pile.place.is_none() => {
+                    pile.place = was.place;
+                    pile.given.clone_from(&was.given);
+                }
+                Field::Model => pile.model.clone_from(&was.model),
+                Field::MeterSerial => pile.meter_serial.clone_from(&was.meter_serial),
+                _ => {}
+            }
+        }
+        pile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::{AccuracyClass, OperatorId, PileId, PileKind, Place, StationId};
+
+    fn pile(station: &str, operator: &str) -> Pile {
+        Pile {
+            pile_id: PileId::parse("P").expect("literal"),
+            station_id: Some(StationId::parse(station).expect("literal")),
+            operator_id: Some(OperatorId::parse(operator).expect("literal")),
+            kind: PileKind::Dc,
+            class: AccuracyClass(Decimal::ONE),
+            power_kw: Some(Decimal::TEN),
+            connectors: Vec::new(),
+            place: Place::new(120.0, 31.0),
+            given: None,
+            model: Some("M".to_owned()),
+            meter_serial: None,
+        }
+    }
+
+    #[test]
+    fn what_is_unsaid_stays_and_what_is_said_to_be_none_goes() {
+        let was = pile("S", "O1");
+        let bare = Pile { power_kw: None, model: None, operator_id: None, ..pile("S", "O1") };
+        let over = |record: &Pile, unsaid: &[Field]| {
+            Told { record: record.clone(), unsaid: unsaid.iter().copied().collect() }.over(&was)
+        };
+        let same = over(&bare, &[Field::Model, Field::Operator]);
+        assert_eq!((same.power_kw, same.model.as_deref()), (None, Some("M")));
+        assert_eq!(same.operator_id, was.operator_id);
+        let moved = Pile { operator_id: None, place: None, ..pile("T", "O1") };
+        let moved = over(&moved, &[Field::Operator, Field::Place]);
+        assert_eq!((moved.operator_id, moved.place), (None, was.place));
+        assert_eq!(over(&moved_to("T"), &[Field::Station, Field::Operator]).operator_id, was.operator_id);
+    }
+
+    fn moved_to(station: &str) -> Pile {
+        Pile { operator_id: None, ..pile(station, "O1") }
+    }
+}
