@@ -1,5 +1,6 @@
 // How soon the map of the front page can be used, in a real browser with a software renderer: from the start of the navigation, with an empty
-// cache, to the first time that the map is idle with piles on it; then from a move, and from a step of zoom, to the next. Five times each.
+// cache, to the first time that the map is idle with piles on it; then from a move, and from a step of zoom, to the next. Five times each. Beside
+// the first, the processor time that all of the browser took for it, its rendering in software included: what a busy machine does not change much.
 // Usage: node map.mjs URL LON LAT [SCREENSHOT_FOLDER] [RUNS], the place being one with piles; tests/map.rs starts a server for it.
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
@@ -43,9 +44,12 @@ const jump = (kind) => new Promise((done) => {
   else map.jumpTo({ zoom: map.getZoom() + 1 });
 });
 
+const session = await browser.newBrowserCDPSession();
+const cpu = async () => (await session.send("SystemInfo.getProcessInfo")).processInfo.reduce((sum, { cpuTime }) => sum + 1000 * cpuTime, 0);
+
 for (const [size, viewport] of SIZES) {
   for (const [place, zoom] of PLACES) {
-    const times = { first: [], pan: [], zoom: [] };
+    const times = { first: [], cpu: [], pan: [], zoom: [] };
     let seen;
     for (let run = 0; run < Number(runs); run += 1) {
       const context = await browser.newContext({ viewport, locale: "zh-CN" });
@@ -57,9 +61,11 @@ for (const [size, viewport] of SIZES) {
         const body = there.reduce((text, [name, value]) => text.replace(new RegExp(`data-${name}="[^"]*"`), `data-${name}="${value}"`), await answer.text());
         await route.fulfill({ response: answer, body });
       });
+      const before = await cpu();
       await page.goto(`${site}/`, { waitUntil: "commit" });
       const [ms, symbols, piles] = await page.evaluate(first);
       times.first.push(ms);
+      times.cpu.push((await cpu()) - before);
       seen = `${symbols} symbols of ${piles} piles`;
       await page.waitForLoadState("networkidle");
       if (pictures && run === 0) await page.screenshot({ path: `${pictures}/map-${place}-${size}.png` });
@@ -68,7 +74,7 @@ for (const [size, viewport] of SIZES) {
     }
     const told = Object.entries(times).map(([kind, all]) => {
       const [median, worst] = [[...all].sort((a, b) => a - b)[all.length >> 1], Math.max(...all)].map((ms) => (ms / 1000).toFixed(2));
-      return `${kind} ${median} (worst ${worst})`;
+      return `${kind === "cpu" ? "of CPU" : kind} ${median} (worst ${worst})`;
     });
     console.log(`  ${size} ${place}: ${told.join(", ")} s; ${seen}`);
   }

@@ -228,7 +228,7 @@ function start() {
       container: box, style: style(), center: [Number(box.dataset.lon), Number(box.dataset.lat)],
       zoom: Number(box.dataset.zoom), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
       localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
-      attributionControl: { compact: true },
+      attributionControl: { compact: true }, fadeDuration: 0, // in a frame, not in twenty
     });
   } catch {
     return sketch();

@@ -88,7 +88,7 @@ struct Dot {
 }
 
 /// Piles of one square, or of a cell: sums of their positions, and their numbers.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 struct Square {
     x: u64,
     y: u64,
