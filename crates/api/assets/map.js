@@ -22,6 +22,7 @@ const DEGREE_M = 111_195;
 const TIERS = ["verified_monitored", "verified", "due", "under_review", "failed", "out_of_use"];
 const SYMBOLS = { verified_monitored: "✓", verified: "✓", due: "○", under_review: "?", failed: "✕", out_of_use: "–" };
 const SIZE = 48;
+const AGO = new Intl.RelativeTimeFormat(language === "zh" ? "zh-CN" : "en", { numeric: "auto" });
 
 function note(text) {
   let element = document.querySelector(".map-note");
@@ -39,7 +40,7 @@ function note(text) {
 function icon(state) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIZE;
-  const pen = canvas.getContext("2d");
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
   const middle = SIZE / 2;
   const colours = {
     verified_monitored: ["#1a7f4b", "#fff"], verified: ["#1a7f4b", "#fff"], due: ["#eceff2", "#4c555f"],
@@ -88,7 +89,7 @@ function live(of) {
   if (!Number.isFinite(heard)) return element("small", "stale", words.never);
   const seconds = Math.max(0, (Date.now() - heard) / 1000);
   const [count, unit] = seconds < 3600 ? [seconds / 60, "minute"] : seconds < 172_800 ? [seconds / 3600, "hour"] : [seconds / 86_400, "day"];
-  const age = new Intl.RelativeTimeFormat(language === "zh" ? "zh-CN" : "en", { numeric: "auto" }).format(-Math.floor(count), unit);
+  const age = AGO.format(-Math.floor(count), unit);
   const status = words.statuses[of.status] ?? of.status;
   return element("small", seconds > STALE_S ? "stale" : of.status === "Available" ? "live free" : "live", [status, age].filter(Boolean).join(" · "));
 }
