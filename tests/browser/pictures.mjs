@@ -49,7 +49,7 @@ const queue = await open(DESKTOP);
 await queue.goto(`${site}/reg/queue`);
 await take(queue, "queue");
 
-const order = await open({ width: 900, height: 760 });
+const order = await open(DESKTOP);
 await order.goto(`${site}/ver/orders`);
 await order.fill("[name=name]", "demo-verifier");
 await order.fill("[name=password]", verifier);
