@@ -2,14 +2,14 @@
 
 tiles.py URL PILES: PILES is JSON, a list of {id, lon, lat, kind, power_kw, state}. Called by tiles.rs; complains on stderr and ends with 1.
 """
-import gzip, json, sys, urllib.request
+import gzip, json, math, sys, urllib.request
 from collections import Counter, defaultdict
 
 import mapbox_vector_tile, mercantile
 
 URL, PILES = sys.argv[1], json.load(open(sys.argv[2]))
 ZOOMS = [0, 2, 4, 5, 7, 9, 10, 11, 12, 13, 15, 18, 20]
-FROM_ZOOM, EXTENT, SQUARES, BYTES_MAX, PILES_MAX = 12, 4096, 16, 60_000, 2_000
+FROM_ZOOM, CELLS_TO_ZOOM, EXTENT, SQUARES, CELL_WIDTH, BYTES_MAX, PILES_MAX = 12, 13, 4096, 16, 320, 60_000, 2_000
 
 
 def fetch(z, x, y):
@@ -34,6 +34,23 @@ def near(found, expected, slack):
     return all(abs(f + 0.5 - e) <= slack for f, e in zip(found, expected))
 
 
+def cells(tile, piles):
+    """Where cells should be, with the states of their piles: squares, to each the nearest, the fullest first."""
+    squares = defaultdict(list)
+    for pile in piles:
+        x, y = (int(one) for one in position(pile, tile))
+        squares[y * SQUARES // EXTENT, x * SQUARES // EXTENT].append((x, y, pile["state"]))
+    middle = lambda square: [sum(one[i] for one in square) / len(square) for i in (0, 1)]
+    left = [square for _, square in sorted(squares.items(), key=lambda item: (-len(item[1]), item[0]))]
+    found = []
+    while left:
+        center = middle(left[0])
+        cell = [one for square in left if math.dist(center, middle(square)) < CELL_WIDTH for one in square]
+        left = [square for square in left if math.dist(center, middle(square)) >= CELL_WIDTH]
+        found.append((middle(cell), Counter(state for _, _, state in cell)))
+    return found
+
+
 def check(tile, piles):
     layers = fetch(tile.z, tile.x, tile.y)
     [summary] = layers["tile"]["features"]
@@ -41,10 +58,10 @@ def check(tile, piles):
     assert summary["properties"]["license"] == "CC-BY-4.0"
     assert all(layer["extent"] == EXTENT and layer["version"] == 2 for layer in layers.values())
     drawn = summary["properties"]["drawn"]
-    assert drawn in layers and len(layers) == 2, f"{tile}: {list(layers)}"
-    features = layers[drawn]["features"]
+    assert set(layers) == {"tile", drawn} | ({"cells"} if tile.z <= CELLS_TO_ZOOM else set()), f"{tile}: {list(layers)}"
     if drawn == "piles":
         assert tile.z >= FROM_ZOOM
+        features = layers["piles"]["features"]
         by_id = {feature["properties"]["id"]: feature for feature in features}
         assert len(features) == len(by_id) == len(piles), f"{tile}: {len(features)} {len(piles)}"
         # The key of a place has 32 bits: 4 units at zoom 22, one at 20.
@@ -58,18 +75,15 @@ def check(tile, piles):
             assert (power is None) == (pile["power_kw"] is None) and (power is None or abs(power - pile["power_kw"]) < 1e-4 * power), f"{told} {pile}"
     else:
         assert tile.z < FROM_ZOOM or len(piles) > PILES_MAX / 4, f"{tile}: few piles, yet not drawn one by one"
-        squares = defaultdict(list)
-        for pile in piles:
-            x, y = position(pile, tile)
-            squares[int(x * SQUARES / EXTENT), int(y * SQUARES / EXTENT)].append((x, y, pile["state"]))
-        assert len(features) == len(squares), f"{tile}: {len(features)} {len(squares)}"
-        for feature in features:
-            told, (x, y) = feature["properties"], feature["geometry"]["coordinates"]
-            square = squares.pop((x * SQUARES // EXTENT, y * SQUARES // EXTENT))
-            mean = [sum(one[i] for one in square) / len(square) for i in (0, 1)]
-            assert near((x, y), mean, 1.1), f"{tile}: {(x, y)} {mean}"
-            assert told.pop("piles") == len(square)
-            assert told == Counter(state for _, _, state in square), f"{tile}: {told}"
+    if "cells" in layers:
+        features = layers["cells"]["features"]
+        expected = cells(tile, piles)
+        assert len(features) == len(expected), f"{tile}: {len(features)} {len(expected)}"
+        for feature, (mean, states) in zip(features, expected):
+            told, at = feature["properties"], feature["geometry"]["coordinates"]
+            assert near(at, mean, 1.1), f"{tile}: {at} {mean}"
+            assert told.pop("piles") == states.total()
+            assert told == states, f"{tile}: {told}"
     return drawn
 
 

@@ -80,8 +80,40 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
 
 {
   const { context, page, complaints } = await open({ width: 1280, height: 800 });
+  const tiles = [];
+  page.on("request", (request) => request.url().includes("/api/v1/tiles/piles/") && tiles.push(request.url()));
   await page.goto(`${site}/`);
   await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
+  check("map: it is drawn from tiles", tiles.length >= 1);
+  // From far enough away that all of the demo is on it.
+  const drawn = await page.evaluate(async () => {
+    const map = document.getElementById("map").map;
+    const was = { center: map.getCenter(), zoom: map.getZoom() };
+    const piles = async (to) => {
+      map.jumpTo(to);
+      await new Promise((done) => map.once("idle", done));
+      return map.queryRenderedFeatures({ layers: ["clusters", "single"] }).reduce((sum, cell) => sum + cell.properties.piles, 0);
+    };
+    const all = await piles({ zoom: 6 });
+    await piles(was);
+    return all;
+  });
+  const counted = Number(await page.locator(".counts dd").first().innerText());
+  check("map: its cells hold all piles", drawn === counted, `${drawn} of ${counted}`);
+  const cell = await page.evaluate(() => {
+    const map = document.getElementById("map").map;
+    const found = map.queryRenderedFeatures({ layers: ["clusters"] }).map((one) => map.project(one.geometry.coordinates));
+    const { width, height } = map.getCanvas().getBoundingClientRect();
+    const margin = 60; // no button lies there
+    const { x, y } = found.find(({ x, y }) => margin < x && x < width - margin && margin < y && y < height - margin);
+    return { x, y, zoom: map.getZoom() };
+  });
+  const canvas = await page.locator("#map canvas").boundingBox();
+  await page.mouse.click(canvas.x + cell.x, canvas.y + cell.y);
+  const isNearer = (zoom) => { const { map } = document.getElementById("map"); return map.getZoom() >= zoom + 1 && !map.isMoving(); };
+  check("map: a click on a cell goes nearer", await page.waitForFunction(isNearer, cell.zoom, { timeout: IDLE_MS }).then(() => true, () => false));
+  const again = page.waitForRequest((request) => tiles.includes(request.url()), { timeout: IDLE_MS });
+  check("map: a tile is asked for again when it is old", await again.then(() => true, () => false));
   const id = await page.evaluate(async () => {
     const map = document.getElementById("map").map;
     const answer = await (await fetch("/api/v1/piles?limit=1")).json();
@@ -102,6 +134,22 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   }
   check("map: the pile opens", page.url().includes(`/p/${id}`), page.url());
   check("map: nothing complains", complaints.length === 0, complaints.join(" | "));
+  await context.close();
+}
+
+{
+  const { context, page } = await open({ width: 1280, height: 800 });
+  const on = (layer) => page.waitForFunction((name) => document.getElementById("map")?.map?.queryRenderedFeatures({ layers: [name] }).length, layer, { timeout: IDLE_MS }).then(() => true, () => false);
+  await context.route("**/tiles/**", (route) => route.fulfill({ status: 503 }));
+  await page.goto(`${site}/`);
+  check("map: it says when tiles fail", await page.locator(".map-note").waitFor({ timeout: IDLE_MS }).then(() => true, () => false));
+  await context.unroute("**/tiles/**");
+  check("map: and asks again by itself", await on("clusters"));
+  check("map: and says nothing more", await page.locator(".map-note").waitFor({ state: "detached", timeout: IDLE_MS }).then(() => true, () => false));
+  const tiles = [];
+  page.on("request", (request) => request.url().includes("/tiles/") && tiles.push(request.url()));
+  await page.goto(`${site}/?state=verified`);
+  check("map: what is asked for is drawn without tiles", (await on("clusters")) && tiles.length === 0);
   await context.close();
 }
 

@@ -1,4 +1,5 @@
-// The map on the front page: piles drawn by state, clusters, and the list beside it in the order a driver wants.
+// The map on the front page: piles drawn by state, clusters, and the list beside it in the order a driver wants. Where nothing is asked it
+// draws vector tiles, which hold all piles, however many; else what the server found.
 // Everything works without this file; it only adds.
 
 const box = document.getElementById("map");
@@ -7,16 +8,21 @@ const words = JSON.parse(box.dataset.words);
 const language = box.dataset.lang;
 const REFRESH_MS = 10_000; // the demo's history streams in while one looks
 const PILES_MAX = 5000; // as many as the API gives in one answer
+const NEAREST_MAX = 500; // of which the list beside tiles is made
 const LIST_MAX = 50; // lines of the list
 const STALE_S = Number(box.dataset.staleS); // a status older than this goes grey
 // Whoever has turned the page, looks at stations, or asked for more than the API answers keeps the server's list.
 const isFound = "found" in box.dataset;
 const isKept = isFound || "keep" in box.dataset;
+const PILES_ZOOM = 14; // from here on piles stand one by one
+const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
+const isTiled = !isFound && !box.dataset.state && !box.dataset.operator;
 const STEP_M = Number(box.dataset.stepM); // how much farther a better standing may be and still come first
 const DEGREE_M = 111_195;
 const TIERS = ["verified_monitored", "verified", "due", "under_review", "failed", "out_of_use"];
 const SYMBOLS = { verified_monitored: "✓", verified: "✓", due: "○", under_review: "?", failed: "✕", out_of_use: "–" };
 const SIZE = 48;
+const AGO = new Intl.RelativeTimeFormat(language === "zh" ? "zh-CN" : "en", { numeric: "auto" });
 
 function note(text) {
   let element = document.querySelector(".map-note");
@@ -34,7 +40,7 @@ function note(text) {
 function icon(state) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIZE;
-  const pen = canvas.getContext("2d");
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
   const middle = SIZE / 2;
   const colours = {
     verified_monitored: ["#1a7f4b", "#fff"], verified: ["#1a7f4b", "#fff"], due: ["#eceff2", "#4c555f"],
@@ -83,7 +89,7 @@ function live(of) {
   if (!Number.isFinite(heard)) return element("small", "stale", words.never);
   const seconds = Math.max(0, (Date.now() - heard) / 1000);
   const [count, unit] = seconds < 3600 ? [seconds / 60, "minute"] : seconds < 172_800 ? [seconds / 3600, "hour"] : [seconds / 86_400, "day"];
-  const age = new Intl.RelativeTimeFormat(language === "zh" ? "zh-CN" : "en", { numeric: "auto" }).format(-Math.floor(count), unit);
+  const age = AGO.format(-Math.floor(count), unit);
   const status = words.statuses[of.status] ?? of.status;
   return element("small", seconds > STALE_S ? "stale" : of.status === "Available" ? "live free" : "live", [status, age].filter(Boolean).join(" · "));
 }
@@ -137,6 +143,15 @@ function sortList(features, center) {
   if (held) [...list.querySelectorAll("a")].find((a) => a.getAttribute("href") === held)?.focus();
 }
 
+// Numbers of a cell of tiles, or of a cluster: of piles in each state, and in all; none of a single pile.
+const number = (what) => ["number", ["get", what], 0];
+const PILES = number(isTiled ? "piles" : "point_count");
+const from = (layer) => (isTiled ? { source: "piles", "source-layer": layer } : { source: "piles" });
+const symbol = (state) => ({
+  "icon-image": state, "icon-size": 0.62, "icon-allow-overlap": true, "icon-ignore-placement": true,
+  "symbol-sort-key": ["index-of", state, ["literal", TIERS]],
+});
+
 function style() {
   return {
     version: 8,
@@ -144,15 +159,13 @@ function style() {
       land: { type: "geojson", data: "/assets/basemap/land.geojson", attribution: "Natural Earth · GeoNames CC BY 4.0" },
       lakes: { type: "geojson", data: "/assets/basemap/lakes.geojson" },
       cities: { type: "geojson", data: "/assets/basemap/cities.geojson" },
-      piles: {
-        type: "geojson", data: { type: "FeatureCollection", features: [] },
-        cluster: true, clusterRadius: 40, clusterMaxZoom: 13,
-        clusterProperties: {
-          good: ["+", ["case", ["<=", ["get", "tier"], 1], 1, 0]],
-          review: ["+", ["case", ["==", ["get", "state"], "under_review"], 1, 0]],
-          failed: ["+", ["case", ["==", ["get", "state"], "failed"], 1, 0]],
+      piles: isTiled
+        ? { type: "vector", tiles: [`${location.origin}/api/v1/tiles/piles/{z}/{x}/{y}.mvt`], maxzoom: 18 }
+        : {
+          type: "geojson", data: { type: "FeatureCollection", features: [] },
+          cluster: true, clusterRadius: 40, clusterMaxZoom: PILES_ZOOM - 1,
+          clusterProperties: Object.fromEntries(TIERS.map((state) => [state, ["+", ["case", ["==", ["get", "state"], state], 1, 0]]])),
         },
-      },
     },
     layers: [
       { id: "water", type: "background", paint: { "background-color": "#cfe0ee" } },
@@ -169,24 +182,23 @@ function style() {
         paint: { "text-color": "#6b6355", "text-halo-color": "#f8f6f1", "text-halo-width": 1.5 },
       },
       {
-        id: "clusters", type: "circle", source: "piles", filter: ["has", "point_count"],
+        id: "clusters", type: "circle", ...from("cells"), filter: [">", PILES, 1],
         paint: {
           // Green where most are verified; the rim tells of a failed pile or one under review among them.
-          "circle-color": ["case", [">=", ["*", 2, ["get", "good"]], ["get", "point_count"]], "#1a7f4b", "#6d7782"],
-          "circle-stroke-color": ["case", [">", ["get", "failed"], 0], "#b3261e", [">", ["get", "review"], 0], "#f0a81c", "#fff"],
-          "circle-stroke-width": ["case", [">", ["+", ["get", "failed"], ["get", "review"]], 0], 4, 2],
-          "circle-radius": ["step", ["get", "point_count"], 15, 20, 19, 100, 24],
+          "circle-color": ["case", [">=", ["*", 2, ["+", number("verified"), number("verified_monitored")]], PILES], "#1a7f4b", "#6d7782"],
+          "circle-stroke-color": ["case", [">", number("failed"), 0], "#b3261e", [">", number("under_review"), 0], "#f0a81c", "#fff"],
+          "circle-stroke-width": ["case", [">", ["+", number("failed"), number("under_review")], 0], 4, 2],
+          "circle-radius": ["step", PILES, 15, 20, 19, 100, 24],
         },
       },
       {
-        id: "counts", type: "symbol", source: "piles", filter: ["has", "point_count"],
-        layout: { "text-field": ["to-string", ["get", "point_count"]], "text-size": 13, "text-font": ["sans-serif"], "text-allow-overlap": true, "text-ignore-placement": true },
+        id: "counts", type: "symbol", ...from("cells"), filter: [">", PILES, 1],
+        layout: { "text-field": ["to-string", PILES], "text-size": 13, "text-font": ["sans-serif"], "text-allow-overlap": true, "text-ignore-placement": true },
         paint: { "text-color": "#fff" },
       },
-      {
-        id: "piles", type: "symbol", source: "piles", filter: ["!", ["has", "point_count"]],
-        layout: { "icon-image": ["get", "state"], "icon-size": 0.62, "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "tier"] },
-      },
+      { id: "piles", type: "symbol", ...from("piles"), ...(isTiled ? { minzoom: PILES_ZOOM } : {}), filter: ["<", PILES, 1], layout: symbol(["get", "state"]) },
+      // A cell of one pile tells its state by the name of its count.
+      ...(isTiled ? [{ id: "single", type: "symbol", ...from("cells"), filter: ["==", PILES, 1], layout: symbol(["case", ...TIERS.flatMap((state) => [["has", state], state]), ""]) }] : []),
     ],
   };
 }
@@ -202,7 +214,8 @@ function address(map) {
     clamp(bounds.getWest() - width, 180), clamp(bounds.getSouth() - height, 90),
     clamp(bounds.getEast() + width, 180), clamp(bounds.getNorth() + height, 90),
   ];
-  const query = new URLSearchParams({ bbox: bbox.join(","), limit: PILES_MAX });
+  const query = new URLSearchParams({ bbox: bbox.join(","), limit: isTiled ? NEAREST_MAX : PILES_MAX });
+  if (isTiled) query.set("near", `${clamp(map.getCenter().lng, 180)},${clamp(map.getCenter().lat, 90)}`);
   if (box.dataset.state) query.set("state", box.dataset.state);
   if (box.dataset.operator) query.set("operator", box.dataset.operator);
   return `/api/v1/piles?${query}`;
@@ -216,7 +229,7 @@ function start() {
       container: box, style: style(), center: [Number(box.dataset.lon), Number(box.dataset.lat)],
       zoom: Number(box.dataset.zoom), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
       localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
-      attributionControl: { compact: true },
+      attributionControl: { compact: true }, fadeDuration: 0, // in a frame, not in twenty
     });
   } catch {
     return sketch();
@@ -227,20 +240,32 @@ function start() {
   map.on("idle", () => box.setAttribute("data-map-idle", ""));
   let shown = "";
   let features = [];
+  let isLost = false; // whether a tile could not be read; that of an atlas still being made, say
+  map.on("error", ({ sourceId, error }) => {
+    console.error(error);
+    if (sourceId !== "piles") return;
+    isLost = true;
+    note(words.failed);
+  });
   async function refresh() {
+    if (isLost) {
+      isLost = false;
+      note("");
+      map.refreshTiles("piles"); // otherwise tiles are asked for again when their max-age is over
+    }
+    if (isTiled && isKept) return;
     try {
       const answer = await fetch(address(map));
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
-      note("");
+      if (!isLost) note("");
       if (text !== shown) {
         shown = text;
         features = JSON.parse(text).features;
-        map.getSource("piles").setData({
+        if (!isTiled) map.getSource("piles").setData({
           type: "FeatureCollection",
           features: features.filter((f) => f.geometry).map((f) => ({
-            type: "Feature", geometry: f.geometry,
-            properties: { id: f.id, state: f.properties.verification.state, tier: TIERS.indexOf(f.properties.verification.state) },
+            type: "Feature", geometry: f.geometry, properties: { id: f.id, state: f.properties.verification.state },
           })),
         });
       }
@@ -255,16 +280,15 @@ function start() {
       note(words.failed);
     }
   }
-  map.on("load", () => {
+  map.on("style.load", () => {
     for (const state of TIERS) map.addImage(state, icon(state), { pixelRatio: 1 });
     refresh();
     if (!isFound) map.on("moveend", refresh);
     setInterval(refresh, REFRESH_MS);
   });
-  map.on("click", "clusters", async (event) => {
-    const cluster = event.features[0];
-    const zoom = await map.getSource("piles").getClusterExpansionZoom(cluster.properties.cluster_id);
-    map.easeTo({ center: cluster.geometry.coordinates, zoom });
+  map.on("click", ["clusters", "single"], async ({ features: [{ geometry, properties }] }) => {
+    const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id);
+    map.easeTo({ center: geometry.coordinates, zoom });
   });
   map.on("click", "piles", (event) => {
     const { id, state } = event.features[0].properties;
@@ -274,10 +298,9 @@ function start() {
     content.append(element("b", "", id), element("span", "", words.states[state]), element("br"), anchor);
     new maplibregl.Popup({ offset: 12 }).setLngLat(event.features[0].geometry.coordinates).setDOMContent(content).addTo(map);
   });
-  for (const layer of ["clusters", "piles"]) {
-    map.on("mouseenter", layer, () => (map.getCanvas().style.cursor = "pointer"));
-    map.on("mouseleave", layer, () => (map.getCanvas().style.cursor = ""));
-  }
+  const layers = ["clusters", "single", "piles"];
+  map.on("mouseenter", layers, () => (map.getCanvas().style.cursor = "pointer"));
+  map.on("mouseleave", layers, () => (map.getCanvas().style.cursor = ""));
   box.map = map; // for tests
 }
 

@@ -1,8 +1,9 @@
 //! The atlas: where all piles stand and how, sorted along the map's tiles, and the tiles drawn from it.
 //!
 //! Held by [`crate::tiles`], which answers requests from it. It is read from the database as a whole, in the background, and never changed:
-//! a newer one takes its place. Nothing is left out of a tile: where piles are too many to be drawn one by one, squares tell how many.
+//! a newer one takes its place. Nothing is left out of a tile: where piles are too many to be drawn one by one, cells tell how many.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +24,9 @@ use crate::door::TAG_CHARS;
 /// From this zoom on piles are drawn one by one: a tile is then 8 km wide in Wuxi, a part of a city.
 pub(crate) const PILES_FROM_ZOOM: u8 = 12;
 
+/// Up to this zoom cells are drawn beside piles, for maps that rather tell numbers: a station's piles are then still one spot.
+const CELLS_TO_ZOOM: u8 = 13;
+
 /// Tiles up to this zoom are drawn with the atlas: they hold the most piles and are asked for by everybody. All of China has some two thousand
 /// that are not empty.
 const DRAWN_TO_ZOOM: u8 = 9;
@@ -30,8 +34,12 @@ const DRAWN_TO_ZOOM: u8 = 9;
 /// Width of a tile in its own units.
 const EXTENT: u32 = 4096;
 
-/// Zooms from a tile to its squares: 16 × 16, each 32 pixels wide on a tile of 512, as much as a symbol with a number in it takes.
+/// Zooms from a tile to the squares that piles are counted in: 16 × 16, each 32 pixels wide on a tile of 512.
 const SQUARE_ZOOMS: u32 = 4;
+
+/// Squares whose piles stand nearer than this, on average, are one cell: 40 pixels, as much as a symbol with a number in it takes. Else
+/// a place that an edge between squares cuts would be two symbols, one upon the other.
+const CELL_WIDTH: f64 = 320.0;
 
 /// Piles drawn one by one in a tile, at most; more would cover each other, and could not be told in [`TILE_BYTES_MAX`].
 const PILES_PER_TILE_MAX: usize = 2_000;
@@ -79,8 +87,8 @@ struct Dot {
     judged_s: u32,
 }
 
-/// Piles of one square.
-#[derive(Default)]
+/// Piles of one square, or of a cell: sums of their positions, and their numbers.
+#[derive(Default, Clone, Copy)]
 struct Square {
     x: u64,
     y: u64,
@@ -147,7 +155,7 @@ impl Atlas {
         }
     }
 
-    /// The tile uncompressed, [`TILE_BYTES_MAX`] at most: piles one by one where they are few enough, else squares.
+    /// The tile uncompressed, [`TILE_BYTES_MAX`] at most: piles one by one where they are few enough, else cells.
     fn encoded(&self, tile: Tile) -> MvtResult<Vec<u8>> {
         let (first, last) = tile.keys();
         let begin = self.dots.partition_point(|dot| dot.key < first);
@@ -159,7 +167,7 @@ impl Atlas {
                 return Ok(bytes);
             }
         }
-        squares(tile, dots)
+        Ok(cells(summary(dots, "cells")?, tile, dots)?.encode())
     }
 
     fn one_by_one(&self, tile: Tile, dots: &[Dot]) -> MvtResult<Vec<u8>> {
@@ -176,12 +184,31 @@ impl Atlas {
             }
             layer = feature.end();
         }
-        Ok(layer.encode())
+        let drawn = layer.end();
+        Ok(if tile.zoom() <= CELLS_TO_ZOOM { cells(drawn, tile, dots)? } else { drawn }.encode())
     }
 }
 
-/// Squares with the number of their piles, in all and by state, where those stand on average.
-fn squares(tile: Tile, dots: &[Dot]) -> MvtResult<Vec<u8>> {
+/// Adds cells with the number of their piles, in all and by state, where those stand on average.
+fn cells(drawn: MvtTileBuilder, tile: Tile, dots: &[Dot]) -> MvtResult<MvtTileBuilder> {
+    let mut layer = drawn.layer("cells")?;
+    for cell in joined(squares(tile, dots)) {
+        let mut feature = layer.feature_of(MvtGeomType::Point);
+        let mean = |sum: u64| i32::try_from(sum / u64::from(cell.piles)).unwrap_or(0);
+        feature.points([MvtCoord { x: mean(cell.x), y: mean(cell.y) }])?;
+        feature.tag_uint("piles", cell.piles.into())?;
+        for (state, piles) in State::ALL.iter().zip(cell.by_state) {
+            if piles > 0 {
+                feature.tag_uint(state.word(), piles.into())?;
+            }
+        }
+        layer = feature.end();
+    }
+    Ok(layer.end())
+}
+
+/// The squares that have piles, the fullest first.
+fn squares(tile: Tile, dots: &[Dot]) -> Vec<Square> {
     let side = EXTENT >> SQUARE_ZOOMS;
     let mut squares: HashMap<(u32, u32), Square> = HashMap::new();
     for dot in dots {
@@ -193,21 +220,21 @@ fn squares(tile: Tile, dots: &[Dot]) -> MvtResult<Vec<u8>> {
         square.by_state[dot.state as usize] += 1;
     }
     let mut squares: Vec<_> = squares.into_iter().collect();
-    squares.sort_by_key(|(at, _)| *at);
-    let mut layer = summary(dots, "cells")?.layer("cells")?;
-    for (_, square) in squares {
-        let mut feature = layer.feature_of(MvtGeomType::Point);
-        let mean = |sum: u64| i32::try_from(sum / u64::from(square.piles)).unwrap_or(0);
-        feature.points([MvtCoord { x: mean(square.x), y: mean(square.y) }])?;
-        feature.tag_uint("piles", square.piles.into())?;
-        for (state, piles) in State::ALL.iter().zip(square.by_state) {
-            if piles > 0 {
-                feature.tag_uint(state.word(), piles.into())?;
-            }
-        }
-        layer = feature.end();
+    squares.sort_by_key(|(at, square)| (Reverse(square.piles), *at));
+    squares.into_iter().map(|(_, square)| square).collect()
+}
+
+/// Joins to each square, the fullest first, those that are too near to it and not yet joined to another.
+fn joined(mut squares: Vec<Square>) -> Vec<Square> {
+    let mut cells = Vec::new();
+    while let Some(first) = squares.first() {
+        let (x, y) = first.middle();
+        let is_near = |square: &Square| (square.middle().0 - x).hypot(square.middle().1 - y) < CELL_WIDTH;
+        let (near, rest): (Vec<_>, Vec<_>) = squares.into_iter().partition(is_near);
+        cells.extend(near.into_iter().reduce(Square::plus));
+        squares = rest;
     }
-    Ok(layer.encode())
+    cells
 }
 
 /// The layer that says what the tile holds: how many piles, drawn how, judged until when, under which licence.
@@ -223,6 +250,21 @@ fn summary(dots: &[Dot], drawn: &str) -> MvtResult<MvtTileBuilder> {
         feature.tag_string("last_updated", judged_at.to_string())?;
     }
     Ok(feature.end().end())
+}
+
+impl Square {
+    /// Where its piles stand on average.
+    fn middle(&self) -> (f64, f64) {
+        (self.x as f64 / f64::from(self.piles), self.y as f64 / f64::from(self.piles))
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        self.x += other.x;
+        self.y += other.y;
+        self.piles += other.piles;
+        self.by_state.iter_mut().zip(other.by_state).for_each(|(sum, piles)| *sum += piles);
+        self
+    }
 }
 
 impl Dot {

@@ -23,8 +23,8 @@ use crate::problem::Problem;
 /// A city's map is some seconds behind; a nation's, whose piles take longer to read, some minutes ([`Fresh`]).
 const LIMITS: Limits = Limits { fresh: Duration::from_secs(3), stale: Duration::from_secs(10) };
 
-/// How long a tile may be shown without asking again.
-const CACHE: &str = "public, max-age=30";
+/// How long a tile may be shown without asking again: our map asks when it is over, and a state should not stay on it longer.
+const CACHE: &str = "public, max-age=10";
 
 /// The newest atlas.
 pub struct Tiles(Arc<Fresh<Atlas>>);
@@ -43,9 +43,9 @@ impl Tiles {
 
 /// Piles as a Mapbox vector tile (version 2): Web Mercator, 4096 units wide, nothing beyond its edges. Layer `tile`: one feature with
 /// `piles` (how many there are), `drawn` (`piles` or `cells`), `license`, `last_updated` (the newest judgement). From zoom 12 on layer
-/// `piles`: `id`, `state`, `kind`, `power_kw` where known. Below, and where a tile has more than 2,000 piles or would exceed 60 KB,
-/// layer `cells` instead, of 16 × 16 squares: `piles`, and how many of them are in each state. Nothing is left out. A tile is some seconds
-/// old, with a million piles some minutes
+/// `piles`: `id`, `state`, `kind`, `power_kw` where known. Up to zoom 13, and instead of it where a tile has more than 2,000 piles or would
+/// exceed 60 KB, layer `cells`: piles that stand close together, `piles` of them, and how many in each state. Nothing is left out. A tile
+/// is some seconds old, with a million piles some minutes
 #[utoipa::path(get, path = "/api/v1/tiles/piles/{z}/{x}/{y}.mvt",
     params(("z" = u8, Path, description = "Zoom, 0 to 22"), ("x" = u32, Path, description = "Column, from the west"),
            ("y" = u32, Path, description = "Row, from the north")),
