@@ -65,12 +65,11 @@ impl Branches {
         let (mut matrix, mut right) = (self.matrix.clone(), self.right.clone());
         let (own, common) = (spread * spread, self.mean.1 * self.mean.1);
         let all = own + self.count() as f64 * common;
-        for at in self.instruments.len()..right.len() {
-            right[at] += self.mean.0 / all;
+        let first = self.instruments.len();
+        for (at, right) in right.iter_mut().enumerate().skip(first) {
+            *right += self.mean.0 / all;
             matrix.add(at, at, 1.0 / own);
-            for other in self.instruments.len()..=at {
-                matrix.add(at, other, -common / all / own);
-            }
+            (first..=at).for_each(|other| matrix.add(at, other, -common / all / own));
         }
         (matrix, right)
     }
@@ -81,11 +80,9 @@ impl Branches {
     /// `½ ln|P| − ½ ln|J + P| + ½ bᵀ (J + P)⁻¹ b − ½ m² 1ᵀ P 1` with P the prior's precision, b with `P m 1` in it.
     fn likelihood(&self, elsewhere: &Elsewhere, spread: f64) -> Option<f64> {
         let (mut matrix, mut right) = self.with_prior(spread);
-        for row in 0..self.instruments.len() {
-            right[row] += elsewhere.right[row];
-            for column in 0..=row {
-                matrix.add(row, column, elsewhere.matrix.get(row, column));
-            }
+        for ((row, right), told) in right.iter_mut().enumerate().zip(&elsewhere.right) {
+            *right += told;
+            (0..=row).for_each(|column| matrix.add(row, column, elsewhere.matrix.get(row, column)));
         }
         let factor = matrix.factor()?;
         let fitted: f64 = factor.solve(&right).iter().zip(&right).map(|(x, b)| x * b).sum();
