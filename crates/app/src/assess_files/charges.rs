@@ -115,7 +115,7 @@ fn read_into(room: u64, path: &Path, zone: &TimeZone, reject: Reject<'_>) -> Res
 
 fn too_many(place: &str, taken: &Taken) -> anyhow::Error {
     anyhow!(
-        "{place}: more charges than fit into this machine's memory, which are {} of {} vehicles; give a province, a city or a month at \
+        "{place}: more charges than fit into this machine's memory: up to here {}, of {} vehicles; give a province, a city or a month at \
          a time, or take a machine with more memory",
         taken.charges,
         taken.vehicles
@@ -383,7 +383,7 @@ mod tests {
         let refused = |room| read_rows(room, &rows).err().map(|error| error.to_string()).unwrap_or_default();
         let error = refused(room - 1);
         assert!(error.starts_with("charges.csv, line 3: more charges than fit"), "{error}");
-        assert!(error.contains("2 of 1 vehicles") && error.contains("a month"), "{error}");
+        assert!(error.contains("up to here 2, of 1 vehicles") && error.contains("a month"), "{error}");
         let error = refused(taken.bytes() - 1);
         assert!(error.starts_with("charges.csv, line 3: more charges than fit"), "{error}");
         let other_vehicles = [row("C1", "V"), row("C2", "W")];

@@ -48,19 +48,28 @@ impl Taken {
 /// Bytes that may be taken: what is free, and not more than a container or a limit of the process (`ulimit -v`) allows. Without end where
 /// the system does not tell.
 pub(super) fn free() -> u64 {
-    let number = |path: &str| read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+    let text = |path: &str| read_to_string(path).ok();
+    let number = |path: &str| text(path)?.trim().parse().ok();
     let limits = [
-        read_to_string("/proc/meminfo").ok().and_then(|text| available(&text)),
+        text("/proc/meminfo").and_then(|text| kilobytes(&text, "MemAvailable:")),
         number("/sys/fs/cgroup/memory.max"),
         number("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        read_to_string("/proc/self/limits").ok().and_then(|text| address_space(&text)),
+        text("/proc/self/limits").zip(text("/proc/self/status")).and_then(|(limits, status)| {
+            Some(of_addresses(address_space(&limits)?, kilobytes(&status, "VmSize:")?))
+        }),
     ];
     limits.into_iter().flatten().min().unwrap_or(u64::MAX)
 }
 
-/// `MemAvailable` of Linux's `/proc/meminfo`, bytes (proc(5): in kB, of 1024 bytes).
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// What a limit on addresses leaves: half of those not yet taken. A list that grows takes a new place of twice its size before it leaves
+/// the old one, which costs addresses and hardly memory.
+fn of_addresses(limit: u64, taken: u64) -> u64 {
+    limit.saturating_sub(taken) / 2
+}
+
+/// A figure of Linux's `/proc/meminfo` or `/proc/self/status`, bytes (proc(5): in kB, of 1024 bytes).
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
@@ -77,9 +86,10 @@ mod tests {
     #[test]
     fn free_memory_is_read_as_linux_tells_it() {
         let text = "MemTotal:       24563888 kB\nMemFree:         1000000 kB\nMemAvailable:   20480000 kB\n";
-        assert_eq!(available(text), Some(20_971_520_000));
-        assert_eq!(available("MemTotal: 1 kB\n"), None);
-        assert_eq!(available("MemAvailable: much\n"), None);
+        assert_eq!(kilobytes(text, "MemAvailable:"), Some(20_971_520_000));
+        assert_eq!(kilobytes("MemTotal: 1 kB\n", "MemAvailable:"), None);
+        assert_eq!(kilobytes("MemAvailable: much\n", "MemAvailable:"), None);
+        assert_eq!(kilobytes("Name:\tveripile\nVmSize:\t    2048 kB\n", "VmSize:"), Some(2_097_152));
     }
 
     #[test]
@@ -93,5 +103,7 @@ mod tests {
         };
         assert_eq!(address_space(&limits("8589934592")), Some(8_589_934_592));
         assert_eq!(address_space(&limits("unlimited")), None);
+        assert_eq!(of_addresses(8_000, 2_000), 3_000);
+        assert_eq!(of_addresses(1_000, 2_000), 0);
     }
 }

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use veripile_assessment::{Assessment, Screened};
-use veripile_pile::RemoteVerdict;
+use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
 use super::{Inputs, Prepared, findings};
@@ -92,33 +92,45 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
         return Vec::new();
     }
     if silent().count() < assessment.estimates.len() {
-        return vec![some_silent(
-            silent().count(),
-            silent().filter(|estimate| estimate.charges == 0).count(),
-        )];
+        let without_charge = silent().filter(|estimate| estimate.charges == 0).count();
+        return some_silent(silent().count(), without_charge);
     }
     if assessment.facts.charges == 0 {
         return nothing_compared(inputs, prepared).into_iter().collect();
     }
     let mut told = Vec::new();
     told.extend(unconnected(prepared, assessment));
-    told.extend(no_level(inputs, prepared, assessment));
+    told.push(no_level(inputs, prepared, assessment));
     told
 }
 
-fn some_silent(silent: usize, without_charge: usize) -> Remark {
+/// Why some piles are not comparable where others are.
+fn some_silent(silent: usize, without_charge: usize) -> Vec<Remark> {
     let without_level = silent - without_charge;
-    remark(
-        "some_not_comparable",
-        format!(
-            "{silent} 个桩不可比：{without_charge} 个没有可比充电，{without_level} 个与有现场结果、标准车或总表的桩没有共同车辆；补充这些桩的充电，或其中一两个桩的现场结果"
-        ),
-        format!(
-            "{silent} piles are not comparable: {without_charge} have no charge that could be compared, {without_level} share no vehicle \
-             with a pile that has an on-site result, a reference vehicle or a master meter; add charges of theirs, or on-site results of \
-             one or two of them"
-        ),
-    )
+    let mut told = Vec::new();
+    if 0 < without_charge {
+        told.push(remark(
+            "piles_without_charge",
+            format!("没有可比充电、因而不可比的桩：{without_charge} 个；请补充其带有车辆侧电量的充电"),
+            format!(
+                "piles not comparable for want of a charge that could be compared: {without_charge}; add charges of theirs with the vehicle's \
+                 own energy"
+            ),
+        ));
+    }
+    if 0 < without_level {
+        told.push(remark(
+            "piles_without_level",
+            format!(
+                "与有现场结果、标准车或总表的桩没有共同车辆、因而不可比的桩：{without_level} 个；请补充其中一两个的现场结果，或时间更长的充电"
+            ),
+            format!(
+                "piles not comparable because they share no vehicle with one that has an on-site result, a reference vehicle or a master meter: \
+                 {without_level}; add on-site results of one or two of them, or charges of a longer time"
+            ),
+        ));
+    }
+    told
 }
 
 /// Why no charge was compared.
@@ -207,48 +219,48 @@ fn unconnected(prepared: &Prepared, assessment: &Assessment) -> Option<Remark> {
 }
 
 /// Why no connected set of piles has a level.
-fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Option<Remark> {
+fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Remark {
     let only_differences =
         ["只能得出桩与桩之差，不能得出误差", "only differences between piles can be told, no error"];
     let [zh, en] = only_differences;
     let left_out = assessment.facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used).count();
     let given = inputs.anchors.len() + inputs.references.len();
     if given == 0 {
-        return Some(remark(
+        return remark(
             "no_level",
             format!("没有现场检定结果、标准车或总表给出水平，{zh}；请以 --anchors 给出一两个桩的现场结果"),
             format!(
                 "no on-site result, reference vehicle or master meter gives a level: {en}; give the on-site results of one or two piles by --anchors"
             ),
-        ));
+        );
     }
     if 0 < left_out && assessment.facts.anchors == 0 {
-        return Some(remark(
+        return remark(
             "anchors_contradict",
             format!("现场结果相互矛盾、全部略去，{zh}；请核对下列结果，或再给一个桩的现场结果"),
             format!(
                 "the on-site results contradict each other and were all left out: {en}; look into those named below, or give that of one more pile"
             ),
-        ));
+        );
     }
     if prepared.later_anchors == given {
         let as_of = prepared.evidence.as_of;
-        return Some(remark(
+        return remark(
             "anchors_after_as_of",
             format!("所有现场结果都晚于评估时刻 {as_of}，{zh}；请给更晚的 --as-of，或更早的现场结果"),
             format!(
                 "every on-site result is later than {as_of}: {en}; give a later --as-of, or earlier results"
             ),
-        ));
+        );
     }
-    Some(remark(
+    remark(
         "level_elsewhere",
         format!("现场结果与标准车都不在有可比充电的桩群中，{zh}；请核对其编号，或给出这些桩的现场结果"),
         format!(
             "no on-site result and no reference vehicle belongs to the piles that were compared: {en}; look at the names in their files, or \
              give on-site results of these piles"
         ),
-    ))
+    )
 }
 
 /// Anchors that contradict everything else.
@@ -336,7 +348,7 @@ fn difference(two: &[&AnchorRow]) -> f64 {
 
 /// Results of piles and vehicles that nothing else names, and results that are too late.
 fn misnamed(inputs: &Inputs, prepared: &Prepared) -> Vec<Remark> {
-    let charged: BTreeSet<&str> = inputs.charges.piles.iter().map(|pile_id| pile_id.as_str()).collect();
+    let charged: BTreeSet<&str> = inputs.charges.piles.iter().map(PileId::as_str).collect();
     let is_known = |anchor: &&AnchorRow| {
         charged.contains(anchor.pile_id.as_str())
             || inputs.plates.as_ref().is_some_and(|plates| plates.contains_key(&anchor.pile_id))

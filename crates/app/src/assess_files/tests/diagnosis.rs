@@ -46,7 +46,7 @@ fn where_nothing_can_be_told_it_says_why() {
     check(one_pile, None, None, &["one_pile", "no_level"]);
     let apart = changed(|at, row| row[2] = format!("V{at}"));
     check(apart.clone(), None, None, &["no_shared_vehicle", "no_level"]);
-    check(apart, Some(&anchors), None, &["some_not_comparable"]);
+    check(apart, Some(&anchors), None, &["piles_without_level"]);
     check(file(&rows()), None, None, &["no_level"]);
     check(file(&rows()), Some(&anchors), None, &[]);
     let silent = changed(|_, row| row[7].clear());
@@ -142,6 +142,7 @@ fn results_of_piles_and_vehicles_that_nothing_else_names_are_named_and_few_of_ma
     let told = |code: &str| {
         summary.remarks.iter().find(|remark| remark.code == code).map(ToString::to_string).unwrap_or_default()
     };
+    assert!(told("piles_without_charge").contains(": 8;"), "C and X1 to X7");
     let piles = told("anchor_of_unknown_pile");
     assert!(piles.contains("X1, X2, X3, X4, X5 and 2 more;") && piles.contains("X5等，另有 2 个"), "{piles}");
     assert!(told("reference_without_charge").contains(": W1;"), "{}", told("reference_without_charge"));
