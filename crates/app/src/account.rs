@@ -44,7 +44,7 @@ pub async fn run(args: &AccountArgs) -> Result<()> {
         if !store.remove_account(&args.name).await? {
             bail!("there is no account {:?}", args.name);
         }
-        super::say(&format!("removed {}", args.name));
+        super::say(&format!("removed {}", args.name))?;
     } else {
         let operator_id = args.operator.as_deref().map(OperatorId::parse).transpose()?;
         let password = match &args.password_file {
@@ -58,7 +58,7 @@ pub async fn run(args: &AccountArgs) -> Result<()> {
             if args.password_file.is_none() { format!(", password {password}") } else { String::new() };
         let roles: Vec<&str> = args.roles.iter().map(|role| role.word()).collect();
         let roles = if roles.is_empty() { String::new() } else { format!(" as {}", roles.join(", ")) };
-        super::say(&format!("{} may sign in at /op{roles}{shown}", args.name));
+        super::say(&format!("{} may sign in at /op{roles}{shown}", args.name))?;
     }
     store.close().await;
     Ok(())

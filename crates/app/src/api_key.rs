@@ -32,14 +32,14 @@ pub async fn run(args: &ApiKeyArgs) -> Result<()> {
         if !store.remove_api_key(&args.name).await? {
             bail!("there is no key of {:?}", args.name);
         }
-        super::say(&format!("removed the key of {}", args.name));
+        super::say(&format!("removed the key of {}", args.name))?;
     } else {
         let key = account::drawn();
         store.save_api_key(&args.name, &veripile_api::key_hash(&key), args.per_minute).await?;
         super::say(&format!(
             "{} may ask {} times a minute with the header  Authorization: Bearer {key}",
             args.name, args.per_minute
-        ));
+        ))?;
     }
     store.close().await;
     Ok(())

@@ -12,6 +12,7 @@ mod room;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,9 +20,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use veripile_assessment::evidence::COVARIATES_MAX;
 use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact, assess};
@@ -32,6 +34,9 @@ use charges::{COVARIATES, ChargeRow, Charges};
 use reference::{AnchorRow, IntervalRow, Plate, ReferenceRow};
 use results::Folder;
 use rows::FileFacts;
+use told::Remark;
+
+use crate::plausible::{STATION_POWER_MAX_KW, power_max_kw};
 
 /// Arguments of `veripile assess`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,9 +62,16 @@ pub(crate) struct AssessArgs {
     /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all, but not after now]
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
+    /// Time zone of the place, IANA: its hours of the day are what signals speak of, whatever offset the charges are written in
+    #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = time_zone)]
+    pub(crate) time_zone: TimeZone,
     /// Folder for estimates.csv, vehicles.csv, signals.csv, operators.csv, rejected.csv and run.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| "no such time zone; write its IANA name, as Asia/Shanghai".to_owned())
 }
 
 /// What a finished run did, for people.
@@ -69,8 +81,10 @@ pub(crate) struct ExitSummary {
     pub(crate) piles: [usize; 4],
     /// Charges compared, set aside and rejected.
     pub(crate) charges: [u64; 3],
+    /// Charges set aside and rejected, by reason.
+    pub(crate) reasons: [BTreeMap<&'static str, u64>; 2],
     /// What people should know before they use the numbers.
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Remark>,
     /// Where the results are.
     pub(crate) folder: PathBuf,
 }
@@ -95,6 +109,13 @@ impl fmt::Display for ExitSummary {
             f,
             "充电 charges: 参与比对 compared {compared} · 未参与 set aside {set_aside} · 拒收 rejected {rejected}"
         )?;
+        for (words, reasons) in ["未参与 set aside", "拒收 rejected"].iter().zip(&self.reasons) {
+            if !reasons.is_empty() {
+                let reason =
+                    |(code, count): (&&str, &u64)| format!("{} {code} {count}", told::reason_zh(code));
+                writeln!(f, "  {words}: {}", reasons.iter().map(reason).collect::<Vec<_>>().join(" · "))?;
+            }
+        }
         for remark in &self.remarks {
             writeln!(f, "注意 note: {remark}")?;
         }
@@ -144,15 +165,17 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     let spinner = ProgressBar::new_spinner().with_message("比对 comparing");
     spinner.enable_steady_tick(Duration::from_millis(100));
     let settings = Settings::default();
-    let assessed = assess(&prepared.evidence, &settings);
-    spinner.finish_and_clear();
-    let assessment = assessed?;
+    let assessment = assess(&prepared.evidence, &settings)?;
+    spinner.set_message("信号 signals");
     let assessed_in = started.elapsed();
     write_estimates(&folder, &assessment)?;
     write_vehicles(&folder, &prepared, &assessment)?;
     let signals = findings::write_signals(&folder, &inputs, &prepared, &assessment)?;
-    let operators = findings::write_operators(&folder, &prepared, &assessment)?;
+    let operators = findings::write_operators(&folder, &inputs, &prepared, &assessment)?;
+    let remarks = told::remarks(&inputs, &prepared, &assessment, signals.as_ref(), &operators);
     let mut run = facts(&inputs, &prepared, &assessment, &settings);
+    run["remarks"] = json!(remarks);
+    run["settings"]["time_zone"] = json!(args.time_zone.iana_name());
     run["counts"]["signals"] = json!(signals);
     run["counts"]["operators"] = json!(operators);
     run["timings_s"] = json!({
@@ -160,14 +183,13 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
         "assess": (assessed_in.checked_sub(read_in).unwrap_or_default()).as_secs_f64(),
         "total": started.elapsed().as_secs_f64(),
     });
+    spinner.finish_and_clear();
     let mut file = folder.file("run.json")?;
     serde_json::to_writer_pretty(&mut file, &run)?;
     file.flush().context("run.json: cannot be written")?;
     drop(file);
     folder.publish()?;
-    let mut summary = summary(args, &inputs, &prepared, &assessment);
-    summary.remarks.extend(said(&prepared, &assessment, signals.as_ref(), &operators));
-    Ok(summary)
+    Ok(summary(args, &inputs, &prepared, &assessment, remarks))
 }
 
 fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
@@ -186,13 +208,15 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
     }
     let mut masters = Vec::new();
     if let Some(path) = &args.masters {
-        let (rows, facts) = reference::read_intervals(path, "station_id")?;
+        let (rows, facts) = reference::read_intervals(path, "station_id", |_| STATION_POWER_MAX_KW)?;
         masters = rows;
         files.push(("masters", facts));
     }
     let mut registers = Vec::new();
     if let Some(path) = &args.registers {
-        let (rows, facts) = reference::read_intervals(path, "pile_id")?;
+        let plate = |id: &str| plates.as_ref()?.get(&PileId::parse(id).ok()?);
+        let most = |id: &str| power_max_kw(plate(id).and_then(|plate| plate.kind));
+        let (rows, facts) = reference::read_intervals(path, "pile_id", most)?;
         registers = rows;
         files.push(("registers", facts));
     }
@@ -208,7 +232,10 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
             .write_record([line.to_string().as_str(), reason, row])
             .context("rejected.csv: cannot be written")
     };
-    let (charges, facts) = charges::read(&args.charges, &mut reject)?;
+    let (charges, facts) = charges::read(&args.charges, &args.time_zone, &mut reject)?;
+    if charges.read == 0 && masters.is_empty() {
+        bail!("{}: the file has a header and no charge below it; give a file with charges", facts.name);
+    }
     results::finish(rejected).context("rejected.csv")?;
     files.push(("charges", facts));
     Ok(Inputs { charges, plates, anchors, masters, registers, references, files })
@@ -420,42 +447,6 @@ fn percent(fraction: Option<f64>) -> String {
     fraction.map(|value| format!("{:.6}", 100.0 * value)).unwrap_or_default()
 }
 
-/// What people should know of balances, signals and operators.
-fn said(
-    prepared: &Prepared,
-    assessment: &Assessment,
-    signals: Option<&BTreeMap<&'static str, usize>>,
-    operators: &BTreeMap<&'static str, usize>,
-) -> Vec<String> {
-    let listed = |counts: &BTreeMap<&'static str, usize>| {
-        counts.iter().map(|(word, count)| format!("{word} {count}")).collect::<Vec<_>>().join(", ")
-    };
-    let mut said = Vec::new();
-    for (station, told) in prepared.stations.iter().zip(&assessment.balances) {
-        if let Err(error) = told {
-            said.push(format!("the energy balance of station {station} says nothing: {error}"));
-        }
-    }
-    if prepared.unmatched_registers > 0 {
-        let rows = prepared.unmatched_registers;
-        said.push(format!("{rows} rows of registers fit no interval of a master; give both the same times"));
-    }
-    match signals {
-        Some(counts) if !counts.is_empty() => {
-            said.push(format!("signals to look into, in signals.csv: {}", listed(counts)));
-        }
-        Some(_) => {}
-        None => said.push(format!(
-            "signals were not looked for in more than {} charges; give a city or a month at a time",
-            findings::CHARGES_MAX
-        )),
-    }
-    if operators.contains_key("biased") {
-        said.push(format!("operators whose errors do not balance, in operators.csv: {}", listed(operators)));
-    }
-    said
-}
-
 /// Everything `run.json` tells, but for the timings.
 fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings: &Settings) -> Value {
     let file = |(role, facts): &(&str, FileFacts)| json!({ "role": role, "name": facts.name, "bytes": facts.bytes, "sha256": facts.sha256 });
@@ -511,28 +502,20 @@ fn count_verdicts(assessment: &Assessment) -> [usize; 4] {
     })
 }
 
-fn remarks(assessment: &Assessment) -> Vec<String> {
-    let facts = &assessment.facts;
-    let anchors = facts.contradictory_anchors.iter().map(|anchor| {
-        let used = if anchor.is_used { "used all the same" } else { "left out" };
-        format!(
-            "the on-site result of {} of {} contradicts everything else (E_n {:.1}); {used}",
-            anchor.pile_id, anchor.at, anchor.normalised_error
-        )
-    });
-    let settled = (!facts.converged).then(|| format!("the fit did not settle in {} rounds", facts.rounds));
-    anchors.chain(settled).collect()
-}
-
-fn summary(args: &AssessArgs, inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> ExitSummary {
+fn summary(
+    args: &AssessArgs,
+    inputs: &Inputs,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    remarks: Vec<Remark>,
+) -> ExitSummary {
+    let reasons = [set_aside(prepared, assessment), inputs.charges.rejected.clone()];
+    let [aside, rejected] = reasons.each_ref().map(|counts| counts.values().sum());
     ExitSummary {
         piles: count_verdicts(assessment),
-        charges: [
-            assessment.facts.charges as u64,
-            set_aside(prepared, assessment).values().sum(),
-            inputs.charges.rejected.values().sum(),
-        ],
-        remarks: remarks(assessment),
+        charges: [assessment.facts.charges as u64, aside, rejected],
+        reasons,
+        remarks,
         folder: args.out.clone(),
     }
 }

@@ -86,14 +86,14 @@ pub async fn run(args: &CaseArgs) -> Result<()> {
         };
         let taken = store.take_case_step(&args.pile, step, rules, args.reply_waived).await?;
         let taken = taken.with_context(|| format!("case {number} of {}", args.pile))?;
-        super::say(&line(&taken));
+        super::say(&line(&taken))?;
     } else {
         for step in store.case_steps(&args.pile).await? {
-            super::say(&line(&step));
+            super::say(&line(&step))?;
         }
     }
     let pile = store.pile(&args.pile).await?.ok_or_else(|| anyhow!("there is no pile {}", args.pile))?;
-    super::say(&format!("{} is {}", args.pile, pile.state(Timestamp::now()).word()));
+    super::say(&format!("{} is {}", args.pile, pile.state(Timestamp::now()).word()))?;
     store.close().await;
     Ok(())
 }

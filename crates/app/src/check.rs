@@ -116,7 +116,7 @@ fn records(input: &Path, output: &Path) -> Result<bool> {
     }
     writer.flush().with_context(|| format!("cannot write {}", output.display()))?;
     let told: Vec<String> = NAMES.iter().zip(counts).map(|(name, count)| format!("{count} {name}")).collect();
-    super::say(&told.join(", "));
+    super::say(&told.join(", "))?;
     let [valid, others @ ..] = counts;
     Ok(valid > 0 && others.iter().all(|count| *count == 0))
 }

@@ -33,11 +33,11 @@ mod study;
 mod table;
 mod tls;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -133,13 +133,13 @@ async fn run(command: Command) -> Result<bool> {
         }
         Command::Assess(args) => {
             let summary = tokio::task::spawn_blocking(move || assess_files::run(&args)).await??;
-            say(&summary.to_string());
+            say(&summary.to_string())?;
         }
         Command::Study(args) => {
             let summary = tokio::task::spawn_blocking(move || study::run(&args)).await??;
-            say(&summary);
+            say(&summary)?;
         }
-        Command::Sampling(args) => say(&sampling::run(&args).await?),
+        Command::Sampling(args) => say(&sampling::run(&args).await?)?,
         Command::Check(args) => return check::run(&args).await,
         Command::Healthcheck(args) => serve::healthcheck(&args.read()?).await?,
     }
@@ -160,13 +160,38 @@ fn log(command: &Command) {
         .init();
 }
 
-#[expect(clippy::print_stdout, reason = "the summary is the command's output")]
-fn say(text: &str) {
-    println!("{text}");
+/// Prints the summary, which is the command's output.
+fn say(text: &str) -> Result<()> {
+    say_to(&mut io::stdout().lock(), text).context("standard output: cannot be written")
+}
+
+/// Whoever reads through a pipe may have read enough (`| head -2`): the work is done, and nothing is wrong.
+fn say_to(output: &mut impl Write, text: &str) -> io::Result<()> {
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "an error is told to whoever called the command")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("veripile: {error:#}");
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_read_enough_is_no_error_and_a_full_disk_is_one() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        assert!(say_to(&mut writer, "three\nlines\nof text").is_ok());
+        let mut full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        assert_eq!(say_to(&mut full, "text").expect_err("full").kind(), io::ErrorKind::StorageFull);
+        let mut kept = Vec::new();
+        say_to(&mut kept, "text").expect("in memory");
+        assert_eq!(kept, b"text\n");
+    }
 }

@@ -29,14 +29,14 @@ pub async fn run(args: &OcpiPartyArgs) -> Result<()> {
         if !store.remove_ocpi_party(&args.name).await? {
             bail!("there is no party {:?}", args.name);
         }
-        super::say(&format!("removed the party {}", args.name));
+        super::say(&format!("removed the party {}", args.name))?;
     } else {
         let token = account::drawn();
         store.save_ocpi_party(&args.name, &veripile_api::key_hash(&token)).await?;
         super::say(&format!(
             "{} may register at /ocpi/versions with the token {token} (CREDENTIALS_TOKEN_A; in the header in Base64)",
             args.name
-        ));
+        ))?;
     }
     store.close().await;
     Ok(())

@@ -22,7 +22,9 @@ use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 
 use crate::assess_files::reference::read_intervals;
 use crate::config::Config;
-use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
+use crate::plausible::{
+    self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW, UNCERTAINTY_MAX_PERCENT, power_max_kw,
+};
 use crate::table::{Row, Table};
 use crate::{keys, places, serve};
 
@@ -148,7 +150,8 @@ fn energy(args: &RegisterArgs) -> Result<Vec<EnergyInterval>> {
     for (file, is_master) in [(&args.masters, true), (&args.registers, false)] {
         let Some(file) = file else { continue };
         let column = if is_master { "station_id" } else { "pile_id" };
-        let (rows, _) = read_intervals(file, column)?;
+        let power_max_kw = if is_master { STATION_POWER_MAX_KW } else { power_max_kw(None) };
+        let (rows, _) = read_intervals(file, column, |_| power_max_kw)?;
         for row in rows {
             let unknown = || format!("{}: {:?} is no identifier", file.display(), row.id);
             let meter = if is_master {

@@ -186,10 +186,26 @@ fn usual_injections(settings: &WorldSettings) -> Vec<Injection> {
     injections
 }
 
+/// Draws a world; refuses one in which an error that was asked for would never begin: what was found of it would be told as of none.
+fn draw(settings: &WorldSettings) -> Result<World> {
+    let world = World::draw(settings)?;
+    for injection in &settings.injections {
+        if let InjectionKind::Step { day, .. } = injection.kind
+            && world.days <= day
+        {
+            bail!(
+                "--inject {injection}: the step is on day {day}, the world ends before day {}; name an earlier day, or more --days",
+                world.days
+            );
+        }
+    }
+    Ok(world)
+}
+
 /// Sees every seed, as many at a time as there are cores; in the order of the seeds, whoever is done first.
 fn see(settings: &WorldSettings, seeds: &[u64], depth: Depth) -> Result<Vec<SeedSeen>> {
     // One world is drawn to see that there is one, and how long a file's is.
-    let days = World::draw(settings)?.days;
+    let days = draw(settings)?.days;
     let bar = ProgressBar::new(seeds.len() as u64 * run::assessments(settings, days, depth));
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} 次评估 assessments · {elapsed} · 余 {eta}");
@@ -263,7 +279,7 @@ fn write(folder: &Path, texts: &[(&'static str, String)]) -> Result<()> {
 }
 
 fn write_world(settings: &WorldSettings, folder: &Path, as_json: bool) -> Result<String> {
-    let world = World::draw(settings)?;
+    let world = draw(settings)?;
     let written = world::files::write(&world, folder)?;
     if as_json {
         return Ok(serde_json::json!({ "folder": folder, "files": written, "charges": world.charges.len() })

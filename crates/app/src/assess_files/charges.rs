@@ -6,15 +6,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use veripile_assessment::{Screened, VehiclePath, evidence};
 use veripile_pile::PileId;
 
-use super::room;
-use super::rows::{FileFacts, Row, Rows};
+use super::findings::CHARGES_MAX;
+use super::room::{self, Taken};
+use super::rows::{FileFacts, Row, Rows, short};
 
 /// Columns that must be there.
 const REQUIRED: [&str; 8] = [
@@ -37,6 +39,9 @@ const AMBIENT_C: (f64, f64) = (-60.0, 60.0);
 const MEAN_POWER_KW: (f64, f64) = (0.0, 5_000.0);
 const SOC_PERCENT: (f64, f64) = (0.0, 100.0);
 
+/// Names of vehicles and models are this long at most, bytes: a hash in hexadecimal has 64 to 128, and each is kept several times.
+const NAME_BYTES_MAX: usize = 256;
+
 /// A good row. Pile and vehicle are numbered in the order of their first row.
 #[derive(Debug, Clone)]
 pub(super) struct ChargeRow {
@@ -45,7 +50,7 @@ pub(super) struct ChargeRow {
     pub(super) vehicle: Option<usize>,
     pub(super) started_at: Timestamp,
     pub(super) ended_at: Timestamp,
-    /// Hour of the day at the begin, in the offset that the row is written in.
+    /// Hour of the day at the begin where the charge took place, 0 to 24, whatever offset the row is written in.
     pub(super) hour: f32,
     pub(super) energy_pile_kwh: Decimal,
     /// None where the vehicle said nothing.
@@ -77,33 +82,44 @@ pub(super) struct Charges {
 /// Where rejected rows go: line, reason, text.
 pub(super) type Reject<'a> = &'a mut dyn FnMut(u64, &str, &str) -> Result<()>;
 
-/// Reads the file; one whose charges do not fit into memory is an error, before the memory is full.
-pub(super) fn read(path: &Path, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
-    read_up_to(room::charges_max().unwrap_or(u64::MAX), path, reject)
+/// Reads the file, hours in a time zone; one whose charges do not fit into memory is an error, before the memory is full.
+pub(super) fn read(path: &Path, zone: &TimeZone, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
+    read_into(room::free(), path, zone, reject)
 }
 
-fn read_up_to(most: u64, path: &Path, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
+/// Reads as [`read`] does, into so many bytes.
+fn read_into(room: u64, path: &Path, zone: &TimeZone, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
     let mut rows = Rows::open(path, &REQUIRED)?;
     let columns = Columns::of(&rows);
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(zone.clone());
     let mut row = Row::default();
+    let mut last_line = 1;
     while rows.next(&mut row)? {
+        last_line = row.line;
         reader.charges.read += 1;
         if let Err(bad) = reader.take(&row, &columns) {
             *reader.charges.rejected.entry(bad.code).or_insert(0) += 1;
             reject(row.line, &bad.text(), &row.text)?;
         }
-        if most < reader.charges.rows.len() as u64 {
-            bail!(
-                "{}, line {}: more charges than fit into this machine's memory, {most} in {:.1} GB; give a province, a city or a month \
-                 at a time, or take a machine with more memory",
-                rows.name(),
-                row.line,
-                room::gigabytes(most)
-            );
+        let taken = reader.taken();
+        if room < taken.bytes() {
+            return Err(too_many(&format!("{}, line {}", rows.name(), row.line), &taken));
         }
     }
+    let taken = reader.taken();
+    if taken.charges <= CHARGES_MAX && room < taken.bytes_with_signals() {
+        return Err(too_many(&format!("{}, line {last_line}", rows.name()), &taken));
+    }
     Ok((reader.charges, rows.facts()))
+}
+
+fn too_many(place: &str, taken: &Taken) -> anyhow::Error {
+    anyhow!(
+        "{place}: more charges than fit into this machine's memory: up to here {}, of {} vehicles; give a province, a city or a month at \
+         a time, or take a machine with more memory",
+        taken.charges,
+        taken.vehicles
+    )
 }
 
 /// Positions of the columns.
@@ -147,13 +163,15 @@ impl Bad {
     }
 }
 
-fn bad(code: &'static str, detail: impl Into<String>) -> Bad {
-    Bad { code, detail: detail.into() }
+fn bad(code: &'static str, detail: impl AsRef<str>) -> Bad {
+    Bad { code, detail: short(detail.as_ref()) }
 }
 
-#[derive(Default)]
 struct Reader {
+    zone: TimeZone,
     charges: Charges,
+    /// Bytes of the names of vehicles and models.
+    name_bytes: u64,
     pile_numbers: HashMap<String, usize>,
     vehicle_numbers: HashMap<String, usize>,
     /// First line of each charge, by the first half of the SHA-256 of its name: of fixed size, whatever the names are.
@@ -161,7 +179,28 @@ struct Reader {
 }
 
 impl Reader {
-    /// Takes a row in, or says why not; a rejected row leaves no trace but its charge_id's line.
+    fn new(zone: TimeZone) -> Self {
+        Self {
+            zone,
+            charges: Charges::default(),
+            name_bytes: 0,
+            pile_numbers: HashMap::new(),
+            vehicle_numbers: HashMap::new(),
+            first_lines: HashMap::new(),
+        }
+    }
+
+    /// What is in memory by now.
+    fn taken(&self) -> Taken {
+        Taken {
+            charges: self.charges.rows.len(),
+            piles: self.charges.piles.len(),
+            vehicles: self.charges.vehicles.len(),
+            name_bytes: self.name_bytes,
+        }
+    }
+
+    /// Takes a row in, or says why not; a rejected row leaves no trace: a good one with its charge_id may follow.
     fn take(&mut self, row: &Row, columns: &Columns) -> Result<(), Bad> {
         if row.fields() != columns.count {
             let detail = format!("{} fields, the header has {}", row.fields(), columns.count);
@@ -174,10 +213,11 @@ impl Reader {
         }
         let parsed_pile =
             PileId::parse(pile_id).map_err(|error| bad("pile_id_unusable", error.to_string()))?;
-        let hour = hour(started_at);
         let (started_at, ended_at) = period(started_at, ended_at)?;
         let (energy_pile_kwh, energy_vehicle_kwh) = energies(pile_kwh, vehicle_kwh)?;
-        let covariates = self.covariates(row, columns)?;
+        let (covariates, unbelievable) = covariates(row, columns)?;
+        name("vehicle_id_too_long", vehicle_id)?;
+        name("vehicle_model_too_long", model)?;
         let path = path(row.optional(columns.path))?;
         let signed = signed(row.optional(columns.signed))?;
         let digest = Sha256::digest(charge_id.as_bytes());
@@ -186,6 +226,8 @@ impl Reader {
             return Err(bad("duplicate_charge_id", format!("first on line {first}")));
         }
         self.first_lines.insert(key, row.line);
+        self.charges.unbelievable_covariates += unbelievable;
+        let hour = hour(started_at, &self.zone);
         let pile = self.pile(pile_id, parsed_pile);
         let vehicle = (!vehicle_id.is_empty()).then(|| self.vehicle(vehicle_id, model));
         self.charges.rows.push(ChargeRow {
@@ -219,38 +261,45 @@ impl Reader {
         } else {
             let number = self.charges.vehicles.len();
             self.charges.vehicles.push(text.to_owned());
+            self.name_bytes += text.len() as u64;
             self.charges.models.push(None);
             self.vehicle_numbers.insert(text.to_owned(), number);
             number
         };
         let known = &mut self.charges.models[number];
         if !model.is_empty() && known.as_deref().is_none_or(|known| model < known) {
+            self.name_bytes += model.len() as u64;
             *known = Some(model.to_owned());
         }
         number
     }
+}
 
-    fn covariates(&mut self, row: &Row, columns: &Columns) -> Result<[f32; 3], Bad> {
-        let mut outside = 0;
-        let mut read = |at: Option<usize>, name: &str, (low, high): (f64, f64)| -> Result<f64, Bad> {
-            let text = row.optional(at);
-            if text.is_empty() {
-                return Ok(f64::NAN);
-            }
-            let value: f64 = text.parse().map_err(|_| bad("not_a_number", format!("{name} is {text:?}")))?;
-            if low <= value && value <= high {
-                return Ok(value);
-            }
-            outside += 1;
-            Ok(f64::NAN)
-        };
-        let ambient = read(columns.ambient, "ambient_c", AMBIENT_C)?;
-        let mean_power = read(columns.mean_power, "mean_power_kw", MEAN_POWER_KW)?;
-        let soc_start = read(columns.soc_start, "soc_start", SOC_PERCENT)?;
-        let soc_end = read(columns.soc_end, "soc_end", SOC_PERCENT)?;
-        self.charges.unbelievable_covariates += outside;
-        Ok([ambient, mean_power, soc_end - soc_start].map(|value| value as f32))
-    }
+/// Covariates of a row, and how many of its values cannot be true.
+fn covariates(row: &Row, columns: &Columns) -> Result<([f32; 3], u64), Bad> {
+    let mut outside = 0;
+    let mut read = |at: Option<usize>, name: &str, (low, high): (f64, f64)| -> Result<f64, Bad> {
+        let text = row.optional(at);
+        if text.is_empty() {
+            return Ok(f64::NAN);
+        }
+        let value: f64 = text.parse().map_err(|_| bad("not_a_number", format!("{name} is {text:?}")))?;
+        if low <= value && value <= high {
+            return Ok(value);
+        }
+        outside += 1;
+        Ok(f64::NAN)
+    };
+    let ambient = read(columns.ambient, "ambient_c", AMBIENT_C)?;
+    let mean_power = read(columns.mean_power, "mean_power_kw", MEAN_POWER_KW)?;
+    let soc_start = read(columns.soc_start, "soc_start", SOC_PERCENT)?;
+    let soc_end = read(columns.soc_end, "soc_end", SOC_PERCENT)?;
+    Ok(([ambient, mean_power, soc_end - soc_start].map(|value| value as f32), outside))
+}
+
+/// Refuses a name that nobody gives a vehicle.
+fn name(code: &'static str, text: &str) -> Result<(), Bad> {
+    if text.len() <= NAME_BYTES_MAX { Ok(()) } else { Err(bad(code, format!("{} bytes", text.len()))) }
 }
 
 /// How the vehicle's energy came to be known.
@@ -270,10 +319,10 @@ fn signed(word: &str) -> Result<Option<bool>, Bad> {
     }
 }
 
-/// Hour of the day as it is written: `2026-03-01T08:30` is 8.5. Only read of texts that are times.
-fn hour(time: &str) -> f32 {
-    let number = |range| time.get(range).and_then(|digits: &str| digits.parse::<f32>().ok());
-    number(11..13).unwrap_or(f32::NAN) + number(14..16).unwrap_or(0.0) / 60.0
+/// Hour of the day in a zone: half past eight is 8.5.
+fn hour(at: Timestamp, zone: &TimeZone) -> f32 {
+    let time = zone.to_datetime(at).time();
+    f32::from(time.hour()) + f32::from(time.minute()) / 60.0 + f32::from(time.second()) / 3_600.0
 }
 
 /// Begin and end of the charge, if both are times and in order.
@@ -311,20 +360,82 @@ fn energies(pile: &str, vehicle: &str) -> Result<(Decimal, Option<Decimal>), Bad
 mod tests {
     use super::*;
 
-    #[test]
-    fn more_charges_than_fit_are_an_error_with_the_next_step() {
+    /// Reads rows under the header; with so much room.
+    fn read_rows(room: u64, rows: &[String]) -> Result<Charges> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("charges.csv");
-        let row = |n: u32| format!("C{n},P,V,M,2026-03-01T08:00:00Z,2026-03-01T09:00:00Z,10,10\n");
-        std::fs::write(&path, format!("{}\n{}{}", REQUIRED.join(","), row(1), row(2))).expect("written");
-        let read =
-            |most| read_up_to(most, &path, &mut |_, _, _| Ok(())).map(|(charges, _)| charges.rows.len());
-        assert_eq!(read(2).expect("they fit"), 2);
-        let error = read(1).expect_err("they do not").to_string();
-        assert!(
-            error.starts_with("charges.csv, line 3: more charges than fit") && error.contains("a month"),
-            "{error}"
-        );
+        std::fs::write(&path, format!("{}\n{}\n", REQUIRED.join(","), rows.join("\n"))).expect("written");
+        read_into(room, &path, &TimeZone::UTC, &mut |_, _, _| Ok(())).map(|(charges, _)| charges)
+    }
+
+    fn row(charge_id: &str, vehicle_id: &str) -> String {
+        format!("{charge_id},P,{vehicle_id},M,2026-03-01T08:00:00Z,2026-03-01T09:00:00Z,10,10")
+    }
+
+    #[test]
+    fn more_charges_than_fit_are_an_error_with_the_next_step() {
+        let rows = [row("C1", "V"), row("C2", "V")];
+        let taken = Taken { charges: 2, piles: 1, vehicles: 1, name_bytes: 2 };
+        let room = taken.bytes_with_signals();
+        assert_eq!(read_rows(room, &rows).expect("they fit").rows.len(), 2);
+        let refused = |room| read_rows(room, &rows).err().map(|error| error.to_string()).unwrap_or_default();
+        let error = refused(room - 1);
+        assert!(error.starts_with("charges.csv, line 3: more charges than fit"), "{error}");
+        assert!(error.contains("up to here 2, of 1 vehicles") && error.contains("a month"), "{error}");
+        let error = refused(taken.bytes() - 1);
+        assert!(error.starts_with("charges.csv, line 3: more charges than fit"), "{error}");
+        let other_vehicles = [row("C1", "V"), row("C2", "W")];
+        assert!(read_rows(room, &other_vehicles).is_err(), "a vehicle more takes memory, too");
+    }
+
+    #[test]
+    fn a_vehicle_s_name_of_a_page_is_rejected() {
+        let read = |chars: usize| read_rows(u64::MAX, &[row("C1", &"车".repeat(chars))]).expect("readable");
+        assert_eq!(read(85).rows.len(), 1, "255 bytes");
+        assert_eq!(read(86).rejected["vehicle_id_too_long"], 1);
+    }
+
+    #[test]
+    fn hours_are_those_of_the_place_however_the_time_is_written() {
+        let shanghai = TimeZone::get("Asia/Shanghai").expect("in the database");
+        let check = |text: &str, zone: &TimeZone, expected: f32| {
+            let at = text.parse().expect("a time");
+            assert!((hour(at, zone) - expected).abs() < 1e-4, "{text}: {}", hour(at, zone));
+        };
+        // China has had UTC+8 all year round since 1991.
+        check("2026-03-01T22:30:00+08:00", &shanghai, 22.5);
+        check("2026-03-01T14:30:00Z", &shanghai, 22.5);
+        check("20260301T143000Z", &shanghai, 22.5);
+        check("2026-03-01T15:30:36+01:00", &shanghai, 22.51);
+        // Germany's clocks go from 1 to 3 h UTC+2 on the last Sunday of March, here the 29th.
+        let berlin = TimeZone::get("Europe/Berlin").expect("in the database");
+        check("2026-03-29T00:30:00Z", &berlin, 1.5);
+        check("2026-03-29T01:30:00Z", &berlin, 3.5);
+    }
+
+    #[test]
+    fn a_rejected_row_leaves_no_trace_and_a_good_one_with_its_charge_id_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("charges.csv");
+        let times = "2026-03-01T08:00:00Z,2026-03-01T09:00:00Z";
+        let rows = [
+            format!("C1,P,V,M,{times},0,10,9999,"),
+            format!("C1,P,V,M,{times},10,10,9999,carrier pigeon"),
+            format!("C1,P,V,M,{times},10,10,9999,app"),
+            format!("C1,P,V,M,{times},10,10,9999,app"),
+        ];
+        let header = format!("{},ambient_c,vehicle_path", REQUIRED.join(","));
+        std::fs::write(&path, format!("{header}\n{}\n", rows.join("\n"))).expect("written");
+        let mut rejected = Vec::new();
+        let (charges, _) = read_into(u64::MAX, &path, &TimeZone::UTC, &mut |line, reason, _| {
+            rejected.push((line, reason.to_owned()));
+            Ok(())
+        })
+        .expect("readable");
+        assert_eq!(charges.rows.len(), 1);
+        assert_eq!(rejected.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 5]);
+        assert_eq!(rejected[2].1, "duplicate_charge_id: first on line 4");
+        assert_eq!(charges.unbelievable_covariates, 1, "of the row that counts");
     }
 
     #[test]

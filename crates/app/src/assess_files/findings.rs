@@ -42,6 +42,8 @@ pub(super) fn write_signals(
     let biases: Vec<Option<f64>> =
         assessment.vehicles.iter().map(|found| found.as_ref().map(|found| found.bias)).collect();
     let as_of = prepared.evidence.as_of;
+    // A register that fell was reset or exchanged: what passed meanwhile nobody knows.
+    let is_counted = |energy: &Decimal| Decimal::ZERO <= *energy;
     let masters: Vec<MasterInterval> = inputs
         .masters
         .iter()
@@ -52,7 +54,7 @@ pub(super) fn write_signals(
                 station: *station,
                 from: row.from,
                 to: row.to,
-                energy_kwh: row.energy_kwh?,
+                energy_kwh: row.energy_kwh.filter(is_counted)?,
             })
         })
         .collect();
@@ -64,7 +66,8 @@ pub(super) fn write_signals(
         .filter(|row| row.to <= as_of)
         .filter_map(|row| {
             let pile = pile_at.get(row.id.as_str())?;
-            Some(RegisterInterval { pile: *pile, from: row.from, to: row.to, energy_kwh: row.energy_kwh? })
+            let energy_kwh = row.energy_kwh.filter(is_counted)?;
+            Some(RegisterInterval { pile: *pile, from: row.from, to: row.to, energy_kwh })
         })
         .collect();
     let evidence = SignalEvidence {
@@ -100,6 +103,7 @@ pub(super) fn write_signals(
 /// Weighs each operator's errors and writes `operators.csv`; operators by word of the decision.
 pub(super) fn write_operators(
     folder: &Folder,
+    inputs: &Inputs,
     prepared: &Prepared,
     assessment: &Assessment,
 ) -> Result<BTreeMap<&'static str, usize>> {
@@ -116,10 +120,7 @@ pub(super) fn write_operators(
         "excess_kwh_upper95",
     ];
     let names = Names::of(prepared);
-    let mut energies = vec![Decimal::ZERO; prepared.evidence.piles.len()];
-    for charge in &prepared.evidence.charges {
-        energies[charge.pile] += charge.energy_pile_kwh;
-    }
+    let energies = energies(inputs, prepared);
     let operator =
         |plate: &Plate| plate.operator.as_deref().and_then(|name| names.operators.get(name).copied());
     let operator_of: Vec<Option<usize>> = prepared.plates.iter().map(operator).collect();
@@ -148,6 +149,16 @@ pub(super) fn write_operators(
     }
     results::finish(writer).context("operators.csv")?;
     Ok(counts)
+}
+
+/// Energy registered by each pile up to the moment, kWh: of every good charge, also where the vehicle said nothing.
+fn energies(inputs: &Inputs, prepared: &Prepared) -> Vec<Decimal> {
+    let mut energies = vec![Decimal::ZERO; prepared.evidence.piles.len()];
+    for row in inputs.charges.rows.iter().filter(|row| row.ended_at <= prepared.evidence.as_of) {
+        // Each is at most 1,000 kWh: no file has so many that a decimal cannot hold their sum.
+        energies[prepared.pile_numbers[row.pile]] += row.energy_pile_kwh;
+    }
+    energies
 }
 
 /// Stations and operators, numbered by name.

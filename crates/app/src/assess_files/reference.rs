@@ -10,8 +10,10 @@ use rust_decimal::Decimal;
 use veripile_assessment::ReferenceVehicle;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
-use super::rows::{FileFacts, Row, Rows};
-use crate::plausible::{self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, UNCERTAINTY_MAX_PERCENT};
+use super::rows::{FileFacts, Row, Rows, short};
+use crate::plausible::{
+    self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, REGISTER_MAX_KWH, UNCERTAINTY_MAX_PERCENT,
+};
 
 /// What is known of a pile; none where unknown.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ impl Plate {
     pub(crate) const UNKNOWN: Self =
         Self { kind: None, class: AccuracyClass::ASSUMED, station: None, operator: None, model: None };
 }
+
+const SECONDS_OF_HOUR: Decimal = Decimal::from_parts(3_600, 0, 0, false, 0);
 
 /// A row of the files of masters or registers: a meter's energy in an interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,8 +50,13 @@ pub(crate) struct IntervalRow {
 pub(crate) const MASTER_CLASS: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
 
 /// Reads `station_id,from,to,energy_kwh,accuracy_class` or `pile_id,from,to,energy_kwh`, in the order of time and name. An empty energy
-/// is a meter that was not read.
-pub(crate) fn read_intervals(path: &Path, id: &str) -> Result<(Vec<IntervalRow>, FileFacts)> {
+/// is a meter that was not read; one below zero a register that fell, of which the balance makes no use. More than a meter can have
+/// counted in the interval at the power that `power_max_kw` tells of each name is an error: one such row would move every pile of the station.
+pub(crate) fn read_intervals(
+    path: &Path,
+    id: &str,
+    power_max_kw: impl Fn(&str) -> Decimal,
+) -> Result<(Vec<IntervalRow>, FileFacts)> {
     let mut rows = Rows::open(path, &[id, "from", "to", "energy_kwh"])?;
     let class_at = rows.column("accuracy_class");
     let mut intervals = Vec::new();
@@ -58,16 +67,20 @@ pub(crate) fn read_intervals(path: &Path, id: &str) -> Result<(Vec<IntervalRow>,
         if to <= from {
             return Err(place.wrong("to", place.field("to"), "it must be after `from`"));
         }
-        let energy_kwh =
-            if place.field("energy_kwh").is_empty() { None } else { Some(place.decimal("energy_kwh")?) };
-        let class = match row.optional(class_at) {
-            "" => MASTER_CLASS,
-            _ => place.positive("accuracy_class", Decimal::TEN)?,
-        };
         let name = place.field(id);
         if name.is_empty() {
             return Err(place.wrong(id, name, "write whose meter it is"));
         }
+        let energy_kwh = if place.field("energy_kwh").is_empty() {
+            None
+        } else {
+            let seconds = Decimal::from(to.as_second() - from.as_second() + 1);
+            Some(place.counted("energy_kwh", power_max_kw(name), seconds)?)
+        };
+        let class = match row.optional(class_at) {
+            "" => MASTER_CLASS,
+            _ => place.positive("accuracy_class", Decimal::TEN)?,
+        };
         intervals.push(IntervalRow { id: name.to_owned(), from, to, energy_kwh, class });
     }
     intervals.sort_by(|a, b| (a.from, a.to, &a.id, a.energy_kwh).cmp(&(b.from, b.to, &b.id, b.energy_kwh)));
@@ -191,6 +204,10 @@ pub(super) struct ReferenceRow {
 }
 
 impl ReferenceRow {
+    pub(super) fn vehicle_id(&self) -> &str {
+        &self.vehicle_id
+    }
+
     /// As evidence; none where the vehicle made no charge.
     pub(super) fn reference(&self, vehicle_at: &BTreeMap<&str, usize>) -> Option<ReferenceVehicle> {
         Some(ReferenceVehicle {
@@ -261,9 +278,10 @@ impl<'a> Place<'a> {
 
     fn wrong(&self, column: &str, value: &str, next: &str) -> anyhow::Error {
         anyhow!(
-            "{}, line {}, column `{column}`: {value:?} is not usable; {next}",
+            "{}, line {}, column `{column}`: {:?} is not usable; {next}",
             self.rows.name(),
-            self.row.line
+            self.row.line,
+            short(value)
         )
     }
 
@@ -280,6 +298,24 @@ impl<'a> Place<'a> {
     fn decimal(&self, column: &str) -> Result<Decimal> {
         let text = self.field(column);
         text.parse().map_err(|_| self.wrong(column, text, "write a decimal number, as 0.15"))
+    }
+
+    /// Energy that a meter counted in an interval; one that fell may have been exchanged for any other, but for one of more digits than there are.
+    fn counted(&self, column: &str, power_max_kw: Decimal, seconds: Decimal) -> Result<Decimal> {
+        let energy = self.decimal(column)?;
+        // Power is some 10⁵ kW and an interval at most 10¹² s: far below what a decimal holds.
+        let most = power_max_kw * seconds / SECONDS_OF_HOUR;
+        let next = if energy > most {
+            format!(
+                "at {power_max_kw} kW the interval has {} kWh at most; correct it, or leave it empty",
+                most.round_dp(1)
+            )
+        } else if energy < -REGISTER_MAX_KWH {
+            format!("no register falls by more than {REGISTER_MAX_KWH} kWh; correct it, or leave it empty")
+        } else {
+            return Ok(energy);
+        };
+        Err(self.wrong(column, self.field(column), &next))
     }
 
     fn between(&self, column: &str, low: Decimal, high: Decimal) -> Result<Decimal> {

@@ -24,6 +24,12 @@ const BUFFER_BYTES: usize = 1 << 17;
 /// First bytes of a gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// What is said of a header with carriage returns and no line feed after them: the whole file would be its header.
+const LONE_RETURNS: &str = ", line 1: lines end in a carriage return alone, as old spreadsheets write them; save the file as CSV with LF or CRLF";
+
+/// Characters of a file's text that an error shows.
+const SHOWN_CHARS_MAX: usize = 120;
+
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// An open file, its header read.
@@ -66,10 +72,7 @@ impl Rows {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let file = File::open(path)
             .with_context(|| format!("{}: cannot be opened; check the path", path.display()))?;
-        let bar = ProgressBar::new(file.metadata().map_or(0, |facts| facts.len()));
-        let style = ProgressStyle::with_template("{prefix} {wide_bar} {bytes}/{total_bytes} {eta}");
-        bar.set_style(style.context("the template is valid")?);
-        bar.set_prefix(name.clone());
+        let bar = progress(&file, &name)?;
         let seen = Rc::new(RefCell::new(Seen { hash: Sha256::new(), bytes: 0 }));
         let watched = Watched { file, seen: Rc::clone(&seen), bar: bar.clone() };
         let mut plain = BufReader::with_capacity(BUFFER_BYTES, watched);
@@ -102,7 +105,7 @@ impl Rows {
                     "{}, line {}: the column `{name}` is missing (found: {}); add it, separated by commas",
                     self.name,
                     header.line,
-                    self.columns.join(",")
+                    short(&self.columns.join(","))
                 ),
                 _ => {
                     bail!("{}, line {}: the column `{name}` stands twice; remove one", self.name, header.line)
@@ -140,6 +143,9 @@ impl Rows {
             let text = if row.line == 1 { text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text) } else { text };
             let text = text.strip_suffix('\n').unwrap_or(text);
             let text = text.strip_suffix('\r').unwrap_or(text);
+            if self.columns.is_empty() && has_lone_return(text.as_bytes()) {
+                bail!("{}{LONE_RETURNS}", self.name);
+            }
             if !text.trim().is_empty() {
                 row.fill(text);
                 return Ok(true);
@@ -166,7 +172,11 @@ impl Rows {
             if read == 0 && self.raw.is_empty() {
                 return Ok(false);
             }
-            if (open && read == 0) || (!whole_line && self.raw.len() as u64 >= ROW_BYTES_MAX) {
+            let too_long = !whole_line && self.raw.len() as u64 >= ROW_BYTES_MAX;
+            if too_long && self.columns.is_empty() && has_lone_return(&self.raw) {
+                bail!("{}{LONE_RETURNS}", self.name);
+            }
+            if (open && read == 0) || too_long {
                 bail!(
                     "{}, line {first}, column {}: {}; close the quote or remove it",
                     self.name,
@@ -263,6 +273,32 @@ impl Row {
     pub(crate) fn optional(&self, at: Option<usize>) -> &str {
         at.map_or("", |at| self.field(at))
     }
+}
+
+/// How far reading is, told on a terminal; of a pipe nobody knows how much is to come.
+fn progress(file: &File, name: &str) -> Result<ProgressBar> {
+    let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|facts| facts.len());
+    let (bar, template) = match size {
+        Some(bytes) => (ProgressBar::new(bytes), "{prefix} {wide_bar} {bytes}/{total_bytes} {eta}"),
+        None => (ProgressBar::new_spinner(), "{prefix} {spinner} {bytes} {bytes_per_sec}"),
+    };
+    bar.set_style(ProgressStyle::with_template(template).context("the template is valid")?);
+    bar.set_prefix(name.to_owned());
+    Ok(bar)
+}
+
+/// A text of a file as an error shows it: its begin, on one line.
+pub(crate) fn short(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Whether a carriage return stands before anything but a line feed.
+fn has_lone_return(raw: &[u8]) -> bool {
+    raw.windows(2).any(|two| two[0] == b'\r' && two[1] != b'\n')
 }
 
 /// Whether the text ends inside a quoted field. A quote opens a field only at its start.

@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 
 use super::*;
 
+mod diagnosis;
 mod worlds;
 
 const HEADER: &str =
@@ -41,6 +42,7 @@ impl Scratch {
             registers: None,
             references: None,
             as_of: None,
+            time_zone: TimeZone::get("Asia/Shanghai").expect("in the database"),
             out: self.0.join("out"),
         }
     }
@@ -261,8 +263,15 @@ fn a_file_that_cannot_be_read_whole_leaves_nothing() {
         for part in parts {
             assert!(error.contains(part), "{name}: {error}");
         }
+        assert!(error.len() < 400, "{name}: {} bytes", error.len());
         assert!(scratch.left().is_empty(), "{name}");
     };
+    let returns = file(&rows()).replace('\n', "\r");
+    check("returns.csv", returns.as_bytes(), &["returns.csv, line 1", "carriage return alone", "LF"]);
+    let returns = returns.repeat(1 + (1 << 20) / returns.len());
+    check("many.csv", returns.as_bytes(), &["many.csv, line 1", "carriage return alone"]);
+    let wide = format!("{}\n", "column_,".repeat(1000));
+    check("wide.csv", wide.as_bytes(), &["wide.csv, line 1", "`charge_id` is missing"]);
     check("empty.csv", b"", &["empty.csv", "empty"]);
     check("cut.csv.gz", &gzip[..gzip.len() / 2], &["cut.csv.gz, line", "breaks off"]);
     check("short.csv", b"charge_id,pile_id\n1,2\n", &["short.csv, line 1", "`vehicle_id` is missing"]);

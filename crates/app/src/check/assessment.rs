@@ -95,7 +95,7 @@ pub(super) async fn run(args: &AssessmentArgs) -> Result<bool> {
     let report = report(&store, args.run).await;
     store.close().await;
     let report = report?;
-    crate::say(&if args.json { serde_json::to_string_pretty(&report)? } else { told(&report) });
+    crate::say(&if args.json { serde_json::to_string_pretty(&report)? } else { told(&report) })?;
     let same = report.piles.iter().all(|line| line.same) && report.same_estimates != Some(false);
     Ok(report.same_input && same)
 }

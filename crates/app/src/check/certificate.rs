@@ -58,7 +58,7 @@ pub fn run(args: &CertificateArgs) -> Result<bool> {
     } else {
         format!("{}{}", found_in(container), words(&checked))
     };
-    crate::say(told.trim_end());
+    crate::say(told.trim_end())?;
     Ok(checked.is_good())
 }
 

@@ -120,3 +120,18 @@ fn nonsense_is_refused_and_says_why() {
     refused(&["--piles", "1000"], "2,000 piles");
     assert!(arguments(&["--inject", "none"]).expect("settings").injections.is_empty());
 }
+
+#[test]
+fn a_step_after_the_last_day_is_refused_with_the_reason() {
+    let step = |day: u32| WorldSettings {
+        days: 14,
+        injections: vec![format!("step:1:2:{day}").parse().expect("a form")],
+        ..small(Noise::Gaussian)
+    };
+    assert!(draw(&step(13)).is_ok());
+    for day in [14, 500] {
+        let error = draw(&step(day)).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(&format!("step:1:2:{day}")) && error.contains("--days"), "{error}");
+    }
+    assert!(see(&step(500), &[1], WHOLE).is_err());
+}

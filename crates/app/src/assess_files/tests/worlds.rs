@@ -31,6 +31,7 @@ fn args(scratch: &Scratch, out: &str) -> AssessArgs {
         registers: None,
         references: None,
         as_of: None,
+        time_zone: TimeZone::get("Asia/Shanghai").expect("in the database"),
         out: scratch.0.join(out),
     }
 }
@@ -66,11 +67,7 @@ fn a_balance_joins_vehicles_in_one_posterior() {
     let [masters, registers] = ["masters.csv", "registers.csv"].map(|name| Some(scratch.0.join(name)));
     let joined = AssessArgs { masters, registers, ..args(&scratch, "joined") };
     let summary = run(&joined).expect("runs");
-    assert!(
-        !summary.remarks.iter().any(|remark| remark.contains("balance of station")),
-        "{:?}",
-        summary.remarks
-    );
+    assert!(!summary.remarks.iter().any(|remark| remark.code == "balance_silent"), "{:?}", summary.remarks);
     let (alone, joined) = (table(&scratch, "alone/estimates.csv"), table(&scratch, "joined/estimates.csv"));
     let (truth, piles) = (truth(&scratch), table(&scratch, "piles.csv"));
     let (mut better, mut count, mut squares) = (0.0, 0.0, 0.0);
@@ -165,4 +162,73 @@ fn bad_intervals_are_named_and_leave_nothing() {
     check(&format!("{header}{}", row.replace("01:00", "00:00")), "column `to`");
     check(&format!("{header}{row}{row}"), "S1 has two rows");
     check("station_id,from,to\n", "`energy_kwh` is missing");
+}
+
+#[test]
+fn energy_that_no_meter_can_have_counted_is_an_error_and_a_register_that_fell_is_told() {
+    let scratch = Scratch::new("counted");
+    scratch.write("charges.csv", file(&rows()));
+    scratch.write("piles.csv", "pile_id,station_id,kind\nB,S1,ac\nC,S1,dc\nD,S1,\n");
+    let try_with = |master: &str, register: &str| {
+        let times = "2026-03-01T00:00:00Z,2026-03-01T01:00:00Z";
+        let masters = format!("station_id,from,to,energy_kwh\nS1,{times},{master}\n");
+        let registers =
+            format!("pile_id,from,to,energy_kwh\n{},{times},{}\n", &register[..1], &register[1..]);
+        let masters = Some(scratch.write("masters.csv", masters));
+        let registers = Some(scratch.write("registers.csv", registers));
+        run(&AssessArgs { masters, registers, ..args(&scratch, "out") })
+    };
+    let refused = |master: &str, register: &str, place: &str| {
+        let error = format!("{:#}", try_with(master, register).expect_err("refused"));
+        assert!(error.starts_with(&format!("{place}, line 2, column `energy_kwh`")), "{error}");
+        assert!(scratch.left().is_empty());
+    };
+    // An hour at 200 kW, at 5 MW, at 100 MW, and a second's grace.
+    for (pile, fits, too_much) in [("B", "200", "201"), ("C", "5000", "5002"), ("D", "5000", "5002")] {
+        try_with("100000", &format!("{pile}{fits}")).expect("it can be");
+        refused("10", &format!("{pile}{too_much}"), "registers.csv");
+    }
+    refused("10", "C1e7", "registers.csv");
+    refused("10", "C10000000", "registers.csv");
+    refused("10", "C70000000000000000000000000000", "registers.csv");
+    refused("10", "C-70000000000000000000000000000", "registers.csv");
+    refused("100030", "C5", "masters.csv");
+    // A register that was exchanged: known to the balance, which makes no use of the interval.
+    let summary = try_with("-10", "C-5000").expect("runs");
+    let told = |code: &str| {
+        summary.remarks.iter().find(|remark| remark.code == code).map(ToString::to_string).unwrap_or_default()
+    };
+    assert!(told("register_fell").contains("2 rows"), "{:?}", summary.remarks);
+    assert!(told("balance_silent").contains("station S1 says nothing"), "{:?}", summary.remarks);
+}
+
+#[test]
+fn hours_are_those_of_the_place_whatever_offset_the_file_is_written_in() {
+    let injections = vec!["hours:6:2:22-6".parse().expect("a form")];
+    let world = WorldSettings { noise: Noise::Gaussian, injections, ..settings(WorldSettings::reference(9)) };
+    let world = World::draw(&world).expect("a world");
+    let scratch = Scratch::new("zone");
+    files::write(&world, &scratch.0).expect("written");
+    let signals = |args: &AssessArgs| {
+        run(args).expect("runs");
+        scratch.read("signals.csv")
+    };
+    let there = signals(&args(&scratch, "out"));
+    assert!(there.contains("time_of_day_gain"), "{there}");
+    let text = fs::read_to_string(scratch.0.join("charges.csv")).expect("written");
+    let elsewhere = TimeZone::fixed(jiff::tz::Offset::constant(-3));
+    let rewritten = |field: &str| {
+        let at = field.parse::<Timestamp>();
+        let written =
+            |at: Timestamp| at.to_zoned(elsewhere.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        at.map_or(field.to_owned(), written)
+    };
+    let rows: Vec<String> =
+        text.lines().map(|row| row.split(',').map(rewritten).collect::<Vec<_>>().join(",")).collect();
+    assert!(rows[1].contains("-03:00") && !text.contains("-03:00"));
+    scratch.write("charges.csv", rows.join("\n"));
+    assert_eq!(signals(&args(&scratch, "out")), there, "the same hours, written in another offset");
+    let time_zone = TimeZone::UTC;
+    let elsewhere = signals(&AssessArgs { time_zone, ..args(&scratch, "out") });
+    assert!(elsewhere.contains("time_of_day_gain") && elsewhere != there, "hours of another place");
 }

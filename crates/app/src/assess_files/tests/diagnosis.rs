@@ -1,0 +1,180 @@
+//! Evidence that says nothing, or less than people think: what they are told.
+
+use rust_decimal::Decimal;
+
+use super::*;
+
+/// Two hundred charges with another choice of piles and vehicles.
+fn changed(change: impl Fn(usize, &mut Vec<String>)) -> String {
+    let change = |(at, row): (usize, String)| {
+        let mut fields: Vec<String> = row.split(',').map(str::to_owned).collect();
+        change(at, &mut fields);
+        fields.join(",")
+    };
+    file(&rows().into_iter().enumerate().map(change).collect::<Vec<_>>())
+}
+
+/// Codes of the remarks; each says something in both languages, on the terminal and in `run.json` alike.
+fn codes(scratch: &Scratch, args: &AssessArgs) -> Vec<String> {
+    let summary = run(args).expect("runs");
+    let run: Value = serde_json::from_str(&scratch.read("run.json")).expect("JSON");
+    let terminal = summary.to_string();
+    let remarks = run["remarks"].as_array().expect("a list");
+    for remark in remarks {
+        let [zh, en] = ["zh", "en"].map(|language| remark[language].as_str().expect("a text"));
+        assert!(
+            zh.chars().any(|c| ('一'..='龥').contains(&c)) && en.replace("桩-A", "A").is_ascii(),
+            "{zh} / {en}"
+        );
+        assert!(terminal.contains(zh) && terminal.contains(en), "{terminal}");
+    }
+    let code = |remark: &Value| remark["code"].as_str().expect("a text").to_owned();
+    remarks.iter().map(code).filter(|code| code != "signals").collect()
+}
+
+#[test]
+fn where_nothing_can_be_told_it_says_why() {
+    let scratch = Scratch::new("diagnosis");
+    let anchors = scratch.write("anchors.csv", ANCHORS);
+    let check = |charges: String, anchors: Option<&PathBuf>, as_of: Option<&str>, expected: &[&str]| {
+        let charges = scratch.write("charges.csv", charges);
+        let as_of = as_of.map(|text| text.parse().expect("a time"));
+        let args = AssessArgs { as_of, ..scratch.args(&charges, None, anchors.cloned()) };
+        assert_eq!(codes(&scratch, &args), expected);
+    };
+    let one_pile = changed(|_, row| row[1] = "B".to_owned());
+    check(one_pile, None, None, &["one_pile", "no_level"]);
+    let apart = changed(|at, row| row[2] = format!("V{at}"));
+    check(apart.clone(), None, None, &["no_shared_vehicle", "no_level"]);
+    check(apart, Some(&anchors), None, &["piles_without_level"]);
+    check(file(&rows()), None, None, &["no_level"]);
+    check(file(&rows()), Some(&anchors), None, &[]);
+    let silent = changed(|_, row| row[7].clear());
+    check(silent, Some(&anchors), Some("2026-04-01T00:00:00Z"), &["no_vehicle_energy"]);
+    let nameless = changed(|_, row| row[2].clear());
+    check(nameless, Some(&anchors), Some("2026-04-01T00:00:00Z"), &["no_vehicle_id"]);
+    check(
+        file(&rows()),
+        Some(&anchors),
+        Some("2020-01-01T00:00:00Z"),
+        &["as_of_before_all", "anchors_later"],
+    );
+    check(
+        file(&rows()),
+        Some(&anchors),
+        Some("2026-03-01T12:00:00Z"),
+        &["anchors_after_as_of", "anchors_later"],
+    );
+    check(changed(|_, row| row[6] = "0".to_owned()), None, None, &["all_rejected"]);
+    let mixed = changed(|at, row| row[7] = if at % 2 == 0 { String::new() } else { "3".to_owned() });
+    check(mixed, None, None, &["nothing_compared"]);
+}
+
+#[test]
+fn what_was_left_out_is_counted_by_reason_on_the_terminal() {
+    let scratch = Scratch::new("reasons");
+    let charges = changed(|at, row| match at {
+        0..3 => row[7].clear(),
+        3..5 => row[6] = "0".to_owned(),
+        _ => {}
+    });
+    let charges = scratch.write("charges.csv", charges);
+    let terminal = scratch.run(&charges, None, None).expect("runs").to_string();
+    assert!(terminal.contains("未参与 set aside: 无车辆侧电量 vehicle_energy_missing 3\n"), "{terminal}");
+    assert!(terminal.contains("拒收 rejected: 电量不大于零 energy_not_positive 2\n"), "{terminal}");
+}
+
+#[test]
+fn a_file_of_charges_without_a_charge_is_an_error() {
+    let scratch = Scratch::new("header");
+    let charges = scratch.write("charges.csv", HEADER);
+    let error = scratch.run(&charges, None, None).expect_err("refused").to_string();
+    assert!(error.starts_with("charges.csv: ") && error.contains("no charge"), "{error}");
+    assert!(scratch.left().is_empty());
+}
+
+#[test]
+fn results_that_contradict_are_told_and_that_nothing_has_a_level() {
+    let scratch = Scratch::new("contradict");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    // The piles are 4 % apart; these results say 4 % the other way round.
+    let other = "B,2026-03-02T00:00:00Z,-4.0,0.15,2\n";
+    let anchors = scratch.write("anchors.csv", format!("{ANCHORS}{other}"));
+    let args = scratch.args(&charges, None, Some(anchors));
+    assert_eq!(
+        codes(&scratch, &args),
+        ["anchors_contradict", "contradictory_anchor", "contradictory_anchor"]
+    );
+}
+
+#[test]
+fn a_pile_that_counts_as_another_since_a_result_is_named_with_both_results() {
+    let scratch = Scratch::new("changed");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    let results = "B,2026-03-02T00:00:00Z,3.9,0.15,2\nB,2026-03-05T00:00:00Z,4.0,0.15,2\n\
+                   B,2026-03-15T12:00:00Z,0.5,0.15,2\n";
+    let anchors = scratch.write("anchors.csv", format!("{ANCHORS}{results}"));
+    let summary = scratch.run(&charges, None, Some(anchors)).expect("runs");
+    let told =
+        summary.remarks.iter().find(|remark| remark.code == "before_change").expect("told").to_string();
+    // Of B's hundred visits those of the first to the fifteenth of the month, 28 days and again: 15 in each of three, 15 of the rest.
+    for part in
+        ["B", "2026-03-05T00:00:00Z 4.0 ± 0.15 %", "2026-03-15T12:00:00Z 0.5 ± 0.15 %", "60 earlier charges"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn results_of_piles_and_vehicles_that_nothing_else_names_are_named_and_few_of_many() {
+    let scratch = Scratch::new("misnamed");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    let row = |id: &str| format!("{id},2026-03-02T00:00:00Z,0.0,0.15,2\n");
+    let many: String = (1..=7).map(|n| row(&format!("X{n}"))).collect();
+    // C stands in the file of piles, and had no charge.
+    let anchors = scratch.write("anchors.csv", format!("{ANCHORS}{}{many}", row("C")));
+    let references = ANCHORS.lines().next().expect("a header").replace("pile_id", "vehicle_id");
+    let references = scratch.write("references.csv", format!("{references}\n{}{}", row("V1"), row("W1")));
+    let piles = scratch.write("piles.csv", PILES);
+    let args =
+        AssessArgs { references: Some(references), ..scratch.args(&charges, Some(piles), Some(anchors)) };
+    let summary = run(&args).expect("runs");
+    let told = |code: &str| {
+        summary.remarks.iter().find(|remark| remark.code == code).map(ToString::to_string).unwrap_or_default()
+    };
+    assert!(told("piles_without_charge").contains(": 8;"), "C and X1 to X7");
+    let piles = told("anchor_of_unknown_pile");
+    assert!(piles.contains("X1, X2, X3, X4, X5 and 2 more;") && piles.contains("X5等，另有 2 个"), "{piles}");
+    assert!(told("reference_without_charge").contains(": W1;"), "{}", told("reference_without_charge"));
+}
+
+#[test]
+fn an_operator_s_energy_is_all_that_its_piles_registered() {
+    let scratch = Scratch::new("energy");
+    let mut all = rows();
+    // Without the vehicle's value; the twenty with it are as good as before.
+    all.iter_mut().skip(20).for_each(|row| row.truncate(row.rfind(',').expect("columns") + 1));
+    let energy =
+        |row: &String| row.split(',').nth(6).expect("a column").parse::<Decimal>().expect("a number");
+    let registered: Decimal = all.iter().map(energy).sum();
+    let charge = |id: &str, day: &str, energy: &str| {
+        format!("{id},B,V1,,2026-{day}T08:00:00Z,2026-{day}T09:00:00Z,{energy},")
+    };
+    all.extend([
+        charge("later", "04-02", "30"),
+        charge("never", "03-02", "1430"),
+        charge("small", "03-02", "0.1"),
+    ]);
+    let charges = scratch.write("charges.csv", file(&all));
+    let piles = scratch.write("piles.csv", "pile_id,operator_id\n桩-A,O\nB,O\n");
+    let anchors = Some(scratch.write("anchors.csv", ANCHORS));
+    let as_of = Some("2026-04-01T00:00:00Z".parse().expect("a time"));
+    run(&AssessArgs { as_of, ..scratch.args(&charges, Some(piles), anchors) }).expect("runs");
+    let operators = scratch.read("operators.csv");
+    let row: Vec<&str> = operators.lines().nth(1).expect("an operator").split(',').collect();
+    let told: Decimal = row[2].parse().expect("a number");
+    assert_eq!(told, registered + "0.1".parse::<Decimal>().expect("literal"));
+    // Σ E ê of two piles that each registered half, within a twentieth, is E times the mean of ê within a fortieth of it.
+    let number = |at: usize| row[at].parse::<f64>().expect("a number");
+    assert!((number(7) / (number(3) / 100.0 * number(2)) - 1.0).abs() < 0.05, "{operators}");
+}

@@ -1,0 +1,494 @@
+//! What people should know of a run before they use its numbers: why nothing can be told, what was left out and which rows are probably
+//! slips of the pen; each with the next step, in Chinese and English.
+//!
+//! Called by `assess_files` after the assessment. It decides nothing and changes no number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::Serialize;
+use veripile_assessment::{Assessment, Screened};
+use veripile_pile::{PileId, RemoteVerdict};
+
+use super::reference::AnchorRow;
+use super::{Inputs, Prepared, findings};
+
+/// Names in one remark at most; the rest are counted.
+const NAMES_MAX: usize = 5;
+
+/// Remarks of one kind at most: each anchor that contradicts has its own, and `run.json` has them all.
+const ALIKE_MAX: usize = 20;
+
+/// One remark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Remark {
+    /// For machines.
+    pub(crate) code: &'static str,
+    zh: String,
+    en: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {}", self.zh, self.en)
+    }
+}
+
+fn remark(code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Remark {
+    Remark { code, zh: zh.into(), en: en.into() }
+}
+
+/// Every remark, the most important first.
+pub(super) fn remarks(
+    inputs: &Inputs,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    signals: Option<&BTreeMap<&'static str, usize>>,
+    operators: &BTreeMap<&'static str, usize>,
+) -> Vec<Remark> {
+    let mut remarks = diagnosis(inputs, prepared, assessment);
+    remarks.extend(contradictory(assessment));
+    remarks.extend(changed(inputs, prepared, assessment));
+    remarks.extend(misnamed(inputs, prepared));
+    remarks.extend(fit(assessment));
+    remarks.extend(balances(inputs, prepared, assessment));
+    remarks.extend(found(signals, operators));
+    remarks
+}
+
+/// Chinese of a reason why a row was set aside or rejected; the code stands beside it.
+pub(super) fn reason_zh(code: &str) -> &'static str {
+    match code {
+        "vehicle_energy_missing" => "无车辆侧电量",
+        "vehicle_unknown" => "未写明车辆",
+        "after_as_of" => "晚于评估时刻",
+        "energy_too_small" => "电量太小",
+        "energies_incomparable" => "两侧电量相差过大",
+        "before_change" => "在桩变更之前",
+        "wrong_number_of_fields" => "列数不符",
+        "charge_id_empty" => "无充电编号",
+        "pile_id_unusable" => "桩编号不可用",
+        "not_a_time" => "时间有误",
+        "ends_before_it_starts" => "结束早于开始",
+        "not_a_number" => "不是数字",
+        "energy_not_positive" => "电量不大于零",
+        "energy_implausible" => "电量不可能",
+        "duplicate_charge_id" => "充电编号重复",
+        "vehicle_path_unknown" => "车辆数据来源未知",
+        "vehicle_id_too_long" => "车辆编号过长",
+        "vehicle_model_too_long" => "车型过长",
+        "signed_unknown" => "签名一栏有误",
+        _ => "其他",
+    }
+}
+
+/// Why some or all piles are not comparable, and what would help.
+fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
+    let estimates = || assessment.estimates.iter().map(|(_, estimate)| estimate);
+    let silent = || estimates().filter(|estimate| estimate.verdict == RemoteVerdict::NotComparable);
+    if silent().count() == 0 && !assessment.estimates.is_empty() {
+        return Vec::new();
+    }
+    if silent().count() < assessment.estimates.len() {
+        let without_charge = silent().filter(|estimate| estimate.charges == 0).count();
+        return some_silent(silent().count(), without_charge);
+    }
+    if assessment.facts.charges == 0 {
+        return nothing_compared(inputs, prepared).into_iter().collect();
+    }
+    let mut told = Vec::new();
+    told.extend(unconnected(prepared, assessment));
+    told.push(no_level(inputs, prepared, assessment));
+    told
+}
+
+/// Why some piles are not comparable where others are.
+fn some_silent(silent: usize, without_charge: usize) -> Vec<Remark> {
+    let without_level = silent - without_charge;
+    let mut told = Vec::new();
+    if 0 < without_charge {
+        told.push(remark(
+            "piles_without_charge",
+            format!("没有可比充电、因而不可比的桩：{without_charge} 个；请补充其带有车辆侧电量的充电"),
+            format!(
+                "piles not comparable for want of a charge that could be compared: {without_charge}; add charges of theirs with the vehicle's \
+                 own energy"
+            ),
+        ));
+    }
+    if 0 < without_level {
+        told.push(remark(
+            "piles_without_level",
+            format!(
+                "与有现场结果、标准车或总表的桩没有共同车辆、因而不可比的桩：{without_level} 个；请补充其中一两个的现场结果，或时间更长的充电"
+            ),
+            format!(
+                "piles not comparable because they share no vehicle with one that has an on-site result, a reference vehicle or a master meter: \
+                 {without_level}; add on-site results of one or two of them, or charges of a longer time"
+            ),
+        ));
+    }
+    told
+}
+
+/// Why no charge was compared.
+fn nothing_compared(inputs: &Inputs, prepared: &Prepared) -> Option<Remark> {
+    let charges = &inputs.charges;
+    let rejected: u64 = charges.rejected.values().sum();
+    let good = charges.read - rejected;
+    if charges.read == 0 {
+        return None;
+    }
+    if good == 0 {
+        return Some(remark(
+            "all_rejected",
+            format!("全部 {rejected} 行均被拒收，无从评估；请按 rejected.csv 所写原因改正后再评估"),
+            format!(
+                "all {rejected} rows were rejected, so nothing can be told; mend them by the reasons in rejected.csv and assess again"
+            ),
+        ));
+    }
+    let is_all = |reason: &str| prepared.set_aside.get(reason) == Some(&good);
+    if is_all("after_as_of") {
+        let first = charges.rows.iter().map(|row| row.ended_at).min()?;
+        let as_of = prepared.evidence.as_of;
+        return Some(remark(
+            "as_of_before_all",
+            format!(
+                "评估时刻 {as_of} 早于所有充电（最早一次结束于 {first}），无从评估；请给更晚的 --as-of，或省略它"
+            ),
+            format!(
+                "{as_of} is before every charge (the first ended {first}), so nothing can be told; give a later --as-of or leave it out"
+            ),
+        ));
+    }
+    if is_all("vehicle_energy_missing") {
+        return Some(remark(
+            "no_vehicle_energy",
+            "没有一次充电带有车辆侧电量；只凭桩的计费电量不能判断误差。请补上 energy_vehicle_kwh，或以 --masters 和 --registers 给出总表与各桩的电量",
+            "no charge has the vehicle's own energy, and billed energy alone tells no error; fill in energy_vehicle_kwh, or give the \
+             energies of master meters and registers by --masters and --registers",
+        ));
+    }
+    if is_all("vehicle_unknown") {
+        return Some(remark(
+            "no_vehicle_id",
+            "没有一次充电写明车辆，桩与桩之间无从比对；请补上 vehicle_id，同一辆车处处用同一编号",
+            "no charge names its vehicle, so piles cannot be compared; fill in vehicle_id, the same for a vehicle wherever it charges",
+        ));
+    }
+    Some(remark(
+        "nothing_compared",
+        format!("{good} 次充电无一可比，原因见上；请补齐所缺"),
+        format!("none of {good} charges could be compared, for the reasons above; supply what is missing"),
+    ))
+}
+
+/// Piles between which no vehicle went.
+fn unconnected(prepared: &Prepared, assessment: &Assessment) -> Option<Remark> {
+    let mut pile_of: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut piles = BTreeSet::new();
+    let mut is_shared = false;
+    for (charge, residual) in prepared.evidence.charges.iter().zip(&assessment.residuals) {
+        if residual.is_some() {
+            piles.insert(charge.pile);
+            is_shared |= *pile_of.entry(charge.vehicle).or_insert(charge.pile) != charge.pile;
+        }
+    }
+    if let (1, Some(only)) = (piles.len(), piles.first()) {
+        let pile_id = &prepared.evidence.piles[*only].pile_id;
+        return Some(remark(
+            "one_pile",
+            format!("只有桩 {pile_id} 有可比充电，没有别的桩可与之比对；请加入同一批车辆充过电的其他桩"),
+            format!(
+                "only pile {pile_id} has charges that could be compared, and there is no other to compare it with; add other piles at \
+                 which the same vehicles charged"
+            ),
+        ));
+    }
+    (!is_shared).then(|| {
+        remark(
+            "no_shared_vehicle",
+            "没有一辆车在两个桩上充过电，桩与桩之间无从比对；请给更长时间或更大范围的充电，并核对同一辆车的 vehicle_id 处处相同",
+            "no vehicle charged at two piles, so piles cannot be compared with each other; give a longer time or a wider area, and see that \
+             a vehicle has the same vehicle_id wherever it charges",
+        )
+    })
+}
+
+/// Why no connected set of piles has a level.
+fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Remark {
+    let only_differences =
+        ["只能得出桩与桩之差，不能得出误差", "only differences between piles can be told, no error"];
+    let [zh, en] = only_differences;
+    let left_out = assessment.facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used).count();
+    let given = inputs.anchors.len() + inputs.references.len();
+    if given == 0 {
+        return remark(
+            "no_level",
+            format!("没有现场检定结果、标准车或总表给出水平，{zh}；请以 --anchors 给出一两个桩的现场结果"),
+            format!(
+                "no on-site result, reference vehicle or master meter gives a level: {en}; give the on-site results of one or two piles by --anchors"
+            ),
+        );
+    }
+    if 0 < left_out && assessment.facts.anchors == 0 {
+        return remark(
+            "anchors_contradict",
+            format!("现场结果相互矛盾、全部略去，{zh}；请核对下列结果，或再给一个桩的现场结果"),
+            format!(
+                "the on-site results contradict each other and were all left out: {en}; look into those named below, or give that of one more pile"
+            ),
+        );
+    }
+    if prepared.later_anchors == given {
+        let as_of = prepared.evidence.as_of;
+        return remark(
+            "anchors_after_as_of",
+            format!("所有现场结果都晚于评估时刻 {as_of}，{zh}；请给更晚的 --as-of，或更早的现场结果"),
+            format!(
+                "every on-site result is later than {as_of}: {en}; give a later --as-of, or earlier results"
+            ),
+        );
+    }
+    remark(
+        "level_elsewhere",
+        format!("现场结果与标准车都不在有可比充电的桩群中，{zh}；请核对其编号，或给出这些桩的现场结果"),
+        format!(
+            "no on-site result and no reference vehicle belongs to the piles that were compared: {en}; look at the names in their files, or \
+             give on-site results of these piles"
+        ),
+    )
+}
+
+/// Anchors that contradict everything else.
+fn contradictory(assessment: &Assessment) -> Vec<Remark> {
+    let all = &assessment.facts.contradictory_anchors;
+    let told = all.iter().take(ALIKE_MAX).map(|anchor| {
+        let (zh, en) =
+            if anchor.is_used { ("仍予采用", "used all the same") } else { ("未予采用", "left out") };
+        let (pile_id, at, normalised_error) = (&anchor.pile_id, anchor.at, anchor.normalised_error);
+        remark(
+            "contradictory_anchor",
+            format!("桩 {pile_id} {at} 的现场结果与其余一切矛盾（E_n {normalised_error:.1}），{zh}；请核查"),
+            format!(
+                "the on-site result of {pile_id} of {at} contradicts everything else (E_n {normalised_error:.1}); {en}; look into it"
+            ),
+        )
+    });
+    let more = all.len().saturating_sub(ALIKE_MAX);
+    let rest = (0 < more).then(|| {
+        remark(
+            "contradictory_anchor",
+            format!("另有 {more} 个现场结果与其余一切矛盾，见 run.json 的 fit"),
+            format!("{more} more on-site results contradict everything else: run.json, fit"),
+        )
+    });
+    told.chain(rest).collect()
+}
+
+/// Piles that an on-site result makes another than before, so that their earlier charges do not count.
+fn changed(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
+    let charges = &prepared.evidence.charges;
+    let mut before: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (charge, reason) in &assessment.screened {
+        if *reason == Screened::BeforeChange {
+            before.entry(charges[*charge].pile).or_default().push(*charge);
+        }
+    }
+    let told = before.iter().take(ALIKE_MAX).map(|(pile, left_out)| {
+        let pile_id = &prepared.evidence.piles[*pile].pile_id;
+        let last = left_out.iter().map(|charge| charges[*charge].ended_at).max();
+        let count = left_out.len();
+        let anchors: Vec<&AnchorRow> = inputs
+            .anchors
+            .iter()
+            .filter(|anchor| anchor.pile_id == *pile_id && anchor.at <= prepared.evidence.as_of)
+            .collect();
+        let pairs = anchors.windows(2).filter(|two| last < Some(two[1].at));
+        let widest = pairs.max_by(|a, b| difference(a).total_cmp(&difference(b)));
+        let Some([earlier, later]) = widest else {
+            return remark(
+                "before_change",
+                format!("桩 {pile_id} 的现场结果前后不一，此前 {count} 次充电未参与比对"),
+                format!("the on-site results of {pile_id} differ; {count} earlier charges were set aside"),
+            );
+        };
+        let result = |anchor: &AnchorRow| {
+            format!("{} {} ± {} %", anchor.at, anchor.error_percent, anchor.expanded_uncertainty_percent)
+        };
+        let (earlier, later) = (result(earlier), result(later));
+        remark(
+            "before_change",
+            format!(
+                "桩 {pile_id} 的两次现场结果（{earlier}；{later}）之差超出两者的不确定度：按维修或更换处理，此前 {count} 次充电未参与比对；若为笔误，请改正现场结果文件"
+            ),
+            format!(
+                "the on-site results of {pile_id} ({earlier}; {later}) differ by more than their uncertainties: it counts as another pile \
+                 since, and {count} earlier charges were set aside; if one is a slip of the pen, correct the file of anchors"
+            ),
+        )
+    });
+    let more = before.len().saturating_sub(ALIKE_MAX);
+    let rest = (0 < more).then(|| {
+        remark("before_change", format!("另有 {more} 个桩如此"), format!("so it is with {more} more piles"))
+    });
+    told.chain(rest).collect()
+}
+
+/// How far two results of a pile are apart, in units of their expanded uncertainty.
+fn difference(two: &[&AnchorRow]) -> f64 {
+    let number = |decimal: Decimal| decimal.to_f64().unwrap_or(0.0);
+    let u = |row: &AnchorRow| number(row.expanded_uncertainty_percent) / number(row.coverage_factor);
+    (number(two[1].error_percent) - number(two[0].error_percent)).abs()
+        / u(two[0]).hypot(u(two[1])).max(f64::MIN_POSITIVE)
+}
+
+/// Results of piles and vehicles that nothing else names, and results that are too late.
+fn misnamed(inputs: &Inputs, prepared: &Prepared) -> Vec<Remark> {
+    let charged: BTreeSet<&str> = inputs.charges.piles.iter().map(PileId::as_str).collect();
+    let is_known = |anchor: &&AnchorRow| {
+        charged.contains(anchor.pile_id.as_str())
+            || inputs.plates.as_ref().is_some_and(|plates| plates.contains_key(&anchor.pile_id))
+    };
+    let unknown: BTreeSet<&str> =
+        inputs.anchors.iter().filter(|anchor| !is_known(anchor)).map(|a| a.pile_id.as_str()).collect();
+    let vehicles: BTreeSet<&str> = prepared.vehicles.iter().map(|(id, _)| id.as_str()).collect();
+    let absent: BTreeSet<&str> = inputs
+        .references
+        .iter()
+        .map(super::reference::ReferenceRow::vehicle_id)
+        .filter(|id| !vehicles.contains(id))
+        .collect();
+    let mut told = Vec::new();
+    if let Some((zh, en)) = listed(&unknown) {
+        told.push(remark(
+            "anchor_of_unknown_pile",
+            format!("现场结果所写的桩既不在充电中、也不在桩文件中，可能写错：{zh}；请核对 pile_id"),
+            format!("on-site results name piles that are in neither charges nor piles, probably misspelt: {en}; look at pile_id"),
+        ));
+    }
+    if let Some((zh, en)) = listed(&absent) {
+        told.push(remark(
+            "reference_without_charge",
+            format!("标准车没有一次充电，其校准未被采用：{zh}；请核对 vehicle_id"),
+            format!("reference vehicles made no charge, so their calibrations say nothing: {en}; look at vehicle_id"),
+        ));
+    }
+    if 0 < prepared.later_anchors {
+        let (later, as_of) = (prepared.later_anchors, prepared.evidence.as_of);
+        told.push(remark(
+            "anchors_later",
+            format!("{later} 个现场结果晚于评估时刻 {as_of}，未予采用"),
+            format!("{later} on-site results are later than {as_of} and do not count"),
+        ));
+    }
+    told
+}
+
+/// The first names of a set and how many more there are; none of an empty set.
+fn listed(names: &BTreeSet<&str>) -> Option<(String, String)> {
+    let first: Vec<&str> = names.iter().take(NAMES_MAX).copied().collect();
+    let more = names.len().saturating_sub(NAMES_MAX);
+    let (zh, en) = match (first.len(), more) {
+        (0, _) => return None,
+        (_, 0) => (String::new(), String::new()),
+        _ => (format!("等，另有 {more} 个"), format!(" and {more} more")),
+    };
+    Some((format!("{}{zh}", first.join("、")), format!("{}{en}", first.join(", "))))
+}
+
+fn fit(assessment: &Assessment) -> Option<Remark> {
+    let rounds = assessment.facts.rounds;
+    (!assessment.facts.converged).then(|| {
+        remark(
+            "not_settled",
+            format!("拟合在 {rounds} 轮内未稳定"),
+            format!("the fit did not settle in {rounds} rounds"),
+        )
+    })
+}
+
+/// What energy balances did not say.
+fn balances(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
+    let stations = prepared.stations.iter().zip(&assessment.balances);
+    let silent: Vec<_> =
+        stations.filter_map(|(station, told)| Some((station, told.as_ref().err()?))).collect();
+    let mut told: Vec<Remark> = silent
+        .iter()
+        .take(ALIKE_MAX)
+        .map(|(station, error)| {
+            remark(
+                "balance_silent",
+                format!("场站 {station} 的电能平衡得不出结论"),
+                format!("the energy balance of station {station} says nothing: {error}"),
+            )
+        })
+        .collect();
+    let more = silent.len().saturating_sub(ALIKE_MAX);
+    if 0 < more {
+        told.push(remark(
+            "balance_silent",
+            format!("另有 {more} 个场站如此"),
+            format!("so it is with {more} more stations"),
+        ));
+    }
+    let unmatched = prepared.unmatched_registers;
+    if 0 < unmatched {
+        told.push(remark(
+            "registers_unmatched",
+            format!("{unmatched} 行桩电量与总表的时段都不相符；请使两者起止时间一致"),
+            format!("{unmatched} rows of registers fit no interval of a master; give both the same times"),
+        ));
+    }
+    let as_of = prepared.evidence.as_of;
+    let rows = inputs.masters.iter().chain(&inputs.registers).filter(|row| row.to <= as_of);
+    let fallen = rows.filter(|row| row.energy_kwh.is_some_and(|energy| energy < Decimal::ZERO)).count();
+    if 0 < fallen {
+        told.push(remark(
+            "register_fell",
+            format!("{fallen} 行总表或桩电量为负（表计清零或更换），这些时段未用于电能平衡"),
+            format!(
+                "{fallen} rows of masters and registers are below zero, as after a reset or an exchange: the balance leaves these intervals out"
+            ),
+        ));
+    }
+    told
+}
+
+/// What signals and operators' balances found.
+fn found(
+    signals: Option<&BTreeMap<&'static str, usize>>,
+    operators: &BTreeMap<&'static str, usize>,
+) -> Vec<Remark> {
+    let counted = |counts: &BTreeMap<&'static str, usize>| {
+        counts.iter().map(|(word, count)| format!("{word} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    let mut told = Vec::new();
+    match signals {
+        Some(counts) if counts.is_empty() => {}
+        Some(counts) => told.push(remark(
+            "signals",
+            "有可疑信号，见 signals.csv",
+            format!("signals to look into, in signals.csv: {}", counted(counts)),
+        )),
+        None => told.push(remark(
+            "signals_skipped",
+            format!("充电多于 {} 次，未查找可疑信号；请按城市或按月分批给出", findings::CHARGES_MAX),
+            format!(
+                "signals were not looked for in more than {} charges; give a city or a month at a time",
+                findings::CHARGES_MAX
+            ),
+        )),
+    }
+    if operators.contains_key("biased") {
+        told.push(remark(
+            "operators_biased",
+            "有运营商误差偏向一侧，见 operators.csv",
+            format!("operators whose errors do not balance, in operators.csv: {}", counted(operators)),
+        ));
+    }
+    told
+}
