@@ -11,5 +11,5 @@ pub mod signals;
 pub mod targeting;
 pub mod weekly;
 
-pub use assess::{Assessment, AssessmentError, FoundStep, RunFacts, VehicleEstimate, assess};
+pub use assess::{Assessment, AssessmentError, ChangedPile, FoundStep, RunFacts, VehicleEstimate, assess};
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened, VehiclePath};

@@ -9,7 +9,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
-use veripile_assessment::{Assessment, Screened};
+use veripile_assessment::{Assessment, ChangedPile, ComparableCharge};
 use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
@@ -66,7 +66,7 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "after_as_of" => "晚于评估时刻",
         "energy_too_small" => "电量太小",
         "energies_incomparable" => "两侧电量相差过大",
-        "before_change" => "在桩变更之前",
+        "vehicle_value_copied" => "车辆侧电量即桩自己的电量",
         "wrong_number_of_fields" => "列数不符",
         "charge_id_empty" => "无充电编号",
         "pile_id_unusable" => "桩编号不可用",
@@ -289,53 +289,66 @@ fn contradictory(assessment: &Assessment) -> Vec<Remark> {
     told.chain(rest).collect()
 }
 
-/// Piles that an on-site result makes another than before, so that their earlier charges do not count.
+/// Piles that are others than before, by their charges or by on-site results that differ.
 fn changed(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
-    let charges = &prepared.evidence.charges;
-    let mut before: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (charge, reason) in &assessment.screened {
-        if *reason == Screened::BeforeChange {
-            before.entry(charges[*charge].pile).or_default().push(*charge);
+    let all = &assessment.facts.changed;
+    let told = all.iter().take(ALIKE_MAX).map(|changed| match changed.size_percent {
+        _ if changed.on_site => changed_on_site(inputs, prepared, changed),
+        size => {
+            let (pile_id, at) = (&changed.pile_id, changed.at);
+            let size = size.map(|(size, u)| format!(" ({size:+.2} %, u = {u:.2} %)")).unwrap_or_default();
+            remark(
+                "pile_changed",
+                format!("桩 {pile_id} 自 {at} 起误差变化{size}：估计与结论只说此后"),
+                format!("the error of {pile_id} changed at {at}{size}: estimate and verdict speak of the time since"),
+            )
         }
-    }
-    let told = before.iter().take(ALIKE_MAX).map(|(pile, left_out)| {
-        let pile_id = &prepared.evidence.piles[*pile].pile_id;
-        let last = left_out.iter().map(|charge| charges[*charge].ended_at).max();
-        let count = left_out.len();
-        let anchors: Vec<&AnchorRow> = inputs
-            .anchors
-            .iter()
-            .filter(|anchor| anchor.pile_id == *pile_id && anchor.at <= prepared.evidence.as_of)
-            .collect();
-        let pairs = anchors.windows(2).filter(|two| last < Some(two[1].at));
-        let widest = pairs.max_by(|a, b| difference(a).total_cmp(&difference(b)));
-        let Some([earlier, later]) = widest else {
-            return remark(
-                "before_change",
-                format!("桩 {pile_id} 的现场结果前后不一，此前 {count} 次充电未参与比对"),
-                format!("the on-site results of {pile_id} differ; {count} earlier charges were set aside"),
-            );
-        };
-        let result = |anchor: &AnchorRow| {
-            format!("{} {} ± {} %", anchor.at, anchor.error_percent, anchor.expanded_uncertainty_percent)
-        };
-        let (earlier, later) = (result(earlier), result(later));
+    });
+    let more = all.len().saturating_sub(ALIKE_MAX);
+    let rest = (0 < more).then(|| {
         remark(
-            "before_change",
-            format!(
-                "桩 {pile_id} 的两次现场结果（{earlier}；{later}）之差超出两者的不确定度：按维修或更换处理，此前 {count} 次充电未参与比对；若为笔误，请改正现场结果文件"
-            ),
-            format!(
-                "the on-site results of {pile_id} ({earlier}; {later}) differ by more than their uncertainties: it counts as another pile \
-                 since, and {count} earlier charges were set aside; if one is a slip of the pen, correct the file of anchors"
-            ),
+            "pile_changed",
+            format!("另有 {more} 个桩如此，见 run.json 的 fit"),
+            format!("so it is with {more} more piles: run.json, fit"),
         )
     });
-    let more = before.len().saturating_sub(ALIKE_MAX);
-    let rest = (0 < more).then(|| {
-        remark("before_change", format!("另有 {more} 个桩如此"), format!("so it is with {more} more piles"))
-    });
     told.chain(rest).collect()
+}
+
+/// A pile whose results on site differ.
+fn changed_on_site(inputs: &Inputs, prepared: &Prepared, changed: &ChangedPile) -> Remark {
+    let pile_id = &changed.pile_id;
+    let is_before = |charge: &&ComparableCharge| {
+        charge.ended_at < changed.at && prepared.evidence.piles[charge.pile].pile_id == *pile_id
+    };
+    let count = prepared.evidence.charges.iter().filter(is_before).count();
+    let of_pile = inputs.anchors.iter().filter(|anchor| anchor.pile_id == *pile_id);
+    let anchors: Vec<&AnchorRow> = of_pile.filter(|anchor| anchor.at <= changed.at).collect();
+    let widest = anchors
+        .windows(2)
+        .filter(|two| two[1].at == changed.at)
+        .max_by(|a, b| difference(a).total_cmp(&difference(b)));
+    let Some([earlier, later]) = widest else {
+        return remark(
+            "pile_changed",
+            format!("桩 {pile_id} 的现场结果前后不一，此前 {count} 次充电只用于车辆"),
+            format!("the on-site results of {pile_id} differ; {count} earlier charges tell of vehicles only"),
+        );
+    };
+    let result = |anchor: &AnchorRow| {
+        format!("{} {} ± {} %", anchor.at, anchor.error_percent, anchor.expanded_uncertainty_percent)
+    };
+    let (earlier, later) = (result(earlier), result(later));
+    remark(
+        "pile_changed",
+        format!(
+            "桩 {pile_id} 的两次现场结果（{earlier}；{later}）之差超出两者的不确定度：按维修或更换处理，此前 {count} 次充电只用于车辆；若为笔误，请改正现场结果文件"
+        ),
+        format!(
+            "the on-site results of {pile_id} ({earlier}; {later}) differ by more than their uncertainties: it counts as another pile \
+             since, and {count} earlier charges tell of vehicles only; if one is a slip of the pen, correct the file of anchors"
+        ),
+    )
 }
 
 /// How far two results of a pile are apart, in units of their expanded uncertainty.

@@ -89,7 +89,7 @@ pub(super) async fn run(args: &AssessmentArgs) -> Result<bool> {
     if let Some(pile) = &args.pile {
         let told = changes(&store, pile, args.json).await;
         store.close().await;
-        crate::say(&told?);
+        crate::say(&told?)?;
         return Ok(true);
     }
     let report = report(&store, args.run).await;

@@ -115,8 +115,7 @@ fn a_pile_that_counts_as_another_since_a_result_is_named_with_both_results() {
                    B,2026-03-15T12:00:00Z,0.5,0.15,2\n";
     let anchors = scratch.write("anchors.csv", format!("{ANCHORS}{results}"));
     let summary = scratch.run(&charges, None, Some(anchors)).expect("runs");
-    let told =
-        summary.remarks.iter().find(|remark| remark.code == "before_change").expect("told").to_string();
+    let told = summary.remarks.iter().find(|remark| remark.code == "pile_changed").expect("told").to_string();
     // Of B's hundred visits those of the first to the fifteenth of the month, 28 days and again: 15 in each of three, 15 of the rest.
     for part in
         ["B", "2026-03-05T00:00:00Z 4.0 ± 0.15 %", "2026-03-15T12:00:00Z 0.5 ± 0.15 %", "60 earlier charges"]
