@@ -229,7 +229,9 @@ impl Store {
     ) -> Result<Vec<PileRecord>, StoreError> {
         let take = u64::from(take.min(FOUND_MAX));
         let mut ids = Vec::new();
-        if query.near.is_some() {
+        // Few are put into order at once: one reading instead of one a state.
+        let is_short = by_state.iter().sum::<u64>() <= u64::from(FOUND_MAX);
+        if query.near.is_some() || is_short {
             ids = self.offered(query, now, skip, take).await?;
         } else {
             // State by state: what comes first is then read off the index of identifiers, and the rest is not put into order.
