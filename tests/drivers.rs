@@ -86,6 +86,22 @@ async fn a_free_pile_counts_once_it_has_said_so() {
     }
     let (_, page) = server.get("/s/S1?lang=en").await;
     assert!(page.contains("1 free of 45, of 43 the status is old or unknown"), "{page}");
+    // The query API says what the page shows.
+    let (_, body) = server.get("/api/v1/stations/S1").await;
+    let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let station = &answer["station"]["properties"];
+    for (name, expected) in [
+        ("fee_cny_kwh", json!("1.25")),
+        ("fee_note", json!("夜间 0.85")),
+        ("phone", json!("0510-8888 0000")),
+        ("address", json!("中山路 1 号")),
+        ("region", json!(null)),
+        ("piles", json!(45)),
+        ("idle_piles", json!(1)),
+        ("silent_piles", json!(43)),
+    ] {
+        assert_eq!(station[name], expected, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -316,24 +332,25 @@ async fn each_number_of_the_statistics_is_that_of_its_list() {
     assert_eq!(told("宜兴市 &#38; 周边"), Some([1, 0, 0, 0, 0, 0].as_slice()), "{rows:?}");
     assert_eq!(told("One"), Some([2, 1, 1, 0, 0, 1].as_slice()), "{rows:?}");
     assert_eq!(told("Two"), Some([3, 1, 1, 0, 0, 0].as_slice()), "{rows:?}");
-    let hrefs: Vec<&str> =
-        page.split("href=\"/?lang=en&#38;").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(hrefs.len(), 6 * rows.len());
-    let numbers: Vec<i64> = rows.iter().flat_map(|(_, cells)| cells.clone()).collect();
-    for (href, number) in hrefs.iter().zip(numbers) {
-        // Of operators, the list behind has the piles.
-        if !href.contains("view=stations") {
-            let (listed, _) = found(&server, &href.replace("&#38;", "&")).await;
-            assert_eq!(listed as i64, number, "{href}");
-        }
+    let links: Vec<(&str, &str)> = page
+        .split("href=\"/?lang=en&#38;")
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap())
+        .map(|(href, rest)| (href, rest[1..].split('<').next().unwrap()))
+        .collect();
+    // All but the numbers of operators: the list has piles.
+    assert_eq!(links.len(), 4 * rows.len());
+    for (href, number) in links {
+        let (listed, _) = found(&server, &href.replace("&#38;", "&")).await;
+        assert_eq!(listed.to_string(), number, "{href}");
     }
 }
 
 /// Name and numbers of a row of the statistics.
 fn row(html: &str) -> (String, Vec<i64>) {
     let html = html.split("</tr>").next().unwrap();
-    let number = |cell: &str| cell.split('>').nth(1)?.split('<').next()?.parse().ok();
-    (html.split('<').next().unwrap().to_owned(), html.split("<a ").skip(1).filter_map(number).collect())
+    let number = |cell: &str| cell.split(['<', '>']).find_map(|text| text.parse().ok());
+    (html.split('<').next().unwrap().to_owned(), html.split("<td ").skip(1).filter_map(number).collect())
 }
 
 #[tokio::test]

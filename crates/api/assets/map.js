@@ -1,28 +1,21 @@
-// The map on the front page: piles drawn by state, clusters, and the list beside it in the order a driver wants. Where nothing is asked it
-// draws vector tiles, which hold all piles, however many; else what the server found.
+// The map on the front page: piles drawn by state, and cells. Where nothing is asked it draws vector tiles, which hold all piles, however many;
+// else what the server found. The list beside it is the server's (list.js).
 // Everything works without this file; it only adds.
 
+import { follow } from "./list.js";
+
 const box = document.getElementById("map");
-const list = document.getElementById("list");
 const words = JSON.parse(box.dataset.words);
 const language = box.dataset.lang;
 const REFRESH_MS = 10_000; // the demo's history streams in while one looks
 const PILES_MAX = 5000; // as many as the API gives in one answer
-const NEAREST_MAX = 500; // of which the list beside tiles is made
-const LIST_MAX = 50; // lines of the list
-const STALE_S = Number(box.dataset.staleS); // a status older than this goes grey
-// Whoever has turned the page, looks at stations, or asked for more than the API answers keeps the server's list.
-const isFound = "found" in box.dataset;
-const isKept = isFound || "keep" in box.dataset;
+const isFound = "found" in box.dataset; // more is asked than the API answers
 const PILES_ZOOM = 14; // from here on piles stand one by one
 const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
 const isTiled = !isFound && !box.dataset.state && !box.dataset.operator;
-const STEP_M = Number(box.dataset.stepM); // how much farther a better standing may be and still come first
-const DEGREE_M = 111_195;
 const TIERS = ["verified_monitored", "verified", "due", "under_review", "failed", "out_of_use"];
 const SYMBOLS = { verified_monitored: "✓", verified: "✓", due: "○", under_review: "?", failed: "✕", out_of_use: "–" };
 const SIZE = 48;
-const AGO = new Intl.RelativeTimeFormat(language === "zh" ? "zh-CN" : "en", { numeric: "auto" });
 
 function note(text) {
   let element = document.querySelector(".map-note");
@@ -73,7 +66,6 @@ function icon(state) {
   return pen.getImageData(0, 0, SIZE, SIZE);
 }
 
-const name = (thing) => (thing ? (language === "zh" ? thing.name_zh : thing.name_en) : "");
 const link = (id) => `/p/${encodeURIComponent(id)}?lang=${language}`;
 
 function element(tag, className, text) {
@@ -81,66 +73,6 @@ function element(tag, className, text) {
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;
   return made;
-}
-
-// What its connector says, and how long ago anything was heard of it.
-function live(of) {
-  const heard = Math.max(...[of.last_seen, of.status_at].filter(Boolean).map(Date.parse));
-  if (!Number.isFinite(heard)) return element("small", "stale", words.never);
-  const seconds = Math.max(0, (Date.now() - heard) / 1000);
-  const [count, unit] = seconds < 3600 ? [seconds / 60, "minute"] : seconds < 172_800 ? [seconds / 3600, "hour"] : [seconds / 86_400, "day"];
-  const age = AGO.format(-Math.floor(count), unit);
-  const status = words.statuses[of.status] ?? of.status;
-  return element("small", seconds > STALE_S ? "stale" : of.status === "Available" ? "live free" : "live", [status, age].filter(Boolean).join(" · "));
-}
-
-function line(feature) {
-  const pile = feature.properties;
-  const state = pile.verification.state;
-  const item = element("li");
-  const anchor = element("a");
-  anchor.href = link(pile.pile_id);
-  const badge = element("span", `badge ${state}`, SYMBOLS[state]);
-  badge.setAttribute("aria-hidden", "true");
-  const what = element("span", "what");
-  what.append(element("b", "", name(pile.station)), " ", element("span", "id", pile.pile_id), element("br"));
-  const power = [pile.kind.toUpperCase(), pile.power_kw && `${pile.power_kw} kW`].filter(Boolean).join(" ");
-  what.append(element("small", "", [words.states[state], power, name(pile.operator)].join(" · ")), element("br"));
-  what.append(live(pile.live));
-  anchor.append(badge, what);
-  item.append(anchor);
-  if (pile.station) {
-    const station = element("a", "to-station", words.station);
-    station.href = `/s/${encodeURIComponent(pile.station.id)}?lang=${language}`;
-    station.setAttribute("aria-label", `${words.openStation} ${name(pile.station)}`);
-    item.append(station);
-  }
-  return item;
-}
-
-// As the server orders them (src/finder.rs), with the middle of the map for the place of the driver.
-let order = "";
-
-function sortList(features, center) {
-  const shorten = Math.cos((center.lat * Math.PI) / 180);
-  const distance = (f) =>
-    Math.hypot((f.geometry.coordinates[0] - center.lng) * shorten, f.geometry.coordinates[1] - center.lat);
-  const ranked = features
-    .filter((f) => f.geometry)
-    .map((f) => {
-      const tier = TIERS.indexOf(f.properties.verification.state);
-      return [tier >= 4, distance(f) * DEGREE_M + STEP_M * tier, f];
-    })
-    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  const first = ranked.slice(0, LIST_MAX).map((entry) => entry[2]);
-  // Nothing is replaced under a reader's hand unless it says something new.
-  const now = JSON.stringify(first.map((f) => [f.id, f.properties.verification.state, f.properties.live.status, Math.floor(Date.now() / 60_000)]));
-  if (now === order) return;
-  order = now;
-  const held = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  list.replaceChildren(...first.map(line));
-  document.querySelector(".pager")?.setAttribute("hidden", "");
-  if (held) [...list.querySelectorAll("a")].find((a) => a.getAttribute("href") === held)?.focus();
 }
 
 // Numbers of a cell of tiles, or of a cluster: of piles in each state, and in all; none of a single pile.
@@ -214,8 +146,7 @@ function address(map) {
     clamp(bounds.getWest() - width, 180), clamp(bounds.getSouth() - height, 90),
     clamp(bounds.getEast() + width, 180), clamp(bounds.getNorth() + height, 90),
   ];
-  const query = new URLSearchParams({ bbox: bbox.join(","), limit: isTiled ? NEAREST_MAX : PILES_MAX });
-  if (isTiled) query.set("near", `${clamp(map.getCenter().lng, 180)},${clamp(map.getCenter().lat, 90)}`);
+  const query = new URLSearchParams({ bbox: bbox.join(","), limit: PILES_MAX });
   if (box.dataset.state) query.set("state", box.dataset.state);
   if (box.dataset.operator) query.set("operator", box.dataset.operator);
   return `/api/v1/piles?${query}`;
@@ -253,16 +184,16 @@ function start() {
       note("");
       map.refreshTiles("piles"); // otherwise tiles are asked for again when their max-age is over
     }
-    if (isTiled && isKept) return;
+    if (isTiled) return;
     try {
       const answer = await fetch(address(map));
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
-      if (!isLost) note("");
+      note("");
       if (text !== shown) {
         shown = text;
         features = JSON.parse(text).features;
-        if (!isTiled) map.getSource("piles").setData({
+        map.getSource("piles").setData({
           type: "FeatureCollection",
           features: features.filter((f) => f.geometry).map((f) => ({
             type: "Feature", geometry: f.geometry, properties: { id: f.id, state: f.properties.verification.state },
@@ -275,7 +206,6 @@ function start() {
         map.fitBounds(bounds, { padding: 40, maxZoom: 14, animate: false });
         map.fitted = true;
       }
-      if (!isKept) sortList(features, map.getCenter());
     } catch {
       note(words.failed);
     }
@@ -301,6 +231,7 @@ function start() {
   const layers = ["clusters", "single", "piles"];
   map.on("mouseenter", layers, () => (map.getCanvas().style.cursor = "pointer"));
   map.on("mouseleave", layers, () => (map.getCanvas().style.cursor = ""));
+  follow(map);
   box.map = map; // for tests
 }
 

@@ -116,7 +116,8 @@ impl PilesParameters {
     }
 }
 
-fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
+/// West, south, east and north in degrees.
+pub(crate) fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
     let expected =
         || Problem::parameter("bbox", "west,south,east,north in degrees, west ≤ east and south ≤ north");
     let numbers: Vec<f64> = text

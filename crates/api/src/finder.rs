@@ -1,4 +1,4 @@
-//! Looking for a pile: what may be asked in the address of the front page, said back as one sentence, and the order of what is found.
+//! Looking for a pile: what may be asked in the address of the front page, and said back as one sentence.
 //!
 //! Used by [`crate::map`]. Everything asked lives in the address, so that a search can be sent to somebody else.
 
@@ -6,10 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
-use veripile_store::PileRecord;
 use veripile_store::finder::{FindQuery, Only};
+use veripile_store::search::plain;
 use veripile_store::tally::NONE;
 
+use crate::api::bounding_box;
 use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::view;
@@ -19,9 +20,6 @@ const TEXT_CHARS_MAX: usize = 80;
 
 /// Words looked for; more narrow nothing.
 const WORDS_MAX: usize = 5;
-
-/// How much farther a pile may be for each step that its standing is better, and still be offered first, m: a minute's drive.
-pub(crate) const STEP_M: f64 = 500.0;
 
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
 pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
@@ -42,6 +40,8 @@ pub(crate) struct Asked {
     pub(crate) max_fee: String,
     pub(crate) free: String,
     pub(crate) near: String,
+    /// The part of the map that is looked at.
+    pub(crate) bbox: String,
     pub(crate) view: String,
     pub(crate) page: String,
     /// Read by [`Texts::of_request`].
@@ -51,7 +51,6 @@ pub(crate) struct Asked {
 /// What was asked, understood.
 pub(crate) struct Wish {
     pub(crate) query: FindQuery,
-    pub(crate) state: Option<State>,
     /// Page of the list, from 1.
     pub(crate) page: usize,
 }
@@ -78,8 +77,10 @@ impl Asked {
                 max_fee_cny_kwh: number(&self.max_fee, "max_fee")?,
                 free_since: some(&self.free).map(|_| now - SignedDuration::from_secs(view::STALE_S)),
                 near: read(&self.near, "near", "longitude,latitude in degrees", near)?,
+                bounding_box: some(&self.bbox).map(bounding_box).transpose()?,
+                state: some(&self.state).map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
+                stations: Vec::new(),
             },
-            state: some(&self.state).map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
             page: read(&self.page, "page", "a number from 1", |text| text.parse().ok().filter(|n| *n > 0))?
                 .unwrap_or(1),
         })
@@ -100,6 +101,7 @@ impl Asked {
             ("max_fee", &self.max_fee),
             ("free", &self.free),
             ("near", &self.near),
+            ("bbox", &self.bbox),
             ("view", &self.view),
         ];
         let given = pairs.iter().filter(|(_, value)| !value.is_empty());
@@ -140,21 +142,7 @@ fn near(text: &str) -> Option<Place> {
 
 fn words(text: &str) -> Vec<String> {
     let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    short.to_lowercase().split_whitespace().take(WORDS_MAX).map(str::to_owned).collect()
-}
-
-/// Puts piles into the order in which they are offered: by distance, a worse standing counting as [`STEP_M`] a step; those that
-/// nobody should drive to come last whatever their distance. Without a place, by standing and identifier.
-pub(crate) fn offer(piles: &mut [PileRecord], near: Option<Place>, now: Timestamp) {
-    piles.sort_by_cached_key(|pile| {
-        let state = pile.state(now);
-        let is_last = matches!(state, State::Failed | State::OutOfUse);
-        let metres = near.zip(pile.place).map_or(0.0, |(here, there)| here.distance_m(there));
-        let step = if near.is_some() { STEP_M } else { 1.0 };
-        // To the decimetre: finer says nothing, and whole numbers have an order.
-        let key = (10.0 * (metres + step * f64::from(state as u8))).round() as i64;
-        (is_last, key, pile.pile_id.clone())
-    });
+    short.split_whitespace().map(plain).filter(|word| !word.is_empty()).take(WORDS_MAX).collect()
 }
 
 /// A distance in words: to ten metres, then to a hundred.
@@ -167,19 +155,13 @@ pub(crate) fn distance(metres: f64) -> String {
 }
 
 /// What was asked, as one sentence with how many there are.
-pub(crate) fn sentence(
-    t: &Texts,
-    asked: &Asked,
-    wish: &Wish,
-    operator: Option<&str>,
-    found: usize,
-) -> String {
+pub(crate) fn sentence(t: &Texts, asked: &Asked, wish: &Wish, operator: Option<&str>, found: u64) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut add = |text: &str, value: &str| parts.push(text.replace("{x}", value));
     if !wish.query.words.is_empty() {
         add(t.of("find.q"), asked.q.trim());
     }
-    if let Some(state) = wish.state {
+    if let Some(state) = wish.query.state {
         add(t.of("find.state"), &view::state_text(t, state));
     }
     if let Some(operator) = operator {
@@ -209,6 +191,9 @@ pub(crate) fn sentence(
     }
     if let Some(fee) = wish.query.max_fee_cny_kwh {
         add(t.of("find.fee"), &fee.to_string());
+    }
+    if wish.query.bounding_box.is_some() {
+        add(t.of("find.here"), "");
     }
     let text = match (parts.is_empty(), wish.query.near.is_some()) {
         (true, false) => t.of("find.everything"),

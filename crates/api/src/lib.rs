@@ -26,6 +26,7 @@ mod navigate;
 mod ocpi;
 mod op;
 mod openapi;
+mod overview;
 mod pile;
 mod problem;
 mod qr;
@@ -58,6 +59,7 @@ pub use dumps::Dumps;
 pub use headers::{head, headers};
 pub use ocpi::OcpiSettings;
 pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
+pub use overview::Overviews;
 pub use report::Reporters;
 pub use sentence::told_in_english;
 pub use session::password_hash;
@@ -83,6 +85,8 @@ pub struct Site {
     pub tiles: Tiles,
     /// Bulk dumps.
     pub dumps: Dumps,
+    /// What the front page says of all piles.
+    pub overviews: Overviews,
     /// Counts what drivers report.
     pub reporters: Reporters,
 }

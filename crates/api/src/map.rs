@@ -9,8 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
-use veripile_store::finder::CANDIDATES_MAX;
-use veripile_store::{Counts, PileRecord};
+use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, STEP_M};
+use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
 use crate::chart::escape;
@@ -20,10 +20,10 @@ use crate::texts::Texts;
 use crate::view::{self, Line};
 
 /// Piles on a page of the list, or stations.
-const LINES_PER_PAGE: usize = 50;
+const LINES_PER_PAGE: u32 = 50;
 
 /// Piles on the drawn map.
-const PILES_DRAWN: usize = 2_000;
+const PILES_DRAWN: u32 = 2_000;
 
 /// Where the map looks when there is no pile yet: Wuxi.
 const FALLBACK: Place = Place { lon: 120.31, lat: 31.49 };
@@ -43,11 +43,12 @@ struct MapPage<'a> {
     states: Vec<(&'static str, &'static str, String)>,
     operators: Vec<Operator>,
     asked: &'a Asked,
-    address: String,
+    /// Address of the same search on the whole map.
+    whole: String,
     sentence: String,
     /// Whether something was asked, so that it can be taken back.
     is_asked: bool,
-    /// Whether there may be more than were looked at.
+    /// Whether there are more than the map draws.
     is_cut: bool,
     powers: [String; 4],
     connectors: Vec<(&'static str, String)>,
@@ -58,8 +59,6 @@ struct MapPage<'a> {
     other_view: String,
     next: Option<String>,
     words: String,
-    stale_s: i64,
-    step_m: f64,
     /// How the list is ordered, in words.
     order: String,
 }
@@ -78,13 +77,62 @@ struct Card {
     state_text: String,
 }
 
-/// What a search found, in the order of the offer.
-async fn find(site: &Site, wish: &Wish, now: Timestamp) -> Result<(Vec<PileRecord>, bool), Problem> {
-    let mut piles = site.store.find_piles(&wish.query).await?;
-    let is_cut = piles.len() >= CANDIDATES_MAX as usize;
-    piles.retain(|pile| wish.state.is_none_or(|state| pile.state(now) == state));
-    finder::offer(&mut piles, wish.query.near, now);
-    Ok((piles, is_cut))
+/// How many match, by state: of all piles as they were counted last, of fewer counted now.
+async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<ByState, Problem> {
+    if (FindQuery { state: None, ..query.clone() }) != FindQuery::default() {
+        return Ok(site.store.count_found(query, now).await?);
+    }
+    let mut by_state = site.overviews.overview(&site.store).await?.by_state;
+    for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
+        *count *= u64::from(query.state.is_none_or(|asked| asked == state));
+    }
+    Ok(by_state)
+}
+
+/// The first of what a search finds, in the order of the offer.
+async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<Vec<PileRecord>, Problem> {
+    let by_state = count(site, &wish.query, now).await?;
+    Ok(site.store.find_piles(&wish.query, &by_state, now, 0, take).await?)
+}
+
+/// A page of the list.
+#[derive(Default)]
+struct Listed {
+    lines: Vec<(Line, Option<String>)>,
+    cards: Vec<Card>,
+    /// Piles that match, on all pages.
+    piles: u64,
+    has_next: bool,
+}
+
+impl Listed {
+    async fn piles(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
+        let by_state = count(site, &wish.query, now).await?;
+        let piles = by_state.iter().sum();
+        let skip = wish.skip();
+        let found = site.store.find_piles(&wish.query, &by_state, now, skip, LINES_PER_PAGE).await?;
+        let line = |pile| (view::line(t, pile, now), away(wish.query.near, pile));
+        let has_next = skip.saturating_add(u64::from(LINES_PER_PAGE)) < piles;
+        Ok(Self { lines: found.iter().map(line).collect(), piles, has_next, ..Self::default() })
+    }
+
+    async fn stations(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
+        let by_state = count(site, &wish.query, now).await?;
+        let mut stations =
+            site.store.find_stations(&wish.query, now, wish.skip(), LINES_PER_PAGE + 1).await?;
+        let has_next = LINES_PER_PAGE < stations.len() as u32;
+        stations.truncate(LINES_PER_PAGE as usize);
+        let members = site.store.find_piles_at(stations.clone(), &wish.query, now).await?;
+        let cards = cards(t, site, &stations, &members, wish.query.near, now).await?;
+        Ok(Self { cards, piles: by_state.iter().sum(), has_next, ..Self::default() })
+    }
+}
+
+impl Wish {
+    /// What stands on the pages before.
+    fn skip(&self) -> u64 {
+        (self.page as u64 - 1).saturating_mul(u64::from(LINES_PER_PAGE))
+    }
 }
 
 fn understood(query: Query) -> Result<Asked, Problem> {
@@ -102,60 +150,63 @@ pub(crate) async fn page(
     let now = Timestamp::now();
     let asked = understood(query)?;
     let wish = asked.wish(now)?;
-    let (piles, is_cut) = find(&site, &wish, now).await?;
-    let counts = site.store.counts().await?;
+    let listed = match asked.view.as_str() {
+        "stations" => Listed::stations(t, &site, &wish, now).await?,
+        _ => Listed::piles(t, &site, &wish, now).await?,
+    };
+    let overview = site.overviews.overview(&site.store).await?;
     let operators = site.store.operators().await?;
     let operator = operators
         .iter()
         .find(|known| wish.query.operator.as_ref() == Some(&known.operator_id))
         .map(|known| t.pick(&known.name_zh, &known.name_en));
     let near = wish.query.near;
-    let cards = if asked.view == "stations" { cards(t, &site, &piles, near, now).await? } else { Vec::new() };
-    let skip = (wish.page - 1).saturating_mul(LINES_PER_PAGE);
-    let total = if asked.view == "stations" { cards.len() } else { piles.len() };
     let address = asked.address();
+    let whole = Asked { bbox: String::new(), ..asked.clone() }.address();
+    let (center, zoom) = sight(&wish.query, overview.center);
     let page = MapPage {
         t,
         simulated: site.settings.simulated,
         here: format!("/?{address}"),
-        center: match near {
-            Some(near) => near,
-            None => site.store.center().await?.unwrap_or(FALLBACK),
-        },
-        zoom: if near.is_some() { 13 } else { 10 },
-        as_of: counts.latest_charge_at.map_or_else(|| t.of("dash").to_owned(), view::minute),
-        counts,
+        center,
+        zoom,
+        as_of: overview.counts.latest_charge_at.map_or_else(|| t.of("dash").to_owned(), view::minute),
+        counts: overview.counts.clone(),
         states: State::ALL
             .iter()
             .map(|state| (state.word(), view::symbol(*state), view::state_text(t, *state)))
             .collect(),
-        sentence: finder::sentence(t, &asked, &wish, operator, piles.len()),
+        sentence: finder::sentence(t, &asked, &wish, operator, listed.piles),
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
-        is_cut,
+        is_cut: asked.is_particular() && u64::from(FOUND_MAX) < listed.piles,
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
-        lines: if asked.view == "stations" {
-            Vec::new()
-        } else {
-            let shown = piles.iter().skip(skip).take(LINES_PER_PAGE);
-            shown.map(|pile| (view::line(t, pile, now), away(near, pile))).collect()
-        },
-        cards: cards.into_iter().skip(skip).take(LINES_PER_PAGE).collect(),
         other_view: other_view(&asked, t),
-        next: (skip.saturating_add(LINES_PER_PAGE) < total)
-            .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
+        next: listed.has_next.then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
+        lines: listed.lines,
+        cards: listed.cards,
         operators,
         asked: &asked,
-        address,
+        whole,
         words: words(t),
-        stale_s: view::STALE_S,
-        step_m: finder::STEP_M,
         order: match near {
-            Some(_) => t.of("find.order").replace("{m}", &format!("{:.0}", finder::STEP_M)),
+            Some(_) => t.of("find.order").replace("{m}", &format!("{STEP_M:.0}")),
             None => t.of("station.order").to_owned(),
         },
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// Where the map looks, and how closely: at the part asked for, at the driver's place, else at the middle of all piles.
+fn sight(query: &FindQuery, middle: Option<Place>) -> (Place, u8) {
+    let part = |part: BoundingBox| {
+        let place = Place::new(0.5 * (part.west + part.east), 0.5 * (part.south + part.north))?;
+        // A map some 800 px wide; the world has 512 px at zoom 0.
+        let zoom = (360.0 * 800.0 / 512.0 / (part.east - part.west).max(1e-6)).log2();
+        Some((place, zoom.clamp(3.0, 18.0) as u8))
+    };
+    let near = query.near.map(|near| (near, 13));
+    query.bounding_box.and_then(part).or(near).unwrap_or((middle.unwrap_or(FALLBACK), 10))
 }
 
 fn other_view(asked: &Asked, t: &Texts) -> String {
@@ -168,24 +219,23 @@ fn away(near: Option<Place>, pile: &PileRecord) -> Option<String> {
     near.zip(pile.place).map(|(here, there)| finder::distance(here.distance_m(there)))
 }
 
-/// The stations of what was found, in the order of the best pile of each.
+/// The cards of some stations, in their order; `piles` are those found there, in the order of the offer.
 async fn cards(
     t: &Texts,
     site: &Site,
+    stations: &[StationId],
     piles: &[PileRecord],
     near: Option<Place>,
     now: Timestamp,
 ) -> Result<Vec<Card>, Problem> {
-    let mut order: Vec<&StationId> = Vec::new();
     let mut of: HashMap<&StationId, Vec<&PileRecord>> = HashMap::new();
     for pile in piles {
-        let Some((id, _, _)) = &pile.station else { continue };
-        let members = of.entry(id).or_default();
-        if members.is_empty() {
-            order.push(id);
+        if let Some((id, _, _)) = &pile.station {
+            of.entry(id).or_default().push(pile);
         }
-        members.push(pile);
     }
+    // One whose piles have changed since is left out.
+    let order: Vec<&StationId> = stations.iter().filter(|id| of.contains_key(id)).collect();
     let told: HashMap<_, _> = site.store.station_cards(&order).await?.into_iter().collect();
     let unknown = || t.of("unknown").to_owned();
     let card = |id: &&StationId| {
@@ -214,7 +264,7 @@ async fn cards(
 pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (piles, _) = find(&site, &wish, now).await?;
+    let piles = first(&site, &wish, now, FOUND_MAX).await?;
     let features: Vec<serde_json::Value> = piles
         .iter()
         .filter_map(|pile| {
@@ -238,10 +288,8 @@ fn words(t: &Texts) -> String {
         .iter()
         .map(|state| (state.word().to_owned(), view::state_text(t, *state).into()))
         .collect();
-    let statuses: serde_json::Map<String, serde_json::Value> =
-        view::STATUS_TEXTS.iter().map(|(word, key)| ((*word).to_owned(), t.of(key).into())).collect();
     serde_json::json!({
-        "states": states, "statuses": statuses, "never": t.of("status.never"), "open": t.of("map.open"), "station": t.of("station.short"), "openStation": t.of("station.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"), "noPlace": t.of("map.no_place"),
+        "states": states, "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"), "noPlace": t.of("map.no_place"),
     })
     .to_string()
 }
@@ -250,8 +298,7 @@ fn words(t: &Texts) -> String {
 pub(crate) async fn mini(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (mut piles, _) = find(&site, &wish, now).await?;
-    piles.truncate(PILES_DRAWN);
+    let piles = first(&site, &wish, now, PILES_DRAWN).await?;
     let body = dots(&piles, now);
     Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
 }

@@ -111,15 +111,14 @@ fn facts<'a>(
 }
 
 /// How many piles are free now. One whose status is old counts as neither free nor taken, and the reader is told.
-pub(crate) fn idle<'a>(t: &Texts, piles: impl Iterator<Item = &'a PileRecord>, now: Timestamp) -> String {
-    let live = piles.map(|pile| view::live(t, pile, now));
-    let (all, free, stale) = live.fold((0, 0, 0), |(all, free, stale), live| match live {
-        "live free" => (all + 1, free + 1, stale),
-        "stale" => (all + 1, free, stale + 1),
-        _ => (all + 1, free, stale),
-    });
-    let (free, all) = (i32::to_string(&free), i32::to_string(&all));
-    let mut text = t.of("station.idle_of").replace("{free}", &free).replace("{all}", &all);
+pub(crate) fn idle<'a>(
+    t: &Texts,
+    piles: impl Iterator<Item = &'a PileRecord> + Clone,
+    now: Timestamp,
+) -> String {
+    let all = piles.clone().count().to_string();
+    let (free, stale) = view::idle(piles, now);
+    let mut text = t.of("station.idle_of").replace("{free}", &free.to_string()).replace("{all}", &all);
     if stale > 0 {
         text.push_str(t.of("comma"));
         text.push_str(&t.of("station.idle_unknown").replace("{n}", &stale.to_string()));

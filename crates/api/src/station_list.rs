@@ -12,6 +12,7 @@ use veripile_store::listing::{STATIONS_PER_PAGE_MAX, StationRecord};
 use crate::Site;
 use crate::api::{Meta, Named, Pile, PilesParameters, Point, json, rounded_m};
 use crate::problem::Problem;
+use crate::view;
 
 /// Stations on a page where the request does not say.
 const LIMIT_DEFAULT: u32 = 100;
@@ -35,8 +36,21 @@ pub(crate) struct Station {
     name_en: String,
     operator: Named,
     given: Option<Given>,
+    /// District or county (行政区划)
+    region: Option<String>,
+    address: Option<String>,
+    /// Telephone number of its service
+    phone: Option<String>,
+    /// Highest price of a kWh in the course of a day, service included, CNY
+    fee_cny_kwh: Option<String>,
+    /// What else there is to say of the price, in words
+    fee_note: Option<String>,
     /// Number of piles
     piles: usize,
+    /// Number of piles that were free when they were last heard of, not longer than ten minutes ago
+    idle_piles: usize,
+    /// Number of piles whose status is older or unknown: they may be free or taken
+    silent_piles: usize,
     /// Number of piles by public state
     states: BTreeMap<&'static str, usize>,
     /// Rated power of its strongest pile, kW
@@ -86,6 +100,7 @@ impl StationFeature {
         connectors.sort_unstable();
         connectors.dedup();
         let operator = &record.operator;
+        let (idle_piles, silent_piles) = view::idle(record.piles.iter(), now);
         Self {
             kind: "Feature",
             id: record.station_id.to_string(),
@@ -100,7 +115,14 @@ impl StationFeature {
                     coordinates: [given.lon, given.lat],
                     doubts: given.doubts.iter().map(|doubt| doubt.code()).collect(),
                 }),
+                region: record.region.clone(),
+                address: record.address.clone(),
+                phone: record.phone.clone(),
+                fee_cny_kwh: record.fee_cny_kwh.map(|fee| fee.normalize().to_string()),
+                fee_note: record.fee_note.clone(),
                 piles: record.piles.len(),
+                idle_piles,
+                silent_piles,
                 states,
                 max_power_kw: record
                     .piles

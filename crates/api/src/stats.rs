@@ -1,5 +1,5 @@
 //! `/stats`: what was looked at, found and promised, with the columns of the national notice, by district, operator and maker. Each
-//! number opens the list that it counts. Whole without any script.
+//! number of piles opens the list that it counts. Whole without any script.
 //!
 //! Mounted by [`crate::routes`]. It counts what is public and judges nothing.
 
@@ -21,10 +21,10 @@ struct Table<'a> {
     rows: Vec<Row<'a>>,
 }
 
-/// A row: the group, then columns with their numbers and lists.
+/// A row: the group, then columns with their numbers and lists; of operators there is no list.
 struct Row<'a> {
     name: String,
-    cells: Vec<(&'a str, i64, String)>,
+    cells: Vec<(&'a str, i64, Option<String>)>,
 }
 
 #[derive(Template)]
@@ -79,18 +79,20 @@ fn row<'a>(t: &'a Texts, by: GroupBy, tally: &Tally) -> Row<'a> {
     let name = t.pick(&tally.name_zh, &tally.name_en);
     // In the order of the columns.
     let numbers = [
-        (tally.piles, ""),
-        (tally.checked_operators, "&only=checked&view=stations"),
-        (tally.checked_piles, "&only=checked"),
-        (tally.failed, "&state=failed"),
-        (tally.cases, "&only=in_case"),
-        (tally.commitments, "&only=committed&view=stations"),
+        (tally.piles, Some("")),
+        (tally.checked_operators, None),
+        (tally.checked_piles, Some("&only=checked")),
+        (tally.failed, Some("&state=failed")),
+        (tally.cases, Some("&only=in_case")),
+        (tally.commitments, None),
     ];
     let cells = columns(t).into_iter().zip(numbers);
     Row {
         name: if name == NONE { t.of("unknown").to_owned() } else { name.to_owned() },
         cells: cells
-            .map(|(column, (count, condition))| (column, count, format!("{list}{condition}")))
+            .map(|(column, (count, condition))| {
+                (column, count, condition.map(|condition| format!("{list}{condition}")))
+            })
             .collect(),
     }
 }
@@ -115,7 +117,11 @@ mod tests {
         };
         let row = super::row(Texts::in_language(Language::En), GroupBy::Maker, &tally);
         assert_eq!(row.name, "unknown");
-        assert_eq!(row.cells[3], ("Failed", 2, "/?lang=en&maker=a%26b&state=failed".to_owned()));
-        assert_eq!(row.cells[4], ("With an open case", 3, "/?lang=en&maker=a%26b&only=in_case".to_owned()));
+        assert_eq!(row.cells[3], ("Failed", 2, Some("/?lang=en&maker=a%26b&state=failed".to_owned())));
+        assert_eq!(
+            row.cells[4],
+            ("With an open case", 3, Some("/?lang=en&maker=a%26b&only=in_case".to_owned()))
+        );
+        assert!([1, 5].iter().all(|operators| row.cells[*operators].2.is_none()), "piles are not operators");
     }
 }

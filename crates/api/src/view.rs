@@ -88,19 +88,34 @@ pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
             .map(|(id, _, _)| format!("/s/{}?lang={}", segment(id.as_str()), t.short())),
         operator: operator(t, pile),
         power: power(t, pile),
-        status: status(t, pile, now).0,
-        live: live(t, pile, now),
+        status: status(t, pile, now),
+        live: live(pile, now),
     }
 }
 
+/// When anything was last heard of a pile. A status holds until it changes; what ages is this.
+fn heard(pile: &PileRecord) -> Option<Timestamp> {
+    pile.status.as_ref().map(|(_, at)| *at).max(pile.last_seen)
+}
+
 /// Style of the live status: `stale`, `live free` or `live`.
-pub(crate) fn live(t: &Texts, pile: &PileRecord, now: Timestamp) -> &'static str {
+pub(crate) fn live(pile: &PileRecord, now: Timestamp) -> &'static str {
     let is_free = pile.status.as_ref().is_some_and(|(word, _)| word == "Available");
-    match (status(t, pile, now).1, is_free) {
+    let is_stale = heard(pile).is_none_or(|at| now.duration_since(at).as_secs() > STALE_S);
+    match (is_stale, is_free) {
         (true, _) => "stale",
         (false, true) => "live free",
         (false, false) => "live",
     }
+}
+
+/// How many piles are free now, and of how many the status is old or unknown: these count as neither free nor taken.
+pub(crate) fn idle<'a>(piles: impl Iterator<Item = &'a PileRecord>, now: Timestamp) -> (usize, usize) {
+    piles.fold((0, 0), |(free, stale), pile| match live(pile, now) {
+        "live free" => (free + 1, stale),
+        "stale" => (free, stale + 1),
+        _ => (free, stale),
+    })
 }
 
 pub(crate) fn state_text(t: &Texts, state: State) -> String {
@@ -136,17 +151,13 @@ pub(crate) fn connectors(t: &Texts, pile: &PileRecord) -> String {
     pile.connectors.iter().map(|one| connector(t, *one)).collect::<Vec<_>>().join(t.of("comma"))
 }
 
-/// The live status with its age, and whether it is stale.
-pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> (String, bool) {
-    let age_s = |at: Timestamp| now.duration_since(at).as_secs();
-    match (&pile.status, pile.last_seen) {
-        (Some((word, at)), seen) => {
-            // A status holds until it changes; what ages is when we last heard anything.
-            let heard = seen.map_or(*at, |seen| seen.max(*at));
-            (format!("{} · {}", status_word(t, word), sentence::age(t, age_s(heard))), age_s(heard) > STALE_S)
-        }
-        (None, Some(seen)) => (sentence::age(t, age_s(seen)), age_s(seen) > STALE_S),
-        (None, None) => (t.of("status.never").to_owned(), true),
+/// The live status with its age.
+pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> String {
+    let Some(at) = heard(pile) else { return t.of("status.never").to_owned() };
+    let age = sentence::age(t, now.duration_since(at).as_secs());
+    match &pile.status {
+        Some((word, _)) => format!("{} · {age}", status_word(t, word)),
+        None => age,
     }
 }
 

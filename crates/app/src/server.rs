@@ -8,7 +8,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
-use veripile_api::{Dumps, Limiter, Reporters, Site, SiteSettings, Tiles};
+use veripile_api::{Dumps, Limiter, Overviews, Reporters, Site, SiteSettings, Tiles};
 use veripile_gateway::{Authority, Gateway, GatewayMetrics, GatewaySettings};
 use veripile_ocpp::IdentityKey;
 use veripile_store::Store;
@@ -100,6 +100,7 @@ impl Server {
             limiter: Limiter::default(),
             tiles: Tiles::new(tokio::runtime::Handle::current()),
             dumps: Dumps::new(tokio::runtime::Handle::current()),
+            overviews: Overviews::new(tokio::runtime::Handle::current()),
             reporters: Reporters::default(),
         });
         let server = HttpServer::new(move || {

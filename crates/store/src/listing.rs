@@ -5,11 +5,14 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use rust_decimal::Decimal;
 use sqlx::FromRow;
 use veripile_pile::{CoordinateSystem, GivenPlace, Operator, OperatorId, Place, PlaceDoubt, StationId};
 
 use crate::map::{BoundingBox, PileQuery, PileRow, select_piles};
 use crate::row::corrupt;
+use crate::state::in_state;
 use crate::{PileRecord, Store, StoreError};
 
 /// How far a search for the nearest goes at first and how much farther each time that finds too few, m. A city's driver is
@@ -17,9 +20,6 @@ use crate::{PileRecord, Store, StoreError};
 const FIRST_CIRCLE_M: f64 = 2_000.0;
 const WIDER: f64 = 4.0;
 const CIRCLES_MAX: i32 = 5;
-
-/// Piles or stations looked at, at most, where those wanted must be in a state, which is known only when it is read.
-const NEAREST_LOOKED_AT_MAX: usize = 5_000;
 
 /// Most stations on one page. All their piles are read, some ten each.
 pub const STATIONS_PER_PAGE_MAX: u32 = 500;
@@ -29,13 +29,58 @@ const DEGREE_M: f64 = 110_500.0;
 
 /// What every query for stations selects.
 macro_rules! select_stations {
-    ($rest:literal) => {
+    ($rest:expr) => {
         concat!(
             "SELECT station.station_id, station.name_zh, station.name_en, station.lon, station.lat,
+                    station.region, station.address, station.phone, station.fee_cny_kwh, station.fee_note,
                     station.given_system, station.given_lon, station.given_lat, station.place_doubts,
                     operator.operator_id, operator.name_zh AS operator_zh, operator.name_en AS operator_en
              FROM station JOIN operator USING (operator_id) ",
             $rest
+        )
+    };
+}
+
+/// Stations in the order of their identifiers or of their distance, those for which `$piles` holds.
+macro_rules! station_rows {
+    ($piles:expr) => {
+        select_stations!(concat!(
+            "WHERE ($1::text IS NULL OR station.station_id > $1)
+               AND ($2::float8 IS NULL OR (station.lon BETWEEN $2 AND $4 AND station.lat BETWEEN $3 AND $5))
+               AND ($6::text IS NULL OR station.operator_id = $6)
+               AND ",
+            $piles,
+            " ORDER BY CASE WHEN $7::float8 IS NULL THEN 0 ELSE
+                          power(sin(radians(station.lat - $8) / 2), 2)
+                          + cos(radians($8)) * cos(radians(station.lat)) * power(sin(radians(station.lon - $7) / 2), 2)
+                      END, station.station_id
+             LIMIT $9"
+        ))
+    };
+}
+
+/// Any station. The values of [`station_has_pile`] are named, so that both statements take the same.
+macro_rules! any_piles {
+    () => {
+        "num_nulls($10::text, $11::text, $12::numeric, $13::int, $14::timestamptz) >= 0"
+    };
+}
+
+/// Whether a station has a pile that matches. A statement of its own: were it one side of an OR, it would be looked up for every station
+/// where few piles match.
+macro_rules! station_has_pile {
+    () => {
+        concat!(
+            "EXISTS (SELECT FROM pile
+                         LEFT JOIN standing ON standing.pile_no = pile.pile_no
+                         LEFT JOIN pile_live AS live ON live.pile_no = pile.pile_no
+                         WHERE pile.station_id = station.station_id AND NOT pile.inbox
+                           AND ($10::text IS NULL OR pile.kind = $10)
+                           AND ($11::text IS NULL OR $11 = ANY(pile.connectors))
+                           AND ($12::numeric IS NULL OR pile.power_kw >= $12)
+                           AND ",
+            in_state!("$13", "$14"),
+            ")"
         )
     };
 }
@@ -55,6 +100,16 @@ pub struct StationRecord {
     pub place: Place,
     /// The same as it was given, if anybody did.
     pub given: Option<GivenPlace>,
+    /// District or county.
+    pub region: Option<String>,
+    /// Street address.
+    pub address: Option<String>,
+    /// Telephone number of its service.
+    pub phone: Option<String>,
+    /// Highest price of a kWh, service included, CNY.
+    pub fee_cny_kwh: Option<Decimal>,
+    /// What else there is to say of the price.
+    pub fee_note: Option<String>,
     /// Its piles, in the order of identifiers.
     pub piles: Vec<PileRecord>,
     /// When the newest judgement of its piles was made.
@@ -73,14 +128,13 @@ impl Store {
         let now = Timestamp::now();
         let mut found = Vec::new();
         for circle in circles(near) {
-            let rows = self.piles_around(near, circle.bounds, query).await?;
+            let rows = self.piles_around(near, circle.bounds, query, now).await?;
             found.clear();
             for row in rows {
                 let (record, judged_at) = row.record()?;
                 let Some(place) = record.place else { continue };
                 let distance_m = place.distance_m(near);
-                let is_wanted = query.state.is_none_or(|state| record.state(now) == state);
-                if is_wanted && distance_m <= circle.radius_m {
+                if distance_m <= circle.radius_m {
                     found.push((record, distance_m, judged_at));
                 }
             }
@@ -98,20 +152,22 @@ impl Store {
         near: Place,
         bounds: BoundingBox,
         query: &PileQuery,
+        now: Timestamp,
     ) -> Result<Vec<PileRow>, StoreError> {
         let bounds = query.bounding_box.map_or(bounds, |asked| asked.intersection(&bounds));
-        let limit = if query.state.is_some() { NEAREST_LOOKED_AT_MAX } else { query.limit as usize };
-        Ok(sqlx::query_as(select_piles!(
+        Ok(sqlx::query_as(select_piles!(concat!(
             "WHERE pile.lon BETWEEN $1 AND $3 AND pile.lat BETWEEN $2 AND $4
                AND ($5::text IS NULL OR pile.operator_id = $5)
                AND ($6::text IS NULL OR pile.kind = $6)
                AND ($7::text IS NULL OR $7 = ANY(pile.connectors))
                AND ($8::numeric IS NULL OR pile.power_kw >= $8)
-             ORDER BY power(sin(radians(pile.lat - $10) / 2), 2)
+               AND ",
+            in_state!("$12", "$13"),
+            " ORDER BY power(sin(radians(pile.lat - $10) / 2), 2)
                       + cos(radians($10)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $9) / 2), 2),
                       pile.pile_id
              LIMIT $11"
-        ))
+        )))
         .bind(bounds.west)
         .bind(bounds.south)
         .bind(bounds.east)
@@ -122,7 +178,10 @@ impl Store {
         .bind(query.min_power_kw)
         .bind(near.lon)
         .bind(near.lat)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(i64::from(query.limit))
+        .bind(query.state.map(|state| state as i32))
+        .bind(now.to_sqlx())
+        .persistent(false)
         .fetch_all(&self.pool)
         .await?)
     }
@@ -134,26 +193,12 @@ impl Store {
         query: &PileQuery,
         after: Option<&StationId>,
     ) -> Result<(Vec<StationRecord>, Option<StationId>), StoreError> {
-        let limit = query.limit.clamp(1, STATIONS_PER_PAGE_MAX) as usize;
-        let now = Timestamp::now();
-        let mut page = Vec::new();
-        let mut after = after.cloned();
-        loop {
-            let rows = self.station_rows(query, query.bounding_box, None, after.as_ref(), limit).await?;
-            let is_last = rows.len() < limit;
-            for station in self.with_piles(rows).await? {
-                after = Some(station.station_id.clone());
-                if station.is_wanted(query, now) {
-                    page.push(station);
-                    if page.len() == limit {
-                        return Ok((page, after));
-                    }
-                }
-            }
-            if is_last {
-                return Ok((page, None));
-            }
-        }
+        let limit = query.limit.clamp(1, STATIONS_PER_PAGE_MAX);
+        let rows = self.station_rows(query, query.bounding_box, None, after).await?;
+        let page = self.with_piles(rows).await?;
+        let is_last = page.len() < limit as usize;
+        let next = page.last().filter(|_| !is_last).map(|station| station.station_id.clone());
+        Ok((page, next))
     }
 
     /// The stations nearest to a place that have a pile that matches, nearest first, with their distance in metres.
@@ -163,28 +208,21 @@ impl Store {
         query: &PileQuery,
     ) -> Result<Vec<(StationRecord, f64)>, StoreError> {
         let limit = query.limit.clamp(1, STATIONS_PER_PAGE_MAX) as usize;
-        let now = Timestamp::now();
         let mut found = Vec::new();
         for circle in circles(near) {
             let bounds = query.bounding_box.map_or(circle.bounds, |asked| asked.intersection(&circle.bounds));
-            let looked_at = if query.state.is_some() { STATIONS_PER_PAGE_MAX as usize } else { limit };
-            let rows = self.station_rows(query, Some(bounds), Some(near), None, looked_at).await?;
-            let stations = self.with_piles(rows).await?.into_iter();
-            let measured = stations.map(|station| {
-                let distance_m = station.place.distance_m(near);
-                (station, distance_m)
-            });
-            found = measured
-                .filter(|(station, distance_m)| {
-                    station.is_wanted(query, now) && *distance_m <= circle.radius_m
-                })
-                .take(limit)
-                .collect();
+            found = self.station_rows(query, Some(bounds), Some(near), None).await?;
+            found.retain(|row| row.distance_m(near) <= circle.radius_m);
             if found.len() == limit {
                 break;
             }
         }
-        Ok(found)
+        let stations = self.with_piles(found).await?.into_iter();
+        let measured = stations.map(|station| {
+            let distance_m = station.place.distance_m(near);
+            (station, distance_m)
+        });
+        Ok(measured.collect())
     }
 
     /// One station with its piles.
@@ -223,38 +261,31 @@ impl Store {
         bounds: Option<BoundingBox>,
         near: Option<Place>,
         after: Option<&StationId>,
-        limit: usize,
     ) -> Result<Vec<StationRow>, StoreError> {
         let side = |pick: fn(&BoundingBox) -> f64| bounds.as_ref().map(pick);
-        Ok(sqlx::query_as(select_stations!(
-            "WHERE ($1::text IS NULL OR station.station_id > $1)
-               AND ($2::float8 IS NULL OR (station.lon BETWEEN $2 AND $4 AND station.lat BETWEEN $3 AND $5))
-               AND ($6::text IS NULL OR station.operator_id = $6)
-               AND (($7::text IS NULL AND $8::text IS NULL AND $9::numeric IS NULL)
-                    OR EXISTS (SELECT FROM pile WHERE pile.station_id = station.station_id AND NOT pile.inbox
-                               AND ($7::text IS NULL OR pile.kind = $7)
-                               AND ($8::text IS NULL OR $8 = ANY(pile.connectors))
-                               AND ($9::numeric IS NULL OR pile.power_kw >= $9)))
-             ORDER BY CASE WHEN $10::float8 IS NULL THEN 0 ELSE
-                          power(sin(radians(station.lat - $11) / 2), 2)
-                          + cos(radians($11)) * cos(radians(station.lat)) * power(sin(radians(station.lon - $10) / 2), 2)
-                      END, station.station_id
-             LIMIT $12"
-        ))
-        .bind(after.map(StationId::as_str))
-        .bind(side(|b| b.west))
-        .bind(side(|b| b.south))
-        .bind(side(|b| b.east))
-        .bind(side(|b| b.north))
-        .bind(query.operator.as_ref().map(OperatorId::as_str))
-        .bind(query.kind.map(veripile_pile::PileKind::word))
-        .bind(query.connector.map(veripile_pile::ConnectorType::word))
-        .bind(query.min_power_kw)
-        .bind(near.map(|near| near.lon))
-        .bind(near.map(|near| near.lat))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&self.pool)
-        .await?)
+        let is_any_pile = query.state.is_none()
+            && query.kind.is_none()
+            && query.connector.is_none()
+            && query.min_power_kw.is_none();
+        let sql = if is_any_pile { station_rows!(any_piles!()) } else { station_rows!(station_has_pile!()) };
+        Ok(sqlx::query_as(sql)
+            .bind(after.map(StationId::as_str))
+            .bind(side(|b| b.west))
+            .bind(side(|b| b.south))
+            .bind(side(|b| b.east))
+            .bind(side(|b| b.north))
+            .bind(query.operator.as_ref().map(OperatorId::as_str))
+            .bind(near.map(|near| near.lon))
+            .bind(near.map(|near| near.lat))
+            .bind(i64::from(query.limit.clamp(1, STATIONS_PER_PAGE_MAX)))
+            .bind(query.kind.map(veripile_pile::PileKind::word))
+            .bind(query.connector.map(veripile_pile::ConnectorType::word))
+            .bind(query.min_power_kw)
+            .bind(query.state.map(|state| state as i32))
+            .bind(Timestamp::now().to_sqlx())
+            .persistent(false)
+            .fetch_all(&self.pool)
+            .await?)
     }
 
     /// Reads the piles of these stations, all in one query.
@@ -311,12 +342,6 @@ fn circles(near: Place) -> impl Iterator<Item = Circle> {
     narrow.chain(std::iter::once(Circle { radius_m: f64::INFINITY, bounds: everything }))
 }
 
-impl StationRecord {
-    fn is_wanted(&self, query: &PileQuery, now: Timestamp) -> bool {
-        query.state.is_none_or(|state| self.piles.iter().any(|pile| pile.state(now) == state))
-    }
-}
-
 #[derive(FromRow)]
 struct StationRow {
     station_id: String,
@@ -328,12 +353,21 @@ struct StationRow {
     given_lon: Option<f64>,
     given_lat: Option<f64>,
     place_doubts: Vec<String>,
+    region: Option<String>,
+    address: Option<String>,
+    phone: Option<String>,
+    fee_cny_kwh: Option<Decimal>,
+    fee_note: Option<String>,
     operator_id: String,
     operator_zh: String,
     operator_en: String,
 }
 
 impl StationRow {
+    fn distance_m(&self, from: Place) -> f64 {
+        Place { lon: self.lon, lat: self.lat }.distance_m(from)
+    }
+
     fn record(
         self,
         piles: Vec<PileRecord>,
@@ -366,6 +400,11 @@ impl StationRow {
             place: Place::new(self.lon, self.lat)
                 .ok_or_else(|| corrupt("place", format!("{}, {}", self.lon, self.lat)))?,
             given,
+            region: self.region,
+            address: self.address,
+            phone: self.phone,
+            fee_cny_kwh: self.fee_cny_kwh,
+            fee_note: self.fee_note,
             piles,
             last_updated,
         })

@@ -3,6 +3,7 @@
 //! Called by `api::map`. It never computes a verdict: it reads the last judgement.
 
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
 use veripile_pile::{
@@ -10,10 +11,8 @@ use veripile_pile::{
 };
 
 use crate::row::{SqlTime, corrupt, jiff_time};
+use crate::state::in_state;
 use crate::{Store, StoreError};
-
-/// Rows read at a time while looking for a state; fewer would be a query a row where a page is small.
-const ROWS_READ: usize = 1_000;
 
 /// Most piles one page of the list may hold.
 pub const PILES_PER_PAGE_MAX: u32 = 5_000;
@@ -56,7 +55,7 @@ pub struct PileQuery {
     pub connector: Option<ConnectorType>,
     /// Only of at least this rated power, kW; a pile of unknown power has none.
     pub min_power_kw: Option<Decimal>,
-    /// Only in this public state (as of now).
+    /// Only in this public state, as of now.
     pub state: Option<State>,
     /// Only after this pile in the order of identifiers (the cursor).
     pub after: Option<PileId>,
@@ -126,7 +125,7 @@ pub struct PilePage {
 
 /// What every query for pile records selects; `pile` and its neighbours must be joined as here.
 macro_rules! select_piles {
-    ($rest:literal) => {
+    ($rest:expr) => {
         concat!(
             "SELECT pile.pile_id, pile.station_id, station.name_zh AS station_zh, station.name_en AS station_en,
                     operator.operator_id, operator.name_zh AS operator_zh, operator.name_en AS operator_en,
@@ -155,53 +154,39 @@ pub(crate) use select_piles;
 
 impl Store {
     /// Piles that match, in the order of their identifiers.
-    ///
-    /// Whether a state holds depends on today, so that filter is applied to rows read in pages, never on a stored state.
     pub async fn piles(&self, query: &PileQuery) -> Result<PilePage, StoreError> {
         let limit = query.limit.clamp(1, PILES_PER_PAGE_MAX) as usize;
-        let now = Timestamp::now();
         let mut page = PilePage { piles: Vec::new(), next: None, last_updated: None };
-        let mut after = query.after.clone();
-        loop {
-            let wanted = if query.state.is_some() { limit.max(ROWS_READ) } else { limit };
-            let rows = self.pile_rows(query, after.as_ref(), wanted).await?;
-            let is_last = rows.len() < wanted;
-            for row in rows {
-                let (record, judged_at) = row.record()?;
-                after = Some(record.pile_id.clone());
-                if query.state.is_some_and(|state| record.state(now) != state) {
-                    continue;
-                }
-                page.last_updated = page.last_updated.max(judged_at);
-                page.piles.push(record);
-                if page.piles.len() == limit {
-                    page.next = after;
-                    return Ok(page);
-                }
-            }
-            if is_last {
-                return Ok(page);
-            }
+        for row in self.pile_rows(query, limit, Timestamp::now()).await? {
+            let (record, judged_at) = row.record()?;
+            page.last_updated = page.last_updated.max(judged_at);
+            page.piles.push(record);
         }
+        if page.piles.len() == limit {
+            page.next = page.piles.last().map(|pile| pile.pile_id.clone());
+        }
+        Ok(page)
     }
 
     async fn pile_rows(
         &self,
         query: &PileQuery,
-        after: Option<&PileId>,
         limit: usize,
+        now: Timestamp,
     ) -> Result<Vec<PileRow>, StoreError> {
         let side = |pick: fn(&BoundingBox) -> f64| query.bounding_box.as_ref().map(pick);
-        Ok(sqlx::query_as(select_piles!(
+        Ok(sqlx::query_as(select_piles!(concat!(
             "WHERE ($1::text IS NULL OR pile.pile_id > $1)
                AND ($2::float8 IS NULL OR (pile.lon BETWEEN $2 AND $4 AND pile.lat BETWEEN $3 AND $5))
                AND ($6::text IS NULL OR pile.operator_id = $6)
                AND ($7::text IS NULL OR pile.kind = $7)
                AND ($8::text IS NULL OR $8 = ANY(pile.connectors))
                AND ($9::numeric IS NULL OR pile.power_kw >= $9)
-             ORDER BY pile.pile_id LIMIT $10"
-        ))
-        .bind(after.map(PileId::as_str))
+               AND ",
+            in_state!("$11", "$12"),
+            " ORDER BY pile.pile_id LIMIT $10"
+        )))
+        .bind(query.after.as_ref().map(PileId::as_str))
         .bind(side(|b| b.west))
         .bind(side(|b| b.south))
         .bind(side(|b| b.east))
@@ -211,6 +196,9 @@ impl Store {
         .bind(query.connector.map(ConnectorType::word))
         .bind(query.min_power_kw)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(query.state.map(|state| state as i32))
+        .bind(now.to_sqlx())
+        .persistent(false)
         .fetch_all(&self.pool)
         .await?)
     }

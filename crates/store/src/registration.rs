@@ -11,20 +11,21 @@ use veripile_pile::{
 };
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
-use crate::search::search_text;
+use crate::search::{operator_text, station_text};
 use crate::{Store, StoreError};
 
 impl Store {
     /// Registers operators.
     pub async fn register_operators(&self, operators: &[Operator]) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO operator (operator_id, name_zh, name_en)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-             ON CONFLICT (operator_id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en",
+            "INSERT INTO operator (operator_id, name_zh, name_en, search)
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+             ON CONFLICT (operator_id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en, search = excluded.search",
         )
         .bind(operators.iter().map(|o| o.operator_id.as_str()).collect::<Vec<_>>())
         .bind(operators.iter().map(|o| o.name_zh.as_str()).collect::<Vec<_>>())
         .bind(operators.iter().map(|o| o.name_en.as_str()).collect::<Vec<_>>())
+        .bind(operators.iter().map(|o| operator_text(&o.name_zh, &o.name_en)).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -66,7 +67,7 @@ impl Store {
         .bind(
             stations
                 .iter()
-                .map(|s| search_text(&s.name_zh, &s.name_en, s.address.as_deref()))
+                .map(|s| station_text(&s.name_zh, &s.name_en, s.address.as_deref()))
                 .collect::<Vec<_>>(),
         )
         .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())

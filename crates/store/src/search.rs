@@ -1,19 +1,38 @@
-//! What a station is found by: its names, its address, and the pinyin of the Chinese ones, whole and by initials.
+//! What piles are found by: the names of their stations and operators, the address, and the pinyin of the Chinese ones, whole and by
+//! initials; and how a text is searched, whatever its letters' width and case and whether there are hyphens.
 //!
-//! Written beside a station whenever it is registered; read by [`crate::finder`].
+//! Written beside stations and operators whenever they are registered; read by [`crate::finder`].
 
 use pinyin::ToPinyinMulti;
+use unicode_normalization::UnicodeNormalization;
 
 /// Readings kept of one name: characters with two readings multiply (长江路: cjl, zjl), names with many are rare.
 const READINGS_MAX: usize = 16;
 
-/// The text in which each word of a search must stand. Lower case.
-pub(crate) fn search_text(name_zh: &str, name_en: &str, address: Option<&str>) -> String {
-    let mut parts = vec![name_zh.to_lowercase(), name_en.to_lowercase()];
-    parts.extend(address.map(str::to_lowercase));
-    parts.extend(readings(name_zh, |plain| plain.chars().take(1).collect()));
-    parts.extend(readings(name_zh, str::to_owned));
+/// A text as it is searched: compatible characters are one (NFKC: full-width ones, ligatures), lower case, without hyphens, underlines
+/// and blanks, which nobody remembers.
+pub fn plain(text: &str) -> String {
+    let letters = text.nfkc().flat_map(char::to_lowercase).nfkc();
+    letters.filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}')).collect()
+}
+
+/// The text of a station in which each word of a search may stand.
+pub(crate) fn station_text(name_zh: &str, name_en: &str, address: Option<&str>) -> String {
+    let mut parts = name_parts(name_zh, name_en);
+    parts.extend(address.map(plain));
     parts.join(" ")
+}
+
+/// The text of an operator in which each word of a search may stand.
+pub(crate) fn operator_text(name_zh: &str, name_en: &str) -> String {
+    name_parts(name_zh, name_en).join(" ")
+}
+
+fn name_parts(name_zh: &str, name_en: &str) -> Vec<String> {
+    let mut parts = vec![plain(name_zh), plain(name_en)];
+    parts.extend(readings(&plain(name_zh), |sound| sound.chars().take(1).collect()));
+    parts.extend(readings(&plain(name_zh), str::to_owned));
+    parts
 }
 
 /// Every reading of a name, each character by what `part` takes of its pinyin; what has no pinyin stays.
@@ -43,14 +62,24 @@ mod tests {
     #[test]
     fn a_station_is_found_by_its_names_its_initials_and_its_pinyin() {
         // Readings from the Xinhua dictionary.
-        let text = search_text("三阳广场充电站", "Sanyang Plaza", Some("中山路 1 号"));
-        for word in ["三阳", "sanyang plaza", "sygccdz", "sanyangguangchangchongdianzhan", "中山路"] {
+        let text = station_text("三阳广场充电站", "Sanyang Plaza", Some("中山路 1 号"));
+        for word in ["三阳", "sanyangplaza", "sygccdz", "sanyangguangchangchongdianzhan", "中山路1号"] {
             assert!(text.contains(word), "{word}: {text}");
         }
-        let text = search_text("重庆长江路", "", None);
+        let text = station_text("重庆长江路", "", None);
         for word in ["cqcjl", "zqzjl"] {
             assert!(text.contains(word), "{word}: {text}");
         }
+    }
+
+    #[test]
+    fn a_text_is_searched_without_width_case_hyphens_and_blanks() {
+        for text in ["wx0003", "WX-0003", "ＷＸ－０００３", "wx 0003", "Wx‐0003", "wx_0003", "WX\u{3000}0003"]
+        {
+            assert_eq!(plain(text), "wx0003", "{text}");
+        }
+        assert_eq!(plain("太湖充电"), "太湖充电");
+        assert!(operator_text("太湖充电", "Taihu Charging").contains("thcd"));
     }
 
     #[test]

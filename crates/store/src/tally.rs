@@ -1,7 +1,6 @@
 //! What was looked at, found and promised, counted by district, operator and maker: the columns of the national notice.
 //!
-//! Called by `api::stats`. It judges nothing: it counts what standings and acts say at a moment, by the rule that
-//! `veripile_pile::Standing::state` calls failed (a case that two people confirmed and whose reply window is over).
+//! Called by `api::stats`. It judges nothing: it counts what standings and acts say at a moment, states as [`crate::state`] has them.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,6 +8,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
 use veripile_pile::OperatorId;
 
+use crate::state::state_at;
 use crate::{Store, StoreError};
 
 /// Rows of one table, those with most piles: a province has a hundred districts.
@@ -73,8 +73,7 @@ macro_rules! tally {
                     coalesce(min(", $en, "), '-') AS name_en, count(*) AS piles,
                     count(DISTINCT pile.operator_id) FILTER (WHERE checked.pile_no IS NOT NULL) AS checked_operators,
                     count(checked.pile_no) AS checked_piles,
-                    count(*) FILTER (WHERE standing.body -> 'case' ->> 'confirmed_at' IS NOT NULL
-                                     AND (standing.body -> 'case' ->> 'reply_until')::timestamptz < $1) AS failed,
+                    count(*) FILTER (WHERE ", state_at!("$1"), " = 4) AS failed,
                     count(*) FILTER (WHERE standing.body ->> 'case' IS NOT NULL) AS cases,
                     count(DISTINCT pile.operator_id) FILTER (WHERE operator.committed_on IS NOT NULL) AS commitments
              FROM pile

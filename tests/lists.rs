@@ -1,0 +1,376 @@
+//! Lists of more piles than fit into one answer: counts, order and pages are those of all piles, and who asks for what is rare finds it.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use veripile_pile::{Certified, Estimate, OpenCase, Place, RemoteVerdict, Standing, State};
+use veripile_store::Store;
+use veripile_store::finder::{FindQuery, STEP_M};
+use veripile_tests::{Database, Server, free_port, provided};
+
+/// Where Wuxi's railway station is taken to be.
+const HERE: Place = Place { lon: 120.30, lat: 31.59 };
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// A pile as it is stored, and where.
+struct Stored {
+    id: String,
+    place: Place,
+    standing: Standing,
+    last_seen: Option<Timestamp>,
+}
+
+fn cases(now: Timestamp) -> Vec<Option<OpenCase>> {
+    let case = |confirmed_at, reply_until| {
+        Some(OpenCase {
+            number: "K".to_owned(),
+            issuer: "市监局".to_owned(),
+            at: now,
+            confirmed_at,
+            reply_until,
+        })
+    };
+    vec![
+        None,
+        case(None, Some(now - SECOND)),
+        case(Some(now), None),
+        case(Some(now), Some(now - SECOND)),
+        case(Some(now), Some(now)),
+        case(Some(now), Some(now + SECOND)),
+    ]
+}
+
+fn certificates(now: Timestamp) -> Vec<Option<Certified>> {
+    let year = SignedDuration::from_hours(365 * 24);
+    let mut all = vec![None];
+    for at in [now - year, now, now + SECOND] {
+        for valid_until in [now - SECOND, now, now + year] {
+            for questioned_at in [None, Some(now)] {
+                let (number, issuer) = ("C".to_owned(), "计量所".to_owned());
+                all.push(Some(Certified { number, issuer, at, valid_until, questioned_at }));
+            }
+        }
+    }
+    all
+}
+
+fn estimates(now: Timestamp) -> Vec<Option<Estimate>> {
+    let fortnight = SignedDuration::from_hours(14 * 24);
+    let mut all = vec![None];
+    for verdict in [RemoteVerdict::Conform, RemoteVerdict::Undecided] {
+        for charges in [19, 20] {
+            for last in [None, Some(now - fortnight), Some(now - fortnight - SECOND)] {
+                all.push(Some(Estimate {
+                    as_of: now,
+                    component: 1,
+                    grounded: true,
+                    charges,
+                    period: last.map(|last| (last - fortnight, last)),
+                    error: Some(0.001),
+                    standard_uncertainty: Some(0.001),
+                    probability_conform: Some(0.99),
+                    limit: 0.02,
+                    rule: "a rule".to_owned(),
+                    verdict,
+                }));
+            }
+        }
+    }
+    all
+}
+
+/// A pile for every way in which a standing can be, and on both sides of every limit of time; scattered over 40 km.
+fn every_standing(now: Timestamp) -> Vec<Stored> {
+    let month = SignedDuration::from_hours(30 * 24);
+    let seen = [None, Some(now), Some(now - month), Some(now - month - SECOND)];
+    let mut all = Vec::new();
+    for case in cases(now) {
+        for stopped_at in [None, Some(now)] {
+            for certificate in certificates(now) {
+                for estimate in estimates(now) {
+                    for last_seen in seen {
+                        let n = all.len();
+                        // By two irrational numbers: nowhere twice.
+                        let part = |by: f64| (n as f64 * by).fract() - 0.5;
+                        let place = Place {
+                            lon: HERE.lon + 0.4 * part(0.618_033_988_7),
+                            lat: HERE.lat + 0.4 * part(0.414_213_562_4),
+                        };
+                        let (case, certificate) = (case.clone(), certificate.clone());
+                        let standing = Standing { certificate, case, stopped_at, estimate: estimate.clone() };
+                        all.push(Stored {
+                            id: format!("P{:05}", n * 7_919 % 11_856),
+                            place,
+                            standing,
+                            last_seen,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+async fn write(database: &Database, piles: &[Stored], now: Timestamp) {
+    let connection = &mut database.connect().await;
+    let texts = |pick: fn(&Stored) -> String| piles.iter().map(pick).collect::<Vec<_>>();
+    sqlx::query(
+        "INSERT INTO pile (pile_id, kind, accuracy_class, lon, lat, registered)
+         SELECT id, 'ac', 2, lon, lat, true FROM unnest($1::text[], $2::float8[], $3::float8[]) AS p(id, lon, lat)",
+    )
+    .bind(texts(|pile| pile.id.clone()))
+    .bind(piles.iter().map(|pile| pile.place.lon).collect::<Vec<_>>())
+    .bind(piles.iter().map(|pile| pile.place.lat).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+    for statement in [
+        "INSERT INTO standing (pile_no, judged_at, body) SELECT pile_no, $3::timestamptz, body::jsonb
+         FROM unnest($1::text[], $2::text[]) AS p(id, body) JOIN pile ON pile_id = id",
+        "INSERT INTO pile_live (pile_no, last_seen) SELECT pile_no, nullif(seen, '')::timestamptz
+         FROM unnest($1::text[], $2::text[]) AS p(id, seen) JOIN pile ON pile_id = id WHERE $3 <> ''",
+    ] {
+        let values = if statement.contains("pile_live") {
+            texts(|pile| pile.last_seen.map_or(String::new(), |seen| seen.to_string()))
+        } else {
+            texts(|pile| serde_json::to_string(&pile.standing).unwrap())
+        };
+        sqlx::query(statement)
+            .bind(texts(|pile| pile.id.clone()))
+            .bind(values)
+            .bind(now.to_string())
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn states_are_in_the_database_what_the_standing_says() {
+    let Some((_, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let mut store = Store::connect(&database.url).await.unwrap();
+    store.migrate().await.unwrap();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let piles = every_standing(now);
+    assert_eq!(piles.len(), 11_856);
+    write(&database, &piles, now).await;
+    let state = |pile: &Stored| pile.standing.state(now, pile.last_seen);
+    let query = FindQuery::default();
+    let by_state = store.count_found(&query, now).await.unwrap();
+    for (wanted, count) in State::ALL.into_iter().zip(by_state) {
+        let expected = piles.iter().filter(|pile| state(pile) == wanted).count() as u64;
+        assert_eq!(count, expected, "{wanted:?}");
+        let query = FindQuery { state: Some(wanted), ..query.clone() };
+        assert_eq!(store.count_found(&query, now).await.unwrap().iter().sum::<u64>(), expected);
+    }
+    // Page after page, the whole list: by state, then by identifier.
+    let mut expected: Vec<(State, &str)> = piles.iter().map(|pile| (state(pile), pile.id.as_str())).collect();
+    expected.sort_unstable();
+    let mut listed = Vec::new();
+    while listed.len() < piles.len() {
+        let page = store.find_piles(&query, &by_state, now, listed.len() as u64, 2_017).await.unwrap();
+        assert!(!page.is_empty(), "after {}", listed.len());
+        listed.extend(page.into_iter().map(|pile| (pile.state(now), pile.pile_id.to_string())));
+    }
+    assert!(listed.iter().map(|(state, id)| (*state, id.as_str())).eq(expected.iter().copied()));
+    // Near a place: by distance, a step of standing counting as 500 m, failed ones and those out of use last.
+    let mut expected: Vec<(bool, f64, &str)> = piles
+        .iter()
+        .map(|pile| {
+            let state = state(pile);
+            let counted = pile.place.distance_m(HERE) + STEP_M * f64::from(state as u8);
+            (matches!(state, State::Failed | State::OutOfUse), counted, pile.id.as_str())
+        })
+        .collect();
+    expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    let query = FindQuery { near: Some(HERE), ..query };
+    for skip in [0, 6_000] {
+        let page = store.find_piles(&query, &by_state, now, skip as u64, 3_000).await.unwrap();
+        for (found, (_, counted, _)) in page.iter().zip(&expected[skip..]) {
+            let told = found.place.unwrap().distance_m(HERE) + STEP_M * f64::from(found.state(now) as u8);
+            // Within a decimetre the identifier decides.
+            assert!((told - counted).abs() < 0.11, "{skip}: {told} {counted}");
+        }
+        assert_eq!(page.len(), 3_000);
+    }
+    store.close().await;
+}
+
+/// 6,010 piles at 601 stations: 600 stations of ten piles around the place, and far from it and last by identifier one with a failed pile,
+/// five verified ones, and four of which nothing is known.
+const MANY: &[&str] = &[
+    "INSERT INTO operator (operator_id, name_zh, name_en, search) VALUES ('O1', '甲', 'One', NULL), ('O2', '太湖充电', 'Taihu', NULL)",
+    "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat, region)
+     SELECT 'S' || lpad(i::text, 3, '0'), CASE i WHEN 600 THEN 'O2' ELSE 'O1' END, '站' || i, 'Station ' || i,
+            120.3 + i * 0.0001 + CASE i WHEN 600 THEN 5 ELSE 0 END, 31.59, '梁溪区' FROM generate_series(0, 600) AS i",
+    "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, lon, lat, registered, connectors)
+     SELECT 'WX-' || lpad(n::text, 4, '0'), station_id, operator_id, 'dc', 2, lon, lat, true, '{gbt_dc}'
+     FROM generate_series(0, 6009) AS n JOIN station ON station_id = 'S' || lpad((n / 10)::text, 3, '0')",
+    "INSERT INTO standing (pile_no, judged_at, body)
+     SELECT pile_no, now(), CASE WHEN pile_id = 'WX-6000' THEN
+            '{\"case\": {\"number\": \"K\", \"issuer\": \"I\", \"at\": \"2026-01-05T00:00:00Z\",
+                         \"confirmed_at\": \"2026-01-06T00:00:00Z\", \"reply_until\": \"2026-02-06T00:00:00Z\"}}'::jsonb
+        ELSE '{\"certificate\": {\"number\": \"C\", \"issuer\": \"I\", \"at\": \"2026-01-05T00:00:00Z\",
+                                 \"valid_until\": \"2099-01-05T00:00:00Z\"}}' END
+     FROM pile WHERE pile_id BETWEEN 'WX-6000' AND 'WX-6005'",
+    "ANALYZE",
+];
+
+async fn many(url: &str) -> Database {
+    let database = Database::timescale(url).await;
+    let mut store = Store::connect(&database.url).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    for statement in MANY {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    database
+}
+
+/// Without the assessment, which would judge from acts what stands here without any.
+async fn serve(binary: &PathBuf, database: &Database) -> Server {
+    Server::start_with(binary, database, free_port(), "closed", &[("VERIPILE_ROLES", "api")]).await
+}
+
+/// How many piles the list says there are, their identifiers on the page, and the page.
+async fn found(server: &Server, query: &str) -> (usize, Vec<String>, String) {
+    let (status, page) = server.get(&format!("/?lang=en&{query}")).await;
+    assert_eq!(status, 200, "{query}: {page}");
+    let sentence = page.split("id=\"asked\"").nth(1).unwrap().split("</b>").next().unwrap();
+    let number = sentence.rsplit(' ').next().unwrap().parse().unwrap();
+    let ids = page.split("<a href=\"/p/").skip(1).map(|rest| rest.split('?').next().unwrap().to_owned());
+    (number, ids.collect(), page)
+}
+
+#[tokio::test]
+async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() {
+    let Some((binary, url)) = provided() else { return };
+    let database = many(&url).await;
+    let server = serve(&binary, &database).await;
+    let verified: Vec<String> = (6_001..=6_005).map(|n| format!("WX-{n}")).collect();
+    assert_eq!(found(&server, "state=failed").await.1, ["WX-6000"]);
+    assert_eq!(found(&server, "state=verified").await.1, verified);
+    assert_eq!(found(&server, "only=in_case").await.0, 1);
+    let (all, first, page) = found(&server, "").await;
+    assert_eq!((all, first.len(), &first[..5]), (6_010, 50, &verified[..]));
+    assert!(page.contains("page=2") && !page.contains("The map shows the first"), "{page}");
+    let (_, last, page) = found(&server, "page=121").await;
+    assert_eq!(last.last().map(String::as_str), Some("WX-6000"), "{last:?}");
+    assert!(last.len() == 10 && !page.contains("class=\"pager\""), "{page}");
+    assert!(found(&server, "page=122").await.1.is_empty());
+    let (_, _, page) = found(&server, "view=stations").await;
+    assert!(page.matches("<li class=\"station\">").count() == 50 && page.contains("page=2"), "{page}");
+    assert!(page.find("Station 600").unwrap() < page.find("Station 0<").unwrap());
+    // Statistics open the list that they count.
+    let (_, page) = server.get("/stats?lang=en").await;
+    let row = page.split("<th scope=\"row\">梁溪区").nth(1).unwrap().split("</tr>").next().unwrap();
+    let links: Vec<&str> = row.split("href=\"/?lang=en&#38;").skip(1).collect();
+    for (link, expected) in links.iter().zip([6_010, 5, 1, 1]) {
+        let (href, cell) = link.split_once('"').unwrap();
+        if !href.contains("only=checked") {
+            assert!(cell.starts_with(&format!(">{expected}<")), "{href}: {cell}");
+            assert_eq!(found(&server, &href.replace("&#38;", "&")).await.0, expected, "{href}");
+        }
+    }
+    assert_eq!(links.len(), 4);
+    in_a_part_of_the_map(&server).await;
+    nearest(&server).await;
+    server.stop();
+}
+
+async fn in_a_part_of_the_map(server: &Server) {
+    // The five stations from 120.3000° to 120.3004°.
+    let (count, ids, page) = found(server, "bbox=120.29,31.5,120.30045,31.7").await;
+    assert_eq!((count, ids.len()), (50, 50));
+    assert!(page.contains("Piles in this part of the map: 50") && page.contains("The whole list"), "{page}");
+    let (count, _, page) = found(server, "bbox=120.29,31.5,120.31,31.7&operator=O1").await;
+    assert_eq!(count, 1_010);
+    assert!(
+        page.contains("&#38;page=2")
+            && page.contains("bbox=120.29%2C31.5%2C120.31%2C31.7&#38;lang=en&#38;page=2")
+    );
+    // A driver who looks at a far part of the map sees what is there.
+    let (count, ids, _) = found(server, "near=120.3,31.59&bbox=125,31,126,32").await;
+    assert_eq!((count, ids[0].as_str(), ids[9].as_str()), (10, "WX-6001", "WX-6000"));
+    for bad in ["bbox=1,2,3", "bbox=2,1,1,2", "bbox=a,b,c,d"] {
+        assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
+    }
+}
+
+async fn nearest(server: &Server) {
+    for (path, expected) in [
+        ("piles?near=120.30,31.59&state=failed", vec!["WX-6000"]),
+        ("piles?near=120.30,31.59&state=verified&limit=2", vec!["WX-6001", "WX-6002"]),
+        ("stations?near=120.30,31.59&state=failed", vec!["S600"]),
+        ("stations?near=120.30,31.59&state=out_of_use", vec![]),
+        ("stations?state=verified", vec!["S600"]),
+        ("piles?state=failed", vec!["WX-6000"]),
+    ] {
+        let (status, body) = server.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let ids: Vec<&str> =
+            body["features"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn identifiers_have_one_collation_and_stations_find_their_piles_by_index() {
+    let Some((_, url)) = provided() else { return };
+    let database = many(&url).await;
+    let apart = "SELECT count(*) FROM pg_constraint AS c, unnest(c.conkey, c.confkey) AS pair(here, there)
+                 JOIN LATERAL (SELECT attcollation FROM pg_attribute WHERE attrelid = c.conrelid AND attnum = here) AS a ON true
+                 JOIN LATERAL (SELECT attcollation FROM pg_attribute WHERE attrelid = c.confrelid AND attnum = there) AS b ON true
+                 WHERE c.contype = 'f' AND a.attcollation <> b.attcollation";
+    assert_eq!(database.number(apart).await, 0, "a column has another collation than what it refers to");
+    let others = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND data_type = 'text'
+                  AND column_name IN ('pile_id', 'station_id', 'operator_id') AND collation_name IS DISTINCT FROM 'C'";
+    assert_eq!(database.number(others).await, 0, "an identifier is compared in another way than the rest");
+    let connection = &mut database.connect().await;
+    for setting in ["SET enable_hashjoin = off", "SET enable_mergejoin = off"] {
+        sqlx::query(setting).execute(&mut *connection).await.unwrap();
+    }
+    let plan: Vec<(String,)> = sqlx::query_as(
+        "EXPLAIN SELECT station_id FROM station WHERE EXISTS
+            (SELECT FROM pile WHERE pile.station_id = station.station_id AND 'chademo' = ANY(connectors) OFFSET 0)",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .unwrap();
+    let plan: Vec<&str> = plan.iter().map(|(line,)| line.as_str()).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("pile_by_station") && !plan.contains("Seq Scan on pile"), "{plan}");
+}
+
+#[tokio::test]
+async fn piles_are_found_without_hyphen_in_any_width_and_by_their_operator() {
+    let Some((binary, url)) = provided() else { return };
+    // Its texts are written when the server starts, as after an upgrade.
+    let database = many(&url).await;
+    let server = serve(&binary, &database).await;
+    for (query, expected) in [
+        ("q=WX-0003", 1),
+        ("q=wx0003", 1),
+        // ＷＸ-0003, and with full-width hyphen and digits; a hyphen of typographers.
+        ("q=%EF%BC%B7%EF%BC%B8-0003", 1),
+        ("q=%EF%BC%B7%EF%BC%B8%EF%BC%8D%EF%BC%90%EF%BC%90%EF%BC%90%EF%BC%93", 1),
+        ("q=wx%E2%80%910003", 1),
+        // 太湖充电, its initials, its English name; with a full-width blank between two words.
+        ("q=%E5%A4%AA%E6%B9%96%E5%85%85%E7%94%B5", 10),
+        ("q=thcd", 10),
+        ("q=TAIHU", 10),
+        ("q=Taihu%E3%80%806003", 1),
+        ("q=-", 6_010),
+        ("q=wx99990003", 0),
+    ] {
+        assert_eq!(found(&server, query).await.0, expected, "{query}");
+    }
+    server.stop();
+}
