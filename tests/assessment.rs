@@ -346,9 +346,8 @@ fn english(html: &str) -> Vec<String> {
         }
     }
     let is_word = |word: &&str| 2 <= word.len() && word.chars().all(|c| c.is_ascii_lowercase());
-    let is_english = |line: &&str| {
-        line.split(' ').collect::<Vec<_>>().windows(2).any(|pair| pair.iter().all(is_word))
-    };
+    let is_english =
+        |line: &&str| line.split(' ').collect::<Vec<_>>().windows(2).any(|pair| pair.iter().all(is_word));
     text.lines().filter(is_english).map(str::to_owned).collect()
 }
 

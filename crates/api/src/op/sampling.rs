@@ -330,6 +330,6 @@ mod tests {
         assert!(fault.what.contains("41") && fault.next.contains("1 to 40"), "{fault:?}");
         let narrow = LotQuestion { given: None, acceptable: 0.1, limiting: 0.05, ..question };
         let fault = no_plan(t, &narrow, answer(&narrow).expect_err("contradictory"));
-        assert!(fault.what.contains("4 bad of 40") && fault.what.contains("2"), "{fault:?}");
+        assert!(fault.what.contains("4 bad of 40") && fault.what.contains('2'), "{fault:?}");
     }
 }
