@@ -163,11 +163,17 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
     until(&database, COMPARED, (DAYS - 1) * CHARGES * PILES as i64).await;
 
+    by_number(&database, &server).await;
+
     // The bad pile is found, with its operator's signals and no date; good ones have one.
     let of_bad = "SELECT count(*) FROM estimate JOIN pile USING (pile_no) WHERE pile_id = 'P07' AND verdict = 'nonconform'";
     assert_eq!(database.number(of_bad).await, 1);
     let conform = "SELECT count(*) FROM estimate WHERE verdict = 'conform'";
-    assert_eq!(database.number(conform).await, PILES as i64 - 1);
+    assert_eq!(database.number(conform).await, PILES as i64 - 2);
+    // The pile that stepped is judged by what it is since, 1.5 % more than before: too near its limit to say. Its charges since are 23 days'.
+    let stepped = "SELECT count(*) FROM estimate JOIN pile USING (pile_no)
+                   WHERE pile_id = 'P09' AND verdict = 'undecided' AND error BETWEEN 0.015 AND 0.024 AND charges BETWEEN 105 AND 125";
+    assert_eq!(database.number(stepped).await, 1);
     let dated = "SELECT count(*) FROM next_date JOIN pile USING (pile_no) WHERE due_on IS NOT NULL AND pile_id <> 'P07'";
     // No pile of this test was ever heard of: every date is withdrawn for that.
     assert_eq!(database.number(dated).await, 0);
@@ -212,7 +218,7 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     let batch = &batches["batches"][0];
     let number = |key: &str| batch[key].as_i64();
     let counts = ["piles", "passes", "failures", "conform", "nonconform", "sample"].map(number);
-    assert_eq!(counts, [24, 5, 0, 18, 1, 19].map(Some), "{told}");
+    assert_eq!(counts, [24, 5, 0, 17, 1, 19].map(Some), "{told}");
     assert_eq!((batch["decision"].as_str(), batches["batches"].as_array().unwrap().len()), (Some("keep"), 1));
 
     // A day more: the open week is taken in, the whole is not compared again.
@@ -390,6 +396,39 @@ async fn said(database: &Database, server: &Server, cookie: &str) {
     );
 }
 
+/// A charge is found by its number, by programs and by people.
+async fn by_number(database: &Database, server: &Server) {
+    let number = database
+        .number("SELECT min(charge_no) FROM charge JOIN pile USING (pile_no) WHERE pile_id = 'P03'")
+        .await;
+    let kwh: String =
+        sqlx::query_scalar("SELECT trim_scale(energy_pile_wh / 1000)::text FROM charge WHERE charge_no = $1")
+            .bind(number)
+            .fetch_one(&mut database.connect().await)
+            .await
+            .unwrap();
+    let (status, told) = server.get(&format!("/api/v1/charges/{number}")).await;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (status, &told["pile_id"], &told["energy_kwh"], &told["signed"]),
+        (200, &"P03".into(), &kwh.as_str().into(), &Value::Array(vec![]))
+    );
+    let (status, page) = server.get(&format!("/check?lang=en&charge=%23{number}")).await;
+    assert!(
+        status == 200
+            && page.contains(&format!("<h2>Charge {number}</h2>"))
+            && page.contains("/p/P03?lang=en"),
+        "{page}"
+    );
+    let (status, page) = server.get("/p/P03?lang=en").await;
+    assert!(status == 200 && page.contains("<a href=\"/check?charge="), "{page}");
+    for nobody in ["999999999", "abc", "9999999999999999999999"] {
+        assert_eq!(server.get(&format!("/api/v1/charges/{nobody}")).await.0, 404, "{nobody}");
+        let (status, page) = server.get(&format!("/check?lang=en&charge={nobody}")).await;
+        assert!(status == 404 && page.contains("No charge has this number"), "{page}");
+    }
+}
+
 /// The page of samples: plans as `metrology.md` and exact fractions have them, batches of one's own piles, limits with a message.
 async fn sampled(server: &Server, one: &str, two: &str) {
     assert_eq!(server.get("/op/sampling").await.0, 303);
@@ -399,7 +438,7 @@ async fn sampled(server: &Server, one: &str, two: &str) {
     };
     // Odd piles are the second operator's: of 12 two are verified, one is bad. Of 12 all must be tested for one bad one not to be missed:
     // with n tested it is with a chance of (12 − n)/12.
-    for (cookie, on_site, remote) in [(one, "3 / 0", "9 / 0"), (two, "2 / 0", "9 / 1")] {
+    for (cookie, on_site, remote) in [(one, "3 / 0", "9 / 0"), (two, "2 / 0", "8 / 1")] {
         let (status, page) = get(cookie, "").await;
         let cell =
             |label: &str, value: &str| page.contains(&format!("<td data-label=\"{label}\">{value}</td>"));

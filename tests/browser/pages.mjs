@@ -250,8 +250,15 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.screenshot({ path: `${pictures}/console-messages-${name}.png` });
   await page.goto(`${site}/check`);
   await page.fill("[name=record]", "OCMF|{}|{}");
-  await page.click("main form button");
+  await page.click("main form[method=post] button");
   check(`${at}: a record is judged layer by layer`, (await page.locator(".result tbody tr").count()) === 4);
+  await page.goto(`${site}/check`);
+  await page.setInputFiles("[name=file]", { name: "record.txt", mimeType: "text/plain", buffer: Buffer.from("OCMF|{}|{}") });
+  await page.click("main form[method=post] button");
+  check(`${at}: a file is judged like it`, (await page.locator(".result tbody tr").count()) === 4);
+  await page.goto(`${site}/p/WX-0002`);
+  await page.locator(".charges tbody a").first().click();
+  check(`${at}: a charge has its page by number`, await page.locator("#charge .facts").isVisible());
   await page.screenshot({ path: `${pictures}/check-${name}.png` });
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
   await context.close();

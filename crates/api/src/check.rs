@@ -3,9 +3,11 @@
 //! The verdicts are made in `veripile_ocpp::signed`, layer by layer, as `veripile check records` makes them; here keys of the
 //! register are looked up and words are found. Nothing of what is pasted is kept.
 
+use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use askama::Template;
+use futures_util::TryStreamExt;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_ocpp::signed::arrived::{self, Judged};
@@ -16,8 +18,10 @@ use veripile_store::signed::SignedLine;
 use veripile_store::{Store, StoreError};
 
 use crate::Site;
+use crate::charge::{self, ChargeView};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
+use crate::view as words;
 
 /// Readings shown of one record; the first and the last tell the energy.
 const READINGS_MAX: usize = 50;
@@ -27,6 +31,9 @@ const RECORDS_MAX: usize = 20;
 
 /// Bytes of a form: the longest record, percent-encoded, and its key.
 pub(crate) const FORM_BYTES_MAX: usize = 3 * RECORD_BYTES_MAX + 16_384;
+
+/// Parts of a form that are read.
+const PARTS_MAX: usize = 5;
 
 /// Every word of a verdict.
 #[cfg(test)]
@@ -57,6 +64,9 @@ struct CheckPage<'a> {
     simulated: bool,
     here: String,
     pasted: &'a Pasted,
+    /// The number that was asked for, and its charge.
+    asked: &'a str,
+    charge: Option<ChargeView<'a>>,
     results: Vec<ResultView<'a>>,
     joined: Option<JoinedView<'a>>,
 }
@@ -84,23 +94,80 @@ struct LayerView<'a> {
     findings: Vec<String>,
 }
 
-/// GET `/check`.
-pub(crate) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    show(&request, &site, &Pasted::default())
+/// Which charge.
+#[derive(Deserialize, Default)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    charge: String,
+}
+
+/// GET `/check`, `/check?charge=NUMBER`.
+pub(crate) async fn page(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    asked: web::Query<Asked>,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(&request);
+    let number = asked.charge.trim();
+    let charge = if number.is_empty() { None } else { charge::shown(&site, t, number).await? };
+    let status = if number.is_empty() || charge.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let here = match number {
+        "" => "/check?".to_owned(),
+        number => format!("/check?charge={}", words::segment(number)),
+    };
+    let pasted = Pasted::default();
+    let (simulated, results, joined) = (site.settings.simulated, Vec::new(), None);
+    let page = CheckPage { t, simulated, here, pasted: &pasted, asked: number, charge, results, joined };
+    Ok(html(status, &page))
+}
+
+/// A form, plain or with a file. The file counts where nothing was pasted.
+async fn pasted(request: &HttpRequest, body: web::Bytes) -> Result<Pasted, Problem> {
+    let form = |told: &str| Problem::parameter("form", told);
+    let kind = request.content_type();
+    if kind == "application/x-www-form-urlencoded" {
+        let text = std::str::from_utf8(&body).map_err(|_| form("UTF-8"))?;
+        let parsed = web::Query::<Pasted>::from_query(text).map_err(|error| form(&error.to_string()))?;
+        return Ok(parsed.into_inner());
+    }
+    if kind != "multipart/form-data" {
+        return Err(form("a form, application/x-www-form-urlencoded or multipart/form-data"));
+    }
+    let body = futures_util::stream::once(async { Ok::<_, actix_web::error::PayloadError>(body) });
+    let mut parts = Multipart::new(request.headers(), body);
+    let mut pasted = Pasted::default();
+    let mut file = String::new();
+    for _ in 0..PARTS_MAX {
+        let Some(mut part) = parts.try_next().await.map_err(|error| form(&error.to_string()))? else { break };
+        let mut bytes = Vec::new();
+        while let Some(piece) = part.try_next().await.map_err(|error| form(&error.to_string()))? {
+            bytes.extend_from_slice(&piece);
+        }
+        // Whatever is no text is no record; its verdict says so.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        match part.name() {
+            Some("record") => pasted.record = text,
+            Some("key") => pasted.key = text,
+            Some("file") => file = text,
+            _ => {}
+        }
+    }
+    if pasted.record.trim().is_empty() {
+        pasted.record = file;
+    }
+    Ok(pasted)
 }
 
 /// POST `/check`.
 pub(crate) async fn judge(
     request: HttpRequest,
     site: web::Data<Site>,
-    pasted: web::Form<Pasted>,
+    body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
-    if pasted.record.trim().is_empty() {
-        return Ok(show(&request, &site, &pasted));
-    }
+    let pasted = pasted(&request, body).await?;
     let mut judged = Vec::new();
-    for value in values(&pasted) {
+    for value in values(&pasted).into_iter().filter(|value| !value.data.is_empty()) {
         judged.push(judge_by_serial(&site.store, &value).await?);
     }
     let page = CheckPage {
@@ -108,6 +175,8 @@ pub(crate) async fn judge(
         simulated: site.settings.simulated,
         here: "/check?".to_owned(),
         pasted: &pasted,
+        asked: "",
+        charge: None,
         joined: joined(t, &judged),
         results: judged.iter().map(|judged| view(t, judged)).collect(),
     };
@@ -160,13 +229,6 @@ fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
     };
     let findings = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
     LayerView { name, symbol, outcome, findings }
-}
-
-fn show(request: &HttpRequest, site: &Site, pasted: &Pasted) -> HttpResponse {
-    let t = Texts::of_request(request);
-    let here = "/check?".to_owned();
-    let simulated = site.settings.simulated;
-    html(StatusCode::OK, &CheckPage { t, simulated, here, pasted, results: Vec::new(), joined: None })
 }
 
 fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {

@@ -33,6 +33,9 @@ const CLIENTS_MAX: usize = 100_000;
 /// Keys that one address may show in a minute without having shown them in it before. Each costs a query; an office has a few.
 const KEYS_SHOWN_MAX: u32 = 100;
 
+/// Tiles that an address may read for each other request: they cost a twentieth of one, and the map must not spend what an app has.
+const TILES: u32 = 10;
+
 /// How long a browser may remember that reading is allowed, s: a day.
 const PREFLIGHT_S: &str = "86400";
 
@@ -54,6 +57,8 @@ struct Window {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Client {
     Address(IpAddr),
+    /// An address that reads the map: a look costs a dozen tiles, and many people may look from behind one address.
+    Tiles(IpAddr),
     Key([u8; 32]),
     /// An address that shows a key not seen this minute.
     Stranger(IpAddr),
@@ -147,8 +152,14 @@ pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option
     let key = shown.and_then(|value| value.strip_prefix("Bearer ")).map(|key| key_hash(key.trim()));
     let address = client(request, site.settings.behind_proxy);
     let Some(key) = key else {
-        let client = address.map_or(Client::Rest, Client::Address);
-        return verdict(site.limiter.take(client, site.settings.requests_per_minute, now));
+        let quota = site.settings.requests_per_minute;
+        let (client, quota) = match address {
+            Some(address) if request.path().starts_with("/api/v1/tiles/") => {
+                (Client::Tiles(address), quota.saturating_mul(TILES))
+            }
+            address => (address.map_or(Client::Rest, Client::Address), quota),
+        };
+        return verdict(site.limiter.take(client, quota, now));
     };
     if let Some(quota) = site.limiter.known_quota(&key) {
         return verdict(site.limiter.take(Client::Key(key), quota, now));

@@ -9,6 +9,7 @@ mod assets;
 mod atlas;
 mod badge;
 mod certificate;
+mod charge;
 mod chart;
 mod check;
 mod client;
@@ -60,6 +61,7 @@ pub use headers::{head, headers};
 pub use ocpi::OcpiSettings;
 pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
 pub use overview::Overviews;
+pub use problem::for_people;
 pub use report::Reporters;
 pub use sentence::told_in_english;
 pub use session::password_hash;
@@ -119,17 +121,17 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         health_routes(site)(config);
         config
-            .route("/", web::get().to(map::page))
+            .service(packed("/", map::page))
             .route("/mini-map.svg", web::get().to(map::mini))
-            .route("/found.geojson", web::get().to(map::found))
-            .route("/p/{pile}", web::get().to(pile::page))
+            .service(packed("/found.geojson", map::found))
+            .service(packed("/p/{pile}", pile::page))
             .route("/p/{pile}/report", web::get().to(report::form))
             .route("/p/{pile}/report", web::post().to(report::send))
             .route("/p/{pile}/report/{receipt}", web::get().to(report::receipt_page))
-            .route("/s/{station}", web::get().to(station::page))
+            .service(packed("/s/{station}", station::page))
             .service(
                 web::resource("/check")
-                    .app_data(web::FormConfig::default().limit(check::FORM_BYTES_MAX))
+                    .app_data(web::PayloadConfig::new(check::FORM_BYTES_MAX))
                     .route(web::get().to(check::page))
                     .route(web::post().to(check::judge)),
             )
@@ -137,7 +139,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/open-data", web::get().to(about::open_data))
             .service(tagged("/badge/{pile}.svg", badge::badge))
             .service(tagged("/widget/{pile}", badge::widget))
-            .route("/stats", web::get().to(stats::page))
+            .service(packed("/stats", stats::page))
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .service(query_api())
@@ -153,12 +155,22 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)
-            .route("/assets/{path:.*}", web::get().to(assets::serve))
+            .service(packed("/assets/{path:.*}", assets::serve))
             .route("/manifest.webmanifest", web::get().to(assets::manifest))
             .route("/sw.js", web::get().to(assets::service_worker))
             .route("/favicon.ico", web::get().to(assets::favicon))
             .default_service(web::to(problem::not_found));
     }
+}
+
+/// A page or file that goes over the line compressed, if the reader likes. Nothing private stands in it.
+fn packed<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).wrap(Compress::default()).route(web::get().to(handler))
 }
 
 /// A page or picture that is known by its content.
@@ -192,6 +204,7 @@ fn query_api() -> impl HttpServiceFactory {
         .service(read("/piles/{id}/next-date", history::date))
         .service(read("/piles/{id}/signals", signals::of_pile))
         .service(read("/balances", signals::balances))
+        .service(read("/charges/{number}", charge::charge))
         .service(read("/tiles/piles/{z}/{x}/{y}.mvt", tiles::tile))
         .service(read("/dumps", dumps::index))
         .service(read("/dumps/{file}", dumps::file))

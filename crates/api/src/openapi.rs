@@ -10,8 +10,8 @@ use utoipa::openapi::{
 };
 use utoipa::{Modify, OpenApi};
 
-/// The one path that is for those who are signed in.
-const SIGNED_IN: &str = "/api/v1/piles/{id}/signals";
+/// The paths that are for those who are signed in.
+const SIGNED_IN: [&str; 2] = ["/api/v1/piles/{id}/signals", "/api/v1/balances"];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,6 +36,7 @@ const SIGNED_IN: &str = "/api/v1/piles/{id}/signals";
         crate::api::piles,
         crate::api::pile,
         crate::history::history,
+        crate::charge::charge,
         crate::tiles::tile,
         crate::dumps::index,
         crate::dumps::file,
@@ -71,9 +72,10 @@ impl Modify for Door {
         for (path, item) in described.paths.paths.iter_mut().filter(|(path, _)| behind(path)) {
             let Some(get) = &mut item.get else { continue };
             let one = |name: &str| SecurityRequirement::new(name, [""; 0]);
-            get.security = Some(match path.as_str() {
-                SIGNED_IN => vec![one("session")],
-                _ => vec![SecurityRequirement::default(), one("key")],
+            get.security = Some(if SIGNED_IN.contains(&path.as_str()) {
+                vec![one("session")]
+            } else {
+                vec![SecurityRequirement::default(), one("key")]
             });
             for (status, answer) in [
                 ("304", ResponseBuilder::new().description("As it was").build()),
@@ -141,6 +143,8 @@ mod tests {
             "/api/v1/stations/{id}",
             "/api/v1/piles/{id}/next-date",
             "/api/v1/piles/{id}/signals",
+            "/api/v1/balances",
+            "/api/v1/charges/{number}",
             "/api/v1/verifications",
             "/api/v1/certificates/{number}",
             "/api/v1/certificates/{number}.json",
@@ -158,7 +162,7 @@ mod tests {
             serde_json::from_str(&Document::openapi().to_json().expect("writable")).expect("JSON");
         let paths = document["paths"].as_object().expect("paths");
         let behind: Vec<_> = paths.iter().filter(|(path, _)| path.starts_with("/api/v1/")).collect();
-        assert_eq!(behind.len(), 15);
+        assert_eq!(behind.len(), 17);
         for (path, item) in behind {
             for status in ["200", "304", "401", "429", "503"] {
                 assert!(item["get"]["responses"][status].is_object(), "{path}: {status}");

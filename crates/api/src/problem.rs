@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, ALLOW, HeaderValue};
+use actix_web::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -142,6 +145,36 @@ pub(crate) async fn not_allowed() -> HttpResponse {
     let mut answer = problem.error_response();
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
     answer
+}
+
+/// The middleware that shows people a page where a program gets a problem: who asks for HTML outside the interfaces for programs.
+pub async fn for_people<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_program =
+        ["/api/", "/ocpi", "/ocpp", "/.well-known"].iter().any(|path| request.path().starts_with(path));
+    let is_person = accepts.contains("text/html") && !is_program;
+    let answer = next.call(request).await?;
+    let status = answer.status();
+    let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_fault = status.is_client_error() || status.is_server_error();
+    if !is_person || !is_fault || kind.starts_with("text/html") {
+        return Ok(answer.map_into_left_body());
+    }
+    let (request, answer) = answer.into_parts();
+    let t = Texts::of_request(&request);
+    let told = answer.error().map(|error| {
+        error.as_error::<Problem>().map_or_else(|| error.to_string(), |problem| problem.detail.clone())
+    });
+    let message = format!("{} ({})", t.of("problem.text"), told.unwrap_or_else(|| status.to_string()));
+    let simulated = request.app_data::<Data<Site>>().is_some_and(|site| site.settings.simulated);
+    let mut page = message_page(t, status, t.of("problem.title"), &message, simulated, "/?".to_owned());
+    if let Some(after) = answer.headers().get(RETRY_AFTER) {
+        page.headers_mut().insert(RETRY_AFTER, after.clone());
+    }
+    Ok(ServiceResponse::new(request, page).map_into_right_body())
 }
 
 /// Whatever no route takes: a page for a browser, a problem for a program.

@@ -126,9 +126,10 @@ pub(crate) fn idle<'a>(
     text
 }
 
-/// The digits that a telephone dials (RFC 3966 without visual separators).
+/// The digits that a telephone dials (RFC 3966 without visual separators). Whatever follows "转" or "ext" is dialled by hand.
 fn dialled(phone: &str) -> String {
-    phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+    let number = phone.split(['转', '轉', 'x', 'X', '#', ',', ';']).next().unwrap_or_default();
+    number.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
 }
 
 #[cfg(test)]
@@ -139,5 +140,7 @@ mod tests {
     fn a_telephone_dials_digits_only() {
         assert_eq!(dialled("+86 (510) 8888-0000 转"), "+8651088880000");
         assert_eq!(dialled("javascript:alert(1)"), "1");
+        assert_eq!(dialled("400-123-4567转2"), "4001234567");
+        assert_eq!(dialled("0510 8888 0000 ext 12"), "051088880000");
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
-use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, State};
+use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, RemoteVerdict, State};
 use veripile_store::{ChargeRecord, PileRecord};
 
 use crate::sentence;
@@ -189,6 +189,7 @@ fn status_word<'a>(t: &'a Texts, word: &'a str) -> &'a str {
 
 /// A row of the list of charges.
 pub(crate) struct ChargeLine {
+    pub(crate) number: i64,
     pub(crate) start: String,
     pub(crate) end: String,
     pub(crate) pile_kwh: String,
@@ -213,6 +214,7 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
         .map_or_else(|| t.of("dash").to_owned(), |percent| format!("{percent:+.2} %"));
     let marks: Vec<&str> = charge.marks.iter().map(|mark| mark_text(t, *mark)).collect();
     ChargeLine {
+        number: charge.charge_no,
         start: time(charge.started_at),
         end: time(charge.ended_at),
         pile_kwh: kwh(charge.energy_pile_wh),
@@ -231,6 +233,9 @@ fn mark_text(t: &Texts, mark: Mark) -> &str {
 static MARK_KEYS: std::sync::LazyLock<Vec<(&'static str, String)>> = std::sync::LazyLock::new(|| {
     Mark::ALL.iter().map(|mark| (mark.code(), format!("mark.{}", mark.code()))).collect()
 });
+
+/// Charges from which an undecided estimate is told as a sentence: those from which a verdict is given.
+const CHARGES_SAID: u32 = 10;
 
 /// The remote estimate in words and numbers.
 pub(crate) struct EstimateView {
@@ -255,12 +260,16 @@ pub(crate) struct EstimateView {
 pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
     let verdict = estimate.verdict.word();
     let interval = estimate.interval95();
+    // Of too few charges for a verdict nothing is said in bold: its interval rests on noise that is presumed.
+    let is_scarce = estimate.charges < CHARGES_SAID && estimate.verdict == RemoteVerdict::Undecided;
     let days = estimate.period.map(|(first, last)| last.duration_since(first).as_secs_f64() / 86_400.0);
     EstimateView {
         verdict,
         verdict_text: t.of(&format!("verdict.{verdict}")).to_owned(),
         why: t.of(&format!("verdict.{verdict}.why")).to_owned(),
-        received: interval.filter(|_| estimate.grounded).map(|interval| sentence::received(t, interval)),
+        received: interval
+            .filter(|_| estimate.grounded && !is_scarce)
+            .map(|interval| sentence::received(t, interval)),
         error: estimate.error.map(sentence::percent),
         expanded: estimate.standard_uncertainty.map(|u| format!("{:.2} %", 200.0 * u)),
         interval: interval

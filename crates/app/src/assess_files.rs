@@ -47,7 +47,8 @@ pub(crate) struct AssessArgs {
     /// Piles with kind and accuracy class; without it every pile of the charges counts as class 2
     #[arg(long, value_name = "FILE")]
     pub(crate) piles: Option<PathBuf>,
-    /// On-site results that give the estimates their level; without them only differences can be told
+    /// On-site results that give the estimates their level, of the pile or of the outlet in a column `outlet`; without them only
+    /// differences can be told
     #[arg(long, value_name = "FILE")]
     pub(crate) anchors: Option<PathBuf>,
     /// Energy by the stations' master meters, interval by interval; with --registers

@@ -107,6 +107,7 @@ impl Server {
             let (gateway, site) = (gateway.clone(), site.clone());
             App::new()
                 .wrap(from_fn(veripile_api::head))
+                .wrap(from_fn(veripile_api::for_people))
                 .wrap(veripile_api::headers())
                 .configure(move |config| mount(config, gateway, site, pages))
         })

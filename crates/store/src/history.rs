@@ -32,7 +32,28 @@ pub struct ChargeRecord {
     pub marks: Vec<Mark>,
 }
 
+/// A charge and where it took place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneCharge {
+    /// Its pile.
+    pub pile_id: String,
+    /// It.
+    pub record: ChargeRecord,
+}
+
 impl Store {
+    /// A charge by its number.
+    pub async fn charge(&self, charge_no: i64) -> Result<Option<OneCharge>, StoreError> {
+        let row: Option<OneRow> = sqlx::query_as(
+            "SELECT pile_id, charge_no, charge.connector, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, marks
+             FROM charge JOIN pile USING (pile_no) WHERE charge_no = $1",
+        )
+        .bind(charge_no)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| Ok(OneCharge { pile_id: row.pile_id, record: row.charge.record()? })).transpose()
+    }
+
     /// Charges of a pile, newest first; at most [`CHARGES_PER_PAGE_MAX`].
     pub async fn charges(&self, pile_id: &PileId, limit: u32) -> Result<Vec<ChargeRecord>, StoreError> {
         let rows: Vec<ChargeRow> = sqlx::query_as(
@@ -87,6 +108,13 @@ struct ChargeRow {
     energy_pile_wh: Option<Decimal>,
     energy_vehicle_wh: Option<Decimal>,
     marks: Vec<String>,
+}
+
+#[derive(FromRow)]
+struct OneRow {
+    pile_id: String,
+    #[sqlx(flatten)]
+    charge: ChargeRow,
 }
 
 impl ChargeRow {

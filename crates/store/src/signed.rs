@@ -139,6 +139,19 @@ impl Store {
         .await?;
         rows.into_iter().map(SignedRow::line).collect()
     }
+
+    /// The newest signed values that came with a charge.
+    pub async fn signed_values_of(&self, charge_no: i64) -> Result<Vec<SignedLine>, StoreError> {
+        let rows: Vec<SignedRow> = sqlx::query_as(
+            "SELECT at, signed_value.connector, format, verdict, key_source, meter_serial, layers, reference, sealed
+             FROM signed_value JOIN charge USING (pile_no, reference) WHERE charge_no = $1 ORDER BY at DESC, container LIMIT $2",
+        )
+        .bind(charge_no)
+        .bind(VALUES_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(SignedRow::line).collect()
+    }
 }
 
 #[derive(FromRow)]

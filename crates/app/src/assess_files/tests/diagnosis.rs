@@ -42,7 +42,10 @@ fn where_nothing_can_be_told_it_says_why() {
         let args = AssessArgs { as_of, ..scratch.args(&charges, None, anchors.cloned()) };
         assert_eq!(codes(&scratch, &args), expected);
     };
-    let one_pile = changed(|_, row| row[1] = "B".to_owned());
+    let one_pile = changed(|at, row| {
+        row[1] = "B".to_owned();
+        row[6] = format!("30.{:03}", at * 37 % 400);
+    });
     check(one_pile, None, None, &["one_pile", "no_level"]);
     let apart = changed(|at, row| row[2] = format!("V{at}"));
     check(apart.clone(), None, None, &["no_shared_vehicle", "no_level"]);
