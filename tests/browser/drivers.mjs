@@ -78,23 +78,23 @@ for (const [name, size] of SIZES) {
   // With the script the list is the server's, sentence and pages included, until the driver moves the map; then it is what is in sight.
   const shown = () => page.locator("#list .id").allInnerTexts();
   const served = async (address) => [...(await (await page.request.get(address)).text()).matchAll(/class="id">([^<]*)</g)].map((one) => one[1]);
-  const number = async () => Number(/(\d+) 个$/.exec(await page.locator("#asked b").innerText())?.[1]);
+  const counted = async () => Number(/(\d+) 个$/.exec(await page.locator("#asked b").innerText())?.[1]);
   await page.waitForTimeout(1_500);
   check(`${at}: the list with script is the list without`, (await shown()).join() === (await served(`${site}/`)).join());
-  const all = await number();
+  const all = await counted();
   check(`${at}: more piles than lines have a next page`, (await page.locator("#rest .pager a").isVisible()) === all > 50, `${all}`);
   const map = await page.locator("#map").boundingBox();
   await page.mouse.move(map.x + map.width / 2, map.y + map.height / 2);
   await page.mouse.wheel(0, -900);
   await page.waitForFunction(() => document.getElementById("asked").innerText.includes("地图这一带"), null, { timeout: IDLE_MS });
-  const here = await number();
+  const here = await counted();
   check(`${at}: a moved map lists what is in sight, and says so`, 0 < here && here < all && (await shown()).length === Math.min(here, 50), `${here} of ${all}, ${(await shown()).length} lines`);
   check(`${at}: the part in sight has its pages`, (await page.locator("#rest .pager a").count()) === (here > 50 ? 1 : 0));
   await picture("sight");
   await hold(page, `${at} sight`);
   await page.locator("#asked a").first().click();
   await page.waitForURL((to) => !to.search.includes("bbox"));
-  check(`${at}: and leads back to the whole list`, (await number()) === all && (await shown()).join() === (await served(page.url())).join(), page.url());
+  check(`${at}: and leads back to the whole list`, (await counted()) === all && (await shown()).join() === (await served(page.url())).join(), page.url());
 
   await page.fill("[name=q]", "sygc");
   await page.press("[name=q]", "Enter");
