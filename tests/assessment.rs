@@ -5,6 +5,9 @@
 use std::process::Command;
 use std::time::Duration;
 
+#[path = "assessment/pages.rs"]
+mod pages;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -163,7 +166,7 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
     until(&database, COMPARED, (DAYS - 1) * CHARGES * PILES as i64).await;
 
-    by_number(&database, &server).await;
+    pages::by_number(&database, &server).await;
 
     // The bad pile is found, with its operator's signals and no date; good ones have one.
     let of_bad = "SELECT count(*) FROM estimate JOIN pile USING (pile_no) WHERE pile_id = 'P07' AND verdict = 'nonconform'";
@@ -208,7 +211,7 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     let signal = "SELECT count(*) FROM signal JOIN pile USING (pile_no) WHERE pile_id = 'P09' AND code = 'step' AND p_value < 0.01
                     AND cardinality(charges) > 0";
     assert_eq!(database.number(signal).await, 1);
-    told(&binary, &database, &server).await;
+    pages::told(&binary, &database, &server).await;
 
     // One batch, five of it verified before any estimate: how well verdicts from afar find what is on site nobody measured, and they
     // decide nothing. Of 24 piles 19 must be tested for 2 bad ones not to be missed: C(22,19)/C(24,19) = 5·4/(24·23) = 3.6 %, of 18 5.4 %.
@@ -257,215 +260,6 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     assert!(code == 2 && said.contains("charges that it rests on 3 are no longer stored"), "{said}");
     let (code, said) = check(&binary, &database, &["--run", "999"]);
     assert!(code == 2 && said.contains("run 999 is not stored"), "{said}");
-}
-
-/// What pages and API tell: to the public the error's course and the next date, signals to those in charge only.
-async fn told(binary: &std::path::PathBuf, database: &Database, server: &Server) {
-    let get = async |path: &str| {
-        let (status, body) = server.get(path).await;
-        assert_eq!(status, 200, "{path}");
-        serde_json::from_str::<Value>(&body).unwrap()
-    };
-    let history = get("/api/v1/piles/P09/history").await;
-    assert!(history["note"].as_str().unwrap().contains("not a verification"));
-    assert!((9..=10).contains(&history["weeks"].as_array().unwrap().len()), "{history}");
-    let step = history["events"].as_array().unwrap().iter().find(|event| event["kind"] == "step").unwrap();
-    assert!((step["error_percent"].as_f64().unwrap() - 1.5).abs() < 0.8, "{step}");
-    let measured = get("/api/v1/piles/P05/history").await;
-    assert!(measured["events"].as_array().unwrap().iter().any(|event| event["number"] == "C5"), "{measured}");
-    let date = get("/api/v1/piles/P07/next-date").await;
-    let reasons: Vec<&str> =
-        date["withdrawn"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-    assert_eq!((&date["due_on"], reasons.contains(&"nonconform")), (&Value::Null, true), "{date}");
-    let (_, page) = server.get("/p/P09?lang=en").await;
-    assert!(page.contains("1 step(s) were found") && page.contains("class=\"event step\""), "{page}");
-    assert!(page.contains("the legal interval applies") && page.len() < 40 * 1024);
-    for missing in ["/api/v1/piles/NO/history", "/api/v1/piles/NO/next-date"] {
-        assert_eq!(server.get(missing).await.0, 404);
-    }
-
-    assert_eq!(server.get("/api/v1/piles/P09/signals").await.0, 403);
-    assert_eq!(server.get("/op/signals").await.0, 303);
-    let folder = tempfile::tempdir().unwrap();
-    let password = folder.path().join("password");
-    std::fs::write(&password, "a password of mine\n").unwrap();
-    for (name, operator) in [("one", "O1"), ("two", "O2")] {
-        let arguments =
-            ["account", name, "--operator", operator, "--password-file", password.to_str().unwrap()];
-        command(binary, database, &arguments);
-    }
-    let cookie = async |name: &str| {
-        let form = [("name", name), ("password", "a password of mine")];
-        let (_, headers, _) = server.post_as("/op/sign-in?lang=en", "", &form).await;
-        let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-        cookie.split(';').next().unwrap().to_owned()
-    };
-    // P09 is the second operator's: pile numbers are odd there.
-    let (one, two) = (cookie("one").await, cookie("two").await);
-    let (status, _, body) = server.get_as("/api/v1/piles/P09/signals", &two).await;
-    let signals: Value = serde_json::from_str(&body).unwrap();
-    assert!(
-        status == 200 && signals.as_array().unwrap().iter().any(|signal| signal["code"] == "step"),
-        "{body}"
-    );
-    assert_eq!(server.get_as("/api/v1/piles/P09/signals", &one).await.0, 404, "another operator's pile");
-    let (_, _, page) = server.get_as("/op/signals?lang=en", &two).await;
-    assert!(
-        page.contains("Step of the error") && page.contains("a reason to look, not a conclusion"),
-        "{page}"
-    );
-    let (_, _, page) = server.get_as("/op/signals?lang=en", &one).await;
-    assert!(
-        !page.contains("/op/piles/P09") && page.contains("In money, CNY, at the highest price"),
-        "{page}"
-    );
-    // An operator's balance with energy and money, to itself only.
-    let (_, _, body) = server.get_as("/api/v1/balances", &one).await;
-    let balances: Value = serde_json::from_str(&body).unwrap();
-    let number = |place: &str| balances.pointer(place).unwrap().as_str().unwrap().parse::<f64>().unwrap();
-    let [kwh, cny] = ["/0/excess_kwh/upper95", "/0/excess_cny/upper95"].map(number);
-    assert!(balances.as_array().unwrap().len() == 1 && (cny - 1.5 * kwh).abs() < 0.01, "{body}");
-    let (_, _, body) = server.get_as("/api/v1/balances", &two).await;
-    assert!(body.contains("\"excess_cny\":null") && body.contains("\"O2\""), "{body}");
-    assert_eq!(server.get("/api/v1/balances").await.0, 403);
-    let (_, _, page) = server.get_as("/op/dates?lang=en", &one).await;
-    assert!(page.contains("/op/piles/P02") && !page.contains("/op/piles/P09"), "{page}");
-    let (_, _, page) = server.get_as("/op/piles/P09?lang=en", &two).await;
-    assert!(page.contains("Step of the error"), "{page}");
-    assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
-    said(database, server, &two).await;
-    sampled(server, &one, &two).await;
-}
-
-/// Texts between tags in which two small English words follow one another.
-fn english(html: &str) -> Vec<String> {
-    let (mut text, mut in_tag) = (String::new(), false);
-    for c in html.chars() {
-        match c {
-            '<' => in_tag = true,
-            '>' => in_tag = false,
-            c if !in_tag => text.push(c),
-            _ => continue,
-        }
-        if c == '<' {
-            text.push('\n');
-        }
-    }
-    let is_word = |word: &&str| 2 <= word.len() && word.chars().all(|c| c.is_ascii_lowercase());
-    let is_english =
-        |line: &&str| line.split(' ').collect::<Vec<_>>().windows(2).any(|pair| pair.iter().all(is_word));
-    text.lines().filter(is_english).map(str::to_owned).collect()
-}
-
-/// A finding is said in the language of the page, and as data; one of before, which is a sentence only, as it was.
-async fn said(database: &Database, server: &Server, cookie: &str) {
-    let main = |page: &str| page.split("<main>").nth(1).unwrap().split("</main>").next().unwrap().to_owned();
-    let section = |page: &str| {
-        page.split("id=\"signals\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
-    };
-    let get = async |path: &str| server.get_as(path, cookie).await.2;
-    for (path, cut) in [("/op/signals", &main as &dyn Fn(&str) -> String), ("/op/piles/P09", &section)] {
-        let zh = cut(&get(&format!("{path}?lang=zh")).await);
-        assert!(english(&zh).is_empty(), "{path}: {:?}", english(&zh));
-        assert!(zh.contains("起，电量示值比此前多计 1."), "{path}: {zh}");
-        let en = cut(&get(&format!("{path}?lang=en")).await);
-        assert!(english(&en).iter().any(|text| text.contains("the pile registers 1.")), "{path}: {en}");
-    }
-    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P09/signals").await).unwrap();
-    let step = signals.as_array().unwrap().iter().find(|signal| signal["code"] == "step").unwrap();
-    let (key, values) = (&step["said"][0]["key"], &step["said"][0]["values"]);
-    let effect: f64 = values["effect"].as_str().unwrap().parse().unwrap();
-    assert!(key == "step_since" && (effect - 100.0 * STEP).abs() < 0.5, "{step}");
-    let date = values["date"].as_str().unwrap();
-    assert_eq!(step["from"].as_str().unwrap().split('T').next(), Some(date), "{step}");
-    assert!(
-        step["detail"].as_str().unwrap().starts_with(&format!("since {date} the pile registers")),
-        "{step}"
-    );
-    assert!(step["detail_zh"].as_str().unwrap().starts_with(&format!("自 {date} 起")), "{step}");
-
-    run(database, "UPDATE signal SET said = NULL, detail = 'as it was said before' WHERE code = 'step'")
-        .await;
-    let zh = get("/op/signals?lang=zh").await;
-    assert!(zh.contains("<span lang=\"en\">as it was said before</span>"), "{zh}");
-    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P09/signals").await).unwrap();
-    let step = signals.as_array().unwrap().iter().find(|signal| signal["code"] == "step").unwrap();
-    assert_eq!(
-        (&step["detail"], step["said"].as_array().unwrap().len()),
-        (&"as it was said before".into(), 0)
-    );
-}
-
-/// A charge is found by its number, by programs and by people.
-async fn by_number(database: &Database, server: &Server) {
-    let number = database
-        .number("SELECT min(charge_no) FROM charge JOIN pile USING (pile_no) WHERE pile_id = 'P03'")
-        .await;
-    let kwh: String =
-        sqlx::query_scalar("SELECT trim_scale(energy_pile_wh / 1000)::text FROM charge WHERE charge_no = $1")
-            .bind(number)
-            .fetch_one(&mut database.connect().await)
-            .await
-            .unwrap();
-    let (status, told) = server.get(&format!("/api/v1/charges/{number}")).await;
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(
-        (status, &told["pile_id"], &told["energy_kwh"], &told["signed"]),
-        (200, &"P03".into(), &kwh.as_str().into(), &Value::Array(vec![]))
-    );
-    let (status, page) = server.get(&format!("/check?lang=en&charge=%23{number}")).await;
-    assert!(
-        status == 200
-            && page.contains(&format!("<h2>Charge {number}</h2>"))
-            && page.contains("/p/P03?lang=en"),
-        "{page}"
-    );
-    let (status, page) = server.get("/p/P03?lang=en").await;
-    assert!(status == 200 && page.contains("<a href=\"/check?charge="), "{page}");
-    for nobody in ["999999999", "abc", "9999999999999999999999"] {
-        assert_eq!(server.get(&format!("/api/v1/charges/{nobody}")).await.0, 404, "{nobody}");
-        let (status, page) = server.get(&format!("/check?lang=en&charge={nobody}")).await;
-        assert!(status == 404 && page.contains("No charge has this number"), "{page}");
-    }
-}
-
-/// The page of samples: plans as `metrology.md` and exact fractions have them, batches of one's own piles, limits with a message.
-async fn sampled(server: &Server, one: &str, two: &str) {
-    assert_eq!(server.get("/op/sampling").await.0, 303);
-    let get = async |cookie: &str, query: &str| {
-        let (status, _, page) = server.get_as(&format!("/op/sampling?lang=en{query}"), cookie).await;
-        (status, page)
-    };
-    // Odd piles are the second operator's: of 12 two are verified, one is bad. Of 12 all must be tested for one bad one not to be missed:
-    // with n tested it is with a chance of (12 − n)/12.
-    for (cookie, on_site, remote) in [(one, "3 / 0", "9 / 0"), (two, "2 / 0", "8 / 1")] {
-        let (status, page) = get(cookie, "").await;
-        let cell =
-            |label: &str, value: &str| page.contains(&format!("<td data-label=\"{label}\">{value}</td>"));
-        assert!(status == 200 && cell("Piles", "12") && cell("Passed / failed on site", on_site), "{page}");
-        assert!(
-            cell("Conform / nonconform from afar", remote) && cell("Sample without a failure", "12"),
-            "{page}"
-        );
-        assert!(page.contains("<b class=\"decision keep\">as before</b>"), "{page}");
-    }
-    let (_, page) = get(one, "&lot=200&aql=1&lq=10").await;
-    assert!(page.contains("Test <b>42</b> / 200") && page.contains("at most: <b>1</b>"), "{page}");
-    assert!(page.contains("class=\"curve\"") && page.matches("class=\"point\"").count() == 2, "{page}");
-    let (_, page) = get(one, "&lot=40&lq=15&tested=13&accepted=0").await;
-    assert!(page.contains("fewer bad ones than 7.") && page.contains("7.71 %"), "{page}");
-    for (query, told) in [
-        ("&lot=10001", "Expected 1 to 10000."),
-        ("&lot=40&tested=41&accepted=0", "Expected 1 to 40."),
-        ("&lot=40&lq=300", "Expected 0 to 100."),
-        ("&lot=40&aql=10&lq=5", "4 bad of 40 are to be accepted and 2 rejected"),
-    ] {
-        let (status, page) = get(one, query).await;
-        assert!(status == 422 && page.contains(told) && page.contains("id=\"faults\""), "{query}: {page}");
-    }
-    assert!(english(&get(one, "&lot=40").await.1).len() > 3);
-    let zh = server.get_as("/op/sampling?lang=zh&lot=40", one).await.2;
-    assert_eq!(english(zh.split("<main>").nth(1).unwrap()), Vec::<String>::new());
 }
 
 /// 25 kWh between two charges: on one pile a charge that ended before it began tells of them, on another one that never ended.

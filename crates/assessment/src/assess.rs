@@ -15,16 +15,17 @@ use serde::Serialize;
 use thiserror::Error;
 use veripile_metrology::balance::BalanceError;
 use veripile_metrology::comparison::{
-    self, ComparisonError, Covariance, Fit, InstrumentEstimate, Network, Residual, Settings,
+    ComparisonError, Covariance, Fit, InstrumentEstimate, Network, Residual, Settings,
 };
 use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict};
 
-use crate::anchors::{self, ContradictoryAnchor, agree, newest};
+use crate::anchors::{self, ContradictoryAnchor, agree};
 use crate::evidence::{Evidence, PileFact, Screened};
 use network::{Changes, Given, alone};
 pub use steps::FoundStep;
+use steps::Separated;
 
 /// Comparisons from which a verdict is given; with fewer the pile is undecided, whatever the numbers.
 ///
@@ -160,38 +161,10 @@ pub enum AssessmentError {
     Comparison(#[from] ComparisonError),
 }
 
-/// How often steps are looked for: after what was found, another may show in what is left over.
-const STEP_ROUNDS: usize = 3;
-
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let (used, changed) = newest(evidence);
-    let mut changes: Changes = changed.into_iter().map(|(pile, at)| (pile, vec![at])).collect();
-    let mut given = network::given(evidence, &used, &changes);
-    let mut fit = comparison::fit(&given.network, settings)?;
-    let (mut found, mut left_over) = (Vec::new(), BTreeMap::new());
-    for _ in 0..STEP_ROUNDS {
-        let more = steps::find(evidence, &given, &fit);
-        if more.is_empty() {
-            break;
-        }
-        for step in &more {
-            let of_pile = changes.entry(step.pile).or_default();
-            of_pile.push(step.at);
-            of_pile.sort_unstable();
-        }
-        let piles: BTreeSet<usize> = more.iter().map(|step| step.pile).collect();
-        let of_piles = given.compared.iter().zip(&fit.residuals);
-        for (charge, residual) in
-            of_piles.filter(|(at, _)| piles.contains(&evidence.charges[**at as usize].pile))
-        {
-            left_over.entry(*charge as usize).or_insert(*residual);
-        }
-        found.extend(more);
-        given = network::given(evidence, &used, &changes);
-        fit = comparison::fit(&given.network, settings)?;
-    }
+    let Separated { mut given, fit, changes, mut found, left_over } = steps::separate(evidence, settings)?;
     let (fit, branch_spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
     steps::measure(&given, &fit, &changes, &mut found);
     let Given { mut network, screened, compared, mut anchors, places, balances, .. } = given;
@@ -200,30 +173,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     contradictory.sort_by_key(|(pile, _)| *pile);
     let doubted: BTreeSet<usize> = contradictory.iter().map(|(pile, _)| *pile).collect();
     let periods = periods(evidence, &screened, &changes);
-    let components = fit.instruments.iter().map(|i| i.component);
-    let components = components.chain(fit.travellers.iter().flatten().map(|t| t.component));
-    let mut next_component = components.max().map_or(0, |last| last + 1);
-    let estimates = evidence
-        .piles
-        .iter()
-        .zip(limits)
-        .enumerate()
-        .map(|(index, (pile, (limit, rule)))| {
-            let found = match places[index] {
-                Some(at) => fit.instruments[at],
-                None => {
-                    next_component += 1;
-                    alone(next_component - 1)
-                }
-            };
-            let mut estimate = estimate(evidence.as_of, &found, periods[index], limit, rule);
-            // Its charges say one thing, its on-site result another: whatever it is, it is not known to conform.
-            if estimate.verdict == RemoteVerdict::Conform && doubted.contains(&index) {
-                estimate.verdict = RemoteVerdict::Undecided;
-            }
-            (pile.pile_id.clone(), estimate)
-        })
-        .collect();
+    let estimates = estimates(evidence, &fit, &places, &periods, limits, &doubted);
     let mut residuals = vec![None; evidence.charges.len()];
     compared
         .iter()
@@ -246,6 +196,36 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         screened,
         covariance: PileCovariance { covariance: fit.covariance, instruments: network.instruments, places },
     })
+}
+
+/// One estimate a pile; a pile of which nothing is known is alone in a set of its own.
+fn estimates(
+    evidence: &Evidence,
+    fit: &Fit,
+    places: &[Option<usize>],
+    periods: &[Option<(Timestamp, Timestamp)>],
+    limits: Vec<(f64, String)>,
+    doubted: &BTreeSet<usize>,
+) -> Vec<(PileId, Estimate)> {
+    let components = fit.instruments.iter().map(|i| i.component);
+    let components = components.chain(fit.travellers.iter().flatten().map(|t| t.component));
+    let mut next_component = components.max().map_or(0, |last| last + 1);
+    let of_pile = |(index, (pile, (limit, rule))): (usize, (&PileFact, (f64, String)))| {
+        let found = match places[index] {
+            Some(at) => fit.instruments[at],
+            None => {
+                next_component += 1;
+                alone(next_component - 1)
+            }
+        };
+        let mut estimate = estimate(evidence.as_of, &found, periods[index], limit, rule);
+        // Its charges say one thing, its on-site result another: whatever it is, it is not known to conform.
+        if estimate.verdict == RemoteVerdict::Conform && doubted.contains(&index) {
+            estimate.verdict = RemoteVerdict::Undecided;
+        }
+        (pile.pile_id.clone(), estimate)
+    };
+    evidence.piles.iter().zip(limits).enumerate().map(of_pile).collect()
 }
 
 /// Limit and rule of each pile.

@@ -24,9 +24,6 @@ pub const SPREAD_FROM: usize = 20;
 /// Half of the limit: a normal spread that keeps 95 % of piles within it. Meters are better, which makes this careful.
 pub const SPREAD_ASSUMED_SHARE: f64 = 0.5;
 
-/// Median of |N(0, 1)|, 75 % quantile of the normal distribution.
-const MEDIAN_NORMAL: f64 = 0.674_489_750_196_081_7;
-
 /// A pile with a level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatorPile {
@@ -123,7 +120,7 @@ pub fn population_spread(piles: &[OperatorPile]) -> f64 {
         return SPREAD_ASSUMED_SHARE * median_of(&|pile| pile.limit);
     }
     let middle = median_of(&|pile| pile.error);
-    let scatter = median_of(&|pile| (pile.error - middle).abs()) / MEDIAN_NORMAL;
+    let scatter = median_of(&|pile| (pile.error - middle).abs()) / normal::QUANTILE_75;
     let own = median_of(&|pile| pile.standard_uncertainty.powi(2));
     (scatter * scatter - own).max(0.0).sqrt()
 }

@@ -37,7 +37,7 @@ pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
     SignalEvidence, SignalPile, ToldRegister,
 };
-pub(crate) use forgery::decimals;
+pub(crate) use forgery::{decimals, equal_by_chance};
 pub use said::Phrase;
 use world::World;
 

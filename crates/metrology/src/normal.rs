@@ -51,6 +51,9 @@ pub const QUANTILE_95: f64 = 1.644_853_626_951_472_2;
 /// 97.5 % quantile: half-width of a symmetric 95 % interval.
 pub const QUANTILE_975: f64 = 1.959_963_984_540_054;
 
+/// 75 % quantile: the median of |N(0, 1)|, by which medians are made standard deviations.
+pub const QUANTILE_75: f64 = 0.674_489_750_196_081_7;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +72,7 @@ mod tests {
         }
         assert!((cdf(QUANTILE_95) - 0.95).abs() < 1e-15);
         assert!((cdf(QUANTILE_975) - 0.975).abs() < 1e-15);
+        assert!((cdf(QUANTILE_75) - 0.75).abs() < 1e-15);
     }
     // mpmath at 40 digits, by halving, of the very numbers that these decimals are in binary.
     #[test]

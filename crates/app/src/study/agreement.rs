@@ -8,6 +8,7 @@ use super::measures::{Goal, Measure, Unit, measure, share, some};
 use super::run::SeedSeen;
 use super::tables::table;
 
+/// How far apart they are, in units of their uncertainties.
 pub(super) fn agreement(seeds: &[SeedSeen]) -> Vec<Measure> {
     let anchors: Vec<f64> =
         seeds.iter().flat_map(|seed| &seed.anchors).map(|anchor| anchor.normalized_error).collect();
@@ -20,9 +21,6 @@ pub(super) fn agreement(seeds: &[SeedSeen]) -> Vec<Measure> {
         pairs.filter_map(|(_, pair)| pair.normalized_error).collect()
     };
     let (all, unchanged) = (normalized_errors(&|_, _| true), normalized_errors(&constant));
-    let [[conform, accepted], [rejected, nonconform], ..] = table(seeds, |_, _| true);
-    let [[unchanged_conform, unchanged_accepted], [unchanged_rejected, unchanged_nonconform], ..] =
-        table(seeds, constant);
     vec![
         Measure {
             goal: goal(0.95, 1.0),
@@ -69,6 +67,15 @@ pub(super) fn agreement(seeds: &[SeedSeen]) -> Vec<Measure> {
             within(&all),
             all.len(),
         ),
+    ]
+}
+
+/// What afar and on site conclude, of all piles and of those that did not change.
+pub(super) fn conclusions(seeds: &[SeedSeen]) -> Vec<Measure> {
+    let [[conform, accepted], [rejected, nonconform], ..] = table(seeds, |_, _| true);
+    let [[unchanged_conform, unchanged_accepted], [unchanged_rejected, unchanged_nonconform], ..] =
+        table(seeds, |seed, pile| seed.piles[pile].is_constant);
+    vec![
         share(
             "false_accept",
             "误收：现场不合格中远程限内",

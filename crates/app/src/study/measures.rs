@@ -7,7 +7,7 @@ use veripile_metrology::{beta, normal};
 use veripile_pile::RemoteVerdict;
 use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
-use super::agreement::agreement;
+use super::agreement::{agreement, conclusions};
 use super::run::{PileSeen, SeedSeen};
 use super::tables::{Concordance, Detection, Step, StepSize, concordance, detections, step_sizes, steps};
 use super::weeks::Tally;
@@ -122,6 +122,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
     measures.extend(alarms(seeds, &steps, &step_sizes));
     measures.extend(by_week(seeds));
     measures.extend(agreement(seeds));
+    measures.extend(conclusions(seeds));
     measures.extend(balances(seeds));
     for measure in &mut measures {
         measure.reached = Reached::judge(measure);

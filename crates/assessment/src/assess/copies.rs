@@ -5,10 +5,9 @@
 use std::collections::BTreeSet;
 
 use veripile_metrology::chi_square::poisson_at_least;
-use veripile_metrology::crossing::to_f64;
 
 use crate::evidence::{ComparableCharge, Evidence, VehiclePath};
-use crate::signals::decimals;
+use crate::signals::{decimals, equal_by_chance};
 
 /// Equal pairs from which a pile is looked at.
 const EQUAL_MIN: usize = 20;
@@ -19,18 +18,13 @@ const CHANCE: f64 = 1e-9;
 /// Scale of the noise of the best vehicle that is thinkable, fraction: half a percent makes equal pairs likelier than any real one does.
 const NOISE_LEAST: f64 = 0.005;
 
-/// Largest density of t₄, 3/8.
-const DENSITY_MAX: f64 = 0.375;
-
 /// Whether its vehicle's value came through the pile, for all that is known.
 pub(super) fn may_be_copied(charge: &ComparableCharge) -> bool {
     matches!(charge.path, None | Some(VehiclePath::Relayed))
 }
 
 /// Piles of whose pairs more are equal to the last digit than chance makes, were the vehicles the best that are thinkable.
-///
-/// # Formula
-/// Energies in steps of δ agree with a chance of at most `min(1, δ f₄(0)/(σ E))`; the count is held against the Poisson tail of the sum.
+/// The count is held against the Poisson tail of the sum of [`equal_by_chance`].
 pub(super) fn piles(evidence: &Evidence) -> BTreeSet<usize> {
     let mut equal = vec![0_usize; evidence.piles.len()];
     let told = || evidence.charges.iter().filter(|charge| may_be_copied(charge));
@@ -49,8 +43,7 @@ pub(super) fn piles(evidence: &Evidence) -> BTreeSet<usize> {
         let energies = &energies[*pile];
         let step =
             decimals(energies.iter().copied()).map_or(1.0, |places| libm::pow(10.0, -f64::from(places)));
-        let chance = |energy| (step * DENSITY_MAX / (NOISE_LEAST * to_f64(energy))).clamp(0.0, 1.0);
-        let expected: f64 = energies.iter().copied().map(chance).sum();
+        let expected: f64 = energies.iter().map(|energy| equal_by_chance(step, NOISE_LEAST, *energy)).sum();
         poisson_at_least(equal[*pile], expected) < CHANCE
     };
     suspects.into_iter().filter(is_copying).collect()

@@ -3,15 +3,17 @@
 //! Called by [`super::assess`] between fits. A mean over half a year says nothing of a pile that became another last month: whoever charges
 //! there meets the pile as it is. It gives dates and sizes; what they mean is for others to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use veripile_metrology::change_point::{chance_of, change_of_level, halves};
-use veripile_metrology::comparison::Fit;
+use veripile_metrology::comparison::{self, ComparisonError, Fit, Residual, Settings};
 use veripile_metrology::contrast::{CUT, SLOPE};
+use veripile_metrology::normal::QUANTILE_75;
 use veripile_metrology::shared::shared;
 
-use super::network::{Changes, Given};
+use super::network::{self, Changes, Given};
+use crate::anchors::newest;
 use crate::evidence::Evidence;
 
 /// Probability at which a change is believed, over all piles together: as that of signals.
@@ -25,8 +27,8 @@ const FLEET_MIN: usize = 20;
 
 const WEEK_S: i64 = 7 * 86_400;
 
-/// 75 % quantile of the normal distribution: the median of |N(0, 1)|.
-const MEDIAN_NORMAL: f64 = 0.674_489_750_196_081_7;
+/// How often steps are looked for: after what was found, another may show in what is left over.
+const ROUNDS_MAX: usize = 3;
 
 /// A pile that changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,8 +45,52 @@ pub struct FoundStep {
     pub size: Option<(f64, f64)>,
 }
 
+/// Evidence in which changed piles are apart, and how it was fitted.
+pub(super) struct Separated<'a> {
+    pub(super) given: Given<'a>,
+    pub(super) fit: Fit,
+    pub(super) changes: Changes,
+    /// What charges told of; what on-site results told of stands in `changes` only.
+    pub(super) found: Vec<FoundStep>,
+    /// Of changed piles what each charge left over before they were taken apart, by charge.
+    pub(super) left_over: BTreeMap<usize, Residual>,
+}
+
+/// Fits, looks for piles that changed, and fits again with these apart, until no more are found.
+pub(super) fn separate<'a>(
+    evidence: &'a Evidence,
+    settings: &Settings,
+) -> Result<Separated<'a>, ComparisonError> {
+    let (used, changed) = newest(evidence);
+    let mut changes: Changes = changed.into_iter().map(|(pile, at)| (pile, vec![at])).collect();
+    let mut given = network::given(evidence, &used, &changes);
+    let mut fit = comparison::fit(&given.network, settings)?;
+    let (mut found, mut left_over) = (Vec::new(), BTreeMap::new());
+    for _ in 0..ROUNDS_MAX {
+        let more = find(evidence, &given, &fit);
+        if more.is_empty() {
+            break;
+        }
+        for step in &more {
+            let of_pile = changes.entry(step.pile).or_default();
+            of_pile.push(step.at);
+            of_pile.sort_unstable();
+        }
+        let piles: BTreeSet<usize> = more.iter().map(|step| step.pile).collect();
+        for (charge, residual) in given.compared.iter().map(|at| *at as usize).zip(&fit.residuals) {
+            if piles.contains(&evidence.charges[charge].pile) {
+                left_over.entry(charge).or_insert(*residual);
+            }
+        }
+        found.extend(more);
+        given = network::given(evidence, &used, &changes);
+        fit = comparison::fit(&given.network, settings)?;
+    }
+    Ok(Separated { given, fit, changes, found, left_over })
+}
+
 /// Piles that changed, beyond what is known already; sizes are none yet.
-pub(super) fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
+fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
     let ended = |at: usize| evidence.charges[given.compared[at] as usize].ended_at;
     let common = common(fit, &ended);
     let mut series: Vec<Vec<(Timestamp, f64)>> = vec![Vec::new(); given.network.instruments];
@@ -63,7 +109,7 @@ pub(super) fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<Fou
     let mut halves: Vec<f64> = looked_at.iter().filter_map(|(_, halves)| *halves).collect();
     halves.sort_by(f64::total_cmp);
     let usual = halves.get(halves.len() / 2).filter(|_| FLEET_MIN <= halves.len());
-    let scatter = usual.map_or(1.0, |usual| (usual / MEDIAN_NORMAL).max(1.0));
+    let scatter = usual.map_or(1.0, |usual| (usual / QUANTILE_75).max(1.0));
     let mut pile_of: BTreeMap<usize, usize> =
         given.before.iter().map(|((pile, _), at)| (*at, *pile)).collect();
     pile_of.extend(given.places.iter().enumerate().filter_map(|(pile, at)| Some(((*at)?, pile))));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use veripile_metrology::chi_square;
 use veripile_metrology::contrast::{Contrast, Point, contrast};
+use veripile_metrology::crossing::to_f64;
 use veripile_metrology::{normal, student};
 
 use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
@@ -127,8 +128,7 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
         .collect();
     let chance = |(at, by_pile, _): &(usize, Decimal, Decimal)| {
         let step = steps.get(&world.charges[*at].outlet).copied().unwrap_or(1.0);
-        let energy = veripile_metrology::crossing::to_f64(*by_pile);
-        (step * DENSITY_MAX / (scales.get(at).unwrap_or(&USUAL_SCALE) * energy)).clamp(0.0, 1.0)
+        equal_by_chance(step, *scales.get(at).unwrap_or(&USUAL_SCALE), *by_pile)
     };
     let expected: f64 = pairs.iter().map(chance).sum();
     let same: Vec<usize> = pairs.iter().filter(|(_, a, b)| a == b).map(|(at, ..)| *at).collect();
@@ -148,6 +148,14 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
         }],
         evidence: first(same),
     })
+}
+
+/// Largest chance that a vehicle's value of a relative scale meets the pile's to the last digit, energies in steps of `step` kWh.
+///
+/// # Formula
+/// `min(1, δ f₄(0) / (σ E))`.
+pub(crate) fn equal_by_chance(step: f64, scale: f64, energy_kwh: Decimal) -> f64 {
+    (step * DENSITY_MAX / (scale * to_f64(energy_kwh))).clamp(0.0, 1.0)
 }
 
 /// Decimals that the middle one of values is given with. Most values of three decimals do not end in 0, so trimmed

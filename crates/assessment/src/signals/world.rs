@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use veripile_metrology::contrast::{CUT, Point, SLOPE};
+use veripile_metrology::normal::QUANTILE_75;
 
 use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile};
 
@@ -18,9 +19,6 @@ pub(super) const GROUP_MIN: usize = 5;
 
 /// Residuals from which their scale is taken from them.
 const RESIDUALS_MIN: usize = 100;
-
-/// 75 % quantile of the normal distribution: the median of |N(0, 1)|.
-const MEDIAN_NORMAL: f64 = 0.674_489_750_196_081_7;
 
 /// Variance of a median in units of that of a mean, π/2.
 const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
@@ -168,7 +166,7 @@ pub(super) fn common(effects: &[Effect]) -> Option<Effect> {
 pub(super) fn against_fleet(scores: &[f64]) -> Vec<f64> {
     let mut sizes: Vec<f64> = scores.iter().map(|score| score.abs()).collect();
     let enough = GROUP_MIN <= scores.len();
-    let spread = median(&mut sizes).filter(|_| enough).map_or(1.0, |size| (size / MEDIAN_NORMAL).max(1.0));
+    let spread = median(&mut sizes).filter(|_| enough).map_or(1.0, |size| (size / QUANTILE_75).max(1.0));
     scores.iter().map(|score| score / spread).collect()
 }
 
