@@ -7,6 +7,8 @@ use std::time::Duration;
 
 #[path = "assessment/pages.rs"]
 mod pages;
+#[path = "assessment/witness.rs"]
+mod witness;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

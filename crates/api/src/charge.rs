@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
+use veripile_pile::VehiclePath;
 use veripile_store::history::OneCharge;
 use veripile_store::signed::SignedLine;
 
@@ -32,6 +33,8 @@ pub(crate) struct Charge {
     energy_kwh: Option<String>,
     /// By the vehicle's own meter
     energy_vehicle_kwh: Option<String>,
+    /// How that came: relayed (by the pile), telematics, app, reference (a reference vehicle)
+    vehicle_path: Option<&'static str>,
     /// What is remarkable about how it was told, e.g. `no_start`
     marks: Vec<&'static str>,
     /// Signed values that came with it, the newest first, 50 at most
@@ -76,6 +79,7 @@ pub(crate) async fn charge(
         ended_at: record.ended_at.map(time),
         energy_kwh: record.energy_pile_wh.map(kwh),
         energy_vehicle_kwh: record.energy_vehicle_wh.map(kwh),
+        vehicle_path: record.vehicle_path.map(VehiclePath::word),
         marks: record.marks.iter().map(|mark| mark.code()).collect(),
         signed: signed.collect(),
     };

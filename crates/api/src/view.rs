@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
-use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, RemoteVerdict, State};
+use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, RemoteVerdict, State, VehiclePath};
 use veripile_store::{ChargeRecord, PileRecord};
 
 use crate::sentence;
@@ -218,10 +218,21 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
         start: time(charge.started_at),
         end: time(charge.ended_at),
         pile_kwh: kwh(charge.energy_pile_wh),
-        vehicle_kwh: kwh(charge.energy_vehicle_wh),
+        vehicle_kwh: kwh(charge.energy_vehicle_wh) + &way(t, charge.vehicle_path),
         difference,
         marks: marks.join(t.of("comma")),
     }
+}
+
+/// How a vehicle's energy came, in brackets; nothing where the pile relayed it, as most are.
+fn way(t: &Texts, path: Option<VehiclePath>) -> String {
+    let text = match path {
+        None | Some(VehiclePath::Relayed) => return String::new(),
+        Some(VehiclePath::Telematics) => t.of("way.telematics"),
+        Some(VehiclePath::App) => t.of("way.app"),
+        Some(VehiclePath::Reference) => t.of("way.reference"),
+    };
+    format!(" {text}")
 }
 
 fn mark_text(t: &Texts, mark: Mark) -> &str {

@@ -60,6 +60,9 @@ pub(crate) struct Basis {
     pub(crate) piles: usize,
     pub(crate) acts: usize,
     pub(crate) intervals: usize,
+    /// Calibrations of reference vehicles, of which runs of before knew none.
+    #[serde(default)]
+    pub(crate) calibrations: usize,
     /// Priors and starting values of the fit.
     pub(crate) settings: FitSettings,
     /// Whether there were too many charges to look for signals.
@@ -390,6 +393,7 @@ fn written(
         piles: facts.piles.len(),
         acts: facts.acts.len(),
         intervals: facts.energy.len(),
+        calibrations: facts.calibrations.len(),
         settings: settings.into(),
         signals_skipped,
     };

@@ -3,13 +3,13 @@
 //! Called by the command line. It never prints: the caller shows the [`ExitSummary`]. Nothing is left in the folder unless the
 //! whole run succeeded. The same rows in another order give the same estimates, byte for byte.
 
-mod charges;
+pub(crate) mod charges;
 pub(crate) mod feeders;
 pub(crate) mod findings;
 pub(crate) mod reference;
 mod results;
 mod room;
-mod rows;
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 mod told;

@@ -32,6 +32,7 @@ mod story;
 mod study;
 mod table;
 mod tls;
+mod witness;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -66,6 +67,8 @@ enum Command {
     Migrate(ConfigArgs),
     /// Register stations, piles and on-site results from CSV files; stations from GeoJSON and OCPI too
     Register(register::RegisterArgs),
+    /// What others than the pile tell of charges: telematics, apps, reference vehicles; models, temperatures, bills
+    Witness(witness::WitnessArgs),
     /// Who may sign in to the operators' pages
     Account(account::AccountArgs),
     /// Keys for those who ask the query API more than anybody may
@@ -123,6 +126,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Serve(args) => serve::serve(&args.read()?).await?,
         Command::Migrate(args) => serve::migrate(&args.read()?).await?,
         Command::Register(args) => register::run(&args).await?,
+        Command::Witness(args) => say(&witness::run(&args).await?)?,
         Command::Account(args) => account::run(&args).await?,
         Command::ApiKey(args) => api_key::run(&args).await?,
         Command::Case(args) => case::run(&args).await?,

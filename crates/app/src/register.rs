@@ -1,10 +1,10 @@
-//! `veripile register`: operators, stations, piles, on-site results and keys of meters from CSV files into the database.
+//! `veripile register`: operators, stations, piles, on-site results, keys of meters and calibrations from CSV files into the database.
 //!
 //! What is registered already is brought up to date, and stays as it is where a file has no column for it; on-site results are recorded once. A result with `valid_until` is a
 //! certificate; one without is a measurement, which anchors estimates and changes no state.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
@@ -19,14 +19,15 @@ use veripile_pile::{
     Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId, Told,
 };
 use veripile_store::evidence::{EnergyInterval, EnergyMeter};
+use veripile_store::witness::Calibration;
 
-use crate::assess_files::reference::read_intervals;
+use crate::assess_files::reference::{read_intervals, read_references};
 use crate::config::Config;
 use crate::plausible::{
     self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW, UNCERTAINTY_MAX_PERCENT, power_max_kw,
 };
 use crate::table::{Row, Table};
-use crate::{keys, places, serve};
+use crate::{identity, keys, places, serve};
 
 /// Columns that a table of stations must have.
 const STATION_COLUMNS: [&str; 1] = ["station_id"];
@@ -81,6 +82,9 @@ pub struct RegisterArgs {
     /// pile_id,from,to,energy_kwh: energy by the piles' registers in the same intervals
     #[arg(long, value_name = "FILE")]
     registers: Option<PathBuf>,
+    /// vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor: calibrations of reference vehicles
+    #[arg(long, value_name = "FILE")]
+    references: Option<PathBuf>,
     /// pile_id[,security_profile,key,upstream_url]: how piles prove who they are; key `new` draws one
     #[arg(long, value_name = "FILE")]
     access: Option<PathBuf>,
@@ -104,10 +108,19 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let meter_keys = read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?;
     let access = read(args.access.as_ref(), &["pile_id"], keys::row)?;
     let energy = energy(args)?;
-    let rows = [operators.len(), stations.len(), piles.len(), anchors.len(), meter_keys.len(), energy.len()];
+    let calibrations = calibrations(args, &config)?;
+    let rows = [
+        operators.len(),
+        stations.len(),
+        piles.len(),
+        anchors.len(),
+        meter_keys.len(),
+        energy.len(),
+        calibrations.len(),
+    ];
     if rows.iter().sum::<usize>() + access.len() == 0 {
         bail!(
-            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers or --access"
+            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers, --references or --access"
         );
     }
     let mut store = serve::connect(&config).await?;
@@ -129,9 +142,10 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         .record_energy(&energy)
         .await
         .context("masters and registers: is every station and pile registered?")?;
+    let calibrated = store.record_calibrations(&calibrations).await.context("references")?;
     keys::register(&store, &access, args.keys_out.as_ref()).await?;
     say(&format!(
-        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, access of {} piles",
+        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, {calibrated} new calibrations of vehicles, access of {} piles",
         operators.len(),
         stations.len(),
         piles.len(),
@@ -170,6 +184,14 @@ fn energy(args: &RegisterArgs) -> Result<Vec<EnergyInterval>> {
         }
     }
     Ok(energy)
+}
+
+/// The calibrations of reference vehicles. Who a vehicle is, is not kept.
+fn calibrations(args: &RegisterArgs, config: &Config) -> Result<Vec<Calibration>> {
+    let Some(file) = &args.references else { return Ok(Vec::new()) };
+    let key = identity::existing(Path::new(&config.identity.key_file))?;
+    let (rows, _) = read_references(file)?;
+    Ok(rows.iter().map(|row| row.calibration(key.vehicle(row.vehicle_id()))).collect())
 }
 
 /// Reads a table of piles, or of stations, for the operators' pages: good rows and bad ones. The header says which it is.

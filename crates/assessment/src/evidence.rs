@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use veripile_metrology::balance::Feeder;
-use veripile_pile::{AccuracyClass, PileId, PileKind};
+use veripile_pile::{AccuracyClass, PileId, PileKind, VehiclePath};
 
 /// Below this, kWh, the fixed part of the noise (0.15 kWh) is half of the charge or more.
 const ENERGY_MIN_KWH: Decimal = Decimal::from_parts(3, 0, 0, false, 1);
@@ -48,39 +48,6 @@ pub struct ComparableCharge {
     pub path: Option<VehiclePath>,
     /// Covariates, see [`Evidence::covariates`]; NaN where unknown.
     pub covariates: [f32; COVARIATES_MAX],
-}
-
-/// How the vehicle's energy came to be known: each way has its own noise, and a bias of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum VehiclePath {
-    /// The pile told it: it can be forged there.
-    Relayed,
-    /// From the vehicle to its maker to us.
-    Telematics,
-    /// From the driver's app.
-    App,
-    /// A reference vehicle of an authority.
-    Reference,
-}
-
-impl VehiclePath {
-    /// Every one.
-    pub const ALL: [Self; 4] = [Self::Relayed, Self::Telematics, Self::App, Self::Reference];
-
-    /// Its word in files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Relayed => "relayed",
-            Self::Telematics => "telematics",
-            Self::App => "app",
-            Self::Reference => "reference",
-        }
-    }
-
-    /// The one of a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|path| path.word() == word)
-    }
 }
 
 /// A station's master meter and the piles behind it, and when each interval began.

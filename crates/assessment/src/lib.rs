@@ -12,4 +12,4 @@ pub mod targeting;
 pub mod weekly;
 
 pub use assess::{Assessment, AssessmentError, ChangedPile, FoundStep, RunFacts, VehicleEstimate, assess};
-pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened, VehiclePath};
+pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};

@@ -29,7 +29,7 @@ pub use charges::WorldCharge;
 pub use injection::{Injection, InjectionKind};
 pub use noise::Noise;
 pub use on_site::OnSite;
-pub use people::{VehiclePath, WorldVehicle};
+pub use people::WorldVehicle;
 
 /// Where drawn worlds begin: New Year's Day in China.
 const START: &str = "2025-12-31T16:00:00Z";

@@ -2,12 +2,16 @@
 //!
 //! Called by `app::assess` and `app::check`. Nothing is judged here.
 
+mod charge;
+
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
-use veripile_pile::{AccuracyClass, Act, Measurand, OperatorId, PileId, PileKind, StationId, VehicleKey};
+use veripile_pile::{AccuracyClass, Act, Measurand, OperatorId, PileId, PileKind, StationId};
+
+pub use charge::{EvidenceCharge, Witnessed};
 
 use crate::registration::ActRow;
 use crate::report::ReportReason;
@@ -32,41 +36,8 @@ pub struct TakenIn {
     pub comparable: u64,
     /// When the earliest of the latter ended.
     pub earliest: Option<Timestamp>,
-    /// Acts, changed piles and intervals of energy.
+    /// Acts, changed piles, intervals of energy and calibrations of reference vehicles.
     pub others: u64,
-}
-
-/// A charge as an assessment knows it. Energies and registers in Wh, exact as stored; states of charge in percent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EvidenceCharge {
-    /// Its number.
-    pub charge_no: i64,
-    /// At which pile.
-    pub pile_no: i64,
-    /// On which connector.
-    pub connector: Option<i64>,
-    /// Which vehicle.
-    pub vehicle: Option<VehicleKey>,
-    /// From when.
-    pub started_at: Timestamp,
-    /// To when.
-    pub ended_at: Timestamp,
-    /// Energy by the pile.
-    pub energy_pile_wh: Decimal,
-    /// Energy by the vehicle, as the pile relayed it.
-    pub energy_vehicle_wh: Option<Decimal>,
-    /// Ends of the outlet's register, if it is a lifetime register.
-    pub register_wh: [Option<Decimal>; 2],
-    /// State of charge at both ends.
-    pub soc_percent: [Option<Decimal>; 2],
-    /// Whether the meter signed both ends, with good signatures.
-    pub signed: bool,
-    /// SHA-256 of the key that signed.
-    pub signature_key: Option<[u8; 32]>,
-    /// SHA-256 of the signed record.
-    pub record_digest: Option<[u8; 32]>,
-    /// Error of the pile's clock, s; positive: ahead.
-    pub clock_offset_s: Option<f64>,
 }
 
 /// A pile as an assessment knows it.
@@ -178,46 +149,13 @@ impl Store {
         Ok(jiff_time(at))
     }
 
-    /// Charges that ended from `since` on, as they were known at a moment, in the order of their numbers.
-    pub async fn evidence_charges(
-        &self,
-        since: Timestamp,
-        known: Timestamp,
-    ) -> Result<Vec<EvidenceCharge>, StoreError> {
-        let rows: Vec<ChargeRow> = sqlx::query_as(
-            "SELECT charge_no, pile_no, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh,
-                    register_start_wh, register_stop_wh, soc_start, soc_end, signed, signature_key, record_digest, clock_offset_s
-             FROM evidence_charge e
-             WHERE ended_at >= $1 AND known_from <= $2 AND energy_pile_wh IS NOT NULL
-               AND NOT EXISTS (SELECT FROM evidence_charge later
-                               WHERE later.charge_no = e.charge_no AND later.known_from > e.known_from AND later.known_from <= $2)
-             ORDER BY charge_no",
-        )
-        .bind(since.to_sqlx())
-        .bind(known.to_sqlx())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter().map(ChargeRow::charge).collect()
-    }
-
-    /// Charges with energies from both sides that were taken in after a moment.
-    pub async fn comparable_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM evidence_charge
-             WHERE known_from > $1 AND energy_pile_wh IS NOT NULL AND energy_vehicle_wh IS NOT NULL AND vehicle IS NOT NULL",
-        )
-        .bind(known_after.to_sqlx())
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(count.unsigned_abs())
-    }
-
-    /// Acts, changes of piles and intervals of energy that were taken in after a moment.
+    /// Acts, changes of piles, intervals of energy and calibrations that were taken in after a moment.
     pub async fn others_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM evidence_act WHERE known_from > $1)
                   + (SELECT count(*) FROM evidence_pile WHERE known_from > $1)
-                  + (SELECT count(*) FROM evidence_energy WHERE known_from > $1)",
+                  + (SELECT count(*) FROM evidence_energy WHERE known_from > $1)
+                  + (SELECT count(*) FROM evidence_reference WHERE known_from > $1)",
         )
         .bind(known_after.to_sqlx())
         .fetch_one(&self.pool)
@@ -416,9 +354,9 @@ async fn take_in_charges(
     Ok((taken, last))
 }
 
-/// Acts, piles and intervals; how many are new or changed.
+/// Acts, piles, intervals and calibrations; how many are new or changed.
 async fn take_in_others(connection: &mut PgConnection, now: Timestamp) -> Result<u64, StoreError> {
-    const STATEMENTS: [&str; 3] = [
+    const STATEMENTS: [&str; 4] = [
         "INSERT INTO evidence_pile (pile_no, known_from, kind, accuracy_class, station_id, operator_id, model)
          SELECT pile_no, $1, pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model)
          FROM pile LEFT JOIN pile_live live USING (pile_no)
@@ -438,6 +376,11 @@ async fn take_in_others(connection: &mut PgConnection, now: Timestamp) -> Result
          WHERE energy_no > coalesce((SELECT max(energy_no) FROM evidence_energy), 0) - $2
            AND NOT EXISTS (SELECT FROM evidence_energy known WHERE known.energy_no = i.energy_no)
          ON CONFLICT DO NOTHING",
+        "INSERT INTO evidence_reference (reference_no, known_from)
+         SELECT reference_no, $1 FROM reference_vehicle r
+         WHERE reference_no > coalesce((SELECT max(reference_no) FROM evidence_reference), 0) - $2
+           AND NOT EXISTS (SELECT FROM evidence_reference known WHERE known.reference_no = r.reference_no)
+         ON CONFLICT DO NOTHING",
     ];
     let mut taken = 0;
     for statement in STATEMENTS {
@@ -445,52 +388,6 @@ async fn take_in_others(connection: &mut PgConnection, now: Timestamp) -> Result
         taken += query.execute(&mut *connection).await?.rows_affected();
     }
     Ok(taken)
-}
-
-#[derive(FromRow)]
-struct ChargeRow {
-    charge_no: i64,
-    pile_no: i64,
-    connector: Option<i64>,
-    vehicle: Option<Vec<u8>>,
-    started_at: SqlTime,
-    ended_at: SqlTime,
-    energy_pile_wh: Decimal,
-    energy_vehicle_wh: Option<Decimal>,
-    register_start_wh: Option<Decimal>,
-    register_stop_wh: Option<Decimal>,
-    soc_start: Option<Decimal>,
-    soc_end: Option<Decimal>,
-    signed: bool,
-    signature_key: Option<Vec<u8>>,
-    record_digest: Option<Vec<u8>>,
-    clock_offset_s: Option<f64>,
-}
-
-/// Exactly so many bytes.
-fn bytes<const N: usize>(what: &'static str, stored: Option<Vec<u8>>) -> Result<Option<[u8; N]>, StoreError> {
-    stored.map(|bytes| bytes.try_into().map_err(|bytes: Vec<u8>| corrupt(what, bytes.len()))).transpose()
-}
-
-impl ChargeRow {
-    fn charge(self) -> Result<EvidenceCharge, StoreError> {
-        Ok(EvidenceCharge {
-            charge_no: self.charge_no,
-            pile_no: self.pile_no,
-            connector: self.connector,
-            vehicle: bytes("vehicle", self.vehicle)?.map(VehicleKey),
-            started_at: self.started_at.to_jiff(),
-            ended_at: self.ended_at.to_jiff(),
-            energy_pile_wh: self.energy_pile_wh,
-            energy_vehicle_wh: self.energy_vehicle_wh,
-            register_wh: [self.register_start_wh, self.register_stop_wh],
-            soc_percent: [self.soc_start, self.soc_end],
-            signed: self.signed,
-            signature_key: bytes("signature key", self.signature_key)?,
-            record_digest: bytes("record digest", self.record_digest)?,
-            clock_offset_s: self.clock_offset_s,
-        })
-    }
 }
 
 #[derive(FromRow)]

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
-use veripile_pile::{Mark, PileId};
+use veripile_pile::{Mark, PileId, VehiclePath};
 
 use crate::row::{SqlTime, jiff_time, marks, storable};
 use crate::{Store, StoreError};
@@ -26,8 +26,10 @@ pub struct ChargeRecord {
     pub ended_at: Option<Timestamp>,
     /// Energy by the pile's meter, Wh.
     pub energy_pile_wh: Option<Decimal>,
-    /// Energy by the vehicle's own meter, Wh.
+    /// Energy by the vehicle's own meter, Wh: what a witness told, else what the pile relayed.
     pub energy_vehicle_wh: Option<Decimal>,
+    /// On which way that came.
+    pub vehicle_path: Option<VehiclePath>,
     /// Remarks.
     pub marks: Vec<Mark>,
 }
@@ -41,26 +43,40 @@ pub struct OneCharge {
     pub record: ChargeRecord,
 }
 
+/// A statement that reads charges, with what witnesses told when each was last taken in.
+macro_rules! charge_sql {
+    ($more:literal, $which:literal) => {
+        concat!(
+            "SELECT ",
+            $more,
+            "charge_no, charge.connector, started_at, ended_at, energy_pile_wh, coalesce(told.wh, energy_vehicle_wh) AS energy_vehicle_wh,
+                    CASE WHEN told.wh IS NOT NULL THEN told.way WHEN energy_vehicle_wh IS NOT NULL THEN 'relayed' END AS vehicle_path, marks
+             FROM charge LEFT JOIN LATERAL (
+                 SELECT witness_wh AS wh, witness_path AS way FROM evidence_charge e
+                 WHERE e.charge_no = charge.charge_no ORDER BY known_from DESC LIMIT 1) AS told ON true ",
+            $which
+        )
+    };
+}
+
 impl Store {
     /// A charge by its number.
     pub async fn charge(&self, charge_no: i64) -> Result<Option<OneCharge>, StoreError> {
-        let row: Option<OneRow> = sqlx::query_as(
-            "SELECT pile_id, charge_no, charge.connector, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, marks
-             FROM charge JOIN pile USING (pile_no) WHERE charge_no = $1",
-        )
-        .bind(charge_no)
-        .fetch_optional(&self.pool)
-        .await?;
+        let row: Option<OneRow> =
+            sqlx::query_as(charge_sql!("pile_id, ", "JOIN pile USING (pile_no) WHERE charge_no = $1"))
+                .bind(charge_no)
+                .fetch_optional(&self.pool)
+                .await?;
         row.map(|row| Ok(OneCharge { pile_id: row.pile_id, record: row.charge.record()? })).transpose()
     }
 
     /// Charges of a pile, newest first; at most [`CHARGES_PER_PAGE_MAX`].
     pub async fn charges(&self, pile_id: &PileId, limit: u32) -> Result<Vec<ChargeRecord>, StoreError> {
-        let rows: Vec<ChargeRow> = sqlx::query_as(
-            "SELECT charge_no, connector, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, marks
-             FROM charge WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
-             ORDER BY started_at DESC NULLS LAST, charge_no DESC LIMIT $2",
-        )
+        let rows: Vec<ChargeRow> = sqlx::query_as(charge_sql!(
+            "",
+            "WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
+                 ORDER BY started_at DESC NULLS LAST, charge_no DESC LIMIT $2"
+        ))
         .bind(pile_id.as_str())
         .bind(i64::from(limit.min(CHARGES_PER_PAGE_MAX)))
         .fetch_all(&self.pool)
@@ -85,12 +101,12 @@ impl Store {
         pile_id: &PileId,
         limit: u32,
     ) -> Result<Vec<ChargeRecord>, StoreError> {
-        let rows: Vec<ChargeRow> = sqlx::query_as(
-            "SELECT charge_no, connector, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, marks
-             FROM charge WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
-               AND energy_pile_wh IS NOT NULL AND energy_vehicle_wh IS NOT NULL
-             ORDER BY started_at DESC NULLS LAST, charge_no DESC LIMIT $2",
-        )
+        let rows: Vec<ChargeRow> = sqlx::query_as(charge_sql!(
+            "",
+            "WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
+                   AND energy_pile_wh IS NOT NULL AND coalesce(told.wh, energy_vehicle_wh) IS NOT NULL
+                 ORDER BY started_at DESC NULLS LAST, charge_no DESC LIMIT $2"
+        ))
         .bind(pile_id.as_str())
         .bind(i64::from(limit.min(CHARGES_PER_PAGE_MAX)))
         .fetch_all(&self.pool)
@@ -107,6 +123,7 @@ struct ChargeRow {
     ended_at: Option<SqlTime>,
     energy_pile_wh: Option<Decimal>,
     energy_vehicle_wh: Option<Decimal>,
+    vehicle_path: Option<String>,
     marks: Vec<String>,
 }
 
@@ -126,6 +143,7 @@ impl ChargeRow {
             ended_at: jiff_time(self.ended_at),
             energy_pile_wh: self.energy_pile_wh,
             energy_vehicle_wh: self.energy_vehicle_wh,
+            vehicle_path: self.vehicle_path.as_deref().and_then(VehiclePath::from_word),
             marks: marks(&self.marks)?,
         })
     }

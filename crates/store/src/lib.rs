@@ -46,6 +46,7 @@ mod timescale;
 mod unsaid;
 pub mod verification;
 pub mod weekly;
+pub mod witness;
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -10,17 +10,20 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use veripile_assessment::evidence::COVARIATES_MAX;
-use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact, VehiclePath};
+use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle};
 use veripile_metrology::crossing::to_f64;
 use veripile_pile::{Act, ActKind, PileId, VehicleKey};
 use veripile_store::Store;
-use veripile_store::evidence::{EnergyInterval, EnergyMeter, EvidenceCharge, EvidencePile};
+use veripile_store::evidence::{EnergyInterval, EnergyMeter, EvidenceCharge, EvidencePile, Witnessed};
+use veripile_store::witness::Calibration;
 
+use crate::assess_files::charges::AMBIENT_C;
 use crate::assess_files::feeders::{self, Fed};
 use crate::assess_files::reference::{IntervalRow, MASTER_CLASS, Plate};
 
-/// Covariates that chargers tell: ambient temperature is not among them (what they measure is their own inside, which the load warms).
-pub(super) const COVARIATES: [&str; 2] = ["mean_power_kw", "soc_span"];
+/// Covariates that chargers tell, and one that only witnesses do: what a charger measures is the temperature of its own inside, which the
+/// load warms. It is left out where nobody told it.
+const COVARIATES: [&str; 3] = ["mean_power_kw", "soc_span", "ambient_c"];
 
 /// No charger gives more, kW.
 const MEAN_POWER_KW_MAX: f64 = 5_000.0;
@@ -35,6 +38,8 @@ pub(crate) struct Facts {
     /// By pile number and time.
     pub(crate) acts: Vec<(i64, Act)>,
     pub(crate) energy: Vec<EnergyInterval>,
+    /// Of reference vehicles, by vehicle and time.
+    pub(crate) calibrations: Vec<Calibration>,
 }
 
 /// The same as evidence.
@@ -62,6 +67,7 @@ impl Facts {
             charges,
             acts: store.evidence_acts(as_of).await?,
             energy: store.evidence_energy(since, as_of).await?,
+            calibrations: store.evidence_calibrations(as_of).await?,
         })
     }
 
@@ -78,6 +84,9 @@ impl Facts {
         for interval in &self.energy {
             hash.update(format!("{interval:?}\n"));
         }
+        for calibration in &self.calibrations {
+            hash.update(format!("{:?} {calibration:?}\n", calibration.vehicle.0));
+        }
         hash.finalize().into()
     }
 
@@ -90,18 +99,20 @@ impl Facts {
     pub(crate) fn prepare(&self) -> Prepared {
         let pile_at: BTreeMap<i64, usize> =
             self.piles.iter().enumerate().map(|(at, pile)| (pile.pile_no, at)).collect();
-        let of_charges = self.charges.iter().filter(|charge| is_comparable(charge));
-        let vehicles: BTreeMap<VehicleKey, usize> =
-            of_charges.filter_map(|charge| Some((charge.vehicle?, 0))).collect();
-        let vehicles: BTreeMap<VehicleKey, usize> = vehicles.into_keys().zip(0..).collect();
+        let of_charges = self.charges.iter().filter_map(EvidenceCharge::vehicle_side);
+        let vehicles: BTreeSet<VehicleKey> = of_charges.map(|(vehicle, ..)| vehicle).collect();
+        let vehicles: BTreeMap<VehicleKey, usize> = vehicles.into_iter().zip(0..).collect();
+        let (vehicle_models, models) = self.models(&vehicles);
+        let has_ambient = self.charges.iter().any(|charge| ambient_c(charge).is_some());
         let compared = |(row, charge): (usize, &EvidenceCharge)| {
+            let (vehicle, energy_vehicle_wh, path) = charge.vehicle_side()?;
             let comparable = ComparableCharge {
                 pile: *pile_at.get(&charge.pile_no)?,
-                vehicle: *vehicles.get(&charge.vehicle?)?,
+                vehicle: *vehicles.get(&vehicle)?,
                 ended_at: charge.ended_at,
                 energy_pile_kwh: kwh(charge.energy_pile_wh),
-                energy_vehicle_kwh: kwh(charge.energy_vehicle_wh?),
-                path: Some(VehiclePath::Relayed),
+                energy_vehicle_kwh: kwh(energy_vehicle_wh),
+                path: Some(path),
                 covariates: covariates(charge),
             };
             Some((comparable, row))
@@ -119,6 +130,15 @@ impl Facts {
                 coverage_factor: result.coverage_factor,
             })
         };
+        let reference = |calibration: &Calibration| {
+            Some(ReferenceVehicle {
+                vehicle: *vehicles.get(&calibration.vehicle)?,
+                at: calibration.at,
+                error_percent: calibration.result.error_percent,
+                expanded_uncertainty_percent: calibration.result.expanded_uncertainty_percent,
+                coverage_factor: calibration.result.coverage_factor,
+            })
+        };
         let fact = |pile: &EvidencePile| PileFact {
             pile_id: pile.pile_id.clone(),
             kind: Some(pile.kind),
@@ -127,15 +147,30 @@ impl Facts {
         let evidence = Evidence {
             as_of: self.as_of,
             piles: self.piles.iter().map(fact).collect(),
-            vehicle_models: vec![None; vehicles.len()],
-            models: 0,
-            covariates: COVARIATES.to_vec(),
+            vehicle_models,
+            models,
+            covariates: COVARIATES[..if has_ambient { 3 } else { 2 }].to_vec(),
             charges,
             anchors: in_force(&self.acts).filter_map(anchor).collect(),
-            references: Vec::new(),
+            references: self.calibrations.iter().filter_map(reference).collect(),
             feeders: self.fed().feeders,
         };
         Prepared { evidence, rows, pile_at, vehicles }
+    }
+
+    /// Number of each vehicle's model, and how many models there are; of several told for one vehicle the first in alphabetical order.
+    fn models(&self, vehicles: &BTreeMap<VehicleKey, usize>) -> (Vec<Option<usize>>, usize) {
+        let mut told: Vec<Option<&str>> = vec![None; vehicles.len()];
+        for charge in &self.charges {
+            let (Some((vehicle, ..)), Some(model)) = (charge.vehicle_side(), charge.vehicle_model()) else {
+                continue;
+            };
+            let known = &mut told[vehicles[&vehicle]];
+            *known = Some(known.map_or(model, |known| known.min(model)));
+        }
+        let names: BTreeSet<&str> = told.iter().flatten().copied().collect();
+        let numbers: BTreeMap<&str, usize> = names.into_iter().zip(0..).collect();
+        (told.iter().map(|model| model.map(|model| numbers[model])).collect(), numbers.len())
     }
 
     /// Stations with a master meter, as feeders.
@@ -195,6 +230,7 @@ fn hash_charge(hash: &mut Sha256, charge: &EvidenceCharge) {
         signature_key,
         record_digest,
         clock_offset_s,
+        witnessed,
     } = charge;
     let mut part = |bytes: Option<&[u8]>| match bytes {
         Some(bytes) => {
@@ -217,11 +253,25 @@ fn hash_charge(hash: &mut Sha256, charge: &EvidenceCharge) {
     part(signature_key.as_ref().map(|key| &key[..]));
     part(record_digest.as_ref().map(|digest| &digest[..]));
     part(clock_offset_s.map(f64::to_be_bytes).as_ref().map(|bytes| &bytes[..]));
+    if let Some(told) = witnessed {
+        hash_witnessed(&mut part, told);
+    }
+}
+
+/// What witnesses told, part by part.
+fn hash_witnessed(part: &mut impl FnMut(Option<&[u8]>), told: &Witnessed) {
+    let Witnessed { energy, vehicle, vehicle_model, ambient_c, bill } = told;
+    part(energy.map(|(wh, _)| wh.serialize()).as_ref().map(|bytes| &bytes[..]));
+    part(energy.map(|(_, path)| path.word().as_bytes()));
+    part(vehicle.as_ref().map(|vehicle| &vehicle.0[..]));
+    part(vehicle_model.as_ref().map(String::as_bytes));
+    part(ambient_c.map(|number| number.serialize()).as_ref().map(|bytes| &bytes[..]));
+    part(bill.as_ref().map(|bill| format!("{bill:?}")).as_ref().map(String::as_bytes));
 }
 
 /// Whether both sides told an energy, and whose vehicle it was is known.
 pub(crate) fn is_comparable(charge: &EvidenceCharge) -> bool {
-    charge.vehicle.is_some() && charge.energy_vehicle_wh.is_some()
+    charge.vehicle_side().is_some()
 }
 
 /// Acts whose on-site result still says what a pile's error is: of no document that was withdrawn or is in question, as after a broken
@@ -256,10 +306,16 @@ pub(super) fn soc_span_percent(charge: &EvidenceCharge) -> Option<f64> {
     Some(to_f64(end?) - to_f64(start?)).filter(|span| 0.0 < *span)
 }
 
+/// Temperature of the air, °C, where a witness told it and it can be one.
+fn ambient_c(charge: &EvidenceCharge) -> Option<f64> {
+    Some(to_f64(charge.witnessed.as_ref()?.ambient_c?))
+        .filter(|celsius| (AMBIENT_C.0..=AMBIENT_C.1).contains(celsius))
+}
+
 /// As [`COVARIATES`]; NaN where unknown.
 fn covariates(charge: &EvidenceCharge) -> [f32; COVARIATES_MAX] {
     let mut values = [f32::NAN; COVARIATES_MAX];
-    let known = [mean_power_kw(charge), soc_span_percent(charge)];
+    let known = [mean_power_kw(charge), soc_span_percent(charge), ambient_c(charge)];
     for (value, known) in values.iter_mut().zip(known) {
         *value = known.map_or(f32::NAN, |known| known as f32);
     }
@@ -287,6 +343,7 @@ mod tests {
             signature_key: None,
             record_digest: None,
             clock_offset_s: None,
+            witnessed: None,
         }
     }
 

@@ -8,16 +8,16 @@ use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use rust_decimal::Decimal;
+use veripile_assessment::Assessment;
 use veripile_assessment::interval::{IntervalFacts, NextDate, next_date};
 use veripile_assessment::signals::{
     self, FirmwareChange, MasterInterval, RegisterInterval, SignalCharge, SignalEvidence, SignalPile,
     Subject, ToldRegister,
 };
 use veripile_assessment::targeting::{Candidate, Chosen, choose};
-use veripile_assessment::{Assessment, VehiclePath};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::rules;
-use veripile_pile::{Act, OperatorId, Standing, StationId};
+use veripile_pile::{Act, OperatorId, Standing, StationId, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
@@ -198,34 +198,47 @@ fn told(prepared: &Prepared, now: &Now) -> Vec<ToldRegister> {
 }
 
 /// Every charge, in the order of the facts.
-fn charges(facts: &Facts, prepared: &Prepared, assessment: &Assessment) -> Vec<SignalCharge<'static>> {
+fn charges<'a>(facts: &'a Facts, prepared: &Prepared, assessment: &Assessment) -> Vec<SignalCharge<'a>> {
     let mut residuals = vec![None; facts.charges.len()];
     for (row, residual) in prepared.rows.iter().zip(&assessment.residuals) {
         residuals[*row] = *residual;
     }
-    let charge = |(charge, residual): (&EvidenceCharge, Option<veripile_metrology::comparison::Residual>)| {
-        let pile = prepared.pile_at.get(&charge.pile_no).copied().unwrap_or(usize::MAX);
-        let [register_start_kwh, register_end_kwh] = charge.register_wh.map(|wh| wh.map(kwh));
-        SignalCharge {
-            outlet: charge.connector.and_then(|connector| u32::try_from(connector).ok()).unwrap_or(1),
-            vehicle: charge.vehicle.and_then(|vehicle| prepared.vehicles.get(&vehicle).copied()),
-            energy_vehicle_kwh: charge.energy_vehicle_wh.map(kwh),
-            residual: residual
-                .map(|residual| signals::Residual { z: residual.standardised, sigma: residual.scale }),
-            local_hour: Some(local_hour(charge.started_at)),
-            mean_power_kw: mean_power_kw(charge),
-            soc_span: soc_span_percent(charge).map(|percent| percent / 100.0),
-            signed: Some(charge.signed),
-            vehicle_path: charge.energy_vehicle_wh.map(|_| VehiclePath::Relayed),
-            register_start_kwh,
-            register_end_kwh,
-            clock_offset_s: charge.clock_offset_s,
-            signature_key: charge.signature_key,
-            record_digest: charge.record_digest,
-            ..SignalCharge::new(pile, charge.started_at, charge.ended_at, kwh(charge.energy_pile_wh))
-        }
-    };
+    let has_references = facts.charges.iter().any(|charge| path(charge) == Some(VehiclePath::Reference));
+    let charge =
+        |(charge, residual): (&'a EvidenceCharge, Option<veripile_metrology::comparison::Residual>)| {
+            let pile = prepared.pile_at.get(&charge.pile_no).copied().unwrap_or(usize::MAX);
+            let [register_start_kwh, register_end_kwh] = charge.register_wh.map(|wh| wh.map(kwh));
+            SignalCharge {
+                outlet: charge.connector.and_then(|connector| u32::try_from(connector).ok()).unwrap_or(1),
+                vehicle: charge.vehicle_key().and_then(|vehicle| prepared.vehicles.get(&vehicle).copied()),
+                energy_vehicle_kwh: charge.vehicle_energy().map(|(energy, _)| kwh(energy)),
+                residual: residual
+                    .map(|residual| signals::Residual { z: residual.standardised, sigma: residual.scale }),
+                local_hour: Some(local_hour(charge.started_at)),
+                mean_power_kw: mean_power_kw(charge),
+                soc_span: soc_span_percent(charge).map(|percent| percent / 100.0),
+                signed: Some(charge.signed),
+                vehicle_path: path(charge),
+                is_known_vehicle: has_references.then(|| path(charge) == Some(VehiclePath::Reference)),
+                bill: charge.bill().map(|bill| signals::Bill {
+                    parts: &bill.parts,
+                    amount: bill.amount,
+                    prices: &[],
+                }),
+                register_start_kwh,
+                register_end_kwh,
+                clock_offset_s: charge.clock_offset_s,
+                signature_key: charge.signature_key,
+                record_digest: charge.record_digest,
+                ..SignalCharge::new(pile, charge.started_at, charge.ended_at, kwh(charge.energy_pile_wh))
+            }
+        };
     facts.charges.iter().zip(residuals).map(charge).collect()
+}
+
+/// On which way the energy came that a charge is compared by.
+fn path(charge: &EvidenceCharge) -> Option<VehiclePath> {
+    charge.vehicle_energy().map(|(_, path)| path)
 }
 
 /// Hour of the day in China, 0 to 24.
@@ -409,7 +422,8 @@ mod tests {
         let as_of = Timestamp::from_second(1_770_000_000).expect("in range");
         let (piles, charges) =
             [1, 2, 3].map(|pile_no| (pile(pile_no), charge(pile_no, as_of))).into_iter().unzip();
-        let facts = Facts { as_of, piles, charges, acts: Vec::new(), energy: Vec::new() };
+        let facts =
+            Facts { as_of, piles, charges, acts: Vec::new(), energy: Vec::new(), calibrations: Vec::new() };
         let prepared = facts.prepare();
         let assessment =
             veripile_assessment::assess(&prepared.evidence, &Settings::default()).expect("assessed");

@@ -167,12 +167,13 @@ fn standing(acts: &[(i64, Act)], as_of: Timestamp) -> Vec<OnSite<i64>> {
 
 /// A charge of which both sides told, and whose vehicle is known.
 fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
+    let (vehicle, energy_vehicle_wh, _) = charge.vehicle_side()?;
     Some(WeekCharge {
         pile: charge.pile_no,
-        vehicle: hex::encode(charge.vehicle?.0),
+        vehicle: hex::encode(vehicle.0),
         ended_at: charge.ended_at,
         energy_pile_kwh: kwh(charge.energy_pile_wh),
-        energy_vehicle_kwh: kwh(charge.energy_vehicle_wh?),
+        energy_vehicle_kwh: kwh(energy_vehicle_wh),
     })
 }
 

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
-use veripile_assessment::{Screened, VehiclePath, evidence};
-use veripile_pile::PileId;
+use veripile_assessment::{Screened, evidence};
+use veripile_pile::{PileId, VehiclePath};
 
 use super::findings::CHARGES_MAX;
 use super::room::{self, Taken};
@@ -35,9 +35,9 @@ pub(super) const COVARIATES: [&str; 3] = ["ambient_c", "mean_power_kw", "soc_spa
 
 /// Believable values of the columns that covariates come from. One reading of 9999 would outweigh all others; what lies
 /// outside counts as unknown.
-const AMBIENT_C: (f64, f64) = (-60.0, 60.0);
+pub(crate) const AMBIENT_C: (f64, f64) = (-60.0, 60.0);
 const MEAN_POWER_KW: (f64, f64) = (0.0, 5_000.0);
-const SOC_PERCENT: (f64, f64) = (0.0, 100.0);
+pub(crate) const SOC_PERCENT: (f64, f64) = (0.0, 100.0);
 
 /// Names of vehicles and models are this long at most, bytes: a hash in hexadecimal has 64 to 128, and each is kept several times.
 const NAME_BYTES_MAX: usize = 256;
@@ -152,18 +152,18 @@ impl Columns {
 
 /// Why a row is rejected.
 #[derive(Debug, PartialEq, Eq)]
-struct Bad {
-    code: &'static str,
+pub(crate) struct Bad {
+    pub(crate) code: &'static str,
     detail: String,
 }
 
 impl Bad {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         if self.detail.is_empty() { self.code.to_owned() } else { format!("{}: {}", self.code, self.detail) }
     }
 }
 
-fn bad(code: &'static str, detail: impl AsRef<str>) -> Bad {
+pub(crate) fn bad(code: &'static str, detail: impl AsRef<str>) -> Bad {
     Bad { code, detail: short(detail.as_ref()) }
 }
 
@@ -298,12 +298,12 @@ fn covariates(row: &Row, columns: &Columns) -> Result<([f32; 3], u64), Bad> {
 }
 
 /// Refuses a name that nobody gives a vehicle.
-fn name(code: &'static str, text: &str) -> Result<(), Bad> {
+pub(crate) fn name(code: &'static str, text: &str) -> Result<(), Bad> {
     if text.len() <= NAME_BYTES_MAX { Ok(()) } else { Err(bad(code, format!("{} bytes", text.len()))) }
 }
 
 /// How the vehicle's energy came to be known.
-fn path(word: &str) -> Result<Option<VehiclePath>, Bad> {
+pub(crate) fn path(word: &str) -> Result<Option<VehiclePath>, Bad> {
     let unknown =
         || bad("vehicle_path_unknown", format!("{word:?} is none of relayed, telematics, app, reference"));
     if word.is_empty() { Ok(None) } else { VehiclePath::from_word(word).map(Some).ok_or_else(unknown) }
@@ -326,7 +326,7 @@ fn hour(at: Timestamp, zone: &TimeZone) -> f32 {
 }
 
 /// Begin and end of the charge, if both are times and in order.
-fn period(started_at: &str, ended_at: &str) -> Result<(Timestamp, Timestamp), Bad> {
+pub(crate) fn period(started_at: &str, ended_at: &str) -> Result<(Timestamp, Timestamp), Bad> {
     let time = |name: &str, text: &str| {
         let parsed: Result<Timestamp, _> = text.parse();
         parsed.map_err(|_| bad("not_a_time", format!("{name} is {text:?}, not RFC 3339 with offset")))

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use rust_decimal::Decimal;
+use veripile_assessment::Assessment;
 use veripile_assessment::operators;
 use veripile_assessment::signals::{
     self, MasterInterval, RegisterInterval, SignalCharge, SignalEvidence, SignalPile, Subject,
 };
-use veripile_assessment::{Assessment, VehiclePath};
-use veripile_pile::PileId;
+use veripile_pile::{PileId, VehiclePath};
 
 use super::charges::ChargeRow;
 use super::reference::Plate;

@@ -8,7 +8,8 @@ use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_assessment::ReferenceVehicle;
-use veripile_pile::{AccuracyClass, PileId, PileKind};
+use veripile_pile::{AccuracyClass, OnSiteResult, PileId, PileKind, VehicleKey};
+use veripile_store::witness::Calibration;
 
 use super::rows::{FileFacts, Row, Rows, short};
 use crate::plausible::{
@@ -195,7 +196,7 @@ pub(super) fn read_anchors(path: &Path) -> Result<(Vec<AnchorRow>, FileFacts)> {
 
 /// The calibration of a reference vehicle.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ReferenceRow {
+pub(crate) struct ReferenceRow {
     vehicle_id: String,
     at: Timestamp,
     error_percent: Decimal,
@@ -204,8 +205,18 @@ pub(super) struct ReferenceRow {
 }
 
 impl ReferenceRow {
-    pub(super) fn vehicle_id(&self) -> &str {
+    pub(crate) fn vehicle_id(&self) -> &str {
         &self.vehicle_id
+    }
+
+    /// As it is registered.
+    pub(crate) fn calibration(&self, vehicle: VehicleKey) -> Calibration {
+        let result = OnSiteResult {
+            error_percent: self.error_percent,
+            expanded_uncertainty_percent: self.expanded_uncertainty_percent,
+            coverage_factor: self.coverage_factor,
+        };
+        Calibration { vehicle, at: self.at, result }
     }
 
     /// As evidence; none where the vehicle made no charge.
@@ -221,7 +232,7 @@ impl ReferenceRow {
 }
 
 /// Reads `vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor`, in the order of vehicle and time.
-pub(super) fn read_references(path: &Path) -> Result<(Vec<ReferenceRow>, FileFacts)> {
+pub(crate) fn read_references(path: &Path) -> Result<(Vec<ReferenceRow>, FileFacts)> {
     const COLUMNS: [&str; 5] =
         ["vehicle_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let mut rows = Rows::open(path, &COLUMNS)?;

@@ -194,6 +194,7 @@ fn pruned(run: &StoredRun, basis: &Basis, facts: &Facts) -> Result<()> {
         ("piles", basis.piles, facts.piles.len()),
         ("acts", basis.acts, facts.acts.len()),
         ("intervals of energy", basis.intervals, facts.energy.len()),
+        ("calibrations of reference vehicles", basis.calibrations, facts.calibrations.len()),
     ];
     for (what, then, now) in counts {
         if now < then {

@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use veripile_metrology::chi_square::poisson_at_least;
+use veripile_pile::VehiclePath;
 
-use crate::evidence::{ComparableCharge, Evidence, VehiclePath};
+use crate::evidence::{ComparableCharge, Evidence};
 use crate::signals::{decimals, equal_by_chance};
 
 /// Equal pairs from which a pile is looked at.

@@ -12,10 +12,11 @@ use veripile_metrology::balance::{self, BalanceError, Branches};
 use veripile_metrology::comparison::{
     self, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
 };
+use veripile_pile::VehiclePath;
 
 use super::copies;
 use crate::evidence::{
-    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, VehiclePath, compare,
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
 };
 
 /// What goes into the comparison.

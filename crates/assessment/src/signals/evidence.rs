@@ -5,11 +5,10 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_metrology::payment::Tariffed;
-use veripile_pile::{PileId, PileKind};
+use veripile_pile::{PileId, PileKind, VehiclePath};
 
 use super::SignalError;
 use crate::assess::FoundStep;
-use crate::evidence::VehiclePath;
 
 /// Everything signals rest on.
 #[derive(Debug, Clone, Default)]

@@ -10,10 +10,10 @@ use veripile_metrology::chi_square;
 use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::{normal, student};
+use veripile_pile::VehiclePath;
 
 use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
 use super::{Code, Finding, Phrase, Severity, SignalCharge, Subject};
-use crate::evidence::VehiclePath;
 
 /// Residuals from which a variance says something.
 const RESIDUALS_MIN: usize = 20;

@@ -6,11 +6,10 @@
 //! honest vehicles (§2.2).
 
 use veripile_metrology::contrast::{Contrast, Point, contrast};
-use veripile_pile::PileKind;
+use veripile_pile::{PileKind, VehiclePath};
 
 use super::world::{Effect, Scored, World, against_fleet, common, heaviest};
 use super::{Code, Finding, Phrase, Settings, Severity, SignalCharge, Subject, said};
-use crate::evidence::VehiclePath;
 
 /// Changes of firmware asked about per pile, the last ones: a pile that boots with another version every day must not make
 /// every other question worthless.

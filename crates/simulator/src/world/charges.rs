@@ -4,10 +4,11 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use veripile_pile::VehiclePath;
 
 use super::injection::Circumstances;
 use super::noise::{AUXILIARY, AUXILIARY_LOAD};
-use super::people::VehiclePath;
+use super::people::{bias_of, drawn_path};
 use super::{Noise, Purpose, World, WorldError, random};
 
 /// Ordinary piles keep this share of their limit: those are the good ones.
@@ -157,7 +158,7 @@ impl World {
         charge.soc = (begin, (begin + span).min(100.0).round());
         let other = rng.random_bool(OTHER_PATH);
         let share = rng.random_range(0.0..1.0);
-        charge.path = if other { VehiclePath::draw(share) } else { vehicle.path };
+        charge.path = if other { drawn_path(share) } else { vehicle.path };
     }
 
     /// Energies by both.
@@ -197,7 +198,7 @@ impl World {
         let load = rng.random_range(AUXILIARY_LOAD.0..AUXILIARY_LOAD.1);
         let model = self.vehicles[charge.vehicle].model.unwrap_or(0);
         let pair = pairs[charge.pile * self.models.max(1) + model];
-        weather + power + state + if loaded { load } else { 0.0 } + pair - charge.path.bias()
+        weather + power + state + if loaded { load } else { 0.0 } + pair - bias_of(charge.path)
     }
 
     /// What belongs to a pile and a model together.

@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
+use veripile_pile::VehiclePath;
 
 use super::{Noise, Purpose, World, random};
 
@@ -11,45 +12,6 @@ const DRIFT_DAYS: f64 = 182.0;
 
 /// Usable capacity of batteries, kWh.
 const CAPACITY_KWH: (f64, f64) = (40.0, 90.0);
-
-/// How a vehicle's own value reaches us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VehiclePath {
-    /// Through the pile.
-    Relayed,
-    /// By the maker's telematics.
-    Telematics,
-    /// By the driver's app.
-    App,
-}
-
-impl VehiclePath {
-    /// Its word in files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Relayed => "relayed",
-            Self::Telematics => "telematics",
-            Self::App => "app",
-        }
-    }
-
-    /// Bias of the path itself where nuisances are on: other moments of reading, other rounding.
-    pub(super) fn bias(self) -> f64 {
-        match self {
-            Self::Relayed => 0.0,
-            Self::Telematics => 0.003,
-            Self::App => -0.004,
-        }
-    }
-
-    pub(super) fn draw(share: f64) -> Self {
-        match share {
-            ..0.6 => Self::Relayed,
-            ..0.9 => Self::Telematics,
-            _ => Self::App,
-        }
-    }
-}
 
 /// A vehicle.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +47,24 @@ impl WorldVehicle {
     }
 }
 
+/// Bias of a way itself where nuisances are on: other moments of reading, other rounding.
+pub(super) fn bias_of(path: VehiclePath) -> f64 {
+    match path {
+        VehiclePath::Relayed | VehiclePath::Reference => 0.0,
+        VehiclePath::Telematics => 0.003,
+        VehiclePath::App => -0.004,
+    }
+}
+
+/// The way of a vehicle, or of one of its charges.
+pub(super) fn drawn_path(share: f64) -> VehiclePath {
+    match share {
+        ..0.6 => VehiclePath::Relayed,
+        ..0.9 => VehiclePath::Telematics,
+        _ => VehiclePath::App,
+    }
+}
+
 impl World {
     /// Gives vehicles their models, biases and habits. In a file's graph models are unknown.
     pub(super) fn draw_people(&mut self) {
@@ -103,7 +83,7 @@ impl World {
             vehicle.bias = common + vehicle.model.map_or(0.0, |model| models[model]) + own;
             let drift = normal(DRIFT_SD / DRIFT_DAYS, &mut rng);
             vehicle.drift_per_day = if drifts { drift } else { 0.0 };
-            vehicle.path = VehiclePath::draw(rng.random_range(0.0..1.0));
+            vehicle.path = drawn_path(rng.random_range(0.0..1.0));
             vehicle.capacity_kwh = rng.random_range(CAPACITY_KWH.0..CAPACITY_KWH.1).round();
         }
     }

@@ -18,11 +18,14 @@ WITH fresh AS MATERIALIZED (
     LIMIT $3
 ), stored AS (
     INSERT INTO evidence_charge (charge_no, known_from, updated_at, pile_no, connector, vehicle, started_at, ended_at, energy_pile_wh,
-        energy_vehicle_wh, register_start_wh, register_stop_wh, soc_start, soc_end, signed, signature_key, record_digest, clock_offset_s)
+        energy_vehicle_wh, register_start_wh, register_stop_wh, soc_start, soc_end, signed, signature_key, record_digest, clock_offset_s,
+        witness_wh, witness_path, witness_vehicle, vehicle_model, ambient_c, amount, parts)
     SELECT fresh.charge_no, $2, fresh.updated_at, fresh.pile_no, fresh.connector, fresh.vehicle, fresh.started_at, fresh.ended_at,
            fresh.energy_pile_wh, fresh.energy_vehicle_wh,
            CASE WHEN register.kind = 'lifetime' THEN fresh.begin_wh END, CASE WHEN register.kind = 'lifetime' THEN fresh.end_wh END,
-           battery.soc_start, battery.soc_end, fresh.signed, record.key, record.digest, clock.offset_s
+           coalesce(battery.soc_start, witnessed.soc_start), coalesce(battery.soc_end, witnessed.soc_end), fresh.signed, record.key,
+           record.digest, clock.offset_s, witnessed.wh, witnessed.path, witnessed.vehicle, witnessed.model, witnessed.ambient_c,
+           witnessed.amount, witnessed.parts
     FROM fresh
     LEFT JOIN register ON register.pile_no = fresh.pile_no AND register.connector = fresh.connector
     -- Charge by charge by the indices, whatever the planner knows: what is new is little, and all readings and messages are many.
@@ -50,7 +53,27 @@ WITH fresh AS MATERIALIZED (
         WHERE fresh.signed AND value.pile_no = fresh.pile_no AND value.connector = fresh.connector AND value.verdict = 'valid'
           AND value.at BETWEEN fresh.started_at AND fresh.ended_at + interval '1 minute'
         ORDER BY value.at DESC, value.container LIMIT 1) AS record ON true
+    -- Of each thing the newest that was told; of energies the reference vehicle's before its maker's before an app's, and none where two
+    -- vehicles are said to have charged.
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN count(DISTINCT vehicle) < 2 THEN (array_agg(energy_vehicle_wh ORDER BY way, witness_no DESC)
+                                                           FILTER (WHERE energy_vehicle_wh IS NOT NULL))[1] END AS wh,
+               CASE WHEN count(DISTINCT vehicle) < 2 THEN (array_agg(vehicle_path ORDER BY way, witness_no DESC)
+                                                           FILTER (WHERE energy_vehicle_wh IS NOT NULL))[1] END AS path,
+               CASE WHEN count(DISTINCT vehicle) < 2 THEN (array_agg(vehicle) FILTER (WHERE vehicle IS NOT NULL))[1] END AS vehicle,
+               (array_agg(vehicle_model ORDER BY witness_no DESC) FILTER (WHERE vehicle_model IS NOT NULL))[1] AS model,
+               (array_agg(ambient_c ORDER BY witness_no DESC) FILTER (WHERE ambient_c IS NOT NULL))[1] AS ambient_c,
+               (array_agg(soc_start ORDER BY witness_no DESC) FILTER (WHERE soc_start IS NOT NULL))[1] AS soc_start,
+               (array_agg(soc_end ORDER BY witness_no DESC) FILTER (WHERE soc_end IS NOT NULL))[1] AS soc_end,
+               (array_agg(amount ORDER BY witness_no DESC) FILTER (WHERE amount IS NOT NULL))[1] AS amount,
+               (array_agg(parts ORDER BY witness_no DESC) FILTER (WHERE parts IS NOT NULL))[1] AS parts
+        FROM (SELECT witness.*, array_position(ARRAY['reference', 'telematics', 'app'], vehicle_path) AS way
+              FROM witness_fit fit JOIN witness USING (witness_no)
+              WHERE fit.charge_no = fresh.charge_no
+                AND NOT EXISTS (SELECT FROM witness_fit other
+                                WHERE other.witness_no = fit.witness_no AND other.charge_no <> fresh.charge_no)) AS witness
+        HAVING count(*) > 0) AS witnessed ON true
     ON CONFLICT DO NOTHING
-    RETURNING updated_at, ended_at, energy_pile_wh IS NOT NULL AND energy_vehicle_wh IS NOT NULL AND vehicle IS NOT NULL AS comparable
+    RETURNING updated_at, ended_at, comparable
 )
 SELECT count(*), count(*) FILTER (WHERE comparable), min(ended_at) FILTER (WHERE comparable), max(updated_at) FROM stored

@@ -50,6 +50,7 @@ fn charges() -> Vec<EvidenceCharge> {
                     ended_at,
                     energy_pile_wh: Decimal::from((20_000.0 * ratio).round() as i64),
                     energy_vehicle_wh: Some(Decimal::from(20_000)),
+                    witnessed: None,
                     register_wh: [None; 2],
                     soc_percent: [None; 2],
                     signed: false,

@@ -1,7 +1,6 @@
 //! Honest worlds with habits, weather and bad meters in vehicles, through the real comparison: its residuals must
 //! accuse nobody.
 
-use crate::evidence::VehiclePath;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use veripile_metrology::comparison::{self, Comparison, Comparisons, Network};
 use veripile_metrology::crossing::{from_f64, to_f64};
-use veripile_pile::{PileId, PileKind};
+use veripile_pile::{PileId, PileKind, VehiclePath};
 
 use super::super::world::World;
 use super::super::*;

@@ -1,13 +1,12 @@
 //! A fleet whose every charge is known, honest but for one fault a pile. Seeded.
 
-use crate::evidence::VehiclePath;
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
 use veripile_metrology::crossing::{from_f64, to_f64};
 use veripile_metrology::normal;
-use veripile_pile::{PileId, PileKind};
+use veripile_pile::{PileId, PileKind, VehiclePath};
 
 use super::super::*;
 

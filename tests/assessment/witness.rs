@@ -1,0 +1,212 @@
+//! What others than the pile tell of charges: imported before and after the charges it speaks of, joined, compared, reproduced.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use veripile_tests::{Database, Server, free_port, provided};
+
+use super::{BAD, CHARGES, COMPARED, PILES, WHOLE_ONCE, charges, check, register, run, until};
+
+/// Days of charges of which only the piles told.
+const TOLD: std::ops::Range<i64> = 1..31;
+
+const HEADER: &str = "pile_id,started_at,ended_at,connector,vehicle_id,vehicle_model,vehicle_path,energy_vehicle_kwh,ambient_c,amount,energy_parts\n";
+
+/// Runs a command with an identity key; exit code and what was said.
+fn told(binary: &Path, database: &Database, key: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(binary)
+        .args(arguments)
+        .env("VERIPILE_DATABASE_URL", &database.url)
+        .env("VERIPILE_IDENTITY__KEY_FILE", key)
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), said)
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    key: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("identity.key");
+        std::fs::write(&key, "07".repeat(32)).unwrap();
+        Self { folder, key }
+    }
+
+    fn witness(&self, binary: &Path, database: &Database, name: &str, rows: &[String]) -> String {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, HEADER.to_owned() + &rows.concat()).unwrap();
+        let (code, said) = told(binary, database, &self.key, &["witness", file.to_str().unwrap()]);
+        assert_eq!(code, 0, "{said}");
+        said
+    }
+}
+
+/// A charge as a witness sees it: its clock is a minute and a half behind, and it saw a bit less of it.
+#[derive(sqlx::FromRow)]
+struct Seen {
+    pile_id: String,
+    started_at: String,
+    ended_at: String,
+    vehicle: String,
+    energy: i64,
+    relayed: i64,
+}
+
+impl Seen {
+    fn row(&self, amount: &str) -> String {
+        let Self { pile_id, started_at, ended_at, vehicle, energy, relayed } = self;
+        let model = if vehicle.ends_with(['0', '1', '2', '3']) { "M1" } else { "M2" };
+        let degrees = u32::from(vehicle.as_bytes()[31]) % 30;
+        let [energy, relayed] = [energy, relayed].map(|wh| format!("{}.{:03}", wh / 1000, wh % 1000));
+        let amount = if amount.is_empty() { String::new() } else { format!("{amount},{energy}@1.00") };
+        let amount = if amount.is_empty() { ",".to_owned() } else { amount };
+        format!(
+            "{pile_id},{started_at},{ended_at},1,{vehicle},{model},telematics,{relayed},{degrees},{amount}\n"
+        )
+    }
+}
+
+/// Takes from the charges what vehicles told, and gives it as their makers would.
+async fn seen(database: &Database) -> Vec<Seen> {
+    let seen = sqlx::query_as(
+        "SELECT pile_id, to_char((started_at - interval '90 s' + interval '1 min') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS started_at,
+                to_char((ended_at - interval '90 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS ended_at,
+                encode(charge.vehicle, 'hex') AS vehicle, energy_pile_wh::bigint AS energy, energy_vehicle_wh::bigint AS relayed
+         FROM charge JOIN pile USING (pile_no) ORDER BY charge_no",
+    )
+    .fetch_all(&mut database.connect().await)
+    .await
+    .unwrap();
+    run(
+        database,
+        "UPDATE charge SET vehicle = NULL, energy_vehicle_wh = NULL, updated_at = clock_timestamp()",
+    )
+    .await;
+    seen
+}
+
+#[tokio::test]
+async fn what_makers_apps_and_reference_vehicles_tell_is_compared_and_reproduced() {
+    let Some((binary, url)) = provided() else { return };
+    let (database, place) = (Database::timescale(&url).await, Place::new());
+    register(&binary, &database);
+    charges(&database, TOLD, 1).await;
+    let all = seen(&database).await;
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    until(&database, "SELECT count(*) FROM evidence_charge", all.len() as i64).await;
+    assert_eq!(database.number(COMPARED).await, 0, "billed energy alone is no score");
+
+    // All but the last twenty, three bad rows among them; one bill asks for a yuan more than its energy costs.
+    let (late, early) = all.split_at(20);
+    let mut rows: Vec<String> = early.iter().map(|seen| seen.row("")).collect();
+    let billed = |seen: &Seen, more: i64| {
+        let fen = (seen.energy + 5) / 10 + more;
+        seen.row(&format!("{}.{:02}", fen / 100, fen % 100))
+    };
+    let overcharged = early.iter().position(|seen| seen.pile_id == "P02").unwrap();
+    let correct = early.iter().position(|seen| seen.pile_id == "P04").unwrap();
+    rows[overcharged] = billed(&early[overcharged], 100);
+    rows[correct] = billed(&early[correct], 0);
+    rows.push(early[0].row("").replace("P", "Q"));
+    rows.push(early[0].row("").replace("telematics", "relayed"));
+    rows.push("P00,yesterday,today,1,V,M,app,1,2,,\n".to_owned());
+    let said = place.witness(&binary, &database, "first.csv", &rows);
+    let fine = early.len();
+    assert!(said.contains(&format!("{} rows: {fine} new, 0 known already, 3 rejected", fine + 3)), "{said}");
+    assert!(said.contains(&format!("of the new ones {fine} fit a charge, 0 fit none yet")), "{said}");
+    let rejected = std::fs::read_to_string(place.folder.path().join("first.csv.rejected.csv")).unwrap();
+    let reasons: Vec<&str> = ["pile_not_registered", "vehicle_path_relayed", "not_a_time"]
+        .into_iter()
+        .filter(|reason| rejected.contains(reason))
+        .collect();
+    assert!(reasons.len() == 3 && rejected.lines().count() == 4, "{rejected}");
+    until(&database, COMPARED, fine as i64).await;
+
+    // The same again says nothing new, and nothing is compared anew.
+    let said = place.witness(&binary, &database, "again.csv", &rows[..fine]);
+    assert!(said.contains(&format!("{fine} rows: 0 new, {fine} known already, 0 rejected")), "{said}");
+    assert!(!place.folder.path().join("again.csv.rejected.csv").exists());
+
+    let verdict = "SELECT count(*) FROM estimate JOIN pile USING (pile_no)
+                   WHERE run_no = (SELECT max(run_no) FROM assessment_run) AND pile_id = 'P07' AND verdict = 'nonconform'";
+    assert_eq!((BAD, database.number(verdict).await), (7, 1));
+    let bills = "SELECT count(*) FROM signal JOIN pile USING (pile_no) WHERE code = 'amount' AND pile_id = 'P02' AND statistic = 1";
+    assert_eq!(database.number(bills).await, 1);
+    assert_eq!(database.number("SELECT count(*) FROM signal WHERE code = 'amount'").await, 1);
+
+    // What was told before its charge came waits for it; of two charges that a row fits it says nothing of either.
+    let charge = "INSERT INTO charge (pile_no, reference, connector, started_at, ended_at, energy_pile_wh, updated_at)
+                  SELECT pile_no, 'late', 1, '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, clock_timestamp()
+                  FROM pile WHERE pile_id = 'P03'";
+    let of = |pile: &str, connector: &str, kwh: &str| {
+        format!("{pile},2026-01-02T10:01:00Z,2026-01-02T11:04:00Z,{connector},LATECAR,,app,{kwh},,,\n")
+    };
+    let said = place.witness(&binary, &database, "before.csv", &[of("P03", "1", "19.5")]);
+    assert!(said.contains("0 fit a charge, 1 fit none yet and wait for it"), "{said}");
+    run(&database, charge).await;
+    let witnessed =
+        "SELECT count(*) FROM evidence_charge JOIN charge USING (charge_no) WHERE reference = 'late'
+                       AND witness_wh = 19500 AND witness_path = 'app' AND comparable";
+    until(&database, witnessed, 1).await;
+    run(&database, "INSERT INTO charge (pile_no, reference, connector, started_at, ended_at, energy_pile_wh, updated_at)
+                    SELECT pile_no, 'two' || connector, connector, '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, clock_timestamp()
+                    FROM pile, generate_series(1, 2) AS connector WHERE pile_id = 'P05'").await;
+    let said = place.witness(&binary, &database, "two.csv", &[of("P05", "", "19.5")]);
+    assert!(said.contains("1 fit several charges and speak of none (name the connector)"), "{said}");
+    let up_to_date = "SELECT count(*) FROM charge JOIN evidence_charge e USING (charge_no)
+                      WHERE reference LIKE 'two%' AND e.updated_at = charge.updated_at";
+    until(&database, up_to_date, 2).await;
+    let speaks = "SELECT count(*) FROM evidence_charge JOIN charge USING (charge_no) WHERE reference LIKE 'two%' AND witness_wh IS NOT NULL";
+    assert_eq!(database.number(speaks).await, 0);
+
+    // A reference vehicle's word goes before its maker's; its calibration is registered once.
+    let row = of("P03", "1", "19.9").replace(",app,", ",reference,");
+    place.witness(&binary, &database, "reference.csv", &[row, of("P03", "1", "19.6")]);
+    let before = "SELECT count(*) FROM evidence_charge JOIN charge USING (charge_no) WHERE reference = 'late'
+                    AND witness_wh = 19900 AND witness_path = 'reference'";
+    until(&database, before, 1).await;
+    let references = place.folder.path().join("references.csv");
+    let header = "vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor\n";
+    std::fs::write(&references, format!("{header}LateCar,2026-01-01T00:00:00Z,-0.5,0.2,2\n")).unwrap();
+    let arguments = ["register", "--references", references.to_str().unwrap()];
+    for new in [1, 0] {
+        let (code, said) = told(&binary, &database, &place.key, &arguments);
+        assert!(code == 0 && said.contains(&format!("{new} new calibrations of vehicles")), "{said}");
+    }
+    let known = "SELECT count(*) FROM reference_vehicle JOIN evidence_reference USING (reference_no)
+                 JOIN evidence_charge ON witness_vehicle = reference_vehicle.vehicle WHERE witness_path = 'reference'";
+    until(&database, known, 1).await;
+
+    // The page and the API say how the vehicle's energy came; nothing says whose it is.
+    let number = database.number("SELECT charge_no FROM charge WHERE reference = 'late'").await;
+    let (_, body) = server.get(&format!("/api/v1/charges/{number}")).await;
+    let charge: Value = serde_json::from_str(&body).unwrap();
+    let side = (charge["energy_vehicle_kwh"].as_str(), charge["vehicle_path"].as_str());
+    assert_eq!(side, (Some("19.9"), Some("reference")), "{body}");
+    let (_, page) = server.get(&format!("/check?charge={number}&lang=en")).await;
+    assert!(
+        page.contains("19.900 (reference vehicle)") && !page.to_lowercase().contains("latecar"),
+        "{page}"
+    );
+
+    // Charges of which the rest is told now, and then everything is made again from what is kept.
+    let rest: Vec<String> = late.iter().map(|seen| seen.row("")).collect();
+    place.witness(&binary, &database, "rest.csv", &rest);
+    let taken = "SELECT count(DISTINCT charge_no) FROM evidence_charge WHERE comparable";
+    until(&database, taken, all.len() as i64 + 1).await;
+    assert!(server.stop());
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 0 && said.contains(&format!("{PILES} of {PILES} piles the same")), "{said}");
+    assert_eq!(all.len() as i64, (TOLD.end - TOLD.start) * CHARGES * PILES as i64);
+
+    let (code, said) =
+        told(&binary, &database, &place.folder.path().join("none.key"), &["witness", "none.csv"]);
+    assert!(code == 2 && said.contains("no identity key"), "{said}");
+}
