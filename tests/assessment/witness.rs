@@ -114,7 +114,7 @@ async fn what_makers_apps_and_reference_vehicles_tell_is_compared_and_reproduced
     let correct = early.iter().position(|seen| seen.pile_id == "P04").unwrap();
     rows[overcharged] = billed(&early[overcharged], 100);
     rows[correct] = billed(&early[correct], 0);
-    rows.push(early[0].row("").replace("P", "Q"));
+    rows.push(early[0].row("").replace('P', "Q"));
     rows.push(early[0].row("").replace("telematics", "relayed"));
     rows.push("P00,yesterday,today,1,V,M,app,1,2,,\n".to_owned());
     let said = place.witness(&binary, &database, "first.csv", &rows);

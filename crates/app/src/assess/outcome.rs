@@ -412,6 +412,7 @@ mod tests {
             signature_key: None,
             record_digest: None,
             clock_offset_s: None,
+            witnessed: None,
         }
     }
 
