@@ -33,7 +33,7 @@ pub(crate) struct Charge {
     energy_kwh: Option<String>,
     /// By the vehicle's own meter
     energy_vehicle_kwh: Option<String>,
-    /// How that came: relayed (by the pile), telematics, app, reference (a reference vehicle)
+    /// How that came: relayed (by the pile), telematics, app; which charges were a reference vehicle's is nowhere told
     vehicle_path: Option<&'static str>,
     /// What is remarkable about how it was told, e.g. `no_start`
     marks: Vec<&'static str>,

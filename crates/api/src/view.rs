@@ -227,10 +227,9 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
 /// How a vehicle's energy came, in brackets; nothing where the pile relayed it, as most are.
 fn way(t: &Texts, path: Option<VehiclePath>) -> String {
     let text = match path {
-        None | Some(VehiclePath::Relayed) => return String::new(),
+        None | Some(VehiclePath::Relayed | VehiclePath::Reference) => return String::new(),
         Some(VehiclePath::Telematics) => t.of("way.telematics"),
         Some(VehiclePath::App) => t.of("way.app"),
-        Some(VehiclePath::Reference) => t.of("way.reference"),
     };
     format!(" {text}")
 }

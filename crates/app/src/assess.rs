@@ -294,8 +294,9 @@ impl Assessor {
         let run = self.store.run(None).await?;
         self.whole = run.and_then(|run| Whole::stored(&run, self.settings.window_days));
         if let Some(whole) = &self.whole {
-            let known = self.store.comparable_since(whole.as_of).await?;
+            let (known, earliest) = self.store.comparable_since(whole.as_of).await?;
             self.fresh.comparable = known.saturating_sub(taken.comparable);
+            self.fresh.earliest = earliest;
             // What was taken in before a run that came to nothing.
             self.fresh.others = self.store.others_since(whole.as_of).await?.saturating_sub(taken.others);
         }

@@ -4,13 +4,14 @@
 //! Called by the command line. Rows that cannot be are rejected one by one, with line and reason, as in files of `assess`; of the others it
 //! decides nothing: which charge a row speaks of is the store's to find, what it is worth the assessment's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 use veripile_assessment::evidence;
 use veripile_metrology::payment::{self, Tariffed};
 use veripile_ocpp::IdentityKey;
@@ -19,7 +20,7 @@ use veripile_store::Store;
 use veripile_store::witness::{Bill, Recorded, Witness};
 
 use crate::assess_files::charges::{AMBIENT_C, Bad, SOC_PERCENT, bad, name, path, period};
-use crate::assess_files::rows::{Row, Rows};
+use crate::assess_files::rows::{Row, Rows, short};
 use crate::config::Config;
 use crate::{identity, serve};
 
@@ -69,6 +70,10 @@ pub struct WitnessArgs {
 struct Outcome {
     rows: u64,
     recorded: Recorded,
+    /// Good rows with an energy.
+    with_energy: u64,
+    /// Columns of the file that nothing is read from.
+    unread: Vec<String>,
     /// By reason, without what is particular to a row.
     rejected: BTreeMap<&'static str, u64>,
 }
@@ -78,24 +83,18 @@ pub async fn run(args: &WitnessArgs) -> Result<String> {
     let config = Config::read(args.config.as_deref())?;
     let key = identity::existing(Path::new(&config.identity.key_file))?;
     let mut rows = Rows::open(&args.file, &REQUIRED)?;
+    let rejects = Rejects::beside(&args.file, args.rejected.as_deref())?;
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
-    let rejected = args.rejected.clone().unwrap_or_else(|| {
-        let mut name = args.file.clone().into_os_string();
-        name.push(".rejected.csv");
-        name.into()
-    });
-    let mut import = Import {
-        store: &store,
-        rejects: Rejects { path: rejected, writer: None },
-        outcome: Outcome::default(),
-        waiting: Vec::new(),
-    };
+    let outcome = Outcome { unread: unread(&rows), ..Outcome::default() };
+    let mut import =
+        Import { store: &store, rejects, outcome, waiting: Vec::new(), first_lines: HashMap::new() };
     let columns = Columns::of(&rows);
     let done = import.take(&mut rows, &columns, &key).await;
     let summary = import.summary();
     store.close().await;
-    done.map(|()| summary)
+    done.with_context(|| format!("the file was not read to its end; up to there {summary}"))?;
+    Ok(summary)
 }
 
 /// A file on its way into the database.
@@ -105,6 +104,8 @@ struct Import<'a> {
     outcome: Outcome,
     /// Good rows that are not recorded yet.
     waiting: Vec<(u64, String, Witness)>,
+    /// First line of each time and way at a connector, by the first half of a SHA-256.
+    first_lines: HashMap<[u8; 16], u64>,
 }
 
 impl Import<'_> {
@@ -113,8 +114,11 @@ impl Import<'_> {
         let mut row = Row::default();
         while rows.next(&mut row)? {
             self.outcome.rows += 1;
-            match witness(&row, columns, key, now) {
-                Ok(witness) => self.waiting.push((row.line, row.text.clone(), witness)),
+            match witness(&row, columns, key, now).and_then(|told| self.first(row.line, told)) {
+                Ok(witness) => {
+                    self.outcome.with_energy += u64::from(witness.energy_wh.is_some());
+                    self.waiting.push((row.line, row.text.clone(), witness));
+                }
                 Err(bad) => self.reject(row.line, &bad, &row.text)?,
             }
             if BATCH <= self.waiting.len() {
@@ -123,6 +127,16 @@ impl Import<'_> {
         }
         self.record().await?;
         self.rejects.finish()
+    }
+
+    /// Refuses what speaks of the same time on the same way as another row of the file: which of them is newer nobody can tell.
+    fn first(&mut self, line: u64, told: Witness) -> Result<Witness, Bad> {
+        let Witness { pile_id, connector, started_at, ended_at, path, .. } = &told;
+        let digest =
+            Sha256::digest(format!("{pile_id}\n{connector:?} {started_at} {ended_at} {path:?}").as_bytes());
+        let key: [u8; 16] = digest[..16].try_into().expect("SHA-256 has 32 bytes");
+        let first = *self.first_lines.entry(key).or_insert(line);
+        if first == line { Ok(told) } else { Err(bad("duplicate_row", format!("first on line {first}"))) }
     }
 
     async fn record(&mut self) -> Result<()> {
@@ -152,12 +166,12 @@ impl Import<'_> {
     }
 
     fn summary(&self) -> String {
-        let Outcome { rows, recorded, rejected } = &self.outcome;
+        let Outcome { rows, recorded, with_energy, unread, rejected } = &self.outcome;
         let refused: u64 = rejected.values().sum();
+        let known = rows.saturating_sub(refused + recorded.new);
         let mut lines = vec![format!(
-            "{rows} rows: {} new, {} known already, {refused} rejected",
-            recorded.new,
-            rows - refused - recorded.new
+            "{rows} rows: {} new, {known} known already, {refused} rejected; {with_energy} with an energy",
+            recorded.new
         )];
         lines.push(format!(
             "of the new ones {} fit a charge, {} fit none yet and wait for it, {} fit several charges and speak of none{}",
@@ -166,6 +180,9 @@ impl Import<'_> {
             recorded.fit_several,
             if recorded.fit_several > 0 { " (name the connector)" } else { "" }
         ));
+        if !unread.is_empty() {
+            lines.push(format!("columns that nothing is read from: {}", unread.join(", ")));
+        }
         lines.extend(rejected.iter().map(|(code, count)| format!("rejected, {code}: {count}")));
         if refused > 0 {
             lines.push(format!("rejected rows with line and reason: {}", self.rejects.path.display()));
@@ -181,6 +198,28 @@ struct Rejects {
 }
 
 impl Rejects {
+    /// The file that was named, else one beside the input. What an earlier run left there goes: it spoke of other rows.
+    fn beside(input: &Path, named: Option<&Path>) -> Result<Self> {
+        let path = named.map_or_else(
+            || {
+                let mut name = input.to_owned().into_os_string();
+                name.push(".rejected.csv");
+                PathBuf::from(name)
+            },
+            Path::to_owned,
+        );
+        let same = |file: &Path| std::fs::canonicalize(file).ok();
+        if same(&path).is_some_and(|path| Some(path) == same(input)) {
+            bail!("{}: rejected rows cannot go into the file that is read", path.display());
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot write {}", path.display()))
+            }
+            _ => Ok(Self { path, writer: None }),
+        }
+    }
+
     fn write(&mut self, line: u64, reason: &str, row: &str) -> Result<()> {
         let cannot = || format!("cannot write {}; name another place with --rejected", self.path.display());
         if self.writer.is_none() {
@@ -196,6 +235,12 @@ impl Rejects {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         writer.flush().with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+/// Columns of the file that nothing is read from, ten at most: a misspelt name would otherwise go unseen.
+fn unread(rows: &Rows) -> Vec<String> {
+    let is_read = |name: &&String| REQUIRED.iter().chain(&OPTIONAL).any(|known| *known == name.as_str());
+    rows.names().iter().filter(|name| !is_read(name)).take(10).map(|name| short(name)).collect()
 }
 
 /// Positions of the columns.
@@ -238,26 +283,43 @@ fn witness(row: &Row, columns: &Columns, key: &IdentityKey, now: Timestamp) -> R
         return Err(bad("not_yet", format!("ended_at is {ended_at}")));
     }
     name("vehicle_id_too_long", vehicle_id)?;
-    name("vehicle_model_too_long", vehicle_model)?;
+    let vehicle_model = model(vehicle_model)?;
+    let (path, energy_wh) = vehicle_energy(energy, vehicle_path)?;
     let told = Witness {
         pile_id,
         connector: self::connector(connector)?,
         started_at,
         ended_at,
         vehicle: vehicle(vehicle_id, key),
-        vehicle_model: (!vehicle_model.is_empty()).then(|| vehicle_model.to_owned()),
-        energy: vehicle_energy(energy, vehicle_path)?,
+        vehicle_model,
+        path,
+        energy_wh,
         soc_percent: [within("soc_start", soc_start, SOC_PERCENT)?, within("soc_end", soc_end, SOC_PERCENT)?],
         ambient_c: within("ambient_c", ambient, AMBIENT_C)?,
         bill: bill(amount, parts)?,
     };
-    let tells = told.energy.is_some()
+    let tells = told.path.is_some()
         || told.vehicle.is_some()
         || told.vehicle_model.is_some()
         || told.soc_percent.iter().any(Option::is_some)
         || told.ambient_c.is_some()
         || told.bill.is_some();
     if tells { Ok(told) } else { Err(bad("tells_nothing", "fill in one of the other columns")) }
+}
+
+/// A model, not the vehicle itself: a vehicle identification number (ISO 3779: 17 characters without I, O and Q, digits among them) would
+/// be kept as it stands.
+fn model(text: &str) -> Result<Option<String>, Bad> {
+    name("vehicle_model_too_long", text)?;
+    let of_number = |char: char| char.is_ascii_alphanumeric() && !"IOQ".contains(char.to_ascii_uppercase());
+    let has_digits = text.chars().any(|char| char.is_ascii_digit());
+    if text.chars().count() == 17 && has_digits && text.chars().all(of_number) {
+        return Err(bad("vehicle_model_is_a_vin", "give make and model; the number belongs into vehicle_id"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(bad("vehicle_model_unusable", "it has control characters"));
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// Who a vehicle is, is not kept.
@@ -292,11 +354,14 @@ fn within(column: &str, text: &str, (low, high): (f64, f64)) -> Result<Option<De
     }
 }
 
-/// The vehicle's energy, Wh, and the way on which it came: both or neither.
-fn vehicle_energy(energy: &str, word: &str) -> Result<Option<(Decimal, VehiclePath)>, Bad> {
+/// The way on which the vehicle's energy came, and the energy, Wh. A way without an energy takes back what was told.
+fn vehicle_energy(energy: &str, word: &str) -> Result<(Option<VehiclePath>, Option<Decimal>), Bad> {
     let way = path(word)?;
+    if way == Some(VehiclePath::Relayed) {
+        return Err(bad("vehicle_path_relayed", "what a pile relays, the pile tells itself over OCPP"));
+    }
     if energy.is_empty() {
-        return Ok(None);
+        return Ok((way, None));
     }
     let kwh = decimal("energy_vehicle_kwh", energy)?;
     if let Err(reason @ (evidence::Screened::NotPositive | evidence::Screened::Implausible)) =
@@ -304,13 +369,10 @@ fn vehicle_energy(energy: &str, word: &str) -> Result<Option<(Decimal, VehiclePa
     {
         return Err(bad(reason.code(), format!("vehicle {kwh} kWh")));
     }
-    match way {
-        None => Err(bad("vehicle_path_missing", "telematics, app or reference")),
-        Some(VehiclePath::Relayed) => {
-            Err(bad("vehicle_path_relayed", "what a pile relays, the pile tells itself over OCPP"))
-        }
-        Some(way) => Ok(Some((kwh * Decimal::ONE_THOUSAND, way))),
+    if way.is_none() {
+        return Err(bad("vehicle_path_missing", "telematics, app or reference"));
     }
+    Ok((way, Some(kwh * Decimal::ONE_THOUSAND)))
 }
 
 /// A bill: what was asked for and the energy at each price, both or neither.

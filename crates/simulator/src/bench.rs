@@ -171,8 +171,11 @@ impl Bench {
         self.meter.stick(self.faults.acts(BenchFault::RegisterStuck, now_s));
         let from_source = self.source.flow();
         let at_pile = self.at_pile(from_source);
-        // It jumps while it counts, so that a jump is of one reading and never between two.
-        if at_pile.power_w() > 0.0 && self.faults.strikes(BenchFault::RegisterJump, now_s) {
+        // It jumps while the standard measures, so that a jump is of one reading, whenever it was asked for.
+        if at_pile.power_w() > 0.0
+            && self.standard.is_measuring()
+            && self.faults.strikes(BenchFault::RegisterJump, now_s)
+        {
             self.meter.jump(JUMP_WH);
         }
         self.true_wh += energy_wh(at_pile.power_w(), time_ns);

@@ -1,7 +1,7 @@
 -- What others than the pile tell of a charge: a vehicle's maker, a driver's app, an authority with a reference vehicle.
 
--- Author: `veripile witness`. Appended; of rows that speak of the same time by the same way the newest counts. A row is kept whether it
--- fits a charge or not: the charge may come later.
+-- Author: `veripile witness`. Appended; of rows that speak of the same time by the same way the newest counts, and one without an energy
+-- takes back the energy of those before. A row is kept whether it fits a charge or not: the charge may come later.
 CREATE TABLE witness (
     witness_no        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pile_no           bigint NOT NULL REFERENCES pile,
@@ -18,13 +18,13 @@ CREATE TABLE witness (
     amount            numeric,
     parts             jsonb,
     recorded_at       timestamptz NOT NULL DEFAULT now(),
-    CHECK ((vehicle_path IS NULL) = (energy_vehicle_wh IS NULL)),
+    CHECK (vehicle_path IS NOT NULL OR energy_vehicle_wh IS NULL),
     CHECK ((amount IS NULL) = (parts IS NULL))
 );
 CREATE INDEX witness_by_pile ON witness (pile_no, started_at);
 
--- Which charges a row may speak of: it lies in the time of the charge but for five minutes, as pile and vehicle have clocks of their own. A
--- row that fits two charges speaks of neither.
+-- Which charges a row may speak of, of those that have ended: it lies in the time of the charge but for five minutes, as pile and vehicle
+-- have clocks of their own. A row that fits two charges speaks of neither. Bounds on both begins let both sides be found by an index.
 CREATE VIEW witness_fit AS
 SELECT witness_no, charge_no
 FROM witness
@@ -32,7 +32,14 @@ JOIN charge ON charge.pile_no = witness.pile_no
     AND (witness.connector IS NULL OR witness.connector = charge.connector)
     AND charge.started_at BETWEEN witness.started_at - interval '7 days' AND witness.started_at + interval '5 minutes'
     AND witness.started_at BETWEEN charge.started_at - interval '5 minutes' AND charge.started_at + interval '7 days'
-    AND witness.ended_at <= coalesce(charge.ended_at, 'infinity') + interval '5 minutes';
+    AND witness.started_at <= charge.ended_at + interval '5 minutes'
+    AND witness.ended_at <= charge.ended_at + interval '5 minutes'
+WHERE charge.ended_at IS NOT NULL;
+
+-- Author: `veripile witness` and assess. Charges to be taken in anew though they did not change: what fits them did.
+CREATE TABLE evidence_due (
+    charge_no bigint PRIMARY KEY REFERENCES charge
+);
 
 -- Author: registration. Calibrations of reference vehicles, appended; of one vehicle the newest counts.
 CREATE TABLE reference_vehicle (
@@ -60,8 +67,4 @@ ALTER TABLE evidence_charge
     ADD COLUMN vehicle_model   text,
     ADD COLUMN ambient_c       numeric,
     ADD COLUMN amount          numeric,
-    ADD COLUMN parts           jsonb,
-    -- Both sides told an energy, and whose vehicle it was is known.
-    ADD COLUMN comparable      boolean NOT NULL GENERATED ALWAYS AS (
-        energy_pile_wh IS NOT NULL AND coalesce(witness_wh, energy_vehicle_wh) IS NOT NULL AND coalesce(witness_vehicle, vehicle) IS NOT NULL)
-        STORED;
+    ADD COLUMN parts           jsonb;

@@ -4,6 +4,8 @@
 
 mod charge;
 
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
@@ -38,6 +40,14 @@ pub struct TakenIn {
     pub earliest: Option<Timestamp>,
     /// Acts, changed piles, intervals of energy and calibrations of reference vehicles.
     pub others: u64,
+}
+
+impl TakenIn {
+    fn add(&mut self, batch: &Self) {
+        self.charges += batch.charges;
+        self.comparable += batch.comparable;
+        self.earliest = [self.earliest, batch.earliest].into_iter().flatten().min();
+    }
 }
 
 /// A pile as an assessment knows it.
@@ -121,17 +131,24 @@ impl Store {
         transaction.commit().await?;
         loop {
             let mut transaction = self.pool.begin().await?;
-            let (batch, last) = take_in_charges(&mut transaction, after, now).await?;
+            let (batch, last) = take_in_changed(&mut transaction, after, now).await?;
             transaction.commit().await?;
-            taken.charges += batch.charges;
-            taken.comparable += batch.comparable;
-            taken.earliest = [taken.earliest, batch.earliest].into_iter().flatten().min();
+            taken.add(&batch);
             // Those that changed in the same moment as the last one are still to come; the others are not looked at again.
             after = last
                 .and_then(|last| last.checked_sub(SignedDuration::from_micros(1)).ok())
                 .unwrap_or(after)
                 .max(after);
             if batch.charges < TAKEN_MAX.unsigned_abs() {
+                break;
+            }
+        }
+        loop {
+            let mut transaction = self.pool.begin().await?;
+            let (named, batch) = take_in_due(&mut transaction, now).await?;
+            transaction.commit().await?;
+            taken.add(&batch);
+            if named < TAKEN_MAX.unsigned_abs() {
                 return Ok(taken);
             }
         }
@@ -321,28 +338,43 @@ impl Store {
     }
 }
 
-/// A batch of charges that changed after a moment; what came of it, and the last change seen.
-async fn take_in_charges(
+/// The statement that takes in charges of which a condition on `$1` holds.
+fn statement(which: &str) -> String {
+    include_str!("evidence/take_in_charges.sql").replace("{which}", which)
+}
+
+static CHANGED: LazyLock<String> = LazyLock::new(|| {
+    statement(
+        "updated_at > $1 AND NOT EXISTS (SELECT FROM evidence_charge known
+                                         WHERE known.charge_no = charge.charge_no AND known.updated_at = charge.updated_at)",
+    )
+});
+
+static NAMED: LazyLock<String> = LazyLock::new(|| statement("charge_no = ANY($1)"));
+
+/// Numbers of the charges taken in, how many are comparable, when the earliest of these ended, the last change seen.
+type Stored = (Vec<i64>, i64, Option<SqlTime>, Option<SqlTime>);
+
+/// A batch of charges that changed after a moment, and what came of it; those beside them are named for taking in anew. And the last change
+/// seen.
+async fn take_in_changed(
     connection: &mut PgConnection,
     after: Timestamp,
     now: Timestamp,
 ) -> Result<(TakenIn, Option<Timestamp>), StoreError> {
-    let (charges, comparable, earliest, last): (i64, i64, Option<SqlTime>, Option<SqlTime>) =
-        sqlx::query_as(include_str!("evidence/take_in_charges.sql"))
-            .bind(after.to_sqlx())
-            .bind(now.to_sqlx())
-            .bind(TAKEN_MAX)
-            .bind(Measurand::STATE_OF_CHARGE)
-            .fetch_one(&mut *connection)
-            .await?;
-    let taken = TakenIn {
-        charges: charges.unsigned_abs(),
-        comparable: comparable.unsigned_abs(),
-        earliest: jiff_time(earliest),
-        others: 0,
-    };
-    let last = jiff_time(last);
+    let stored: Stored = sqlx::query_as(&CHANGED)
+        .bind(after.to_sqlx())
+        .bind(now.to_sqlx())
+        .bind(TAKEN_MAX)
+        .bind(Measurand::STATE_OF_CHARGE)
+        .fetch_one(&mut *connection)
+        .await?;
+    let last = jiff_time(stored.3);
     if let Some(last) = last {
+        sqlx::query(include_str!("evidence/neighbours.sql"))
+            .bind(&stored.0)
+            .execute(&mut *connection)
+            .await?;
         sqlx::query(
             "INSERT INTO evidence_taken (charges_until) VALUES ($1)
              ON CONFLICT (only_row) DO UPDATE SET charges_until = greatest(evidence_taken.charges_until, excluded.charges_until)",
@@ -351,7 +383,38 @@ async fn take_in_charges(
         .execute(connection)
         .await?;
     }
-    Ok((taken, last))
+    Ok((taken(&stored), last))
+}
+
+/// A batch of charges that were named for taking in anew: how many were, and what came of it.
+async fn take_in_due(connection: &mut PgConnection, now: Timestamp) -> Result<(u64, TakenIn), StoreError> {
+    let named: Vec<i64> = sqlx::query_scalar(
+        "DELETE FROM evidence_due WHERE charge_no IN (SELECT charge_no FROM evidence_due ORDER BY charge_no LIMIT $1)
+         RETURNING charge_no",
+    )
+    .bind(TAKEN_MAX)
+    .fetch_all(&mut *connection)
+    .await?;
+    if named.is_empty() {
+        return Ok((0, TakenIn::default()));
+    }
+    let stored: Stored = sqlx::query_as(&NAMED)
+        .bind(&named)
+        .bind(now.to_sqlx())
+        .bind(TAKEN_MAX)
+        .bind(Measurand::STATE_OF_CHARGE)
+        .fetch_one(connection)
+        .await?;
+    Ok((named.len() as u64, taken(&stored)))
+}
+
+fn taken((charges, comparable, earliest, _): &Stored) -> TakenIn {
+    TakenIn {
+        charges: charges.len() as u64,
+        comparable: comparable.unsigned_abs(),
+        earliest: jiff_time(*earliest),
+        others: 0,
+    }
 }
 
 /// Acts, piles, intervals and calibrations; how many are new or changed.

@@ -43,7 +43,8 @@ pub struct OneCharge {
     pub record: ChargeRecord,
 }
 
-/// A statement that reads charges, with what witnesses told when each was last taken in.
+/// A statement that reads charges, with what witnesses told when each was last taken in. Not which of them a reference vehicle was at: an
+/// operator that learns it here can be honest to that one alone.
 macro_rules! charge_sql {
     ($more:literal, $which:literal) => {
         concat!(
@@ -52,7 +53,7 @@ macro_rules! charge_sql {
             "charge_no, charge.connector, started_at, ended_at, energy_pile_wh, coalesce(told.wh, energy_vehicle_wh) AS energy_vehicle_wh,
                     CASE WHEN told.wh IS NOT NULL THEN told.way WHEN energy_vehicle_wh IS NOT NULL THEN 'relayed' END AS vehicle_path, marks
              FROM charge LEFT JOIN LATERAL (
-                 SELECT witness_wh AS wh, witness_path AS way FROM evidence_charge e
+                 SELECT CASE WHEN witness_path <> 'reference' THEN witness_wh END AS wh, witness_path AS way FROM evidence_charge e
                  WHERE e.charge_no = charge.charge_no ORDER BY known_from DESC LIMIT 1) AS told ON true ",
             $which
         )
@@ -95,7 +96,7 @@ impl Store {
         Ok(connector.flatten().and_then(|connector| u32::try_from(connector).ok()))
     }
 
-    /// Those charges of a pile that have energies from both sides, newest first; at most [`CHARGES_PER_PAGE_MAX`].
+    /// Those of the last 10,000 charges of a pile that have energies from both sides, newest first; at most [`CHARGES_PER_PAGE_MAX`].
     pub async fn comparable_charges(
         &self,
         pile_id: &PileId,
@@ -103,7 +104,8 @@ impl Store {
     ) -> Result<Vec<ChargeRecord>, StoreError> {
         let rows: Vec<ChargeRow> = sqlx::query_as(charge_sql!(
             "",
-            "WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
+            "WHERE charge_no IN (SELECT charge_no FROM charge WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = $1)
+                                     ORDER BY started_at DESC NULLS LAST LIMIT 10000)
                    AND energy_pile_wh IS NOT NULL AND coalesce(told.wh, energy_vehicle_wh) IS NOT NULL
                  ORDER BY started_at DESC NULLS LAST, charge_no DESC LIMIT $2"
         ))

@@ -29,8 +29,10 @@ pub struct Witness {
     pub vehicle: Option<VehicleKey>,
     /// Its make and model.
     pub vehicle_model: Option<String>,
-    /// Energy by the vehicle, Wh, and the way on which it came.
-    pub energy: Option<(Decimal, VehiclePath)>,
+    /// On which way the vehicle's energy came.
+    pub path: Option<VehiclePath>,
+    /// Energy by the vehicle, Wh; none with a way takes back what was told on it of the same time.
+    pub energy_wh: Option<Decimal>,
     /// State of charge at both ends, percent.
     pub soc_percent: [Option<Decimal>; 2],
     /// Temperature of the air, °C.
@@ -98,8 +100,8 @@ impl Store {
             .bind(all.clone().map(|w| w.ended_at.to_sqlx()).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.vehicle.map(|key| key.0.to_vec())).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.vehicle_model.as_deref()).collect::<Vec<_>>())
-            .bind(all.clone().map(|w| w.energy.map(|(_, path)| path.word())).collect::<Vec<_>>())
-            .bind(all.clone().map(|w| w.energy.map(|(wh, _)| wh)).collect::<Vec<_>>())
+            .bind(all.clone().map(|w| w.path.map(VehiclePath::word)).collect::<Vec<_>>())
+            .bind(all.clone().map(|w| w.energy_wh).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.soc_percent[0]).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.soc_percent[1]).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.ambient_c).collect::<Vec<_>>())
@@ -108,20 +110,22 @@ impl Store {
             .fetch_all(&mut *transaction)
             .await?;
         let (fit, fit_several): (i64, i64) = sqlx::query_as(
-            "SELECT count(*) FILTER (WHERE charges = 1), count(*) FILTER (WHERE charges > 1)
-             FROM (SELECT count(*) AS charges FROM witness_fit WHERE witness_no = ANY($1) GROUP BY witness_no) AS fit",
+            "WITH fit AS MATERIALIZED (SELECT witness_no, charge_no FROM witness_fit WHERE witness_no = ANY($1)),
+             due AS (INSERT INTO evidence_due SELECT DISTINCT charge_no FROM fit ON CONFLICT DO NOTHING)
+             SELECT count(*) FILTER (WHERE charges = 1), count(*) FILTER (WHERE charges > 1)
+             FROM (SELECT count(*) AS charges FROM fit GROUP BY witness_no) AS fit",
         )
         .bind(&numbers)
         .fetch_one(&mut *transaction)
         .await?;
+        transaction.commit().await?;
+        // Once more: a charge that came meanwhile knew nothing of these rows, nor they of it.
         sqlx::query(
-            "UPDATE charge SET updated_at = greatest(updated_at, clock_timestamp())
-             WHERE charge_no IN (SELECT charge_no FROM witness_fit WHERE witness_no = ANY($1))",
+            "INSERT INTO evidence_due SELECT DISTINCT charge_no FROM witness_fit WHERE witness_no = ANY($1) ON CONFLICT DO NOTHING",
         )
         .bind(&numbers)
-        .execute(&mut *transaction)
+        .execute(&self.pool)
         .await?;
-        transaction.commit().await?;
         self.evidence.notify_one();
         let (new, fit, fit_several) = (numbers.len() as u64, fit.unsigned_abs(), fit_several.unsigned_abs());
         Ok(Recorded { new, fit, fit_none: new - fit - fit_several, fit_several })
@@ -148,9 +152,9 @@ impl Store {
     /// Calibrations as they were known at a moment, by vehicle and time.
     pub async fn evidence_calibrations(&self, known: Timestamp) -> Result<Vec<Calibration>, StoreError> {
         let rows: Vec<(Vec<u8>, SqlTime, Decimal, Decimal, Decimal)> = sqlx::query_as(
-            "SELECT vehicle, verified_at, error_percent, expanded_uncertainty_percent, coverage_factor
+            "SELECT DISTINCT ON (vehicle, verified_at) vehicle, verified_at, error_percent, expanded_uncertainty_percent, coverage_factor
              FROM reference_vehicle JOIN evidence_reference USING (reference_no)
-             WHERE known_from <= $1 ORDER BY vehicle, verified_at, reference_no",
+             WHERE known_from <= $1 ORDER BY vehicle, verified_at, reference_no DESC",
         )
         .bind(known.to_sqlx())
         .fetch_all(&self.pool)

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use veripile_assessment::evidence::COVARIATES_MAX;
 use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle};
 use veripile_metrology::crossing::to_f64;
-use veripile_pile::{Act, ActKind, PileId, VehicleKey};
+use veripile_pile::{Act, ActKind, PileId, VehicleKey, VehiclePath};
 use veripile_store::Store;
 use veripile_store::evidence::{EnergyInterval, EnergyMeter, EvidenceCharge, EvidencePile, Witnessed};
 use veripile_store::witness::Calibration;
@@ -42,6 +42,9 @@ pub(crate) struct Facts {
     pub(crate) calibrations: Vec<Calibration>,
 }
 
+/// A vehicle, and whether as a reference: a calibration speaks of what was read off it by an authority, not of what a pile says it told.
+pub(crate) type Traveller = (VehicleKey, bool);
+
 /// The same as evidence.
 pub(crate) struct Prepared {
     pub(crate) evidence: Evidence,
@@ -50,7 +53,7 @@ pub(crate) struct Prepared {
     /// Place in [`Facts::piles`], and in the evidence, of each pile number.
     pub(crate) pile_at: BTreeMap<i64, usize>,
     /// Vehicles of the evidence.
-    pub(crate) vehicles: BTreeMap<VehicleKey, usize>,
+    pub(crate) vehicles: BTreeMap<Traveller, usize>,
 }
 
 impl Facts {
@@ -99,16 +102,15 @@ impl Facts {
     pub(crate) fn prepare(&self) -> Prepared {
         let pile_at: BTreeMap<i64, usize> =
             self.piles.iter().enumerate().map(|(at, pile)| (pile.pile_no, at)).collect();
-        let of_charges = self.charges.iter().filter_map(EvidenceCharge::vehicle_side);
-        let vehicles: BTreeSet<VehicleKey> = of_charges.map(|(vehicle, ..)| vehicle).collect();
-        let vehicles: BTreeMap<VehicleKey, usize> = vehicles.into_iter().zip(0..).collect();
+        let travellers: BTreeSet<Traveller> = self.charges.iter().filter_map(traveller).collect();
+        let vehicles: BTreeMap<Traveller, usize> = travellers.into_iter().zip(0..).collect();
         let (vehicle_models, models) = self.models(&vehicles);
         let has_ambient = self.charges.iter().any(|charge| ambient_c(charge).is_some());
         let compared = |(row, charge): (usize, &EvidenceCharge)| {
-            let (vehicle, energy_vehicle_wh, path) = charge.vehicle_side()?;
+            let (_, energy_vehicle_wh, path) = charge.vehicle_side()?;
             let comparable = ComparableCharge {
                 pile: *pile_at.get(&charge.pile_no)?,
-                vehicle: *vehicles.get(&vehicle)?,
+                vehicle: *vehicles.get(&traveller(charge)?)?,
                 ended_at: charge.ended_at,
                 energy_pile_kwh: kwh(charge.energy_pile_wh),
                 energy_vehicle_kwh: kwh(energy_vehicle_wh),
@@ -132,7 +134,7 @@ impl Facts {
         };
         let reference = |calibration: &Calibration| {
             Some(ReferenceVehicle {
-                vehicle: *vehicles.get(&calibration.vehicle)?,
+                vehicle: *vehicles.get(&(calibration.vehicle, true))?,
                 at: calibration.at,
                 error_percent: calibration.result.error_percent,
                 expanded_uncertainty_percent: calibration.result.expanded_uncertainty_percent,
@@ -159,10 +161,10 @@ impl Facts {
     }
 
     /// Number of each vehicle's model, and how many models there are; of several told for one vehicle the first in alphabetical order.
-    fn models(&self, vehicles: &BTreeMap<VehicleKey, usize>) -> (Vec<Option<usize>>, usize) {
+    fn models(&self, vehicles: &BTreeMap<Traveller, usize>) -> (Vec<Option<usize>>, usize) {
         let mut told: Vec<Option<&str>> = vec![None; vehicles.len()];
         for charge in &self.charges {
-            let (Some((vehicle, ..)), Some(model)) = (charge.vehicle_side(), charge.vehicle_model()) else {
+            let (Some(vehicle), Some(model)) = (traveller(charge), charge.vehicle_model()) else {
                 continue;
             };
             let known = &mut told[vehicles[&vehicle]];
@@ -267,6 +269,11 @@ fn hash_witnessed(part: &mut impl FnMut(Option<&[u8]>), told: &Witnessed) {
     part(vehicle_model.as_ref().map(String::as_bytes));
     part(ambient_c.map(|number| number.serialize()).as_ref().map(|bytes| &bytes[..]));
     part(bill.as_ref().map(|bill| format!("{bill:?}")).as_ref().map(String::as_bytes));
+}
+
+/// Whose vehicle it was, and whether an authority's, of a charge that can be compared.
+fn traveller(charge: &EvidenceCharge) -> Option<Traveller> {
+    charge.vehicle_side().map(|(vehicle, _, path)| (vehicle, path == VehiclePath::Reference))
 }
 
 /// Whether both sides told an energy, and whose vehicle it was is known.

@@ -22,7 +22,7 @@ use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRe
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 
-use super::facts::{Facts, Prepared, kwh, mean_power_kw, soc_span_percent};
+use super::facts::{Facts, Prepared, Traveller, kwh, mean_power_kw, soc_span_percent};
 use super::weekly::week_of;
 use crate::assess_files::findings::CHARGES_MAX;
 use crate::{balances, said};
@@ -210,8 +210,9 @@ fn charges<'a>(facts: &'a Facts, prepared: &Prepared, assessment: &Assessment) -
             let [register_start_kwh, register_end_kwh] = charge.register_wh.map(|wh| wh.map(kwh));
             SignalCharge {
                 outlet: charge.connector.and_then(|connector| u32::try_from(connector).ok()).unwrap_or(1),
-                vehicle: charge.vehicle_key().and_then(|vehicle| prepared.vehicles.get(&vehicle).copied()),
+                vehicle: vehicle(charge).and_then(|vehicle| prepared.vehicles.get(&vehicle).copied()),
                 energy_vehicle_kwh: charge.vehicle_energy().map(|(energy, _)| kwh(energy)),
+                energy_relayed_kwh: relayed(charge).map(kwh),
                 residual: residual
                     .map(|residual| signals::Residual { z: residual.standardised, sigma: residual.scale }),
                 local_hour: Some(local_hour(charge.started_at)),
@@ -234,6 +235,16 @@ fn charges<'a>(facts: &'a Facts, prepared: &Prepared, assessment: &Assessment) -
             }
         };
     facts.charges.iter().zip(residuals).map(charge).collect()
+}
+
+/// What the pile relayed of the vehicle's energy, where something else is compared.
+fn relayed(charge: &EvidenceCharge) -> Option<Decimal> {
+    charge.energy_vehicle_wh.filter(|_| path(charge) != Some(VehiclePath::Relayed))
+}
+
+/// Whose vehicle it was, whether or not it can be compared.
+fn vehicle(charge: &EvidenceCharge) -> Option<Traveller> {
+    Some((charge.vehicle_key()?, path(charge) == Some(VehiclePath::Reference)))
 }
 
 /// On which way the energy came that a charge is compared by.

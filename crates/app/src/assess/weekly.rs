@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use veripile_assessment::weekly::{self, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning};
 pub(super) use veripile_assessment::weekly::{Scales, week_of};
 use veripile_metrology::change_point::Step;
-use veripile_pile::Act;
+use veripile_pile::{Act, VehiclePath};
 use veripile_store::Store;
 use veripile_store::evidence::EvidenceCharge;
 use veripile_store::weekly::{ErrorStep, FilteredWeek, WeeklyError};
@@ -167,10 +167,12 @@ fn standing(acts: &[(i64, Act)], as_of: Timestamp) -> Vec<OnSite<i64>> {
 
 /// A charge of which both sides told, and whose vehicle is known.
 fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
-    let (vehicle, energy_vehicle_wh, _) = charge.vehicle_side()?;
+    let (vehicle, energy_vehicle_wh, path) = charge.vehicle_side()?;
+    // Each way has a bias of its own: on another one it is another vehicle.
+    let way = if path == VehiclePath::Relayed { "" } else { path.word() };
     Some(WeekCharge {
         pile: charge.pile_no,
-        vehicle: hex::encode(vehicle.0),
+        vehicle: hex::encode(vehicle.0) + way,
         ended_at: charge.ended_at,
         energy_pile_kwh: kwh(charge.energy_pile_wh),
         energy_vehicle_kwh: kwh(energy_vehicle_wh),

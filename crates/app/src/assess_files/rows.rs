@@ -125,6 +125,11 @@ impl Rows {
         self.columns.iter().position(|column| column == name)
     }
 
+    /// Names of the columns.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.columns
+    }
+
     /// Number of columns.
     pub(crate) fn columns(&self) -> usize {
         self.columns.len()

@@ -36,7 +36,7 @@ fn a_row_is_read_whole_and_no_vehicle_is_named() {
     .expect("a good row");
     assert_eq!(row.started_at.to_string(), "2026-10-01T00:00:00Z");
     assert_eq!(row.connector, Some(2));
-    assert_eq!(row.energy, Some((number("12345"), VehiclePath::Telematics)));
+    assert_eq!((row.energy_wh, row.path), (Some(number("12345")), Some(VehiclePath::Telematics)));
     assert_eq!(row.vehicle_model.as_deref(), Some("Han EV"));
     assert_eq!(row.soc_percent, [Some(number("20")), Some(number("80"))]);
     assert_eq!(row.ambient_c, Some(number("-7.5")));
@@ -53,9 +53,11 @@ fn what_cannot_be_is_rejected_with_a_reason() {
         ("energy_vehicle_kwh,vehicle_path", "10,relayed", "vehicle_path_relayed"),
         ("energy_vehicle_kwh,vehicle_path", "10,radio", "vehicle_path_unknown"),
         ("energy_vehicle_kwh,vehicle_path", "ten,app", "not_a_number"),
-        ("energy_vehicle_kwh,vehicle_path", "-3,app", "not_positive"),
-        ("energy_vehicle_kwh,vehicle_path", "1e9,app", "implausible"),
-        ("energy_vehicle_kwh,vehicle_path", ",app", "tells_nothing"),
+        ("energy_vehicle_kwh,vehicle_path", "-3,app", "energy_not_positive"),
+        ("energy_vehicle_kwh,vehicle_path", "1e9,app", "energy_implausible"),
+        ("energy_vehicle_kwh,vehicle_path", ",", "tells_nothing"),
+        ("vehicle_model", "LSVNV2182E2100001", "vehicle_model_is_a_vin"),
+        ("vehicle_model", "Han\u{0}EV", "vehicle_model_unusable"),
         ("connector", "0", "connector_unusable"),
         ("soc_start", "101", "out_of_range"),
         ("ambient_c", "9999", "out_of_range"),
@@ -73,6 +75,9 @@ fn what_cannot_be_is_rejected_with_a_reason() {
         let error = with(columns, fields).expect_err(fields);
         assert!(error.starts_with(reason), "{columns} {fields}: {error}");
     }
+    let back = with("vehicle_path,energy_vehicle_kwh", "app,").expect("takes back");
+    assert_eq!((back.path, back.energy_wh), (Some(VehiclePath::App), None));
+    assert!(with("vehicle_model", "LongRangeAllWheel").is_ok(), "17 letters without a digit are a name");
     let header = "pile_id,started_at,ended_at,vehicle_model";
     let read = |row: &str| read(header, row).expect_err(row);
     assert!(read("P1,2026-10-01T08:00:00Z,2026-10-01T08:00:00Z,M").starts_with("ends_before_it_starts"));

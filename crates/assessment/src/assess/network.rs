@@ -19,6 +19,9 @@ use crate::evidence::{
     Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
 };
 
+/// Models told apart at most: each is a dense row beside all piles. A vehicle of another one has none, as if nobody had told it.
+const MODELS_MAX: usize = 1_000;
+
 /// What goes into the comparison.
 pub(super) struct Given<'a> {
     pub(super) network: Network,
@@ -82,9 +85,11 @@ pub(super) fn given<'a>(
     let named = information.iter_mut().map(|information| &mut information.instruments);
     let named = named.chain(branches.iter_mut().map(|branches| &mut branches.instruments)).flatten();
     named.for_each(|pile| *pile = places[*pile].unwrap_or(0));
-    let models = charges().filter_map(|charge| evidence.vehicle_models[charge.vehicle]);
+    let models = frequent(&evidence.vehicle_models, evidence.models);
+    let models =
+        charges().filter_map(|charge| evidence.vehicle_models[charge.vehicle].filter(|model| models[*model]));
     let (model_places, models) = numbered(models, evidence.models);
-    let (classes, class_count) = classes(charges());
+    let (classes, class_count) = classes(charges(), !evidence.references.is_empty());
     let covariates = evidence.covariates.len().min(COVARIATES_MAX);
     let scales: Vec<Scale> =
         (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
@@ -189,16 +194,31 @@ fn class_of(path: Option<VehiclePath>) -> usize {
     path.map_or(0, |path| 1 + path as usize)
 }
 
-/// Numbers the ways that occur, the most frequent first: against it the others' biases are told. And how many there are.
-fn classes<'a>(charges: impl Iterator<Item = &'a ComparableCharge>) -> ([u8; 5], usize) {
+/// Numbers the ways that occur, first the one against which the others' biases are told, and how many there are: the most frequent, or that
+/// of reference vehicles where there are calibrations, since these speak of just what was read on it.
+fn classes<'a>(charges: impl Iterator<Item = &'a ComparableCharge>, is_calibrated: bool) -> ([u8; 5], usize) {
     let mut counts = [(0_usize, 0_usize); 5];
     (0..5).for_each(|class| counts[class].1 = class);
     charges.for_each(|charge| counts[class_of(charge.path)].0 += 1);
-    counts.sort_by_key(|(count, class)| (std::cmp::Reverse(*count), *class));
+    let reference = class_of(Some(VehiclePath::Reference));
+    counts.sort_by_key(|(count, class)| {
+        (!(is_calibrated && *class == reference), std::cmp::Reverse(*count), *class)
+    });
     let mut numbers = [0; 5];
     let occurring = counts.iter().filter(|(count, _)| *count > 0);
     occurring.clone().zip(0_u8..).for_each(|((_, class), number)| numbers[*class] = number);
     (numbers, occurring.count())
+}
+
+/// Which models are told apart: all, or where there are more than [`MODELS_MAX`] those of the most vehicles, the first of equals.
+fn frequent(of_vehicles: &[Option<usize>], models: usize) -> Vec<bool> {
+    let mut vehicles = vec![0_usize; models];
+    of_vehicles.iter().flatten().for_each(|model| vehicles[*model] += 1);
+    let mut order: Vec<usize> = (0..models).collect();
+    order.sort_by_key(|model| std::cmp::Reverse(vehicles[*model]));
+    let mut are = vec![false; models];
+    order.iter().take(MODELS_MAX).for_each(|model| are[*model] = true);
+    are
 }
 
 /// Numbers those of `0..count` that occur, in their order; and how many do.
@@ -239,5 +259,21 @@ impl Scale {
         } else {
             0.0
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_models_those_of_the_most_vehicles_are_told_apart() {
+        let few = [Some(1), None, Some(0), Some(1)];
+        assert_eq!(frequent(&few, 2), [true, true]);
+        // The last model has two vehicles, the others one each.
+        let many: Vec<Option<usize>> = (0..=MODELS_MAX).chain([MODELS_MAX]).map(Some).collect();
+        let are = frequent(&many, MODELS_MAX + 1);
+        assert_eq!(are.iter().filter(|is| **is).count(), MODELS_MAX);
+        assert!(are[MODELS_MAX] && are[0] && !are[MODELS_MAX - 1]);
     }
 }

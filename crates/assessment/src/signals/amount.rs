@@ -8,7 +8,8 @@ use super::registers::exact;
 use super::world::World;
 use super::{Code, Finding, Phrase, Severity, SignalCharge};
 
-/// What the parts of a bill may differ from the energy of the charge by, kWh: each is rounded to a Wh.
+/// What the parts of a bill may differ from the energy of the charge by, kWh, besides half of each part's last digit: the charge's own
+/// rounding to a Wh.
 const PART_ROUNDING_KWH: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
 
 /// Looks at every bill.
@@ -33,7 +34,8 @@ fn wrong_parts(world: &World<'_>, pile: usize) -> Option<Finding> {
         let parts = charge.bill?.parts;
         let billed = sum_kwh(parts).filter(|_| !parts.is_empty())?;
         let difference = billed.checked_sub(charge.energy_pile_kwh)?;
-        let rounding = PART_ROUNDING_KWH.saturating_mul(Decimal::from(parts.len() + 1));
+        let halves = parts.iter().map(|part| Decimal::new(5, (part.energy_kwh.scale() + 1).min(28)));
+        let rounding = halves.fold(PART_ROUNDING_KWH, Decimal::saturating_add);
         let step = Decimal::new(1, charge.energy_pile_kwh.scale());
         (rounding.max(step) < difference.abs()).then_some(difference)
     });

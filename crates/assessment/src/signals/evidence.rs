@@ -109,6 +109,8 @@ pub struct SignalCharge<'a> {
     pub energy_pile_kwh: Decimal,
     /// Energy by the vehicle.
     pub energy_vehicle_kwh: Option<Decimal>,
+    /// What the pile relayed of the vehicle's energy where that is not the one above.
+    pub energy_relayed_kwh: Option<Decimal>,
     /// What the fit left.
     pub residual: Option<Residual>,
     /// Local hour of the begin, 0 to 24.
@@ -148,6 +150,7 @@ impl SignalCharge<'_> {
             ended_at,
             energy_pile_kwh,
             energy_vehicle_kwh: None,
+            energy_relayed_kwh: None,
             residual: None,
             local_hour: None,
             mean_power_kw: None,

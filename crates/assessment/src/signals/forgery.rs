@@ -1,6 +1,6 @@
 //! Vehicle values that no vehicle sent: too good, copied from the register, or deaf to which vehicle it is.
 //!
-//! Asked of values that the pile relayed, or whose path is unknown. The comparison with independent paths is in
+//! Asked of values that the pile relayed, or whose path is unknown. The comparison of charges with independent paths and of others is in
 //! `gains`, last digits are in `digits`.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use veripile_pile::VehiclePath;
 
 use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
 use super::{Code, Finding, Phrase, Severity, SignalCharge, Subject};
+use crate::evidence::compare;
 
 /// Residuals from which a variance says something.
 const RESIDUALS_MIN: usize = 20;
@@ -38,11 +39,17 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
     let mut asked = too_good(world);
     asked.extend(copied(world));
     asked.extend(deaf(world));
+    asked.extend(apart(world));
     asked
 }
 
 pub(super) fn may_be_forged(charge: &SignalCharge<'_>) -> bool {
     matches!(charge.vehicle_path, None | Some(VehiclePath::Relayed))
+}
+
+/// The vehicle's energy as the pile relayed it, whether that is what was compared or not.
+fn by_the_pile(charge: &SignalCharge<'_>) -> Option<Decimal> {
+    if may_be_forged(charge) { charge.energy_vehicle_kwh } else { charge.energy_relayed_kwh }
 }
 
 fn relayed<'w>(world: &'w World<'_>, pile: usize) -> impl Iterator<Item = &'w Scored> {
@@ -108,14 +115,11 @@ fn copied_by(world: &World<'_>, pile: usize) -> Option<Finding> {
     // Also of charges that were no comparison because they were copied.
     let scales: BTreeMap<usize, f64> =
         world.scored[pile].iter().map(|scored| (scored.charge, scored.scale)).collect();
-    let pairs: Vec<(usize, Decimal, Decimal)> = world.by_pile[pile]
-        .iter()
-        .filter(|charge| may_be_forged(&world.charges[**charge]))
-        .filter_map(|at| {
-            let charge = &world.charges[*at];
-            Some((*at, charge.energy_pile_kwh, charge.energy_vehicle_kwh?))
-        })
-        .collect();
+    let told = |at: &usize| {
+        let charge = &world.charges[*at];
+        Some((*at, charge.energy_pile_kwh, by_the_pile(charge)?))
+    };
+    let pairs: Vec<(usize, Decimal, Decimal)> = world.by_pile[pile].iter().filter_map(told).collect();
     let mut energies: BTreeMap<u32, Vec<Decimal>> = BTreeMap::new();
     for (at, by_pile, _) in &pairs {
         energies.entry(world.charges[*at].outlet).or_default().push(*by_pile);
@@ -213,6 +217,64 @@ fn deaf(world: &World<'_>) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// What the pile relays is not what the vehicle told another of the same charge.
+///
+/// # Formula
+/// Mean of `ln(E_relayed / E_other)` over the charges of which both are known, less the median of the piles' means (the ways' own
+/// difference), over its standard uncertainty; held against the fleet. Student's t with n − 1 degrees of freedom. Silent where too few
+/// piles have both, since then nothing says what the ways' own difference is.
+fn apart(world: &World<'_>) -> Vec<Finding> {
+    let found: Vec<(usize, Vec<(f64, usize)>, Effect)> = (0..world.piles.len())
+        .filter_map(|pile| {
+            let pairs = twice_told(world, pile);
+            let ratios: Vec<f64> = pairs.iter().map(|(ratio, _)| *ratio).collect();
+            let n = ratios.len() as f64;
+            let mean = ratios.iter().sum::<f64>() / n;
+            let square: f64 = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum();
+            let u = (square / (n - 1.0) / n).sqrt();
+            (RESIDUALS_MIN <= ratios.len() && 0.0 < u).then_some((pile, pairs, (mean, u)))
+        })
+        .collect();
+    let effects: Vec<Effect> = found.iter().map(|(.., effect)| *effect).collect();
+    let Some((usual, of_usual)) = common(&effects) else { return Vec::new() };
+    let own: Vec<f64> =
+        effects.iter().map(|(effect, u)| (effect - usual) / libm::hypot(*u, of_usual)).collect();
+    let own = against_fleet(&own);
+    let finding = |((pile, pairs, (mean, u)), t): ((usize, Vec<(f64, usize)>, Effect), f64)| {
+        let (from, to) = world.span(pairs.iter().map(|(_, charge)| *charge));
+        let freedom = pairs.len() as f64 - 1.0;
+        Finding {
+            subject: Subject::Pile(pile),
+            code: Code::ForgedVehicleData,
+            severity: Severity::Critical,
+            statistic: t,
+            p_value: Some(2.0 * student::cdf(-t.abs(), freedom)),
+            from,
+            to,
+            said: vec![Phrase::RelayedApart {
+                count: pairs.len().to_string(),
+                effect: format!("{:+.2}", 100.0 * (mean - usual)),
+                u: format!("{:.2}", 100.0 * u),
+            }],
+            evidence: heaviest(
+                pairs.iter().map(|(ratio, charge)| ((ratio - usual) * t.signum(), *charge)).collect(),
+            ),
+        }
+    };
+    found.into_iter().zip(own).map(finding).collect()
+}
+
+/// `ln(E_relayed / E_other)` of each charge of a pile of which both are known.
+fn twice_told(world: &World<'_>, pile: usize) -> Vec<(f64, usize)> {
+    let pair = |at: &usize| {
+        let charge = &world.charges[*at];
+        let (relayed, other) = (charge.energy_relayed_kwh?, charge.energy_vehicle_kwh?);
+        let (ratio, _) = compare(relayed, other).ok()?;
+        Some((ratio, *at))
+    };
+    world.by_pile[pile].iter().filter_map(pair).collect()
 }
 
 /// Sum and count of `−b_v + ε` by vehicle and pile.

@@ -60,6 +60,8 @@ phrases! {
     Stranger "stranger" { effect, u }
     /// With vehicle values that the pile relayed otherwise than with others.
     Relayed "relayed" { effect, u }
+    /// Vehicle values that the pile relayed are not what others told of the same charges.
+    RelayedApart "relayed_apart" { count, effect, u }
     /// Relayed values scatter by this share of the usual, percent.
     TooGood "too_good" { share }
     /// So many of them are the pile's own; `chance` of them by chance at most.

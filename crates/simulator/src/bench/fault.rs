@@ -39,7 +39,7 @@ pub enum BenchFault {
     WrongIdentity,
     /// The pile shows the same register whatever it meters. It lasts; its times are not counted.
     RegisterStuck,
-    /// The pile's register jumps ahead by a kWh. One time is one jump.
+    /// The pile's register jumps ahead by a kWh while the standard takes a reading. One time is one jump.
     RegisterJump,
     /// The pile does not answer TriggerMessage. One time is one call.
     PileSilent,

@@ -200,6 +200,11 @@ impl Standard {
         self.gain
     }
 
+    /// Whether a reading is being taken.
+    pub(super) fn is_measuring(&self) -> bool {
+        self.integrator == Integrator::Running || matches!(self.comparator, Comparator::Counting { .. })
+    }
+
     pub(super) fn energy_wh(&self) -> f64 {
         self.integrated_wh
     }

@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use veripile_metrology::payment::Tariffed;
 use veripile_pile::{VehicleKey, VehiclePath};
 
-use crate::row::{SqlTime, corrupt};
+use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::witness::Bill;
 use crate::{Store, StoreError};
 
@@ -121,14 +121,20 @@ impl Store {
         rows.into_iter().map(ChargeRow::charge).collect()
     }
 
-    /// Charges with energies from both sides that were taken in after a moment.
-    pub async fn comparable_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM evidence_charge WHERE known_from > $1 AND comparable")
-                .bind(known_after.to_sqlx())
-                .fetch_one(&self.pool)
-                .await?;
-        Ok(count.unsigned_abs())
+    /// Charges with energies from both sides that were taken in after a moment, and when the earliest of them ended.
+    pub async fn comparable_since(
+        &self,
+        known_after: Timestamp,
+    ) -> Result<(u64, Option<Timestamp>), StoreError> {
+        let (count, earliest): (i64, Option<SqlTime>) = sqlx::query_as(
+            "SELECT count(*), min(ended_at) FROM evidence_charge
+             WHERE known_from > $1 AND energy_pile_wh IS NOT NULL
+               AND coalesce(witness_wh, energy_vehicle_wh) IS NOT NULL AND coalesce(witness_vehicle, vehicle) IS NOT NULL",
+        )
+        .bind(known_after.to_sqlx())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((count.unsigned_abs(), jiff_time(earliest)))
     }
 }
 

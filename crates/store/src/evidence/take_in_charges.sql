@@ -1,4 +1,5 @@
--- Takes in charges that have ended or changed since they were taken in last: $1 changed after, $2 known from, $3 at most so many.
+-- Takes in charges that have ended: those that changed since they were taken in last, or those that are named; $2 known from,
+-- $3 at most so many.
 --
 -- Of a connector's register only a lifetime one's ends are kept. The clock's offset is told where at least half of a charge's messages,
 -- and three, arrived within ten seconds of the fastest: messages that waited for their connection say nothing of the clock.
@@ -11,9 +12,7 @@ WITH fresh AS MATERIALIZED (
            CASE WHEN pile_end_phases = 0 THEN coalesce(pile_end_wh, register_stop_wh) ELSE register_stop_wh END AS end_wh,
            signed_begin_wh IS NOT NULL AND signed_end_wh IS NOT NULL AS signed
     FROM charge
-    WHERE ended_at IS NOT NULL AND updated_at > $1
-      AND NOT EXISTS (SELECT FROM evidence_charge known
-                      WHERE known.charge_no = charge.charge_no AND known.updated_at = charge.updated_at)
+    WHERE ended_at IS NOT NULL AND {which}
     ORDER BY updated_at, charge_no
     LIMIT $3
 ), stored AS (
@@ -21,7 +20,7 @@ WITH fresh AS MATERIALIZED (
         energy_vehicle_wh, register_start_wh, register_stop_wh, soc_start, soc_end, signed, signature_key, record_digest, clock_offset_s,
         witness_wh, witness_path, witness_vehicle, vehicle_model, ambient_c, amount, parts)
     SELECT fresh.charge_no, $2, fresh.updated_at, fresh.pile_no, fresh.connector, fresh.vehicle, fresh.started_at, fresh.ended_at,
-           fresh.energy_pile_wh, fresh.energy_vehicle_wh,
+           fresh.energy_pile_wh, CASE WHEN witnessed.contradictory THEN NULL ELSE fresh.energy_vehicle_wh END,
            CASE WHEN register.kind = 'lifetime' THEN fresh.begin_wh END, CASE WHEN register.kind = 'lifetime' THEN fresh.end_wh END,
            coalesce(battery.soc_start, witnessed.soc_start), coalesce(battery.soc_end, witnessed.soc_end), fresh.signed, record.key,
            record.digest, clock.offset_s, witnessed.wh, witnessed.path, witnessed.vehicle, witnessed.model, witnessed.ambient_c,
@@ -53,27 +52,44 @@ WITH fresh AS MATERIALIZED (
         WHERE fresh.signed AND value.pile_no = fresh.pile_no AND value.connector = fresh.connector AND value.verdict = 'valid'
           AND value.at BETWEEN fresh.started_at AND fresh.ended_at + interval '1 minute'
         ORDER BY value.at DESC, value.container LIMIT 1) AS record ON true
-    -- Of each thing the newest that was told; of energies the reference vehicle's before its maker's before an app's, and none where two
-    -- vehicles are said to have charged.
+    -- Of each time and way the newest row; of each thing the newest that was told; of energies the reference vehicle's before its maker's
+    -- before an app's. Two vehicles at one charge contradict each other, and nothing is compared; a session told in pieces is no energy.
     LEFT JOIN LATERAL (
-        SELECT CASE WHEN count(DISTINCT vehicle) < 2 THEN (array_agg(energy_vehicle_wh ORDER BY way, witness_no DESC)
-                                                           FILTER (WHERE energy_vehicle_wh IS NOT NULL))[1] END AS wh,
-               CASE WHEN count(DISTINCT vehicle) < 2 THEN (array_agg(vehicle_path ORDER BY way, witness_no DESC)
-                                                           FILTER (WHERE energy_vehicle_wh IS NOT NULL))[1] END AS path,
-               CASE WHEN count(DISTINCT vehicle) < 2 THEN (array_agg(vehicle) FILTER (WHERE vehicle IS NOT NULL))[1] END AS vehicle,
+        SELECT count(DISTINCT vehicle) FILTER (WHERE energy_vehicle_wh IS NOT NULL) > 1 AS contradictory,
+               (array_agg(energy_vehicle_wh ORDER BY way, witness_no DESC) FILTER (WHERE is_told))[1] AS wh,
+               (array_agg(vehicle_path ORDER BY way, witness_no DESC) FILTER (WHERE is_told))[1] AS path,
+               coalesce((array_agg(vehicle ORDER BY way, witness_no DESC) FILTER (WHERE is_told AND vehicle IS NOT NULL))[1],
+                        (array_agg(vehicle ORDER BY witness_no DESC) FILTER (WHERE vehicle IS NOT NULL))[1]) AS vehicle,
                (array_agg(vehicle_model ORDER BY witness_no DESC) FILTER (WHERE vehicle_model IS NOT NULL))[1] AS model,
                (array_agg(ambient_c ORDER BY witness_no DESC) FILTER (WHERE ambient_c IS NOT NULL))[1] AS ambient_c,
                (array_agg(soc_start ORDER BY witness_no DESC) FILTER (WHERE soc_start IS NOT NULL))[1] AS soc_start,
                (array_agg(soc_end ORDER BY witness_no DESC) FILTER (WHERE soc_end IS NOT NULL))[1] AS soc_end,
                (array_agg(amount ORDER BY witness_no DESC) FILTER (WHERE amount IS NOT NULL))[1] AS amount,
                (array_agg(parts ORDER BY witness_no DESC) FILTER (WHERE parts IS NOT NULL))[1] AS parts
-        FROM (SELECT witness.*, array_position(ARRAY['reference', 'telematics', 'app'], vehicle_path) AS way
-              FROM witness_fit fit JOIN witness USING (witness_no)
-              WHERE fit.charge_no = fresh.charge_no
-                AND NOT EXISTS (SELECT FROM witness_fit other
-                                WHERE other.witness_no = fit.witness_no AND other.charge_no <> fresh.charge_no)) AS witness
+        FROM (SELECT newest.*, energy_vehicle_wh IS NOT NULL
+                     AND count(energy_vehicle_wh) OVER (PARTITION BY vehicle_path) = 1
+                     AND min(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER ()
+                         IS NOT DISTINCT FROM max(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER () AS is_told
+              FROM (SELECT DISTINCT ON (witness.started_at, witness.ended_at, witness.connector, vehicle_path)
+                           witness.*, array_position(ARRAY['reference', 'telematics', 'app'], vehicle_path) AS way
+                    FROM witness_fit fit JOIN witness USING (witness_no)
+                    WHERE fit.charge_no = fresh.charge_no
+                      AND NOT EXISTS (SELECT FROM witness_fit other
+                                      WHERE other.witness_no = fit.witness_no AND other.charge_no <> fresh.charge_no)
+                    ORDER BY witness.started_at, witness.ended_at, witness.connector, vehicle_path, witness_no DESC) AS newest) AS witness
         HAVING count(*) > 0) AS witnessed ON true
-    ON CONFLICT DO NOTHING
-    RETURNING updated_at, ended_at, comparable
+    -- What changed while it was taken in is taken in with the same moment.
+    ON CONFLICT (charge_no, known_from) DO UPDATE SET
+        updated_at = excluded.updated_at, connector = excluded.connector, vehicle = excluded.vehicle, started_at = excluded.started_at,
+        ended_at = excluded.ended_at, energy_pile_wh = excluded.energy_pile_wh, energy_vehicle_wh = excluded.energy_vehicle_wh,
+        register_start_wh = excluded.register_start_wh, register_stop_wh = excluded.register_stop_wh, soc_start = excluded.soc_start,
+        soc_end = excluded.soc_end, signed = excluded.signed, signature_key = excluded.signature_key, record_digest = excluded.record_digest,
+        clock_offset_s = excluded.clock_offset_s, witness_wh = excluded.witness_wh, witness_path = excluded.witness_path,
+        witness_vehicle = excluded.witness_vehicle, vehicle_model = excluded.vehicle_model, ambient_c = excluded.ambient_c,
+        amount = excluded.amount, parts = excluded.parts
+    RETURNING charge_no, updated_at, ended_at,
+        energy_pile_wh IS NOT NULL AND coalesce(witness_wh, energy_vehicle_wh) IS NOT NULL AND coalesce(witness_vehicle, vehicle) IS NOT NULL
+            AS comparable
 )
-SELECT count(*), count(*) FILTER (WHERE comparable), min(ended_at) FILTER (WHERE comparable), max(updated_at) FROM stored
+SELECT coalesce(array_agg(charge_no), '{}'), count(*) FILTER (WHERE comparable), min(ended_at) FILTER (WHERE comparable), max(updated_at)
+FROM stored

@@ -118,15 +118,20 @@ fn a_wrong_identity_is_told_until_it_ends() {
 
 #[test]
 fn a_stuck_register_stands_and_a_jumping_one_jumps_once() {
-    let mut bench = Bench::new(BenchSettings { error_percent: 0.0, ..exact() }, 1);
+    let settings = BenchSettings { error_percent: 0.0, standard: StandardModel::YokogawaWt, ..exact() };
+    let mut bench = Bench::new(settings, 1);
     bench.inject(Injection {
         from_s: 100.0,
         until_s: Some(200.0),
         ..Injection::permanent(BenchFault::RegisterStuck)
     });
-    bench.inject(Injection { from_s: 300.0, ..Injection::permanent(BenchFault::RegisterJump) });
+    // Asked for from the beginning, it waits for a reading.
+    bench.inject(Injection::permanent(BenchFault::RegisterJump));
     switch_on(&mut bench, 220.0, 32.0, 0.0);
     let mut gained = |until_s: f64| {
+        if until_s > 300.0 {
+            bench.standard_line("INTEG:STAR");
+        }
         bench.advance(until_s - bench.now_s());
         f64::try_from(bench.register_wh()).expect("a number") - 12_345_678.0
     };
