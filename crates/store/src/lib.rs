@@ -46,6 +46,7 @@ mod timescale;
 mod unsaid;
 pub mod verification;
 pub mod weekly;
+mod words;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -189,6 +190,7 @@ impl Store {
     pub async fn migrate(&mut self) -> Result<(), StoreError> {
         sqlx::migrate!().run(&self.pool).await?;
         self.complete_search_texts().await?;
+        self.make_text_index().await?;
         if timescale::make_hypertables(&self.pool).await? {
             self.engine = timescale::engine(&self.pool).await?.into();
         }
