@@ -92,8 +92,12 @@ fn plugs(n: usize) -> Vec<(i64, &'static str, i64)> {
 fn truth(n: usize) -> Truth {
     let stations = STATIONS.len() + COMMON;
     // Some stand nowhere, and some belong to another operator than their station.
-    let station = (n % 11 != 0).then_some(if n % 3 == 0 { n % STATIONS.len() } else { n * 7 % stations });
-    let operator = (n % 13 != 0).then_some(n % 4);
+    let station = (!n.is_multiple_of(11)).then_some(if n.is_multiple_of(3) {
+        n % STATIONS.len()
+    } else {
+        n * 7 % stations
+    });
+    let operator = (!n.is_multiple_of(13)).then_some(n % 4);
     let seen = [None, Some(1), Some(400), Some(721)][n % 4];
     let (standing, plugs) = (standing(n), plugs(n / 2 % 32));
     let judged: Standing =
@@ -107,7 +111,7 @@ fn truth(n: usize) -> Truth {
     let id = format!("{}{n}", PILES[n % PILES.len()]);
     let row = json!({
         "pile_id": id, "station_id": station.map(|at| format!("S{at}")), "operator_id": operator.map(|of| format!("O{of}")),
-        "kind": if n % 2 == 0 { "ac" } else { "dc" }, "power_kw": (n % 5 != 0).then_some(n % 5 * 30),
+        "kind": if n.is_multiple_of(2) { "ac" } else { "dc" }, "power_kw": (!n.is_multiple_of(5)).then_some(n % 5 * 30),
         "connectors": match n % 3 { 0 => vec![], 1 => vec!["gbt_dc"], _ => vec!["gbt_ac", "type2"] },
         "vendor": vendor, "last_seen": seen.map(ago), "standing": standing, "checked": n % 6 == 1,
         "plugs": plugs.iter().map(|(number, status, hours)| json!([number, status, ago(*hours)])).collect::<Vec<_>>(),
@@ -149,7 +153,7 @@ async fn write(store: &Store, database: &Database, piles: &[Truth]) {
         region: [Some("梁溪区"), Some("滨湖%"), None][n % 3].map(str::to_owned),
         address: (n == 2).then(|| "中山路 1_号".to_owned()),
         phone: None,
-        fee_cny_kwh: (n % 4 != 0).then(|| Decimal::new(100 + (n % 4) as i64, 2)),
+        fee_cny_kwh: (!n.is_multiple_of(4)).then(|| Decimal::new(100 + (n % 4) as i64, 2)),
         fee_note: None,
         given: None,
     };
@@ -176,7 +180,7 @@ fn matches(pile: &Truth, query: &FindQuery, texts: &BTreeMap<String, String>) ->
     let at = |name: &str| row[name].as_str().and_then(|id| texts.get(id)).map_or("", String::as_str);
     let (own, names) = (plain(&pile.id), [at("station_id"), at("operator_id")]);
     let region = pile.station.and_then(|n| [Some("梁溪区"), Some("滨湖%"), None][n % 3]).unwrap_or("-");
-    let fee = pile.station.filter(|n| n % 4 != 0).map(|n| Decimal::new(100 + (n % 4) as i64, 2));
+    let fee = pile.station.filter(|n| !n.is_multiple_of(4)).map(|n| Decimal::new(100 + (n % 4) as i64, 2));
     let power = row["power_kw"].as_u64().map(Decimal::from);
     let connectors = row["connectors"].as_array().unwrap();
     query

@@ -80,10 +80,7 @@ struct Card {
 
 /// How many match, by state: of all piles as they were counted last, none as long as that is being done; of fewer counted now.
 async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<ByState>, Problem> {
-    let overview = match query.is_everything() {
-        true => site.overviews.overview(&site.store).await?,
-        false => None,
-    };
+    let overview = if query.is_everything() { site.overviews.overview(&site.store).await? } else { None };
     match overview {
         Some(overview) => {
             let mut by_state = overview.by_state;

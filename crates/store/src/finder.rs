@@ -269,6 +269,9 @@ impl Store {
         skip: u64,
         take: u32,
     ) -> Result<Vec<PileRecord>, StoreError> {
+        if *by_state == ByState::default() {
+            return Ok(Vec::new());
+        }
         let take = u64::from(take.min(FOUND_MAX));
         let words = self.words(&query.words).await?;
         if query.near.is_some() || query.is_sorted_as_a_whole(by_state) {
@@ -317,6 +320,9 @@ impl Store {
         skip: u64,
         take: u32,
     ) -> Result<Vec<StationId>, StoreError> {
+        if *by_state == ByState::default() {
+            return Ok(Vec::new());
+        }
         let words = self.words(&query.words).await?;
         let take = u64::from(take);
         let ids = if query.near.is_some() || query.is_sorted_as_a_whole(by_state) {

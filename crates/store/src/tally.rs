@@ -85,14 +85,14 @@ macro_rules! tally {
 const COUNTED: &str = concat!(
     "WITH counted AS MATERIALIZED (
          SELECT coalesce(station.region, '-') AS region, pile.operator_id, coalesce(live.vendor, '-') AS vendor, count(*) AS piles,
-                count(*) FILTER (WHERE pile.pile_no IN (SELECT pile_no FROM act WHERE kind IN ('certificate', 'measured', 'notice')))
-                    AS checked,
+                count(checked.pile_no) AS checked,
                 count(*) FILTER (WHERE standing.failed_after < $1) AS failed,
                 count(*) FILTER (WHERE standing.failed_after IS NOT NULL) AS cases
          FROM pile
          LEFT JOIN station USING (station_id)
          LEFT JOIN pile_live AS live USING (pile_no)
          LEFT JOIN standing USING (pile_no)
+         LEFT JOIN (SELECT DISTINCT pile_no FROM act WHERE kind IN ('certificate', 'measured', 'notice')) AS checked USING (pile_no)
          WHERE NOT pile.inbox GROUP BY 1, 2, 3) ",
     tally!("region", "region", "region"),
     " UNION ALL ",

@@ -10,7 +10,7 @@ use sqlx::{FromRow, Postgres};
 use crate::row::storable;
 use crate::{Store, StoreError};
 
-/// Stations, or operators, that a word is looked up for by name; of more the database makes a set itself.
+/// Stations, or operators, that a word is looked up for by name; where there are more, those of each pile are read.
 const NAMED_MAX: usize = 1_000;
 
 /// Values of one word's condition.
@@ -85,13 +85,12 @@ fn pattern(text: &str) -> String {
     pattern
 }
 
-/// The condition of a word, whose values follow so many others.
+/// The condition of a word, whose values follow so many others; `pile`, `station` and `operator` must be joined.
 pub(crate) fn condition(others: usize) -> String {
     let (text, stations, operators, is_common) = (others + 1, others + 2, others + 3, others + 4);
     format!(
         " AND (pile.search LIKE ${text} OR pile.station_id = ANY(${stations}) OR pile.operator_id = ANY(${operators})
-           OR (${is_common} AND (pile.station_id IN (SELECT station_id FROM station WHERE search LIKE ${text})
-                                 OR pile.operator_id IN (SELECT operator_id FROM operator WHERE search LIKE ${text}))))"
+           OR (${is_common} AND (station.search LIKE ${text} OR operator.search LIKE ${text})))"
     )
 }
 
