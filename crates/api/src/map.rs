@@ -174,7 +174,8 @@ pub(crate) async fn page(
         "stations" => Listed::stations(t, &site, &wish, now).await?,
         _ => Listed::piles(t, &site, &wish, now).await?,
     };
-    let overview = site.overviews.overview(&site.store).await?;
+    // Who has waited for it once does not wait again.
+    let overview = if listed.piles.is_some() { site.overviews.overview(&site.store).await? } else { None };
     let operators = site.store.operators().await?;
     let operator = operators
         .iter()
