@@ -17,6 +17,9 @@ use veripile_tests::{Database, Server, free_port, provided};
 /// Requests of each kind.
 const REQUESTS: usize = 2_000;
 
+/// Searches and lists of each kind: some read every pile.
+const SEARCHES: usize = 20;
+
 /// A pile with longitude and latitude, and what is asked of it.
 type Placed = (String, f64, f64);
 type Asked<'a> = &'a dyn Fn(&Placed, &mut ChaCha8Rng) -> String;
@@ -70,7 +73,7 @@ impl Client {
     }
 }
 
-/// Processes that work for a request: the server, and the database's for its connections.
+/// Processes that work for a request: the server, and the database's for its connections, with those that these call for help.
 struct Workers {
     server: u32,
     database: Vec<i32>,
@@ -88,7 +91,13 @@ impl Workers {
 
     /// Processor time so far, s: of the server, of the database.
     fn cpu_s(&self) -> (f64, f64) {
-        (cpu_s(self.server), self.database.iter().map(|pid| cpu_s(pid.unsigned_abs())).sum())
+        let connections: f64 = self.database.iter().map(|pid| cpu_s(pid.unsigned_abs())).sum();
+        // Helpers live for one statement; what they took is told of their parent, the database itself, as of its former children.
+        let helpers = self.database.first().map_or(0.0, |pid| {
+            let parent = stat(pid.unsigned_abs())[1].parse().unwrap();
+            ticks(&stat(parent)[13..15])
+        });
+        (cpu_s(self.server), connections + helpers)
     }
 }
 
@@ -118,11 +127,46 @@ fn measure(client: &mut Client, workers: &Workers, name: &str, paths: &[String],
     );
 }
 
-/// Processor time that a process has taken, s (`man 5 proc_pid_stat`; 100 ticks a second on Linux).
+/// Processor time that a process has taken, s.
 fn cpu_s(pid: u32) -> f64 {
+    ticks(&stat(pid)[11..13])
+}
+
+/// What the kernel tells of a process, from its state on (`man 5 proc_pid_stat`).
+fn stat(pid: u32) -> Vec<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    stat.rsplit(") ").next().unwrap().split(' ').map(str::to_owned).collect()
+}
+
+/// Seconds: 100 ticks on Linux.
+fn ticks(fields: &[String]) -> f64 {
+    fields.iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+/// What drivers look for, and lists of all piles: each address a page that may have to look at every pile.
+fn lists(client: &mut Client, workers: &Workers, piles: i64) {
+    let of = |path: &dyn Fn(i64) -> String| (0..SEARCHES as i64).map(path).collect::<Vec<_>>();
+    let number = |n: i64| n * 7_919 % piles;
+    let searches: [(&str, &dyn Fn(i64) -> String); 15] = [
+        ("/, all piles", &|_| "/".to_owned()),
+        ("/?q=, a pile's number", &|n| format!("/?q=CN{:010}", number(n))),
+        ("/?q=, four digits", &|n| format!("/?q={:04}", n * 313 % 10_000)),
+        ("/?q=, a station by pinyin", &|n| format!("/?q=zhan{}", number(n) / 10)),
+        ("/?q=, an operator", &|n| format!("/?q=%E8%BF%90%E8%90%A5%E5%95%86{}", 10 + n % 10)),
+        ("/?q=, a word of every station", &|_| "/?q=%E7%AB%99".to_owned()),
+        ("/?q=, two words", &|n| format!("/?q=station%20{}", 10 + n)),
+        ("/?q=, nowhere", &|n| format!("/?q=nowhere{n}")),
+        ("/?operator=", &|n| format!("/?operator=O{}", 1 + n % 20)),
+        ("/?kind=dc&min_power_kw=120", &|_| "/?kind=dc&min_power_kw=120".to_owned()),
+        ("/?free=yes", &|_| "/?free=yes".to_owned()),
+        ("/?view=stations", &|n| format!("/?view=stations&page={}", 1 + n % 3)),
+        ("/?view=stations&operator=", &|n| format!("/?view=stations&operator=O{}", 1 + n % 20)),
+        ("stations, a connector nobody has", &|_| "/api/v1/stations?connector=chademo".to_owned()),
+        ("/stats, kept", &|_| "/stats".to_owned()),
+    ];
+    for (name, path) in searches {
+        measure(client, workers, name, &of(path), "");
+    }
 }
 
 async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
@@ -139,6 +183,11 @@ async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
     let server = Server::start_with(binary, &database, free_port(), "closed", &settings).await;
     println!("{piles} piles");
     let mut client = Client::connect(server.port);
+    // The first of a start is shown, whether piles are counted by then or not.
+    let began = Instant::now();
+    let (status, _) = client.get("/", "");
+    assert_eq!(status, 200);
+    println!("  the first / after a start: {:.2} s", began.elapsed().as_secs_f64());
     let began = Instant::now();
     let before = cpu_s(server.pid());
     while client.get("/api/v1/tiles/piles/0/0/0.mvt", "").0 != 200 {
@@ -178,6 +227,16 @@ async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
     measure(&mut client, &workers, "20 nearest", &paths, "");
     let paths = some(&|(id, ..), _| format!("/p/{id}"));
     measure(&mut client, &workers, "page of a pile", &paths, "");
+    let began = Instant::now();
+    let before = workers.cpu_s();
+    client.get("/stats", "");
+    let after = workers.cpu_s();
+    println!(
+        "  the first /stats: {:.2} s ({:.1} CPU-s of the database)",
+        began.elapsed().as_secs_f64(),
+        after.1 - before.1
+    );
+    lists(&mut client, &workers, piles);
     let paths = some(&|(_, lon, lat), rng| tile(*lon, *lat, rng.random_range(4..=14)));
     let before = cpu_s(server.pid());
     for _ in 0..10 {
@@ -197,7 +256,10 @@ async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
 #[tokio::main]
 async fn main() {
     let Some((binary, url)) = provided() else { return };
-    for piles in [10_000, 100_000, 1_000_000] {
+    // A size alone may be asked for: `-- 100000`.
+    let asked: Vec<i64> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let sizes = if asked.is_empty() { vec![10_000, 100_000, 1_000_000] } else { asked };
+    for piles in sizes {
         run(&binary, &url, piles).await;
     }
 }

@@ -154,8 +154,15 @@ pub(crate) fn distance(metres: f64) -> String {
     }
 }
 
-/// What was asked, as one sentence with how many there are.
-pub(crate) fn sentence(t: &Texts, asked: &Asked, wish: &Wish, operator: Option<&str>, found: u64) -> String {
+/// What was asked, as one sentence with how many there are; none: of all piles, as long as they are being counted.
+pub(crate) fn sentence(
+    t: &Texts,
+    asked: &Asked,
+    wish: &Wish,
+    operator: Option<&str>,
+    found: Option<u64>,
+) -> String {
+    let Some(found) = found else { return t.of("find.uncounted").to_owned() };
     let mut parts: Vec<String> = Vec::new();
     let mut add = |text: &str, value: &str| parts.push(text.replace("{x}", value));
     if !wish.query.words.is_empty() {
@@ -233,7 +240,7 @@ mod tests {
         assert_eq!(wish.query.words, ["三阳", "p1"]);
         let t = Texts::in_language(Language::En);
         assert_eq!(
-            sentence(t, &asked, &wish, Some("Taihu"), 3),
+            sentence(t, &asked, &wish, Some("Taihu"), Some(3)),
             "Piles matching “三阳 P1”, “Verified”, of Taihu, in unknown, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
         );
         let address = asked.address();
@@ -245,7 +252,8 @@ mod tests {
         assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
         let nothing = Asked::default();
         let wish = nothing.wish(now()).expect("good");
-        assert_eq!(sentence(t, &nothing, &wish, None, 0), "All piles: 0");
+        assert_eq!(sentence(t, &nothing, &wish, None, Some(0)), "All piles: 0");
+        assert_eq!(sentence(t, &nothing, &wish, None, None), "All piles: being counted");
         assert!(nothing.address().is_empty() && !nothing.is_particular() && asked.is_particular());
     }
 

@@ -51,17 +51,42 @@ impl<T: Send + Sync + 'static> Fresh<T> {
     where
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
+        let made = self.within(WAIT, make).await?;
+        made.ok_or_else(|| Problem::unavailable("this is being made of all piles; try again in a minute"))
+    }
+
+    /// The same for who can do with an older one, or with none, where making takes longer than `wait`; it goes on all the same.
+    pub(crate) async fn soon<F>(
+        self: &Arc<Self>,
+        wait: Duration,
+        make: impl FnOnce() -> F,
+    ) -> Result<Option<Arc<T>>, Problem>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let made = self.within(wait, make).await?;
+        Ok(made.or_else(|| Some(Arc::clone(&self.newest()?.what))))
+    }
+
+    async fn within<F>(
+        self: &Arc<Self>,
+        wait: Duration,
+        make: impl FnOnce() -> F,
+    ) -> Result<Option<Arc<T>>, Problem>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
         match self.newest() {
-            Some(made) if made.is_within(self.limits.fresh) => return Ok(Arc::clone(&made.what)),
+            Some(made) if made.is_within(self.limits.fresh) => return Ok(Some(Arc::clone(&made.what))),
             Some(made) if made.is_within(self.limits.stale) => {
                 if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
                     self.runtime.spawn(Arc::clone(self).make(make(), turn));
                 }
-                return Ok(Arc::clone(&made.what));
+                return Ok(Some(Arc::clone(&made.what)));
             }
             _ => {}
         }
-        let waited = tokio::time::timeout(WAIT, async {
+        let waited = tokio::time::timeout(wait, async {
             let turn = Arc::clone(&self.turn).lock_owned().await;
             match self.newest().filter(|made| made.is_within(self.limits.fresh)) {
                 Some(made) => Ok(Ok(Arc::clone(&made.what))),
@@ -69,12 +94,12 @@ impl<T: Send + Sync + 'static> Fresh<T> {
             }
         });
         match waited.await {
-            Ok(Ok(made)) => Ok(made?),
+            Ok(Ok(made)) => Ok(Some(made?)),
             Ok(Err(error)) => {
                 tracing::error!(%error, "what is made of the whole database could not be made");
                 Err(Problem::unavailable("this cannot be made now; try again in a minute"))
             }
-            Err(_) => Err(Problem::unavailable("this is being made of all piles; try again in a minute")),
+            Err(_) => Ok(None),
         }
     }
 
@@ -145,5 +170,33 @@ mod tests {
         let none: Arc<Fresh<u32>> = fresh(long, long);
         assert_eq!(none.get(failing).await.expect_err("fails").status, 503);
         assert_eq!(*none.get(|| async { Ok(7) }).await.expect("tried again"), 7);
+    }
+
+    #[tokio::test]
+    async fn who_cannot_wait_gets_an_older_one_or_none_and_it_is_made_all_the_same() {
+        let old = fresh(Duration::ZERO, Duration::ZERO);
+        let (told, asked) = tokio::sync::watch::channel(0);
+        let make = |what: u32| {
+            let mut asked = asked.clone();
+            move || async move {
+                asked.wait_for(|allowed| what <= *allowed).await.expect("somebody tells");
+                Ok(what)
+            }
+        };
+        let wait = Duration::from_millis(20);
+        assert!(old.soon(wait, make(1)).await.expect("no error").is_none());
+        told.send_replace(1);
+        while old.newest().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // It took 20 ms or longer, and is kept twenty times as long.
+        while old.newest().expect("there").is_within(Duration::ZERO) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(*old.soon(wait, make(2)).await.expect("no error").expect("the older one"), 1);
+        told.send_replace(2);
+        while *old.newest().expect("there").what == 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }

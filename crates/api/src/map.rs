@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
-use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, STEP_M};
+use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
@@ -38,7 +38,8 @@ struct MapPage<'a> {
     here: String,
     center: Place,
     zoom: u8,
-    counts: Counts,
+    /// None: being counted.
+    counts: Option<Counts>,
     as_of: String,
     states: Vec<(&'static str, &'static str, String)>,
     operators: Vec<Operator>,
@@ -77,21 +78,25 @@ struct Card {
     state_text: String,
 }
 
-/// How many match, by state: of all piles as they were counted last, of fewer counted now.
-async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<ByState, Problem> {
-    if (FindQuery { state: None, ..query.clone() }) != FindQuery::default() {
-        return Ok(site.store.count_found(query, now).await?);
+/// How many match, by state: of all piles as they were counted last, none as long as that is being done; of fewer counted now.
+async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<ByState>, Problem> {
+    let overview = if query.is_everything() { site.overviews.overview(&site.store).await? } else { None };
+    match overview {
+        Some(overview) => {
+            let mut by_state = overview.by_state;
+            for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
+                *count *= u64::from(query.state.is_none_or(|asked| asked == state));
+            }
+            Ok(Some(by_state))
+        }
+        None if *query == FindQuery::default() => Ok(None),
+        None => Ok(Some(site.store.count_found(query, now).await?)),
     }
-    let mut by_state = site.overviews.overview(&site.store).await?.by_state;
-    for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
-        *count *= u64::from(query.state.is_none_or(|asked| asked == state));
-    }
-    Ok(by_state)
 }
 
 /// The first of what a search finds, in the order of the offer.
 async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<Vec<PileRecord>, Problem> {
-    let by_state = count(site, &wish.query, now).await?;
+    let by_state = count(site, &wish.query, now).await?.unwrap_or(UNCOUNTED);
     Ok(site.store.find_piles(&wish.query, &by_state, now, 0, take).await?)
 }
 
@@ -100,35 +105,50 @@ async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<Ve
 struct Listed {
     lines: Vec<(Line, Option<String>)>,
     cards: Vec<Card>,
-    /// Piles that match, on all pages.
-    piles: u64,
+    /// Piles that match, on all pages; none: being counted.
+    piles: Option<u64>,
     has_next: bool,
+    /// Where the first stands.
+    place: Option<Place>,
 }
 
 impl Listed {
     async fn piles(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
-        let by_state = count(site, &wish.query, now).await?;
-        let piles = by_state.iter().sum();
-        let skip = wish.skip();
+        let by_state = wish.count(site, now).await?;
+        let piles = by_state.map(|by_state| by_state.iter().sum());
+        let (skip, by_state) = (wish.skip(), by_state.unwrap_or(UNCOUNTED));
         let found = site.store.find_piles(&wish.query, &by_state, now, skip, LINES_PER_PAGE).await?;
         let line = |pile| (view::line(t, pile, now), away(wish.query.near, pile));
-        let has_next = skip.saturating_add(u64::from(LINES_PER_PAGE)) < piles;
-        Ok(Self { lines: found.iter().map(line).collect(), piles, has_next, ..Self::default() })
+        let end = skip.saturating_add(u64::from(LINES_PER_PAGE));
+        let has_next = piles.map_or(found.len() as u64 == u64::from(LINES_PER_PAGE), |piles| end < piles);
+        let place = found.iter().find_map(|pile| pile.place);
+        Ok(Self { lines: found.iter().map(line).collect(), piles, has_next, place, ..Self::default() })
     }
 
     async fn stations(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
-        let by_state = count(site, &wish.query, now).await?;
-        let mut stations =
-            site.store.find_stations(&wish.query, now, wish.skip(), LINES_PER_PAGE + 1).await?;
+        let by_state = wish.count(site, now).await?;
+        let piles = by_state.map(|by_state| by_state.iter().sum());
+        let (skip, by_state) = (wish.skip(), by_state.unwrap_or(UNCOUNTED));
+        let found = site.store.find_stations(&wish.query, &by_state, now, skip, LINES_PER_PAGE + 1);
+        let mut stations = found.await?;
         let has_next = LINES_PER_PAGE < stations.len() as u32;
         stations.truncate(LINES_PER_PAGE as usize);
         let members = site.store.find_piles_at(stations.clone(), &wish.query, now).await?;
         let cards = cards(t, site, &stations, &members, wish.query.near, now).await?;
-        Ok(Self { cards, piles: by_state.iter().sum(), has_next, ..Self::default() })
+        let place = members.iter().find_map(|pile| pile.place);
+        Ok(Self { cards, piles, has_next, place, ..Self::default() })
     }
 }
 
 impl Wish {
+    /// How many match; none: being counted. Only the first page can do without.
+    async fn count(&self, site: &Site, now: Timestamp) -> Result<Option<ByState>, Problem> {
+        match count(site, &self.query, now).await? {
+            None if self.page > 1 => Ok(Some(site.store.count_found(&self.query, now).await?)),
+            counted => Ok(counted),
+        }
+    }
+
     /// What stands on the pages before.
     fn skip(&self) -> u64 {
         (self.page as u64 - 1).saturating_mul(u64::from(LINES_PER_PAGE))
@@ -154,7 +174,8 @@ pub(crate) async fn page(
         "stations" => Listed::stations(t, &site, &wish, now).await?,
         _ => Listed::piles(t, &site, &wish, now).await?,
     };
-    let overview = site.overviews.overview(&site.store).await?;
+    // Who has waited for it once does not wait again.
+    let overview = if listed.piles.is_some() { site.overviews.overview(&site.store).await? } else { None };
     let operators = site.store.operators().await?;
     let operator = operators
         .iter()
@@ -163,22 +184,27 @@ pub(crate) async fn page(
     let near = wish.query.near;
     let address = asked.address();
     let whole = Asked { bbox: String::new(), ..asked.clone() }.address();
-    let (center, zoom) = sight(&wish.query, overview.center);
+    let counts = overview.as_ref().map(|overview| overview.counts.clone());
+    let middle = overview.and_then(|overview| overview.center).or(listed.place);
+    let (center, zoom) = sight(&wish.query, middle);
     let page = MapPage {
         t,
         simulated: site.settings.simulated,
         here: format!("/?{address}"),
         center,
         zoom,
-        as_of: overview.counts.latest_charge_at.map_or_else(|| t.of("dash").to_owned(), view::minute),
-        counts: overview.counts.clone(),
+        as_of: counts
+            .as_ref()
+            .and_then(|counts| counts.latest_charge_at)
+            .map_or_else(|| t.of("dash").to_owned(), view::minute),
+        counts,
         states: State::ALL
             .iter()
             .map(|state| (state.word(), view::symbol(*state), view::state_text(t, *state)))
             .collect(),
         sentence: finder::sentence(t, &asked, &wish, operator, listed.piles),
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
-        is_cut: asked.is_particular() && u64::from(FOUND_MAX) < listed.piles,
+        is_cut: asked.is_particular() && listed.piles.is_some_and(|piles| u64::from(FOUND_MAX) < piles),
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
         other_view: other_view(&asked, t),

@@ -1,7 +1,9 @@
-//! What the front page says of all piles: how many there are of everything, in each state, and where their middle is.
+//! What is said of all piles: by the front page how many there are of everything, in each state, and where their middle is; by the page of
+//! statistics its tables.
 //!
-//! Held for [`crate::map`]. It is counted when somebody asks and kept for twenty times as long as counting took ([`Fresh`]): some
+//! Held for [`crate::map`] and [`crate::stats`]. It is counted when somebody asks and kept for twenty times as long as counting took ([`Fresh`]): some
 //! milliseconds in a city, half a minute where there are a million piles. What is asked of fewer piles is counted anew each time.
+//! The front page does not wait for it long: after a start it says that piles are being counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use veripile_pile::Place;
 use veripile_store::finder::{ByState, FindQuery};
+use veripile_store::tally::{GroupBy, Tally};
 use veripile_store::{Counts, Store};
 
 use crate::fresh::{Fresh, Limits};
@@ -18,8 +21,14 @@ use crate::problem::Problem;
 /// As soon as it may be counted again, who asks waits for it.
 const LIMITS: Limits = Limits { fresh: Duration::ZERO, stale: Duration::ZERO };
 
-/// The newest.
-pub struct Overviews(Arc<Fresh<Overview>>);
+/// How long a page waits for newer counts, where a nation's piles take longer; then it shows what there is.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// The newest of each.
+pub struct Overviews {
+    overview: Arc<Fresh<Overview>>,
+    tallies: Arc<Fresh<Tallies>>,
+}
 
 /// Counts of one moment.
 pub(crate) struct Overview {
@@ -28,13 +37,23 @@ pub(crate) struct Overview {
     pub(crate) center: Option<Place>,
 }
 
+/// The tables of statistics as of one moment.
+pub(crate) struct Tallies {
+    pub(crate) as_of: Timestamp,
+    pub(crate) tables: Vec<(GroupBy, Vec<Tally>)>,
+}
+
 impl Overviews {
     /// Counts on this runtime.
     pub fn new(runtime: Handle) -> Self {
-        Self(Arc::new(Fresh::new(runtime, LIMITS)))
+        Self {
+            overview: Arc::new(Fresh::new(runtime.clone(), LIMITS)),
+            tallies: Arc::new(Fresh::new(runtime, LIMITS)),
+        }
     }
 
-    pub(crate) async fn overview(&self, store: &Store) -> Result<Arc<Overview>, Problem> {
+    /// None: being counted for the first time.
+    pub(crate) async fn overview(&self, store: &Store) -> Result<Option<Arc<Overview>>, Problem> {
         let store = store.clone();
         let count = || async move {
             Ok(Overview {
@@ -43,6 +62,21 @@ impl Overviews {
                 center: store.center().await?,
             })
         };
-        self.0.get(count).await
+        self.overview.soon(WAIT, count).await
+    }
+
+    /// Older ones where counting takes long: the page says as of when.
+    pub(crate) async fn tallies(&self, store: &Store) -> Result<Arc<Tallies>, Problem> {
+        let count = || {
+            let store = store.clone();
+            async move {
+                let as_of = Timestamp::now();
+                Ok(Tallies { as_of, tables: store.tallies(as_of).await? })
+            }
+        };
+        match self.tallies.soon(WAIT, count).await? {
+            Some(tallies) => Ok(tallies),
+            None => self.tallies.get(count).await,
+        }
     }
 }

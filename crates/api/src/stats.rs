@@ -6,7 +6,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use jiff::Timestamp;
 use veripile_store::tally::{GroupBy, NONE, Tally};
 
 use crate::Site;
@@ -41,24 +40,19 @@ struct StatsPage<'a> {
 /// GET `/stats`.
 pub(crate) async fn page(request: HttpRequest, site: web::Data<Site>) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
-    let now = Timestamp::now();
-    let mut tables = Vec::new();
-    for by in GroupBy::ALL {
-        let rows = site.store.tally(by, now).await?;
-        let title = t.of_owned(&format!("stats.by_{}", by.word()));
-        tables.push(Table {
-            id: by.word(),
-            title,
-            rows: rows.iter().map(|tally| row(t, by, tally)).collect(),
-        });
-    }
+    let tallies = site.overviews.tallies(&site.store).await?;
+    let table = |(by, rows): &(GroupBy, Vec<Tally>)| Table {
+        id: by.word(),
+        title: t.of_owned(&format!("stats.by_{}", by.word())),
+        rows: rows.iter().map(|tally| row(t, *by, tally)).collect(),
+    };
     let page = StatsPage {
         t,
         simulated: site.settings.simulated,
         here: "/stats?".to_owned(),
-        as_of: view::minute(now),
+        as_of: view::minute(tallies.as_of),
         columns: columns(t),
-        tables,
+        tables: tallies.tables.iter().map(table).collect(),
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -105,6 +99,7 @@ mod tests {
     #[test]
     fn each_number_opens_the_list_that_it_counts() {
         let tally = Tally {
+            by: "maker".to_owned(),
             key: "a&b".to_owned(),
             name_zh: "甲".to_owned(),
             name_en: NONE.to_owned(),

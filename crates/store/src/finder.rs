@@ -15,11 +15,15 @@ use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State, StationId
 
 use crate::row::storable;
 use crate::search::{operator_text, station_text};
-use crate::state::{in_state, state_at};
+use crate::state::{in_state, join_silent, state_at};
+use crate::words::{self, Word};
 use crate::{BoundingBox, PileRecord, Store, StoreError};
 
 /// Most piles of one list in one answer: all within half an hour's drive in the densest city.
 pub const FOUND_MAX: u32 = 5_000;
+
+/// Most piles put into order at once where something particular was asked for; of more the first are soon met on the index.
+const SORTED_MAX: u64 = 20_000;
 
 /// How much farther a pile may be for each step that its standing is better, and still be offered first, m: a minute's drive.
 pub const STEP_M: f64 = 500.0;
@@ -96,6 +100,23 @@ pub struct FindQuery {
 /// How many piles there are in each state, in the order of `State::ALL`.
 pub type ByState = [u64; State::ALL.len()];
 
+/// Of each state any number, as long as nobody has counted.
+pub const UNCOUNTED: ByState = [u64::MAX; State::ALL.len()];
+
+impl FindQuery {
+    /// Whether all piles are asked for, or all of one state.
+    pub fn is_everything(&self) -> bool {
+        Self { state: None, ..self.clone() } == Self::default()
+    }
+
+    /// Whether what was found is put into order at once: few are read once instead of once a state, and of somewhat more it costs what
+    /// counting them did. Of many the first are read off an index of identifiers instead, where they are soon met.
+    fn is_sorted_as_a_whole(&self, by_state: &ByState) -> bool {
+        let most = if self.is_everything() { u64::from(FOUND_MAX) } else { SORTED_MAX };
+        by_state.iter().fold(0_u64, |sum, count| sum.saturating_add(*count)) <= most
+    }
+}
+
 /// What a station's card shows beside its piles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StationCard {
@@ -105,110 +126,131 @@ pub struct StationCard {
     pub phone: Option<String>,
 }
 
-/// What every search selects from, with its conditions: 21 values, bound by [`bound`].
-macro_rules! search {
-    ($columns:expr, $rest:expr) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM pile
+/// What every search selects from, with its conditions but for words and state; the values are bound by [`Search::bound`]. What is not asked for falls away
+/// when the statement is planned, and with it the tables that nothing is asked of.
+const SEARCHED: &str = concat!(
+    " FROM pile
              LEFT JOIN station ON station.station_id = pile.station_id
              LEFT JOIN operator ON operator.operator_id = pile.operator_id
-             LEFT JOIN pile_live AS live ON live.pile_no = pile.pile_no
-             LEFT JOIN standing ON standing.pile_no = pile.pile_no
+             LEFT JOIN pile_live AS live ON live.pile_no = pile.pile_no ",
+    join_silent!("$10"),
+    " LEFT JOIN standing ON standing.pile_no = pile.pile_no
              WHERE NOT pile.inbox
-               AND NOT EXISTS (SELECT FROM unnest($1::text[]) AS word
-                               WHERE strpos(translate(lower(normalize(pile.pile_id, NFKC)), '-‐‑‒–—_ ', ''), word) = 0
-                                 AND strpos(coalesce(station.search, ''), word) = 0 AND strpos(coalesce(operator.search, ''), word) = 0)
-               AND ($2::text IS NULL OR CASE $2 WHEN '-' THEN pile.operator_id IS NULL ELSE pile.operator_id = $2 END)
-               AND ($3::text IS NULL OR pile.kind = $3)
-               AND ($4::numeric IS NULL OR pile.power_kw >= $4)
-               AND ($5::numeric IS NULL OR station.fee_cny_kwh <= $5)
-               AND ($6::timestamptz IS NULL
-                    OR (SELECT status = 'Available' AND greatest(live.last_seen, status_at) > $6
-                        FROM connector_live WHERE connector_live.pile_no = pile.pile_no
-                        ORDER BY connector = 0, status <> 'Available', status_at DESC LIMIT 1))
-               AND ($7::float8 IS NULL OR $17::float8 IS NOT NULL
-                    OR (pile.lon BETWEEN $7 - $9 / $10 AND $7 + $9 / $10
-                        AND pile.lat BETWEEN $8 - $9 AND $8 + $9))
-               AND ($12::text IS NULL OR $12 = ANY(pile.connectors))
-               AND ($13::text IS NULL OR coalesce(station.region, '-') = $13)
-               AND ($14::text IS NULL OR coalesce(live.vendor, '-') = $14)
-               AND CASE $15::text
-                   WHEN 'checked' THEN EXISTS (SELECT FROM act WHERE act.pile_no = pile.pile_no
-                                               AND act.kind IN ('certificate', 'measured', 'notice'))
-                   WHEN 'in_case' THEN standing.body ->> 'case' IS NOT NULL
+               AND ($1::text IS NULL OR CASE $1 WHEN '-' THEN pile.operator_id IS NULL ELSE pile.operator_id = $1 END)
+               AND ($2::text IS NULL OR pile.kind = $2)
+               AND ($3::numeric IS NULL OR pile.power_kw >= $3)
+               AND ($4::numeric IS NULL OR station.fee_cny_kwh <= $4)
+               AND ($6::float8 IS NULL OR $16::float8 IS NOT NULL
+                    OR (pile.lon BETWEEN $6 - $8 / $9 AND $6 + $8 / $9
+                        AND pile.lat BETWEEN $7 - $8 AND $7 + $8))
+               AND ($11::text IS NULL OR pile.connectors @> ARRAY[$11::text])
+               AND ($12::text IS NULL OR CASE $12 WHEN '-' THEN coalesce(station.region, '-') = '-' ELSE station.region = $12 END)
+               AND ($13::text IS NULL OR CASE $13 WHEN '-' THEN coalesce(live.vendor, '-') = '-' ELSE live.vendor = $13 END)
+               AND CASE $14::text
+                   WHEN 'in_case' THEN standing.failed_after IS NOT NULL
                    WHEN 'committed' THEN operator.committed_on IS NOT NULL
                    ELSE true END
-               AND ",
-            in_state!("$16", "$11"),
-            " AND ($17::float8 IS NULL OR (pile.lon BETWEEN $17 AND $19 AND pile.lat BETWEEN $18 AND $20))
-               AND ($21::text[] = '{}' OR pile.station_id = ANY($21)) ",
-            $rest
-        )
-    };
-}
+               AND ($16::float8 IS NULL OR (pile.lon BETWEEN $16 AND $18 AND pile.lat BETWEEN $17 AND $19))
+               AND ($20::text[] = '{}' OR pile.station_id = ANY($20))"
+);
+
+/// Beside them, where free piles are asked for: a connector that is available and was heard of since, or its pile was. Connector 0, the
+/// pile itself, counts where no other has told anything. It is said of the one that a driver would take (`PileRecord::status`).
+const FREE: &str = " AND EXISTS
+    (SELECT FROM connector_live AS plug WHERE plug.pile_no = pile.pile_no AND plug.status = 'Available'
+     AND (plug.status_at > $5 OR live.last_seen > $5)
+     AND (plug.connector <> 0 OR NOT EXISTS (SELECT FROM connector_live AS other
+                                             WHERE other.pile_no = plug.pile_no AND other.connector <> 0)))";
+
+/// And where piles are asked for that were checked on site.
+const CHECKED: &str = " AND EXISTS (SELECT FROM act WHERE act.pile_no = pile.pile_no
+                                     AND act.kind IN ('certificate', 'measured', 'notice'))";
+
+/// Values bound beside those of words, which follow: those of [`SEARCHED`], and the state, the fifteenth.
+const VALUES: usize = 20;
+
+/// Whether the state is the one asked for.
+const IN_STATE: &str = in_state!("$15", "$10", "silent.pile_no IS NOT NULL");
+
+/// The place of a pile's state in `State::ALL`.
+const STATE: &str = state_at!("$10", "silent.pile_no IS NOT NULL");
 
 /// The place in the order in which piles are offered: by distance, a worse standing counting as [`STEP_M`] a step, to the decimetre; what
 /// nobody should drive to comes last. Without a place, by standing. The distance is that of `Place::distance_m`.
-macro_rules! offer {
-    () => {
-        concat!(
-            "(CASE WHEN $7::float8 IS NULL THEN ",
-            state_at!("$11"),
-            " ELSE round(CASE WHEN ",
-            state_at!("$11"),
-            " >= 4 THEN 1e9 ELSE 0 END + 10 * (500 * ",
-            state_at!("$11"),
-            " + 2 * 6371008.8 * asin(sqrt(least(1, power(sin(radians(pile.lat - $8) / 2), 2)
-                       + cos(radians($8)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $7) / 2), 2)))))) END)"
-        )
-    };
+const OFFER: &str = concat!(
+    "(CASE WHEN $6::float8 IS NULL THEN ",
+    state_at!("$10", "silent.pile_no IS NOT NULL"),
+    " ELSE round(CASE WHEN ",
+    state_at!("$10", "silent.pile_no IS NOT NULL"),
+    " >= 4 THEN 1e9 ELSE 0 END + 10 * (500 * ",
+    state_at!("$10", "silent.pile_no IS NOT NULL"),
+    " + 2 * 6371008.8 * asin(sqrt(least(1, power(sin(radians(pile.lat - $7) / 2), 2)
+                       + cos(radians($7)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $6) / 2), 2)))))) END)"
+);
+
+/// A search whose words were looked up.
+struct Search<'a> {
+    query: FindQuery,
+    words: &'a [Word],
+    now: Timestamp,
 }
 
-/// A search with its conditions. The plan is made for these very values: most conditions are not asked for, and a plan that must hold for
-/// any would use no index.
-fn bound<O>(
-    sql: &'static str,
-    query: &FindQuery,
-    now: Timestamp,
-) -> QueryAs<'static, Postgres, O, PgArguments>
-where
-    O: for<'r> sqlx::FromRow<'r, PgRow>,
-{
-    let shorten = query.near.map_or(1.0, |near| near.lat.to_radians().cos().max(0.01));
-    let side = |pick: fn(&BoundingBox) -> f64| query.bounding_box.as_ref().map(pick);
-    let text = |text: &Option<String>| text.as_deref().map(|text| storable(text).into_owned());
-    sqlx::query_as(sql)
-        .bind(query.words.iter().map(|word| storable(word).into_owned()).collect::<Vec<_>>())
-        .bind(query.operator.as_ref().map(ToString::to_string))
-        .bind(query.kind.map(PileKind::word))
-        .bind(query.min_power_kw)
-        .bind(query.max_fee_cny_kwh)
-        .bind(query.free_since.map(ToSqlx::to_sqlx))
-        .bind(query.near.map(|near| near.lon))
-        .bind(query.near.map(|near| near.lat))
-        .bind(NEAR_DEGREES)
-        .bind(shorten)
-        .bind(now.to_sqlx())
-        .bind(query.connector.map(ConnectorType::word))
-        .bind(text(&query.region))
-        .bind(text(&query.maker))
-        .bind(query.only.map(Only::word))
-        .bind(query.state.map(|state| state as i32))
-        .bind(side(|b| b.west))
-        .bind(side(|b| b.south))
-        .bind(side(|b| b.east))
-        .bind(side(|b| b.north))
-        .bind(query.stations.iter().map(ToString::to_string).collect::<Vec<_>>())
-        .persistent(false)
+impl Search<'_> {
+    /// The statement for all that matches.
+    fn sql(&self, columns: &str, rest: &str) -> String {
+        format!("{} AND {IN_STATE} {rest}", self.in_any_state(columns))
+    }
+
+    /// The same whatever the state; more conditions may follow.
+    fn in_any_state(&self, columns: &str) -> String {
+        let words = 0..self.words.len();
+        let words: String = words.map(|word| words::condition(VALUES + word * words::VALUES)).collect();
+        let free = self.query.free_since.map_or("", |_| FREE);
+        let checked = if self.query.only == Some(Only::Checked) { CHECKED } else { "" };
+        format!("SELECT {columns} {SEARCHED} {free} {checked} {words}")
+    }
+
+    /// A statement with its values. The plan is made for these very values: most conditions are not asked for, and a plan that must hold
+    /// for any would use no index.
+    fn bound<'q, O>(&self, sql: &'q str) -> QueryAs<'q, Postgres, O, PgArguments>
+    where
+        O: for<'r> sqlx::FromRow<'r, PgRow>,
+    {
+        let query = &self.query;
+        let shorten = query.near.map_or(1.0, |near| near.lat.to_radians().cos().max(0.01));
+        let side = |pick: fn(&BoundingBox) -> f64| query.bounding_box.as_ref().map(pick);
+        let text = |text: &Option<String>| text.as_deref().map(|text| storable(text).into_owned());
+        let bound = sqlx::query_as(sql)
+            .bind(query.operator.as_ref().map(ToString::to_string))
+            .bind(query.kind.map(PileKind::word))
+            .bind(query.min_power_kw)
+            .bind(query.max_fee_cny_kwh)
+            .bind(query.free_since.map(ToSqlx::to_sqlx))
+            .bind(query.near.map(|near| near.lon))
+            .bind(query.near.map(|near| near.lat))
+            .bind(NEAR_DEGREES)
+            .bind(shorten)
+            .bind(self.now.to_sqlx())
+            .bind(query.connector.map(ConnectorType::word))
+            .bind(text(&query.region))
+            .bind(text(&query.maker))
+            .bind(query.only.map(Only::word))
+            .bind(query.state.map(|state| state as i32))
+            .bind(side(|b| b.west))
+            .bind(side(|b| b.south))
+            .bind(side(|b| b.east))
+            .bind(side(|b| b.north))
+            .bind(query.stations.iter().map(ToString::to_string).collect::<Vec<_>>());
+        self.words.iter().fold(bound, words::bind).persistent(false)
+    }
 }
 
 impl Store {
     /// How many piles match, by state.
     pub async fn count_found(&self, query: &FindQuery, now: Timestamp) -> Result<ByState, StoreError> {
-        let sql = search!(concat!(state_at!("$11"), ", count(*)"), "GROUP BY 1");
-        let rows: Vec<(i32, i64)> = bound(sql, query, now).fetch_all(&self.pool).await?;
+        let search = Search { query: query.clone(), words: &self.words(&query.words).await?, now };
+        let sql = search.sql(&format!("{STATE}, count(*)"), "GROUP BY 1");
+        let rows: Vec<(i32, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
         let mut by_state = ByState::default();
         for (state, count) in rows {
             by_state[state as usize] = count as u64;
@@ -218,7 +260,7 @@ impl Store {
 
     /// Piles that match, in the order in which they are offered: with a place nearest first ([`STEP_M`]), else verified ones first and
     /// those of one state in the order of their identifiers; without the first `skip`, at most `take` and [`FOUND_MAX`]. `by_state` is what
-    /// [`Self::count_found`] counted.
+    /// [`Self::count_found`] counted; [`UNCOUNTED`] does for the first page.
     pub async fn find_piles(
         &self,
         query: &FindQuery,
@@ -227,24 +269,28 @@ impl Store {
         skip: u64,
         take: u32,
     ) -> Result<Vec<PileRecord>, StoreError> {
+        if *by_state == ByState::default() {
+            return Ok(Vec::new());
+        }
         let take = u64::from(take.min(FOUND_MAX));
-        let mut ids = Vec::new();
-        // Few are put into order at once: one reading instead of one a state.
-        let is_short = by_state.iter().sum::<u64>() <= u64::from(FOUND_MAX);
-        if query.near.is_some() || is_short {
-            ids = self.offered(query, now, skip, take).await?;
-        } else {
-            // State by state: what comes first is then read off the index of identifiers, and the rest is not put into order.
-            let mut skip = skip;
-            for (state, count) in State::ALL.into_iter().zip(by_state) {
-                let left = take - ids.len() as u64;
-                let is_asked = query.state.is_none_or(|asked| asked == state);
-                if is_asked && skip < *count && 0 < left {
-                    let query = FindQuery { state: Some(state), ..query.clone() };
-                    ids.extend(self.by_identifier(&query, now, skip, left).await?);
-                }
-                skip = skip.saturating_sub(*count);
+        let words = self.words(&query.words).await?;
+        if query.near.is_some() || query.is_sorted_as_a_whole(by_state) {
+            let search = Search { query: query.clone(), words: &words, now };
+            return self.in_order(&self.offered(&search, skip, take).await?).await;
+        }
+        // State by state: what comes first is then read off an index of identifiers, and the rest is not put into order.
+        let (mut ids, mut skip) = (Vec::new(), skip);
+        for (state, count) in State::ALL.into_iter().zip(by_state) {
+            let left = take - ids.len() as u64;
+            let is_asked = query.state.is_none_or(|asked| asked == state);
+            if is_asked && skip < *count && 0 < left {
+                let query = FindQuery { state: Some(state), ..query.clone() };
+                let search = Search { query, words: &words, now };
+                let sql =
+                    search.sql("pile.pile_id", &format!("ORDER BY pile.pile_id LIMIT {left} OFFSET {skip}"));
+                ids.extend(self.identifiers(search.bound(&sql)).await?);
             }
+            skip = skip.saturating_sub(*count);
         }
         self.in_order(&ids).await
     }
@@ -259,68 +305,92 @@ impl Store {
         if stations.is_empty() {
             return Ok(Vec::new());
         }
-        let query = FindQuery { stations, ..query.clone() };
-        let ids = self.offered(&query, now, 0, u64::from(FOUND_MAX)).await?;
-        self.in_order(&ids).await
+        let words = self.words(&query.words).await?;
+        let search = Search { query: FindQuery { stations, ..query.clone() }, words: &words, now };
+        self.in_order(&self.offered(&search, 0, u64::from(FOUND_MAX)).await?).await
     }
 
-    /// Stations of piles that match, in the order of the first pile of each as they are offered.
+    /// Stations of piles that match, in the order of the first pile of each as they are offered. `by_state` is what
+    /// [`Self::count_found`] counted, or [`UNCOUNTED`].
     pub async fn find_stations(
         &self,
         query: &FindQuery,
+        by_state: &ByState,
         now: Timestamp,
         skip: u64,
         take: u32,
     ) -> Result<Vec<StationId>, StoreError> {
-        let sql = search!(
-            "pile.station_id",
-            concat!(
-                "AND pile.station_id IS NOT NULL GROUP BY pile.station_id ORDER BY min(",
-                offer!(),
-                "), pile.station_id LIMIT $22 OFFSET $23"
-            )
-        );
-        let rows: Vec<(String,)> = bound(sql, query, now)
-            .bind(i64::from(take))
-            .bind(i64::try_from(skip).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter()
-            .map(|(id,)| StationId::parse(id).map_err(|_| crate::row::corrupt("station", id)))
-            .collect()
+        if *by_state == ByState::default() {
+            return Ok(Vec::new());
+        }
+        let words = self.words(&query.words).await?;
+        let take = u64::from(take);
+        let ids = if query.near.is_some() || query.is_sorted_as_a_whole(by_state) {
+            let search = Search { query: query.clone(), words: &words, now };
+            let rest = format!(
+                "AND pile.station_id IS NOT NULL GROUP BY pile.station_id
+                 ORDER BY min({OFFER}), pile.station_id LIMIT {take} OFFSET {}",
+                i64::try_from(skip).unwrap_or(i64::MAX)
+            );
+            let sql = search.sql("pile.station_id", &rest);
+            self.identifiers(search.bound(&sql)).await?
+        } else {
+            self.stations_by_state(query, &words, by_state, now, skip, take).await?
+        };
+        ids.iter().map(|id| StationId::parse(id).map_err(|_| crate::row::corrupt("station", id))).collect()
     }
 
-    async fn offered(
+    /// Stations by their best pile that matches, state by state and read off an index of stations; without a place.
+    async fn stations_by_state(
         &self,
         query: &FindQuery,
+        words: &[Word],
+        by_state: &ByState,
         now: Timestamp,
         skip: u64,
         take: u64,
     ) -> Result<Vec<String>, StoreError> {
-        let sql =
-            search!("pile.pile_id", concat!("ORDER BY ", offer!(), ", pile.pile_id LIMIT $22 OFFSET $23"));
-        self.identifiers(bound(sql, query, now), skip, take).await
+        // How many stations are passed over in a state is not known before they are read.
+        let wanted = skip.saturating_add(take);
+        let mut ids = Vec::new();
+        let mut has_better = false;
+        for (state, count) in State::ALL.into_iter().zip(by_state) {
+            let left = i64::try_from(wanted - ids.len() as u64).unwrap_or(i64::MAX);
+            if *count == 0 || left == 0 || query.state.is_some_and(|asked| asked != state) {
+                continue;
+            }
+            let query = FindQuery { state: Some(state), ..query.clone() };
+            let search = Search { query, words, now };
+            let here = search.sql("pile.station_id", "AND pile.station_id IS NOT NULL");
+            let is_first = if has_better {
+                let better = search.in_any_state("pile.station_id");
+                format!(
+                    "WHERE NOT EXISTS (SELECT FROM ({better} AND {STATE} < $15) AS better WHERE better.station_id = here.station_id)"
+                )
+            } else {
+                String::new()
+            };
+            let sql = format!(
+                "SELECT DISTINCT station_id FROM ({here}) AS here {is_first} ORDER BY station_id LIMIT {left}"
+            );
+            ids.extend(self.identifiers(search.bound(&sql)).await?);
+            has_better = true;
+        }
+        Ok(ids.split_off(ids.len().min(usize::try_from(skip).unwrap_or(usize::MAX))))
     }
 
-    async fn by_identifier(
-        &self,
-        query: &FindQuery,
-        now: Timestamp,
-        skip: u64,
-        take: u64,
-    ) -> Result<Vec<String>, StoreError> {
-        let sql = search!("pile.pile_id", "ORDER BY pile.pile_id LIMIT $22 OFFSET $23");
-        self.identifiers(bound(sql, query, now), skip, take).await
+    async fn offered(&self, search: &Search<'_>, skip: u64, take: u64) -> Result<Vec<String>, StoreError> {
+        let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+        let rest = format!("ORDER BY {OFFER}, pile.pile_id LIMIT {take} OFFSET {skip}");
+        let sql = search.sql("pile.pile_id", &rest);
+        self.identifiers(search.bound(&sql)).await
     }
 
     async fn identifiers(
         &self,
-        query: QueryAs<'static, Postgres, (String,), PgArguments>,
-        skip: u64,
-        take: u64,
+        query: QueryAs<'_, Postgres, (String,), PgArguments>,
     ) -> Result<Vec<String>, StoreError> {
-        let bound = |number| i64::try_from(number).unwrap_or(i64::MAX);
-        let rows = query.bind(bound(take)).bind(bound(skip)).fetch_all(&self.pool).await?;
+        let rows = query.fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 

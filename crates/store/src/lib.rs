@@ -47,6 +47,7 @@ mod unsaid;
 pub mod verification;
 pub mod weekly;
 pub mod witness;
+mod words;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -190,6 +191,7 @@ impl Store {
     pub async fn migrate(&mut self) -> Result<(), StoreError> {
         sqlx::migrate!().run(&self.pool).await?;
         self.complete_search_texts().await?;
+        self.make_text_index().await?;
         if timescale::make_hypertables(&self.pool).await? {
             self.engine = timescale::engine(&self.pool).await?.into();
         }

@@ -12,7 +12,7 @@ use veripile_pile::{CoordinateSystem, GivenPlace, Operator, OperatorId, Place, P
 
 use crate::map::{BoundingBox, PileQuery, PileRow, select_piles};
 use crate::row::corrupt;
-use crate::state::in_state;
+use crate::state::{in_state, is_silent};
 use crate::{PileRecord, Store, StoreError};
 
 /// How far a search for the nearest goes at first and how much farther each time that finds too few, m. A city's driver is
@@ -76,10 +76,10 @@ macro_rules! station_has_pile {
                          LEFT JOIN pile_live AS live ON live.pile_no = pile.pile_no
                          WHERE pile.station_id = station.station_id AND NOT pile.inbox
                            AND ($10::text IS NULL OR pile.kind = $10)
-                           AND ($11::text IS NULL OR $11 = ANY(pile.connectors))
+                           AND ($11::text IS NULL OR pile.connectors @> ARRAY[$11::text])
                            AND ($12::numeric IS NULL OR pile.power_kw >= $12)
                            AND ",
-            in_state!("$13", "$14"),
+            in_state!("$13", "$14", is_silent!("$14")),
             ")"
         )
     };
@@ -159,10 +159,10 @@ impl Store {
             "WHERE pile.lon BETWEEN $1 AND $3 AND pile.lat BETWEEN $2 AND $4
                AND ($5::text IS NULL OR pile.operator_id = $5)
                AND ($6::text IS NULL OR pile.kind = $6)
-               AND ($7::text IS NULL OR $7 = ANY(pile.connectors))
+               AND ($7::text IS NULL OR pile.connectors @> ARRAY[$7::text])
                AND ($8::numeric IS NULL OR pile.power_kw >= $8)
                AND ",
-            in_state!("$12", "$13"),
+            in_state!("$12", "$13", is_silent!("$13")),
             " ORDER BY power(sin(radians(pile.lat - $10) / 2), 2)
                       + cos(radians($10)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $9) / 2), 2),
                       pile.pile_id

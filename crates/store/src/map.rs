@@ -11,7 +11,7 @@ use veripile_pile::{
 };
 
 use crate::row::{SqlTime, corrupt, jiff_time};
-use crate::state::in_state;
+use crate::state::{in_state, is_silent};
 use crate::{Store, StoreError};
 
 /// Most piles one page of the list may hold.
@@ -180,10 +180,10 @@ impl Store {
                AND ($2::float8 IS NULL OR (pile.lon BETWEEN $2 AND $4 AND pile.lat BETWEEN $3 AND $5))
                AND ($6::text IS NULL OR pile.operator_id = $6)
                AND ($7::text IS NULL OR pile.kind = $7)
-               AND ($8::text IS NULL OR $8 = ANY(pile.connectors))
+               AND ($8::text IS NULL OR pile.connectors @> ARRAY[$8::text])
                AND ($9::numeric IS NULL OR pile.power_kw >= $9)
                AND ",
-            in_state!("$11", "$12"),
+            in_state!("$11", "$12", is_silent!("$12")),
             " ORDER BY pile.pile_id LIMIT $10"
         )))
         .bind(query.after.as_ref().map(PileId::as_str))

@@ -8,7 +8,6 @@ use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
 use veripile_pile::OperatorId;
 
-use crate::state::state_at;
 use crate::{Store, StoreError};
 
 /// Rows of one table, those with most piles: a province has a hundred districts.
@@ -45,6 +44,8 @@ impl GroupBy {
 /// Counts of one group.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Tally {
+    /// [`GroupBy::word`].
+    pub by: String,
     /// What asks for its piles; [`NONE`] where nobody said.
     pub key: String,
     /// Its name in Chinese.
@@ -65,38 +66,48 @@ pub struct Tally {
     pub commitments: i64,
 }
 
-/// A count by a key and its names.
+/// The groups by one thing in common, with their names.
 macro_rules! tally {
-    ($key:literal, $zh:literal, $en:literal) => {
+    ($by:literal, $zh:literal, $en:literal) => {
         concat!(
-            "SELECT coalesce(", $key, ", '-') AS key, coalesce(min(", $zh, "), '-') AS name_zh,
-                    coalesce(min(", $en, "), '-') AS name_en, count(*) AS piles,
-                    count(DISTINCT pile.operator_id) FILTER (WHERE checked.pile_no IS NOT NULL) AS checked_operators,
-                    count(checked.pile_no) AS checked_piles,
-                    count(*) FILTER (WHERE ", state_at!("$1"), " = 4) AS failed,
-                    count(*) FILTER (WHERE standing.body ->> 'case' IS NOT NULL) AS cases,
-                    count(DISTINCT pile.operator_id) FILTER (WHERE operator.committed_on IS NOT NULL) AS commitments
-             FROM pile
-             LEFT JOIN station USING (station_id)
-             LEFT JOIN operator ON operator.operator_id = pile.operator_id
-             LEFT JOIN pile_live AS live USING (pile_no)
-             LEFT JOIN standing USING (pile_no)
-             LEFT JOIN (SELECT DISTINCT pile_no FROM act WHERE kind IN ('certificate', 'measured', 'notice')) AS checked
-                    USING (pile_no)
-             WHERE NOT pile.inbox GROUP BY 1 ORDER BY piles DESC, key LIMIT $2"
+            "(SELECT '", $by, "' AS by, CASE '", $by, "' WHEN 'region' THEN region WHEN 'maker' THEN vendor ELSE coalesce(operator_id, '-') END AS key,
+                     coalesce(min(", $zh, "), '-') AS name_zh, coalesce(min(", $en, "), '-') AS name_en, sum(piles)::bigint AS piles,
+                     count(DISTINCT operator_id) FILTER (WHERE checked > 0) AS checked_operators,
+                     sum(checked)::bigint AS checked_piles, sum(failed)::bigint AS failed, sum(cases)::bigint AS cases,
+                     count(DISTINCT operator_id) FILTER (WHERE operator.committed_on IS NOT NULL) AS commitments
+              FROM counted LEFT JOIN operator USING (operator_id)
+              GROUP BY 2 ORDER BY piles DESC, key LIMIT $2)"
         )
     };
 }
 
+/// Counts of what piles have in common, all groups from one reading of them.
+const COUNTED: &str = concat!(
+    "WITH counted AS MATERIALIZED (
+         SELECT coalesce(station.region, '-') AS region, pile.operator_id, coalesce(live.vendor, '-') AS vendor, count(*) AS piles,
+                count(checked.pile_no) AS checked,
+                count(*) FILTER (WHERE standing.failed_after < $1) AS failed,
+                count(*) FILTER (WHERE standing.failed_after IS NOT NULL) AS cases
+         FROM pile
+         LEFT JOIN station USING (station_id)
+         LEFT JOIN pile_live AS live USING (pile_no)
+         LEFT JOIN standing USING (pile_no)
+         LEFT JOIN (SELECT DISTINCT pile_no FROM act WHERE kind IN ('certificate', 'measured', 'notice')) AS checked USING (pile_no)
+         WHERE NOT pile.inbox GROUP BY 1, 2, 3) ",
+    tally!("region", "region", "region"),
+    " UNION ALL ",
+    tally!("operator", "operator.name_zh", "operator.name_en"),
+    " UNION ALL ",
+    tally!("maker", "vendor", "vendor")
+);
+
 impl Store {
     /// Counts of every group, those with most piles first.
-    pub async fn tally(&self, by: GroupBy, now: Timestamp) -> Result<Vec<Tally>, StoreError> {
-        let query = match by {
-            GroupBy::Region => tally!("station.region", "station.region", "station.region"),
-            GroupBy::Operator => tally!("pile.operator_id", "operator.name_zh", "operator.name_en"),
-            GroupBy::Maker => tally!("live.vendor", "live.vendor", "live.vendor"),
-        };
-        Ok(sqlx::query_as(query).bind(now.to_sqlx()).bind(ROWS_MAX).fetch_all(&self.pool).await?)
+    pub async fn tallies(&self, now: Timestamp) -> Result<Vec<(GroupBy, Vec<Tally>)>, StoreError> {
+        let rows: Vec<Tally> =
+            sqlx::query_as(COUNTED).bind(now.to_sqlx()).bind(ROWS_MAX).fetch_all(&self.pool).await?;
+        let of = |by: GroupBy| rows.iter().filter(|tally| tally.by == by.word()).cloned().collect();
+        Ok(GroupBy::ALL.map(|by| (by, of(by))).to_vec())
     }
 
     /// Notes on which day operators committed themselves. Fails if one is not registered, and then notes none.
