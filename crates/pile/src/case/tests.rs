@@ -181,7 +181,10 @@ fn a_failure_that_is_not_public_yet_waits_for_the_window_of_the_newest_service()
     assert_eq!(rectified().state(23), State::Failed, "the first window ends on day 22");
     let mut told = rectified();
     again(&mut told, 12, false);
-    assert_eq!([23, 33, 34].map(|on| told.state(on)), [State::UnderReview, State::UnderReview, State::Failed]);
+    assert_eq!(
+        [23, 33, 34].map(|on| told.state(on)),
+        [State::UnderReview, State::UnderReview, State::Failed]
+    );
     let mut told = rectified();
     again(&mut told, 12, true);
     assert_eq!(told.state(13), State::Failed, "the operator gave up its second time to reply, too");
@@ -197,7 +200,10 @@ fn a_case_that_a_certificate_ended_opens_again_with_the_next_visit() {
     told.acts.push(Act { kind: ActKind::Certificate, acted_at: day(32), ..certificate });
     assert_eq!(told.state(33), State::Verified);
     again(&mut told, 42, false);
-    assert_eq!([43, 63, 64].map(|on| told.state(on)), [State::UnderReview, State::UnderReview, State::Failed]);
+    assert_eq!(
+        [43, 63, 64].map(|on| told.state(on)),
+        [State::UnderReview, State::UnderReview, State::Failed]
+    );
     let opened = told.acts.iter().filter(|act| act.kind == ActKind::CaseOpened).map(|act| act.acted_at);
     assert_eq!(opened.collect::<Vec<_>>(), [day(0), day(42)]);
 }
