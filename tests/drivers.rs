@@ -489,6 +489,8 @@ async fn a_case_turns_a_pile_red_after_two_people_and_the_reply_window() {
     for query in [
         "WITH t AS (UPDATE act SET acted_at = acted_at - interval '22 days', reply_until = reply_until - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
         "WITH t AS (UPDATE case_step SET taken_at = taken_at - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
+        "WITH t AS (UPDATE standing SET body = jsonb_set(body, '{case,reply_until}', to_jsonb((body #>> '{case,reply_until}')::timestamptz - interval '22 days'))
+         WHERE body ->> 'case' IS NOT NULL RETURNING 1) SELECT count(*) FROM t",
     ] {
         assert!(database.number(query).await > 0);
     }
