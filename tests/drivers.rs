@@ -489,6 +489,8 @@ async fn a_case_turns_a_pile_red_after_two_people_and_the_reply_window() {
     for query in [
         "WITH t AS (UPDATE act SET acted_at = acted_at - interval '22 days', reply_until = reply_until - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
         "WITH t AS (UPDATE case_step SET taken_at = taken_at - interval '22 days' RETURNING 1) SELECT count(*) FROM t",
+        "WITH t AS (UPDATE standing SET body = jsonb_set(body, '{case,reply_until}', to_jsonb((body #>> '{case,reply_until}')::timestamptz - interval '22 days'))
+         WHERE body ->> 'case' IS NOT NULL RETURNING 1) SELECT count(*) FROM t",
     ] {
         assert!(database.number(query).await > 0);
     }
@@ -499,8 +501,43 @@ async fn a_case_turns_a_pile_red_after_two_people_and_the_reply_window() {
     assert_eq!(found(&server, "state=failed").await.0, 1);
     assert_eq!(found(&server, "only=in_case").await.0, 1);
     assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("K-1 · 市监局"));
+    served_again(&server, &database, &step).await;
     assert!(step("dismissed", "carl", &[]).1.contains("P01 is due"));
     let (_, told) = case(&binary, &database, &[]);
-    assert_eq!(told.lines().filter(|line| line.contains("K-1: ")).count(), 7, "{told}");
+    assert_eq!(told.lines().filter(|line| line.contains("K-1: ")).count(), 12, "{told}");
     assert!(!step("dismissed", "carl", &["--evidence-sha256", "zz"]).0);
+}
+
+/// The same two people find it bad again after its repair: both confirm again, and the operator has its time to reply again.
+async fn served_again(
+    server: &Server,
+    database: &Database,
+    step: &impl Fn(&str, &str, &[&str]) -> (bool, String),
+) {
+    let confirmations = "SELECT count(*) FROM act WHERE kind = 'failure_confirmed'";
+    let judged = "SELECT extract(epoch FROM judged_at)::bigint FROM standing JOIN pile USING (pile_no) WHERE pile_id = 'P01'";
+    let (before, was) = (database.number(confirmations).await, database.number(judged).await);
+    for (to, person) in
+        [("rectified", "carl"), ("on_site", "anna"), ("proposed", "anna"), ("confirmed", "boris")]
+    {
+        assert!(step(to, person, &[]).0, "{to}");
+    }
+    assert_eq!(database.number(judged).await, was, "what is no act is nobody else's business");
+    let (taken, told) = step("served", "anna", &[]);
+    assert!(taken && told.contains("P01 is failed"), "nobody verified it since: {told}");
+    assert_eq!(database.number(confirmations).await, before + 2);
+    let (taken, told) = step("published", "anna", &[]);
+    assert!(!taken && told.contains("the operator may reply until"), "{told}");
+    let (taken, told) = step("served", "anna", &["--reply-waived"]);
+    assert!(
+        !taken && told.contains("the case went to served") && told.contains("nothing was done"),
+        "{told}"
+    );
+    assert_eq!(database.number(confirmations).await, before + 2);
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert_eq!(
+        page.matches("Failure confirmed").count(),
+        2,
+        "of the second service, not before its window is over"
+    );
 }

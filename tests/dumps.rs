@@ -151,5 +151,9 @@ async fn as_the_api_says(server: &Server, files: &HashMap<String, String>) {
     let row: Value = serde_json::from_str(files["piles.ndjson"].lines().next().unwrap()).unwrap();
     assert_eq!((&row["pile_id"], &row["station_name_zh"]), (&told["pile_id"], &FORMULA.into()));
     assert_eq!((&row["state"], &row["connectors"]), (&told["verification"]["state"], &told["connectors"]));
+    for name in ["certificate_url", "evidence_url"] {
+        assert_eq!(row.get(name), told["verification"].get(name), "{name}");
+    }
+    assert_eq!(row["evidence_url"], "/api/v1/piles/P0000/history");
     assert_eq!((&row["power_kw"].to_string(), &row["error_percent"]), (&"7.04".to_owned(), &Value::Null));
 }

@@ -284,6 +284,35 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     server.stop();
 }
 
+/// Medians of longitude and latitude apart lie at 113° E, 30° N, where nothing is; most piles are in Beijing, spread over two squares.
+#[tokio::test]
+async fn the_map_looks_first_where_most_piles_are() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let mut store = Store::connect(&database.url).await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(store.center().await.unwrap(), None);
+    let cities = [("B", 5, 116.40, 39.90), ("G", 4, 113.30, 23.10), ("C", 4, 104.10, 30.60)];
+    let piles: Vec<Stored> = cities
+        .into_iter()
+        .flat_map(|(id, piles, lon, lat)| {
+            (0..piles).map(move |n| Stored {
+                id: format!("{id}{n}"),
+                place: Place { lon: lon + 0.01 * f64::from(n), lat },
+                standing: Standing::default(),
+                last_seen: None,
+            })
+        })
+        .collect();
+    write(&database, &piles, Timestamp::now()).await;
+    assert_eq!(store.center().await.unwrap(), Some(Place { lon: 116.42, lat: 39.90 }));
+    store.close().await;
+    let server = serve(&binary, &database).await;
+    let (_, page) = server.get("/").await;
+    assert!(page.contains("data-lon=\"116.42\" data-lat=\"39.9\""), "{page}");
+    server.stop();
+}
+
 async fn in_a_part_of_the_map(server: &Server) {
     // The five stations from 120.3000° to 120.3004°.
     let (count, ids, page) = found(server, "bbox=120.29,31.5,120.30045,31.7").await;

@@ -163,7 +163,19 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
              ('P01-A', '{\"certificate\": {\"number\": \"C1\", \"issuer\": \"x\", \"at\": \"2026-01-05T00:00:00Z\", \"valid_until\": \"2026-03-01T00:00:00Z\"}}'),
              ('P02-A', '{\"case\": {\"number\": \"K1\", \"issuer\": \"x\", \"at\": \"2026-01-05T00:00:00Z\", \"confirmed_at\": \"2026-01-06T00:00:00Z\",
                          \"reply_until\": \"2026-03-01T00:00:00Z\"}}'),
-             ('P04-A', '{\"estimate\": {\"as_of\": \"2026-02-16T00:00:00Z\", \"component\": 0, \"grounded\": true, \"charges\": 30, \"limit\": 0.02,
+             ('P04-A', '{\"certificate\": {\"number\": \"C4\", \"issuer\": \"x\", \"at\": \"2026-01-01T00:00:00Z\", \"valid_until\": \"2099-03-01T00:00:00Z\"},
+                         \"estimate\": {\"as_of\": \"2026-02-16T00:00:00Z\", \"component\": 0, \"grounded\": true, \"charges\": 30, \"limit\": 0.02,
+                         \"period\": [\"2026-01-05T00:00:00Z\", \"2026-02-15T00:00:00Z\"], \"error\": 0.0, \"standard_uncertainty\": 0.001,
+                         \"probability_conform\": 1.0, \"rule\": \"test\", \"verdict\": \"conform\"}}'),
+             -- Nothing public changes on 1 March: one person confirmed, the failure was public before, use is stopped, evidence alone is no state.
+             ('P05-A', '{\"case\": {\"number\": \"K5\", \"issuer\": \"x\", \"at\": \"2026-01-05T00:00:00Z\", \"confirmed_at\": null,
+                         \"reply_until\": \"2026-03-01T00:00:00Z\"}}'),
+             ('P06-A', '{\"case\": {\"number\": \"K6\", \"issuer\": \"x\", \"at\": \"2026-01-05T00:00:00Z\", \"confirmed_at\": \"2026-01-06T00:00:00Z\",
+                         \"reply_until\": \"2026-02-01T00:00:00Z\"},
+                         \"certificate\": {\"number\": \"C6\", \"issuer\": \"x\", \"at\": \"2025-01-05T00:00:00Z\", \"valid_until\": \"2026-03-01T00:00:00Z\"}}'),
+             ('P07-A', '{\"stopped_at\": \"2026-01-02T00:00:00Z\",
+                         \"certificate\": {\"number\": \"C7\", \"issuer\": \"x\", \"at\": \"2025-01-05T00:00:00Z\", \"valid_until\": \"2026-03-01T00:00:00Z\"}}'),
+             ('P08-A', '{\"estimate\": {\"as_of\": \"2026-02-16T00:00:00Z\", \"component\": 0, \"grounded\": true, \"charges\": 30, \"limit\": 0.02,
                          \"period\": [\"2026-01-05T00:00:00Z\", \"2026-02-15T00:00:00Z\"], \"error\": 0.0, \"standard_uncertainty\": 0.001,
                          \"probability_conform\": 1.0, \"rule\": \"test\", \"verdict\": \"conform\"}}')) AS told(pile_id, body) USING (pile_id)",
         // 30 days before 1 March 2026.
@@ -180,14 +192,19 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
     };
     assert_eq!(since("2026-03-01T00:00:00Z").await, ["S01", "S02", "S03", "S04"]);
     assert_eq!(since("2026-03-01T00:00:01Z").await, [""; 0]);
-    for (location, pile, state) in [
-        ("S01", "P01-A", "due"),
-        ("S02", "P02-A", "failed"),
-        ("S03", "P03-A", "out_of_use"),
-        ("S04", "P04-A", "due"),
+    for (number, state, day) in [
+        (1, "due", "2026-03-01"),
+        (2, "failed", "2026-03-01"),
+        (3, "out_of_use", "2026-03-01"),
+        (4, "verified", "2026-03-01"),
+        (5, "under_review", "2026-01-01"),
+        (6, "failed", "2026-02-01"),
+        (7, "out_of_use", "2026-01-01"),
+        (8, "due", "2026-01-01"),
     ] {
-        let (evse, _) = asked(server, token, &format!("/ocpi/2.2.1/locations/{location}/{pile}")).await;
-        assert_eq!(evse["last_updated"], "2026-03-01T00:00:00Z", "{evse}");
+        let path = format!("/ocpi/2.2.1/locations/S{number:02}/P{number:02}-A");
+        let (evse, _) = asked(server, token, &path).await;
+        assert_eq!(evse["last_updated"], format!("{day}T00:00:00Z"), "{evse}");
         assert_eq!(evse["veripile"]["verification"]["state"], state, "{evse}");
     }
     // Back from its silence: what it was counted as before is over.

@@ -252,6 +252,10 @@ async fn certified(house: &House, server: &Server, number: &str) -> String {
     let pile: Value = serde_json::from_str(&pile).expect("JSON");
     let address = pile["verification"]["certificate_url"].as_str().expect("a document of ours");
     assert_eq!(server.get(address).await, (200, json.clone()), "what it says is there");
+    let (_, dump) = server.get("/api/v1/dumps/piles.ndjson").await;
+    let rows = dump.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let row = rows.into_iter().find(|row| row["pile_id"] == "BENCH-1").expect("its row");
+    assert_eq!(row["certificate_url"], address, "and the dumps say it, too");
     let (_, list) = server.get("/api/v1/verifications").await;
     let list: Value = serde_json::from_str(&list).expect("JSON");
     assert_eq!(list["meta"]["last_updated"], list["verifications"][0]["issued_at"]);

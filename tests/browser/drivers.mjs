@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { LETTER_PX, chartFaults } from "./looks.mjs";
 
 const [, , site, pictures] = process.argv;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -42,21 +43,24 @@ async function open(size, options = {}) {
 
 // Buttons, fields and links that stand alone; links within a sentence may be as high as its line (WCAG 2.5.8).
 const smallTargets = (least) =>
-  [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a")]
+  [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a, footer a")]
     .filter((one) => !one.closest(".maplibregl-map"))
     .map((one) => (one.matches("[type=radio],[type=checkbox]") ? one.closest("label") ?? one : one))
     .filter((one) => {
       const box = one.getBoundingClientRect();
       const isInSentence = one.tagName === "A" && getComputedStyle(one).display === "inline";
-      return box.height > 0 && box.height < least - 0.5 && !isInSentence;
+      return box.height > 0 && Math.min(box.height, box.width) < least - 0.5 && !isInSentence;
     })
-    .map((one) => `${one.tagName} ${one.textContent.trim().slice(0, 20)} ${Math.round(one.getBoundingClientRect().height)}`);
+    .map((one) => `${one.tagName} ${one.textContent.trim().slice(0, 20)} ${Math.round(one.getBoundingClientRect().width)} × ${Math.round(one.getBoundingClientRect().height)}`);
 
 async function hold(page, at) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1);
   check(`${at}: nothing sticks out sideways`, !wide);
   const small = await page.evaluate(smallTargets, TARGET_PX);
-  check(`${at}: targets are ${TARGET_PX} px high`, small.length === 0, small.slice(0, 5).join(" | "));
+  check(`${at}: targets are ${TARGET_PX} px high and wide`, small.length === 0, small.slice(0, 5).join(" | "));
+  const faults = await page.evaluate(chartFaults, LETTER_PX);
+  check(`${at}: charts can be read`, faults.length === 0, faults.slice(0, 5).join(" | "));
+  check(`${at}: nothing leads to regulators' pages`, (await page.locator("a[href*='/reg/']").count()) === 0);
   // Evaluated by the debugger: the page's own policy allows no such script.
   await page.evaluate(axe);
   const found = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }));
@@ -152,6 +156,8 @@ for (const [name, size] of SIZES) {
   await page.locator("a.language").click();
   await page.waitForURL(/lang=en/);
   check(`${at}: English keeps one at the same pile`, new URL(page.url()).pathname === new URL(pile).pathname && (await page.locator("main").innerText()).includes("Report a problem"));
+  await picture("pile-en");
+  await hold(page, `${at} pile in English`);
   for (const [part, path] of [["about", "/about"], ["stats", "/stats"], ["open-data", "/open-data"]]) {
     await page.goto(site + path);
     await page.locator(`footer a[href^="${path}"]`).click();

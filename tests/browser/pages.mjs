@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { LETTER_PX, chartFaults } from "./looks.mjs";
 
 const [, , site, pictures, password, verifier, reviewer] = process.argv;
 const IDLE_MS = 60_000;
@@ -49,6 +50,8 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.waitForTimeout(1500);
   await page.screenshot({ path: `${pictures}/map-${name}.png` });
   check(`${name}: the map becomes idle`, true);
+  const sources = page.locator(".maplibregl-ctrl-attrib");
+  check(`${name}: the map's sources can be read, and have one button`, (await sources.innerText()).includes("Natural Earth") && (await sources.locator("summary").evaluate((one) => one.getBoundingClientRect().height)) <= 24 && (await page.locator("#map").evaluate((map) => { const [inner, outer] = [map.querySelector(".maplibregl-ctrl-attrib"), map].map((one) => one.getBoundingClientRect()); return inner.bottom <= outer.bottom && inner.left >= outer.left; })));
   check(`${name}: the legend names all six states`, (await page.locator(".legend li").count()) === 6);
   check(`${name}: the list has piles`, (await page.locator("#list li").count()) >= 20);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1);
@@ -150,6 +153,12 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   page.on("request", (request) => request.url().includes("/tiles/") && tiles.push(request.url()));
   await page.goto(`${site}/?state=verified`);
   check("map: what is asked for is drawn without tiles", (await on("clusters")) && tiles.length === 0);
+  check("map: and nothing is said as long as all of it is drawn", (await page.locator(".map-note").count()) === 0);
+  const features = Array.from({ length: 5000 }, (_, n) => ({ type: "Feature", id: `P${n}`, geometry: { type: "Point", coordinates: [120.3 + n / 1e5, 31.5] }, properties: { verification: { state: "verified" } } }));
+  await context.route("**/api/v1/piles?*", (route) => route.fulfill({ json: { type: "FeatureCollection", features } }));
+  await page.goto(`${site}/?state=verified`);
+  await page.locator(".map-note").waitFor({ timeout: IDLE_MS }).catch(() => {});
+  check("map: it says that it does not draw all", (await page.locator(".map-note").allInnerTexts()).join().includes("5000"));
   await context.close();
 }
 
@@ -197,6 +206,8 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.waitForURL(/lot=200/);
   check(`${at}: the smallest plan of a lot is drawn`, (await page.locator("#answer").innerText()).includes("Test 42 / 200") && (await page.locator("svg.chart .curve").count()) === 1);
   check(`${at}: batches are judged`, (await page.locator("#batches tbody tr").count()) >= 1 && (await fits()));
+  const faults = await page.evaluate(chartFaults, LETTER_PX);
+  check(`${at}: the plan's curve can be read`, faults.length === 0, faults.join(" | "));
   // Evaluated by the debugger: the page's own policy allows no such script.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }));

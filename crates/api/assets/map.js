@@ -8,7 +8,7 @@ const box = document.getElementById("map");
 const words = JSON.parse(box.dataset.words);
 const language = box.dataset.lang;
 const REFRESH_MS = 10_000; // the demo's history streams in while one looks
-const PILES_MAX = 5000; // as many as the API gives in one answer
+const PILES_MAX = 5000; // as many as the server gives in one answer; then it is said that there are more
 const isFound = "found" in box.dataset; // more is asked than the API answers
 const PILES_ZOOM = 14; // from here on piles stand one by one
 const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
@@ -167,7 +167,7 @@ function start() {
   }
   map.touchZoomRotate.disableRotation();
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
-  map.addControl(new maplibregl.ScaleControl(), "bottom-left");
+  map.addControl(new maplibregl.ScaleControl(), "top-left"); // at the bottom there is no room beside the sources on a phone
   map.on("idle", () => box.setAttribute("data-map-idle", ""));
   let shown = "";
   let features = [];
@@ -189,7 +189,6 @@ function start() {
       const answer = await fetch(address(map));
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
-      note("");
       if (text !== shown) {
         shown = text;
         features = JSON.parse(text).features;
@@ -200,6 +199,7 @@ function start() {
           })),
         });
       }
+      note(features.length < PILES_MAX ? "" : words.cut);
       if (isFound && !box.dataset.near && features.length && !map.fitted) {
         const bounds = new maplibregl.LngLatBounds();
         for (const f of features) bounds.extend(f.geometry.coordinates);

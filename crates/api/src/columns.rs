@@ -84,6 +84,18 @@ pub(crate) const PILES: &[Column] = &[
     column("verified_at", Time, "/properties/verification/verified_at", "Date of the verification"),
     column("valid_until", Time, "/properties/verification/valid_until", "End of the certificate's validity"),
     column(
+        "certificate_url",
+        Text,
+        "/properties/verification/certificate_url",
+        "Path of the certificate's signed file below this server's address, where it was issued here; .pdf and .dcc.xml beside it",
+    ),
+    column(
+        "evidence_url",
+        Text,
+        "/properties/verification/evidence_url",
+        "Path of the evidence from afar below this server's address: evidence, not a verification",
+    ),
+    column(
         "assessed_as_of",
         Time,
         "/properties/assessment/as_of",

@@ -92,15 +92,15 @@ impl History {
         })
     }
 
-    /// The chart: weeks where there are at least two, else days.
-    pub(crate) fn chart(&self, t: &Texts) -> String {
+    /// The chart: weeks where there are at least two, else days. The open week ends now.
+    pub(crate) fn chart(&self, t: &Texts, now: Timestamp) -> String {
         let Some(limit) = self.limit else { return String::new() };
         if self.weeks.len() < 2 {
             return chart::errors(&self.days, t.of("chart.label"));
         }
         let point = |week: &WeeklyError| {
             let (lower, upper) = interval95(week);
-            Point { at: ending(week.week).as_second(), error: week.error, lower, upper }
+            Point { at: ending(week.week).min(now).as_second(), error: week.error, lower, upper }
         };
         let points: Vec<Point> = self.weeks.iter().map(point).collect();
         let steps = self.steps.iter().map(|step| (beginning(step.first_week), EventKind::Step));
@@ -115,7 +115,7 @@ impl History {
     }
 
     /// What happened, newest first: day, kind, in words.
-    pub(crate) fn events(&self, t: &Texts) -> Vec<(String, &'static str, String)> {
+    pub(crate) fn events(&self, t: &Texts, now: Timestamp) -> Vec<(String, &'static str, String)> {
         let mut events: Vec<(Timestamp, EventKind, String)> = Vec::new();
         for step in &self.steps {
             let text = t
@@ -123,7 +123,7 @@ impl History {
                 .replace("{size}", &sentence::percent(step.size))
                 .replace("{u}", &format!("{:.2} %", 200.0 * step.standard_uncertainty))
                 .replace("{from}", &view::day(beginning(step.range.0)))
-                .replace("{to}", &view::day(ending(step.range.1)));
+                .replace("{to}", &view::day(ending(step.range.1).min(now)));
             events.push((beginning(step.first_week), EventKind::Step, text));
         }
         for (at, version) in &self.firmware {
@@ -411,13 +411,17 @@ mod tests {
         };
         let stepped = history(weeks, vec![step]);
         assert_ne!(stepped.sentence(t).expect("two weeks"), steady);
-        let events = stepped.events(t);
+        let now: Timestamp = "2026-11-25T04:00:00Z".parse().expect("literal");
+        let events = stepped.events(t, now);
         assert_eq!(
             events.iter().map(|(day, kind, _)| (day.as_str(), *kind)).collect::<Vec<_>>(),
             [("2026-11-02", "step"), ("2026-11-01", "firmware")]
         );
         assert!(events[0].2.contains("+1.10 %") && events[0].2.contains("0.40 %"), "{events:?}");
-        let svg = stepped.chart(t);
+        let svg = stepped.chart(t, now);
+        // Week 2,969 began on Monday, 23 November 2026, and is open.
+        assert!(svg.contains(">2026-11-25</text>") && !svg.contains("2026-11-30"), "{svg}");
+        assert!(stepped.chart(t, Timestamp::MAX).contains(">2026-11-30</text>"));
         assert_eq!((svg.matches("class=\"point\"").count(), svg.matches("class=\"event").count()), (2, 2));
         assert!(!svg.contains("v<2>"));
     }

@@ -49,8 +49,8 @@ struct MapPage<'a> {
     sentence: String,
     /// Whether something was asked, so that it can be taken back.
     is_asked: bool,
-    /// Whether there are more than the map draws.
-    is_cut: bool,
+    /// That there are more than the map draws, if so.
+    cut: Option<String>,
     powers: [String; 4],
     connectors: Vec<(&'static str, String)>,
     /// Piles, each with its distance.
@@ -204,7 +204,8 @@ pub(crate) async fn page(
             .collect(),
         sentence: finder::sentence(t, &asked, &wish, operator, listed.piles),
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
-        is_cut: asked.is_particular() && listed.piles.is_some_and(|piles| u64::from(FOUND_MAX) < piles),
+        cut: (asked.is_particular() && listed.piles.is_some_and(|piles| u64::from(FOUND_MAX) < piles))
+            .then(|| cut(t)),
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
         other_view: other_view(&asked, t),
@@ -308,6 +309,11 @@ pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpRes
         .body(serde_json::json!({ "type": "FeatureCollection", "features": features }).to_string()))
 }
 
+/// That there are more piles than the map draws.
+fn cut(t: &Texts) -> String {
+    t.of("find.cut").replace("{n}", &FOUND_MAX.to_string())
+}
+
 /// Texts that the script shows, as JSON.
 fn words(t: &Texts) -> String {
     let states: serde_json::Map<String, serde_json::Value> = State::ALL
@@ -316,6 +322,7 @@ fn words(t: &Texts) -> String {
         .collect();
     serde_json::json!({
         "states": states, "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"), "noPlace": t.of("map.no_place"),
+        "cut": cut(t),
     })
     .to_string()
 }

@@ -99,9 +99,9 @@ pub(crate) async fn page(
             facts: facts(t, &pile),
             basis: basis(t, &pile),
             estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
-            chart: history.chart(t),
+            chart: history.chart(t, now),
             course: history.sentence(t),
-            events: history.events(t).into_iter().take(EVENTS_MAX).collect(),
+            events: history.events(t, now).into_iter().take(EVENTS_MAX).collect(),
             date: history.date.as_ref().map(|date| history::next_date(t, date)),
             charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
             total: pile.charges,
@@ -131,7 +131,7 @@ fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
         (t.of("pile.class"), pile.class.0.normalize().to_string()),
         (t.of("pile.power"), view::power(t, pile)),
         (t.of("filter.connector"), view::connectors(t, pile)),
-        (t.of("pile.protocol"), or_unknown(&pile.protocol)),
+        (t.of("pile.protocol"), or_unknown(&pile.protocol.as_deref().map(view::protocol))),
     ]
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
+use veripile_metrology::decision::THREE_ZONES;
 use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, RemoteVerdict, State, VehiclePath};
 use veripile_store::{ChargeRecord, PileRecord};
 
@@ -136,6 +137,23 @@ pub(crate) fn power(t: &Texts, pile: &PileRecord) -> String {
         Some(kw) => format!("{kind} {} kW", kw.normalize()),
         None => kind.to_owned(),
     }
+}
+
+/// A sub-protocol as people know it: `OCPP 1.6`.
+pub(crate) fn protocol(word: &str) -> String {
+    word.strip_prefix("ocpp").map_or_else(|| word.to_owned(), |version| format!("OCPP {version}"))
+}
+
+/// A rule as it is stored, in the page's language; one that is not known stays as it is.
+fn rule(t: &Texts, rule: &str) -> String {
+    let parts = || {
+        let (rule_set, decision) = rule.split_once("; ")?;
+        let charges =
+            decision.strip_prefix(THREE_ZONES)?.strip_prefix(", from ")?.strip_suffix(" charges")?;
+        let least = t.of("remote.from_charges").replace("{n}", charges);
+        Some(format!("{rule_set}; {}; {least}", t.of("remote.three_zones")))
+    };
+    parts().unwrap_or_else(|| rule.to_owned())
 }
 
 /// What a connector is called.
@@ -289,7 +307,7 @@ pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
         charges: estimate.charges,
         days: days.map_or_else(|| t.of("dash").to_owned(), |days| format!("{days:.0}")),
         limit: format!("±{:.1} %", 100.0 * estimate.limit),
-        rule: estimate.rule.clone(),
+        rule: rule(t, &estimate.rule),
         as_of: minute(estimate.as_of),
         grounded: estimate.grounded,
     }
@@ -298,6 +316,7 @@ pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::Language;
 
     #[test]
     fn a_segment_survives_any_identifier_and_times_are_shanghai_s() {
@@ -305,5 +324,16 @@ mod tests {
         assert_eq!(segment("a b?#桩"), "a%20b%3F%23%E6%A1%A9");
         let at: Timestamp = "2026-03-01T20:30:00Z".parse().expect("literal");
         assert_eq!(minute(at), "2026-03-02 04:30");
+    }
+
+    #[test]
+    fn what_is_stored_as_a_code_is_told_in_words() {
+        assert_eq!([protocol("ocpp2.0.1"), protocol("other")], ["OCPP 2.0.1", "other"]);
+        let zh = |text: &str| rule(Texts::in_language(Language::Zh), text);
+        let stored = format!("JJG 1149-2022 v1; {THREE_ZONES}, from 10 charges");
+        assert_eq!(zh(&stored), "JJG 1149-2022 v1; 三区判定，单侧 95 %，v1; 至少 10 次充电");
+        assert_eq!(zh("JJG 1149-2022 v1"), "JJG 1149-2022 v1");
+        let en = rule(Texts::in_language(Language::En), &stored);
+        assert_eq!(en, "JJG 1149-2022 v1; three zones, one-sided 95 %, v1; from 10 charges on");
     }
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Act, ActKind, is_same_person};
+use crate::{Act, ActKind, is_same_person, open_cases};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -168,6 +168,16 @@ pub enum Refusal {
         /// Where it was to go.
         to: Stage,
     },
+    /// The step was taken already; nothing is done twice.
+    #[error("the case went to {stage} at {at} by {person} already: nothing was done; next can be: {}", words(.stage.next()))]
+    AlreadyThere {
+        /// Where it stands.
+        stage: Stage,
+        /// Since when.
+        at: Timestamp,
+        /// Who took it there.
+        person: String,
+    },
     /// A case begins with a signal, triage or its opening.
     #[error("there is no case of this number; it begins with signal, triage or open")]
     NoCase,
@@ -208,36 +218,30 @@ pub fn advance(
     if let Some(last) = last.filter(|last| step.at < last.at) {
         return Err(Refusal::TooEarly(last.at));
     }
-    match last.map(|last| last.to) {
-        None if matches!(step.to, Stage::Signal | Stage::Triage | Stage::Open) => {}
-        None => return Err(Refusal::NoCase),
-        Some(from) if from.next().contains(&step.to) => {}
-        Some(from) => return Err(Refusal::OutOfTurn { from, to: step.to }),
-    }
-    let needs_reason = matches!(step.to, Stage::Open | Stage::Proposed | Stage::Dismissed | Stage::Merged);
-    if needs_reason && step.reason.trim().is_empty() {
-        return Err(Refusal::NoReason(step.to));
-    }
+    in_turn(last, step)?;
     let taken_by = |stage: Stage| steps.iter().rev().find(|one| one.to == stage);
     let act = |kind, person: &str| act(kind, step, person);
     let proposer = taken_by(Stage::Proposed).map(|one| one.person.as_str()).unwrap_or_default();
     let confirmer = taken_by(Stage::Confirmed).map(|one| one.person.as_str()).unwrap_or_default();
     Ok(match step.to {
         Stage::Open => vec![act(ActKind::CaseOpened, &step.person)],
+        // Looked at again after a certificate ended it: it is open again.
+        Stage::OnSite => reopened(steps, acts, step),
         Stage::Confirmed if is_same_person(&step.person, proposer) => {
             return Err(Refusal::SamePerson(proposer.to_owned()));
         }
         // Only now does it count: with both confirmations the operator's time to reply begins.
         Stage::Served => {
             let reply_until = Some(if waived { step.at } else { step.at + rules.reply_window });
-            vec![
-                act(ActKind::FailureConfirmed, proposer),
-                Act { reply_until, ..act(ActKind::FailureConfirmed, confirmer) },
-            ]
+            let mut served = reopened(steps, acts, step);
+            served.push(act(ActKind::FailureConfirmed, proposer));
+            served.push(Act { reply_until, ..act(ActKind::FailureConfirmed, confirmer) });
+            served
         }
         Stage::Published => {
-            let until =
-                acts.iter().filter(|act| act.number == step.number).filter_map(|act| act.reply_until).max();
+            // Of the newest service: a case that was served twice has two.
+            let served = acts.iter().filter(|act| act.number == step.number && act.reply_until.is_some());
+            let until = served.max_by_key(|act| act.acted_at).and_then(|act| act.reply_until);
             match until.filter(|until| step.at <= *until) {
                 Some(until) => return Err(Refusal::WindowRuns(until)),
                 None => Vec::new(),
@@ -257,6 +261,31 @@ pub fn advance(
         }
         _ => Vec::new(),
     })
+}
+
+/// Whether a step may follow the last one, and has the reason that it needs.
+fn in_turn(last: Option<&Step>, step: &Step) -> Result<(), Refusal> {
+    match last {
+        None if matches!(step.to, Stage::Signal | Stage::Triage | Stage::Open) => {}
+        None => return Err(Refusal::NoCase),
+        Some(last) if last.to == step.to => {
+            return Err(Refusal::AlreadyThere { stage: last.to, at: last.at, person: last.person.clone() });
+        }
+        Some(last) if last.to.next().contains(&step.to) => {}
+        Some(last) => return Err(Refusal::OutOfTurn { from: last.to, to: step.to }),
+    }
+    let needs_reason = matches!(step.to, Stage::Open | Stage::Proposed | Stage::Dismissed | Stage::Merged);
+    if needs_reason && step.reason.trim().is_empty() {
+        return Err(Refusal::NoReason(step.to));
+    }
+    Ok(())
+}
+
+/// The act that opens a case again which acts have ended since, a certificate after repair: what is said of a case that is not open is not heard.
+fn reopened(steps: &[Step], acts: &[Act], step: &Step) -> Vec<Act> {
+    let was_opened = steps.iter().any(|one| one.to == Stage::Open);
+    let is_open = open_cases(acts).iter().any(|case| case.number == step.number);
+    if was_opened && !is_open { vec![act(ActKind::CaseOpened, step, &step.person)] } else { Vec::new() }
 }
 
 fn act(kind: ActKind, step: &Step, person: &str) -> Act {

@@ -86,9 +86,9 @@ pub struct OpenCase {
     pub issuer: String,
     /// When.
     pub at: Timestamp,
-    /// When the second person confirmed the failure; none until two different persons have.
+    /// When the second person confirmed the failure that the state follows from; none until two different persons have.
     pub confirmed_at: Option<Timestamp>,
-    /// End of the operator's reply window.
+    /// End of the operator's time to reply to it.
     pub reply_until: Option<Timestamp>,
 }
 
@@ -178,7 +178,8 @@ pub fn open_cases(acts: &[Act]) -> Vec<OpenCase> {
 struct Opened<'a> {
     case: OpenCase,
     outlet: Option<u32>,
-    first_confirmer: Option<&'a str>,
+    /// Who has confirmed without a second one yet, and until when the operator may reply by that.
+    first: Option<(&'a str, Option<Timestamp>)>,
 }
 
 /// What acts say of each outlet; of none: of the whole pile.
@@ -264,20 +265,35 @@ impl<'a> Outlets<'a> {
                 confirmed_at: None,
                 reply_until: act.reply_until,
             };
-            self.cases.push(Opened { case, outlet: act.outlet, first_confirmer: None });
+            self.cases.push(Opened { case, outlet: act.outlet, first: None });
         }
     }
 
+    /// Two confirm, and a failure that is public stays public until the pile is verified anew. One that is not yet can be confirmed and
+    /// served anew, after another visit: then the operator's time to reply is the new one. A single person can only lengthen it.
     fn confirm(&mut self, act: &'a Act) {
-        let Some(Opened { case, first_confirmer, .. }) = self.named(&act.number) else { return };
-        match first_confirmer {
-            None => *first_confirmer = Some(&act.person),
-            Some(person) if !is_same_person(person, &act.person) => {
-                case.confirmed_at.get_or_insert(act.acted_at);
-            }
-            Some(_) => {}
+        let Some(Opened { case, first, .. }) = self.named(&act.number) else { return };
+        if case.is_failed(act.acted_at) {
+            return;
         }
-        case.reply_until = case.reply_until.max(act.reply_until);
+        let longer = case.reply_until.max(act.reply_until);
+        match *first {
+            Some((person, until)) if !is_same_person(person, &act.person) => {
+                let window = until.max(act.reply_until);
+                if case.confirmed_at.is_some() && window.is_some() {
+                    (case.confirmed_at, case.reply_until) = (Some(act.acted_at), window);
+                } else {
+                    case.confirmed_at.get_or_insert(act.acted_at);
+                    case.reply_until = longer;
+                }
+                *first = None;
+            }
+            known => {
+                let until = known.and_then(|(_, until)| until).max(act.reply_until);
+                *first = Some((known.map_or(act.person.as_str(), |(person, _)| person), until));
+                case.reply_until = longer;
+            }
+        }
     }
 
     /// That of the outlet which is worst off: none if one has none, one in question, else the one that ends first.

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::PileId;
 use veripile_pile::case::{self, Refusal, Rules, Stage, Step};
 
-use crate::registration::{acts_of, insert_act};
+use crate::registration::{acts_of, insert_case_act};
 use crate::row::{SqlTime, corrupt, storable};
 use crate::{Store, StoreError, standing};
 
@@ -49,10 +49,13 @@ impl Store {
         };
         insert(&mut transaction, pile_no, &step).await?;
         for act in &new {
-            insert_act(&mut transaction, pile_no, act).await?;
+            insert_case_act(&mut transaction, pile_no, act).await?;
         }
-        let acts = acts_of(&mut transaction, pile_no).await?;
-        standing::judge_again(&mut transaction, pile_no, &acts, step.at).await?;
+        // Steps that are no act are nobody else's business: they do not move the date of the judgement, which is public.
+        if !new.is_empty() {
+            let acts = acts_of(&mut transaction, pile_no).await?;
+            standing::judge_again(&mut transaction, pile_no, &acts, step.at).await?;
+        }
         transaction.commit().await?;
         if !new.is_empty() {
             self.evidence.notify_one();

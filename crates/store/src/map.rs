@@ -220,15 +220,18 @@ impl Store {
         row.map(PileRow::record).transpose()
     }
 
-    /// The place in the middle of all piles: medians of longitude and latitude.
+    /// Where most piles are: the middle (medians of longitude and latitude) of the fullest square of 0.2 degrees, some 20 km, as large as a
+    /// city's core. The middle of all piles may lie where there is none, between cities.
     pub async fn center(&self) -> Result<Option<Place>, StoreError> {
-        let (lon, lat): (Option<f64>, Option<f64>) = sqlx::query_as(
+        let middle: Option<(f64, f64)> = sqlx::query_as(
             "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY lon), percentile_cont(0.5) WITHIN GROUP (ORDER BY lat)
-             FROM pile WHERE lon IS NOT NULL AND lat IS NOT NULL AND NOT inbox",
+             FROM pile WHERE lon IS NOT NULL AND lat IS NOT NULL AND NOT inbox
+             GROUP BY floor(lon / 0.2), floor(lat / 0.2)
+             ORDER BY count(*) DESC, floor(lon / 0.2), floor(lat / 0.2) LIMIT 1",
         )
-        .fetch_one(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(lon.zip(lat).and_then(|(lon, lat)| Place::new(lon, lat)))
+        Ok(middle.and_then(|(lon, lat)| Place::new(lon, lat)))
     }
 }
 

@@ -34,23 +34,37 @@ macro_rules! ocpi_id {
 }
 
 /// When what is told of a pile last changed: registered, judged, another status (by the charger's clock, but not after now), heard of
-/// again; or nothing but time went by. The latter are the moments after which `veripile_pile::Standing::state` says something else of the
-/// same standing: certificate begun or ended, reply window over, remote evidence too old (336 hours), nothing heard for 720 hours.
+/// again; or nothing but time went by. The latter are those moments since the judgement before and after which the state is another:
+/// certificate begun or ended, reply window of a confirmed failure over, remote evidence too old (336 hours), nothing heard for 720 hours.
+/// A pile that came back from its silence was out of use before, unless a case or a stop said otherwise.
 macro_rules! pile_changed {
     () => {
-        "greatest(pile.changed_at, standing.judged_at,
+        concat!(
+            "greatest(pile.changed_at, standing.judged_at,
                   (SELECT max(least(status_at, now())) FROM connector_live WHERE connector_live.pile_no = pile.pile_no),
+                  (SELECT back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no
+                   AND standing.body ->> 'case' IS NULL AND standing.body ->> 'stopped_at' IS NULL),
                   (SELECT max(moment)
-                   FROM (SELECT last_seen, back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
+                   FROM (SELECT last_seen FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
                    RIGHT JOIN (SELECT) AS always ON true,
                    LATERAL (VALUES
                        ((standing.body #>> '{certificate,at}')::timestamptz),
                        ((standing.body #>> '{certificate,valid_until}')::timestamptz),
                        ((standing.body #>> '{case,reply_until}')::timestamptz),
                        ((standing.body #>> '{estimate,period,1}')::timestamptz + interval '336 hours'),
-                       (live.back_at),
                        (live.last_seen + interval '720 hours')) AS passed(moment)
-                   WHERE moment <= now()))"
+                   WHERE moment <= now() AND (standing.judged_at IS NULL OR standing.judged_at < moment) AND ",
+            crate::state::state_at!(
+                "(passed.moment - interval '1 microsecond')",
+                crate::state::is_silent!("(passed.moment - interval '1 microsecond')")
+            ),
+            " <> ",
+            crate::state::state_at!(
+                "(passed.moment + interval '1 microsecond')",
+                crate::state::is_silent!("(passed.moment + interval '1 microsecond')")
+            ),
+            "))"
+        )
     };
 }
 

@@ -205,12 +205,39 @@ pub(crate) async fn insert_act(
     pile_no: i64,
     act: &Act,
 ) -> Result<(), StoreError> {
+    insert_round(connection, pile_no, act, 0).await
+}
+
+/// Appends an act of a case, though the same person took the like before: a case can be served twice. The pile must be held.
+pub(crate) async fn insert_case_act(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    act: &Act,
+) -> Result<(), StoreError> {
+    let round: i32 = sqlx::query_scalar(
+        "SELECT coalesce(max(round) + 1, 0) FROM act WHERE pile_no = $1 AND kind = $2 AND number = $3 AND person = $4",
+    )
+    .bind(pile_no)
+    .bind(act.kind.word())
+    .bind(&act.number)
+    .bind(&act.person)
+    .fetch_one(&mut *connection)
+    .await?;
+    insert_round(connection, pile_no, act, round).await
+}
+
+async fn insert_round(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    act: &Act,
+    round: i32,
+) -> Result<(), StoreError> {
     let result = act.result;
     sqlx::query(
         "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until, reply_until,
-                          error_percent, expanded_uncertainty_percent, coverage_factor, outlet)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         ON CONFLICT (pile_no, kind, number, person) DO NOTHING",
+                          error_percent, expanded_uncertainty_percent, coverage_factor, outlet, round)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (pile_no, kind, number, person, round) DO NOTHING",
     )
     .bind(pile_no)
     .bind(act.kind.word())
@@ -224,6 +251,7 @@ pub(crate) async fn insert_act(
     .bind(result.map(|r| r.expanded_uncertainty_percent))
     .bind(result.map(|r| r.coverage_factor))
     .bind(act.outlet.map(i64::from))
+    .bind(round)
     .execute(connection)
     .await?;
     Ok(())

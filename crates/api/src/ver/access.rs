@@ -4,7 +4,7 @@
 //! two roles on one case: who reviews records nothing, who verified or reviewed withdraws nothing.
 
 use jiff::Timestamp;
-use veripile_pile::{Act, ActKind, OperatorId, is_same_person, open_cases};
+use veripile_pile::{Act, ActKind, OpenCase, OperatorId, is_same_person, open_cases};
 use veripile_store::account::PersonRole;
 use veripile_verification::Order;
 
@@ -71,26 +71,32 @@ pub(crate) fn may_see_unpublished(person: Option<&Person>, operator: Option<&Ope
 /// It is asked of the same judgement that turns the pile red: whether the notice's own case was ever failed before the next act
 /// changed it.
 pub(crate) fn is_notice_public(acts: &[Act], number: &str, now: Timestamp) -> bool {
-    acts.iter().any(|act| act.kind == ActKind::Notice && act.number == number)
-        && was_failed(acts, number, now)
+    let notice = acts.iter().find(|act| act.kind == ActKind::Notice && act.number == number);
+    notice.is_some_and(|notice| was_failed_since(acts, notice, now))
 }
 
 /// The acts that anybody may see, in their order: of bad news, a notice or a confirmation, only what became public.
 pub(crate) fn public_acts(acts: &[Act], now: Timestamp) -> Vec<&Act> {
     let is_public = |act: &&Act| match act.kind {
-        ActKind::Notice | ActKind::FailureConfirmed => was_failed(acts, &act.number, now),
+        ActKind::Notice | ActKind::FailureConfirmed => was_failed_since(acts, act, now),
         _ => true,
     };
     acts.iter().filter(is_public).collect()
 }
 
-/// Whether the case of a number was ever failed before the next act changed it. Another's failure on the same pile is no reason to tell of it.
-fn was_failed(acts: &[Act], number: &str, now: Timestamp) -> bool {
+/// Whether the case that an act belongs to was ever failed since, before the next act changed it, and the time to reply to that very act was
+/// over: a failure that is public already is no reason to tell of another, served later, whose window runs. Nor is another case's.
+fn was_failed_since(acts: &[Act], bad_news: &Act, now: Timestamp) -> bool {
+    let is_with = |act: &&Act| {
+        (act.kind, act.acted_at, &act.number) == (bad_news.kind, bad_news.acted_at, &bad_news.number)
+    };
+    let window = acts.iter().filter(is_with).filter_map(|act| act.reply_until).max();
     let mut acts: Vec<Act> = acts.iter().filter(|act| act.acted_at <= now).cloned().collect();
     acts.sort_by(|a, b| (a.acted_at, a.kind, &a.number).cmp(&(b.acted_at, b.kind, &b.number)));
-    (0..acts.len()).any(|last| {
+    (0..acts.len()).filter(|last| bad_news.acted_at <= acts[*last].acted_at).any(|last| {
         let until = acts.get(last + 1).map_or(now, |next| next.acted_at);
-        open_cases(&acts[..=last]).iter().any(|case| case.number == number && case.is_failed(until))
+        let is_failed = |case: &OpenCase| case.number == bad_news.number && case.is_failed(until);
+        window.is_none_or(|window| window < until) && open_cases(&acts[..=last]).iter().any(is_failed)
     })
 }
 
@@ -206,6 +212,14 @@ pub(crate) mod tests {
             |acts: &[Act], on| public_acts(acts, day(on)).iter().map(|act| act.kind).collect::<Vec<_>>();
         assert_eq!(seen(&acts, 20), [Certificate, CaseOpened], "the window runs");
         assert_eq!(seen(&acts, 22), [Certificate, CaseOpened, FailureConfirmed, FailureConfirmed]);
+        // Served again after the failure is public: the new confirmations wait for the new window.
+        let served = |person, until| Act { reply_until: until, ..of_case(FailureConfirmed, 40, person) };
+        let twice = [&acts[..], &[served("v", None), served("r", Some(day(61)))]].concat();
+        let confirmed = |on| seen(&twice, on).iter().filter(|kind| **kind == FailureConfirmed).count();
+        assert_eq!([39, 61, 62].map(confirmed), [2, 2, 4]);
+        let mut settled = twice.clone();
+        settled.push(act(Certificate, 50, "v"));
+        assert_eq!(seen(&settled, 90).iter().filter(|kind| **kind == FailureConfirmed).count(), 2);
         acts[2].number = "other".to_owned();
         assert_eq!(
             seen(&acts, 22),

@@ -276,4 +276,26 @@ mod tests {
         assert_eq!(are.iter().filter(|is| **is).count(), MODELS_MAX);
         assert!(are[MODELS_MAX] && are[0] && !are[MODELS_MAX - 1]);
     }
+
+    #[test]
+    fn the_most_frequent_way_has_no_bias_or_that_of_calibrated_vehicles() {
+        let charge = |path| ComparableCharge {
+            pile: 0,
+            vehicle: 0,
+            ended_at: jiff::Timestamp::UNIX_EPOCH,
+            energy_pile_kwh: rust_decimal::Decimal::ONE,
+            energy_vehicle_kwh: rust_decimal::Decimal::ONE,
+            path: Some(path),
+            covariates: [f32::NAN; COVARIATES_MAX],
+        };
+        use VehiclePath::{App, Reference, Relayed};
+        let charges = [Relayed, App, App, Reference].map(charge);
+        let numbers = |is_calibrated| {
+            let (numbers, count) = classes(charges.iter(), is_calibrated);
+            ([App, Relayed, Reference].map(|path| numbers[class_of(Some(path))]), count)
+        };
+        assert_eq!(numbers(false), ([0, 1, 2], 3));
+        assert_eq!(numbers(true), ([1, 2, 0], 3));
+        assert_eq!(classes(charges[..3].iter(), true).1, 2, "calibrated and never met");
+    }
 }

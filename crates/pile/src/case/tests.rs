@@ -139,7 +139,7 @@ fn nothing_is_done_out_of_turn() {
     let mut told = Told::default();
     told.take(1, Open, "a").expect("in turn");
     assert_eq!(told.take(0, OnSite, "a"), Err(Refusal::TooEarly(day(1))));
-    for to in [Signal, Triage, Open, Proposed, Confirmed, Served, Published, Rectified, Reverified, Closed] {
+    for to in [Signal, Triage, Proposed, Confirmed, Served, Published, Rectified, Reverified, Closed] {
         assert_eq!(told.take(2, to, "a"), Err(Refusal::OutOfTurn { from: Open, to }));
     }
     told.take(2, Merged, "a").expect("in turn");
@@ -147,4 +147,73 @@ fn nothing_is_done_out_of_turn() {
         assert_eq!(Stage::from_word(stage.word()), Some(stage));
         assert!(stage.next().iter().all(|next| *next != stage && *next != Signal), "{stage}");
     }
+}
+
+/// The same two people find the pile bad again after its repair, and serve it.
+fn again(told: &mut Told, on: i64, waived: bool) {
+    for (to, person) in [(OnSite, "a"), (Proposed, "a"), (Confirmed, "b")] {
+        told.take(on, to, person).expect("in turn");
+    }
+    told.take_as(on, Served, "c", "", waived).expect("in turn");
+}
+
+#[test]
+fn a_case_served_again_gives_a_new_window_and_a_public_failure_stays_public() {
+    let mut told = Told::served(false);
+    told.take(23, Published, "a").expect("22 days after the service");
+    told.take(30, Rectified, "r").expect("in turn");
+    let acts = told.acts.len();
+    again(&mut told, 42, false);
+    assert_eq!(told.acts.len(), acts + 2, "both confirmations anew");
+    assert_eq!(told.acts[acts + 1].reply_until, Some(day(63)));
+    assert_eq!(told.state(50), State::Failed, "nobody verified it since");
+    assert_eq!(told.take(63, Published, "a"), Err(Refusal::WindowRuns(day(63))));
+    told.take(64, Published, "a").expect("the second window is over");
+}
+
+#[test]
+fn a_failure_that_is_not_public_yet_waits_for_the_window_of_the_newest_service() {
+    let rectified = || {
+        let mut told = Told::served(false);
+        told.take(5, Rectified, "r").expect("in turn");
+        told
+    };
+    assert_eq!(rectified().state(23), State::Failed, "the first window ends on day 22");
+    let mut told = rectified();
+    again(&mut told, 12, false);
+    assert_eq!(
+        [23, 33, 34].map(|on| told.state(on)),
+        [State::UnderReview, State::UnderReview, State::Failed]
+    );
+    let mut told = rectified();
+    again(&mut told, 12, true);
+    assert_eq!(told.state(13), State::Failed, "the operator gave up its second time to reply, too");
+    told.take(13, Published, "a").expect("given up");
+}
+
+#[test]
+fn a_case_that_a_certificate_ended_opens_again_with_the_next_visit() {
+    let mut told = Told::served(false);
+    told.take(23, Published, "a").expect("in turn");
+    told.take(30, Rectified, "r").expect("in turn");
+    let certificate = Act { number: "C1".to_owned(), valid_until: Some(day(1000)), ..told.acts[0].clone() };
+    told.acts.push(Act { kind: ActKind::Certificate, acted_at: day(32), ..certificate });
+    assert_eq!(told.state(33), State::Verified);
+    again(&mut told, 42, false);
+    assert_eq!(
+        [43, 63, 64].map(|on| told.state(on)),
+        [State::UnderReview, State::UnderReview, State::Failed]
+    );
+    let opened = told.acts.iter().filter(|act| act.kind == ActKind::CaseOpened).map(|act| act.acted_at);
+    assert_eq!(opened.collect::<Vec<_>>(), [day(0), day(42)]);
+}
+
+#[test]
+fn a_step_that_was_taken_is_not_taken_twice() {
+    let mut told = Told::served(false);
+    let acts = told.acts.clone();
+    let refused = told.take_as(5, Served, "c", "", true).expect_err("taken");
+    assert_eq!(refused, Refusal::AlreadyThere { stage: Served, at: day(1), person: "c".to_owned() });
+    assert!(refused.to_string().contains("nothing was done; next can be: published, rectified, dismissed"));
+    assert_eq!(told.acts, acts);
 }
