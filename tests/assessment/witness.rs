@@ -218,10 +218,10 @@ async fn what_witnesses_tell_is_corrected_taken_back_and_doubted() {
     let Some((binary, url)) = provided() else { return };
     let (database, place) = (Database::timescale(&url).await, Place::new());
     register(&binary, &database);
-    const CHARGE: &str = "INSERT INTO charge (pile_no, reference, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, updated_at)
+    let charge = "INSERT INTO charge (pile_no, reference, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, updated_at)
         SELECT pile_no, 'A', 1, '\\x01010101010101010101010101010101', '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, 19000, clock_timestamp()
         FROM pile WHERE pile_id = 'P05'";
-    run(&database, CHARGE).await;
+    run(&database, charge).await;
     let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
     known(&database, (19_000, -1)).await;
     let tell = |name: &str, from: &str, to: &str, vehicle: &str, way: &str, kwh: &str| {
@@ -263,9 +263,9 @@ async fn a_calibrated_reference_vehicle_gives_the_level() {
     charges(&database, TOLD, 1).await;
     let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
     until(&database, COMPARED, (TOLD.end - TOLD.start) * CHARGES * PILES as i64).await;
-    const GROUNDED: &str =
+    let grounded =
         "SELECT count(*) FROM estimate WHERE run_no = (SELECT max(run_no) FROM assessment_run) AND grounded";
-    assert_eq!(database.number(GROUNDED).await, 0);
+    assert_eq!(database.number(grounded).await, 0);
     let references = place.folder.path().join("references.csv");
     let header = "vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor\n";
     let mut rows = Vec::new();
@@ -290,7 +290,7 @@ async fn a_calibrated_reference_vehicle_gives_the_level() {
         let (code, said) = told(&binary, &database, &place.key, &arguments);
         assert!(code == 0 && said.contains(&format!("{new} new calibrations of vehicles")), "{said}");
     }
-    until(&database, GROUNDED, PILES as i64).await;
+    until(&database, grounded, PILES as i64).await;
     // Four standard uncertainties, of which the pile over by 3 % has none near zero.
     let off = "SELECT count(*) FROM estimate JOIN pile USING (pile_no) WHERE run_no = (SELECT max(run_no) FROM assessment_run)
                  AND pile_id = 'P07' AND abs(error - 0.03) < 4 * standard_uncertainty AND standard_uncertainty < 0.005";

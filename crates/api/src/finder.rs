@@ -24,9 +24,9 @@ const WORDS_MAX: usize = 5;
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
 pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
 
-/// What may be asked. An empty value is one that was not asked for.
+/// What may be asked. An empty value is one that was not asked for; what messengers and trackers hang on an address is nothing.
 #[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub(crate) struct Asked {
     pub(crate) q: String,
     pub(crate) state: String,
@@ -108,6 +108,13 @@ impl Asked {
         given.map(|(name, value)| format!("{name}={}", view::segment(value))).collect::<Vec<_>>().join("&")
     }
 
+    /// Conditions that the form has no field for: they stay when it is sent.
+    pub(crate) fn unshown(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all =
+            [("region", &self.region), ("maker", &self.maker), ("only", &self.only), ("bbox", &self.bbox)];
+        all.into_iter().map(|(name, value)| (name, value.as_str())).filter(|(_, value)| !value.is_empty())
+    }
+
     /// Whether more is asked than the query API answers, so that the map draws what the server found.
     pub(crate) fn is_particular(&self) -> bool {
         let more =
@@ -154,6 +161,11 @@ pub(crate) fn distance(metres: f64) -> String {
     }
 }
 
+/// A name that was asked for; in words where those without one were.
+pub(crate) fn told(t: &Texts, name: &str) -> String {
+    if name == NONE { t.of("unknown").to_owned() } else { name.to_owned() }
+}
+
 /// What was asked, as one sentence with how many there are; none: of all piles, as long as they are being counted.
 pub(crate) fn sentence(
     t: &Texts,
@@ -171,10 +183,10 @@ pub(crate) fn sentence(
     if let Some(state) = wish.query.state {
         add(t.of("find.state"), &view::state_text(t, state));
     }
-    if let Some(operator) = operator {
-        add(t.of("find.operator"), operator);
+    let told = |name: &str| told(t, name);
+    if let Some(asked) = &wish.query.operator {
+        add(t.of("find.operator"), &operator.map_or_else(|| told(asked.as_str()), str::to_owned));
     }
-    let told = |name: &str| if name == NONE { t.of("unknown").to_owned() } else { name.to_owned() };
     if let Some(region) = &wish.query.region {
         add(t.of("find.region"), &told(region));
     }

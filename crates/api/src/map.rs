@@ -51,6 +51,10 @@ struct MapPage<'a> {
     is_asked: bool,
     /// That there are more than the map draws, if so.
     cut: Option<String>,
+    /// Name of the operator asked for where it is none of those known.
+    other_operator: Option<String>,
+    /// Whether another power is asked for than those to choose from.
+    other_power: bool,
     powers: [String; 4],
     connectors: Vec<(&'static str, String)>,
     /// Piles, each with its distance.
@@ -181,6 +185,10 @@ pub(crate) async fn page(
         .iter()
         .find(|known| wish.query.operator.as_ref() == Some(&known.operator_id))
         .map(|known| t.pick(&known.name_zh, &known.name_en));
+    let other_operator =
+        wish.query.operator.as_ref().filter(|_| operator.is_none()).map(|id| finder::told(t, id.as_str()));
+    let other_power =
+        !asked.min_power_kw.is_empty() && !POWERS_KW.iter().any(|kw| kw.to_string() == asked.min_power_kw);
     let near = wish.query.near;
     let address = asked.address();
     let whole = Asked { bbox: String::new(), ..asked.clone() }.address();
@@ -206,6 +214,8 @@ pub(crate) async fn page(
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
         cut: (asked.is_particular() && listed.piles.is_some_and(|piles| u64::from(FOUND_MAX) < piles))
             .then(|| cut(t)),
+        other_operator,
+        other_power,
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
         other_view: other_view(&asked, t),

@@ -35,6 +35,9 @@ const STATION_COLUMNS: [&str; 1] = ["station_id"];
 /// Days of public acts are those of China.
 const SHANGHAI: Offset = Offset::constant(8);
 
+/// Nothing was verified before: a slip of the pen.
+const YEAR_MIN: i16 = 1990;
+
 /// Columns that a table of piles must have.
 const PILE_COLUMNS: [&str; 3] = ["pile_id", "kind", "accuracy_class"];
 
@@ -401,6 +404,9 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
         }
         Ok(value)
     };
+    if verified_at.to_zoned(TimeZone::UTC).year() < YEAR_MIN {
+        bail!("column verified_at: {verified_at} is before {YEAR_MIN}, when nobody verified a charging pile");
+    }
     if verified_at > Timestamp::now() {
         bail!("column verified_at: {verified_at} has not come yet");
     }

@@ -167,7 +167,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let Separated { mut given, fit, changes, mut found, left_over } = steps::separate(evidence, settings)?;
     let (fit, branch_spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
     steps::measure(&given, &fit, &changes, &mut found);
-    let Given { mut network, screened, compared, mut anchors, places, balances, .. } = given;
+    let Given { mut network, screened, compared, mut anchors, places, balances, main_class, .. } = given;
     let (fit, mut contradictory) = agree(evidence, &mut network, &mut anchors, fit, settings)?;
     contradictory.extend(anchors::contradictory(evidence, &anchors, &fit));
     contradictory.sort_by_key(|(pile, _)| *pile);
@@ -184,7 +184,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
-        ..facts(&network, &fit, &screened, &balances, contradictory)
+        ..facts(&network, &fit, &screened, &balances, contradictory, main_class)
     };
     Ok(Assessment {
         estimates,
@@ -343,8 +343,9 @@ fn facts(
     screened: &[(usize, Screened)],
     balances: &[Result<f64, BalanceError>],
     contradictory_anchors: Vec<ContradictoryAnchor>,
+    main_class: usize,
 ) -> RunFacts {
-    let noise = fit.diagnostics.classes[0];
+    let noise = fit.diagnostics.classes[main_class];
     let mut reasons = BTreeMap::new();
     for (_, reason) in screened {
         *reasons.entry(reason.code()).or_insert(0) += 1;

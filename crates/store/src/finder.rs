@@ -34,6 +34,9 @@ const NEAR_DEGREES: f64 = 0.5;
 /// Stations given their search text at a time after an upgrade.
 const STATIONS_AT_ONCE: i64 = 1_000;
 
+/// Identifier, Chinese name, English name, address, region.
+type StationNames = (String, String, String, Option<String>, Option<String>);
+
 /// What else must be so of a pile: the lists behind the cells of statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Only {
@@ -430,8 +433,8 @@ impl Store {
                                  FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE operator_id = given.id", texts)
             .await?;
         loop {
-            let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
-                "SELECT station_id, name_zh, name_en, address FROM station WHERE search IS NULL LIMIT $1",
+            let rows: Vec<StationNames> = sqlx::query_as(
+                "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL LIMIT $1",
             )
             .bind(STATIONS_AT_ONCE)
             .fetch_all(&self.pool)
@@ -439,9 +442,9 @@ impl Store {
             if rows.is_empty() {
                 return Ok(());
             }
-            let texts = rows
-                .iter()
-                .map(|(id, zh, en, address)| (id.as_str(), station_text(zh, en, address.as_deref())));
+            let texts = rows.iter().map(|(id, zh, en, address, region)| {
+                (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
+            });
             self.write_search_texts("UPDATE station SET search = given.search
                                      FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
                 .await?;

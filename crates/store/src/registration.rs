@@ -67,7 +67,7 @@ impl Store {
         .bind(
             stations
                 .iter()
-                .map(|s| station_text(&s.name_zh, &s.name_en, s.address.as_deref()))
+                .map(|s| station_text([&s.name_zh, &s.name_en], s.address.as_deref(), s.region.as_deref()))
                 .collect::<Vec<_>>(),
         )
         .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())

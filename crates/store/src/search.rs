@@ -16,10 +16,14 @@ pub fn plain(text: &str) -> String {
     letters.filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}')).collect()
 }
 
-/// The text of a station in which each word of a search may stand.
-pub(crate) fn station_text(name_zh: &str, name_en: &str, address: Option<&str>) -> String {
-    let mut parts = name_parts(name_zh, name_en);
+/// The text of a station in which each word of a search may stand: its names, its address and its region.
+pub(crate) fn station_text(names: [&str; 2], address: Option<&str>, region: Option<&str>) -> String {
+    let mut parts = name_parts(names[0], names[1]);
     parts.extend(address.map(plain));
+    if let Some(region) = region.map(plain) {
+        parts.extend(readings(&region, |sound| sound.chars().take(1).collect()));
+        parts.push(region);
+    }
     parts.join(" ")
 }
 
@@ -62,11 +66,19 @@ mod tests {
     #[test]
     fn a_station_is_found_by_its_names_its_initials_and_its_pinyin() {
         // Readings from the Xinhua dictionary.
-        let text = station_text("三阳广场充电站", "Sanyang Plaza", Some("中山路 1 号"));
-        for word in ["三阳", "sanyangplaza", "sygccdz", "sanyangguangchangchongdianzhan", "中山路1号"] {
+        let text = station_text(["三阳广场充电站", "Sanyang Plaza"], Some("中山路 1 号"), Some("滨湖区"));
+        for word in [
+            "三阳",
+            "sanyangplaza",
+            "sygccdz",
+            "sanyangguangchangchongdianzhan",
+            "中山路1号",
+            "滨湖区",
+            "bhq",
+        ] {
             assert!(text.contains(word), "{word}: {text}");
         }
-        let text = station_text("重庆长江路", "", None);
+        let text = station_text(["重庆长江路", ""], None, None);
         for word in ["cqcjl", "zqzjl"] {
             assert!(text.contains(word), "{word}: {text}");
         }

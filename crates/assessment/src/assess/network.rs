@@ -39,6 +39,8 @@ pub(super) struct Given<'a> {
     pub(super) branches: Vec<Branches>,
     /// What each feeder's balance said, or why it said nothing.
     pub(super) balances: Vec<Result<f64, BalanceError>>,
+    /// The class of most comparisons: its noise is the network's.
+    pub(super) main_class: usize,
 }
 
 /// A pile of which nothing is known, in a set of its own.
@@ -89,7 +91,7 @@ pub(super) fn given<'a>(
     let models =
         charges().filter_map(|charge| evidence.vehicle_models[charge.vehicle].filter(|model| models[*model]));
     let (model_places, models) = numbered(models, evidence.models);
-    let (classes, class_count) = classes(charges(), !evidence.references.is_empty());
+    let ways = classes(charges(), !evidence.references.is_empty());
     let covariates = evidence.covariates.len().min(COVARIATES_MAX);
     let scales: Vec<Scale> =
         (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
@@ -107,7 +109,7 @@ pub(super) fn given<'a>(
             traveller: charge.vehicle,
             log_ratio,
             size,
-            class: classes[class_of(charge.path)],
+            class: ways.numbers[class_of(charge.path)],
             covariates: &values[..covariates],
         });
     }
@@ -121,12 +123,13 @@ pub(super) fn given<'a>(
         travellers: evidence.vehicle_models.iter().enumerate().map(traveller).collect(),
         models,
         covariates,
-        classes: class_count,
+        classes: ways.count,
         comparisons,
         anchors,
         information,
     };
-    Given { network, screened, compared, anchors: given, places, before, branches, balances }
+    let main_class = ways.most_frequent;
+    Given { network, screened, compared, anchors: given, places, before, branches, balances, main_class }
 }
 
 /// Charges that are compared, and those that are not with the reason.
@@ -194,20 +197,30 @@ fn class_of(path: Option<VehiclePath>) -> usize {
     path.map_or(0, |path| 1 + path as usize)
 }
 
-/// Numbers the ways that occur, first the one against which the others' biases are told, and how many there are: the most frequent, or that
-/// of reference vehicles where there are calibrations, since these speak of just what was read on it.
-fn classes<'a>(charges: impl Iterator<Item = &'a ComparableCharge>, is_calibrated: bool) -> ([u8; 5], usize) {
+/// Ways as classes of the comparison.
+struct Ways {
+    /// Class of each way, by [`class_of`].
+    numbers: [u8; 5],
+    count: usize,
+    /// The class of most charges.
+    most_frequent: usize,
+}
+
+/// Numbers the ways that occur, first the one against which the others' biases are told: the most frequent, or that of reference vehicles
+/// where there are calibrations, since these speak of just what was read on it.
+fn classes<'a>(charges: impl Iterator<Item = &'a ComparableCharge>, is_calibrated: bool) -> Ways {
     let mut counts = [(0_usize, 0_usize); 5];
     (0..5).for_each(|class| counts[class].1 = class);
     charges.for_each(|charge| counts[class_of(charge.path)].0 += 1);
     let reference = class_of(Some(VehiclePath::Reference));
     counts.sort_by_key(|(count, class)| {
-        (!(is_calibrated && *class == reference), std::cmp::Reverse(*count), *class)
+        (!(is_calibrated && *class == reference && 0 < *count), std::cmp::Reverse(*count), *class)
     });
     let mut numbers = [0; 5];
     let occurring = counts.iter().filter(|(count, _)| *count > 0);
     occurring.clone().zip(0_u8..).for_each(|((_, class), number)| numbers[*class] = number);
-    (numbers, occurring.count())
+    let most_frequent = usize::from(counts[0].0 < counts[1].0);
+    Ways { numbers, count: occurring.count(), most_frequent }
 }
 
 /// Which models are told apart: all, or where there are more than [`MODELS_MAX`] those of the most vehicles, the first of equals.
@@ -279,6 +292,7 @@ mod tests {
 
     #[test]
     fn the_most_frequent_way_has_no_bias_or_that_of_calibrated_vehicles() {
+        use VehiclePath::{App, Reference, Relayed};
         let charge = |path| ComparableCharge {
             pile: 0,
             vehicle: 0,
@@ -288,14 +302,14 @@ mod tests {
             path: Some(path),
             covariates: [f32::NAN; COVARIATES_MAX],
         };
-        use VehiclePath::{App, Reference, Relayed};
         let charges = [Relayed, App, App, Reference].map(charge);
         let numbers = |is_calibrated| {
-            let (numbers, count) = classes(charges.iter(), is_calibrated);
-            ([App, Relayed, Reference].map(|path| numbers[class_of(Some(path))]), count)
+            let ways = classes(charges.iter(), is_calibrated);
+            let of = |path| ways.numbers[class_of(Some(path))];
+            ([App, Relayed, Reference].map(of), ways.count, ways.most_frequent)
         };
-        assert_eq!(numbers(false), ([0, 1, 2], 3));
-        assert_eq!(numbers(true), ([1, 2, 0], 3));
-        assert_eq!(classes(charges[..3].iter(), true).1, 2, "calibrated and never met");
+        assert_eq!(numbers(false), ([0, 1, 2], 3, 0));
+        assert_eq!(numbers(true), ([1, 2, 0], 3, 1), "apps' noise is the network's");
+        assert_eq!(classes(charges[..3].iter(), true).count, 2, "calibrated and never met");
     }
 }

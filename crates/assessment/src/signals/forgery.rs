@@ -19,6 +19,9 @@ use crate::evidence::compare;
 /// Residuals from which a variance says something.
 const RESIDUALS_MIN: usize = 20;
 
+/// Vehicles from which their scatter says something.
+const VEHICLES_MIN: usize = 8;
+
 /// Only a spread below half of the usual is remarkable: honest vehicles differ in how well they measure.
 const SPREAD_SHARE_MAX: f64 = 0.5;
 
@@ -219,62 +222,75 @@ fn deaf(world: &World<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// What the pile relays is not what the vehicle told another of the same charge.
+/// What the pile relays is not what vehicles told others of the same charges.
 ///
 /// # Formula
-/// Mean of `ln(E_relayed / E_other)` over the charges of which both are known, less the median of the piles' means (the ways' own
-/// difference), over its standard uncertainty; held against the fleet. Student's t with n − 1 degrees of freedom. Silent where too few
-/// piles have both, since then nothing says what the ways' own difference is.
+/// `ln(E_relayed / E_other)` of the charges of which both are known, its mean for each vehicle, since a vehicle differs from itself on two
+/// ways always alike; their mean less the median of the piles' (the ways' own difference), over its standard uncertainty from the scatter
+/// of vehicles; held against the fleet. Student's t with as many degrees of freedom as vehicles, less one. Silent where too few piles have
+/// both, since then nothing says what the ways' own difference is.
 fn apart(world: &World<'_>) -> Vec<Finding> {
-    let found: Vec<(usize, Vec<(f64, usize)>, Effect)> = (0..world.piles.len())
-        .filter_map(|pile| {
-            let pairs = twice_told(world, pile);
-            let ratios: Vec<f64> = pairs.iter().map(|(ratio, _)| *ratio).collect();
-            let n = ratios.len() as f64;
-            let mean = ratios.iter().sum::<f64>() / n;
-            let square: f64 = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum();
-            let u = (square / (n - 1.0) / n).sqrt();
-            (RESIDUALS_MIN <= ratios.len() && 0.0 < u).then_some((pile, pairs, (mean, u)))
-        })
-        .collect();
-    let effects: Vec<Effect> = found.iter().map(|(.., effect)| *effect).collect();
+    let found: Vec<Apart> = (0..world.piles.len()).filter_map(|pile| Apart::of(world, pile)).collect();
+    let effects: Vec<Effect> = found.iter().map(|apart| apart.effect).collect();
     let Some((usual, of_usual)) = common(&effects) else { return Vec::new() };
     let own: Vec<f64> =
         effects.iter().map(|(effect, u)| (effect - usual) / libm::hypot(*u, of_usual)).collect();
     let own = against_fleet(&own);
-    let finding = |((pile, pairs, (mean, u)), t): ((usize, Vec<(f64, usize)>, Effect), f64)| {
-        let (from, to) = world.span(pairs.iter().map(|(_, charge)| *charge));
-        let freedom = pairs.len() as f64 - 1.0;
+    found.iter().zip(own).map(|(apart, t)| apart.finding(world, usual, t)).collect()
+}
+
+/// How what a pile relays differs from what others told.
+struct Apart {
+    pile: usize,
+    /// `ln(E_relayed / E_other)` of each charge.
+    charges: Vec<(f64, usize)>,
+    vehicles: usize,
+    effect: Effect,
+}
+
+impl Apart {
+    fn of(world: &World<'_>, pile: usize) -> Option<Self> {
+        let (mut charges, mut by_vehicle) = (Vec::new(), BTreeMap::<usize, (f64, f64)>::new());
+        for at in &world.by_pile[pile] {
+            let charge = &world.charges[*at];
+            let (Some(vehicle), Some(relayed), Some(other)) =
+                (charge.vehicle, charge.energy_relayed_kwh, charge.energy_vehicle_kwh)
+            else {
+                continue;
+            };
+            let Ok((ratio, _)) = compare(relayed, other) else { continue };
+            charges.push((ratio, *at));
+            let (sum, count) = by_vehicle.entry(vehicle).or_default();
+            (*sum, *count) = (*sum + ratio, *count + 1.0);
+        }
+        let means: Vec<f64> = by_vehicle.values().map(|(sum, count)| sum / count).collect();
+        let n = means.len() as f64;
+        let mean = means.iter().sum::<f64>() / n;
+        let square: f64 = means.iter().map(|one| (one - mean) * (one - mean)).sum();
+        let u = (square / (n - 1.0) / n).sqrt();
+        let enough = RESIDUALS_MIN <= charges.len() && VEHICLES_MIN <= means.len();
+        (enough && 0.0 < u).then_some(Self { pile, charges, vehicles: means.len(), effect: (mean, u) })
+    }
+
+    fn finding(&self, world: &World<'_>, usual: f64, t: f64) -> Finding {
+        let (from, to) = world.span(self.charges.iter().map(|(_, charge)| *charge));
+        let weigh = |(ratio, charge): &(f64, usize)| ((ratio - usual) * t.signum(), *charge);
         Finding {
-            subject: Subject::Pile(pile),
+            subject: Subject::Pile(self.pile),
             code: Code::ForgedVehicleData,
             severity: Severity::Critical,
             statistic: t,
-            p_value: Some(2.0 * student::cdf(-t.abs(), freedom)),
+            p_value: Some(2.0 * student::cdf(-t.abs(), self.vehicles as f64 - 1.0)),
             from,
             to,
             said: vec![Phrase::RelayedApart {
-                count: pairs.len().to_string(),
-                effect: format!("{:+.2}", 100.0 * (mean - usual)),
-                u: format!("{:.2}", 100.0 * u),
+                count: self.charges.len().to_string(),
+                effect: format!("{:+.2}", 100.0 * (self.effect.0 - usual)),
+                u: format!("{:.2}", 100.0 * self.effect.1),
             }],
-            evidence: heaviest(
-                pairs.iter().map(|(ratio, charge)| ((ratio - usual) * t.signum(), *charge)).collect(),
-            ),
+            evidence: heaviest(self.charges.iter().map(weigh).collect()),
         }
-    };
-    found.into_iter().zip(own).map(finding).collect()
-}
-
-/// `ln(E_relayed / E_other)` of each charge of a pile of which both are known.
-fn twice_told(world: &World<'_>, pile: usize) -> Vec<(f64, usize)> {
-    let pair = |at: &usize| {
-        let charge = &world.charges[*at];
-        let (relayed, other) = (charge.energy_relayed_kwh?, charge.energy_vehicle_kwh?);
-        let (ratio, _) = compare(relayed, other).ok()?;
-        Some((ratio, *at))
-    };
-    world.by_pile[pile].iter().filter_map(pair).collect()
+    }
 }
 
 /// Sum and count of `−b_v + ε` by vehicle and pile.

@@ -224,7 +224,7 @@ fn outlets_of_unlike_meters_are_no_preference() {
 fn told_twice(seed: u64, piles: usize, makes_up: impl Fn(usize) -> f64) -> usize {
     let mut fleet = Fleet::new(seed, piles, 60, |_| None);
     let mut random = fleet::Random(rand_chacha::ChaCha8Rng::seed_from_u64(seed));
-    for charge in fleet.charges.iter_mut() {
+    for charge in &mut fleet.charges {
         let Some(told) = charge.energy_vehicle_kwh else { continue };
         let relayed = told.to_f64().expect("a number")
             * (-0.003 + 0.004 * random.normal() + makes_up(charge.pile)).exp();
