@@ -199,9 +199,23 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
     assert!(
         page.contains("CNY 1.25 a kWh") && page.contains("0510-8888 0000") && page.contains("0 free of 45")
     );
-    for bad in ["near=1", "connector=schuko", "min_power_kw=x", "state=good", "page=0", "unknown=1"] {
+    for bad in ["near=1", "connector=schuko", "min_power_kw=x", "state=good", "page=0"] {
         assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
         assert_eq!(server.get(&format!("/found.geojson?{bad}")).await.0, 400, "{bad}");
+    }
+    // What a messenger hangs on an address that somebody sends is nothing.
+    let sent = "kind=dc&from=singlemessage&isappinstalled=0";
+    assert_eq!(found(&server, sent).await.0, found(&server, "kind=dc").await.0);
+    // What the form has no field for stays in it, and an operator that nobody knows is named.
+    let (_, page) = found(&server, "region=x&maker=y&min_power_kw=77&operator=nobody&lang=en").await;
+    for kept in [
+        r#"<input type="hidden" name="region" value="x">"#,
+        r#"<input type="hidden" name="maker" value="y">"#,
+        r#"<option value="77" selected>"#,
+        r#"<option value="nobody" selected>nobody</option>"#,
+        "of nobody",
+    ] {
+        assert!(page.contains(kept), "{kept}: {page}");
     }
 }
 

@@ -184,8 +184,9 @@ pub(crate) fn sentence(
         add(t.of("find.state"), &view::state_text(t, state));
     }
     let told = |name: &str| told(t, name);
-    if let Some(asked) = &wish.query.operator {
-        add(t.of("find.operator"), &operator.map_or_else(|| told(asked.as_str()), str::to_owned));
+    let unknown = || wish.query.operator.as_ref().map(|id| told(id.as_str()));
+    if let Some(operator) = operator.map(str::to_owned).or_else(unknown) {
+        add(t.of("find.operator"), &operator);
     }
     if let Some(region) = &wish.query.region {
         add(t.of("find.region"), &told(region));

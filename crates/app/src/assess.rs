@@ -30,7 +30,7 @@ use outcome::{Now, Outcome};
 use weekly::{Late, Scales, Weekly, week_of};
 
 /// Evidence is looked for at least this often, should no wake-up come.
-const POLL: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_secs(5);
 
 /// New comparisons, one in so many of those that the last whole assessment compared, from which everything is compared anew: a young
 /// network is told of at once, and all whole assessments together cost no more than so many times the last one.

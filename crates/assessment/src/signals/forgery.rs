@@ -10,7 +10,7 @@ use veripile_metrology::chi_square;
 use veripile_metrology::contrast::{Contrast, Point, contrast};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::{normal, student};
-use veripile_pile::VehiclePath;
+use veripile_pile::{PileKind, VehiclePath};
 
 use super::world::{Effect, GROUP_MIN, Scored, World, against_fleet, common, first, heaviest, median};
 use super::{Code, Finding, Phrase, Severity, SignalCharge, Subject};
@@ -21,6 +21,10 @@ const RESIDUALS_MIN: usize = 20;
 
 /// Vehicles from which their scatter says something.
 const VEHICLES_MIN: usize = 8;
+
+/// Standard deviation that two values of one counter have at least, fraction: of roundings to a Wh in a charge of a few kWh. Values that
+/// agree to the last digit have no scatter of their own.
+const AGREEMENT: f64 = 1e-4;
 
 /// Only a spread below half of the usual is remarkable: honest vehicles differ in how well they measure.
 const SPREAD_SHARE_MAX: f64 = 0.5;
@@ -227,10 +231,18 @@ fn deaf(world: &World<'_>) -> Vec<Finding> {
 /// # Formula
 /// `ln(E_relayed / E_other)` of the charges of which both are known, its mean for each vehicle, since a vehicle differs from itself on two
 /// ways always alike; their mean less the median of the piles' (the ways' own difference), over its standard uncertainty from the scatter
-/// of vehicles; held against the fleet. Student's t with as many degrees of freedom as vehicles, less one. Silent where too few piles have
-/// both, since then nothing says what the ways' own difference is.
+/// of vehicles; held against the fleet. Student's t with as many degrees of freedom as vehicles, less one. Ways are asked one by one, AC and
+/// DC piles apart, and silent where too few piles have both, since then nothing says what the ways' own difference is.
 fn apart(world: &World<'_>) -> Vec<Finding> {
-    let found: Vec<Apart> = (0..world.piles.len()).filter_map(|pile| Apart::of(world, pile)).collect();
+    let kinds = [Some(PileKind::Ac), Some(PileKind::Dc), None];
+    let groups =
+        kinds.into_iter().flat_map(|kind| VehiclePath::ALL.into_iter().map(move |path| (kind, path)));
+    groups.flat_map(|(kind, path)| apart_of(world, kind, path)).collect()
+}
+
+fn apart_of(world: &World<'_>, kind: Option<PileKind>, path: VehiclePath) -> Vec<Finding> {
+    let piles = (0..world.piles.len()).filter(|pile| world.piles[*pile].kind == kind);
+    let found: Vec<Apart> = piles.filter_map(|pile| Apart::of(world, pile, path)).collect();
     let effects: Vec<Effect> = found.iter().map(|apart| apart.effect).collect();
     let Some((usual, of_usual)) = common(&effects) else { return Vec::new() };
     let own: Vec<f64> =
@@ -249,10 +261,13 @@ struct Apart {
 }
 
 impl Apart {
-    fn of(world: &World<'_>, pile: usize) -> Option<Self> {
+    fn of(world: &World<'_>, pile: usize, path: VehiclePath) -> Option<Self> {
         let (mut charges, mut by_vehicle) = (Vec::new(), BTreeMap::<usize, (f64, f64)>::new());
         for at in &world.by_pile[pile] {
             let charge = &world.charges[*at];
+            if charge.vehicle_path != Some(path) {
+                continue;
+            }
             let (Some(vehicle), Some(relayed), Some(other)) =
                 (charge.vehicle, charge.energy_relayed_kwh, charge.energy_vehicle_kwh)
             else {
@@ -267,9 +282,9 @@ impl Apart {
         let n = means.len() as f64;
         let mean = means.iter().sum::<f64>() / n;
         let square: f64 = means.iter().map(|one| (one - mean) * (one - mean)).sum();
-        let u = (square / (n - 1.0) / n).sqrt();
+        let u = libm::hypot((square / (n - 1.0) / n).sqrt(), AGREEMENT / n.sqrt());
         let enough = RESIDUALS_MIN <= charges.len() && VEHICLES_MIN <= means.len();
-        (enough && 0.0 < u).then_some(Self { pile, charges, vehicles: means.len(), effect: (mean, u) })
+        enough.then_some(Self { pile, charges, vehicles: means.len(), effect: (mean, u) })
     }
 
     fn finding(&self, world: &World<'_>, usual: f64, t: f64) -> Finding {
