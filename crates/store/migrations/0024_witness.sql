@@ -41,7 +41,7 @@ CREATE TABLE evidence_due (
     charge_no bigint PRIMARY KEY REFERENCES charge
 );
 
--- Author: registration. Calibrations of reference vehicles, appended; of one vehicle the newest counts.
+-- Author: registration. Calibrations of reference vehicles, appended; of rows of one vehicle and moment the newest counts.
 CREATE TABLE reference_vehicle (
     reference_no                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     vehicle                      bytea NOT NULL,
@@ -49,9 +49,9 @@ CREATE TABLE reference_vehicle (
     error_percent                numeric NOT NULL,
     expanded_uncertainty_percent numeric NOT NULL,
     coverage_factor              numeric NOT NULL,
-    recorded_at                  timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (vehicle, verified_at, error_percent, expanded_uncertainty_percent, coverage_factor)
+    recorded_at                  timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX reference_by_vehicle ON reference_vehicle (vehicle, verified_at, reference_no DESC);
 
 -- Author: assess, from here on.
 CREATE TABLE evidence_reference (

@@ -131,12 +131,17 @@ impl Store {
         Ok(Recorded { new, fit, fit_none: new - fit - fit_several, fit_several })
     }
 
-    /// Records calibrations of reference vehicles; how many are new.
+    /// Records calibrations of reference vehicles; one that says what the newest of its moment says is not repeated. Gives how many are new.
     pub async fn record_calibrations(&self, calibrations: &[Calibration]) -> Result<u64, StoreError> {
         let all = calibrations.iter();
         let stored = sqlx::query(
             "INSERT INTO reference_vehicle (vehicle, verified_at, error_percent, expanded_uncertainty_percent, coverage_factor)
-             SELECT * FROM unnest($1::bytea[], $2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[]) ON CONFLICT DO NOTHING",
+             SELECT given.* FROM unnest($1::bytea[], $2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[])
+                 AS given (vehicle, verified_at, error, u, k)
+             WHERE NOT EXISTS (
+                 SELECT FROM (SELECT * FROM reference_vehicle r WHERE r.vehicle = given.vehicle AND r.verified_at = given.verified_at
+                              ORDER BY reference_no DESC LIMIT 1) AS known
+                 WHERE (known.error_percent, known.expanded_uncertainty_percent, known.coverage_factor) = (given.error, given.u, given.k))",
         )
         .bind(all.clone().map(|c| c.vehicle.0.to_vec()).collect::<Vec<_>>())
         .bind(all.clone().map(|c| c.at.to_sqlx()).collect::<Vec<_>>())
