@@ -335,23 +335,8 @@ mod tests {
 
     fn charge(minutes: i64, wh: i64) -> EvidenceCharge {
         let started_at = Timestamp::UNIX_EPOCH;
-        EvidenceCharge {
-            charge_no: 1,
-            pile_no: 1,
-            connector: Some(1),
-            vehicle: None,
-            started_at,
-            ended_at: started_at + jiff::SignedDuration::from_mins(minutes),
-            energy_pile_wh: Decimal::from(wh),
-            energy_vehicle_wh: None,
-            register_wh: [None; 2],
-            soc_percent: [None; 2],
-            signed: false,
-            signature_key: None,
-            record_digest: None,
-            clock_offset_s: None,
-            witnessed: None,
-        }
+        let ended_at = started_at + jiff::SignedDuration::from_mins(minutes);
+        EvidenceCharge::new(1, 1, [started_at, ended_at], Decimal::from(wh))
     }
 
     #[test]

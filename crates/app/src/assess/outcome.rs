@@ -408,23 +408,8 @@ mod tests {
     }
 
     fn charge(pile_no: i64, as_of: Timestamp) -> EvidenceCharge {
-        EvidenceCharge {
-            charge_no: pile_no,
-            pile_no,
-            connector: None,
-            vehicle: None,
-            started_at: as_of - SignedDuration::from_hours(25),
-            ended_at: as_of - SignedDuration::from_hours(24),
-            energy_pile_wh: Decimal::from(10_000),
-            energy_vehicle_wh: None,
-            register_wh: [None; 2],
-            soc_percent: [None; 2],
-            signed: false,
-            signature_key: None,
-            record_digest: None,
-            clock_offset_s: None,
-            witnessed: None,
-        }
+        let times = [25, 24].map(|hours| as_of - SignedDuration::from_hours(hours));
+        EvidenceCharge::new(pile_no, pile_no, times, Decimal::from(10_000))
     }
 
     // Equal piles: at half the price half is at stake; where none is told the (upper) median of 1 and 2; two complaints weigh 1.5. In

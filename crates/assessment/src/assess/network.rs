@@ -93,26 +93,7 @@ pub(super) fn given<'a>(
     let (model_places, models) = numbered(models, evidence.models);
     let ways = classes(charges(), !evidence.references.is_empty());
     let covariates = evidence.covariates.len().min(COVARIATES_MAX);
-    let scales: Vec<Scale> =
-        (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
-    let mut comparisons = Comparisons::with_capacity(compared.len());
-    for charge in charges() {
-        let Ok((log_ratio, size)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
-            continue;
-        };
-        let mut values = [0.0; COVARIATES_MAX];
-        for (value, (given, scale)) in values.iter_mut().zip(charge.covariates.iter().zip(&scales)) {
-            *value = scale.standardised(*given);
-        }
-        comparisons.push(&Comparison {
-            instrument: place(charge.pile, charge.ended_at),
-            traveller: charge.vehicle,
-            log_ratio,
-            size,
-            class: ways.numbers[class_of(charge.path)],
-            covariates: &values[..covariates],
-        });
-    }
+    let comparisons = comparisons(&charges, covariates, &ways, place);
     let known = references(evidence);
     let traveller = |(vehicle, model): (usize, &Option<usize>)| Traveller {
         model: model.and_then(|model| model_places[model]),
@@ -130,6 +111,36 @@ pub(super) fn given<'a>(
     };
     let main_class = ways.most_frequent;
     Given { network, screened, compared, anchors: given, places, before, branches, balances, main_class }
+}
+
+/// The charges as the fit takes them: each of the instrument that its pile was then, with covariates in units of their scatter.
+fn comparisons<'a, I: Iterator<Item = &'a ComparableCharge> + Clone>(
+    charges: &dyn Fn() -> I,
+    covariates: usize,
+    ways: &Ways,
+    place: impl Fn(usize, Timestamp) -> usize,
+) -> Comparisons {
+    let scales: Vec<Scale> =
+        (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
+    let mut comparisons = Comparisons::with_capacity(charges().count());
+    for charge in charges() {
+        let Ok((log_ratio, size)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
+            continue;
+        };
+        let mut values = [0.0; COVARIATES_MAX];
+        for (value, (given, scale)) in values.iter_mut().zip(charge.covariates.iter().zip(&scales)) {
+            *value = scale.standardised(*given);
+        }
+        comparisons.push(&Comparison {
+            instrument: place(charge.pile, charge.ended_at),
+            traveller: charge.vehicle,
+            log_ratio,
+            size,
+            class: ways.numbers[class_of(charge.path)],
+            covariates: &values[..covariates],
+        });
+    }
+    comparisons
 }
 
 /// Charges that are compared, and those that are not with the reason.

@@ -65,6 +65,28 @@ pub struct Witnessed {
 }
 
 impl EvidenceCharge {
+    /// A charge of which nothing else is known.
+    pub fn new(charge_no: i64, pile_no: i64, times: [Timestamp; 2], energy_pile_wh: Decimal) -> Self {
+        let [started_at, ended_at] = times;
+        Self {
+            charge_no,
+            pile_no,
+            connector: None,
+            vehicle: None,
+            started_at,
+            ended_at,
+            energy_pile_wh,
+            energy_vehicle_wh: None,
+            register_wh: [None; 2],
+            soc_percent: [None; 2],
+            signed: false,
+            signature_key: None,
+            record_digest: None,
+            clock_offset_s: None,
+            witnessed: None,
+        }
+    }
+
     /// The energy that the vehicle counted, Wh, and the way on which it came. A witness's word goes before the pile's: the pile is what is
     /// judged.
     pub fn vehicle_energy(&self) -> Option<(Decimal, VehiclePath)> {
@@ -219,21 +241,10 @@ mod tests {
 
     fn charge(witnessed: Option<Witnessed>) -> EvidenceCharge {
         EvidenceCharge {
-            charge_no: 1,
-            pile_no: 1,
-            connector: None,
             vehicle: Some(VehicleKey([1; 16])),
-            started_at: Timestamp::UNIX_EPOCH,
-            ended_at: Timestamp::UNIX_EPOCH,
-            energy_pile_wh: Decimal::from(10_000),
             energy_vehicle_wh: Some(Decimal::from(9_000)),
-            register_wh: [None; 2],
-            soc_percent: [None; 2],
-            signed: false,
-            signature_key: None,
-            record_digest: None,
-            clock_offset_s: None,
             witnessed: witnessed.map(Box::new),
+            ..EvidenceCharge::new(1, 1, [Timestamp::UNIX_EPOCH; 2], Decimal::from(10_000))
         }
     }
 

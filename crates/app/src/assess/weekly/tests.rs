@@ -41,22 +41,12 @@ fn charges() -> Vec<EvidenceCharge> {
                 let ended_at = beginning(week) + SignedDuration::from_mins(17 * (charge_no % 590));
                 let mut key = [0; 16];
                 key[0] = vehicle;
+                let times = [ended_at - SignedDuration::from_mins(40), ended_at];
+                let energy_pile_wh = Decimal::from((20_000.0 * ratio).round() as i64);
                 charges.push(EvidenceCharge {
-                    charge_no,
-                    pile_no: pile,
-                    connector: Some(1),
                     vehicle: Some(VehicleKey(key)),
-                    started_at: ended_at - SignedDuration::from_mins(40),
-                    ended_at,
-                    energy_pile_wh: Decimal::from((20_000.0 * ratio).round() as i64),
                     energy_vehicle_wh: Some(Decimal::from(20_000)),
-                    witnessed: None,
-                    register_wh: [None; 2],
-                    soc_percent: [None; 2],
-                    signed: false,
-                    signature_key: None,
-                    record_digest: None,
-                    clock_offset_s: None,
+                    ..EvidenceCharge::new(charge_no, pile, times, energy_pile_wh)
                 });
             }
         }
