@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use veripile_assessment::{Assessment, RunFacts};
+use veripile_assessment::{Assessment, Learnt, RunFacts};
 use veripile_metrology::comparison::Settings;
 use veripile_pile::{Estimate, PileId};
 use veripile_store::evidence::TakenIn;
@@ -27,7 +27,7 @@ use facts::{Facts, Prepared};
 pub(crate) use metrics::AssessMetrics;
 use metrics::Reach;
 use outcome::{Now, Outcome};
-use weekly::{Late, Scales, Weekly, week_of};
+use weekly::{Late, Weekly, week_of};
 
 /// Evidence is looked for at least this often, should no wake-up come.
 const POLL: Duration = Duration::from_secs(5);
@@ -186,7 +186,7 @@ pub(crate) async fn run(
 struct Whole {
     as_of: Timestamp,
     charges: usize,
-    scales: Scales,
+    learnt: Learnt,
 }
 
 impl Whole {
@@ -196,25 +196,13 @@ impl Whole {
         let same = run.software == SOFTWARE
             && basis.window_days == window_days
             && basis.settings == FitSettings::from(Settings::default());
-        let number = |name: &str| run.facts.get(name)?.as_f64();
-        let scales = Scales {
-            noise: number("noise_percent")? / 100.0,
-            noise_kwh: number("noise_kwh")?,
-            degrees_of_freedom: number("noise_degrees_of_freedom")?,
-            vehicle_sd: number("vehicle_sd_percent")? / 100.0,
-        };
-        let charges = number("charges")? as usize;
-        same.then_some(Self { as_of: run.as_of, charges, scales })
+        let charges = run.facts.get("charges")?.as_u64()? as usize;
+        let learnt = serde_json::from_value(run.facts.get("learnt")?.clone()).ok()?;
+        same.then_some(Self { as_of: run.as_of, charges, learnt })
     }
 
     fn of(as_of: Timestamp, facts: &RunFacts) -> Self {
-        let scales = Scales {
-            noise: facts.noise_percent / 100.0,
-            noise_kwh: facts.noise_kwh,
-            degrees_of_freedom: facts.noise_degrees_of_freedom,
-            vehicle_sd: facts.vehicle_sd_percent / 100.0,
-        };
-        Self { as_of, charges: facts.charges, scales }
+        Self { as_of, charges: facts.charges, learnt: facts.learnt.clone() }
     }
 }
 
@@ -265,7 +253,7 @@ impl Assessor {
         let acts = self.store.evidence_acts(as_of).await?;
         let from = since(as_of, self.settings.window_days);
         let filtered =
-            self.weekly.bring_up(&self.store, as_of, from, Late::Nothing, &acts, whole.scales).await?;
+            self.weekly.bring_up(&self.store, as_of, from, Late::Nothing, &acts, &whole.learnt).await?;
         self.fresh.has_step |= filtered.steps > 0;
         tracing::info!(
             charges = taken.comparable,
@@ -335,11 +323,11 @@ impl Assessor {
         self.metrics.show(&made.assessment);
         self.store.save_assessment(&made.run).await?;
         let whole = Whole::of(as_of, &made.assessment.facts);
-        let scales = whole.scales;
+        let learnt = whole.learnt.clone();
         self.whole = Some(whole);
         self.fresh = Fresh::default();
         // The verdicts stand whatever becomes of the filter.
-        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &made.facts.acts, scales).await;
+        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &made.facts.acts, &learnt).await;
         if let Err(error) = filtered {
             self.metrics.failed();
             tracing::error!(%error, "errors by week could not be told");

@@ -15,15 +15,16 @@ use serde::Serialize;
 use thiserror::Error;
 use veripile_metrology::balance::BalanceError;
 use veripile_metrology::comparison::{
-    ComparisonError, Covariance, Fit, InstrumentEstimate, Network, Residual, Settings,
+    ClassNoise, ComparisonError, Covariance, Fit, InstrumentEstimate, Network, Residual, Settings,
 };
 use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
-use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict};
+use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 
 use crate::anchors::{self, ContradictoryAnchor, agree};
 use crate::evidence::{Evidence, PileFact, Screened};
-use network::{Changes, Given, alone};
+use crate::learnt::{Effect, Learnt, Scale, Way};
+use network::{Changes, Given, Ways, alone};
 pub use steps::FoundStep;
 use steps::Separated;
 
@@ -122,6 +123,8 @@ pub struct RunFacts {
     pub interaction_percent: f64,
     /// By how much losses of cables behind one master differ, percent at full load; none where nothing tells.
     pub branch_spread_percent: Option<f64>,
+    /// Of ways, covariates and vehicles: what the filter over weeks takes from it.
+    pub learnt: Learnt,
     /// Balances that say something, and those that do not.
     pub balances: [usize; 2],
     /// κ.
@@ -167,7 +170,9 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let Separated { mut given, fit, changes, mut found, left_over } = steps::separate(evidence, settings)?;
     let (fit, branch_spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
     steps::measure(&given, &fit, &changes, &mut found);
-    let Given { mut network, screened, compared, mut anchors, places, balances, main_class, .. } = given;
+    let Given {
+        mut network, screened, compared, mut anchors, places, balances, ways, scales, copying, ..
+    } = given;
     let (fit, mut contradictory) = agree(evidence, &mut network, &mut anchors, fit, settings)?;
     contradictory.extend(anchors::contradictory(evidence, &anchors, &fit));
     contradictory.sort_by_key(|(pile, _)| *pile);
@@ -184,7 +189,8 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
-        ..facts(&network, &fit, &screened, &balances, contradictory, main_class)
+        learnt: learnt(evidence, settings, &fit, &ways, &scales, &copying),
+        ..facts(&network, &fit, &screened, &balances, contradictory, ways.most_frequent)
     };
     Ok(Assessment {
         estimates,
@@ -337,6 +343,39 @@ fn vehicles(fit: &Fit) -> Vec<Option<VehicleEstimate>> {
         .collect()
 }
 
+/// What belongs to no pile and no vehicle. The filter over weeks knows no models: to it they are part of what vehicles differ by.
+fn learnt(
+    evidence: &Evidence,
+    settings: &Settings,
+    fit: &Fit,
+    ways: &Ways,
+    scales: &[Scale],
+    copying: &BTreeSet<usize>,
+) -> Learnt {
+    let classes = fit.diagnostics.classes.iter().zip(&fit.classes).zip(&ways.of_class);
+    let way = |((noise, bias), (path, charges)): ((&ClassNoise, &f64), &(Option<VehiclePath>, usize))| Way {
+        path: *path,
+        charges: *charges,
+        bias: *bias,
+        noise: noise.noise,
+        noise_kwh: noise.noise_size,
+        degrees_of_freedom: noise.degrees_of_freedom,
+    };
+    let effects = evidence.covariates.iter().zip(scales).zip(&fit.covariates);
+    let effect = |((covariate, scale), by): ((&&str, &Scale), &f64)| Effect {
+        covariate: (*covariate).to_owned(),
+        scale: *scale,
+        by_deviation: *by,
+    };
+    let of_models = if evidence.models == 0 { 0.0 } else { settings.model_sd };
+    Learnt {
+        ways: classes.map(way).collect(),
+        covariates: effects.map(effect).collect(),
+        vehicle_sd: libm::hypot(fit.diagnostics.traveller_sd, of_models),
+        copying: copying.iter().map(|pile| evidence.piles[*pile].pile_id.clone()).collect(),
+    }
+}
+
 fn facts(
     network: &Network,
     fit: &Fit,
@@ -367,6 +406,7 @@ fn facts(
         interaction_percent: 100.0 * fit.diagnostics.interaction_sd,
         branch_spread_percent: None,
         changed: Vec::new(),
+        learnt: Learnt::default(),
         balances: [
             balances.iter().filter(|told| told.is_ok()).count(),
             balances.iter().filter(|told| told.is_err()).count(),

@@ -6,6 +6,7 @@ pub mod anchors;
 pub mod assess;
 pub mod evidence;
 pub mod interval;
+pub mod learnt;
 pub mod operators;
 pub mod signals;
 pub mod targeting;
@@ -13,3 +14,4 @@ pub mod weekly;
 
 pub use assess::{Assessment, AssessmentError, ChangedPile, FoundStep, RunFacts, VehicleEstimate, assess};
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};
+pub use learnt::Learnt;

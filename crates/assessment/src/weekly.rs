@@ -4,8 +4,14 @@
 //! looks back as well. The mathematics are `metrology::drift`'s and `metrology::change_point`'s; here charges and on-site results become
 //! weeks. Pure: no clock, no storage.
 //!
-//! Two things of the whole assessment are not in it: covariates, and stations' energy balances. It says how an error goes, not what a
-//! verdict rests on.
+//! Beyond [`PART_MAX`] piles there are several parts, each with the piles that the same vehicles visit, and each for itself: of a vehicle that
+//! visits two of them each learns anew. That says less of it, never too much.
+//!
+//! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison. Not in it are stations' energy
+//! balances and reference vehicles' calibrations. It says how an error goes, not what a verdict rests on.
+
+mod neighbours;
+mod part;
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -13,24 +19,21 @@ use std::hash::Hash;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
-use veripile_metrology::change_point::{Step, Watch};
-use veripile_metrology::crossing::to_f64;
-use veripile_metrology::drift::{
-    self, Anchor, Comparison, DriftError, INSTRUMENTS_MAX, Snapshot, State, Update, Week,
-};
+use veripile_metrology::change_point::Step;
+use veripile_metrology::drift::{DriftError, Snapshot};
+use veripile_pile::VehiclePath;
 
-use crate::anchors::{Found, Together, together};
-use crate::evidence::compare;
+use crate::evidence::{COVARIATES_MAX, compare};
+use crate::learnt::Learnt;
+use part::Part;
 
 const WEEK_S: i64 = 7 * 86_400;
 
 /// Weeks begin on Monday, 1970 on a Thursday.
 const FIRST_MONDAY_S: i64 = -3 * 86_400;
 
-/// An on-site result that differs by more than this many standard uncertainties from what the filter expects is taken on another pile: it
-/// was adjusted. Three, as for results that the whole assessment leaves out.
-const ADJUSTED_FROM: f64 = 3.0;
+/// Piles of one part: its cost grows with their cube, and vehicles know their surroundings.
+const PART_MAX: usize = 500;
 
 /// Number of the week of a moment (UTC).
 pub fn week_of(at: Timestamp) -> i32 {
@@ -40,43 +43,6 @@ pub fn week_of(at: Timestamp) -> i32 {
 /// When a week begins.
 pub fn beginning(week: i32) -> Timestamp {
     Timestamp::from_second(i64::from(week) * WEEK_S + FIRST_MONDAY_S).unwrap_or(Timestamp::MAX)
-}
-
-/// Scales of noise and of vehicles' biases, as the last whole assessment found them, fractions and kWh.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scales {
-    /// σ_0.
-    pub noise: f64,
-    /// δ, kWh.
-    pub noise_kwh: f64,
-    /// ν of the noise, whose scale the two are.
-    pub degrees_of_freedom: f64,
-    /// σ_b; that of models with it, which the filter does not know.
-    pub vehicle_sd: f64,
-}
-
-impl Scales {
-    fn variance(&self, size_kwh: f64) -> f64 {
-        as_t4(self.degrees_of_freedom) * (self.noise.powi(2) + (self.noise_kwh / size_kwh).powi(2))
-    }
-
-    fn settings(&self) -> drift::Settings {
-        let default = drift::Settings::default();
-        drift::Settings { traveller_sd: self.vehicle_sd.max(default.traveller_walk), ..default }
-    }
-}
-
-/// Square of the scale of t_4 noise of which a comparison says as much as of t_ν noise of scale one, to a filter that takes all noise for t_4.
-/// Without it a normal noise would be taken for one of heavy tails and of the same width, and every uncertainty be a fifth too large.
-///
-/// # Formula
-/// `(5/7) [(ν+3)/(ν+1) + 0.116 (1 − 4/ν)²]`: the information of a t_ν location, and what the t_4 weights lose of it, `E[ψ²]/E[ψ']²` by
-/// numerical integration (ν of 3, 4, 6, 10, 30, ∞: 1.509, 1.4, 1.296, 1.218, 1.148, 1.116), to within a hundredth.
-fn as_t4(degrees_of_freedom: f64) -> f64 {
-    const INFORMATION: f64 = 5.0 / 7.0;
-    const LOST: f64 = 0.116;
-    let nu = if degrees_of_freedom.is_nan() { 4.0 } else { degrees_of_freedom.clamp(2.0, 1e6) };
-    INFORMATION * ((nu + 3.0) / (nu + 1.0) + LOST * (1.0 - 4.0 / nu).powi(2))
 }
 
 /// A charge with energies from both sides, by the caller's names for pile and vehicle.
@@ -92,6 +58,10 @@ pub struct WeekCharge<P, V> {
     pub energy_pile_kwh: Decimal,
     /// Energy by the vehicle, kWh.
     pub energy_vehicle_kwh: Decimal,
+    /// How the vehicle's energy came to be known; none where nobody says.
+    pub path: Option<VehiclePath>,
+    /// Covariates, in the order of [`Learnt::covariates`]; NaN where unknown.
+    pub covariates: [f32; COVARIATES_MAX],
 }
 
 /// An on-site result that stands; in the order of time.
@@ -118,8 +88,8 @@ pub struct WeekEvidence<'a, P, V> {
     pub charges: &'a [WeekCharge<P, V>],
     /// On-site results that stand, in the order of time.
     pub on_site: &'a [OnSite<P>],
-    /// Scales.
-    pub scales: Scales,
+    /// What the last whole assessment learnt.
+    pub learnt: &'a Learnt,
 }
 
 /// All that is kept of the weeks up to one; `P` and `V` name piles and vehicles.
@@ -127,14 +97,8 @@ pub struct WeekEvidence<'a, P, V> {
 pub struct Filter<P, V> {
     /// The last week taken in; none at the very beginning.
     pub week: Option<i32>,
-    state: State,
-    /// Piles in the filter's order.
-    piles: Vec<P>,
-    /// Vehicles in the filter's order.
-    vehicles: Vec<V>,
-    /// ln(1+e) and its standard uncertainty at the end of the week, by pile.
-    estimates: Vec<(f64, f64)>,
-    watches: BTreeMap<usize, Watch>,
+    /// The last one has room.
+    parts: Vec<Part<P, V>>,
 }
 
 /// A pile's error at the end of a week.
@@ -155,23 +119,12 @@ pub struct WeekError {
 pub struct Told<P> {
     /// Number of the week.
     pub week: i32,
-    /// By pile, in the filter's order, which is that of first appearance.
+    /// By pile, part by part.
     pub errors: Vec<(P, WeekError)>,
     /// Steps found in it; their weeks are numbered as this one.
     pub steps: Vec<(P, Step)>,
-    /// For [`drift::smooth`]; instruments are piles in the order of `errors`.
-    pub snapshot: Snapshot,
-}
-
-/// Why a week was not taken in.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum WeeklyError {
-    /// More than one filter takes.
-    #[error("{0} piles are more than one filter takes ({INSTRUMENTS_MAX})")]
-    TooManyPiles(usize),
-    /// The filter's own.
-    #[error(transparent)]
-    Filter(#[from] DriftError),
+    /// Of each part, for [`veripile_metrology::drift::smooth`]; instruments are piles in the order of `errors`.
+    pub snapshots: Vec<Snapshot>,
 }
 
 /// Takes in the weeks of the charges up to the open one, which is told of even when nothing has come of it yet. Gives what is kept after the
@@ -181,14 +134,16 @@ pub fn filter<P, V>(
     evidence: &WeekEvidence<'_, P, V>,
     open: i32,
     mut each: impl FnMut(Told<P>, Option<&Filter<P, V>>),
-) -> Result<Filter<P, V>, WeeklyError>
+) -> Result<Filter<P, V>, DriftError>
 where
     P: Clone + Eq + Hash,
     V: Clone + Eq + Hash,
 {
     let mut by_week: BTreeMap<i32, Vec<&WeekCharge<P, V>>> = BTreeMap::new();
     for charge in evidence.charges {
-        by_week.entry(week_of(charge.ended_at)).or_default().push(charge);
+        if compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh).is_ok() {
+            by_week.entry(week_of(charge.ended_at)).or_default().push(charge);
+        }
     }
     by_week.entry(open).or_default();
     let mut kept = start;
@@ -218,171 +173,55 @@ where
         week: i32,
         charges: &[&WeekCharge<P, V>],
         evidence: &WeekEvidence<'_, P, V>,
-    ) -> Result<(Self, Told<P>), WeeklyError> {
-        let settings = evidence.scales.settings();
-        let mut next = self.clone();
-        next.week = Some(week);
-        let comparisons = next.comparisons(charges, evidence.scales);
-        let (anchors, mut forgotten) = next.anchors(evidence.on_site, self.week, week, &settings);
-        if INSTRUMENTS_MAX < next.piles.len() {
-            return Err(WeeklyError::TooManyPiles(next.piles.len()));
+    ) -> Result<(Self, Told<P>), DriftError> {
+        let mut next = Self { week: Some(week), parts: self.parts.clone() };
+        let measured: Vec<&OnSite<P>> =
+            evidence.on_site.iter().filter(|result| week_of(result.at) <= week).collect();
+        let part_of = next.place(charges, &measured);
+        let mut brought = vec![(Vec::new(), Vec::new()); next.parts.len()];
+        charges.iter().for_each(|charge| brought[part_of[&charge.pile]].0.push(*charge));
+        measured.iter().for_each(|result| brought[part_of[&result.pile]].1.push(*result));
+        let mut told = Told { week, errors: Vec::new(), steps: Vec::new(), snapshots: Vec::new() };
+        for (part, (charges, on_site)) in next.parts.iter_mut().zip(&brought) {
+            part.advance(week, charges, on_site, evidence.learnt, &mut told)?;
         }
-        let brought = Week {
-            elapsed_weeks: f64::from(self.week.map_or(1, |last| week - last)),
-            instruments: next.piles.len(),
-            travellers: next.vehicles.len(),
-            comparisons,
-            anchors,
-            resets: Vec::new(),
-        };
-        let before = next.state.clone();
-        let mut update = next.state.advance(&brought, &settings)?;
-        let mut steps = Vec::new();
-        for (at, innovation) in update.innovations.iter().enumerate() {
-            let Some(innovation) = innovation else { continue };
-            if let Some(step) = next.watches.entry(at).or_default().add(week.unsigned_abs(), *innovation) {
-                next.watches.remove(&at);
-                steps.push((at, step));
-            }
-        }
-        if !steps.is_empty() {
-            // After a step a pile is another: its past is forgotten, and the week taken in anew.
-            next.state = before;
-            steps.iter().for_each(|(at, _)| next.state.forget(*at, &settings));
-            forgotten.extend(steps.iter().map(|(at, _)| *at));
-            let innovations = update.innovations;
-            update = next.state.advance(&brought, &settings)?;
-            update.innovations = innovations;
-        }
-        update.snapshot.forgotten = forgotten;
-        next.estimates = update.estimates.iter().map(|e| (e.log_error, e.standard_uncertainty)).collect();
-        let told = Told {
-            week,
-            errors: next.told(&brought, &update),
-            steps: steps.into_iter().map(|(at, step)| (next.piles[at].clone(), step)).collect(),
-            snapshot: update.snapshot,
-        };
         Ok((next, told))
     }
 
-    /// Every pile's error.
-    fn told(&self, week: &Week, update: &Update) -> Vec<(P, WeekError)> {
-        let mut counts = vec![0_u32; self.piles.len()];
-        week.comparisons.iter().for_each(|comparison| counts[comparison.instrument] += 1);
-        let told = update.estimates.iter().enumerate().map(|(at, estimate)| {
-            let error = estimate.log_error.exp_m1();
-            let told = WeekError {
-                error,
-                standard_uncertainty: estimate.standard_uncertainty * (1.0 + error),
-                charges: counts[at],
-                innovation: update.innovations.get(at).copied().flatten().map(|i| (i.difference, i.variance)),
-            };
-            (self.piles[at].clone(), told)
-        });
-        told.collect()
-    }
-
-    /// The week's comparisons; piles and vehicles not seen before get their numbers.
-    fn comparisons(&mut self, charges: &[&WeekCharge<P, V>], scales: Scales) -> Vec<Comparison> {
-        let mut pile_at = numbers(&self.piles);
-        let mut vehicle_at = numbers(&self.vehicles);
-        let mut comparisons = Vec::with_capacity(charges.len());
-        for charge in charges {
-            let Ok((log_ratio, size_kwh)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
-                continue;
-            };
-            comparisons.push(Comparison {
-                instrument: number(&mut self.piles, &mut pile_at, &charge.pile),
-                traveller: number(&mut self.vehicles, &mut vehicle_at, &charge.vehicle),
-                log_ratio,
-                variance: scales.variance(size_kwh),
-            });
-        }
-        comparisons
-    }
-
-    /// What piles' on-site results say that have one in this week, or at any time before where this is the first one. Where a result of
-    /// before is part of it, that of another outlet, what was known of the pile is forgotten: else that result would count twice. So it is
-    /// of a pile whose result is far from what is expected: it was adjusted. Those forgotten are told, too.
-    fn anchors(
-        &mut self,
-        on_site: &[OnSite<P>],
-        last: Option<i32>,
-        week: i32,
-        settings: &drift::Settings,
-    ) -> (Vec<Anchor>, Vec<usize>) {
-        let mut pile_at = numbers(&self.piles);
-        let mut of_pile: BTreeMap<usize, (Vec<bool>, Vec<Found>)> = BTreeMap::new();
-        for result in on_site {
-            let taken = week_of(result.at);
-            if week < taken {
+    /// The part of each pile. Piles that were not met before get one: those with charges beside their neighbours, then those of which nothing
+    /// but an on-site result is known.
+    fn place(&mut self, charges: &[&WeekCharge<P, V>], measured: &[&OnSite<P>]) -> HashMap<P, usize> {
+        let of_part = |(at, part): (usize, &Part<P, V>)| {
+            part.piles.iter().map(|pile| (pile.clone(), at)).collect::<Vec<_>>()
+        };
+        let mut part_of: HashMap<P, usize> = self.parts.iter().enumerate().flat_map(of_part).collect();
+        let new = charges.iter().filter(|charge| !part_of.contains_key(&charge.pile));
+        let new: Vec<(&P, &V)> = new.map(|charge| (&charge.pile, &charge.vehicle)).collect();
+        let last = self
+            .parts
+            .last()
+            .map_or((&[][..], 0), |part| (&part.vehicles, PART_MAX.saturating_sub(part.piles.len())));
+        let in_order = neighbours::in_order(&new, last, PART_MAX);
+        for pile in in_order.into_iter().chain(measured.iter().map(|result| &result.pile)) {
+            if part_of.contains_key(pile) {
                 continue;
             }
-            let at = number(&mut self.piles, &mut pile_at, &result.pile);
-            let own = to_f64(result.expanded_uncertainty_percent) / 100.0 / to_f64(result.coverage_factor);
-            let walked = settings.instrument_walk.powi(2) * f64::from(week - taken);
-            let log_error = (to_f64(result.error_percent) / 100.0).ln_1p();
-            let standard_uncertainty = (own * own + walked).sqrt();
-            if log_error.is_finite() && 0.0 < own && standard_uncertainty.is_finite() {
-                let (are_old, found) = of_pile.entry(at).or_default();
-                are_old.push(last.is_some_and(|last| taken <= last));
-                found.push(Found { outlet: result.outlet, log_error, standard_uncertainty });
+            if self.parts.last().is_none_or(|part| PART_MAX <= part.piles.len()) {
+                self.parts.push(Part::new());
             }
+            let at = self.parts.len() - 1;
+            self.parts[at].piles.push(pile.clone());
+            part_of.insert(pile.clone(), at);
         }
-        let (mut anchors, mut forgotten) = (Vec::new(), Vec::new());
-        for (at, (are_old, found)) in of_pile.iter().filter(|(_, (are_old, _))| are_old.contains(&false)) {
-            let Some(Together { log_error, standard_uncertainty, of, .. }) = together(found) else {
-                continue;
-            };
-            anchors.push(Anchor { instrument: *at, log_error, standard_uncertainty });
-            let is_adjusted = self.estimates.get(*at).is_some_and(|(expected, u)| {
-                ADJUSTED_FROM * u.hypot(standard_uncertainty) < (log_error - expected).abs()
-            });
-            if is_adjusted || of.iter().any(|result| are_old[*result]) {
-                self.state.forget(*at, settings);
-                self.watches.remove(at);
-                forgotten.push(*at);
-            }
-        }
-        (anchors, forgotten)
+        part_of
     }
-}
-
-/// Places of names.
-fn numbers<T: Clone + Eq + Hash>(names: &[T]) -> HashMap<T, usize> {
-    names.iter().cloned().zip(0..).collect()
-}
-
-/// The place of a name, at the end if it is new.
-fn number<T: Clone + Eq + Hash>(names: &mut Vec<T>, places: &mut HashMap<T, usize>, name: &T) -> usize {
-    if let Some(at) = places.get(name) {
-        return *at;
-    }
-    names.push(name.clone());
-    places.insert(name.clone(), names.len() - 1);
-    names.len() - 1
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use veripile_metrology::drift;
 
-    // Variances of the t_4 location estimate for noise of scale one, by numerical integration (trapezia, 60,000 steps over ±60).
-    #[test]
-    fn noise_is_taken_for_as_much_as_the_filter_can_learn_from_it() {
-        for (nu, variance) in [
-            (3.0, 1.5087),
-            (4.0, 1.4),
-            (6.0, 1.2961),
-            (10.0, 1.2184),
-            (30.0, 1.1478),
-            (f64::INFINITY, 1.1160),
-        ] {
-            let claimed = as_t4(nu) * 7.0 / 5.0;
-            assert!((claimed / variance - 1.0).abs() < 0.01, "{nu}: {claimed}");
-        }
-        assert!((as_t4(4.0) - 1.0).abs() < 1e-12 && (as_t4(f64::NAN) - 1.0).abs() < 1e-12);
-    }
+    use super::*;
 
     #[test]
     fn weeks_begin_on_monday() {
@@ -391,6 +230,10 @@ mod tests {
         assert_eq!((week("1970-01-01T00:00:00Z"), week("1970-01-05T00:00:00Z")), (0, 1));
         assert_eq!(week("2026-11-23T00:00:00Z"), week("2026-11-22T23:59:59Z") + 1);
         assert_eq!(beginning(week("2026-11-23T00:00:00Z")).to_string(), "2026-11-23T00:00:00Z");
+    }
+
+    fn learnt() -> Learnt {
+        Learnt { vehicle_sd: 0.01, ..Learnt::default() }
     }
 
     fn result(pile: u32, day: i64, percent: i64) -> OnSite<u32> {
@@ -409,12 +252,13 @@ mod tests {
     #[test]
     fn an_adjusted_pile_is_forgotten_and_its_former_weeks_stay_what_they_were() {
         let on_site = [result(1, 0, 1), result(2, 0, 1), result(1, 8, 16)];
-        let scales = Scales { noise: 0.02, noise_kwh: 0.1, degrees_of_freedom: 4.0, vehicle_sd: 0.01 };
-        let evidence: WeekEvidence<'_, u32, u32> = WeekEvidence { charges: &[], on_site: &on_site, scales };
+        let learnt = learnt();
+        let evidence: WeekEvidence<'_, u32, u32> =
+            WeekEvidence { charges: &[], on_site: &on_site, learnt: &learnt };
         let (mut kept, mut snapshots) = (Filter::default(), Vec::new());
         for week in 100..103 {
             let (next, told) = kept.advanced(week, &[], &evidence).expect("advanced");
-            snapshots.push(told.snapshot);
+            snapshots.extend(told.snapshots);
             kept = next;
         }
         let forgotten: Vec<&[usize]> = snapshots.iter().map(|snapshot| &snapshot.forgotten[..]).collect();
@@ -431,16 +275,17 @@ mod tests {
     #[test]
     fn a_second_outlet_makes_a_mixture() {
         let outlet = |outlet, day, percent| OnSite { outlet: Some(outlet), ..result(1, day, percent) };
-        let scales = Scales { noise: 0.02, noise_kwh: 0.1, degrees_of_freedom: 4.0, vehicle_sd: 0.01 };
+        let learnt = learnt();
         let last = |on_site: &[OnSite<u32>]| {
-            let evidence: WeekEvidence<'_, u32, u32> = WeekEvidence { charges: &[], on_site, scales };
+            let evidence: WeekEvidence<'_, u32, u32> =
+                WeekEvidence { charges: &[], on_site, learnt: &learnt };
             let (mut kept, mut told) = (Filter::default(), None);
             for week in 100..103 {
                 let (next, errors) = kept.advanced(week, &[], &evidence).expect("advanced");
                 (kept, told) = (next, Some(errors));
             }
             let told = told.expect("weeks");
-            (told.errors[0].1, told.snapshot.forgotten)
+            (told.errors[0].1, told.snapshots[0].forgotten.clone())
         };
         let (at_once, forgotten) = last(&[outlet(1, 15, 2), outlet(2, 16, 5)]);
         assert_eq!(forgotten, Vec::<usize>::new());

@@ -164,6 +164,10 @@ pub struct Fit {
     pub travellers: Vec<Option<TravellerEstimate>>,
     /// By position of comparison.
     pub residuals: Vec<Residual>,
+    /// Effect of each covariate on y per unit of it, fractions.
+    pub covariates: Vec<f64>,
+    /// Bias of each class against the first in y, fractions; 0 for the first.
+    pub classes: Vec<f64>,
     /// Covariance of the instruments' errors.
     pub covariance: Covariance,
     /// How it went.
@@ -268,6 +272,7 @@ fn finish(
     let robust = robust_variances(network, &layout, &places, state, solved);
     let residuals = residuals_of(&layout, state);
     let covariance = Covariance::of(equations, layout, places, members).ok_or(ComparisonError::Singular)?;
+    let (covariates, classes) = solved.equations.shape.effects(&state.beta);
     let class = |scale: &Scale| ClassNoise {
         noise: scale.noise,
         noise_size: scale.noise_size,
@@ -277,6 +282,8 @@ fn finish(
         instruments: instruments(members, &state.beta, &covariance),
         travellers: travellers::estimates(network, members, &solved.equations, &state.beta, &covariance),
         residuals,
+        covariates,
+        classes,
         diagnostics: Diagnostics {
             rounds: state.rounds,
             converged: state.converged,

@@ -2,8 +2,11 @@
 //!
 //! Called by whoever reads, keeps and compares vehicles' values. It says nothing of how good a way is: that is the fit's to find.
 
+use serde::{Deserialize, Serialize};
+
 /// How the vehicle's energy came to be known: each way has its own noise, and a bias of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VehiclePath {
     /// The pile told it: it can be forged there.
     Relayed,

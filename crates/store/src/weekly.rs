@@ -75,6 +75,13 @@ impl Store {
         Ok(row)
     }
 
+    /// Numbers of piles; those that are not known are left out.
+    pub async fn pile_numbers(&self, piles: &[PileId]) -> Result<Vec<i64>, StoreError> {
+        let ids: Vec<&str> = piles.iter().map(PileId::as_str).collect();
+        let numbers = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = ANY($1)");
+        Ok(numbers.bind(ids).fetch_all(&self.pool).await?)
+    }
+
     /// Writes weeks in place of everything from the first of them on, in one transaction.
     pub async fn save_weeks(&self, weeks: &[FilteredWeek]) -> Result<(), StoreError> {
         let Some(first) = weeks.first().map(|week| week.week) else { return Ok(()) };

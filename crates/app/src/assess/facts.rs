@@ -272,7 +272,7 @@ fn hash_witnessed(part: &mut impl FnMut(Option<&[u8]>), told: &Witnessed) {
 }
 
 /// Whose vehicle it was, and whether an authority's, of a charge that can be compared.
-fn traveller(charge: &EvidenceCharge) -> Option<Traveller> {
+pub(super) fn traveller(charge: &EvidenceCharge) -> Option<Traveller> {
     charge.vehicle_side().map(|(vehicle, _, path)| (vehicle, path == VehiclePath::Reference))
 }
 
@@ -320,7 +320,7 @@ fn ambient_c(charge: &EvidenceCharge) -> Option<f64> {
 }
 
 /// As [`COVARIATES`]; NaN where unknown.
-fn covariates(charge: &EvidenceCharge) -> [f32; COVARIATES_MAX] {
+pub(super) fn covariates(charge: &EvidenceCharge) -> [f32; COVARIATES_MAX] {
     let mut values = [f32::NAN; COVARIATES_MAX];
     let known = [mean_power_kw(charge), soc_span_percent(charge), ambient_c(charge)];
     for (value, known) in values.iter_mut().zip(known) {

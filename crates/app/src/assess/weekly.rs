@@ -4,7 +4,8 @@
 //! says and keeps is stored.
 //!
 //! What is kept says which on-site results it took in. Where they are others today (one was entered late, withdrawn or put in question), it
-//! is not gone on from: a state of before that week is, or everything is taken in anew.
+//! is not gone on from: a state of before that week is, or everything is taken in anew. So it is where the last whole assessment learnt
+//! otherwise of ways and covariates than what was taken out of the weeks kept.
 
 use std::io::{Read, Write};
 
@@ -15,15 +16,16 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use veripile_assessment::Learnt;
+pub(super) use veripile_assessment::weekly::week_of;
 use veripile_assessment::weekly::{self, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning};
-pub(super) use veripile_assessment::weekly::{Scales, week_of};
 use veripile_metrology::change_point::Step;
 use veripile_pile::{Act, VehiclePath};
 use veripile_store::Store;
 use veripile_store::evidence::EvidenceCharge;
 use veripile_store::weekly::{ErrorStep, FilteredWeek, WeeklyError};
 
-use super::facts::{in_force, kwh};
+use super::facts::{covariates, in_force, kwh, traveller};
 
 /// What is kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -32,12 +34,15 @@ struct Kept {
     filter: Filter<i64, String>,
     /// On-site results of its weeks and of before, as [`digest`] tells them; empty at the very beginning.
     on_site: String,
+    /// What was taken out of its first comparisons.
+    learnt: Learnt,
 }
 
 impl Kept {
-    /// Whether it is of before a week, and took in the on-site results that stand today.
-    fn fits(&self, week: i32, on_site: &[OnSite<i64>]) -> bool {
-        self.filter.week.is_none_or(|last| last < week && self.on_site == digest(on_site, last))
+    /// Whether it is of before a week, and took in the on-site results that stand today, with what is known today of ways and covariates.
+    fn fits(&self, week: i32, on_site: &[OnSite<i64>], learnt: &Learnt) -> bool {
+        let fits = |last| last < week && self.on_site == digest(on_site, last) && self.learnt.is_like(learnt);
+        self.filter.week.is_none_or(fits)
     }
 }
 
@@ -81,21 +86,30 @@ impl Weekly {
         from: Timestamp,
         late: Late,
         acts: &[(i64, Act)],
-        scales: Scales,
+        learnt: &Learnt,
     ) -> Result<Filtered> {
         let open = week_of(as_of);
         let on_site = standing(acts, as_of);
         let start = match late {
             Late::Everything => Kept::default(),
-            Late::Nothing => self.start(store, open, &on_site).await?,
-            Late::Week(week) => self.start(store, week.min(open), &on_site).await?,
+            Late::Nothing => self.start(store, open, &on_site, learnt).await?,
+            Late::Week(week) => self.start(store, week.min(open), &on_site, learnt).await?,
         };
         // A week that is half outside the window was told whole before.
         let first = (week_of(from) + 1).min(open);
         let since = beginning(start.filter.week.map_or(first, |week| week + 1));
-        let charges = store.evidence_charges(since, as_of).await?;
+        let mut charges = store.evidence_charges(since, as_of).await?;
+        if !learnt.copying.is_empty() {
+            let copying = store.pile_numbers(&learnt.copying).await?;
+            let is_copied = |charge: &EvidenceCharge| {
+                let path = charge.vehicle_side().map(|(_, _, path)| path);
+                path == Some(VehiclePath::Relayed) && copying.contains(&charge.pile_no)
+            };
+            charges.retain(|charge| !is_copied(charge));
+        }
+        let learnt = learnt.clone();
         let (kept, weeks) =
-            tokio::task::spawn_blocking(move || filter(start, &charges, &on_site, open, scales)).await??;
+            tokio::task::spawn_blocking(move || filter(start, &charges, &on_site, open, &learnt)).await??;
         let filtered = Filtered {
             steps: weeks.iter().map(|week| week.steps.len()).sum(),
             comparisons: weeks
@@ -110,15 +124,26 @@ impl Weekly {
     }
 
     /// The newest state kept of a week before `week` that took in these on-site results; the beginning if there is none.
-    async fn start(&self, store: &Store, week: i32, on_site: &[OnSite<i64>]) -> Result<Kept> {
-        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.fits(week, on_site)) {
+    async fn start(
+        &self,
+        store: &Store,
+        week: i32,
+        on_site: &[OnSite<i64>],
+        learnt: &Learnt,
+    ) -> Result<Kept> {
+        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.fits(week, on_site, learnt)) {
             return Ok(kept.clone());
         }
         let mut before = week;
         while let Some((of, bytes)) = store.filter_state_before(before).await? {
             match read(&bytes) {
-                Ok(kept) if kept.fits(week, on_site) => return Ok(kept),
-                Ok(_) => tracing::info!(week = of, "on-site results are others than those taken in"),
+                Ok(kept) if kept.fits(week, on_site, learnt) => return Ok(kept),
+                Ok(_) => {
+                    tracing::info!(
+                        week = of,
+                        "on-site results, or what is known of ways and covariates, are others than those taken in"
+                    );
+                }
                 Err(error) => tracing::warn!(%error, week = of, "a state of the filter was passed over"),
             }
             before = of;
@@ -144,13 +169,14 @@ fn filter(
     charges: &[EvidenceCharge],
     on_site: &[OnSite<i64>],
     open: i32,
-    scales: Scales,
+    learnt: &Learnt,
 ) -> Result<(Kept, Vec<FilteredWeek>)> {
     let charges: Vec<_> = charges.iter().filter_map(compared).collect();
-    let evidence = WeekEvidence { charges: &charges, on_site, scales };
+    let evidence = WeekEvidence { charges: &charges, on_site, learnt };
+    let first = if start.filter.week.is_some() { start.learnt } else { learnt.clone() };
     let keep = |filter: Filter<i64, String>| {
         let on_site = filter.week.map_or(String::new(), |week| digest(on_site, week));
-        Kept { filter, on_site }
+        Kept { filter, on_site, learnt: first.clone() }
     };
     let mut weeks = Vec::new();
     let filter = weekly::filter(start.filter, &evidence, open, |told, after| {
@@ -167,15 +193,16 @@ fn standing(acts: &[(i64, Act)], as_of: Timestamp) -> Vec<OnSite<i64>> {
 
 /// A charge of which both sides told, and whose vehicle is known.
 fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
-    let (vehicle, energy_vehicle_wh, path) = charge.vehicle_side()?;
-    // Each way has a bias of its own: on another one it is another vehicle.
-    let way = if path == VehiclePath::Relayed { "" } else { path.word() };
+    let (_, energy_vehicle_wh, path) = charge.vehicle_side()?;
+    let (vehicle, is_reference) = traveller(charge)?;
     Some(WeekCharge {
         pile: charge.pile_no,
-        vehicle: hex::encode(vehicle.0) + way,
+        vehicle: hex::encode(vehicle.0) + if is_reference { VehiclePath::Reference.word() } else { "" },
         ended_at: charge.ended_at,
         energy_pile_kwh: kwh(charge.energy_pile_wh),
         energy_vehicle_kwh: kwh(energy_vehicle_wh),
+        path: Some(path),
+        covariates: covariates(charge),
     })
 }
 

@@ -3,17 +3,17 @@
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use veripile_assessment::evidence::TimedFeeder;
+use veripile_assessment::evidence::{COVARIATES_MAX, TimedFeeder};
 use veripile_assessment::weekly::{OnSite, WeekCharge};
 use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact};
 use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertainty};
 use veripile_pile::{AccuracyClass, PileId, PileKind};
-use veripile_simulator::world::{Noise, World};
+use veripile_simulator::world::{Noise, World, WorldCharge};
 
 use crate::assess_files::feeders::DC_EFFICIENCY;
 
 /// As `veripile assess` names them on files.
-const COVARIATES: [&str; 3] = ["ambient_c", "mean_power_kw", "soc_span"];
+const COVARIATES: [&str; COVARIATES_MAX] = ["ambient_c", "mean_power_kw", "soc_span"];
 
 /// What of a world is given to the assessment, in both languages, for the page.
 pub(super) const USED: (&str, &str) = (
@@ -67,8 +67,6 @@ pub(super) fn evidence(
 ) -> Evidence {
     let has_covariates = world.settings.noise == Noise::Nuisances;
     let charges = world.charges_in(days.0, days.1).filter_map(|charge| {
-        let covariates =
-            [charge.ambient_c, charge.power_kw(), charge.soc.1 - charge.soc.0].map(|value| value as f32);
         Some(ComparableCharge {
             pile: charge.pile,
             vehicle: charge.vehicle,
@@ -76,7 +74,7 @@ pub(super) fn evidence(
             energy_pile_kwh: Decimal::new(charge.energy_pile_wh, 3),
             energy_vehicle_kwh: Decimal::new(charge.energy_vehicle_wh?, 3),
             path: None,
-            covariates,
+            covariates: covariates(charge),
         })
     });
     let anchors = world.anchors.iter().enumerate().filter(|(at, _)| Some(*at) != without);
@@ -102,13 +100,15 @@ pub(super) fn evidence(
 
 /// The same for the weekly filter: every charge of which both sides told, and the anchors, each by time.
 pub(super) fn weeks(world: &World) -> (Vec<WeekCharge<usize, usize>>, Vec<OnSite<usize>>) {
-    let charge = |charge: &veripile_simulator::world::WorldCharge| {
+    let charge = |charge: &WorldCharge| {
         Some(WeekCharge {
             pile: charge.pile,
             vehicle: charge.vehicle,
             ended_at: Timestamp::from_second(charge.ended_s).ok()?,
             energy_pile_kwh: Decimal::new(charge.energy_pile_wh, 3),
             energy_vehicle_kwh: Decimal::new(charge.energy_vehicle_wh?, 3),
+            path: None,
+            covariates: covariates(charge),
         })
     };
     let result = |result: &veripile_simulator::world::OnSite| OnSite {
@@ -125,6 +125,11 @@ pub(super) fn weeks(world: &World) -> (Vec<WeekCharge<usize, usize>>, Vec<OnSite
         world.charges_in(0, world.days).filter_map(charge).collect();
     charges.sort_by_key(|charge| (charge.ended_at, charge.pile, charge.vehicle));
     (charges, on_site)
+}
+
+/// As [`COVARIATES`].
+fn covariates(charge: &WorldCharge) -> [f32; COVARIATES_MAX] {
+    [charge.ambient_c, charge.power_kw(), charge.soc.1 - charge.soc.0].map(|value| value as f32)
 }
 
 /// Percent with the four decimals that on-site results have.

@@ -1,14 +1,13 @@
 //! One seed's weeks: the filter of live use over a world, its estimates by week held against the truth, and every step it tells of.
 //!
 //! Called by [`super::run`]. The filter is `assessment::weekly`, as the assess role runs it: the open week is taken in anew each day, on top
-//! of what is kept of the finished ones. Scales come from the whole assessment, as there. It observes only.
+//! of what is kept of the finished ones. What is beside piles and vehicles comes from the whole assessment, as there. It observes only.
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use veripile_assessment::weekly::{Filter, Scales, Told, WeekEvidence, beginning, filter, week_of};
-use veripile_assessment::{Assessment, RunFacts};
+use veripile_assessment::Assessment;
+use veripile_assessment::weekly::{Filter, Told, WeekEvidence, beginning, filter, week_of};
 use veripile_metrology::change_point::Step;
-use veripile_metrology::comparison::Settings;
 use veripile_metrology::drift::{Estimate, Snapshot, smooth};
 use veripile_metrology::normal::QUANTILE_975;
 use veripile_simulator::world::World;
@@ -92,20 +91,10 @@ pub(super) struct WeeksSeen {
     pub(super) alarms: Vec<Alarm>,
 }
 
-/// Scales as the whole assessment found them. It knew the vehicles' models, which the filter does not: they vary with the vehicles.
-fn scales(facts: &RunFacts) -> Scales {
-    Scales {
-        noise: facts.noise_percent / 100.0,
-        noise_kwh: facts.noise_kwh,
-        degrees_of_freedom: facts.noise_degrees_of_freedom,
-        vehicle_sd: (facts.vehicle_sd_percent / 100.0).hypot(Settings::default().model_sd),
-    }
-}
-
 /// Takes in a world day by day.
 pub(super) fn see(world: &World, assessment: &Assessment) -> Result<WeeksSeen> {
     let (charges, on_site) = evidence::weeks(world);
-    let scales = scales(&assessment.facts);
+    let learnt = &assessment.facts.learnt;
     let every = if world.piles.len() <= PILES_MAX { 1 } else { 7 };
     let mut told: Vec<Told<usize>> = Vec::new();
     let mut alarms: Vec<Alarm> = Vec::new();
@@ -116,7 +105,7 @@ pub(super) fn see(world: &World, assessment: &Assessment) -> Result<WeeksSeen> {
         let since = kept.week.map_or(Timestamp::MIN, |week| beginning(week + 1));
         let from = charges.partition_point(|charge| charge.ended_at < since);
         let to = charges.partition_point(|charge| charge.ended_at <= as_of);
-        let evidence = WeekEvidence { charges: &charges[from..to], on_site: &on_site, scales };
+        let evidence = WeekEvidence { charges: &charges[from..to], on_site: &on_site, learnt };
         kept = filter(kept, &evidence, week_of(as_of), |week, after| {
             for (pile, step) in &week.steps {
                 let is_known = |alarm: &Alarm| alarm.pile == *pile && alarm.week == week.week;
@@ -172,7 +161,8 @@ fn weeks(world: &World, assessment: &Assessment, told: Vec<Told<usize>>) -> Vec<
         seen.push(WeekSeen { end_day: end_day(world, week.week), filtered, smoothed: Tally::default() });
         if piles <= PILES_MAX {
             order.push(week.errors.into_iter().map(|(pile, _)| pile).collect());
-            snapshots.push(week.snapshot);
+            // So few piles are one part.
+            snapshots.extend(week.snapshots);
         }
     }
     let looked_back: Vec<Vec<Estimate>> = smooth(&snapshots).unwrap_or_default();

@@ -4,7 +4,7 @@
 //!
 //! Called by [`super::assess`]. It estimates nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::prelude::ToPrimitive;
@@ -18,6 +18,7 @@ use super::copies;
 use crate::evidence::{
     Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
 };
+use crate::learnt::Scale;
 
 /// Models told apart at most: each is a dense row beside all piles. A vehicle of another one has none, as if nobody had told it.
 const MODELS_MAX: usize = 1_000;
@@ -39,8 +40,12 @@ pub(super) struct Given<'a> {
     pub(super) branches: Vec<Branches>,
     /// What each feeder's balance said, or why it said nothing.
     pub(super) balances: Vec<Result<f64, BalanceError>>,
-    /// The class of most comparisons: its noise is the network's.
-    pub(super) main_class: usize,
+    /// Each way's class.
+    pub(super) ways: Ways,
+    /// Of each covariate.
+    pub(super) scales: Vec<Scale>,
+    /// Piles whose vehicles' values are copies, ascending.
+    pub(super) copying: BTreeSet<usize>,
 }
 
 /// A pile of which nothing is known, in a set of its own.
@@ -61,7 +66,8 @@ pub(super) fn given<'a>(
     used: &[(&'a Anchor, comparison::Anchor)],
     changes: &Changes,
 ) -> Given<'a> {
-    let (compared, screened) = screen(evidence);
+    let copying = copies::piles(evidence);
+    let (compared, screened) = screen(evidence, &copying);
     let charges = || compared.iter().map(|at| &evidence.charges[*at as usize]);
     let (given, mut anchors): (Vec<&Anchor>, Vec<comparison::Anchor>) = used.iter().copied().unzip();
     let (mut branches, mut information, balances) = balanced(evidence, changes);
@@ -93,7 +99,9 @@ pub(super) fn given<'a>(
     let (model_places, models) = numbered(models, evidence.models);
     let ways = classes(charges(), !evidence.references.is_empty());
     let covariates = evidence.covariates.len().min(COVARIATES_MAX);
-    let comparisons = comparisons(&charges, covariates, &ways, place);
+    let scales: Vec<Scale> =
+        (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
+    let comparisons = comparisons(&charges, &scales, &ways, place);
     let known = references(evidence);
     let traveller = |(vehicle, model): (usize, &Option<usize>)| Traveller {
         model: model.and_then(|model| model_places[model]),
@@ -104,31 +112,29 @@ pub(super) fn given<'a>(
         travellers: evidence.vehicle_models.iter().enumerate().map(traveller).collect(),
         models,
         covariates,
-        classes: ways.count,
+        classes: ways.of_class.len(),
         comparisons,
         anchors,
         information,
     };
-    let main_class = ways.most_frequent;
-    Given { network, screened, compared, anchors: given, places, before, branches, balances, main_class }
+    let anchors = given;
+    Given { network, screened, compared, anchors, places, before, branches, balances, ways, scales, copying }
 }
 
 /// The charges as the fit takes them: each of the instrument that its pile was then, with covariates in units of their scatter.
 fn comparisons<'a, I: Iterator<Item = &'a ComparableCharge> + Clone>(
     charges: &dyn Fn() -> I,
-    covariates: usize,
+    scales: &[Scale],
     ways: &Ways,
     place: impl Fn(usize, Timestamp) -> usize,
 ) -> Comparisons {
-    let scales: Vec<Scale> =
-        (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
     let mut comparisons = Comparisons::with_capacity(charges().count());
     for charge in charges() {
         let Ok((log_ratio, size)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
             continue;
         };
         let mut values = [0.0; COVARIATES_MAX];
-        for (value, (given, scale)) in values.iter_mut().zip(charge.covariates.iter().zip(&scales)) {
+        for (value, (given, scale)) in values.iter_mut().zip(charge.covariates.iter().zip(scales)) {
             *value = scale.standardised(*given);
         }
         comparisons.push(&Comparison {
@@ -137,16 +143,15 @@ fn comparisons<'a, I: Iterator<Item = &'a ComparableCharge> + Clone>(
             log_ratio,
             size,
             class: ways.numbers[class_of(charge.path)],
-            covariates: &values[..covariates],
+            covariates: &values[..scales.len()],
         });
     }
     comparisons
 }
 
 /// Charges that are compared, and those that are not with the reason.
-fn screen(evidence: &Evidence) -> (Vec<u32>, Vec<(usize, Screened)>) {
+fn screen(evidence: &Evidence, copying: &BTreeSet<usize>) -> (Vec<u32>, Vec<(usize, Screened)>) {
     let (mut compared, mut screened) = (Vec::with_capacity(evidence.charges.len()), Vec::new());
-    let copying = copies::piles(evidence);
     for (index, charge) in evidence.charges.iter().enumerate() {
         let copied = copying.contains(&charge.pile) && copies::may_be_copied(charge);
         let compared_to = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh);
@@ -209,12 +214,13 @@ fn class_of(path: Option<VehiclePath>) -> usize {
 }
 
 /// Ways as classes of the comparison.
-struct Ways {
+pub(super) struct Ways {
     /// Class of each way, by [`class_of`].
     numbers: [u8; 5],
-    count: usize,
-    /// The class of most charges.
-    most_frequent: usize,
+    /// The way of each class, and its charges.
+    pub(super) of_class: Vec<(Option<VehiclePath>, usize)>,
+    /// The class of most charges: its noise is the network's.
+    pub(super) most_frequent: usize,
 }
 
 /// Numbers the ways that occur, first the one against which the others' biases are told: the most frequent, or that of reference vehicles
@@ -231,7 +237,9 @@ fn classes<'a>(charges: impl Iterator<Item = &'a ComparableCharge>, is_calibrate
     let occurring = counts.iter().filter(|(count, _)| *count > 0);
     occurring.clone().zip(0_u8..).for_each(|((_, class), number)| numbers[*class] = number);
     let most_frequent = usize::from(counts[0].0 < counts[1].0);
-    Ways { numbers, count: occurring.count(), most_frequent }
+    let path = |class: usize| class.checked_sub(1).map(|path| VehiclePath::ALL[path]);
+    let of_class = occurring.map(|(count, class)| (path(*class), *count)).collect();
+    Ways { numbers, of_class, most_frequent }
 }
 
 /// Which models are told apart: all, or where there are more than [`MODELS_MAX`] those of the most vehicles, the first of equals.
@@ -255,35 +263,6 @@ fn numbered(occurring: impl Iterator<Item = usize>, count: usize) -> (Vec<Option
         next += 1;
     }
     (places, next)
-}
-
-/// Least deviation of a covariate as a share of its mean. Mean power is the pile's own energy over time: where all charge with nearly the same,
-/// what it varies by are the piles' errors, and a coefficient of the usual size must not explain these.
-const SPREAD_MIN: f64 = 0.2;
-
-/// Mean and deviation of a covariate.
-struct Scale {
-    mean: f64,
-    sd: f64,
-}
-
-impl Scale {
-    fn of(values: &(impl Iterator<Item = f32> + Clone)) -> Self {
-        let known = || values.clone().filter(|value| value.is_finite()).map(f64::from);
-        let count = known().count() as f64;
-        let mean = known().sum::<f64>() / count;
-        let square = known().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
-        Self { mean, sd: square.sqrt().max(SPREAD_MIN * mean.abs()) }
-    }
-
-    /// Centred, of deviation 1; the mean where unknown.
-    fn standardised(&self, value: f32) -> f32 {
-        if value.is_finite() && 0.0 < self.sd {
-            ((f64::from(value) - self.mean) / self.sd) as f32
-        } else {
-            0.0
-        }
-    }
 }
 
 #[cfg(test)]
@@ -317,10 +296,10 @@ mod tests {
         let numbers = |is_calibrated| {
             let ways = classes(charges.iter(), is_calibrated);
             let of = |path| ways.numbers[class_of(Some(path))];
-            ([App, Relayed, Reference].map(of), ways.count, ways.most_frequent)
+            ([App, Relayed, Reference].map(of), ways.of_class.len(), ways.most_frequent)
         };
         assert_eq!(numbers(false), ([0, 1, 2], 3, 0));
         assert_eq!(numbers(true), ([1, 2, 0], 3, 1), "apps' noise is the network's");
-        assert_eq!(classes(charges[..3].iter(), true).count, 2, "calibrated and never met");
+        assert_eq!(classes(charges[..3].iter(), true).of_class.len(), 2, "calibrated and never met");
     }
 }

@@ -90,6 +90,12 @@ impl Shape {
         self.border - self.covariates
     }
 
+    /// g: the covariates', and the classes' with the first.
+    pub(super) fn effects(&self, beta: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (covariates, classes) = beta[self.instruments + self.covariates..].split_at(self.given);
+        (covariates.to_vec(), std::iter::once(0.0).chain(classes.iter().copied()).collect())
+    }
+
     /// `h·g` of a comparison: its covariates', and its class's if that is not the first.
     pub(super) fn slope(&self, layout: &Layout, s: usize, beta: &[f64]) -> f64 {
         let g = &beta[self.instruments + self.covariates..];

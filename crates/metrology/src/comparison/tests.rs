@@ -171,6 +171,8 @@ fn elimination_changes_nothing_and_steps_come_to_the_same() {
         assert!((expected[parameter] - direct[parameter]).abs() < 1e-12, "{parameter}");
         assert!((expected[parameter] - stepped[parameter]).abs() < 1e-10, "{parameter}");
     }
+    let (covariates, classes) = equations.shape.effects(&expected[..10]);
+    assert_eq!((covariates, classes), (expected[7..9].to_vec(), vec![0.0, expected[9]]));
     let own: Vec<f64> = (0..4).map(|t| equations.own_bias(&layout, t, &direct)).collect();
     (0..4).for_each(|t| assert!((own[t] - expected[10 + t]).abs() < 1e-12, "{t}"));
     let covariance = Covariance::of(equations, layout, places.to_vec(), &members).expect("regular");

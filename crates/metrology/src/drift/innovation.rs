@@ -13,12 +13,16 @@ use super::{Comparison, State};
 /// Rounds of the robust mean.
 const ROUNDS: usize = 20;
 
+/// What a comparison adds to z = m/√S at most: n of them come to no more than `√n` times this, as with Huber's mean, whose every value counts
+/// as one that is so many standard deviations out. A mean of a few is not normal: without this, two outliers on a Monday are a step of any size.
+const EACH_MAX: f64 = 1.0;
+
 /// A week of one instrument against its prediction.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Innovation {
     /// m: measured less expected, fraction.
     pub difference: f64,
-    /// S, of a right prediction.
+    /// S, of a right prediction; where a few comparisons differ very much from it, larger (`EACH_MAX`).
     pub variance: f64,
     /// Share of a difference that the prediction will have taken over by the next week, 0 to 1.
     pub gain: f64,
@@ -88,7 +92,13 @@ impl State {
         }
         let shared = quadratic(&direction, predicted);
         let variance = own + of_travellers + shared;
-        Innovation { difference: robust_mean(&surprises, &weights), variance, gain: shared / variance }
+        let difference = robust_mean(&surprises, &weights);
+        let limit = comparisons.len() as f64 * EACH_MAX * EACH_MAX;
+        Innovation {
+            difference,
+            variance: variance.max(difference * difference / limit),
+            gain: shared / variance,
+        }
     }
 }
 

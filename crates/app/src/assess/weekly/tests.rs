@@ -2,14 +2,15 @@
 
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
+use veripile_assessment::learnt::Way;
 use veripile_pile::{ActKind, OnSiteResult, VehicleKey};
+use veripile_store::evidence::Witnessed;
 
 use super::*;
 
 const PILES: i64 = 12;
 const WEEKS: i32 = 12;
 const FIRST: i32 = 2_900;
-const SCALES: Scales = Scales { noise: 0.01, noise_kwh: 0.05, degrees_of_freedom: 4.0, vehicle_sd: 0.01 };
 
 /// Uniform numbers in −1..1 from a fixed sequence (Lehmer, modulus 2³¹ − 1), so that the world is the same everywhere.
 struct Numbers(u64);
@@ -54,6 +55,19 @@ fn charges() -> Vec<EvidenceCharge> {
     charges
 }
 
+/// Noise and vehicles' spread, and nothing beside them.
+fn learnt() -> Learnt {
+    let way = Way {
+        path: Some(VehiclePath::Relayed),
+        charges: 1,
+        bias: 0.0,
+        noise: 0.01,
+        noise_kwh: 0.05,
+        degrees_of_freedom: 4.0,
+    };
+    Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() }
+}
+
 /// Three piles measured before the first week, right to 0.05 %.
 fn acts() -> Vec<(i64, Act)> {
     let act = |pile: i64| Act {
@@ -78,8 +92,8 @@ fn acts() -> Vec<(i64, Act)> {
 fn what_is_kept_is_enough_to_go_on() {
     let (charges, acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, at_once) =
-        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, SCALES).expect("filtered");
+    let (_, at_once) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, &learnt())
+        .expect("filtered");
     let mut kept = Kept::default();
     let mut step_by_step = Vec::new();
     for week in FIRST..=open {
@@ -90,7 +104,7 @@ fn what_is_kept_is_enough_to_go_on() {
             .cloned()
             .collect();
         let (next, weeks) =
-            filter(kept, &known, &standing(&acts, Timestamp::MAX), week, SCALES).expect("filtered");
+            filter(kept, &known, &standing(&acts, Timestamp::MAX), week, &learnt()).expect("filtered");
         assert_eq!(
             weeks.len(),
             if week == FIRST { 1 } else { 2 },
@@ -124,8 +138,8 @@ fn what_is_kept_is_enough_to_go_on() {
 fn a_step_is_told_once_and_the_truth_lies_within_its_uncertainty() {
     let (charges, acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, weeks) =
-        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, SCALES).expect("filtered");
+    let (_, weeks) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, &learnt())
+        .expect("filtered");
     let steps: Vec<_> = weeks.iter().flat_map(|week| &week.steps).collect();
     assert_eq!(steps.len(), 1, "{steps:?}");
     let (pile, step) = steps[0];
@@ -157,8 +171,9 @@ fn a_pile_that_was_adjusted_is_known_anew() {
     measured.1.acted_at = beginning(after) + SignedDuration::from_hours(1);
     measured.1.result.as_mut().expect("a result").error_percent -= Decimal::new(15, 1);
     acts.push(measured);
-    let (_, weeks) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), after + 1, SCALES)
-        .expect("filtered");
+    let (_, weeks) =
+        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), after + 1, &learnt())
+            .expect("filtered");
     assert!(weeks.iter().flat_map(|week| &week.steps).all(|(pile, _)| *pile != 5), "its step is explained");
     let (_, told) = weeks.last().expect("weeks").errors.iter().find(|(pile, _)| *pile == 5).expect("pile 5");
     let expected = (1.0 + truth(5, after)) * 0.985 - 1.0;
@@ -169,15 +184,18 @@ fn a_pile_that_was_adjusted_is_known_anew() {
 fn what_is_kept_is_gone_on_from_only_with_the_results_it_took_in() {
     let (charges, mut acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, weeks) =
-        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, SCALES).expect("filtered");
+    let (_, weeks) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, &learnt())
+        .expect("filtered");
     let state = |week: i32| {
         let told = weeks.iter().find(|told| told.week == week).and_then(|told| told.state.as_ref());
         read(told.expect("a state")).expect("read")
     };
-    let fits = |acts: &[(i64, Act)], week| state(week).fits(open, &standing(acts, Timestamp::MAX));
+    let fits = |acts: &[(i64, Act)], week| state(week).fits(open, &standing(acts, Timestamp::MAX), &learnt());
     assert!(fits(&acts, open - 1) && fits(&acts, open - 4));
-    assert!(!state(open - 1).fits(open - 1, &standing(&acts, Timestamp::MAX)), "it is of that week itself");
+    assert!(
+        !state(open - 1).fits(open - 1, &standing(&acts, Timestamp::MAX), &learnt()),
+        "it is of that week itself"
+    );
 
     // One of three weeks ago is entered today: states of before it stay.
     let mut entered = acts[0].clone();
@@ -192,5 +210,40 @@ fn what_is_kept_is_gone_on_from_only_with_the_results_it_took_in() {
     let first = Act { kind: ActKind::CertificateQuestioned, result: None, ..acts[0].1.clone() };
     acts.push((acts[0].0, first));
     assert!((FIRST..open).all(|week| !fits(&acts, week)));
-    assert!(Kept::default().fits(FIRST, &standing(&acts, Timestamp::MAX)));
+    assert!(Kept::default().fits(FIRST, &standing(&acts, Timestamp::MAX), &learnt()));
+}
+
+/// What was taken out of the weeks kept must be what would be taken out today.
+#[test]
+fn what_is_kept_is_gone_on_from_only_with_what_is_known_of_ways() {
+    let (charges, acts) = (charges(), acts());
+    let on_site = standing(&acts, Timestamp::MAX);
+    let otherwise = |bias: f64, noise: f64| {
+        let mut learnt = learnt();
+        (learnt.ways[0].bias, learnt.ways[0].noise) = (bias, noise);
+        learnt
+    };
+    let (kept, _) = filter(Kept::default(), &charges, &on_site, FIRST + 3, &learnt()).expect("filtered");
+    let fits = |learnt: &Learnt| kept.fits(FIRST + 4, &on_site, learnt);
+    assert!(fits(&learnt()) && fits(&otherwise(0.000_2, 0.011)));
+    assert!(!fits(&otherwise(0.000_4, 0.01)) && !fits(&otherwise(0.0, 0.013)));
+    // Gone on from with what is a little otherwise, it still holds what was taken out first: small changes do not add up unseen.
+    let (next, _) =
+        filter(kept.clone(), &charges, &on_site, FIRST + 4, &otherwise(0.000_2, 0.01)).expect("filtered");
+    assert!(!next.fits(FIRST + 5, &on_site, &otherwise(0.000_4, 0.01)));
+}
+
+/// One vehicle told on two ways is one vehicle, but for an authority's own reading.
+#[test]
+fn a_vehicle_is_the_same_on_every_way_but_as_a_reference() {
+    let charge = &charges()[0];
+    let name = |path| {
+        let witnessed = Witnessed { energy: Some((Decimal::from(20_000), path)), ..Witnessed::default() };
+        compared(&EvidenceCharge { witnessed: Some(Box::new(witnessed)), ..charge.clone() })
+            .expect("comparable")
+            .vehicle
+    };
+    let relayed = compared(charge).expect("comparable");
+    assert_eq!((relayed.path, name(VehiclePath::App)), (Some(VehiclePath::Relayed), relayed.vehicle.clone()));
+    assert_ne!(name(VehiclePath::Reference), relayed.vehicle);
 }

@@ -1,0 +1,244 @@
+//! Part of the weekly filter: piles that the same vehicles visit, from week to week.
+//!
+//! Called by [`super`], which gives each pile its part. It knows nothing of other parts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use serde::{Deserialize, Serialize};
+use veripile_metrology::change_point::{Step, Watch};
+use veripile_metrology::crossing::to_f64;
+use veripile_metrology::drift::{self, Anchor, Comparison, DriftError, State, Update, Week};
+
+use super::{OnSite, Told, WeekCharge, WeekError, week_of};
+use crate::anchors::{Found, Together, together};
+use crate::evidence::compare;
+use crate::learnt::{Learnt, Way};
+
+/// An on-site result that differs by more than this many standard uncertainties from what the filter expects is taken on another pile: it
+/// was adjusted. Three, as for results that the whole assessment leaves out.
+const ADJUSTED_FROM: f64 = 3.0;
+
+fn settings(learnt: &Learnt) -> drift::Settings {
+    let default = drift::Settings::default();
+    drift::Settings { traveller_sd: learnt.vehicle_sd.max(default.traveller_walk), ..default }
+}
+
+fn variance(way: &Way, size_kwh: f64) -> f64 {
+    as_t4(way.degrees_of_freedom) * (way.noise.powi(2) + (way.noise_kwh / size_kwh).powi(2))
+}
+
+/// Square of the scale of t_4 noise of which a comparison says as much as of t_ν noise of scale one, to a filter that takes all noise for t_4.
+/// Without it a normal noise would be taken for one of heavy tails and of the same width, and every uncertainty be a fifth too large.
+///
+/// # Formula
+/// `(5/7) [(ν+3)/(ν+1) + 0.116 (1 − 4/ν)²]`: the information of a t_ν location, and what the t_4 weights lose of it, `E[ψ²]/E[ψ']²` by
+/// numerical integration (ν of 3, 4, 6, 10, 30, ∞: 1.509, 1.4, 1.296, 1.218, 1.148, 1.116), to within a hundredth.
+fn as_t4(degrees_of_freedom: f64) -> f64 {
+    const INFORMATION: f64 = 5.0 / 7.0;
+    const LOST: f64 = 0.116;
+    let nu = if degrees_of_freedom.is_nan() { 4.0 } else { degrees_of_freedom.clamp(2.0, 1e6) };
+    INFORMATION * ((nu + 3.0) / (nu + 1.0) + LOST * (1.0 - 4.0 / nu).powi(2))
+}
+
+/// What is kept of a part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part<P, V> {
+    /// The last week taken in; none at its beginning.
+    week: Option<i32>,
+    state: State,
+    /// Piles in the order of instruments.
+    pub(super) piles: Vec<P>,
+    /// Vehicles in the order of travellers.
+    pub(super) vehicles: Vec<V>,
+    /// ln(1+e) and its standard uncertainty at the end of the week, by pile.
+    estimates: Vec<(f64, f64)>,
+    watches: BTreeMap<usize, Watch>,
+}
+
+impl<P, V> Part<P, V>
+where
+    P: Clone + Eq + Hash,
+    V: Clone + Eq + Hash,
+{
+    pub(super) fn new() -> Self {
+        Self {
+            week: None,
+            state: State::new(),
+            piles: Vec::new(),
+            vehicles: Vec::new(),
+            estimates: Vec::new(),
+            watches: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in a week, and tells what it says.
+    pub(super) fn advance(
+        &mut self,
+        week: i32,
+        charges: &[&WeekCharge<P, V>],
+        on_site: &[&OnSite<P>],
+        learnt: &Learnt,
+        told: &mut Told<P>,
+    ) -> Result<(), DriftError> {
+        let settings = settings(learnt);
+        let comparisons = self.comparisons(charges, learnt);
+        let (anchors, mut forgotten) = self.anchors(on_site, week, &settings);
+        let brought = Week {
+            elapsed_weeks: f64::from(self.week.map_or(1, |last| week - last)),
+            instruments: self.piles.len(),
+            travellers: self.vehicles.len(),
+            comparisons,
+            anchors,
+            resets: Vec::new(),
+        };
+        let before = self.state.clone();
+        let mut update = self.state.advance(&brought, &settings)?;
+        let steps = self.steps(week, &update);
+        if !steps.is_empty() {
+            // After a step a pile is another: its past is forgotten, and the week taken in anew.
+            self.state = before;
+            steps.iter().for_each(|(at, _)| self.state.forget(*at, &settings));
+            forgotten.extend(steps.iter().map(|(at, _)| *at));
+            let innovations = update.innovations;
+            update = self.state.advance(&brought, &settings)?;
+            update.innovations = innovations;
+        }
+        update.snapshot.forgotten = forgotten;
+        self.week = Some(week);
+        self.estimates = update.estimates.iter().map(|e| (e.log_error, e.standard_uncertainty)).collect();
+        told.errors.extend(self.errors(&brought, &update));
+        told.steps.extend(steps.into_iter().map(|(at, step)| (self.piles[at].clone(), step)));
+        told.snapshots.push(update.snapshot);
+        Ok(())
+    }
+
+    /// Steps that a week tells of, by pile's place; each begins a new watch.
+    fn steps(&mut self, week: i32, update: &Update) -> Vec<(usize, Step)> {
+        let mut steps = Vec::new();
+        for (at, innovation) in update.innovations.iter().enumerate() {
+            let Some(innovation) = innovation else { continue };
+            if let Some(step) = self.watches.entry(at).or_default().add(week.unsigned_abs(), *innovation) {
+                self.watches.remove(&at);
+                steps.push((at, step));
+            }
+        }
+        steps
+    }
+
+    /// Every pile's error.
+    fn errors(&self, week: &Week, update: &Update) -> Vec<(P, WeekError)> {
+        let mut counts = vec![0_u32; self.piles.len()];
+        week.comparisons.iter().for_each(|comparison| counts[comparison.instrument] += 1);
+        let told = update.estimates.iter().enumerate().map(|(at, estimate)| {
+            let error = estimate.log_error.exp_m1();
+            let told = WeekError {
+                error,
+                standard_uncertainty: estimate.standard_uncertainty * (1.0 + error),
+                charges: counts[at],
+                innovation: update.innovations.get(at).copied().flatten().map(|i| (i.difference, i.variance)),
+            };
+            (self.piles[at].clone(), told)
+        });
+        told.collect()
+    }
+
+    /// The week's comparisons; vehicles not seen before get their numbers.
+    fn comparisons(&mut self, charges: &[&WeekCharge<P, V>], learnt: &Learnt) -> Vec<Comparison> {
+        let pile_at = numbers(&self.piles);
+        let mut vehicle_at = numbers(&self.vehicles);
+        let mut comparisons = Vec::with_capacity(charges.len());
+        for charge in charges {
+            let Ok((log_ratio, size_kwh)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
+                continue;
+            };
+            let Some(way) = learnt.way(charge.path) else { continue };
+            comparisons.push(Comparison {
+                instrument: pile_at[&charge.pile],
+                traveller: number(&mut self.vehicles, &mut vehicle_at, &charge.vehicle),
+                log_ratio: log_ratio - learnt.beside(charge.path, &charge.covariates),
+                variance: variance(way, size_kwh),
+            });
+        }
+        comparisons
+    }
+
+    /// What piles' on-site results say that have one in this week, or at any time before where this is the first one. Where a result of
+    /// before is part of it, that of another outlet, what was known of the pile is forgotten: else that result would count twice. So it is
+    /// of a pile whose result is far from what is expected: it was adjusted. Those forgotten are told, too.
+    fn anchors(
+        &mut self,
+        on_site: &[&OnSite<P>],
+        week: i32,
+        settings: &drift::Settings,
+    ) -> (Vec<Anchor>, Vec<usize>) {
+        let pile_at = numbers(&self.piles);
+        let mut of_pile: BTreeMap<usize, (Vec<bool>, Vec<Found>)> = BTreeMap::new();
+        for result in on_site {
+            let taken = week_of(result.at);
+            let at = pile_at[&result.pile];
+            let own = to_f64(result.expanded_uncertainty_percent) / 100.0 / to_f64(result.coverage_factor);
+            let walked = settings.instrument_walk.powi(2) * f64::from(week - taken);
+            let log_error = (to_f64(result.error_percent) / 100.0).ln_1p();
+            let standard_uncertainty = (own * own + walked).sqrt();
+            if log_error.is_finite() && 0.0 < own && standard_uncertainty.is_finite() {
+                let (are_old, found) = of_pile.entry(at).or_default();
+                are_old.push(self.week.is_some_and(|last| taken <= last));
+                found.push(Found { outlet: result.outlet, log_error, standard_uncertainty });
+            }
+        }
+        let (mut anchors, mut forgotten) = (Vec::new(), Vec::new());
+        for (at, (are_old, found)) in of_pile.iter().filter(|(_, (are_old, _))| are_old.contains(&false)) {
+            let Some(Together { log_error, standard_uncertainty, of, .. }) = together(found) else {
+                continue;
+            };
+            anchors.push(Anchor { instrument: *at, log_error, standard_uncertainty });
+            let is_adjusted = self.estimates.get(*at).is_some_and(|(expected, u)| {
+                ADJUSTED_FROM * u.hypot(standard_uncertainty) < (log_error - expected).abs()
+            });
+            if is_adjusted || of.iter().any(|result| are_old[*result]) {
+                self.state.forget(*at, settings);
+                self.watches.remove(at);
+                forgotten.push(*at);
+            }
+        }
+        (anchors, forgotten)
+    }
+}
+
+/// Places of names.
+fn numbers<T: Clone + Eq + Hash>(names: &[T]) -> HashMap<T, usize> {
+    names.iter().cloned().zip(0..).collect()
+}
+
+/// The place of a name, at the end if it is new.
+fn number<T: Clone + Eq + Hash>(names: &mut Vec<T>, places: &mut HashMap<T, usize>, name: &T) -> usize {
+    if let Some(at) = places.get(name) {
+        return *at;
+    }
+    names.push(name.clone());
+    places.insert(name.clone(), names.len() - 1);
+    names.len() - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Variances of the t_4 location estimate for noise of scale one, by numerical integration (trapezia, 60,000 steps over ±60).
+    #[test]
+    fn noise_is_taken_for_as_much_as_the_filter_can_learn_from_it() {
+        for (nu, variance) in [
+            (3.0, 1.5087),
+            (4.0, 1.4),
+            (6.0, 1.2961),
+            (10.0, 1.2184),
+            (30.0, 1.1478),
+            (f64::INFINITY, 1.1160),
+        ] {
+            let claimed = as_t4(nu) * 7.0 / 5.0;
+            assert!((claimed / variance - 1.0).abs() < 0.01, "{nu}: {claimed}");
+        }
+        assert!((as_t4(4.0) - 1.0).abs() < 1e-12 && (as_t4(f64::NAN) - 1.0).abs() < 1e-12);
+    }
+}
