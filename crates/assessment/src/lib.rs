@@ -6,6 +6,7 @@ pub mod anchors;
 pub mod assess;
 pub mod evidence;
 pub mod interval;
+pub mod levels;
 pub mod operators;
 pub mod signals;
 pub mod targeting;
