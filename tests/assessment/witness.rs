@@ -222,7 +222,9 @@ async fn what_witnesses_tell_is_corrected_taken_back_and_doubted() {
         SELECT pile_no, 'A', 1, '\\x01010101010101010101010101010101', '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, 19000, clock_timestamp()
         FROM pile WHERE pile_id = 'P05'";
     run(&database, charge).await;
-    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    // The charge is older than half a year.
+    let settings = [WHOLE_ONCE[0], ("VERIPILE_ASSESS__WINDOW_DAYS", "36500")];
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
     known(&database, (19_000, -1)).await;
     let tell = |name: &str, from: &str, to: &str, vehicle: &str, way: &str, kwh: &str| {
         let row = format!("P05,2026-01-02T{from}:00Z,2026-01-02T{to}:00Z,,{vehicle},,{way},{kwh},,,\n");
@@ -232,11 +234,14 @@ async fn what_witnesses_tell_is_corrected_taken_back_and_doubted() {
     known(&database, (19_000, 18_000)).await;
     tell("corrected.csv", "10:01", "10:59", "V2", "telematics", "18.5");
     known(&database, (19_000, 18_500)).await;
+    until(&database, COMPARED, 1).await;
     // An app's word counts less; of another vehicle it is a contradiction, and the pile's own word does not settle it.
     tell("app.csv", "10:00", "11:00", "V2", "app", "18.9");
     known(&database, (19_000, 18_500)).await;
     tell("other.csv", "10:00", "11:00", "V3", "app", "18.9");
     known(&database, (-1, -1)).await;
+    // What was compared is no longer: nobody waits a day for verdicts that no longer rest on it.
+    until(&database, COMPARED, 0).await;
     tell("back.csv", "10:00", "11:00", "", "app", "");
     known(&database, (19_000, 18_500)).await;
     // A second part of the session: neither part is the whole.
@@ -251,6 +256,56 @@ async fn what_witnesses_tell_is_corrected_taken_back_and_doubted() {
     known(&database, (19_000, -1)).await;
     run(&database, "UPDATE charge SET ended_at = '2026-01-02T10:30:00Z', updated_at = clock_timestamp() WHERE reference = 'B'").await;
     known(&database, (19_000, 18_500)).await;
+    assert!(server.stop());
+}
+
+// A maker calls the car by its VIN and the driver by its plate: that is one car. Another plate is another car. And of a session told in
+// pieces, one of which began before the pile says it ended and ended long after, the piece that fits is not the whole.
+#[tokio::test]
+async fn two_names_are_one_car_s_and_one_piece_is_no_session() {
+    let Some((binary, url)) = provided() else { return };
+    let (database, place) = (Database::timescale(&url).await, Place::new());
+    register(&binary, &database);
+    let charge = "INSERT INTO charge (pile_no, reference, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, updated_at)
+        SELECT pile_no, 'A', 1, '\\x01010101010101010101010101010101', '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, 19000, clock_timestamp()
+        FROM pile WHERE pile_id = 'P05'";
+    run(&database, charge).await;
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
+    known(&database, (19_000, -1)).await;
+    let tell = |name: &str, from: &str, to: &str, vehicle: &str, way: &str, kwh: &str| {
+        let row = format!("P05,2026-01-02T{from}:00Z,2026-01-02T{to}:00Z,,{vehicle},,{way},{kwh},,,\n");
+        place.witness(&binary, &database, name, &[row])
+    };
+    tell("app.csv", "10:00", "11:00", "沪A12345", "app", "18.9");
+    known(&database, (19_000, 18_900)).await;
+    tell("maker.csv", "10:01", "10:59", "LSVNV2182E2100001", "telematics", "18.5");
+    known(&database, (19_000, 18_500)).await;
+    tell("plate.csv", "10:02", "10:58", "沪B·54321", "app", "18.9");
+    known(&database, (-1, -1)).await;
+    tell("plate back.csv", "10:02", "10:58", "沪B·54321", "app", "");
+    known(&database, (19_000, 18_500)).await;
+    tell("app back.csv", "10:00", "11:00", "沪A12345", "app", "");
+    known(&database, (19_000, 18_500)).await;
+    // The maker's first row was of the half hour before a pause.
+    tell("maker back.csv", "10:01", "10:59", "LSVNV2182E2100001", "telematics", "");
+    known(&database, (19_000, -1)).await;
+    // A third of the time is not the whole that the pile relayed.
+    tell("third.csv", "10:01", "10:21", "LSVNV2182E2100001", "telematics", "6.0");
+    until(&database, "SELECT count(*) FROM evidence_due", 0).await;
+    known(&database, (19_000, -1)).await;
+    tell("third back.csv", "10:01", "10:21", "LSVNV2182E2100001", "telematics", "");
+    tell("half.csv", "10:01", "10:32", "LSVNV2182E2100001", "telematics", "9.0");
+    known(&database, (19_000, 9_000)).await;
+    let said = tell("rest.csv", "10:35", "11:20", "LSVNV2182E2100001", "telematics", "9.5");
+    assert!(said.contains("0 fit a charge, 1 fit none yet"), "{said}");
+    known(&database, (19_000, -1)).await;
+    // Another car's session in the same time at the other outlet is no piece of this one.
+    tell("rest back.csv", "10:35", "11:20", "LSVNV2182E2100001", "telematics", "");
+    known(&database, (19_000, 9_000)).await;
+    tell("neighbour.csv", "10:35", "11:20", "LSVNV2182E2100002", "telematics", "9.5");
+    tell("app again.csv", "10:00", "11:00", "沪A12345", "app", "8.9");
+    until(&database, "SELECT count(*) FROM evidence_due", 0).await;
+    known(&database, (19_000, 9_000)).await;
     assert!(server.stop());
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 mod told;
+mod vehicles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -35,6 +36,7 @@ use reference::{AnchorRow, IntervalRow, Plate, ReferenceRow};
 use results::Folder;
 use rows::FileFacts;
 use told::Remark;
+use vehicles::{Numbers, Vehicle};
 
 use crate::plausible::{STATION_POWER_MAX_KW, power_max_kw};
 
@@ -57,7 +59,8 @@ pub(crate) struct AssessArgs {
     /// Energy by the piles' registers in the same intervals
     #[arg(long, value_name = "FILE", requires = "masters")]
     pub(crate) registers: Option<PathBuf>,
-    /// Calibrations of reference vehicles: vehicle_id and the columns of anchors
+    /// Calibrations of reference vehicles: vehicle_id and the columns of anchors; they speak of charges whose vehicle_path is reference, where
+    /// an authority read the energy off that vehicle itself
     #[arg(long, value_name = "FILE")]
     pub(crate) references: Option<PathBuf>,
     /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all, but not after now]
@@ -139,7 +142,7 @@ struct Inputs {
 /// The evidence, and what was left out of it and why.
 struct Prepared {
     evidence: Evidence,
-    vehicles: Vec<(String, Option<String>)>,
+    vehicles: Vec<Vehicle>,
     set_aside: BTreeMap<&'static str, u64>,
     later_anchors: usize,
     /// By pile of the evidence.
@@ -148,7 +151,7 @@ struct Prepared {
     rows: Vec<u32>,
     /// Numbers in the evidence of the rows' piles and vehicles.
     pile_numbers: Vec<usize>,
-    vehicle_numbers: Vec<usize>,
+    vehicle_numbers: Numbers,
     /// Stations with a master, in the order of the evidence's feeders.
     stations: Vec<String>,
     unmatched_registers: u64,
@@ -170,7 +173,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     spinner.set_message("信号 signals");
     let assessed_in = started.elapsed();
     write_estimates(&folder, &assessment)?;
-    write_vehicles(&folder, &prepared, &assessment)?;
+    vehicles::write(&folder, &prepared, &assessment)?;
     let signals = findings::write_signals(&folder, &inputs, &prepared, &assessment)?;
     let operators = findings::write_operators(&folder, &inputs, &prepared, &assessment)?;
     let remarks = told::remarks(&inputs, &prepared, &assessment, signals.as_ref(), &operators);
@@ -253,13 +256,8 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     let pile_at: BTreeMap<&PileId, usize> =
         piles.iter().enumerate().map(|(at, pile)| (&pile.pile_id, at)).collect();
     let pile_numbers: Vec<usize> = charges.piles.iter().map(|id| pile_at[id]).collect();
-    let mut by_name: Vec<usize> = (0..charges.vehicles.len()).collect();
-    by_name.sort_by(|a, b| charges.vehicles[*a].cmp(&charges.vehicles[*b]));
-    let mut vehicle_numbers = vec![0; by_name.len()];
-    by_name.iter().enumerate().for_each(|(at, vehicle)| vehicle_numbers[*vehicle] = at);
-    let vehicles: Vec<_> =
-        by_name.iter().map(|at| (charges.vehicles[*at].clone(), charges.models[*at].clone())).collect();
-    let models: BTreeSet<&str> = vehicles.iter().filter_map(|(_, model)| model.as_deref()).collect();
+    let (vehicles, vehicle_numbers) = vehicles::vehicles(charges);
+    let models: BTreeSet<&str> = vehicles.iter().filter_map(|vehicle| vehicle.model.as_deref()).collect();
     let model_at: BTreeMap<&str, usize> = models.iter().enumerate().map(|(at, model)| (*model, at)).collect();
 
     let used: Vec<usize> = (0..COVARIATES.len())
@@ -276,8 +274,8 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     comparable.sort_by(|(a, _), (b, _)| order(a, b));
     let (comparable, rows): (Vec<_>, Vec<_>) = comparable.into_iter().unzip();
     let fed = feeders::feeders(&inputs.masters, &inputs.registers, &plates, &pile_at, as_of);
-    let vehicle_at: BTreeMap<&str, usize> =
-        vehicles.iter().enumerate().map(|(at, (id, _))| (id.as_str(), at)).collect();
+    let read_off = vehicles.iter().enumerate().filter(|(_, vehicle)| vehicle.is_reference);
+    let vehicle_at: BTreeMap<&str, usize> = read_off.map(|(at, vehicle)| (vehicle.id.as_str(), at)).collect();
     let references = inputs.references.iter().filter_map(|row| row.reference(&vehicle_at)).collect();
     let anchor = |row: &AnchorRow| Anchor {
         pile: pile_at[&row.pile_id],
@@ -292,7 +290,7 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         as_of,
         vehicle_models: vehicles
             .iter()
-            .map(|(_, model)| model.as_deref().map(|model| model_at[model]))
+            .map(|vehicle| vehicle.model.as_deref().map(|model| model_at[model]))
             .collect(),
         models: models.len(),
         covariates: used.iter().map(|at| COVARIATES[*at]).collect(),
@@ -317,13 +315,14 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     }
 }
 
-/// The latest comparable charge, anchor or interval of a master that is not of the future: one slip of the pen in a year must not age
+/// The latest comparable charge, anchor, calibration or interval of a master that is not of the future: one slip of the pen in a year must not age
 /// every anchor. Nothing depends on it where there is none.
 fn latest(inputs: &Inputs, now: Timestamp) -> Timestamp {
     let rows = inputs.charges.rows.iter();
     let comparable = rows.filter(|row| row.energy_vehicle_kwh.is_some() && row.vehicle.is_some());
-    let others =
-        inputs.anchors.iter().map(|anchor| anchor.at).chain(inputs.masters.iter().map(|master| master.to));
+    let others = inputs.anchors.iter().map(|anchor| anchor.at);
+    let others = others.chain(inputs.references.iter().map(ReferenceRow::at));
+    let others = others.chain(inputs.masters.iter().map(|master| master.to));
     comparable.map(|row| row.ended_at).chain(others).filter(|at| *at <= now).max().unwrap_or_default()
 }
 
@@ -341,17 +340,17 @@ fn comparable_charge(
     row: &ChargeRow,
     as_of: Timestamp,
     piles: &[usize],
-    vehicles: &[usize],
+    vehicles: &Numbers,
     covariates: &[usize],
 ) -> Result<ComparableCharge, &'static str> {
     let energy_vehicle_kwh = row.energy_vehicle_kwh.ok_or("vehicle_energy_missing")?;
-    let vehicle = row.vehicle.ok_or("vehicle_unknown")?;
+    let vehicle = vehicles.of(row).ok_or("vehicle_unknown")?;
     if as_of < row.ended_at {
         return Err("after_as_of");
     }
     Ok(ComparableCharge {
         pile: piles[row.pile],
-        vehicle: vehicles[vehicle],
+        vehicle,
         ended_at: row.ended_at,
         energy_pile_kwh: row.energy_pile_kwh,
         energy_vehicle_kwh,
@@ -415,34 +414,6 @@ fn estimate_row(pile_id: &PileId, estimate: &Estimate) -> [String; 10] {
     ]
 }
 
-fn write_vehicles(folder: &Folder, prepared: &Prepared, assessment: &Assessment) -> Result<()> {
-    const HEADER: [&str; 7] = [
-        "vehicle_id",
-        "model",
-        "component",
-        "grounded",
-        "charges",
-        "bias_percent",
-        "standard_uncertainty_percent",
-    ];
-    let mut writer = folder.csv("vehicles.csv", &HEADER)?;
-    for ((vehicle_id, model), estimate) in prepared.vehicles.iter().zip(&assessment.vehicles) {
-        let number = |text: fn(&veripile_assessment::VehicleEstimate) -> String| estimate.as_ref().map(text);
-        writer
-            .write_record([
-                vehicle_id.clone(),
-                model.clone().unwrap_or_default(),
-                number(|found| found.component.to_string()).unwrap_or_default(),
-                number(|found| found.grounded.to_string()).unwrap_or_default(),
-                number(|found| found.charges.to_string()).unwrap_or_else(|| "0".to_owned()),
-                percent(estimate.map(|found| found.bias)),
-                percent(estimate.map(|found| found.standard_uncertainty)),
-            ])
-            .context("vehicles.csv: cannot be written")?;
-    }
-    results::finish(writer).context("vehicles.csv")
-}
-
 /// Percent with six decimals: a hundredth of the best uncertainty reached has four.
 fn percent(fraction: Option<f64>) -> String {
     fraction.map(|value| format!("{:.6}", 100.0 * value)).unwrap_or_default()
@@ -484,7 +455,7 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "registers_unmatched": prepared.unmatched_registers,
             "verdicts": VERDICTS.iter().zip(verdicts).map(|(v, n)| (v.word(), n)).collect::<BTreeMap<_, _>>(),
         },
-        "fit": assessment.facts,
+        "fit": vehicles::fit_facts(prepared, assessment),
     })
 }
 

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use veripile_assessment::evidence;
 use veripile_metrology::payment::{self, Tariffed};
 use veripile_ocpp::IdentityKey;
-use veripile_pile::{PileId, VehicleKey, VehiclePath};
+use veripile_pile::{NameKind, PileId, VehicleKey, VehiclePath, is_vin};
 use veripile_store::Store;
 use veripile_store::witness::{Bill, Recorded, Witness};
 
@@ -307,13 +307,10 @@ fn witness(row: &Row, columns: &Columns, key: &IdentityKey, now: Timestamp) -> R
     if tells { Ok(told) } else { Err(bad("tells_nothing", "fill in one of the other columns")) }
 }
 
-/// A model, not the vehicle itself: a vehicle identification number (ISO 3779: 17 characters without I, O and Q, digits among them) would
-/// be kept as it stands.
+/// A model, not the vehicle itself: a vehicle identification number would be kept as it stands.
 fn model(text: &str) -> Result<Option<String>, Bad> {
     name("vehicle_model_too_long", text)?;
-    let of_number = |char: char| char.is_ascii_alphanumeric() && !"IOQ".contains(char.to_ascii_uppercase());
-    let has_digits = text.chars().any(|char| char.is_ascii_digit());
-    if text.chars().count() == 17 && has_digits && text.chars().all(of_number) {
+    if is_vin(text) {
         return Err(bad("vehicle_model_is_a_vin", "give make and model; the number belongs into vehicle_id"));
     }
     if text.chars().any(char::is_control) {
@@ -322,9 +319,9 @@ fn model(text: &str) -> Result<Option<String>, Bad> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// Who a vehicle is, is not kept.
-fn vehicle(id: &str, key: &IdentityKey) -> Option<VehicleKey> {
-    (!id.is_empty()).then(|| key.vehicle(id))
+/// Who a vehicle is, is not kept; what kind of name that was, is.
+fn vehicle(id: &str, key: &IdentityKey) -> Option<(VehicleKey, NameKind)> {
+    (!id.is_empty()).then(|| (key.vehicle(id), NameKind::of(id)))
 }
 
 fn connector(text: &str) -> Result<Option<i64>, Bad> {

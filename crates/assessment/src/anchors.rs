@@ -1,14 +1,12 @@
-//! Anchors: which on-site results count, which contradict everything else, and what then.
+//! Anchors: which on-site results of a pile count, and what they say of it together.
 //!
-//! Called by [`crate::assess`]. Honest piles must not pay for one wrong or outdated result.
+//! Called by [`crate::assess`] and by the weekly filter. Which of them contradict everything else is [`crate::levels`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::prelude::ToPrimitive;
-use serde::Serialize;
-use veripile_metrology::comparison::{self, ComparisonError, Fit, Network, Settings};
-use veripile_pile::PileId;
+use veripile_metrology::comparison;
 
 use crate::evidence::{Anchor, Evidence};
 
@@ -17,22 +15,6 @@ use crate::evidence::{Anchor, Evidence};
 /// Energy meters of class 1 are permitted a fraction of their class between verifications (three years); a tenth of a percent
 /// a year is on the safe side for the metering and keeps an old anchor from outweighing fresh ones.
 const ANCHOR_DRIFT_PER_DAY: f64 = 0.001 * 0.001 / 365.25;
-
-/// Anchors left out of one assessment; where more are wrong, people must look before anything is said.
-const ANCHORS_LEFT_OUT_MAX: usize = 50;
-
-/// An anchor that does not fit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ContradictoryAnchor {
-    /// The pile.
-    pub pile_id: PileId,
-    /// When it was measured.
-    pub at: Timestamp,
-    /// E_n of the anchor against the estimate without it.
-    pub normalised_error: f64,
-    /// Whether it gives a level all the same.
-    pub is_used: bool,
-}
 
 /// An on-site result as it counts at a moment: of one outlet, or, without one, of the whole pile.
 #[derive(Debug, Clone, Copy)]
@@ -134,61 +116,6 @@ pub(crate) fn newest(
         newest.extend(together.of.last().map(|at| (anchors[*at].0, used)));
     }
     (newest, changed)
-}
-
-/// Anchors that everything else known of their piles contradicts, with the pile's index.
-pub(crate) fn contradictory(
-    evidence: &Evidence,
-    anchors: &[&Anchor],
-    fit: &Fit,
-) -> Vec<(usize, ContradictoryAnchor)> {
-    let contradictory = fit.diagnostics.anchors.iter().filter(|check| check.normalised_error.abs() > 1.0);
-    contradictory.map(|check| named(evidence, anchors[check.anchor], check.normalised_error)).collect()
-}
-
-/// Leaves out anchors that cannot be right beside the others, and fits again: honest piles must not pay for one wrong result.
-///
-/// Of three or more in a connected set, the worst goes if its |E_n| > 1.5 (three standard uncertainties), then the next. Of one
-/// or two, nobody can say which is wrong: all go, and the set has no level until there is a third. Gives those left out, with
-/// their pile's index.
-pub(crate) fn agree(
-    evidence: &Evidence,
-    network: &mut Network,
-    anchors: &mut Vec<&Anchor>,
-    mut fit: Fit,
-    settings: &Settings,
-) -> Result<(Fit, Vec<(usize, ContradictoryAnchor)>), ComparisonError> {
-    let mut left_out = Vec::new();
-    for _ in 0..ANCHORS_LEFT_OUT_MAX {
-        let component = |at: usize| fit.instruments[network.anchors[at].instrument].component;
-        let peers =
-            |of: usize| (0..network.anchors.len()).filter(|at| component(*at) == component(of)).count();
-        let limit = |at: usize| if peers(at) == 1 { 1.0 } else { 1.5 };
-        let checks = fit.diagnostics.anchors.iter();
-        let worst = checks
-            .filter(|check| check.normalised_error.abs() > limit(check.anchor))
-            .max_by(|a, b| a.normalised_error.abs().total_cmp(&b.normalised_error.abs()))
-            .map(|check| check.anchor);
-        let Some(worst) = worst else { break };
-        let goes: Vec<bool> = (0..network.anchors.len())
-            .map(|at| at == worst || (peers(worst) < 3 && component(at) == component(worst)))
-            .collect();
-        for check in fit.diagnostics.anchors.iter().filter(|check| goes[check.anchor]) {
-            let (pile, named) = named(evidence, anchors[check.anchor], check.normalised_error);
-            left_out.push((pile, ContradictoryAnchor { is_used: false, ..named }));
-        }
-        let mut stays = goes.iter().map(|goes| !goes);
-        anchors.retain(|_| stays.next().unwrap_or(true));
-        let mut stays = goes.iter().map(|goes| !goes);
-        network.anchors.retain(|_| stays.next().unwrap_or(true));
-        fit = comparison::fit(network, settings)?;
-    }
-    Ok((fit, left_out))
-}
-
-fn named(evidence: &Evidence, anchor: &Anchor, normalised_error: f64) -> (usize, ContradictoryAnchor) {
-    let pile_id = evidence.piles[anchor.pile].pile_id.clone();
-    (anchor.pile, ContradictoryAnchor { pile_id, at: anchor.at, normalised_error, is_used: true })
 }
 
 /// An anchor as it counts at a moment; none for one measured later, or whose numbers cannot be.

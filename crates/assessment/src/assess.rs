@@ -21,9 +21,9 @@ use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 
-use crate::anchors::{self, ContradictoryAnchor, agree};
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
+use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
 use network::{Changes, Given, Ways, alone};
 pub use steps::FoundStep;
 use steps::Separated;
@@ -50,6 +50,8 @@ pub struct Assessment {
     pub residuals: Vec<Option<Residual>>,
     /// Of each feeder the standard uncertainty of the level that its balance gives, fraction; or why it gives none.
     pub balances: Vec<Result<f64, BalanceError>>,
+    /// When the newest of what gives each connected set its level was measured, by the set's number; none of a set without a level.
+    pub levels: BTreeMap<u32, Timestamp>,
     /// Covariance of the estimates.
     pub covariance: PileCovariance,
     /// How it went.
@@ -101,6 +103,8 @@ pub struct RunFacts {
     pub screened: BTreeMap<&'static str, usize>,
     /// Anchors used.
     pub anchors: usize,
+    /// Reference vehicles used: calibrated, and met.
+    pub references: usize,
     /// Connected sets with comparisons, and how many of them have a level.
     pub components: usize,
     /// Of these, grounded.
@@ -133,6 +137,8 @@ pub struct RunFacts {
     pub changed: Vec<ChangedPile>,
     /// Anchors that contradict everything else known of their piles (|E_n| > 1): to be looked into by people.
     pub contradictory_anchors: Vec<ContradictoryAnchor>,
+    /// Calibrations of reference vehicles of which the same is true.
+    pub contradictory_references: Vec<ContradictoryReference>,
 }
 
 /// A pile that is another than before.
@@ -171,12 +177,11 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let (fit, branch_spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
     steps::measure(&given, &fit, &changes, &mut found);
     let Given {
-        mut network, screened, compared, mut anchors, places, balances, ways, scales, copying, ..
+        mut network, screened, compared, mut levels, places, balances, ways, scales, copying, ..
     } = given;
-    let (fit, mut contradictory) = agree(evidence, &mut network, &mut anchors, fit, settings)?;
-    contradictory.extend(anchors::contradictory(evidence, &anchors, &fit));
-    contradictory.sort_by_key(|(pile, _)| *pile);
-    let doubted: BTreeSet<usize> = contradictory.iter().map(|(pile, _)| *pile).collect();
+    let (fit, contradictory) = levels::agree(evidence, &mut network, &mut levels, fit, settings)?;
+    let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
+    let doubted: BTreeSet<usize> = contradictory.anchors.iter().map(|(pile, _)| *pile).collect();
     let periods = periods(evidence, &screened, &changes);
     let estimates = estimates(evidence, &fit, &places, &periods, limits, &doubted);
     let mut residuals = vec![None; evidence.charges.len()];
@@ -185,7 +190,6 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         .zip(&fit.residuals)
         .for_each(|(charge, residual)| residuals[*charge as usize] = Some(*residual));
     left_over.into_iter().for_each(|(charge, residual)| residuals[charge] = Some(residual));
-    let contradictory = contradictory.into_iter().map(|(_, named)| named).collect();
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
@@ -198,6 +202,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         vehicles: vehicles(&fit),
         residuals,
         balances,
+        levels: newest,
         facts,
         screened,
         covariance: PileCovariance { covariance: fit.covariance, instruments: network.instruments, places },
@@ -381,7 +386,7 @@ fn facts(
     fit: &Fit,
     screened: &[(usize, Screened)],
     balances: &[Result<f64, BalanceError>],
-    contradictory_anchors: Vec<ContradictoryAnchor>,
+    contradictory: Contradictory,
     main_class: usize,
 ) -> RunFacts {
     let noise = fit.diagnostics.classes[main_class];
@@ -390,11 +395,13 @@ fn facts(
         *reasons.entry(reason.code()).or_insert(0) += 1;
     }
     let compared = || fit.instruments.iter().filter(|instrument| instrument.comparisons > 0);
+    let met = network.travellers.iter().zip(&fit.travellers);
     let distinct = |components: std::collections::BTreeSet<usize>| components.len();
     RunFacts {
         charges: network.comparisons.len(),
         screened: reasons,
         anchors: network.anchors.len(),
+        references: met.filter(|(traveller, found)| traveller.known.is_some() && found.is_some()).count(),
         components: distinct(compared().map(|i| i.component).collect()),
         grounded_components: distinct(compared().filter(|i| i.grounded).map(|i| i.component).collect()),
         rounds: fit.diagnostics.rounds,
@@ -413,7 +420,8 @@ fn facts(
         ],
         vehicle_sd_percent: 100.0 * fit.diagnostics.traveller_sd,
         efficiency: fit.diagnostics.efficiency,
-        contradictory_anchors,
+        contradictory_anchors: contradictory.anchors.into_iter().map(|(_, named)| named).collect(),
+        contradictory_references: contradictory.references,
     }
 }
 

@@ -19,7 +19,7 @@ pub const COVERAGE_DAYS_MAX: i64 = 35;
 /// Days of silence at which a connection lapses: longer than any outage that is repaired in the ordinary way.
 pub const SILENCE_DAYS_MAX: i64 = 14;
 
-/// Days after which an anchor is too old to carry dates: a year; one or two per city are renewed every year.
+/// Days after which an anchor, or what stands for one, is too old to carry dates: a year; one or two per city are renewed every year.
 pub const ANCHOR_DAYS_MAX: i64 = 366;
 
 /// Drift assumed of piles: none on average, and a walk of 0.1 % after a year, as for anchors ([`crate::anchors`]).
@@ -31,6 +31,8 @@ const WALK_PER_ROOT_YEAR: f64 = 0.001;
 pub struct IntervalFacts<'a> {
     /// The moment it speaks of.
     pub as_of: Timestamp,
+    /// The day that it is then where the piles stand.
+    pub today: Date,
     /// The pile's newest estimate.
     pub estimate: &'a Estimate,
     /// Day of its last verification that passed; none: never.
@@ -39,8 +41,9 @@ pub struct IntervalFacts<'a> {
     pub legal_years: u32,
     /// When it was last heard of.
     pub last_heard_at: Option<Timestamp>,
-    /// When the newest anchor of its connected set was measured.
-    pub newest_anchor_at: Option<Timestamp>,
+    /// When the newest of what gives its connected set a level was measured: an anchor, a calibration of a reference vehicle, an energy
+    /// balance.
+    pub newest_level_at: Option<Timestamp>,
 }
 
 /// Why there is no date by state.
@@ -53,7 +56,7 @@ pub enum Withdrawn {
     LegallyDue,
     /// It is not comparable: its connected set has no level, or it has no charges.
     NotComparable,
-    /// The newest anchor of its set is older than [`ANCHOR_DAYS_MAX`], or unknown.
+    /// The newest of what gives its set a level is older than [`ANCHOR_DAYS_MAX`], or unknown.
     AnchorsLapsed,
     /// Fewer than [`CHARGES_MIN`] charges.
     FewCharges,
@@ -112,7 +115,7 @@ pub enum NextDate {
 /// The longest T with `R(T) ≥ 0.97` throughout ([`interval_days`]) from the day of the estimate, and not later than the legal
 /// maximum after the last verification.
 pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
-    let today = facts.as_of.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = facts.today;
     let legal = facts.verified_on.and_then(|day| day.checked_add(i64::from(facts.legal_years).years()).ok());
     let mut reasons = lapsed(facts);
     reasons.extend(match legal {
@@ -153,7 +156,7 @@ fn lapsed(facts: &IntervalFacts<'_>) -> Vec<Withdrawn> {
     let last_charge = estimate.period.map(|(_, last)| last);
     let checks = [
         (!estimate.grounded || estimate.verdict == RemoteVerdict::NotComparable, Withdrawn::NotComparable),
-        (is_old(facts.newest_anchor_at, ANCHOR_DAYS_MAX), Withdrawn::AnchorsLapsed),
+        (is_old(facts.newest_level_at, ANCHOR_DAYS_MAX), Withdrawn::AnchorsLapsed),
         (estimate.charges < CHARGES_MIN, Withdrawn::FewCharges),
         (is_old(last_charge, COVERAGE_DAYS_MAX), Withdrawn::CoverageLapsed),
         (is_old(facts.last_heard_at, SILENCE_DAYS_MAX), Withdrawn::ConnectionLapsed),
@@ -190,11 +193,12 @@ mod tests {
     fn facts(estimate: &Estimate) -> IntervalFacts<'_> {
         IntervalFacts {
             as_of: at("2026-07-01T00:00:00Z"),
+            today: date(2026, 7, 1),
             estimate,
             verified_on: Some(date(2025, 7, 1)),
             legal_years: 3,
             last_heard_at: Some(at("2026-06-30T12:00:00Z")),
-            newest_anchor_at: Some(at("2026-02-01T00:00:00Z")),
+            newest_level_at: Some(at("2026-02-01T00:00:00Z")),
         }
     }
 
@@ -222,6 +226,16 @@ mod tests {
         assert_eq!(withdrawn(&facts(&estimate(0.009, 0.001))), [Withdrawn::NotReliable]);
     }
 
+    // The legal interval ends on 1 July where the pile stands, whatever day it is in Greenwich.
+    #[test]
+    fn the_day_is_that_of_the_place() {
+        let good = estimate(0.002, 0.001);
+        let (as_of, verified_on) = (at("2026-06-30T17:00:00Z"), Some(date(2023, 7, 1)));
+        let on = |today| IntervalFacts { as_of, today, verified_on, ..facts(&good) };
+        assert_eq!(withdrawn(&on(date(2026, 7, 1))), [Withdrawn::LegallyDue]);
+        assert_eq!(next_date(&on(date(2026, 6, 30))), NextDate::By(date(2026, 7, 1)));
+    }
+
     #[test]
     fn whatever_lapses_withdraws_the_date_and_is_named() {
         let good = estimate(0.002, 0.001);
@@ -232,13 +246,13 @@ mod tests {
             assert_eq!(withdrawn(&facts), expected);
         };
         check(&|facts| facts.last_heard_at = None, &[Withdrawn::ConnectionLapsed]);
-        check(&|facts| facts.newest_anchor_at = long_ago, &[Withdrawn::AnchorsLapsed]);
+        check(&|facts| facts.newest_level_at = long_ago, &[Withdrawn::AnchorsLapsed]);
         check(&|facts| facts.verified_on = None, &[Withdrawn::NeverVerified]);
         check(&|facts| facts.verified_on = Some(date(2023, 7, 1)), &[Withdrawn::LegallyDue]);
         check(
             &|facts| {
                 facts.last_heard_at = long_ago;
-                facts.newest_anchor_at = long_ago;
+                facts.newest_level_at = long_ago;
             },
             &[Withdrawn::AnchorsLapsed, Withdrawn::ConnectionLapsed],
         );

@@ -7,6 +7,7 @@ pub mod assess;
 pub mod evidence;
 pub mod interval;
 pub mod learnt;
+pub mod levels;
 pub mod operators;
 pub mod signals;
 pub mod targeting;

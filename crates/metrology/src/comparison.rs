@@ -22,6 +22,7 @@
 //! are, they say no more than `1/σ_i²`: that is what it would come to were travellers' biases known, and keeps one model's many
 //! visits from promising what its maker's peculiarities do not allow.
 
+mod checks;
 mod clusters;
 mod equations;
 mod layout;
@@ -36,6 +37,7 @@ mod travellers;
 
 use thiserror::Error;
 
+pub use checks::{AnchorCheck, TravellerCheck};
 use equations::{Equations, Weights};
 use layout::Layout;
 use members::Members;
@@ -44,7 +46,6 @@ pub use network::{Anchor, COMPARISONS_MAX, Comparison, Comparisons, Information,
 use rounds::{Solved, State};
 use scale::Scale;
 pub use solver::Covariance;
-use solver::{Preconditioner, conjugate_gradients, solve_at};
 
 /// Rounds of reweighting at most; eight are usual, some twenty-five where evidence is scarce and weights follow single comparisons.
 const ROUNDS_MAX: usize = 60;
@@ -66,17 +67,11 @@ const LEVERAGE_MAX: f64 = 0.95;
 /// residuals near zero would otherwise promise certainty.
 const ENOUGH: usize = 30;
 
-/// Below this share of a number a difference of two such numbers is rounding.
-const RELATIVE_ROUNDING: f64 = 1e-9;
-
 /// Up to so many unknowns each round is solved directly, and leverages are exact.
 const DIRECT_MAX: usize = 1_000;
 
 /// Up to so many unknowns the covariance is exact: its factor takes 0.6 GB.
 pub const DENSE_MAX: usize = 12_000;
-
-/// Anchors of a network beyond [`DENSE_MAX`] that are held against everything else: each takes a solution of its own.
-const ANCHORS_CHECKED_MAX: usize = 200;
 
 /// An anchor weaker than this gives no level: against the prior of the common bias (σ_c = 1 %) the level would come from the
 /// prior, not from a measurement. Half of σ_c leaves the prior a fifth of the say.
@@ -174,15 +169,6 @@ pub struct Fit {
     pub diagnostics: Diagnostics,
 }
 
-/// An anchor held against everything else: the estimate of its instrument had it been left out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AnchorCheck {
-    /// Position in [`Network::anchors`].
-    pub anchor: usize,
-    /// E_n = (anchor − estimate without it) / (2 √(u_anchor² + u_without²)); beyond ±1 they contradict each other (k = 2).
-    pub normalised_error: f64,
-}
-
 /// Noise of a class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassNoise {
@@ -213,6 +199,8 @@ pub struct Diagnostics {
     pub efficiency: f64,
     /// Every anchor that something else can be said about, in the order of the network.
     pub anchors: Vec<AnchorCheck>,
+    /// Every traveller of known bias that could give a level by itself and that something else can be said about, in their order.
+    pub calibrations: Vec<TravellerCheck>,
 }
 
 /// Why there is no fit.
@@ -269,10 +257,10 @@ fn finish(
     let weights =
         Weights { of_comparison: &of_comparison, of_cell: &state.of_cell, traveller_sd: state.traveller_sd };
     let equations = Equations::build(network, &layout, members, settings, &weights);
-    let robust = robust_variances(network, &layout, &places, state, solved);
     let residuals = residuals_of(&layout, state);
     let covariance = Covariance::of(equations, layout, places, members).ok_or(ComparisonError::Singular)?;
     let (covariates, classes) = solved.equations.shape.effects(&state.beta);
+    let (anchors, calibrations) = checks::left_out(network, members, state, solved, &covariance);
     let class = |scale: &Scale| ClassNoise {
         noise: scale.noise,
         noise_size: scale.noise_size,
@@ -292,7 +280,8 @@ fn finish(
             traveller_sd: state.traveller_sd,
             interaction_sd: state.interaction_sd,
             efficiency: state.response.efficiency,
-            anchors: check_anchors(network, &robust, &state.beta, &covariance),
+            anchors,
+            calibrations,
         },
         covariance,
     })
@@ -327,69 +316,6 @@ fn instruments(members: &Members, beta: &[f64], covariance: &Covariance) -> Vec<
             InstrumentEstimate { component, grounded, comparisons, is_balanced, error }
         })
         .collect()
-}
-
-/// Variances of the anchored instruments in the equations that gave the estimates, in the order of the anchors.
-fn robust_variances(
-    network: &Network,
-    layout: &Layout,
-    places: &[u32],
-    state: &State,
-    solved: &Solved,
-) -> Vec<f64> {
-    let size = state.beta.len();
-    let unit = |anchor: &Anchor| {
-        let mut unit = vec![0.0; size];
-        unit[anchor.instrument] = 1.0;
-        unit
-    };
-    if let Some(factor) = &solved.factor {
-        let variance = |anchor: &Anchor| solve_at(factor, places, &unit(anchor))[anchor.instrument];
-        return network.anchors.iter().map(variance).collect();
-    }
-    if size <= DENSE_MAX && !network.anchors.is_empty() {
-        let diagonal =
-            solved.equations.matrix(layout, places).factor().map(|factor| factor.inverse_diagonal());
-        let variance = |anchor: &Anchor| {
-            diagonal.as_ref().map_or(f64::NAN, |all| all[places[anchor.instrument] as usize])
-        };
-        return network.anchors.iter().map(variance).collect();
-    }
-    let diagonal = Preconditioner::Diagonal(solved.equations.diagonal(layout));
-    let times = |x: &[f64]| solved.equations.times(layout, x);
-    let precondition = |r: &[f64]| diagonal.solve(places, r);
-    let variance = |anchor: &Anchor| {
-        let start = vec![0.0; size];
-        let column = conjugate_gradients(times, precondition, &unit(anchor), &start);
-        column.map_or(f64::NAN, |column| column[anchor.instrument])
-    };
-    network.anchors.iter().take(ANCHORS_CHECKED_MAX).map(variance).collect()
-}
-
-/// Leaves every anchor out in turn.
-///
-/// # Formula
-/// With e the estimate at its instrument, C its variance in the robust equations that gave e and K in the constant ones:
-/// `e' = (e/C − x/u²) / (1/C − 1/u²)` and the variance of e' is `1 / (1/K − 1/u²)`.
-fn check_anchors(
-    network: &Network,
-    robust: &[f64],
-    beta: &[f64],
-    covariance: &Covariance,
-) -> Vec<AnchorCheck> {
-    let check = |(anchor, (at, robust)): (usize, (&Anchor, &f64))| {
-        let (i, own) = (at.instrument, at.standard_uncertainty * at.standard_uncertainty);
-        // Where the set has no level, an anchor too weak to give one is the only one it has: nothing else speaks of it.
-        let constant = covariance.variance(i);
-        let (robust_left, left) = (1.0 / robust - 1.0 / own, 1.0 / constant - 1.0 / own);
-        // What is left must be more than rounding.
-        let told = RELATIVE_ROUNDING / robust < robust_left && RELATIVE_ROUNDING / constant < left;
-        told.then(|| {
-            let without = (beta[i] / robust - at.error / own) / robust_left;
-            AnchorCheck { anchor, normalised_error: (at.error - without) / (2.0 * (own + 1.0 / left).sqrt()) }
-        })
-    };
-    network.anchors.iter().zip(robust).enumerate().filter_map(check).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Called by the signals of `assessment` with the standardised residuals of a comparison. It never fits the
 //! instrument's level or the noise: both are given.
 
+use crate::normal::QUANTILE_75;
 use crate::student;
 
 /// Scores are cut off here, in units of the t₄ scale. Bounded scores make the tails of the statistic Student's even
@@ -43,6 +44,9 @@ impl Point {
 /// Rounds of reweighting for a location: beyond, it moves by less than it is uncertain by.
 const LOCATION_ROUNDS: usize = 20;
 
+/// A bounded location stands still when it moves by less than this share of its scale.
+const LOCATION_TOLERANCE: f64 = 1e-12;
+
 /// Where residuals of t₄ noise lie, and its standard uncertainty: of (residual, scale), both in one unit; none of none.
 ///
 /// # Formula
@@ -62,6 +66,45 @@ pub fn location(residuals: &[(f64, f64)]) -> Option<(f64, f64)> {
     }
     let information: f64 = residuals.iter().map(|(_, scale)| scale.powi(-2)).sum();
     Some((middle, (1.4 / information).sqrt()))
+}
+
+/// Where values lie, and its standard uncertainty, whatever few of them say; none of fewer than two. Scales below `least` are none: values
+/// that agree to the last digit have no scatter of their own.
+///
+/// # Formula
+/// Huber's estimate with scores `ψ = clamp((x − m)/σ, ±2)`, σ = max(least, MAD/0.6745): `Σ ψ = 0` from the median on; of the n values those
+/// of `|x − m| < 2σ` are n₀: `u² = σ² (Σ ψ²) n/(n − 1) / n₀²`, the M-estimator's variance as the values themselves tell it. Where no value is
+/// far off, that is mean and `s/√n`.
+pub fn bounded_location(values: &[f64], least: f64) -> Option<(f64, f64)> {
+    let middle_of = |values: &mut [f64]| {
+        values.sort_by(f64::total_cmp);
+        let half = values.len() / 2;
+        0.5 * (values[half] + values[(values.len() - 1) / 2])
+    };
+    if values.len() < 2 {
+        return None;
+    }
+    let mut middle = middle_of(&mut values.to_vec());
+    let mut far: Vec<f64> = values.iter().map(|x| (x - middle).abs()).collect();
+    let scale = (middle_of(&mut far) / QUANTILE_75).max(least);
+    let (mut square, mut near) = (0.0, 0.0);
+    for _ in 0..LOCATION_ROUNDS {
+        let (mut sum, mut inside, mut squares) = (0.0, 0.0, 0.0);
+        for score in values.iter().map(|x| (x - middle) / scale) {
+            let bounded = score.clamp(-CUT, CUT);
+            sum += bounded;
+            squares += bounded * bounded;
+            inside += f64::from(u8::from(score.abs() < CUT));
+        }
+        (square, near) = (squares, inside);
+        if inside == 0.0 || (sum / inside).abs() < LOCATION_TOLERANCE {
+            break;
+        }
+        middle += scale * sum / inside;
+    }
+    let n = values.len() as f64;
+    let found = (middle, scale * (square * n / (n - 1.0)).sqrt() / near);
+    (found.0.is_finite() && found.1.is_finite()).then_some(found)
 }
 
 /// What moves the residuals, and by how much.

@@ -104,6 +104,59 @@ impl fmt::Debug for VehicleKey {
     }
 }
 
+/// What kind of name a vehicle is called by: two names of one kind are two vehicles, a VIN and a plate may be one car's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NameKind {
+    /// A vehicle identification number.
+    Vin,
+    /// A Chinese number plate.
+    Plate,
+    /// Any other: a number of an app's or an authority's own.
+    Other,
+}
+
+/// What a Chinese plate begins with (GA 36): the provinces.
+const PROVINCES: &str = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼";
+
+impl NameKind {
+    /// Of a name as somebody wrote it.
+    pub fn of(name: &str) -> Self {
+        let name = name.trim();
+        if is_vin(name) {
+            Self::Vin
+        } else if is_plate(name) {
+            Self::Plate
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Its word, as stored.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Vin => "vin",
+            Self::Plate => "plate",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Whether a text can be a vehicle identification number (ISO 3779): 17 characters without I, O and Q, digits among them.
+pub fn is_vin(text: &str) -> bool {
+    let of_number = |char: char| char.is_ascii_alphanumeric() && !"IOQ".contains(char.to_ascii_uppercase());
+    let has_digits = text.chars().any(|char| char.is_ascii_digit());
+    text.chars().count() == 17 && has_digits && text.chars().all(of_number)
+}
+
+/// A province, a letter, and five or six letters and digits, the last perhaps a word (学, 警, 港); dots, dashes and blanks do not count.
+fn is_plate(text: &str) -> bool {
+    let mut chars = text.chars().filter(|char| !"·.-‧•・ ".contains(*char));
+    let begins = chars.next().is_some_and(|char| PROVINCES.contains(char))
+        && chars.next().is_some_and(|char| char.is_ascii_alphabetic());
+    let rest: Vec<char> = chars.collect();
+    begins && (5..=6).contains(&rest.len()) && rest.iter().all(|char| char.is_alphanumeric())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +170,20 @@ mod tests {
         assert_eq!(PileId::parse("a/b"), Err(IdentityError::Character('/')));
         assert_eq!(PileId::parse("a\nb"), Err(IdentityError::Character('\n')));
         assert_eq!(PileId::parse(&"x".repeat(65)), Err(IdentityError::TooLong(65)));
+    }
+
+    // VINs: the example of ISO 3779's check digit, and a Chinese one; plates: GA 36's forms, of electric cars, of driving schools.
+    #[test]
+    fn a_name_is_of_a_kind() {
+        let check = |kind, names: &[&str]| {
+            names.iter().for_each(|name| assert_eq!(NameKind::of(name), kind, "{name}"));
+        };
+        check(NameKind::Vin, &["1M8GDM9AXKP042788", " lsvnv2182e2100001 "]);
+        check(NameKind::Plate, &["沪A12345", "沪A·D12345", "京 a-12345", "粤B1234学"]);
+        check(
+            NameKind::Other,
+            &["", "A12345", "沪A1234", "沪AD123456", "LSVNV2182E210000", "OSVNV2182E2100001", "REF-1"],
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use charge::{Charge, ChargeEvent, ChargeReference, RegisterSample, Side, Spa
 pub use coordinate::{CoordinateSystem, GivenPlace, PlaceDoubt};
 pub use course::Course;
 pub use estimate::{Estimate, RemoteVerdict};
-pub use identity::{IdentityError, OperatorId, PileId, StationId, VehicleKey};
+pub use identity::{IdentityError, NameKind, OperatorId, PileId, StationId, VehicleKey, is_vin};
 pub use mark::Mark;
 pub use path::VehiclePath;
 pub use person::is_same_person;

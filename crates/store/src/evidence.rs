@@ -36,9 +36,10 @@ pub struct TakenIn {
     pub charges: u64,
     /// Those of them with energies from both sides.
     pub comparable: u64,
-    /// When the earliest of the latter ended.
+    /// When the earliest of the latter ended, and of those that can be compared no longer.
     pub earliest: Option<Timestamp>,
-    /// Acts, changed piles, intervals of energy and calibrations of reference vehicles.
+    /// Acts, changed piles, intervals of energy and calibrations of reference vehicles; and charges that were compared and are no longer,
+    /// as when a witness takes back what it told, or another contradicts it.
     pub others: u64,
 }
 
@@ -46,6 +47,7 @@ impl TakenIn {
     fn add(&mut self, batch: &Self) {
         self.charges += batch.charges;
         self.comparable += batch.comparable;
+        self.others += batch.others;
         self.earliest = [self.earliest, batch.earliest].into_iter().flatten().min();
     }
 }
@@ -166,13 +168,22 @@ impl Store {
         Ok(jiff_time(at))
     }
 
-    /// Acts, changes of piles, intervals of energy and calibrations that were taken in after a moment.
+    /// Acts, changes of piles, intervals of energy and calibrations that were taken in after a moment, and charges that can be compared no
+    /// longer since: [`TakenIn::others`].
     pub async fn others_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM evidence_act WHERE known_from > $1)
                   + (SELECT count(*) FROM evidence_pile WHERE known_from > $1)
                   + (SELECT count(*) FROM evidence_energy WHERE known_from > $1)
-                  + (SELECT count(*) FROM evidence_reference WHERE known_from > $1)",
+                  + (SELECT count(*) FROM evidence_reference WHERE known_from > $1)
+                  + (SELECT count(*) FROM evidence_charge e
+                     CROSS JOIN LATERAL (SELECT b.* FROM evidence_charge b WHERE b.charge_no = e.charge_no AND b.known_from < e.known_from
+                                         ORDER BY b.known_from DESC LIMIT 1) AS before
+                     WHERE e.known_from > $1
+                       AND NOT (e.energy_pile_wh IS NOT NULL AND coalesce(e.witness_wh, e.energy_vehicle_wh) IS NOT NULL
+                                AND coalesce(e.witness_vehicle, e.vehicle) IS NOT NULL)
+                       AND before.energy_pile_wh IS NOT NULL AND coalesce(before.witness_wh, before.energy_vehicle_wh) IS NOT NULL
+                       AND coalesce(before.witness_vehicle, before.vehicle) IS NOT NULL)",
         )
         .bind(known_after.to_sqlx())
         .fetch_one(&self.pool)
@@ -352,8 +363,8 @@ static CHANGED: LazyLock<String> = LazyLock::new(|| {
 
 static NAMED: LazyLock<String> = LazyLock::new(|| statement("charge_no = ANY($1)"));
 
-/// Numbers of the charges taken in, how many are comparable, when the earliest of these ended, the last change seen.
-type Stored = (Vec<i64>, i64, Option<SqlTime>, Option<SqlTime>);
+/// Numbers of the charges taken in, how many are comparable and how many no longer, when the earliest of both ended, the last change seen.
+type Stored = (Vec<i64>, i64, i64, Option<SqlTime>, Option<SqlTime>);
 
 /// A batch of charges that changed after a moment, and what came of it; those beside them are named for taking in anew. And the last change
 /// seen.
@@ -369,7 +380,7 @@ async fn take_in_changed(
         .bind(Measurand::STATE_OF_CHARGE)
         .fetch_one(&mut *connection)
         .await?;
-    let last = jiff_time(stored.3);
+    let last = jiff_time(stored.4);
     if let Some(last) = last {
         sqlx::query(include_str!("evidence/neighbours.sql"))
             .bind(&stored.0)
@@ -408,12 +419,12 @@ async fn take_in_due(connection: &mut PgConnection, now: Timestamp) -> Result<(u
     Ok((named.len() as u64, taken(&stored)))
 }
 
-fn taken((charges, comparable, earliest, _): &Stored) -> TakenIn {
+fn taken((charges, comparable, gone, earliest, _): &Stored) -> TakenIn {
     TakenIn {
         charges: charges.len() as u64,
         comparable: comparable.unsigned_abs(),
         earliest: jiff_time(*earliest),
-        others: 0,
+        others: gone.unsigned_abs(),
     }
 }
 

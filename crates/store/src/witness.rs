@@ -9,7 +9,7 @@ use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::types::Json;
 use veripile_metrology::payment::Tariffed;
-use veripile_pile::{OnSiteResult, PileId, VehicleKey, VehiclePath};
+use veripile_pile::{NameKind, OnSiteResult, PileId, VehicleKey, VehiclePath};
 
 use crate::row::{SqlTime, corrupt};
 use crate::{Store, StoreError};
@@ -25,8 +25,8 @@ pub struct Witness {
     pub started_at: Timestamp,
     /// To when; later.
     pub ended_at: Timestamp,
-    /// Which vehicle.
-    pub vehicle: Option<VehicleKey>,
+    /// Which vehicle, and by what kind of name.
+    pub vehicle: Option<(VehicleKey, NameKind)>,
     /// Its make and model.
     pub vehicle_model: Option<String>,
     /// On which way the vehicle's energy came.
@@ -98,7 +98,7 @@ impl Store {
             .bind(all.clone().map(|w| w.connector).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.started_at.to_sqlx()).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.ended_at.to_sqlx()).collect::<Vec<_>>())
-            .bind(all.clone().map(|w| w.vehicle.map(|key| key.0.to_vec())).collect::<Vec<_>>())
+            .bind(all.clone().map(|w| w.vehicle.map(|(key, _)| key.0.to_vec())).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.vehicle_model.as_deref()).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.path.map(VehiclePath::word)).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.energy_wh).collect::<Vec<_>>())
@@ -106,7 +106,8 @@ impl Store {
             .bind(all.clone().map(|w| w.soc_percent[1]).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.ambient_c).collect::<Vec<_>>())
             .bind(all.clone().map(|w| w.bill.as_ref().map(|bill| bill.amount)).collect::<Vec<_>>())
-            .bind(all.map(|w| w.bill.as_ref().map(|bill| Json(&bill.parts))).collect::<Vec<_>>())
+            .bind(all.clone().map(|w| w.bill.as_ref().map(|bill| Json(&bill.parts))).collect::<Vec<_>>())
+            .bind(all.map(|w| w.vehicle.map(|(_, kind)| kind.word())).collect::<Vec<_>>())
             .fetch_all(&mut *transaction)
             .await?;
         let (fit, fit_several): (i64, i64) = sqlx::query_as(
@@ -119,9 +120,17 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        // Once more: a charge that came meanwhile knew nothing of these rows, nor they of it.
+        // Once more: a charge that came meanwhile knew nothing of these rows, nor they of it. And a row that does not fit a charge in whose
+        // time it lies may make parts of those that do.
         sqlx::query(
-            "INSERT INTO evidence_due SELECT DISTINCT charge_no FROM witness_fit WHERE witness_no = ANY($1) ON CONFLICT DO NOTHING",
+            "INSERT INTO evidence_due
+             SELECT charge_no FROM witness_fit WHERE witness_no = ANY($1)
+             UNION
+             SELECT charge_no FROM witness JOIN charge ON charge.pile_no = witness.pile_no
+                 AND charge.started_at BETWEEN witness.started_at - interval '7 days' AND witness.ended_at
+                 AND charge.ended_at >= witness.started_at
+             WHERE witness_no = ANY($1) AND EXISTS (SELECT FROM witness_fit fit WHERE fit.charge_no = charge.charge_no)
+             ON CONFLICT DO NOTHING",
         )
         .bind(&numbers)
         .execute(&self.pool)

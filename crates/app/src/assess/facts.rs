@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use anyhow::Result;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use veripile_assessment::evidence::COVARIATES_MAX;
-use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle};
+use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, RunFacts};
 use veripile_metrology::crossing::to_f64;
 use veripile_pile::{Act, ActKind, PileId, VehicleKey, VehiclePath};
 use veripile_store::Store;
@@ -54,6 +55,20 @@ pub(crate) struct Prepared {
     pub(crate) pile_at: BTreeMap<i64, usize>,
     /// Vehicles of the evidence.
     pub(crate) vehicles: BTreeMap<Traveller, usize>,
+}
+
+impl Prepared {
+    /// How a run went, as it is stored: vehicles by their keys, as `reference_vehicle` has them.
+    pub(crate) fn stored(&self, facts: &RunFacts) -> Result<Value> {
+        let keys: BTreeMap<usize, VehicleKey> =
+            self.vehicles.iter().map(|((key, _), at)| (*at, *key)).collect();
+        let mut stored = serde_json::to_value(facts)?;
+        let named = stored["contradictory_references"].as_array_mut().into_iter().flatten();
+        for (told, reference) in named.zip(&facts.contradictory_references) {
+            told["vehicle"] = Value::from(hex::encode(keys[&reference.vehicle].0));
+        }
+        Ok(stored)
+    }
 }
 
 impl Facts {

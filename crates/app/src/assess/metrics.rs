@@ -34,6 +34,7 @@ pub(crate) struct AssessMetrics {
     components: IntGaugeVec,
     last_success: Gauge,
     contradictory_anchors: IntGauge,
+    contradictory_references: IntGauge,
     converged: IntGauge,
 }
 
@@ -69,9 +70,14 @@ impl AssessMetrics {
                 "veripile_assess_contradictory_anchors",
                 "On-site results that contradict everything else known of their piles.",
             )?,
+            contradictory_references: IntGauge::new(
+                "veripile_assess_contradictory_references",
+                "Calibrations of reference vehicles that contradict everything else known of these.",
+            )?,
             converged: IntGauge::new("veripile_assess_converged", "Whether the last fit settled: 1 or 0.")?,
         };
         registry.register(Box::new(metrics.contradictory_anchors.clone()))?;
+        registry.register(Box::new(metrics.contradictory_references.clone()))?;
         registry.register(Box::new(metrics.converged.clone()))?;
         for outcome in ["written", "failed"] {
             metrics.runs.with_label_values(&[outcome]);
@@ -112,6 +118,7 @@ impl AssessMetrics {
         let facts = &assessment.facts;
         self.charges.set(facts.charges as i64);
         self.contradictory_anchors.set(facts.contradictory_anchors.len() as i64);
+        self.contradictory_references.set(facts.contradictory_references.len() as i64);
         self.converged.set(i64::from(facts.converged));
         for verdict in VERDICTS {
             let count =
@@ -128,12 +135,20 @@ impl AssessMetrics {
                 "an on-site result contradicts everything else known of its pile and was left out: look into it"
             );
         }
+        for reference in facts.contradictory_references.iter().filter(|reference| !reference.is_used) {
+            tracing::warn!(
+                at = %reference.at, error_percent = %reference.error_percent,
+                normalised_error = reference.normalised_error,
+                "a reference vehicle's calibration contradicts everything else known of it and was left out: look into it"
+            );
+        }
         if !facts.converged {
             tracing::warn!(rounds = facts.rounds, "the fit did not settle; its last round stands");
         }
         tracing::info!(
             charges = facts.charges,
             anchors = facts.anchors,
+            references = facts.references,
             noise_percent = facts.noise_percent,
             rounds = facts.rounds,
             "assessed"

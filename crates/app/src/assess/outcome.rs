@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use rust_decimal::Decimal;
 use veripile_assessment::Assessment;
@@ -27,7 +28,7 @@ use super::weekly::week_of;
 use crate::assess_files::findings::CHARGES_MAX;
 use crate::{balances, said};
 
-/// Hours of the day are those of the place.
+/// Hours of the day, and days, are those of the place, as on every page.
 const SHANGHAI: Offset = Offset::constant(8);
 
 /// Share of piles proposed for a visit with each run: every pile is visited every few years, as the law has it, in some twenty rounds.
@@ -252,6 +253,11 @@ fn path(charge: &EvidenceCharge) -> Option<VehiclePath> {
     charge.vehicle_energy().map(|(_, path)| path)
 }
 
+/// The day in China.
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::fixed(SHANGHAI)).date()
+}
+
 /// Hour of the day in China, 0 to 24.
 fn local_hour(at: Timestamp) -> f64 {
     let time = at.to_zoned(TimeZone::fixed(SHANGHAI)).time();
@@ -312,7 +318,6 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     for (pile_no, act) in &facts.acts {
         acts_of.entry(*pile_no).or_default().push(act.clone());
     }
-    let newest_anchors = newest_anchors(prepared, assessment);
     let risks = risks(facts, prepared, assessment, now);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
     // The lot of a week: whoever looks twice in a week sees one draw.
@@ -326,11 +331,12 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
         let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
         let next = next_date(&IntervalFacts {
             as_of: facts.as_of,
+            today: day(facts.as_of),
             estimate,
-            verified_on: verified.map(|at| at.at.to_zoned(TimeZone::UTC).date()),
+            verified_on: verified.map(|at| day(at.at)),
             legal_years: interval.map_or(0, |interval| interval.years),
             last_heard_at: now.last_heard.get(&pile.pile_no).copied(),
-            newest_anchor_at: newest_anchors.get(&estimate.component).copied(),
+            newest_level_at: assessment.levels.get(&estimate.component).copied(),
         });
         let (due_on, withdrawn) = match next {
             NextDate::By(date) => (Some(date), Vec::new()),
@@ -350,16 +356,6 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
         }
     };
     assessment.estimates.iter().enumerate().map(row).collect()
-}
-
-/// When the newest anchor of each connected set was measured.
-fn newest_anchors(prepared: &Prepared, assessment: &Assessment) -> BTreeMap<u32, Timestamp> {
-    let mut newest: BTreeMap<u32, Timestamp> = BTreeMap::new();
-    for anchor in prepared.evidence.anchors.iter().filter(|anchor| anchor.at <= prepared.evidence.as_of) {
-        let component = assessment.estimates[anchor.pile].1.component;
-        newest.entry(component).and_modify(|at| *at = (*at).max(anchor.at)).or_insert(anchor.at);
-    }
-    newest
 }
 
 /// What is at stake at each pile, in money where prices are known: where one is not, the median of those that are stands for it, so that
@@ -440,6 +436,13 @@ mod tests {
             assert!((risk - expected).abs() < 1e-9 * first, "{risks:?}");
         }
         assert!((weight(1_000) - 2.0).abs() < f64::EPSILON, "a crowd at most doubles it");
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_china() {
+        let at = |text: &str| day(text.parse().expect("literal")).to_string();
+        assert_eq!(at("2026-06-30T15:59:59Z"), "2026-06-30");
+        assert_eq!(at("2026-06-30T16:00:00Z"), "2026-07-01");
     }
 
     #[test]

@@ -220,7 +220,7 @@ fn charges(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec
     let has_references = rows.iter().any(|row| row.path == Some(VehiclePath::Reference));
     let charge =
         |(row, residual): (&ChargeRow, &Option<veripile_metrology::comparison::Residual>)| SignalCharge {
-            vehicle: row.vehicle.map(|vehicle| prepared.vehicle_numbers[vehicle]),
+            vehicle: prepared.vehicle_numbers.of(row),
             energy_vehicle_kwh: row.energy_vehicle_kwh,
             residual: residual
                 .map(|residual| signals::Residual { z: residual.standardised, sigma: residual.scale }),

@@ -209,6 +209,10 @@ impl ReferenceRow {
         &self.vehicle_id
     }
 
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// As it is registered.
     pub(crate) fn calibration(&self, vehicle: VehicleKey) -> Calibration {
         let result = OnSiteResult {
@@ -219,7 +223,7 @@ impl ReferenceRow {
         Calibration { vehicle, at: self.at, result }
     }
 
-    /// As evidence; none where the vehicle made no charge.
+    /// As evidence; none where no charge was read off the vehicle.
     pub(super) fn reference(&self, vehicle_at: &BTreeMap<&str, usize>) -> Option<ReferenceVehicle> {
         Some(ReferenceVehicle {
             vehicle: *vehicle_at.get(self.vehicle_id.as_str())?,

@@ -55,6 +55,7 @@ pub(super) fn remarks(
 ) -> Vec<Remark> {
     let mut remarks = diagnosis(inputs, prepared, assessment);
     remarks.extend(contradictory(assessment));
+    remarks.extend(contradictory_references(prepared, assessment));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
@@ -228,7 +229,9 @@ fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Re
     let only_differences =
         ["只能得出桩与桩之差，不能得出误差", "only differences between piles can be told, no error"];
     let [zh, en] = only_differences;
-    let left_out = assessment.facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used).count();
+    let facts = &assessment.facts;
+    let left_out = facts.contradictory_anchors.iter().any(|anchor| !anchor.is_used)
+        || facts.contradictory_references.iter().any(|reference| !reference.is_used);
     let given = inputs.anchors.len() + inputs.references.len();
     if given == 0 {
         return remark(
@@ -239,12 +242,13 @@ fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Re
             ),
         );
     }
-    if 0 < left_out && assessment.facts.anchors == 0 {
+    if left_out && facts.anchors + facts.references == 0 {
         return remark(
             "anchors_contradict",
-            format!("现场结果相互矛盾、全部略去，{zh}；请核对下列结果，或再给一个桩的现场结果"),
+            format!("现场结果与标准车校准相互矛盾、全部略去，{zh}；请核对下列各项，或再给一个桩的现场结果"),
             format!(
-                "the on-site results contradict each other and were all left out: {en}; look into those named below, or give that of one more pile"
+                "on-site results and calibrations of reference vehicles contradict each other and were all left out: {en}; look into those \
+                 named below, or give the result of one more pile"
             ),
         );
     }
@@ -292,6 +296,26 @@ fn contradictory(assessment: &Assessment) -> Vec<Remark> {
         )
     });
     told.chain(rest).collect()
+}
+
+/// Calibrations of reference vehicles that contradict everything else.
+fn contradictory_references(prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
+    let all = &assessment.facts.contradictory_references;
+    let told = all.iter().take(ALIKE_MAX).map(|reference| {
+        let (zh, en) =
+            if reference.is_used { ("仍予采用", "used all the same") } else { ("未予采用", "left out") };
+        let (vehicle, at) = (&prepared.vehicles[reference.vehicle].id, reference.at);
+        let (found, normalised_error) = (reference.error_percent, reference.normalised_error);
+        remark(
+            "contradictory_reference",
+            format!("标准车 {vehicle} {at} 的校准（{found} %）与其余一切矛盾（E_n {normalised_error:.1}），{zh}；请核查"),
+            format!(
+                "the calibration of reference vehicle {vehicle} of {at} ({found} %) contradicts everything else (E_n {normalised_error:.1}); \
+                 {en}; look into it"
+            ),
+        )
+    });
+    told.collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.
@@ -373,7 +397,8 @@ fn misnamed(inputs: &Inputs, prepared: &Prepared) -> Vec<Remark> {
     };
     let unknown: BTreeSet<&str> =
         inputs.anchors.iter().filter(|anchor| !is_known(anchor)).map(|a| a.pile_id.as_str()).collect();
-    let vehicles: BTreeSet<&str> = prepared.vehicles.iter().map(|(id, _)| id.as_str()).collect();
+    let read = prepared.vehicles.iter().filter(|vehicle| vehicle.is_reference);
+    let vehicles: BTreeSet<&str> = read.map(|vehicle| vehicle.id.as_str()).collect();
     let absent: BTreeSet<&str> = inputs
         .references
         .iter()
@@ -391,8 +416,13 @@ fn misnamed(inputs: &Inputs, prepared: &Prepared) -> Vec<Remark> {
     if let Some((zh, en)) = listed(&absent) {
         told.push(remark(
             "reference_without_charge",
-            format!("标准车没有一次充电，其校准未被采用：{zh}；请核对 vehicle_id"),
-            format!("reference vehicles made no charge, so their calibrations say nothing: {en}; look at vehicle_id"),
+            format!(
+                "标准车没有一次 vehicle_path 为 reference（由标准车自己测得）的充电，其校准未被采用：{zh}；请核对 vehicle_id 与 vehicle_path"
+            ),
+            format!(
+                "of these reference vehicles no charge has vehicle_path reference (read off the vehicle itself), so their calibrations say \
+                 nothing: {en}; look at vehicle_id and vehicle_path"
+            ),
         ));
     }
     if 0 < prepared.later_anchors {

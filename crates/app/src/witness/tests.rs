@@ -43,7 +43,7 @@ fn a_row_is_read_whole_and_no_vehicle_is_named() {
     let bill = row.bill.expect("a bill");
     assert_eq!((bill.amount, bill.parts.len()), (number("15"), 2));
     assert_eq!(bill.parts[1].service_per_kwh, number("0.4"));
-    assert_eq!(row.vehicle, Some(IdentityKey::new([1; 32]).vehicle("lc0ce4db")));
+    assert_eq!(row.vehicle, Some((IdentityKey::new([1; 32]).vehicle("lc0ce4db"), NameKind::Other)));
 }
 
 #[test]

@@ -19,9 +19,17 @@ use crate::evidence::{
     Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
 };
 use crate::learnt::Scale;
+use crate::levels::Levels;
 
 /// Models told apart at most: each is a dense row beside all piles. A vehicle of another one has none, as if nobody had told it.
 const MODELS_MAX: usize = 1_000;
+
+/// Drift of a reference vehicle's instrument since its calibration: 0.2 % in a year, as a random walk (fractions² per day).
+///
+/// Twice a pile's ([`crate::anchors`]), an assumption and no source's figure: the instrument is of the class that calibrations of some
+/// tenths of a percent are given for, and such classes (0.2) permit as much between two yearly calibrations; it is shaken, heated and frozen
+/// with the car, which a pile's meter is not. Whoever knows better calibrates more often.
+const REFERENCE_DRIFT_PER_DAY: f64 = 0.002 * 0.002 / 365.25;
 
 /// What goes into the comparison.
 pub(super) struct Given<'a> {
@@ -30,8 +38,8 @@ pub(super) struct Given<'a> {
     pub(super) screened: Vec<(usize, Screened)>,
     /// Which charge of the evidence each comparison is.
     pub(super) compared: Vec<u32>,
-    /// In the order in which they stand in the network.
-    pub(super) anchors: Vec<&'a Anchor>,
+    /// What gives levels.
+    pub(super) levels: Levels<'a>,
     /// Which instrument of the network a pile is today; none for one of which nothing is known: it would only make the matrix larger.
     pub(super) places: Vec<Option<usize>>,
     /// The instrument that a pile was so many changes ago, where there is anything of it.
@@ -102,10 +110,10 @@ pub(super) fn given<'a>(
     let scales: Vec<Scale> =
         (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
     let comparisons = comparisons(&charges, &scales, &ways, place);
-    let known = references(evidence);
+    let references = references(evidence, charges());
     let traveller = |(vehicle, model): (usize, &Option<usize>)| Traveller {
         model: model.and_then(|model| model_places[model]),
-        known: known.get(&vehicle).copied(),
+        known: references.get(&vehicle).map(|(_, known)| *known),
     };
     let network = Network {
         instruments,
@@ -117,8 +125,9 @@ pub(super) fn given<'a>(
         anchors,
         information,
     };
-    let anchors = given;
-    Given { network, screened, compared, anchors, places, before, branches, balances, ways, scales, copying }
+    let references = references.into_iter().map(|(vehicle, (reference, _))| (vehicle, reference)).collect();
+    let levels = Levels { anchors: given, references };
+    Given { network, screened, compared, levels, places, before, branches, balances, ways, scales, copying }
 }
 
 /// The charges as the fit takes them: each of the instrument that its pile was then, with covariates in units of their scatter.
@@ -189,21 +198,39 @@ fn balanced(
     (branches, information, told)
 }
 
-/// Bias and standard uncertainty of the reference vehicles, by their newest calibration. Bias and error differ in sign of nothing:
-/// a meter that reads too much has a positive bias.
-fn references(evidence: &Evidence) -> BTreeMap<usize, (f64, f64)> {
-    let mut newest: BTreeMap<usize, &ReferenceVehicle> = BTreeMap::new();
+/// The newest calibration of each reference vehicle that was met, and bias and standard uncertainty by it. Bias and error differ in sign of
+/// nothing: a meter that reads too much has a positive bias.
+///
+/// # Formula
+/// `u² = (U/k)² + q² T`, T from the calibration to the charge that lies farthest from it, before or after: what the instrument was on its
+/// day it need not have been a year earlier either.
+fn references<'a>(
+    evidence: &'a Evidence,
+    charges: impl Iterator<Item = &'a ComparableCharge>,
+) -> BTreeMap<usize, (&'a ReferenceVehicle, (f64, f64))> {
+    let mut newest: BTreeMap<usize, (&ReferenceVehicle, f64)> = BTreeMap::new();
     for reference in evidence.references.iter().filter(|reference| reference.at <= evidence.as_of) {
-        let known = newest.entry(reference.vehicle).or_insert(reference);
+        let (known, _) = newest.entry(reference.vehicle).or_insert((reference, f64::NAN));
         if known.at < reference.at {
             *known = reference;
         }
     }
-    let known = newest.into_iter().filter_map(|(vehicle, reference)| {
+    if newest.is_empty() {
+        return BTreeMap::new();
+    }
+    for charge in charges {
+        if let Some((reference, farthest)) = newest.get_mut(&charge.vehicle) {
+            let days = charge.ended_at.duration_since(reference.at).as_secs_f64().abs() / 86_400.0;
+            *farthest = farthest.max(days);
+        }
+    }
+    let known = newest.into_iter().filter_map(|(vehicle, (reference, days))| {
         let error = reference.error_percent.to_f64()? / 100.0;
         let u =
             reference.expanded_uncertainty_percent.to_f64()? / 100.0 / reference.coverage_factor.to_f64()?;
-        (0.0 < u && u.is_finite()).then_some((vehicle, (libm::log1p(error), u)))
+        let variance = u * u + REFERENCE_DRIFT_PER_DAY * days;
+        let usable = 0.0 < u && variance.is_finite();
+        usable.then(|| (vehicle, (reference, (libm::log1p(error), variance.sqrt()))))
     });
     known.collect()
 }
@@ -278,6 +305,46 @@ mod tests {
         let are = frequent(&many, MODELS_MAX + 1);
         assert_eq!(are.iter().filter(|is| **is).count(), MODELS_MAX);
         assert!(are[MODELS_MAX] && are[0] && !are[MODELS_MAX - 1]);
+    }
+
+    // By hand: U = 0.2 %, k = 2; 0.2 % in a year over the hundred days to the farther charge: 0.1² + 0.2² · 100/365.25 = 0.020951 (%²).
+    #[test]
+    fn a_calibration_ages_to_the_charge_that_is_farthest_from_it_and_one_of_the_future_is_none() {
+        let at = |day: i64| Timestamp::from_second(1_770_000_000 + day * 86_400).expect("in range");
+        let calibration = |day| ReferenceVehicle {
+            vehicle: 0,
+            at: at(day),
+            error_percent: rust_decimal::Decimal::TWO,
+            expanded_uncertainty_percent: rust_decimal::Decimal::new(2, 1),
+            coverage_factor: rust_decimal::Decimal::TWO,
+        };
+        let charge = |day| ComparableCharge {
+            pile: 0,
+            vehicle: 0,
+            ended_at: at(day),
+            energy_pile_kwh: rust_decimal::Decimal::TEN,
+            energy_vehicle_kwh: rust_decimal::Decimal::TEN,
+            path: Some(VehiclePath::Reference),
+            covariates: [f32::NAN; COVARIATES_MAX],
+        };
+        let known = |as_of, calibrations: &[i64], charges: &[i64]| {
+            let calibrations = calibrations.iter().map(|day| calibration(*day)).collect();
+            let evidence = Evidence { as_of: at(as_of), references: calibrations, ..Evidence::default() };
+            let charges: Vec<ComparableCharge> = charges.iter().map(|day| charge(*day)).collect();
+            references(&evidence, charges.iter()).get(&0).map(|(reference, known)| (reference.at, *known))
+        };
+        let check = |told: Option<(Timestamp, (f64, f64))>, day: i64| {
+            let (when, (bias, u)) = told.expect("calibrated");
+            // ln 1.02 by mpmath.
+            assert!((bias - 0.019_802_627_296_179_713).abs() < 1e-15);
+            assert!((u - 0.000_209_513_f64.sqrt() / 10.0).abs() < 1e-8, "{u}");
+            assert_eq!(when, at(day));
+        };
+        check(known(200, &[0], &[40, 100]), 0);
+        check(known(200, &[0, 150], &[50, 120, 190]), 150);
+        check(known(200, &[10, 201], &[110]), 10);
+        assert_eq!(known(200, &[201], &[110]), None);
+        assert_eq!(known(200, &[10], &[]), None, "never met");
     }
 
     #[test]

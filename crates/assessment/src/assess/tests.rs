@@ -1,8 +1,9 @@
 use super::*;
 use crate::evidence::ComparableCharge;
-use crate::evidence::{Anchor, COVARIATES_MAX};
+use crate::evidence::{Anchor, COVARIATES_MAX, ReferenceVehicle, TimedFeeder};
 use rand::{RngExt, SeedableRng};
 use rust_decimal::Decimal;
+use veripile_metrology::balance;
 use veripile_pile::{AccuracyClass, VehiclePath};
 
 fn at(day: i64) -> Timestamp {
@@ -105,10 +106,11 @@ fn world(anchored: &[(usize, i64, &str)]) -> Assessment {
 
 /// The same with errors by pile and day.
 fn world_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> f64) -> Assessment {
-    assess(&evidence_of(anchored, error), &Settings::default()).expect("assessable")
+    assess(&evidence_of(anchored, error).0, &Settings::default()).expect("assessable")
 }
 
-fn evidence_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> f64) -> Evidence {
+/// Its evidence, and the vehicles' true biases.
+fn evidence_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> f64) -> (Evidence, Vec<f64>) {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
     let mut noise = |sd: f64| sd * (0..12).map(|_| rng.random_range(-0.5..0.5)).sum::<f64>();
     let biases: Vec<f64> = (0..40).map(|_| noise(0.015)).collect();
@@ -152,14 +154,114 @@ fn evidence_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> 
         charges,
         anchors: anchors.collect(),
         ..Evidence::default()
+    };
+    (evidence, biases)
+}
+
+/// Calibrations on a day of vehicles of known bias, each off by so much, fractions; U = 0.1 %.
+fn calibrated(biases: &[f64], day: i64, off: &[(usize, f64)]) -> Vec<ReferenceVehicle> {
+    let calibration = |(vehicle, off): &(usize, f64)| ReferenceVehicle {
+        vehicle: *vehicle,
+        at: at(day),
+        error_percent: Decimal::try_from(100.0 * (biases[*vehicle] + off)).expect("finite"),
+        expanded_uncertainty_percent: Decimal::new(1, 1),
+        coverage_factor: Decimal::TWO,
+    };
+    off.iter().map(calibration).collect()
+}
+
+/// Ten right results, and a reference vehicle that reads 3 % otherwise than it was calibrated to.
+///
+/// E_n by hand: 60 charges with noise of 1 % tell its bias to 0.13 %; u is 0.05 % and, with 0.2 % in a year, 0.057 % of thirty days:
+/// 3 / (2 √(0.13² + 0.05² + 0.057²)) = 10.
+#[test]
+fn one_wrong_calibration_among_right_on_site_results_is_named_and_left_out() {
+    let anchored: Vec<_> = (1..11).map(|pile| (pile, i64::try_from(pile).expect("small"), "0")).collect();
+    let (mut evidence, biases) = evidence_of(&anchored, |pile, _| if pile == 0 { 0.04 } else { 0.0 });
+    evidence.references = calibrated(&biases, 30, &[(7, 0.03)]);
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    let facts = &assessment.facts;
+    assert_eq!((facts.anchors, facts.references), (10, 0), "{facts:?}");
+    assert!(facts.contradictory_anchors.iter().all(|anchor| anchor.is_used), "{facts:?}");
+    let [wrong] = &facts.contradictory_references[..] else { panic!("{facts:?}") };
+    assert_eq!((wrong.vehicle, wrong.at, wrong.is_used), (7, at(30), false));
+    assert!((7.0..13.0).contains(&wrong.normalised_error), "{wrong:?}");
+    assert_eq!(verdicts(&assessment)[0], RemoteVerdict::Nonconform);
+    assert_eq!(verdicts(&assessment)[1..], [RemoteVerdict::Conform; 11]);
+    // What was left out is no evidence of today either.
+    assert_eq!(assessment.levels.into_values().collect::<Vec<_>>(), [at(10)]);
+}
+
+#[test]
+fn right_calibrations_stand_against_one_wrong_on_site_result() {
+    let (mut evidence, biases) = evidence_of(&[(3, 0, "2")], |_, _| 0.0);
+    evidence.references = calibrated(&biases, 30, &[(1, 0.0), (2, 0.0), (7, 0.0)]);
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    let facts = &assessment.facts;
+    assert_eq!((facts.anchors, facts.references), (0, 3), "{facts:?}");
+    assert!(
+        facts.contradictory_anchors.iter().any(|anchor| anchor.pile_id.as_str() == "P3" && !anchor.is_used)
+    );
+    assert!(facts.contradictory_references.iter().all(|reference| reference.is_used), "{facts:?}");
+    for (pile, (_, estimate)) in assessment.estimates.iter().enumerate() {
+        let (error, u) =
+            (estimate.error.expect("compared"), estimate.standard_uncertainty.expect("compared"));
+        assert!(estimate.grounded && error.abs() < 4.0 * u && u < 0.003, "{pile}: {error} {u}");
     }
+    assert_eq!(assessment.levels.into_values().collect::<Vec<_>>(), [at(30)]);
+}
+
+#[test]
+fn of_one_result_and_one_calibration_that_contradict_nobody_can_say_which_is_wrong() {
+    let (mut evidence, biases) = evidence_of(&[(3, 0, "0")], |_, _| 0.0);
+    evidence.references = calibrated(&biases, 30, &[(7, 0.03)]);
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    let facts = &assessment.facts;
+    assert_eq!((facts.anchors, facts.references, facts.grounded_components), (0, 0, 0), "{facts:?}");
+    assert_eq!((facts.contradictory_anchors.len(), facts.contradictory_references.len()), (1, 1));
+    assert_eq!(verdicts(&assessment), [RemoteVerdict::NotComparable; 12]);
+    assert!(assessment.levels.is_empty());
+    evidence.references = calibrated(&biases, 30, &[(7, 0.0)]);
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    assert_eq!((assessment.facts.anchors, assessment.facts.references), (1, 1));
+    assert_eq!(assessment.levels.into_values().collect::<Vec<_>>(), [at(30)]);
+}
+
+/// Two piles behind a master: its last interval is the newest of what gives their level.
+#[test]
+fn a_level_by_an_energy_balance_is_as_new_as_its_last_interval() {
+    let mut evidence = evidence(false);
+    let instrument = |index| balance::Instrument { index, efficiency: 1.0, efficiency_uncertainty: 0.0 };
+    let interval = |hour: u32| {
+        let kwh = [f64::from(10 + hour * 7 % 23), f64::from(12 + hour * 5 % 19)];
+        let loss = 0.004 * (kwh[0] + kwh[1]).powi(2) / 60.0;
+        let wobble = f64::from(hour * 11 % 7) / 100.0 - 0.03;
+        balance::Interval {
+            hours: 1.0,
+            master_kwh: Some(kwh[0] + kwh[1] / 1.04 + loss + wobble),
+            instruments_kwh: kwh.map(Some).to_vec(),
+        }
+    };
+    let feeder = balance::Feeder {
+        master_uncertainty: 0.001_2,
+        instruments: vec![instrument(0), instrument(1)],
+        intervals: (0..480).map(interval).collect(),
+    };
+    let begins = (0..480).map(|hour| at(5) + jiff::SignedDuration::from_hours(hour)).collect();
+    evidence.feeders = vec![TimedFeeder { feeder, begins }];
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    assert!(assessment.balances[0].is_ok(), "{:?}", assessment.balances);
+    let (_, pile) = &assessment.estimates[0];
+    assert!(pile.grounded, "{pile:?}");
+    let newest = at(5) + jiff::SignedDuration::from_hours(479);
+    assert_eq!(assessment.levels, BTreeMap::from([(pile.component, newest)]));
 }
 
 /// Apps tell 0.5 % too little, and at 30 kW vehicles tell 0.4 % less than at 10 kW: 0.2 % by deviation. The tolerance is four standard
 /// deviations of means of 800 values of 1 %.
 #[test]
 fn what_ways_and_covariates_do_is_learnt() {
-    let mut evidence = evidence_of(&[(1, 0, "0"), (2, 0, "0")], |_, _| 0.0);
+    let (mut evidence, _) = evidence_of(&[(1, 0, "0"), (2, 0, "0")], |_, _| 0.0);
     evidence.covariates = vec!["mean_power_kw"];
     for (n, charge) in evidence.charges.iter_mut().enumerate() {
         let (is_app, is_fast) = (n % 5 < 2, n % 7 < 4);

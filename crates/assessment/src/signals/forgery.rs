@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use veripile_metrology::chi_square;
-use veripile_metrology::contrast::{Contrast, Point, contrast};
+use veripile_metrology::contrast::{Contrast, Point, bounded_location, contrast};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::{normal, student};
 use veripile_pile::{PileKind, VehiclePath};
@@ -230,8 +230,9 @@ fn deaf(world: &World<'_>) -> Vec<Finding> {
 ///
 /// # Formula
 /// `ln(E_relayed / E_other)` of the charges of which both are known, its mean for each vehicle, since a vehicle differs from itself on two
-/// ways always alike; their mean less the median of the piles' (the ways' own difference), over its standard uncertainty from the scatter
-/// of vehicles; held against the fleet. Student's t with as many degrees of freedom as vehicles, less one. Ways are asked one by one, AC and
+/// ways always alike; where these lie ([`bounded_location`]: of one charge that somebody told wrongly none makes a liar and none hides one)
+/// less the median of the piles' (the ways' own difference), over its standard uncertainty from the scatter of vehicles; held against the
+/// fleet. Student's t with as many degrees of freedom as vehicles, less one. Ways are asked one by one, AC and
 /// DC piles apart, and silent where too few piles have both, since then nothing says what the ways' own difference is.
 fn apart(world: &World<'_>) -> Vec<Finding> {
     let kinds = [Some(PileKind::Ac), Some(PileKind::Dc), None];
@@ -279,12 +280,12 @@ impl Apart {
             (*sum, *count) = (*sum + ratio, *count + 1.0);
         }
         let means: Vec<f64> = by_vehicle.values().map(|(sum, count)| sum / count).collect();
-        let n = means.len() as f64;
-        let mean = means.iter().sum::<f64>() / n;
-        let square: f64 = means.iter().map(|one| (one - mean) * (one - mean)).sum();
-        let u = libm::hypot((square / (n - 1.0) / n).sqrt(), AGREEMENT / n.sqrt());
-        let enough = RESIDUALS_MIN <= charges.len() && VEHICLES_MIN <= means.len();
-        enough.then_some(Self { pile, charges, vehicles: means.len(), effect: (mean, u) })
+        if charges.len() < RESIDUALS_MIN || means.len() < VEHICLES_MIN {
+            return None;
+        }
+        let (mean, own) = bounded_location(&means, AGREEMENT)?;
+        let u = libm::hypot(own, AGREEMENT / (means.len() as f64).sqrt());
+        Some(Self { pile, charges, vehicles: means.len(), effect: (mean, u) })
     }
 
     fn finding(&self, world: &World<'_>, usual: f64, t: f64) -> Finding {

@@ -223,13 +223,25 @@ fn outlets_of_unlike_meters_are_no_preference() {
 /// A fleet whose vehicles tell their makers 0.3 % more than their piles, each by 0.3 % more or less, with noise so large; what some piles
 /// relay is made up.
 fn told_twice(seed: u64, piles: usize, noise: f64, makes_up: impl Fn(usize) -> f64) -> usize {
+    told_twice_but_one(seed, piles, noise, makes_up, 0.0)
+}
+
+/// The same, one charge of pile 2 told wrongly by so much.
+fn told_twice_but_one(
+    seed: u64,
+    piles: usize,
+    noise: f64,
+    makes_up: impl Fn(usize) -> f64,
+    mut wrong: f64,
+) -> usize {
     let mut fleet = Fleet::new(seed, piles, 60, |_| None);
     let mut random = fleet::Random(rand_chacha::ChaCha8Rng::seed_from_u64(seed));
     for charge in &mut fleet.charges {
         let Some(told) = charge.energy_vehicle_kwh else { continue };
         let own = 0.003 * ((charge.vehicle.unwrap_or(0) % 7) as f64 - 3.0) / 2.0;
         let apart = if noise > 0.0 { -0.003 + own + noise * random.normal() } else { 0.0 };
-        let relayed = told.to_f64().expect("a number") * (apart + makes_up(charge.pile)).exp();
+        let wrong = if charge.pile == 2 { std::mem::take(&mut wrong) } else { 0.0 };
+        let relayed = told.to_f64().expect("a number") * (apart + makes_up(charge.pile) + wrong).exp();
         charge.vehicle_path = Some(VehiclePath::Telematics);
         charge.energy_relayed_kwh = Decimal::from_f64_retain(relayed).map(|kwh| kwh.round_dp(3));
     }
@@ -247,4 +259,7 @@ fn a_pile_that_relays_otherwise_than_the_vehicle_tells_is_named() {
     assert_eq!(told_twice(41, 30, 0.004, liar), 1);
     assert_eq!(told_twice(42, 4, 0.004, liar), 0);
     assert_eq!(told_twice(43, 30, 0.0, liar), 1, "honest ones relay the very values that the maker has");
+    // One charge of sixty told by half too much hid the liar, whose mean it made, and with it the scatter.
+    assert_eq!(told_twice_but_one(41, 30, 0.004, liar, 0.4), 1);
+    assert_eq!(told_twice_but_one(41, 30, 0.004, |_| 0.0, 0.4), 0);
 }

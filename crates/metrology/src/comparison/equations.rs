@@ -437,7 +437,7 @@ impl Equations {
     }
 
     /// Adds a multiple of u_t.
-    fn add_row(&self, layout: &Layout, t: usize, factor: f64, sum: &mut [f64]) {
+    pub(super) fn add_row(&self, layout: &Layout, t: usize, factor: f64, sum: &mut [f64]) {
         let left = &self.travellers[t];
         for pair in layout.pairs_of(t) {
             sum[layout.pairs[pair].instrument as usize] += factor * self.pair_weights[pair];

@@ -16,6 +16,8 @@ pub(super) struct Members {
     pub(super) comparisons: Vec<u32>,
     /// Whether other information speaks of an instrument.
     pub(super) is_balanced: Vec<bool>,
+    /// Travellers of known bias each of which could give its set a level by itself.
+    pub(super) calibrated: Vec<usize>,
     is_anchored: Vec<bool>,
 }
 
@@ -49,6 +51,7 @@ impl Members {
             grounded: vec![false; count],
             comparisons,
             is_balanced: vec![false; instruments],
+            calibrated: Vec::new(),
             is_anchored: vec![false; instruments],
         };
         members.ground(network, layout, settings);
@@ -74,7 +77,10 @@ impl Members {
                 layout.pairs_of(traveller).map(|pair| layout.comparisons_of(pair).len()).sum();
             // What it says of a level is its own uncertainty and the noise of its comparisons.
             let level = libm::hypot(u, settings.noise / (comparisons as f64).sqrt());
-            self.grounded[self.traveller_set[traveller]] |= level <= GROUNDING_U_MAX;
+            if level <= GROUNDING_U_MAX {
+                self.grounded[self.traveller_set[traveller]] = true;
+                self.calibrated.push(traveller);
+            }
         }
     }
 

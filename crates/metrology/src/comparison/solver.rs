@@ -162,20 +162,30 @@ impl Covariance {
         self.variances[instrument]
     }
 
+    /// Where each instrument stands in a factor.
+    pub(super) fn places(&self) -> &[u32] {
+        &self.places
+    }
+
+    /// Solves the equations of all unknowns, the border among them. None where they cannot be solved to working accuracy.
+    pub(super) fn solve(&self, b: &[f64]) -> Option<Vec<f64>> {
+        match &self.source {
+            Source::Exact(factor, _) => Some(solve_at(factor, &self.places, b)),
+            Source::Iterative(preconditioner) => {
+                let times = |x: &[f64]| self.equations.times(&self.layout, x);
+                let precondition = |r: &[f64]| preconditioner.solve(&self.places, r);
+                conjugate_gradients(times, precondition, b, &vec![0.0; b.len()])
+            }
+        }
+    }
+
     /// `Cov a`: the covariance of every instrument's estimate with the sum `aᵀe`.
     ///
     /// None where the equations cannot be solved to working accuracy.
     pub fn times(&self, a: &[f64]) -> Option<Vec<f64>> {
         let mut b = a.to_vec();
         b.resize(self.equations.shape.size(), 0.0);
-        let mut x = match &self.source {
-            Source::Exact(factor, _) => solve_at(factor, &self.places, &b),
-            Source::Iterative(preconditioner) => {
-                let times = |x: &[f64]| self.equations.times(&self.layout, x);
-                let precondition = |r: &[f64]| preconditioner.solve(&self.places, r);
-                conjugate_gradients(times, precondition, &b, &vec![0.0; b.len()])?
-            }
-        };
+        let mut x = self.solve(&b)?;
         x.truncate(a.len());
         Some(x)
     }

@@ -3,6 +3,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, StudentT};
 
+use super::solver::{Preconditioner, conjugate_gradients, solve_at};
 use super::*;
 use crate::cholesky::Symmetric;
 
@@ -268,6 +269,57 @@ fn an_anchor_left_out_is_one_never_there() {
     let expected = (0.035 - without.0) / (2.0 * (without.1 * without.1 + 1e-6).sqrt());
     assert_eq!(check.anchor, 1);
     // The weights of the robust fit move with the anchor, so only nearly equal.
+    assert!((check.normalised_error / expected - 1.0).abs() < 0.1, "{check:?} {expected}");
+}
+
+/// One instrument whose error is known to be 0 ± 0.1 %, one traveller calibrated to 0 ± 0.1 %, and comparisons without noise that say
+/// they differ by 1 %: without the calibration the traveller would read −1 % ± 0.1 %.
+#[test]
+fn a_calibration_is_held_against_what_all_else_says_of_its_traveller() {
+    let network = Network {
+        instruments: 1,
+        travellers: vec![Traveller { model: None, known: Some((0.0, 0.001)) }],
+        comparisons: comparisons(&[comparison(0, 0, 0.01); 16]),
+        anchors: vec![Anchor { instrument: 0, error: 0.0, standard_uncertainty: 0.001 }],
+        ..Network::default()
+    };
+    let settings = Settings { noise: 1e-5, noise_size: 1e-6, interaction_sd: 1e-6, ..Settings::default() };
+    let diagnostics = fit(&network, &settings).expect("fits").diagnostics;
+    let expected = 0.01 / (2.0 * 2e-6_f64.sqrt());
+    let [check] = diagnostics.calibrations[..] else { panic!("{diagnostics:?}") };
+    assert_eq!(check.traveller, 0);
+    assert!((check.normalised_error / expected - 1.0).abs() < 1e-3, "{check:?} {expected}");
+    // Of the two the anchor is as far off, the other way round.
+    assert!((diagnostics.anchors[0].normalised_error / -expected - 1.0).abs() < 1e-3, "{diagnostics:?}");
+}
+
+/// The estimate without a calibration from the one with it, against a fit in which it is known to 100 % only; with covariates, classes
+/// and information.
+#[test]
+fn a_calibration_left_out_is_one_never_made() {
+    let mut network = everything();
+    // Enough comparisons for a level.
+    for n in 0..40 {
+        let covariates = [[0.1, -0.2], [-0.4, 0.3], [0.2, 0.5]][n % 3];
+        let y = 0.013 + 0.01 * f64::from(u8::try_from(n % 5).expect("small")) - 0.02;
+        network.comparisons.push(&Comparison {
+            instrument: n % 3,
+            traveller: 3,
+            log_ratio: y,
+            size: 20.0,
+            class: 0,
+            covariates: &covariates,
+        });
+    }
+    let (bias, u) = network.travellers[3].known.expect("known");
+    let check = fit(&network, &Settings::default()).expect("fits").diagnostics.calibrations[0];
+    network.travellers[3].known = Some((bias, 1.0));
+    let without = fit(&network, &Settings::default()).expect("fits");
+    assert!(without.diagnostics.calibrations.is_empty(), "it gives no level");
+    let (found, of_found) = without.travellers[3].expect("compared").bias;
+    let expected = (bias - found) / (2.0 * libm::hypot(u, of_found));
+    assert_eq!(check.traveller, 3);
+    // The weights of the robust fit, and scales, move with the calibration, so only nearly equal.
     assert!((check.normalised_error / expected - 1.0).abs() < 0.1, "{check:?} {expected}");
 }
 

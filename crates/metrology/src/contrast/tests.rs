@@ -108,3 +108,25 @@ fn an_effect_that_was_put_in_comes_out() {
     // Information of 400 residuals split in halves: 2 σ / √(400 × 0.7) = 0.0024, and 3.5 % more for the cut.
     assert!((found.standard_uncertainty / 0.0024 - 1.0).abs() < 0.1, "{found:?}");
 }
+
+// By hand, in tenths of a percent: −3, −2, −1, 0, 0, 1, 2, 3 and one of 100. Median 0, MAD 2, σ = 2/0.67449 = 2.96520. Eight lie within 2σ:
+// Σψ = −8m/σ + 2 = 0, m = σ/4. Σψ² = (28 + 8m²)/σ² + 4, u² = σ² Σψ² · 9/8 / 64.
+#[test]
+fn one_wild_value_moves_a_bounded_location_by_a_quarter_of_its_scale() {
+    let values = [-3.0, -2.0, 100.0, -1.0, 0.0, 3.0, 0.0, 1.0, 2.0];
+    let (middle, u) = bounded_location(&values, 0.01).expect("values");
+    let scale = 2.0 / 0.674_489_750_196_081_7;
+    assert!((middle - scale / 4.0).abs() < 1e-9, "{middle}");
+    let expected = ((28.0 + scale * scale / 2.0 + 4.0 * scale * scale) * 9.0 / 8.0 / 64.0).sqrt();
+    assert!((u - expected).abs() < 1e-9, "{u} {expected}");
+    // Without it they are mean and s/√n: s² = 28/7.
+    let tame = [-3.0, -2.0, -1.0, 0.0, 3.0, 0.0, 1.0, 2.0];
+    let (middle, u) = bounded_location(&tame, 0.01).expect("values");
+    assert!(middle.abs() < 1e-12 && (u - (4.0_f64 / 8.0).sqrt()).abs() < 1e-12, "{middle} {u}");
+    // Equal ones, and one wild: σ is the least there is.
+    let (middle, u) = bounded_location(&[1.0, 1.0, 1.0, 1.0, 9.0], 0.1).expect("values");
+    assert!((middle - 1.05).abs() < 1e-12, "{middle}");
+    // Σψ² = 4 · 0.5² + 2² = 5; u = 0.1 √(5 · 5/4) / 4 = 0.0625.
+    assert!((u - 0.062_5).abs() < 1e-12, "{u}");
+    assert_eq!(bounded_location(&[1.0], 0.1), None);
+}

@@ -53,9 +53,11 @@ WITH fresh AS MATERIALIZED (
           AND value.at BETWEEN fresh.started_at AND fresh.ended_at + interval '1 minute'
         ORDER BY value.at DESC, value.container LIMIT 1) AS record ON true
     -- Of each time and way the newest row; of each thing the newest that was told; of energies the reference vehicle's before its maker's
-    -- before an app's. Two vehicles at one charge contradict each other, and nothing is compared; a session told in pieces is no energy.
+    -- before an app's. Two vehicles at one charge contradict each other, and nothing is compared: two names of one kind, since a maker calls
+    -- a car by its VIN that its driver calls by its plate. A session told in pieces is no energy, nor is one piece of it, though it be the
+    -- only one that lies in the charge's time; nor does one of less than half of that time take the place of what the pile relayed of it all.
     LEFT JOIN LATERAL (
-        SELECT count(DISTINCT vehicle) FILTER (WHERE energy_vehicle_wh IS NOT NULL) > 1 AS contradictory,
+        SELECT bool_or(contradictory) AS contradictory,
                (array_agg(energy_vehicle_wh ORDER BY way, witness_no DESC) FILTER (WHERE is_told))[1] AS wh,
                (array_agg(vehicle_path ORDER BY way, witness_no DESC) FILTER (WHERE is_told))[1] AS path,
                coalesce((array_agg(vehicle ORDER BY way, witness_no DESC) FILTER (WHERE is_told AND vehicle IS NOT NULL))[1],
@@ -66,17 +68,34 @@ WITH fresh AS MATERIALIZED (
                (array_agg(soc_end ORDER BY witness_no DESC) FILTER (WHERE soc_end IS NOT NULL))[1] AS soc_end,
                (array_agg(amount ORDER BY witness_no DESC) FILTER (WHERE amount IS NOT NULL))[1] AS amount,
                (array_agg(parts ORDER BY witness_no DESC) FILTER (WHERE parts IS NOT NULL))[1] AS parts
-        FROM (SELECT newest.*, energy_vehicle_wh IS NOT NULL
-                     AND count(energy_vehicle_wh) OVER (PARTITION BY vehicle_path) = 1
-                     AND min(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER ()
-                         IS NOT DISTINCT FROM max(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER () AS is_told
-              FROM (SELECT DISTINCT ON (witness.started_at, witness.ended_at, witness.connector, vehicle_path)
-                           witness.*, array_position(ARRAY['reference', 'telematics', 'app'], vehicle_path) AS way
-                    FROM witness_fit fit JOIN witness USING (witness_no)
-                    WHERE fit.charge_no = fresh.charge_no
-                      AND NOT EXISTS (SELECT FROM witness_fit other
-                                      WHERE other.witness_no = fit.witness_no AND other.charge_no <> fresh.charge_no)
-                    ORDER BY witness.started_at, witness.ended_at, witness.connector, vehicle_path, witness_no DESC) AS newest) AS witness
+        FROM (SELECT judged.*, energy_vehicle_wh IS NOT NULL AND NOT bool_or(contradictory) OVER ()
+                     AND count(energy_vehicle_wh) OVER (PARTITION BY vehicle_path) = 1 AND NOT is_part AS is_told
+              FROM (SELECT newest.*,
+                           min(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER kind
+                               IS DISTINCT FROM max(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER kind
+                               AS contradictory,
+                           EXISTS (SELECT FROM witness part
+                                   WHERE part.pile_no = newest.pile_no AND part.vehicle_path = newest.vehicle_path
+                                     AND part.vehicle = newest.vehicle AND part.energy_vehicle_wh IS NOT NULL
+                                     AND (part.started_at, part.ended_at) <> (newest.started_at, newest.ended_at)
+                                     AND (part.connector IS NULL OR newest.connector IS NULL OR part.connector = newest.connector)
+                                     AND part.started_at BETWEEN fresh.started_at - interval '1 day' AND fresh.ended_at - interval '5 minutes'
+                                     AND part.ended_at > fresh.started_at + interval '5 minutes'
+                                     AND NOT EXISTS (SELECT FROM witness later
+                                                     WHERE later.pile_no = part.pile_no AND later.started_at = part.started_at
+                                                       AND later.ended_at = part.ended_at AND later.vehicle_path = part.vehicle_path
+                                                       AND later.connector IS NOT DISTINCT FROM part.connector
+                                                       AND later.witness_no > part.witness_no))
+                           OR fresh.energy_vehicle_wh IS NOT NULL
+                              AND 2 * (newest.ended_at - newest.started_at) < fresh.ended_at - fresh.started_at AS is_part
+                    FROM (SELECT DISTINCT ON (witness.started_at, witness.ended_at, witness.connector, vehicle_path)
+                                 witness.*, array_position(ARRAY['reference', 'telematics', 'app'], vehicle_path) AS way
+                          FROM witness_fit fit JOIN witness USING (witness_no)
+                          WHERE fit.charge_no = fresh.charge_no
+                            AND NOT EXISTS (SELECT FROM witness_fit other
+                                            WHERE other.witness_no = fit.witness_no AND other.charge_no <> fresh.charge_no)
+                          ORDER BY witness.started_at, witness.ended_at, witness.connector, vehicle_path, witness_no DESC) AS newest
+                    WINDOW kind AS (PARTITION BY coalesce(vehicle_kind, 'other'))) AS judged) AS witness
         HAVING count(*) > 0) AS witnessed ON true
     -- What changed while it was taken in is taken in with the same moment.
     ON CONFLICT (charge_no, known_from) DO UPDATE SET
@@ -91,5 +110,12 @@ WITH fresh AS MATERIALIZED (
         energy_pile_wh IS NOT NULL AND coalesce(witness_wh, energy_vehicle_wh) IS NOT NULL AND coalesce(witness_vehicle, vehicle) IS NOT NULL
             AS comparable
 )
-SELECT coalesce(array_agg(charge_no), '{}'), count(*) FILTER (WHERE comparable), min(ended_at) FILTER (WHERE comparable), max(updated_at)
+-- What was known of each before this statement, whose own rows it does not see.
+SELECT coalesce(array_agg(charge_no), '{}'), count(*) FILTER (WHERE stored.comparable),
+       count(*) FILTER (WHERE before.comparable AND NOT stored.comparable),
+       min(ended_at) FILTER (WHERE stored.comparable OR before.comparable), max(updated_at)
 FROM stored
+LEFT JOIN LATERAL (
+    SELECT e.energy_pile_wh IS NOT NULL AND coalesce(e.witness_wh, e.energy_vehicle_wh) IS NOT NULL
+               AND coalesce(e.witness_vehicle, e.vehicle) IS NOT NULL AS comparable
+    FROM evidence_charge e WHERE e.charge_no = stored.charge_no ORDER BY e.known_from DESC LIMIT 1) AS before ON true

@@ -2,15 +2,15 @@
 WITH told AS (
     SELECT pile_no, told.*
     FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::bytea[], $6::text[], $7::text[], $8::numeric[],
-                $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::jsonb[]) WITH ORDINALITY
+                $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::jsonb[], $14::text[]) WITH ORDINALITY
          AS told (pile_id, connector, started_at, ended_at, vehicle, vehicle_model, vehicle_path, energy_vehicle_wh, soc_start, soc_end,
-                  ambient_c, amount, parts, place)
+                  ambient_c, amount, parts, vehicle_kind, place)
     JOIN pile USING (pile_id)
 )
 INSERT INTO witness (pile_no, connector, started_at, ended_at, vehicle, vehicle_model, vehicle_path, energy_vehicle_wh, soc_start, soc_end,
-    ambient_c, amount, parts)
+    ambient_c, amount, parts, vehicle_kind)
 SELECT pile_no, connector, started_at, ended_at, vehicle, vehicle_model, vehicle_path, energy_vehicle_wh, soc_start, soc_end, ambient_c,
-       amount, parts
+       amount, parts, vehicle_kind
 FROM told
 WHERE NOT EXISTS (
     SELECT FROM (SELECT * FROM witness w

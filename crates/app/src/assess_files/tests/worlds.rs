@@ -133,15 +133,80 @@ fn a_step_is_found_where_it_is_and_the_operator_s_energy_adds_up() {
 #[test]
 fn a_reference_vehicle_gives_a_level_where_no_pile_was_measured() {
     let scratch = Scratch::new("reference");
-    let charges = scratch.write("charges.csv", file(&rows()));
+    // Of V1 and V2 an authority reads the energy off the vehicle.
+    let by_way = |way: &str| {
+        let read_off = |row: &str| row.contains(",V1,") || row.contains(",V2,");
+        let row =
+            |row: String| if read_off(&row) { format!("{row},{way}") } else { format!("{row},relayed") };
+        let header = HEADER.trim_end();
+        let rows: Vec<String> = rows().into_iter().map(row).collect();
+        format!("{header},vehicle_path\n{}\n", rows.join("\n"))
+    };
+    let charges = scratch.write("charges.csv", by_way("reference"));
     let ungrounded = scratch.run(&charges, None, None).expect("runs");
     assert_eq!(ungrounded.piles, [0, 0, 0, 2]);
     let references = "vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor\n";
     let references =
         format!("{references}V1,2026-02-01T00:00:00Z,0,0.2,2\nV2,2026-02-01T00:00:00Z,0,0.2,2\n");
     let references = Some(scratch.write("references.csv", references));
-    let grounded = run(&AssessArgs { references, ..args(&scratch, "grounded") }).expect("runs");
+    let grounded =
+        run(&AssessArgs { references: references.clone(), ..args(&scratch, "grounded") }).expect("runs");
     assert_eq!(grounded.piles, [1, 1, 0, 0], "one good, one 4 % too much");
+    // The same energies as piles relay them, or from nobody knows where: whoever relays could set its own level.
+    for way in ["relayed", ""] {
+        scratch.write("charges.csv", by_way(way));
+        let relayed =
+            run(&AssessArgs { references: references.clone(), ..args(&scratch, "relayed") }).expect("runs");
+        assert_eq!(relayed.piles, [0, 0, 0, 2], "{way}");
+        let told =
+            relayed.remarks.iter().find(|remark| remark.code == "reference_without_charge").expect("told");
+        assert!(told.to_string().contains(": V1, V2;"), "{told}");
+    }
+    // A pile that relays an invented charge of V1 does not speak for V1: there are two of it.
+    let invented = by_way("reference") + "x,B,V1,,2026-03-02T18:00:00Z,2026-03-02T19:00:00Z,30,39,relayed\n";
+    scratch.write("charges.csv", invented);
+    run(&AssessArgs { references, ..args(&scratch, "invented") }).expect("runs");
+    let vehicles = fs::read_to_string(scratch.0.join("invented/vehicles.csv")).expect("written");
+    let of_v1: Vec<(&str, &str)> = vehicles
+        .lines()
+        .filter(|row| row.starts_with("V1,"))
+        .map(|row| (row.split(',').nth(4).expect("charges"), row.rsplit(',').next().expect("reference")))
+        .collect();
+    assert_eq!(of_v1, [("1", "false"), ("20", "true")]);
+}
+
+#[test]
+fn a_wrong_calibration_beside_right_on_site_results_is_named() {
+    let scratch = Scratch::new("wrong-reference");
+    let row = |row: String| {
+        let way = if row.contains(",V1,") { "reference" } else { "telematics" };
+        format!("{row},{way}")
+    };
+    let rows: Vec<String> = rows().into_iter().map(row).collect();
+    scratch.write("charges.csv", format!("{},vehicle_path\n{}\n", HEADER.trim_end(), rows.join("\n")));
+    // A reads right, B 4 % too much; V1 reads as all others do, and is said to read 5 % too much.
+    let anchors = Some(scratch.write("anchors.csv", format!("{ANCHORS}B,2026-03-02T00:00:00Z,4.0,0.15,2\n")));
+    let references = "vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor\n";
+    let references = format!("{references}V1,2026-03-01T00:00:00Z,5.0,0.2,2\n");
+    let references = Some(scratch.write("references.csv", references));
+    let summary = run(&AssessArgs { anchors, references, ..args(&scratch, "out") }).expect("runs");
+    let told: Vec<String> = summary
+        .remarks
+        .iter()
+        .filter(|remark| remark.code.starts_with("contradictory"))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in
+        ["标准车 V1 2026-03-01T00:00:00Z 的校准（5.0 %）", "未予采用", "reference vehicle V1", "left out"]
+    {
+        assert!(told[0].contains(part), "{told:?}");
+    }
+    let facts: serde_json::Value = serde_json::from_str(&scratch.read("run.json")).expect("JSON");
+    let named = &facts["fit"]["contradictory_references"];
+    assert_eq!((named[0]["vehicle"].as_str(), named[0]["is_used"].as_bool()), (Some("V1"), Some(false)));
+    assert_eq!((facts["fit"]["anchors"].as_u64(), facts["fit"]["references"].as_u64()), (Some(2), Some(0)));
+    assert_eq!(summary.piles[..2], [1, 1], "one good, one 4 % too much");
 }
 
 #[test]
