@@ -474,6 +474,8 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await stranger.page.goto(`${site}/p/${bench}`);
   const text = await stranger.page.locator("main").innerText();
   check(`${at}: the pile is shown as in question to everybody`, text.includes("存疑"), text.slice(0, 300));
+  const basis = await stranger.page.locator(".state-card .facts").innerText();
+  check(`${at}: with what was once, since when and why it does not count, and no validity`, basis.includes("曾检定合格于") && basis.includes("封印破损") && !basis.includes("有效期"), basis);
   await pictured(stranger.page, "pile-in-question");
 
   const notice = await confirmed(await measured({ appearance: "no" }), "order-failed");
