@@ -183,16 +183,15 @@ pub(crate) fn sentence(
     if let Some(state) = wish.query.state {
         add(t.of("find.state"), &view::state_text(t, state));
     }
-    let told = |name: &str| told(t, name);
-    let unknown = || wish.query.operator.as_ref().map(|id| told(id.as_str()));
-    if let Some(operator) = operator.map(str::to_owned).or_else(unknown) {
-        add(t.of("find.operator"), &operator);
+    let named = |name: &str, known, unknown| if name == NONE { unknown } else { known };
+    if let Some(id) = wish.query.operator.as_ref().map(OperatorId::as_str) {
+        add(named(id, t.of("find.operator"), t.of("find.operator_unknown")), operator.unwrap_or(id));
     }
     if let Some(region) = &wish.query.region {
-        add(t.of("find.region"), &told(region));
+        add(named(region, t.of("find.region"), t.of("find.region_unknown")), region);
     }
     if let Some(maker) = &wish.query.maker {
-        add(t.of("find.maker"), &told(maker));
+        add(named(maker, t.of("find.maker"), t.of("find.maker_unknown")), maker);
     }
     if let Some(only) = wish.query.only {
         add(t.of_owned(&format!("find.{}", only.word())), "");
@@ -238,6 +237,7 @@ mod tests {
         let asked = Asked {
             q: " 三阳 P1 ".to_owned(),
             state: "verified".to_owned(),
+            operator: "O1".to_owned(),
             region: "-".to_owned(),
             maker: "Simcharge".to_owned(),
             only: "in_case".to_owned(),
@@ -254,14 +254,14 @@ mod tests {
         let t = Texts::in_language(Language::En);
         assert_eq!(
             sentence(t, &asked, &wish, Some("Taihu"), Some(3)),
-            "Piles matching “三阳 P1”, “Verified”, of Taihu, in unknown, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
+            "Piles matching “三阳 P1”, “Verified”, of Taihu, whose district is not known, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
         );
         let address = asked.address();
         let again: Vec<(String, String)> =
             actix_web::web::Query::<Vec<(String, String)>>::from_query(&address)
                 .expect("readable")
                 .into_inner();
-        assert_eq!(again.len(), 11, "{address}");
+        assert_eq!(again.len(), 12, "{address}");
         assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
         let nothing = Asked::default();
         let wish = nothing.wish(now()).expect("good");

@@ -196,7 +196,7 @@ fn probability(p: f64) -> String {
 }
 
 /// OCPP's words for a connector's status, with the key of ours; an unknown word is shown as sent.
-pub(crate) const STATUS_TEXTS: [(&str, &str); 9] = [
+pub(crate) const STATUS_TEXTS: [(&str, &str); 10] = [
     ("Available", "status.available"),
     ("Occupied", "status.occupied"),
     ("Charging", "status.occupied"),
@@ -204,6 +204,7 @@ pub(crate) const STATUS_TEXTS: [(&str, &str); 9] = [
     ("Finishing", "status.occupied"),
     ("SuspendedEV", "status.occupied"),
     ("SuspendedEVSE", "status.occupied"),
+    ("Reserved", "status.reserved"),
     ("Faulted", "status.faulted"),
     ("Unavailable", "status.faulted"),
 ];
