@@ -263,6 +263,13 @@ async fn a_verified_pile_a_little_farther_is_offered_first() {
         page.contains("440 m") && page.contains("780 m") && page.contains("up to 500 m farther"),
         "{page}"
     );
+    assert!(page.contains("Piles within about 50 km of you: 3") && page.contains("come last"), "{page}");
+    // Nobody is within reach of the sea; the next step keeps the other conditions and leaves the place.
+    let (_, far) = server.get("/?lang=en&kind=ac&near=123.5,31.5").await;
+    assert!(
+        far.contains("No pile matches. <a class=\"target\" href=\"/?kind=ac&#38;lang=en\">Look anywhere"),
+        "{far}"
+    );
     let (_, json) = server.get("/found.geojson?near=120.3,31.5").await;
     let places: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(places["features"][0]["id"], "B");

@@ -249,11 +249,14 @@ function sketch() {
 function locate(button) {
   const field = button.form.elements.near;
   button.hidden = false;
+  // Who types a place looks for it there; who wants it near all the same ticks it again, as the form shows.
+  button.form.elements.q.addEventListener("input", () => (field.checked = false));
   button.addEventListener("click", () => {
     button.disabled = true;
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
         field.value = `${coords.longitude.toFixed(3)},${coords.latitude.toFixed(3)}`;
+        field.checked = true;
         button.form.submit();
       },
       () => {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
-use veripile_store::finder::{FindQuery, Only};
+use veripile_store::finder::{FindQuery, NEAR_KM, Only};
 use veripile_store::search::plain;
 use veripile_store::tally::NONE;
 
@@ -53,6 +53,13 @@ pub(crate) struct Wish {
     pub(crate) query: FindQuery,
     /// Page of the list, from 1.
     pub(crate) page: usize,
+}
+
+impl Wish {
+    /// Whether only piles around the driver are looked for; in a part of the map the place gives distances and order alone.
+    pub(crate) fn is_around(&self) -> bool {
+        self.query.near.is_some() && self.query.bounding_box.is_none()
+    }
 }
 
 impl Asked {
@@ -214,13 +221,14 @@ pub(crate) fn sentence(
     if wish.query.bounding_box.is_some() {
         add(t.of("find.here"), "");
     }
-    let text = match (parts.is_empty(), wish.query.near.is_some()) {
+    let text = match (parts.is_empty(), wish.is_around()) {
         (true, false) => t.of("find.everything"),
         (true, true) => t.of("find.everything_near"),
         (false, false) => t.of("find.sentence"),
         (false, true) => t.of("find.sentence_near"),
     };
-    text.replace("{what}", &parts.join(t.of("find.and"))).replace("{n}", &found.to_string())
+    let text = text.replace("{what}", &parts.join(t.of("find.and"))).replace("{n}", &found.to_string());
+    text.replace("{km}", &NEAR_KM.to_string())
 }
 
 #[cfg(test)]
@@ -254,8 +262,12 @@ mod tests {
         let t = Texts::in_language(Language::En);
         assert_eq!(
             sentence(t, &asked, &wish, Some("Taihu"), Some(3)),
-            "Piles matching “三阳 P1”, “Verified”, of Taihu, whose district is not known, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
+            "Piles matching “三阳 P1”, “Verified”, of Taihu, whose district is not known, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, within about 50 km of you: 3"
         );
+        // Where a part of the map is looked at, that is where it is looked for.
+        let part = Asked { bbox: "120,31,121,32".to_owned(), ..asked.clone() };
+        let told = sentence(t, &part, &part.wish(now()).expect("good"), Some("Taihu"), Some(3));
+        assert!(told.ends_with("in this part of the map: 3"), "{told}");
         let address = asked.address();
         let again: Vec<(String, String)> =
             actix_web::web::Query::<Vec<(String, String)>>::from_query(&address)

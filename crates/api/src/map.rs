@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
-use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, STEP_M, UNCOUNTED};
+use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
@@ -60,6 +60,10 @@ struct MapPage<'a> {
     /// Piles, each with its distance.
     lines: Vec<(Line, Option<String>)>,
     cards: Vec<Card>,
+    /// Where nothing is within reach of the driver: the address of the same search anywhere.
+    anywhere: Option<String>,
+    /// Near the driver only, as the form says it.
+    near_only: String,
     /// Address of the same list as stations, or as piles again.
     other_view: String,
     next: Option<String>,
@@ -218,6 +222,11 @@ pub(crate) async fn page(
         other_power,
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
+        anywhere: (wish.is_around() && listed.lines.is_empty() && listed.cards.is_empty()).then(|| {
+            let anywhere = Asked { near: String::new(), ..asked.clone() };
+            format!("/?{}&lang={}", anywhere.address(), t.short())
+        }),
+        near_only: t.of("filter.near_only").replace("{km}", &NEAR_KM.to_string()),
         other_view: other_view(&asked, t),
         next: listed.has_next.then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
         lines: listed.lines,

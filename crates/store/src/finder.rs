@@ -31,6 +31,9 @@ pub const STEP_M: f64 = 500.0;
 /// Half the height of the box around a driver, degrees: 55 km, as far as anyone drives to charge.
 const NEAR_DEGREES: f64 = 0.5;
 
+/// What people are told of that box, km: what lies within is in it, and somewhat more.
+pub const NEAR_KM: u32 = 50;
+
 /// Stations given their search text at a time after an upgrade.
 const STATIONS_AT_ONCE: i64 = 1_000;
 
