@@ -267,6 +267,20 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     let (_, _, page) = found(&server, "view=stations").await;
     assert!(page.matches("<li class=\"station\">").count() == 50 && page.contains("page=2"), "{page}");
     assert!(page.find("Station 600").unwrap() < page.find("Station 0<").unwrap());
+    // A station's numbers are of all its piles, whatever is asked; what matches stands beside.
+    for (asked, matching) in [
+        ("state=failed", Some(1)),
+        ("state=verified", Some(5)),
+        ("q=wx6003", Some(1)),
+        ("bbox=125,31,126,32", None),
+    ] {
+        let (_, _, page) = found(&server, &format!("view=stations&{asked}")).await;
+        let card = page.split("<li class=\"station\">").nth(1).unwrap();
+        assert!(card.contains("Verified 5/10") && card.contains("0 free of 10"), "{asked}: {card}");
+        let told = matching.map(|count| format!("{count} of them match"));
+        assert!(told.as_ref().is_none_or(|told| card.contains(told)), "{asked}: {card}");
+        assert_eq!(told.is_some(), card.contains("of them match"), "{asked}: {card}");
+    }
     // Statistics open the list that they count.
     let (_, page) = server.get("/stats?lang=en").await;
     let row = page.split("<th scope=\"row\">梁溪区").nth(1).unwrap().split("</tr>").next().unwrap();

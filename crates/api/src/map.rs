@@ -1,14 +1,14 @@
 //! The front page: map and list. The list is served whole and works without any script; the script adds the map.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
+use veripile_store::card::StationCard;
 use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
@@ -81,6 +81,8 @@ struct Card {
     fee: String,
     phone: String,
     idle: String,
+    /// How many of its piles match, where something is asked of piles.
+    matching: Option<String>,
     /// Best standing among its piles: word and symbol, text with how many have it.
     state: (&'static str, &'static str),
     state_text: String,
@@ -141,9 +143,7 @@ impl Listed {
         let mut stations = found.await?;
         let has_next = LINES_PER_PAGE < stations.len() as u32;
         stations.truncate(LINES_PER_PAGE as usize);
-        let members = site.store.find_piles_at(stations.clone(), &wish.query, now).await?;
-        let cards = cards(t, site, &stations, &members, wish.query.near, now).await?;
-        let place = members.iter().find_map(|pile| pile.place);
+        let (cards, place) = cards(t, site, stations, &wish.query, now).await?;
         Ok(Self { cards, piles, has_next, place, ..Self::default() })
     }
 }
@@ -265,45 +265,43 @@ fn away(near: Option<Place>, pile: &PileRecord) -> Option<String> {
     near.zip(pile.place).map(|(here, there)| finder::distance(here.distance_m(there)))
 }
 
-/// The cards of some stations, in their order; `piles` are those found there, in the order of the offer.
+/// The cards of some stations, in their order, and where the first stands. Numbers are of all their piles; what matches is told beside.
 async fn cards(
     t: &Texts,
     site: &Site,
-    stations: &[StationId],
-    piles: &[PileRecord],
-    near: Option<Place>,
+    stations: Vec<StationId>,
+    query: &FindQuery,
     now: Timestamp,
-) -> Result<Vec<Card>, Problem> {
-    let mut of: HashMap<&StationId, Vec<&PileRecord>> = HashMap::new();
-    for pile in piles {
-        if let Some((id, _, _)) = &pile.station {
-            of.entry(id).or_default().push(pile);
-        }
-    }
-    // One whose piles have changed since is left out.
-    let order: Vec<&StationId> = stations.iter().filter(|id| of.contains_key(id)).collect();
-    let told: HashMap<_, _> = site.store.station_cards(&order).await?.into_iter().collect();
-    let unknown = || t.of("unknown").to_owned();
-    let card = |id: &&StationId| {
-        let (members, told) = (&of[*id], told.get(id.as_str()));
-        let best = members[0];
-        let state = best.state(now);
-        let same = members.iter().filter(|pile| pile.state(now) == state).count();
-        Card {
-            name: view::station(t, best),
-            href: format!("/s/{}?lang={}", view::segment(id.as_str()), t.short()),
-            operator: view::operator(t, best),
-            distance: away(near, best),
-            fee: told
-                .and_then(|told| told.fee_cny_kwh)
+) -> Result<(Vec<Card>, Option<Place>), Problem> {
+    // As `view::live` counts: a status is old when its whole seconds are more than these.
+    let live_since = now - SignedDuration::from_secs(view::STALE_S + 1);
+    let mut told = site.store.station_cards(&stations, live_since, now).await?;
+    let place_of = |id: &StationId| stations.iter().position(|known| known == id);
+    told.sort_by_key(|card| place_of(&card.station_id));
+    let matching =
+        if query.is_of_piles() { Some(site.store.count_at(stations, query, now).await?) } else { None };
+    let card = |told: &StationCard| {
+        let (state, same) = told.best()?;
+        let unknown = || t.of("unknown").to_owned();
+        let fee = told.fee_cny_kwh;
+        Some(Card {
+            name: t.pick(&told.name[0], &told.name[1]).to_owned(),
+            href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
+            operator: t.pick(&told.operator[0], &told.operator[1]).to_owned(),
+            distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
+            fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
-            phone: told.and_then(|told| told.phone.clone()).unwrap_or_else(unknown),
-            idle: crate::station::idle(t, members.iter().copied(), now),
+            phone: told.phone.clone().unwrap_or_else(unknown),
+            idle: crate::station::idle(t, told.idle, told.silent, told.piles()),
+            matching: matching.as_ref().map(|matching| {
+                let count = matching.get(told.station_id.as_str()).copied().unwrap_or_default();
+                t.of("station.matching").replace("{n}", &count.to_string())
+            }),
             state: (state.word(), view::symbol(state)),
-            state_text: format!("{} {same}/{}", view::state_text(t, state), members.len()),
-        }
+            state_text: format!("{} {same}/{}", view::state_text(t, state), told.piles()),
+        })
     };
-    Ok(order.iter().map(card).collect())
+    Ok((told.iter().filter_map(card).collect(), told.first().map(|card| card.place)))
 }
 
 /// GET `/found.geojson`: where what was found stands and how it stands, for the map; the order of the list.

@@ -115,21 +115,17 @@ impl FindQuery {
         Self { state: None, ..self.clone() } == Self::default()
     }
 
+    /// Whether a part of a station's piles may match, wherever it stands.
+    pub fn is_of_piles(&self) -> bool {
+        Self { near: None, bounding_box: None, ..self.clone() } != Self::default()
+    }
+
     /// Whether what was found is put into order at once: few are read once instead of once a state, and of somewhat more it costs what
     /// counting them did. Of many the first are read off an index of identifiers instead, where they are soon met.
     fn is_sorted_as_a_whole(&self, by_state: &ByState) -> bool {
         let most = if self.is_everything() { u64::from(FOUND_MAX) } else { SORTED_MAX };
         by_state.iter().fold(0_u64, |sum, count| sum.saturating_add(*count)) <= most
     }
-}
-
-/// What a station's card shows beside its piles.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StationCard {
-    /// Highest price of a kWh, CNY.
-    pub fee_cny_kwh: Option<Decimal>,
-    /// Telephone number of its service.
-    pub phone: Option<String>,
 }
 
 /// What every search selects from, with its conditions but for words and state; the values are bound by [`Search::bound`]. What is not asked for falls away
@@ -301,19 +297,21 @@ impl Store {
         self.in_order(&ids).await
     }
 
-    /// The piles at some stations that match, in the order in which they are offered; at most [`FOUND_MAX`].
-    pub async fn find_piles_at(
+    /// How many piles match at each of some stations.
+    pub async fn count_at(
         &self,
         stations: Vec<StationId>,
         query: &FindQuery,
         now: Timestamp,
-    ) -> Result<Vec<PileRecord>, StoreError> {
+    ) -> Result<HashMap<String, u64>, StoreError> {
         if stations.is_empty() {
-            return Ok(Vec::new());
+            return Ok(HashMap::new());
         }
         let words = self.words(&query.words).await?;
         let search = Search { query: FindQuery { stations, ..query.clone() }, words: &words, now };
-        self.in_order(&self.offered(&search, 0, u64::from(FOUND_MAX)).await?).await
+        let sql = search.sql("pile.station_id, count(*)", "GROUP BY pile.station_id");
+        let rows: Vec<(String, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(station, count)| (station, count.unsigned_abs())).collect())
     }
 
     /// Stations of piles that match, in the order of the first pile of each as they are offered. `by_state` is what
@@ -407,22 +405,6 @@ impl Store {
         let mut piles = self.piles_of_ids(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         piles.sort_by_key(|pile| place.get(pile.pile_id.as_str()).copied());
         Ok(piles)
-    }
-
-    /// What the cards of some stations show.
-    pub async fn station_cards(
-        &self,
-        stations: &[&StationId],
-    ) -> Result<Vec<(String, StationCard)>, StoreError> {
-        let rows: Vec<(String, Option<Decimal>, Option<String>)> =
-            sqlx::query_as("SELECT station_id, fee_cny_kwh, phone FROM station WHERE station_id = ANY($1)")
-                .bind(stations.iter().map(|id| id.as_str()).collect::<Vec<_>>())
-                .fetch_all(&self.pool)
-                .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, fee_cny_kwh, phone)| (id, StationCard { fee_cny_kwh, phone }))
-            .collect())
     }
 
     /// Gives stations and operators registered by a former version the text that they are found by.

@@ -11,6 +11,7 @@ mod assessment;
 mod atlas;
 mod attempt;
 pub mod batch;
+pub mod card;
 pub mod case;
 pub mod certificate;
 mod charge;
