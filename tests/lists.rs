@@ -206,6 +206,7 @@ async fn states_are_in_the_database_what_the_standing_says() {
 /// five verified ones, and four of which nothing is known.
 const MANY: &[&str] = &[
     "INSERT INTO operator (operator_id, name_zh, name_en, search) VALUES ('O1', '甲', 'One', NULL), ('O2', '太湖充电', 'Taihu', NULL)",
+    "UPDATE operator SET committed_on = '2026-01-01' WHERE operator_id = 'O2'",
     "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat, region)
      SELECT 'S' || lpad(i::text, 3, '0'), CASE i WHEN 600 THEN 'O2' ELSE 'O1' END, '站' || i, 'Station ' || i,
             120.3 + i * 0.0001 + CASE i WHEN 600 THEN 5 ELSE 0 END, 31.59, '梁溪区' FROM generate_series(0, 600) AS i",
@@ -293,6 +294,23 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
         }
     }
     assert_eq!(links.len(), 4);
+    // Nobody was checked on site, and O2 has committed itself.
+    for (only, operators) in [("checked", vec![]), ("committed", vec![("Taihu", 10)])] {
+        let href = format!("/stats/operators?lang=en&region=%E6%A2%81%E6%BA%AA%E5%8C%BA&only={only}");
+        let cell =
+            format!("<a class=\"target\" href=\"{}\">{}</a>", href.replace('&', "&#38;"), operators.len());
+        assert!(row.contains(&cell), "{cell}: {row}");
+        let (_, list) = server.get(&href).await;
+        assert_eq!(list.matches("<th scope=\"row\">").count(), operators.len(), "{list}");
+        for (name, piles) in operators {
+            let line = list.split(&format!("<th scope=\"row\">{name}</th>")).nth(1).unwrap();
+            let link = line.split("href=\"").nth(1).unwrap().split_once("\">").unwrap();
+            assert!(link.1.starts_with(&format!("{piles}<")), "{line}");
+            let asked = link.0.replace("&#38;", "&").replace("&lang=en", "");
+            assert_eq!(found(&server, asked.trim_start_matches("/?")).await.0, piles);
+        }
+    }
+    assert_eq!(server.get("/stats?by=nothing").await.0, 400);
     in_a_part_of_the_map(&server).await;
     nearest(&server).await;
     server.stop();

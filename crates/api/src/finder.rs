@@ -182,6 +182,13 @@ pub(crate) fn sentence(
     found: Option<u64>,
 ) -> String {
     let Some(found) = found else { return t.of("find.uncounted").to_owned() };
+    t.of("find.counted")
+        .replace("{n}", &found.to_string())
+        .replace("{piles}", &conditions(t, asked, wish, operator))
+}
+
+/// The same without how many.
+pub(crate) fn conditions(t: &Texts, asked: &Asked, wish: &Wish, operator: Option<&str>) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut add = |text: &str, value: &str| parts.push(text.replace("{x}", value));
     if !wish.query.words.is_empty() {
@@ -227,8 +234,7 @@ pub(crate) fn sentence(
         (false, false) => t.of("find.sentence"),
         (false, true) => t.of("find.sentence_near"),
     };
-    let text = text.replace("{what}", &parts.join(t.of("find.and"))).replace("{n}", &found.to_string());
-    text.replace("{km}", &NEAR_KM.to_string())
+    text.replace("{km}", &NEAR_KM.to_string()).replace("{what}", &parts.join(t.of("find.and")))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod navigate;
 mod ocpi;
 mod op;
 mod openapi;
+mod operators;
 mod overview;
 mod pile;
 mod problem;
@@ -140,6 +141,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(tagged("/badge/{pile}.svg", badge::badge))
             .service(tagged("/widget/{pile}", badge::widget))
             .service(packed("/stats", stats::page))
+            .service(packed("/stats/operators", operators::page))
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .service(query_api())

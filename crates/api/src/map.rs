@@ -163,7 +163,7 @@ impl Wish {
     }
 }
 
-fn understood(query: Query) -> Result<Asked, Problem> {
+pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     let bad = |error| Problem::parameter("query", &format!("known parameters ({error})"));
     Ok(query.map_err(bad)?.into_inner())
 }

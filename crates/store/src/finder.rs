@@ -11,9 +11,9 @@ use rust_decimal::Decimal;
 use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
-use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State, StationId};
+use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
-use crate::row::storable;
+use crate::row::{corrupt, storable};
 use crate::search::{operator_text, station_text};
 use crate::state::{in_state, join_silent, state_at};
 use crate::words::{self, Word};
@@ -314,6 +314,28 @@ impl Store {
         Ok(rows.into_iter().map(|(station, count)| (station, count.unsigned_abs())).collect())
     }
 
+    /// Operators of piles that match, with how many there are of each, those with most first; piles of no known operator are left out.
+    pub async fn operators_found(
+        &self,
+        query: &FindQuery,
+        now: Timestamp,
+        skip: u64,
+        take: u32,
+    ) -> Result<Vec<(Operator, u64)>, StoreError> {
+        let search = Search { query: query.clone(), words: &self.words(&query.words).await?, now };
+        let rest = format!(
+            "AND operator.operator_id IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1 LIMIT {take} OFFSET {}",
+            i64::try_from(skip).unwrap_or(i64::MAX)
+        );
+        let sql = search.sql("operator.operator_id, operator.name_zh, operator.name_en, count(*)", &rest);
+        let rows: Vec<(String, String, String, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
+        let read = |(id, name_zh, name_en, count): (String, String, String, i64)| {
+            let operator_id = OperatorId::parse(&id).map_err(|_| corrupt("operator", &id))?;
+            Ok((Operator { operator_id, name_zh, name_en }, count.unsigned_abs()))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
     /// Stations of piles that match, in the order of the first pile of each as they are offered. `by_state` is what
     /// [`Self::count_found`] counted, or [`UNCOUNTED`].
     pub async fn find_stations(
@@ -341,7 +363,7 @@ impl Store {
         } else {
             self.stations_by_state(query, &words, by_state, now, skip, take).await?
         };
-        ids.iter().map(|id| StationId::parse(id).map_err(|_| crate::row::corrupt("station", id))).collect()
+        ids.iter().map(|id| StationId::parse(id).map_err(|_| corrupt("station", id))).collect()
     }
 
     /// Stations by their best pile that matches, state by state and read off an index of stations; without a place.
