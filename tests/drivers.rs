@@ -288,9 +288,11 @@ async fn a_pile_s_page_has_its_code_keys_and_navigation() {
     prepare(&binary, &database);
     let folder = tempfile::tempdir().unwrap();
     let piles = folder.path().join("piles.csv");
-    std::fs::write(&piles, "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\n").unwrap();
+    std::fs::write(&piles, "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\nÄЯ-1,ac,2,,\n")
+        .unwrap();
     command(&binary, &database, &["register", "--piles", piles.to_str().unwrap()]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
+    assert_eq!(found(&server, "q=%C3%A4%D1%8F1").await.0, 1, "äя1 finds ÄЯ-1");
     let (status, page) = server.get("/p/N1?lang=en").await;
     assert!(
         status == 200 && page.len() < PAGE_BYTES_MAX && !page.contains("<script"),

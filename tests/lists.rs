@@ -313,6 +313,8 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     assert_eq!(server.get("/stats?by=nothing").await.0, 400);
     in_a_part_of_the_map(&server).await;
     nearest(&server).await;
+    cut(&server).await;
+    operators(&server, &database).await;
     server.stop();
 }
 
@@ -362,6 +364,48 @@ async fn in_a_part_of_the_map(server: &Server) {
     for bad in ["bbox=1,2,3", "bbox=2,1,1,2", "bbox=a,b,c,d"] {
         assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
     }
+}
+
+/// Whatever does not show all says so, and whatever shows all does not.
+async fn cut(server: &Server) {
+    let json = |body: &str| serde_json::from_str::<Value>(body).unwrap();
+    for (query, drawn, is_cut) in
+        [("kind=dc", 5_000, true), ("state=verified", 5, false), ("q=wx60", 10, false)]
+    {
+        let found = json(&server.get(&format!("/found.geojson?{query}")).await.1);
+        assert_eq!(found["features"].as_array().unwrap().len(), drawn, "{query}");
+        assert_eq!(found["meta"]["is_cut"], is_cut, "{query}");
+        let (_, picture) = server.get(&format!("/mini-map.svg?{query}&lang=en")).await;
+        assert_eq!(picture.matches("<circle").count(), drawn.min(2_000), "{query}");
+        assert_eq!(picture.contains("The first 2000 piles only"), is_cut, "{query}");
+    }
+    // There are five: a page of exactly five is the last.
+    for (limit, has_next) in [(4, true), (5, false), (6, false)] {
+        let list = json(&server.get(&format!("/api/v1/piles?state=verified&limit={limit}")).await.1);
+        assert_eq!(list["features"].as_array().unwrap().len(), limit.min(5));
+        assert_eq!(list["meta"]["next"].is_string(), has_next, "{limit}");
+    }
+    let (_, page) = server.get("/?lang=en&q=a+b+c+d+e+f").await;
+    assert!(page.contains("Only the first 5 words"), "{page}");
+}
+
+/// The form has room for a hundred; one that is not among them keeps its name, and the list of all is a step away.
+async fn operators(server: &Server, database: &Database) {
+    let (_, page) = server.get("/?lang=en").await;
+    assert!(!page.contains("More operators"), "{page}");
+    let more = "INSERT INTO operator (operator_id, name_zh, name_en) SELECT 'X' || n, '另' || n, 'Other ' || n FROM generate_series(1, 100) AS n";
+    sqlx::query(more).execute(&mut database.connect().await).await.unwrap();
+    let (_, page) = server.get("/?lang=en&kind=dc&operator=X99").await;
+    let href = "<a class=\"target\" href=\"/stats/operators?kind=dc&#38;lang=en\">More operators</a>";
+    assert!(page.contains(href) && page.contains("selected>Other 99</option>"), "{page}");
+    assert!(page.matches("<option value=\"X").count() == 99 && page.contains("of Other 99"), "{page}");
+    // With most piles first; who has none is not listed.
+    let (_, list) = server.get("/stats/operators?lang=en&kind=dc").await;
+    let names: Vec<&str> =
+        list.split("<th scope=\"row\">").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    assert_eq!(names, ["One", "Taihu"], "{list}");
+    assert!(list.contains("Piles DC") && list.contains(">6000</a>"), "{list}");
+    assert_eq!(server.get("/stats/operators?kind=x").await.0, 400);
 }
 
 async fn nearest(server: &Server) {
@@ -415,8 +459,14 @@ async fn piles_are_found_without_hyphen_in_any_width_and_by_their_operator() {
     let Some((binary, url)) = provided() else { return };
     // Its texts are written when the server starts, as after an upgrade.
     let database = many(&url).await;
+    let other = "INSERT INTO pile (pile_id, kind, accuracy_class, registered) VALUES ('ÄЯ-1', 'ac', 2, true)";
+    sqlx::query(other).execute(&mut database.connect().await).await.unwrap();
     let server = serve(&binary, &database).await;
     for (query, expected) in [
+        // äя1, ÄЯ-1 and, as some keyboards send it, A with a mark that follows.
+        ("q=%C3%A4%D1%8F1", 1),
+        ("q=%C3%84%D0%AF-1", 1),
+        ("q=A%CC%88%D0%AF1", 1),
         ("q=WX-0003", 1),
         ("q=wx0003", 1),
         // ＷＸ-0003, and with full-width hyphen and digits; a hyphen of typographers.
@@ -428,7 +478,7 @@ async fn piles_are_found_without_hyphen_in_any_width_and_by_their_operator() {
         ("q=thcd", 10),
         ("q=TAIHU", 10),
         ("q=Taihu%E3%80%806003", 1),
-        ("q=-", 6_010),
+        ("q=-", 6_011),
         ("q=wx99990003", 0),
     ] {
         assert_eq!(found(&server, query).await.0, expected, "{query}");

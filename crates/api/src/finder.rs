@@ -15,10 +15,10 @@ use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::view;
 
-/// Longest search text, characters; the rest is cut.
+/// Longest search text, characters; that the rest is cut is said.
 const TEXT_CHARS_MAX: usize = 80;
 
-/// Words looked for; more narrow nothing.
+/// Words looked for; that more are not is said ([`Wish::unsearched`]).
 const WORDS_MAX: usize = 5;
 
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
@@ -53,6 +53,8 @@ pub(crate) struct Wish {
     pub(crate) query: FindQuery,
     /// Page of the list, from 1.
     pub(crate) page: usize,
+    /// Whether the text has more words or characters than are looked for.
+    is_cut: bool,
 }
 
 impl Wish {
@@ -60,15 +62,23 @@ impl Wish {
     pub(crate) fn is_around(&self) -> bool {
         self.query.near.is_some() && self.query.bounding_box.is_none()
     }
+
+    /// That not all of the text was looked for, if so.
+    pub(crate) fn unsearched(&self, t: &Texts) -> Option<String> {
+        let text = t.of("find.q_cut").replace("{words}", &WORDS_MAX.to_string());
+        self.is_cut.then(|| text.replace("{chars}", &TEXT_CHARS_MAX.to_string()))
+    }
 }
 
 impl Asked {
     pub(crate) fn wish(&self, now: Timestamp) -> Result<Wish, Problem> {
         let states = || Problem::parameter("state", &State::ALL.map(State::word).join(", "));
         let operator = |error| Problem::parameter("operator", &format!("an identifier ({error})"));
+        let (words, is_cut) = words(&self.q);
         Ok(Wish {
+            is_cut,
             query: FindQuery {
-                words: words(&self.q),
+                words,
                 operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
                 region: some(&self.region).map(str::to_owned),
                 maker: some(&self.maker).map(str::to_owned),
@@ -154,9 +164,15 @@ fn near(text: &str) -> Option<Place> {
     Place::new(lon.trim().parse().ok()?, lat.trim().parse().ok()?)
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words looked for, and whether there are more.
+fn words(text: &str) -> (Vec<String>, bool) {
+    let text = text.trim();
     let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    short.split_whitespace().map(plain).filter(|word| !word.is_empty()).take(WORDS_MAX).collect()
+    let mut words: Vec<String> =
+        short.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+    let is_cut = short.len() < text.len() || WORDS_MAX < words.len();
+    words.truncate(WORDS_MAX);
+    (words, is_cut)
 }
 
 /// A distance in words: to ten metres, then to a hundred.
@@ -286,6 +302,23 @@ mod tests {
         assert_eq!(sentence(t, &nothing, &wish, None, Some(0)), "All piles: 0");
         assert_eq!(sentence(t, &nothing, &wish, None, None), "All piles: being counted");
         assert!(nothing.address().is_empty() && !nothing.is_particular() && asked.is_particular());
+    }
+
+    #[test]
+    fn that_words_are_left_out_is_said() {
+        let check = |q: &str, words: usize, is_said: bool| {
+            let wish = Asked { q: q.to_owned(), ..Asked::default() }.wish(now()).expect("good");
+            let said = wish.unsearched(Texts::in_language(Language::En));
+            assert_eq!((wish.query.words.len(), said.is_some()), (words, is_said), "{q}");
+            assert!(said.is_none_or(|said| said.contains("first 5 words and 80 characters")));
+        };
+        check("", 0, false);
+        check("a b c d e", 5, false);
+        check("a b c d e - _", 5, false);
+        check("a b c d e f", 5, true);
+        check(&"站".repeat(80), 1, false);
+        check(&format!("{} ", "站".repeat(80)), 1, false);
+        check(&"站".repeat(81), 1, true);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const LINES_PER_PAGE: u32 = 50;
 /// Piles on the drawn map.
 const PILES_DRAWN: u32 = 2_000;
 
+/// Operators to choose from in the form; where there are more, it leads to the list of all.
+const OPERATORS_LISTED: u32 = 100;
+
 /// Where the map looks when there is no pile yet: Wuxi.
 const FALLBACK: Place = Place { lon: 120.31, lat: 31.49 };
 
@@ -43,15 +46,19 @@ struct MapPage<'a> {
     as_of: String,
     states: Vec<(&'static str, &'static str, String)>,
     operators: Vec<Operator>,
+    /// Where there are more operators: the address of the list of all.
+    more_operators: Option<String>,
     asked: &'a Asked,
     /// Address of the same search on the whole map.
     whole: String,
     sentence: String,
+    /// That not all words were looked for, if so.
+    unsearched: Option<String>,
     /// Whether something was asked, so that it can be taken back.
     is_asked: bool,
     /// That there are more than the map draws, if so.
     cut: Option<String>,
-    /// Name of the operator asked for where it is none of those known.
+    /// Name of the operator asked for where it is none of those to choose from.
     other_operator: Option<String>,
     /// Whether another power is asked for than those to choose from.
     other_power: bool,
@@ -88,26 +95,44 @@ struct Card {
     state_text: String,
 }
 
-/// How many match, by state: of all piles as they were counted last, none as long as that is being done; of fewer counted now.
+/// How many match, by state: of all piles, or of a state that many have, as they were counted last, none as long as that is being done; of
+/// fewer counted now. What few have is read off an index, and a pile that failed a minute ago must not be missing from the failed ones.
 async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<ByState>, Problem> {
     let overview = if query.is_everything() { site.overviews.overview(&site.store).await? } else { None };
-    match overview {
-        Some(overview) => {
-            let mut by_state = overview.by_state;
-            for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
-                *count *= u64::from(query.state.is_none_or(|asked| asked == state));
-            }
-            Ok(Some(by_state))
+    let kept = overview.map(|overview| {
+        let mut by_state = overview.by_state;
+        for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
+            *count *= u64::from(query.state.is_none_or(|asked| asked == state));
         }
+        by_state
+    });
+    let are_many = |by_state: &ByState| u64::from(FOUND_MAX) < by_state.iter().sum();
+    match kept.filter(|by_state| query.state.is_none() || are_many(by_state)) {
+        Some(by_state) => Ok(Some(by_state)),
         None if *query == FindQuery::default() => Ok(None),
         None => Ok(Some(site.store.count_found(query, now).await?)),
     }
 }
 
-/// The first of what a search finds, in the order of the offer.
-async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<Vec<PileRecord>, Problem> {
-    let by_state = count(site, &wish.query, now).await?.unwrap_or(UNCOUNTED);
-    Ok(site.store.find_piles(&wish.query, &by_state, now, 0, take).await?)
+/// The first of what a search finds, in the order of the offer, and whether there are more.
+async fn first(
+    site: &Site,
+    wish: &Wish,
+    now: Timestamp,
+    take: u32,
+) -> Result<(Vec<PileRecord>, bool), Problem> {
+    let by_state = count(site, &wish.query, now).await?;
+    let all = by_state.map(|by_state| by_state.iter().sum::<u64>());
+    let piles =
+        site.store.find_piles(&wish.query, &from_the_top(&wish.query, by_state), now, 0, take).await?;
+    let is_cut = all.map_or(take as usize <= piles.len(), |all| u64::from(take) < all);
+    Ok((piles, is_cut))
+}
+
+/// The counts that the first page is found by. Kept ones may know nothing of the first pile in a state, and passing over states that they
+/// say are empty would hide it; where nothing is passed over none are needed.
+fn from_the_top(query: &FindQuery, by_state: Option<ByState>) -> ByState {
+    by_state.filter(|_| !query.is_everything()).unwrap_or(UNCOUNTED)
 }
 
 /// A page of the list.
@@ -126,7 +151,7 @@ impl Listed {
     async fn piles(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
         let by_state = wish.count(site, now).await?;
         let piles = by_state.map(|by_state| by_state.iter().sum());
-        let (skip, by_state) = (wish.skip(), by_state.unwrap_or(UNCOUNTED));
+        let (skip, by_state) = (wish.skip(), wish.passing_over(by_state));
         let found = site.store.find_piles(&wish.query, &by_state, now, skip, LINES_PER_PAGE).await?;
         let line = |pile| (view::line(t, pile, now), away(wish.query.near, pile));
         let end = skip.saturating_add(u64::from(LINES_PER_PAGE));
@@ -138,7 +163,7 @@ impl Listed {
     async fn stations(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
         let by_state = wish.count(site, now).await?;
         let piles = by_state.map(|by_state| by_state.iter().sum());
-        let (skip, by_state) = (wish.skip(), by_state.unwrap_or(UNCOUNTED));
+        let (skip, by_state) = (wish.skip(), wish.passing_over(by_state));
         let found = site.store.find_stations(&wish.query, &by_state, now, skip, LINES_PER_PAGE + 1);
         let mut stations = found.await?;
         let has_next = LINES_PER_PAGE < stations.len() as u32;
@@ -155,6 +180,11 @@ impl Wish {
             None if self.page > 1 => Ok(Some(site.store.count_found(&self.query, now).await?)),
             counted => Ok(counted),
         }
+    }
+
+    /// The counts by which pages before this one are passed over.
+    fn passing_over(&self, by_state: Option<ByState>) -> ByState {
+        if self.page == 1 { from_the_top(&self.query, by_state) } else { by_state.unwrap_or(UNCOUNTED) }
     }
 
     /// What stands on the pages before.
@@ -184,13 +214,18 @@ pub(crate) async fn page(
     };
     // Who has waited for it once does not wait again.
     let overview = if listed.piles.is_some() { site.overviews.overview(&site.store).await? } else { None };
-    let operators = site.store.operators().await?;
-    let operator = operators
-        .iter()
-        .find(|known| wish.query.operator.as_ref() == Some(&known.operator_id))
-        .map(|known| t.pick(&known.name_zh, &known.name_en));
+    let mut operators = site.store.first_operators(OPERATORS_LISTED + 1).await?;
+    let has_more_operators = OPERATORS_LISTED < operators.len() as u32;
+    operators.truncate(OPERATORS_LISTED as usize);
+    let asked_operator = match &wish.query.operator {
+        Some(id) => site.store.operator(id).await?,
+        None => None,
+    };
+    let operator = asked_operator.as_ref().map(|known| t.pick(&known.name_zh, &known.name_en));
     let other_operator =
-        wish.query.operator.as_ref().filter(|_| operator.is_none()).map(|id| finder::told(t, id.as_str()));
+        wish.query.operator.as_ref().filter(|id| operators.iter().all(|listed| listed.operator_id != **id));
+    let other_operator =
+        other_operator.map(|id| operator.map_or_else(|| finder::told(t, id.as_str()), str::to_owned));
     let other_power =
         !asked.min_power_kw.is_empty() && !POWERS_KW.iter().any(|kw| kw.to_string() == asked.min_power_kw);
     let near = wish.query.near;
@@ -215,9 +250,14 @@ pub(crate) async fn page(
             .map(|state| (state.word(), view::symbol(*state), view::state_text(t, *state)))
             .collect(),
         sentence: finder::sentence(t, &asked, &wish, operator, listed.piles),
+        unsearched: wish.unsearched(t),
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
         cut: (asked.is_particular() && listed.piles.is_some_and(|piles| u64::from(FOUND_MAX) < piles))
             .then(|| cut(t)),
+        more_operators: has_more_operators.then(|| {
+            let any = Asked { operator: String::new(), view: String::new(), ..asked.clone() };
+            format!("/stats/operators?{}&lang={}", any.address(), t.short())
+        }),
         other_operator,
         other_power,
         powers: POWERS_KW.map(|kw| kw.to_string()),
@@ -304,11 +344,11 @@ async fn cards(
     Ok((told.iter().filter_map(card).collect(), told.first().map(|card| card.place)))
 }
 
-/// GET `/found.geojson`: where what was found stands and how it stands, for the map; the order of the list.
+/// GET `/found.geojson`: where what was found stands and how it stands, for the map, and whether there is more; the order of the list.
 pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let piles = first(&site, &wish, now, FOUND_MAX).await?;
+    let (piles, is_cut) = first(&site, &wish, now, FOUND_MAX).await?;
     let features: Vec<serde_json::Value> = piles
         .iter()
         .filter_map(|pile| {
@@ -320,10 +360,11 @@ pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpRes
             }))
         })
         .collect();
+    let collection = serde_json::json!({ "type": "FeatureCollection", "meta": { "is_cut": is_cut }, "features": features });
     Ok(HttpResponse::Ok()
         .content_type("application/geo+json")
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(serde_json::json!({ "type": "FeatureCollection", "features": features }).to_string()))
+        .body(collection.to_string()))
 }
 
 /// That there are more piles than the map draws.
@@ -345,16 +386,22 @@ fn words(t: &Texts) -> String {
 }
 
 /// GET `/mini-map.svg`: the piles as dots, for whoever has no WebGL.
-pub(crate) async fn mini(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
+pub(crate) async fn mini(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    query: Query,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let piles = first(&site, &wish, now, PILES_DRAWN).await?;
-    let body = dots(&piles, now);
+    let (piles, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
+    let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
+    let body = dots(&piles, now, is_cut.then_some(cut.as_str()));
     Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
 }
 
-/// Dots in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude.
-fn dots(piles: &[PileRecord], now: Timestamp) -> String {
+/// Dots in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude; beneath, where not all are drawn, that so it is.
+fn dots(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
     let places: Vec<(Place, State, String)> = piles
         .iter()
         .filter_map(|pile| Some((pile.place?, pile.state(now), pile.pile_id.to_string())))
@@ -387,6 +434,14 @@ fn dots(piles: &[PileRecord], now: Timestamp) -> String {
                 "#222"
             },
             view::symbol(*state)
+        );
+    }
+    if let Some(cut) = cut {
+        let _ = write!(
+            svg,
+            "<rect y=\"450\" width=\"640\" height=\"30\" fill=\"#fff\"/>\
+             <text x=\"320\" y=\"471\" font-size=\"16\" text-anchor=\"middle\" fill=\"#222\">{}</text>",
+            escape(cut)
         );
     }
     svg.push_str("</svg>");

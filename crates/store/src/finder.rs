@@ -14,7 +14,7 @@ use sqlx::query::QueryAs;
 use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
 use crate::row::{corrupt, storable};
-use crate::search::{operator_text, station_text};
+use crate::search::{operator_text, plain, station_text};
 use crate::state::{in_state, join_silent, state_at};
 use crate::words::{self, Word};
 use crate::{BoundingBox, PileRecord, Store, StoreError};
@@ -34,8 +34,9 @@ const NEAR_DEGREES: f64 = 0.5;
 /// What people are told of that box, km: what lies within is in it, and somewhat more.
 pub const NEAR_KM: u32 = 50;
 
-/// Stations given their search text at a time after an upgrade.
+/// Stations, or piles, given their search text at a time after an upgrade.
 const STATIONS_AT_ONCE: i64 = 1_000;
+const PILES_AT_ONCE: i64 = 10_000;
 
 /// Identifier, Chinese name, English name, address, region.
 type StationNames = (String, String, String, Option<String>, Option<String>);
@@ -454,6 +455,24 @@ impl Store {
             });
             self.write_search_texts("UPDATE station SET search = given.search
                                      FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
+                .await?;
+        }
+    }
+
+    /// The same of piles.
+    pub(crate) async fn complete_pile_texts(&self) -> Result<(), StoreError> {
+        loop {
+            let ids: Vec<String> =
+                sqlx::query_scalar("SELECT pile_id FROM pile WHERE search IS NULL ORDER BY pile_no LIMIT $1")
+                    .bind(PILES_AT_ONCE)
+                    .fetch_all(&self.pool)
+                    .await?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let texts = ids.iter().map(|id| (id.as_str(), plain(id)));
+            self.write_search_texts("UPDATE pile SET search = given.search
+                                     FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id", texts)
                 .await?;
         }
     }

@@ -165,14 +165,16 @@ impl Store {
     pub async fn piles(&self, query: &PileQuery) -> Result<PilePage, StoreError> {
         let limit = query.limit.clamp(1, PILES_PER_PAGE_MAX) as usize;
         let mut page = PilePage { piles: Vec::new(), next: None, last_updated: None };
-        for row in self.pile_rows(query, limit, Timestamp::now()).await? {
+        // One more than is shown tells whether there is a next page.
+        let mut rows = self.pile_rows(query, limit + 1, Timestamp::now()).await?;
+        let has_next = limit < rows.len();
+        rows.truncate(limit);
+        for row in rows {
             let (record, judged_at) = row.record()?;
             page.last_updated = page.last_updated.max(judged_at);
             page.piles.push(record);
         }
-        if page.piles.len() == limit {
-            page.next = page.piles.last().map(|pile| pile.pile_id.clone());
-        }
+        page.next = page.piles.last().filter(|_| has_next).map(|pile| pile.pile_id.clone());
         Ok(page)
     }
 
