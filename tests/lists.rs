@@ -385,6 +385,12 @@ async fn cut(server: &Server) {
         assert_eq!(list["features"].as_array().unwrap().len(), limit.min(5));
         assert_eq!(list["meta"]["next"].is_string(), has_next, "{limit}");
     }
+    for path in ["/found.geojson?state=failed", "/mini-map.svg?state=failed"] {
+        let (_, headers, _) = server.get_with(path, &[]).await;
+        assert!(headers.contains("ratelimit: \"minute\""), "{path}: {headers}");
+    }
+    let (status, page) = server.get("/?lang=en&page=201").await;
+    assert!(status == 400 && page.contains("from 1 to 200"), "{page}");
     let (_, page) = server.get("/?lang=en&q=a+b+c+d+e+f").await;
     assert!(page.contains("Only the first 5 words"), "{page}");
 }

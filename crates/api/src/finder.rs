@@ -21,6 +21,13 @@ const TEXT_CHARS_MAX: usize = 80;
 /// Words looked for; that more are not is said ([`Wish::unsearched`]).
 const WORDS_MAX: usize = 5;
 
+/// Pages of a list: whoever goes on through ten thousand lines wants all of them, which the dumps have, or other conditions. What stands on
+/// the pages before is read anew for each.
+pub(crate) const PAGES_MAX: usize = 200;
+
+/// What is said to who asks for more.
+const PAGES: &str = "a number from 1 to 200; narrow the search instead";
+
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
 pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
 
@@ -98,8 +105,10 @@ impl Asked {
                 state: some(&self.state).map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
                 stations: Vec::new(),
             },
-            page: read(&self.page, "page", "a number from 1", |text| text.parse().ok().filter(|n| *n > 0))?
-                .unwrap_or(1),
+            page: read(&self.page, "page", PAGES, |text| {
+                text.parse().ok().filter(|page| (1..=PAGES_MAX).contains(page))
+            })?
+            .unwrap_or(1),
         })
     }
 
@@ -338,7 +347,11 @@ mod tests {
         check(Asked { kind: text("hydrogen"), ..Asked::default() }, "kind");
         check(Asked { only: text("green"), ..Asked::default() }, "only");
         check(Asked { connector: text("schuko"), ..Asked::default() }, "connector");
-        check(Asked { page: text("0"), ..Asked::default() }, "page");
+        for page in ["0", "201", "x"] {
+            check(Asked { page: text(page), ..Asked::default() }, "page");
+        }
+        assert!(Asked { page: text("200"), ..Asked::default() }.wish(now()).is_ok());
+        assert!(PAGES.contains(&format!("from 1 to {PAGES_MAX};")));
         check(Asked { operator: text("a/b"), ..Asked::default() }, "operator");
     }
 

@@ -14,7 +14,7 @@ use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
 use crate::chart::escape;
-use crate::finder::{self, Asked, POWERS_KW, Wish};
+use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 use crate::view::{self, Line};
@@ -74,6 +74,8 @@ struct MapPage<'a> {
     /// Address of the same list as stations, or as piles again.
     other_view: String,
     next: Option<String>,
+    /// That the list goes on, and no further here.
+    end: Option<String>,
     words: String,
     /// How the list is ordered, in words.
     order: String,
@@ -268,7 +270,9 @@ pub(crate) async fn page(
         }),
         near_only: t.of("filter.near_only").replace("{km}", &NEAR_KM.to_string()),
         other_view: other_view(&asked, t),
-        next: listed.has_next.then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
+        end: (listed.has_next && wish.page == PAGES_MAX).then(|| end(t)),
+        next: (listed.has_next && wish.page < PAGES_MAX)
+            .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
         lines: listed.lines,
         cards: listed.cards,
         operators,
@@ -370,6 +374,11 @@ pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpRes
 /// That there are more piles than the map draws.
 fn cut(t: &Texts) -> String {
     t.of("find.cut").replace("{n}", &FOUND_MAX.to_string())
+}
+
+/// That the list goes on, and no further here.
+fn end(t: &Texts) -> String {
+    t.of("list.end").replace("{n}", &(PAGES_MAX * LINES_PER_PAGE as usize).to_string())
 }
 
 /// Texts that the script shows, as JSON.

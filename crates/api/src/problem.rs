@@ -222,6 +222,7 @@ mod tests {
             Asked { min_power_kw: text("-1"), ..Asked::default() },
             Asked { kind: text("hydrogen"), ..Asked::default() },
             Asked { page: text("0"), ..Asked::default() },
+            Asked { page: text("1000000"), ..Asked::default() },
             Asked { operator: text("a/b"), ..Asked::default() },
             Asked { bbox: text("1"), ..Asked::default() },
         ] {

@@ -285,6 +285,7 @@ mod tests {
             [
                 "the database cannot answer now; try again in a minute",
                 "a number, not negative",
+                "a number from 1 to 200; narrow the search instead",
                 "longitude,latitude in degrees",
                 "west,south,east,north in degrees, west ≤ east and south ≤ north",
             ]
