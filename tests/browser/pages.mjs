@@ -155,7 +155,11 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   check("map: what is asked for is drawn without tiles", (await on("clusters")) && tiles.length === 0);
   check("map: and nothing is said as long as all of it is drawn", (await page.locator(".map-note").count()) === 0);
   const features = Array.from({ length: 5000 }, (_, n) => ({ type: "Feature", id: `P${n}`, geometry: { type: "Point", coordinates: [120.3 + n / 1e5, 31.5] }, properties: { verification: { state: "verified" } } }));
-  await context.route("**/api/v1/piles?*", (route) => route.fulfill({ json: { type: "FeatureCollection", features } }));
+  let next = null;
+  await context.route("**/api/v1/piles?*", (route) => route.fulfill({ json: { type: "FeatureCollection", meta: { next }, features } }));
+  await page.goto(`${site}/?state=verified`);
+  check("map: as many as fit into an answer are all of them", (await on("clusters")) && (await page.locator(".map-note").count()) === 0);
+  next = "P4999";
   await page.goto(`${site}/?state=verified`);
   await page.locator(".map-note").waitFor({ timeout: IDLE_MS }).catch(() => {});
   check("map: it says that it does not draw all", (await page.locator(".map-note").allInnerTexts()).join().includes("5000"));

@@ -425,6 +425,14 @@ mod tests {
             [("2026-11-02", "step"), ("2026-11-01", "firmware")]
         );
         assert!(events[0].2.contains("+1.10 %") && events[0].2.contains("0.40 %"), "{events:?}");
+        // Week 2,967 ended on Monday, 16 November 2026; no step ends later than now.
+        let latest = |now: &str| super::events(&stepped, now.parse().expect("literal"))[0].latest.clone();
+        for (now, expected) in [
+            ("2026-11-25T04:00:00Z", "2026-11-16T00:00:00Z"),
+            ("2026-11-11T04:00:00Z", "2026-11-11T04:00:00Z"),
+        ] {
+            assert_eq!(latest(now).as_deref(), Some(expected));
+        }
         let svg = stepped.chart(t, now);
         // Week 2,969 began on Monday, 23 November 2026, and is open.
         assert!(svg.contains(">2026-11-25</text>") && !svg.contains("2026-11-30"), "{svg}");
