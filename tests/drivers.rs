@@ -86,6 +86,10 @@ async fn a_free_pile_counts_once_it_has_said_so() {
     }
     let (_, page) = server.get("/s/S1?lang=en").await;
     assert!(page.contains("1 free of 45, of 43 the status is old or unknown"), "{page}");
+    // A station's card counts as its page does, also where another pile than the free one is looked for.
+    let (_, page) = server.get("/?lang=en&view=stations&q=p02").await;
+    let told = ["1 free of 45, of 43 the status is old or unknown", "1 of them match"];
+    assert!(told.iter().all(|told| page.contains(told)), "{page}");
     // The query API says what the page shows.
     let (_, body) = server.get("/api/v1/stations/S1").await;
     let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -263,6 +267,13 @@ async fn a_verified_pile_a_little_farther_is_offered_first() {
         page.contains("440 m") && page.contains("780 m") && page.contains("up to 500 m farther"),
         "{page}"
     );
+    assert!(page.contains("Piles within about 50 km of you: 3") && page.contains("come last"), "{page}");
+    // Nobody is within reach of the sea; the next step keeps the other conditions and leaves the place.
+    let (_, far) = server.get("/?lang=en&kind=ac&near=123.5,31.5").await;
+    assert!(
+        far.contains("No pile matches. <a class=\"target\" href=\"/?kind=ac&#38;lang=en\">Look anywhere"),
+        "{far}"
+    );
     let (_, json) = server.get("/found.geojson?near=120.3,31.5").await;
     let places: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(places["features"][0]["id"], "B");
@@ -277,9 +288,11 @@ async fn a_pile_s_page_has_its_code_keys_and_navigation() {
     prepare(&binary, &database);
     let folder = tempfile::tempdir().unwrap();
     let piles = folder.path().join("piles.csv");
-    std::fs::write(&piles, "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\n").unwrap();
+    std::fs::write(&piles, "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\nÄЯ-1,ac,2,,\n")
+        .unwrap();
     command(&binary, &database, &["register", "--piles", piles.to_str().unwrap()]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
+    assert_eq!(found(&server, "q=%C3%A4%D1%8F1").await.0, 1, "äя1 finds ÄЯ-1");
     let (status, page) = server.get("/p/N1?lang=en").await;
     assert!(
         status == 200 && page.len() < PAGE_BYTES_MAX && !page.contains("<script"),

@@ -206,6 +206,7 @@ async fn states_are_in_the_database_what_the_standing_says() {
 /// five verified ones, and four of which nothing is known.
 const MANY: &[&str] = &[
     "INSERT INTO operator (operator_id, name_zh, name_en, search) VALUES ('O1', '甲', 'One', NULL), ('O2', '太湖充电', 'Taihu', NULL)",
+    "UPDATE operator SET committed_on = '2026-01-01' WHERE operator_id = 'O2'",
     "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat, region)
      SELECT 'S' || lpad(i::text, 3, '0'), CASE i WHEN 600 THEN 'O2' ELSE 'O1' END, '站' || i, 'Station ' || i,
             120.3 + i * 0.0001 + CASE i WHEN 600 THEN 5 ELSE 0 END, 31.59, '梁溪区' FROM generate_series(0, 600) AS i",
@@ -267,6 +268,20 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     let (_, _, page) = found(&server, "view=stations").await;
     assert!(page.matches("<li class=\"station\">").count() == 50 && page.contains("page=2"), "{page}");
     assert!(page.find("Station 600").unwrap() < page.find("Station 0<").unwrap());
+    // A station's numbers are of all its piles, whatever is asked; what matches stands beside.
+    for (asked, matching) in [
+        ("state=failed", Some(1)),
+        ("state=verified", Some(5)),
+        ("q=wx6003", Some(1)),
+        ("bbox=125,31,126,32", None),
+    ] {
+        let (_, _, page) = found(&server, &format!("view=stations&{asked}")).await;
+        let card = page.split("<li class=\"station\">").nth(1).unwrap();
+        assert!(card.contains("Verified 5/10") && card.contains("0 free of 10"), "{asked}: {card}");
+        let told = matching.map(|count| format!("{count} of them match"));
+        assert!(told.as_ref().is_none_or(|told| card.contains(told)), "{asked}: {card}");
+        assert_eq!(told.is_some(), card.contains("of them match"), "{asked}: {card}");
+    }
     // Statistics open the list that they count.
     let (_, page) = server.get("/stats?lang=en").await;
     let row = page.split("<th scope=\"row\">梁溪区").nth(1).unwrap().split("</tr>").next().unwrap();
@@ -279,8 +294,27 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
         }
     }
     assert_eq!(links.len(), 4);
+    // Nobody was checked on site, and O2 has committed itself.
+    for (only, operators) in [("checked", vec![]), ("committed", vec![("Taihu", 10)])] {
+        let href = format!("/stats/operators?lang=en&region=%E6%A2%81%E6%BA%AA%E5%8C%BA&only={only}");
+        let cell =
+            format!("<a class=\"target\" href=\"{}\">{}</a>", href.replace('&', "&#38;"), operators.len());
+        assert!(row.contains(&cell), "{cell}: {row}");
+        let (_, list) = server.get(&href).await;
+        assert_eq!(list.matches("<th scope=\"row\">").count(), operators.len(), "{list}");
+        for (name, piles) in operators {
+            let line = list.split(&format!("<th scope=\"row\">{name}</th>")).nth(1).unwrap();
+            let link = line.split("href=\"").nth(1).unwrap().split_once("\">").unwrap();
+            assert!(link.1.starts_with(&format!("{piles}<")), "{line}");
+            let asked = link.0.replace("&#38;", "&").replace("&lang=en", "");
+            assert_eq!(found(&server, asked.trim_start_matches("/?")).await.0, piles);
+        }
+    }
+    assert_eq!(server.get("/stats?by=nothing").await.0, 400);
     in_a_part_of_the_map(&server).await;
     nearest(&server).await;
+    cut(&server).await;
+    operators(&server, &database).await;
     server.stop();
 }
 
@@ -330,6 +364,54 @@ async fn in_a_part_of_the_map(server: &Server) {
     for bad in ["bbox=1,2,3", "bbox=2,1,1,2", "bbox=a,b,c,d"] {
         assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
     }
+}
+
+/// Whatever does not show all says so, and whatever shows all does not.
+async fn cut(server: &Server) {
+    let json = |body: &str| serde_json::from_str::<Value>(body).unwrap();
+    for (query, drawn, is_cut) in
+        [("kind=dc", 5_000, true), ("state=verified", 5, false), ("q=wx60", 10, false)]
+    {
+        let found = json(&server.get(&format!("/found.geojson?{query}")).await.1);
+        assert_eq!(found["features"].as_array().unwrap().len(), drawn, "{query}");
+        assert_eq!(found["meta"]["is_cut"], is_cut, "{query}");
+        let (_, picture) = server.get(&format!("/mini-map.svg?{query}&lang=en")).await;
+        assert_eq!(picture.matches("<circle").count(), drawn.min(2_000), "{query}");
+        assert_eq!(picture.contains("The first 2000 piles only"), is_cut, "{query}");
+    }
+    // There are five: a page of exactly five is the last.
+    for (limit, has_next) in [(4, true), (5, false), (6, false)] {
+        let list = json(&server.get(&format!("/api/v1/piles?state=verified&limit={limit}")).await.1);
+        assert_eq!(list["features"].as_array().unwrap().len(), limit.min(5));
+        assert_eq!(list["meta"]["next"].is_string(), has_next, "{limit}");
+    }
+    for path in ["/found.geojson?state=failed", "/mini-map.svg?state=failed"] {
+        let (_, headers, _) = server.get_with(path, &[]).await;
+        assert!(headers.contains("ratelimit: \"minute\""), "{path}: {headers}");
+    }
+    let (status, page) = server.get("/?lang=en&page=201").await;
+    assert!(status == 400 && page.contains("from 1 to 200"), "{page}");
+    let (_, page) = server.get("/?lang=en&q=a+b+c+d+e+f").await;
+    assert!(page.contains("Only the first 5 words"), "{page}");
+}
+
+/// The form has room for a hundred; one that is not among them keeps its name, and the list of all is a step away.
+async fn operators(server: &Server, database: &Database) {
+    let (_, page) = server.get("/?lang=en").await;
+    assert!(!page.contains("More operators"), "{page}");
+    let more = "INSERT INTO operator (operator_id, name_zh, name_en) SELECT 'X' || n, '另' || n, 'Other ' || n FROM generate_series(1, 100) AS n";
+    sqlx::query(more).execute(&mut database.connect().await).await.unwrap();
+    let (_, page) = server.get("/?lang=en&kind=dc&operator=X99").await;
+    let href = "<a class=\"target\" href=\"/stats/operators?kind=dc&#38;lang=en\">More operators</a>";
+    assert!(page.contains(href) && page.contains("selected>Other 99</option>"), "{page}");
+    assert!(page.matches("<option value=\"X").count() == 99 && page.contains("of Other 99"), "{page}");
+    // With most piles first; who has none is not listed.
+    let (_, list) = server.get("/stats/operators?lang=en&kind=dc").await;
+    let names: Vec<&str> =
+        list.split("<th scope=\"row\">").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    assert_eq!(names, ["One", "Taihu"], "{list}");
+    assert!(list.contains("Piles DC") && list.contains(">6000</a>"), "{list}");
+    assert_eq!(server.get("/stats/operators?kind=x").await.0, 400);
 }
 
 async fn nearest(server: &Server) {
@@ -383,8 +465,14 @@ async fn piles_are_found_without_hyphen_in_any_width_and_by_their_operator() {
     let Some((binary, url)) = provided() else { return };
     // Its texts are written when the server starts, as after an upgrade.
     let database = many(&url).await;
+    let other = "INSERT INTO pile (pile_id, kind, accuracy_class, registered) VALUES ('ÄЯ-1', 'ac', 2, true)";
+    sqlx::query(other).execute(&mut database.connect().await).await.unwrap();
     let server = serve(&binary, &database).await;
     for (query, expected) in [
+        // äя1, ÄЯ-1 and, as some keyboards send it, A with a mark that follows.
+        ("q=%C3%A4%D1%8F1", 1),
+        ("q=%C3%84%D0%AF-1", 1),
+        ("q=A%CC%88%D0%AF1", 1),
         ("q=WX-0003", 1),
         ("q=wx0003", 1),
         // ＷＸ-0003, and with full-width hyphen and digits; a hyphen of typographers.
@@ -396,7 +484,7 @@ async fn piles_are_found_without_hyphen_in_any_width_and_by_their_operator() {
         ("q=thcd", 10),
         ("q=TAIHU", 10),
         ("q=Taihu%E3%80%806003", 1),
-        ("q=-", 6_010),
+        ("q=-", 6_011),
         ("q=wx99990003", 0),
     ] {
         assert_eq!(found(&server, query).await.0, expected, "{query}");

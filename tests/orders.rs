@@ -13,10 +13,10 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 use veripile_pile::case::Rules;
 use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, Standing, State};
-use veripile_store::Store;
 use veripile_store::verification::{
     Appended, CertificateQuery, CertificateStatus, Issuance, OrderState, QuestionReason, VerificationQuery,
 };
+use veripile_store::{PileRecord, Store};
 use veripile_tests::{Database, provided};
 use veripile_verification::certificate::SigningKey;
 use veripile_verification::item::{Evidence, Seal};
@@ -498,6 +498,8 @@ async fn a_repair_puts_the_certificate_in_question_until_the_pile_is_verified_an
         found.questions.iter().map(|q| (q.reason, q.detail.as_str(), q.person.as_str())).collect();
     assert_eq!(told, [(QuestionReason::Repaired, "换表", "孙")]);
     assert_eq!(state(&store, "A", later).await, State::Due);
+    let because = |pile: Option<PileRecord>| pile.and_then(|pile| pile.questioned_because);
+    assert_eq!(because(store.pile(&id).await.expect("read")), Some(QuestionReason::Repaired));
     let tasks = store.piles_to_verify(None, later, 10).await.expect("read");
     let told: Vec<_> =
         tasks.iter().map(|task| (task.pile_id.as_str(), task.why.as_str(), task.detail.as_str())).collect();
@@ -518,6 +520,7 @@ async fn a_repair_puts_the_certificate_in_question_until_the_pile_is_verified_an
     let third = verified(&store, &piles, "A", "0.20", 1).await;
     let found = row(third.number, later).await;
     assert_eq!((found.status, found.questions), (CertificateStatus::Valid, Vec::new()));
+    assert_eq!(because(store.pile(&id).await.expect("read")), None);
     assert_eq!(state(&store, "A", later).await, State::Verified);
     assert_eq!(store.piles_to_verify(None, later, 10).await.expect("read"), []);
 }

@@ -116,8 +116,15 @@ for (const [name, size] of SIZES) {
   await page.locator("#near-me").click();
   await page.waitForURL(/near=120\.301%2C31\.575/);
   check(`${at}: near me tells distances and the order`, (await page.locator(".away").count()) >= 10 && (await page.locator(".asof").last().innerText()).includes("500 米"));
+  check(`${at}: and how far around it looks`, (await sentence()).includes("约 50 公里以内"), await sentence());
   await idle();
   await picture("near");
+  const besides = page.url();
+  await page.fill("[name=q]", "sygc");
+  await page.press("[name=q]", "Enter");
+  await page.waitForURL(/q=sygc/);
+  check(`${at}: a search for a place leaves the driver's`, !page.url().includes("near="), page.url());
+  await page.goto(besides);
   await page.locator(".asof a").click();
   await page.waitForURL(/view=stations/);
   const card = await page.locator("#list li.station").first().innerText();

@@ -155,7 +155,11 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   check("map: what is asked for is drawn without tiles", (await on("clusters")) && tiles.length === 0);
   check("map: and nothing is said as long as all of it is drawn", (await page.locator(".map-note").count()) === 0);
   const features = Array.from({ length: 5000 }, (_, n) => ({ type: "Feature", id: `P${n}`, geometry: { type: "Point", coordinates: [120.3 + n / 1e5, 31.5] }, properties: { verification: { state: "verified" } } }));
-  await context.route("**/api/v1/piles?*", (route) => route.fulfill({ json: { type: "FeatureCollection", features } }));
+  let next = null;
+  await context.route("**/api/v1/piles?*", (route) => route.fulfill({ json: { type: "FeatureCollection", meta: { next }, features } }));
+  await page.goto(`${site}/?state=verified`);
+  check("map: as many as fit into an answer are all of them", (await on("clusters")) && (await page.locator(".map-note").count()) === 0);
+  next = "P4999";
   await page.goto(`${site}/?state=verified`);
   await page.locator(".map-note").waitFor({ timeout: IDLE_MS }).catch(() => {});
   check("map: it says that it does not draw all", (await page.locator(".map-note").allInnerTexts()).join().includes("5000"));
@@ -474,6 +478,8 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await stranger.page.goto(`${site}/p/${bench}`);
   const text = await stranger.page.locator("main").innerText();
   check(`${at}: the pile is shown as in question to everybody`, text.includes("存疑"), text.slice(0, 300));
+  const basis = await stranger.page.locator(".state-card .facts").innerText();
+  check(`${at}: with what was once, since when and why it does not count, and no validity`, basis.includes("曾检定合格于") && basis.includes("封印破损") && !basis.includes("有效期"), basis);
   await pictured(stranger.page, "pile-in-question");
 
   const notice = await confirmed(await measured({ appearance: "no" }), "order-failed");

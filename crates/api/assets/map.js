@@ -171,6 +171,7 @@ function start() {
   map.on("idle", () => box.setAttribute("data-map-idle", ""));
   let shown = "";
   let features = [];
+  let isCut = false; // whether the server found more than it gave
   let isLost = false; // whether a tile could not be read; that of an atlas still being made, say
   map.on("error", ({ sourceId, error }) => {
     console.error(error);
@@ -191,7 +192,9 @@ function start() {
       const text = await answer.text();
       if (text !== shown) {
         shown = text;
-        features = JSON.parse(text).features;
+        const found = JSON.parse(text);
+        features = found.features;
+        isCut = isFound ? found.meta.is_cut : found.meta.next !== null;
         map.getSource("piles").setData({
           type: "FeatureCollection",
           features: features.filter((f) => f.geometry).map((f) => ({
@@ -199,7 +202,7 @@ function start() {
           })),
         });
       }
-      note(features.length < PILES_MAX ? "" : words.cut);
+      note(isCut ? words.cut : "");
       if (isFound && !box.dataset.near && features.length && !map.fitted) {
         const bounds = new maplibregl.LngLatBounds();
         for (const f of features) bounds.extend(f.geometry.coordinates);
@@ -238,7 +241,7 @@ function start() {
 // Without WebGL: the sketch that the server draws, and the list.
 function sketch() {
   const picture = element("img");
-  picture.src = `/mini-map.svg?${box.dataset.address}`;
+  picture.src = `/mini-map.svg?${box.dataset.address}&lang=${language}`;
   picture.alt = words.noWebgl;
   box.replaceChildren(picture);
   box.setAttribute("data-map-idle", "");
@@ -249,11 +252,14 @@ function sketch() {
 function locate(button) {
   const field = button.form.elements.near;
   button.hidden = false;
+  // Who types a place looks for it there; who wants it near all the same ticks it again, as the form shows.
+  button.form.elements.q.addEventListener("input", () => (field.checked = false));
   button.addEventListener("click", () => {
     button.disabled = true;
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
         field.value = `${coords.longitude.toFixed(3)},${coords.latitude.toFixed(3)}`;
+        field.checked = true;
         button.form.submit();
       },
       () => {

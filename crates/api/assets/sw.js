@@ -35,9 +35,11 @@ async function page(event, key) {
     const kept = await store.match(key);
     if (!kept) throw failure;
     const at = new Date(kept.headers.get("date"));
-    const text = (await kept.text())
+    const page = await kept.text();
+    const language = /<html lang="([^"]+)"/.exec(page)?.[1];
+    const text = page
       .replace('<p class="offline" hidden', '<p class="offline"')
-      .replace("<time></time>", `<time datetime="${at.toISOString()}">${at.toLocaleString("zh-CN", { timeZone: "Asia/Shanghai" })}</time>`);
+      .replace("<time></time>", `<time datetime="${at.toISOString()}">${at.toLocaleString(language ?? "zh-CN", { timeZone: "Asia/Shanghai" })}</time>`);
     return new Response(text, { headers: kept.headers });
   }
 }

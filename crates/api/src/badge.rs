@@ -27,7 +27,7 @@ const KEPT: &str = "public, max-age=300";
 const FRAMED: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *";
 
 /// Longest line of the badge, in halves of a Chinese character's width.
-const HALVES_MAX: usize = 40;
+const HALVES_MAX: usize = 44;
 
 #[derive(Template)]
 #[template(path = "widget.html")]
@@ -68,11 +68,12 @@ pub(crate) async fn widget(
     let Some(pile) = find(&site, &id).await? else {
         return Ok(missing_page(t, site.settings.simulated, format!("/widget/{}?", view::segment(&id))));
     };
+    let now = Timestamp::now();
     let page = WidgetPage {
         t,
         simulated: site.settings.simulated,
-        line: view::line(t, &pile, Timestamp::now()),
-        basis: pile::basis(t, &pile),
+        line: view::line(t, &pile, now),
+        basis: pile::basis(t, &pile, now),
     };
     let mut answer = html(StatusCode::OK, &page);
     answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED));
@@ -90,7 +91,13 @@ fn kept(answer: &mut HttpResponse) {
 fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> String {
     let state = pile.state(now);
     let state_text = view::state_text(t, state);
-    let title = format!("{} {state_text}", pile.pile_id);
+    let mut title = format!("{} {state_text}", pile.pile_id);
+    if let Some(since) = pile.standing.certificate.as_ref().and_then(|certificate| certificate.questioned_at)
+    {
+        // The picture has no room for the reason.
+        let questioned = view::questioned(t, pile, since);
+        title = format!("{title}{}{} {questioned}", t.of("comma"), t.of("basis.questioned"));
+    }
     let [ground, ink] = colours(state);
     let site = if is_simulated { t.of("badge.simulated") } else { t.of("badge.site") };
     let [basis, dates] = basis(t, pile, now);
@@ -136,10 +143,16 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
         return [t.of("basis.stopped").to_owned(), view::day(stopped)];
     }
     match &standing.certificate {
-        Some(certificate) => [
-            format!("{} · {}", certificate.number, certificate.issuer),
-            format!("{} – {}", view::day(certificate.at), view::day(certificate.valid_until)),
-        ],
+        Some(certificate) => {
+            let from = view::day(certificate.at);
+            let dates = match certificate.questioned_at {
+                Some(since) => {
+                    t.of("badge.questioned").replace("{from}", &from).replace("{since}", &view::day(since))
+                }
+                None => format!("{from} – {}", view::day(certificate.valid_until)),
+            };
+            [format!("{} · {}", certificate.number, certificate.issuer), dates]
+        }
         None => [format!("{}: {}", t.of("basis.certificate"), t.of("basis.none")), view::day(now)],
     }
 }
@@ -168,7 +181,59 @@ fn cut(text: &str, halves: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use veripile_pile::{Certified, Standing};
+    use veripile_store::verification::QuestionReason;
+
     use super::*;
+    use crate::texts::Language;
+
+    fn certified(questioned_at: Option<&str>) -> PileRecord {
+        let at = |text: &str| text.parse::<Timestamp>().expect("literal");
+        let certificate = Certified {
+            number: "C-1".to_owned(),
+            issuer: "计量所".to_owned(),
+            at: at("2026-01-05T00:00:00Z"),
+            valid_until: at("2029-01-04T00:00:00Z"),
+            questioned_at: questioned_at.map(at),
+        };
+        view::bare_pile(Standing { certificate: Some(certificate), ..Standing::default() })
+    }
+
+    #[test]
+    fn a_certificate_in_question_gives_no_validity_anywhere() {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().expect("literal");
+        for t in [Language::Zh, Language::En].map(Texts::in_language) {
+            let all = |pile: &PileRecord| {
+                let told = serde_json::to_value(crate::api::Pile::of(pile, now)).expect("JSON");
+                (
+                    svg(t, pile, now, false),
+                    format!("{:?}", pile::basis(t, pile, now)),
+                    told["verification"].clone(),
+                )
+            };
+            let (badge, basis, told) = all(&certified(None));
+            assert!([&badge, &basis, &told.to_string()].iter().all(|text| text.contains("2029-01-04")));
+            assert_eq!(
+                (&told["basis"], &told["question"]),
+                (&"certificate".into(), &serde_json::Value::Null)
+            );
+            let mut pile = certified(Some("2026-05-01T00:00:00Z"));
+            for because in [None, Some(QuestionReason::SealBroken)] {
+                pile.questioned_because = because;
+                let (badge, basis, told) = all(&pile);
+                let why = t.of("question.seal_broken");
+                for text in [&badge, &basis, &told.to_string()] {
+                    assert!(!text.contains("2029") && text.contains("2026-05-01"), "{text}");
+                }
+                assert!([&badge, &basis].iter().all(|text| text.contains("2026-01-05")));
+                assert!([&badge, &basis].iter().all(|text| text.contains(why) == because.is_some()));
+                assert_eq!(told["question"]["because"], serde_json::json!(because.map(QuestionReason::word)));
+                assert_eq!((&told["state"], &told["basis"]), (&"due".into(), &"question".into()));
+                assert!(told["verified_at"].is_null() && told["valid_until"].is_null(), "{told}");
+                assert_eq!(told["question"]["was_verified_at"], "2026-01-05T00:00:00Z");
+            }
+        }
+    }
 
     #[test]
     fn a_text_is_cut_by_its_width() {

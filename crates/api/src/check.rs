@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_ocpp::signed::arrived::{self, Judged};
-use veripile_ocpp::signed::{Checked, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
+use veripile_ocpp::signed::{Checked, Finding, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
 use veripile_ocpp::signed::{container, pair};
 use veripile_pile::{KeySource, SignedValue};
 use veripile_store::signed::SignedLine;
@@ -87,11 +87,19 @@ struct ResultView<'a> {
     readings: Vec<[String; 3]>,
 }
 
+impl ResultView<'_> {
+    fn has_details(&self) -> bool {
+        self.layers.iter().any(|layer| !layer.details.is_empty())
+    }
+}
+
 struct LayerView<'a> {
     name: &'a str,
     symbol: &'static str,
     outcome: &'a str,
     findings: Vec<String>,
+    /// Codes with their particulars, for who looks into it.
+    details: Vec<String>,
 }
 
 /// Which charge.
@@ -227,8 +235,15 @@ fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
         Outcome::Failed => ("✕", t.of("check.failed")),
         Outcome::NotChecked => ("–", t.of("check.not_checked")),
     };
-    let findings = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
-    LayerView { name, symbol, outcome, findings }
+    let text = |f: &Finding| match t.of_owned(&format!("record.{}", f.code)) {
+        "" => f.code.clone(),
+        text => text.to_owned(),
+    };
+    let mut findings: Vec<String> = layer.findings.iter().map(text).collect();
+    // Of two readings with the same fault the particulars tell which.
+    findings.dedup();
+    let details = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
+    LayerView { name, symbol, outcome, findings, details }
 }
 
 fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {

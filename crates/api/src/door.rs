@@ -1,6 +1,6 @@
 //! The query API's door: who may ask how often, answers that have not changed, and reading from pages of other sites.
 //!
-//! A middleware around `/api/v1`. Counts are kept in this process's memory for a minute and written nowhere: neither an address
+//! A middleware around `/api/v1` and what costs as much. Counts are kept in this process's memory for a minute and written nowhere: neither an address
 //! nor a key is logged.
 
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
-use veripile_store::finder::{FindQuery, Only};
+use veripile_store::finder::{FindQuery, NEAR_KM, Only};
 use veripile_store::search::plain;
 use veripile_store::tally::NONE;
 
@@ -15,11 +15,18 @@ use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::view;
 
-/// Longest search text, characters; the rest is cut.
+/// Longest search text, characters; that the rest is cut is said.
 const TEXT_CHARS_MAX: usize = 80;
 
-/// Words looked for; more narrow nothing.
+/// Words looked for; that more are not is said ([`Wish::unsearched`]).
 const WORDS_MAX: usize = 5;
+
+/// Pages of a list: whoever goes on through ten thousand lines wants all of them, which the dumps have, or other conditions. What stands on
+/// the pages before is read anew for each.
+pub(crate) const PAGES_MAX: usize = 200;
+
+/// What is said to who asks for more.
+const PAGES: &str = "a number from 1 to 200; narrow the search instead";
 
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
 pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
@@ -53,15 +60,32 @@ pub(crate) struct Wish {
     pub(crate) query: FindQuery,
     /// Page of the list, from 1.
     pub(crate) page: usize,
+    /// Whether the text has more words or characters than are looked for.
+    is_cut: bool,
+}
+
+impl Wish {
+    /// Whether only piles around the driver are looked for; in a part of the map the place gives distances and order alone.
+    pub(crate) fn is_around(&self) -> bool {
+        self.query.near.is_some() && self.query.bounding_box.is_none()
+    }
+
+    /// That not all of the text was looked for, if so.
+    pub(crate) fn unsearched(&self, t: &Texts) -> Option<String> {
+        let text = t.of("find.q_cut").replace("{words}", &WORDS_MAX.to_string());
+        self.is_cut.then(|| text.replace("{chars}", &TEXT_CHARS_MAX.to_string()))
+    }
 }
 
 impl Asked {
     pub(crate) fn wish(&self, now: Timestamp) -> Result<Wish, Problem> {
         let states = || Problem::parameter("state", &State::ALL.map(State::word).join(", "));
         let operator = |error| Problem::parameter("operator", &format!("an identifier ({error})"));
+        let (words, is_cut) = words(&self.q);
         Ok(Wish {
+            is_cut,
             query: FindQuery {
-                words: words(&self.q),
+                words,
                 operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
                 region: some(&self.region).map(str::to_owned),
                 maker: some(&self.maker).map(str::to_owned),
@@ -81,8 +105,10 @@ impl Asked {
                 state: some(&self.state).map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
                 stations: Vec::new(),
             },
-            page: read(&self.page, "page", "a number from 1", |text| text.parse().ok().filter(|n| *n > 0))?
-                .unwrap_or(1),
+            page: read(&self.page, "page", PAGES, |text| {
+                text.parse().ok().filter(|page| (1..=PAGES_MAX).contains(page))
+            })?
+            .unwrap_or(1),
         })
     }
 
@@ -147,9 +173,15 @@ fn near(text: &str) -> Option<Place> {
     Place::new(lon.trim().parse().ok()?, lat.trim().parse().ok()?)
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words looked for, and whether there are more.
+fn words(text: &str) -> (Vec<String>, bool) {
+    let text = text.trim();
     let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    short.split_whitespace().map(plain).filter(|word| !word.is_empty()).take(WORDS_MAX).collect()
+    let mut words: Vec<String> =
+        short.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+    let is_cut = short.len() < text.len() || WORDS_MAX < words.len();
+    words.truncate(WORDS_MAX);
+    (words, is_cut)
 }
 
 /// A distance in words: to ten metres, then to a hundred.
@@ -175,6 +207,13 @@ pub(crate) fn sentence(
     found: Option<u64>,
 ) -> String {
     let Some(found) = found else { return t.of("find.uncounted").to_owned() };
+    t.of("find.counted")
+        .replace("{n}", &found.to_string())
+        .replace("{piles}", &conditions(t, asked, wish, operator))
+}
+
+/// The same without how many.
+pub(crate) fn conditions(t: &Texts, asked: &Asked, wish: &Wish, operator: Option<&str>) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut add = |text: &str, value: &str| parts.push(text.replace("{x}", value));
     if !wish.query.words.is_empty() {
@@ -183,16 +222,15 @@ pub(crate) fn sentence(
     if let Some(state) = wish.query.state {
         add(t.of("find.state"), &view::state_text(t, state));
     }
-    let told = |name: &str| told(t, name);
-    let unknown = || wish.query.operator.as_ref().map(|id| told(id.as_str()));
-    if let Some(operator) = operator.map(str::to_owned).or_else(unknown) {
-        add(t.of("find.operator"), &operator);
+    let named = |name: &str, known, unknown| if name == NONE { unknown } else { known };
+    if let Some(id) = wish.query.operator.as_ref().map(OperatorId::as_str) {
+        add(named(id, t.of("find.operator"), t.of("find.operator_unknown")), operator.unwrap_or(id));
     }
     if let Some(region) = &wish.query.region {
-        add(t.of("find.region"), &told(region));
+        add(named(region, t.of("find.region"), t.of("find.region_unknown")), region);
     }
     if let Some(maker) = &wish.query.maker {
-        add(t.of("find.maker"), &told(maker));
+        add(named(maker, t.of("find.maker"), t.of("find.maker_unknown")), maker);
     }
     if let Some(only) = wish.query.only {
         add(t.of_owned(&format!("find.{}", only.word())), "");
@@ -215,13 +253,13 @@ pub(crate) fn sentence(
     if wish.query.bounding_box.is_some() {
         add(t.of("find.here"), "");
     }
-    let text = match (parts.is_empty(), wish.query.near.is_some()) {
+    let text = match (parts.is_empty(), wish.is_around()) {
         (true, false) => t.of("find.everything"),
         (true, true) => t.of("find.everything_near"),
         (false, false) => t.of("find.sentence"),
         (false, true) => t.of("find.sentence_near"),
     };
-    text.replace("{what}", &parts.join(t.of("find.and"))).replace("{n}", &found.to_string())
+    text.replace("{km}", &NEAR_KM.to_string()).replace("{what}", &parts.join(t.of("find.and")))
 }
 
 #[cfg(test)]
@@ -238,6 +276,7 @@ mod tests {
         let asked = Asked {
             q: " 三阳 P1 ".to_owned(),
             state: "verified".to_owned(),
+            operator: "O1".to_owned(),
             region: "-".to_owned(),
             maker: "Simcharge".to_owned(),
             only: "in_case".to_owned(),
@@ -254,20 +293,41 @@ mod tests {
         let t = Texts::in_language(Language::En);
         assert_eq!(
             sentence(t, &asked, &wish, Some("Taihu"), Some(3)),
-            "Piles matching “三阳 P1”, “Verified”, of Taihu, in unknown, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, nearest first: 3"
+            "Piles matching “三阳 P1”, “Verified”, of Taihu, whose district is not known, made by Simcharge, with a case open, DC, with GB/T DC, of 60 kW or more, free now, at CNY 1.20 a kWh or less, within about 50 km of you: 3"
         );
+        // Where a part of the map is looked at, that is where it is looked for.
+        let part = Asked { bbox: "120,31,121,32".to_owned(), ..asked.clone() };
+        let told = sentence(t, &part, &part.wish(now()).expect("good"), Some("Taihu"), Some(3));
+        assert!(told.ends_with("in this part of the map: 3"), "{told}");
         let address = asked.address();
         let again: Vec<(String, String)> =
             actix_web::web::Query::<Vec<(String, String)>>::from_query(&address)
                 .expect("readable")
                 .into_inner();
-        assert_eq!(again.len(), 11, "{address}");
+        assert_eq!(again.len(), 12, "{address}");
         assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
         let nothing = Asked::default();
         let wish = nothing.wish(now()).expect("good");
         assert_eq!(sentence(t, &nothing, &wish, None, Some(0)), "All piles: 0");
         assert_eq!(sentence(t, &nothing, &wish, None, None), "All piles: being counted");
         assert!(nothing.address().is_empty() && !nothing.is_particular() && asked.is_particular());
+    }
+
+    #[test]
+    fn that_words_are_left_out_is_said() {
+        let check = |q: &str, words: usize, is_said: bool| {
+            let wish = Asked { q: q.to_owned(), ..Asked::default() }.wish(now()).expect("good");
+            let said = wish.unsearched(Texts::in_language(Language::En));
+            assert_eq!((wish.query.words.len(), said.is_some()), (words, is_said), "{q}");
+            assert!(said.is_none_or(|said| said.contains("first 5 words and 80 characters")));
+        };
+        check("", 0, false);
+        check("a b c d e", 5, false);
+        check("a b c d e - _", 5, false);
+        check("a b c d e f", 5, true);
+        check(&"站".repeat(80), 1, false);
+        check(&format!("{} ", "站".repeat(80)), 1, false);
+        check(&"站".repeat(81), 1, true);
     }
 
     #[test]
@@ -287,7 +347,11 @@ mod tests {
         check(Asked { kind: text("hydrogen"), ..Asked::default() }, "kind");
         check(Asked { only: text("green"), ..Asked::default() }, "only");
         check(Asked { connector: text("schuko"), ..Asked::default() }, "connector");
-        check(Asked { page: text("0"), ..Asked::default() }, "page");
+        for page in ["0", "201", "x"] {
+            check(Asked { page: text(page), ..Asked::default() }, "page");
+        }
+        assert!(Asked { page: text("200"), ..Asked::default() }.wish(now()).is_ok());
+        assert!(PAGES.contains(&format!("from 1 to {PAGES_MAX};")));
         check(Asked { operator: text("a/b"), ..Asked::default() }, "operator");
     }
 

@@ -236,7 +236,13 @@ impl From<&DateRecord> for NextDate {
 }
 
 impl PileHistory {
-    fn of(pile_id: &PileId, history: &History, days: &[Estimate], next: Option<String>) -> Self {
+    fn of(
+        pile_id: &PileId,
+        history: &History,
+        days: &[Estimate],
+        next: Option<String>,
+        now: Timestamp,
+    ) -> Self {
         let week = |week: &WeeklyError| {
             let (lower, upper) = interval95(week);
             Week {
@@ -255,13 +261,13 @@ impl PileHistory {
             limit_percent: history.limit.map(|limit| 100.0 * limit),
             weeks: history.weeks.iter().map(week).collect(),
             assessments: days.iter().map(Assessment::from).collect(),
-            events: events(history),
+            events: events(history, now),
             next_date: history.date.as_ref().map(NextDate::from),
         }
     }
 }
 
-fn events(history: &History) -> Vec<HistoryEvent> {
+fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
     let bare = |kind: EventKind, at: Timestamp| HistoryEvent {
         kind: kind.word(),
         at: at.to_string(),
@@ -278,7 +284,8 @@ fn events(history: &History) -> Vec<HistoryEvent> {
             error_percent: Some(100.0 * step.size),
             standard_uncertainty_percent: Some(100.0 * step.standard_uncertainty),
             earliest: Some(beginning(step.range.0).to_string()),
-            latest: Some(ending(step.range.1).to_string()),
+            // The week that is not over yet ends now.
+            latest: Some(ending(step.range.1).min(now).to_string()),
             ..bare(EventKind::Step, beginning(step.first_week))
         });
     }
@@ -342,7 +349,7 @@ pub(crate) async fn history(
     let more = past.len() > limit as usize;
     past.truncate(limit as usize);
     let next = past.last().filter(|_| more).map(|estimate| estimate.as_of.to_string());
-    Ok(json("application/json", &PileHistory::of(&pile.pile_id, &history, &past, next)))
+    Ok(json("application/json", &PileHistory::of(&pile.pile_id, &history, &past, next, Timestamp::now())))
 }
 
 /// By when a pile is proposed to be verified, from its state: a proposal, not a verification
@@ -418,6 +425,14 @@ mod tests {
             [("2026-11-02", "step"), ("2026-11-01", "firmware")]
         );
         assert!(events[0].2.contains("+1.10 %") && events[0].2.contains("0.40 %"), "{events:?}");
+        // Week 2,967 ended on Monday, 16 November 2026; no step ends later than now.
+        let latest = |now: &str| super::events(&stepped, now.parse().expect("literal"))[0].latest.clone();
+        for (now, expected) in [
+            ("2026-11-25T04:00:00Z", "2026-11-16T00:00:00Z"),
+            ("2026-11-11T04:00:00Z", "2026-11-11T04:00:00Z"),
+        ] {
+            assert_eq!(latest(now).as_deref(), Some(expected));
+        }
         let svg = stepped.chart(t, now);
         // Week 2,969 began on Monday, 23 November 2026, and is open.
         assert!(svg.contains(">2026-11-25</text>") && !svg.contains("2026-11-30"), "{svg}");

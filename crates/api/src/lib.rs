@@ -27,6 +27,7 @@ mod navigate;
 mod ocpi;
 mod op;
 mod openapi;
+mod operators;
 mod overview;
 mod pile;
 mod problem;
@@ -122,8 +123,8 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
         health_routes(site)(config);
         config
             .service(packed("/", map::page))
-            .route("/mini-map.svg", web::get().to(map::mini))
-            .service(packed("/found.geojson", map::found))
+            .service(counted("/mini-map.svg", map::mini))
+            .service(counted("/found.geojson", map::found))
             .service(packed("/p/{pile}", pile::page))
             .route("/p/{pile}/report", web::get().to(report::form))
             .route("/p/{pile}/report", web::post().to(report::send))
@@ -140,16 +141,12 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(tagged("/badge/{pile}.svg", badge::badge))
             .service(tagged("/widget/{pile}", badge::widget))
             .service(packed("/stats", stats::page))
+            .service(packed("/stats/operators", operators::page))
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .service(query_api())
             .service(ocpi::routes())
-            .service(
-                web::resource("/openapi.json")
-                    .wrap(from_fn(door::guard))
-                    .wrap(Compress::default())
-                    .route(web::get().to(openapi::document)),
-            )
+            .service(counted("/openapi.json", openapi::document))
             .route("/.well-known/veripile-keys.json", web::get().to(certificate::keys::serve))
             .route("/c/{number}", web::get().to(certificate::page))
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
@@ -171,6 +168,16 @@ where
     F::Output: Responder + 'static,
 {
     web::resource(path).wrap(Compress::default()).route(web::get().to(handler))
+}
+
+/// What costs as much as the query API does and stands outside it: behind the same door.
+fn counted<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).wrap(from_fn(door::guard)).wrap(Compress::default()).route(web::get().to(handler))
 }
 
 /// A page or picture that is known by its content.

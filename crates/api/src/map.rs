@@ -1,20 +1,20 @@
 //! The front page: map and list. The list is served whole and works without any script; the script adds the map.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
-use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, STEP_M, UNCOUNTED};
+use veripile_store::card::StationCard;
+use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
 use crate::chart::escape;
-use crate::finder::{self, Asked, POWERS_KW, Wish};
+use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 use crate::view::{self, Line};
@@ -24,6 +24,9 @@ const LINES_PER_PAGE: u32 = 50;
 
 /// Piles on the drawn map.
 const PILES_DRAWN: u32 = 2_000;
+
+/// Operators to choose from in the form; where there are more, it leads to the list of all.
+const OPERATORS_LISTED: u32 = 100;
 
 /// Where the map looks when there is no pile yet: Wuxi.
 const FALLBACK: Place = Place { lon: 120.31, lat: 31.49 };
@@ -43,15 +46,19 @@ struct MapPage<'a> {
     as_of: String,
     states: Vec<(&'static str, &'static str, String)>,
     operators: Vec<Operator>,
+    /// Where there are more operators: the address of the list of all.
+    more_operators: Option<String>,
     asked: &'a Asked,
     /// Address of the same search on the whole map.
     whole: String,
     sentence: String,
+    /// That not all words were looked for, if so.
+    unsearched: Option<String>,
     /// Whether something was asked, so that it can be taken back.
     is_asked: bool,
     /// That there are more than the map draws, if so.
     cut: Option<String>,
-    /// Name of the operator asked for where it is none of those known.
+    /// Name of the operator asked for where it is none of those to choose from.
     other_operator: Option<String>,
     /// Whether another power is asked for than those to choose from.
     other_power: bool,
@@ -60,9 +67,15 @@ struct MapPage<'a> {
     /// Piles, each with its distance.
     lines: Vec<(Line, Option<String>)>,
     cards: Vec<Card>,
+    /// Where nothing is within reach of the driver: the address of the same search anywhere.
+    anywhere: Option<String>,
+    /// Near the driver only, as the form says it.
+    near_only: String,
     /// Address of the same list as stations, or as piles again.
     other_view: String,
     next: Option<String>,
+    /// That the list goes on, and no further here.
+    end: Option<String>,
     words: String,
     /// How the list is ordered, in words.
     order: String,
@@ -77,31 +90,51 @@ struct Card {
     fee: String,
     phone: String,
     idle: String,
+    /// How many of its piles match, where something is asked of piles.
+    matching: Option<String>,
     /// Best standing among its piles: word and symbol, text with how many have it.
     state: (&'static str, &'static str),
     state_text: String,
 }
 
-/// How many match, by state: of all piles as they were counted last, none as long as that is being done; of fewer counted now.
+/// How many match, by state: of all piles, or of a state that many have, as they were counted last, none as long as that is being done; of
+/// fewer counted now. What few have is read off an index, and a pile that failed a minute ago must not be missing from the failed ones.
 async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<ByState>, Problem> {
     let overview = if query.is_everything() { site.overviews.overview(&site.store).await? } else { None };
-    match overview {
-        Some(overview) => {
-            let mut by_state = overview.by_state;
-            for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
-                *count *= u64::from(query.state.is_none_or(|asked| asked == state));
-            }
-            Ok(Some(by_state))
+    let kept = overview.map(|overview| {
+        let mut by_state = overview.by_state;
+        for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
+            *count *= u64::from(query.state.is_none_or(|asked| asked == state));
         }
+        by_state
+    });
+    let are_many = |by_state: &ByState| u64::from(FOUND_MAX) < by_state.iter().sum();
+    match kept.filter(|by_state| query.state.is_none() || are_many(by_state)) {
+        Some(by_state) => Ok(Some(by_state)),
         None if *query == FindQuery::default() => Ok(None),
         None => Ok(Some(site.store.count_found(query, now).await?)),
     }
 }
 
-/// The first of what a search finds, in the order of the offer.
-async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<Vec<PileRecord>, Problem> {
-    let by_state = count(site, &wish.query, now).await?.unwrap_or(UNCOUNTED);
-    Ok(site.store.find_piles(&wish.query, &by_state, now, 0, take).await?)
+/// The first of what a search finds, in the order of the offer, and whether there are more.
+async fn first(
+    site: &Site,
+    wish: &Wish,
+    now: Timestamp,
+    take: u32,
+) -> Result<(Vec<PileRecord>, bool), Problem> {
+    let by_state = count(site, &wish.query, now).await?;
+    let all = by_state.map(|by_state| by_state.iter().sum::<u64>());
+    let piles =
+        site.store.find_piles(&wish.query, &from_the_top(&wish.query, by_state), now, 0, take).await?;
+    let is_cut = all.map_or(take as usize <= piles.len(), |all| u64::from(take) < all);
+    Ok((piles, is_cut))
+}
+
+/// The counts that the first page is found by. Kept ones may know nothing of the first pile in a state, and passing over states that they
+/// say are empty would hide it; where nothing is passed over none are needed.
+fn from_the_top(query: &FindQuery, by_state: Option<ByState>) -> ByState {
+    by_state.filter(|_| !query.is_everything()).unwrap_or(UNCOUNTED)
 }
 
 /// A page of the list.
@@ -120,7 +153,7 @@ impl Listed {
     async fn piles(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
         let by_state = wish.count(site, now).await?;
         let piles = by_state.map(|by_state| by_state.iter().sum());
-        let (skip, by_state) = (wish.skip(), by_state.unwrap_or(UNCOUNTED));
+        let (skip, by_state) = (wish.skip(), wish.passing_over(by_state));
         let found = site.store.find_piles(&wish.query, &by_state, now, skip, LINES_PER_PAGE).await?;
         let line = |pile| (view::line(t, pile, now), away(wish.query.near, pile));
         let end = skip.saturating_add(u64::from(LINES_PER_PAGE));
@@ -132,14 +165,12 @@ impl Listed {
     async fn stations(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
         let by_state = wish.count(site, now).await?;
         let piles = by_state.map(|by_state| by_state.iter().sum());
-        let (skip, by_state) = (wish.skip(), by_state.unwrap_or(UNCOUNTED));
+        let (skip, by_state) = (wish.skip(), wish.passing_over(by_state));
         let found = site.store.find_stations(&wish.query, &by_state, now, skip, LINES_PER_PAGE + 1);
         let mut stations = found.await?;
         let has_next = LINES_PER_PAGE < stations.len() as u32;
         stations.truncate(LINES_PER_PAGE as usize);
-        let members = site.store.find_piles_at(stations.clone(), &wish.query, now).await?;
-        let cards = cards(t, site, &stations, &members, wish.query.near, now).await?;
-        let place = members.iter().find_map(|pile| pile.place);
+        let (cards, place) = cards(t, site, stations, &wish.query, now).await?;
         Ok(Self { cards, piles, has_next, place, ..Self::default() })
     }
 }
@@ -153,13 +184,18 @@ impl Wish {
         }
     }
 
+    /// The counts by which pages before this one are passed over.
+    fn passing_over(&self, by_state: Option<ByState>) -> ByState {
+        if self.page == 1 { from_the_top(&self.query, by_state) } else { by_state.unwrap_or(UNCOUNTED) }
+    }
+
     /// What stands on the pages before.
     fn skip(&self) -> u64 {
         (self.page as u64 - 1).saturating_mul(u64::from(LINES_PER_PAGE))
     }
 }
 
-fn understood(query: Query) -> Result<Asked, Problem> {
+pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     let bad = |error| Problem::parameter("query", &format!("known parameters ({error})"));
     Ok(query.map_err(bad)?.into_inner())
 }
@@ -180,13 +216,18 @@ pub(crate) async fn page(
     };
     // Who has waited for it once does not wait again.
     let overview = if listed.piles.is_some() { site.overviews.overview(&site.store).await? } else { None };
-    let operators = site.store.operators().await?;
-    let operator = operators
-        .iter()
-        .find(|known| wish.query.operator.as_ref() == Some(&known.operator_id))
-        .map(|known| t.pick(&known.name_zh, &known.name_en));
+    let mut operators = site.store.first_operators(OPERATORS_LISTED + 1).await?;
+    let has_more_operators = OPERATORS_LISTED < operators.len() as u32;
+    operators.truncate(OPERATORS_LISTED as usize);
+    let asked_operator = match &wish.query.operator {
+        Some(id) => site.store.operator(id).await?,
+        None => None,
+    };
+    let operator = asked_operator.as_ref().map(|known| t.pick(&known.name_zh, &known.name_en));
     let other_operator =
-        wish.query.operator.as_ref().filter(|_| operator.is_none()).map(|id| finder::told(t, id.as_str()));
+        wish.query.operator.as_ref().filter(|id| operators.iter().all(|listed| listed.operator_id != **id));
+    let other_operator =
+        other_operator.map(|id| operator.map_or_else(|| finder::told(t, id.as_str()), str::to_owned));
     let other_power =
         !asked.min_power_kw.is_empty() && !POWERS_KW.iter().any(|kw| kw.to_string() == asked.min_power_kw);
     let near = wish.query.near;
@@ -211,15 +252,27 @@ pub(crate) async fn page(
             .map(|state| (state.word(), view::symbol(*state), view::state_text(t, *state)))
             .collect(),
         sentence: finder::sentence(t, &asked, &wish, operator, listed.piles),
+        unsearched: wish.unsearched(t),
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
         cut: (asked.is_particular() && listed.piles.is_some_and(|piles| u64::from(FOUND_MAX) < piles))
             .then(|| cut(t)),
+        more_operators: has_more_operators.then(|| {
+            let any = Asked { operator: String::new(), view: String::new(), ..asked.clone() };
+            format!("/stats/operators?{}&lang={}", any.address(), t.short())
+        }),
         other_operator,
         other_power,
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
+        anywhere: (wish.is_around() && listed.lines.is_empty() && listed.cards.is_empty()).then(|| {
+            let anywhere = Asked { near: String::new(), ..asked.clone() };
+            format!("/?{}&lang={}", anywhere.address(), t.short())
+        }),
+        near_only: t.of("filter.near_only").replace("{km}", &NEAR_KM.to_string()),
         other_view: other_view(&asked, t),
-        next: listed.has_next.then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
+        end: (listed.has_next && wish.page == PAGES_MAX).then(|| end(t)),
+        next: (listed.has_next && wish.page < PAGES_MAX)
+            .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
         lines: listed.lines,
         cards: listed.cards,
         operators,
@@ -256,52 +309,50 @@ fn away(near: Option<Place>, pile: &PileRecord) -> Option<String> {
     near.zip(pile.place).map(|(here, there)| finder::distance(here.distance_m(there)))
 }
 
-/// The cards of some stations, in their order; `piles` are those found there, in the order of the offer.
+/// The cards of some stations, in their order, and where the first stands. Numbers are of all their piles; what matches is told beside.
 async fn cards(
     t: &Texts,
     site: &Site,
-    stations: &[StationId],
-    piles: &[PileRecord],
-    near: Option<Place>,
+    stations: Vec<StationId>,
+    query: &FindQuery,
     now: Timestamp,
-) -> Result<Vec<Card>, Problem> {
-    let mut of: HashMap<&StationId, Vec<&PileRecord>> = HashMap::new();
-    for pile in piles {
-        if let Some((id, _, _)) = &pile.station {
-            of.entry(id).or_default().push(pile);
-        }
-    }
-    // One whose piles have changed since is left out.
-    let order: Vec<&StationId> = stations.iter().filter(|id| of.contains_key(id)).collect();
-    let told: HashMap<_, _> = site.store.station_cards(&order).await?.into_iter().collect();
-    let unknown = || t.of("unknown").to_owned();
-    let card = |id: &&StationId| {
-        let (members, told) = (&of[*id], told.get(id.as_str()));
-        let best = members[0];
-        let state = best.state(now);
-        let same = members.iter().filter(|pile| pile.state(now) == state).count();
-        Card {
-            name: view::station(t, best),
-            href: format!("/s/{}?lang={}", view::segment(id.as_str()), t.short()),
-            operator: view::operator(t, best),
-            distance: away(near, best),
-            fee: told
-                .and_then(|told| told.fee_cny_kwh)
+) -> Result<(Vec<Card>, Option<Place>), Problem> {
+    // As `view::live` counts: a status is old when its whole seconds are more than these.
+    let live_since = now - SignedDuration::from_secs(view::STALE_S + 1);
+    let mut told = site.store.station_cards(&stations, live_since, now).await?;
+    let place_of = |id: &StationId| stations.iter().position(|known| known == id);
+    told.sort_by_key(|card| place_of(&card.station_id));
+    let matching =
+        if query.is_of_piles() { Some(site.store.count_at(stations, query, now).await?) } else { None };
+    let card = |told: &StationCard| {
+        let (state, same) = told.best()?;
+        let unknown = || t.of("unknown").to_owned();
+        let fee = told.fee_cny_kwh;
+        Some(Card {
+            name: t.pick(&told.name[0], &told.name[1]).to_owned(),
+            href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
+            operator: t.pick(&told.operator[0], &told.operator[1]).to_owned(),
+            distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
+            fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
-            phone: told.and_then(|told| told.phone.clone()).unwrap_or_else(unknown),
-            idle: crate::station::idle(t, members.iter().copied(), now),
+            phone: told.phone.clone().unwrap_or_else(unknown),
+            idle: crate::station::idle(t, told.idle, told.silent, told.piles()),
+            matching: matching.as_ref().map(|matching| {
+                let count = matching.get(told.station_id.as_str()).copied().unwrap_or_default();
+                t.of("station.matching").replace("{n}", &count.to_string())
+            }),
             state: (state.word(), view::symbol(state)),
-            state_text: format!("{} {same}/{}", view::state_text(t, state), members.len()),
-        }
+            state_text: format!("{} {same}/{}", view::state_text(t, state), told.piles()),
+        })
     };
-    Ok(order.iter().map(card).collect())
+    Ok((told.iter().filter_map(card).collect(), told.first().map(|card| card.place)))
 }
 
-/// GET `/found.geojson`: where what was found stands and how it stands, for the map; the order of the list.
+/// GET `/found.geojson`: where what was found stands and how it stands, for the map, and whether there is more; the order of the list.
 pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let piles = first(&site, &wish, now, FOUND_MAX).await?;
+    let (piles, is_cut) = first(&site, &wish, now, FOUND_MAX).await?;
     let features: Vec<serde_json::Value> = piles
         .iter()
         .filter_map(|pile| {
@@ -313,15 +364,21 @@ pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpRes
             }))
         })
         .collect();
+    let collection = serde_json::json!({ "type": "FeatureCollection", "meta": { "is_cut": is_cut }, "features": features });
     Ok(HttpResponse::Ok()
         .content_type("application/geo+json")
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(serde_json::json!({ "type": "FeatureCollection", "features": features }).to_string()))
+        .body(collection.to_string()))
 }
 
 /// That there are more piles than the map draws.
 fn cut(t: &Texts) -> String {
     t.of("find.cut").replace("{n}", &FOUND_MAX.to_string())
+}
+
+/// That the list goes on, and no further here.
+fn end(t: &Texts) -> String {
+    t.of("list.end").replace("{n}", &(PAGES_MAX * LINES_PER_PAGE as usize).to_string())
 }
 
 /// Texts that the script shows, as JSON.
@@ -338,16 +395,22 @@ fn words(t: &Texts) -> String {
 }
 
 /// GET `/mini-map.svg`: the piles as dots, for whoever has no WebGL.
-pub(crate) async fn mini(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
+pub(crate) async fn mini(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    query: Query,
+) -> Result<HttpResponse, Problem> {
+    let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let piles = first(&site, &wish, now, PILES_DRAWN).await?;
-    let body = dots(&piles, now);
+    let (piles, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
+    let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
+    let body = dots(&piles, now, is_cut.then_some(cut.as_str()));
     Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
 }
 
-/// Dots in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude.
-fn dots(piles: &[PileRecord], now: Timestamp) -> String {
+/// Dots in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude; beneath, where not all are drawn, that so it is.
+fn dots(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
     let places: Vec<(Place, State, String)> = piles
         .iter()
         .filter_map(|pile| Some((pile.place?, pile.state(now), pile.pile_id.to_string())))
@@ -380,6 +443,14 @@ fn dots(piles: &[PileRecord], now: Timestamp) -> String {
                 "#222"
             },
             view::symbol(*state)
+        );
+    }
+    if let Some(cut) = cut {
+        let _ = write!(
+            svg,
+            "<rect y=\"450\" width=\"640\" height=\"30\" fill=\"#fff\"/>\
+             <text x=\"320\" y=\"471\" font-size=\"16\" text-anchor=\"middle\" fill=\"#222\">{}</text>",
+            escape(cut)
         );
     }
     svg.push_str("</svg>");

@@ -97,7 +97,7 @@ pub(crate) async fn page(
             here,
             line: view::line(t, &pile, now),
             facts: facts(t, &pile),
-            basis: basis(t, &pile),
+            basis: basis(t, &pile, now),
             estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
             chart: history.chart(t, now),
             course: history.sentence(t),
@@ -135,8 +135,8 @@ fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
     ]
 }
 
-/// What the state rests on: document, issuer, date, validity.
-pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
+/// What the state rests on: document, issuer, date, validity; of a certificate in question what was once, since when it is and why.
+pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<(&'a str, String)> {
     let standing = &pile.standing;
     let mut basis = Vec::new();
     if let Some(case) = &standing.case {
@@ -151,7 +151,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String
         basis.push((t.of("basis.stopped"), view::day(stopped)));
     }
     if standing.stopped_at.is_none()
-        && let Some(seen) = pile.last_seen.filter(|_| pile.state(Timestamp::now()) == State::OutOfUse)
+        && let Some(seen) = pile.last_seen.filter(|_| pile.state(now) == State::OutOfUse)
     {
         basis.push((t.of("basis.unseen"), view::day(seen)));
     }
@@ -159,8 +159,19 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String
         Some(certificate) => {
             basis.push((t.of("basis.certificate"), certificate.number.clone()));
             basis.push((t.of("basis.issuer"), certificate.issuer.clone()));
-            basis.push((t.of("basis.date"), view::day(certificate.at)));
-            basis.push((t.of("basis.until"), view::day(certificate.valid_until)));
+            let is_failed = standing.case.as_ref().is_some_and(|case| case.is_failed(now));
+            match certificate.questioned_at {
+                Some(since) => {
+                    basis.push((t.of("basis.was_verified"), view::day(certificate.at)));
+                    basis.push((t.of("basis.questioned"), view::questioned(t, pile, since)));
+                }
+                // A failure that is public outweighs whatever was certified before.
+                None if is_failed => basis.push((t.of("basis.was_verified"), view::day(certificate.at))),
+                None => {
+                    basis.push((t.of("basis.date"), view::day(certificate.at)));
+                    basis.push((t.of("basis.until"), view::day(certificate.valid_until)));
+                }
+            }
         }
         None => basis.push((t.of("basis.certificate"), t.of("basis.none").to_owned())),
     }

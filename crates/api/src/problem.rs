@@ -33,42 +33,59 @@ pub(crate) struct Problem {
     pub(crate) status: u16,
     /// What to change.
     pub(crate) detail: String,
+    /// Of a parameter: its name, and what was expected, for pages in another language.
+    #[serde(skip)]
+    expected: Option<(String, String)>,
 }
 
 impl Problem {
     /// A parameter that cannot be.
     pub(crate) fn parameter(name: &str, expected: &str) -> Self {
         Self {
-            title: "Bad parameter".to_owned(),
-            status: 400,
-            detail: format!("{name}: expected {expected}"),
+            expected: Some((name.to_owned(), expected.to_owned())),
+            ..Self::new("Bad parameter", 400, &format!("{name}: expected {expected}"))
         }
+    }
+
+    fn new(title: &str, status: u16, detail: &str) -> Self {
+        Self { title: title.to_owned(), status, detail: detail.to_owned(), expected: None }
+    }
+
+    /// What it says on a page; none where there is no text of it in the page's language.
+    fn told(&self, t: &Texts) -> Option<String> {
+        let Some((name, expected)) = &self.expected else {
+            return t.problem(&self.detail).map(str::to_owned);
+        };
+        let text = match t.problem(expected) {
+            Some(expected) => t.of("problem.parameter").replace("{expected}", expected),
+            None => t.of("problem.parameter_bad").to_owned(),
+        };
+        Some(text.replace("{name}", name))
     }
 
     /// Something that this person may not do.
     pub(crate) fn forbidden(what: &str) -> Self {
-        Self { title: "Forbidden".to_owned(), status: 403, detail: what.to_owned() }
+        Self::new("Forbidden", 403, what)
     }
 
     /// Too much at once.
     pub(crate) fn busy(what: &str) -> Self {
-        Self { title: "Too many requests".to_owned(), status: 429, detail: what.to_owned() }
+        Self::new("Too many requests", 429, what)
     }
 
     /// A key that nobody gave out.
     pub(crate) fn unknown_key() -> Self {
-        let detail = "this key is not known; leave it out, or ask for one".to_owned();
-        Self { title: "Unknown key".to_owned(), status: 401, detail }
+        Self::new("Unknown key", 401, "this key is not known; leave it out, or ask for one")
     }
 
     /// Something that is not there.
     pub(crate) fn missing(what: &str) -> Self {
-        Self { title: "Not found".to_owned(), status: 404, detail: what.to_owned() }
+        Self::new("Not found", 404, what)
     }
 
     /// Our own fault, for now.
     pub(crate) fn unavailable(what: &str) -> Self {
-        Self { title: "Unavailable".to_owned(), status: 503, detail: what.to_owned() }
+        Self::new("Unavailable", 503, what)
     }
 }
 
@@ -137,11 +154,7 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> HttpResponse {
 
 /// An address of the query API asked for otherwise than by reading.
 pub(crate) async fn not_allowed() -> HttpResponse {
-    let problem = Problem {
-        title: "Method not allowed".to_owned(),
-        status: 405,
-        detail: "this address is read: GET, HEAD or OPTIONS".to_owned(),
-    };
+    let problem = Problem::new("Method not allowed", 405, "this address is read: GET, HEAD or OPTIONS");
     let mut answer = problem.error_response();
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
     answer
@@ -165,10 +178,13 @@ pub async fn for_people<B: MessageBody>(
     }
     let (request, answer) = answer.into_parts();
     let t = Texts::of_request(&request);
-    let told = answer.error().map(|error| {
-        error.as_error::<Problem>().map_or_else(|| error.to_string(), |problem| problem.detail.clone())
+    let told = answer.error().and_then(|error| match error.as_error::<Problem>() {
+        Some(problem) => problem.told(t),
+        // What a library says is English.
+        None => (!t.is_zh()).then(|| error.to_string()),
     });
-    let message = format!("{} ({})", t.of("problem.text"), told.unwrap_or_else(|| status.to_string()));
+    let what = told.unwrap_or_else(|| status.as_str().to_owned());
+    let message = t.of("problem.told").replace("{text}", t.of("problem.text")).replace("{what}", &what);
     let simulated = request.app_data::<Data<Site>>().is_some_and(|site| site.settings.simulated);
     let mut page = message_page(t, status, t.of("problem.title"), &message, simulated, "/?".to_owned());
     if let Some(after) = answer.headers().get(RETRY_AFTER) {
@@ -186,4 +202,41 @@ pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
         return missing_page(t, simulated, "/?".to_owned());
     }
     Problem::missing("there is nothing at this address; /openapi.json lists what there is").error_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use veripile_pile::State;
+
+    use super::*;
+    use crate::finder::Asked;
+    use crate::texts::Language;
+
+    #[test]
+    fn a_page_says_what_is_wrong_in_its_own_language() {
+        let [zh, en] = [Language::Zh, Language::En].map(Texts::in_language);
+        let text = |text: &str| text.to_owned();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        for asked in [
+            Asked { near: text("120"), ..Asked::default() },
+            Asked { min_power_kw: text("-1"), ..Asked::default() },
+            Asked { kind: text("hydrogen"), ..Asked::default() },
+            Asked { page: text("0"), ..Asked::default() },
+            Asked { page: text("1000000"), ..Asked::default() },
+            Asked { operator: text("a/b"), ..Asked::default() },
+            Asked { bbox: text("1"), ..Asked::default() },
+        ] {
+            let problem = asked.wish(now).err().expect("it cannot be");
+            let told = problem.told(zh).expect("in the table");
+            assert!(told.contains("应为") && !told.contains("expected"), "{told}");
+            assert_eq!(problem.told(en).as_ref(), Some(&problem.detail));
+        }
+        let states = Asked { state: text("good"), ..Asked::default() }.wish(now).err().expect("it cannot be");
+        assert!(states.told(zh).expect("codes stay").ends_with(&State::ALL.map(State::word).join(", ")));
+        let lost = Problem::from(StoreError::Unknown(String::new()));
+        assert_eq!(lost.told(zh).as_deref(), Some("数据库暂时没有应答，请一分钟后再试"));
+        assert_eq!(Problem::missing("words that are in no table").told(zh), None);
+        let unread = Problem::parameter("form", "words that are in no table");
+        assert_eq!(unread.told(zh).as_deref(), Some("“form”填得不对"));
+    }
 }

@@ -96,9 +96,10 @@ fn facts<'a>(
         .of("station.verified_of")
         .replace("{good}", &piles.iter().filter(is_verified).count().to_string())
         .replace("{all}", &piles.len().to_string());
+    let (free, silent) = view::idle(piles.iter(), now);
     let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
     let mut facts = vec![
-        (t.of("station.idle"), idle(t, piles.iter(), now)),
+        (t.of("station.idle"), idle(t, free as u64, silent as u64, piles.len() as u64)),
         (t.of("station.verified"), verified),
         (t.of("station.fee"), fee.unwrap_or_else(unknown)),
     ];
@@ -111,19 +112,13 @@ fn facts<'a>(
 }
 
 /// How many piles are free now. One whose status is old counts as neither free nor taken, and the reader is told.
-pub(crate) fn idle<'a>(
-    t: &Texts,
-    piles: impl Iterator<Item = &'a PileRecord> + Clone,
-    now: Timestamp,
-) -> String {
-    let all = piles.clone().count().to_string();
-    let (free, stale) = view::idle(piles, now);
-    let mut text = t.of("station.idle_of").replace("{free}", &free.to_string()).replace("{all}", &all);
-    if stale > 0 {
-        text.push_str(t.of("comma"));
-        text.push_str(&t.of("station.idle_unknown").replace("{n}", &stale.to_string()));
+pub(crate) fn idle(t: &Texts, free: u64, silent: u64, all: u64) -> String {
+    let text =
+        t.of("station.idle_of").replace("{free}", &free.to_string()).replace("{all}", &all.to_string());
+    if silent == 0 {
+        return text;
     }
-    text
+    format!("{text}{}{}", t.of("comma"), t.of("station.idle_unknown").replace("{n}", &silent.to_string()))
 }
 
 /// The digits that a telephone dials (RFC 3966 without visual separators). Whatever follows "转" or "ext" is dialled by hand.

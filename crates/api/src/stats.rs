@@ -1,29 +1,48 @@
 //! `/stats`: what was looked at, found and promised, with the columns of the national notice, by district, operator and maker. Each
-//! number of piles opens the list that it counts. Whole without any script.
+//! number opens the list that it counts. Whole without any script.
 //!
 //! Mounted by [`crate::routes`]. It counts what is public and judges nothing.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use veripile_store::tally::{GroupBy, NONE, Tally};
+use serde::Deserialize;
+use veripile_store::tally::{GroupBy, NONE, ROWS_MAX, Tally};
 
 use crate::Site;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 use crate::view;
 
+/// Rows of a table on one page: a province has a hundred districts.
+const ROWS_PER_PAGE: usize = 200;
+
 /// A table.
 struct Table<'a> {
     id: &'static str,
     title: &'a str,
     rows: Vec<Row<'a>>,
+    /// Which rows these are of how many, where they are not all.
+    cut: Option<String>,
+    before: Option<String>,
+    next: Option<String>,
+    /// That there are more than are listed on any page.
+    rest: Option<String>,
 }
 
-/// A row: the group, then columns with their numbers and lists; of operators there is no list.
+/// A row: the group, then columns with their numbers and lists.
 struct Row<'a> {
     name: String,
-    cells: Vec<(&'a str, i64, Option<String>)>,
+    cells: Vec<(&'a str, i64, String)>,
+}
+
+/// Which table and which page of it; without, the first page of each.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    page: usize,
 }
 
 #[derive(Template)]
@@ -38,21 +57,30 @@ struct StatsPage<'a> {
 }
 
 /// GET `/stats`.
-pub(crate) async fn page(request: HttpRequest, site: web::Data<Site>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn page(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    asked: Result<web::Query<Asked>, actix_web::Error>,
+) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
+    let asked = asked.map_err(|_| Problem::parameter("page", "a number from 1"))?;
+    let one = GroupBy::ALL.into_iter().find(|by| by.word() == asked.by);
+    if one.is_none() && !asked.by.is_empty() {
+        return Err(Problem::parameter("by", &GroupBy::ALL.map(GroupBy::word).join(", ")));
+    }
+    let number = if one.is_some() { asked.page.max(1) } else { 1 };
     let tallies = site.overviews.tallies(&site.store).await?;
-    let table = |(by, rows): &(GroupBy, Vec<Tally>)| Table {
-        id: by.word(),
-        title: t.of_owned(&format!("stats.by_{}", by.word())),
-        rows: rows.iter().map(|tally| row(t, *by, tally)).collect(),
-    };
+    let tables = tallies.tables.iter().filter(|(by, _)| one.is_none_or(|one| one == *by));
     let page = StatsPage {
         t,
         simulated: site.settings.simulated,
-        here: "/stats?".to_owned(),
+        here: match one {
+            Some(by) => format!("/stats?by={}&page={number}", by.word()),
+            None => "/stats?".to_owned(),
+        },
         as_of: view::minute(tallies.as_of),
         columns: columns(t),
-        tables: tallies.tables.iter().map(table).collect(),
+        tables: tables.map(|(by, rows)| table(t, *by, rows, number)).collect(),
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -68,26 +96,47 @@ fn columns(t: &Texts) -> [&str; 6] {
     ]
 }
 
+/// A page of a table.
+fn table<'a>(t: &'a Texts, by: GroupBy, tallies: &[Tally], number: usize) -> Table<'a> {
+    let skip = (number - 1).saturating_mul(ROWS_PER_PAGE).min(tallies.len());
+    let end = (skip + ROWS_PER_PAGE).min(tallies.len());
+    let all = tallies.first().map_or(0, |tally| tally.groups);
+    let to = |number: usize| format!("/stats?by={}&page={number}&lang={}", by.word(), t.short());
+    let is_whole = skip == 0 && i64::try_from(end) == Ok(all);
+    let cut = || {
+        let text = t.of("stats.cut").replace("{from}", &(skip + 1).min(end).to_string());
+        text.replace("{to}", &end.to_string()).replace("{all}", &all.to_string())
+    };
+    Table {
+        id: by.word(),
+        title: t.of_owned(&format!("stats.by_{}", by.word())),
+        rows: tallies[skip..end].iter().map(|tally| row(t, by, tally)).collect(),
+        cut: (!is_whole).then(cut),
+        before: (number > 1).then(|| to(number - 1)),
+        next: (end < tallies.len()).then(|| to(number + 1)),
+        rest: (ROWS_MAX < all).then(|| t.of("stats.rest").replace("{n}", &ROWS_MAX.to_string())),
+    }
+}
+
 fn row<'a>(t: &'a Texts, by: GroupBy, tally: &Tally) -> Row<'a> {
-    let list = format!("/?lang={}&{}={}", t.short(), by.word(), view::segment(&tally.key));
+    let list = |path: &str, condition: &str| {
+        format!("{path}?lang={}&{}={}{condition}", t.short(), by.word(), view::segment(&tally.key))
+    };
+    let (piles, operators) = ("/", "/stats/operators");
     let name = t.pick(&tally.name_zh, &tally.name_en);
     // In the order of the columns.
     let numbers = [
-        (tally.piles, Some("")),
-        (tally.checked_operators, None),
-        (tally.checked_piles, Some("&only=checked")),
-        (tally.failed, Some("&state=failed")),
-        (tally.cases, Some("&only=in_case")),
-        (tally.commitments, None),
+        (tally.piles, list(piles, "")),
+        (tally.checked_operators, list(operators, "&only=checked")),
+        (tally.checked_piles, list(piles, "&only=checked")),
+        (tally.failed, list(piles, "&state=failed")),
+        (tally.cases, list(piles, "&only=in_case")),
+        (tally.commitments, list(operators, "&only=committed")),
     ];
     let cells = columns(t).into_iter().zip(numbers);
     Row {
         name: if name == NONE { t.of("unknown").to_owned() } else { name.to_owned() },
-        cells: cells
-            .map(|(column, (count, condition))| {
-                (column, count, condition.map(|condition| format!("{list}{condition}")))
-            })
-            .collect(),
+        cells: cells.map(|(column, (count, href))| (column, count, href)).collect(),
     }
 }
 
@@ -109,14 +158,33 @@ mod tests {
             failed: 2,
             cases: 3,
             commitments: 0,
+            groups: 1,
         };
         let row = super::row(Texts::in_language(Language::En), GroupBy::Maker, &tally);
         assert_eq!(row.name, "unknown");
-        assert_eq!(row.cells[3], ("Failed", 2, Some("/?lang=en&maker=a%26b&state=failed".to_owned())));
+        assert_eq!(row.cells[3], ("Failed", 2, "/?lang=en&maker=a%26b&state=failed".to_owned()));
+        assert_eq!(row.cells[4].2, "/?lang=en&maker=a%26b&only=in_case");
         assert_eq!(
-            row.cells[4],
-            ("With an open case", 3, Some("/?lang=en&maker=a%26b&only=in_case".to_owned()))
+            row.cells[1].2, "/stats/operators?lang=en&maker=a%26b&only=checked",
+            "piles are not operators"
         );
-        assert!([1, 5].iter().all(|operators| row.cells[*operators].2.is_none()), "piles are not operators");
+        assert_eq!(row.cells[5].2, "/stats/operators?lang=en&maker=a%26b&only=committed");
+        // 450 groups of 6,000 were read.
+        let many = |groups: i64| vec![Tally { groups, ..tally.clone() }; 450];
+        let page = |groups, number| {
+            let table = table(Texts::in_language(Language::En), GroupBy::Maker, &many(groups), number);
+            (
+                table.rows.len(),
+                table.cut.unwrap_or_default(),
+                table.before.is_some(),
+                table.next.is_some(),
+                table.rest.is_some(),
+            )
+        };
+        let told = |text: &str| format!("Rows {text}, those with most piles first.");
+        assert_eq!(page(450, 1), (200, told("1 to 200 of 450"), false, true, false));
+        assert_eq!(page(450, 3), (50, told("401 to 450 of 450"), true, false, false));
+        assert_eq!(page(6_000, 3), (50, told("401 to 450 of 6000"), true, false, true));
+        assert_eq!(page(450, usize::MAX).0, 0);
     }
 }

@@ -69,6 +69,19 @@ impl Texts {
         self.texts.get(key).map_or("", String::as_str)
     }
 
+    /// What a problem says in this language: the table has it under its English words ([`key_of_problem`]), without what stands in
+    /// brackets behind them. Codes stay as they are. None in Chinese where the table does not have it.
+    pub(crate) fn problem<'a>(&'a self, english: &'a str) -> Option<&'a str> {
+        let is_code = |word: &str| {
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        };
+        if !self.is_zh() || english.split(", ").all(is_code) {
+            return Some(english);
+        }
+        let bare = english.split(" (").next().unwrap_or(english);
+        self.texts.get(&key_of_problem(bare)).map(String::as_str)
+    }
+
     /// Whether Chinese.
     pub(crate) fn is_zh(&self) -> bool {
         self.language == Language::Zh
@@ -96,6 +109,14 @@ impl Texts {
     pub(crate) fn pick<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         if self.is_zh() { zh } else { en }
     }
+}
+
+/// The key of a problem's text: its English letters and digits.
+fn key_of_problem(english: &str) -> String {
+    let lower = english.to_ascii_lowercase();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    format!("problem.{}", words.join("_"))
 }
 
 #[cfg(test)]
@@ -187,6 +208,46 @@ mod tests {
         "cable",
     ];
 
+    /// Files whose problems are told to programs only.
+    const FOR_PROGRAMS: [&str; 11] = [
+        "api.rs",
+        "station_list.rs",
+        "history.rs",
+        "dumps.rs",
+        "tiles.rs",
+        "list.rs",
+        "document.rs",
+        "charge.rs",
+        "door.rs",
+        "health.rs",
+        "problem.rs",
+    ];
+
+    /// The words of problems that a source file can tell, as far as they stand there as literals.
+    fn problems(source: &str) -> Vec<String> {
+        let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code =
+            code.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\ ", "").replace("( ", "(");
+        let literal = |text: &str| {
+            let text = text.trim_start_matches(['&', ' ']).strip_prefix("format!(").unwrap_or(text);
+            Some(text.trim_start_matches(['&', ' ']).strip_prefix('"')?.split('"').next()?.to_owned())
+        };
+        let after = |call: &'static str| code.split(call).skip(1);
+        let mut found = Vec::new();
+        for call in ["missing(", "busy(", "forbidden(", "unavailable("] {
+            found.extend(after(call).filter_map(literal));
+        }
+        let second = |text: &str| literal(text.split_once(", ")?.1);
+        found.extend(after("Problem::parameter(").filter_map(second));
+        let last = |text: &str| {
+            let call = text.split(';').next()?;
+            literal(&call[call.find('"')?..])
+        };
+        found.extend(after("demand(").filter_map(last));
+        found.extend(after("const ORDERS: &str = ").chain(after("const KEEPS: &str = ")).filter_map(literal));
+        found
+    }
+
     /// Keys in quotes after `.of(` in templates, sources and scripts.
     fn used() -> BTreeSet<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -197,7 +258,15 @@ mod tests {
                 if path.is_dir() {
                     continue;
                 }
+                let is_for_people =
+                    path.file_name().is_some_and(|name| !FOR_PROGRAMS.iter().any(|one| name == *one));
                 let text = fs::read_to_string(path).expect("UTF-8");
+                if is_for_people {
+                    let bare = |words: &String| key_of_problem(words.split(" (").next().unwrap_or_default());
+                    let is_code =
+                        |words: &String| Texts::in_language(Language::Zh).problem(words) == Some(words);
+                    used.extend(problems(&text).iter().filter(|words| !is_code(words)).map(bare));
+                }
                 for part in text.split(".of(\"").skip(1) {
                     used.insert(part.split('"').next().unwrap_or_default().to_owned());
                 }
@@ -211,6 +280,18 @@ mod tests {
         let verdicts = ["conform", "nonconform", "undecided", "not_comparable"];
         assert!(verdicts.iter().all(|word| RemoteVerdict::from_word(word).is_some()));
         let verdicts = verdicts.iter().flat_map(|v| [format!("verdict.{v}"), format!("verdict.{v}.why")]);
+        // Told through a closure, or by the query API's own reading of a box.
+        used.extend(
+            [
+                "the database cannot answer now; try again in a minute",
+                "a number, not negative",
+                "a number from 1 to 200; narrow the search instead",
+                "longitude,latitude in degrees",
+                "west,south,east,north in degrees, west ≤ east and south ≤ north",
+            ]
+            .map(key_of_problem),
+        );
+        used.extend(veripile_ocpp::signed::CODES.map(|code| format!("record.{code}")));
         let checks =
             crate::check::WORDS.iter().flat_map(|w| [format!("check.{w}"), format!("check.{w}.why")]);
         used.extend(checks);

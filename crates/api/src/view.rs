@@ -123,6 +123,13 @@ pub(crate) fn state_text(t: &Texts, state: State) -> String {
     t.of(&format!("state.{}", state.word())).to_owned()
 }
 
+/// Since when a pile's certificate is in question, and why, where somebody said.
+pub(crate) fn questioned(t: &Texts, pile: &PileRecord, since: Timestamp) -> String {
+    let reason = pile.questioned_because.map(|reason| t.of_owned(&format!("question.{}", reason.word())));
+    let text = if reason.is_some() { t.of("basis.since_because") } else { t.of("basis.since") };
+    text.replace("{day}", &day(since)).replace("{why}", reason.unwrap_or_default())
+}
+
 pub(crate) fn station(t: &Texts, pile: &PileRecord) -> String {
     pile.station.as_ref().map_or(t.of("unknown"), |(_, zh, en)| t.pick(zh, en)).to_owned()
 }
@@ -189,7 +196,7 @@ fn probability(p: f64) -> String {
 }
 
 /// OCPP's words for a connector's status, with the key of ours; an unknown word is shown as sent.
-pub(crate) const STATUS_TEXTS: [(&str, &str); 9] = [
+pub(crate) const STATUS_TEXTS: [(&str, &str); 10] = [
     ("Available", "status.available"),
     ("Occupied", "status.occupied"),
     ("Charging", "status.occupied"),
@@ -197,6 +204,7 @@ pub(crate) const STATUS_TEXTS: [(&str, &str); 9] = [
     ("Finishing", "status.occupied"),
     ("SuspendedEV", "status.occupied"),
     ("SuspendedEVSE", "status.occupied"),
+    ("Reserved", "status.reserved"),
     ("Faulted", "status.faulted"),
     ("Unavailable", "status.faulted"),
 ];
@@ -310,6 +318,32 @@ pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
         rule: rule(t, &estimate.rule),
         as_of: minute(estimate.as_of),
         grounded: estimate.grounded,
+    }
+}
+
+/// A pile of which nothing but its standing is known, for tests.
+#[cfg(test)]
+pub(crate) fn bare_pile(standing: veripile_pile::Standing) -> PileRecord {
+    PileRecord {
+        pile_id: veripile_pile::PileId::parse("WX-0001").expect("an identifier"),
+        station: None,
+        operator: None,
+        kind: PileKind::Ac,
+        class: veripile_pile::AccuracyClass::ASSUMED,
+        power_kw: None,
+        connectors: Vec::new(),
+        place: None,
+        vendor: None,
+        model: None,
+        firmware: None,
+        meter_serial: None,
+        protocol: None,
+        status: None,
+        last_seen: None,
+        charges: 0,
+        has_document: false,
+        questioned_because: None,
+        standing,
     }
 }
 

@@ -121,6 +121,75 @@ pub struct Finding {
     pub detail: String,
 }
 
+/// Every code of a finding, in the order of the alphabet.
+pub const CODES: [&str; 65] = [
+    "adapter_error",
+    "algorithm_unsupported",
+    "bad_encoding",
+    "bad_register",
+    "bad_time",
+    "billing_not_valid",
+    "check_sum_differs",
+    "clock_unknown",
+    "data_unreadable",
+    "error_flag",
+    "exception",
+    "field_missing",
+    "field_twice",
+    "field_unknown",
+    "field_unreadable",
+    "first_not_begin",
+    "first_use",
+    "format_differs",
+    "key_in_record_differs",
+    "key_of_other_curve",
+    "key_unreadable",
+    "last_not_end",
+    "list_missing",
+    "list_twice",
+    "meter_differs",
+    "meter_error",
+    "more_than_a_record",
+    "no_energy",
+    "no_header",
+    "no_key",
+    "no_readings",
+    "no_register",
+    "not_objects",
+    "not_one_reading",
+    "not_utf8",
+    "not_valid",
+    "one_reading",
+    "other_format",
+    "page_not_after",
+    "page_unknown",
+    "pages_between",
+    "payload_unreadable",
+    "register_differs",
+    "register_falls",
+    "self_supplied",
+    "serial_differs",
+    "serial_not_compared",
+    "session_differs",
+    "session_unknown",
+    "signature_differs",
+    "signature_missing",
+    "signature_not_last",
+    "signature_unreadable",
+    "sml_unreadable",
+    "start_mismatch",
+    "status_not_good",
+    "stop_missing",
+    "time_runs_back",
+    "too_long",
+    "transport_unreadable",
+    "unknown_format",
+    "unknown_type",
+    "unknown_version",
+    "variant_unknown",
+    "wrong_parts",
+];
+
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
@@ -156,6 +225,8 @@ impl Layer {
 
     /// Adds a remark that is no objection.
     pub fn remark(&mut self, code: &str, detail: impl Into<String>) {
+        #[cfg(test)]
+        assert!(CODES.contains(&code), "{code} is not among the codes");
         self.findings.push(Finding { code: code.to_owned(), detail: detail.into() });
     }
 }

@@ -28,8 +28,43 @@ const ROUND_TRIP_DEG: f64 = 1e-10;
 /// Steps of the inverse at most. Each gains some two digits, so that six suffice; more are only a guard against an endless loop.
 const STEPS_MAX: usize = 20;
 
-/// Where the offset applies, west, south, east, north in degrees: the box of all implementations. It reaches beyond China.
+/// Where the offset applies, west, south, east, north in degrees: the box of all implementations. It reaches beyond China: [`UNSHIFTED`].
 const CHINA: [f64; 4] = [72.004, 0.8293, 137.8347, 55.8271];
+
+/// Boxes within it, as above, whose maps are not shifted. Coarse on purpose: they say nothing of borders, and hold none of the places that
+/// `GeoNames` (cities of 500 and more, CC BY 4.0) lists under CN, so that nothing at home is ever left unshifted. What remains beyond lies
+/// within some hundred kilometres of a land border; Hong Kong and Macau remain, too, whose maps partly are shifted and partly not.
+const UNSHIFTED: [[f64; 4]; 26] = [
+    [124.7, 0.829_3, 137.834_7, 39.8],
+    [131.4, 39.8, 137.834_7, 44.8],
+    [135.1, 44.8, 137.834_7, 55.827_1],
+    [72.004, 53.6, 137.834_7, 55.827_1],
+    [72.004, 0.829_3, 73.4, 53.6],
+    [73.4, 0.829_3, 97.0, 26.6],
+    [73.4, 26.6, 78.3, 34.9],
+    [78.3, 26.6, 88.0, 27.75],
+    [78.3, 27.75, 82.0, 29.9],
+    [97.0, 0.829_3, 107.9, 21.1],
+    [107.9, 0.829_3, 109.5, 17.9],
+    [118.6, 0.829_3, 124.7, 21.7],
+    [119.92, 21.7, 124.7, 25.4],
+    [91.3, 45.4, 111.6, 53.6],
+    [111.6, 47.0, 115.4, 53.6],
+    [96.6, 43.0, 110.0, 45.4],
+    [73.4, 42.5, 80.1, 53.6],
+    [80.1, 49.3, 91.3, 53.6],
+    [107.9, 0.829_3, 118.6, 7.4],
+    [102.3, 21.1, 106.3, 22.0],
+    [124.65, 39.8, 126.95, 40.2],
+    [126.95, 39.8, 131.4, 41.3],
+    [129.4, 41.3, 131.4, 42.2],
+    [73.4, 34.9, 75.9, 36.5],
+    [82.0, 27.75, 84.0, 29.0],
+    [88.0, 26.6, 91.5, 27.0],
+];
+
+/// How far beyond the box a shifted pair can lie, degrees: a kilometre and more.
+const SHIFT_DEG: f64 = 0.02;
 
 /// Closer than this, m, a place is "the same" as another computed in a wrong system: a station's extent.
 const SAME_M: f64 = 100.0;
@@ -65,7 +100,7 @@ impl CoordinateSystem {
         Self::ALL.into_iter().find(|system| system.word() == plain)
     }
 
-    /// A place's longitude and latitude in this system, degrees. Outside China (a box) GCJ-02 is WGS-84.
+    /// A place's longitude and latitude in this system, degrees. Outside China (boxes, see [`UNSHIFTED`]) GCJ-02 is WGS-84.
     pub fn of(self, place: Place) -> (f64, f64) {
         match self {
             Self::Wgs84 => (place.lon, place.lat),
@@ -82,10 +117,10 @@ impl CoordinateSystem {
         let given = Place::new(lon, lat)?;
         match self {
             Self::Wgs84 => Some(given),
-            Self::Gcj02 => inverse(gcj02, lon, lat),
+            Self::Gcj02 => of_gcj02(lon, lat),
             Self::Bd09 => {
                 let between = inverse(bd09, lon, lat)?;
-                inverse(gcj02, between.lon, between.lat)
+                of_gcj02(between.lon, between.lat)
             }
         }
     }
@@ -172,15 +207,26 @@ impl GivenPlace {
 }
 
 fn in_china(lon: f64, lat: f64) -> bool {
-    let [west, south, east, north] = CHINA;
-    west <= lon && lon <= east && south <= lat && lat <= north
+    holds(CHINA, 0.0, lon, lat) && !UNSHIFTED.iter().any(|part| holds(*part, 0.0, lon, lat))
+}
+
+fn holds([west, south, east, north]: [f64; 4], margin: f64, lon: f64, lat: f64) -> bool {
+    west - margin <= lon && lon <= east + margin && south - margin <= lat && lat <= north + margin
 }
 
 /// GCJ-02 of WGS-84.
 fn gcj02(lon: f64, lat: f64) -> (f64, f64) {
-    if !in_china(lon, lat) {
-        return (lon, lat);
-    }
+    if in_china(lon, lat) { shifted(lon, lat) } else { (lon, lat) }
+}
+
+/// WGS-84 of GCJ-02: of the two places that such a pair can mean at the edge of a box the one that is shifted.
+fn of_gcj02(lon: f64, lat: f64) -> Option<Place> {
+    let found = if holds(CHINA, SHIFT_DEG, lon, lat) { inverse(shifted, lon, lat) } else { None };
+    found.filter(|place| in_china(place.lon, place.lat)).or_else(|| Place::new(lon, lat))
+}
+
+/// GCJ-02 of WGS-84, wherever it is.
+fn shifted(lon: f64, lat: f64) -> (f64, f64) {
     let (x, y) = (lon - 105.0, lat - 35.0);
     let waves = |t: f64, terms: [(f64, f64); 2]| {
         terms.iter().map(|(amplitude, period)| amplitude * (2.0 * PI * t / period).sin()).sum::<f64>() * 2.0
@@ -283,8 +329,13 @@ mod tests {
             for system in CoordinateSystem::ALL {
                 let (there_lon, there_lat) = system.of(place);
                 let back = system.place(there_lon, there_lat).expect("on the globe");
-                prop_assert!(back.distance_m(place) < 0.001, "{system:?} {back:?}");
-                if system != Wgs84 {
+                // What is found means the same pair, and at home it is the same place.
+                let (lon, lat) = system.of(back);
+                let same_m = Place { lon, lat }.distance_m(Place { lon: there_lon, lat: there_lat });
+                prop_assert!(same_m < 0.001, "{system:?} {back:?}");
+                let is_home = in_china(place.lon, place.lat);
+                prop_assert!(!is_home || back.distance_m(place) < 0.001, "{system:?} {back:?}");
+                if system != Wgs84 && is_home {
                     let offset_m = Place { lon: there_lon, lat: there_lat }.distance_m(place);
                     prop_assert!(20.0 < offset_m && offset_m < 2500.0, "{system:?} {offset_m}");
                 }
@@ -296,6 +347,59 @@ mod tests {
             for system in CoordinateSystem::ALL {
                 prop_assert_eq!(system.place(lon, lat).is_some(), Place::new(lon, lat).is_some());
             }
+        }
+    }
+
+    /// Longitudes and latitudes from `GeoNames`.
+    #[test]
+    fn what_lies_across_the_sea_or_far_beyond_a_border_is_not_shifted_and_border_towns_are() {
+        for (name, lon, lat) in [
+            ("Seoul", 126.978, 37.566),
+            ("Busan", 129.030, 35.102),
+            ("Pyongyang", 125.754, 39.034),
+            ("Hamhung", 127.536, 39.918),
+            ("Chongjin", 129.776, 41.796),
+            ("Fukuoka", 130.417, 33.600),
+            ("Naha", 127.679, 26.213),
+            ("Taipei", 121.526, 25.053),
+            ("Manila", 120.982, 14.604),
+            ("Hanoi", 105.841, 21.025),
+            ("Ho Chi Minh City", 106.630, 10.823),
+            ("Bangkok", 100.501, 13.754),
+            ("Singapore", 103.850, 1.290),
+            ("Dhaka", 90.407, 23.710),
+            ("Delhi", 77.231, 28.652),
+            ("Kathmandu", 85.321, 27.702),
+            ("Pokhara", 83.969, 28.267),
+            ("Bishkek", 74.590, 42.870),
+            ("Almaty", 76.912, 43.252),
+            ("Ulaanbaatar", 106.883, 47.908),
+            ("Irkutsk", 104.291, 52.296),
+            ("Vladivostok", 131.874, 43.106),
+        ] {
+            assert_eq!(Gcj02.of(Place { lon, lat }), (lon, lat), "{name}");
+            assert_eq!(Gcj02.place(lon, lat), Some(Place { lon, lat }), "{name}");
+        }
+        for (name, lon, lat) in [
+            ("丹东", 124.395, 40.129),
+            ("珲春", 130.357, 42.867),
+            ("绥芬河", 131.148, 44.400),
+            ("密山", 131.883, 45.550),
+            ("虎林", 132.960, 45.765),
+            ("抚远", 134.298, 48.363),
+            ("黑河", 127.490, 50.244),
+            ("漠河", 122.526, 52.971),
+            ("满洲里", 117.433, 49.600),
+            ("二连浩特", 111.977, 43.648),
+            ("塔城", 82.958, 46.745),
+            ("喀什", 75.987, 39.467),
+            ("塔什库尔干", 75.225, 37.778),
+            ("景洪", 100.770, 22.003),
+            ("东兴", 107.967, 21.550),
+            ("三亚", 109.509, 18.254),
+            ("三沙", 112.341, 16.839),
+        ] {
+            assert!(Gcj02.of(Place { lon, lat }) != (lon, lat), "{name}");
         }
     }
 

@@ -6,6 +6,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
+use crate::search::plain;
 use crate::{Store, StoreError};
 
 /// Chargers waiting in the inbox; beyond it, unknown ones are refused. A rollout is a few hundred.
@@ -199,7 +200,7 @@ impl Store {
 
     async fn add_bare_pile(&self, pile_id: &PileId, inbox: bool) -> Result<i64, StoreError> {
         let pile_no = sqlx::query_scalar(
-            "INSERT INTO pile (pile_id, kind, accuracy_class, registered, inbox) VALUES ($1, $2, $3, false, $4)
+            "INSERT INTO pile (pile_id, kind, accuracy_class, registered, inbox, search) VALUES ($1, $2, $3, false, $4, $5)
              ON CONFLICT (pile_id) DO UPDATE SET pile_id = excluded.pile_id
              RETURNING pile_no",
         )
@@ -207,6 +208,7 @@ impl Store {
         .bind(PileKind::Ac.word())
         .bind(AccuracyClass::ASSUMED.0)
         .bind(inbox)
+        .bind(plain(pile_id.as_str()))
         .fetch_one(&self.pool)
         .await?;
         Ok(pile_no)

@@ -11,10 +11,10 @@ use rust_decimal::Decimal;
 use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
-use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State, StationId};
+use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
-use crate::row::storable;
-use crate::search::{operator_text, station_text};
+use crate::row::{corrupt, storable};
+use crate::search::{operator_text, plain, station_text};
 use crate::state::{in_state, join_silent, state_at};
 use crate::words::{self, Word};
 use crate::{BoundingBox, PileRecord, Store, StoreError};
@@ -31,8 +31,12 @@ pub const STEP_M: f64 = 500.0;
 /// Half the height of the box around a driver, degrees: 55 km, as far as anyone drives to charge.
 const NEAR_DEGREES: f64 = 0.5;
 
-/// Stations given their search text at a time after an upgrade.
+/// What people are told of that box, km: what lies within is in it, and somewhat more.
+pub const NEAR_KM: u32 = 50;
+
+/// Stations, or piles, given their search text at a time after an upgrade.
 const STATIONS_AT_ONCE: i64 = 1_000;
+const PILES_AT_ONCE: i64 = 10_000;
 
 /// Identifier, Chinese name, English name, address, region.
 type StationNames = (String, String, String, Option<String>, Option<String>);
@@ -112,21 +116,17 @@ impl FindQuery {
         Self { state: None, ..self.clone() } == Self::default()
     }
 
+    /// Whether a part of a station's piles may match, wherever it stands.
+    pub fn is_of_piles(&self) -> bool {
+        Self { near: None, bounding_box: None, ..self.clone() } != Self::default()
+    }
+
     /// Whether what was found is put into order at once: few are read once instead of once a state, and of somewhat more it costs what
     /// counting them did. Of many the first are read off an index of identifiers instead, where they are soon met.
     fn is_sorted_as_a_whole(&self, by_state: &ByState) -> bool {
         let most = if self.is_everything() { u64::from(FOUND_MAX) } else { SORTED_MAX };
         by_state.iter().fold(0_u64, |sum, count| sum.saturating_add(*count)) <= most
     }
-}
-
-/// What a station's card shows beside its piles.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StationCard {
-    /// Highest price of a kWh, CNY.
-    pub fee_cny_kwh: Option<Decimal>,
-    /// Telephone number of its service.
-    pub phone: Option<String>,
 }
 
 /// What every search selects from, with its conditions but for words and state; the values are bound by [`Search::bound`]. What is not asked for falls away
@@ -298,19 +298,43 @@ impl Store {
         self.in_order(&ids).await
     }
 
-    /// The piles at some stations that match, in the order in which they are offered; at most [`FOUND_MAX`].
-    pub async fn find_piles_at(
+    /// How many piles match at each of some stations.
+    pub async fn count_at(
         &self,
         stations: Vec<StationId>,
         query: &FindQuery,
         now: Timestamp,
-    ) -> Result<Vec<PileRecord>, StoreError> {
+    ) -> Result<HashMap<String, u64>, StoreError> {
         if stations.is_empty() {
-            return Ok(Vec::new());
+            return Ok(HashMap::new());
         }
         let words = self.words(&query.words).await?;
         let search = Search { query: FindQuery { stations, ..query.clone() }, words: &words, now };
-        self.in_order(&self.offered(&search, 0, u64::from(FOUND_MAX)).await?).await
+        let sql = search.sql("pile.station_id, count(*)", "GROUP BY pile.station_id");
+        let rows: Vec<(String, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(station, count)| (station, count.unsigned_abs())).collect())
+    }
+
+    /// Operators of piles that match, with how many there are of each, those with most first; piles of no known operator are left out.
+    pub async fn operators_found(
+        &self,
+        query: &FindQuery,
+        now: Timestamp,
+        skip: u64,
+        take: u32,
+    ) -> Result<Vec<(Operator, u64)>, StoreError> {
+        let search = Search { query: query.clone(), words: &self.words(&query.words).await?, now };
+        let rest = format!(
+            "AND operator.operator_id IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1 LIMIT {take} OFFSET {}",
+            i64::try_from(skip).unwrap_or(i64::MAX)
+        );
+        let sql = search.sql("operator.operator_id, operator.name_zh, operator.name_en, count(*)", &rest);
+        let rows: Vec<(String, String, String, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
+        let read = |(id, name_zh, name_en, count): (String, String, String, i64)| {
+            let operator_id = OperatorId::parse(&id).map_err(|_| corrupt("operator", &id))?;
+            Ok((Operator { operator_id, name_zh, name_en }, count.unsigned_abs()))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Stations of piles that match, in the order of the first pile of each as they are offered. `by_state` is what
@@ -340,7 +364,7 @@ impl Store {
         } else {
             self.stations_by_state(query, &words, by_state, now, skip, take).await?
         };
-        ids.iter().map(|id| StationId::parse(id).map_err(|_| crate::row::corrupt("station", id))).collect()
+        ids.iter().map(|id| StationId::parse(id).map_err(|_| corrupt("station", id))).collect()
     }
 
     /// Stations by their best pile that matches, state by state and read off an index of stations; without a place.
@@ -406,22 +430,6 @@ impl Store {
         Ok(piles)
     }
 
-    /// What the cards of some stations show.
-    pub async fn station_cards(
-        &self,
-        stations: &[&StationId],
-    ) -> Result<Vec<(String, StationCard)>, StoreError> {
-        let rows: Vec<(String, Option<Decimal>, Option<String>)> =
-            sqlx::query_as("SELECT station_id, fee_cny_kwh, phone FROM station WHERE station_id = ANY($1)")
-                .bind(stations.iter().map(|id| id.as_str()).collect::<Vec<_>>())
-                .fetch_all(&self.pool)
-                .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, fee_cny_kwh, phone)| (id, StationCard { fee_cny_kwh, phone }))
-            .collect())
-    }
-
     /// Gives stations and operators registered by a former version the text that they are found by.
     pub(crate) async fn complete_search_texts(&self) -> Result<(), StoreError> {
         let rows: Vec<(String, String, String)> =
@@ -447,6 +455,24 @@ impl Store {
             });
             self.write_search_texts("UPDATE station SET search = given.search
                                      FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
+                .await?;
+        }
+    }
+
+    /// The same of piles.
+    pub(crate) async fn complete_pile_texts(&self) -> Result<(), StoreError> {
+        loop {
+            let ids: Vec<String> =
+                sqlx::query_scalar("SELECT pile_id FROM pile WHERE search IS NULL ORDER BY pile_no LIMIT $1")
+                    .bind(PILES_AT_ONCE)
+                    .fetch_all(&self.pool)
+                    .await?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let texts = ids.iter().map(|id| (id.as_str(), plain(id)));
+            self.write_search_texts("UPDATE pile SET search = given.search
+                                     FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id", texts)
                 .await?;
         }
     }

@@ -11,6 +11,7 @@ mod assessment;
 mod atlas;
 mod attempt;
 pub mod batch;
+pub mod card;
 pub mod case;
 pub mod certificate;
 mod charge;
@@ -191,6 +192,7 @@ impl Store {
     pub async fn migrate(&mut self) -> Result<(), StoreError> {
         sqlx::migrate!().run(&self.pool).await?;
         self.complete_search_texts().await?;
+        self.complete_pile_texts().await?;
         self.make_text_index().await?;
         if timescale::make_hypertables(&self.pool).await? {
             self.engine = timescale::engine(&self.pool).await?.into();

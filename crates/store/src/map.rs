@@ -12,6 +12,7 @@ use veripile_pile::{
 
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::state::{in_state, is_silent};
+use crate::verification::QuestionReason;
 use crate::{Store, StoreError};
 
 /// Most piles one page of the list may hold.
@@ -101,6 +102,8 @@ pub struct PileRecord {
     pub charges: i64,
     /// Whether the certificate that the standing names is a document of ours, with files to fetch.
     pub has_document: bool,
+    /// Why the certificate that the standing names is in question, where it is and somebody said: the first reason given.
+    pub questioned_because: Option<QuestionReason>,
     /// What the public is told; its state is evaluated by the caller with `standing.state(now, last_seen)`.
     pub standing: Standing,
 }
@@ -137,7 +140,12 @@ macro_rules! select_piles {
                     standing.judged_at, standing.body,
                     EXISTS (SELECT FROM verification_certificate AS document
                             WHERE document.number = standing.body #>> '{certificate,number}'
-                              AND document.pile_no = pile.pile_no AND document.kind = 'certificate') AS has_document
+                              AND document.pile_no = pile.pile_no AND document.kind = 'certificate') AS has_document,
+                    CASE WHEN standing.body #>> '{certificate,questioned_at}' IS NOT NULL THEN
+                        (SELECT question.reason FROM certificate_question AS question
+                         JOIN verification_certificate AS document USING (certificate_no)
+                         WHERE document.number = standing.body #>> '{certificate,number}' AND document.pile_no = pile.pile_no
+                         ORDER BY question.asked_at, question.reason LIMIT 1) END AS questioned_because
              FROM (SELECT * FROM pile WHERE NOT inbox) AS pile
              LEFT JOIN station USING (station_id)
              LEFT JOIN operator ON operator.operator_id = pile.operator_id
@@ -157,14 +165,16 @@ impl Store {
     pub async fn piles(&self, query: &PileQuery) -> Result<PilePage, StoreError> {
         let limit = query.limit.clamp(1, PILES_PER_PAGE_MAX) as usize;
         let mut page = PilePage { piles: Vec::new(), next: None, last_updated: None };
-        for row in self.pile_rows(query, limit, Timestamp::now()).await? {
+        // One more than is shown tells whether there is a next page.
+        let mut rows = self.pile_rows(query, limit + 1, Timestamp::now()).await?;
+        let has_next = limit < rows.len();
+        rows.truncate(limit);
+        for row in rows {
             let (record, judged_at) = row.record()?;
             page.last_updated = page.last_updated.max(judged_at);
             page.piles.push(record);
         }
-        if page.piles.len() == limit {
-            page.next = page.piles.last().map(|pile| pile.pile_id.clone());
-        }
+        page.next = page.piles.last().filter(|_| has_next).map(|pile| pile.pile_id.clone());
         Ok(page)
     }
 
@@ -262,6 +272,7 @@ pub(crate) struct PileRow {
     judged_at: Option<SqlTime>,
     body: Option<serde_json::Value>,
     has_document: bool,
+    questioned_because: Option<String>,
 }
 
 impl PileRow {
@@ -305,6 +316,10 @@ impl PileRow {
             last_seen: jiff_time(self.last_seen),
             charges: self.charges,
             has_document: self.has_document,
+            questioned_because: self
+                .questioned_because
+                .map(|word| QuestionReason::from_word(&word).ok_or_else(|| corrupt("question", word)))
+                .transpose()?,
             standing,
         };
         Ok((record, jiff_time(self.judged_at)))

@@ -11,7 +11,7 @@ use veripile_pile::{
 };
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
-use crate::search::{operator_text, station_text};
+use crate::search::{operator_text, plain, station_text};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -82,9 +82,9 @@ impl Store {
             "WITH p AS (
                  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
                                       $7::float8[], $8::float8[], $9::text[], $10::text[],
-                                      $11::text[], $12::float8[], $13::float8[], $14::text[], $15::text[])
+                                      $11::text[], $12::float8[], $13::float8[], $14::text[], $15::text[], $16::text[])
                      AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial,
-                          given_system, given_lon, given_lat, doubts, connectors)),
+                          given_system, given_lon, given_lat, doubts, connectors, search)),
              left_behind AS (
                  INSERT INTO former_pile (station_id, pile_no, left_at)
                  SELECT pile.station_id, pile.pile_no, now() FROM p JOIN pile USING (pile_id)
@@ -92,18 +92,18 @@ impl Store {
                  ON CONFLICT (station_id, pile_no) DO UPDATE SET left_at = excluded.left_at)
              INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
                                meter_serial, given_system, given_lon, given_lat, place_doubts,
-                               connectors, registered)
+                               connectors, search, registered)
              SELECT p.pile_id, p.station_id, coalesce(p.operator_id, station.operator_id), p.kind, p.accuracy_class,
                     p.power_kw, p.lon, p.lat, p.model, p.meter_serial,
                     p.given_system, p.given_lon, p.given_lat, string_to_array(p.doubts, ','),
-                    string_to_array(p.connectors, ','), true
+                    string_to_array(p.connectors, ','), p.search, true
              FROM p LEFT JOIN station ON station.station_id = p.station_id
              ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
                  kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
                  lon = excluded.lon, lat = excluded.lat, model = excluded.model,
                  meter_serial = excluded.meter_serial, given_system = excluded.given_system,
                  given_lon = excluded.given_lon, given_lat = excluded.given_lat, place_doubts = excluded.place_doubts,
-                 connectors = excluded.connectors, registered = true, inbox = false, changed_at = now()",
+                 connectors = excluded.connectors, search = excluded.search, registered = true, inbox = false, changed_at = now()",
         )
         .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
@@ -120,6 +120,7 @@ impl Store {
         .bind(given(piles.iter().map(|p| &p.given), |given| given.lat))
         .bind(piles.iter().map(|p| doubts(p.given.as_ref())).collect::<Vec<_>>())
         .bind(piles.iter().map(|p| p.connectors.iter().map(|c| c.word()).collect::<Vec<_>>().join(",")).collect::<Vec<_>>())
+        .bind(piles.iter().map(|p| plain(p.pile_id.as_str())).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -154,16 +155,28 @@ impl Store {
 
     /// Every operator, by identifier.
     pub async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
-        let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT operator_id, name_zh, name_en FROM operator ORDER BY operator_id")
-                .fetch_all(&self.pool)
+        self.first_operators(u32::MAX).await
+    }
+
+    /// The first operators by identifier, at most so many.
+    pub async fn first_operators(&self, most: u32) -> Result<Vec<Operator>, StoreError> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT operator_id, name_zh, name_en FROM operator ORDER BY operator_id LIMIT $1",
+        )
+        .bind(i64::from(most))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(operator).collect()
+    }
+
+    /// One operator.
+    pub async fn operator(&self, operator_id: &OperatorId) -> Result<Option<Operator>, StoreError> {
+        let row: Option<(String, String, String)> =
+            sqlx::query_as("SELECT operator_id, name_zh, name_en FROM operator WHERE operator_id = $1")
+                .bind(operator_id.as_str())
+                .fetch_optional(&self.pool)
                 .await?;
-        rows.into_iter()
-            .map(|(id, name_zh, name_en)| {
-                let operator_id = OperatorId::parse(&id).map_err(|_| corrupt("operator", &id))?;
-                Ok(Operator { operator_id, name_zh, name_en })
-            })
-            .collect()
+        row.map(operator).transpose()
     }
 
     /// Every act on a pile, oldest first.
@@ -176,6 +189,11 @@ impl Store {
         .await?;
         rows.into_iter().map(|row| Ok(row.act()?.1)).collect()
     }
+}
+
+fn operator((id, name_zh, name_en): (String, String, String)) -> Result<Operator, StoreError> {
+    let operator_id = OperatorId::parse(&id).map_err(|_| corrupt("operator", &id))?;
+    Ok(Operator { operator_id, name_zh, name_en })
 }
 
 /// Every act on every pile.

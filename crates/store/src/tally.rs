@@ -10,8 +10,8 @@ use veripile_pile::OperatorId;
 
 use crate::{Store, StoreError};
 
-/// Rows of one table, those with most piles: a province has a hundred districts.
-pub const ROWS_MAX: i64 = 200;
+/// Groups told of one table, those with most piles: more than the nation has districts (some 2,850) or operators.
+pub const ROWS_MAX: i64 = 5_000;
 
 /// What stands for "nobody said" in an address.
 pub const NONE: &str = "-";
@@ -64,6 +64,8 @@ pub struct Tally {
     pub cases: i64,
     /// Operators who have committed themselves.
     pub commitments: i64,
+    /// Groups there are of this kind, told or not.
+    pub groups: i64,
 }
 
 /// The groups by one thing in common, with their names.
@@ -74,7 +76,8 @@ macro_rules! tally {
                      coalesce(min(", $zh, "), '-') AS name_zh, coalesce(min(", $en, "), '-') AS name_en, sum(piles)::bigint AS piles,
                      count(DISTINCT operator_id) FILTER (WHERE checked > 0) AS checked_operators,
                      sum(checked)::bigint AS checked_piles, sum(failed)::bigint AS failed, sum(cases)::bigint AS cases,
-                     count(DISTINCT operator_id) FILTER (WHERE operator.committed_on IS NOT NULL) AS commitments
+                     count(DISTINCT operator_id) FILTER (WHERE operator.committed_on IS NOT NULL) AS commitments,
+                     count(*) OVER () AS groups
               FROM counted LEFT JOIN operator USING (operator_id)
               GROUP BY 2 ORDER BY piles DESC, key LIMIT $2)"
         )

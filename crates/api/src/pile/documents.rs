@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use veripile_pile::{KeySource, MeterKey, PileId};
 use veripile_store::signed::SignedLine;
-use veripile_store::verification::{CertificateQuery, CertificateRow};
+use veripile_store::verification::{CertificateQuery, CertificateRow, CertificateStatus};
 
 use crate::Site;
 use crate::certificate::{self, Sight};
@@ -121,7 +121,11 @@ fn document(t: &Texts, row: &CertificateRow, status: &'static str) -> DocumentVi
         kind: t.of_owned(&format!("document.{}", row.kind.word())).to_owned(),
         outlet: row.connector,
         verified_on: row.verified_on.to_string(),
-        valid_until: row.valid_until.map_or_else(|| t.of("dash").to_owned(), |day| day.to_string()),
+        // One in question is valid for nothing, whatever it says.
+        valid_until: row
+            .valid_until
+            .filter(|_| status != CertificateStatus::InQuestion.word())
+            .map_or_else(|| t.of("dash").to_owned(), |day| day.to_string()),
         status,
         status_text: t.of_owned(&format!("status_of.{status}")).to_owned(),
         files: [

@@ -1,0 +1,128 @@
+//! What the cards of stations show in a list: whose they are, where, at what price, and how all their piles stand.
+//!
+//! Called by `api::map`. It judges nothing: states are as [`crate::state`] has them. What of a station matches a search is counted by
+//! [`crate::finder`]; here all of its piles count.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use rust_decimal::Decimal;
+use sqlx::FromRow;
+use veripile_pile::{Place, State, StationId};
+
+use crate::finder::ByState;
+use crate::row::corrupt;
+use crate::state::{is_silent, state_at};
+use crate::{Store, StoreError};
+
+/// A station's card.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StationCard {
+    /// Identifier.
+    pub station_id: StationId,
+    /// Its name in Chinese and in English.
+    pub name: [String; 2],
+    /// Its operator's name in Chinese and in English.
+    pub operator: [String; 2],
+    /// Where it stands.
+    pub place: Place,
+    /// Highest price of a kWh, CNY.
+    pub fee_cny_kwh: Option<Decimal>,
+    /// Telephone number of its service.
+    pub phone: Option<String>,
+    /// Its piles by state.
+    pub by_state: ByState,
+    /// Of these, free now.
+    pub idle: u64,
+    /// Of these, with an old status or none.
+    pub silent: u64,
+}
+
+/// The piles of each station, counted by state; a status is that of the connector that a driver would take (`PileRecord::status`).
+const CARDS: &str = concat!(
+    "SELECT station.station_id, station.name_zh, station.name_en, operator.name_zh AS operator_zh, operator.name_en AS operator_en,
+            station.lon, station.lat, station.fee_cny_kwh, station.phone, counted.*
+     FROM station JOIN operator USING (operator_id), LATERAL (
+         SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
+                      count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,
+                count(*) FILTER (WHERE heard > $2 AND status = 'Available') AS idle,
+                count(*) FILTER (WHERE (heard > $2) IS NOT TRUE) AS silent
+         FROM (SELECT ",
+    state_at!("$3", is_silent!("$3")),
+    " AS state, connector.status, greatest(connector.status_at, live.last_seen) AS heard
+               FROM pile
+               LEFT JOIN pile_live AS live USING (pile_no)
+               LEFT JOIN standing USING (pile_no)
+               LEFT JOIN LATERAL (
+                   SELECT status, status_at FROM connector_live WHERE connector_live.pile_no = pile.pile_no
+                   ORDER BY connector = 0, status <> 'Available', status_at DESC LIMIT 1) AS connector ON true
+               WHERE pile.station_id = station.station_id AND NOT pile.inbox) AS of_station) AS counted
+     WHERE station.station_id = ANY($1)"
+);
+
+impl Store {
+    /// The cards of some stations, in no particular order; a status counts as of now that was heard of after `live_since`.
+    pub async fn station_cards(
+        &self,
+        stations: &[StationId],
+        live_since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<StationCard>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(CARDS)
+            .bind(stations.iter().map(StationId::as_str).collect::<Vec<_>>())
+            .bind(live_since.to_sqlx())
+            .bind(now.to_sqlx())
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter().map(Row::card).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    station_id: String,
+    name_zh: String,
+    name_en: String,
+    operator_zh: String,
+    operator_en: String,
+    lon: f64,
+    lat: f64,
+    fee_cny_kwh: Option<Decimal>,
+    phone: Option<String>,
+    by_state: Vec<i64>,
+    idle: i64,
+    silent: i64,
+}
+
+impl Row {
+    fn card(self) -> Result<StationCard, StoreError> {
+        let mut by_state = ByState::default();
+        for (count, found) in by_state.iter_mut().zip(&self.by_state) {
+            *count = found.unsigned_abs();
+        }
+        Ok(StationCard {
+            station_id: StationId::parse(&self.station_id)
+                .map_err(|_| corrupt("station", &self.station_id))?,
+            name: [self.name_zh, self.name_en],
+            operator: [self.operator_zh, self.operator_en],
+            place: Place::new(self.lon, self.lat)
+                .ok_or_else(|| corrupt("place", format!("{}, {}", self.lon, self.lat)))?,
+            fee_cny_kwh: self.fee_cny_kwh,
+            phone: self.phone,
+            by_state,
+            idle: self.idle.unsigned_abs(),
+            silent: self.silent.unsigned_abs(),
+        })
+    }
+}
+
+impl StationCard {
+    /// How many piles it has.
+    pub fn piles(&self) -> u64 {
+        self.by_state.iter().sum()
+    }
+
+    /// The best standing among its piles, and how many have it; none where it has no pile.
+    pub fn best(&self) -> Option<(State, u64)> {
+        State::ALL.into_iter().zip(self.by_state).find(|(_, count)| 0 < *count)
+    }
+}
