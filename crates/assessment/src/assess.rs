@@ -372,11 +372,10 @@ fn learnt(
         scale: *scale,
         by_deviation: *by,
     };
-    let of_models = if evidence.models == 0 { 0.0 } else { settings.model_sd };
     Learnt {
         ways: classes.map(way).collect(),
         covariates: effects.map(effect).collect(),
-        vehicle_sd: libm::hypot(fit.diagnostics.traveller_sd, of_models),
+        vehicle_sd: libm::hypot(fit.diagnostics.traveller_sd, settings.model_sd),
         copying: copying.iter().map(|pile| evidence.piles[*pile].pile_id.clone()).collect(),
     }
 }

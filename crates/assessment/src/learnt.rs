@@ -18,6 +18,12 @@ const SAME_EFFECT: f64 = 0.000_3;
 /// Noises, and vehicles' spreads, that differ by more than this share are not the same ones.
 const SAME_SCALE: f64 = 0.2;
 
+/// Energy of a usual charge, kWh: at it noises are compared.
+const USUAL_KWH: f64 = 20.0;
+
+/// Of a way of fewer than one in so many charges it does not matter whether it is the same: its bias moves with every charge.
+const RARE: usize = 20;
+
 /// What was learnt. Fractions and kWh.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learnt {
@@ -25,7 +31,7 @@ pub struct Learnt {
     pub ways: Vec<Way>,
     /// In the order of the evidence's covariates.
     pub covariates: Vec<Effect>,
-    /// σ_b, that of vehicles about their models.
+    /// Of vehicles' biases, σ_b and that of models together.
     pub vehicle_sd: f64,
     /// Piles that tell their own energy as the vehicle's, ascending.
     pub copying: Vec<PileId>,
@@ -49,10 +55,9 @@ pub struct Way {
 }
 
 impl Way {
-    fn is_like(&self, other: &Self) -> bool {
-        self.path == other.path
-            && (self.bias - other.bias).abs() <= SAME_EFFECT
-            && is_like(self.noise, other.noise)
+    /// Of a usual charge.
+    fn usual_noise(&self) -> f64 {
+        libm::hypot(self.noise, self.noise_kwh / USUAL_KWH)
     }
 }
 
@@ -68,15 +73,18 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// By a deviation of the one, both do the same; their means do not matter, as what is common to all moves no pile.
     fn is_like(&self, other: &Self) -> bool {
-        self.covariate == other.covariate && (self.by_deviation - other.by_deviation).abs() <= SAME_EFFECT
+        let of_other =
+            if other.scale.sd > 0.0 { other.by_deviation / other.scale.sd * self.scale.sd } else { 0.0 };
+        self.covariate == other.covariate && (self.by_deviation - of_other).abs() <= SAME_EFFECT
     }
 }
 
 impl Learnt {
     /// What is in ln(E_pile / E_vehicle) of neither pile nor vehicle; a way that was not met before has no bias.
     pub(crate) fn beside(&self, path: Option<VehiclePath>, covariates: &[f32; COVARIATES_MAX]) -> f64 {
-        let bias = self.ways.iter().find(|way| way.path == path).map_or(0.0, |way| way.bias);
+        let bias = self.met(path).map_or(0.0, |way| way.bias);
         let effects = self.covariates.iter().zip(covariates);
         bias + effects
             .map(|(effect, value)| effect.by_deviation * f64::from(effect.scale.standardised(*value)))
@@ -85,19 +93,39 @@ impl Learnt {
 
     /// The noise of a way, or of the most frequent one where it was not met before; none where nothing was learnt.
     pub(crate) fn way(&self, path: Option<VehiclePath>) -> Option<&Way> {
-        let met = self.ways.iter().find(|way| way.path == path);
-        met.or_else(|| self.ways.iter().max_by_key(|way| way.charges))
+        self.met(path).or_else(|| self.most_frequent())
     }
 
-    /// Whether weeks taken in with the one can be gone on from with the other.
+    fn met(&self, path: Option<VehiclePath>) -> Option<&Way> {
+        self.ways.iter().find(|way| way.path == path)
+    }
+
+    fn most_frequent(&self) -> Option<&Way> {
+        self.ways.iter().max_by_key(|way| way.charges)
+    }
+
+    /// Whether weeks from which this was taken out can be gone on from, now that `other` is known.
     pub fn is_like(&self, other: &Self) -> bool {
         let mut effects = self.covariates.iter().zip(&other.covariates);
         self.copying == other.copying
             && is_like(self.vehicle_sd, other.vehicle_sd)
-            && self.ways.len() == other.ways.len()
-            && self.ways.iter().zip(&other.ways).all(|(a, b)| a.is_like(b))
             && self.covariates.len() == other.covariates.len()
             && effects.all(|(a, b)| a.is_like(b))
+            && self.has_ways_like(other)
+    }
+
+    /// Whether all ways that are not rare have the same noise, and the same bias against the most frequent one.
+    fn has_ways_like(&self, other: &Self) -> bool {
+        let charges: usize = other.ways.iter().map(|way| way.charges).sum();
+        let Some(frequent) = other.most_frequent() else { return self.ways.is_empty() };
+        let Some(own_frequent) = self.met(frequent.path) else { return false };
+        let mut ways = other.ways.iter().filter(|way| charges <= RARE.saturating_mul(way.charges));
+        ways.all(|way| {
+            self.met(way.path).is_some_and(|own| {
+                let (bias, before) = (way.bias - frequent.bias, own.bias - own_frequent.bias);
+                (bias - before).abs() <= SAME_EFFECT && is_like(own.usual_noise(), way.usual_noise())
+            })
+        })
     }
 }
 
@@ -116,6 +144,9 @@ impl Scale {
     pub(crate) fn of(values: &(impl Iterator<Item = f32> + Clone)) -> Self {
         let known = || values.clone().filter(|value| value.is_finite()).map(f64::from);
         let count = known().count() as f64;
+        if count == 0.0 {
+            return Self { mean: 0.0, sd: 0.0 };
+        }
         let mean = known().sum::<f64>() / count;
         let square = known().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
         Self { mean, sd: square.sqrt().max(SPREAD_MIN * mean.abs()) }
@@ -173,15 +204,39 @@ mod tests {
         let with = |change: &dyn Fn(&mut Learnt)| {
             let mut other = learnt();
             change(&mut other);
-            other.is_like(&learnt())
+            learnt().is_like(&other)
         };
         assert!(with(&|_| ()));
         assert!(with(&|other| other.covariates[0].by_deviation = 0.001_2));
         assert!(!with(&|other| other.covariates[0].by_deviation = 0.001_4));
+        // Half the deviation and half the effect of one are the same slope; the same effect of half the deviation is twice the slope.
+        let narrow = Scale { mean: 25.0, sd: 5.0 };
+        assert!(with(
+            &|other| (other.covariates[0].scale, other.covariates[0].by_deviation) = (narrow, 0.000_5)
+        ));
+        assert!(!with(&|other| other.covariates[0].scale = narrow));
         assert!(!with(&|other| other.covariates[0].covariate = "soc_span".to_owned()));
         assert!(!with(&|other| other.covariates.clear()));
-        assert!(!with(&|other| other.ways.truncate(1)));
         assert!(!with(&|other| other.vehicle_sd = 0.02));
         assert!(!with(&|other| other.copying = vec![PileId::parse("P1").expect("literal")]));
+        // Told against the other way: the same difference. Another difference is another.
+        assert!(with(&|other| (other.ways[0].bias, other.ways[1].bias) = (0.004, 0.0)));
+        assert!(!with(&|other| other.ways[0].bias = 0.000_4));
+        assert!(!with(&|other| other.ways[0].noise = 0.03));
+        // One of a hundred charges came on it: it may come, go and move.
+        let rare = |bias| Way { path: Some(VehiclePath::Telematics), charges: 1, bias, ..learnt().ways[0] };
+        assert!(with(&|other| {
+            other.ways[1].charges = 90;
+            other.ways.push(rare(0.02));
+        }));
+    }
+
+    /// A covariate that nobody told must not make what is kept unreadable.
+    #[test]
+    fn a_covariate_that_nobody_told_has_no_effect() {
+        let unknown = Scale::of(&[f32::NAN, f32::NAN].into_iter());
+        assert_eq!(unknown, Scale { mean: 0.0, sd: 0.0 });
+        assert!(unknown.standardised(7.0).abs() < f32::EPSILON);
+        assert_eq!(Scale::of(&std::iter::empty()), unknown);
     }
 }

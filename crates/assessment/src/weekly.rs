@@ -84,7 +84,7 @@ pub struct OnSite<P> {
 /// Everything that the filter takes in.
 #[derive(Debug, Clone, Copy)]
 pub struct WeekEvidence<'a, P, V> {
-    /// Charges, in any order.
+    /// Charges; their order decides which piles share a part, where there are several.
     pub charges: &'a [WeekCharge<P, V>],
     /// On-site results that stand, in the order of time.
     pub on_site: &'a [OnSite<P>],
@@ -183,7 +183,11 @@ where
         measured.iter().for_each(|result| brought[part_of[&result.pile]].1.push(*result));
         let mut told = Told { week, errors: Vec::new(), steps: Vec::new(), snapshots: Vec::new() };
         for (part, (charges, on_site)) in next.parts.iter_mut().zip(&brought) {
-            part.advance(week, charges, on_site, evidence.learnt, &mut told)?;
+            if part.advance(week, charges, on_site, evidence.learnt, &mut told).is_err() {
+                // One part must not silence the others: it begins anew.
+                *part = Part::of(std::mem::take(&mut part.piles));
+                part.advance(week, charges, on_site, evidence.learnt, &mut told)?;
+            }
         }
         Ok((next, told))
     }
@@ -207,7 +211,7 @@ where
                 continue;
             }
             if self.parts.last().is_none_or(|part| PART_MAX <= part.piles.len()) {
-                self.parts.push(Part::new());
+                self.parts.push(Part::of(Vec::new()));
             }
             let at = self.parts.len() - 1;
             self.parts[at].piles.push(pile.clone());
@@ -221,7 +225,38 @@ where
 mod tests {
     use veripile_metrology::drift;
 
+    use crate::learnt::Way;
+
     use super::*;
+
+    /// 501 piles, visited by four vehicles each once, of which the last pile's are no other pile's.
+    #[test]
+    fn more_piles_than_one_part_takes_are_told_all() {
+        let charge = |pile: usize, vehicle: usize| WeekCharge {
+            pile,
+            vehicle: if pile == 7 { 1_000 + vehicle } else { pile / 5 + vehicle },
+            ended_at: beginning(100) + jiff::SignedDuration::from_mins(i64::try_from(pile).expect("small")),
+            energy_pile_kwh: Decimal::new(200, 1),
+            energy_vehicle_kwh: Decimal::new(198 + i64::try_from(pile % 3).expect("small"), 1),
+            path: None,
+            covariates: [f32::NAN; COVARIATES_MAX],
+        };
+        let charges: Vec<_> = (0..=PART_MAX).flat_map(|pile| (0..4).map(move |n| charge(pile, n))).collect();
+        let way =
+            Way { path: None, charges: 1, bias: 0.0, noise: 0.01, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
+        let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
+        let evidence = WeekEvidence { charges: &charges, on_site: &[], learnt: &learnt };
+        let mut told = Vec::new();
+        let kept = filter(Filter::default(), &evidence, 101, |week, _| told.push(week)).expect("filtered");
+        let sizes: Vec<usize> = kept.parts.iter().map(|part| part.piles.len()).collect();
+        assert_eq!(
+            (sizes, &kept.parts[1].piles),
+            (vec![PART_MAX, 1], &vec![7]),
+            "the one without neighbours"
+        );
+        assert_eq!((told[0].errors.len(), told[0].snapshots.len()), (PART_MAX + 1, 2));
+        assert!(told[0].errors.iter().all(|(_, error)| error.charges == 4));
+    }
 
     #[test]
     fn weeks_begin_on_monday() {

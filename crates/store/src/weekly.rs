@@ -30,7 +30,8 @@ pub struct WeeklyError {
     pub standard_uncertainty: f64,
     /// Comparisons of the week.
     pub charges: i64,
-    /// How much the week's comparisons differed from what was expected, and the variance of that; none without comparisons.
+    /// How much the week's comparisons differed from what was expected, and the variance of that, enlarged where they are few and differ
+    /// very much; none without comparisons.
     pub innovation: Option<(f64, f64)>,
 }
 

@@ -287,7 +287,7 @@ fn hash_witnessed(part: &mut impl FnMut(Option<&[u8]>), told: &Witnessed) {
 }
 
 /// Whose vehicle it was, and whether an authority's, of a charge that can be compared.
-pub(super) fn traveller(charge: &EvidenceCharge) -> Option<Traveller> {
+fn traveller(charge: &EvidenceCharge) -> Option<Traveller> {
     charge.vehicle_side().map(|(vehicle, _, path)| (vehicle, path == VehiclePath::Reference))
 }
 

@@ -7,6 +7,7 @@
 //! is not gone on from: a state of before that week is, or everything is taken in anew. So it is where the last whole assessment learnt
 //! otherwise of ways and covariates than what was taken out of the weeks kept.
 
+use std::collections::{BTreeSet, HashSet};
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
@@ -23,9 +24,9 @@ use veripile_metrology::change_point::Step;
 use veripile_pile::{Act, VehiclePath};
 use veripile_store::Store;
 use veripile_store::evidence::EvidenceCharge;
-use veripile_store::weekly::{ErrorStep, FilteredWeek, WeeklyError};
+use veripile_store::weekly::{ErrorStep, FilteredWeek, STATES_KEPT, WeeklyError};
 
-use super::facts::{covariates, in_force, kwh, traveller};
+use super::facts::{covariates, in_force, kwh};
 
 /// What is kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,12 +64,14 @@ fn digest(on_site: &[OnSite<i64>], week: i32) -> String {
 #[derive(Default)]
 pub(super) struct Weekly {
     kept: Option<Kept>,
+    /// Steps that the last run told, pile and week: the open week tells its own with each look.
+    told: BTreeSet<(i64, i32)>,
 }
 
 /// What a run of the filter did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Filtered {
-    /// Steps found in the weeks that were taken in.
+    /// Steps found in the weeks that were taken in, but for those that the run before told.
     pub(super) steps: usize,
     /// Comparisons taken in.
     pub(super) comparisons: usize,
@@ -99,19 +102,18 @@ impl Weekly {
         let first = (week_of(from) + 1).min(open);
         let since = beginning(start.filter.week.map_or(first, |week| week + 1));
         let mut charges = store.evidence_charges(since, as_of).await?;
-        if !learnt.copying.is_empty() {
-            let copying = store.pile_numbers(&learnt.copying).await?;
-            let is_copied = |charge: &EvidenceCharge| {
-                let path = charge.vehicle_side().map(|(_, _, path)| path);
-                path == Some(VehiclePath::Relayed) && copying.contains(&charge.pile_no)
-            };
-            charges.retain(|charge| !is_copied(charge));
-        }
+        let copying: HashSet<i64> = store.pile_numbers(&learnt.copying).await?.into_iter().collect();
         let learnt = learnt.clone();
-        let (kept, weeks) =
-            tokio::task::spawn_blocking(move || filter(start, &charges, &on_site, open, &learnt)).await??;
+        let (kept, weeks) = tokio::task::spawn_blocking(move || {
+            charges.retain(|charge| !(copying.contains(&charge.pile_no) && is_relayed(charge)));
+            filter(start, &charges, &on_site, open, &learnt)
+        })
+        .await??;
+        let told =
+            weeks.iter().flat_map(|week| week.steps.iter().map(|(pile, step)| (*pile, step.found_week)));
+        let told: BTreeSet<(i64, i32)> = told.collect();
         let filtered = Filtered {
-            steps: weeks.iter().map(|week| week.steps.len()).sum(),
+            steps: told.difference(&self.told).count(),
             comparisons: weeks
                 .iter()
                 .flat_map(|week| &week.errors)
@@ -120,6 +122,7 @@ impl Weekly {
         };
         store.save_weeks(&weeks).await?;
         self.kept = Some(kept);
+        self.told = told;
         Ok(filtered)
     }
 
@@ -172,14 +175,17 @@ fn filter(
     learnt: &Learnt,
 ) -> Result<(Kept, Vec<FilteredWeek>)> {
     let charges: Vec<_> = charges.iter().filter_map(compared).collect();
-    let evidence = WeekEvidence { charges: &charges, on_site, learnt };
+    // What is taken out stays what it was in the first week: else all piles would move with the means of what was learnt.
     let first = if start.filter.week.is_some() { start.learnt } else { learnt.clone() };
+    let evidence = WeekEvidence { charges: &charges, on_site, learnt: &first };
     let keep = |filter: Filter<i64, String>| {
         let on_site = filter.week.map_or(String::new(), |week| digest(on_site, week));
         Kept { filter, on_site, learnt: first.clone() }
     };
     let mut weeks = Vec::new();
     let filter = weekly::filter(start.filter, &evidence, open, |told, after| {
+        // Older ones are not kept.
+        let after = after.filter(|_| open - STATES_KEPT <= told.week);
         let state = after.map(|after| write(&keep(after.clone()))).transpose();
         weeks.push(state.map(|state| filtered(told, state)));
     })?;
@@ -191,13 +197,18 @@ fn standing(acts: &[(i64, Act)], as_of: Timestamp) -> Vec<OnSite<i64>> {
     in_force(acts).filter(|(_, act)| act.acted_at <= as_of).filter_map(on_site).collect()
 }
 
+fn is_relayed(charge: &EvidenceCharge) -> bool {
+    charge.vehicle_side().is_some_and(|(_, _, path)| path == VehiclePath::Relayed)
+}
+
 /// A charge of which both sides told, and whose vehicle is known.
 fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
-    let (_, energy_vehicle_wh, path) = charge.vehicle_side()?;
-    let (vehicle, is_reference) = traveller(charge)?;
+    let (vehicle, energy_vehicle_wh, path) = charge.vehicle_side()?;
+    // How well a way's bias is known is in no weekly uncertainty: on another way it is another vehicle.
+    let way = if path == VehiclePath::Relayed { "" } else { path.word() };
     Some(WeekCharge {
         pile: charge.pile_no,
-        vehicle: hex::encode(vehicle.0) + if is_reference { VehiclePath::Reference.word() } else { "" },
+        vehicle: hex::encode(vehicle.0) + way,
         ended_at: charge.ended_at,
         energy_pile_kwh: kwh(charge.energy_pile_wh),
         energy_vehicle_kwh: kwh(energy_vehicle_wh),

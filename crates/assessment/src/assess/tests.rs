@@ -145,7 +145,7 @@ fn evidence_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> 
         kind: Some(PileKind::Dc),
         class: AccuracyClass(Decimal::ONE),
     });
-    Evidence {
+    let evidence = Evidence {
         as_of: at(40),
         piles: piles.collect(),
         vehicle_models: vec![None; 40],

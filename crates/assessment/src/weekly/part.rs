@@ -61,11 +61,12 @@ where
     P: Clone + Eq + Hash,
     V: Clone + Eq + Hash,
 {
-    pub(super) fn new() -> Self {
+    /// One of which nothing is known but its piles.
+    pub(super) fn of(piles: Vec<P>) -> Self {
         Self {
             week: None,
             state: State::new(),
-            piles: Vec::new(),
+            piles,
             vehicles: Vec::new(),
             estimates: Vec::new(),
             watches: BTreeMap::new(),

@@ -79,6 +79,24 @@ fn what_is_malformed_is_named_and_changes_nothing() {
     assert_eq!(state.advance(&small(), &Settings::default()).err(), Some(DriftError::MalformedState));
 }
 
+/// Each adds one standard deviation to z at most, so that n are √n; the scatter of two hundred alike is the travellers', which more do not lessen.
+#[test]
+fn few_comparisons_say_little_however_wild_they_are() {
+    let mut state = State::new();
+    for _ in 0..20 {
+        state.advance(&small(), &Settings::default()).expect("advances");
+    }
+    let z_of = |count: usize| {
+        let wild = (0..count).map(|at| comparison(2, 1 + at % 2, 0.6));
+        let week = Week { comparisons: wild.collect(), anchors: vec![], ..small() };
+        let update = state.clone().advance(&week, &Settings::default()).expect("advances");
+        update.innovations[2].expect("compared").standardised()
+    };
+    assert!((z_of(2) - 2.0_f64.sqrt()).abs() < 1e-12, "{}", z_of(2));
+    assert!((z_of(1) - 1.0).abs() < 1e-12);
+    assert!(5.0 < z_of(200) && z_of(200) < 200.0_f64.sqrt());
+}
+
 #[test]
 fn an_empty_week_and_an_instrument_never_compared_are_no_trouble() {
     let mut state = State::new();
