@@ -276,7 +276,7 @@ async fn two_names_are_one_car_s_and_one_piece_is_no_session() {
         let row = format!("P05,2026-01-02T{from}:00Z,2026-01-02T{to}:00Z,,{vehicle},,{way},{kwh},,,\n");
         place.witness(&binary, &database, name, &[row])
     };
-    tell("app.csv", "10:00", "11:00", "沪A12345", "app", "18.9");
+    tell("app.csv", "10:00", "11:00", "沪A·12345", "app", "18.9");
     known(&database, (19_000, 18_900)).await;
     tell("maker.csv", "10:01", "10:59", "LSVNV2182E2100001", "telematics", "18.5");
     known(&database, (19_000, 18_500)).await;
@@ -289,10 +289,9 @@ async fn two_names_are_one_car_s_and_one_piece_is_no_session() {
     // The maker's first row was of the half hour before a pause.
     tell("maker back.csv", "10:01", "10:59", "LSVNV2182E2100001", "telematics", "");
     known(&database, (19_000, -1)).await;
-    // A third of the time is not the whole that the pile relayed.
+    // A third of the time is not the whole that the pile relayed; nor may the pile, which says when a charge ended, be rid of it so.
     tell("third.csv", "10:01", "10:21", "LSVNV2182E2100001", "telematics", "6.0");
-    until(&database, "SELECT count(*) FROM evidence_due", 0).await;
-    known(&database, (19_000, -1)).await;
+    known(&database, (-1, -1)).await;
     tell("third back.csv", "10:01", "10:21", "LSVNV2182E2100001", "telematics", "");
     tell("half.csv", "10:01", "10:32", "LSVNV2182E2100001", "telematics", "9.0");
     known(&database, (19_000, 9_000)).await;

@@ -300,7 +300,9 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         feeders: fed.feeders,
         piles,
     };
-    let later_anchors = inputs.anchors.iter().filter(|anchor| as_of < anchor.at).count();
+    let moments = inputs.anchors.iter().map(|anchor| anchor.at);
+    let moments = moments.chain(inputs.references.iter().map(ReferenceRow::at));
+    let later_anchors = moments.filter(|at| as_of < *at).count();
     Prepared {
         evidence,
         vehicles,

@@ -321,7 +321,10 @@ fn model(text: &str) -> Result<Option<String>, Bad> {
 
 /// Who a vehicle is, is not kept; what kind of name that was, is.
 fn vehicle(id: &str, key: &IdentityKey) -> Option<(VehicleKey, NameKind)> {
-    (!id.is_empty()).then(|| (key.vehicle(id), NameKind::of(id)))
+    let kind = NameKind::of(id);
+    // A plate is the same with its dot and without.
+    let plain: String = id.chars().filter(|char| kind != NameKind::Plate || char.is_alphanumeric()).collect();
+    (!id.is_empty()).then(|| (key.vehicle(&plain), kind))
 }
 
 fn connector(text: &str) -> Result<Option<i64>, Bad> {

@@ -181,6 +181,8 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     } = given;
     let (fit, contradictory) = levels::agree(evidence, &mut network, &mut levels, fit, settings)?;
     let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
+    let left_out = contradictory.anchors.iter().filter(|(_, anchor)| !anchor.is_used);
+    let left_out = left_out.map(|(_, anchor)| (anchor.pile_id.clone(), anchor.at)).collect();
     let doubted: BTreeSet<usize> = contradictory.anchors.iter().map(|(pile, _)| *pile).collect();
     let periods = periods(evidence, &screened, &changes);
     let estimates = estimates(evidence, &fit, &places, &periods, limits, &doubted);
@@ -193,7 +195,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
-        learnt: learnt(evidence, settings, &fit, &ways, &scales, &copying),
+        learnt: Learnt { left_out, ..learnt(evidence, settings, &fit, &ways, &scales, &copying) },
         ..facts(&network, &fit, &screened, &balances, contradictory, ways.most_frequent)
     };
     Ok(Assessment {
@@ -377,6 +379,7 @@ fn learnt(
         covariates: effects.map(effect).collect(),
         vehicle_sd: libm::hypot(fit.diagnostics.traveller_sd, settings.model_sd),
         copying: copying.iter().map(|pile| evidence.piles[*pile].pile_id.clone()).collect(),
+        left_out: Vec::new(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a whole assessment learnt that single weeks cannot: the noise of each way and the way's bias, what covariates do, how much vehicles
-//! differ, and which piles copy.
+//! differ, which piles copy, and which on-site results cannot be right.
 //!
 //! Made by [`crate::assess`], stored with its run, read by [`crate::weekly`], which takes it out of each comparison. It estimates nothing.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use veripile_pile::{PileId, VehiclePath};
 
@@ -35,6 +36,8 @@ pub struct Learnt {
     pub vehicle_sd: f64,
     /// Piles that tell their own energy as the vehicle's, ascending.
     pub copying: Vec<PileId>,
+    /// On-site results that contradict everything else and were left out: of which pile, and when they were made.
+    pub left_out: Vec<(PileId, Timestamp)>,
 }
 
 /// A way on which vehicles' values come.
@@ -73,11 +76,15 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// By a deviation of the one, both do the same; their means do not matter, as what is common to all moves no pile.
+    /// By unit of the covariate; nothing where it never varied.
+    fn slope(&self) -> f64 {
+        if self.scale.sd > 0.0 { self.by_deviation / self.scale.sd } else { 0.0 }
+    }
+
+    /// By the larger deviation, both do the same; their means do not matter, as what is common to all moves no pile.
     fn is_like(&self, other: &Self) -> bool {
-        let of_other =
-            if other.scale.sd > 0.0 { other.by_deviation / other.scale.sd * self.scale.sd } else { 0.0 };
-        self.covariate == other.covariate && (self.by_deviation - of_other).abs() <= SAME_EFFECT
+        let by = (self.slope() - other.slope()) * self.scale.sd.max(other.scale.sd);
+        self.covariate == other.covariate && by.abs() <= SAME_EFFECT
     }
 }
 
@@ -185,6 +192,7 @@ mod tests {
             covariates: vec![effect],
             vehicle_sd: 0.01,
             copying: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -215,6 +223,11 @@ mod tests {
             &|other| (other.covariates[0].scale, other.covariates[0].by_deviation) = (narrow, 0.000_5)
         ));
         assert!(!with(&|other| other.covariates[0].scale = narrow));
+        // It was unknown, and is told now.
+        let mut unknown = learnt();
+        unknown.covariates[0].scale = Scale { mean: 0.0, sd: 0.0 };
+        unknown.covariates[0].by_deviation = 0.0;
+        assert!(!unknown.is_like(&learnt()) && !learnt().is_like(&unknown) && unknown.is_like(&unknown));
         assert!(!with(&|other| other.covariates[0].covariate = "soc_span".to_owned()));
         assert!(!with(&|other| other.covariates.clear()));
         assert!(!with(&|other| other.vehicle_sd = 0.02));

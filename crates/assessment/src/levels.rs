@@ -16,6 +16,9 @@ use crate::evidence::{Anchor, Evidence, ReferenceVehicle};
 /// Anchors and calibrations left out of one assessment, one after the other; where more are wrong, people must look before anything is said.
 const LEFT_OUT_MAX: usize = 50;
 
+/// |E_n| from which one goes: three standard uncertainties. At two, one in twenty right results that are alone in their set would.
+const LEAVES_FROM: f64 = 1.5;
+
 /// Of fewer that give a set its level nobody can say which is wrong.
 const MAJORITY_FROM: usize = 3;
 
@@ -117,7 +120,7 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
         Some(Giver {
             what: What::Reference(check.traveller),
             component: fit.travellers[check.traveller]?.component,
-            normalised_error: Some(check.normalised_error),
+            normalised_error: check.normalised_error,
         })
     });
     anchors.chain(references).collect()
@@ -126,9 +129,10 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
 /// Leaves out anchors and calibrations that cannot be right beside the others, and fits again. Gives those left out, and those that
 /// contradict everything else and stay.
 ///
-/// Of three or more in a connected set, the worst goes if its |E_n| > 1.5 (three standard uncertainties), then the next: by what it takes
-/// off the sum of squares the worst is the one without which all others fit best. Of one or two, nobody can say which is wrong: all go, and
-/// the set has no level until there is a third. An anchor and a calibration are peers: neither kind is right because it is of its kind.
+/// Of three or more in a connected set, the worst goes if its |E_n| exceeds [`LEAVES_FROM`], then the next: by what it takes off the sum of
+/// squares the worst is the one without which all others fit best. Of one or two, nobody can say which is wrong: all go, and the set has no
+/// level until there is a third, or but that of an energy balance: balances are part of all else, not peers. An anchor and a calibration are
+/// peers: neither kind is right because it is of its kind.
 pub(crate) fn agree(
     evidence: &Evidence,
     network: &mut Network,
@@ -141,9 +145,8 @@ pub(crate) fn agree(
         let givers = givers(network, &fit);
         let mut peers: BTreeMap<usize, usize> = BTreeMap::new();
         givers.iter().for_each(|giver| *peers.entry(giver.component).or_default() += 1);
-        let limit = |giver: &Giver| if peers[&giver.component] == 1 { 1.0 } else { 1.5 };
         let size = |giver: &&Giver| giver.normalised_error.map_or(0.0, f64::abs);
-        let too_large = givers.iter().filter(|giver| giver.exceeds(limit(giver)));
+        let too_large = givers.iter().filter(|giver| giver.exceeds(LEAVES_FROM));
         let Some(worst) = too_large.max_by(|a, b| size(a).total_cmp(&size(b))) else { break };
         let is_one_of_many = MAJORITY_FROM <= peers[&worst.component];
         let goes = |giver: &&Giver| {

@@ -125,6 +125,8 @@ pub struct Told<P> {
     pub steps: Vec<(P, Step)>,
     /// Of each part, for [`veripile_metrology::drift::smooth`]; instruments are piles in the order of `errors`.
     pub snapshots: Vec<Snapshot>,
+    /// Parts that began anew: how many piles, and why.
+    pub anew: Vec<(usize, DriftError)>,
 }
 
 /// Takes in the weeks of the charges up to the open one, which is told of even when nothing has come of it yet. Gives what is kept after the
@@ -134,7 +136,7 @@ pub fn filter<P, V>(
     evidence: &WeekEvidence<'_, P, V>,
     open: i32,
     mut each: impl FnMut(Told<P>, Option<&Filter<P, V>>),
-) -> Result<Filter<P, V>, DriftError>
+) -> Filter<P, V>
 where
     P: Clone + Eq + Hash,
     V: Clone + Eq + Hash,
@@ -151,7 +153,7 @@ where
         if kept.week.is_some_and(|last| week <= last) {
             continue;
         }
-        let (next, told) = kept.advanced(week, &charges, evidence)?;
+        let (next, told) = kept.advanced(week, &charges, evidence);
         if week < open {
             each(told, Some(&next));
             kept = next;
@@ -159,7 +161,7 @@ where
             each(told, None);
         }
     }
-    Ok(kept)
+    kept
 }
 
 impl<P, V> Filter<P, V>
@@ -173,7 +175,7 @@ where
         week: i32,
         charges: &[&WeekCharge<P, V>],
         evidence: &WeekEvidence<'_, P, V>,
-    ) -> Result<(Self, Told<P>), DriftError> {
+    ) -> (Self, Told<P>) {
         let mut next = Self { week: Some(week), parts: self.parts.clone() };
         let measured: Vec<&OnSite<P>> =
             evidence.on_site.iter().filter(|result| week_of(result.at) <= week).collect();
@@ -181,15 +183,20 @@ where
         let mut brought = vec![(Vec::new(), Vec::new()); next.parts.len()];
         charges.iter().for_each(|charge| brought[part_of[&charge.pile]].0.push(*charge));
         measured.iter().for_each(|result| brought[part_of[&result.pile]].1.push(*result));
-        let mut told = Told { week, errors: Vec::new(), steps: Vec::new(), snapshots: Vec::new() };
+        let (errors, steps, snapshots, anew) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut told = Told { week, errors, steps, snapshots, anew };
         for (part, (charges, on_site)) in next.parts.iter_mut().zip(&brought) {
+            let Err(error) = part.advance(week, charges, on_site, evidence.learnt, &mut told) else {
+                continue;
+            };
+            // One part must not silence the others: it begins anew, with the next week if need be.
+            told.anew.push((part.piles.len(), error));
+            *part = Part::of(std::mem::take(&mut part.piles));
             if part.advance(week, charges, on_site, evidence.learnt, &mut told).is_err() {
-                // One part must not silence the others: it begins anew.
                 *part = Part::of(std::mem::take(&mut part.piles));
-                part.advance(week, charges, on_site, evidence.learnt, &mut told)?;
             }
         }
-        Ok((next, told))
+        (next, told)
     }
 
     /// The part of each pile. Piles that were not met before get one: those with charges beside their neighbours, then those of which nothing
@@ -247,7 +254,7 @@ mod tests {
         let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
         let evidence = WeekEvidence { charges: &charges, on_site: &[], learnt: &learnt };
         let mut told = Vec::new();
-        let kept = filter(Filter::default(), &evidence, 101, |week, _| told.push(week)).expect("filtered");
+        let kept = filter(Filter::default(), &evidence, 101, |week, _| told.push(week));
         let sizes: Vec<usize> = kept.parts.iter().map(|part| part.piles.len()).collect();
         assert_eq!(
             (sizes, &kept.parts[1].piles),
@@ -256,6 +263,32 @@ mod tests {
         );
         assert_eq!((told[0].errors.len(), told[0].snapshots.len()), (PART_MAX + 1, 2));
         assert!(told[0].errors.iter().all(|(_, error)| error.charges == 4));
+    }
+
+    /// A noise that is no number lets nothing be said of its week; the next is told again.
+    #[test]
+    fn a_part_that_cannot_be_solved_begins_anew() {
+        let charge = WeekCharge {
+            pile: 1,
+            vehicle: 1,
+            ended_at: beginning(100),
+            energy_pile_kwh: Decimal::new(200, 1),
+            energy_vehicle_kwh: Decimal::new(199, 1),
+            path: None,
+            covariates: [f32::NAN; COVARIATES_MAX],
+        };
+        let after = |kept: &Filter<u32, u32>, week: i32, noise: f64| {
+            let way =
+                Way { path: None, charges: 1, bias: 0.0, noise, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
+            let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
+            kept.advanced(week, &[&charge], &WeekEvidence { charges: &[], on_site: &[], learnt: &learnt })
+        };
+        let (kept, told) = after(&Filter::default(), 100, 0.01);
+        assert_eq!((told.errors.len(), told.anew.len()), (1, 0));
+        let (kept, told) = after(&kept, 101, f64::NAN);
+        assert_eq!((told.errors.len(), &told.anew[..]), (0, &[(1, DriftError::MalformedComparison(0))][..]));
+        let (_, told) = after(&kept, 102, 0.01);
+        assert_eq!((told.errors.len(), told.anew.len()), (1, 0), "it is told again");
     }
 
     #[test]
@@ -292,7 +325,7 @@ mod tests {
             WeekEvidence { charges: &[], on_site: &on_site, learnt: &learnt };
         let (mut kept, mut snapshots) = (Filter::default(), Vec::new());
         for week in 100..103 {
-            let (next, told) = kept.advanced(week, &[], &evidence).expect("advanced");
+            let (next, told) = kept.advanced(week, &[], &evidence);
             snapshots.extend(told.snapshots);
             kept = next;
         }
@@ -316,7 +349,7 @@ mod tests {
                 WeekEvidence { charges: &[], on_site, learnt: &learnt };
             let (mut kept, mut told) = (Filter::default(), None);
             for week in 100..103 {
-                let (next, errors) = kept.advanced(week, &[], &evidence).expect("advanced");
+                let (next, errors) = kept.advanced(week, &[], &evidence);
                 (kept, told) = (next, Some(errors));
             }
             let told = told.expect("weeks");

@@ -253,6 +253,13 @@ impl State {
         }
     }
 
+    /// Drops travellers of whom nothing is kept: which stay, by their index before.
+    pub fn forget_idle(&mut self) -> Vec<bool> {
+        let stay: Vec<bool> = self.travellers.iter().map(|traveller| !traveller.pairs.is_empty()).collect();
+        self.travellers.retain(|traveller| !traveller.pairs.is_empty());
+        stay
+    }
+
     /// Pairs kept: what the state's size grows with.
     pub fn pairs(&self) -> usize {
         self.travellers.iter().map(|traveller| traveller.pairs.len()).sum()

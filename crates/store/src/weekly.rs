@@ -2,6 +2,8 @@
 //!
 //! Written by `app::assess`, read by it, by pages and API. Weeks are numbered from the one that began on Monday, 29 December 1969.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use sqlx::Connection as _;
 use sqlx::FromRow;
@@ -77,10 +79,15 @@ impl Store {
     }
 
     /// Numbers of piles; those that are not known are left out.
-    pub async fn pile_numbers(&self, piles: &[PileId]) -> Result<Vec<i64>, StoreError> {
+    pub async fn pile_numbers(&self, piles: &[PileId]) -> Result<HashMap<PileId, i64>, StoreError> {
         let ids: Vec<&str> = piles.iter().map(PileId::as_str).collect();
-        let numbers = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = ANY($1)");
-        Ok(numbers.bind(ids).fetch_all(&self.pool).await?)
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT pile_id, pile_no FROM pile WHERE pile_id = ANY($1)")
+                .bind(ids)
+                .fetch_all(&self.pool)
+                .await?;
+        let known: HashMap<String, i64> = rows.into_iter().collect();
+        Ok(piles.iter().filter_map(|pile| Some((pile.clone(), *known.get(pile.as_str())?))).collect())
     }
 
     /// Writes weeks in place of everything from the first of them on, in one transaction.

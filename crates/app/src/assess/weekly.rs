@@ -21,7 +21,7 @@ use veripile_assessment::Learnt;
 pub(super) use veripile_assessment::weekly::week_of;
 use veripile_assessment::weekly::{self, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning};
 use veripile_metrology::change_point::Step;
-use veripile_pile::{Act, VehiclePath};
+use veripile_pile::{Act, PileId, VehiclePath};
 use veripile_store::Store;
 use veripile_store::evidence::EvidenceCharge;
 use veripile_store::weekly::{ErrorStep, FilteredWeek, STATES_KEPT, WeeklyError};
@@ -92,7 +92,11 @@ impl Weekly {
         learnt: &Learnt,
     ) -> Result<Filtered> {
         let open = week_of(as_of);
-        let on_site = standing(acts, as_of);
+        let numbers = store.pile_numbers(&piles_of(learnt)).await?;
+        let left_out: HashSet<(i64, Timestamp)> =
+            learnt.left_out.iter().filter_map(|(pile, at)| Some((*numbers.get(pile)?, *at))).collect();
+        let mut on_site = standing(acts, as_of);
+        on_site.retain(|result| !left_out.contains(&(result.pile, result.at)));
         let start = match late {
             Late::Everything => Kept::default(),
             Late::Nothing => self.start(store, open, &on_site, learnt).await?,
@@ -102,7 +106,8 @@ impl Weekly {
         let first = (week_of(from) + 1).min(open);
         let since = beginning(start.filter.week.map_or(first, |week| week + 1));
         let mut charges = store.evidence_charges(since, as_of).await?;
-        let copying: HashSet<i64> = store.pile_numbers(&learnt.copying).await?.into_iter().collect();
+        let copying: HashSet<i64> =
+            learnt.copying.iter().filter_map(|pile| numbers.get(pile).copied()).collect();
         let learnt = learnt.clone();
         let (kept, weeks) = tokio::task::spawn_blocking(move || {
             charges.retain(|charge| !(copying.contains(&charge.pile_no) && is_relayed(charge)));
@@ -184,12 +189,20 @@ fn filter(
     };
     let mut weeks = Vec::new();
     let filter = weekly::filter(start.filter, &evidence, open, |told, after| {
+        for (piles, error) in &told.anew {
+            tracing::warn!(%error, piles, week = told.week, "errors by week of these piles begin anew");
+        }
         // Older ones are not kept.
         let after = after.filter(|_| open - STATES_KEPT <= told.week);
         let state = after.map(|after| write(&keep(after.clone()))).transpose();
         weeks.push(state.map(|state| filtered(told, state)));
-    })?;
+    });
     Ok((keep(filter), weeks.into_iter().collect::<Result<_>>()?))
+}
+
+/// Piles of which something was learnt by name.
+fn piles_of(learnt: &Learnt) -> Vec<PileId> {
+    learnt.copying.iter().chain(learnt.left_out.iter().map(|(pile, _)| pile)).cloned().collect()
 }
 
 /// On-site results that stand at a moment, of each pile in the order of time.

@@ -256,9 +256,9 @@ fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Re
         let as_of = prepared.evidence.as_of;
         return remark(
             "anchors_after_as_of",
-            format!("所有现场结果都晚于评估时刻 {as_of}，{zh}；请给更晚的 --as-of，或更早的现场结果"),
+            format!("所有现场结果与校准都晚于评估时刻 {as_of}，{zh}；请给更晚的 --as-of，或更早的结果"),
             format!(
-                "every on-site result is later than {as_of}: {en}; give a later --as-of, or earlier results"
+                "every on-site result and calibration is later than {as_of}: {en}; give a later --as-of, or earlier ones"
             ),
         );
     }
@@ -315,7 +315,15 @@ fn contradictory_references(prepared: &Prepared, assessment: &Assessment) -> Vec
             ),
         )
     });
-    told.collect()
+    let more = all.len().saturating_sub(ALIKE_MAX);
+    let rest = (0 < more).then(|| {
+        remark(
+            "contradictory_reference",
+            format!("另有 {more} 项标准车校准与其余一切矛盾，见 run.json 的 fit"),
+            format!("{more} more calibrations contradict everything else: run.json, fit"),
+        )
+    });
+    told.chain(rest).collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.
@@ -429,8 +437,8 @@ fn misnamed(inputs: &Inputs, prepared: &Prepared) -> Vec<Remark> {
         let (later, as_of) = (prepared.later_anchors, prepared.evidence.as_of);
         told.push(remark(
             "anchors_later",
-            format!("{later} 个现场结果晚于评估时刻 {as_of}，未予采用"),
-            format!("{later} on-site results are later than {as_of} and do not count"),
+            format!("{later} 个现场结果或校准晚于评估时刻 {as_of}，未予采用"),
+            format!("{later} on-site results or calibrations are later than {as_of} and do not count"),
         ));
     }
     told

@@ -93,12 +93,17 @@ pub(super) struct WeeksSeen {
 
 /// Takes in a world day by day.
 pub(super) fn see(world: &World, assessment: &Assessment) -> Result<WeeksSeen> {
-    let (charges, on_site) = evidence::weeks(world);
+    let (charges, mut on_site) = evidence::weeks(world);
     let learnt = &assessment.facts.learnt;
+    on_site.retain(|result| {
+        let pile_id = &assessment.estimates[result.pile].0;
+        !learnt.left_out.iter().any(|(pile, at)| pile == pile_id && *at == result.at)
+    });
     let every = if world.piles.len() <= PILES_MAX { 1 } else { 7 };
     let mut told: Vec<Told<usize>> = Vec::new();
     let mut alarms: Vec<Alarm> = Vec::new();
     let mut kept: Filter<usize, usize> = Filter::default();
+    let mut failed = None;
     for day in (1..=world.days).filter(|day| day % every == 0 || *day == world.days) {
         // The day's last moment, not the next one's first: where that begins a week, this one is still open.
         let as_of = world.day(day) - jiff::SignedDuration::from_nanos(1);
@@ -113,11 +118,14 @@ pub(super) fn see(world: &World, assessment: &Assessment) -> Result<WeeksSeen> {
                     alarms.push(alarm(world, (day, week.week), *pile, step));
                 }
             }
+            failed = failed.take().or_else(|| week.anew.first().cloned());
             if after.is_some() || day == world.days {
                 told.push(week);
             }
-        })
-        .with_context(|| format!("seed {}: errors by week", world.settings.seed))?;
+        });
+    }
+    if let Some((_, error)) = failed {
+        return Err(error).with_context(|| format!("seed {}: errors by week", world.settings.seed));
     }
     Ok(WeeksSeen { weeks: weeks(world, assessment, told), alarms })
 }

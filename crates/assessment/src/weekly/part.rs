@@ -106,6 +106,9 @@ where
             update.innovations = innovations;
         }
         update.snapshot.forgotten = forgotten;
+        // Whoever has not come for half a year is forgotten by name, too.
+        let mut are_known = self.state.forget_idle().into_iter();
+        self.vehicles.retain(|_| are_known.next() == Some(true));
         self.week = Some(week);
         self.estimates = update.estimates.iter().map(|e| (e.log_error, e.standard_uncertainty)).collect();
         told.errors.extend(self.errors(&brought, &update));

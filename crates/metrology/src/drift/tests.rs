@@ -136,6 +136,11 @@ fn the_state_grows_with_the_fleet_and_not_with_history() {
         state.advance(&quiet, &Settings::default()).expect("advances");
     }
     assert_eq!(state.pairs(), 2, "the one that still travels has its two pairs");
+    assert_eq!(state.forget_idle(), [true, false, false]);
+    quiet.travellers = 1;
+    let update = state.clone().advance(&quiet, &Settings::default()).expect("advances");
+    assert!(update.estimates.iter().all(|estimate| estimate.log_error.is_finite()));
+    assert_eq!((state.travellers.len(), state.forget_idle()), (1, vec![true]));
 }
 
 #[test]

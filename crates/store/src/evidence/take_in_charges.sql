@@ -55,7 +55,8 @@ WITH fresh AS MATERIALIZED (
     -- Of each time and way the newest row; of each thing the newest that was told; of energies the reference vehicle's before its maker's
     -- before an app's. Two vehicles at one charge contradict each other, and nothing is compared: two names of one kind, since a maker calls
     -- a car by its VIN that its driver calls by its plate. A session told in pieces is no energy, nor is one piece of it, though it be the
-    -- only one that lies in the charge's time; nor does one of less than half of that time take the place of what the pile relayed of it all.
+    -- only one that lies in the charge's time. One of less than half of that time, beside what the pile relayed of it all, says that one of
+    -- them is wrong of the time: nothing is compared, since it is the pile that says when a charge ended.
     LEFT JOIN LATERAL (
         SELECT bool_or(contradictory) AS contradictory,
                (array_agg(energy_vehicle_wh ORDER BY way, witness_no DESC) FILTER (WHERE is_told))[1] AS wh,
@@ -73,10 +74,11 @@ WITH fresh AS MATERIALIZED (
               FROM (SELECT newest.*,
                            min(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER kind
                                IS DISTINCT FROM max(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER kind
-                               AS contradictory,
+                           OR newest.energy_vehicle_wh IS NOT NULL AND fresh.energy_vehicle_wh IS NOT NULL
+                              AND 2 * (newest.ended_at - newest.started_at) < fresh.ended_at - fresh.started_at AS contradictory,
                            EXISTS (SELECT FROM witness part
                                    WHERE part.pile_no = newest.pile_no AND part.vehicle_path = newest.vehicle_path
-                                     AND part.vehicle = newest.vehicle AND part.energy_vehicle_wh IS NOT NULL
+                                     AND part.vehicle IS NOT DISTINCT FROM newest.vehicle AND part.energy_vehicle_wh IS NOT NULL
                                      AND (part.started_at, part.ended_at) <> (newest.started_at, newest.ended_at)
                                      AND (part.connector IS NULL OR newest.connector IS NULL OR part.connector = newest.connector)
                                      AND part.started_at BETWEEN fresh.started_at - interval '1 day' AND fresh.ended_at - interval '5 minutes'
@@ -85,9 +87,7 @@ WITH fresh AS MATERIALIZED (
                                                      WHERE later.pile_no = part.pile_no AND later.started_at = part.started_at
                                                        AND later.ended_at = part.ended_at AND later.vehicle_path = part.vehicle_path
                                                        AND later.connector IS NOT DISTINCT FROM part.connector
-                                                       AND later.witness_no > part.witness_no))
-                           OR fresh.energy_vehicle_wh IS NOT NULL
-                              AND 2 * (newest.ended_at - newest.started_at) < fresh.ended_at - fresh.started_at AS is_part
+                                                       AND later.witness_no > part.witness_no)) AS is_part
                     FROM (SELECT DISTINCT ON (witness.started_at, witness.ended_at, witness.connector, vehicle_path)
                                  witness.*, array_position(ARRAY['reference', 'telematics', 'app'], vehicle_path) AS way
                           FROM witness_fit fit JOIN witness USING (witness_no)
