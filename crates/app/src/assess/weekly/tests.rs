@@ -219,17 +219,15 @@ fn what_is_kept_is_gone_on_from_only_with_the_results_it_took_in() {
 fn what_is_kept_is_gone_on_from_only_with_what_is_known_of_ways() {
     let (charges, acts) = (charges(), acts());
     let on_site = standing(&acts, Timestamp::MAX);
-    let otherwise = |bias: f64, noise: f64| {
+    let noise = |noise: f64| {
         let mut learnt = learnt();
-        (learnt.ways[0].bias, learnt.ways[0].noise) = (bias, noise);
+        learnt.ways[0].noise = noise;
         learnt
     };
     let (kept, _) = filter(Kept::default(), &charges, &on_site, FIRST + 3, &learnt()).expect("filtered");
     let fits = |learnt: &Learnt| kept.fits(FIRST + 4, &on_site, learnt);
-    assert!(fits(&learnt()) && fits(&otherwise(0.000_2, 0.011)));
-    assert!(!fits(&otherwise(0.000_4, 0.01)) && !fits(&otherwise(0.0, 0.013)));
+    assert!(fits(&learnt()) && fits(&noise(0.011_5)) && !fits(&noise(0.013)));
     // Gone on from with what is a little otherwise, it still holds what was taken out first: small changes do not add up unseen.
-    let (next, _) =
-        filter(kept.clone(), &charges, &on_site, FIRST + 4, &otherwise(0.000_2, 0.01)).expect("filtered");
-    assert!(!next.fits(FIRST + 5, &on_site, &otherwise(0.000_4, 0.01)));
+    let (next, _) = filter(kept.clone(), &charges, &on_site, FIRST + 4, &noise(0.011_5)).expect("filtered");
+    assert!(!next.fits(FIRST + 5, &on_site, &noise(0.013)));
 }
