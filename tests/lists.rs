@@ -412,6 +412,20 @@ async fn operators(server: &Server, database: &Database) {
     assert_eq!(names, ["One", "Taihu"], "{list}");
     assert!(list.contains("Piles DC") && list.contains(">6000</a>"), "{list}");
     assert_eq!(server.get("/stats/operators?kind=x").await.0, 400);
+    // Whoever searches among them keeps what was asked: of Taihu's ten piles one failed, and five are verified.
+    for (state, piles) in [("failed", 1), ("verified", 5)] {
+        let asked = format!("lang=en&kind=dc&connector=gbt_dc&state={state}&view=stations");
+        let (_, list) = server.get(&format!("/stats/operators?{asked}&q=wx")).await;
+        let form = list.split("action=\"/stats/operators\"").nth(1).unwrap().split("</form>").next().unwrap();
+        let hidden = form.split("<input type=\"hidden\" name=\"").skip(1).map(|rest| {
+            let (name, rest) = rest.split_once("\" value=\"").unwrap();
+            format!("{name}={}", rest.split('"').next().unwrap())
+        });
+        let hidden = hidden.collect::<Vec<_>>().join("&");
+        let (_, list) = server.get(&format!("/stats/operators?{hidden}&q=taihu")).await;
+        assert!(list.contains(&format!("&#38;lang=en\">{piles}</a>")), "{hidden}: {list}");
+        assert_eq!(list.matches("<th scope=\"row\">").count(), 1, "{list}");
+    }
 }
 
 async fn nearest(server: &Server) {

@@ -112,8 +112,8 @@ impl Asked {
         })
     }
 
-    /// The address of the same search, without page and language; it ends so that `&name=value` can follow.
-    pub(crate) fn address(&self) -> String {
+    /// What is asked, without page and language.
+    fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs = [
             ("q", &self.q),
             ("state", &self.state),
@@ -130,15 +130,23 @@ impl Asked {
             ("bbox", &self.bbox),
             ("view", &self.view),
         ];
-        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
-        given.map(|(name, value)| format!("{name}={}", view::segment(value))).collect::<Vec<_>>().join("&")
+        pairs.into_iter().map(|(name, value)| (name, value.as_str())).filter(|(_, value)| !value.is_empty())
     }
 
-    /// Conditions that the form has no field for: they stay when it is sent.
+    /// The address of the same search, without page and language; it ends so that `&name=value` can follow.
+    pub(crate) fn address(&self) -> String {
+        let pairs = self.given().map(|(name, value)| format!("{name}={}", view::segment(value)));
+        pairs.collect::<Vec<_>>().join("&")
+    }
+
+    /// Conditions that the front page's form has no field for: they stay when it is sent.
     pub(crate) fn unshown(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let all =
-            [("region", &self.region), ("maker", &self.maker), ("only", &self.only), ("bbox", &self.bbox)];
-        all.into_iter().map(|(name, value)| (name, value.as_str())).filter(|(_, value)| !value.is_empty())
+        self.given().filter(|(name, _)| matches!(*name, "region" | "maker" | "only" | "bbox"))
+    }
+
+    /// All but the text: it stays when a form is sent that has a field for the text alone.
+    pub(crate) fn all_but_text(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.given().filter(|(name, _)| *name != "q")
     }
 
     /// Whether more is asked than the query API answers, so that the map draws what the server found.
@@ -306,6 +314,14 @@ mod tests {
                 .into_inner();
         assert_eq!(again.len(), 12, "{address}");
         assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
+        assert_eq!(
+            asked.all_but_text().map(|(name, _)| name).collect::<Vec<_>>(),
+            again.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "q").collect::<Vec<_>>()
+        );
+        assert_eq!(
+            asked.unshown().collect::<Vec<_>>(),
+            [("region", "-"), ("maker", "Simcharge"), ("only", "in_case")]
+        );
         let nothing = Asked::default();
         let wish = nothing.wish(now()).expect("good");
         assert_eq!(sentence(t, &nothing, &wish, None, Some(0)), "All piles: 0");
