@@ -412,6 +412,8 @@ async fn operators(server: &Server, database: &Database) {
     assert_eq!(names, ["One", "Taihu"], "{list}");
     assert!(list.contains("Piles DC") && list.contains(">6000</a>"), "{list}");
     assert_eq!(server.get("/stats/operators?kind=x").await.0, 400);
+    let (_, list) = server.get("/stats/operators?lang=en&operator=O2").await;
+    assert!(list.contains("Piles of Taihu"), "{list}");
     // Whoever searches among them keeps what was asked: of Taihu's ten piles one failed, and five are verified.
     for (state, piles) in [("failed", 1), ("verified", 5)] {
         let asked = format!("lang=en&kind=dc&connector=gbt_dc&state={state}&view=stations");
