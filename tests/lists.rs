@@ -310,7 +310,7 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
             assert_eq!(found(&server, asked.trim_start_matches("/?")).await.0, piles);
         }
     }
-    assert_eq!(server.get("/stats?by=nothing").await.0, 400);
+    pages_of_statistics(&server).await;
     in_a_part_of_the_map(&server).await;
     nearest(&server).await;
     cut(&server).await;
@@ -345,6 +345,15 @@ async fn the_map_looks_first_where_most_piles_are() {
     let (_, page) = server.get("/").await;
     assert!(page.contains("data-lon=\"116.42\" data-lat=\"39.9\""), "{page}");
     server.stop();
+}
+
+async fn pages_of_statistics(server: &Server) {
+    assert_eq!(server.get("/stats?by=nothing").await.0, 400);
+    assert_eq!(server.get("/stats?by=region&page=0").await.0, 400);
+    for path in ["/stats?page=", "/stats?by=region&page=", "/stats?by=region&page=99"] {
+        let (status, page) = server.get(&format!("{path}&lang=en")).await;
+        assert!(status == 200 && page.contains("<th scope=\"row\">梁溪区"), "{path}: {page}");
+    }
 }
 
 async fn in_a_part_of_the_map(server: &Server) {
