@@ -87,8 +87,8 @@ impl Asked {
             query: FindQuery {
                 words,
                 operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
-                region: some(&self.region).map(str::to_owned),
-                maker: some(&self.maker).map(str::to_owned),
+                region: named(&self.region),
+                maker: named(&self.maker),
                 only: read(&self.only, "only", &Only::ALL.map(Only::word).join(", "), Only::from_word)?,
                 kind: read(&self.kind, "kind", "ac or dc", PileKind::from_word)?,
                 connector: read(
@@ -159,6 +159,11 @@ impl Asked {
 
 fn some(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+/// A name to the letter: statistics count makers as piles tell them, blanks and all, and link to the list of what they counted.
+fn named(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn read<T>(
@@ -344,6 +349,17 @@ mod tests {
         check(&"站".repeat(80), 1, false);
         check(&format!("{} ", "站".repeat(80)), 1, false);
         check(&"站".repeat(81), 1, true);
+    }
+
+    #[test]
+    fn a_name_is_looked_for_to_the_letter() {
+        for (text, expected) in [("", None), ("Sim ", Some("Sim ")), (" ", Some(" ")), ("Sim", Some("Sim"))] {
+            let asked = Asked { maker: text.to_owned(), region: text.to_owned(), ..Asked::default() };
+            // As a link has it.
+            let read = actix_web::web::Query::<Asked>::from_query(&asked.address()).expect("readable");
+            let query = read.wish(now()).expect("good").query;
+            assert_eq!((query.maker.as_deref(), query.region.as_deref()), (expected, expected), "{text:?}");
+        }
     }
 
     #[test]
