@@ -217,7 +217,7 @@ function start() {
     for (const state of TIERS) map.addImage(state, icon(state), { pixelRatio: 1 });
     refresh();
     if (!isFound) map.on("moveend", refresh);
-    setInterval(refresh, REFRESH_MS);
+    setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);
   });
   map.on("click", ["clusters", "single"], async ({ features: [{ geometry, properties }] }) => {
     const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id);

@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
@@ -14,6 +17,7 @@ use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
 use crate::chart::escape;
+use crate::door;
 use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
@@ -198,6 +202,30 @@ impl Wish {
 pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     let bad = |error| Problem::parameter("query", &format!("known parameters ({error})"));
     Ok(query.map_err(bad)?.into_inner())
+}
+
+/// The middleware of pages that search: each is counted with what the map reads. The front page where nothing is asked is not.
+pub(crate) async fn guard(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let asked = web::Query::<Asked>::from_query(request.query_string());
+    let asks_nothing = asked.is_ok_and(|asked| asked.address().is_empty() && asked.page.is_empty());
+    if asks_nothing && request.path() == "/" {
+        return next.call(request).await;
+    }
+    let (admitted, allowance) = door::admit(request.request()).await;
+    let mut response = match admitted {
+        Ok(()) => next.call(request).await?,
+        Err(problem) if problem.status == 429 => {
+            request.error_response(Problem::busy("this address asks too often; try again in a minute"))
+        }
+        Err(problem) => request.error_response(problem),
+    };
+    if let Some(allowance) = allowance {
+        door::tell(response.headers_mut(), allowance);
+    }
+    Ok(response)
 }
 
 /// GET `/`.
