@@ -318,6 +318,7 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     nearest(&server).await;
     cut(&server).await;
     operators(&server, &database).await;
+    a_large_station(&server, &database).await;
     server.stop();
 }
 
@@ -440,6 +441,21 @@ async fn operators(server: &Server, database: &Database) {
         assert!(list.contains(&format!("&#38;lang=en\">{piles}</a>")), "{hidden}: {list}");
         assert_eq!(list.matches("<th scope=\"row\">").count(), 1, "{list}");
     }
+}
+
+/// More piles than are read of one station: its numbers are of all, and that not all are listed is said.
+async fn a_large_station(server: &Server, database: &Database) {
+    let (_, page) = server.get("/s/S600?lang=en").await;
+    assert!(page.contains("0 free of 10") && !page.contains("rows are listed here"), "{page}");
+    for statement in [
+        "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat) VALUES ('S700', 'O1', '大站', 'Large', 120, 31)",
+        "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, registered)
+         SELECT 'L-' || n, 'S700', 'O1', 'dc', 2, true FROM generate_series(1, 2100) AS n",
+    ] {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    let (_, page) = server.get("/s/S700?lang=en").await;
+    assert!(page.contains("0 free of 2100") && page.contains("At most 2000 rows are listed here"), "{page}");
 }
 
 async fn nearest(server: &Server) {

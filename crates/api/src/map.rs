@@ -9,7 +9,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
 use veripile_store::card::StationCard;
 use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
@@ -345,9 +345,7 @@ async fn cards(
     query: &FindQuery,
     now: Timestamp,
 ) -> Result<(Vec<Card>, Option<Place>), Problem> {
-    // As `view::live` counts: a status is old when its whole seconds are more than these.
-    let live_since = now - SignedDuration::from_secs(view::STALE_S + 1);
-    let mut told = site.store.station_cards(&stations, live_since, now).await?;
+    let mut told = site.store.station_cards(&stations, view::live_since(now), now).await?;
     let place_of = |id: &StationId| stations.iter().position(|known| known == id);
     told.sort_by_key(|card| place_of(&card.station_id));
     let matching =
