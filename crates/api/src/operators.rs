@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::Site;
 use crate::finder::{self, Asked, PAGES_MAX};
-use crate::map::understood;
+use crate::map::{operator_name, understood};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 
@@ -53,12 +53,7 @@ pub(crate) async fn page(
         (name, *piles, format!("/?{}&lang={}", theirs.address(), t.short()))
     };
     let address = format!("/stats/operators?{}", asked.address());
-    let asked_operator = match &wish.query.operator {
-        Some(id) => site.store.operator(id).await?,
-        None => None,
-    };
-    let named = asked_operator.as_ref().map(|known| t.pick(&known.name_zh, &known.name_en).to_owned());
-    let operator = named.or_else(|| wish.query.operator.as_ref().map(|id| finder::told(t, id.as_str())));
+    let operator = operator_name(t, &site, wish.query.operator.as_ref()).await?;
     let page = OperatorsPage {
         t,
         simulated: site.settings.simulated,
