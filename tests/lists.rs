@@ -297,11 +297,8 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     // Nobody was checked on site, and O2 has committed itself.
     for (only, operators) in [("checked", vec![]), ("committed", vec![("Taihu", 10)])] {
         let href = format!("/stats/operators?lang=en&region=%E6%A2%81%E6%BA%AA%E5%8C%BA&only={only}");
-        let cell = format!(
-            "<a rel=\"nofollow\" class=\"target\" href=\"{}\">{}</a>",
-            href.replace('&', "&#38;"),
-            operators.len()
-        );
+        let escaped = href.replace('&', "&#38;");
+        let cell = format!("<a rel=\"nofollow\" class=\"target\" href=\"{escaped}\">{}</a>", operators.len());
         assert!(row.contains(&cell), "{cell}: {row}");
         let (_, list) = server.get(&href).await;
         assert_eq!(list.matches("<th scope=\"row\">").count(), operators.len(), "{list}");
