@@ -297,8 +297,8 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     // Nobody was checked on site, and O2 has committed itself.
     for (only, operators) in [("checked", vec![]), ("committed", vec![("Taihu", 10)])] {
         let href = format!("/stats/operators?lang=en&region=%E6%A2%81%E6%BA%AA%E5%8C%BA&only={only}");
-        let cell =
-            format!("<a class=\"target\" href=\"{}\">{}</a>", href.replace('&', "&#38;"), operators.len());
+        let escaped = href.replace('&', "&#38;");
+        let cell = format!("<a rel=\"nofollow\" class=\"target\" href=\"{escaped}\">{}</a>", operators.len());
         assert!(row.contains(&cell), "{cell}: {row}");
         let (_, list) = server.get(&href).await;
         assert_eq!(list.matches("<th scope=\"row\">").count(), operators.len(), "{list}");
@@ -310,11 +310,12 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
             assert_eq!(found(&server, asked.trim_start_matches("/?")).await.0, piles);
         }
     }
-    assert_eq!(server.get("/stats?by=nothing").await.0, 400);
+    pages_of_statistics(&server).await;
     in_a_part_of_the_map(&server).await;
     nearest(&server).await;
     cut(&server).await;
     operators(&server, &database).await;
+    a_large_station(&server, &database).await;
     server.stop();
 }
 
@@ -345,6 +346,15 @@ async fn the_map_looks_first_where_most_piles_are() {
     let (_, page) = server.get("/").await;
     assert!(page.contains("data-lon=\"116.42\" data-lat=\"39.9\""), "{page}");
     server.stop();
+}
+
+async fn pages_of_statistics(server: &Server) {
+    assert_eq!(server.get("/stats?by=nothing").await.0, 400);
+    assert_eq!(server.get("/stats?by=region&page=0").await.0, 400);
+    for path in ["/stats?page=", "/stats?by=region&page=", "/stats?by=region&page=99"] {
+        let (status, page) = server.get(&format!("{path}&lang=en")).await;
+        assert!(status == 200 && page.contains("<th scope=\"row\">梁溪区"), "{path}: {page}");
+    }
 }
 
 async fn in_a_part_of_the_map(server: &Server) {
@@ -412,6 +422,37 @@ async fn operators(server: &Server, database: &Database) {
     assert_eq!(names, ["One", "Taihu"], "{list}");
     assert!(list.contains("Piles DC") && list.contains(">6000</a>"), "{list}");
     assert_eq!(server.get("/stats/operators?kind=x").await.0, 400);
+    let (_, list) = server.get("/stats/operators?lang=en&operator=O2").await;
+    assert!(list.contains("Piles of Taihu"), "{list}");
+    // Whoever searches among them keeps what was asked: of Taihu's ten piles one failed, and five are verified.
+    for (state, piles) in [("failed", 1), ("verified", 5)] {
+        let asked = format!("lang=en&kind=dc&connector=gbt_dc&state={state}&view=stations");
+        let (_, list) = server.get(&format!("/stats/operators?{asked}&q=wx")).await;
+        let form = list.split("action=\"/stats/operators\"").nth(1).unwrap().split("</form>").next().unwrap();
+        let hidden = form.split("<input type=\"hidden\" name=\"").skip(1).map(|rest| {
+            let (name, rest) = rest.split_once("\" value=\"").unwrap();
+            format!("{name}={}", rest.split('"').next().unwrap())
+        });
+        let hidden = hidden.collect::<Vec<_>>().join("&");
+        let (_, list) = server.get(&format!("/stats/operators?{hidden}&q=taihu")).await;
+        assert!(list.contains(&format!("&#38;lang=en\">{piles}</a>")), "{hidden}: {list}");
+        assert_eq!(list.matches("<th scope=\"row\">").count(), 1, "{list}");
+    }
+}
+
+/// More piles than are read of one station: its numbers are of all, and that not all are listed is said.
+async fn a_large_station(server: &Server, database: &Database) {
+    let (_, page) = server.get("/s/S600?lang=en").await;
+    assert!(page.contains("0 free of 10") && !page.contains("rows are listed here"), "{page}");
+    for statement in [
+        "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat) VALUES ('S700', 'O1', '大站', 'Large', 120, 31)",
+        "INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, registered)
+         SELECT 'L-' || n, 'S700', 'O1', 'dc', 2, true FROM generate_series(1, 2100) AS n",
+    ] {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    let (_, page) = server.get("/s/S700?lang=en").await;
+    assert!(page.contains("0 free of 2100") && page.contains("At most 2000 rows are listed here"), "{page}");
 }
 
 async fn nearest(server: &Server) {

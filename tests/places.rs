@@ -117,7 +117,7 @@ async fn british_charge_points_stay_where_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let file = table(folder.path(), &["station_id", "name", "lon", "lat"], &rows);
     let database = Database::timescale(&url).await;
-    // Nobody says in which system: outside China that is WGS-84 without a doubt.
+    // Nobody says in which system: where maps are not shifted that is WGS-84 without a doubt.
     let told = register(&binary, &database, folder.path(), &file, &[]);
     assert!(!told.contains("doubtful"), "{told}");
     let stored = stations(&database).await;
@@ -140,7 +140,7 @@ async fn british_charge_points_stay_where_they_are() {
         assert!(distance_m < within_m, "{id}: {distance_m} m");
     }
     let told = register(&binary, &database, folder.path(), &file, &["--coordinate-system", "bd09"]);
-    assert!(told.contains("doubtful places, outside_china: 3966"), "{told}");
+    assert!(told.contains("doubtful places, not_shifted: 3966"), "{told}");
 }
 
 #[tokio::test]

@@ -318,6 +318,27 @@ fn unchunked(headers: &str, body: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The query API's quota is spent; the map's, of five, is not.
+async fn pages_are_counted_apart(server: &Server) {
+    for path in ["/found.geojson?kind=dc", "/mini-map.svg", "/?kind=dc", "/?page=2", "/stats/operators"] {
+        assert_eq!(server.get(path).await.0, 200, "{path}");
+    }
+    for path in ["/found.geojson?kind=dc", "/mini-map.svg"] {
+        assert_eq!(server.get(path).await.0, 429, "{path}");
+    }
+    for path in ["/?kind=dc&lang=zh", "/?page=2&lang=zh", "/stats/operators?lang=zh"] {
+        let (status, headers, body) = server.get_with(path, &[("Accept", "text/html")]).await;
+        assert_eq!(status, 429, "{path}");
+        assert!(header(&headers, "Retry-After").unwrap().parse::<u64>().unwrap() <= 60);
+        let page = String::from_utf8(body).unwrap();
+        assert!(page.contains("<html") && page.contains("请一分钟后再试"), "{path}: {page}");
+    }
+    // Where nothing is asked, nothing is counted.
+    for path in ["/", "/?lang=en", "/stats"] {
+        assert_eq!(server.get(path).await.0, 200, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn one_asks_so_often_and_more_often_with_a_key() {
     let Some((binary, url)) = provided() else { return };
@@ -345,8 +366,7 @@ async fn one_asks_so_often_and_more_often_with_a_key() {
     assert!(header(&headers, "Retry-After").unwrap().parse::<u64>().unwrap() <= 60);
     assert!(header(&headers, "Access-Control-Allow-Origin").is_some(), "a page must be able to read why");
     assert!(String::from_utf8(body).unwrap().contains("5 requests a minute"));
-    // Pages are not the API's, and are not counted.
-    assert_eq!(server.get("/").await.0, 200);
+    pages_are_counted_apart(&server).await;
     // A key holds whatever its neighbours at the same address have used up.
     let bearer = format!("Bearer {key}");
     for left in (0..50).rev() {

@@ -8,7 +8,7 @@ const box = document.getElementById("map");
 const words = JSON.parse(box.dataset.words);
 const language = box.dataset.lang;
 const REFRESH_MS = 10_000; // the demo's history streams in while one looks
-const PILES_MAX = 5000; // as many as the server gives in one answer; then it is said that there are more
+const PILES_MAX = 5000; // asked of the API at once, its most; whether there are more, the answer says
 const isFound = "found" in box.dataset; // more is asked than the API answers
 const PILES_ZOOM = 14; // from here on piles stand one by one
 const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
@@ -217,7 +217,7 @@ function start() {
     for (const state of TIERS) map.addImage(state, icon(state), { pixelRatio: 1 });
     refresh();
     if (!isFound) map.on("moveend", refresh);
-    setInterval(refresh, REFRESH_MS);
+    setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);
   });
   map.on("click", ["clusters", "single"], async ({ features: [{ geometry, properties }] }) => {
     const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id);

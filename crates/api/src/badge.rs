@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_in_question_gives_no_validity_anywhere() {
+    fn a_pile_whose_certificate_is_in_question_gives_no_validity() {
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().expect("literal");
         for t in [Language::Zh, Language::En].map(Texts::in_language) {
             let all = |pile: &PileRecord| {

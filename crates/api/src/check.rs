@@ -3,6 +3,8 @@
 //! The verdicts are made in `veripile_ocpp::signed`, layer by layer, as `veripile check records` makes them; here keys of the
 //! register are looked up and words are found. Nothing of what is pasted is kept.
 
+use std::collections::BTreeSet;
+
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -240,8 +242,9 @@ fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
         text => text.to_owned(),
     };
     let mut findings: Vec<String> = layer.findings.iter().map(text).collect();
-    // Of two readings with the same fault the particulars tell which.
-    findings.dedup();
+    // Of readings with the same fault the particulars tell which.
+    let mut told = BTreeSet::new();
+    findings.retain(|text| told.insert(text.clone()));
     let details = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
     LayerView { name, symbol, outcome, findings, details }
 }
@@ -328,4 +331,19 @@ fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<
     let billable = if checked.billable { t.of("check.billable") } else { t.of("check.not_billable") };
     facts.push((t.of("check.bill"), billable.to_owned()));
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::Language;
+
+    #[test]
+    fn a_fault_of_many_readings_is_told_once_and_its_particulars_each() {
+        let finding = |code: &str| Finding { code: code.to_owned(), detail: "of one".to_owned() };
+        let findings = ["bad_time", "bad_register", "bad_time"].map(finding).to_vec();
+        let layer = Layer { outcome: Outcome::Failed, findings };
+        let view = layer_view(Texts::in_language(Language::En), "", &layer);
+        assert_eq!((view.findings.len(), view.details.len()), (2, 3), "{:?}", view.findings);
+    }
 }

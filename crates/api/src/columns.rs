@@ -200,7 +200,7 @@ pub(crate) const STATIONS: &[Column] = &[
         "place_doubts",
         List,
         "/properties/given/doubts",
-        "system_assumed, outside_china, looks_exchanged, looks_gcj02, looks_bd09",
+        "system_assumed, not_shifted, looks_exchanged, looks_gcj02, looks_bd09",
     ),
     column("region", Text, "/properties/region", "District or county"),
     column("address", Text, "/properties/address", "Street address"),

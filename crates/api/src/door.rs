@@ -36,6 +36,9 @@ const KEYS_SHOWN_MAX: u32 = 100;
 /// Tiles that an address may read for each other request: they cost a twentieth of one, and the map must not spend what an app has.
 const TILES: u32 = 10;
 
+/// What else reads many piles: the map, and pages that search. Counted apart, so that who looks spends nothing of what an app has.
+const LOOKED_AT: [&str; 4] = ["/", "/found.geojson", "/mini-map.svg", "/stats/operators"];
+
 /// How long a browser may remember that reading is allowed, s: a day.
 const PREFLIGHT_S: &str = "86400";
 
@@ -59,6 +62,8 @@ enum Client {
     Address(IpAddr),
     /// An address that reads the map: a look costs a dozen tiles, and many people may look from behind one address.
     Tiles(IpAddr),
+    /// An address that reads [`LOOKED_AT`].
+    Looks(IpAddr),
     Key([u8; 32]),
     /// An address that shows a key not seen this minute.
     Stranger(IpAddr),
@@ -157,6 +162,7 @@ pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option
             Some(address) if request.path().starts_with("/api/v1/tiles/") => {
                 (Client::Tiles(address), quota.saturating_mul(TILES))
             }
+            Some(address) if LOOKED_AT.contains(&request.path()) => (Client::Looks(address), quota),
             address => (address.map_or(Client::Rest, Client::Address), quota),
         };
         return verdict(site.limiter.take(client, quota, now));

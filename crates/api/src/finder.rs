@@ -87,8 +87,8 @@ impl Asked {
             query: FindQuery {
                 words,
                 operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
-                region: some(&self.region).map(str::to_owned),
-                maker: some(&self.maker).map(str::to_owned),
+                region: named(&self.region),
+                maker: named(&self.maker),
                 only: read(&self.only, "only", &Only::ALL.map(Only::word).join(", "), Only::from_word)?,
                 kind: read(&self.kind, "kind", "ac or dc", PileKind::from_word)?,
                 connector: read(
@@ -112,8 +112,8 @@ impl Asked {
         })
     }
 
-    /// The address of the same search, without page and language; it ends so that `&name=value` can follow.
-    pub(crate) fn address(&self) -> String {
+    /// What is asked, without page and language.
+    fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs = [
             ("q", &self.q),
             ("state", &self.state),
@@ -130,15 +130,23 @@ impl Asked {
             ("bbox", &self.bbox),
             ("view", &self.view),
         ];
-        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
-        given.map(|(name, value)| format!("{name}={}", view::segment(value))).collect::<Vec<_>>().join("&")
+        pairs.into_iter().map(|(name, value)| (name, value.as_str())).filter(|(_, value)| !value.is_empty())
     }
 
-    /// Conditions that the form has no field for: they stay when it is sent.
+    /// The address of the same search, without page and language; it ends so that `&name=value` can follow.
+    pub(crate) fn address(&self) -> String {
+        let pairs = self.given().map(|(name, value)| format!("{name}={}", view::segment(value)));
+        pairs.collect::<Vec<_>>().join("&")
+    }
+
+    /// Conditions that the front page's form has no field for: they stay when it is sent.
     pub(crate) fn unshown(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let all =
-            [("region", &self.region), ("maker", &self.maker), ("only", &self.only), ("bbox", &self.bbox)];
-        all.into_iter().map(|(name, value)| (name, value.as_str())).filter(|(_, value)| !value.is_empty())
+        self.given().filter(|(name, _)| matches!(*name, "region" | "maker" | "only" | "bbox"))
+    }
+
+    /// All but the text: it stays when a form is sent that has a field for the text alone.
+    pub(crate) fn all_but_text(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.given().filter(|(name, _)| *name != "q")
     }
 
     /// Whether more is asked than the query API answers, so that the map draws what the server found.
@@ -151,6 +159,11 @@ impl Asked {
 
 fn some(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+/// A name to the letter: statistics count makers as piles tell them, blanks and all, and link to the list of what they counted.
+fn named(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn read<T>(
@@ -306,6 +319,14 @@ mod tests {
                 .into_inner();
         assert_eq!(again.len(), 12, "{address}");
         assert!(again.contains(&("q".to_owned(), asked.q.clone())), "{address}");
+        assert_eq!(
+            asked.all_but_text().map(|(name, _)| name).collect::<Vec<_>>(),
+            again.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "q").collect::<Vec<_>>()
+        );
+        assert_eq!(
+            asked.unshown().collect::<Vec<_>>(),
+            [("region", "-"), ("maker", "Simcharge"), ("only", "in_case")]
+        );
         let nothing = Asked::default();
         let wish = nothing.wish(now()).expect("good");
         assert_eq!(sentence(t, &nothing, &wish, None, Some(0)), "All piles: 0");
@@ -328,6 +349,17 @@ mod tests {
         check(&"站".repeat(80), 1, false);
         check(&format!("{} ", "站".repeat(80)), 1, false);
         check(&"站".repeat(81), 1, true);
+    }
+
+    #[test]
+    fn a_name_is_looked_for_to_the_letter() {
+        for (text, expected) in [("", None), ("Sim ", Some("Sim ")), (" ", Some(" ")), ("Sim", Some("Sim"))] {
+            let asked = Asked { maker: text.to_owned(), region: text.to_owned(), ..Asked::default() };
+            // As a link has it.
+            let read = actix_web::web::Query::<Asked>::from_query(&asked.address()).expect("readable");
+            let query = read.wish(now()).expect("good").query;
+            assert_eq!((query.maker.as_deref(), query.region.as_deref()), (expected, expected), "{text:?}");
+        }
     }
 
     #[test]

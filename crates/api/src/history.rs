@@ -267,6 +267,12 @@ impl PileHistory {
     }
 }
 
+/// The whole hour before: what is open ends now, and an answer of which nothing else has changed keeps its tag that long.
+fn hour(now: Timestamp) -> Timestamp {
+    let second = now.as_second();
+    Timestamp::from_second(second - second.rem_euclid(3_600)).unwrap_or(now)
+}
+
 fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
     let bare = |kind: EventKind, at: Timestamp| HistoryEvent {
         kind: kind.word(),
@@ -284,8 +290,7 @@ fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
             error_percent: Some(100.0 * step.size),
             standard_uncertainty_percent: Some(100.0 * step.standard_uncertainty),
             earliest: Some(beginning(step.range.0).to_string()),
-            // The week that is not over yet ends now.
-            latest: Some(ending(step.range.1).min(now).to_string()),
+            latest: Some(ending(step.range.1).min(hour(now)).to_string()),
             ..bare(EventKind::Step, beginning(step.first_week))
         });
     }
@@ -425,11 +430,13 @@ mod tests {
             [("2026-11-02", "step"), ("2026-11-01", "firmware")]
         );
         assert!(events[0].2.contains("+1.10 %") && events[0].2.contains("0.40 %"), "{events:?}");
-        // Week 2,967 ended on Monday, 16 November 2026; no step ends later than now.
+        // Week 2,967 ended on Monday, 16 November 2026; no step ends later than the hour.
         let latest = |now: &str| super::events(&stepped, now.parse().expect("literal"))[0].latest.clone();
         for (now, expected) in [
             ("2026-11-25T04:00:00Z", "2026-11-16T00:00:00Z"),
-            ("2026-11-11T04:00:00Z", "2026-11-11T04:00:00Z"),
+            ("2026-11-11T04:00:00.000000001Z", "2026-11-11T04:00:00Z"),
+            ("2026-11-11T04:59:59.999999999Z", "2026-11-11T04:00:00Z"),
+            ("2026-11-11T05:00:00Z", "2026-11-11T05:00:00Z"),
         ] {
             assert_eq!(latest(now).as_deref(), Some(expected));
         }

@@ -122,7 +122,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         health_routes(site)(config);
         config
-            .service(packed("/", map::page))
+            .service(searched("/", map::page))
             .service(counted("/mini-map.svg", map::mini))
             .service(counted("/found.geojson", map::found))
             .service(packed("/p/{pile}", pile::page))
@@ -141,7 +141,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(tagged("/badge/{pile}.svg", badge::badge))
             .service(tagged("/widget/{pile}", badge::widget))
             .service(packed("/stats", stats::page))
-            .service(packed("/stats/operators", operators::page))
+            .service(searched("/stats/operators", operators::page))
             .route("/reg/queue", web::get().to(queue::page))
             .route("/reg/queue/{pile}", web::get().to(queue::evidence))
             .service(query_api())
@@ -168,6 +168,16 @@ where
     F::Output: Responder + 'static,
 {
     web::resource(path).wrap(Compress::default()).route(web::get().to(handler))
+}
+
+/// A page that searches: packed, and counted.
+fn searched<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).wrap(from_fn(map::guard)).wrap(Compress::default()).route(web::get().to(handler))
 }
 
 /// What costs as much as the query API does and stands outside it: behind the same door.

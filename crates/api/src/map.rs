@@ -2,18 +2,22 @@
 
 use std::fmt::Write;
 
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
-use jiff::{SignedDuration, Timestamp};
-use veripile_pile::{ConnectorType, Operator, Place, State, StationId};
+use jiff::Timestamp;
+use veripile_pile::{ConnectorType, Operator, OperatorId, Place, State, StationId};
 use veripile_store::card::StationCard;
 use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
 use crate::chart::escape;
+use crate::door;
 use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
@@ -200,6 +204,30 @@ pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     Ok(query.map_err(bad)?.into_inner())
 }
 
+/// The middleware of pages that search: each is counted with what the map reads. The front page where nothing is asked is not.
+pub(crate) async fn guard(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let asked = web::Query::<Asked>::from_query(request.query_string());
+    let asks_nothing = asked.is_ok_and(|asked| asked.address().is_empty() && asked.page.is_empty());
+    if asks_nothing && request.path() == "/" {
+        return next.call(request).await;
+    }
+    let (admitted, allowance) = door::admit(request.request()).await;
+    let mut response = match admitted {
+        Ok(()) => next.call(request).await?,
+        Err(problem) if problem.status == 429 => {
+            request.error_response(Problem::busy("this address asks too often; try again in a minute"))
+        }
+        Err(problem) => request.error_response(problem),
+    };
+    if let Some(allowance) = allowance {
+        door::tell(response.headers_mut(), allowance);
+    }
+    Ok(response)
+}
+
 /// GET `/`.
 pub(crate) async fn page(
     request: HttpRequest,
@@ -216,21 +244,9 @@ pub(crate) async fn page(
     };
     // Who has waited for it once does not wait again.
     let overview = if listed.piles.is_some() { site.overviews.overview(&site.store).await? } else { None };
-    let mut operators = site.store.first_operators(OPERATORS_LISTED + 1).await?;
-    let has_more_operators = OPERATORS_LISTED < operators.len() as u32;
-    operators.truncate(OPERATORS_LISTED as usize);
-    let asked_operator = match &wish.query.operator {
-        Some(id) => site.store.operator(id).await?,
-        None => None,
-    };
-    let operator = asked_operator.as_ref().map(|known| t.pick(&known.name_zh, &known.name_en));
-    let other_operator =
-        wish.query.operator.as_ref().filter(|id| operators.iter().all(|listed| listed.operator_id != **id));
-    let other_operator =
-        other_operator.map(|id| operator.map_or_else(|| finder::told(t, id.as_str()), str::to_owned));
+    let choice = Choice::of(t, &site, &asked, wish.query.operator.as_ref()).await?;
     let other_power =
         !asked.min_power_kw.is_empty() && !POWERS_KW.iter().any(|kw| kw.to_string() == asked.min_power_kw);
-    let near = wish.query.near;
     let address = asked.address();
     let whole = Asked { bbox: String::new(), ..asked.clone() }.address();
     let counts = overview.as_ref().map(|overview| overview.counts.clone());
@@ -251,16 +267,13 @@ pub(crate) async fn page(
             .iter()
             .map(|state| (state.word(), view::symbol(*state), view::state_text(t, *state)))
             .collect(),
-        sentence: finder::sentence(t, &asked, &wish, operator, listed.piles),
+        sentence: finder::sentence(t, &asked, &wish, choice.name.as_deref(), listed.piles),
         unsearched: wish.unsearched(t),
         is_asked: asked.is_particular() || !asked.state.is_empty() || !asked.operator.is_empty(),
         cut: (asked.is_particular() && listed.piles.is_some_and(|piles| u64::from(FOUND_MAX) < piles))
             .then(|| cut(t)),
-        more_operators: has_more_operators.then(|| {
-            let any = Asked { operator: String::new(), view: String::new(), ..asked.clone() };
-            format!("/stats/operators?{}&lang={}", any.address(), t.short())
-        }),
-        other_operator,
+        more_operators: choice.more,
+        other_operator: choice.other,
         other_power,
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
@@ -275,16 +288,54 @@ pub(crate) async fn page(
             .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
         lines: listed.lines,
         cards: listed.cards,
-        operators,
+        operators: choice.operators,
         asked: &asked,
         whole,
         words: words(t),
-        order: match near {
+        order: match wish.query.near {
             Some(_) => t.of("find.order").replace("{m}", &format!("{STEP_M:.0}")),
             None => t.of("station.order").to_owned(),
         },
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// Operators that the form offers.
+struct Choice {
+    operators: Vec<Operator>,
+    /// Where there are more: the address of the list of all.
+    more: Option<String>,
+    /// Name of the one that is asked for, if it is known.
+    name: Option<String>,
+    /// The same where it is not among those offered; of one that is not known, its identifier.
+    other: Option<String>,
+}
+
+impl Choice {
+    async fn of(t: &Texts, site: &Site, asked: &Asked, id: Option<&OperatorId>) -> Result<Self, Problem> {
+        let mut operators = site.store.first_operators(OPERATORS_LISTED + 1).await?;
+        let has_more = OPERATORS_LISTED < operators.len() as u32;
+        operators.truncate(OPERATORS_LISTED as usize);
+        let name = operator_name(t, site, id).await?;
+        let other = id.filter(|id| operators.iter().all(|listed| listed.operator_id != **id));
+        let other = other.map(|id| name.clone().unwrap_or_else(|| finder::told(t, id.as_str())));
+        let more = has_more.then(|| {
+            let any = Asked { operator: String::new(), view: String::new(), ..asked.clone() };
+            format!("/stats/operators?{}&lang={}", any.address(), t.short())
+        });
+        Ok(Self { operators, more, name, other })
+    }
+}
+
+/// The name of an operator that is asked for, if it is known.
+pub(crate) async fn operator_name(
+    t: &Texts,
+    site: &Site,
+    id: Option<&OperatorId>,
+) -> Result<Option<String>, Problem> {
+    let Some(id) = id else { return Ok(None) };
+    let known = site.store.operator(id).await?;
+    Ok(known.map(|known| t.pick(&known.name_zh, &known.name_en).to_owned()))
 }
 
 /// Where the map looks, and how closely: at the part asked for, at the driver's place, else at the middle of all piles.
@@ -317,9 +368,7 @@ async fn cards(
     query: &FindQuery,
     now: Timestamp,
 ) -> Result<(Vec<Card>, Option<Place>), Problem> {
-    // As `view::live` counts: a status is old when its whole seconds are more than these.
-    let live_since = now - SignedDuration::from_secs(view::STALE_S + 1);
-    let mut told = site.store.station_cards(&stations, live_since, now).await?;
+    let mut told = site.store.station_cards(&stations, view::live_since(now), now).await?;
     let place_of = |id: &StationId| stations.iter().position(|known| known == id);
     told.sort_by_key(|card| place_of(&card.station_id));
     let matching =

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_china_coordinates_stay_and_a_name_cannot_add_parameters() {
+    fn where_maps_are_not_shifted_coordinates_stay_and_a_name_cannot_add_parameters() {
         let london = hrefs(-0.1276, 51.5072, "x&callnative=0\" onclick=\"y,z");
         for href in &london {
             assert_eq!(href.matches("51.5072").count(), 1 - usize::from(href.contains("baidu")), "{href}");

@@ -9,8 +9,8 @@ use askama::Template;
 use jiff::Timestamp;
 
 use crate::Site;
-use crate::finder::{self, Asked};
-use crate::map::understood;
+use crate::finder::{self, Asked, PAGES_MAX};
+use crate::map::{operator_name, understood};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 
@@ -29,6 +29,8 @@ struct OperatorsPage<'a> {
     /// Name, number of piles, address of their list.
     lines: Vec<(String, u64, String)>,
     next: Option<String>,
+    /// That there are more than are listed on any page.
+    end: Option<String>,
 }
 
 /// GET `/stats/operators`.
@@ -51,7 +53,7 @@ pub(crate) async fn page(
         (name, *piles, format!("/?{}&lang={}", theirs.address(), t.short()))
     };
     let address = format!("/stats/operators?{}", asked.address());
-    let operator = wish.query.operator.as_ref().map(|id| finder::told(t, id.as_str()));
+    let operator = operator_name(t, &site, wish.query.operator.as_ref()).await?;
     let page = OperatorsPage {
         t,
         simulated: site.settings.simulated,
@@ -59,7 +61,12 @@ pub(crate) async fn page(
         asked: &asked,
         sentence: finder::conditions(t, &asked, &wish, operator.as_deref()),
         lines: found.iter().map(line).collect(),
-        next: has_next.then(|| format!("{address}&lang={}&page={}", t.short(), wish.page + 1)),
+        end: (has_next && wish.page == PAGES_MAX).then(|| {
+            let listed = PAGES_MAX * LINES_PER_PAGE as usize;
+            t.of("list.end").replace("{n}", &listed.to_string())
+        }),
+        next: (has_next && wish.page < PAGES_MAX)
+            .then(|| format!("{address}&lang={}&page={}", t.short(), wish.page + 1)),
     };
     Ok(html(StatusCode::OK, &page))
 }

@@ -8,7 +8,7 @@ use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 use veripile_pile::{Operator, State, Station, StationId};
-use veripile_store::PileRecord;
+use veripile_store::card::StationCard;
 
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
@@ -33,6 +33,8 @@ struct StationPage<'a> {
     lines: Vec<Line>,
     before: Option<String>,
     next: Option<String>,
+    /// That there are more than are listed on any page.
+    rest: Option<String>,
 }
 
 /// Which page of the piles, from 1.
@@ -62,6 +64,12 @@ pub(crate) async fn page(
         return Ok(missing_page(t, site.settings.simulated, here));
     };
     let now = Timestamp::now();
+    // Numbers are of all its piles, as in lists of stations; so many are listed as are read.
+    let one = std::slice::from_ref(&station.station_id);
+    let cards = site.store.station_cards(one, view::live_since(now), now).await?;
+    let Some(card) = cards.first() else {
+        return Ok(missing_page(t, site.settings.simulated, here));
+    };
     let mut piles = site.store.station_piles(&station.station_id).await?;
     piles.sort_by_cached_key(|pile| (pile.state(now), pile.pile_id.clone()));
     let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
@@ -71,12 +79,14 @@ pub(crate) async fn page(
         simulated: site.settings.simulated,
         here,
         name: t.pick(&station.name_zh, &station.name_en),
-        facts: facts(t, &station, &operator, &piles, now),
+        facts: facts(t, &station, &operator, card),
         phone: station.phone.as_deref().map(|phone| (phone, dialled(phone))),
         navigation: navigate::links(t, station.place, t.pick(&station.name_zh, &station.name_en)),
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
         before: (number > 1).then(|| to(number - 1)),
         next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),
+        rest: ((piles.len() as u64) < card.piles())
+            .then(|| t.of("stats.rest").replace("{n}", &piles.len().to_string())),
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -86,20 +96,18 @@ fn facts<'a>(
     t: &'a Texts,
     station: &Station,
     operator: &Operator,
-    piles: &[PileRecord],
-    now: Timestamp,
+    card: &StationCard,
 ) -> Vec<(&'a str, String)> {
     let unknown = || t.of("unknown").to_owned();
-    let is_verified =
-        |pile: &&PileRecord| matches!(pile.state(now), State::Verified | State::VerifiedMonitored);
+    let by_state = State::ALL.into_iter().zip(card.by_state);
+    let good = by_state.filter(|(state, _)| matches!(state, State::Verified | State::VerifiedMonitored));
     let verified = t
         .of("station.verified_of")
-        .replace("{good}", &piles.iter().filter(is_verified).count().to_string())
-        .replace("{all}", &piles.len().to_string());
-    let (free, silent) = view::idle(piles.iter(), now);
+        .replace("{good}", &good.map(|(_, count)| count).sum::<u64>().to_string())
+        .replace("{all}", &card.piles().to_string());
     let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
     let mut facts = vec![
-        (t.of("station.idle"), idle(t, free as u64, silent as u64, piles.len() as u64)),
+        (t.of("station.idle"), idle(t, card.idle, card.silent, card.piles())),
         (t.of("station.verified"), verified),
         (t.of("station.fee"), fee.unwrap_or_else(unknown)),
     ];

@@ -36,13 +36,22 @@ struct Row<'a> {
     cells: Vec<(&'a str, i64, String)>,
 }
 
-/// Which table and which page of it; without, the first page of each.
-#[derive(Deserialize)]
+/// Which table and which page of it; without, the first page of each. An empty value is one that was not asked for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Asked {
-    #[serde(default)]
     by: String,
-    #[serde(default)]
-    page: usize,
+    page: String,
+}
+
+impl Asked {
+    /// The page, from 1.
+    fn page(&self) -> Result<usize, Problem> {
+        let text = self.page.trim();
+        let number =
+            if text.is_empty() { Some(1) } else { text.parse().ok().filter(|page: &usize| 1 <= *page) };
+        number.ok_or_else(|| Problem::parameter("page", "a number from 1"))
+    }
 }
 
 #[derive(Template)]
@@ -63,12 +72,13 @@ pub(crate) async fn page(
     asked: Result<web::Query<Asked>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
-    let asked = asked.map_err(|_| Problem::parameter("page", "a number from 1"))?;
+    let bad = |error| Problem::parameter("query", &format!("known parameters ({error})"));
+    let asked = asked.map_err(bad)?.into_inner();
     let one = GroupBy::ALL.into_iter().find(|by| by.word() == asked.by);
     if one.is_none() && !asked.by.is_empty() {
         return Err(Problem::parameter("by", &GroupBy::ALL.map(GroupBy::word).join(", ")));
     }
-    let number = if one.is_some() { asked.page.max(1) } else { 1 };
+    let number = if one.is_some() { asked.page()? } else { 1 };
     let tallies = site.overviews.tallies(&site.store).await?;
     let tables = tallies.tables.iter().filter(|(by, _)| one.is_none_or(|one| one == *by));
     let page = StatsPage {
@@ -96,9 +106,10 @@ fn columns(t: &Texts) -> [&str; 6] {
     ]
 }
 
-/// A page of a table.
+/// A page of a table, from 1; of those beyond its end, the last.
 fn table<'a>(t: &'a Texts, by: GroupBy, tallies: &[Tally], number: usize) -> Table<'a> {
-    let skip = (number - 1).saturating_mul(ROWS_PER_PAGE).min(tallies.len());
+    let number = number.min(tallies.len().div_ceil(ROWS_PER_PAGE)).max(1);
+    let skip = (number - 1) * ROWS_PER_PAGE;
     let end = (skip + ROWS_PER_PAGE).min(tallies.len());
     let all = tallies.first().map_or(0, |tally| tally.groups);
     let to = |number: usize| format!("/stats?by={}&page={number}&lang={}", by.word(), t.short());
@@ -185,6 +196,9 @@ mod tests {
         assert_eq!(page(450, 1), (200, told("1 to 200 of 450"), false, true, false));
         assert_eq!(page(450, 3), (50, told("401 to 450 of 450"), true, false, false));
         assert_eq!(page(6_000, 3), (50, told("401 to 450 of 6000"), true, false, true));
-        assert_eq!(page(450, usize::MAX).0, 0);
+        assert_eq!(page(450, usize::MAX), page(450, 3), "beyond the end is the last page");
+        assert_eq!(table(Texts::in_language(Language::En), GroupBy::Maker, &[], 2).rows.len(), 0);
+        let asked = |page: &str| Asked { page: page.to_owned(), ..Asked::default() }.page().ok();
+        assert_eq!(["", " ", "3", "0", "-1", "x"].map(asked), [Some(1), Some(1), Some(3), None, None, None]);
     }
 }

@@ -1,7 +1,7 @@
 //! What pages show of a pile: every text ready, so that templates only place it.
 
-use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
 use veripile_metrology::decision::THREE_ZONES;
@@ -108,6 +108,12 @@ pub(crate) fn live(pile: &PileRecord, now: Timestamp) -> &'static str {
         (false, true) => "live free",
         (false, false) => "live",
     }
+}
+
+/// As [`live`] counts: a status counts as of now that was heard of after this moment. It is old when its whole seconds are more than
+/// [`STALE_S`].
+pub(crate) fn live_since(now: Timestamp) -> Timestamp {
+    now - SignedDuration::from_secs(STALE_S + 1)
 }
 
 /// How many piles are free now, and of how many the status is old or unknown: these count as neither free nor taken.

@@ -436,6 +436,6 @@ mod tests {
         let assumed = Assumed { operator: None, system: Some(CoordinateSystem::Bd09) };
         let text = LOCATIONS;
         let doubts = of_json(text, &assumed).stations.remove(0).record.given.expect("kept").doubts;
-        assert_eq!(doubts, [PlaceDoubt::OutsideChina]);
+        assert_eq!(doubts, [PlaceDoubt::NotShifted]);
     }
 }

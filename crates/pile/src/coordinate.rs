@@ -28,12 +28,13 @@ const ROUND_TRIP_DEG: f64 = 1e-10;
 /// Steps of the inverse at most. Each gains some two digits, so that six suffice; more are only a guard against an endless loop.
 const STEPS_MAX: usize = 20;
 
-/// Where the offset applies, west, south, east, north in degrees: the box of all implementations. It reaches beyond China: [`UNSHIFTED`].
-const CHINA: [f64; 4] = [72.004, 0.8293, 137.8347, 55.8271];
+/// Where the offset applies, west, south, east, north in degrees: the box of all implementations. It reaches where maps are
+/// not shifted: [`UNSHIFTED`].
+const SHIFTED: [f64; 4] = [72.004, 0.8293, 137.8347, 55.8271];
 
 /// Boxes within it, as above, whose maps are not shifted. Coarse on purpose: they say nothing of borders, and hold none of the places that
-/// `GeoNames` (cities of 500 and more, CC BY 4.0) lists under CN, so that nothing at home is ever left unshifted. What remains beyond lies
-/// within some hundred kilometres of a land border; Hong Kong and Macau remain, too, whose maps partly are shifted and partly not.
+/// `GeoNames` (cities of 500 and more, CC BY 4.0) lists under CN, so that none of these is ever left unshifted. What else remains shifted
+/// lies within some hundred kilometres of a land border; Hong Kong and Macau remain, too, whose maps partly are shifted and partly not.
 const UNSHIFTED: [[f64; 4]; 26] = [
     [124.7, 0.829_3, 137.834_7, 39.8],
     [131.4, 39.8, 137.834_7, 44.8],
@@ -100,7 +101,8 @@ impl CoordinateSystem {
         Self::ALL.into_iter().find(|system| system.word() == plain)
     }
 
-    /// A place's longitude and latitude in this system, degrees. Outside China (boxes, see [`UNSHIFTED`]) GCJ-02 is WGS-84.
+    /// A place's longitude and latitude in this system, degrees. Where maps are not shifted ([`UNSHIFTED`], and outside [`SHIFTED`])
+    /// GCJ-02 is WGS-84.
     pub fn of(self, place: Place) -> (f64, f64) {
         match self {
             Self::Wgs84 => (place.lon, place.lat),
@@ -130,11 +132,11 @@ impl CoordinateSystem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceDoubt {
-    /// In China, and nobody said in which system: WGS-84 was assumed.
+    /// Where maps are shifted, and nobody said in which system: WGS-84 was assumed.
     SystemAssumed,
-    /// GCJ-02 or BD-09, and not in China.
-    OutsideChina,
-    /// With latitude and longitude exchanged it would be in China.
+    /// GCJ-02 or BD-09, where maps are not shifted. It says nothing of borders.
+    NotShifted,
+    /// With latitude and longitude exchanged it would be where maps are shifted.
     LooksExchanged,
     /// Off from where its station, or it itself, is known to be exactly as GCJ-02 is off from WGS-84.
     LooksGcj02,
@@ -145,13 +147,13 @@ pub enum PlaceDoubt {
 impl PlaceDoubt {
     /// Every doubt.
     pub const ALL: [Self; 5] =
-        [Self::SystemAssumed, Self::OutsideChina, Self::LooksExchanged, Self::LooksGcj02, Self::LooksBd09];
+        [Self::SystemAssumed, Self::NotShifted, Self::LooksExchanged, Self::LooksGcj02, Self::LooksBd09];
 
     /// The stable code, as stored and exported.
     pub fn code(self) -> &'static str {
         match self {
             Self::SystemAssumed => "system_assumed",
-            Self::OutsideChina => "outside_china",
+            Self::NotShifted => "not_shifted",
             Self::LooksExchanged => "looks_exchanged",
             Self::LooksGcj02 => "looks_gcj02",
             Self::LooksBd09 => "looks_bd09",
@@ -178,13 +180,13 @@ impl GivenPlace {
         let place = system.unwrap_or(CoordinateSystem::Wgs84).place(lon, lat)?;
         let mut doubts = Vec::new();
         match system {
-            None if in_china(lon, lat) => doubts.push(PlaceDoubt::SystemAssumed),
-            Some(CoordinateSystem::Gcj02 | CoordinateSystem::Bd09) if !in_china(lon, lat) => {
-                doubts.push(PlaceDoubt::OutsideChina);
+            None if is_shifted(lon, lat) => doubts.push(PlaceDoubt::SystemAssumed),
+            Some(CoordinateSystem::Gcj02 | CoordinateSystem::Bd09) if !is_shifted(lon, lat) => {
+                doubts.push(PlaceDoubt::NotShifted);
             }
             _ => {}
         }
-        if !in_china(lon, lat) && in_china(lat, lon) {
+        if !is_shifted(lon, lat) && is_shifted(lat, lon) {
             doubts.push(PlaceDoubt::LooksExchanged);
         }
         Some((place, Self { system: system.unwrap_or(CoordinateSystem::Wgs84), lon, lat, doubts }))
@@ -206,8 +208,8 @@ impl GivenPlace {
     }
 }
 
-fn in_china(lon: f64, lat: f64) -> bool {
-    holds(CHINA, 0.0, lon, lat) && !UNSHIFTED.iter().any(|part| holds(*part, 0.0, lon, lat))
+fn is_shifted(lon: f64, lat: f64) -> bool {
+    holds(SHIFTED, 0.0, lon, lat) && !UNSHIFTED.iter().any(|part| holds(*part, 0.0, lon, lat))
 }
 
 fn holds([west, south, east, north]: [f64; 4], margin: f64, lon: f64, lat: f64) -> bool {
@@ -216,13 +218,13 @@ fn holds([west, south, east, north]: [f64; 4], margin: f64, lon: f64, lat: f64) 
 
 /// GCJ-02 of WGS-84.
 fn gcj02(lon: f64, lat: f64) -> (f64, f64) {
-    if in_china(lon, lat) { shifted(lon, lat) } else { (lon, lat) }
+    if is_shifted(lon, lat) { shifted(lon, lat) } else { (lon, lat) }
 }
 
 /// WGS-84 of GCJ-02: of the two places that such a pair can mean at the edge of a box the one that is shifted.
 fn of_gcj02(lon: f64, lat: f64) -> Option<Place> {
-    let found = if holds(CHINA, SHIFT_DEG, lon, lat) { inverse(shifted, lon, lat) } else { None };
-    found.filter(|place| in_china(place.lon, place.lat)).or_else(|| Place::new(lon, lat))
+    let found = if holds(SHIFTED, SHIFT_DEG, lon, lat) { inverse(shifted, lon, lat) } else { None };
+    found.filter(|place| is_shifted(place.lon, place.lat)).or_else(|| Place::new(lon, lat))
 }
 
 /// GCJ-02 of WGS-84, wherever it is.
@@ -329,13 +331,13 @@ mod tests {
             for system in CoordinateSystem::ALL {
                 let (there_lon, there_lat) = system.of(place);
                 let back = system.place(there_lon, there_lat).expect("on the globe");
-                // What is found means the same pair, and at home it is the same place.
+                // What is found means the same pair, and where maps are shifted it is the same place.
                 let (lon, lat) = system.of(back);
                 let same_m = Place { lon, lat }.distance_m(Place { lon: there_lon, lat: there_lat });
                 prop_assert!(same_m < 0.001, "{system:?} {back:?}");
-                let is_home = in_china(place.lon, place.lat);
-                prop_assert!(!is_home || back.distance_m(place) < 0.001, "{system:?} {back:?}");
-                if system != Wgs84 && is_home {
+                let is_here = is_shifted(place.lon, place.lat);
+                prop_assert!(!is_here || back.distance_m(place) < 0.001, "{system:?} {back:?}");
+                if system != Wgs84 && is_here {
                     let offset_m = Place { lon: there_lon, lat: there_lat }.distance_m(place);
                     prop_assert!(20.0 < offset_m && offset_m < 2500.0, "{system:?} {offset_m}");
                 }
@@ -404,10 +406,13 @@ mod tests {
     }
 
     #[test]
-    fn outside_china_gcj_02_is_wgs_84_and_that_is_doubtful() {
+    fn where_maps_are_not_shifted_gcj_02_is_wgs_84_and_that_is_doubtful() {
         let (place, given) = GivenPlace::read(Some(Gcj02), -0.1276, 51.5072).expect("London");
         assert_eq!(place, Place { lon: -0.1276, lat: 51.5072 });
-        assert_eq!(given.doubts, [PlaceDoubt::OutsideChina]);
+        assert_eq!(given.doubts, [PlaceDoubt::NotShifted]);
+        let (place, given) = GivenPlace::read(Some(Gcj02), 121.565, 25.034).expect("Taipei");
+        assert_eq!(place, Place { lon: 121.565, lat: 25.034 });
+        assert_eq!(given.doubts, [PlaceDoubt::NotShifted]);
     }
 
     #[test]
