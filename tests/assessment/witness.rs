@@ -291,6 +291,7 @@ async fn two_names_are_one_car_s_and_one_piece_is_no_session() {
     known(&database, (19_000, -1)).await;
     // A third of the time is not the whole that the pile relayed; nor may the pile, which says when a charge ended, be rid of it so.
     tell("third.csv", "10:01", "10:21", "LSVNV2182E2100001", "telematics", "6.0");
+    until(&database, "SELECT count(*) FROM evidence_due", 0).await;
     known(&database, (-1, -1)).await;
     tell("third back.csv", "10:01", "10:21", "LSVNV2182E2100001", "telematics", "");
     tell("half.csv", "10:01", "10:32", "LSVNV2182E2100001", "telematics", "9.0");

@@ -58,7 +58,7 @@ WITH fresh AS MATERIALIZED (
     -- only one that lies in the charge's time. One of less than half of that time, beside what the pile relayed of it all, says that one of
     -- them is wrong of the time: nothing is compared, since it is the pile that says when a charge ended.
     LEFT JOIN LATERAL (
-        SELECT bool_or(contradictory) AS contradictory,
+        SELECT bool_or(is_doubtful) AS contradictory,
                (array_agg(energy_vehicle_wh ORDER BY way, witness_no DESC) FILTER (WHERE is_told))[1] AS wh,
                (array_agg(vehicle_path ORDER BY way, witness_no DESC) FILTER (WHERE is_told))[1] AS path,
                coalesce((array_agg(vehicle ORDER BY way, witness_no DESC) FILTER (WHERE is_told AND vehicle IS NOT NULL))[1],
@@ -69,13 +69,15 @@ WITH fresh AS MATERIALIZED (
                (array_agg(soc_end ORDER BY witness_no DESC) FILTER (WHERE soc_end IS NOT NULL))[1] AS soc_end,
                (array_agg(amount ORDER BY witness_no DESC) FILTER (WHERE amount IS NOT NULL))[1] AS amount,
                (array_agg(parts ORDER BY witness_no DESC) FILTER (WHERE parts IS NOT NULL))[1] AS parts
-        FROM (SELECT judged.*, energy_vehicle_wh IS NOT NULL AND NOT bool_or(contradictory) OVER ()
+        FROM (SELECT judged.*, contradictory OR is_short AND NOT is_part AS is_doubtful,
+                     energy_vehicle_wh IS NOT NULL AND NOT bool_or(contradictory OR is_short AND NOT is_part) OVER ()
                      AND count(energy_vehicle_wh) OVER (PARTITION BY vehicle_path) = 1 AND NOT is_part AS is_told
               FROM (SELECT newest.*,
                            min(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER kind
                                IS DISTINCT FROM max(encode(vehicle, 'hex')) FILTER (WHERE energy_vehicle_wh IS NOT NULL) OVER kind
-                           OR newest.energy_vehicle_wh IS NOT NULL AND fresh.energy_vehicle_wh IS NOT NULL
-                              AND 2 * (newest.ended_at - newest.started_at) < fresh.ended_at - fresh.started_at AS contradictory,
+                               AS contradictory,
+                           newest.energy_vehicle_wh IS NOT NULL AND fresh.energy_vehicle_wh IS NOT NULL
+                               AND 2 * (newest.ended_at - newest.started_at) < fresh.ended_at - fresh.started_at AS is_short,
                            EXISTS (SELECT FROM witness part
                                    WHERE part.pile_no = newest.pile_no AND part.vehicle_path = newest.vehicle_path
                                      AND part.vehicle IS NOT DISTINCT FROM newest.vehicle AND part.energy_vehicle_wh IS NOT NULL
