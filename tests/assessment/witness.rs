@@ -202,6 +202,11 @@ async fn what_makers_apps_and_reference_vehicles_tell_is_compared_and_reproduced
     assert!(code == 2 && said.contains("no identity key"), "{said}");
 }
 
+/// A charge of 20 kWh of which the pile relays 19.
+const CHARGE: &str = "INSERT INTO charge (pile_no, reference, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, updated_at)
+        SELECT pile_no, 'A', 1, '\\x01010101010101010101010101010101', '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, 19000, clock_timestamp()
+        FROM pile WHERE pile_id = 'P05'";
+
 /// The newest that is known of a charge: what the pile relayed and what a witness told, Wh; -1 for nothing.
 async fn known(database: &Database, expected: (i64, i64)) {
     const RELAYED: &str = "SELECT coalesce((SELECT coalesce(evidence_charge.energy_vehicle_wh, -1)::bigint FROM evidence_charge JOIN charge USING (charge_no)
@@ -218,10 +223,7 @@ async fn what_witnesses_tell_is_corrected_taken_back_and_doubted() {
     let Some((binary, url)) = provided() else { return };
     let (database, place) = (Database::timescale(&url).await, Place::new());
     register(&binary, &database);
-    let charge = "INSERT INTO charge (pile_no, reference, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, updated_at)
-        SELECT pile_no, 'A', 1, '\\x01010101010101010101010101010101', '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, 19000, clock_timestamp()
-        FROM pile WHERE pile_id = 'P05'";
-    run(&database, charge).await;
+    run(&database, CHARGE).await;
     // The charge is older than half a year.
     let settings = [WHOLE_ONCE[0], ("VERIPILE_ASSESS__WINDOW_DAYS", "36500")];
     let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
@@ -266,10 +268,7 @@ async fn two_names_are_one_car_s_and_one_piece_is_no_session() {
     let Some((binary, url)) = provided() else { return };
     let (database, place) = (Database::timescale(&url).await, Place::new());
     register(&binary, &database);
-    let charge = "INSERT INTO charge (pile_no, reference, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, updated_at)
-        SELECT pile_no, 'A', 1, '\\x01010101010101010101010101010101', '2026-01-02T10:00:00Z', '2026-01-02T11:00:00Z', 20000, 19000, clock_timestamp()
-        FROM pile WHERE pile_id = 'P05'";
-    run(&database, charge).await;
+    run(&database, CHARGE).await;
     let server = Server::start_with(&binary, &database, free_port(), "closed", &WHOLE_ONCE).await;
     known(&database, (19_000, -1)).await;
     let tell = |name: &str, from: &str, to: &str, vehicle: &str, way: &str, kwh: &str| {

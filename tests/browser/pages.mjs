@@ -37,8 +37,9 @@ async function open(size, options = {}) {
   const complaints = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
-  // A page that is left while it asks for its own news breaks off asking.
-  const isLeft = (request) => request.resourceType() === "fetch" && request.failure()?.errorText === "net::ERR_ABORTED";
+  // An order's page asks for its own news every moment: where it is left meanwhile, that is broken off. Nothing else may be.
+  const isLeft = (request) =>
+    request.resourceType() === "fetch" && /\/ver\/orders\/[^/]+$/.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
   page.on("requestfailed", (request) => isLeft(request) || complaints.push(`${request.url()} ${request.failure()?.errorText}`));
   await page.addInitScript(() =>
     document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP ${event.violatedDirective} ${event.blockedURI}`)));

@@ -272,6 +272,19 @@ fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Re
     )
 }
 
+/// Of more than [`ALIKE_MAX`] alike how many are not told one by one, in both languages.
+fn rest(code: &'static str, all: usize, [zh, en]: [&str; 2]) -> Option<Remark> {
+    let more = all.saturating_sub(ALIKE_MAX);
+    let told = || {
+        remark(
+            code,
+            format!("另有 {more} {zh}，见 run.json 的 fit"),
+            format!("{more} more {en}: run.json, fit"),
+        )
+    };
+    (0 < more).then(told)
+}
+
 /// Anchors that contradict everything else.
 fn contradictory(assessment: &Assessment) -> Vec<Remark> {
     let all = &assessment.facts.contradictory_anchors;
@@ -287,15 +300,12 @@ fn contradictory(assessment: &Assessment) -> Vec<Remark> {
             ),
         )
     });
-    let more = all.len().saturating_sub(ALIKE_MAX);
-    let rest = (0 < more).then(|| {
-        remark(
-            "contradictory_anchor",
-            format!("另有 {more} 个现场结果与其余一切矛盾，见 run.json 的 fit"),
-            format!("{more} more on-site results contradict everything else: run.json, fit"),
-        )
-    });
-    told.chain(rest).collect()
+    told.chain(rest(
+        "contradictory_anchor",
+        all.len(),
+        ["个现场结果与其余一切矛盾", "on-site results contradict everything else"],
+    ))
+    .collect()
 }
 
 /// Calibrations of reference vehicles that contradict everything else.
@@ -315,15 +325,12 @@ fn contradictory_references(prepared: &Prepared, assessment: &Assessment) -> Vec
             ),
         )
     });
-    let more = all.len().saturating_sub(ALIKE_MAX);
-    let rest = (0 < more).then(|| {
-        remark(
-            "contradictory_reference",
-            format!("另有 {more} 项标准车校准与其余一切矛盾，见 run.json 的 fit"),
-            format!("{more} more calibrations contradict everything else: run.json, fit"),
-        )
-    });
-    told.chain(rest).collect()
+    told.chain(rest(
+        "contradictory_reference",
+        all.len(),
+        ["项标准车校准与其余一切矛盾", "calibrations contradict everything else"],
+    ))
+    .collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.
@@ -341,15 +348,7 @@ fn changed(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec
             )
         }
     });
-    let more = all.len().saturating_sub(ALIKE_MAX);
-    let rest = (0 < more).then(|| {
-        remark(
-            "pile_changed",
-            format!("另有 {more} 个桩如此，见 run.json 的 fit"),
-            format!("so it is with {more} more piles: run.json, fit"),
-        )
-    });
-    told.chain(rest).collect()
+    told.chain(rest("pile_changed", all.len(), ["个桩如此", "piles changed likewise"])).collect()
 }
 
 /// A pile whose results on site differ.
