@@ -1,45 +1,18 @@
 // What drivers see, in a real browser at desktop, phone and the smallest phone: search, conditions, station, pile, report, both
 // languages, without WebGL. Every page is held to axe-core's rules (WCAG 2.1 A and AA), to targets of 44 px, and to its width.
 // Usage: node drivers.mjs URL SCREENSHOT_FOLDER
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
 import { LETTER_PX, chartFaults } from "./looks.mjs";
+import { IDLE_MS, axe, check, end, open as opened, scene } from "./scene.mjs";
 
 const [, , site, pictures] = process.argv;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const IDLE_MS = 60_000;
 const TARGET_PX = 44;
 const SIZES = [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }], ["small", { width: 320, height: 640 }]];
 mkdirSync(pictures, { recursive: true });
-let passed = 0;
-let failed = 0;
 
-function check(what, good, detail = "") {
-  if (good) passed += 1;
-  else failed += 1;
-  console.log(`${good ? "ok      " : "FAILED  "}${what}${good ? "" : ` ${detail}`}`);
-}
-
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  ],
-});
-
-async function open(size, options = {}) {
-  const context = await browser.newContext({ viewport: size, locale: "zh-CN", ...options });
-  const page = await context.newPage();
-  const complaints = [];
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.addInitScript(() =>
-    document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP ${event.violatedDirective} ${event.blockedURI}`)));
-  return { context, page, complaints };
-}
+// A map that moves on breaks off what it no longer needs.
+const open = (size, options) => opened(size, options, () => true);
 
 // Buttons, fields and links that stand alone; links within a sentence may be as high as its line (WCAG 2.5.8).
 const smallTargets = (least) =>
@@ -68,7 +41,7 @@ async function hold(page, at) {
   check(`${at}: axe-core finds nothing`, told.length === 0, told.join(" | "));
 }
 
-for (const [name, size] of SIZES) {
+for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async () => {
   const { context, page, complaints } = await open(size, { geolocation: { longitude: 120.301, latitude: 31.575 }, permissions: ["geolocation"] });
   const at = `drivers ${name}`;
   const picture = (part) => page.screenshot({ path: `${pictures}/drivers-${part}-${name}.png`, fullPage: part !== "map" });
@@ -194,10 +167,9 @@ for (const [name, size] of SIZES) {
     await hold(page, `${at} documents`);
   }
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
-  await context.close();
-}
+});
 
-{
+await scene("embedded", pictures, async () => {
   const { context, page, complaints } = await open({ width: 390, height: 844 });
   const pile = (await (await page.request.get(`${site}/api/v1/piles?state=verified_monitored&limit=1`)).json()).features[0]?.id ?? "WX-0001";
   const html = `<!doctype html><title>other</title><a href="${site}/p/${pile}"><img alt="badge" src="${site}/badge/${pile}.svg"></a>
@@ -214,10 +186,9 @@ for (const [name, size] of SIZES) {
   check("embedded: no other page can be framed", complaints.length === 1 && complaints[0].includes("frame-ancestors"), complaints.join(" | "));
   await page.screenshot({ path: `${pictures}/drivers-embedded.png` });
   other.close();
-  await context.close();
-}
+});
 
-{
+await scene("offline", pictures, async () => {
   const { context, page, complaints } = await open({ width: 390, height: 844 });
   await page.goto(`${site}/?kind=dc`);
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller ?? new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done))));
@@ -243,10 +214,9 @@ for (const [name, size] of SIZES) {
   await page.goto(`${site}/`);
   check("online again: the note is gone", !(await note.isVisible()) && !(await page.locator("#asked").innerText()).includes("直流"));
   check("offline: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
-  await context.close();
-}
+});
 
-{
+await scene("no WebGL", pictures, async () => {
   const { context, page } = await open({ width: 390, height: 844 });
   await page.addInitScript(() => {
     const original = HTMLCanvasElement.prototype.getContext;
@@ -260,18 +230,14 @@ for (const [name, size] of SIZES) {
   check("no WebGL: the sketch shows what was found", (await sketch.getAttribute("src")).includes("kind=dc") && (await sketch.evaluate((one) => one.decode().then(() => one.naturalWidth > 0))));
   check("no WebGL: the list is there", (await page.locator("#list li").count()) >= 10);
   await page.screenshot({ path: `${pictures}/drivers-no-webgl.png` });
-  await context.close();
-}
+});
 
-{
+await scene("no script", pictures, async () => {
   const { context, page } = await open({ width: 390, height: 844 }, { javaScriptEnabled: false });
   await page.goto(`${site}/?q=sygc&view=stations`);
   check("no script: search and cards work", (await page.locator("#list li.station").count()) === 1);
   await page.locator("#list li a").click();
   check("no script: the station opens", page.url().includes("/s/"));
-  await context.close();
-}
+});
 
-await browser.close();
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+await end();

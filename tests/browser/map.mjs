@@ -3,20 +3,14 @@
 // the first, the processor time that all of the browser took for it, its rendering in software included: what a busy machine does not change much.
 // Usage: node map.mjs URL LON LAT [SCREENSHOT_FOLDER] [RUNS], the place being one with piles; tests/map.rs starts a server for it.
 import { mkdirSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { launch } from "./scene.mjs";
 
 const [, , site, lon, lat, pictures, runs = 5] = process.argv;
 const SIZES = [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]];
 const PLACES = [["country", 4], ["city", 10], ["street", 15]];
 if (pictures) mkdirSync(pictures, { recursive: true });
 
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  ],
-});
+const browser = await launch();
 
 // In the page: when the map was first idle with piles on it, ms since the navigation began, and how many symbols and piles were on it.
 const first = () => new Promise((done) => {

@@ -2,51 +2,23 @@
 // complains; an operator signs in and brings a pile on; a verifier watches a run until its certificate is there and starts another; a
 // reviewer confirms a certificate and a notice; a broken seal puts the certificate in question.
 // Usage: node pages.mjs URL SCREENSHOT_FOLDER CONSOLE_PASSWORD VERIFIER_PASSWORD REVIEWER_PASSWORD
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { mkdirSync } from "node:fs";
 import { LETTER_PX, chartFaults } from "./looks.mjs";
+import { IDLE_MS, axe, check, end, open as opened, scene } from "./scene.mjs";
 
 const [, , site, pictures, password, verifier, reviewer] = process.argv;
-const IDLE_MS = 60_000;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 // The demo's run takes some two minutes.
 const RUN_MS = 300_000;
 const PAGE_BYTES_MAX = 40 * 1024;
+const SIZES = [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]];
 mkdirSync(pictures, { recursive: true });
-let passed = 0;
-let failed = 0;
 
-function check(what, good, detail = "") {
-  if (good) passed += 1;
-  else failed += 1;
-  console.log(`${good ? "ok      " : "FAILED  "}${what}${good ? "" : ` ${detail}`}`);
-}
+// An order's page asks for its own news every moment: where it is left meanwhile, that is broken off. Nothing else may be.
+const isLeft = (request) =>
+  request.resourceType() === "fetch" && /\/ver\/orders\/[^/]+$/.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
+const open = (size, options) => opened(size, options, isLeft);
 
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  ],
-});
-
-async function open(size, options = {}) {
-  const context = await browser.newContext({ viewport: size, locale: "zh-CN", ...options });
-  const page = await context.newPage();
-  const complaints = [];
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.message));
-  // An order's page asks for its own news every moment: where it is left meanwhile, that is broken off. Nothing else may be.
-  const isLeft = (request) =>
-    request.resourceType() === "fetch" && /\/ver\/orders\/[^/]+$/.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
-  page.on("requestfailed", (request) => isLeft(request) || complaints.push(`${request.url()} ${request.failure()?.errorText}`));
-  await page.addInitScript(() =>
-    document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP ${event.violatedDirective} ${event.blockedURI}`)));
-  return { context, page, complaints };
-}
-
-for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
+for (const [name, size] of SIZES) await scene(`map ${name}`, pictures, async () => {
   const { context, page, complaints } = await open(size);
   await page.goto(`${site}/`);
   await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
@@ -81,10 +53,9 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.waitForLoadState("load");
   check(`${name}: a row opens its evidence`, (await page.locator("table.charges tbody tr").count()) >= 1);
   check(`${name}: nothing complains`, complaints.length === 0, complaints.join(" | "));
-  await context.close();
-}
+});
 
-{
+await scene("map tiles", pictures, async () => {
   const { context, page, complaints } = await open({ width: 1280, height: 800 });
   const tiles = [];
   page.on("request", (request) => request.url().includes("/api/v1/tiles/piles/") && tiles.push(request.url()));
@@ -140,10 +111,9 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   }
   check("map: the pile opens", page.url().includes(`/p/${id}`), page.url());
   check("map: nothing complains", complaints.length === 0, complaints.join(" | "));
-  await context.close();
-}
+});
 
-{
+await scene("map without tiles", pictures, async () => {
   const { context, page } = await open({ width: 1280, height: 800 });
   const on = (layer) => page.waitForFunction((name) => document.getElementById("map")?.map?.queryRenderedFeatures({ layers: [name] }).length, layer, { timeout: IDLE_MS }).then(() => true, () => false);
   await context.route("**/tiles/**", (route) => route.fulfill({ status: 503 }));
@@ -166,10 +136,9 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await page.goto(`${site}/?state=verified`);
   await page.locator(".map-note").waitFor({ timeout: IDLE_MS }).catch(() => {});
   check("map: it says that it does not draw all", (await page.locator(".map-note").allInnerTexts()).join().includes("5000"));
-  await context.close();
-}
+});
 
-{
+await scene("no script", pictures, async () => {
   const { context, page } = await open({ width: 390, height: 844 }, { javaScriptEnabled: false });
   await page.goto(`${site}/`);
   check("no script: the list is there", (await page.locator("#list li").count()) >= 20);
@@ -180,10 +149,9 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   check("no script: the filter works", page.url().includes("state=failed") && (await page.locator("#list li").count()) >= 1, page.url());
   const answer = await context.request.get(`${site}/p/no-such-pile`, { headers: { accept: "text/html" } });
   check("no script: an unknown pile is 404 with a page", answer.status() === 404 && (await answer.text()).includes("没有这个页面"));
-  await context.close();
-}
+});
 
-for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
+for (const [name, size] of SIZES) await scene(`console ${name}`, pictures, async () => {
   const { context, page, complaints } = await open(size, { locale: "en" });
   const at = `console ${name}`;
   const text = () => page.locator("main").innerText();
@@ -279,10 +247,9 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   check(`${at}: a charge has its page by number`, await page.locator("#charge .facts").isVisible());
   await page.screenshot({ path: `${pictures}/check-${name}.png` });
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
-  await context.close();
-}
+});
 
-for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]]) {
+for (const [name, size] of SIZES) await scene(`verification ${name}`, pictures, async () => {
   const { context, page, complaints } = await open(size);
   const at = `verification ${name}`;
   const fits = async () => !(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
@@ -353,17 +320,16 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   check(`${at}: nothing sticks out of the form`, await fits());
   await picture("new");
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
-  await context.close();
-}
+});
 
 // Two orders from the form to their documents, by pulses, which take seconds: what verifier, operator and reviewer each do.
-{
+await scene("review", pictures, async () => {
   const at = "review";
   const bench = "SIM-BENCH-1";
   const everybody = [];
   const signedIn = async (name, word) => {
-    const { context, page, complaints } = await open({ width: 1280, height: 800 });
-    everybody.push([name, context, complaints]);
+    const { page, complaints } = await open({ width: 1280, height: 800 });
+    everybody.push([name, complaints]);
     await page.goto(`${site}/op/sign-in`);
     await page.fill("[name=name]", name);
     await page.fill("[name=password]", word);
@@ -477,7 +443,7 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   check(`${at}: the certificate is in question`, (await verifying.locator(".worth.in_question").count()) === 1 && (await verifying.locator("main").innerText()).includes("SIM-0001 破损"));
   await pictured(verifying, "questioned");
   const stranger = await open({ width: 1280, height: 800 });
-  everybody.push(["a stranger", stranger.context, stranger.complaints]);
+  everybody.push(["a stranger", stranger.complaints]);
   await stranger.page.goto(`${site}/p/${bench}`);
   const text = await stranger.page.locator("main").innerText();
   check(`${at}: the pile is shown as in question to everybody`, text.includes("存疑"), text.slice(0, 300));
@@ -492,12 +458,9 @@ for (const [name, size] of [["desktop", { width: 1280, height: 800 }], ["phone",
   await pictured(reviewing, "notice");
   const answer = await stranger.context.request.get(`${site}${notice}`);
   check(`${at}: and nobody else sees it`, answer.status() === 404, String(answer.status()));
-  for (const [name, context, complaints] of everybody) {
+  for (const [name, complaints] of everybody) {
     check(`${at}: nothing complains to ${name}`, complaints.length === 0, complaints.join(" | "));
-    await context.close();
   }
-}
+});
 
-await browser.close();
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+await end();

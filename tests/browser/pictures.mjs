@@ -2,7 +2,7 @@
 // live verification is over. Look at each before it is committed.
 // Usage: node pictures.mjs URL FOLDER VERIFIER_PASSWORD, the address and the password being those that `veripile demo --days 30` prints
 import { mkdirSync, writeFileSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { launch } from "./scene.mjs";
 
 const [, , site, folder, verifier] = process.argv;
 const WAIT_MS = 300_000; // the live verification takes some two minutes
@@ -11,10 +11,7 @@ const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 mkdirSync(folder, { recursive: true });
 
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run"],
-});
+const browser = await launch();
 
 async function open(viewport, lang) {
   const context = await browser.newContext({ viewport, locale: lang === "en" ? "en" : "zh-CN" });
