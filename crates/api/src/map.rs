@@ -49,7 +49,8 @@ struct MapPage<'a> {
     counts: Option<Counts>,
     as_of: String,
     states: Vec<(&'static str, &'static str, String)>,
-    operators: Vec<Operator>,
+    /// Identifier and name of each.
+    operators: Vec<(String, String)>,
     /// Where there are more operators: the address of the list of all.
     more_operators: Option<String>,
     asked: &'a Asked,
@@ -302,7 +303,8 @@ pub(crate) async fn page(
 
 /// Operators that the form offers.
 struct Choice {
-    operators: Vec<Operator>,
+    /// Identifier and name of each.
+    operators: Vec<(String, String)>,
     /// Where there are more: the address of the list of all.
     more: Option<String>,
     /// Name of the one that is asked for, if it is known.
@@ -323,7 +325,8 @@ impl Choice {
             let any = Asked { operator: String::new(), view: String::new(), ..asked.clone() };
             format!("/stats/operators?{}&lang={}", any.address(), t.short())
         });
-        Ok(Self { operators, more, name, other })
+        let named = |o: &Operator| (o.operator_id.to_string(), view::name(t.pick(&o.name_zh, &o.name_en)));
+        Ok(Self { operators: operators.iter().map(named).collect(), more, name, other })
     }
 }
 
@@ -335,7 +338,7 @@ pub(crate) async fn operator_name(
 ) -> Result<Option<String>, Problem> {
     let Some(id) = id else { return Ok(None) };
     let known = site.store.operator(id).await?;
-    Ok(known.map(|known| t.pick(&known.name_zh, &known.name_en).to_owned()))
+    Ok(known.map(|known| view::name(t.pick(&known.name_zh, &known.name_en))))
 }
 
 /// Where the map looks, and how closely: at the part asked for, at the driver's place, else at the middle of all piles.
@@ -378,13 +381,13 @@ async fn cards(
         let unknown = || t.of("unknown").to_owned();
         let fee = told.fee_cny_kwh;
         Some(Card {
-            name: t.pick(&told.name[0], &told.name[1]).to_owned(),
+            name: view::name(t.pick(&told.name[0], &told.name[1])),
             href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
-            operator: t.pick(&told.operator[0], &told.operator[1]).to_owned(),
+            operator: view::name(t.pick(&told.operator[0], &told.operator[1])),
             distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
             fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
-            phone: told.phone.clone().unwrap_or_else(unknown),
+            phone: told.phone.as_deref().map_or_else(unknown, view::name),
             idle: crate::station::idle(t, told.idle, told.silent, told.piles()),
             matching: matching.as_ref().map(|matching| {
                 let count = matching.get(told.station_id.as_str()).copied().unwrap_or_default();
