@@ -268,16 +268,26 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     let (_, _, page) = found(&server, "view=stations").await;
     assert!(page.matches("<li class=\"station\">").count() == 50 && page.contains("page=2"), "{page}");
     assert!(page.find("Station 600").unwrap() < page.find("Station 0<").unwrap());
-    // A station's numbers are of all its piles, whatever is asked; what matches stands beside.
-    for (asked, matching) in [
-        ("state=failed", Some(1)),
-        ("state=verified", Some(5)),
-        ("q=wx6003", Some(1)),
-        ("bbox=125,31,126,32", None),
+    // A station's numbers are of all its piles, whatever is asked; what matches stands beside, and the sign is that of the best of it.
+    for (asked, sign, matching) in [
+        ("state=failed", ("failed", "Failed 1/10"), Some(1)),
+        ("state=due&q=wx600", ("due", "Verification due 4/10"), Some(4)),
+        ("state=verified", ("verified", "Verified 5/10"), Some(5)),
+        ("q=wx6003", ("verified", "Verified 5/10"), Some(1)),
+        ("q=wx6000", ("failed", "Failed 1/10"), Some(1)),
+        ("only=in_case", ("failed", "Failed 1/10"), Some(1)),
+        ("q=wx600", ("verified", "Verified 5/10"), Some(10)),
+        ("bbox=125,31,126,32", ("verified", "Verified 5/10"), None),
     ] {
         let (_, _, page) = found(&server, &format!("view=stations&{asked}")).await;
         let card = page.split("<li class=\"station\">").nth(1).unwrap();
-        assert!(card.contains("Verified 5/10") && card.contains("0 free of 10"), "{asked}: {card}");
+        let (word, text) = sign;
+        let badge = format!("class=\"badge {word}\"");
+        assert!(card.contains(&badge) && card.contains(&format!("<small>{text} ")), "{asked}: {card}");
+        assert!(
+            card.contains("0 free of 10") && card.matches("class=\"badge").count() == 1,
+            "{asked}: {card}"
+        );
         let told = matching.map(|count| format!("{count} of them match"));
         assert!(told.as_ref().is_none_or(|told| card.contains(told)), "{asked}: {card}");
         assert_eq!(told.is_some(), card.contains("of them match"), "{asked}: {card}");

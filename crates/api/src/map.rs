@@ -12,7 +12,7 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, OperatorId, Place, State, StationId};
 use veripile_store::card::StationCard;
-use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
+use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED, best};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
@@ -97,7 +97,7 @@ struct Card {
     idle: String,
     /// How many of its piles match, where something is asked of piles.
     matching: Option<String>,
-    /// Best standing among its piles: word and symbol, text with how many have it.
+    /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it.
     state: (&'static str, &'static str),
     state_text: String,
 }
@@ -363,7 +363,8 @@ fn away(near: Option<Place>, pile: &PileRecord) -> Option<String> {
     near.zip(pile.place).map(|(here, there)| finder::distance(here.distance_m(there)))
 }
 
-/// The cards of some stations, in their order, and where the first stands. Numbers are of all their piles; what matches is told beside.
+/// The cards of some stations, in their order, and where the first stands. Numbers are of all their piles; what matches is told beside, and
+/// the sign is that of the best pile which matches: whoever looks for failed ones or for DC is shown no sign that another pile has.
 async fn cards(
     t: &Texts,
     site: &Site,
@@ -377,7 +378,9 @@ async fn cards(
     let matching =
         if query.is_of_piles() { Some(site.store.count_at(stations, query, now).await?) } else { None };
     let card = |told: &StationCard| {
-        let (state, same) = told.best()?;
+        let found = matching.as_ref().map(|at| at.get(told.station_id.as_str()).copied().unwrap_or_default());
+        let state = found.as_ref().and_then(best).or_else(|| best(&told.by_state))?;
+        let same = told.by_state[state as usize];
         let unknown = || t.of("unknown").to_owned();
         let fee = told.fee_cny_kwh;
         Some(Card {
@@ -389,10 +392,8 @@ async fn cards(
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
             idle: crate::station::idle(t, told.idle, told.silent, told.piles()),
-            matching: matching.as_ref().map(|matching| {
-                let count = matching.get(told.station_id.as_str()).copied().unwrap_or_default();
-                t.of("station.matching").replace("{n}", &count.to_string())
-            }),
+            matching: found
+                .map(|found| t.of("station.matching").replace("{n}", &found.iter().sum::<u64>().to_string())),
             state: (state.word(), view::symbol(state)),
             state_text: format!("{} {same}/{}", view::state_text(t, state), told.piles()),
         })

@@ -125,7 +125,10 @@ pub(crate) async fn form(
     };
     let Some(pile) = found else { return Ok(missing_page(t, simulated, here)) };
     let reasons = ReportReason::ALL.map(|reason| (reason.word(), reason_text(t, reason))).to_vec();
-    Ok(html(StatusCode::OK, &ReportPage { t, simulated, here, id: view::name(pile.pile_id.as_str()), path, reasons }))
+    Ok(html(
+        StatusCode::OK,
+        &ReportPage { t, simulated, here, id: view::name(pile.pile_id.as_str()), path, reasons },
+    ))
 }
 
 /// What the form sends.

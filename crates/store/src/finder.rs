@@ -107,6 +107,11 @@ pub struct FindQuery {
 /// How many piles there are in each state, in the order of `State::ALL`.
 pub type ByState = [u64; State::ALL.len()];
 
+/// The best standing among piles; none where there is no pile.
+pub fn best(by_state: &ByState) -> Option<State> {
+    State::ALL.into_iter().zip(by_state).find(|(_, count)| 0 < **count).map(|(state, _)| state)
+}
+
 /// Of each state any number, as long as nobody has counted.
 pub const UNCOUNTED: ByState = [u64::MAX; State::ALL.len()];
 
@@ -298,21 +303,25 @@ impl Store {
         self.in_order(&ids).await
     }
 
-    /// How many piles match at each of some stations.
+    /// How many piles match at each of some stations, by state.
     pub async fn count_at(
         &self,
         stations: Vec<StationId>,
         query: &FindQuery,
         now: Timestamp,
-    ) -> Result<HashMap<String, u64>, StoreError> {
+    ) -> Result<HashMap<String, ByState>, StoreError> {
         if stations.is_empty() {
             return Ok(HashMap::new());
         }
         let words = self.words(&query.words).await?;
         let search = Search { query: FindQuery { stations, ..query.clone() }, words: &words, now };
-        let sql = search.sql("pile.station_id, count(*)", "GROUP BY pile.station_id");
-        let rows: Vec<(String, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|(station, count)| (station, count.unsigned_abs())).collect())
+        let sql = search.sql(&format!("pile.station_id, {STATE}, count(*)"), "GROUP BY 1, 2");
+        let rows: Vec<(String, i32, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
+        let mut at_station: HashMap<String, ByState> = HashMap::new();
+        for (station, state, count) in rows {
+            at_station.entry(station).or_default()[state as usize] = count.unsigned_abs();
+        }
+        Ok(at_station)
     }
 
     /// Operators of piles that match, with how many there are of each, those with most first; piles of no known operator are left out.
