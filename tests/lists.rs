@@ -381,6 +381,13 @@ async fn in_a_part_of_the_map(server: &Server) {
     // A driver who looks at a far part of the map sees what is there.
     let (count, ids, _) = found(server, "near=120.3,31.59&bbox=125,31,126,32").await;
     assert_eq!((count, ids[0].as_str(), ids[9].as_str()), (10, "WX-6001", "WX-6000"));
+    // There the form does not say that only what is near is listed, but keeps the place for the next search.
+    for (part, is_said) in [("", true), ("&bbox=125,31,126,32", false)] {
+        let (_, _, page) = found(server, &format!("near=120.3,31.59{part}")).await;
+        let tick = page.split("id=\"near-only\"").nth(1).unwrap().split("</label>").next().unwrap();
+        assert_eq!(!tick.starts_with(" hidden"), is_said, "{part}: {tick}");
+        assert!(tick.contains("name=\"near\" value=\"120.3,31.59\" checked"), "{tick}");
+    }
     for bad in ["bbox=1,2,3", "bbox=2,1,1,2", "bbox=a,b,c,d"] {
         assert_eq!(server.get(&format!("/?{bad}")).await.0, 400, "{bad}");
     }
