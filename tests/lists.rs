@@ -412,6 +412,16 @@ async fn cut(server: &Server) {
         assert_eq!(list["features"].as_array().unwrap().len(), limit.min(5));
         assert_eq!(list["meta"]["next"].is_string(), has_next, "{limit}");
     }
+    // Of the 601 stations those in the box are three.
+    for (limit, has_next) in [(2, true), (3, false), (4, false)] {
+        let path = format!("/api/v1/stations?bbox=120.2995,31.5,120.30025,31.7&limit={limit}");
+        let list = json(&server.get(&path).await.1);
+        assert_eq!(list["features"].as_array().unwrap().len(), limit.min(3), "{list}");
+        assert_eq!(list["meta"]["next"], if has_next { Value::from("S001") } else { Value::Null }, "{limit}");
+    }
+    let rest = "/api/v1/stations?bbox=120.2995,31.5,120.30025,31.7&limit=2&cursor=S001";
+    let list = json(&server.get(rest).await.1);
+    assert_eq!((&list["features"][0]["id"], &list["meta"]["next"]), (&"S002".into(), &Value::Null));
     for path in ["/found.geojson?state=failed", "/mini-map.svg?state=failed"] {
         let (_, headers, _) = server.get_with(path, &[]).await;
         assert!(headers.contains("ratelimit: \"minute\""), "{path}: {headers}");

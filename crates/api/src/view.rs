@@ -78,6 +78,13 @@ pub(crate) fn visible(c: char) -> char {
     }
 }
 
+/// Keeps a page of what was read, which is one more where there are more; then the last that is kept, after which the next page begins.
+pub(crate) fn cut_to_page<T>(rows: &mut Vec<T>, most: usize) -> Option<&T> {
+    let has_more = most < rows.len();
+    rows.truncate(most);
+    rows.last().filter(|_| has_more)
+}
+
 /// A state's mark: shape and symbol stand together with word and colour everywhere.
 pub(crate) fn symbol(state: State) -> &'static str {
     match state {
@@ -402,6 +409,17 @@ mod tests {
         assert_eq!(segment("a b?#桩"), "a%20b%3F%23%E6%A1%A9");
         let at: Timestamp = "2026-03-01T20:30:00Z".parse().expect("literal");
         assert_eq!(minute(at), "2026-03-02 04:30");
+    }
+
+    #[test]
+    fn a_full_page_is_the_last_where_nothing_follows() {
+        for (read, last) in
+            [(vec![], None), (vec![1, 2], None), (vec![1, 2, 3], None), (vec![1, 2, 3, 4], Some(3))]
+        {
+            let mut rows = read.clone();
+            assert_eq!(cut_to_page(&mut rows, 3).copied(), last, "{read:?}");
+            assert_eq!(rows, read[..read.len().min(3)]);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::row::{SqlTime, corrupt, jiff_time, storable};
 use crate::{Store, StoreError};
 
 /// Piles on one page.
-const PAGE_MAX: i64 = 200;
+pub const PAGE_MAX: i64 = 200;
 
 /// How a pile is connected and kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,7 +118,8 @@ LEFT JOIN readiness USING (pile_no)
 WHERE ($1::text IS NULL OR pile.operator_id = $1) ";
 
 impl Store {
-    /// Piles of a scope whose identity contains a text, in the order of their identities after `after`; at most a page.
+    /// Piles of a scope whose identity contains a text, in the order of their identities after `after`; at most one more than
+    /// [`PAGE_MAX`], which tells that there is another page.
     pub async fn console_piles(
         &self,
         scope: Option<&OperatorId>,
@@ -133,7 +134,7 @@ impl Store {
             .bind(scope.map(OperatorId::as_str))
             .bind(storable(text))
             .bind(storable(after))
-            .bind(PAGE_MAX)
+            .bind(PAGE_MAX + 1)
             .fetch_all(&self.pool)
             .await?;
         rows.into_iter().map(Row::pile).collect()

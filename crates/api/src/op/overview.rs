@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, StationId};
 use veripile_store::AttemptRow;
-use veripile_store::console::ConsolePile;
+use veripile_store::console::{ConsolePile, PAGE_MAX};
 use veripile_store::report::Report;
 
 use crate::Site;
@@ -87,13 +87,14 @@ pub(crate) async fn page(
     let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let scope = person.scope.as_ref();
-    let piles = site.store.console_piles(scope, &asked.q, &asked.after).await?;
+    let mut piles = site.store.console_piles(scope, &asked.q, &asked.after).await?;
+    let next =
+        view::cut_to_page(&mut piles, PAGE_MAX as usize).map(|last| view::segment(last.pile_id.as_str()));
     let (inbox, stations, attempts) = if person.is_administrator() {
         (site.store.inbox().await?, site.store.stations(None).await?, site.store.attempts(None).await?)
     } else {
         (Vec::new(), Vec::new(), Vec::new())
     };
-    let next = piles.last().filter(|_| piles.len() == 200).map(|pile| view::segment(pile.pile_id.as_str()));
     let page = OverviewPage {
         t,
         simulated: site.settings.simulated,
