@@ -19,6 +19,7 @@ use crate::Site;
 use crate::chart::escape;
 use crate::door;
 use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
+use crate::overview::OPERATORS_LISTED;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 use crate::view::{self, Line};
@@ -28,9 +29,6 @@ const LINES_PER_PAGE: u32 = 50;
 
 /// Piles on the drawn map.
 const PILES_DRAWN: u32 = 2_000;
-
-/// Operators to choose from in the form; where there are more, it leads to the list of all.
-const OPERATORS_LISTED: u32 = 100;
 
 /// Where the map looks when there is no pile yet: Wuxi.
 const FALLBACK: Place = Place { lon: 120.31, lat: 31.49 };
@@ -245,7 +243,8 @@ pub(crate) async fn page(
     };
     // Who has waited for it once does not wait again.
     let overview = if listed.piles.is_some() { site.overviews.overview(&site.store).await? } else { None };
-    let choice = Choice::of(t, &site, &asked, wish.query.operator.as_ref()).await?;
+    let largest = overview.as_ref().map(|overview| overview.operators.as_slice());
+    let choice = Choice::of(t, &site, &asked, wish.query.operator.as_ref(), largest).await?;
     let other_power =
         !asked.min_power_kw.is_empty() && !POWERS_KW.iter().any(|kw| kw.to_string() == asked.min_power_kw);
     let address = asked.address();
@@ -314,8 +313,18 @@ struct Choice {
 }
 
 impl Choice {
-    async fn of(t: &Texts, site: &Site, asked: &Asked, id: Option<&OperatorId>) -> Result<Self, Problem> {
-        let mut operators = site.store.first_operators(OPERATORS_LISTED + 1).await?;
+    /// Of those with most piles; as long as these are being counted, of the first.
+    async fn of(
+        t: &Texts,
+        site: &Site,
+        asked: &Asked,
+        id: Option<&OperatorId>,
+        largest: Option<&[Operator]>,
+    ) -> Result<Self, Problem> {
+        let mut operators = match largest {
+            Some(largest) => largest.to_vec(),
+            None => site.store.first_operators(OPERATORS_LISTED + 1).await?,
+        };
         let has_more = OPERATORS_LISTED < operators.len() as u32;
         operators.truncate(OPERATORS_LISTED as usize);
         let name = operator_name(t, site, id).await?;

@@ -14,6 +14,9 @@ use crate::{Store, StoreError};
 /// Piles on one page.
 pub const PAGE_MAX: i64 = 200;
 
+/// Stations offered where one is to be named: a city's. Whoever wants another types its identifier.
+const STATIONS_OFFERED: i64 = 200;
+
 /// How a pile is connected and kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConsolePile {
@@ -207,16 +210,12 @@ impl Store {
         Ok(true)
     }
 
-    /// Every station of a scope: identifier and names.
-    pub async fn stations(
-        &self,
-        scope: Option<&OperatorId>,
-    ) -> Result<Vec<(String, String, String)>, StoreError> {
+    /// The stations that were registered last: identifier and names; at most [`STATIONS_OFFERED`].
+    pub async fn newest_stations(&self) -> Result<Vec<(String, String, String)>, StoreError> {
         let rows = sqlx::query_as(
-            "SELECT station_id, name_zh, name_en FROM station WHERE $1::text IS NULL OR operator_id = $1
-             ORDER BY station_id LIMIT 10000",
+            "SELECT station_id, name_zh, name_en FROM station ORDER BY changed_at DESC, station_id LIMIT $1",
         )
-        .bind(scope.map(OperatorId::as_str))
+        .bind(STATIONS_OFFERED)
         .fetch_all(&self.pool)
         .await?;
         Ok(rows)
