@@ -253,7 +253,8 @@ async fn a_table_of_piles_tells_each_bad_row() {
         "evses": [{"uid": "E1", "connectors": [{"standard": "GBT_DC", "power_type": "DC"}]}]}]"#;
     let (_, page) = one.post("/op/import?lang=en", &[("table", location)]).await;
     assert!(page.contains("Registered: <b>2</b>"), "{page}");
-    let with_it = "SELECT count(*) FROM pile WHERE pile_id = 'E1' AND station_id = 'S10' AND operator_id = 'O1'";
+    let with_it =
+        "SELECT count(*) FROM pile WHERE pile_id = 'E1' AND station_id = 'S10' AND operator_id = 'O1'";
     assert_eq!(database.number(with_it).await, 1);
     let (_, page) = one.post("/op/import?lang=en", &[("table", "name\nx\n")]).await;
     assert!(page.contains("no column pile_id, kind, accuracy_class"), "{page}");

@@ -34,7 +34,7 @@ const NEAR_DEGREES: f64 = 0.5;
 /// What people are told of that box, km: what lies within is in it, and somewhat more.
 pub const NEAR_KM: u32 = 50;
 
-/// Stations, or piles, given their search text at a time after an upgrade.
+/// Stations and operators, or piles, given their search text at a time.
 const STATIONS_AT_ONCE: i64 = 1_000;
 const PILES_AT_ONCE: i64 = 10_000;
 
@@ -439,51 +439,41 @@ impl Store {
         Ok(piles)
     }
 
-    /// Gives stations and operators registered by a former version the text that they are found by.
-    pub(crate) async fn complete_search_texts(&self) -> Result<(), StoreError> {
-        let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT operator_id, name_zh, name_en FROM operator WHERE search IS NULL")
-                .fetch_all(&self.pool)
-                .await?;
-        let texts = rows.iter().map(|(id, zh, en)| (id.as_str(), operator_text(zh, en)));
+    /// Gives operators, stations and piles written by other hands, or by a former version, the text that they are found by: at most a batch
+    /// of each. How many got theirs; none: all have.
+    pub async fn complete_texts(&self) -> Result<usize, StoreError> {
+        let operators: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT operator_id, name_zh, name_en FROM operator WHERE search IS NULL LIMIT $1",
+        )
+        .bind(STATIONS_AT_ONCE)
+        .fetch_all(&self.pool)
+        .await?;
+        let texts = operators.iter().map(|(id, zh, en)| (id.as_str(), operator_text(zh, en)));
         self.write_search_texts("UPDATE operator SET search = given.search
                                  FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE operator_id = given.id", texts)
             .await?;
-        loop {
-            let rows: Vec<StationNames> = sqlx::query_as(
-                "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL LIMIT $1",
-            )
-            .bind(STATIONS_AT_ONCE)
-            .fetch_all(&self.pool)
+        let stations: Vec<StationNames> = sqlx::query_as(
+            "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL LIMIT $1",
+        )
+        .bind(STATIONS_AT_ONCE)
+        .fetch_all(&self.pool)
+        .await?;
+        let texts = stations.iter().map(|(id, zh, en, address, region)| {
+            (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
+        });
+        self.write_search_texts("UPDATE station SET search = given.search
+                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
             .await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let texts = rows.iter().map(|(id, zh, en, address, region)| {
-                (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
-            });
-            self.write_search_texts("UPDATE station SET search = given.search
-                                     FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
+        let piles: Vec<String> =
+            sqlx::query_scalar("SELECT pile_id FROM pile WHERE search IS NULL ORDER BY pile_no LIMIT $1")
+                .bind(PILES_AT_ONCE)
+                .fetch_all(&self.pool)
                 .await?;
-        }
-    }
-
-    /// The same of piles.
-    pub(crate) async fn complete_pile_texts(&self) -> Result<(), StoreError> {
-        loop {
-            let ids: Vec<String> =
-                sqlx::query_scalar("SELECT pile_id FROM pile WHERE search IS NULL ORDER BY pile_no LIMIT $1")
-                    .bind(PILES_AT_ONCE)
-                    .fetch_all(&self.pool)
-                    .await?;
-            if ids.is_empty() {
-                return Ok(());
-            }
-            let texts = ids.iter().map(|id| (id.as_str(), plain(id)));
-            self.write_search_texts("UPDATE pile SET search = given.search
-                                     FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id", texts)
-                .await?;
-        }
+        let texts = piles.iter().map(|id| (id.as_str(), plain(id)));
+        self.write_search_texts("UPDATE pile SET search = given.search
+                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id", texts)
+            .await?;
+        Ok(operators.len() + stations.len() + piles.len())
     }
 
     async fn write_search_texts<'a>(
@@ -492,6 +482,9 @@ impl Store {
         texts: impl Iterator<Item = (&'a str, String)>,
     ) -> Result<(), StoreError> {
         let (ids, texts): (Vec<&str>, Vec<String>) = texts.unzip();
+        if ids.is_empty() {
+            return Ok(());
+        }
         sqlx::query(statement).bind(ids).bind(texts).execute(&self.pool).await?;
         Ok(())
     }
