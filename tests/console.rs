@@ -248,6 +248,14 @@ async fn a_table_of_piles_tells_each_bad_row() {
     let (_, page) = one.post("/op/import?lang=en", &[("table", stations), ("skip", "yes")]).await;
     assert!(page.contains("Registered: <b>1</b>"), "{page}");
     assert_eq!(database.number("SELECT count(*) FROM station WHERE operator_id = 'O1'").await, 2);
+    // A location brings its piles along, also where nobody knew it before.
+    let location = r#"[{"id": "S10", "name": "十", "coordinates": {"latitude": "31.5", "longitude": "120.3"},
+        "evses": [{"uid": "E1", "connectors": [{"standard": "GBT_DC", "power_type": "DC"}]}]}]"#;
+    let (_, page) = one.post("/op/import?lang=en", &[("table", location)]).await;
+    assert!(page.contains("Registered: <b>2</b>"), "{page}");
+    let with_it =
+        "SELECT count(*) FROM pile WHERE pile_id = 'E1' AND station_id = 'S10' AND operator_id = 'O1'";
+    assert_eq!(database.number(with_it).await, 1);
     let (_, page) = one.post("/op/import?lang=en", &[("table", "name\nx\n")]).await;
     assert!(page.contains("no column pile_id, kind, accuracy_class"), "{page}");
 }
@@ -267,6 +275,13 @@ async fn an_administrator_lets_a_waiting_charger_in_or_sends_it_away() {
     }
     let page = root.until("/op?lang=en", "NEW 1").await;
     assert!(page.contains("ACME · M7"));
+    // Stations are offered, and may be typed; one that nobody registered is told off.
+    assert!(
+        page.contains("<option value=\"S1\">") && page.contains("name=\"station\" list=\"stations\""),
+        "{page}"
+    );
+    let typed = [("kind", "dc"), ("class", "1"), ("station", "S404")];
+    assert_eq!(root.post("/op/inbox/NEW%201/let-in", &typed).await.0, 400);
     let form = [("kind", "dc"), ("class", "1"), ("station", "S1")];
     assert_eq!(root.post("/op/inbox/NEW%201/let-in", &form).await.0, 303);
     let known = "SELECT count(*) FROM pile WHERE pile_id = 'NEW 1' AND NOT inbox AND kind = 'dc' AND station_id = 'S1'";

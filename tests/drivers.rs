@@ -510,6 +510,12 @@ async fn a_case_turns_a_pile_red_after_two_people_and_the_reply_window() {
         !page.contains("Failure confirmed") && page.contains("Operator may reply until"),
         "bad news waits: {page}"
     );
+    // What stands behind the regulator's queue can be opened by its address; it is evidence and the public state, and nothing of the case.
+    let (status, page) = server.get("/reg/queue/P01?lang=en").await;
+    assert!(status == 200 && page.contains("badge under_review"), "{status} {page}");
+    for said in ["K-1", "市监局", "confirmed", "reply", "boris"] {
+        assert!(!page.contains(said), "{said}: {page}");
+    }
     let days = "SELECT round(extract(epoch FROM max(reply_until) - max(acted_at)) / 86400)::bigint FROM act";
     assert_eq!(database.number(days).await, 21);
     // Three weeks pass.

@@ -21,6 +21,20 @@ fn sha256(bytes: &[u8]) -> String {
     told.split(' ').next().unwrap().to_owned()
 }
 
+/// P0001 and P0002 have a certificate until 2099. That of P0001 is in question since somebody saw a broken seal.
+const CERTIFIED: &[&str] = &[
+    "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until)
+     SELECT pile_no, 'certificate', 'C-' || pile_id, '计量所', '检', '2026-01-05Z', '2099-01-05Z' FROM pile WHERE pile_id IN ('P0001', 'P0002')",
+    "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at)
+     SELECT pile_no, 'certificate_questioned', 'C-' || pile_id, '计量所', '检', '2026-02-03Z' FROM pile WHERE pile_id = 'P0001'",
+    "INSERT INTO verification_order (order_no, number, pile_no, state, instruments, body, made_at)
+     SELECT 1, 'V-1', pile_no, 'issued', '{}', '{}', '2026-01-04Z' FROM pile WHERE pile_id = 'P0001'",
+    "INSERT INTO verification_certificate (order_no, number, pile_no, connector, kind, issuer, verified_on, valid_until, issued_at, json, sha256, pdf)
+     SELECT 1, 'C-P0001', pile_no, 1, 'certificate', '计量所', '2026-01-05', '2099-01-05', '2026-01-05Z', '{}', '', '' FROM pile WHERE pile_id = 'P0001'",
+    "INSERT INTO certificate_question (certificate_no, reason, detail, person, asked_at)
+     SELECT certificate_no, 'seal_broken', '', '检', '2026-02-03Z' FROM verification_certificate",
+];
+
 #[tokio::test]
 async fn dumps_are_what_their_index_says_and_what_the_api_says() {
     let Some((binary, url)) = provided() else { return };
@@ -53,7 +67,11 @@ async fn dumps_are_what_their_index_says_and_what_the_api_says() {
         &database,
         &["register", "--operators", &operators, "--stations", &stations, "--piles", &piles],
     );
+    for statement in CERTIFIED {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    }
     let server = Server::start(&binary, &database, free_port(), "closed").await;
+    judged(&server).await;
     let (status, body) = server.get("/api/v1/dumps").await;
     assert_eq!(status, 200, "{body}");
     let index: Value = serde_json::from_str(&body).unwrap();
@@ -88,7 +106,58 @@ async fn dumps_are_what_their_index_says_and_what_the_api_says() {
     rows(&index, &files);
     formulas(&files);
     as_the_api_says(&server, &files).await;
+    in_question(&index, &files);
     server.stop();
+}
+
+/// Waits until acts are judged.
+async fn judged(server: &Server) {
+    for _ in 0..100 {
+        if server.get("/api/v1/piles/P0001").await.1.contains("\"basis\":\"question\"") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("nobody judged the certificate in question");
+}
+
+/// A pile whose certificate is in question has no validity in any format; what was verified once stands apart, and the dictionary says so.
+fn in_question(index: &Value, files: &HashMap<String, String>) {
+    let told = |id: &str| -> Value {
+        let mut rows = files["piles.ndjson"].lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.find(|row| row["pile_id"] == id).unwrap()
+    };
+    let [questioned, valid] = ["P0001", "P0002"].map(told);
+    for (name, of_questioned, of_valid) in [
+        ("state", "due", "verified"),
+        ("state_basis", "question", "certificate"),
+        ("state_since", "2026-02-03T00:00:00Z", "2026-01-05T00:00:00Z"),
+        ("document_number", "C-P0001", "C-P0002"),
+        ("verified_at", "", "2026-01-05T00:00:00Z"),
+        ("valid_until", "", "2099-01-05T00:00:00Z"),
+        ("was_verified_at", "2026-01-05T00:00:00Z", ""),
+        ("questioned_at", "2026-02-03T00:00:00Z", ""),
+        ("questioned_because", "seal_broken", ""),
+    ] {
+        let value = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
+        assert_eq!(
+            (&questioned[name], &valid[name]),
+            (&value(of_questioned), &value(of_valid)),
+            "{name}: {questioned}"
+        );
+    }
+    for row in files["piles.csv"].lines().filter(|row| row.starts_with("\"P0001\"")) {
+        assert!(!row.contains("2099") && row.contains("\"seal_broken\""), "{row}");
+    }
+    let collection: Value = serde_json::from_str(&files["piles.geojson"]).unwrap();
+    let mut features = collection["features"].as_array().unwrap().iter();
+    let feature = features.find(|one| one["properties"]["pile_id"] == "P0001").unwrap();
+    assert!(!feature.to_string().contains("2099"), "{feature}");
+    let columns = index["dictionary"]["piles"].as_array().unwrap();
+    for name in ["verified_at", "valid_until"] {
+        let column = columns.iter().find(|column| column["name"] == name).unwrap();
+        assert!(column["meaning"].as_str().unwrap().contains("in question"), "{column}");
+    }
 }
 
 /// Every format has every column of every row, nulls among them.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use veripile_tests::{Charger, Database, Server, command, free_port, header, provided, python, script};
 
 /// A record on secp256r1 of 12.500 to 32.750 kWh, signed with another library.
@@ -177,7 +177,10 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
                          \"certificate\": {\"number\": \"C7\", \"issuer\": \"x\", \"at\": \"2025-01-05T00:00:00Z\", \"valid_until\": \"2026-03-01T00:00:00Z\"}}'),
              ('P08-A', '{\"estimate\": {\"as_of\": \"2026-02-16T00:00:00Z\", \"component\": 0, \"grounded\": true, \"charges\": 30, \"limit\": 0.02,
                          \"period\": [\"2026-01-05T00:00:00Z\", \"2026-02-15T00:00:00Z\"], \"error\": 0.0, \"standard_uncertainty\": 0.001,
-                         \"probability_conform\": 1.0, \"rule\": \"test\", \"verdict\": \"conform\"}}')) AS told(pile_id, body) USING (pile_id)",
+                         \"probability_conform\": 1.0, \"rule\": \"test\", \"verdict\": \"conform\"}}'),
+             -- In question: due, whatever the certificate says.
+             ('P09-A', '{\"certificate\": {\"number\": \"C9\", \"issuer\": \"x\", \"at\": \"2025-12-05T00:00:00Z\", \"valid_until\": \"2099-03-01T00:00:00Z\",
+                         \"questioned_at\": \"2025-12-20T00:00:00Z\"}}')) AS told(pile_id, body) USING (pile_id)",
         // 30 days before 1 March 2026.
         "INSERT INTO pile_live (pile_no, last_seen) SELECT pile_no, '2026-01-30Z' FROM pile WHERE pile_id = 'P03-A'",
     ] {
@@ -201,16 +204,43 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
         (6, "failed", "2026-02-01"),
         (7, "out_of_use", "2026-01-01"),
         (8, "due", "2026-01-01"),
+        (9, "due", "2026-01-01"),
     ] {
         let path = format!("/ocpi/2.2.1/locations/S{number:02}/P{number:02}-A");
         let (evse, _) = asked(server, token, &path).await;
         assert_eq!(evse["last_updated"], format!("{day}T00:00:00Z"), "{evse}");
         assert_eq!(evse["veripile"]["verification"]["state"], state, "{evse}");
     }
+    in_question(server, token).await;
     // Back from its silence: what it was counted as before is over.
     let charger = Charger::connect(&server.ocpp(), "P03-A", Some("ocpp1.6")).await.unwrap();
     assert_eq!(since("2026-03-01T00:00:01Z").await, ["S03"]);
     drop(charger);
+}
+
+/// A certificate in question gives no validity, wherever a location tells its pile; another one does.
+async fn in_question(server: &Server, token: &str) {
+    for path in ["/ocpi/2.2.1/locations/S09/P09-A", "/ocpi/2.2.1/locations/S09", "/ocpi/2.2.1/locations"] {
+        let (told, _) = asked(server, token, path).await;
+        let locations = told.as_array().cloned().unwrap_or_else(|| vec![told]);
+        // One pile alone stands for itself.
+        let evses = |one: &Value| one["evses"].as_array().cloned().unwrap_or_else(|| vec![one.clone()]);
+        let evses: Vec<Value> = locations.iter().flat_map(evses).collect();
+        let evse = evses.iter().find(|evse| evse["uid"] == "P09-A").unwrap();
+        assert!(!evse.to_string().contains("2099"), "{path}: {evse}");
+        let verification = &evse["veripile"]["verification"];
+        let of = |name: &str| verification[name].clone();
+        assert_eq!((of("state"), of("basis"), of("number")), ("due".into(), "question".into(), "C9".into()));
+        assert!(of("verified_at").is_null() && of("valid_until").is_null(), "{path}: {evse}");
+        assert_eq!(of("since"), "2025-12-20T00:00:00Z");
+        let (was, since) = ("2025-12-05T00:00:00Z", "2025-12-20T00:00:00Z");
+        // Nobody said why.
+        assert_eq!(of("question"), json!({ "was_verified_at": was, "since": since, "because": null }));
+        if let Some(other) = evses.iter().find(|evse| evse["uid"] == "P04-A") {
+            assert_eq!(other["veripile"]["verification"]["valid_until"], "2099-03-01T00:00:00Z");
+            assert_eq!(other["veripile"]["verification"]["question"], Value::Null);
+        }
+    }
 }
 
 /// What we tell, read by ourselves: the same power, and nothing lost that OCPI does not know.

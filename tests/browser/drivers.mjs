@@ -92,6 +92,13 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   check(`${at}: and how far around it looks`, (await sentence()).includes("约 50 公里以内"), await sentence());
   await idle();
   await picture("near");
+  const tick = page.locator("#near-only");
+  const isTicked = (await tick.isVisible()) && (await tick.locator("input").isChecked());
+  const around = await page.locator("#map").boundingBox();
+  await page.mouse.move(around.x + around.width / 2, around.y + around.height / 2);
+  await page.mouse.wheel(0, 900);
+  await page.waitForFunction(() => document.getElementById("asked").innerText.includes("地图这一带"), null, { timeout: IDLE_MS });
+  check(`${at}: near is ticked until the list follows the map, and then neither tick nor sentence claims it`, isTicked && !(await tick.isVisible()) && !(await sentence()).includes("公里以内") && (await page.locator(".away").count()) >= 1, `${isTicked} ${await sentence()}`);
   const besides = page.url();
   await page.fill("[name=q]", "sygc");
   await page.press("[name=q]", "Enter");

@@ -31,6 +31,9 @@ async function show() {
     return; // without a network the list stays, and so does what it says
   }
   if (mine !== turn) return;
+  // In a part of the map it is no condition to be near: the tick goes, and the place stays in the form for the next search.
+  const [tick, newest] = [document.getElementById("near-only"), page.getElementById("near-only")];
+  if (tick && newest) tick.hidden = newest.hidden;
   for (const id of PARTS) {
     const [shown, newer] = [document.getElementById(id), page.getElementById(id)];
     // Nothing is replaced under a reader's hand unless it says something new.

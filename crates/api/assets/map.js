@@ -260,6 +260,7 @@ function locate(button) {
       ({ coords }) => {
         field.value = `${coords.longitude.toFixed(3)},${coords.latitude.toFixed(3)}`;
         field.checked = true;
+        button.form.elements.bbox?.remove(); // what is near is looked for there, not in the part that was looked at
         button.form.submit();
       },
       () => {

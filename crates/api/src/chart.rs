@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use veripile_pile::Estimate;
 
+use crate::view;
+
 /// As wide as the smallest phone: a chart is scaled to its page, and its letters with it. Style sheets make letters smaller where it is larger.
 const WIDTH: f64 = 320.0;
 const HEIGHT: f64 = 220.0;
@@ -326,6 +328,7 @@ fn write_shares(svg: &mut String, y: impl Fn(f64) -> f64) {
 
 /// Text fit for SVG and HTML.
 pub(crate) fn escape(text: &str) -> String {
+    let text: String = text.chars().map(view::visible).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

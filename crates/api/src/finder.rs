@@ -208,7 +208,7 @@ pub(crate) fn distance(metres: f64) -> String {
 
 /// A name that was asked for; in words where those without one were.
 pub(crate) fn told(t: &Texts, name: &str) -> String {
-    if name == NONE { t.of("unknown").to_owned() } else { name.to_owned() }
+    if name == NONE { t.of("unknown").to_owned() } else { view::name(name) }
 }
 
 /// What was asked, as one sentence with how many there are; none: of all piles, as long as they are being counted.
@@ -228,7 +228,8 @@ pub(crate) fn sentence(
 /// The same without how many.
 pub(crate) fn conditions(t: &Texts, asked: &Asked, wish: &Wish, operator: Option<&str>) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let mut add = |text: &str, value: &str| parts.push(text.replace("{x}", value));
+    // What was asked is somebody else's text: addresses are sent around.
+    let mut add = |text: &str, value: &str| parts.push(text.replace("{x}", &view::name(value)));
     if !wish.query.words.is_empty() {
         add(t.of("find.q"), asked.q.trim());
     }

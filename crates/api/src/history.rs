@@ -127,14 +127,18 @@ impl History {
             events.push((beginning(step.first_week), EventKind::Step, text));
         }
         for (at, version) in &self.firmware {
-            events.push((*at, EventKind::Firmware, t.of("history.firmware").replace("{version}", version)));
+            events.push((
+                *at,
+                EventKind::Firmware,
+                t.of("history.firmware").replace("{version}", &view::name(version)),
+            ));
         }
         for act in &self.results {
             let Some(result) = act.result else { continue };
             let text = t
                 .of("history.on_site")
                 .replace("{error}", &format!("{:+} %", result.error_percent))
-                .replace("{number}", &act.number);
+                .replace("{number}", &view::name(&act.number));
             events.push((act.acted_at, EventKind::OnSite, text));
         }
         events.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));

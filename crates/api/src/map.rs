@@ -12,13 +12,14 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, OperatorId, Place, State, StationId};
 use veripile_store::card::StationCard;
-use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
+use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED, best};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
 use crate::chart::escape;
 use crate::door;
 use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
+use crate::overview::OPERATORS_LISTED;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
 use crate::view::{self, Line};
@@ -28,9 +29,6 @@ const LINES_PER_PAGE: u32 = 50;
 
 /// Piles on the drawn map.
 const PILES_DRAWN: u32 = 2_000;
-
-/// Operators to choose from in the form; where there are more, it leads to the list of all.
-const OPERATORS_LISTED: u32 = 100;
 
 /// Where the map looks when there is no pile yet: Wuxi.
 const FALLBACK: Place = Place { lon: 120.31, lat: 31.49 };
@@ -49,7 +47,8 @@ struct MapPage<'a> {
     counts: Option<Counts>,
     as_of: String,
     states: Vec<(&'static str, &'static str, String)>,
-    operators: Vec<Operator>,
+    /// Identifier and name of each.
+    operators: Vec<(String, String)>,
     /// Where there are more operators: the address of the list of all.
     more_operators: Option<String>,
     asked: &'a Asked,
@@ -96,7 +95,7 @@ struct Card {
     idle: String,
     /// How many of its piles match, where something is asked of piles.
     matching: Option<String>,
-    /// Best standing among its piles: word and symbol, text with how many have it.
+    /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it.
     state: (&'static str, &'static str),
     state_text: String,
 }
@@ -244,7 +243,8 @@ pub(crate) async fn page(
     };
     // Who has waited for it once does not wait again.
     let overview = if listed.piles.is_some() { site.overviews.overview(&site.store).await? } else { None };
-    let choice = Choice::of(t, &site, &asked, wish.query.operator.as_ref()).await?;
+    let largest = overview.as_ref().map(|overview| overview.operators.as_slice());
+    let choice = Choice::of(t, &site, &asked, wish.query.operator.as_ref(), largest).await?;
     let other_power =
         !asked.min_power_kw.is_empty() && !POWERS_KW.iter().any(|kw| kw.to_string() == asked.min_power_kw);
     let address = asked.address();
@@ -302,7 +302,8 @@ pub(crate) async fn page(
 
 /// Operators that the form offers.
 struct Choice {
-    operators: Vec<Operator>,
+    /// Identifier and name of each.
+    operators: Vec<(String, String)>,
     /// Where there are more: the address of the list of all.
     more: Option<String>,
     /// Name of the one that is asked for, if it is known.
@@ -312,8 +313,18 @@ struct Choice {
 }
 
 impl Choice {
-    async fn of(t: &Texts, site: &Site, asked: &Asked, id: Option<&OperatorId>) -> Result<Self, Problem> {
-        let mut operators = site.store.first_operators(OPERATORS_LISTED + 1).await?;
+    /// Of those with most piles; as long as these are being counted, of the first.
+    async fn of(
+        t: &Texts,
+        site: &Site,
+        asked: &Asked,
+        id: Option<&OperatorId>,
+        largest: Option<&[Operator]>,
+    ) -> Result<Self, Problem> {
+        let mut operators = match largest {
+            Some(largest) => largest.to_vec(),
+            None => site.store.first_operators(OPERATORS_LISTED + 1).await?,
+        };
         let has_more = OPERATORS_LISTED < operators.len() as u32;
         operators.truncate(OPERATORS_LISTED as usize);
         let name = operator_name(t, site, id).await?;
@@ -323,7 +334,8 @@ impl Choice {
             let any = Asked { operator: String::new(), view: String::new(), ..asked.clone() };
             format!("/stats/operators?{}&lang={}", any.address(), t.short())
         });
-        Ok(Self { operators, more, name, other })
+        let named = |o: &Operator| (o.operator_id.to_string(), view::name(t.pick(&o.name_zh, &o.name_en)));
+        Ok(Self { operators: operators.iter().map(named).collect(), more, name, other })
     }
 }
 
@@ -335,7 +347,7 @@ pub(crate) async fn operator_name(
 ) -> Result<Option<String>, Problem> {
     let Some(id) = id else { return Ok(None) };
     let known = site.store.operator(id).await?;
-    Ok(known.map(|known| t.pick(&known.name_zh, &known.name_en).to_owned()))
+    Ok(known.map(|known| view::name(t.pick(&known.name_zh, &known.name_en))))
 }
 
 /// Where the map looks, and how closely: at the part asked for, at the driver's place, else at the middle of all piles.
@@ -360,7 +372,8 @@ fn away(near: Option<Place>, pile: &PileRecord) -> Option<String> {
     near.zip(pile.place).map(|(here, there)| finder::distance(here.distance_m(there)))
 }
 
-/// The cards of some stations, in their order, and where the first stands. Numbers are of all their piles; what matches is told beside.
+/// The cards of some stations, in their order, and where the first stands. Numbers are of all their piles; what matches is told beside, and
+/// the sign is that of the best pile which matches: whoever looks for failed ones or for DC is shown no sign that another pile has.
 async fn cards(
     t: &Texts,
     site: &Site,
@@ -374,22 +387,22 @@ async fn cards(
     let matching =
         if query.is_of_piles() { Some(site.store.count_at(stations, query, now).await?) } else { None };
     let card = |told: &StationCard| {
-        let (state, same) = told.best()?;
+        let found = matching.as_ref().map(|at| at.get(told.station_id.as_str()).copied().unwrap_or_default());
+        let state = found.as_ref().and_then(best).or_else(|| best(&told.by_state))?;
+        let same = told.by_state[state as usize];
         let unknown = || t.of("unknown").to_owned();
         let fee = told.fee_cny_kwh;
         Some(Card {
-            name: t.pick(&told.name[0], &told.name[1]).to_owned(),
+            name: view::name(t.pick(&told.name[0], &told.name[1])),
             href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
-            operator: t.pick(&told.operator[0], &told.operator[1]).to_owned(),
+            operator: view::name(t.pick(&told.operator[0], &told.operator[1])),
             distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
             fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
-            phone: told.phone.clone().unwrap_or_else(unknown),
+            phone: told.phone.as_deref().map_or_else(unknown, view::name),
             idle: crate::station::idle(t, told.idle, told.silent, told.piles()),
-            matching: matching.as_ref().map(|matching| {
-                let count = matching.get(told.station_id.as_str()).copied().unwrap_or_default();
-                t.of("station.matching").replace("{n}", &count.to_string())
-            }),
+            matching: found
+                .map(|found| t.of("station.matching").replace("{n}", &found.iter().sum::<u64>().to_string())),
             state: (state.word(), view::symbol(state)),
             state_text: format!("{} {same}/{}", view::state_text(t, state), told.piles()),
         })

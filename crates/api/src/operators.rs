@@ -13,6 +13,7 @@ use crate::finder::{self, Asked, PAGES_MAX};
 use crate::map::{operator_name, understood};
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
+use crate::view;
 
 /// Operators on a page.
 const LINES_PER_PAGE: u32 = 100;
@@ -49,7 +50,7 @@ pub(crate) async fn page(
     found.truncate(LINES_PER_PAGE as usize);
     let line = |(operator, piles): &(veripile_pile::Operator, u64)| {
         let theirs = Asked { operator: operator.operator_id.to_string(), ..asked.clone() };
-        let name = t.pick(&operator.name_zh, &operator.name_en).to_owned();
+        let name = view::name(t.pick(&operator.name_zh, &operator.name_en));
         (name, *piles, format!("/?{}&lang={}", theirs.address(), t.short()))
     };
     let address = format!("/stats/operators?{}", asked.address());

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use veripile_pile::Place;
+use veripile_pile::{Operator, Place};
 use veripile_store::finder::{ByState, FindQuery};
 use veripile_store::tally::{GroupBy, Tally};
 use veripile_store::{Counts, Store};
@@ -30,11 +30,16 @@ pub struct Overviews {
     tallies: Arc<Fresh<Tallies>>,
 }
 
+/// Operators to choose from in the front page's form; where there are more, it leads to the list of all.
+pub(crate) const OPERATORS_LISTED: u32 = 100;
+
 /// Counts of one moment.
 pub(crate) struct Overview {
     pub(crate) counts: Counts,
     pub(crate) by_state: ByState,
     pub(crate) center: Option<Place>,
+    /// Those with most piles first, one more than the form lists where there are more.
+    pub(crate) operators: Vec<Operator>,
 }
 
 /// The tables of statistics as of one moment.
@@ -56,10 +61,13 @@ impl Overviews {
     pub(crate) async fn overview(&self, store: &Store) -> Result<Option<Arc<Overview>>, Problem> {
         let store = store.clone();
         let count = || async move {
+            let (all, now) = (FindQuery::default(), Timestamp::now());
+            let operators = store.operators_found(&all, now, 0, OPERATORS_LISTED + 1).await?;
             Ok(Overview {
                 counts: store.counts().await?,
-                by_state: store.count_found(&FindQuery::default(), Timestamp::now()).await?,
+                by_state: store.count_found(&all, now).await?,
                 center: store.center().await?,
+                operators: operators.into_iter().map(|(operator, _)| operator).collect(),
             })
         };
         self.overview.soon(WAIT, count).await

@@ -120,12 +120,14 @@ pub(crate) async fn page(
 }
 
 fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
-    let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| t.of("unknown").to_owned());
-    let model = [&pile.vendor, &pile.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+    let or_unknown =
+        |text: &Option<String>| text.as_deref().map_or_else(|| t.of("unknown").to_owned(), view::name);
+    let told = [&pile.vendor, &pile.model].into_iter().flatten();
+    let model = told.map(|text| view::name(text)).collect::<Vec<_>>().join(" ");
     vec![
         (t.of("pile.operator"), view::operator(t, pile)),
         (t.of("pile.station"), view::station(t, pile)),
-        (t.of("pile.model"), or_unknown(&Some(model).filter(|model| !model.is_empty()))),
+        (t.of("pile.model"), if model.is_empty() { t.of("unknown").to_owned() } else { model }),
         (t.of("pile.firmware"), or_unknown(&pile.firmware)),
         (t.of("pile.meter"), or_unknown(&pile.meter_serial)),
         (t.of("pile.class"), pile.class.0.normalize().to_string()),
@@ -140,8 +142,8 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     let standing = &pile.standing;
     let mut basis = Vec::new();
     if let Some(case) = &standing.case {
-        basis.push((t.of("basis.case"), case.number.clone()));
-        basis.push((t.of("basis.issuer"), case.issuer.clone()));
+        basis.push((t.of("basis.case"), view::name(&case.number)));
+        basis.push((t.of("basis.issuer"), view::name(&case.issuer)));
         basis.push((t.of("basis.opened"), view::day(case.at)));
         if let Some(until) = case.reply_until {
             basis.push((t.of("basis.reply"), view::day(until)));
@@ -157,8 +159,8 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     }
     match &standing.certificate {
         Some(certificate) => {
-            basis.push((t.of("basis.certificate"), certificate.number.clone()));
-            basis.push((t.of("basis.issuer"), certificate.issuer.clone()));
+            basis.push((t.of("basis.certificate"), view::name(&certificate.number)));
+            basis.push((t.of("basis.issuer"), view::name(&certificate.issuer)));
             let is_failed = standing.case.as_ref().is_some_and(|case| case.is_failed(now));
             match certificate.questioned_at {
                 Some(since) => {
@@ -180,12 +182,17 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
 
 fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
     let kind = t.of(&format!("act.{}", act.kind.word())).to_owned();
-    let mut what = format!("{kind} {}", act.number);
+    let mut what = format!("{kind} {}", view::name(&act.number));
     if let Some(result) = act.result {
         what.push_str(&format!(
             " · {:+} % (U = {} %, k = {})",
             result.error_percent, result.expanded_uncertainty_percent, result.coverage_factor
         ));
     }
-    ActLine { day: view::day(act.acted_at), what, href: papers.href(&act.number), issuer: act.issuer.clone() }
+    ActLine {
+        day: view::day(act.acted_at),
+        what,
+        href: papers.href(&act.number),
+        issuer: view::name(&act.issuer),
+    }
 }

@@ -97,7 +97,10 @@ struct ReportPage<'a> {
     t: &'a Texts,
     simulated: bool,
     here: String,
-    id: &'a str,
+    /// The pile's identifier as it is shown.
+    id: String,
+    /// Path of its page.
+    path: String,
     reasons: Vec<(&'static str, &'a str)>,
 }
 
@@ -113,7 +116,8 @@ pub(crate) async fn form(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
-    let here = format!("/p/{}/report?", view::segment(&id));
+    let path = format!("/p/{}", view::segment(&id));
+    let here = format!("{path}/report?");
     let simulated = site.settings.simulated;
     let found = match PileId::parse(&id) {
         Ok(pile_id) => site.store.pile(&pile_id).await?,
@@ -121,7 +125,10 @@ pub(crate) async fn form(
     };
     let Some(pile) = found else { return Ok(missing_page(t, simulated, here)) };
     let reasons = ReportReason::ALL.map(|reason| (reason.word(), reason_text(t, reason))).to_vec();
-    Ok(html(StatusCode::OK, &ReportPage { t, simulated, here, id: pile.pile_id.as_str(), reasons }))
+    Ok(html(
+        StatusCode::OK,
+        &ReportPage { t, simulated, here, id: view::name(pile.pile_id.as_str()), path, reasons },
+    ))
 }
 
 /// What the form sends.

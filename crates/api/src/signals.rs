@@ -110,10 +110,9 @@ pub(crate) async fn page(
     let t = Texts::of_request(&request);
     let severity = SEVERITIES.into_iter().find(|word| *word == asked.severity);
     let scope = person.scope.as_ref();
-    let signals = site.store.signals(scope, severity, asked.after, SIGNALS_PER_PAGE_MAX).await?;
+    let mut signals = site.store.signals(scope, severity, asked.after, SIGNALS_PER_PAGE_MAX + 1).await?;
+    let next = view::cut_to_page(&mut signals, SIGNALS_PER_PAGE_MAX as usize).map(|last| last.place);
     let balances = if asked.after == 0 { site.store.balances(scope).await? } else { Vec::new() };
-    let next =
-        signals.last().filter(|_| signals.len() == SIGNALS_PER_PAGE_MAX as usize).map(|last| last.place);
     let as_of = signals.first().map(|signal| signal.as_of).or(balances.first().map(|balance| balance.as_of));
     let page = SignalsPage {
         t,
@@ -155,9 +154,8 @@ pub(crate) async fn dates(
         text => Some(text.parse().map_err(|_| Problem::parameter("due", "a day, e.g. 2027-01-31"))?),
     };
     let after = Some((due, asked.after.as_str())).filter(|(_, pile)| !pile.is_empty());
-    let dates = site.store.next_dates(person.scope.as_ref(), after, DATES_PER_PAGE_MAX).await?;
-    let last = dates.last().filter(|_| dates.len() == DATES_PER_PAGE_MAX as usize);
-    let next = last.map(|last| {
+    let mut dates = site.store.next_dates(person.scope.as_ref(), after, DATES_PER_PAGE_MAX + 1).await?;
+    let next = view::cut_to_page(&mut dates, DATES_PER_PAGE_MAX as usize).map(|last| {
         let due = last.due_on.map(|due| due.to_string()).unwrap_or_default();
         format!("due={due}&after={}", view::segment(&last.pile_id))
     });

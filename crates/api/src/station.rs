@@ -24,10 +24,10 @@ struct StationPage<'a> {
     t: &'a Texts,
     simulated: bool,
     here: String,
-    name: &'a str,
+    name: String,
     facts: Vec<(&'a str, String)>,
     /// As written, and as a telephone dials it.
-    phone: Option<(&'a str, String)>,
+    phone: Option<(String, String)>,
     /// Maps and their addresses.
     navigation: Vec<(&'a str, String)>,
     lines: Vec<Line>,
@@ -74,14 +74,15 @@ pub(crate) async fn page(
     piles.sort_by_cached_key(|pile| (pile.state(now), pile.pile_id.clone()));
     let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
     let shown = piles.iter().skip((number - 1).saturating_mul(PILES_PER_PAGE)).take(PILES_PER_PAGE);
+    let name = view::name(t.pick(&station.name_zh, &station.name_en));
     let page = StationPage {
         t,
         simulated: site.settings.simulated,
         here,
-        name: t.pick(&station.name_zh, &station.name_en),
+        name: name.clone(),
         facts: facts(t, &station, &operator, card),
-        phone: station.phone.as_deref().map(|phone| (phone, dialled(phone))),
-        navigation: navigate::links(t, station.place, t.pick(&station.name_zh, &station.name_en)),
+        phone: station.phone.as_deref().map(|phone| (view::name(phone), dialled(phone))),
+        navigation: navigate::links(t, station.place, &name),
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
         before: (number > 1).then(|| to(number - 1)),
         next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),
@@ -112,10 +113,10 @@ fn facts<'a>(
         (t.of("station.fee"), fee.unwrap_or_else(unknown)),
     ];
     if let Some(note) = &station.fee_note {
-        facts.push((t.of("station.fee_note"), note.clone()));
+        facts.push((t.of("station.fee_note"), view::note(note)));
     }
-    facts.push((t.of("station.address"), station.address.clone().unwrap_or_else(unknown)));
-    facts.push((t.of("pile.operator"), t.pick(&operator.name_zh, &operator.name_en).to_owned()));
+    facts.push((t.of("station.address"), station.address.as_deref().map_or_else(unknown, view::note)));
+    facts.push((t.of("pile.operator"), view::name(t.pick(&operator.name_zh, &operator.name_en))));
     facts
 }
 

@@ -146,7 +146,7 @@ fn row<'a>(t: &'a Texts, by: GroupBy, tally: &Tally) -> Row<'a> {
     ];
     let cells = columns(t).into_iter().zip(numbers);
     Row {
-        name: if name == NONE { t.of("unknown").to_owned() } else { name.to_owned() },
+        name: if name == NONE { t.of("unknown").to_owned() } else { view::name(name) },
         cells: cells.map(|(column, (count, href))| (column, count, href)).collect(),
     }
 }

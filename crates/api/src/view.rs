@@ -45,6 +45,46 @@ pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
+/// Longest name that a page shows, characters, and longest other text that somebody else wrote. The whole stands in the query API.
+const NAME_CHARS_MAX: usize = 100;
+const TEXT_CHARS_MAX: usize = 200;
+
+/// A name as a page shows it: cut visibly where it is too long, and without anything that changes what stands around it.
+pub(crate) fn name(text: &str) -> String {
+    shown(text, NAME_CHARS_MAX)
+}
+
+/// An address or a note as a page shows it.
+pub(crate) fn note(text: &str) -> String {
+    shown(text, TEXT_CHARS_MAX)
+}
+
+fn shown(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().take(most).map(visible).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A character of somebody else's text: one that is for machines, turns the direction of writing or may not stand in XML becomes the sign
+/// for what cannot be shown.
+pub(crate) fn visible(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\r' => ' ',
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFFE}' | '\u{FFFF}' => '\u{FFFD}',
+        c if c.is_control() => '\u{FFFD}',
+        c => c,
+    }
+}
+
+/// Keeps a page of what was read, which is one more where there are more; then the last that is kept, after which the next page begins.
+pub(crate) fn cut_to_page<T>(rows: &mut Vec<T>, most: usize) -> Option<&T> {
+    let has_more = most < rows.len();
+    rows.truncate(most);
+    rows.last().filter(|_| has_more)
+}
+
 /// A state's mark: shape and symbol stand together with word and colour everywhere.
 pub(crate) fn symbol(state: State) -> &'static str {
     match state {
@@ -58,7 +98,10 @@ pub(crate) fn symbol(state: State) -> &'static str {
 
 /// One line of the list.
 pub(crate) struct Line {
+    /// Its identifier as it is shown.
     pub(crate) id: String,
+    /// Path of its page, and the address with the language.
+    pub(crate) path: String,
     pub(crate) href: String,
     pub(crate) state: &'static str,
     pub(crate) symbol: &'static str,
@@ -76,9 +119,11 @@ pub(crate) struct Line {
 /// Makes a line.
 pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
     let state = pile.state(now);
+    let path = format!("/p/{}", segment(pile.pile_id.as_str()));
     Line {
-        id: pile.pile_id.to_string(),
-        href: format!("/p/{}?lang={}", segment(pile.pile_id.as_str()), t.short()),
+        id: name(pile.pile_id.as_str()),
+        href: format!("{path}?lang={}", t.short()),
+        path,
         state: state.word(),
         symbol: symbol(state),
         state_text: state_text(t, state),
@@ -137,11 +182,11 @@ pub(crate) fn questioned(t: &Texts, pile: &PileRecord, since: Timestamp) -> Stri
 }
 
 pub(crate) fn station(t: &Texts, pile: &PileRecord) -> String {
-    pile.station.as_ref().map_or(t.of("unknown"), |(_, zh, en)| t.pick(zh, en)).to_owned()
+    name(pile.station.as_ref().map_or(t.of("unknown"), |(_, zh, en)| t.pick(zh, en)))
 }
 
 pub(crate) fn operator(t: &Texts, pile: &PileRecord) -> String {
-    pile.operator.as_ref().map_or(t.of("unknown"), |(_, zh, en)| t.pick(zh, en)).to_owned()
+    name(pile.operator.as_ref().map_or(t.of("unknown"), |(_, zh, en)| t.pick(zh, en)))
 }
 
 pub(crate) fn power(t: &Texts, pile: &PileRecord) -> String {
@@ -187,7 +232,7 @@ pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> String {
     let Some(at) = heard(pile) else { return t.of("status.never").to_owned() };
     let age = sentence::age(t, now.duration_since(at).as_secs());
     match &pile.status {
-        Some((word, _)) => format!("{} · {age}", status_word(t, word)),
+        Some((word, _)) => format!("{} · {age}", name(status_word(t, word))),
         None => age,
     }
 }
@@ -364,6 +409,28 @@ mod tests {
         assert_eq!(segment("a b?#桩"), "a%20b%3F%23%E6%A1%A9");
         let at: Timestamp = "2026-03-01T20:30:00Z".parse().expect("literal");
         assert_eq!(minute(at), "2026-03-02 04:30");
+    }
+
+    #[test]
+    fn a_full_page_is_the_last_where_nothing_follows() {
+        for (read, last) in
+            [(vec![], None), (vec![1, 2], None), (vec![1, 2, 3], None), (vec![1, 2, 3, 4], Some(3))]
+        {
+            let mut rows = read.clone();
+            assert_eq!(cut_to_page(&mut rows, 3).copied(), last, "{read:?}");
+            assert_eq!(rows, read[..read.len().min(3)]);
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_visibly_and_turns_nothing_around() {
+        assert_eq!(name("三阳 <b>站"), "三阳 <b>站", "templates escape");
+        assert_eq!(name(&"长".repeat(100)), "长".repeat(100));
+        assert_eq!(name(&"长".repeat(101)), "长".repeat(100) + "…");
+        assert_eq!(note(&"长".repeat(101)), "长".repeat(101));
+        assert_eq!(name("a\u{202E}b\u{2069}c\u{7}d\ne\u{85}"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}d e\u{FFFD}");
+        // Marks that Arabic and Hebrew need stay.
+        assert_eq!(name("\u{627}\u{200F}!"), "\u{627}\u{200F}!");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
@@ -24,6 +25,12 @@ const WORKERS: usize = 2;
 
 /// Seconds that open requests get to finish when the server stops.
 const SHUTDOWN_S: u64 = 5;
+
+/// How soon what other hands wrote into the database is searched. Where there is nothing to do three short questions are asked.
+const TEXTS_EVERY: Duration = Duration::from_secs(10);
+
+/// Batches at once: some 200,000 piles, so that a large list does not keep the database busy for minutes.
+const TEXT_BATCHES_MAX: u32 = 20;
 
 /// What a server needs.
 pub struct ServerSettings {
@@ -58,6 +65,7 @@ pub struct Server {
     handle: actix_web::dev::ServerHandle,
     assess: Option<tokio::task::JoinHandle<()>>,
     verifications: Option<tokio::task::JoinHandle<()>>,
+    texts: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Server {
@@ -85,11 +93,12 @@ impl Server {
         let verifications = gateway.as_ref().filter(|_| runs).map(Gateway::run_verifications);
         let assess = if settings.roles.contains(&Role::Assess) {
             let metrics = AssessMetrics::register(&registry)?;
-            Some(tokio::spawn(assess::run(store.clone(), settings.assess, metrics, stopping)))
+            Some(tokio::spawn(assess::run(store.clone(), settings.assess, metrics, stopping.clone())))
         } else {
             None
         };
         let pages = settings.roles.contains(&Role::Api);
+        let texts = pages.then(|| tokio::spawn(complete_texts(store.clone(), stopping)));
         let site = web::Data::new(Site {
             store: store.clone(),
             registry,
@@ -128,7 +137,7 @@ impl Server {
         let address = server.addrs().first().copied().unwrap_or(settings.listen);
         let server = server.run();
         let handle = server.handle();
-        Ok(Self { address, stop, http: tokio::spawn(server), handle, assess, verifications })
+        Ok(Self { address, stop, http: tokio::spawn(server), handle, assess, verifications, texts })
     }
 
     /// Stops: chargers are told, running requests finish, what waits for its commit is committed, instruments are let go.
@@ -136,10 +145,33 @@ impl Server {
         let _ = self.stop.send(true);
         self.handle.stop(true).await;
         self.http.await?.context("the HTTP server ended with an error")?;
-        for task in [self.assess, self.verifications].into_iter().flatten() {
+        for task in [self.assess, self.verifications, self.texts].into_iter().flatten() {
             task.await?;
         }
         Ok(())
+    }
+}
+
+/// Lets what other hands write into the database be found: a few batches at a time, until told to stop.
+async fn complete_texts(store: Store, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TEXTS_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        for _ in 0..TEXT_BATCHES_MAX {
+            if *stopping.borrow() {
+                return;
+            }
+            match store.complete_texts().await {
+                Ok(0) => break,
+                Ok(rows) => tracing::info!(rows, "written by other hands; they can be searched for now"),
+                Err(error) => {
+                    tracing::warn!(%error, "what other hands wrote cannot be searched for yet");
+                    break;
+                }
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
-use veripile_pile::{Place, State, StationId};
+use veripile_pile::{Place, StationId};
 
 use crate::finder::ByState;
 use crate::row::corrupt;
@@ -119,10 +119,5 @@ impl StationCard {
     /// How many piles it has.
     pub fn piles(&self) -> u64 {
         self.by_state.iter().sum()
-    }
-
-    /// The best standing among its piles, and how many have it; none where it has no pile.
-    pub fn best(&self) -> Option<(State, u64)> {
-        State::ALL.into_iter().zip(self.by_state).find(|(_, count)| 0 < *count)
     }
 }

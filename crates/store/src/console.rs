@@ -12,7 +12,10 @@ use crate::row::{SqlTime, corrupt, jiff_time, storable};
 use crate::{Store, StoreError};
 
 /// Piles on one page.
-const PAGE_MAX: i64 = 200;
+pub const PAGE_MAX: i64 = 200;
+
+/// Stations offered where one is to be named: a city's. Whoever wants another types its identifier.
+const STATIONS_OFFERED: i64 = 200;
 
 /// How a pile is connected and kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,7 +121,8 @@ LEFT JOIN readiness USING (pile_no)
 WHERE ($1::text IS NULL OR pile.operator_id = $1) ";
 
 impl Store {
-    /// Piles of a scope whose identity contains a text, in the order of their identities after `after`; at most a page.
+    /// Piles of a scope whose identity contains a text, in the order of their identities after `after`; at most one more than
+    /// [`PAGE_MAX`], which tells that there is another page.
     pub async fn console_piles(
         &self,
         scope: Option<&OperatorId>,
@@ -133,7 +137,7 @@ impl Store {
             .bind(scope.map(OperatorId::as_str))
             .bind(storable(text))
             .bind(storable(after))
-            .bind(PAGE_MAX)
+            .bind(PAGE_MAX + 1)
             .fetch_all(&self.pool)
             .await?;
         rows.into_iter().map(Row::pile).collect()
@@ -206,16 +210,12 @@ impl Store {
         Ok(true)
     }
 
-    /// Every station of a scope: identifier and names.
-    pub async fn stations(
-        &self,
-        scope: Option<&OperatorId>,
-    ) -> Result<Vec<(String, String, String)>, StoreError> {
+    /// The stations that were registered last: identifier and names; at most [`STATIONS_OFFERED`].
+    pub async fn newest_stations(&self) -> Result<Vec<(String, String, String)>, StoreError> {
         let rows = sqlx::query_as(
-            "SELECT station_id, name_zh, name_en FROM station WHERE $1::text IS NULL OR operator_id = $1
-             ORDER BY station_id LIMIT 10000",
+            "SELECT station_id, name_zh, name_en FROM station ORDER BY changed_at DESC, station_id LIMIT $1",
         )
-        .bind(scope.map(OperatorId::as_str))
+        .bind(STATIONS_OFFERED)
         .fetch_all(&self.pool)
         .await?;
         Ok(rows)

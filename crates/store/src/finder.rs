@@ -34,7 +34,7 @@ const NEAR_DEGREES: f64 = 0.5;
 /// What people are told of that box, km: what lies within is in it, and somewhat more.
 pub const NEAR_KM: u32 = 50;
 
-/// Stations, or piles, given their search text at a time after an upgrade.
+/// Stations and operators, or piles, given their search text at a time.
 const STATIONS_AT_ONCE: i64 = 1_000;
 const PILES_AT_ONCE: i64 = 10_000;
 
@@ -106,6 +106,11 @@ pub struct FindQuery {
 
 /// How many piles there are in each state, in the order of `State::ALL`.
 pub type ByState = [u64; State::ALL.len()];
+
+/// The best standing among piles; none where there is no pile.
+pub fn best(by_state: &ByState) -> Option<State> {
+    State::ALL.into_iter().zip(by_state).find(|(_, count)| 0 < **count).map(|(state, _)| state)
+}
 
 /// Of each state any number, as long as nobody has counted.
 pub const UNCOUNTED: ByState = [u64::MAX; State::ALL.len()];
@@ -298,21 +303,25 @@ impl Store {
         self.in_order(&ids).await
     }
 
-    /// How many piles match at each of some stations.
+    /// How many piles match at each of some stations, by state.
     pub async fn count_at(
         &self,
         stations: Vec<StationId>,
         query: &FindQuery,
         now: Timestamp,
-    ) -> Result<HashMap<String, u64>, StoreError> {
+    ) -> Result<HashMap<String, ByState>, StoreError> {
         if stations.is_empty() {
             return Ok(HashMap::new());
         }
         let words = self.words(&query.words).await?;
         let search = Search { query: FindQuery { stations, ..query.clone() }, words: &words, now };
-        let sql = search.sql("pile.station_id, count(*)", "GROUP BY pile.station_id");
-        let rows: Vec<(String, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|(station, count)| (station, count.unsigned_abs())).collect())
+        let sql = search.sql(&format!("pile.station_id, {STATE}, count(*)"), "GROUP BY 1, 2");
+        let rows: Vec<(String, i32, i64)> = search.bound(&sql).fetch_all(&self.pool).await?;
+        let mut at_station: HashMap<String, ByState> = HashMap::new();
+        for (station, state, count) in rows {
+            at_station.entry(station).or_default()[state as usize] = count.unsigned_abs();
+        }
+        Ok(at_station)
     }
 
     /// Operators of piles that match, with how many there are of each, those with most first; piles of no known operator are left out.
@@ -430,51 +439,41 @@ impl Store {
         Ok(piles)
     }
 
-    /// Gives stations and operators registered by a former version the text that they are found by.
-    pub(crate) async fn complete_search_texts(&self) -> Result<(), StoreError> {
-        let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT operator_id, name_zh, name_en FROM operator WHERE search IS NULL")
-                .fetch_all(&self.pool)
-                .await?;
-        let texts = rows.iter().map(|(id, zh, en)| (id.as_str(), operator_text(zh, en)));
+    /// Gives operators, stations and piles written by other hands, or by a former version, the text that they are found by: at most a batch
+    /// of each. How many got theirs; none: all have.
+    pub async fn complete_texts(&self) -> Result<usize, StoreError> {
+        let operators: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT operator_id, name_zh, name_en FROM operator WHERE search IS NULL LIMIT $1",
+        )
+        .bind(STATIONS_AT_ONCE)
+        .fetch_all(&self.pool)
+        .await?;
+        let texts = operators.iter().map(|(id, zh, en)| (id.as_str(), operator_text(zh, en)));
         self.write_search_texts("UPDATE operator SET search = given.search
                                  FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE operator_id = given.id", texts)
             .await?;
-        loop {
-            let rows: Vec<StationNames> = sqlx::query_as(
-                "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL LIMIT $1",
-            )
-            .bind(STATIONS_AT_ONCE)
-            .fetch_all(&self.pool)
+        let stations: Vec<StationNames> = sqlx::query_as(
+            "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL LIMIT $1",
+        )
+        .bind(STATIONS_AT_ONCE)
+        .fetch_all(&self.pool)
+        .await?;
+        let texts = stations.iter().map(|(id, zh, en, address, region)| {
+            (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
+        });
+        self.write_search_texts("UPDATE station SET search = given.search
+                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
             .await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let texts = rows.iter().map(|(id, zh, en, address, region)| {
-                (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
-            });
-            self.write_search_texts("UPDATE station SET search = given.search
-                                     FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
+        let piles: Vec<String> =
+            sqlx::query_scalar("SELECT pile_id FROM pile WHERE search IS NULL ORDER BY pile_no LIMIT $1")
+                .bind(PILES_AT_ONCE)
+                .fetch_all(&self.pool)
                 .await?;
-        }
-    }
-
-    /// The same of piles.
-    pub(crate) async fn complete_pile_texts(&self) -> Result<(), StoreError> {
-        loop {
-            let ids: Vec<String> =
-                sqlx::query_scalar("SELECT pile_id FROM pile WHERE search IS NULL ORDER BY pile_no LIMIT $1")
-                    .bind(PILES_AT_ONCE)
-                    .fetch_all(&self.pool)
-                    .await?;
-            if ids.is_empty() {
-                return Ok(());
-            }
-            let texts = ids.iter().map(|id| (id.as_str(), plain(id)));
-            self.write_search_texts("UPDATE pile SET search = given.search
-                                     FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id", texts)
-                .await?;
-        }
+        let texts = piles.iter().map(|id| (id.as_str(), plain(id)));
+        self.write_search_texts("UPDATE pile SET search = given.search
+                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id", texts)
+            .await?;
+        Ok(operators.len() + stations.len() + piles.len())
     }
 
     async fn write_search_texts<'a>(
@@ -483,6 +482,9 @@ impl Store {
         texts: impl Iterator<Item = (&'a str, String)>,
     ) -> Result<(), StoreError> {
         let (ids, texts): (Vec<&str>, Vec<String>) = texts.unzip();
+        if ids.is_empty() {
+            return Ok(());
+        }
         sqlx::query(statement).bind(ids).bind(texts).execute(&self.pool).await?;
         Ok(())
     }

@@ -191,8 +191,7 @@ impl Store {
     /// Brings the schema up to date: base schema, then hypertables where TimescaleDB is there. Idempotent.
     pub async fn migrate(&mut self) -> Result<(), StoreError> {
         sqlx::migrate!().run(&self.pool).await?;
-        self.complete_search_texts().await?;
-        self.complete_pile_texts().await?;
+        while self.complete_texts().await? > 0 {}
         self.make_text_index().await?;
         if timescale::make_hypertables(&self.pool).await? {
             self.engine = timescale::engine(&self.pool).await?.into();

@@ -194,10 +194,12 @@ impl Store {
         after: Option<&StationId>,
     ) -> Result<(Vec<StationRecord>, Option<StationId>), StoreError> {
         let limit = query.limit.clamp(1, STATIONS_PER_PAGE_MAX);
-        let rows = self.station_rows(query, query.bounding_box, None, after).await?;
+        // One more than is shown tells whether there is a next page.
+        let mut rows = self.station_rows(query, limit + 1, query.bounding_box, None, after).await?;
+        let has_next = (limit as usize) < rows.len();
+        rows.truncate(limit as usize);
         let page = self.with_piles(rows).await?;
-        let is_last = page.len() < limit as usize;
-        let next = page.last().filter(|_| !is_last).map(|station| station.station_id.clone());
+        let next = page.last().filter(|_| has_next).map(|station| station.station_id.clone());
         Ok((page, next))
     }
 
@@ -207,13 +209,13 @@ impl Store {
         near: Place,
         query: &PileQuery,
     ) -> Result<Vec<(StationRecord, f64)>, StoreError> {
-        let limit = query.limit.clamp(1, STATIONS_PER_PAGE_MAX) as usize;
+        let limit = query.limit.clamp(1, STATIONS_PER_PAGE_MAX);
         let mut found = Vec::new();
         for circle in circles(near) {
             let bounds = query.bounding_box.map_or(circle.bounds, |asked| asked.intersection(&circle.bounds));
-            found = self.station_rows(query, Some(bounds), Some(near), None).await?;
+            found = self.station_rows(query, limit, Some(bounds), Some(near), None).await?;
             found.retain(|row| row.distance_m(near) <= circle.radius_m);
-            if found.len() == limit {
+            if found.len() == limit as usize {
                 break;
             }
         }
@@ -258,6 +260,7 @@ impl Store {
     async fn station_rows(
         &self,
         query: &PileQuery,
+        limit: u32,
         bounds: Option<BoundingBox>,
         near: Option<Place>,
         after: Option<&StationId>,
@@ -277,7 +280,7 @@ impl Store {
             .bind(query.operator.as_ref().map(OperatorId::as_str))
             .bind(near.map(|near| near.lon))
             .bind(near.map(|near| near.lat))
-            .bind(i64::from(query.limit.clamp(1, STATIONS_PER_PAGE_MAX)))
+            .bind(i64::from(limit))
             .bind(query.kind.map(veripile_pile::PileKind::word))
             .bind(query.connector.map(veripile_pile::ConnectorType::word))
             .bind(query.min_power_kw)

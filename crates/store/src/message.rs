@@ -93,7 +93,7 @@ impl Store {
             .bind(filter.before.unwrap_or(FAR).to_sqlx())
             .bind(filter.action)
             .bind(filter.marked)
-            .bind(limit.min(EXPORT_MAX))
+            .bind(limit.min(EXPORT_MAX + 1))
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.into_iter().map(Row::exchange).collect())

@@ -72,7 +72,7 @@ impl Store {
             .bind(scope.map(OperatorId::as_str))
             .bind(after.and_then(|(due, _)| due).map(ToSqlx::to_sqlx))
             .bind(after.map(|(_, pile)| storable(pile)))
-            .bind(i64::from(limit.min(DATES_PER_PAGE_MAX)))
+            .bind(i64::from(limit.min(DATES_PER_PAGE_MAX + 1)))
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.into_iter().map(Row::record).collect())

@@ -2,6 +2,8 @@
 //!
 //! Everything here may be repeated: what exists is brought up to date, acts are recorded once.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
@@ -153,9 +155,24 @@ impl Store {
         Ok(())
     }
 
-    /// Every operator, by identifier.
-    pub async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
-        self.first_operators(u32::MAX).await
+    /// Those of these operators that are registered.
+    pub async fn registered_operators(&self, ids: &[&str]) -> Result<HashSet<String>, StoreError> {
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT operator_id FROM operator WHERE operator_id = ANY($1)")
+                .bind(ids)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Whose those of these stations are that are registered: operator by station.
+    pub async fn station_operators(&self, ids: &[&str]) -> Result<HashMap<String, String>, StoreError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT station_id, operator_id FROM station WHERE station_id = ANY($1)")
+                .bind(ids)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// The first operators by identifier, at most so many.

@@ -187,7 +187,7 @@ impl Store {
             .bind(scope.map(OperatorId::as_str))
             .bind(severity.map(storable))
             .bind(after)
-            .bind(i64::from(limit.min(SIGNALS_PER_PAGE_MAX)))
+            .bind(i64::from(limit.min(SIGNALS_PER_PAGE_MAX + 1)))
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.into_iter().map(Row::record).collect())

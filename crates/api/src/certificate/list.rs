@@ -136,8 +136,10 @@ pub(crate) async fn verifications(
         parameters.map_err(|error| Problem::parameter("query", &format!("known parameters ({error})")))?;
     let query = parameters.query()?;
     let now = Timestamp::now();
-    let rows = site.store.certificates_page(&query, now).await?;
-    let next = rows.last().filter(|_| rows.len() as u32 == query.limit).map(|last| last.certificate_no);
+    let limit = query.limit as usize;
+    let one_more = CertificateQuery { limit: query.limit + 1, ..query };
+    let mut rows = site.store.certificates_page(&one_more, now).await?;
+    let next = view::cut_to_page(&mut rows, limit).map(|last| last.certificate_no);
     let person = visitor.0.as_ref();
     let mut last_updated = None;
     let mut verifications = Vec::with_capacity(rows.len());

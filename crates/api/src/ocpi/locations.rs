@@ -311,8 +311,12 @@ fn coordinates(place: Place) -> Value {
     json!({ "latitude": format!("{:.6}", place.lat), "longitude": format!("{:.6}", place.lon) })
 }
 
+/// As much of a text as OCPI takes; that it is cut shows.
 fn cut(text: &str, chars: usize) -> String {
-    text.chars().take(chars).collect()
+    if text.chars().nth(chars).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(chars - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -322,6 +326,11 @@ mod tests {
     fn parameters(date_from: &str, offset: &str, limit: &str) -> Parameters {
         let some = |text: &str| Some(text.to_owned());
         Parameters { date_from: some(date_from), date_to: None, offset: some(offset), limit: some(limit) }
+    }
+
+    #[test]
+    fn a_text_is_no_longer_than_ocpi_takes_and_shows_that_it_was_cut() {
+        assert_eq!(["长站名", "长站名字"].map(|text| cut(text, 3)), ["长站名", "长站…"]);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! The rows are read by whoever started the server (`app`, which reads the same tables for `veripile register`); here the form
 //! and the outcome are shown. While a row is bad nothing is registered, unless the person says to pass bad rows over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use veripile_pile::{CoordinateSystem, OperatorId, Pile, Place, PlaceDoubt, Station, Told};
+use veripile_pile::{CoordinateSystem, OperatorId, Pile, Place, PlaceDoubt, Station, StationId, Told};
 use veripile_store::{Store, StoreError};
 
 use crate::Site;
@@ -107,7 +107,7 @@ pub(crate) async fn import(
     let mut stations = site.store.complete_stations(stations).await?;
     let mut piles = site.store.complete_piles(piles).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
-    let errors = refused(&site, &person, &mut piles, errors).await?;
+    let errors = refused(&site, &person, &stations, &mut piles, errors).await?;
     let rows = piles.len() + stations.len();
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
     let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
@@ -168,16 +168,18 @@ async fn foreign_stations(
     if stations.is_empty() {
         return Ok(errors);
     }
-    let operators = site.store.operators().await?;
-    let (all, own) = (site.store.stations(None).await?, site.store.stations(person.scope.as_ref()).await?);
+    let operators: Vec<&str> = stations.iter().map(|station| station.operator_id.as_str()).collect();
+    let operators = site.store.registered_operators(&operators).await?;
+    let ids: Vec<&str> = stations.iter().map(|station| station.station_id.as_str()).collect();
+    let owners = site.store.station_operators(&ids).await?;
+    let is_foreign = |operator: &str| person.scope.as_ref().is_some_and(|scope| scope.as_str() != operator);
     stations.retain(|station| {
         let id = station.station_id.as_str();
-        let is_in = |known: &[(String, String, String)]| known.iter().any(|(known, ..)| known == id);
-        let reason = if !operators.iter().any(|operator| operator.operator_id == station.operator_id) {
+        let reason = if !operators.contains(station.operator_id.as_str()) {
             "column operator_id: no such operator"
-        } else if person.scope.as_ref().is_some_and(|scope| *scope != station.operator_id) {
+        } else if is_foreign(station.operator_id.as_str()) {
             "column operator_id: not yours"
-        } else if is_in(&all) && !is_in(&own) {
+        } else if owners.get(id).is_some_and(|owner| is_foreign(owner)) {
             "column station_id: registered by another operator"
         } else {
             return true;
@@ -188,17 +190,24 @@ async fn foreign_stations(
     Ok(errors)
 }
 
-/// Takes out the piles that this person may not register, or whose station is not there; all errors in the order of lines.
+/// Takes out the piles that this person may not register, or whose station is neither there nor registered with them; all errors in the
+/// order of lines.
 async fn refused(
     site: &Site,
     person: &Person,
+    stations: &[Station],
     piles: &mut Vec<Pile>,
     mut errors: Vec<RowError>,
 ) -> Result<Vec<RowError>, Problem> {
     let scope = person.scope.as_ref();
-    let stations = site.store.stations(scope).await?;
+    let with_them: HashSet<&StationId> = stations.iter().map(|station| &station.station_id).collect();
+    let ids: Vec<&str> =
+        piles.iter().filter_map(|pile| pile.station_id.as_ref()).map(StationId::as_str).collect();
+    let owners = site.store.station_operators(&ids).await?;
+    let is_own = |owner: &String| scope.is_none_or(|scope| scope.as_str() == owner);
     let known = |pile: &Pile| {
-        pile.station_id.as_ref().is_none_or(|id| stations.iter().any(|(known, ..)| known == id.as_str()))
+        let id = pile.station_id.as_ref();
+        id.is_none_or(|id| with_them.contains(id) || owners.get(id.as_str()).is_some_and(is_own))
     };
     let foreign = |pile: &Pile, scope: &OperatorId| pile.operator_id.as_ref().is_some_and(|id| id != scope);
     let mut kept = Vec::with_capacity(piles.len());

@@ -74,9 +74,9 @@ pub(crate) async fn page(
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
     let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
-    let found = site.store.messages(pile.pile_no, asked.filter(), PAGE_MAX).await?;
+    let mut found = site.store.messages(pile.pile_no, asked.filter(), PAGE_MAX + 1).await?;
     let path = format!("/op/piles/{}", view::segment(&id));
-    let next = found.last().filter(|_| found.len() as i64 == PAGE_MAX).map(|last| last.at.to_string());
+    let next = view::cut_to_page(&mut found, PAGE_MAX as usize).map(|last| last.at.to_string());
     let page = MessagesPage {
         t,
         simulated: site.settings.simulated,
@@ -101,7 +101,8 @@ pub(crate) async fn export(
     asked: web::Query<Asked>,
 ) -> Result<HttpResponse, Problem> {
     let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
-    let found = site.store.messages(pile.pile_no, asked.filter(), EXPORT_MAX).await?;
+    let mut found = site.store.messages(pile.pile_no, asked.filter(), EXPORT_MAX + 1).await?;
+    let more_before = view::cut_to_page(&mut found, EXPORT_MAX as usize).map(|last| last.at);
     let mut lines = String::new();
     for exchange in &found {
         let line = json!({ "pile_id": pile.pile_id.as_str(), "at": exchange.at, "caller": exchange.caller,
@@ -109,8 +110,8 @@ pub(crate) async fn export(
             "answer": exchange.answer });
         lines.push_str(&format!("{line}\n"));
     }
-    if let Some(last) = found.last().filter(|_| found.len() as i64 == EXPORT_MAX) {
-        lines.push_str(&format!("{}\n", json!({ "more_before": last.at })));
+    if let Some(before) = more_before {
+        lines.push_str(&format!("{}\n", json!({ "more_before": before })));
     }
     let file = format!("attachment; filename=\"messages-{}.ndjson\"", pile.pile_no);
     Ok(private(

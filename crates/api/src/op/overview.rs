@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, StationId};
 use veripile_store::AttemptRow;
-use veripile_store::console::ConsolePile;
+use veripile_store::console::{ConsolePile, PAGE_MAX};
 use veripile_store::report::Report;
 
 use crate::Site;
@@ -87,13 +87,16 @@ pub(crate) async fn page(
     let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let scope = person.scope.as_ref();
-    let piles = site.store.console_piles(scope, &asked.q, &asked.after).await?;
+    let mut piles = site.store.console_piles(scope, &asked.q, &asked.after).await?;
+    let next =
+        view::cut_to_page(&mut piles, PAGE_MAX as usize).map(|last| view::segment(last.pile_id.as_str()));
     let (inbox, stations, attempts) = if person.is_administrator() {
-        (site.store.inbox().await?, site.store.stations(None).await?, site.store.attempts(None).await?)
+        let inbox = site.store.inbox().await?;
+        let stations = if inbox.is_empty() { Vec::new() } else { site.store.newest_stations().await? };
+        (inbox, stations, site.store.attempts(None).await?)
     } else {
         (Vec::new(), Vec::new(), Vec::new())
     };
-    let next = piles.last().filter(|_| piles.len() == 200).map(|pile| view::segment(pile.pile_id.as_str()));
     let page = OverviewPage {
         t,
         simulated: site.settings.simulated,
@@ -103,7 +106,7 @@ pub(crate) async fn page(
         piles: piles.iter().map(|pile| line(t, pile, now)).collect(),
         next,
         inbox: inbox.iter().map(|pile| line(t, pile, now)).collect(),
-        stations: stations.into_iter().map(|(id, zh, en)| (id, t.pick(&zh, &en).to_owned())).collect(),
+        stations: stations.into_iter().map(|(id, zh, en)| (id, view::name(t.pick(&zh, &en)))).collect(),
         attempts: attempts.iter().map(|row| attempt(t, row, now)).collect(),
         reports: site.store.reports(scope).await?.iter().map(|row| report(t, row)).collect(),
     };
@@ -201,6 +204,11 @@ pub(crate) async fn let_in(
         .map(StationId::parse)
         .transpose()
         .map_err(|_| Problem::parameter("station", "a station"))?;
+    if let Some(id) = &station_id
+        && site.store.station_operators(&[id.as_str()]).await?.is_empty()
+    {
+        return Err(Problem::parameter("station", "a registered station"));
+    }
     let pile = Pile {
         pile_id: pile_id.clone(),
         station_id,

@@ -82,9 +82,9 @@ pub(crate) async fn page(
     let t = Texts::of_request(&request);
     let state = OrderState::from_word(&asked.state);
     let scope = person.scope.clone();
-    let query = VerificationQuery { state, scope, before: asked.before, limit: ORDERS_MAX, pile: None };
-    let rows = site.store.verifications(&query).await?;
-    let next = rows.last().filter(|_| rows.len() as u32 == ORDERS_MAX).map(|last| last.order_no);
+    let query = VerificationQuery { state, scope, before: asked.before, limit: ORDERS_MAX + 1, pile: None };
+    let mut rows = site.store.verifications(&query).await?;
+    let next = view::cut_to_page(&mut rows, ORDERS_MAX as usize).map(|last| last.order_no);
     let word = state.map_or("", OrderState::word);
     let mut orders = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -24,6 +24,10 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(20);
 /// Series kept in memory; beyond it the cache starts anew.
 const SERIES_CACHED_MAX: usize = 500_000;
 
+/// Longest maker, model, firmware, meter and status that is kept of what a pile says: OCPP allows 50 characters at most, and what is kept
+/// stands in lists and addresses. The frame is kept whole.
+const TOLD_CHARS_MAX: usize = 255;
+
 /// What tells one series of a pile from another, in the order of the columns of `series`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct SeriesKey<'a> {
@@ -269,11 +273,16 @@ async fn save_statuses(
     )
     .bind(statuses.keys().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
     .bind(statuses.keys().map(|(_, connector)| *connector).collect::<Vec<_>>())
-    .bind(statuses.values().map(|status| storable(&status.word)).collect::<Vec<_>>())
+    .bind(statuses.values().map(|status| brief(&status.word)).collect::<Vec<_>>())
     .bind(statuses.values().map(|status| status.at.to_sqlx()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// What a pile says of itself, as far as anybody reads it.
+fn brief(text: &str) -> String {
+    storable(text).chars().take(TOLD_CHARS_MAX).collect()
 }
 
 async fn save_boots(
@@ -284,7 +293,7 @@ async fn save_boots(
         return Ok(());
     }
     let column = |pick: fn(&Boot) -> Option<&String>| {
-        boots.values().map(|(boot, _)| pick(boot).map(|text| storable(text))).collect::<Vec<_>>()
+        boots.values().map(|(boot, _)| pick(boot).map(|text| brief(text))).collect::<Vec<_>>()
     };
     sqlx::query(
         "INSERT INTO firmware_change (pile_no, at, version)
