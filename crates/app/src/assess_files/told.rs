@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use veripile_assessment::{Assessment, ChangedPile, ComparableCharge};
+use veripile_metrology::comparison::GROUNDING_U_MAX;
 use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
@@ -242,10 +243,25 @@ fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Re
             ),
         );
     }
-    if left_out && facts.anchors + facts.references == 0 {
+    if is_too_uncertain(prepared, assessment) {
+        let most = 100.0 * GROUNDING_U_MAX;
+        return remark(
+            "level_too_uncertain",
+            format!(
+                "参与比对的桩的现场结果与标准车校准不确定度过大（标准不确定度须不大于 {most} %，含此后的漂移和标准车充电的噪声），{zh}；请给出更准、更近的结果"
+            ),
+            format!(
+                "what on-site results and reference vehicles say of the piles that were compared is too uncertain (more than {most} % of standard \
+                 uncertainty, with the drift since and the noise of a vehicle's charges): {en}; give better or newer ones"
+            ),
+        );
+    }
+    if left_out {
         return remark(
             "anchors_contradict",
-            format!("现场结果与标准车校准相互矛盾、全部略去，{zh}；请核对下列各项，或再给一个桩的现场结果"),
+            format!(
+                "参与比对的桩的现场结果与标准车校准相互矛盾、全部略去，{zh}；请核对下列各项，或再给一个桩的现场结果"
+            ),
             format!(
                 "on-site results and calibrations of reference vehicles contradict each other and were all left out: {en}; look into those \
                  named below, or give the result of one more pile"
@@ -270,6 +286,21 @@ fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Re
              give on-site results of these piles"
         ),
     )
+}
+
+/// Whether an on-site result or a calibration that was not left out speaks of what was compared: where nothing has a level, it is too weak.
+fn is_too_uncertain(prepared: &Prepared, assessment: &Assessment) -> bool {
+    let (evidence, facts) = (&prepared.evidence, &assessment.facts);
+    let out = facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used);
+    let piles_out: BTreeSet<&PileId> = out.map(|anchor| &anchor.pile_id).collect();
+    let out = facts.contradictory_references.iter().filter(|reference| !reference.is_used);
+    let vehicles_out: BTreeSet<usize> = out.map(|reference| reference.vehicle).collect();
+    let anchors = evidence.anchors.iter().filter(|anchor| anchor.at <= evidence.as_of);
+    let mut piles = anchors.map(|anchor| &assessment.estimates[anchor.pile]);
+    let references = evidence.references.iter().filter(|reference| reference.at <= evidence.as_of);
+    let mut vehicles = references.map(|reference| reference.vehicle);
+    piles.any(|(pile_id, estimate)| 0 < estimate.charges && !piles_out.contains(pile_id))
+        || vehicles.any(|at| assessment.vehicles[at].is_some() && !vehicles_out.contains(&at))
 }
 
 /// Of more than [`ALIKE_MAX`] alike how many are not told one by one, in both languages.
