@@ -242,6 +242,16 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     until(&database, week, (DAYS + 1) * CHARGES * PILES as i64).await;
     assert_eq!(database.number("SELECT max(run_no) FROM assessment_run").await, runs);
 
+    // What a start asks for, that which was taken in since the last whole assessment, is found without reading all charges.
+    let mut connection = database.connect().await;
+    sqlx::query("SET enable_seqscan = off").execute(&mut connection).await.unwrap();
+    let plan: Vec<String> =
+        sqlx::query_scalar("EXPLAIN SELECT energy_pile_wh FROM evidence_charge WHERE known_from > now()")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    assert!(plan.join(" ").contains("evidence_charge_by_known"), "{plan:?}");
+
     // The run comes out the same from what is kept, though a charge was told otherwise and a pile registered anew since.
     assert!(server.stop());
     let (code, said) = check(&binary, &database, &[]);
