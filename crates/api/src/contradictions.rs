@@ -46,24 +46,27 @@ fn line(t: &Texts, told: &Contradiction) -> SignalLine {
 
 fn detail(t: &Texts, told: &Contradiction) -> String {
     let used = if told.is_used { t.of("contradiction.used") } else { t.of("contradiction.left_out") };
-    let (at, number) = (view::day(told.at), format!("{:.1}", told.normalised_error));
+    let why = match told.normalised_error {
+        Some(error) => fill(t.of("contradiction.of_number"), &[("number", &format!("{error:.1}"))]),
+        None => t.of("contradiction.of_like").to_owned(),
+    };
+    let at = view::day(told.at);
     let found = told.error_percent.as_deref().unwrap_or_default();
     let text =
         if told.pile_id.is_some() { t.of("contradiction.result") } else { t.of("contradiction.calibration") };
-    fill(text, &[("at", &at), ("number", &number), ("found", found), ("used", used)])
+    fill(text, &[("at", &at), ("why", &why), ("found", found), ("used", used)])
 }
 
 /// For the query API.
 pub(crate) fn signal(told: &Contradiction) -> Signal {
     let used = if told.is_used { "used" } else { "left_out" };
-    let values = [("normalised_error", format!("{:.1}", told.normalised_error)), ("level", used.to_owned())];
-    let values: BTreeMap<String, String> =
-        values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut values = BTreeMap::from([("level".to_owned(), used.to_owned())]);
+    values.extend(told.normalised_error.map(|error| ("normalised_error".to_owned(), format!("{error:.1}"))));
     Signal {
         as_of: told.as_of.to_string(),
         code: CODE.to_owned(),
         severity: SEVERITY.to_owned(),
-        statistic: told.normalised_error,
+        statistic: told.normalised_error.unwrap_or_default(),
         p_value: None,
         from: Some(told.at.to_string()),
         to: None,
@@ -87,7 +90,7 @@ mod tests {
             vehicle: pile_id.is_none().then(|| "00ab".to_owned()),
             at: "2026-01-04T20:00:00Z".parse().expect("literal"),
             error_percent: pile_id.is_none().then(|| "1.50".to_owned()),
-            normalised_error: -3.13,
+            normalised_error: Some(-3.13),
             is_used: pile_id.is_none(),
         }
     }
@@ -121,6 +124,12 @@ mod tests {
             lines_zh[0].detail
         );
         assert_eq!(more, None);
+        let alike = Contradiction { normalised_error: None, ..told(Some("P1")) };
+        assert_eq!(
+            detail(en, &alike),
+            "the on-site result of 2026-01-05 cannot be checked by anything else, and another one of its set contradicts all the rest: it was \
+             left out; look into it"
+        );
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub struct Contradiction {
     pub at: Timestamp,
     /// The error that the calibration found, percent.
     pub error_percent: Option<String>,
-    /// E_n against the estimate without it.
-    pub normalised_error: f64,
+    /// E_n against the estimate without it; none: nothing else can be said of it, and it was left out with its like.
+    pub normalised_error: Option<f64>,
     /// Whether it gives a level all the same.
     pub is_used: bool,
 }
@@ -50,8 +50,8 @@ impl Store {
                  WHERE $1::text IS NULL AND $2::text IS NULL)
              SELECT as_of, named->>'pile_id' AS pile_id, named->>'vehicle' AS vehicle, (named->>'at')::timestamptz AS at,
                     named->>'error_percent' AS error_percent, (named->>'is_used')::boolean AS is_used,
-                    coalesce((named->>'normalised_error')::float8, 'Infinity') AS normalised_error, count(*) OVER () AS total
-             FROM told ORDER BY abs(coalesce((named->>'normalised_error')::float8, 'Infinity')) DESC, pile_id, vehicle LIMIT $3",
+                    (named->>'normalised_error')::float8 AS normalised_error, count(*) OVER () AS total
+             FROM told ORDER BY abs((named->>'normalised_error')::float8) DESC NULLS LAST, pile_id, vehicle LIMIT $3",
         )
         .bind(scope.map(OperatorId::as_str))
         .bind(pile.map(PileId::as_str))
@@ -71,7 +71,7 @@ struct Row {
     at: SqlTime,
     error_percent: Option<String>,
     is_used: bool,
-    normalised_error: f64,
+    normalised_error: Option<f64>,
     total: i64,
 }
 
