@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use veripile_assessment::Assessment;
-use veripile_metrology::comparison::GROUNDING_U_MAX;
+use veripile_metrology::comparison::{CHECKED_MAX, GROUNDING_U_MAX};
 use veripile_pile::PileId;
 
 use super::{ALIKE_MAX, Remark, remark, rest};
@@ -125,7 +125,7 @@ pub(super) fn contradictory(assessment: &Assessment) -> Vec<Remark> {
     .collect()
 }
 
-/// Calibrations of reference vehicles that contradict everything else.
+/// Calibrations of reference vehicles that contradict everything else, and how many nothing could be held against.
 pub(super) fn contradictory_references(prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
     let all = &assessment.facts.contradictory_references;
     let told = all.iter().take(ALIKE_MAX).map(|reference| {
@@ -141,10 +141,22 @@ pub(super) fn contradictory_references(prepared: &Prepared, assessment: &Assessm
             ),
         )
     });
+    let beyond = assessment.facts.references_beyond;
+    let unused = (0 < beyond).then(|| {
+        remark(
+            "references_beyond",
+            format!("标准车多于 {CHECKED_MAX} 辆、无法逐一核对：采用最准的 {CHECKED_MAX} 项校准，其余 {beyond} 项未予采用；请分城市评估"),
+            format!(
+                "more reference vehicles than can be held against everything else: the {CHECKED_MAX} best calibrations are used, and {beyond} are \
+                 not; assess a city at a time"
+            ),
+        )
+    });
     told.chain(rest(
         "contradictory_reference",
         all.len(),
         ["项标准车校准与其余一切矛盾", "calibrations contradict everything else"],
     ))
+    .chain(unused)
     .collect()
 }
