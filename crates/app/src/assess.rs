@@ -391,7 +391,7 @@ fn written(
         as_of: facts.as_of,
         software: SOFTWARE.to_owned(),
         input_sha256: facts.fingerprint(),
-        facts: prepared.stored(&assessment.facts)?,
+        facts: prepared.stored(&assessment.facts),
         basis: serde_json::to_value(basis)?,
         estimates: facts
             .piles

@@ -13,7 +13,7 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 mod told;
-mod vehicles;
+pub(crate) mod vehicles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -457,7 +457,7 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "registers_unmatched": prepared.unmatched_registers,
             "verdicts": VERDICTS.iter().zip(verdicts).map(|(v, n)| (v.word(), n)).collect::<BTreeMap<_, _>>(),
         },
-        "fit": vehicles::fit_facts(prepared, assessment),
+        "fit": vehicles::fit_facts(&assessment.facts, |at| prepared.vehicles[at].id.clone()),
     })
 }
 

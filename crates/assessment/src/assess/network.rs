@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rust_decimal::prelude::ToPrimitive;
 use veripile_metrology::balance::{self, BalanceError, Branches};
 use veripile_metrology::comparison::{
     self, CHECKED_MAX, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
@@ -16,7 +15,7 @@ use veripile_pile::VehiclePath;
 
 use super::copies;
 use crate::evidence::{
-    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare, log_error,
 };
 use crate::learnt::Scale;
 use crate::levels::Levels;
@@ -258,11 +257,13 @@ fn references<'a>(
 
 /// Bias and standard uncertainty by a calibration, with so many days of drift; none where they cannot be.
 fn known_bias(reference: &ReferenceVehicle, days: f64) -> Option<(f64, f64)> {
-    let error = reference.error_percent.to_f64()? / 100.0;
-    let u = reference.expanded_uncertainty_percent.to_f64()? / 100.0 / reference.coverage_factor.to_f64()?;
+    let (bias, u) = log_error(
+        reference.error_percent,
+        reference.expanded_uncertainty_percent,
+        reference.coverage_factor,
+    )?;
     let variance = u * u + REFERENCE_DRIFT_PER_DAY * days;
-    let usable = 0.0 < u && variance.is_finite();
-    usable.then(|| (libm::log1p(error), variance.sqrt()))
+    variance.is_finite().then_some((bias, variance.sqrt()))
 }
 
 /// Number of a way among all of them, unknown first.
