@@ -256,6 +256,7 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     assert!(server.stop());
     let (code, said) = check(&binary, &database, &[]);
     assert!(code == 0 && said.contains("24 of 24 piles the same"), "{said}");
+    assert!(said.contains("next dates of 24 piles were compared"), "{said}");
     run(&database, "UPDATE charge SET energy_pile_wh = 2 * energy_pile_wh, updated_at = clock_timestamp()")
         .await;
     run(&database, "UPDATE pile SET accuracy_class = 1").await;
@@ -267,6 +268,11 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     run(&database, "UPDATE estimate SET error = error + 1e-12 WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = 'P02')").await;
     let (code, said) = check(&binary, &database, &[]);
     assert!(code == 1 && said.contains("P02 differs: error") && said.contains("23 of 24"), "{said}");
+    // A date that was given by hand: nobody ever verified P03, whether it was heard or not.
+    run(&database, "UPDATE next_date SET due_on = '2030-01-01', withdrawn = '{}' WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = 'P03')").await;
+    let (code, said) = check(&binary, &database, &[]);
+    let date = "P03 differs: next date 2030-01-01 → withdrawn (never_verified)";
+    assert!(code == 1 && said.contains(date) && said.contains("22 of 24"), "{said}");
     run(&database, "DELETE FROM evidence_charge WHERE charge_no IN (SELECT charge_no FROM charge ORDER BY charge_no LIMIT 3)").await;
     let (code, said) = check(&binary, &database, &[]);
     assert!(code == 2 && said.contains("charges that it rests on 3 are no longer stored"), "{said}");
@@ -470,6 +476,7 @@ async fn every_run_that_changed_a_verdict_can_be_made_again() {
             said.contains("all 24 piles of the run are those of then") && said.contains("not compared: "),
             "{said}"
         );
+        assert!(said.contains("no next dates are stored with this run"), "{said}");
     }
     let (code, said) = check(&binary, &database, &[]);
     assert!(code == 0 && said.contains("verdicts of 24 standings stem from this run"), "{said}");
