@@ -26,8 +26,8 @@ use veripile_store::{AssessmentRun, Store, StoredRun};
 use facts::{Facts, Prepared};
 pub(crate) use metrics::AssessMetrics;
 use metrics::Reach;
-use outcome::{Now, Outcome};
 pub(crate) use outcome::{NextByState, next_dates};
+use outcome::{Now, Outcome};
 use weekly::{Late, Weekly, week_of};
 
 /// Evidence is looked for at least this often, should no wake-up come.

@@ -1,6 +1,7 @@
 //! What follows from an assessment besides errors: signals, operators' balances, next dates, whom to visit. One pure pass over facts.
 //!
-//! Called by the assess role; `veripile check assessment` asks for the next dates again. What is decided is decided in `assessment`; here its arguments are put together.
+//! Called by the assess role; `veripile check assessment` asks for the next dates again. What is decided is decided in `assessment`; here its
+//! arguments are put together.
 
 use std::collections::{BTreeMap, BTreeSet};
 

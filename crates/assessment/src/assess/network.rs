@@ -70,6 +70,24 @@ fn age(changes: &Changes, pile: usize, at: Timestamp) -> usize {
     changes.get(&pile).map_or(0, |changes| changes.iter().filter(|change| at < **change).count())
 }
 
+/// The instrument that each pile was so many changes ago, where a charge or an anchor tells of it; numbered from `first` on.
+fn before<'a>(
+    anchors: &[&Anchor],
+    charges: impl Iterator<Item = &'a ComparableCharge>,
+    changes: &Changes,
+    first: usize,
+) -> BTreeMap<(usize, usize), usize> {
+    if changes.is_empty() {
+        return BTreeMap::new();
+    }
+    let of_anchors = anchors.iter().map(|anchor| (anchor.pile, age(changes, anchor.pile, anchor.at)));
+    let of_charges = charges.map(|charge| (charge.pile, age(changes, charge.pile, charge.ended_at)));
+    let known = of_charges.chain(of_anchors).filter(|(_, age)| *age > 0);
+    let mut before: BTreeMap<(usize, usize), usize> = known.map(|known| (known, 0)).collect();
+    (first..).zip(before.values_mut()).for_each(|(instrument, place)| *place = instrument);
+    before
+}
+
 pub(super) fn given<'a>(
     evidence: &'a Evidence,
     used: &[(&'a Anchor, comparison::Anchor)],
@@ -84,13 +102,7 @@ pub(super) fn given<'a>(
     let anchored = anchors.iter().map(|anchor| anchor.instrument);
     let (places, piles) =
         numbered(charges().map(|charge| charge.pile).chain(anchored).chain(named), evidence.piles.len());
-    let mut before: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    if !changes.is_empty() {
-        let of_anchors = given.iter().map(|anchor| (anchor.pile, age(changes, anchor.pile, anchor.at)));
-        let of_charges = charges().map(|charge| (charge.pile, age(changes, charge.pile, charge.ended_at)));
-        before.extend(of_charges.chain(of_anchors).filter(|(_, age)| *age > 0).map(|known| (known, 0)));
-        (piles..).zip(before.values_mut()).for_each(|(instrument, place)| *place = instrument);
-    }
+    let before = before(&given, charges(), changes, piles);
     let instruments = piles + before.len();
     let place = |pile: usize, at: Timestamp| match age(changes, pile, at) {
         0 => places[pile].unwrap_or(0),
