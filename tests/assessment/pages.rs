@@ -32,22 +32,9 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
 
     assert_eq!(server.get("/api/v1/piles/P09/signals").await.0, 403);
     assert_eq!(server.get("/op/signals").await.0, 303);
-    let folder = tempfile::tempdir().unwrap();
-    let password = folder.path().join("password");
-    std::fs::write(&password, "a password of mine\n").unwrap();
-    for (name, operator) in [("one", "O1"), ("two", "O2")] {
-        let arguments =
-            ["account", name, "--operator", operator, "--password-file", password.to_str().unwrap()];
-        command(binary, database, &arguments);
-    }
-    let cookie = async |name: &str| {
-        let form = [("name", name), ("password", "a password of mine")];
-        let (_, headers, _) = server.post_as("/op/sign-in?lang=en", "", &form).await;
-        let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-        cookie.split(';').next().unwrap().to_owned()
-    };
     // P09 is the second operator's: pile numbers are odd there.
-    let (one, two) = (cookie("one").await, cookie("two").await);
+    let one = signed_in(binary, database, server, "one", &["--operator", "O1"]).await;
+    let two = signed_in(binary, database, server, "two", &["--operator", "O2"]).await;
     let (status, _, body) = server.get_as("/api/v1/piles/P09/signals", &two).await;
     let signals: Value = serde_json::from_str(&body).unwrap();
     assert!(
@@ -81,6 +68,63 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
     assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
     said(database, server, &two).await;
     sampled(server, &one, &two).await;
+}
+
+/// The cookie of somebody who has an account from now on.
+async fn signed_in(
+    binary: &std::path::PathBuf,
+    database: &Database,
+    server: &Server,
+    name: &str,
+    role: &[&str],
+) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "a password of mine\n").unwrap();
+    let arguments = [&["account", name, "--password-file", password.to_str().unwrap()][..], role].concat();
+    command(binary, database, &arguments);
+    let form = [("name", name), ("password", "a password of mine")];
+    let (_, headers, _) = server.post_as("/op/sign-in?lang=en", "", &form).await;
+    let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// The result of P11, the second operator's, contradicts everything else: its operator and administrators are told, and of calibrations
+/// administrators.
+pub(super) async fn contradicted(binary: &std::path::PathBuf, database: &Database, server: &Server) {
+    run(
+        database,
+        "UPDATE assessment_run SET facts = jsonb_set(facts, '{contradictory_references}',
+            '[{\"vehicle\": \"00ab\", \"at\": \"2026-01-05T00:00:00Z\", \"error_percent\": \"1.50\", \"normalised_error\": -1.25,
+               \"is_used\": true}]')",
+    )
+    .await;
+    let one = signed_in(binary, database, server, "one", &["--operator", "O1"]).await;
+    let two = signed_in(binary, database, server, "two", &["--operator", "O2"]).await;
+    let all = signed_in(binary, database, server, "all", &[]).await;
+    let get = async |path: &str, cookie: &str| server.get_as(path, cookie).await.2;
+    let section = |page: &str| {
+        let behind = page.split("id=\"contradictions\"").nth(1).unwrap_or_default();
+        behind.split("</section>").next().unwrap_or_default().to_owned()
+    };
+    let (en, zh) = ("/op/signals?lang=en", "/op/signals?lang=zh");
+    let page = section(&get(en, &two).await);
+    assert!(page.contains("/op/piles/P11?lang=en") && page.contains("and was left out"), "{page}");
+    assert!(!page.contains("00ab"), "{page}");
+    assert!(section(&get(zh, &two).await).contains("未予采用；请核查"));
+    assert!(!get(en, &one).await.contains("/op/piles/P11"));
+    let page = section(&get(en, &all).await);
+    assert!(page.contains("/op/piles/P11?lang=en") && page.contains("reference vehicle 00ab"), "{page}");
+    assert!(page.contains("of 2026-01-05 (1.50 %) contradicts everything else (E_n -1.2"), "{page}");
+    assert!(get("/op/piles/P11?lang=en", &two).await.contains("On-site result contradicts everything else"));
+
+    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P11/signals", &two).await).unwrap();
+    let told =
+        signals.as_array().unwrap().iter().find(|told| told["code"] == "contradictory_result").unwrap();
+    assert!(told["statistic"].as_f64().unwrap() > 1.5 && told["severity"] == "warning", "{told}");
+    assert_eq!(told["said"][0]["values"]["level"], "left_out", "{told}");
+    let others = get("/api/v1/piles/P01/signals", &two).await;
+    assert!(!others.contains("contradictory_result"), "{others}");
 }
 
 /// Texts between tags in which two small English words follow one another.

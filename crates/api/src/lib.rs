@@ -14,6 +14,7 @@ mod chart;
 mod check;
 mod client;
 mod columns;
+mod contradictions;
 mod door;
 mod dumps;
 mod entries;

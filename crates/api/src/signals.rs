@@ -1,7 +1,8 @@
 //! What assessments found remarkable, how operators' errors balance, and next dates: for those in charge, never for the public.
 //!
-//! `/op/signals`, `/op/dates`, and `/api/v1/piles/{id}/signals`, `/api/v1/balances` for whoever is signed in. A finding is a reason to
-//! look: pages say so, and an operator sees its own.
+//! `/op/signals`, `/op/dates`, and `/api/v1/piles/{id}/signals`, `/api/v1/balances` for whoever is signed in; results that contradict
+//! everything else stand beside findings ([`crate::contradictions`]). A finding is a reason to look: pages say so, and an operator sees
+//! its own.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, Saying, Signal
 
 use crate::Site;
 use crate::api::json;
+use crate::contradictions;
 use crate::history;
 use crate::problem::{Problem, html};
 use crate::sentence;
@@ -74,6 +76,9 @@ struct SignalsPage<'a> {
     severities: Vec<(&'static str, String)>,
     as_of: Option<String>,
     balances: Vec<BalanceLine>,
+    contradictions: Vec<SignalLine>,
+    /// How many more contradict, in words.
+    more: Option<String>,
     signals: Vec<SignalLine>,
     next: Option<i32>,
 }
@@ -112,7 +117,12 @@ pub(crate) async fn page(
     let scope = person.scope.as_ref();
     let mut signals = site.store.signals(scope, severity, asked.after, SIGNALS_PER_PAGE_MAX + 1).await?;
     let next = view::cut_to_page(&mut signals, SIGNALS_PER_PAGE_MAX as usize).map(|last| last.place);
-    let balances = if asked.after == 0 { site.store.balances(scope).await? } else { Vec::new() };
+    let (mut balances, mut contradictory) = (Vec::new(), (Vec::new(), 0));
+    if asked.after == 0 {
+        balances = site.store.balances(scope).await?;
+        contradictory = site.store.contradictions(scope, None).await?;
+    }
+    let (contradictions, more) = contradictions::lines(t, &contradictory);
     let as_of = signals.first().map(|signal| signal.as_of).or(balances.first().map(|balance| balance.as_of));
     let page = SignalsPage {
         t,
@@ -125,6 +135,8 @@ pub(crate) async fn page(
             .to_vec(),
         as_of: as_of.map(view::minute),
         balances: balances.iter().map(|balance| self::balance(t, balance)).collect(),
+        contradictions,
+        more,
         signals: signals.iter().map(|signal| line(t, signal)).collect(),
         next,
     };
@@ -186,7 +198,7 @@ pub(crate) fn in_charge(person: &Person) -> Result<(), Problem> {
     }
 }
 
-fn href(t: &Texts, pile_id: &str) -> String {
+pub(crate) fn href(t: &Texts, pile_id: &str) -> String {
     format!("/op/piles/{}?lang={}", view::segment(pile_id), t.short())
 }
 
@@ -246,9 +258,9 @@ fn balance(t: &Texts, balance: &BalanceRecord) -> BalanceLine {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Said {
     /// Which, e.g. `step_since`
-    key: String,
+    pub(crate) key: String,
     /// Numbers, dates and names by name; `effect` is a signed percentage, `u` its standard uncertainty in percent
-    values: BTreeMap<String, String>,
+    pub(crate) values: BTreeMap<String, String>,
 }
 
 impl From<Saying> for Said {
@@ -274,29 +286,29 @@ fn money(t: &Texts, balance: &BalanceRecord) -> String {
 /// Something remarkable about a pile: a reason to look, never a verdict.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Signal {
-    as_of: String,
-    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`
-    code: String,
+    pub(crate) as_of: String,
+    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges
+    pub(crate) code: String,
     /// info, warning or critical
-    severity: String,
-    statistic: f64,
+    pub(crate) severity: String,
+    pub(crate) statistic: f64,
     /// Probability of as much by chance, over all questions asked; none for a finding that follows from arithmetic
-    p_value: Option<f64>,
-    from: Option<String>,
-    to: Option<String>,
+    pub(crate) p_value: Option<f64>,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
     /// What is said of it, in English
-    detail: String,
+    pub(crate) detail: String,
     /// The same in Chinese; English, too, in findings of before
-    detail_zh: String,
+    pub(crate) detail_zh: String,
     /// The same as data: phrases that follow one another; empty in findings of before
-    said: Vec<Said>,
+    pub(crate) said: Vec<Said>,
     /// Numbers of the charges it rests on most
-    charges: Vec<i64>,
+    pub(crate) charges: Vec<i64>,
 }
 
 /// Findings about a pile, for its operator or an administrator signed in: reasons to look, never verdicts
 #[utoipa::path(get, path = "/api/v1/piles/{id}/signals", params(("id" = String, Path, description = "Pile identifier")), responses(
-    (status = 200, description = "Findings of the newest assessment, 200 at most", body = Vec<Signal>),
+    (status = 200, description = "Findings of the newest assessment, 200 at most, after its on-site result where that contradicts all else", body = Vec<Signal>),
     (status = 403, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such pile among one's own", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
@@ -314,6 +326,7 @@ pub(crate) async fn of_pile(
     let missing = || Problem::missing("no pile of yours has this identifier");
     let pile_id = PileId::parse(&id).map_err(|_| missing())?;
     site.store.console_pile(person.scope.as_ref(), &pile_id).await?.ok_or_else(missing)?;
+    let (contradictory, _) = site.store.contradictions(person.scope.as_ref(), Some(&pile_id)).await?;
     let signals = site.store.signals_of_pile(&pile_id).await?.into_iter().map(|signal| Signal {
         detail: detail(Texts::in_language(Language::En), &signal),
         detail_zh: detail(Texts::in_language(Language::Zh), &signal),
@@ -327,7 +340,8 @@ pub(crate) async fn of_pile(
         said: signal.said.into_iter().map(Said::from).collect(),
         charges: signal.charges,
     });
-    Ok(private(json("application/json", &signals.collect::<Vec<_>>())))
+    let all: Vec<Signal> = contradictory.iter().map(contradictions::signal).chain(signals).collect();
+    Ok(private(json("application/json", &all)))
 }
 
 /// A quantity with its 95 % interval.

@@ -26,6 +26,7 @@ use veripile_store::{AssessmentRun, Store, StoredRun};
 use facts::{Facts, Prepared};
 pub(crate) use metrics::AssessMetrics;
 use metrics::Reach;
+pub(crate) use outcome::{NextByState, next_dates};
 use outcome::{Now, Outcome};
 use weekly::{Late, Weekly, week_of};
 
@@ -391,7 +392,7 @@ fn written(
         as_of: facts.as_of,
         software: SOFTWARE.to_owned(),
         input_sha256: facts.fingerprint(),
-        facts: prepared.stored(&assessment.facts)?,
+        facts: prepared.stored(&assessment.facts),
         basis: serde_json::to_value(basis)?,
         estimates: facts
             .piles

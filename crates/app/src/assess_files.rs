@@ -13,7 +13,7 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 mod told;
-mod vehicles;
+pub(crate) mod vehicles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -277,15 +277,6 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
     let read_off = vehicles.iter().enumerate().filter(|(_, vehicle)| vehicle.is_reference);
     let vehicle_at: BTreeMap<&str, usize> = read_off.map(|(at, vehicle)| (vehicle.id.as_str(), at)).collect();
     let references = inputs.references.iter().filter_map(|row| row.reference(&vehicle_at)).collect();
-    let anchor = |row: &AnchorRow| Anchor {
-        pile: pile_at[&row.pile_id],
-        outlet: row.outlet,
-        at: row.at,
-        error_percent: row.error_percent,
-        expanded_uncertainty_percent: row.expanded_uncertainty_percent,
-        coverage_factor: row.coverage_factor,
-    };
-    let anchors = inputs.anchors.iter().map(anchor).collect();
     let evidence = Evidence {
         as_of,
         vehicle_models: vehicles
@@ -295,19 +286,16 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         models: models.len(),
         covariates: used.iter().map(|at| COVARIATES[*at]).collect(),
         charges: comparable,
-        anchors,
+        anchors: inputs.anchors.iter().map(|row| anchor(row, &pile_at)).collect(),
         references,
         feeders: fed.feeders,
         piles,
     };
-    let moments = inputs.anchors.iter().map(|anchor| anchor.at);
-    let moments = moments.chain(inputs.references.iter().map(ReferenceRow::at));
-    let later_anchors = moments.filter(|at| as_of < *at).count();
     Prepared {
         evidence,
         vehicles,
         set_aside,
-        later_anchors,
+        later_anchors: later_anchors(inputs, as_of),
         plates: plates.into_values().collect(),
         rows,
         pile_numbers,
@@ -315,6 +303,23 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         stations: fed.stations,
         unmatched_registers: fed.unmatched,
     }
+}
+
+fn anchor(row: &AnchorRow, pile_at: &BTreeMap<&PileId, usize>) -> Anchor {
+    Anchor {
+        pile: pile_at[&row.pile_id],
+        outlet: row.outlet,
+        at: row.at,
+        error_percent: row.error_percent,
+        expanded_uncertainty_percent: row.expanded_uncertainty_percent,
+        coverage_factor: row.coverage_factor,
+    }
+}
+
+/// On-site results and calibrations of after the moment of the assessment.
+fn later_anchors(inputs: &Inputs, as_of: Timestamp) -> usize {
+    let moments = inputs.anchors.iter().map(|anchor| anchor.at);
+    moments.chain(inputs.references.iter().map(ReferenceRow::at)).filter(|at| as_of < *at).count()
 }
 
 /// The latest comparable charge, anchor, calibration or interval of a master that is not of the future: one slip of the pen in a year must not age
@@ -457,7 +462,7 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "registers_unmatched": prepared.unmatched_registers,
             "verdicts": VERDICTS.iter().zip(verdicts).map(|(v, n)| (v.word(), n)).collect::<BTreeMap<_, _>>(),
         },
-        "fit": vehicles::fit_facts(prepared, assessment),
+        "fit": vehicles::fit_facts(&assessment.facts, |at| prepared.vehicles[at].id.clone()),
     })
 }
 

@@ -5,10 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rust_decimal::prelude::ToPrimitive;
 use veripile_metrology::comparison;
 
-use crate::evidence::{Anchor, Evidence};
+use crate::evidence::{Anchor, Evidence, log_error};
 
 /// Drift of a pile's error since its anchor was measured: 0.1 % in a year, as a random walk (fractions² per day).
 ///
@@ -119,20 +118,13 @@ pub(crate) fn newest(
 }
 
 /// An anchor as it counts at a moment; none for one measured later, or whose numbers cannot be.
-///
-/// The comparison speaks in logarithms of ratios; errors of indication are relative (§1.2), so `ln(1 + e)` goes in and
-/// `exp(…) − 1` comes out. At 4 % the two differ by 0.08 %, as much as a good estimate's uncertainty.
 fn found(anchor: &Anchor, as_of: Timestamp) -> Option<Found> {
     let days = as_of.duration_since(anchor.at).as_secs_f64() / 86_400.0;
-    let percent = |decimal: rust_decimal::Decimal| decimal.to_f64().map(|percent| percent / 100.0);
-    let u = percent(anchor.expanded_uncertainty_percent)? / anchor.coverage_factor.to_f64()?;
+    let (log_error, u) =
+        log_error(anchor.error_percent, anchor.expanded_uncertainty_percent, anchor.coverage_factor)?;
     let variance = u * u + ANCHOR_DRIFT_PER_DAY * days;
-    let usable = 0.0 <= days && 0.0 < u && u.is_finite();
-    usable.then_some(Found {
-        outlet: anchor.outlet,
-        log_error: libm::log1p(percent(anchor.error_percent)?),
-        standard_uncertainty: variance.sqrt(),
-    })
+    let standard_uncertainty = variance.sqrt();
+    (0.0 <= days).then_some(Found { outlet: anchor.outlet, log_error, standard_uncertainty })
 }
 
 #[cfg(test)]

@@ -105,6 +105,8 @@ pub struct RunFacts {
     pub anchors: usize,
     /// Reference vehicles used: calibrated, and met.
     pub references: usize,
+    /// Calibrations that are not used: more than can be held against everything else.
+    pub references_beyond: usize,
     /// Connected sets with comparisons, and how many of them have a level.
     pub components: usize,
     /// Of these, grounded.
@@ -177,7 +179,17 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let (fit, branch_spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
     steps::measure(&given, &fit, &changes, &mut found);
     let Given {
-        mut network, screened, compared, mut levels, places, balances, ways, scales, copying, ..
+        mut network,
+        screened,
+        compared,
+        mut levels,
+        references_beyond,
+        places,
+        balances,
+        ways,
+        scales,
+        copying,
+        ..
     } = given;
     let (fit, contradictory) = levels::agree(evidence, &mut network, &mut levels, fit, settings)?;
     let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
@@ -195,6 +207,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
+        references_beyond,
         learnt: Learnt { left_out, ..learnt(evidence, settings, &fit, &ways, &scales, &copying) },
         ..facts(&network, &fit, &screened, &balances, contradictory, ways.most_frequent)
     };
@@ -404,6 +417,7 @@ fn facts(
         screened: reasons,
         anchors: network.anchors.len(),
         references: met.filter(|(traveller, found)| traveller.known.is_some() && found.is_some()).count(),
+        references_beyond: 0,
         components: distinct(compared().map(|i| i.component).collect()),
         grounded_components: distinct(compared().filter(|i| i.grounded).map(|i| i.component).collect()),
         rounds: fit.diagnostics.rounds,

@@ -170,9 +170,39 @@ pub fn compare(energy_pile_kwh: Decimal, energy_vehicle_kwh: Decimal) -> Result<
     if log_ratio.abs() > LOG_RATIO_MAX { Err(Screened::Incomparable) } else { Ok((log_ratio, pile)) }
 }
 
+/// ln(1 + e) of an error that was measured, and the standard uncertainty U/k of e, fractions; none where they are no numbers, or nothing is
+/// uncertain.
+///
+/// The comparison speaks in logarithms of ratios; errors of indication are relative (§1.2), so `ln(1 + e)` goes in and `exp(…) − 1` comes
+/// out. At 4 % the two differ by 0.08 %, as much as a good estimate's uncertainty.
+pub(crate) fn log_error(
+    error_percent: Decimal,
+    expanded_uncertainty_percent: Decimal,
+    coverage_factor: Decimal,
+) -> Option<(f64, f64)> {
+    let error = libm::log1p(error_percent.to_f64()? / 100.0);
+    let u = expanded_uncertainty_percent.to_f64()? / 100.0 / coverage_factor.to_f64()?;
+    (error.is_finite() && 0.0 < u && u.is_finite()).then_some((error, u))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // ln 1.02 by mpmath; U of 0.15 % at k = 2.
+    #[test]
+    fn a_measured_error_is_a_logarithm_with_its_standard_uncertainty() {
+        let log = |error: i64, expanded: i64, k: i64| {
+            log_error(Decimal::new(error, 2), Decimal::new(expanded, 2), Decimal::from(k))
+        };
+        let (error, u) = log(200, 15, 2).expect("a result");
+        assert!((error - 0.019_802_627_296_179_713).abs() < 1e-16 && (u - 0.000_75).abs() < 1e-18);
+        for none in
+            [log(200, 0, 2), log(200, 15, 0), log(-10_000, 15, 2), log(-20_000, 15, 2), log(200, -15, 2)]
+        {
+            assert_eq!(none, None);
+        }
+    }
 
     #[test]
     fn only_pairs_that_say_something_are_compared() {

@@ -29,8 +29,8 @@ pub struct ContradictoryAnchor {
     pub pile_id: PileId,
     /// When it was measured.
     pub at: Timestamp,
-    /// E_n of the anchor against the estimate without it.
-    pub normalised_error: f64,
+    /// E_n of the anchor against the estimate without it; none where nothing else speaks of it, and it went with its like.
+    pub normalised_error: Option<f64>,
     /// Whether it gives a level all the same.
     pub is_used: bool,
 }
@@ -44,8 +44,8 @@ pub struct ContradictoryReference {
     pub at: Timestamp,
     /// The error that was found then, percent.
     pub error_percent: Decimal,
-    /// E_n of the calibration against the estimate without it.
-    pub normalised_error: f64,
+    /// E_n of the calibration against the estimate without it; none as of an anchor.
+    pub normalised_error: Option<f64>,
     /// Whether it gives a level all the same.
     pub is_used: bool,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Contradictory {
 
 impl Contradictory {
     fn push(&mut self, evidence: &Evidence, levels: &Levels<'_>, giver: &Giver, is_used: bool) {
-        let Some(normalised_error) = giver.normalised_error else { return };
+        let normalised_error = giver.normalised_error;
         match giver.what {
             What::Anchor(at) => {
                 let Anchor { pile, at, .. } = *levels.anchors[at];
@@ -126,6 +126,18 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
     anchors.chain(references).collect()
 }
 
+/// Those that go next: the worst that exceeds [`LEAVES_FROM`], and its peers where nobody can say which is wrong, whether or not anything
+/// can be said of them; none where none does.
+fn leaving(givers: &[Giver]) -> Vec<Giver> {
+    let size = |giver: &&Giver| giver.normalised_error.map_or(0.0, f64::abs);
+    let too_large = givers.iter().filter(|giver| giver.exceeds(LEAVES_FROM));
+    let Some(worst) = too_large.max_by(|a, b| size(a).total_cmp(&size(b))) else { return Vec::new() };
+    let is_peer = |giver: &&Giver| giver.component == worst.component;
+    let is_one_of_many = MAJORITY_FROM <= givers.iter().filter(is_peer).count();
+    let goes = |giver: &&Giver| if is_one_of_many { giver.what == worst.what } else { is_peer(giver) };
+    givers.iter().filter(goes).copied().collect()
+}
+
 /// Leaves out anchors and calibrations that cannot be right beside the others, and fits again. Gives those left out, and those that
 /// contradict everything else and stay.
 ///
@@ -142,18 +154,12 @@ pub(crate) fn agree(
 ) -> Result<(Fit, Contradictory), ComparisonError> {
     let mut found = Contradictory::default();
     for _ in 0..LEFT_OUT_MAX {
-        let givers = givers(network, &fit);
-        let mut peers: BTreeMap<usize, usize> = BTreeMap::new();
-        givers.iter().for_each(|giver| *peers.entry(giver.component).or_default() += 1);
-        let size = |giver: &&Giver| giver.normalised_error.map_or(0.0, f64::abs);
-        let too_large = givers.iter().filter(|giver| giver.exceeds(LEAVES_FROM));
-        let Some(worst) = too_large.max_by(|a, b| size(a).total_cmp(&size(b))) else { break };
-        let is_one_of_many = MAJORITY_FROM <= peers[&worst.component];
-        let goes = |giver: &&Giver| {
-            giver.what == worst.what || (!is_one_of_many && giver.component == worst.component)
-        };
+        let leaving = leaving(&givers(network, &fit));
+        if leaving.is_empty() {
+            break;
+        }
         let mut stays = vec![true; network.anchors.len()];
-        for giver in givers.iter().filter(goes) {
+        for giver in &leaving {
             found.push(evidence, levels, giver, false);
             match giver.what {
                 What::Anchor(at) => stays[at] = false,
@@ -204,4 +210,56 @@ pub(crate) fn newest<E>(
         newest.entry(component).and_modify(|known| *known = at.max(*known)).or_insert(at);
     }
     newest
+}
+
+#[cfg(test)]
+mod tests {
+    use veripile_pile::AccuracyClass;
+
+    use super::*;
+    use crate::evidence::PileFact;
+
+    fn giver(what: What, component: usize, normalised_error: Option<f64>) -> Giver {
+        Giver { what, component, normalised_error }
+    }
+
+    #[test]
+    fn of_two_all_go_and_of_three_the_worst() {
+        let alike = giver(What::Anchor(1), 0, None);
+        let elsewhere = giver(What::Anchor(2), 1, Some(1.4));
+        let worst = giver(What::Reference(4), 0, Some(-2.0));
+        let going = |givers: &[Giver]| leaving(givers).iter().map(|giver| giver.what).collect::<Vec<_>>();
+        assert_eq!(going(&[alike, elsewhere, worst]), [What::Anchor(1), What::Reference(4)]);
+        let third = giver(What::Anchor(0), 0, Some(1.6));
+        assert_eq!(going(&[third, alike, elsewhere, worst]), [What::Reference(4)]);
+        assert!(going(&[alike, elsewhere]).is_empty());
+    }
+
+    /// Who looks for what is wrong must hear of all that were left out.
+    #[test]
+    fn what_goes_with_its_like_is_named_though_nothing_can_be_said_of_it() {
+        let pile_id = PileId::parse("P1").expect("literal");
+        let evidence = Evidence {
+            piles: vec![PileFact { pile_id: pile_id.clone(), kind: None, class: AccuracyClass::ASSUMED }],
+            ..Evidence::default()
+        };
+        let anchor = Anchor {
+            pile: 0,
+            outlet: None,
+            at: Timestamp::UNIX_EPOCH,
+            error_percent: Decimal::ONE,
+            expanded_uncertainty_percent: Decimal::ONE,
+            coverage_factor: Decimal::TWO,
+        };
+        let levels = Levels { anchors: vec![&anchor], ..Levels::default() };
+        let mut found = Contradictory::default();
+        found.push(&evidence, &levels, &giver(What::Anchor(0), 0, None), false);
+        let named = ContradictoryAnchor {
+            pile_id,
+            at: Timestamp::UNIX_EPOCH,
+            normalised_error: None,
+            is_used: false,
+        };
+        assert_eq!(found.anchors, [(0, named)]);
+    }
 }

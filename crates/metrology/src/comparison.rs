@@ -37,7 +37,7 @@ mod travellers;
 
 use thiserror::Error;
 
-pub use checks::{AnchorCheck, TravellerCheck};
+pub use checks::{AnchorCheck, CHECKED_MAX, TravellerCheck};
 use equations::{Equations, Weights};
 use layout::Layout;
 use members::Members;

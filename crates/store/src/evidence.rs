@@ -169,7 +169,8 @@ impl Store {
     }
 
     /// Acts, changes of piles, intervals of energy and calibrations that were taken in after a moment, and charges that can be compared no
-    /// longer since: [`TakenIn::others`].
+    /// longer since: [`TakenIn::others`]. Charges and intervals of that time are found by `known_from` (0028_known.sql), the row of before
+    /// of each such charge by its number.
     pub async fn others_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM evidence_act WHERE known_from > $1)

@@ -17,6 +17,7 @@ pub mod certificate;
 mod charge;
 pub mod command;
 pub mod console;
+pub mod contradiction;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub mod evidence;

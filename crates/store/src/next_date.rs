@@ -55,6 +55,18 @@ impl Store {
         Ok(row.map(Row::record))
     }
 
+    /// Next dates that a run stored, by pile; none where a later run of its day took their place.
+    pub async fn dates_of_run(&self, run_no: i64) -> Result<Vec<DateRecord>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT run.as_of, pile_id, due_on, withdrawn FROM next_date JOIN assessment_run run USING (run_no) JOIN pile USING (pile_no)
+             WHERE run_no = $1 ORDER BY pile_id",
+        )
+        .bind(run_no)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(Row::record).collect())
+    }
+
     /// Next dates of an operator's piles or of all, the earliest first and those without one last; after one with this date and pile, at
     /// most `limit`.
     pub async fn next_dates(

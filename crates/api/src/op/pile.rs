@@ -22,7 +22,7 @@ use crate::problem::{Problem, html, missing_page};
 use crate::session::{Person, private};
 use crate::signals::{self, SignalLine};
 use crate::texts::Texts;
-use crate::{Site, SiteSettings, history, view};
+use crate::{Site, SiteSettings, contradictions, history, view};
 
 /// One line of metering readiness.
 struct ReadyLine {
@@ -173,7 +173,11 @@ async fn show(
     let spoken = site.store.findings(&pile.pile_id).await?;
     let registers = site.store.registers(pile.pile_no).await?;
     let (issued, refused) = site.store.certificates(&pile.pile_id).await?;
-    let signals = site.store.signals_of_pile(&pile.pile_id).await?;
+    let contradictory = site.store.contradictions(person.scope.as_ref(), Some(&pile.pile_id)).await?;
+    let mut signals = contradictions::lines(t, &contradictory).0;
+    signals.extend(
+        site.store.signals_of_pile(&pile.pile_id).await?.iter().map(|signal| signals::line(t, signal)),
+    );
     let date = site.store.next_date(&pile.pile_id).await?;
     let (ready_detail, ready) = ready(t, &pile);
     let page = PilePage {
@@ -206,7 +210,7 @@ async fn show(
         orders: orders.iter().map(|row| orders::line(t, row)).collect(),
         attempts: attempts.iter().map(|row| overview::attempt(t, row, now)).collect(),
         line: overview::line(t, &pile, now),
-        signals: signals.iter().map(|signal| signals::line(t, signal)).collect(),
+        signals,
         date: date.as_ref().map(|date| history::next_date(t, date)),
         path,
     };

@@ -21,6 +21,7 @@ use veripile_store::witness::Calibration;
 use crate::assess_files::charges::AMBIENT_C;
 use crate::assess_files::feeders::{self, Fed};
 use crate::assess_files::reference::{IntervalRow, MASTER_CLASS, Plate};
+use crate::assess_files::vehicles::fit_facts;
 
 /// Covariates that chargers tell, and one that only witnesses do: what a charger measures is the temperature of its own inside, which the
 /// load warms. It is left out where nobody told it.
@@ -59,15 +60,10 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// How a run went, as it is stored: vehicles by their keys, as `reference_vehicle` has them.
-    pub(crate) fn stored(&self, facts: &RunFacts) -> Result<Value> {
+    pub(crate) fn stored(&self, facts: &RunFacts) -> Value {
         let keys: BTreeMap<usize, VehicleKey> =
             self.vehicles.iter().map(|((key, _), at)| (*at, *key)).collect();
-        let mut stored = serde_json::to_value(facts)?;
-        let named = stored["contradictory_references"].as_array_mut().into_iter().flatten();
-        for (told, reference) in named.zip(&facts.contradictory_references) {
-            told["vehicle"] = Value::from(hex::encode(keys[&reference.vehicle].0));
-        }
-        Ok(stored)
+        fit_facts(facts, |at| hex::encode(keys[&at].0))
     }
 }
 

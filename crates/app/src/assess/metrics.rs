@@ -142,6 +142,12 @@ impl AssessMetrics {
                 "a reference vehicle's calibration contradicts everything else known of it and was left out: look into it"
             );
         }
+        if 0 < facts.references_beyond {
+            tracing::warn!(
+                calibrations = facts.references_beyond,
+                "reference vehicles are more than can be checked: the calibrations that say least are not used"
+            );
+        }
         if !facts.converged {
             tracing::warn!(rounds = facts.rounds, "the fit did not settle; its last round stands");
         }

@@ -1,6 +1,7 @@
 //! What follows from an assessment besides errors: signals, operators' balances, next dates, whom to visit. One pure pass over facts.
 //!
-//! Called by the assess role. What is decided is decided in `assessment`; here its arguments are put together.
+//! Called by the assess role; `veripile check assessment` asks for the next dates again. What is decided is decided in `assessment`; here its
+//! arguments are put together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use veripile_assessment::signals::{
 use veripile_assessment::targeting::{Candidate, Chosen, choose};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::rules;
-use veripile_pile::{Act, OperatorId, Standing, StationId, VehiclePath};
+use veripile_pile::{Act, Estimate, OperatorId, PileId, Standing, StationId, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
@@ -313,18 +314,20 @@ fn weigh(
     names.operators.keys().zip(found).map(row).collect()
 }
 
-fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<DateRow> {
+/// By when a pile is to be verified next, or the words of why there is no date.
+pub(crate) type NextByState = (Option<Date>, Vec<String>);
+
+/// The next date of each pile, in the order of the facts; `last_heard` says of a pile when it was heard last.
+pub(crate) fn next_dates(
+    facts: &Facts,
+    assessment: &Assessment,
+    last_heard: impl Fn(&EvidencePile) -> Option<Timestamp>,
+) -> Vec<NextByState> {
     let mut acts_of: BTreeMap<i64, Vec<Act>> = BTreeMap::new();
     for (pile_no, act) in &facts.acts {
         acts_of.entry(*pile_no).or_default().push(act.clone());
     }
-    let risks = risks(facts, prepared, assessment, now);
-    let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
-    // The lot of a week: whoever looks twice in a week sees one draw.
-    let seed = u64::from(week_of(facts.as_of).unsigned_abs());
-    let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, seed).into_iter().collect();
-    let row = |(at, (_, estimate)): (usize, &(veripile_pile::PileId, veripile_pile::Estimate))| {
-        let pile = &facts.piles[at];
+    let of_pile = |(pile, (_, estimate)): (&EvidencePile, &(PileId, Estimate))| {
         let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
         let certificate = Standing::judge(acts, None).certificate;
         let verified = certificate.filter(|certificate| certificate.questioned_at.is_none());
@@ -335,27 +338,37 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
             estimate,
             verified_on: verified.map(|at| day(at.at)),
             legal_years: interval.map_or(0, |interval| interval.years),
-            last_heard_at: now.last_heard.get(&pile.pile_no).copied(),
+            last_heard_at: last_heard(pile),
             newest_level_at: assessment.levels.get(&estimate.component).copied(),
         });
-        let (due_on, withdrawn) = match next {
+        match next {
             NextDate::By(date) => (Some(date), Vec::new()),
             NextDate::Withdrawn(reasons) => {
                 (None, reasons.into_iter().map(|reason| reason.word().to_owned()).collect())
             }
-        };
-        DateRow {
-            pile_no: pile.pile_no,
-            due_on,
-            withdrawn,
-            risk_kwh: Some(risks[at].probability_nonconform * risks[at].energy_kwh),
-            chosen: chosen.get(&at).map(|chosen| match chosen {
-                Chosen::ByLot => "by_lot",
-                Chosen::ByRisk => "by_risk",
-            }),
         }
     };
-    assessment.estimates.iter().enumerate().map(row).collect()
+    facts.piles.iter().zip(&assessment.estimates).map(of_pile).collect()
+}
+
+fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<DateRow> {
+    let next = next_dates(facts, assessment, |pile| now.last_heard.get(&pile.pile_no).copied());
+    let risks = risks(facts, prepared, assessment, now);
+    let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
+    // The lot of a week: whoever looks twice in a week sees one draw.
+    let seed = u64::from(week_of(facts.as_of).unsigned_abs());
+    let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, seed).into_iter().collect();
+    let row = |(at, (due_on, withdrawn)): (usize, NextByState)| DateRow {
+        pile_no: facts.piles[at].pile_no,
+        due_on,
+        withdrawn,
+        risk_kwh: Some(risks[at].probability_nonconform * risks[at].energy_kwh),
+        chosen: chosen.get(&at).map(|chosen| match chosen {
+            Chosen::ByLot => "by_lot",
+            Chosen::ByRisk => "by_risk",
+        }),
+    };
+    next.into_iter().enumerate().map(row).collect()
 }
 
 /// What is at stake at each pile, in money where prices are known: where one is not, the median of those that are stands for it, so that
@@ -387,7 +400,7 @@ fn weight(complaints: i64) -> f64 {
 mod tests {
     use jiff::SignedDuration;
     use veripile_metrology::comparison::Settings;
-    use veripile_pile::{AccuracyClass, PileId, PileKind};
+    use veripile_pile::{AccuracyClass, PileKind};
 
     use super::*;
 

@@ -15,7 +15,7 @@ use veripile_assessment::signals::{
 use veripile_pile::{PileId, VehiclePath};
 
 use super::charges::ChargeRow;
-use super::reference::Plate;
+use super::reference::{IntervalRow, Plate};
 use super::results::{self, Folder};
 use super::{Inputs, Prepared, percent};
 use crate::{balances, said};
@@ -41,35 +41,7 @@ pub(super) fn write_signals(
     let charges = charges(inputs, prepared, assessment);
     let biases: Vec<Option<f64>> =
         assessment.vehicles.iter().map(|found| found.as_ref().map(|found| found.bias)).collect();
-    let as_of = prepared.evidence.as_of;
-    // A register that fell was reset or exchanged: what passed meanwhile nobody knows.
-    let is_counted = |energy: &Decimal| Decimal::ZERO <= *energy;
-    let masters: Vec<MasterInterval> = inputs
-        .masters
-        .iter()
-        .filter(|row| row.to <= as_of)
-        .filter_map(|row| {
-            let station = names.stations.get(row.id.as_str())?;
-            Some(MasterInterval {
-                station: *station,
-                from: row.from,
-                to: row.to,
-                energy_kwh: row.energy_kwh.filter(is_counted)?,
-            })
-        })
-        .collect();
-    let pile_at: BTreeMap<&str, usize> =
-        prepared.evidence.piles.iter().enumerate().map(|(at, pile)| (pile.pile_id.as_str(), at)).collect();
-    let registers: Vec<RegisterInterval> = inputs
-        .registers
-        .iter()
-        .filter(|row| row.to <= as_of)
-        .filter_map(|row| {
-            let pile = pile_at.get(row.id.as_str())?;
-            let energy_kwh = row.energy_kwh.filter(is_counted)?;
-            Some(RegisterInterval { pile: *pile, from: row.from, to: row.to, energy_kwh })
-        })
-        .collect();
+    let (masters, registers) = intervals(inputs, prepared, &names);
     let evidence = SignalEvidence {
         piles: &piles,
         charges: &charges,
@@ -98,6 +70,32 @@ pub(super) fn write_signals(
     }
     results::finish(writer).context("signals.csv")?;
     Ok(Some(counts))
+}
+
+/// What masters and registers counted up to the moment of the assessment.
+fn intervals(
+    inputs: &Inputs,
+    prepared: &Prepared,
+    names: &Names<'_>,
+) -> (Vec<MasterInterval>, Vec<RegisterInterval>) {
+    let as_of = prepared.evidence.as_of;
+    // A register that fell was reset or exchanged: what passed meanwhile nobody knows.
+    let is_counted = |energy: &Decimal| Decimal::ZERO <= *energy;
+    let master = |row: &IntervalRow| {
+        let station = *names.stations.get(row.id.as_str())?;
+        let energy_kwh = row.energy_kwh.filter(is_counted)?;
+        Some(MasterInterval { station, from: row.from, to: row.to, energy_kwh })
+    };
+    let pile_at: BTreeMap<&str, usize> =
+        prepared.evidence.piles.iter().enumerate().map(|(at, pile)| (pile.pile_id.as_str(), at)).collect();
+    let register = |row: &IntervalRow| {
+        let pile = *pile_at.get(row.id.as_str())?;
+        let energy_kwh = row.energy_kwh.filter(is_counted)?;
+        Some(RegisterInterval { pile, from: row.from, to: row.to, energy_kwh })
+    };
+    let masters = inputs.masters.iter().filter(|row| row.to <= as_of).filter_map(master);
+    let registers = inputs.registers.iter().filter(|row| row.to <= as_of).filter_map(register);
+    (masters.collect(), registers.collect())
 }
 
 /// Weighs each operator's errors and writes `operators.csv`; operators by word of the decision.

@@ -3,6 +3,8 @@
 //!
 //! Called by `assess_files` after the assessment. It decides nothing and changes no number.
 
+mod levels;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -54,8 +56,8 @@ pub(super) fn remarks(
     operators: &BTreeMap<&'static str, usize>,
 ) -> Vec<Remark> {
     let mut remarks = diagnosis(inputs, prepared, assessment);
-    remarks.extend(contradictory(assessment));
-    remarks.extend(contradictory_references(prepared, assessment));
+    remarks.extend(levels::contradictory(assessment));
+    remarks.extend(levels::contradictory_references(prepared, assessment));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
@@ -106,7 +108,7 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
     }
     let mut told = Vec::new();
     told.extend(unconnected(prepared, assessment));
-    told.push(no_level(inputs, prepared, assessment));
+    told.push(levels::no_level(inputs, prepared, assessment));
     told
 }
 
@@ -224,54 +226,6 @@ fn unconnected(prepared: &Prepared, assessment: &Assessment) -> Option<Remark> {
     })
 }
 
-/// Why no connected set of piles has a level.
-fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Remark {
-    let only_differences =
-        ["只能得出桩与桩之差，不能得出误差", "only differences between piles can be told, no error"];
-    let [zh, en] = only_differences;
-    let facts = &assessment.facts;
-    let left_out = facts.contradictory_anchors.iter().any(|anchor| !anchor.is_used)
-        || facts.contradictory_references.iter().any(|reference| !reference.is_used);
-    let given = inputs.anchors.len() + inputs.references.len();
-    if given == 0 {
-        return remark(
-            "no_level",
-            format!("没有现场检定结果、标准车或总表给出水平，{zh}；请以 --anchors 给出一两个桩的现场结果"),
-            format!(
-                "no on-site result, reference vehicle or master meter gives a level: {en}; give the on-site results of one or two piles by --anchors"
-            ),
-        );
-    }
-    if left_out && facts.anchors + facts.references == 0 {
-        return remark(
-            "anchors_contradict",
-            format!("现场结果与标准车校准相互矛盾、全部略去，{zh}；请核对下列各项，或再给一个桩的现场结果"),
-            format!(
-                "on-site results and calibrations of reference vehicles contradict each other and were all left out: {en}; look into those \
-                 named below, or give the result of one more pile"
-            ),
-        );
-    }
-    if prepared.later_anchors == given {
-        let as_of = prepared.evidence.as_of;
-        return remark(
-            "anchors_after_as_of",
-            format!("所有现场结果与校准都晚于评估时刻 {as_of}，{zh}；请给更晚的 --as-of，或更早的结果"),
-            format!(
-                "every on-site result and calibration is later than {as_of}: {en}; give a later --as-of, or earlier ones"
-            ),
-        );
-    }
-    remark(
-        "level_elsewhere",
-        format!("现场结果与标准车都不在有可比充电的桩群中，{zh}；请核对其编号，或给出这些桩的现场结果"),
-        format!(
-            "no on-site result and no reference vehicle belongs to the piles that were compared: {en}; look at the names in their files, or \
-             give on-site results of these piles"
-        ),
-    )
-}
-
 /// Of more than [`ALIKE_MAX`] alike how many are not told one by one, in both languages.
 fn rest(code: &'static str, all: usize, [zh, en]: [&str; 2]) -> Option<Remark> {
     let more = all.saturating_sub(ALIKE_MAX);
@@ -283,54 +237,6 @@ fn rest(code: &'static str, all: usize, [zh, en]: [&str; 2]) -> Option<Remark> {
         )
     };
     (0 < more).then(told)
-}
-
-/// Anchors that contradict everything else.
-fn contradictory(assessment: &Assessment) -> Vec<Remark> {
-    let all = &assessment.facts.contradictory_anchors;
-    let told = all.iter().take(ALIKE_MAX).map(|anchor| {
-        let (zh, en) =
-            if anchor.is_used { ("仍予采用", "used all the same") } else { ("未予采用", "left out") };
-        let (pile_id, at, normalised_error) = (&anchor.pile_id, anchor.at, anchor.normalised_error);
-        remark(
-            "contradictory_anchor",
-            format!("桩 {pile_id} {at} 的现场结果与其余一切矛盾（E_n {normalised_error:.1}），{zh}；请核查"),
-            format!(
-                "the on-site result of {pile_id} of {at} contradicts everything else (E_n {normalised_error:.1}); {en}; look into it"
-            ),
-        )
-    });
-    told.chain(rest(
-        "contradictory_anchor",
-        all.len(),
-        ["个现场结果与其余一切矛盾", "on-site results contradict everything else"],
-    ))
-    .collect()
-}
-
-/// Calibrations of reference vehicles that contradict everything else.
-fn contradictory_references(prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
-    let all = &assessment.facts.contradictory_references;
-    let told = all.iter().take(ALIKE_MAX).map(|reference| {
-        let (zh, en) =
-            if reference.is_used { ("仍予采用", "used all the same") } else { ("未予采用", "left out") };
-        let (vehicle, at) = (&prepared.vehicles[reference.vehicle].id, reference.at);
-        let (found, normalised_error) = (reference.error_percent, reference.normalised_error);
-        remark(
-            "contradictory_reference",
-            format!("标准车 {vehicle} {at} 的校准（{found} %）与其余一切矛盾（E_n {normalised_error:.1}），{zh}；请核查"),
-            format!(
-                "the calibration of reference vehicle {vehicle} of {at} ({found} %) contradicts everything else (E_n {normalised_error:.1}); \
-                 {en}; look into it"
-            ),
-        )
-    });
-    told.chain(rest(
-        "contradictory_reference",
-        all.len(),
-        ["项标准车校准与其余一切矛盾", "calibrations contradict everything else"],
-    ))
-    .collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.

@@ -1,11 +1,12 @@
 //! Vehicles of the files: who is one and the same to the comparison, and `vehicles.csv`.
 //!
-//! Called by `assess_files`. A vehicle read off by an authority (`vehicle_path` is `reference`) is another than the same one in values that came
-//! otherwise, as in the running platform: a calibration speaks of what was read off the vehicle, not of what a pile says that it told.
+//! Called by `assess_files`; the assess role names vehicles of a run's facts in the same way. A vehicle read off by an authority
+//! (`vehicle_path` is `reference`) is another than the same one in values that came otherwise, as in the running platform: a calibration
+//! speaks of what was read off the vehicle, not of what a pile says that it told.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use veripile_assessment::Assessment;
+use veripile_assessment::{Assessment, RunFacts};
 use veripile_pile::VehiclePath;
 
 use super::charges::{ChargeRow, Charges};
@@ -85,12 +86,12 @@ pub(super) fn write(folder: &Folder, prepared: &Prepared, assessment: &Assessmen
     results::finish(writer).context("vehicles.csv")
 }
 
-/// How the fit went, vehicles by their names.
-pub(super) fn fit_facts(prepared: &Prepared, assessment: &Assessment) -> Value {
-    let mut fit = json!(assessment.facts);
+/// How the fit went, with a name in place of each reference vehicle's index.
+pub(crate) fn fit_facts(facts: &RunFacts, name: impl Fn(usize) -> String) -> Value {
+    let mut fit = json!(facts);
     let named = fit["contradictory_references"].as_array_mut().into_iter().flatten();
-    for (told, reference) in named.zip(&assessment.facts.contradictory_references) {
-        told["vehicle"] = json!(prepared.vehicles[reference.vehicle].id);
+    for (told, reference) in named.zip(&facts.contradictory_references) {
+        told["vehicle"] = Value::from(name(reference.vehicle));
     }
     fit
 }

@@ -1,19 +1,23 @@
 //! `veripile check assessment`: makes a past run of the remote assessment again, from the facts as they were known then, and says of every
 //! pile whether the same comes out.
 //!
-//! Called by [`super::run`]. It writes nothing. Exit 0: all the same; 1: something differs; 2: the run cannot be made again, and why.
+//! Called by [`super::run`]. It writes nothing; next dates are made again, too, from the same facts. Exit 0: all the same; 1: something
+//! differs; 2: the run cannot be made again, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use veripile_assessment::assess;
+use veripile_assessment::interval::Withdrawn;
+use veripile_assessment::{Assessment, assess};
+use veripile_metrology::comparison::Settings;
 use veripile_pile::{Estimate, PileId};
+use veripile_store::evidence::EvidencePile;
 use veripile_store::{Store, StoredRun, VerdictChange};
 
 use crate::assess::facts::Facts;
-use crate::assess::{Basis, SOFTWARE, digest, since};
+use crate::assess::{Basis, NextByState, SOFTWARE, digest, next_dates, since};
 use crate::config::Config;
 use crate::serve;
 
@@ -21,7 +25,7 @@ use crate::serve;
 const NOT_COMPARED: [&str; 5] = [
     "findings (signals)",
     "operators' balances",
-    "next dates",
+    "which piles were connected, and whom to visit",
     "errors by week",
     "what acts make of a standing beside the verdict",
 ];
@@ -59,6 +63,8 @@ struct Report {
     piles_assessed: usize,
     /// Standings whose verdict stems from this run.
     standings: usize,
+    /// Next dates that are stored with it.
+    dates: usize,
     /// Piles whose estimate is stored: all of the last run of a day, those whose verdict changed of another one.
     piles: Vec<Line>,
     not_compared: [&'static str; 5],
@@ -138,9 +144,14 @@ async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
     pruned(&run, &basis, &facts)?;
     let stored = store.estimates_of_run(run.run_no).await?;
     let standings: BTreeMap<PileId, String> = store.standing_verdicts(run.as_of).await?.into_iter().collect();
+    let dates = store.dates_of_run(run.run_no).await?;
+    let dates: BTreeMap<String, NextByState> =
+        dates.into_iter().map(|date| (date.pile_id, (date.due_on, date.withdrawn))).collect();
+    let lapsed: BTreeSet<String> =
+        dates.iter().filter(|(_, date)| is_silent(date)).map(|(pile_id, _)| pile_id.clone()).collect();
     let same_input = facts.fingerprint().as_slice() == run.input_sha256;
     let settings = basis.settings.into();
-    let made = tokio::task::spawn_blocking(move || assess(&facts.prepare().evidence, &settings)).await??;
+    let (made, made_dates) = tokio::task::spawn_blocking(move || again(&facts, &settings, &lapsed)).await??;
     let same_estimates = run.estimates_sha256.map(|stored| stored == digest(&made.estimates));
     let piles_assessed = made.estimates.len();
     let made: BTreeMap<PileId, Estimate> = made.estimates.into_iter().collect();
@@ -153,6 +164,12 @@ async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
         if let Some(standing) = standings.get(&pile_id).filter(|standing| *standing != verdict) {
             differs.insert("standing's verdict", [standing.clone(), verdict.to_owned()]);
         }
+        if let Some(stored) = dates.get(pile_id.as_str()) {
+            let both = [Some(stored), made_dates.get(&pile_id)];
+            if both[0] != both[1] {
+                differs.insert("next date", both.map(told_date));
+            }
+        }
         Line { same: differs.is_empty(), pile_id, differs }
     };
     Ok(Report {
@@ -164,9 +181,36 @@ async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
         same_estimates,
         piles_assessed,
         standings: standings.len(),
+        dates: dates.len(),
         piles: stored.into_iter().map(line).collect(),
         not_compared: NOT_COMPARED,
     })
+}
+
+/// The assessment, and each pile's next date. When piles were heard last is overwritten: whether one was silent is taken as the run told it.
+fn again(
+    facts: &Facts,
+    settings: &Settings,
+    silent: &BTreeSet<String>,
+) -> Result<(Assessment, BTreeMap<PileId, NextByState>)> {
+    let made = assess(&facts.prepare().evidence, settings)?;
+    let heard = |pile: &EvidencePile| Some(facts.as_of).filter(|_| !silent.contains(pile.pile_id.as_str()));
+    let dates = next_dates(facts, &made, heard);
+    let dates = facts.piles.iter().map(|pile| pile.pile_id.clone()).zip(dates).collect();
+    Ok((made, dates))
+}
+
+fn is_silent((_, withdrawn): &NextByState) -> bool {
+    withdrawn.iter().any(|word| word == Withdrawn::ConnectionLapsed.word())
+}
+
+/// A next date in words.
+fn told_date(date: Option<&NextByState>) -> String {
+    match date {
+        None => "missing".to_owned(),
+        Some((Some(due), _)) => due.to_string(),
+        Some((None, withdrawn)) => format!("withdrawn ({})", withdrawn.join(", ")),
+    }
 }
 
 fn basis(run: &StoredRun) -> Result<Basis> {
@@ -238,6 +282,11 @@ fn told(report: &Report) -> String {
         None => format!("this run kept no hash: of {all} piles those that are stored were compared"),
     });
     lines.push(format!("verdicts of {} standings stem from this run and were compared", report.standings));
+    lines.push(match report.dates {
+        0 => "no next dates are stored with this run: those of a later one of its day took their place"
+            .to_owned(),
+        dates => format!("next dates of {dates} piles were compared"),
+    });
     lines.push(format!("not compared: {}", report.not_compared.join("; ")));
     lines.join("\n")
 }
@@ -261,6 +310,15 @@ mod tests {
             rule: "r".into(),
             verdict: RemoteVerdict::Conform,
         }
+    }
+
+    #[test]
+    fn a_date_is_told_in_words_and_who_was_silent_is_read_off_it() {
+        let due: NextByState = (Some(jiff::civil::date(2027, 1, 31)), Vec::new());
+        let none: NextByState = (None, vec!["few_charges".to_owned(), "connection_lapsed".to_owned()]);
+        let told = [Some(&due), Some(&none), None].map(told_date);
+        assert_eq!(told, ["2027-01-31", "withdrawn (few_charges, connection_lapsed)", "missing"]);
+        assert!(!is_silent(&due) && is_silent(&none));
     }
 
     #[test]

@@ -7,16 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rust_decimal::prelude::ToPrimitive;
 use veripile_metrology::balance::{self, BalanceError, Branches};
 use veripile_metrology::comparison::{
-    self, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
+    self, CHECKED_MAX, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
 };
 use veripile_pile::VehiclePath;
 
 use super::copies;
 use crate::evidence::{
-    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare, log_error,
 };
 use crate::learnt::Scale;
 use crate::levels::Levels;
@@ -40,6 +39,8 @@ pub(super) struct Given<'a> {
     pub(super) compared: Vec<u32>,
     /// What gives levels.
     pub(super) levels: Levels<'a>,
+    /// Calibrations that are not used: more than can be held against everything else.
+    pub(super) references_beyond: usize,
     /// Which instrument of the network a pile is today; none for one of which nothing is known: it would only make the matrix larger.
     pub(super) places: Vec<Option<usize>>,
     /// The instrument that a pile was so many changes ago, where there is anything of it.
@@ -69,6 +70,24 @@ fn age(changes: &Changes, pile: usize, at: Timestamp) -> usize {
     changes.get(&pile).map_or(0, |changes| changes.iter().filter(|change| at < **change).count())
 }
 
+/// The instrument that each pile was so many changes ago, where a charge or an anchor tells of it; numbered from `first` on.
+fn before<'a>(
+    anchors: &[&Anchor],
+    charges: impl Iterator<Item = &'a ComparableCharge>,
+    changes: &Changes,
+    first: usize,
+) -> BTreeMap<(usize, usize), usize> {
+    if changes.is_empty() {
+        return BTreeMap::new();
+    }
+    let of_anchors = anchors.iter().map(|anchor| (anchor.pile, age(changes, anchor.pile, anchor.at)));
+    let of_charges = charges.map(|charge| (charge.pile, age(changes, charge.pile, charge.ended_at)));
+    let known = of_charges.chain(of_anchors).filter(|(_, age)| *age > 0);
+    let mut before: BTreeMap<(usize, usize), usize> = known.map(|known| (known, 0)).collect();
+    (first..).zip(before.values_mut()).for_each(|(instrument, place)| *place = instrument);
+    before
+}
+
 pub(super) fn given<'a>(
     evidence: &'a Evidence,
     used: &[(&'a Anchor, comparison::Anchor)],
@@ -83,13 +102,7 @@ pub(super) fn given<'a>(
     let anchored = anchors.iter().map(|anchor| anchor.instrument);
     let (places, piles) =
         numbered(charges().map(|charge| charge.pile).chain(anchored).chain(named), evidence.piles.len());
-    let mut before: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    if !changes.is_empty() {
-        let of_anchors = given.iter().map(|anchor| (anchor.pile, age(changes, anchor.pile, anchor.at)));
-        let of_charges = charges().map(|charge| (charge.pile, age(changes, charge.pile, charge.ended_at)));
-        before.extend(of_charges.chain(of_anchors).filter(|(_, age)| *age > 0).map(|known| (known, 0)));
-        (piles..).zip(before.values_mut()).for_each(|(instrument, place)| *place = instrument);
-    }
+    let before = before(&given, charges(), changes, piles);
     let instruments = piles + before.len();
     let place = |pile: usize, at: Timestamp| match age(changes, pile, at) {
         0 => places[pile].unwrap_or(0),
@@ -110,7 +123,7 @@ pub(super) fn given<'a>(
     let scales: Vec<Scale> =
         (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
     let comparisons = comparisons(&charges, &scales, &ways, place);
-    let references = references(evidence, charges());
+    let (references, references_beyond) = references(evidence, charges());
     let traveller = |(vehicle, model): (usize, &Option<usize>)| Traveller {
         model: model.and_then(|model| model_places[model]),
         known: references.get(&vehicle).map(|(_, known)| *known),
@@ -127,7 +140,20 @@ pub(super) fn given<'a>(
     };
     let references = references.into_iter().map(|(vehicle, (reference, _))| (vehicle, reference)).collect();
     let levels = Levels { anchors: given, references };
-    Given { network, screened, compared, levels, places, before, branches, balances, ways, scales, copying }
+    Given {
+        network,
+        screened,
+        compared,
+        levels,
+        references_beyond,
+        places,
+        before,
+        branches,
+        balances,
+        ways,
+        scales,
+        copying,
+    }
 }
 
 /// The charges as the fit takes them: each of the instrument that its pile was then, with covariates in units of their scatter.
@@ -198,41 +224,58 @@ fn balanced(
     (branches, information, told)
 }
 
-/// The newest calibration of each reference vehicle that was met, and bias and standard uncertainty by it. Bias and error differ in sign of
-/// nothing: a meter that reads too much has a positive bias.
+/// A vehicle's calibration, and bias and standard uncertainty by it.
+type Calibrated<'a> = (&'a ReferenceVehicle, (f64, f64));
+
+/// The newest calibration of each reference vehicle that was met, and how many are beyond [`CHECKED_MAX`]: of more those are used that say
+/// most, since one that nothing is held against could move all piles unseen. Bias and error differ in sign of nothing: a meter that reads too
+/// much has a positive bias.
 ///
 /// # Formula
 /// `u² = (U/k)² + q² T`, T from the calibration to the charge that lies farthest from it, before or after: what the instrument was on its
-/// day it need not have been a year earlier either.
+/// day it need not have been a year earlier either. What it says of a level is `u² + σ₀²/n`, n its charges.
 fn references<'a>(
     evidence: &'a Evidence,
     charges: impl Iterator<Item = &'a ComparableCharge>,
-) -> BTreeMap<usize, (&'a ReferenceVehicle, (f64, f64))> {
-    let mut newest: BTreeMap<usize, (&ReferenceVehicle, f64)> = BTreeMap::new();
+) -> (BTreeMap<usize, Calibrated<'a>>, usize) {
+    let mut newest: BTreeMap<usize, (&ReferenceVehicle, f64, f64)> = BTreeMap::new();
     for reference in evidence.references.iter().filter(|reference| reference.at <= evidence.as_of) {
-        let (known, _) = newest.entry(reference.vehicle).or_insert((reference, f64::NAN));
+        let (known, ..) = newest.entry(reference.vehicle).or_insert((reference, f64::NAN, 0.0));
         if known.at < reference.at {
             *known = reference;
         }
     }
     if newest.is_empty() {
-        return BTreeMap::new();
+        return (BTreeMap::new(), 0);
     }
     for charge in charges {
-        if let Some((reference, farthest)) = newest.get_mut(&charge.vehicle) {
+        if let Some((reference, farthest, met)) = newest.get_mut(&charge.vehicle) {
             let days = charge.ended_at.duration_since(reference.at).as_secs_f64().abs() / 86_400.0;
             *farthest = farthest.max(days);
+            *met += 1.0;
         }
     }
-    let known = newest.into_iter().filter_map(|(vehicle, (reference, days))| {
-        let error = reference.error_percent.to_f64()? / 100.0;
-        let u =
-            reference.expanded_uncertainty_percent.to_f64()? / 100.0 / reference.coverage_factor.to_f64()?;
-        let variance = u * u + REFERENCE_DRIFT_PER_DAY * days;
-        let usable = 0.0 < u && variance.is_finite();
-        usable.then(|| (vehicle, (reference, (libm::log1p(error), variance.sqrt()))))
+    let noise = comparison::Settings::default().noise;
+    let known = newest.into_iter().filter_map(|(vehicle, (reference, days, met))| {
+        let known = known_bias(reference, days)?;
+        Some((known.1 * known.1 + noise * noise / met, (vehicle, (reference, known))))
     });
-    known.collect()
+    let mut known: Vec<(f64, (usize, Calibrated<'a>))> = known.collect();
+    let beyond = known.len().saturating_sub(CHECKED_MAX);
+    known.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    known.truncate(CHECKED_MAX);
+    (known.into_iter().map(|(_, calibrated)| calibrated).collect(), beyond)
+}
+
+/// Bias and standard uncertainty by a calibration, with so many days of drift; none where they cannot be.
+fn known_bias(reference: &ReferenceVehicle, days: f64) -> Option<(f64, f64)> {
+    let (bias, u) = log_error(
+        reference.error_percent,
+        reference.expanded_uncertainty_percent,
+        reference.coverage_factor,
+    )?;
+    let variance = u * u + REFERENCE_DRIFT_PER_DAY * days;
+    variance.is_finite().then_some((bias, variance.sqrt()))
 }
 
 /// Number of a way among all of them, unknown first.
@@ -331,7 +374,7 @@ mod tests {
             let calibrations = calibrations.iter().map(|day| calibration(*day)).collect();
             let evidence = Evidence { as_of: at(as_of), references: calibrations, ..Evidence::default() };
             let charges: Vec<ComparableCharge> = charges.iter().map(|day| charge(*day)).collect();
-            references(&evidence, charges.iter()).get(&0).map(|(reference, known)| (reference.at, *known))
+            references(&evidence, charges.iter()).0.get(&0).map(|(reference, known)| (reference.at, *known))
         };
         let check = |told: Option<(Timestamp, (f64, f64))>, day: i64| {
             let (when, (bias, u)) = told.expect("calibrated");
@@ -345,6 +388,38 @@ mod tests {
         check(known(200, &[10, 201], &[110]), 10);
         assert_eq!(known(200, &[201], &[110]), None);
         assert_eq!(known(200, &[10], &[]), None, "never met");
+    }
+
+    /// Three more than can be checked: those that say least are not used, one with a large U and two that made few charges.
+    #[test]
+    fn of_more_calibrations_than_can_be_checked_those_that_say_most_are_used() {
+        let count = CHECKED_MAX + 3;
+        let reference = |vehicle| ReferenceVehicle {
+            vehicle,
+            at: Timestamp::UNIX_EPOCH,
+            error_percent: rust_decimal::Decimal::ZERO,
+            expanded_uncertainty_percent: rust_decimal::Decimal::from(if vehicle == 4 { 8 } else { 1 }),
+            coverage_factor: rust_decimal::Decimal::TWO,
+        };
+        let evidence = Evidence { references: (0..count).map(reference).collect(), ..Evidence::default() };
+        let charge = |vehicle| ComparableCharge {
+            pile: 0,
+            vehicle,
+            ended_at: Timestamp::UNIX_EPOCH,
+            energy_pile_kwh: rust_decimal::Decimal::TEN,
+            energy_vehicle_kwh: rust_decimal::Decimal::TEN,
+            path: Some(VehiclePath::Reference),
+            covariates: [f32::NAN; COVARIATES_MAX],
+        };
+        let visits = |vehicle| if [7, 100].contains(&vehicle) { 1 } else { 9 };
+        let charges: Vec<ComparableCharge> =
+            (0..count).flat_map(|vehicle| (0..visits(vehicle)).map(move |_| charge(vehicle))).collect();
+        let (used, beyond) = references(&evidence, charges.iter());
+        assert_eq!((used.len(), beyond), (CHECKED_MAX, 3));
+        let absent: Vec<usize> = (0..count).filter(|vehicle| !used.contains_key(vehicle)).collect();
+        assert_eq!(absent, [4, 7, 100]);
+        let all = Evidence { references: (0..3).map(reference).collect(), ..Evidence::default() };
+        assert_eq!(references(&all, charges.iter()).1, 0);
     }
 
     #[test]

@@ -7,12 +7,11 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 use veripile_metrology::change_point::{Step, Watch};
-use veripile_metrology::crossing::to_f64;
 use veripile_metrology::drift::{self, Anchor, Comparison, DriftError, State, Update, Week};
 
 use super::{OnSite, Told, WeekCharge, WeekError, week_of};
 use crate::anchors::{Found, Together, together};
-use crate::evidence::compare;
+use crate::evidence::{compare, log_error};
 use crate::learnt::{Learnt, Way};
 
 /// An on-site result that differs by more than this many standard uncertainties from what the filter expects is taken on another pile: it
@@ -180,16 +179,14 @@ where
         let mut of_pile: BTreeMap<usize, (Vec<bool>, Vec<Found>)> = BTreeMap::new();
         for result in on_site {
             let taken = week_of(result.at);
-            let at = pile_at[&result.pile];
-            let own = to_f64(result.expanded_uncertainty_percent) / 100.0 / to_f64(result.coverage_factor);
+            let known =
+                log_error(result.error_percent, result.expanded_uncertainty_percent, result.coverage_factor);
+            let Some((log_error, own)) = known else { continue };
             let walked = settings.instrument_walk.powi(2) * f64::from(week - taken);
-            let log_error = (to_f64(result.error_percent) / 100.0).ln_1p();
             let standard_uncertainty = (own * own + walked).sqrt();
-            if log_error.is_finite() && 0.0 < own && standard_uncertainty.is_finite() {
-                let (are_old, found) = of_pile.entry(at).or_default();
-                are_old.push(self.week.is_some_and(|last| taken <= last));
-                found.push(Found { outlet: result.outlet, log_error, standard_uncertainty });
-            }
+            let (are_old, found) = of_pile.entry(pile_at[&result.pile]).or_default();
+            are_old.push(self.week.is_some_and(|last| taken <= last));
+            found.push(Found { outlet: result.outlet, log_error, standard_uncertainty });
         }
         let (mut anchors, mut forgotten) = (Vec::new(), Vec::new());
         for (at, (are_old, found)) in of_pile.iter().filter(|(_, (are_old, _))| are_old.contains(&false)) {

@@ -11,8 +11,8 @@ use super::{Anchor, DENSE_MAX, Network};
 use crate::cholesky::Factor;
 
 /// Anchors of a network beyond [`DENSE_MAX`], and travellers of known bias of any, that are held against everything else: each takes a
-/// solution of its own.
-const CHECKED_MAX: usize = 200;
+/// solution of its own. Who gives more gives what nobody checks.
+pub const CHECKED_MAX: usize = 200;
 
 /// Below this share of a number a difference of two such numbers is rounding.
 const RELATIVE_ROUNDING: f64 = 1e-9;

@@ -15,6 +15,9 @@ const ROUNDS: usize = 20;
 
 /// What a comparison adds to z = m/√S at most: n of them come to no more than `√n` times this, as with Huber's mean, whose every value counts
 /// as one that is so many standard deviations out. A mean of a few is not normal: without this, two outliers on a Monday are a step of any size.
+///
+/// It costs time where a pile has two or three comparisons a week, as with vehicle data of 5 %: a true step, too, adds √n a week at most, and
+/// half of steps of 1 % are found only in some seven weeks.
 const EACH_MAX: f64 = 1.0;
 
 /// A week of one instrument against its prediction.

@@ -110,6 +110,19 @@ fn results_that_contradict_are_told_and_that_nothing_has_a_level() {
     );
 }
 
+/// U of 1.2 % at k = 2 is u = 0.6 %, more than the 0.5 % that may give a level; and a result of a pile that nobody compared is elsewhere.
+#[test]
+fn a_result_too_uncertain_to_give_a_level_is_not_told_to_be_elsewhere() {
+    let scratch = Scratch::new("weak");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    let told = |anchors: String| {
+        let anchors = scratch.write("anchors.csv", anchors);
+        codes(&scratch, &scratch.args(&charges, None, Some(anchors)))
+    };
+    assert_eq!(told(ANCHORS.replace(",0.15,2", ",1.2,2")), ["level_too_uncertain"]);
+    assert_eq!(told(ANCHORS.replace("桩-A,", "C,")), ["level_elsewhere", "anchor_of_unknown_pile"]);
+}
+
 #[test]
 fn a_pile_that_counts_as_another_since_a_result_is_named_with_both_results() {
     let scratch = Scratch::new("changed");
