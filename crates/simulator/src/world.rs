@@ -268,9 +268,14 @@ impl World {
 
     /// True error of a pile at the end of the world, for a charge of middling size in the forenoon.
     pub fn error_at_end(&self, pile: usize) -> f64 {
+        self.error_on(pile, f64::from(self.days))
+    }
+
+    /// The same on a day.
+    fn error_on(&self, pile: usize, day: f64) -> f64 {
         let pile = &self.piles[pile];
         let at = injection::Circumstances {
-            day: f64::from(self.days),
+            day,
             hour: 10,
             energy_kwh: 20.0,
             power_kw: 20.0,

@@ -99,8 +99,9 @@ pub(super) struct Joined {
 /// Assessments that one seed takes, for the progress bar.
 pub(super) fn assessments(settings: &WorldSettings, days: u32, depth: Depth) -> u64 {
     let anchors = if depth.anchors { settings.anchors } else { 0 };
-    // The weeks together cost about what an assessment does.
-    let windows = if depth.windows { window_ends(days).count() + 1 } else { 0 };
+    // The weeks themselves cost about what an assessment does.
+    let windows =
+        if depth.windows { window_ends(days).count() + weeks::learning_days(days).count() + 1 } else { 0 };
     let balances = usize::from(settings.layout == Layout::Anhui);
     (1 + anchors + windows + balances) as u64
 }
@@ -143,7 +144,7 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
     }
     if depth.windows {
         look_at_windows(&world, &mut seen, &assessed)?;
-        follow_weeks(&world, &assessment, &mut seen)?;
+        follow_weeks(&world, &assessment, &mut seen, &|day| assessed((0, day), None))?;
         bar.inc(1);
     }
     Ok(seen)
@@ -207,6 +208,10 @@ fn absolute(estimate: &Estimate) -> Option<(f64, f64)> {
 
 fn check_anchor(world: &World, at: usize, without: &Assessment) -> Option<AnchorSeen> {
     let anchor = &world.anchors[at];
+    // Of a pile that changed on the way it says what was before.
+    if !world.is_constant(anchor.pile) {
+        return None;
+    }
     let (pile_id, estimate) = &without.estimates[anchor.pile];
     let (error, expanded) = absolute(estimate)?;
     let normalized_error = normalized_error(error, expanded, anchor.error_percent, anchor.expanded_percent)?;
@@ -253,8 +258,13 @@ fn look_at_windows(
     Ok(())
 }
 
-fn follow_weeks(world: &World, assessment: &Assessment, seen: &mut SeedSeen) -> Result<()> {
-    let followed = weeks::see(world, assessment)?;
+fn follow_weeks(
+    world: &World,
+    assessment: &Assessment,
+    seen: &mut SeedSeen,
+    assessed: &dyn Fn(u32) -> Result<Assessment>,
+) -> Result<()> {
+    let followed = weeks::see(world, assessment, assessed)?;
     for alarm in &followed.alarms {
         let pile = &mut seen.piles[alarm.pile];
         let is_late_enough = match pile.injected {

@@ -1,18 +1,20 @@
 //! One seed's weeks: the filter of live use over a world, its estimates by week held against the truth, and every step it tells of.
 //!
 //! Called by [`super::run`]. The filter is `assessment::weekly`, as the assess role runs it: the open week is taken in anew each day, on top
-//! of what is kept of the finished ones. What is beside piles and vehicles comes from the whole assessment, as there. It observes only.
+//! of what is kept of the finished ones. What is beside piles and vehicles comes from whole assessments of what had happened until then, as
+//! there, and where one learnt otherwise, all weeks are taken in anew. It observes only.
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use veripile_assessment::Assessment;
-use veripile_assessment::weekly::{Filter, Told, WeekEvidence, beginning, filter, week_of};
+use veripile_assessment::weekly::{Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning, filter, week_of};
+use veripile_assessment::{Assessment, Learnt};
 use veripile_metrology::change_point::Step;
 use veripile_metrology::drift::{Estimate, Snapshot, smooth};
 use veripile_metrology::normal::QUANTILE_975;
 use veripile_simulator::world::World;
 
 use super::evidence;
+use super::run::WINDOW_DAYS;
 
 /// Piles up to which weeks are smoothed, and the open one is looked at daily: both cost grow with the cube, and four hundred take a minute
 /// a seed. Beyond, weeks are looked at when they end.
@@ -91,27 +93,86 @@ pub(super) struct WeeksSeen {
     pub(super) alarms: Vec<Alarm>,
 }
 
-/// Takes in a world day by day.
-pub(super) fn see(world: &World, assessment: &Assessment) -> Result<WeeksSeen> {
-    let (charges, mut on_site) = evidence::weeks(world);
-    let learnt = &assessment.facts.learnt;
-    on_site.retain(|result| {
-        let pile_id = &assessment.estimates[result.pile].0;
-        !learnt.left_out.iter().any(|(pile, at)| pile == pile_id && *at == result.at)
-    });
+/// Days at whose end everything until then is assessed, to learn what is beside piles and vehicles: often while little is known. The
+/// platform does so every day.
+pub(super) fn learning_days(days: u32) -> impl Iterator<Item = u32> {
+    (1..=days).filter(|day| day.is_power_of_two() || day % WINDOW_DAYS == 0)
+}
+
+/// Takes in a world day by day; `assessed` assesses what had happened by the end of a day, `assessment` is that of the whole.
+pub(super) fn see(
+    world: &World,
+    assessment: &Assessment,
+    assessed: &dyn Fn(u32) -> Result<Assessment>,
+) -> Result<WeeksSeen> {
+    let mut seen = Seen::of(world);
     let every = if world.piles.len() <= PILES_MAX { 1 } else { 7 };
-    let mut told: Vec<Told<usize>> = Vec::new();
-    let mut alarms: Vec<Alarm> = Vec::new();
-    let mut kept: Filter<usize, usize> = Filter::default();
-    let mut failed = None;
-    for day in (1..=world.days).filter(|day| day % every == 0 || *day == world.days) {
+    for day in 1..=world.days {
+        if learning_days(world.days).any(|learning| learning == day) {
+            seen.learn(&assessed(day)?);
+        }
+        if day % every == 0 || day == world.days {
+            seen.look(world, day)?;
+        }
+    }
+    Ok(WeeksSeen { weeks: weeks(world, assessment, &seen.at_their_ends, &seen.in_a_row), alarms: seen.alarms })
+}
+
+/// What the filter has taken in and said so far.
+struct Seen {
+    charges: Vec<WeekCharge<usize, usize>>,
+    on_site: Vec<OnSite<usize>>,
+    /// What was taken out of the weeks kept.
+    learnt: Learnt,
+    kept: Filter<usize, usize>,
+    /// Finished weeks, each as it was told first.
+    at_their_ends: Vec<Told<usize>>,
+    /// Finished weeks, as one pass of the filter told them.
+    in_a_row: Vec<Told<usize>>,
+    alarms: Vec<Alarm>,
+}
+
+impl Seen {
+    fn of(world: &World) -> Self {
+        let (charges, on_site) = evidence::weeks(world);
+        Self {
+            charges,
+            on_site,
+            learnt: Learnt::default(),
+            kept: Filter::default(),
+            at_their_ends: Vec::new(),
+            in_a_row: Vec::new(),
+            alarms: Vec::new(),
+        }
+    }
+
+    /// Begins anew where what is known now is not what was taken out.
+    fn learn(&mut self, assessment: &Assessment) {
+        let learnt = &assessment.facts.learnt;
+        if self.learnt.left_out == learnt.left_out && self.learnt.is_like(learnt) {
+            return;
+        }
+        self.learnt = learnt.clone();
+        self.kept = Filter::default();
+        self.in_a_row.clear();
+    }
+
+    fn look(&mut self, world: &World, day: u32) -> Result<()> {
+        let Self { charges, on_site, learnt, kept, at_their_ends, in_a_row, alarms } = self;
         // The day's last moment, not the next one's first: where that begins a week, this one is still open.
         let as_of = world.day(day) - jiff::SignedDuration::from_nanos(1);
         let since = kept.week.map_or(Timestamp::MIN, |week| beginning(week + 1));
         let from = charges.partition_point(|charge| charge.ended_at < since);
         let to = charges.partition_point(|charge| charge.ended_at <= as_of);
+        let is_left_out = |result: &OnSite<usize>| {
+            let pile = &world.piles[result.pile].id;
+            learnt.left_out.iter().any(|(left, at)| left.as_str() == pile && *at == result.at)
+        };
+        let on_site: Vec<OnSite<usize>> =
+            on_site.iter().filter(|result| result.at <= as_of && !is_left_out(result)).cloned().collect();
         let evidence = WeekEvidence { charges: &charges[from..to], on_site: &on_site, learnt };
-        kept = filter(kept, &evidence, week_of(as_of), |week, after| {
+        let mut failed = None;
+        *kept = filter(std::mem::take(kept), &evidence, week_of(as_of), |week, after| {
             for (pile, step) in &week.steps {
                 let is_known = |alarm: &Alarm| alarm.pile == *pile && alarm.week == week.week;
                 if !alarms.iter().any(is_known) {
@@ -120,14 +181,15 @@ pub(super) fn see(world: &World, assessment: &Assessment) -> Result<WeeksSeen> {
             }
             failed = failed.take().or_else(|| week.anew.first().cloned());
             if after.is_some() || day == world.days {
-                told.push(week);
+                if at_their_ends.last().is_none_or(|last| last.week < week.week) {
+                    at_their_ends.push(week.clone());
+                }
+                in_a_row.push(week);
             }
         });
+        let Some((_, error)) = failed else { return Ok(()) };
+        Err(error).with_context(|| format!("seed {}: errors by week", world.settings.seed))
     }
-    if let Some((_, error)) = failed {
-        return Err(error).with_context(|| format!("seed {}: errors by week", world.settings.seed));
-    }
-    Ok(WeeksSeen { weeks: weeks(world, assessment, told), alarms })
 }
 
 fn alarm(world: &World, (day, week): (u32, i32), pile: usize, step: &Step) -> Alarm {
@@ -150,16 +212,19 @@ fn end_day(world: &World, week: i32) -> u32 {
     (end.max(0.0) as u32).min(world.days)
 }
 
-/// Estimates of each week against the truth, filtered and smoothed.
-fn weeks(world: &World, assessment: &Assessment, told: Vec<Told<usize>>) -> Vec<WeekSeen> {
+/// Estimates of each week against the truth, as told at its end and looking back.
+fn weeks(
+    world: &World,
+    assessment: &Assessment,
+    at_their_ends: &[Told<usize>],
+    in_a_row: &[Told<usize>],
+) -> Vec<WeekSeen> {
     let piles = world.piles.len();
     let counts = |pile: usize| world.is_constant(pile) && assessment.estimates[pile].1.grounded;
     let truths: Vec<Option<f64>> =
         (0..piles).map(|pile| counts(pile).then(|| world.error_at_end(pile))).collect();
-    let mut seen = Vec::with_capacity(told.len());
-    let mut snapshots: Vec<Snapshot> = Vec::new();
-    let mut order: Vec<Vec<usize>> = Vec::new();
-    for week in told {
+    let mut seen: Vec<WeekSeen> = Vec::with_capacity(at_their_ends.len());
+    for week in at_their_ends {
         let mut filtered = Tally::default();
         for (pile, error) in &week.errors {
             if let Some(truth) = truths[*pile] {
@@ -167,15 +232,17 @@ fn weeks(world: &World, assessment: &Assessment, told: Vec<Told<usize>>) -> Vec<
             }
         }
         seen.push(WeekSeen { end_day: end_day(world, week.week), filtered, smoothed: Tally::default() });
-        if piles <= PILES_MAX {
-            order.push(week.errors.into_iter().map(|(pile, _)| pile).collect());
-            // So few piles are one part.
-            snapshots.extend(week.snapshots);
-        }
     }
+    if PILES_MAX < piles {
+        return seen;
+    }
+    // So few piles are one part.
+    let snapshots: Vec<Snapshot> = in_a_row.iter().flat_map(|week| week.snapshots.iter().cloned()).collect();
     let looked_back: Vec<Vec<Estimate>> = smooth(&snapshots).unwrap_or_default();
-    for ((seen, estimates), order) in seen.iter_mut().zip(&looked_back).zip(&order) {
-        for (estimate, pile) in estimates.iter().zip(order) {
+    for (week, estimates) in in_a_row.iter().zip(&looked_back) {
+        let end_day = end_day(world, week.week);
+        let Some(seen) = seen.iter_mut().find(|seen| seen.end_day == end_day) else { continue };
+        for (estimate, (pile, _)) in estimates.iter().zip(&week.errors) {
             if let Some(truth) = truths[*pile] {
                 let error = estimate.log_error.exp_m1();
                 seen.smoothed.add(error - truth, estimate.standard_uncertainty * (1.0 + error));

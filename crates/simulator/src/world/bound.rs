@@ -19,7 +19,7 @@ const COVARIATES: usize = 3;
 /// `J = Σ_s I_s h_s h_s' + priors`, `h_s` = +1 for the pile, −1 for vehicle, model and fleet, the covariates; `I_s` the Fisher
 /// information of the noise ([`super::Noise`]) at the charge's scale; anchors add `1/u²`. A vehicle's own bias is eliminated:
 /// `J −= a a' / (Σ I + 1/σ_b²)`, `a = Σ I h` over its charges. The bound is `√(J⁻¹)_pp` (van Trees, as biases have priors).
-/// Where nuisances are on, their covariates are unknown; interaction, drift and paths count as known, which makes the bound lower.
+/// Where nuisances are on, their covariates are unknown; interaction, drift, paths and steps count as known, which makes the bound lower.
 pub fn bound(world: &World, from: u32, to: u32) -> Vec<Option<f64>> {
     let mut system = System::new(world);
     let mut by_vehicle: Vec<Vec<Seen>> = vec![Vec::new(); world.vehicles.len()];

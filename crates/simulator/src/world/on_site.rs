@@ -21,7 +21,8 @@ pub struct OnSite {
 }
 
 impl World {
-    /// Anchors among piles without injected error, and a sample among all others: a pile that is an anchor may not test itself.
+    /// Anchors drawn blindly, before any step: some are of piles that change later. And a sample among all others: a pile that is an anchor may
+    /// not test itself.
     pub(super) fn draw_on_site(&mut self) {
         let mut rng = random(self.settings.seed, Purpose::OnSite);
         let mut charges = vec![0usize; self.piles.len()];
@@ -32,7 +33,7 @@ impl World {
         order.shuffle(&mut rng);
         let (before, after) = (self.start - SignedDuration::from_hours(24), self.day(self.days));
         // An anchor without charges gives nobody a level.
-        let can_anchor = |pile: &usize| self.piles[*pile].injection.is_none() && 0 < charges[*pile];
+        let can_anchor = |pile: &usize| 0 < charges[*pile];
         let anchors: Vec<usize> =
             order.iter().copied().filter(can_anchor).take(self.settings.anchors).collect();
         let sample: Vec<usize> =
@@ -43,7 +44,7 @@ impl World {
 
     fn visit(&self, pile: usize, at: Timestamp, rng: &mut ChaCha8Rng) -> OnSite {
         let expanded_percent = self.settings.on_site_expanded_percent;
-        let truth = if at < self.start { self.piles[pile].error } else { self.error_at_end(pile) };
+        let truth = self.error_on(pile, if at < self.start { -1.0 } else { f64::from(self.days) });
         let found = 100.0 * truth + 0.5 * expanded_percent * normal(rng);
         OnSite { pile, at, error_percent: (found * 1e4).round() / 1e4, expanded_percent }
     }

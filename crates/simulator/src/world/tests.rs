@@ -68,7 +68,6 @@ fn a_world_has_what_was_asked_for() {
     assert!((share - 0.3).abs() < 0.04, "{share}");
     let constant = |pile: &&WorldPile| matches!(pile.injection, Some(InjectionKind::Constant { .. }));
     assert_eq!(world.piles.iter().filter(constant).count(), 2);
-    assert!(world.anchors.iter().all(|anchor| world.piles[anchor.pile].injection.is_none()));
     assert!(world.on_site.iter().all(|result| world.anchors.iter().all(|anchor| anchor.pile != result.pile)));
     let step = world.piles.iter().position(|pile| matches!(pile.injection, Some(InjectionKind::Step { .. })));
     let step = step.expect("drawn");
@@ -76,6 +75,31 @@ fn a_world_has_what_was_asked_for() {
         let expected = if world.days_at(charge.ended_s) < 7.0 { 0.0 } else { 0.01 };
         assert!((charge.error - expected).abs() < 1e-12);
     }
+}
+
+/// Piles have no error but what is injected: the four of ten with one are anchors as often as others, found as they were before any step.
+#[test]
+fn anchors_are_drawn_blindly_and_before_any_step() {
+    let injections = vec!["constant:2:2".parse().expect("a form"), "step:1:2:7".parse().expect("a form")];
+    let anchors = (0..40).flat_map(|seed| {
+        let world = World::draw(&WorldSettings { injections: injections.clone(), ..small(seed) });
+        let world = world.expect("a world");
+        world.anchors.iter().map(|anchor| (world.piles[anchor.pile].injection, anchor.error_percent)).collect::<Vec<_>>()
+    });
+    let mut counts = [0; 3];
+    for (injection, found) in anchors {
+        let (at, truth) = match injection {
+            None => (0, 0.0),
+            Some(InjectionKind::Constant { percent }) => (1, percent),
+            Some(_) => (2, 0.0),
+        };
+        counts[at] += 1;
+        // U = 0.15 %: five standard deviations.
+        assert!((found - truth).abs() < 0.375, "{injection:?}: {found}");
+    }
+    // 80 anchors, of each of the latter two 16 ± 4 √(80 · 0.2 · 0.8).
+    assert_eq!(counts.iter().sum::<i32>(), 80);
+    assert!((2..=30).contains(&counts[1]) && (2..=30).contains(&counts[2]), "{counts:?}");
 }
 
 // The deviation of the mean of what piles say against the truth is known: y + b − ln(1 + e) is noise of scale σ_s alone.
