@@ -274,12 +274,7 @@ impl World {
     /// The same on a day.
     fn error_on(&self, pile: usize, day: f64) -> f64 {
         let pile = &self.piles[pile];
-        let at = injection::Circumstances {
-            day,
-            hour: 10,
-            energy_kwh: 20.0,
-            power_kw: 20.0,
-        };
+        let at = injection::Circumstances { day, hour: 10, energy_kwh: 20.0, power_kw: 20.0 };
         (1.0 + pile.error) * (1.0 + pile.injection.map_or(0.0, |kind| kind.error(&at))) - 1.0
     }
 

@@ -6,7 +6,9 @@
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use veripile_assessment::weekly::{Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning, filter, week_of};
+use veripile_assessment::weekly::{
+    Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning, filter, week_of,
+};
 use veripile_assessment::{Assessment, Learnt};
 use veripile_metrology::change_point::Step;
 use veripile_metrology::drift::{Estimate, Snapshot, smooth};
@@ -115,7 +117,10 @@ pub(super) fn see(
             seen.look(world, day)?;
         }
     }
-    Ok(WeeksSeen { weeks: weeks(world, assessment, &seen.at_their_ends, &seen.in_a_row), alarms: seen.alarms })
+    Ok(WeeksSeen {
+        weeks: weeks(world, assessment, &seen.at_their_ends, &seen.in_a_row),
+        alarms: seen.alarms,
+    })
 }
 
 /// What the filter has taken in and said so far.

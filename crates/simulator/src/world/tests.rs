@@ -84,7 +84,11 @@ fn anchors_are_drawn_blindly_and_before_any_step() {
     let anchors = (0..40).flat_map(|seed| {
         let world = World::draw(&WorldSettings { injections: injections.clone(), ..small(seed) });
         let world = world.expect("a world");
-        world.anchors.iter().map(|anchor| (world.piles[anchor.pile].injection, anchor.error_percent)).collect::<Vec<_>>()
+        world
+            .anchors
+            .iter()
+            .map(|anchor| (world.piles[anchor.pile].injection, anchor.error_percent))
+            .collect::<Vec<_>>()
     });
     let mut counts = [0; 3];
     for (injection, found) in anchors {
