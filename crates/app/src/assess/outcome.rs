@@ -26,7 +26,8 @@ use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 use super::facts::{Facts, Prepared, Traveller, kwh, mean_power_kw, soc_span_percent};
 use super::weekly::week_of;
 use crate::assess_files::findings::CHARGES_MAX;
-use crate::{balances, said};
+use crate::balances::{self, Sold};
+use crate::said;
 
 /// Hours of the day, and days, are those of the place, as on every page.
 const SHANGHAI: Offset = Offset::constant(8);
@@ -264,13 +265,23 @@ fn local_hour(at: Timestamp) -> f64 {
     f64::from(time.hour()) + f64::from(time.minute()) / 60.0 + f64::from(time.second()) / 3_600.0
 }
 
+/// Every charge up to the moment.
+fn sold(facts: &Facts, prepared: &Prepared) -> impl Iterator<Item = Sold> {
+    let charges = facts.charges.iter().filter(move |charge| charge.ended_at <= facts.as_of);
+    charges.filter_map(move |charge| {
+        Some(Sold {
+            pile: *prepared.pile_at.get(&charge.pile_no)?,
+            ended_at: charge.ended_at,
+            energy_kwh: kwh(charge.energy_pile_wh),
+        })
+    })
+}
+
 /// Energy registered by each pile in the window, kWh.
 fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
     let mut energies = vec![Decimal::ZERO; facts.piles.len()];
-    for charge in &facts.charges {
-        if let Some(at) = prepared.pile_at.get(&charge.pile_no) {
-            energies[*at] = energies[*at].saturating_add(kwh(charge.energy_pile_wh));
-        }
+    for charge in sold(facts, prepared) {
+        energies[charge.pile] = energies[charge.pile].saturating_add(charge.energy_kwh);
     }
     energies
 }
@@ -296,8 +307,8 @@ fn weigh(
 ) -> Vec<BalanceRow> {
     let operator_of: Vec<Option<usize>> =
         facts.piles.iter().map(|pile| pile.operator_id.as_ref().map(|id| names.operators[id])).collect();
-    let energies = energies(facts, prepared);
-    let found = balances::weigh_priced(assessment, &operator_of, &energies, prices, names.operators.len());
+    let found =
+        balances::weigh(assessment, sold(facts, prepared), &operator_of, prices, names.operators.len());
     let row = |(id, found): (&&OperatorId, veripile_assessment::operators::OperatorBalance)| BalanceRow {
         operator_id: (*id).clone(),
         piles: found.piles,

@@ -18,7 +18,8 @@ use super::charges::ChargeRow;
 use super::reference::Plate;
 use super::results::{self, Folder};
 use super::{Inputs, Prepared, percent};
-use crate::{balances, said};
+use crate::balances::{self, Sold};
+use crate::said;
 
 /// Charges that signals are looked for in at most: each takes a third of a kilobyte here, 1.4 GB in all.
 pub(crate) const CHARGES_MAX: usize = 4_000_000;
@@ -120,13 +121,13 @@ pub(super) fn write_operators(
         "excess_kwh_upper95",
     ];
     let names = Names::of(prepared);
-    let energies = energies(inputs, prepared);
     let operator =
         |plate: &Plate| plate.operator.as_deref().and_then(|name| names.operators.get(name).copied());
     let operator_of: Vec<Option<usize>> = prepared.plates.iter().map(operator).collect();
     let mut writer = folder.csv("operators.csv", &HEADER)?;
     let mut counts = BTreeMap::new();
-    let found = balances::weigh(assessment, &operator_of, &energies, names.operators.len());
+    let sold = sold(inputs, prepared);
+    let found = balances::weigh(assessment, sold, &operator_of, &[], names.operators.len());
     for (name, found) in names.operators.keys().zip(found) {
         *counts.entry(found.balance.word()).or_insert(0) += 1;
         let excess = |end: fn(&operators::Interval95) -> f64| {
@@ -151,14 +152,14 @@ pub(super) fn write_operators(
     Ok(counts)
 }
 
-/// Energy registered by each pile up to the moment, kWh: of every good charge, also where the vehicle said nothing.
-fn energies(inputs: &Inputs, prepared: &Prepared) -> Vec<Decimal> {
-    let mut energies = vec![Decimal::ZERO; prepared.evidence.piles.len()];
-    for row in inputs.charges.rows.iter().filter(|row| row.ended_at <= prepared.evidence.as_of) {
-        // Each is at most 1,000 kWh: no file has so many that a decimal cannot hold their sum.
-        energies[prepared.pile_numbers[row.pile]] += row.energy_pile_kwh;
-    }
-    energies
+/// Every good charge up to the moment.
+fn sold(inputs: &Inputs, prepared: &Prepared) -> impl Iterator<Item = Sold> {
+    let rows = inputs.charges.rows.iter().filter(move |row| row.ended_at <= prepared.evidence.as_of);
+    rows.map(move |row| Sold {
+        pile: prepared.pile_numbers[row.pile],
+        ended_at: row.ended_at,
+        energy_kwh: row.energy_pile_kwh,
+    })
 }
 
 /// Stations and operators, numbered by name.
