@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use veripile_assessment::{Assessment, Learnt, RunFacts};
 use veripile_metrology::comparison::Settings;
+use veripile_ocpp::IdentityKey;
 use veripile_pile::{Estimate, PileId};
 use veripile_store::evidence::TakenIn;
 use veripile_store::weekly::STATES_KEPT;
@@ -148,12 +149,14 @@ pub(crate) fn since(as_of: Timestamp, window_days: u32) -> Timestamp {
 pub(crate) async fn run(
     store: Store,
     settings: AssessSettings,
+    key: IdentityKey,
     metrics: AssessMetrics,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut assessor = Assessor {
         store,
         settings,
+        key,
         metrics,
         whole: None,
         fresh: Fresh::default(),
@@ -228,6 +231,8 @@ impl Fresh {
 struct Assessor {
     store: Store,
     settings: AssessSettings,
+    /// Visits are drawn by it.
+    key: IdentityKey,
     metrics: AssessMetrics,
     whole: Option<Whole>,
     fresh: Fresh,
@@ -317,6 +322,7 @@ impl Assessor {
             told: self.store.told_registers(from).await?,
             prices: self.store.station_prices().await?.into_iter().collect(),
             complaints: self.store.complaints(from).await?.into_iter().collect(),
+            lot: outcome::lot(&self.key, as_of),
         };
         let window_days = self.settings.window_days;
         let made = tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;

@@ -18,6 +18,7 @@ use veripile_assessment::signals::{
 use veripile_assessment::targeting::{Candidate, Chosen, choose};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::rules;
+use veripile_ocpp::IdentityKey;
 use veripile_pile::{Act, OperatorId, Standing, StationId, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
@@ -56,6 +57,15 @@ pub(super) struct Now {
     pub(super) prices: BTreeMap<StationId, Decimal>,
     /// Drivers' reports of wrong energy, wrong bills and broken seals, by pile number.
     pub(super) complaints: BTreeMap<i64, i64>,
+    /// What this week's visits are drawn by.
+    pub(super) lot: u64,
+}
+
+/// What a week's visits are drawn by: whoever looks twice in a week sees one draw, and nobody without the key sees it beforehand. Piles are
+/// public, and a lot that anybody can draw for years ahead keeps nobody honest.
+pub(super) fn lot(key: &IdentityKey, as_of: Timestamp) -> u64 {
+    let mac = key.mac(&[b"lot", &week_of(as_of).to_be_bytes()]);
+    mac[..8].iter().fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }
 
 /// What follows.
@@ -331,9 +341,7 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     }
     let risks = risks(facts, prepared, assessment, now);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
-    // The lot of a week: whoever looks twice in a week sees one draw.
-    let seed = u64::from(week_of(facts.as_of).unsigned_abs());
-    let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, seed).into_iter().collect();
+    let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, now.lot).into_iter().collect();
     let row = |(at, (_, estimate)): (usize, &(veripile_pile::PileId, veripile_pile::Estimate))| {
         let pile = &facts.piles[at];
         let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
@@ -439,6 +447,7 @@ mod tests {
             told: Vec::new(),
             prices: BTreeMap::from([price("S1", 2), price("S2", 1)]),
             complaints: BTreeMap::from([(3, 2)]),
+            lot: 0,
         };
         let risks: Vec<f64> =
             risks(&facts, &prepared, &assessment, &now).iter().map(Candidate::risk).collect();
@@ -447,6 +456,18 @@ mod tests {
             assert!((risk - expected).abs() < 1e-9 * first, "{risks:?}");
         }
         assert!((weight(1_000) - 2.0).abs() < f64::EPSILON, "a crowd at most doubles it");
+    }
+
+    // Python's hmac, SHA-256 with 32 bytes of 3 over "lot", a zero byte, the week (2926 and 2927 of 32 bits, the highest first) and a zero byte.
+    #[test]
+    fn a_week_has_one_lot_that_takes_the_key_to_draw() {
+        let key = IdentityKey::new([3; 32]);
+        let monday = 1_769_990_400;
+        let of = |second| lot(&key, Timestamp::from_second(second).expect("in range"));
+        assert_eq!(of(monday - 1), 10_275_128_240_004_008_316);
+        assert_eq!([of(monday), of(monday + 7 * 86_400 - 1)], [13_222_233_496_325_285_369; 2]);
+        let at = Timestamp::from_second(monday).expect("in range");
+        assert_ne!(lot(&IdentityKey::new([4; 32]), at), lot(&key, at));
     }
 
     #[test]
