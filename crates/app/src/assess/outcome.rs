@@ -19,7 +19,7 @@ use veripile_assessment::targeting::{Candidate, Chosen, choose};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::rules;
 use veripile_ocpp::IdentityKey;
-use veripile_pile::{Act, OperatorId, Standing, StationId, VehiclePath};
+use veripile_pile::{Act, Estimate, OperatorId, Standing, StationId, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
@@ -36,7 +36,7 @@ const SHANGHAI: Offset = Offset::constant(8);
 /// Share of piles proposed for a visit with each run: every pile is visited every few years, as the law has it, in some twenty rounds.
 const VISITED_SHARE: f64 = 0.05;
 
-/// Share of piles outside their limits where nothing is known of one: 99.55 % of those verified pass.
+/// Share of piles outside their limits where nothing is known of any: 99.55 % of those verified pass.
 const NONCONFORM_ASSUMED: f64 = 0.004_5;
 
 /// What one complaint adds to a pile's weight, and how many count: anybody can complain, so that at most they double it.
@@ -47,6 +47,7 @@ const COMPLAINTS_MAX: i64 = 4;
 const DAYS_OF_YEAR: f64 = 365.25;
 
 /// What is known besides facts that are kept: what is told of piles as they are now.
+#[derive(Default)]
 pub(super) struct Now {
     pub(super) firmware: Vec<FirmwareRow>,
     /// When each pile was last heard, by number.
@@ -342,7 +343,7 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     let risks = risks(facts, prepared, assessment, now);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
     let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, now.lot).into_iter().collect();
-    let row = |(at, (_, estimate)): (usize, &(veripile_pile::PileId, veripile_pile::Estimate))| {
+    let row = |(at, (_, estimate)): (usize, &(veripile_pile::PileId, Estimate))| {
         let pile = &facts.piles[at];
         let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
         let certificate = Standing::judge(acts, None).certificate;
@@ -386,15 +387,28 @@ fn risks(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     let assumed = known.get(known.len() / 2).copied().unwrap_or(Decimal::ONE);
     let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
     let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
+    let unknown = unknown(assessment.estimates.iter().filter_map(|(_, estimate)| nonconform(estimate)));
     let both = assessment.estimates.iter().zip(energies(facts, prepared)).enumerate();
     both.map(|(at, ((pile_id, estimate), energy))| Candidate {
         pile_id: pile_id.clone(),
-        probability_nonconform: 1.0 - estimate.probability_conform.unwrap_or(1.0 - NONCONFORM_ASSUMED),
+        probability_nonconform: nonconform(estimate).unwrap_or(unknown),
         energy_kwh: to_f64(energy) * DAYS_OF_YEAR / days,
         price_per_kwh: to_f64(prices[at].unwrap_or(assumed)),
         weight: weight(now.complaints.get(&facts.piles[at].pile_no).copied().unwrap_or_default()),
     })
     .collect()
+}
+
+/// Probability that a pile is outside its limit, as its estimate says.
+fn nonconform(estimate: &Estimate) -> Option<f64> {
+    estimate.probability_conform.map(|conform| 1.0 - conform)
+}
+
+/// The same of a pile without an estimate: as a bad one of those that have one (the upper quartile), so that nobody gains by going dark.
+fn unknown(estimated: impl Iterator<Item = f64>) -> f64 {
+    let mut estimated: Vec<f64> = estimated.collect();
+    estimated.sort_by(f64::total_cmp);
+    estimated.get(3 * estimated.len() / 4).copied().unwrap_or_default().max(NONCONFORM_ASSUMED)
 }
 
 /// Weight of a pile of which drivers complained so often.
@@ -427,27 +441,34 @@ mod tests {
         EvidenceCharge::new(pile_no, pile_no, times, Decimal::from(10_000))
     }
 
+    /// So many equal piles of which nobody can say anything.
+    fn world(count: i64) -> (Facts, Prepared, Assessment) {
+        let as_of = Timestamp::from_second(1_770_000_000).expect("in range");
+        let facts = Facts {
+            as_of,
+            piles: (1..=count).map(pile).collect(),
+            charges: (1..=count).map(|pile_no| charge(pile_no, as_of)).collect(),
+            acts: Vec::new(),
+            energy: Vec::new(),
+            calibrations: Vec::new(),
+        };
+        let prepared = facts.prepare();
+        let assessment =
+            veripile_assessment::assess(&prepared.evidence, &Settings::default()).expect("assessed");
+        (facts, prepared, assessment)
+    }
+
     // Equal piles: at half the price half is at stake; where none is told the (upper) median of 1 and 2; two complaints weigh 1.5. In
     // money: 0.45 % of 10 kWh a day, 365.25 days, at 2 CNY.
     #[test]
     fn at_stake_is_money_and_nobody_gains_by_telling_no_price() {
-        let as_of = Timestamp::from_second(1_770_000_000).expect("in range");
-        let (piles, charges) =
-            [1, 2, 3].map(|pile_no| (pile(pile_no), charge(pile_no, as_of))).into_iter().unzip();
-        let facts =
-            Facts { as_of, piles, charges, acts: Vec::new(), energy: Vec::new(), calibrations: Vec::new() };
-        let prepared = facts.prepare();
-        let assessment =
-            veripile_assessment::assess(&prepared.evidence, &Settings::default()).expect("assessed");
+        let (facts, prepared, assessment) = world(3);
         let price =
             |station: &str, cny: i64| (StationId::parse(station).expect("literal"), Decimal::from(cny));
         let now = Now {
-            firmware: Vec::new(),
-            last_heard: BTreeMap::new(),
-            told: Vec::new(),
             prices: BTreeMap::from([price("S1", 2), price("S2", 1)]),
             complaints: BTreeMap::from([(3, 2)]),
-            lot: 0,
+            ..Now::default()
         };
         let risks: Vec<f64> =
             risks(&facts, &prepared, &assessment, &now).iter().map(Candidate::risk).collect();
@@ -456,6 +477,20 @@ mod tests {
             assert!((risk - expected).abs() < 1e-9 * first, "{risks:?}");
         }
         assert!((weight(1_000) - 2.0).abs() < f64::EPSILON, "a crowd at most doubles it");
+    }
+
+    // By hand: of 0, 1, 20 and 60 % the upper quartile is 60 %; of four good ones it is less than what is assumed of all, 0.45 %.
+    #[test]
+    fn who_goes_dark_is_no_smaller_risk() {
+        let (facts, prepared, mut assessment) = world(5);
+        let mut of_the_last = |conform: [f64; 4]| {
+            for ((_, estimate), conform) in assessment.estimates.iter_mut().zip(conform) {
+                estimate.probability_conform = Some(conform);
+            }
+            risks(&facts, &prepared, &assessment, &Now::default())[4].probability_nonconform
+        };
+        assert!((of_the_last([1.0, 0.4, 0.99, 0.8]) - 0.6).abs() < 1e-12);
+        assert!((of_the_last([1.0; 4]) - 0.004_5).abs() < 1e-12);
     }
 
     // Python's hmac, SHA-256 with 32 bytes of 3 over "lot", a zero byte, the week (2926 and 2927 of 32 bits, the highest first) and a zero byte.
