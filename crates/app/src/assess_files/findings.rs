@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_assessment::Assessment;
 use veripile_assessment::operators;
@@ -15,7 +16,7 @@ use veripile_assessment::signals::{
 use veripile_pile::{PileId, VehiclePath};
 
 use super::charges::ChargeRow;
-use super::reference::Plate;
+use super::reference::{IntervalRow, Plate};
 use super::results::{self, Folder};
 use super::{Inputs, Prepared, percent};
 use crate::balances::{self, Sold};
@@ -43,34 +44,10 @@ pub(super) fn write_signals(
     let biases: Vec<Option<f64>> =
         assessment.vehicles.iter().map(|found| found.as_ref().map(|found| found.bias)).collect();
     let as_of = prepared.evidence.as_of;
-    // A register that fell was reset or exchanged: what passed meanwhile nobody knows.
-    let is_counted = |energy: &Decimal| Decimal::ZERO <= *energy;
-    let masters: Vec<MasterInterval> = inputs
-        .masters
-        .iter()
-        .filter(|row| row.to <= as_of)
-        .filter_map(|row| {
-            let station = names.stations.get(row.id.as_str())?;
-            Some(MasterInterval {
-                station: *station,
-                from: row.from,
-                to: row.to,
-                energy_kwh: row.energy_kwh.filter(is_counted)?,
-            })
-        })
-        .collect();
+    let masters = masters(&inputs.masters, &names.stations, as_of);
     let pile_at: BTreeMap<&str, usize> =
         prepared.evidence.piles.iter().enumerate().map(|(at, pile)| (pile.pile_id.as_str(), at)).collect();
-    let registers: Vec<RegisterInterval> = inputs
-        .registers
-        .iter()
-        .filter(|row| row.to <= as_of)
-        .filter_map(|row| {
-            let pile = pile_at.get(row.id.as_str())?;
-            let energy_kwh = row.energy_kwh.filter(is_counted)?;
-            Some(RegisterInterval { pile: *pile, from: row.from, to: row.to, energy_kwh })
-        })
-        .collect();
+    let registers = registers(&inputs.registers, &pile_at, as_of);
     let evidence = SignalEvidence {
         piles: &piles,
         charges: &charges,
@@ -83,7 +60,7 @@ pub(super) fn write_signals(
     let mut counts = BTreeMap::new();
     for finding in signals::find(&evidence, &signals::Settings::default())? {
         *counts.entry(finding.code.word()).or_insert(0) += 1;
-        let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
         writer
             .write_record([
                 names.subject(prepared, finding.subject),
@@ -99,6 +76,37 @@ pub(super) fn write_signals(
     }
     results::finish(writer).context("signals.csv")?;
     Ok(Some(counts))
+}
+
+/// What masters told up to the moment, by number of the station.
+pub(crate) fn masters(
+    rows: &[IntervalRow],
+    stations: &BTreeMap<&str, usize>,
+    as_of: Timestamp,
+) -> Vec<MasterInterval> {
+    let interval = |row: &IntervalRow| {
+        let station = *stations.get(row.id.as_str())?;
+        Some(MasterInterval { station, from: row.from, to: row.to, energy_kwh: counted(row)? })
+    };
+    rows.iter().filter(|row| row.to <= as_of).filter_map(interval).collect()
+}
+
+/// What piles' registers told up to the moment, by index of the pile.
+pub(crate) fn registers(
+    rows: &[IntervalRow],
+    piles: &BTreeMap<&str, usize>,
+    as_of: Timestamp,
+) -> Vec<RegisterInterval> {
+    let interval = |row: &IntervalRow| {
+        let pile = *piles.get(row.id.as_str())?;
+        Some(RegisterInterval { pile, from: row.from, to: row.to, energy_kwh: counted(row)? })
+    };
+    rows.iter().filter(|row| row.to <= as_of).filter_map(interval).collect()
+}
+
+/// A register that fell was reset or exchanged: what passed meanwhile nobody knows.
+fn counted(row: &IntervalRow) -> Option<Decimal> {
+    row.energy_kwh.filter(|energy| Decimal::ZERO <= *energy)
 }
 
 /// Weighs each operator's errors and writes `operators.csv`; operators by word of the decision.
