@@ -66,7 +66,7 @@ pub enum Withdrawn {
     ConnectionLapsed,
     /// The estimate says nonconform.
     Nonconform,
-    /// Even three months are not sure enough.
+    /// It is not known to conform today (undecided, or its on-site result contradicts its charges), or even three months are not sure enough.
     NotReliable,
 }
 
@@ -125,7 +125,8 @@ pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
     });
     let by = legal.filter(|legal| today < *legal).and_then(|legal| by_state(facts, today, legal));
     let known = !reasons.contains(&Withdrawn::NotComparable);
-    if by.is_none() && known && legal.is_some_and(|legal| today < legal) {
+    let is_sure = by.is_some() && facts.estimate.verdict == RemoteVerdict::Conform;
+    if !is_sure && known && legal.is_some_and(|legal| today < legal) {
         reasons.push(Withdrawn::NotReliable);
     }
     reasons.sort_unstable();
@@ -224,6 +225,13 @@ mod tests {
     #[test]
     fn a_pile_at_its_limit_has_no_date() {
         assert_eq!(withdrawn(&facts(&estimate(0.009, 0.001))), [Withdrawn::NotReliable]);
+    }
+
+    // Its charges speak for it, its on-site result does not; or the numbers are good and nobody has decided.
+    #[test]
+    fn a_pile_that_is_not_known_to_conform_has_no_longer_date() {
+        let doubted = Estimate { verdict: RemoteVerdict::Undecided, ..estimate(0.002, 0.001) };
+        assert_eq!(withdrawn(&facts(&doubted)), [Withdrawn::NotReliable]);
     }
 
     // The legal interval ends on 1 July where the pile stands, whatever day it is in Greenwich.

@@ -18,7 +18,7 @@ use veripile_assessment::targeting::{Candidate, Chosen, choose};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::rules;
 use veripile_ocpp::IdentityKey;
-use veripile_pile::{Act, Estimate, OperatorId, Standing, StationId, VehiclePath};
+use veripile_pile::{Act, Estimate, OperatorId, PileId, Standing, StationId, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
@@ -37,6 +37,9 @@ const VISITED_SHARE: f64 = 0.05;
 
 /// Share of piles outside their limits where nothing is known of any: 99.55 % of those verified pass.
 const NONCONFORM_ASSUMED: f64 = 0.004_5;
+
+/// The same, at least, of a pile whose charges and on-site result contradict each other: one of the two is wrong.
+const NONCONFORM_DOUBTED: f64 = 0.5;
 
 /// What one complaint adds to a pile's weight, and how many count: anybody can complain, so that at most they double it.
 const COMPLAINT_WEIGHT: f64 = 0.25;
@@ -328,7 +331,7 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     let risks = risks(facts, prepared, assessment, now);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
     let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, now.lot).into_iter().collect();
-    let row = |(at, (_, estimate)): (usize, &(veripile_pile::PileId, Estimate))| {
+    let row = |(at, (_, estimate)): (usize, &(PileId, Estimate))| {
         let pile = &facts.piles[at];
         let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
         let certificate = Standing::judge(acts, None).certificate;
@@ -373,10 +376,13 @@ fn risks(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
     let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
     let unknown = unknown(assessment.estimates.iter().filter_map(|(_, estimate)| nonconform(estimate)));
+    let doubted: BTreeSet<&PileId> =
+        assessment.facts.contradictory_anchors.iter().map(|anchor| &anchor.pile_id).collect();
+    let least = |pile_id: &PileId| if doubted.contains(pile_id) { NONCONFORM_DOUBTED } else { 0.0 };
     let both = assessment.estimates.iter().zip(energies(facts, prepared)).enumerate();
     both.map(|(at, ((pile_id, estimate), energy))| Candidate {
         pile_id: pile_id.clone(),
-        probability_nonconform: nonconform(estimate).unwrap_or(unknown),
+        probability_nonconform: nonconform(estimate).unwrap_or(unknown).max(least(pile_id)),
         energy_kwh: to_f64(energy) * DAYS_OF_YEAR / days,
         price_per_kwh: to_f64(prices[at].unwrap_or(assumed)),
         weight: weight(now.complaints.get(&facts.piles[at].pile_no).copied().unwrap_or_default()),
@@ -404,8 +410,9 @@ fn weight(complaints: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use veripile_assessment::levels::ContradictoryAnchor;
     use veripile_metrology::comparison::Settings;
-    use veripile_pile::{AccuracyClass, PileId, PileKind};
+    use veripile_pile::{AccuracyClass, PileKind};
     use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 
     use super::*;
@@ -511,6 +518,21 @@ mod tests {
         };
         assert!((of_the_last([1.0, 0.4, 0.99, 0.8]) - 0.6).abs() < 1e-12);
         assert!((of_the_last([1.0; 4]) - 0.004_5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_pile_whose_on_site_result_contradicts_its_charges_is_even_odds_at_least() {
+        let (facts, prepared, mut assessment) = world(2);
+        let pile_id = assessment.estimates[0].0.clone();
+        let contradictory =
+            ContradictoryAnchor { pile_id, at: facts.as_of, normalised_error: 2.0, is_used: true };
+        assessment.facts.contradictory_anchors.push(contradictory);
+        let mut of_the_first = |conform: f64| {
+            assessment.estimates[0].1.probability_conform = Some(conform);
+            risks(&facts, &prepared, &assessment, &Now::default())[0].probability_nonconform
+        };
+        assert!((of_the_first(0.999) - 0.5).abs() < 1e-12);
+        assert!((of_the_first(0.1) - 0.9).abs() < 1e-12);
     }
 
     // Python's hmac, SHA-256 with 32 bytes of 3 over "lot", a zero byte, the week (2926 and 2927 of 32 bits, the highest first) and a zero byte.
