@@ -7,6 +7,7 @@
 pub(crate) mod facts;
 mod metrics;
 mod outcome;
+mod visits;
 mod weekly;
 
 use std::time::{Duration, Instant};
@@ -322,7 +323,7 @@ impl Assessor {
             told: self.store.told_registers(from).await?,
             prices: self.store.station_prices().await?.into_iter().collect(),
             complaints: self.store.complaints(from).await?.into_iter().collect(),
-            lot: outcome::lot(&self.key, as_of),
+            lot: visits::lot(&self.key, as_of),
         };
         let window_days = self.settings.window_days;
         let made = tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;

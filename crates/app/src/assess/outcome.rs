@@ -14,17 +14,15 @@ use veripile_assessment::interval::{IntervalFacts, NextDate, next_date};
 use veripile_assessment::signals::{
     self, FirmwareChange, SignalCharge, SignalEvidence, SignalPile, Subject, ToldRegister,
 };
-use veripile_assessment::targeting::{Candidate, Chosen, choose};
-use veripile_metrology::crossing::to_f64;
+use veripile_assessment::targeting::{Chosen, choose};
 use veripile_metrology::rules;
-use veripile_ocpp::IdentityKey;
 use veripile_pile::{Act, Estimate, OperatorId, PileId, Standing, StationId, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
 use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 
 use super::facts::{Facts, Prepared, Traveller, kwh, mean_power_kw, soc_span_percent};
-use super::weekly::week_of;
+use super::visits::{self, Verified};
 use crate::assess_files::findings::{self, CHARGES_MAX};
 use crate::balances::{self, Sold};
 use crate::said;
@@ -34,19 +32,6 @@ const SHANGHAI: Offset = Offset::constant(8);
 
 /// Share of piles proposed for a visit with each run: every pile is visited every few years, as the law has it, in some twenty rounds.
 const VISITED_SHARE: f64 = 0.05;
-
-/// Share of piles outside their limits where nothing is known of any: 99.55 % of those verified pass.
-const NONCONFORM_ASSUMED: f64 = 0.004_5;
-
-/// The same, at least, of a pile whose charges and on-site result contradict each other: one of the two is wrong.
-const NONCONFORM_DOUBTED: f64 = 0.5;
-
-/// What one complaint adds to a pile's weight, and how many count: anybody can complain, so that at most they double it.
-const COMPLAINT_WEIGHT: f64 = 0.25;
-const COMPLAINTS_MAX: i64 = 4;
-
-/// Energy is at stake by the year.
-const DAYS_OF_YEAR: f64 = 365.25;
 
 /// What is known besides facts that are kept: what is told of piles as they are now.
 #[derive(Default)]
@@ -62,13 +47,6 @@ pub(super) struct Now {
     pub(super) complaints: BTreeMap<i64, i64>,
     /// What this week's visits are drawn by.
     pub(super) lot: u64,
-}
-
-/// What a week's visits are drawn by: whoever looks twice in a week sees one draw, and nobody without the key sees it beforehand. Piles are
-/// public, and a lot that anybody can draw for years ahead keeps nobody honest.
-pub(super) fn lot(key: &IdentityKey, as_of: Timestamp) -> u64 {
-    let mac = key.mac(&[b"lot", &week_of(as_of).to_be_bytes()]);
-    mac[..8].iter().fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }
 
 /// What follows.
@@ -90,11 +68,12 @@ pub(super) fn outcome(
     let names = Names::of(facts);
     let signals_skipped = CHARGES_MAX < facts.charges.len();
     let signals = if signals_skipped { Vec::new() } else { find(facts, prepared, assessment, now, &names)? };
+    let dates = dates(facts, prepared, assessment, now, &signals);
     Ok(Outcome {
         signals,
         signals_skipped,
         balances: weigh(facts, prepared, assessment, &names, &prices(facts, now)),
-        dates: dates(facts, prepared, assessment, now),
+        dates,
     })
 }
 
@@ -254,7 +233,7 @@ fn path(charge: &EvidenceCharge) -> Option<VehiclePath> {
 }
 
 /// The day in China.
-fn day(at: Timestamp) -> Date {
+pub(super) fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::fixed(SHANGHAI)).date()
 }
 
@@ -277,7 +256,7 @@ fn sold(facts: &Facts, prepared: &Prepared) -> impl Iterator<Item = Sold> {
 }
 
 /// Energy registered by each pile in the window, kWh.
-fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
+pub(super) fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
     let mut energies = vec![Decimal::ZERO; facts.piles.len()];
     for charge in sold(facts, prepared) {
         energies[charge.pile] = energies[charge.pile].saturating_add(charge.energy_kwh);
@@ -286,7 +265,7 @@ fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
 }
 
 /// Price of a kWh at each pile, CNY: what its station tells.
-fn prices(facts: &Facts, now: &Now) -> Vec<Option<Decimal>> {
+pub(super) fn prices(facts: &Facts, now: &Now) -> Vec<Option<Decimal>> {
     let price = |pile: &EvidencePile| now.prices.get(pile.station_id.as_ref()?).copied();
     facts.piles.iter().map(price).collect()
 }
@@ -323,26 +302,25 @@ fn weigh(
     names.operators.keys().zip(found).map(row).collect()
 }
 
-fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<DateRow> {
-    let mut acts_of: BTreeMap<i64, Vec<Act>> = BTreeMap::new();
-    for (pile_no, act) in &facts.acts {
-        acts_of.entry(*pile_no).or_default().push(act.clone());
-    }
-    let risks = risks(facts, prepared, assessment, now);
+fn dates(
+    facts: &Facts,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    now: &Now,
+    signals: &[SignalRow],
+) -> Vec<DateRow> {
+    let verified = verified(facts);
+    let risks = visits::risks((facts, prepared), assessment, now, signals, &verified);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
     let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, now.lot).into_iter().collect();
     let row = |(at, (_, estimate)): (usize, &(PileId, Estimate))| {
         let pile = &facts.piles[at];
-        let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
-        let certificate = Standing::judge(acts, None).certificate;
-        let verified = certificate.filter(|certificate| certificate.questioned_at.is_none());
-        let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
         let next = next_date(&IntervalFacts {
             as_of: facts.as_of,
             today: day(facts.as_of),
             estimate,
-            verified_on: verified.map(|at| day(at.at)),
-            legal_years: interval.map_or(0, |interval| interval.years),
+            verified_on: verified[at].on,
+            legal_years: verified[at].legal_years,
             last_heard_at: now.last_heard.get(&pile.pile_no).copied(),
             newest_level_at: assessment.levels.get(&estimate.component).copied(),
         });
@@ -366,51 +344,28 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     assessment.estimates.iter().enumerate().map(row).collect()
 }
 
-/// What is at stake at each pile, in money where prices are known: where one is not, the median of those that are stands for it, so that
-/// nobody is visited less for telling none. Without any price it is energy.
-fn risks(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<Candidate> {
-    let prices = prices(facts, now);
-    let mut known: Vec<Decimal> = prices.iter().copied().flatten().collect();
-    known.sort();
-    let assumed = known.get(known.len() / 2).copied().unwrap_or(Decimal::ONE);
-    let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
-    let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
-    let unknown = unknown(assessment.estimates.iter().filter_map(|(_, estimate)| nonconform(estimate)));
-    let doubted: BTreeSet<&PileId> =
-        assessment.facts.contradictory_anchors.iter().map(|anchor| &anchor.pile_id).collect();
-    let least = |pile_id: &PileId| if doubted.contains(pile_id) { NONCONFORM_DOUBTED } else { 0.0 };
-    let both = assessment.estimates.iter().zip(energies(facts, prepared)).enumerate();
-    both.map(|(at, ((pile_id, estimate), energy))| Candidate {
-        pile_id: pile_id.clone(),
-        probability_nonconform: nonconform(estimate).unwrap_or(unknown).max(least(pile_id)),
-        energy_kwh: to_f64(energy) * DAYS_OF_YEAR / days,
-        price_per_kwh: to_f64(prices[at].unwrap_or(assumed)),
-        weight: weight(now.complaints.get(&facts.piles[at].pile_no).copied().unwrap_or_default()),
-    })
-    .collect()
-}
-
-/// Probability that a pile is outside its limit, as its estimate says.
-fn nonconform(estimate: &Estimate) -> Option<f64> {
-    estimate.probability_conform.map(|conform| 1.0 - conform)
-}
-
-/// The same of a pile without an estimate: as a bad one of those that have one (the upper quartile), so that nobody gains by going dark.
-fn unknown(estimated: impl Iterator<Item = f64>) -> f64 {
-    let mut estimated: Vec<f64> = estimated.collect();
-    estimated.sort_by(f64::total_cmp);
-    estimated.get(3 * estimated.len() / 4).copied().unwrap_or_default().max(NONCONFORM_ASSUMED)
-}
-
-/// Weight of a pile of which drivers complained so often.
-fn weight(complaints: i64) -> f64 {
-    1.0 + COMPLAINT_WEIGHT * complaints.clamp(0, COMPLAINTS_MAX) as f64
+/// When each pile was last verified.
+fn verified(facts: &Facts) -> Vec<Verified> {
+    let mut acts_of: BTreeMap<i64, Vec<Act>> = BTreeMap::new();
+    for (pile_no, act) in &facts.acts {
+        acts_of.entry(*pile_no).or_default().push(act.clone());
+    }
+    let of_pile = |pile: &EvidencePile| {
+        let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
+        let certificate = Standing::judge(acts, None).certificate;
+        let holds = certificate.filter(|certificate| certificate.questioned_at.is_none());
+        let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
+        Verified {
+            on: holds.map(|certificate| day(certificate.at)),
+            legal_years: interval.map_or(0, |interval| interval.years),
+        }
+    };
+    facts.piles.iter().map(of_pile).collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use jiff::SignedDuration;
-    use veripile_assessment::levels::ContradictoryAnchor;
     use veripile_metrology::comparison::Settings;
     use veripile_pile::{AccuracyClass, PileKind};
     use veripile_store::evidence::{EnergyInterval, EnergyMeter};
@@ -435,7 +390,7 @@ mod tests {
     }
 
     /// So many equal piles of which nobody can say anything.
-    fn world(count: i64) -> (Facts, Prepared, Assessment) {
+    pub(in crate::assess) fn world(count: i64) -> (Facts, Prepared, Assessment) {
         let as_of = Timestamp::from_second(1_770_000_000).expect("in range");
         let facts = Facts {
             as_of,
@@ -483,68 +438,6 @@ mod tests {
         };
         assert!(!is_impossible(11, -200));
         assert!(is_impossible(9, 9));
-    }
-
-    // Equal piles: at half the price half is at stake; where none is told the (upper) median of 1 and 2; two complaints weigh 1.5. In
-    // money: 0.45 % of 10 kWh a day, 365.25 days, at 2 CNY.
-    #[test]
-    fn at_stake_is_money_and_nobody_gains_by_telling_no_price() {
-        let (facts, prepared, assessment) = world(3);
-        let price =
-            |station: &str, cny: i64| (StationId::parse(station).expect("literal"), Decimal::from(cny));
-        let now = Now {
-            prices: BTreeMap::from([price("S1", 2), price("S2", 1)]),
-            complaints: BTreeMap::from([(3, 2)]),
-            ..Now::default()
-        };
-        let risks: Vec<f64> =
-            risks(&facts, &prepared, &assessment, &now).iter().map(Candidate::risk).collect();
-        let first = 0.004_5 * 10.0 * 365.25 * 2.0;
-        for (risk, expected) in risks.iter().zip([first, 0.5 * first, 1.5 * first]) {
-            assert!((risk - expected).abs() < 1e-9 * first, "{risks:?}");
-        }
-        assert!((weight(1_000) - 2.0).abs() < f64::EPSILON, "a crowd at most doubles it");
-    }
-
-    // By hand: of 0, 1, 20 and 60 % the upper quartile is 60 %; of four good ones it is less than what is assumed of all, 0.45 %.
-    #[test]
-    fn who_goes_dark_is_no_smaller_risk() {
-        let (facts, prepared, mut assessment) = world(5);
-        let mut of_the_last = |conform: [f64; 4]| {
-            for ((_, estimate), conform) in assessment.estimates.iter_mut().zip(conform) {
-                estimate.probability_conform = Some(conform);
-            }
-            risks(&facts, &prepared, &assessment, &Now::default())[4].probability_nonconform
-        };
-        assert!((of_the_last([1.0, 0.4, 0.99, 0.8]) - 0.6).abs() < 1e-12);
-        assert!((of_the_last([1.0; 4]) - 0.004_5).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_pile_whose_on_site_result_contradicts_its_charges_is_even_odds_at_least() {
-        let (facts, prepared, mut assessment) = world(2);
-        let pile_id = assessment.estimates[0].0.clone();
-        let contradictory =
-            ContradictoryAnchor { pile_id, at: facts.as_of, normalised_error: 2.0, is_used: true };
-        assessment.facts.contradictory_anchors.push(contradictory);
-        let mut of_the_first = |conform: f64| {
-            assessment.estimates[0].1.probability_conform = Some(conform);
-            risks(&facts, &prepared, &assessment, &Now::default())[0].probability_nonconform
-        };
-        assert!((of_the_first(0.999) - 0.5).abs() < 1e-12);
-        assert!((of_the_first(0.1) - 0.9).abs() < 1e-12);
-    }
-
-    // Python's hmac, SHA-256 with 32 bytes of 3 over "lot", a zero byte, the week (2926 and 2927 of 32 bits, the highest first) and a zero byte.
-    #[test]
-    fn a_week_has_one_lot_that_takes_the_key_to_draw() {
-        let key = IdentityKey::new([3; 32]);
-        let monday = 1_769_990_400;
-        let of = |second| lot(&key, Timestamp::from_second(second).expect("in range"));
-        assert_eq!(of(monday - 1), 10_275_128_240_004_008_316);
-        assert_eq!([of(monday), of(monday + 7 * 86_400 - 1)], [13_222_233_496_325_285_369; 2]);
-        let at = Timestamp::from_second(monday).expect("in range");
-        assert_ne!(lot(&IdentityKey::new([4; 32]), at), lot(&key, at));
     }
 
     #[test]
