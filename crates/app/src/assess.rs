@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use veripile_assessment::{Assessment, Learnt, RunFacts};
 use veripile_metrology::comparison::Settings;
 use veripile_ocpp::IdentityKey;
-use veripile_pile::{Estimate, PileId};
+use veripile_pile::{Act, Estimate, PileId};
 use veripile_store::evidence::TakenIn;
 use veripile_store::weekly::STATES_KEPT;
 use veripile_store::{AssessmentRun, Store, StoredRun};
@@ -326,15 +326,18 @@ impl Assessor {
             lot: visits::lot(&self.key, as_of),
         };
         let window_days = self.settings.window_days;
-        let made = tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
-        self.metrics.show(&made.assessment);
-        self.store.save_assessment(&made.run).await?;
-        let whole = Whole::of(as_of, &made.assessment.facts);
+        let Made { acts, assessment, run } =
+            tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
+        self.metrics.show(&assessment);
+        self.store.save_assessment(&run).await?;
+        let whole = Whole::of(as_of, &assessment.facts);
+        // The filter reads charges of its own.
+        drop((assessment, run));
         let learnt = whole.learnt.clone();
         self.whole = Some(whole);
         self.fresh = Fresh::default();
         // The verdicts stand whatever becomes of the filter.
-        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &made.facts.acts, &learnt).await;
+        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &acts, &learnt).await;
         if let Err(error) = filtered {
             self.metrics.failed();
             tracing::error!(%error, "errors by week could not be told");
@@ -360,7 +363,8 @@ impl Assessor {
 
 /// A run, ready to be written, and what it was made of.
 struct Made {
-    facts: Facts,
+    /// Of its facts.
+    acts: Vec<(i64, Act)>,
     assessment: Assessment,
     run: AssessmentRun,
 }
@@ -371,7 +375,7 @@ fn make(facts: Facts, now: &Now, window_days: u32) -> Result<Made> {
     let settings = Settings::default();
     let assessment = veripile_assessment::assess(&prepared.evidence, &settings)?;
     let run = written(&facts, &prepared, &assessment, now, (window_days, settings))?;
-    Ok(Made { facts, assessment, run })
+    Ok(Made { acts: facts.acts, assessment, run })
 }
 
 fn written(
