@@ -127,12 +127,9 @@ fn found(anchor: &Anchor, as_of: Timestamp) -> Option<Found> {
     let percent = |decimal: rust_decimal::Decimal| decimal.to_f64().map(|percent| percent / 100.0);
     let u = percent(anchor.expanded_uncertainty_percent)? / anchor.coverage_factor.to_f64()?;
     let variance = u * u + ANCHOR_DRIFT_PER_DAY * days;
-    let usable = 0.0 <= days && 0.0 < u && u.is_finite();
-    usable.then_some(Found {
-        outlet: anchor.outlet,
-        log_error: libm::log1p(percent(anchor.error_percent)?),
-        standard_uncertainty: variance.sqrt(),
-    })
+    let log_error = libm::log1p(percent(anchor.error_percent)?);
+    let usable = 0.0 <= days && 0.0 < u && u.is_finite() && log_error.is_finite();
+    usable.then_some(Found { outlet: anchor.outlet, log_error, standard_uncertainty: variance.sqrt() })
 }
 
 #[cfg(test)]

@@ -229,8 +229,9 @@ fn references<'a>(
         let u =
             reference.expanded_uncertainty_percent.to_f64()? / 100.0 / reference.coverage_factor.to_f64()?;
         let variance = u * u + REFERENCE_DRIFT_PER_DAY * days;
-        let usable = 0.0 < u && variance.is_finite();
-        usable.then(|| (vehicle, (reference, (libm::log1p(error), variance.sqrt()))))
+        let log_error = libm::log1p(error);
+        let usable = 0.0 < u && variance.is_finite() && log_error.is_finite();
+        usable.then(|| (vehicle, (reference, (log_error, variance.sqrt()))))
     });
     known.collect()
 }

@@ -87,6 +87,27 @@ fn an_anchor_without_charges_is_no_remote_verdict() {
     assert_eq!((pile.verdict, pile.error, pile.charges), (RemoteVerdict::NotComparable, None, 0));
 }
 
+/// An error of −100 % and less is none that an instrument can have: it must not keep everybody's estimates from being made.
+#[test]
+fn impossible_results_and_calibrations_say_nothing_and_stop_nobody() {
+    for impossible in [-100, -250] {
+        let mut evidence = evidence(true);
+        let error_percent = Decimal::from(impossible);
+        let on_site = Anchor { pile: 1, error_percent, ..evidence.anchors[0].clone() };
+        evidence.anchors.push(on_site);
+        evidence.references.push(ReferenceVehicle {
+            vehicle: 3,
+            at: at(1),
+            error_percent,
+            expanded_uncertainty_percent: Decimal::ONE,
+            coverage_factor: Decimal::TWO,
+        });
+        let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+        assert_eq!((assessment.facts.anchors, assessment.facts.references), (1, 0));
+        assert_eq!(verdicts(&assessment)[..2], [RemoteVerdict::Conform, RemoteVerdict::Nonconform]);
+    }
+}
+
 #[test]
 fn anchors_that_contradict_each_other_are_named() {
     let mut evidence = evidence(true);
