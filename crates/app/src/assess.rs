@@ -7,6 +7,7 @@
 pub(crate) mod facts;
 mod metrics;
 mod outcome;
+mod visits;
 mod weekly;
 
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use veripile_assessment::{Assessment, Learnt, RunFacts};
 use veripile_metrology::comparison::Settings;
-use veripile_pile::{Estimate, PileId};
+use veripile_ocpp::IdentityKey;
+use veripile_pile::{Act, Estimate, PileId};
 use veripile_store::evidence::TakenIn;
 use veripile_store::weekly::STATES_KEPT;
 use veripile_store::{AssessmentRun, Store, StoredRun};
@@ -149,12 +151,14 @@ pub(crate) fn since(as_of: Timestamp, window_days: u32) -> Timestamp {
 pub(crate) async fn run(
     store: Store,
     settings: AssessSettings,
+    key: IdentityKey,
     metrics: AssessMetrics,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut assessor = Assessor {
         store,
         settings,
+        key,
         metrics,
         whole: None,
         fresh: Fresh::default(),
@@ -229,6 +233,8 @@ impl Fresh {
 struct Assessor {
     store: Store,
     settings: AssessSettings,
+    /// Visits are drawn by it.
+    key: IdentityKey,
     metrics: AssessMetrics,
     whole: Option<Whole>,
     fresh: Fresh,
@@ -318,17 +324,21 @@ impl Assessor {
             told: self.store.told_registers(from).await?,
             prices: self.store.station_prices().await?.into_iter().collect(),
             complaints: self.store.complaints(from).await?.into_iter().collect(),
+            lot: visits::lot(&self.key, as_of),
         };
         let window_days = self.settings.window_days;
-        let made = tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
-        self.metrics.show(&made.assessment);
-        self.store.save_assessment(&made.run).await?;
-        let whole = Whole::of(as_of, &made.assessment.facts);
+        let Made { acts, assessment, run } =
+            tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
+        self.metrics.show(&assessment);
+        self.store.save_assessment(&run).await?;
+        let whole = Whole::of(as_of, &assessment.facts);
+        // The filter reads charges of its own.
+        drop((assessment, run));
         let learnt = whole.learnt.clone();
         self.whole = Some(whole);
         self.fresh = Fresh::default();
         // The verdicts stand whatever becomes of the filter.
-        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &made.facts.acts, &learnt).await;
+        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &acts, &learnt).await;
         if let Err(error) = filtered {
             self.metrics.failed();
             tracing::error!(%error, "errors by week could not be told");
@@ -354,7 +364,8 @@ impl Assessor {
 
 /// A run, ready to be written, and what it was made of.
 struct Made {
-    facts: Facts,
+    /// Of its facts.
+    acts: Vec<(i64, Act)>,
     assessment: Assessment,
     run: AssessmentRun,
 }
@@ -365,7 +376,7 @@ fn make(facts: Facts, now: &Now, window_days: u32) -> Result<Made> {
     let settings = Settings::default();
     let assessment = veripile_assessment::assess(&prepared.evidence, &settings)?;
     let run = written(&facts, &prepared, &assessment, now, (window_days, settings))?;
-    Ok(Made { facts, assessment, run })
+    Ok(Made { acts: facts.acts, assessment, run })
 }
 
 fn written(

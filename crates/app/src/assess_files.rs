@@ -8,7 +8,7 @@ pub(crate) mod feeders;
 pub(crate) mod findings;
 pub(crate) mod reference;
 mod results;
-mod room;
+pub(crate) mod room;
 pub(crate) mod rows;
 #[cfg(test)]
 mod tests;

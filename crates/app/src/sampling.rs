@@ -190,6 +190,9 @@ async fn batches(args: &BatchArgs) -> Result<String> {
     for batch in &judged {
         text += &batch.words();
     }
+    if judged.iter().any(Judged::leans_on_remote) {
+        text += "* 远程结论按相互独立计入，而相互可比的桩共用一个水准：宜先在现场抽检 verdicts from afar count as independent, while piles compared with each other share one level: better test a sample on site first\n";
+    }
     Ok(text.trim_end().to_owned())
 }
 
@@ -199,6 +202,11 @@ fn judged(row: BatchRow, rates: (MeasuredRate, MeasuredRate)) -> Result<Judged> 
 }
 
 impl Judged {
+    /// Whether an interval is to be extended by what was seen from afar: verdicts that share a level count as independent.
+    fn leans_on_remote(&self) -> bool {
+        self.found.decision == BatchDecision::Extend && self.row.has_remote()
+    }
+
     fn decision_zh(&self) -> &'static str {
         match self.found.decision {
             BatchDecision::Extend => "可延长",
@@ -213,7 +221,7 @@ impl Judged {
             "vendor": row.vendor, "model": row.model, "firmware": row.firmware, "piles": row.piles,
             "passes": row.passes, "failures": row.failures, "conform": row.conform, "nonconform": row.nonconform,
             "probability_share_97": self.found.extend, "probability_below_95": 1.0 - self.found.keep, "sample": self.found.sample,
-            "decision": self.found.decision.word(),
+            "decision": self.found.decision.word(), "leans_on_remote": self.leans_on_remote(),
         })
     }
 
@@ -222,8 +230,9 @@ impl Judged {
         let name =
             [&row.vendor, &row.model, &row.firmware].map(|name| name.as_deref().unwrap_or("–")).join(" ");
         let (en, zh) = (self.found.decision.word(), self.decision_zh());
+        let mark = if self.leans_on_remote() { "*" } else { "" };
         format!(
-            "{:>6}  {}/{}  {}/{}  {:.3}  {:.3}  {:>4}  {zh} {en}  {name}\n",
+            "{:>6}  {}/{}  {}/{}  {:.3}  {:.3}  {:>4}  {zh} {en}{mark}  {name}\n",
             row.piles,
             row.passes,
             row.failures,
@@ -311,6 +320,9 @@ mod tests {
         assert_ne!(decision(batch(0, 0, 1_000, 0), (unknown, unknown)), BatchDecision::Extend);
         let well = MeasuredRate { right: 500, cases: 500 };
         assert_eq!(decision(batch(0, 0, 1_000, 0), (well, well)), BatchDecision::Extend);
+        let words = |row: BatchRow| judged(row, (well, well)).expect("judged").words();
+        assert!(words(batch(0, 0, 1_000, 0)).contains("extend*"), "what they share is told");
+        assert!(words(batch(98, 0, 0, 0)).contains("extend "), "nothing seen from afar");
         let agreement = AgreementRow {
             failed_conform: 1,
             failed_nonconform: 9,

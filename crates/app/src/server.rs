@@ -93,7 +93,8 @@ impl Server {
         let verifications = gateway.as_ref().filter(|_| runs).map(Gateway::run_verifications);
         let assess = if settings.roles.contains(&Role::Assess) {
             let metrics = AssessMetrics::register(&registry)?;
-            Some(tokio::spawn(assess::run(store.clone(), settings.assess, metrics, stopping.clone())))
+            let key = settings.key.clone();
+            Some(tokio::spawn(assess::run(store.clone(), settings.assess, key, metrics, stopping.clone())))
         } else {
             None
         };

@@ -6,6 +6,7 @@
 mod branches;
 mod copies;
 mod network;
+mod stages;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use serde::Serialize;
 use thiserror::Error;
 use veripile_metrology::balance::BalanceError;
 use veripile_metrology::comparison::{
-    ClassNoise, ComparisonError, Covariance, Fit, InstrumentEstimate, Network, Residual, Settings,
+    ClassNoise, ComparisonError, Fit, InstrumentEstimate, Network, Residual, Settings,
 };
 use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
@@ -25,6 +26,7 @@ use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
 use network::{Changes, Given, Ways, alone};
+pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
 use steps::Separated;
 
@@ -52,31 +54,10 @@ pub struct Assessment {
     pub balances: Vec<Result<f64, BalanceError>>,
     /// When the newest of what gives each connected set its level was measured, by the set's number; none of a set without a level.
     pub levels: BTreeMap<u32, Timestamp>,
-    /// Covariance of the estimates.
-    pub covariance: PileCovariance,
+    /// What each pile was and when, with the covariance of all errors.
+    pub stages: Stages,
     /// How it went.
     pub facts: RunFacts,
-}
-
-/// Covariance of piles' estimates, by their index in the evidence.
-#[derive(Debug)]
-pub struct PileCovariance {
-    covariance: Covariance,
-    instruments: usize,
-    places: Vec<Option<usize>>,
-}
-
-impl PileCovariance {
-    /// `Cov a`: of every pile's error with the weighted sum of all; zero for a pile of which nothing is known. None where it cannot
-    /// be computed.
-    pub fn times(&self, weights: &[f64]) -> Option<Vec<f64>> {
-        let mut a = vec![0.0; self.instruments];
-        for (place, weight) in self.places.iter().zip(weights) {
-            place.iter().for_each(|at| a[*at] = *weight);
-        }
-        let product = self.covariance.times(&a)?;
-        Some(self.places.iter().map(|place| place.map_or(0.0, |at| product[at])).collect())
-    }
 }
 
 /// A vehicle's bias against the mean of all instruments' truth, fractions; the sign is that of over-reading.
@@ -185,6 +166,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         mut levels,
         references_beyond,
         places,
+        before,
         balances,
         ways,
         scales,
@@ -220,7 +202,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         levels: newest,
         facts,
         screened,
-        covariance: PileCovariance { covariance: fit.covariance, instruments: network.instruments, places },
+        stages: Stages::of(&places, &before, &changes, fit),
     })
 }
 
@@ -309,6 +291,11 @@ fn periods(
     periods
 }
 
+/// Relative error and its standard uncertainty.
+fn relative(found: &InstrumentEstimate) -> Option<(f64, f64)> {
+    found.error.map(|(log, u)| (libm::expm1(log), u * libm::exp(log)))
+}
+
 fn estimate(
     as_of: Timestamp,
     found: &InstrumentEstimate,
@@ -316,7 +303,7 @@ fn estimate(
     limit: f64,
     rule_set: String,
 ) -> Estimate {
-    let relative = found.error.map(|(log, u)| (libm::expm1(log), u * libm::exp(log)));
+    let relative = relative(found);
     // An anchor alone is a fact about its day, not an estimate from afar.
     let absolute = relative.filter(|_| found.grounded);
     let decision = absolute.map(|(error, u)| decide_three_zones(error, u, limit));

@@ -26,6 +26,8 @@ pub const ANCHOR_DAYS_MAX: i64 = 366;
 const DRIFT_PER_YEAR: f64 = 0.0;
 const WALK_PER_ROOT_YEAR: f64 = 0.001;
 
+const YEAR_S: f64 = 365.25 * 86_400.0;
+
 /// What a date rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntervalFacts<'a> {
@@ -66,7 +68,7 @@ pub enum Withdrawn {
     ConnectionLapsed,
     /// The estimate says nonconform.
     Nonconform,
-    /// Even three months are not sure enough.
+    /// It is not known to conform today (undecided, or its on-site result contradicts its charges), or even three months are not sure enough.
     NotReliable,
 }
 
@@ -113,7 +115,8 @@ pub enum NextDate {
 ///
 /// # Formula
 /// The longest T with `R(T) ≥ 0.97` throughout ([`interval_days`]) from the day of the estimate, and not later than the legal
-/// maximum after the last verification.
+/// maximum after the last verification. What is estimated is the mean of an error that walks, what counts is where it stands today: over
+/// a period of length t that ended d ago these differ by q²(t/3 + d), so that `P = u² + q²(t/3 + d)`.
 pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
     let today = facts.today;
     let legal = facts.verified_on.and_then(|day| day.checked_add(i64::from(facts.legal_years).years()).ok());
@@ -125,7 +128,8 @@ pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
     });
     let by = legal.filter(|legal| today < *legal).and_then(|legal| by_state(facts, today, legal));
     let known = !reasons.contains(&Withdrawn::NotComparable);
-    if by.is_none() && known && legal.is_some_and(|legal| today < legal) {
+    let is_sure = by.is_some() && facts.estimate.verdict == RemoteVerdict::Conform;
+    if !is_sure && known && legal.is_some_and(|legal| today < legal) {
         reasons.push(Withdrawn::NotReliable);
     }
     reasons.sort_unstable();
@@ -136,9 +140,12 @@ pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
 }
 
 fn by_state(facts: &IntervalFacts<'_>, today: Date, legal: Date) -> Option<Date> {
+    let (first, last) = facts.estimate.period.unwrap_or((facts.as_of, facts.as_of));
+    let years = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0) / YEAR_S;
+    let walked = WALK_PER_ROOT_YEAR.powi(2) * (years(first, last) / 3.0 + years(last, facts.as_of));
     let state = State {
         error: facts.estimate.error?,
-        standard_uncertainty: facts.estimate.standard_uncertainty?,
+        standard_uncertainty: (facts.estimate.standard_uncertainty?.powi(2) + walked).sqrt(),
         drift_per_year: DRIFT_PER_YEAR,
         walk_per_root_year: WALK_PER_ROOT_YEAR,
     };
@@ -214,16 +221,28 @@ mod tests {
         assert_eq!(next_date(&facts(&estimate(0.002, 0.001))), NextDate::By(date(2028, 7, 1)));
     }
 
-    // R(T) with m = 0.78 %, u = 0.1 %, q = 0.1 % by mpmath, day by day: above 0.97 up to day 134.
+    // R(T) with m = 0.77 %, q = 0.1 % and P = 0.1² + 0.1² (180/3 + 1)/365.25 %² by mpmath, day by day: above 0.97 up to day 119; of a mean
+    // over 29 days, which is nearer to today, up to day 170.
     #[test]
     fn a_pile_near_its_limit_comes_earlier() {
-        let expected = date(2026, 7, 1).checked_add(134.days()).expect("in range");
-        assert_eq!(next_date(&facts(&estimate(0.0078, 0.001))), NextDate::By(expected));
+        let after = |days: i64| date(2026, 7, 1).checked_add(days.days()).expect("in range");
+        let half_a_year = estimate(0.0077, 0.001);
+        assert_eq!(next_date(&facts(&half_a_year)), NextDate::By(after(119)));
+        let (_, last) = half_a_year.period.expect("a period");
+        let month = Estimate { period: Some((at("2026-06-01T00:00:00Z"), last)), ..half_a_year };
+        assert_eq!(next_date(&facts(&month)), NextDate::By(after(170)));
     }
 
     #[test]
     fn a_pile_at_its_limit_has_no_date() {
         assert_eq!(withdrawn(&facts(&estimate(0.009, 0.001))), [Withdrawn::NotReliable]);
+    }
+
+    // Its charges speak for it, its on-site result does not; or the numbers are good and nobody has decided.
+    #[test]
+    fn a_pile_that_is_not_known_to_conform_has_no_longer_date() {
+        let doubted = Estimate { verdict: RemoteVerdict::Undecided, ..estimate(0.002, 0.001) };
+        assert_eq!(withdrawn(&facts(&doubted)), [Withdrawn::NotReliable]);
     }
 
     // The legal interval ends on 1 July where the pile stands, whatever day it is in Greenwich.

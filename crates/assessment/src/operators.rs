@@ -24,12 +24,14 @@ pub const SPREAD_FROM: usize = 20;
 /// Half of the limit: a normal spread that keeps 95 % of piles within it. Meters are better, which makes this careful.
 pub const SPREAD_ASSUMED_SHARE: f64 = 0.5;
 
-/// A pile with a level.
+/// A pile with a level; of one that changed each of what it was, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatorPile {
     /// Number of its operator.
     pub operator: usize,
-    /// Energy registered in the period, kWh.
+    /// Whether it is the pile of the place before, since it changed.
+    pub is_same: bool,
+    /// Energy registered in the time that the error speaks of, kWh.
     pub energy_kwh: Decimal,
     /// Estimated relative error, fraction.
     pub error: f64,
@@ -137,7 +139,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// lose.
 ///
 /// # Formula
-/// `a_i = E_i / Σ E`, `T = a'ê`, `var T = a'Cov a + σ_pop² Σ a_i²`; one-sided `p = 1 − Φ(T / √var T)`. Balanced (two
+/// `a_i = E_i / Σ E`, `T = a'ê`, `var T = a'Cov a + σ_pop² Σ a_i²`, where a pile that changed is one draw (its a_i are summed
+/// first); one-sided `p = 1 − Φ(T / √var T)`. Balanced (two
 /// one-sided tests) if `|T| + 1.645 √var T ≤ 0.2 Σ a_i L_i`; else biased if p is at most 1 % after Benjamini–Hochberg
 /// over the operators. Energy at stake `X = Σ E_i ê_i / (1 + ê_i)`, for `E = W (1 + e)`; `var X = g'Cov g`, `g_i =
 /// E_i / (1 + ê_i)²`: it is about these piles, so the population's spread does not enter.
@@ -173,7 +176,7 @@ fn one(
     let total = to_f64(energy_kwh);
     let silent = OperatorBalance {
         operator,
-        piles: piles.iter().filter(own).count(),
+        piles: piles.iter().filter(own).filter(|pile| !pile.is_same).count(),
         energy_kwh,
         mean_error: None,
         standard_uncertainty: None,
@@ -186,8 +189,7 @@ fn one(
     };
     let weights = weights(piles, operator, |pile| to_f64(pile.energy_kwh) / total);
     let mean: f64 = weights.iter().zip(piles).map(|(weight, pile)| weight * pile.error).sum();
-    let squares: f64 = weights.iter().map(|weight| weight * weight).sum();
-    let variance = form(&weights, covariance_times) + spread * spread * squares;
+    let variance = form(&weights, covariance_times) + spread * spread * squares(piles, &weights);
     if total <= 0.0 || !mean.is_finite() || !variance.is_finite() || variance <= 0.0 {
         return silent;
     }
@@ -210,6 +212,19 @@ fn one(
 /// A value of each pile of the operator, 0 for the others.
 fn weights(piles: &[OperatorPile], operator: usize, value: impl Fn(&OperatorPile) -> f64) -> Vec<f64> {
     piles.iter().map(|pile| if pile.operator == operator { value(pile) } else { 0.0 }).collect()
+}
+
+/// Sum of the squares of piles' weights.
+fn squares(piles: &[OperatorPile], weights: &[f64]) -> f64 {
+    let (mut sum, mut of_pile) = (0.0, 0.0);
+    for (pile, weight) in piles.iter().zip(weights) {
+        if !pile.is_same {
+            sum += of_pile * of_pile;
+            of_pile = 0.0;
+        }
+        of_pile += weight;
+    }
+    sum + of_pile * of_pile
 }
 
 /// Two one-sided tests: the mean is above −margin and below it.

@@ -188,7 +188,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The statistic: a standardised effect where there is a probability, else an amount in the unit that `said` names.
     pub statistic: f64,
-    /// Probability of as much by chance, after Holm over everything asked of the same subject; none for an exact finding.
+    /// Probability of as much by chance, after Holm over everything asked of the same subject, of a step that the assessment found over all
+    /// piles; none for an exact finding.
     pub p_value: Option<f64>,
     /// Begin of the time it speaks of.
     pub from: Option<Timestamp>,

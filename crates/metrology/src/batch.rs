@@ -145,7 +145,8 @@ pub fn judge(size: u32, results: &BatchResults) -> Option<JudgedBatch> {
 /// On-site results alone: `p ~ Beta(1 + passes, 1 + failures)`. With remote verdicts
 /// `f(p) ∝ p^passes (1−p)^failures E[(1−q)^conform q^nonconform]`, `q = (1−p) Se + p (1−Sp)`, the mean over
 /// `Se ~ Beta(1 + right, 1 + wrong)` and Sp likewise: rates measured on few cases make remote verdicts weak by themselves, and
-/// no number of them stronger than what they were measured by.
+/// no number of them stronger than what they were measured by. Given the rates they count as independent, which those of one connected
+/// set are not: they share the error of its level. Whoever shows an extension that rests on them says so.
 pub fn probability_share_at_least(results: &BatchResults, share: f64) -> Option<f64> {
     probabilities(results, [share]).map(|[probability]| probability)
 }

@@ -103,6 +103,11 @@ impl BatchRow {
         count(self.piles)
     }
 
+    /// Whether verdicts from afar are part of what is known of it.
+    pub fn has_remote(&self) -> bool {
+        0 < self.conform || 0 < self.nonconform
+    }
+
     /// What is known of it, with the rates (see [`AgreementRow::rates`]) by which verdicts from afar count.
     pub fn results(&self, (sensitivity, specificity): (MeasuredRate, MeasuredRate)) -> BatchResults {
         let [passes, failures, conform, nonconform] =

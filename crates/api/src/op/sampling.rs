@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use veripile_metrology::acceptance_sampling::{LOT_MAX, LotAnswer, LotError, LotQuestion, answer};
-use veripile_metrology::batch::{JudgedBatch, MeasuredRate, judge};
+use veripile_metrology::batch::{BatchDecision, JudgedBatch, MeasuredRate, judge};
 use veripile_store::batch::BatchRow;
 
 use crate::Site;
@@ -68,6 +68,8 @@ struct BatchLine {
     sample: String,
     word: &'static str,
     decision: String,
+    /// What to know before an interval is extended.
+    caution: Option<String>,
 }
 
 #[derive(Template)]
@@ -262,6 +264,7 @@ fn measured(t: &Texts, (sensitivity, specificity): (MeasuredRate, MeasuredRate))
 fn line(t: &Texts, found: &JudgedBatch, row: &BatchRow) -> BatchLine {
     let known = [&row.vendor, &row.model, &row.firmware].map(|name| name.as_deref().unwrap_or(t.of("dash")));
     let word = found.decision.word();
+    let leans_on_remote = found.decision == BatchDecision::Extend && row.has_remote();
     BatchLine {
         name: known.join(" "),
         piles: row.piles,
@@ -272,6 +275,7 @@ fn line(t: &Texts, found: &JudgedBatch, row: &BatchRow) -> BatchLine {
         sample: found.sample.map_or(t.of("dash").to_owned(), |sample| sample.to_string()),
         word,
         decision: t.of_owned(&format!("batch.{word}")).to_owned(),
+        caution: leans_on_remote.then(|| t.of("batch.extend_remote").to_owned()),
     }
 }
 
@@ -313,6 +317,31 @@ mod tests {
             assert!(faults[0].next.contains(limits), "{fields:?}: {faults:?}");
         }
         assert_eq!(asked(&[("lot", "x"), ("lq", "y"), ("aql", "z")]).expect_err("three").len(), 3);
+    }
+
+    #[test]
+    fn an_extension_that_leans_on_verdicts_from_afar_says_what_they_share() {
+        let rate = MeasuredRate { right: 500, cases: 500 };
+        let line_of = |passes: i64, conform: i64| {
+            let row = BatchRow {
+                vendor: None,
+                model: Some("M".to_owned()),
+                firmware: None,
+                piles: passes + conform,
+                passes,
+                failures: 0,
+                conform,
+                nonconform: 0,
+            };
+            let found = judge(row.size(), &row.results((rate, rate))).expect("judged");
+            line(Texts::in_language(Language::En), &found, &row)
+        };
+        assert_eq!((line_of(98, 0).word, line_of(98, 0).caution), ("extend", None));
+        let leaning = line_of(0, 1_000);
+        assert!(
+            leaning.word == "extend" && leaning.caution.is_some_and(|told| told.contains("share one level"))
+        );
+        assert_eq!((line_of(5, 1).word, line_of(5, 1).caution), ("keep", None));
     }
 
     /// metrology.md §4: 13 of 40, none bad, rule out 7.

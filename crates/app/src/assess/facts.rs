@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -20,7 +20,9 @@ use veripile_store::witness::Calibration;
 
 use crate::assess_files::charges::AMBIENT_C;
 use crate::assess_files::feeders::{self, Fed};
+use crate::assess_files::findings::CHARGES_MAX;
 use crate::assess_files::reference::{IntervalRow, MASTER_CLASS, Plate};
+use crate::assess_files::room::{self, Taken};
 use crate::assess_files::vehicles::fit_facts;
 
 /// Covariates that chargers tell, and one that only witnesses do: what a charger measures is the temperature of its own inside, which the
@@ -29,6 +31,9 @@ const COVARIATES: [&str; 3] = ["mean_power_kw", "soc_span", "ambient_c"];
 
 /// No charger gives more, kW.
 const MEAN_POWER_KW_MAX: f64 = 5_000.0;
+
+/// Memory of a charge as it comes out of the database, with what witnesses told of it, bytes: that much more than a file's.
+const CHARGE_BYTES: u64 = (size_of::<EvidenceCharge>() + size_of::<Witnessed>()) as u64;
 
 /// Everything known at a moment.
 pub(crate) struct Facts {
@@ -72,7 +77,7 @@ impl Facts {
     pub(crate) async fn load(store: &Store, as_of: Timestamp, since: Timestamp) -> Result<Self> {
         let piles = store.evidence_piles(as_of).await?;
         let known: BTreeSet<i64> = piles.iter().map(|pile| pile.pile_no).collect();
-        let mut charges = store.evidence_charges(since, as_of).await?;
+        let mut charges = charges(store, since, as_of, piles.len()).await?;
         // Those of a charger that still waits in the inbox are nobody's.
         charges.retain(|charge| known.contains(&charge.pile_no));
         Ok(Self {
@@ -226,6 +231,34 @@ impl Facts {
     }
 }
 
+/// What was known at a moment of charges that ended from `since` on; an error, before memory is full, if they do not fit into it.
+pub(super) async fn charges(
+    store: &Store,
+    since: Timestamp,
+    as_of: Timestamp,
+    piles: usize,
+) -> Result<Vec<EvidenceCharge>> {
+    fit(room::free(), store.evidence_charges_at_most(since, as_of).await?, piles)?;
+    Ok(store.evidence_charges(since, as_of).await?)
+}
+
+/// Whether so many charges fit into so many bytes. How many vehicles they are of is not known before they are read: of one each at most.
+fn fit(room: u64, count: u64, piles: usize) -> Result<()> {
+    let charges = count as usize;
+    let taken = Taken { charges, piles, vehicles: charges, name_bytes: 0 };
+    let assessed = if charges <= CHARGES_MAX { taken.bytes_with_signals() } else { taken.bytes() };
+    let bytes = assessed + CHARGE_BYTES * count;
+    if room < bytes {
+        bail!(
+            "the {count} charges of the window need some {} MB of memory and {} MB are free: set a shorter window_days in section assess, or \
+             VERIPILE_ASSESS__WINDOW_DAYS, or take a machine with more memory",
+            bytes.div_ceil(1_000_000),
+            room / 1_000_000
+        );
+    }
+    Ok(())
+}
+
 /// Every part of a charge, each with a mark of whether it is known. In bytes: text would take longer than the estimate.
 fn hash_charge(hash: &mut Sha256, charge: &EvidenceCharge) {
     let EvidenceCharge {
@@ -348,6 +381,19 @@ mod tests {
         let started_at = Timestamp::UNIX_EPOCH;
         let ended_at = started_at + jiff::SignedDuration::from_mins(minutes);
         EvidenceCharge::new(1, 1, [started_at, ended_at], Decimal::from(wh))
+    }
+
+    // Room is counted as of files (440 + 500 + 540 bytes a charge of a vehicle of its own, 1,000 a pile), with the charge itself besides.
+    #[test]
+    fn a_window_that_does_not_fit_is_refused_with_the_next_step() {
+        let needed = 1_000 * (1_480 + CHARGE_BYTES) + 2_000;
+        assert!(fit(needed, 1_000, 2).is_ok() && fit(u64::MAX, 0, 0).is_ok());
+        let error = fit(needed - 1, 1_000, 2).expect_err("a byte less").to_string();
+        assert!(error.contains("1000 charges") && error.contains("a shorter window_days"), "{error}");
+        // Of more than signals are looked for in, theirs is not needed.
+        let most = CHARGES_MAX as u64 + 1;
+        assert!(fit(most * (980 + CHARGE_BYTES), most, 0).is_ok());
+        assert!(fit(most * (980 + CHARGE_BYTES) - 1, most, 0).is_err());
     }
 
     #[test]

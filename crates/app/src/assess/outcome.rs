@@ -13,11 +13,9 @@ use rust_decimal::Decimal;
 use veripile_assessment::Assessment;
 use veripile_assessment::interval::{IntervalFacts, NextDate, next_date};
 use veripile_assessment::signals::{
-    self, FirmwareChange, MasterInterval, RegisterInterval, SignalCharge, SignalEvidence, SignalPile,
-    Subject, ToldRegister,
+    self, FirmwareChange, SignalCharge, SignalEvidence, SignalPile, Subject, ToldRegister,
 };
-use veripile_assessment::targeting::{Candidate, Chosen, choose};
-use veripile_metrology::crossing::to_f64;
+use veripile_assessment::targeting::{Chosen, choose};
 use veripile_metrology::rules;
 use veripile_pile::{Act, Estimate, OperatorId, PileId, Standing, StationId, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, EvidencePile, FirmwareRow, ToldRegisterRow};
@@ -25,9 +23,10 @@ use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 
 use super::facts::{Facts, Prepared, Traveller, kwh, mean_power_kw, soc_span_percent};
-use super::weekly::week_of;
-use crate::assess_files::findings::CHARGES_MAX;
-use crate::{balances, said};
+use super::visits::{self, Verified};
+use crate::assess_files::findings::{self, CHARGES_MAX};
+use crate::balances::{self, Sold};
+use crate::said;
 
 /// Hours of the day, and days, are those of the place, as on every page.
 const SHANGHAI: Offset = Offset::constant(8);
@@ -35,17 +34,8 @@ const SHANGHAI: Offset = Offset::constant(8);
 /// Share of piles proposed for a visit with each run: every pile is visited every few years, as the law has it, in some twenty rounds.
 const VISITED_SHARE: f64 = 0.05;
 
-/// Share of piles outside their limits where nothing is known of one: 99.55 % of those verified pass.
-const NONCONFORM_ASSUMED: f64 = 0.004_5;
-
-/// What one complaint adds to a pile's weight, and how many count: anybody can complain, so that at most they double it.
-const COMPLAINT_WEIGHT: f64 = 0.25;
-const COMPLAINTS_MAX: i64 = 4;
-
-/// Energy is at stake by the year.
-const DAYS_OF_YEAR: f64 = 365.25;
-
 /// What is known besides facts that are kept: what is told of piles as they are now.
+#[derive(Default)]
 pub(super) struct Now {
     pub(super) firmware: Vec<FirmwareRow>,
     /// When each pile was last heard, by number.
@@ -56,6 +46,8 @@ pub(super) struct Now {
     pub(super) prices: BTreeMap<StationId, Decimal>,
     /// Drivers' reports of wrong energy, wrong bills and broken seals, by pile number.
     pub(super) complaints: BTreeMap<i64, i64>,
+    /// What this week's visits are drawn by.
+    pub(super) lot: u64,
 }
 
 /// What follows.
@@ -77,11 +69,12 @@ pub(super) fn outcome(
     let names = Names::of(facts);
     let signals_skipped = CHARGES_MAX < facts.charges.len();
     let signals = if signals_skipped { Vec::new() } else { find(facts, prepared, assessment, now, &names)? };
+    let dates = dates(facts, prepared, assessment, now, &signals);
     Ok(Outcome {
         signals,
         signals_skipped,
         balances: weigh(facts, prepared, assessment, &names, &prices(facts, now)),
-        dates: dates(facts, prepared, assessment, now),
+        dates,
     })
 }
 
@@ -119,22 +112,8 @@ fn find(
     let pile_at: BTreeMap<&str, usize> =
         facts.piles.iter().enumerate().map(|(at, pile)| (pile.pile_id.as_str(), at)).collect();
     let (masters, registers) = facts.intervals();
-    let masters: Vec<MasterInterval> = masters
-        .iter()
-        .filter(|row| row.to <= facts.as_of)
-        .filter_map(|row| {
-            let station = *station_at.get(row.id.as_str())?;
-            Some(MasterInterval { station, from: row.from, to: row.to, energy_kwh: row.energy_kwh? })
-        })
-        .collect();
-    let registers: Vec<RegisterInterval> = registers
-        .iter()
-        .filter(|row| row.to <= facts.as_of)
-        .filter_map(|row| {
-            let pile = *pile_at.get(row.id.as_str())?;
-            Some(RegisterInterval { pile, from: row.from, to: row.to, energy_kwh: row.energy_kwh? })
-        })
-        .collect();
+    let masters = findings::masters(&masters, &station_at, facts.as_of);
+    let registers = findings::registers(&registers, &pile_at, facts.as_of);
     let evidence = SignalEvidence {
         piles: &piles,
         charges: &charges,
@@ -255,7 +234,7 @@ fn path(charge: &EvidenceCharge) -> Option<VehiclePath> {
 }
 
 /// The day in China.
-fn day(at: Timestamp) -> Date {
+pub(super) fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::fixed(SHANGHAI)).date()
 }
 
@@ -265,19 +244,29 @@ fn local_hour(at: Timestamp) -> f64 {
     f64::from(time.hour()) + f64::from(time.minute()) / 60.0 + f64::from(time.second()) / 3_600.0
 }
 
+/// Every charge up to the moment.
+fn sold(facts: &Facts, prepared: &Prepared) -> impl Iterator<Item = Sold> {
+    let charges = facts.charges.iter().filter(move |charge| charge.ended_at <= facts.as_of);
+    charges.filter_map(move |charge| {
+        Some(Sold {
+            pile: *prepared.pile_at.get(&charge.pile_no)?,
+            ended_at: charge.ended_at,
+            energy_kwh: kwh(charge.energy_pile_wh),
+        })
+    })
+}
+
 /// Energy registered by each pile in the window, kWh.
-fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
+pub(super) fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
     let mut energies = vec![Decimal::ZERO; facts.piles.len()];
-    for charge in &facts.charges {
-        if let Some(at) = prepared.pile_at.get(&charge.pile_no) {
-            energies[*at] = energies[*at].saturating_add(kwh(charge.energy_pile_wh));
-        }
+    for charge in sold(facts, prepared) {
+        energies[charge.pile] = energies[charge.pile].saturating_add(charge.energy_kwh);
     }
     energies
 }
 
 /// Price of a kWh at each pile, CNY: what its station tells.
-fn prices(facts: &Facts, now: &Now) -> Vec<Option<Decimal>> {
+pub(super) fn prices(facts: &Facts, now: &Now) -> Vec<Option<Decimal>> {
     let price = |pile: &EvidencePile| now.prices.get(pile.station_id.as_ref()?).copied();
     facts.piles.iter().map(price).collect()
 }
@@ -297,8 +286,8 @@ fn weigh(
 ) -> Vec<BalanceRow> {
     let operator_of: Vec<Option<usize>> =
         facts.piles.iter().map(|pile| pile.operator_id.as_ref().map(|id| names.operators[id])).collect();
-    let energies = energies(facts, prepared);
-    let found = balances::weigh_priced(assessment, &operator_of, &energies, prices, names.operators.len());
+    let found =
+        balances::weigh(assessment, sold(facts, prepared), &operator_of, prices, names.operators.len());
     let row = |(id, found): (&&OperatorId, veripile_assessment::operators::OperatorBalance)| BalanceRow {
         operator_id: (*id).clone(),
         piles: found.piles,
@@ -323,21 +312,13 @@ pub(crate) fn next_dates(
     assessment: &Assessment,
     last_heard: impl Fn(&EvidencePile) -> Option<Timestamp>,
 ) -> Vec<NextByState> {
-    let mut acts_of: BTreeMap<i64, Vec<Act>> = BTreeMap::new();
-    for (pile_no, act) in &facts.acts {
-        acts_of.entry(*pile_no).or_default().push(act.clone());
-    }
-    let of_pile = |(pile, (_, estimate)): (&EvidencePile, &(PileId, Estimate))| {
-        let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
-        let certificate = Standing::judge(acts, None).certificate;
-        let verified = certificate.filter(|certificate| certificate.questioned_at.is_none());
-        let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
+    let of_pile = |((pile, verified), (_, estimate)): ((&EvidencePile, Verified), &(PileId, Estimate))| {
         let next = next_date(&IntervalFacts {
             as_of: facts.as_of,
             today: day(facts.as_of),
             estimate,
-            verified_on: verified.map(|at| day(at.at)),
-            legal_years: interval.map_or(0, |interval| interval.years),
+            verified_on: verified.on,
+            legal_years: verified.legal_years,
             last_heard_at: last_heard(pile),
             newest_level_at: assessment.levels.get(&estimate.component).copied(),
         });
@@ -348,16 +329,20 @@ pub(crate) fn next_dates(
             }
         }
     };
-    facts.piles.iter().zip(&assessment.estimates).map(of_pile).collect()
+    facts.piles.iter().zip(verified(facts)).zip(&assessment.estimates).map(of_pile).collect()
 }
 
-fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<DateRow> {
+fn dates(
+    facts: &Facts,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    now: &Now,
+    signals: &[SignalRow],
+) -> Vec<DateRow> {
     let next = next_dates(facts, assessment, |pile| now.last_heard.get(&pile.pile_no).copied());
-    let risks = risks(facts, prepared, assessment, now);
+    let risks = visits::risks((facts, prepared), assessment, now, signals, &verified(facts));
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
-    // The lot of a week: whoever looks twice in a week sees one draw.
-    let seed = u64::from(week_of(facts.as_of).unsigned_abs());
-    let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, seed).into_iter().collect();
+    let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, now.lot).into_iter().collect();
     let row = |(at, (due_on, withdrawn)): (usize, NextByState)| DateRow {
         pile_no: facts.piles[at].pile_no,
         due_on,
@@ -371,36 +356,31 @@ fn dates(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now)
     next.into_iter().enumerate().map(row).collect()
 }
 
-/// What is at stake at each pile, in money where prices are known: where one is not, the median of those that are stands for it, so that
-/// nobody is visited less for telling none. Without any price it is energy.
-fn risks(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<Candidate> {
-    let prices = prices(facts, now);
-    let mut known: Vec<Decimal> = prices.iter().copied().flatten().collect();
-    known.sort();
-    let assumed = known.get(known.len() / 2).copied().unwrap_or(Decimal::ONE);
-    let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
-    let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
-    let both = assessment.estimates.iter().zip(energies(facts, prepared)).enumerate();
-    both.map(|(at, ((pile_id, estimate), energy))| Candidate {
-        pile_id: pile_id.clone(),
-        probability_nonconform: 1.0 - estimate.probability_conform.unwrap_or(1.0 - NONCONFORM_ASSUMED),
-        energy_kwh: to_f64(energy) * DAYS_OF_YEAR / days,
-        price_per_kwh: to_f64(prices[at].unwrap_or(assumed)),
-        weight: weight(now.complaints.get(&facts.piles[at].pile_no).copied().unwrap_or_default()),
-    })
-    .collect()
-}
-
-/// Weight of a pile of which drivers complained so often.
-fn weight(complaints: i64) -> f64 {
-    1.0 + COMPLAINT_WEIGHT * complaints.clamp(0, COMPLAINTS_MAX) as f64
+/// When each pile was last verified.
+fn verified(facts: &Facts) -> Vec<Verified> {
+    let mut acts_of: BTreeMap<i64, Vec<Act>> = BTreeMap::new();
+    for (pile_no, act) in &facts.acts {
+        acts_of.entry(*pile_no).or_default().push(act.clone());
+    }
+    let of_pile = |pile: &EvidencePile| {
+        let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
+        let certificate = Standing::judge(acts, None).certificate;
+        let holds = certificate.filter(|certificate| certificate.questioned_at.is_none());
+        let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
+        Verified {
+            on: holds.map(|certificate| day(certificate.at)),
+            legal_years: interval.map_or(0, |interval| interval.years),
+        }
+    };
+    facts.piles.iter().map(of_pile).collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use jiff::SignedDuration;
     use veripile_metrology::comparison::Settings;
     use veripile_pile::{AccuracyClass, PileKind};
+    use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 
     use super::*;
 
@@ -421,34 +401,55 @@ mod tests {
         EvidenceCharge::new(pile_no, pile_no, times, Decimal::from(10_000))
     }
 
-    // Equal piles: at half the price half is at stake; where none is told the (upper) median of 1 and 2; two complaints weigh 1.5. In
-    // money: 0.45 % of 10 kWh a day, 365.25 days, at 2 CNY.
-    #[test]
-    fn at_stake_is_money_and_nobody_gains_by_telling_no_price() {
+    /// So many equal piles of which nobody can say anything.
+    pub(in crate::assess) fn world(count: i64) -> (Facts, Prepared, Assessment) {
         let as_of = Timestamp::from_second(1_770_000_000).expect("in range");
-        let (piles, charges) =
-            [1, 2, 3].map(|pile_no| (pile(pile_no), charge(pile_no, as_of))).into_iter().unzip();
-        let facts =
-            Facts { as_of, piles, charges, acts: Vec::new(), energy: Vec::new(), calibrations: Vec::new() };
+        let facts = Facts {
+            as_of,
+            piles: (1..=count).map(pile).collect(),
+            charges: (1..=count).map(|pile_no| charge(pile_no, as_of)).collect(),
+            acts: Vec::new(),
+            energy: Vec::new(),
+            calibrations: Vec::new(),
+        };
         let prepared = facts.prepare();
         let assessment =
             veripile_assessment::assess(&prepared.evidence, &Settings::default()).expect("assessed");
-        let price =
-            |station: &str, cny: i64| (StationId::parse(station).expect("literal"), Decimal::from(cny));
-        let now = Now {
-            firmware: Vec::new(),
-            last_heard: BTreeMap::new(),
-            told: Vec::new(),
-            prices: BTreeMap::from([price("S1", 2), price("S2", 1)]),
-            complaints: BTreeMap::from([(3, 2)]),
+        (facts, prepared, assessment)
+    }
+
+    // By hand: in a hundred hours a DC pile gave 1,000 kWh of the 1,100 that its master counted, 91 %; with an exchange of the master by
+    // −200 kWh, in an hour of 10 kWh, it were 1,010 of 900. Of 900 kWh it gives more than it took.
+    #[test]
+    fn a_master_that_was_exchanged_accuses_nobody() {
+        let is_impossible = |master_kwh: i64, exchange_kwh: i64| {
+            let (mut facts, ..) = world(1);
+            facts.piles[0].kind = PileKind::Dc;
+            let interval = |meter: EnergyMeter, hour: i64, kwh: i64| EnergyInterval {
+                meter,
+                from: facts.as_of - SignedDuration::from_hours(hour + 1),
+                to: facts.as_of - SignedDuration::from_hours(hour),
+                energy_kwh: Some(Decimal::from(kwh)),
+                class: None,
+            };
+            let (station, pile) =
+                (StationId::parse("S1").expect("literal"), PileId::parse("P1").expect("literal"));
+            let of_hour = |hour: i64| {
+                let master = if hour == 50 { exchange_kwh } else { master_kwh };
+                [
+                    interval(EnergyMeter::Master(station.clone()), hour, master),
+                    interval(EnergyMeter::Register(pile.clone()), hour, 10),
+                ]
+            };
+            facts.energy = (0..=100).flat_map(of_hour).collect();
+            let prepared = facts.prepare();
+            let assessment =
+                veripile_assessment::assess(&prepared.evidence, &Settings::default()).expect("assessed");
+            let found = outcome(&facts, &prepared, &assessment, &Now::default()).expect("drawn");
+            found.signals.iter().any(|signal| signal.code == signals::Code::Efficiency.word())
         };
-        let risks: Vec<f64> =
-            risks(&facts, &prepared, &assessment, &now).iter().map(Candidate::risk).collect();
-        let first = 0.004_5 * 10.0 * 365.25 * 2.0;
-        for (risk, expected) in risks.iter().zip([first, 0.5 * first, 1.5 * first]) {
-            assert!((risk - expected).abs() < 1e-9 * first, "{risks:?}");
-        }
-        assert!((weight(1_000) - 2.0).abs() < f64::EPSILON, "a crowd at most doubles it");
+        assert!(!is_impossible(11, -200));
+        assert!(is_impossible(9, 9));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use veripile_store::Store;
 use veripile_store::evidence::EvidenceCharge;
 use veripile_store::weekly::{ErrorStep, FilteredWeek, STATES_KEPT, WeeklyError};
 
-use super::facts::{covariates, in_force, kwh};
+use super::facts::{self, covariates, in_force, kwh};
 
 /// What is kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl Weekly {
         // A week that is half outside the window was told whole before.
         let first = (week_of(from) + 1).min(open);
         let since = beginning(start.filter.week.map_or(first, |week| week + 1));
-        let mut charges = store.evidence_charges(since, as_of).await?;
+        let mut charges = facts::charges(store, since, as_of, 0).await?;
         let copying: HashSet<i64> =
             learnt.copying.iter().filter_map(|pile| numbers.get(pile).copied()).collect();
         let learnt = learnt.clone();

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_assessment::Assessment;
 use veripile_assessment::operators;
@@ -18,7 +19,8 @@ use super::charges::ChargeRow;
 use super::reference::{IntervalRow, Plate};
 use super::results::{self, Folder};
 use super::{Inputs, Prepared, percent};
-use crate::{balances, said};
+use crate::balances::{self, Sold};
+use crate::said;
 
 /// Charges that signals are looked for in at most: each takes a third of a kilobyte here, 1.4 GB in all.
 pub(crate) const CHARGES_MAX: usize = 4_000_000;
@@ -41,7 +43,11 @@ pub(super) fn write_signals(
     let charges = charges(inputs, prepared, assessment);
     let biases: Vec<Option<f64>> =
         assessment.vehicles.iter().map(|found| found.as_ref().map(|found| found.bias)).collect();
-    let (masters, registers) = intervals(inputs, prepared, &names);
+    let as_of = prepared.evidence.as_of;
+    let masters = masters(&inputs.masters, &names.stations, as_of);
+    let pile_at: BTreeMap<&str, usize> =
+        prepared.evidence.piles.iter().enumerate().map(|(at, pile)| (pile.pile_id.as_str(), at)).collect();
+    let registers = registers(&inputs.registers, &pile_at, as_of);
     let evidence = SignalEvidence {
         piles: &piles,
         charges: &charges,
@@ -54,7 +60,7 @@ pub(super) fn write_signals(
     let mut counts = BTreeMap::new();
     for finding in signals::find(&evidence, &signals::Settings::default())? {
         *counts.entry(finding.code.word()).or_insert(0) += 1;
-        let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
         writer
             .write_record([
                 names.subject(prepared, finding.subject),
@@ -72,30 +78,35 @@ pub(super) fn write_signals(
     Ok(Some(counts))
 }
 
-/// What masters and registers counted up to the moment of the assessment.
-fn intervals(
-    inputs: &Inputs,
-    prepared: &Prepared,
-    names: &Names<'_>,
-) -> (Vec<MasterInterval>, Vec<RegisterInterval>) {
-    let as_of = prepared.evidence.as_of;
-    // A register that fell was reset or exchanged: what passed meanwhile nobody knows.
-    let is_counted = |energy: &Decimal| Decimal::ZERO <= *energy;
-    let master = |row: &IntervalRow| {
-        let station = *names.stations.get(row.id.as_str())?;
-        let energy_kwh = row.energy_kwh.filter(is_counted)?;
-        Some(MasterInterval { station, from: row.from, to: row.to, energy_kwh })
+/// What masters told up to the moment, by number of the station.
+pub(crate) fn masters(
+    rows: &[IntervalRow],
+    stations: &BTreeMap<&str, usize>,
+    as_of: Timestamp,
+) -> Vec<MasterInterval> {
+    let interval = |row: &IntervalRow| {
+        let station = *stations.get(row.id.as_str())?;
+        Some(MasterInterval { station, from: row.from, to: row.to, energy_kwh: counted(row)? })
     };
-    let pile_at: BTreeMap<&str, usize> =
-        prepared.evidence.piles.iter().enumerate().map(|(at, pile)| (pile.pile_id.as_str(), at)).collect();
-    let register = |row: &IntervalRow| {
-        let pile = *pile_at.get(row.id.as_str())?;
-        let energy_kwh = row.energy_kwh.filter(is_counted)?;
-        Some(RegisterInterval { pile, from: row.from, to: row.to, energy_kwh })
+    rows.iter().filter(|row| row.to <= as_of).filter_map(interval).collect()
+}
+
+/// What piles' registers told up to the moment, by index of the pile.
+pub(crate) fn registers(
+    rows: &[IntervalRow],
+    piles: &BTreeMap<&str, usize>,
+    as_of: Timestamp,
+) -> Vec<RegisterInterval> {
+    let interval = |row: &IntervalRow| {
+        let pile = *piles.get(row.id.as_str())?;
+        Some(RegisterInterval { pile, from: row.from, to: row.to, energy_kwh: counted(row)? })
     };
-    let masters = inputs.masters.iter().filter(|row| row.to <= as_of).filter_map(master);
-    let registers = inputs.registers.iter().filter(|row| row.to <= as_of).filter_map(register);
-    (masters.collect(), registers.collect())
+    rows.iter().filter(|row| row.to <= as_of).filter_map(interval).collect()
+}
+
+/// A register that fell was reset or exchanged: what passed meanwhile nobody knows.
+fn counted(row: &IntervalRow) -> Option<Decimal> {
+    row.energy_kwh.filter(|energy| Decimal::ZERO <= *energy)
 }
 
 /// Weighs each operator's errors and writes `operators.csv`; operators by word of the decision.
@@ -118,13 +129,13 @@ pub(super) fn write_operators(
         "excess_kwh_upper95",
     ];
     let names = Names::of(prepared);
-    let energies = energies(inputs, prepared);
     let operator =
         |plate: &Plate| plate.operator.as_deref().and_then(|name| names.operators.get(name).copied());
     let operator_of: Vec<Option<usize>> = prepared.plates.iter().map(operator).collect();
     let mut writer = folder.csv("operators.csv", &HEADER)?;
     let mut counts = BTreeMap::new();
-    let found = balances::weigh(assessment, &operator_of, &energies, names.operators.len());
+    let sold = sold(inputs, prepared);
+    let found = balances::weigh(assessment, sold, &operator_of, &[], names.operators.len());
     for (name, found) in names.operators.keys().zip(found) {
         *counts.entry(found.balance.word()).or_insert(0) += 1;
         let excess = |end: fn(&operators::Interval95) -> f64| {
@@ -149,14 +160,14 @@ pub(super) fn write_operators(
     Ok(counts)
 }
 
-/// Energy registered by each pile up to the moment, kWh: of every good charge, also where the vehicle said nothing.
-fn energies(inputs: &Inputs, prepared: &Prepared) -> Vec<Decimal> {
-    let mut energies = vec![Decimal::ZERO; prepared.evidence.piles.len()];
-    for row in inputs.charges.rows.iter().filter(|row| row.ended_at <= prepared.evidence.as_of) {
-        // Each is at most 1,000 kWh: no file has so many that a decimal cannot hold their sum.
-        energies[prepared.pile_numbers[row.pile]] += row.energy_pile_kwh;
-    }
-    energies
+/// Every good charge up to the moment.
+fn sold(inputs: &Inputs, prepared: &Prepared) -> impl Iterator<Item = Sold> {
+    let rows = inputs.charges.rows.iter().filter(move |row| row.ended_at <= prepared.evidence.as_of);
+    rows.map(move |row| Sold {
+        pile: prepared.pile_numbers[row.pile],
+        ended_at: row.ended_at,
+        energy_kwh: row.energy_pile_kwh,
+    })
 }
 
 /// Stations and operators, numbered by name.

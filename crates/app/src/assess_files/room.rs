@@ -1,7 +1,7 @@
-//! How many charges fit into this machine's memory: a file may be larger than that, and the kernel ends who takes too much without a
+//! How many charges fit into this machine's memory: a file, or a window, may be larger than that, and the kernel ends who takes too much without a
 //! word.
 //!
-//! Called by `charges` while it reads. It reserves nothing.
+//! Called by `charges` while it reads, and by `assess::facts` before it does. It reserves nothing.
 
 use std::fs::read_to_string;
 
@@ -22,17 +22,17 @@ const PILE_BYTES: u64 = 1_000;
 
 /// What was read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Taken {
-    pub(super) charges: usize,
-    pub(super) piles: usize,
-    pub(super) vehicles: usize,
+pub(crate) struct Taken {
+    pub(crate) charges: usize,
+    pub(crate) piles: usize,
+    pub(crate) vehicles: usize,
     /// Of names of vehicles and models.
-    pub(super) name_bytes: u64,
+    pub(crate) name_bytes: u64,
 }
 
 impl Taken {
     /// Memory that it takes from reading to results, without signals.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.charges as u64 * CHARGE_BYTES
             + self.piles as u64 * PILE_BYTES
             + self.vehicles as u64 * VEHICLE_BYTES
@@ -40,14 +40,14 @@ impl Taken {
     }
 
     /// The same with signals.
-    pub(super) fn bytes_with_signals(&self) -> u64 {
+    pub(crate) fn bytes_with_signals(&self) -> u64 {
         self.bytes() + self.charges as u64 * SIGNAL_BYTES
     }
 }
 
 /// Bytes that may be taken: what is free, and not more than a container or a limit of the process (`ulimit -v`) allows. Without end where
 /// the system does not tell.
-pub(super) fn free() -> u64 {
+pub(crate) fn free() -> u64 {
     let text = |path: &str| read_to_string(path).ok();
     let number = |path: &str| text(path)?.trim().parse().ok();
     let limits = [

@@ -162,7 +162,9 @@ impl Rows {
     fn read_raw(&mut self) -> Result<bool> {
         self.raw.clear();
         let first = self.lines + 1;
+        let mut at = At::Start;
         loop {
+            let before = self.raw.len();
             let room = ROW_BYTES_MAX.saturating_sub(self.raw.len() as u64);
             let read = self.input.by_ref().take(room).read_until(b'\n', &mut self.raw);
             let read = read.with_context(|| {
@@ -172,7 +174,9 @@ impl Rows {
                     self.lines + 1
                 )
             })?;
-            let open = quote_is_open(&self.raw);
+            // Only what is new: with a quote open, the row may have a million lines.
+            at = at.after(&self.raw[before..]);
+            let open = at == At::Quoted;
             let whole_line = self.raw.ends_with(b"\n");
             if read == 0 && self.raw.is_empty() {
                 return Ok(false);
@@ -306,24 +310,24 @@ fn has_lone_return(raw: &[u8]) -> bool {
     raw.windows(2).any(|two| two[0] == b'\r' && two[1] != b'\n')
 }
 
-/// Whether the text ends inside a quoted field. A quote opens a field only at its start.
-fn quote_is_open(raw: &[u8]) -> bool {
-    enum At {
-        Start,
-        Plain,
-        Quoted,
-        Closed,
+/// Where in a row its text ends so far. A quote opens a field only at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Start,
+    Plain,
+    Quoted,
+    Closed,
+}
+
+impl At {
+    fn after(self, more: &[u8]) -> Self {
+        more.iter().fold(self, |at, byte| match (at, byte) {
+            (Self::Quoted, b'"') => Self::Closed,
+            (Self::Quoted, _) | (Self::Start | Self::Closed, b'"') => Self::Quoted,
+            (_, b',') => Self::Start,
+            _ => Self::Plain,
+        })
     }
-    let mut at = At::Start;
-    for byte in raw {
-        at = match (at, byte) {
-            (At::Quoted, b'"') => At::Closed,
-            (At::Quoted, _) | (At::Start | At::Closed, b'"') => At::Quoted,
-            (_, b',') => At::Start,
-            _ => At::Plain,
-        };
-    }
-    matches!(at, At::Quoted)
 }
 
 /// Column of the last quote, counted in characters of the row.
@@ -383,7 +387,21 @@ mod tests {
             ("5\" pile,b", false),
             ("\"a\nb\",\"", true),
         ] {
-            assert_eq!(quote_is_open(text.as_bytes()), open, "{text}");
+            assert_eq!(At::Start.after(text.as_bytes()) == At::Quoted, open, "{text}");
+            // Piece by piece it is the same.
+            let pieces = text.as_bytes().chunks(1).fold(At::Start, At::after);
+            assert_eq!(pieces == At::Quoted, open, "{text}");
         }
+    }
+
+    /// Looking at all of the row again after each line would be 5 · 10¹¹ steps.
+    #[test]
+    fn a_quote_left_open_before_two_million_empty_lines_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("charges.csv");
+        std::fs::write(&path, format!("a,b\n1,\"{}", "\n".repeat(2_000_000))).expect("written");
+        let mut rows = Rows::open(&path, &["a"]).expect("opens");
+        let error = rows.next(&mut Row::default()).expect_err("too long").to_string();
+        assert!(error.starts_with("charges.csv, line 2, column 3: a quote is opened"), "{error}");
     }
 }

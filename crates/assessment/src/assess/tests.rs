@@ -87,6 +87,27 @@ fn an_anchor_without_charges_is_no_remote_verdict() {
     assert_eq!((pile.verdict, pile.error, pile.charges), (RemoteVerdict::NotComparable, None, 0));
 }
 
+/// An error of −100 % and less is none that an instrument can have: it must not keep everybody's estimates from being made.
+#[test]
+fn impossible_results_and_calibrations_say_nothing_and_stop_nobody() {
+    for impossible in [-100, -250] {
+        let mut evidence = evidence(true);
+        let error_percent = Decimal::from(impossible);
+        let on_site = Anchor { pile: 1, error_percent, ..evidence.anchors[0].clone() };
+        evidence.anchors.push(on_site);
+        evidence.references.push(ReferenceVehicle {
+            vehicle: 3,
+            at: at(1),
+            error_percent,
+            expanded_uncertainty_percent: Decimal::ONE,
+            coverage_factor: Decimal::TWO,
+        });
+        let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+        assert_eq!((assessment.facts.anchors, assessment.facts.references), (1, 0));
+        assert_eq!(verdicts(&assessment)[..2], [RemoteVerdict::Conform, RemoteVerdict::Nonconform]);
+    }
+}
+
 #[test]
 fn anchors_that_contradict_each_other_are_named() {
     let mut evidence = evidence(true);
@@ -335,6 +356,22 @@ fn a_pile_that_stepped_is_judged_by_what_it_is_since() {
     assert_eq!((assessment.facts.anchors, &assessment.facts.contradictory_anchors), (6, &vec![]));
     assert_eq!(stepped.period.expect("compared").0, at(25));
     assert_eq!(assessment.facts.changed.len(), 1);
+    // Before, it was another, of which as much is known.
+    let stages = &assessment.stages;
+    let [before, since] = [0, 25].map(|day| stages.at(3, at(day)));
+    assert_eq!((stages.all().len(), stages.at(3, at(24)), since), (13, before, before + 1));
+    let level = |stage: usize| stages.all()[stage].level.expect("compared");
+    assert_eq!(level(since), (error, u));
+    assert!(level(before).0.abs() < 3.0 * level(before).1 && level(before).1 < 0.005, "{:?}", level(before));
+    let covariance = |stage: usize| {
+        let mut unit = vec![0.0; 13];
+        unit[stage] = 1.0;
+        stages.covariance_times(&unit).expect("computed")[stage]
+    };
+    for stage in [before, since] {
+        let (error, u) = level(stage);
+        assert!((covariance(stage).sqrt() * (1.0 + error) / u - 1.0).abs() < 1e-6, "{stage}");
+    }
     for (other, (_, estimate)) in assessment.estimates.iter().enumerate().filter(|(at, _)| *at != 3) {
         assert_eq!(estimate.verdict, RemoteVerdict::Conform, "{other}");
     }

@@ -9,6 +9,7 @@ fn decimal(text: &str) -> Decimal {
 fn pile(operator: usize, error: f64) -> OperatorPile {
     OperatorPile {
         operator,
+        is_same: false,
         energy_kwh: decimal("1000"),
         error,
         standard_uncertainty: 0.001,
@@ -69,6 +70,21 @@ fn energy_and_money_at_stake_have_their_interval() {
     assert!(
         (money.value - 0.5 * excess.value).abs() < 1e-12 && (money.lower - 0.5 * excess.lower).abs() < 1e-12
     );
+}
+
+// By hand: one pile, 3000 kWh at 0 and, since it changed, 1000 kWh at +2 %: T = 0.5 %, X = 1000 × 0.02/1.02 = 19.607843. One pile is one
+// draw: var = (0.75² + 0.25²) × 0.1² + 0.5² %² = 0.25625 %², not 0.5² × 0.625 %² as of two piles.
+#[test]
+fn a_pile_that_changed_owes_by_what_it_was_in_each_time_and_is_one_pile() {
+    let piles = [
+        OperatorPile { energy_kwh: decimal("3000"), ..pile(0, 0.0) },
+        OperatorPile { is_same: true, ..pile(0, 0.02) },
+    ];
+    let found = &balance(&piles, 1, &with_common(0.001, 0.0), 0.005)[0];
+    assert_eq!((found.piles, found.energy_kwh), (1, decimal("4000")));
+    assert!((found.mean_error.expect("a level") - 0.005).abs() < 1e-15);
+    assert!((found.standard_uncertainty.expect("a level") - 0.256_25f64.sqrt() / 100.0).abs() < 1e-12);
+    assert!((found.excess_kwh.expect("a level").value - 19.607_843).abs() < 1e-6);
 }
 
 // By hand: of the same piles the second tells no price: 0.5 × 29.70297 = 14.851485 over three quarters of the energy; the interval is the

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use veripile_metrology::crossing::{from_f64, to_f64};
 
 use super::world::{World, first};
-use super::{Code, Finding, Phrase, Settings, Severity, Subject, ToldRegister};
+use super::{Code, Finding, Phrase, Settings, Severity, Subject};
 
 /// Start and stop registers are whole Wh, truncated by some chargers and rounded by others: differences may be off by this
 /// much, kWh (see `pile::charge`).
@@ -50,9 +50,11 @@ pub(super) fn find(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
 /// charges tell of.
 pub(super) fn gaps(world: &World<'_>, pile: usize, settings: &Settings) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    for outlet in outlets(world, pile).into_keys() {
-        let all = world.by_pile[pile].iter().copied().filter(|index| world.charges[*index].outlet == outlet);
-        let charges: Vec<usize> = all.collect();
+    let mut outlets: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for index in &world.by_pile[pile] {
+        outlets.entry(world.charges[*index].outlet).or_default().push(*index);
+    }
+    for charges in outlets.into_values() {
         let mut before: Option<(usize, Decimal)> = None;
         let mut told_between = Decimal::ZERO;
         for (at, index) in charges.iter().enumerate() {
@@ -85,18 +87,18 @@ fn missing(
     if difference < -QUANTISATION_KWH {
         return Some(difference);
     }
-    let (pile, outlet) = (world.charges[before].pile, world.charges[before].outlet);
-    let is_between = |told: &&ToldRegister| {
-        (told.pile, told.outlet) == (pile, outlet)
-            && end.saturating_sub(QUANTISATION_KWH) <= told.start_kwh
-            && told.end_kwh <= start.saturating_add(QUANTISATION_KWH)
-    };
-    let told = world.evidence.told.iter().filter(is_between).fold(told_between, |sum, told| {
-        sum.saturating_add(told.end_kwh.saturating_sub(told.start_kwh).max(Decimal::ZERO))
-    });
     let idle = hours(world.charges[before].ended_at, world.charges[after].started_at) * settings.standby_kw;
     let allowed = QUANTISATION_KWH.saturating_add(from_f64(idle).unwrap_or_default());
-    Some(difference.saturating_sub(told)).filter(|missing| allowed < *missing)
+    let mut missing = difference.saturating_sub(told_between);
+    let outlet = (world.charges[before].pile, world.charges[before].outlet);
+    let (from, to) = (end.saturating_sub(QUANTISATION_KWH), start.saturating_add(QUANTISATION_KWH));
+    let mut told = world.told_between(outlet, [from, to]).filter(|told| told.end_kwh <= to);
+    // Where nothing is missing, nobody else is asked: a charger can tell as many charges as it likes.
+    while allowed < missing {
+        let Some(told) = told.next() else { return Some(missing) };
+        missing = missing.saturating_sub(told.end_kwh.saturating_sub(told.start_kwh));
+    }
+    None
 }
 
 /// Where the register stood after the first of an outlet's charges; none where that is not known, or where it is said to have fallen during

@@ -136,8 +136,10 @@ impl Sums {
     }
 }
 
-/// Steps that the assessment found and measured: they were held against chance there, over all piles.
+/// Steps that the assessment found and measured: they were held against chance there, over all piles. Their probabilities are of one pile
+/// looked at; told is what is left of them when all are (Bonferroni's, which is Holm's for the first).
 pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
+    let looked_at = world.scored.iter().filter(|scored| !scored.is_empty()).count().max(1) as f64;
     let finding = |step: &FoundStep| {
         let (size, uncertainty) = step.size?;
         let (effect, u) = said::effect((size, uncertainty));
@@ -151,7 +153,7 @@ pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
             code: Code::Step,
             severity: severity(size, world.piles[step.pile].limit),
             statistic: step.t,
-            p_value: Some(step.p_value),
+            p_value: Some((looked_at * step.p_value).min(1.0)),
             from: Some(step.at),
             to,
             said: vec![Phrase::StepSince { date, effect, u }],

@@ -2,11 +2,14 @@
 //!
 //! Called by every statistical signal. It asks nothing of anybody.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use veripile_metrology::contrast::{CUT, Point, SLOPE};
 use veripile_metrology::normal::QUANTILE_75;
 
-use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile};
+use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile, ToldRegister};
 
 /// Median of |t₄|: the 75 % quantile of Student's t with 4 degrees of freedom (scipy: 0.740697084…).
 const MEDIAN_T4: f64 = 0.740_697_084_112_682_6;
@@ -53,6 +56,8 @@ pub(super) struct World<'a> {
     pub(super) by_pile: Vec<Vec<usize>>,
     /// Residuals of each pile, by time.
     pub(super) scored: Vec<Vec<Scored>>,
+    /// What registers counted in charges that are no evidence, of each pile and outlet by where it began; without those that counted nothing.
+    told: BTreeMap<(usize, u32), Vec<&'a ToldRegister>>,
 }
 
 impl<'a> World<'a> {
@@ -75,7 +80,24 @@ impl<'a> World<'a> {
                 indices.iter().filter_map(|index| scored(*index, &charges[*index], unit)).collect()
             })
             .collect();
-        Self { piles, charges, evidence, by_pile, scored }
+        let mut told: BTreeMap<(usize, u32), Vec<&ToldRegister>> = BTreeMap::new();
+        for row in evidence.told.iter().filter(|row| row.start_kwh < row.end_kwh) {
+            told.entry((row.pile, row.outlet)).or_default().push(row);
+        }
+        told.values_mut().for_each(|rows| rows.sort_by_key(|row| row.start_kwh));
+        Self { piles, charges, evidence, by_pile, scored, told }
+    }
+
+    /// What an outlet's register counted in charges that are no evidence and that began between two of its values. A charger can tell very
+    /// many: only these are looked at.
+    pub(super) fn told_between(
+        &self,
+        outlet: (usize, u32),
+        [from, to]: [Decimal; 2],
+    ) -> impl Iterator<Item = &'a ToldRegister> {
+        let all = self.told.get(&outlet).map_or(&[][..], Vec::as_slice);
+        let first = all.partition_point(|row| row.start_kwh < from);
+        all[first..].iter().copied().take_while(move |row| row.start_kwh <= to)
     }
 
     /// Residuals with what all piles share at the same time taken off: what moves them all is not one pile's doing.
@@ -88,7 +110,7 @@ impl<'a> World<'a> {
         if with_residuals < FLEET_MIN {
             return None;
         }
-        let mut sums: std::collections::BTreeMap<i64, (f64, f64)> = std::collections::BTreeMap::new();
+        let mut sums: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
         for scored in self.scored.iter().flatten() {
             if let Some(key) = key(&self.charges[scored.charge]) {
                 let (sum, count) = sums.entry(key).or_default();
@@ -186,4 +208,38 @@ pub(super) fn first(charges: impl IntoIterator<Item = usize>) -> Vec<usize> {
     charges.sort_unstable();
     charges.dedup();
     charges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Of a thousand rows of either outlet, each of 1 kWh and one after the other, eleven began between 500 and 510.
+    #[test]
+    fn of_what_was_told_only_what_can_lie_between_is_looked_at() {
+        let row = |outlet: u32, start: i64, end: i64| ToldRegister {
+            pile: 0,
+            outlet,
+            start_kwh: Decimal::from(start),
+            end_kwh: Decimal::from(end),
+        };
+        let mut told: Vec<ToldRegister> =
+            (0..1_000).rev().flat_map(|kwh| [row(1, kwh, kwh + 1), row(2, kwh, kwh + 1)]).collect();
+        told.extend((0..1_000).map(|_| row(1, 505, 505)));
+        let piles = [SignalPile {
+            pile_id: veripile_pile::PileId::parse("A").expect("literal"),
+            kind: None,
+            limit: 0.01,
+            model: None,
+            station: None,
+            operator: None,
+            firmware_changes: Vec::new(),
+            level: None,
+        }];
+        let evidence = SignalEvidence { piles: &piles, told: &told, ..SignalEvidence::default() };
+        let between = [500, 510].map(Decimal::from);
+        let looked_at: Vec<&ToldRegister> = World::new(&evidence).told_between((0, 1), between).collect();
+        let expected: Vec<ToldRegister> = (500..=510).map(|kwh| row(1, kwh, kwh + 1)).collect();
+        assert_eq!(looked_at, expected.iter().collect::<Vec<_>>());
+    }
 }

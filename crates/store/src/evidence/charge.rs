@@ -2,6 +2,7 @@
 //!
 //! Read by `app::assess` and `app::check`. Nothing is judged here.
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
@@ -126,7 +127,7 @@ impl Store {
         since: Timestamp,
         known: Timestamp,
     ) -> Result<Vec<EvidenceCharge>, StoreError> {
-        let rows: Vec<ChargeRow> = sqlx::query_as(
+        let mut rows = sqlx::query_as::<_, ChargeRow>(
             "SELECT charge_no, pile_no, connector, vehicle, started_at, ended_at, energy_pile_wh, energy_vehicle_wh,
                     register_start_wh, register_stop_wh, soc_start, soc_end, signed, signature_key, record_digest, clock_offset_s,
                     witness_wh, witness_path, witness_vehicle, vehicle_model, ambient_c, amount, parts
@@ -138,9 +139,29 @@ impl Store {
         )
         .bind(since.to_sqlx())
         .bind(known.to_sqlx())
-        .fetch_all(&self.pool)
+        .fetch(&self.pool);
+        // Row by row: all of them beside all charges would take the memory twice.
+        let mut charges = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            charges.push(row.charge()?);
+        }
+        Ok(charges)
+    }
+
+    /// How many [`Self::evidence_charges`] gives at most: more where charges were taken in anew.
+    pub async fn evidence_charges_at_most(
+        &self,
+        since: Timestamp,
+        known: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM evidence_charge WHERE ended_at >= $1 AND known_from <= $2 AND energy_pile_wh IS NOT NULL",
+        )
+        .bind(since.to_sqlx())
+        .bind(known.to_sqlx())
+        .fetch_one(&self.pool)
         .await?;
-        rows.into_iter().map(ChargeRow::charge).collect()
+        Ok(count.unsigned_abs())
     }
 
     /// Charges with energies from both sides that were taken in after a moment, and when the earliest of them ended.

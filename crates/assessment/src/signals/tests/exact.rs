@@ -6,6 +6,7 @@ use veripile_metrology::payment::Tariffed;
 use veripile_pile::{PileId, PileKind};
 
 use super::super::*;
+use crate::assess::FoundStep;
 
 fn decimal(text: &str) -> Decimal {
     text.parse().expect("literal")
@@ -252,4 +253,23 @@ fn a_record_proves_one_charge_and_a_key_signs_at_one_pile() {
     assert_eq!(both, [(Code::ReplayedRecord, Severity::Critical, 2.0); 2]);
     let moved = told(&[record(0, 0, 1, 1), record(0, 5, 1, 2), record(1, 20, 1, 3)]);
     assert_eq!(moved, [(Code::ReplayedRecord, Severity::Info, 2.0); 2]);
+}
+
+// By hand: of three piles with residuals one stepped, by chance once in 10⁵ looks at one pile: three looks.
+#[test]
+fn the_probability_of_a_known_step_is_of_all_piles_that_were_looked_at() {
+    let piles = ["A", "B", "C", "D"].map(|name| pile(name, PileKind::Dc));
+    let charge = |pile: usize, hours: i64| SignalCharge {
+        residual: Some(Residual { z: 0.0, sigma: 0.02 }),
+        ..SignalCharge::new(pile, at(hours), at(hours + 1), decimal("20"))
+    };
+    let charges: Vec<SignalCharge<'_>> =
+        (0..3).flat_map(|pile| [charge(pile, 0), charge(pile, 48)]).collect();
+    let step = FoundStep { pile: 1, at: at(48), t: 6.0, p_value: 1e-5, size: Some((0.02, 0.002)) };
+    let evidence =
+        SignalEvidence { piles: &piles, charges: &charges, steps: &[step], ..SignalEvidence::default() };
+    let found = find(&evidence, &Settings::default()).expect("sound");
+    let [told] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((told.subject, told.code), (Subject::Pile(1), Code::Step));
+    assert!((told.p_value.expect("a probability") - 3e-5).abs() < 1e-12, "{told:?}");
 }
