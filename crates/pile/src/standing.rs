@@ -135,8 +135,7 @@ impl Standing {
         if let Some(case) = &self.case {
             return if case.is_failed(now) { State::Failed } else { State::UnderReview };
         }
-        let unseen = last_seen.is_some_and(|seen| now.duration_since(seen) > UNSEEN_AFTER);
-        if self.stopped_at.is_some() || unseen {
+        if self.is_out_of_use(now, last_seen) {
             return State::OutOfUse;
         }
         match &self.certificate {
@@ -153,6 +152,12 @@ impl Standing {
             }
             _ => State::Due,
         }
+    }
+
+    /// Whether its use was stopped, or it is unseen, whatever else is to say of it: nobody is offered it as free.
+    pub fn is_out_of_use(&self, now: Timestamp, last_seen: Option<Timestamp>) -> bool {
+        let unseen = last_seen.is_some_and(|seen| now.duration_since(seen) > UNSEEN_AFTER);
+        self.stopped_at.is_some() || unseen
     }
 
     fn is_monitored(&self, now: Timestamp) -> bool {
