@@ -17,6 +17,7 @@ use crate::chart::{self, Event, EventKind, Point};
 use crate::problem::{self, Problem};
 use crate::sentence;
 use crate::texts::Texts;
+use crate::ver::access;
 use crate::view;
 
 /// Weeks on a page and in an answer: a year.
@@ -60,8 +61,8 @@ struct Found {
     questioned_at: Option<Timestamp>,
 }
 
-/// What an authority found and made public; a notice waits for its confirmation. What a withdrawn certificate says was not found.
-fn results(acts: &[Act]) -> Vec<Found> {
+/// What an authority found, of public acts; a notice has a page of its own. What a withdrawn certificate says was not found.
+fn results(acts: &[&Act]) -> Vec<Found> {
     let first = |kind: ActKind, number: &str| {
         acts.iter().filter(|act| act.kind == kind && act.number == number).map(|act| act.acted_at).min()
     };
@@ -74,7 +75,7 @@ fn results(acts: &[Act]) -> Vec<Found> {
         act: act.clone(),
         questioned_at: first(ActKind::CertificateQuestioned, &act.number),
     };
-    acts.iter().filter(is_told).map(found).collect()
+    acts.iter().copied().filter(is_told).map(found).collect()
 }
 
 /// The first moment of a week.
@@ -107,7 +108,7 @@ impl History {
             days: site.store.estimates(&pile.pile_id, DAYS).await?,
             steps,
             firmware: site.store.firmware_of_pile(&pile.pile_id).await?,
-            results: results(acts),
+            results: results(&access::public_acts(acts, access::limit_percent(pile), Timestamp::now())),
             limit: estimate.map(|estimate| estimate.limit),
             date: site.store.next_date(&pile.pile_id).await?,
         })
@@ -514,7 +515,7 @@ mod tests {
             act(ActKind::CertificateQuestioned, "OPEN", "11-03"),
         ];
         let mut told = history(vec![week(2_960, 0.001), week(2_969, 0.012)], Vec::new());
-        told.results = results(&acts);
+        told.results = results(&acts.iter().collect::<Vec<_>>());
         let (t, now) = (Texts::in_language(Language::En), at("11-25"));
         let texts = told.events(t, now).into_iter().map(|(_, _, text)| text).collect::<Vec<_>>().join("\n");
         let expected = ["+0.3 % (M)", "+0.3 % (OPEN; certificate in question since 2026-11-03)"];

@@ -58,11 +58,11 @@ struct PilePage<'a> {
 }
 
 /// An act: day, what, address of its document, by whom.
-struct ActLine {
-    day: String,
-    what: String,
-    href: Option<String>,
-    issuer: String,
+pub(crate) struct ActLine {
+    pub(crate) day: String,
+    pub(crate) what: String,
+    pub(crate) href: Option<String>,
+    pub(crate) issuer: String,
 }
 
 /// GET `/p/{pile}`.
@@ -87,7 +87,7 @@ pub(crate) async fn page(
         Some(certificate) => site.store.certificate_by_number(&certificate.number, now).await?,
         None => None,
     };
-    let acts = access::public_acts(&acts, now);
+    let acts = access::public_acts(&acts, access::limit_percent(&pile), now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     Ok(html(
         StatusCode::OK,
@@ -179,6 +179,31 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
 }
 
 fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
+    let href = papers.href(&act.number);
+    ActLine { day: view::day(act.acted_at), what: what(t, act), href, issuer: act.issuer.clone() }
+}
+
+/// On-site results, the newest first, for the operator and the authority's people: those too that are not public, which they say.
+pub(crate) async fn on_site(
+    t: &Texts,
+    site: &Site,
+    pile_id: &PileId,
+    now: Timestamp,
+) -> Result<Vec<ActLine>, Problem> {
+    let Some(pile) = site.store.pile(pile_id).await? else { return Ok(Vec::new()) };
+    let acts = site.store.acts(pile_id).await?;
+    let public = access::public_acts(&acts, access::limit_percent(&pile), now);
+    let line = |act: &Act| {
+        let is_public = public.iter().any(|public| std::ptr::eq(*public, act));
+        let unpublished = if is_public { "" } else { t.of("pile.unpublished") };
+        let what = format!("{}{unpublished}", what(t, act));
+        ActLine { day: view::day(act.acted_at), what, href: None, issuer: act.issuer.clone() }
+    };
+    Ok(acts.iter().rev().filter(|act| act.result.is_some()).take(ACTS_MAX).map(line).collect())
+}
+
+/// An act in words, with its result where it has one.
+fn what(t: &Texts, act: &Act) -> String {
     let kind = t.of(&format!("act.{}", act.kind.word())).to_owned();
     let mut what = format!("{kind} {}", act.number);
     if let Some(result) = act.result {
@@ -187,5 +212,5 @@ fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
             result.error_percent, result.expanded_uncertainty_percent, result.coverage_factor
         ));
     }
-    ActLine { day: view::day(act.acted_at), what, href: papers.href(&act.number), issuer: act.issuer.clone() }
+    what
 }
