@@ -83,10 +83,6 @@ pub(crate) async fn page(
     let history = History::of(&site, &pile, &acts).await?;
     let now = Timestamp::now();
     let papers = Papers::of(t, &site, &pile.pile_id, now).await?;
-    let document = match &pile.standing.certificate {
-        Some(certificate) => site.store.certificate_by_number(&certificate.number, now).await?,
-        None => None,
-    };
     let acts = access::public_acts(&acts, access::limit_percent(&pile), now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     Ok(html(
@@ -112,11 +108,16 @@ pub(crate) async fn page(
                 .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
             code: qr::svg(&address, t.of("pile.code")),
             address,
-            document: document
-                .map(|document| format!("/c/{}?lang={}", view::segment(&document.number), t.short())),
+            document: document(t, &pile),
             papers,
         },
     ))
+}
+
+/// Address of the document that the state rests on, where it was issued here for this very pile: elsewhere the number may be another's.
+fn document(t: &Texts, pile: &PileRecord) -> Option<String> {
+    let certificate = pile.standing.certificate.as_ref().filter(|_| pile.has_document)?;
+    Some(format!("/c/{}?lang={}", view::segment(&certificate.number), t.short()))
 }
 
 fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
@@ -149,6 +150,10 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     }
     if let Some(stopped) = standing.stopped_at {
         basis.push((t.of("basis.stopped"), view::day(stopped)));
+        if let Some(by) = &standing.stopped_by {
+            basis.push((t.of("basis.stopped_by"), by.number.clone()));
+            basis.push((t.of("basis.issuer"), by.issuer.clone()));
+        }
     }
     if standing.stopped_at.is_none()
         && let Some(seen) = pile.last_seen.filter(|_| pile.state(now) == State::OutOfUse)
@@ -213,4 +218,29 @@ fn what(t: &Texts, act: &Act) -> String {
         ));
     }
     what
+}
+
+#[cfg(test)]
+mod tests {
+    use veripile_pile::{Certified, Standing};
+
+    use super::*;
+    use crate::texts::Language;
+
+    #[test]
+    fn a_number_leads_to_a_document_of_this_pile_only() {
+        let at: Timestamp = "2026-01-05T00:00:00Z".parse().expect("literal");
+        let certificate = Certified {
+            number: "C 1".to_owned(),
+            issuer: "计量所".to_owned(),
+            at,
+            valid_until: at,
+            questioned_at: None,
+        };
+        let mut pile = view::bare_pile(Standing { certificate: Some(certificate), ..Standing::default() });
+        let t = Texts::in_language(Language::En);
+        assert_eq!(document(t, &pile), None, "another pile's, or nobody's here");
+        pile.has_document = true;
+        assert_eq!(document(t, &pile).as_deref(), Some("/c/C%201?lang=en"));
+    }
 }
