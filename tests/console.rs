@@ -126,6 +126,53 @@ async fn one_signs_in_and_sees_ones_own_piles_only() {
     assert_eq!(database.number(hashes).await, 0);
 }
 
+/// Class 2 permits 2 %.
+const RESULTS: &str = "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,number
+P1,2026-01-10T00:00:00Z,-1.9,0.2,2,FINE
+P1,2026-01-11T00:00:00Z,3.1,0.2,2,TOO-MUCH
+";
+
+#[tokio::test]
+async fn a_bad_result_on_site_is_its_operator_s_until_the_failure_is_public() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let password = prepare(&binary, &database);
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("anchors.csv");
+    std::fs::write(&results, RESULTS).unwrap();
+    command(&binary, &database, &["register", "--anchors", results.to_str().unwrap()]);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let step = |to: &str, person: &str, more: &[&str]| {
+        let step = ["case", "P1", "--number", "K", "--reason", "why", "--to", to, "--person", person];
+        command(&binary, &database, &[step.as_slice(), more].concat())
+    };
+    for is_public in [false, true] {
+        for path in ["/p/P1?lang=en", "/api/v1/piles/P1/history"] {
+            let (status, body) = server.get(path).await;
+            let told = [body.contains("FINE"), body.contains("TOO-MUCH")];
+            assert_eq!((status, told), (200, [true, is_public]), "{path}: {body}");
+        }
+        for (name, password) in [("one", "a password of mine"), ("root", password.as_str())] {
+            let person = Visitor::sign_in(&server, name, password).await.unwrap();
+            for path in ["/op/piles/P1?lang=en", "/ver/piles/P1?lang=en"] {
+                let (_, page) = person.get(path).await;
+                assert!(page.contains("FINE · -1.9 %") && page.contains("TOO-MUCH · +3.1 %"), "{page}");
+                assert_eq!(page.matches(" · not public").count(), usize::from(!is_public), "{page}");
+            }
+        }
+        if !is_public {
+            for (to, person) in [("open", "a"), ("on_site", "a"), ("proposed", "a"), ("confirmed", "b")] {
+                step(to, person, &[]);
+            }
+            assert!(
+                !server.get("/p/P1?lang=en").await.1.contains("TOO-MUCH"),
+                "the operator was not told yet"
+            );
+            step("served", "c", &["--reply-waived"]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_pile_is_onboarded_from_its_page() {
     let Some((binary, url)) = provided() else { return };

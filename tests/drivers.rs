@@ -106,6 +106,26 @@ async fn a_free_pile_counts_once_it_has_said_so() {
     ] {
         assert_eq!(station[name], expected, "{name}");
     }
+    assert!(server.get("/p/P01?lang=en").await.1.contains("<span class=\"live free\">free"));
+    // Ordered out of use it is free nowhere, though its charger says so, nor where a failure is public besides.
+    let case = r#""case": {"number": "K", "issuer": "I", "at": "2026-01-01T00:00:00Z", "confirmed_at": "2026-01-01T00:00:00Z",
+                "reply_until": "2026-01-02T00:00:00Z"}, "#;
+    for case in ["", case] {
+        let standing = format!(r#"{{{case}"stopped_at": "2026-01-03T00:00:00Z"}}"#);
+        let sql = "INSERT INTO standing (pile_no, judged_at, body) SELECT pile_no, now(), $1::jsonb FROM pile WHERE pile_id = 'P01'
+                   ON CONFLICT (pile_no) DO UPDATE SET body = excluded.body";
+        sqlx::query(sql).bind(standing).execute(&mut database.connect().await).await.unwrap();
+        for (path, told) in [
+            ("/s/S1?lang=en", "0 free of 45, of 43 the status is old or unknown"),
+            ("/?lang=en&view=stations&q=p02", "0 free of 45, of 43 the status is old or unknown"),
+            ("/?lang=en&free=yes", "free now: 0"),
+            ("/p/P01?lang=en", "<span class=\"live\">out of use"),
+            ("/api/v1/stations/S1", "\"idle_piles\":0"),
+        ] {
+            let (_, body) = server.get(path).await;
+            assert!(body.contains(told) && !body.contains("live free"), "{case} {path}: {body}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -105,8 +105,10 @@ fn truth(n: usize) -> Truth {
     let last_seen = seen.map(|hours| now() - SignedDuration::from_hours(hours));
     let told =
         plugs.iter().min_by_key(|(number, status, hours)| (*number == 0, *status != "Available", *hours));
-    let is_free =
+    let is_out_of_use = judged.stopped_at.is_some() || seen == Some(721);
+    let says_free =
         told.is_some_and(|(_, status, hours)| *status == "Available" && (*hours).min(seen.unwrap_or(99)) < 5);
+    let is_free = says_free && !is_out_of_use;
     let vendor = ["厂", "M%", "-"].get(n % 4);
     let id = format!("{}{n}", PILES[n % PILES.len()]);
     let row = json!({
@@ -335,5 +337,35 @@ async fn every_question_finds_what_a_reading_of_every_pile_finds() {
         }
     }
     assert!(400 < found, "{found}: hardly anything was found at all");
+    store.close().await;
+}
+
+/// One pile that was let in, with a charge of an hour ago, one that ends tomorrow by its charger's clock, and one from before it had proved who
+/// it is; and one that waits in the inbox and says as much of an hour ago.
+const LET_IN_AND_WAITING: &[&str] = &[
+    "INSERT INTO pile (pile_id, kind, accuracy_class, registered, inbox)
+     VALUES ('LET IN', 'dc', 1, true, false), ('WAITS', 'ac', 2, false, true)",
+    "INSERT INTO pile_live (pile_no, connection, last_seen) SELECT pile_no, gen_random_uuid(), now() FROM pile",
+    "INSERT INTO standing (pile_no, judged_at, verdict, body) SELECT pile_no, now(), 'conform', '{}' FROM pile",
+    "INSERT INTO charge (pile_no, reference, started_at, ended_at, marks, updated_at)
+     SELECT pile_no, reference, now() - interval '9 hours', now() + ended, marks, now()
+     FROM pile, (VALUES ('a', interval '-1 hour', '{}'::text[]), ('b', interval '1 day', '{}'),
+                        ('c', interval '-1 minute', '{unproven}')) AS charge (reference, ended, marks)
+     WHERE NOT inbox OR reference = 'a'",
+];
+
+#[tokio::test]
+async fn the_front_page_counts_what_its_list_has() {
+    let Some((_, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let mut store = Store::connect(&database.url).await.unwrap();
+    store.migrate().await.unwrap();
+    for statement in LET_IN_AND_WAITING {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    let counts = store.counts().await.unwrap();
+    assert_eq!((counts.piles, counts.connected, counts.charges, counts.scored), (1, 1, 2, 1));
+    let age = Timestamp::now().duration_since(counts.latest_charge_at.unwrap());
+    assert!((59..=75).contains(&age.as_mins()), "{age}");
     store.close().await;
 }

@@ -101,7 +101,13 @@ fn every_standing(now: Timestamp) -> Vec<Stored> {
                             lat: HERE.lat + 0.4 * part(0.414_213_562_4),
                         };
                         let (case, certificate) = (case.clone(), certificate.clone());
-                        let standing = Standing { certificate, case, stopped_at, estimate: estimate.clone() };
+                        let standing = Standing {
+                            certificate,
+                            case,
+                            stopped_at,
+                            stopped_by: None,
+                            estimate: estimate.clone(),
+                        };
                         all.push(Stored {
                             id: format!("P{:05}", n * 7_919 % 11_856),
                             place,

@@ -111,6 +111,15 @@ async fn anybody_can_check_a_record_on_the_page() {
     assert_eq!(told(&good, "").await, "No key to check it with");
     assert_eq!(told(&good.replacen("12.500", "12.501", 1), &key).await, "Signature invalid");
     assert_eq!(told("OCMF|<script>", &key).await, "Not readable");
+    // Of a container the first 20 are checked, and whoever pasted more is told.
+    let value = format!("<value><signedData>{good}</signedData></value>");
+    for (records, told) in [(20, false), (25, true)] {
+        let container = format!("<values>{}</values>", value.repeat(records));
+        let form = [("record", container.as_str()), ("key", key.as_str())];
+        let (_, body) = server.post("/check?lang=en", &form).await;
+        assert_eq!(body.matches("card result").count(), 20, "{body}");
+        assert_eq!(body.contains("Only the first 20 of 25 records were checked"), told, "{body}");
+    }
     let (status, body) = server.post("/check", &[("record", &"x".repeat(5 << 20))]).await;
     assert!(status == 413 || status == 400, "{status} {body}");
 }

@@ -203,6 +203,7 @@ pub(super) async fn by_number(database: &Database, server: &Server) {
         (status, &told["pile_id"], &told["energy_kwh"], &told["signed"]),
         (200, &"P03".into(), &kwh.as_str().into(), &Value::Array(vec![]))
     );
+    assert_eq!(told["signed_total"], 0);
     let (status, page) = server.get(&format!("/check?lang=en&charge=%23{number}")).await;
     assert!(
         status == 200

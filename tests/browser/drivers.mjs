@@ -204,6 +204,7 @@ await scene("offline", pictures, async () => {
   await page.goto(`${site}/?kind=dc`);
   await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
   const list = await page.locator("#list li").count();
+  const lively = await page.locator("#list .live").count();
   const href = await page.locator("#list li a").first().getAttribute("href");
   await page.goto(site + href);
   complaints.length = 0;
@@ -211,15 +212,30 @@ await scene("offline", pictures, async () => {
   await page.goto(`${site}/`);
   const note = page.locator("p.offline");
   check("offline: the last list is there and says when it was kept", (await page.locator("#list li").count()) === list && (await note.isVisible()) && /20\d\d/.test(await note.innerText()), await note.innerText());
+  const statuses = () => page.locator("#list .what small:last-child").allInnerTexts();
+  const dated = async () => (await page.locator(".live").count()) === 0 && (await statuses()).filter((text) => /20\d\d/.test(text)).length;
+  check("offline: no status is of now, each that was says of when it is", lively > 0 && (await dated()) > 0, `${lively}: ${(await statuses()).slice(0, 5).join(" | ")}`);
   check("offline: it says what was asked", (await page.locator("#asked").innerText()).includes("直流"));
   await page.screenshot({ path: `${pictures}/drivers-offline.png` });
   await page.goto(site + href);
-  check("offline: a pile that was opened is there", (await page.locator(".state-card").count()) === 1 && (await note.isVisible()));
+  check("offline: a pile that was opened is there", (await page.locator(".state-card").count()) === 1 && (await note.isVisible()) && (await page.locator(".live").count()) === 0);
   check("offline: what was never opened is not made up", await page.goto(`${site}/p/never-opened`).then(() => false, () => true));
   check("offline: no page of operators is kept", await page.goto(`${site}/op`).then(() => false, () => true));
   await context.setOffline(false);
   await page.goto(`${site}/`);
   check("online again: the note is gone", !(await note.isVisible()) && !(await page.locator("#asked").innerText()).includes("直流"));
+  // A tab that stays open goes grey after ten minutes without an answer, and is as before with the next one.
+  const now = await page.locator("#list .live").count();
+  await context.setOffline(true);
+  await page.evaluate(() => {
+    const real = Date.now;
+    Date.now = () => real() + 11 * 60_000;
+  });
+  await note.waitFor({ state: "visible" });
+  check("open without network: no status is of now, each that was says of when it is", now > 0 && (await dated()) > 0 && /20\d\d/.test(await note.innerText()), `${now}: ${(await statuses()).slice(0, 5).join(" | ")}`);
+  await context.setOffline(false);
+  await note.waitFor({ state: "hidden" });
+  check("open with network again: statuses are of now", (await page.locator("#list .live").count()) > 0);
   check("offline: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
 });
 

@@ -4,10 +4,12 @@
 const box = document.getElementById("map");
 const PARTS = ["asked", "order", "list", "rest"]; // of the page: sentence, order in words, lines, pages
 const REFRESH_MS = 10_000; // statuses age, and the demo's history streams in while one looks
+const STALE_MS = 600_000; // as on the server: a status older than this says nothing of now
 const REST_MS = 300; // a map that is still for so long has been moved
 
 let address = location.search; // of the list that is shown
 let turn = 0; // of the newest request
+let told = Date.now(); // when the list came that is shown
 
 // The same search where the map looks. On from the first page; the place of "near me" still gives distances and order.
 function inSight(map) {
@@ -25,15 +27,17 @@ async function show() {
   let page;
   try {
     const answer = await fetch(`/${address}`);
-    if (!answer.ok) return;
+    if (!answer.ok) return age();
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    return; // without a network the list stays, and so does what it says
+    return age(); // without a network the list stays, and in time says that it is old
   }
   if (mine !== turn) return;
   // In a part of the map it is no condition to be near: the tick goes, and the place stays in the form for the next search.
   const [tick, newest] = [document.getElementById("near-only"), page.getElementById("near-only")];
   if (tick && newest) tick.hidden = newest.hidden;
+  told = Date.now();
+  document.querySelector("p.offline").hidden = true;
   for (const id of PARTS) {
     const [shown, newer] = [document.getElementById(id), page.getElementById(id)];
     // Nothing is replaced under a reader's hand unless it says something new.
@@ -41,6 +45,22 @@ async function show() {
     const held = shown.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     shown.replaceChildren(...newer.childNodes);
     if (held) [...shown.querySelectorAll("a")].find((a) => a.getAttribute("href") === held)?.focus();
+  }
+}
+
+// After ten minutes without an answer nothing is free now: statuses go grey and tell of when they are, and so does the page's note.
+function age() {
+  const note = document.querySelector("p.offline");
+  if (Date.now() - told <= STALE_MS || !note.hidden) return;
+  const at = new Date(told);
+  const when = at.toLocaleString(document.documentElement.lang, { timeZone: "Asia/Shanghai" });
+  const time = note.querySelector("time");
+  [time.dateTime, time.textContent] = [at.toISOString(), when];
+  note.hidden = false;
+  for (const status of document.querySelectorAll("#list .live")) {
+    const word = status.textContent.split(" · ").slice(0, -1);
+    status.className = "stale";
+    status.textContent = [...word, when].join(" · ");
   }
 }
 

@@ -24,7 +24,11 @@ self.addEventListener("fetch", (event) => {
   else if (url.pathname.startsWith("/assets/") || url.pathname === "/mini-map.svg") event.respondWith(asset(event, url));
 });
 
-// The page from the network; else the one that was kept, with a note that says when it was.
+// A status that the page heard of lately: its word, if it has one, and its age.
+const STATUS = /class="live(?: free)?">(?:([^<]*) · )?[^<]*</g;
+
+// The page from the network; else the one that was kept, with a note that says when it was. Then nothing is free now: statuses go grey and
+// tell of when they are.
 async function page(event, key) {
   const store = await caches.open(STORE);
   try {
@@ -37,9 +41,11 @@ async function page(event, key) {
     const at = new Date(kept.headers.get("date"));
     const page = await kept.text();
     const language = /<html lang="([^"]+)"/.exec(page)?.[1];
+    const when = at.toLocaleString(language ?? "zh-CN", { timeZone: "Asia/Shanghai" });
     const text = page
       .replace('<p class="offline" hidden', '<p class="offline"')
-      .replace("<time></time>", `<time datetime="${at.toISOString()}">${at.toLocaleString(language ?? "zh-CN", { timeZone: "Asia/Shanghai" })}</time>`);
+      .replace("<time></time>", `<time datetime="${at.toISOString()}">${when}</time>`)
+      .replace(STATUS, (_, word) => `class="stale">${word === undefined ? "" : `${word} · `}${when}<`);
     return new Response(text, { headers: kept.headers });
   }
 }

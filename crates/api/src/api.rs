@@ -316,7 +316,11 @@ impl Verification {
             };
         }
         match &standing.certificate {
-            _ if standing.stopped_at.is_some() => bare("stopped", standing.stopped_at),
+            _ if standing.stopped_at.is_some() => Self {
+                number: standing.stopped_by.as_ref().map(|by| by.number.clone()),
+                issued_by: standing.stopped_by.as_ref().map(|by| by.issuer.clone()),
+                ..bare("stopped", standing.stopped_at)
+            },
             _ if pile.state(now) == State::OutOfUse => bare("unseen", pile.last_seen),
             Some(certificate) => {
                 let rest = match certificate.questioned_at {

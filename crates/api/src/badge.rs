@@ -140,7 +140,14 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
         return [format!("{} · {}", case.number, case.issuer), dates.replace("{from}", &view::day(case.at))];
     }
     if let Some(stopped) = standing.stopped_at {
-        return [t.of("basis.stopped").to_owned(), view::day(stopped)];
+        let (what, day) = (t.of("basis.stopped"), view::day(stopped));
+        return match &standing.stopped_by {
+            Some(by) => [format!("{} · {}", by.number, by.issuer), format!("{what} {day}")],
+            None => [what.to_owned(), day],
+        };
+    }
+    if let Some(seen) = pile.last_seen.filter(|_| pile.state(now) == State::OutOfUse) {
+        return [t.of("basis.unseen").to_owned(), view::day(seen)];
     }
     match &standing.certificate {
         Some(certificate) => {
@@ -181,7 +188,7 @@ fn cut(text: &str, halves: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use veripile_pile::{Certified, Standing};
+    use veripile_pile::{Certified, Standing, StoppedBy};
     use veripile_store::verification::QuestionReason;
 
     use super::*;
@@ -231,6 +238,40 @@ mod tests {
                 assert_eq!((&told["state"], &told["basis"]), (&"due".into(), &"question".into()));
                 assert!(told["verified_at"].is_null() && told["valid_until"].is_null(), "{told}");
                 assert_eq!(told["question"]["was_verified_at"], "2026-01-05T00:00:00Z");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pile_out_of_use_says_why_and_by_whom_and_gives_no_validity() {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().expect("literal");
+        let mut unseen = certified(None);
+        unseen.last_seen = Some("2026-03-01T00:00:00Z".parse().expect("literal"));
+        let mut stopped = unseen.clone();
+        stopped.standing.stopped_at = Some("2026-02-03T00:00:00Z".parse().expect("literal"));
+        let by = StoppedBy { number: "S-7".to_owned(), issuer: "市监局".to_owned() };
+        stopped.standing.stopped_by = Some(by);
+        for t in [Language::Zh, Language::En].map(Texts::in_language) {
+            for (pile, basis, told) in [
+                (&unseen, "unseen", &[t.of("basis.unseen"), "2026-03-01"][..]),
+                (&stopped, "stopped", &[t.of("basis.stopped"), "2026-02-03", "S-7", "市监局"][..]),
+            ] {
+                let badge = svg(t, pile, now, false);
+                assert!(!badge.contains("2029") && !badge.contains("C-1"), "{badge}");
+                let page = format!("{:?}", pile::basis(t, pile, now));
+                assert!(
+                    told.iter().all(|text| badge.contains(text) && page.contains(text)),
+                    "{badge} {page}"
+                );
+                let verification = serde_json::to_value(crate::api::Pile::of(pile, now)).expect("JSON");
+                let verification = &verification["verification"];
+                assert_eq!(
+                    (&verification["state"], &verification["basis"]),
+                    (&"out_of_use".into(), &basis.into())
+                );
+                let by = pile.standing.stopped_by.as_ref();
+                assert_eq!(verification["number"], serde_json::json!(by.map(|by| &by.number)));
+                assert_eq!(verification["issued_by"], serde_json::json!(by.map(|by| &by.issuer)));
             }
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct Charge {
     marks: Vec<&'static str>,
     /// Signed values that came with it, the newest first, 50 at most
     signed: Vec<Signed>,
+    /// How many came with it in all
+    signed_total: usize,
 }
 
 /// A signed value and what it is worth
@@ -61,7 +63,7 @@ pub(crate) async fn charge(
 ) -> Result<HttpResponse, Problem> {
     let missing =
         || Problem::missing("no charge has this number; it stands beside the charge on its pile's page");
-    let (one, signed) = found(&site, &number).await?.ok_or_else(missing)?;
+    let (one, signed, signed_total) = found(&site, &number).await?.ok_or_else(missing)?;
     let time = |at: jiff::Timestamp| at.to_string();
     let record = &one.record;
     let signed = signed.iter().map(|line| Signed {
@@ -82,6 +84,7 @@ pub(crate) async fn charge(
         vehicle_path: record.vehicle_path.map(VehiclePath::word),
         marks: record.marks.iter().map(|mark| mark.code()).collect(),
         signed: signed.collect(),
+        signed_total,
     };
     Ok(json("application/json", &charge))
 }
@@ -90,13 +93,13 @@ fn kwh(wh: Decimal) -> String {
     (wh / Decimal::ONE_THOUSAND).normalize().to_string()
 }
 
-/// A charge and its signed values; none where the text is no number of one.
-async fn found(site: &Site, number: &str) -> Result<Option<(OneCharge, Vec<SignedLine>)>, Problem> {
+/// A charge, its newest signed values and how many it has; none where the text is no number of one.
+async fn found(site: &Site, number: &str) -> Result<Option<(OneCharge, Vec<SignedLine>, usize)>, Problem> {
     let number = number.trim().trim_start_matches('#').parse::<i64>();
     let Ok(number) = number else { return Ok(None) };
     let Some(charge) = site.store.charge(number).await? else { return Ok(None) };
-    let signed = site.store.signed_values_of(number).await?;
-    Ok(Some((charge, signed)))
+    let (signed, all) = site.store.signed_values_of(number).await?;
+    Ok(Some((charge, signed, all)))
 }
 
 /// What `/check` says of a charge.
@@ -107,6 +110,8 @@ pub(crate) struct ChargeView<'a> {
     pub(crate) line: view::ChargeLine,
     /// Time, word, title and reason of each signed value.
     pub(crate) signed: Vec<(String, &'static str, &'a str, &'a str)>,
+    /// That there are more.
+    pub(crate) cut: Option<String>,
 }
 
 /// The charge of a number, as `/check` shows it.
@@ -115,7 +120,7 @@ pub(crate) async fn shown<'a>(
     t: &'a Texts,
     number: &str,
 ) -> Result<Option<ChargeView<'a>>, Problem> {
-    let Some((one, signed)) = found(site, number).await? else { return Ok(None) };
+    let Some((one, signed, all)) = found(site, number).await? else { return Ok(None) };
     let said = |line: &SignedLine| {
         let word = check::stored_word(line);
         let title = t.of_owned(&format!("check.{word}"));
@@ -127,5 +132,6 @@ pub(crate) async fn shown<'a>(
         pile: one.pile_id,
         line: view::charge(t, &one.record),
         signed: signed.iter().map(said).collect(),
+        cut: check::cut(t.of("check.signed_cut"), signed.len(), all),
     }))
 }

@@ -13,8 +13,9 @@ use futures_util::TryStreamExt;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_ocpp::signed::arrived::{self, Judged};
+use veripile_ocpp::signed::container::{self, Contained};
+use veripile_ocpp::signed::pair;
 use veripile_ocpp::signed::{Checked, Finding, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
-use veripile_ocpp::signed::{container, pair};
 use veripile_pile::{KeySource, SignedValue};
 use veripile_store::signed::SignedLine;
 use veripile_store::{Store, StoreError};
@@ -69,6 +70,8 @@ struct CheckPage<'a> {
     /// The number that was asked for, and its charge.
     asked: &'a str,
     charge: Option<ChargeView<'a>>,
+    /// That there are more records than were checked.
+    cut: Option<String>,
     results: Vec<ResultView<'a>>,
     joined: Option<JoinedView<'a>>,
 }
@@ -87,6 +90,8 @@ struct ResultView<'a> {
     facts: Vec<(&'a str, String)>,
     layers: Vec<LayerView<'a>>,
     readings: Vec<[String; 3]>,
+    /// That there are more readings than are listed.
+    cut: Option<String>,
 }
 
 impl ResultView<'_> {
@@ -126,8 +131,8 @@ pub(crate) async fn page(
         number => format!("/check?charge={}", words::segment(number)),
     };
     let pasted = Pasted::default();
-    let (simulated, results, joined) = (site.settings.simulated, Vec::new(), None);
-    let page = CheckPage { t, simulated, here, pasted: &pasted, asked: number, charge, results, joined };
+    let (simulated, cut, results, joined) = (site.settings.simulated, None, Vec::new(), None);
+    let page = CheckPage { t, simulated, here, pasted: &pasted, asked: number, charge, cut, results, joined };
     Ok(html(status, &page))
 }
 
@@ -177,7 +182,9 @@ pub(crate) async fn judge(
     let t = Texts::of_request(&request);
     let pasted = pasted(&request, body).await?;
     let mut judged = Vec::new();
-    for value in values(&pasted).into_iter().filter(|value| !value.data.is_empty()) {
+    let (values, all) = values(&pasted);
+    let cut = cut(t.of("check.records_cut"), values.len(), all);
+    for value in values.into_iter().filter(|value| !value.data.is_empty()) {
         judged.push(judge_by_serial(&site.store, &value).await?);
     }
     let page = CheckPage {
@@ -187,6 +194,7 @@ pub(crate) async fn judge(
         pasted: &pasted,
         asked: "",
         charge: None,
+        cut,
         joined: joined(t, &judged),
         results: judged.iter().map(|judged| view(t, judged)).collect(),
     };
@@ -202,21 +210,27 @@ pub(crate) async fn judge_by_serial(store: &Store, value: &SignedValue) -> Resul
     Ok(arrived::judge(value, &known))
 }
 
-/// The records pasted: one, or those in a SAFE container. A key that was entered outweighs those that came along.
-fn values(pasted: &Pasted) -> Vec<SignedValue> {
+/// The words for where there are more than are shown.
+pub(crate) fn cut(words: &str, shown: usize, all: usize) -> Option<String> {
+    (shown < all).then(|| words.replace("{shown}", &shown.to_string()).replace("{all}", &all.to_string()))
+}
+
+/// The records pasted: one, or the first of those in a SAFE container; and how many there are in all. A key that was entered outweighs those
+/// that came along.
+fn values(pasted: &Pasted) -> (Vec<SignedValue>, usize) {
     let entered = Some(pasted.key.trim()).filter(|key| !key.is_empty()).map(str::to_owned);
     let record = pasted.record.trim();
     match container::open(record) {
-        Ok(contained) if record.starts_with('<') => contained
-            .into_iter()
-            .take(RECORDS_MAX)
-            .map(|value| SignedValue {
+        Ok(contained) if record.starts_with('<') => {
+            let all = contained.len();
+            let value = |value: Contained| SignedValue {
                 public_key: entered.clone().or(value.self_supplied_key.map(|key| key.text)),
                 encoding_method: value.format_name,
                 data: value.signed_data,
-            })
-            .collect(),
-        _ => vec![SignedValue { data: record.to_owned(), encoding_method: None, public_key: entered }],
+            };
+            (contained.into_iter().take(RECORDS_MAX).map(value).collect(), all)
+        }
+        _ => (vec![SignedValue { data: record.to_owned(), encoding_method: None, public_key: entered }], 1),
     }
 }
 
@@ -252,6 +266,7 @@ fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
 fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
     let Judged { checked, key_source } = judged;
     let verdict = word(checked);
+    let (listed, all) = (READINGS_MAX.min(checked.readings.len()), checked.readings.len());
     let layers = &checked.layers;
     let layer = |name, layer: &Layer| layer_view(t, name, layer);
     ResultView {
@@ -268,12 +283,13 @@ fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
         readings: checked
             .readings
             .iter()
-            .take(READINGS_MAX)
+            .take(listed)
             .map(|reading| {
                 let register = reading.register.map_or_else(String::new, |register| register.to_string());
                 [reading.time.clone(), format!("{register} {}", reading.unit), reading.obis.clone()]
             })
             .collect(),
+        cut: cut(t.of("check.readings_cut"), listed, all),
     }
 }
 
@@ -337,6 +353,38 @@ fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<
 mod tests {
     use super::*;
     use crate::texts::Language;
+
+    #[test]
+    fn what_is_beyond_the_first_is_not_passed_over_in_silence() {
+        let t = Texts::in_language(Language::En);
+        let record = |n: usize| format!("<value><signedData>OCMF|{n}</signedData></value>");
+        for (records, shown, told) in [
+            (20, 20, None),
+            (25, 20, Some("Only the first 20 of 25 records were checked; of the others nothing is said.")),
+        ] {
+            let record = format!("<values>{}</values>", (0..records).map(record).collect::<String>());
+            let (values, all) = values(&Pasted { record, key: String::new() });
+            let last = format!("OCMF|{}", shown - 1);
+            assert_eq!((values.len(), values.last().map(|value| value.data.as_str())), (shown, Some(&*last)));
+            assert_eq!(cut(t.of("check.records_cut"), values.len(), all).as_deref(), told);
+        }
+        let value = SignedValue { data: "OCMF|".to_owned(), encoding_method: None, public_key: None };
+        let mut judged = arrived::judge(&value, &[]);
+        for (readings, listed, told) in
+            [(50, 50, None), (60, 50, Some("The first 50 of 60 readings are listed; the verdict is of all."))]
+        {
+            let reading = |n: u32| veripile_ocpp::signed::SignedReading {
+                moment: veripile_ocpp::signed::Moment::Begin,
+                time: String::new(),
+                register: Some(n.into()),
+                unit: "kWh".to_owned(),
+                obis: String::new(),
+            };
+            judged.checked.readings = (0..readings).map(reading).collect();
+            let view = view(t, &judged);
+            assert_eq!((view.readings.len(), view.cut.as_deref()), (listed, told));
+        }
+    }
 
     #[test]
     fn a_fault_of_many_readings_is_told_once_and_its_particulars_each() {

@@ -79,7 +79,12 @@ pub(crate) const PILES: &[Column] = &[
         "What the state rests on: certificate, question (of the certificate), case, stopped, unseen or none",
     ),
     column("state_since", Time, "/properties/verification/since", "When that began to hold"),
-    column("document_number", Text, "/properties/verification/number", "Number of the certificate or case"),
+    column(
+        "document_number",
+        Text,
+        "/properties/verification/number",
+        "Number of the certificate, case or order to stop use",
+    ),
     column("issued_by", Text, "/properties/verification/issued_by", "Who issued it"),
     column(
         "verified_at",

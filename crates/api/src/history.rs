@@ -17,6 +17,7 @@ use crate::chart::{self, Event, EventKind, Point};
 use crate::problem::{self, Problem};
 use crate::sentence;
 use crate::texts::Texts;
+use crate::ver::access;
 use crate::view;
 
 /// Weeks on a page and in an answer: a year.
@@ -48,9 +49,33 @@ pub(crate) struct History {
     steps: Vec<ErrorStep>,
     firmware: Vec<(Timestamp, String)>,
     /// On-site results with their numbers, oldest first.
-    results: Vec<Act>,
+    results: Vec<Found>,
     limit: Option<f64>,
     pub(crate) date: Option<DateRecord>,
+}
+
+/// An on-site result that is told.
+struct Found {
+    act: Act,
+    /// Since when its certificate is in question.
+    questioned_at: Option<Timestamp>,
+}
+
+/// What an authority found, of public acts; a notice has a page of its own. What a withdrawn certificate says was not found.
+fn results(acts: &[&Act]) -> Vec<Found> {
+    let first = |kind: ActKind, number: &str| {
+        acts.iter().filter(|act| act.kind == kind && act.number == number).map(|act| act.acted_at).min()
+    };
+    let is_told = |act: &&Act| {
+        act.result.is_some()
+            && matches!(act.kind, ActKind::Certificate | ActKind::Measured)
+            && first(ActKind::CertificateWithdrawn, &act.number).is_none()
+    };
+    let found = |act: &Act| Found {
+        act: act.clone(),
+        questioned_at: first(ActKind::CertificateQuestioned, &act.number),
+    };
+    acts.iter().copied().filter(is_told).map(found).collect()
 }
 
 /// The first moment of a week.
@@ -78,15 +103,12 @@ impl History {
             weeks.reverse();
             steps = site.store.error_steps(&pile.pile_id).await?;
         }
-        // What an authority found and made public; a notice waits for its confirmation.
-        let shown =
-            |act: &&Act| act.result.is_some() && matches!(act.kind, ActKind::Certificate | ActKind::Measured);
         Ok(Self {
             weeks,
             days: site.store.estimates(&pile.pile_id, DAYS).await?,
             steps,
             firmware: site.store.firmware_of_pile(&pile.pile_id).await?,
-            results: acts.iter().filter(shown).cloned().collect(),
+            results: results(&access::public_acts(acts, access::limit_percent(pile), Timestamp::now())),
             limit: estimate.map(|estimate| estimate.limit),
             date: site.store.next_date(&pile.pile_id).await?,
         })
@@ -103,14 +125,21 @@ impl History {
             Point { at: ending(week.week).min(now).as_second(), error: week.error, lower, upper }
         };
         let points: Vec<Point> = self.weeks.iter().map(point).collect();
-        let steps = self.steps.iter().map(|step| (beginning(step.first_week), EventKind::Step));
-        let firmware = self.firmware.iter().map(|(at, _)| (*at, EventKind::Firmware));
-        let results = self.results.iter().map(|act| (act.acted_at, EventKind::OnSite));
-        let events: Vec<Event> = steps
-            .chain(firmware)
-            .chain(results)
-            .map(|(at, kind)| Event { at: at.as_second(), kind, title: t.of_owned(kind.key()).to_owned() })
-            .collect();
+        let event = |at: Timestamp, kind: EventKind| Event {
+            at: at.as_second(),
+            kind,
+            title: t.of_owned(kind.key()).to_owned(),
+        };
+        let steps = self.steps.iter().map(|step| event(beginning(step.first_week), EventKind::Step));
+        let firmware = self.firmware.iter().map(|(at, _)| event(*at, EventKind::Firmware));
+        let results = self.results.iter().map(|found| {
+            let mut event = event(found.act.acted_at, EventKind::OnSite);
+            if found.questioned_at.is_some() {
+                event.title = [event.title.as_str(), t.of("comma"), t.of("basis.questioned")].concat();
+            }
+            event
+        });
+        let events: Vec<Event> = steps.chain(firmware).chain(results).collect();
         chart::over_time(&points, &events, limit, t.of("chart.weeks"))
     }
 
@@ -133,10 +162,13 @@ impl History {
                 t.of("history.firmware").replace("{version}", &view::name(version)),
             ));
         }
-        for act in &self.results {
+        for Found { act, questioned_at } in &self.results {
             let Some(result) = act.result else { continue };
-            let text = t
-                .of("history.on_site")
+            let text = match questioned_at {
+                Some(since) => t.of("history.on_site_questioned").replace("{since}", &view::day(*since)),
+                None => t.of("history.on_site").to_owned(),
+            };
+            let text = text
                 .replace("{error}", &format!("{:+} %", result.error_percent))
                 .replace("{number}", &view::name(&act.number));
             events.push((act.acted_at, EventKind::OnSite, text));
@@ -197,6 +229,8 @@ pub(crate) struct HistoryEvent {
     version: Option<String>,
     /// Number of the document
     number: Option<String>,
+    /// Since when the certificate of that number is in question: what was found then says nothing of today
+    questioned_at: Option<String>,
 }
 
 /// A proposal from the pile's state, no verification and no duty.
@@ -287,6 +321,7 @@ fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
         latest: None,
         version: None,
         number: None,
+        questioned_at: None,
     };
     let mut events = Vec::new();
     for step in &history.steps {
@@ -301,7 +336,7 @@ fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
     for (at, version) in &history.firmware {
         events.push(HistoryEvent { version: Some(version.clone()), ..bare(EventKind::Firmware, *at) });
     }
-    for act in &history.results {
+    for Found { act, questioned_at } in &history.results {
         let Some(result) = act.result else { continue };
         let to_f64 = veripile_metrology::crossing::to_f64;
         events.push(HistoryEvent {
@@ -310,6 +345,7 @@ fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
                 to_f64(result.expanded_uncertainty_percent) / to_f64(result.coverage_factor),
             ),
             number: Some(act.number.clone()),
+            questioned_at: questioned_at.map(|since| since.to_string()),
             ..bare(EventKind::OnSite, act.acted_at)
         });
     }
@@ -450,5 +486,54 @@ mod tests {
         assert!(stepped.chart(t, Timestamp::MAX).contains(">2026-11-30</text>"));
         assert_eq!((svg.matches("class=\"point\"").count(), svg.matches("class=\"event").count()), (2, 2));
         assert!(!svg.contains("v<2>"));
+    }
+
+    #[test]
+    fn of_a_withdrawn_certificate_nothing_is_told_and_one_in_question_says_so() {
+        let at = |day: &str| format!("2026-{day}T00:00:00Z").parse::<Timestamp>().expect("literal");
+        let act = |kind, number: &str, day| {
+            let error_percent = rust_decimal::Decimal::new(3, 1);
+            let result = veripile_pile::OnSiteResult {
+                error_percent,
+                expanded_uncertainty_percent: error_percent,
+                coverage_factor: rust_decimal::Decimal::TWO,
+            };
+            Act {
+                kind,
+                number: number.to_owned(),
+                outlet: None,
+                issuer: "计量所".to_owned(),
+                person: "v".to_owned(),
+                acted_at: at(day),
+                valid_until: None,
+                reply_until: None,
+                result: matches!(kind, ActKind::Certificate | ActKind::Measured).then_some(result),
+            }
+        };
+        let acts = [
+            act(ActKind::Certificate, "GONE", "10-01"),
+            act(ActKind::Certificate, "OPEN", "10-02"),
+            act(ActKind::Measured, "M", "10-03"),
+            act(ActKind::CertificateWithdrawn, "GONE", "11-02"),
+            act(ActKind::CertificateQuestioned, "OPEN", "11-04"),
+            act(ActKind::CertificateQuestioned, "OPEN", "11-03"),
+        ];
+        let mut told = history(vec![week(2_960, 0.001), week(2_969, 0.012)], Vec::new());
+        told.results = results(&acts.iter().collect::<Vec<_>>());
+        let (t, now) = (Texts::in_language(Language::En), at("11-25"));
+        let texts = told.events(t, now).into_iter().map(|(_, _, text)| text).collect::<Vec<_>>().join("\n");
+        let expected = ["+0.3 % (M)", "+0.3 % (OPEN; certificate in question since 2026-11-03)"];
+        assert!(expected.iter().all(|text| texts.contains(text)) && !texts.contains("GONE"), "{texts}");
+        let events = serde_json::to_value(super::events(&told, now)).expect("JSON");
+        let of = |number: &str| events.as_array()?.iter().find(|event| event["number"] == number);
+        assert!(of("GONE").is_none(), "{events}");
+        assert_eq!(of("OPEN").expect("told")["questioned_at"], "2026-11-03T00:00:00Z");
+        assert!(of("M").expect("told")["questioned_at"].is_null());
+        let svg = told.chart(t, now);
+        assert_eq!(
+            (svg.matches("class=\"event on_site\"").count(), svg.matches("Certificate in question").count()),
+            (2, 1),
+            "{svg}"
+        );
     }
 }

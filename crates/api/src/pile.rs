@@ -58,11 +58,11 @@ struct PilePage<'a> {
 }
 
 /// An act: day, what, address of its document, by whom.
-struct ActLine {
-    day: String,
-    what: String,
-    href: Option<String>,
-    issuer: String,
+pub(crate) struct ActLine {
+    pub(crate) day: String,
+    pub(crate) what: String,
+    pub(crate) href: Option<String>,
+    pub(crate) issuer: String,
 }
 
 /// GET `/p/{pile}`.
@@ -83,11 +83,7 @@ pub(crate) async fn page(
     let history = History::of(&site, &pile, &acts).await?;
     let now = Timestamp::now();
     let papers = Papers::of(t, &site, &pile.pile_id, now).await?;
-    let document = match &pile.standing.certificate {
-        Some(certificate) => site.store.certificate_by_number(&certificate.number, now).await?,
-        None => None,
-    };
-    let acts = access::public_acts(&acts, now);
+    let acts = access::public_acts(&acts, access::limit_percent(&pile), now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     Ok(html(
         StatusCode::OK,
@@ -112,11 +108,16 @@ pub(crate) async fn page(
                 .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
             code: qr::svg(&address, t.of("pile.code")),
             address,
-            document: document
-                .map(|document| format!("/c/{}?lang={}", view::segment(&document.number), t.short())),
+            document: document(t, &pile),
             papers,
         },
     ))
+}
+
+/// Address of the document that the state rests on, where it was issued here for this very pile: elsewhere the number may be another's.
+fn document(t: &Texts, pile: &PileRecord) -> Option<String> {
+    let certificate = pile.standing.certificate.as_ref().filter(|_| pile.has_document)?;
+    Some(format!("/c/{}?lang={}", view::segment(&certificate.number), t.short()))
 }
 
 fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
@@ -151,6 +152,10 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     }
     if let Some(stopped) = standing.stopped_at {
         basis.push((t.of("basis.stopped"), view::day(stopped)));
+        if let Some(by) = &standing.stopped_by {
+            basis.push((t.of("basis.stopped_by"), by.number.clone()));
+            basis.push((t.of("basis.issuer"), by.issuer.clone()));
+        }
     }
     if standing.stopped_at.is_none()
         && let Some(seen) = pile.last_seen.filter(|_| pile.state(now) == State::OutOfUse)
@@ -181,6 +186,31 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
 }
 
 fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
+    let href = papers.href(&act.number);
+    ActLine { day: view::day(act.acted_at), what: what(t, act), href, issuer: view::name(&act.issuer) }
+}
+
+/// On-site results, the newest first, for the operator and the authority's people: those too that are not public, which they say.
+pub(crate) async fn on_site(
+    t: &Texts,
+    site: &Site,
+    pile_id: &PileId,
+    now: Timestamp,
+) -> Result<Vec<ActLine>, Problem> {
+    let Some(pile) = site.store.pile(pile_id).await? else { return Ok(Vec::new()) };
+    let acts = site.store.acts(pile_id).await?;
+    let public = access::public_acts(&acts, access::limit_percent(&pile), now);
+    let line = |act: &Act| {
+        let is_public = public.iter().any(|public| std::ptr::eq(*public, act));
+        let unpublished = if is_public { "" } else { t.of("pile.unpublished") };
+        let what = format!("{}{unpublished}", what(t, act));
+        ActLine { day: view::day(act.acted_at), what, href: None, issuer: view::name(&act.issuer) }
+    };
+    Ok(acts.iter().rev().filter(|act| act.result.is_some()).take(ACTS_MAX).map(line).collect())
+}
+
+/// An act in words, with its result where it has one.
+fn what(t: &Texts, act: &Act) -> String {
     let kind = t.of(&format!("act.{}", act.kind.word())).to_owned();
     let mut what = format!("{kind} {}", view::name(&act.number));
     if let Some(result) = act.result {
@@ -189,10 +219,30 @@ fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
             result.error_percent, result.expanded_uncertainty_percent, result.coverage_factor
         ));
     }
-    ActLine {
-        day: view::day(act.acted_at),
-        what,
-        href: papers.href(&act.number),
-        issuer: view::name(&act.issuer),
+    what
+}
+
+#[cfg(test)]
+mod tests {
+    use veripile_pile::{Certified, Standing};
+
+    use super::*;
+    use crate::texts::Language;
+
+    #[test]
+    fn a_number_leads_to_a_document_of_this_pile_only() {
+        let at: Timestamp = "2026-01-05T00:00:00Z".parse().expect("literal");
+        let certificate = Certified {
+            number: "C 1".to_owned(),
+            issuer: "计量所".to_owned(),
+            at,
+            valid_until: at,
+            questioned_at: None,
+        };
+        let mut pile = view::bare_pile(Standing { certificate: Some(certificate), ..Standing::default() });
+        let t = Texts::in_language(Language::En);
+        assert_eq!(document(t, &pile), None, "another pile's, or nobody's here");
+        pile.has_document = true;
+        assert_eq!(document(t, &pile).as_deref(), Some("/c/C%201?lang=en"));
     }
 }

@@ -144,9 +144,13 @@ fn heard(pile: &PileRecord) -> Option<Timestamp> {
     pile.status.as_ref().map(|(_, at)| *at).max(pile.last_seen)
 }
 
-/// Style of the live status: `stale`, `live free` or `live`.
+fn says_free(pile: &PileRecord) -> bool {
+    pile.status.as_ref().is_some_and(|(word, _)| word == "Available")
+}
+
+/// Style of the live status: `stale`, `live free` or `live`. A pile out of use is never free, whatever its connectors say.
 pub(crate) fn live(pile: &PileRecord, now: Timestamp) -> &'static str {
-    let is_free = pile.status.as_ref().is_some_and(|(word, _)| word == "Available");
+    let is_free = says_free(pile) && !pile.is_out_of_use(now);
     let is_stale = heard(pile).is_none_or(|at| now.duration_since(at).as_secs() > STALE_S);
     match (is_stale, is_free) {
         (true, _) => "stale",
@@ -232,6 +236,9 @@ pub(crate) fn status(t: &Texts, pile: &PileRecord, now: Timestamp) -> String {
     let Some(at) = heard(pile) else { return t.of("status.never").to_owned() };
     let age = sentence::age(t, now.duration_since(at).as_secs());
     match &pile.status {
+        Some(_) if pile.standing.stopped_at.is_some() && says_free(pile) => {
+            format!("{} · {age}", t.of("status.stopped"))
+        }
         Some((word, _)) => format!("{} · {age}", name(status_word(t, word))),
         None => age,
     }

@@ -1,7 +1,8 @@
 //! `veripile register`: operators, stations, piles, on-site results, keys of meters and calibrations from CSV files into the database.
 //!
 //! What is registered already is brought up to date, and stays as it is where a file has no column for it; on-site results are recorded once. A result with `valid_until` is a
-//! certificate; one without is a measurement, which anchors estimates and changes no state.
+//! certificate; one without is a measurement, which anchors estimates and changes no state. Beyond the limit it is public only with a failure
+//! that was confirmed since.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -337,7 +338,7 @@ fn certify_within_limits(anchors: &[(PileId, Act)], piles: &HashMap<PileId, Pile
         if act.kind == ActKind::Certificate && found.is_some_and(|error| error > limit) {
             bail!(
                 "anchors: pile {pile_id} was found beyond its limit of {} %, so it cannot be certified; leave valid_until \
-                 empty to record the measurement",
+                 empty to record the measurement, which is public only once a failure of the pile is that was confirmed since",
                 100.0 * limit
             );
         }

@@ -190,8 +190,8 @@ pub enum Refusal {
     /// The operator may still reply, and has not given that up.
     #[error("the operator may reply until {0}; it can be published then, or when it gave that up")]
     WindowRuns(Timestamp),
-    /// No certificate was issued since the repair.
-    #[error("no certificate was issued since the repair")]
+    /// No certificate that stands was issued since the repair for what the case is about.
+    #[error("no certificate that stands was issued since the repair for what the case is about")]
     NotVerified,
     /// It would be before what was done last.
     #[error("the step before was taken at {0}")]
@@ -247,14 +247,9 @@ pub fn advance(
                 None => Vec::new(),
             }
         }
-        Stage::Reverified => {
-            let repaired = taken_by(Stage::Rectified).map(|one| one.at);
-            let is_new =
-                |act: &Act| act.kind == ActKind::Certificate && repaired.is_some_and(|at| at <= act.acted_at);
-            if !acts.iter().any(is_new) {
-                return Err(Refusal::NotVerified);
-            }
-            Vec::new()
+        // Until it is closed: the certificate may have been withdrawn in the meantime.
+        Stage::Reverified | Stage::Closed if !is_verified_anew(steps, acts, step) => {
+            return Err(Refusal::NotVerified);
         }
         Stage::Dismissed | Stage::Merged | Stage::Closed if taken_by(Stage::Open).is_some() => {
             vec![act(ActKind::CaseClosed, &step.person)]
@@ -279,6 +274,14 @@ fn in_turn(last: Option<&Step>, step: &Step) -> Result<(), Refusal> {
         return Err(Refusal::NoReason(step.to));
     }
     Ok(())
+}
+
+/// Whether a certificate since the repair has ended the case, as its standing has it: one of its outlet or of the whole pile, not withdrawn.
+fn is_verified_anew(steps: &[Step], acts: &[Act], step: &Step) -> bool {
+    let Some(repaired) = steps.iter().rev().find(|one| one.to == Stage::Rectified) else { return false };
+    let is_old = |act: &Act| act.kind == ActKind::Certificate && act.acted_at < repaired.at;
+    let since: Vec<Act> = acts.iter().filter(|act| !is_old(act)).cloned().collect();
+    open_cases(&since).iter().all(|case| case.number != step.number)
 }
 
 /// The act that opens a case again which acts have ended since, a certificate after repair: what is said of a case that is not open is not heard.

@@ -99,6 +99,15 @@ impl OpenCase {
     }
 }
 
+/// The document by which use was stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedBy {
+    /// Its number.
+    pub number: String,
+    /// Who issued it.
+    pub issuer: String,
+}
+
 /// What is known of a pile's standing, independent of today's date.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Standing {
@@ -108,6 +117,9 @@ pub struct Standing {
     pub case: Option<OpenCase>,
     /// When use was stopped, if it has not been resumed.
     pub stopped_at: Option<Timestamp>,
+    /// By what, and by whom; none in standings of former versions.
+    #[serde(default)]
+    pub stopped_by: Option<StoppedBy>,
     /// The remote estimate.
     pub estimate: Option<Estimate>,
 }
@@ -126,6 +138,7 @@ impl Standing {
             certificate: outlets.certificate(),
             case: outlets.case(),
             stopped_at: last.map(|act| act.acted_at),
+            stopped_by: last.map(|act| StoppedBy { number: act.number.clone(), issuer: act.issuer.clone() }),
             estimate,
         }
     }
@@ -135,8 +148,7 @@ impl Standing {
         if let Some(case) = &self.case {
             return if case.is_failed(now) { State::Failed } else { State::UnderReview };
         }
-        let unseen = last_seen.is_some_and(|seen| now.duration_since(seen) > UNSEEN_AFTER);
-        if self.stopped_at.is_some() || unseen {
+        if self.is_out_of_use(now, last_seen) {
             return State::OutOfUse;
         }
         match &self.certificate {
@@ -153,6 +165,12 @@ impl Standing {
             }
             _ => State::Due,
         }
+    }
+
+    /// Whether its use was stopped, or it is unseen, whatever else is to say of it: nobody is offered it as free.
+    pub fn is_out_of_use(&self, now: Timestamp, last_seen: Option<Timestamp>) -> bool {
+        let unseen = last_seen.is_some_and(|seen| now.duration_since(seen) > UNSEEN_AFTER);
+        self.stopped_at.is_some() || unseen
     }
 
     fn is_monitored(&self, now: Timestamp) -> bool {
@@ -531,8 +549,14 @@ mod tests {
 
     #[test]
     fn stopped_and_unseen_piles_are_out_of_use() {
-        let acts = [act(ActKind::Certificate, 0, "a"), act(ActKind::UseStopped, 5, "a")];
-        assert_eq!(Standing::judge(&acts, None).state(day(6), Some(day(6))), State::OutOfUse);
+        let mut acts = vec![act(ActKind::Certificate, 0, "a"), act(ActKind::UseStopped, 5, "a")];
+        let standing = Standing::judge(&acts, None);
+        assert_eq!(standing.state(day(6), Some(day(6))), State::OutOfUse);
+        let by = StoppedBy { number: "N5".to_owned(), issuer: "计量所".to_owned() };
+        assert_eq!((standing.stopped_at, standing.stopped_by), (Some(day(5)), Some(by)));
+        acts.push(act(ActKind::UseResumed, 6, "a"));
+        let standing = Standing::judge(&acts, None);
+        assert_eq!((standing.stopped_at, standing.stopped_by), (None, None));
         assert_eq!(Standing::judge(&acts[..1], None).state(day(40), Some(day(5))), State::OutOfUse);
     }
 

@@ -163,8 +163,9 @@ const SEARCHED: &str = concat!(
 );
 
 /// Beside them, where free piles are asked for: a connector that is available and was heard of since, or its pile was. Connector 0, the
-/// pile itself, counts where no other has told anything. It is said of the one that a driver would take (`PileRecord::status`).
-const FREE: &str = " AND EXISTS
+/// pile itself, counts where no other has told anything. It is said of the one that a driver would take (`PileRecord::status`), and of no
+/// pile that is out of use.
+const FREE: &str = " AND standing.stopped IS NOT TRUE AND silent.pile_no IS NULL AND EXISTS
     (SELECT FROM connector_live AS plug WHERE plug.pile_no = pile.pile_no AND plug.status = 'Available'
      AND (plug.status_at > $5 OR live.last_seen > $5)
      AND (plug.connector <> 0 OR NOT EXISTS (SELECT FROM connector_live AS other

@@ -113,6 +113,11 @@ impl PileRecord {
     pub fn state(&self, now: Timestamp) -> State {
         self.standing.state(now, self.last_seen)
     }
+
+    /// Whether it is out of use, whatever its state: then it is not free, whatever its connectors say.
+    pub fn is_out_of_use(&self, now: Timestamp) -> bool {
+        self.standing.is_out_of_use(now, self.last_seen)
+    }
 }
 
 /// One page of piles.

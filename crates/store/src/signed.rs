@@ -140,8 +140,14 @@ impl Store {
         rows.into_iter().map(SignedRow::line).collect()
     }
 
-    /// The newest signed values that came with a charge.
-    pub async fn signed_values_of(&self, charge_no: i64) -> Result<Vec<SignedLine>, StoreError> {
+    /// The newest signed values that came with a charge, and how many there are in all.
+    pub async fn signed_values_of(&self, charge_no: i64) -> Result<(Vec<SignedLine>, usize), StoreError> {
+        let all: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM signed_value JOIN charge USING (pile_no, reference) WHERE charge_no = $1",
+        )
+        .bind(charge_no)
+        .fetch_one(&self.pool)
+        .await?;
         let rows: Vec<SignedRow> = sqlx::query_as(
             "SELECT at, signed_value.connector, format, verdict, key_source, meter_serial, layers, reference, sealed
              FROM signed_value JOIN charge USING (pile_no, reference) WHERE charge_no = $1 ORDER BY at DESC, container LIMIT $2",
@@ -150,7 +156,8 @@ impl Store {
         .bind(VALUES_MAX)
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(SignedRow::line).collect()
+        let lines = rows.into_iter().map(SignedRow::line).collect::<Result<_, _>>()?;
+        Ok((lines, usize::try_from(all).unwrap_or_default()))
     }
 }
 

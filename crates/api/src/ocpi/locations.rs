@@ -291,7 +291,7 @@ fn standard_word(standard: ConnectorType) -> &'static str {
 
 /// OCPP's word in OCPI's.
 fn status(pile: &PileRecord, now: Timestamp) -> &'static str {
-    if pile.state(now) == State::OutOfUse {
+    if pile.state(now) == State::OutOfUse || pile.standing.stopped_at.is_some() {
         return "INOPERATIVE";
     }
     match pile.status.as_ref().map(|(word, _)| word.as_str()) {

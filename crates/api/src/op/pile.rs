@@ -18,6 +18,7 @@ use veripile_store::finding::Finding;
 use super::certificates::{self, CertificateLine, RefusalLine};
 use super::orders::{self, OrderLine};
 use super::overview::{self, AttemptLine, PileLine, Token};
+use crate::pile::{self, ActLine};
 use crate::problem::{Problem, html, missing_page};
 use crate::session::{Person, private};
 use crate::signals::{self, SignalLine};
@@ -56,6 +57,8 @@ struct PilePage<'a> {
     person: &'a Person,
     line: PileLine,
     signals: Vec<SignalLine>,
+    /// On-site results, not yet public ones too.
+    acts: Vec<ActLine>,
     /// The next date by state, or why there is none.
     date: Option<(Option<String>, Vec<String>)>,
     path: String,
@@ -179,6 +182,7 @@ async fn show(
         site.store.signals_of_pile(&pile.pile_id).await?.iter().map(|signal| signals::line(t, signal)),
     );
     let date = site.store.next_date(&pile.pile_id).await?;
+    let acts = pile::on_site(t, site, &pile.pile_id, now).await?;
     let (ready_detail, ready) = ready(t, &pile);
     let page = PilePage {
         t,
@@ -212,6 +216,7 @@ async fn show(
         line: overview::line(t, &pile, now),
         signals,
         date: date.as_ref().map(|date| history::next_date(t, date)),
+        acts,
         path,
     };
     Ok(private(html(StatusCode::OK, &page)))

@@ -4,7 +4,10 @@
 //! two roles on one case: who reviews records nothing, who verified or reviewed withdraws nothing.
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
+use veripile_metrology::rules;
 use veripile_pile::{Act, ActKind, OpenCase, OperatorId, is_same_person, open_cases};
+use veripile_store::PileRecord;
 use veripile_store::account::PersonRole;
 use veripile_verification::Order;
 
@@ -75,13 +78,37 @@ pub(crate) fn is_notice_public(acts: &[Act], number: &str, now: Timestamp) -> bo
     notice.is_some_and(|notice| was_failed_since(acts, notice, now))
 }
 
-/// The acts that anybody may see, in their order: of bad news, a notice or a confirmation, only what became public.
-pub(crate) fn public_acts(acts: &[Act], now: Timestamp) -> Vec<&Act> {
+/// The largest error that is permitted for a pile, percent; none for a class that the rules do not know.
+pub(crate) fn limit_percent(pile: &PileRecord) -> Option<Decimal> {
+    rules::for_kind(pile.kind.word()).ok()?.mpe_percent(pile.class.0).ok()
+}
+
+/// The acts that anybody may see, in their order: of bad news, a notice, a confirmation or an error beyond the limit that was measured on
+/// site, only what became public. Without a limit nobody knows that a measurement is no bad news.
+pub(crate) fn public_acts(acts: &[Act], limit_percent: Option<Decimal>, now: Timestamp) -> Vec<&Act> {
+    let is_within = |act: &Act| match (act.result, limit_percent) {
+        (Some(result), Some(limit)) => result.error_percent.abs() <= limit,
+        (result, _) => result.is_none(),
+    };
     let is_public = |act: &&Act| match act.kind {
         ActKind::Notice | ActKind::FailureConfirmed => was_failed_since(acts, act, now),
+        ActKind::Measured if !is_within(act) => is_confirmed_since(acts, act, now),
         _ => true,
     };
     acts.iter().filter(is_public).collect()
+}
+
+/// Whether what was measured led to a failure that is public: one of its outlet that was confirmed since, without a certificate in between.
+fn is_confirmed_since(acts: &[Act], measured: &Act, now: Timestamp) -> bool {
+    let is_alike =
+        |act: &Act| act.outlet == measured.outlet || act.outlet.is_none() || measured.outlet.is_none();
+    let since = |kind: ActKind| {
+        acts.iter().filter(move |act| act.kind == kind && measured.acted_at <= act.acted_at && is_alike(act))
+    };
+    let certified = since(ActKind::Certificate).map(|act| act.acted_at).min();
+    since(ActKind::FailureConfirmed)
+        .filter(|act| certified.is_none_or(|certified| act.acted_at < certified))
+        .any(|act| was_failed_since(acts, act, now))
 }
 
 /// Whether the case that an act belongs to was ever failed since, before the next act changed it, and the time to reply to that very act was
@@ -108,6 +135,9 @@ pub(crate) fn demand(may: bool, who: &str) -> Result<(), Problem> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    /// What a class of 2 permits.
+    const LIMIT: Option<Decimal> = Some(Decimal::TWO);
 
     pub(crate) fn person(name: &str, roles: &[PersonRole], scope: Option<&str>) -> Person {
         Person {
@@ -208,8 +238,9 @@ pub(crate) mod tests {
             of_case(FailureConfirmed, 1, "v"),
             of_case(FailureConfirmed, 2, "r"),
         ];
-        let seen =
-            |acts: &[Act], on| public_acts(acts, day(on)).iter().map(|act| act.kind).collect::<Vec<_>>();
+        let seen = |acts: &[Act], on| {
+            public_acts(acts, LIMIT, day(on)).iter().map(|act| act.kind).collect::<Vec<_>>()
+        };
         assert_eq!(seen(&acts, 20), [Certificate, CaseOpened], "the window runs");
         assert_eq!(seen(&acts, 22), [Certificate, CaseOpened, FailureConfirmed, FailureConfirmed]);
         // Served again after the failure is public: the new confirmations wait for the new window.
@@ -229,5 +260,54 @@ pub(crate) mod tests {
         acts[2].number = "K1".to_owned();
         acts.push(of_case(CaseClosed, 10, "b"));
         assert_eq!(seen(&acts, 30), [Certificate, CaseOpened, CaseClosed], "settled: never public");
+    }
+
+    #[test]
+    fn a_bad_measurement_is_public_with_the_failure_that_it_led_to() {
+        use ActKind::{CaseClosed, CaseOpened, Certificate, FailureConfirmed, Measured};
+        let measured = |on, outlet, tenths| {
+            let result = veripile_pile::OnSiteResult {
+                error_percent: Decimal::new(tenths, 1),
+                expanded_uncertainty_percent: Decimal::ONE,
+                coverage_factor: Decimal::TWO,
+            };
+            Act { number: "M".to_owned(), outlet, result: Some(result), ..act(Measured, on, "v") }
+        };
+        let of_case =
+            |kind, on, person| Act { number: "K1".to_owned(), outlet: Some(1), ..act(kind, on, person) };
+        // Opened on day 1 with 21 days to reply.
+        let case = [
+            of_case(CaseOpened, 1, "r"),
+            of_case(FailureConfirmed, 2, "v"),
+            of_case(FailureConfirmed, 3, "r"),
+        ];
+        let is_seen = |acts: &[&[Act]], limit, on| {
+            public_acts(&acts.concat(), limit, day(on)).iter().any(|act| act.kind == Measured)
+        };
+        for (tenths, limit, expected) in
+            [(20, LIMIT, true), (-20, LIMIT, true), (21, LIMIT, false), (-21, LIMIT, false), (0, None, false)]
+        {
+            assert_eq!(is_seen(&[&[measured(0, None, tenths)]], limit, 900), expected, "{tenths} {limit:?}");
+        }
+        for outlet in [None, Some(1)] {
+            let acts = [&[measured(0, outlet, 31)][..], &case];
+            assert_eq!([21, 22, 23].map(|on| is_seen(&acts, LIMIT, on)), [false, false, true]);
+        }
+        let certified = |on| Act { outlet: Some(1), ..act(Certificate, on, "v") };
+        let hidden: [&[&[Act]]; 5] = [
+            &[&[measured(0, Some(2), 31)], &case],
+            &[&[measured(4, Some(1), 31)], &case],
+            &[&[measured(0, Some(1), 31)], &case[..2]],
+            &[&[measured(0, Some(1), 31)], &case, &[of_case(CaseClosed, 10, "b")]],
+            &[&[measured(-9, Some(1), 31), certified(-5)], &case],
+        ];
+        for (index, acts) in hidden.into_iter().enumerate() {
+            assert!(
+                !is_seen(acts, LIMIT, 99),
+                "of another outlet, after it, by one, settled, verified: {index}"
+            );
+        }
+        let repaired = [&[measured(0, Some(1), 31)][..], &case, &[certified(40)]];
+        assert!(is_seen(&repaired, LIMIT, 50), "and stays public after the repair");
     }
 }

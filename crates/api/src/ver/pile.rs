@@ -17,6 +17,7 @@ use super::runs::Runs;
 use crate::Site;
 use crate::certificate::{self, QuestionLine};
 use crate::entries::{Entries, Fault, Reader};
+use crate::pile::{self, ActLine};
 use crate::problem::{Problem, html, missing_page};
 use crate::session::{Person, private};
 use crate::texts::Texts;
@@ -48,6 +49,8 @@ struct PilePage<'a> {
     person: &'a Person,
     id: String,
     documents: Vec<DocumentLine>,
+    /// On-site results, not yet public ones too.
+    acts: Vec<ActLine>,
     orders: Vec<OrderLine>,
     seals: Vec<(String, String, String)>,
     /// Certificates that a broken seal puts in question.
@@ -172,6 +175,7 @@ async fn show(
         lines.push(orders::line(t, site, runs, &row).await?);
     }
     let seals = site.store.seals(&pile_id).await?;
+    let acts = pile::on_site(t, site, &pile_id, now).await?;
     let holds = |row: &&CertificateRow| {
         matches!(row.status, CertificateStatus::Valid | CertificateStatus::InQuestion)
     };
@@ -183,6 +187,7 @@ async fn show(
         person,
         questionable: documents.iter().filter(holds).map(|row| row.number.clone()).collect(),
         documents: documents.iter().map(|row| document(t, row)).collect(),
+        acts,
         orders: lines,
         seals: seals
             .into_iter()

@@ -16,6 +16,7 @@ fn day(n: i64) -> Timestamp {
 struct Told {
     steps: Vec<Step>,
     acts: Vec<Act>,
+    outlet: Option<u32>,
 }
 
 impl Told {
@@ -33,7 +34,7 @@ impl Told {
     ) -> Result<(), Refusal> {
         let step = Step {
             number: "K1".to_owned(),
-            outlet: None,
+            outlet: self.outlet,
             issuer: "市监局".to_owned(),
             person: person.to_owned(),
             at: day(on),
@@ -49,12 +50,35 @@ impl Told {
 
     /// From its opening to the service of the notice: proposed by `a`, confirmed by `b`.
     fn served(waived: bool) -> Self {
-        let mut told = Self::default();
+        Self::served_of(None, waived)
+    }
+
+    fn served_of(outlet: Option<u32>, waived: bool) -> Self {
+        let mut told = Self { outlet, ..Self::default() };
         for (to, person) in [(Open, "a"), (OnSite, "a"), (Proposed, "a"), (Confirmed, "b")] {
             told.take(0, to, person).expect("in turn");
         }
         told.take_as(1, Served, "c", "", waived).expect("in turn");
         told
+    }
+
+    /// A failure of outlet 1 that is public, repaired on day 30.
+    fn rectified_of_outlet_1() -> Self {
+        let mut told = Self::served_of(Some(1), false);
+        told.take(23, Published, "a").expect("22 days after the service");
+        told.take(30, Rectified, "r").expect("in turn");
+        told
+    }
+
+    fn certified(&mut self, on: i64, number: &str, outlet: Option<u32>) {
+        let certificate = Act { number: number.to_owned(), outlet, ..self.acts[0].clone() };
+        let kind = ActKind::Certificate;
+        self.acts.push(Act { kind, acted_at: day(on), valid_until: Some(day(1000)), ..certificate });
+    }
+
+    fn withdrawn(&mut self, on: i64, number: &str) {
+        let withdrawn = Act { number: number.to_owned(), ..self.acts[0].clone() };
+        self.acts.push(Act { kind: ActKind::CertificateWithdrawn, acted_at: day(on), ..withdrawn });
     }
 
     fn state(&self, on: i64) -> State {
@@ -216,4 +240,43 @@ fn a_step_that_was_taken_is_not_taken_twice() {
     assert_eq!(refused, Refusal::AlreadyThere { stage: Served, at: day(1), person: "c".to_owned() });
     assert!(refused.to_string().contains("nothing was done; next can be: published, rectified, dismissed"));
     assert_eq!(told.acts, acts);
+}
+
+#[test]
+fn a_certificate_of_another_outlet_ends_no_case() {
+    let mut told = Told::rectified_of_outlet_1();
+    told.certified(32, "C2", Some(2));
+    assert_eq!(told.take(33, Reverified, "v"), Err(Refusal::NotVerified));
+    assert_eq!(told.state(33), State::Failed, "of outlet 1 nobody has said anything since");
+    let mut of_the_whole = Told::rectified_of_outlet_1();
+    of_the_whole.certified(32, "C", None);
+    of_the_whole.take(33, Reverified, "v").expect("of the whole pile, outlet 1 too");
+    told.certified(34, "C1", Some(1));
+    told.take(35, Reverified, "v").expect("of outlet 1");
+    told.take(36, Closed, "a").expect("in turn");
+    assert_eq!(told.state(36), State::Verified);
+}
+
+#[test]
+fn nor_does_one_from_before_the_repair_or_one_that_was_withdrawn() {
+    let mut told = Told::served_of(Some(1), false);
+    told.certified(25, "C0", Some(1));
+    told.take(30, Rectified, "r").expect("in turn");
+    told.certified(31, "C2", Some(2));
+    assert_eq!(told.take(32, Reverified, "v"), Err(Refusal::NotVerified), "C0 is older than the repair");
+    let mut told = Told::rectified_of_outlet_1();
+    told.certified(32, "C1", Some(1));
+    told.withdrawn(33, "C1");
+    assert_eq!(told.take(34, Reverified, "v"), Err(Refusal::NotVerified));
+    assert_eq!(told.state(34), State::Failed);
+    // Withdrawn between the two last steps.
+    let mut told = Told::rectified_of_outlet_1();
+    told.certified(32, "C1", Some(1));
+    told.take(33, Reverified, "v").expect("verified");
+    told.withdrawn(34, "C1");
+    assert_eq!(told.take(35, Closed, "a"), Err(Refusal::NotVerified));
+    assert_eq!(told.state(35), State::Failed);
+    told.certified(36, "C3", Some(1));
+    told.take(37, Closed, "a").expect("verified by another");
+    assert_eq!(told.state(37), State::Verified);
 }
