@@ -240,12 +240,11 @@ async fn save_seen(connection: &mut PgConnection, seen: &BTreeMap<i64, Timestamp
     if seen.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sqlx::query(concat!(
         "INSERT INTO pile_live (pile_no, last_seen) SELECT * FROM unnest($1::bigint[], $2::timestamptz[])
-         ON CONFLICT (pile_no) DO UPDATE SET last_seen = greatest(pile_live.last_seen, excluded.last_seen),
-             back_at = CASE WHEN pile_live.last_seen < excluded.last_seen - interval '720 hours'
-                            THEN excluded.last_seen ELSE pile_live.back_at END",
-    )
+         ON CONFLICT (pile_no) DO UPDATE SET last_seen = greatest(pile_live.last_seen, excluded.last_seen), back_at = ",
+        presence::back_at!()
+    ))
     .bind(seen.keys().copied().collect::<Vec<_>>())
     .bind(seen.values().map(|at| at.to_sqlx()).collect::<Vec<_>>())
     .execute(connection)
