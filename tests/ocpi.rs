@@ -249,10 +249,17 @@ async fn silence(database: &Database, server: &Server, token: &str) {
     let evse = told().await;
     assert_eq!((&evse["status"], &evse["last_updated"]), (&"UNKNOWN".into(), &since.as_str().into()));
     assert!(changed_since(&since).await && !changed_since(&after).await);
-    let charger = Charger::connect(&server.ocpp(), "P09-D", Some("ocpp1.6")).await.unwrap();
+    let mut charger = Charger::connect(&server.ocpp(), "P09-D", Some("ocpp1.6")).await.unwrap();
     assert_eq!(told().await["status"], "AVAILABLE");
     assert!(changed_since(&after).await);
-    drop(charger);
+    // What it says counts from when it said so, whatever its clock.
+    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    let since = jiff::Timestamp::now().to_string();
+    assert!(!changed_since(&since).await);
+    let said = serde_json::json!({ "connectorId": 1, "errorCode": "NoError", "status": "Charging", "timestamp": "2026-02-02T00:00:00Z" });
+    charger.call("StatusNotification", &said).await;
+    assert_eq!(told().await["status"], "CHARGING");
+    assert!(changed_since(&since).await);
 }
 
 /// What we tell, read by ourselves: the same power, and nothing lost that OCPI does not know.
