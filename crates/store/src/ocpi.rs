@@ -34,9 +34,10 @@ macro_rules! ocpi_id {
 }
 
 /// When what is told of a pile last changed: registered, judged, a status told (by our clock), heard of again; or nothing but time went
-/// by. The latter are the moment from which on its status was too old to be told (as `view::live` has it: 600 whole seconds), and those since the judgement before and after which the state is another: certificate begun or ended, reply window
-/// of a confirmed failure over, remote evidence too old (336 hours), nothing heard for 720 hours. A pile that came back from its silence
-/// had another status before, unless its use is stopped, so that it has none.
+/// by. The latter are the moment from which on its status was too old to be told (as `view::live` has it: 600 whole seconds), and those
+/// since the judgement before and after which the state is another: certificate begun or ended, reply window of a confirmed failure over,
+/// remote evidence too old (336 hours), nothing heard for 720 hours. A pile that came back from its silence had another status before,
+/// unless its use is stopped, so that it has none.
 macro_rules! pile_changed {
     () => {
         concat!(

@@ -153,7 +153,7 @@ impl Store {
         .await?;
         let has_next = GROUPS_PER_PAGE < rows.len();
         rows.truncate(GROUPS_PER_PAGE);
-        let total = rows.first().map_or(0, |row| row.total).unsigned_abs();
+        let total = rows.first().map_or(0, |row| row.total.unsigned_abs());
         let groups = rows.into_iter().map(GroupRow::group).collect::<Result<_, _>>()?;
         Ok(ReportGroups { groups, has_next, total })
     }

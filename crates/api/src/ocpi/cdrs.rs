@@ -1,7 +1,8 @@
 //! OCPI's charge detail records, received: signed values in them are checked as at `/check`, and what names a driver is not kept.
 //!
 //! Kept are the fields that OCPI defines (`shape`), without token, contract, reference of the authorization and remark, and without the
-//! place where it is a home; of signed values their SHA-256, since they may name a card. Extension: what is read back has `veripile`, the verdicts.
+//! place where it is a home; of signed values their SHA-256, since they may name a card. Extension: what is read back has `veripile`, the
+//! verdicts.
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
