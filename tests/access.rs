@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
-use veripile_tests::{Charger, Database, Server, basic, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, basic, command, free_port, header, provided};
 
 const KEY: &str = "correct-horse-battery";
 
@@ -239,6 +240,10 @@ async fn profiles_2_and_3_over_tls() {
         headers.extend(key.map(|key| ("Authorization", basic(identity, key))));
         Charger::connect_with(&format!("{wss}/{identity}"), &headers, Some(tls)).await.map(|_| ())
     };
+    let encrypted = over_tls(port, authority.client(None));
+    assert_eq!(header(&encrypted, "Strict-Transport-Security"), Some("max-age=31536000"), "{encrypted}");
+    let unencrypted = server.get_as("/readyz", "").await.1;
+    assert_eq!(header(&unencrypted, "Strict-Transport-Security"), None, "{unencrypted}");
     let plain = || authority.client(None);
     let named = |name: &str| authority.client(Some(authority.issue(name)));
     assert_eq!(connect("B", Some(KEY), plain()).await, Ok(()));
@@ -250,6 +255,28 @@ async fn profiles_2_and_3_over_tls() {
     assert_eq!(connect("M", None, forged).await, Err(0), "an authority that nobody trusts");
     let plain = Charger::connect(&server.ocpp(), "M", Some("ocpp2.0.1")).await;
     assert_eq!(plain.err(), Some(403), "not encrypted");
+    assert!(server.stop());
+    // Somebody before us encrypts.
+    for (public, expected) in
+        [("https://piles.example", Some("max-age=31536000")), ("http://piles.example", None)]
+    {
+        let settings = [("VERIPILE_HTTP__PUBLIC_URL", public)];
+        let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
+        let headers = server.get_as("/about", "").await.1;
+        assert_eq!(header(&headers, "Strict-Transport-Security"), expected, "{headers}");
+    }
+}
+
+/// The whole answer to a request over TLS.
+fn over_tls(port: u16, tls: Arc<rustls::ClientConfig>) -> String {
+    let connection = rustls::ClientConnection::new(tls, ServerName::try_from("localhost").unwrap()).unwrap();
+    let socket = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, socket);
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    // A server that closes without a farewell has told all the same.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use veripile_tests::{Charger, Database, Server, free_port, provided};
 
@@ -369,4 +372,53 @@ async fn availability_told_as_an_event_is_live_like_any_status() {
     }
     assert_eq!(told().await[2], (2, "Available".to_owned()));
     assert_eq!(database.number("SELECT count(*) FROM frame WHERE marks IS NOT NULL").await, 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_back_does_not_hold_the_status_and_a_queue_does_not_take_it_back() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let connect = async || Charger::connect(&server.ocpp(), "C", Some("ocpp1.6")).await.unwrap();
+    let status = |word: &str, at: &str| json!({ "connectorId": 1, "errorCode": "NoError", "status": word, "timestamp": at });
+    let told = async || {
+        sqlx::query_scalar::<_, String>("SELECT status FROM connector_live")
+            .fetch_one(&mut database.connect().await)
+            .await
+            .unwrap()
+    };
+    let boot = json!({ "chargePointVendor": "V", "chargePointModel": "M" });
+    let ago = |seconds: i64| (Timestamp::now() - SignedDuration::from_secs(seconds)).to_string();
+    let mut charger = connect().await;
+    let early = ago(0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (word, at, then) in [
+        ("Available", ago(0), "Available"),
+        // Put right by a second, as clocks are: nothing waits in a queue that speaks of the time since the connection began.
+        ("Preparing", early, "Preparing"),
+        // Told from a queue after what holds now.
+        ("Finishing", ago(3_600), "Preparing"),
+    ] {
+        charger.call("StatusNotification", &status(word, &at)).await;
+        assert_eq!(told().await, then, "{word} at {at}");
+    }
+    // Its battery has failed: it comes back in 2010.
+    drop(charger);
+    let mut charger = connect().await;
+    charger.call("BootNotification", &boot).await;
+    for (word, at, then) in [
+        ("Faulted", "2010-06-01T00:00:10Z", "Faulted"),
+        ("Charging", "2010-06-01T00:01:00Z", "Charging"),
+        ("Finishing", "2010-06-01T00:00:30Z", "Charging"),
+        // Somebody set it.
+        ("Available", ago(0).as_str(), "Available"),
+        ("Reserved", "2010-06-01T00:02:00Z", "Available"),
+    ] {
+        charger.call("StatusNotification", &status(word, at)).await;
+        assert_eq!(told().await, then, "{word} at {at}");
+    }
+    // It boots behind something that holds its connection.
+    charger.call("BootNotification", &boot).await;
+    charger.call("StatusNotification", &status("Unavailable", "2010-06-01T00:00:20Z")).await;
+    assert_eq!(told().await, "Unavailable");
 }

@@ -93,6 +93,7 @@ async fn one_signs_in_and_sees_ones_own_piles_only() {
     for path in [
         "/op",
         "/op/import",
+        "/op/reports",
         "/op/piles/P1",
         "/op/piles/P1/messages",
         "/op/piles/P1/messages.ndjson",
@@ -171,6 +172,47 @@ async fn a_bad_result_on_site_is_its_operator_s_until_the_failure_is_public() {
             step("served", "c", &["--reply-waived"]);
         }
     }
+}
+
+/// Bare wires of last year stand before 5,000 reports of today on one's other piles, each of which is on some page.
+#[tokio::test]
+async fn no_report_drops_out_of_sight() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let mut connection = database.connect().await;
+    for query in [
+        "INSERT INTO pile (pile_id, operator_id, kind, accuracy_class, registered)
+         SELECT 'Q' || n, 'O1', 'ac', 2, true FROM generate_series(100, 249) AS n",
+        "INSERT INTO report (receipt, pile_no, reason, reported_at)
+         SELECT 'DANGER', pile_no, 'danger', now() - interval '400 days' FROM pile WHERE pile_id = 'P1'",
+        "INSERT INTO report (receipt, pile_no, reason, reported_at)
+         SELECT pile_id || '-' || n, pile_no, 'price', now() FROM pile, generate_series(1, 33) AS n WHERE pile_id LIKE 'Q%'",
+        "INSERT INTO report (receipt, pile_no, reason, reported_at)
+         SELECT 'OTHERS', pile_no, 'danger', now() FROM pile WHERE pile_id = 'P2'",
+    ] {
+        sqlx::query(query).execute(&mut connection).await.unwrap();
+    }
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &SETTINGS).await;
+    let one = Visitor::sign_in(&server, "one", "a password of mine").await.unwrap();
+    let reports = async |path: &str| {
+        let (status, page) = one.get(path).await;
+        assert_eq!(status, 200);
+        let section =
+            page.split("id=\"reports\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned();
+        assert!(!section.contains("OTHERS"), "{path}");
+        section
+    };
+    let (first, second) = (reports("/op?lang=en").await, reports("/op/reports?page=2&lang=en").await);
+    // 150 × 33 and the one.
+    assert!(first.contains("<small>4951</small>") && second.contains("<small>4951</small>"), "{first}");
+    assert!(first.find("DANGER").unwrap() < first.find("The bill is not").unwrap(), "{first}");
+    assert_eq!((first.matches("<tr><td>").count(), second.matches("<tr><td>").count()), (100, 51));
+    assert!(first.contains(">33</td>") && first.contains("/op/reports?page=2"), "{first}");
+    let all = format!("{first}{second}");
+    assert!((100..250).all(|n| all.contains(&format!(">Q{n}</a>"))), "{all}");
+    assert!(!second.contains("page=3"), "{second}");
+    assert_eq!(one.get("/op/reports?page=two").await.0, 400);
 }
 
 #[tokio::test]

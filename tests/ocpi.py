@@ -117,10 +117,10 @@ def bill(token, cdrs, location):
     cdr = {
         "country_code": "CN", "party_id": "TST", "id": "CDR-1", "start_date_time": start, "end_date_time": end, "currency": "CNY",
         "cdr_token": {"country_code": "CN", "party_id": "TST", "uid": "CARD-0815", "type": "RFID", "contract_id": "CONTRACT-0815"}, "auth_method": "WHITELIST", "remark": "REMARK-0815",
-        "cdr_location": {"id": location["id"], "address": "-", "city": "-", "postal_code": "-", "country": "CHN", "coordinates": evse["coordinates"], "evse_uid": evse["uid"],
+        "cdr_location": {"driver_phone": "PHONE-0815", "id": location["id"], "address": "-", "city": "-", "postal_code": "-", "country": "CHN", "coordinates": evse["coordinates"], "evse_uid": evse["uid"],
                          "evse_id": "CN*TST*E1", "connector_id": "1", "connector_standard": connector["standard"],
                          "connector_format": connector["format"], "connector_power_type": connector["power_type"]},
-        "charging_periods": [{"start_date_time": start, "dimensions": [{"type": "ENERGY", "volume": 20.25}]}],
+        "charging_periods": [{"start_date_time": start, "driver": "DRIVER-0815", "dimensions": [{"type": "ENERGY", "volume": 20.25}]}],
         "signed_data": {"encoding_method": "OCMF", "public_key": RECORD["public_key"],
                         "signed_values": [{"nature": "End", "plain_data": "", "signed_data": base64.b64encode(RECORD["signed_data"].encode()).decode()}]},
         "total_cost": {"excl_vat": 30.5}, "total_energy": 20.25, "total_time": 1, "last_updated": end,

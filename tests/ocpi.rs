@@ -80,6 +80,7 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     bills(&walked, &database).await;
     let token = walked["token"].as_str().unwrap();
     time_alone(&database, &server, token).await;
+    silence(&database, &server, token).await;
     round_trip(&binary, &database, &server, folder.path(), token).await;
     moved(&binary, &database, &server, folder.path(), token).await;
     server.stop();
@@ -241,6 +242,54 @@ async fn in_question(server: &Server, token: &str) {
             assert_eq!(other["veripile"]["verification"]["question"], Value::Null);
         }
     }
+}
+
+/// What a pile said is told for ten minutes after it was last heard of, as on its page; that it is no longer told is a change, and that it is again.
+async fn silence(database: &Database, server: &Server, token: &str) {
+    let mut connection = database.connect().await;
+    for query in [
+        "INSERT INTO connector_live (pile_no, connector, status, status_at)
+         SELECT pile_no, 1, 'Available', '2026-02-01Z' FROM pile WHERE pile_id = 'P09-D'",
+        "INSERT INTO pile_live (pile_no, last_seen)
+         SELECT pile_no, now() - interval '5 minutes' FROM pile WHERE pile_id = 'P09-D'",
+    ] {
+        sqlx::query(query).execute(&mut connection).await.unwrap();
+    }
+    let told = async || asked(server, token, "/ocpi/2.2.1/locations/S09/P09-D").await.0;
+    let changed_since = async |from: &str| {
+        let (found, _) = asked(server, token, &format!("/ocpi/2.2.1/locations?date_from={from}")).await;
+        found.as_array().unwrap().iter().any(|one| one["id"] == "S09")
+    };
+    let evse = told().await;
+    assert_eq!(
+        (&evse["status"], &evse["last_updated"]),
+        (&"AVAILABLE".into(), &"2026-02-01T00:00:00Z".into())
+    );
+    assert!(!changed_since("2026-02-01T00:00:01Z").await);
+    // Ten minutes in whole seconds are over in the 601st.
+    let (since, after): (String, String) = sqlx::query_as(
+        "UPDATE pile_live SET last_seen = date_trunc('second', now()) - interval '20 minutes'
+         FROM pile WHERE pile.pile_no = pile_live.pile_no AND pile_id = 'P09-D'
+         RETURNING to_char((last_seen + interval '601 seconds') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+                   to_char((last_seen + interval '602 seconds') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    let evse = told().await;
+    assert_eq!((&evse["status"], &evse["last_updated"]), (&"UNKNOWN".into(), &since.as_str().into()));
+    assert!(changed_since(&since).await && !changed_since(&after).await);
+    let mut charger = Charger::connect(&server.ocpp(), "P09-D", Some("ocpp1.6")).await.unwrap();
+    assert_eq!(told().await["status"], "AVAILABLE");
+    assert!(changed_since(&after).await);
+    // What it says counts from when it said so, whatever its clock.
+    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    let since = jiff::Timestamp::now().to_string();
+    assert!(!changed_since(&since).await);
+    let said = serde_json::json!({ "connectorId": 1, "errorCode": "NoError", "status": "Charging", "timestamp": "2026-02-02T00:00:00Z" });
+    charger.call("StatusNotification", &said).await;
+    assert_eq!(told().await["status"], "CHARGING");
+    assert!(changed_since(&since).await);
 }
 
 /// What we tell, read by ourselves: the same power, and nothing lost that OCPI does not know.

@@ -230,14 +230,17 @@ impl Plot {
 
     fn write_points(&self, svg: &mut String, points: &[Point]) {
         let room = (WIDTH - LEFT - RIGHT) / points.len().max(1) as f64;
+        svg.push_str("<path class=\"interval\" d=\"");
+        for point in points {
+            let _ =
+                write!(svg, "M{:.1} {:.1}V{:.1}", self.x(point.at), self.y(point.upper), self.y(point.lower));
+        }
+        svg.push_str("\"/>");
         for point in points {
             let _ = write!(
                 svg,
-                "<line class=\"interval\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>\
-                 <circle class=\"point\" cx=\"{0:.1}\" cy=\"{3:.1}\" r=\"{4:.1}\"/>",
+                "<circle class=\"point\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{:.1}\"/>",
                 self.x(point.at),
-                self.y(point.upper),
-                self.y(point.lower),
                 self.y(point.error),
                 RADIUS.min(0.45 * room)
             );

@@ -1,10 +1,13 @@
-//! What holds for every answer: its headers, and that HEAD is answered wherever GET is.
+//! What holds for every answer: its headers, that who came encrypted comes back so, and that HEAD is answered wherever GET is.
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
+use actix_web::http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
 use actix_web::middleware::{DefaultHeaders, Next};
+use actix_web::{Error, web};
+
+use crate::Site;
 
 /// Nothing runs in a page that we did not serve: no inline script or style, no other host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -17,6 +20,26 @@ pub fn headers() -> DefaultHeaders {
         .add(("X-Content-Type-Options", "nosniff"))
         .add(("Referrer-Policy", "same-origin"))
         .add(("Permissions-Policy", "geolocation=(self), camera=(), microphone=()"))
+}
+
+/// How long a browser asks for this host encrypted only, from its last visit on: a year. Of other hosts below this one it says nothing.
+const TRANSPORT_SECURITY: &str = "max-age=31536000";
+
+/// The middleware that says so (RFC 6797) where we encrypt ourselves, or the address of the site says that somebody before us does.
+pub async fn encrypted_only<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let is_https = |site: &web::Data<Site>| {
+        site.settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    };
+    let is_encrypted =
+        request.app_config().secure() || request.app_data::<web::Data<Site>>().is_some_and(is_https);
+    let mut answer = next.call(request).await?;
+    if is_encrypted {
+        answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT_SECURITY));
+    }
+    Ok(answer)
 }
 
 /// The middleware that takes HEAD for GET (RFC 9110, 9.3.2). The server itself leaves the body out, as it knows how the request came.

@@ -59,7 +59,7 @@ use veripile_verification::certificate::{PublicKey, SigningKey};
 
 pub use door::{Limiter, key_hash};
 pub use dumps::Dumps;
-pub use headers::{head, headers};
+pub use headers::{encrypted_only, head, headers};
 pub use ocpi::OcpiSettings;
 pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
 pub use overview::Overviews;

@@ -456,7 +456,7 @@ fn words(t: &Texts) -> String {
     .to_string()
 }
 
-/// GET `/mini-map.svg`: the piles as dots, for whoever has no WebGL.
+/// GET `/mini-map.svg`: the piles as marks of their state, for whoever has no WebGL.
 pub(crate) async fn mini(
     request: HttpRequest,
     site: web::Data<Site>,
@@ -467,12 +467,12 @@ pub(crate) async fn mini(
     let wish = understood(query)?.wish(now)?;
     let (piles, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
     let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
-    let body = dots(&piles, now, is_cut.then_some(cut.as_str()));
+    let body = marks(&piles, now, is_cut.then_some(cut.as_str()));
     Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
 }
 
-/// Dots in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude; beneath, where not all are drawn, that so it is.
-fn dots(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
+/// Marks in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude; beneath, where not all are drawn, that so it is.
+fn marks(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
     let places: Vec<(Place, State, String)> = piles
         .iter()
         .filter_map(|pile| Some((pile.place?, pile.state(now), pile.pile_id.to_string())))
@@ -494,10 +494,9 @@ fn dots(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
         let y = 240.0 - (place.lat - 0.5 * (south + north)) * scale;
         let _ = write!(
             svg,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\" fill=\"{}\" stroke=\"#333\"><title>{}</title></circle>\
-             <text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"9\" text-anchor=\"middle\" fill=\"{}\">{}</text>",
-            colour(*state),
+            "<g><title>{}</title>{}<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"9\" text-anchor=\"middle\" fill=\"{}\">{}</text></g>",
             escape(id),
+            shape(*state, x, y),
             y + 3.2,
             if matches!(state, State::Verified | State::VerifiedMonitored | State::Failed) {
                 "#fff"
@@ -519,6 +518,25 @@ fn dots(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
     svg
 }
 
+/// The shape of a state, as on the map (`map.js`) and in the legend: colour alone tells nothing to many.
+fn shape(state: State, x: f64, y: f64) -> String {
+    let paint = format!("fill=\"{}\" stroke=\"#333\"", colour(state));
+    let circle = format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\" {paint}");
+    match state {
+        State::Verified | State::Due => format!("{circle}/>"),
+        State::VerifiedMonitored => {
+            format!(
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"9\" fill=\"none\" stroke=\"#1a7f4b\"/>{circle}/>"
+            )
+        }
+        State::UnderReview => format!("<path d=\"M{x:.1} {:.1}l8 8l-8 8l-8-8z\" {paint}/>", y - 8.0),
+        State::Failed => {
+            format!("<rect x=\"{:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\" {paint}/>", x - 6.0, y - 6.0)
+        }
+        State::OutOfUse => format!("{circle} stroke-dasharray=\"3 2\"/>"),
+    }
+}
+
 fn colour(state: State) -> &'static str {
     match state {
         State::Verified | State::VerifiedMonitored => "#1a7f4b",
@@ -526,5 +544,25 @@ fn colour(state: State) -> &'static str {
         State::UnderReview => "#e09b12",
         State::Failed => "#c0392b",
         State::OutOfUse => "#ffffff",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without their colours: each pair of states differs by shape, or, verified and due, by the symbol alone.
+    #[test]
+    fn states_differ_in_the_sketch_by_more_than_colour() {
+        let bare = |state| (shape(state, 10.0, 20.0).replace(colour(state), ""), view::symbol(state));
+        for (index, state) in State::ALL.into_iter().enumerate() {
+            for other in &State::ALL[index + 1..] {
+                assert_ne!(bare(state), bare(*other), "{state:?} {other:?}");
+            }
+        }
+        // A diamond around 10, 20 of eight either way; a square of six either way.
+        assert!(shape(State::UnderReview, 10.0, 20.0).contains("d=\"M10.0 12.0l8 8l-8 8l-8-8z\""));
+        assert!(shape(State::Failed, 10.0, 20.0).contains("<rect x=\"4.0\" y=\"14.0\" width=\"12\""));
+        assert!(!shape(State::Failed, 10.0, 20.0).contains("<circle"));
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod cdrs;
 pub(crate) mod credentials;
 pub(crate) mod locations;
+mod shape;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};

@@ -10,6 +10,7 @@ mod message;
 mod orders;
 mod overview;
 mod pile;
+mod reports;
 mod sampling;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         )
         .route("/op/signals", web::get().to(signals::page))
         .route("/op/dates", web::get().to(signals::dates))
+        .route("/op/reports", web::get().to(reports::page))
         .route("/op/sampling", web::get().to(sampling::page))
         .route("/op/inbox/{pile}/let-in", web::post().to(overview::let_in))
         .route("/op/inbox/{pile}/dismiss", web::post().to(overview::dismiss))

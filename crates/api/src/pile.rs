@@ -17,7 +17,10 @@ use crate::ver::access;
 use crate::view::{self, ChargeLine, EstimateView, Line};
 use crate::{Site, navigate, qr};
 
-/// Charges on the page; with this many it stays well under 40 KB.
+/// Pages of the public stay under this, so that they open on a bad line.
+const PAGE_BYTES_MAX: usize = 40 * 1024;
+
+/// Charges on the page, unless it would be too large.
 const CHARGES: u32 = 30;
 
 /// Events on the page, the newest: with steps, firmware and results of some years.
@@ -41,6 +44,7 @@ struct PilePage<'a> {
     course: Option<String>,
     /// Day, kind and words.
     events: Vec<(String, &'static str, String)>,
+    events_total: usize,
     /// The next date by state, or why there is none.
     date: Option<(Option<String>, Vec<String>)>,
     charges: Vec<ChargeLine>,
@@ -55,6 +59,44 @@ struct PilePage<'a> {
     /// The address of this page, and its code.
     address: String,
     code: Option<String>,
+    /// Whether something was left out for its size.
+    shortened: bool,
+}
+
+impl PilePage<'_> {
+    /// Leaves the older ones out where the page would be too large: of one kind after the other, first of those that are read least.
+    fn fitted(mut self) -> Self {
+        while self.render().is_ok_and(|page| page.len() >= PAGE_BYTES_MAX) && self.shorten() {
+            self.shortened = true;
+        }
+        self
+    }
+
+    /// Whether there was something to leave out.
+    fn shorten(&mut self) -> bool {
+        cut(&mut self.charges, 10, 5)
+            || cut(&mut self.papers.signed, 3, 7)
+            || cut(&mut self.papers.keys, 1, 1)
+            || cut(&mut self.papers.documents, 4, 4)
+            || cut(&mut self.acts, 6, 7)
+            || cut(&mut self.events, 4, 4)
+            || cut(&mut self.papers.seals, 8, 6)
+            || cut(&mut self.charges, 5, 5)
+            || cut(&mut self.papers.documents, 2, 2)
+            || cut(&mut self.acts, 3, 3)
+            || cut(&mut self.papers.seals, 3, 5)
+            || self.code.take().is_some()
+            || cut(&mut self.charges, 0, 5)
+            || cut(&mut self.acts, 0, 3)
+    }
+}
+
+/// Takes some off the end of a list, of which so many stay; whether there were more.
+fn cut<T>(list: &mut Vec<T>, stay: usize, step: usize) -> bool {
+    let fewer = list.len().saturating_sub(step).max(stay);
+    let were_more = fewer < list.len();
+    list.truncate(fewer);
+    were_more
 }
 
 /// An act: day, what, address of its document, by whom.
@@ -85,33 +127,34 @@ pub(crate) async fn page(
     let papers = Papers::of(t, &site, &pile.pile_id, now).await?;
     let acts = access::public_acts(&acts, access::limit_percent(&pile), now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
-    Ok(html(
-        StatusCode::OK,
-        &PilePage {
-            t,
-            simulated: site.settings.simulated,
-            here,
-            line: view::line(t, &pile, now),
-            facts: facts(t, &pile),
-            basis: basis(t, &pile, now),
-            estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
-            chart: history.chart(t, now),
-            course: history.sentence(t),
-            events: history.events(t, now).into_iter().take(EVENTS_MAX).collect(),
-            date: history.date.as_ref().map(|date| history::next_date(t, date)),
-            charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
-            total: pile.charges,
-            acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act, &papers)).collect(),
-            acts_total: acts.len(),
-            navigation: pile
-                .place
-                .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
-            code: qr::svg(&address, t.of("pile.code")),
-            address,
-            document: document(t, &pile),
-            papers,
-        },
-    ))
+    let events = history.events(t, now);
+    let page = PilePage {
+        t,
+        simulated: site.settings.simulated,
+        here,
+        line: view::line(t, &pile, now),
+        facts: facts(t, &pile),
+        basis: basis(t, &pile, now),
+        estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
+        chart: history.chart(t, now),
+        course: history.sentence(t),
+        events_total: events.len(),
+        events: events.into_iter().take(EVENTS_MAX).collect(),
+        date: history.date.as_ref().map(|date| history::next_date(t, date)),
+        charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
+        total: pile.charges,
+        acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act, &papers)).collect(),
+        acts_total: acts.len(),
+        navigation: pile
+            .place
+            .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
+        code: qr::svg(&address, t.of("pile.code")),
+        address,
+        document: document(t, &pile),
+        papers,
+        shortened: false,
+    };
+    Ok(html(StatusCode::OK, &page.fitted()))
 }
 
 /// Address of the document that the state rests on, where it was issued here for this very pile: elsewhere the number may be another's.

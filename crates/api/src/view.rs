@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
 use veripile_metrology::decision::THREE_ZONES;
+use veripile_pile::standing::STATUS_FRESH;
 use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, RemoteVerdict, State, VehiclePath};
 use veripile_store::{ChargeRecord, PileRecord};
 
@@ -12,7 +13,7 @@ use crate::sentence;
 use crate::texts::Texts;
 
 /// A live status older than this is stale and goes grey.
-pub(crate) const STALE_S: i64 = 600;
+pub(crate) const STALE_S: i64 = STATUS_FRESH.as_secs();
 
 /// What may stand unescaped in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -17,7 +17,7 @@ use veripile_pile::{
 
 use crate::table::Row;
 
-/// Longest address, phone number or note on the price of a station, characters: they stand on one line of its page.
+/// Longest name, address, phone number or note on the price of a station, characters: they stand on one line of its page.
 const STATION_TEXT_CHARS_MAX: usize = 200;
 
 /// Highest price of a kWh that is no slip of the pen, CNY.
@@ -152,7 +152,8 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<P
     let station_id = property("station_id").or_else(|| text(item, "/id"));
     let station_id =
         StationId::parse(&station_id.ok_or_else(|| anyhow!("neither a property station_id nor an id"))?)?;
-    let names = [property("name_zh"), property("name_en"), property("name")];
+    let name = |name: &str| brief(name, property(name));
+    let names = [name("name_zh")?, name("name_en")?, name("name")?];
     let operator_id = operator(property("operator_id"), assumed)?;
     let [name_zh, name_en] = two_names(names, &station_id);
     let record = Station {
@@ -183,8 +184,9 @@ fn location(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<
         Some(operator_id) => operator_id.clone(),
         None => OperatorId::parse(&format!("{}-{}", need(item, "/country_code")?, need(item, "/party_id")?))?,
     };
-    let name_en = text(item, "/veripile/name_en");
-    let [name_zh, name_en] = two_names([None, name_en, text(item, "/name")], &station_id);
+    let names =
+        [None, brief("name_en", text(item, "/veripile/name_en"))?, brief("name", text(item, "/name"))?];
+    let [name_zh, name_en] = two_names(names, &station_id);
     let evses = item.get("evses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let is_there = |evse: &&Value| evse.get("status").and_then(Value::as_str) != Some("REMOVED");
     let station = Station {
@@ -301,7 +303,7 @@ pub fn two_names([zh, en, any]: [Option<String>; 3], id: &StationId) -> [String;
     [zh.unwrap_or_else(|| one.clone()), en.unwrap_or(one)]
 }
 
-/// A text that fits the station's page.
+/// A text that fits one line of a page.
 pub(crate) fn brief(what: &str, text: Option<String>) -> Result<Option<String>> {
     if text.as_ref().is_some_and(|text| text.chars().count() > STATION_TEXT_CHARS_MAX) {
         bail!("{what}: longer than {STATION_TEXT_CHARS_MAX} characters");
@@ -420,6 +422,20 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_stations_says_why() {
+        let named = |property: &str, chars: usize| {
+            let name = "站".repeat(chars);
+            format!(
+                r#"{{"features":[{{"id":"S","geometry":{{"type":"Point","coordinates":[120.3,31.6]}},
+                    "properties":{{"operator_id":"O1","{property}":"{name}"}}}}]}}"#
+            )
+        };
+        assert_eq!(of_json(&named("name_zh", 200), &Assumed::default()).stations.len(), 1);
+        let location = format!(
+            r#"[{{"id":"a","name":"{}","coordinates":{{"latitude":"31.6","longitude":"120.3"}},"country_code":"CN",
+                "party_id":"ABC"}}]"#,
+            "站".repeat(201)
+        );
+        let long = [named("name_zh", 201), named("name", 201), location];
         for (text, why) in [
             ("{", "neither a table nor JSON"),
             ("7", "neither a GeoJSON"),
@@ -428,6 +444,9 @@ mod tests {
             (r#"{"features":[{"id":"a","geometry":{"type":"Point","coordinates":[31,120]}}]}"#, "exchanged"),
             (r#"{"features":[{"id":"a","geometry":{"type":"Point","coordinates":[1,2]}}]}"#, "operator_id"),
             (r#"[{"id":"a/b"}]"#, "identifier"),
+            (long[0].as_str(), "feature 1: name_zh: longer than 200 characters"),
+            (long[1].as_str(), "feature 1: name: longer"),
+            (long[2].as_str(), "location 1: name: longer"),
         ] {
             let imported = of_json(text, &Assumed::default());
             assert!(imported.stations.is_empty() && imported.errors.len() == 1, "{text}");

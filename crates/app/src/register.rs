@@ -280,10 +280,14 @@ fn parse_some<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> Result<Optio
 }
 
 fn operator(row: &Row<'_>) -> Result<Operator> {
+    let name = |column: &str| -> Result<String> {
+        short(row, column)?;
+        Ok(need(row, column)?.to_owned())
+    };
     Ok(Operator {
         operator_id: OperatorId::parse(need(row, "operator_id")?)?,
-        name_zh: need(row, "name_zh")?.to_owned(),
-        name_en: need(row, "name_en")?.to_owned(),
+        name_zh: name("name_zh")?,
+        name_en: name("name_en")?,
     })
 }
 
@@ -300,7 +304,7 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Station>> {
     let station_id = StationId::parse(need(row, "station_id")?)?;
     let operator_id = places::operator(row.text("operator_id").map(str::to_owned), assumed)
         .context("column operator_id")?;
-    let names = ["name_zh", "name_en", "name"].map(|column| row.text(column).map(str::to_owned));
+    let names = [short(row, "name_zh")?, short(row, "name_en")?, short(row, "name")?];
     let [name_zh, name_en] = places::two_names(names, &station_id);
     let (place, given) =
         places::of_row(row, assumed)?.ok_or_else(|| anyhow!("columns lon, lat: empty or missing"))?;
@@ -322,7 +326,7 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Station>> {
 }
 
 fn short(row: &Row<'_>, column: &str) -> Result<Option<String>> {
-    places::brief(column, row.text(column).map(str::to_owned))
+    places::brief(&format!("column {column}"), row.text(column).map(str::to_owned))
 }
 
 /// No certificate for a pile that was found beyond its maximum permissible error.
@@ -364,8 +368,8 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Pile>> {
         connectors: connectors(row)?,
         place,
         given,
-        model: row.text("model").map(str::to_owned),
-        meter_serial: row.text("meter_serial").map(str::to_owned),
+        model: short(row, "model")?,
+        meter_serial: short(row, "meter_serial")?,
     };
     let mut unsaid = row.unsaid(&PILE_FIELDS);
     if !places::are_told(row) {
@@ -446,4 +450,39 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
 #[expect(clippy::print_stdout, reason = "the summary is the command's output")]
 fn say(line: &str) {
     println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many characters as stand on a line, of whatever script: one more is told with line and column.
+    #[test]
+    fn names_are_held_to_a_line() {
+        let assumed = Assumed::default();
+        for (header, row, column) in [
+            ("station_id,operator_id,name_zh,lon,lat", "S1,O1,NAME,120.3,31.6", "name_zh"),
+            ("station_id,operator_id,name_zh,name_en,lon,lat", "S1,O1,站,NAME,120.3,31.6", "name_en"),
+            ("station_id,operator_id,name,lon,lat", "S1,O1,NAME,120.3,31.6", "name"),
+            ("pile_id,kind,accuracy_class,model", "P1,ac,2,NAME", "model"),
+        ] {
+            let read = |chars: usize| {
+                let named = row.replace("NAME", &"站".repeat(chars));
+                import(&format!("{header}\n{named}\n"), &assumed)
+            };
+            let fits = read(200);
+            assert!(fits.errors.is_empty() && fits.stations.len() + fits.piles.len() == 1, "{fits:?}");
+            let told = read(201);
+            let [error] = &told.errors[..] else { panic!("{column}: {told:?}") };
+            let expected = format!("column {column}: longer than 200 characters");
+            assert_eq!((error.line, &error.reason), (2, &expected));
+        }
+        let operators = |chars: usize| {
+            let text = format!("operator_id,name_zh,name_en\nO1,甲,{}\n", "x".repeat(chars));
+            Table::of_text(&text, &[]).and_then(|table| table.rows(|row| operator(&row).map(drop)))
+        };
+        assert!(operators(200).is_ok());
+        let error = operators(201).expect_err("too long").to_string();
+        assert_eq!(error, "column name_en: longer than 200 characters");
+    }
 }

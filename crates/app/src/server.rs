@@ -119,6 +119,7 @@ impl Server {
                 .wrap(from_fn(veripile_api::head))
                 .wrap(from_fn(veripile_api::for_people))
                 .wrap(veripile_api::headers())
+                .wrap(from_fn(veripile_api::encrypted_only))
                 .configure(move |config| mount(config, gateway, site, pages))
         })
         .workers(WORKERS)

@@ -59,10 +59,8 @@ pub(crate) async fn connect(
     };
     response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(version.subprotocol()));
     let Admitted { pile_no, inbox, access } = admitted;
-    let connection = Uuid::now_v7();
-    if let Err(error) =
-        gateway.store.connected(pile_no, connection, version.subprotocol(), Timestamp::now()).await
-    {
+    let (connection, since) = (Uuid::now_v7(), Timestamp::now());
+    if let Err(error) = gateway.store.connected(pile_no, connection, version.subprotocol(), since).await {
         tracing::error!(pile.id = %pile_id, %error, "refused: the connection could not be noted");
         return Ok(refuse(&gateway, &request, &Refused::Store));
     }
@@ -74,7 +72,7 @@ pub(crate) async fn connect(
         let route = route(&request, &url, version);
         Relay::open(Arc::clone(&gateway), (pile_no, pile_id.clone()), connection, route)
     });
-    let reception = Reception { gateway, pile_no, pile_id, version, connection, inbox, ground };
+    let reception = Reception { gateway, pile_no, pile_id, version, connection, since, inbox, ground };
     let socket = Socket { reception, session, relay };
     actix_web::rt::spawn(socket.serve(stream.max_frame_size(FRAME_BYTES_MAX)));
     Ok(response)

@@ -27,6 +27,8 @@ pub(crate) struct Reception {
     pub(crate) pile_id: PileId,
     pub(crate) version: Version,
     pub(crate) connection: Uuid,
+    /// When it began, by our clock.
+    pub(crate) since: Timestamp,
     /// Whether the charger waits in the inbox.
     pub(crate) inbox: bool,
     /// What its connection says for a request to sign a certificate.
@@ -290,7 +292,7 @@ impl Reception {
             signed: Vec::new(),
             restarts: Vec::new(),
             unproven: self.inbox,
-            effect: effect(heard.meaning, at),
+            effect: effect(heard.meaning, at, at < self.since),
         }
     }
 
@@ -319,7 +321,7 @@ impl Reception {
     }
 }
 
-fn effect(meaning: Meaning, at: Timestamp) -> Effect {
+fn effect(meaning: Meaning, at: Timestamp, late: bool) -> Effect {
     match meaning {
         Meaning::Boot(boot) => Effect::Boot(Boot {
             vendor: boot.vendor,
@@ -331,7 +333,7 @@ fn effect(meaning: Meaning, at: Timestamp) -> Effect {
         Meaning::Meter(meter) => Effect::Meter { meter_type: meter.model, meter_serial: meter.serial },
         Meaning::Status(told) => Effect::Status(
             told.into_iter()
-                .map(|PlugStatus { connector, word, .. }| Status { connector, word, at })
+                .map(|PlugStatus { connector, word, .. }| Status { connector, word, at, late })
                 .collect(),
         ),
         Meaning::Charge(event) => Effect::Charge(event),

@@ -14,6 +14,9 @@ use crate::{Act, ActKind, Estimate, RemoteVerdict, is_same_person};
 /// A pile unseen for this long counts as out of use (僵尸桩).
 pub const UNSEEN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// What a pile says of itself (free, taken) says nothing about now once nothing has been heard of it for longer, in whole seconds.
+pub const STATUS_FRESH: SignedDuration = SignedDuration::from_secs(10 * 60);
+
 /// Remote evidence older than this says nothing about today.
 pub const EVIDENCE_FRESH: SignedDuration = SignedDuration::from_hours(14 * 24);
 

@@ -44,7 +44,7 @@ const SENT_WITHIN: Duration = Duration::from_millis(500);
 pub struct Arrival {
     /// From which pile.
     pub pile_no: i64,
-    /// Over which connection.
+    /// Over which connection; a later one is greater (UUID v7).
     pub connection: Uuid,
     /// In which sub-protocol.
     pub protocol: &'static str,
@@ -124,6 +124,8 @@ pub struct Status {
     pub word: String,
     /// Since when, by the charger's clock if believable.
     pub at: Timestamp,
+    /// Whether that was before its connection began: it comes from a queue, or the charger's clock is behind.
+    pub late: bool,
 }
 
 /// Identity from a boot message, as sent.

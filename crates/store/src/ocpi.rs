@@ -33,17 +33,24 @@ macro_rules! ocpi_id {
     };
 }
 
-/// When what is told of a pile last changed: registered, judged, another status (by the charger's clock, but not after now), heard of
-/// again; or nothing but time went by. The latter are those moments since the judgement before and after which the state is another:
-/// certificate begun or ended, reply window of a confirmed failure over, remote evidence too old (336 hours), nothing heard for 720 hours.
-/// A pile that came back from its silence was out of use before, unless a case or a stop said otherwise.
+/// When what is told of a pile last changed: registered, judged, a status told (by our clock), heard of again; or nothing but time went
+/// by. The latter are the moment from which on its status was too old to be told (as `view::live` has it: 600 whole seconds), and those
+/// since the judgement before and after which the state is another: certificate begun or ended, reply window of a confirmed failure over,
+/// remote evidence too old (336 hours), nothing heard for 720 hours. A pile that came back from its silence had another status before,
+/// unless its use is stopped, so that it has none.
 macro_rules! pile_changed {
     () => {
         concat!(
             "greatest(pile.changed_at, standing.judged_at,
-                  (SELECT max(least(status_at, now())) FROM connector_live WHERE connector_live.pile_no = pile.pile_no),
+                  (SELECT max(coalesce(told_at, least(status_at, now()))) FROM connector_live WHERE connector_live.pile_no = pile.pile_no),
                   (SELECT back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no
-                   AND standing.body ->> 'case' IS NULL AND standing.body ->> 'stopped_at' IS NULL),
+                   AND (standing.body ->> 'stopped_at' IS NULL OR standing.body ->> 'case' IS NOT NULL)),
+                  (SELECT moment
+                   FROM (SELECT greatest(plug.status_at, live.last_seen) + interval '601 seconds' AS moment
+                         FROM connector_live AS plug LEFT JOIN pile_live AS live USING (pile_no)
+                         WHERE plug.pile_no = pile.pile_no
+                         ORDER BY plug.connector = 0, plug.status <> 'Available', plug.status_at DESC LIMIT 1) AS silent
+                   WHERE moment <= now()),
                   (SELECT max(moment)
                    FROM (SELECT last_seen FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
                    RIGHT JOIN (SELECT) AS always ON true,
@@ -388,13 +395,16 @@ struct ChangedRow {
 
 #[cfg(test)]
 mod tests {
-    use veripile_pile::standing::{EVIDENCE_FRESH, UNSEEN_AFTER};
+    use veripile_pile::standing::{EVIDENCE_FRESH, STATUS_FRESH, UNSEEN_AFTER};
 
     #[test]
-    fn the_hours_in_sql_are_those_that_states_are_judged_by() {
+    fn the_times_in_sql_are_those_that_states_are_judged_by() {
         for limit in [EVIDENCE_FRESH, UNSEEN_AFTER] {
             let hours = format!("interval '{} hours'", limit.as_hours());
             assert!(pile_changed!().contains(&hours), "{hours}");
         }
+        // From its first whole second beyond.
+        let old = format!("interval '{} seconds'", STATUS_FRESH.as_secs() + 1);
+        assert!(pile_changed!().contains(&old) && crate::presence::back_at!().contains(&old), "{old}");
     }
 }

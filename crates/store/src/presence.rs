@@ -10,6 +10,16 @@ use uuid::Uuid;
 use crate::row::storable;
 use crate::{Store, StoreError};
 
+/// When a pile was last heard of after so long a silence that what it had said of itself counted for nothing (more than 600 whole
+/// seconds); an insertion of `last_seen` must be in conflict.
+macro_rules! back_at {
+    () => {
+        "CASE WHEN pile_live.last_seen <= excluded.last_seen - interval '601 seconds'
+              THEN excluded.last_seen ELSE pile_live.back_at END"
+    };
+}
+pub(crate) use back_at;
+
 impl Store {
     /// Notes that a pile is connected, over which connection and in which sub-protocol.
     pub async fn connected(
@@ -19,15 +29,14 @@ impl Store {
         protocol: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        sqlx::query(concat!(
             "INSERT INTO pile_live (pile_no, protocol, connection, connected_at, last_seen)
              VALUES ($1, $2, $3, $4, $4)
              ON CONFLICT (pile_no) DO UPDATE SET
                  protocol = excluded.protocol, connection = excluded.connection,
-                 connected_at = excluded.connected_at, last_seen = excluded.last_seen,
-                 back_at = CASE WHEN pile_live.last_seen < excluded.last_seen - interval '720 hours'
-                                THEN excluded.last_seen ELSE pile_live.back_at END",
-        )
+                 connected_at = excluded.connected_at, last_seen = excluded.last_seen, back_at = ",
+            back_at!()
+        ))
         .bind(pile_no)
         .bind(protocol)
         .bind(connection)
@@ -45,7 +54,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE pile_live SET connection = NULL, last_seen = greatest(last_seen, $3)
+            "UPDATE pile_live SET connection = NULL, last_seen = greatest(last_seen, $3),
+                 back_at = CASE WHEN last_seen <= $3 - interval '601 seconds' THEN $3 ELSE back_at END
              WHERE pile_no = $1 AND connection = $2",
         )
         .bind(pile_no)

@@ -4,13 +4,14 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use sqlx::FromRow;
 use veripile_pile::{OperatorId, PileId};
 
 use crate::row::{SqlTime, corrupt, storable};
 use crate::{Store, StoreError};
 
-/// Reports on one page, the newest.
-const PAGE_MAX: i64 = 100;
+/// Groups of reports on one page.
+const GROUPS_PER_PAGE: usize = 100;
 
 /// What can be reported. No free text: it would hold names and telephone numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,32 @@ pub struct Report {
     pub reported_at: Timestamp,
 }
 
+/// The reports on a pile for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportGroup {
+    /// Of which pile.
+    pub pile_id: PileId,
+    /// What is wrong.
+    pub reason: ReportReason,
+    /// How many there are.
+    pub count: u64,
+    /// When the newest came.
+    pub newest_at: Timestamp,
+    /// Numbers of the newest ten.
+    pub receipts: Vec<String>,
+}
+
+/// One page of groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReportGroups {
+    /// Danger first, then those reported last.
+    pub groups: Vec<ReportGroup>,
+    /// Whether there is a page after this.
+    pub has_next: bool,
+    /// How many reports there are on all pages; 0 on a page beyond the last.
+    pub total: u64,
+}
+
 impl Store {
     /// Keeps a report; false if there is no such pile.
     pub async fn record_report(&self, report: &Report) -> Result<bool, StoreError> {
@@ -106,17 +133,51 @@ impl Store {
         row.map(read).transpose()
     }
 
-    /// The newest reports on the piles of an operator, or of all.
-    pub async fn reports(&self, scope: Option<&OperatorId>) -> Result<Vec<Report>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT receipt, pile_id, reason, reported_at FROM report JOIN pile USING (pile_no)
-             WHERE $1::text IS NULL OR operator_id = $1 ORDER BY report_no DESC LIMIT $2",
+    /// A page, from 1, of the reports on the piles of an operator, or of all, by pile and reason: what is reported often hides nothing.
+    pub async fn report_groups(
+        &self,
+        scope: Option<&OperatorId>,
+        page: u32,
+    ) -> Result<ReportGroups, StoreError> {
+        // One more than is shown tells whether there is a next page.
+        let mut rows: Vec<GroupRow> = sqlx::query_as(
+            "SELECT pile_id, reason, count(*) AS reports, max(reported_at) AS newest_at,
+                    (array_agg(receipt ORDER BY report_no DESC))[1:10] AS receipts, (sum(count(*)) OVER ())::bigint AS total
+             FROM report JOIN pile USING (pile_no) WHERE $1::text IS NULL OR operator_id = $1
+             GROUP BY pile_id, reason ORDER BY reason <> 'danger', max(report_no) DESC LIMIT $2 OFFSET $3",
         )
         .bind(scope.map(OperatorId::as_str))
-        .bind(PAGE_MAX)
+        .bind(GROUPS_PER_PAGE as i64 + 1)
+        .bind(i64::from(page.max(1) - 1) * GROUPS_PER_PAGE as i64)
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(read).collect()
+        let has_next = GROUPS_PER_PAGE < rows.len();
+        rows.truncate(GROUPS_PER_PAGE);
+        let total = rows.first().map_or(0, |row| row.total.unsigned_abs());
+        let groups = rows.into_iter().map(GroupRow::group).collect::<Result<_, _>>()?;
+        Ok(ReportGroups { groups, has_next, total })
+    }
+}
+
+#[derive(FromRow)]
+struct GroupRow {
+    pile_id: String,
+    reason: String,
+    reports: i64,
+    newest_at: SqlTime,
+    receipts: Vec<String>,
+    total: i64,
+}
+
+impl GroupRow {
+    fn group(self) -> Result<ReportGroup, StoreError> {
+        Ok(ReportGroup {
+            pile_id: PileId::parse(&self.pile_id).map_err(|_| corrupt("pile", &self.pile_id))?,
+            reason: ReportReason::from_word(&self.reason).ok_or_else(|| corrupt("reason", &self.reason))?,
+            count: self.reports.unsigned_abs(),
+            newest_at: self.newest_at.to_jiff(),
+            receipts: self.receipts,
+        })
     }
 }
 

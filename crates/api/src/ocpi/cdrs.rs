@@ -1,7 +1,8 @@
 //! OCPI's charge detail records, received: signed values in them are checked as at `/check`, and what names a driver is not kept.
 //!
-//! Kept are the fields that OCPI defines, without token, contract, reference of the authorization and remark; of signed values their
-//! SHA-256, since they may name a card. Extension: what is read back has `veripile`, the verdicts.
+//! Kept are the fields that OCPI defines (`shape`), without token, contract, reference of the authorization and remark, and without the
+//! place where it is a home; of signed values their SHA-256, since they may name a card. Extension: what is read back has `veripile`, the
+//! verdicts.
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,6 +15,7 @@ use veripile_ocpp::signed::{Layer, Outcome, Verdict, pair};
 use veripile_pile::SignedValue;
 use veripile_store::ocpi::{Cdr, Kept};
 
+use super::shape::{self, Shape};
 use super::{Body, Refusal, Registered, answer, base, body};
 use crate::Site;
 use crate::check;
@@ -24,36 +26,11 @@ const VALUES_MAX: usize = 100;
 /// Longest identifier of a record: OCPI's 36 and what a credit appends.
 const ID_CHARS_MAX: usize = 39;
 
-/// What OCPI 2.2.1 defines, but for what names a driver or may.
-const KEPT: [&str; 27] = [
-    "country_code",
-    "party_id",
-    "id",
-    "start_date_time",
-    "end_date_time",
-    "session_id",
-    "cdr_token",
-    "auth_method",
-    "cdr_location",
-    "meter_id",
-    "currency",
-    "tariffs",
-    "charging_periods",
-    "signed_data",
-    "total_cost",
-    "total_fixed_cost",
-    "total_energy",
-    "total_energy_cost",
-    "total_time",
-    "total_time_cost",
-    "total_parking_time",
-    "total_parking_cost",
-    "total_reservation_cost",
-    "credit",
-    "credit_reference_id",
-    "home_charging_compensation",
-    "last_updated",
-];
+/// Longest nature of a signed value.
+const NATURE_CHARS_MAX: usize = 32;
+
+/// What of a location says where a driver lives.
+const HOME: [&str; 6] = ["name", "address", "city", "postal_code", "state", "coordinates"];
 
 /// What must be there.
 const NEEDED: [&str; 13] = [
@@ -79,7 +56,7 @@ pub(crate) async fn post(
     site: web::Data<Site>,
     bytes: Body,
 ) -> Result<HttpResponse, Refusal> {
-    let Value::Object(mut given) = body(bytes)? else {
+    let Value::Object(given) = body(bytes)? else {
         return Err(Refusal::invalid("expected a CDR object"));
     };
     if let Some(name) = NEEDED.into_iter().find(|name| given.get(*name).is_none_or(Value::is_null)) {
@@ -93,11 +70,10 @@ pub(crate) async fn post(
     let (country, owner, cdr_id) =
         (text("country_code", 2)?, text("party_id", 3)?, text("id", ID_CHARS_MAX)?);
     let checked = checked(&site, &given).await?;
-    without_driver(&mut given);
     let cdr = Cdr {
         owner: format!("{country}*{owner}").to_uppercase(),
         cdr_id,
-        body: Value::Object(given).to_string(),
+        body: Value::Object(without_driver(&given)).to_string(),
         checked: checked.to_string(),
     };
     let kept = site.store.keep_ocpi_cdr(&party.name, &cdr, Timestamp::now()).await?;
@@ -179,7 +155,7 @@ fn signed_values(cdr: &Map<String, Value>) -> Result<Vec<(String, SignedValue)>,
             encoding_method: text(&signed["encoding_method"]),
             public_key: text(&signed["public_key"]).filter(|key| !key.is_empty()),
         };
-        Ok((text(&value["nature"]).unwrap_or_default().chars().take(32).collect(), value_told))
+        Ok((text(&value["nature"]).unwrap_or_default().chars().take(NATURE_CHARS_MAX).collect(), value_told))
     };
     values.iter().map(one).collect()
 }
@@ -216,25 +192,44 @@ fn energy_wh(judged: &[(String, Judged)]) -> Option<Decimal> {
     }
 }
 
-/// Takes away what names a driver, or may.
-fn without_driver(cdr: &mut Map<String, Value>) {
+/// A record without what names a driver, or may: where somebody charged at home, its place too.
+fn without_driver(given: &Map<String, Value>) -> Map<String, Value> {
     // Whose token it was names a business; the kind of token is one of four words.
-    let token = cdr.get("cdr_token").cloned().unwrap_or_default();
+    let token = given.get("cdr_token").cloned().unwrap_or_default();
     let code = |name: &str| token[name].as_str().filter(|code| code.len() <= 3).map(str::to_owned);
     let kind = token["type"].as_str().filter(|kind| ["AD_HOC_USER", "APP_USER", "RFID"].contains(kind));
     let token = json!({
         "country_code": code("country_code"), "party_id": code("party_id"), "uid": "removed",
         "type": kind.unwrap_or("OTHER"), "contract_id": "removed",
     });
-    cdr.retain(|name, _| KEPT.contains(&name.as_str()));
+    let mut cdr = shape::fields_kept(given, shape::CDR);
     cdr.insert("cdr_token".to_owned(), token);
-    let Some(signed) = cdr.get_mut("signed_data") else { return };
-    let hashed = |value: &Value| {
-        let hash = value["signed_data"].as_str().map(|data| hex::encode(Sha256::digest(data)));
-        json!({ "nature": value["nature"], "plain_data": "removed", "signed_data": hash.map(|hash| format!("sha256:{hash}")) })
-    };
-    let values: Vec<Value> = signed["signed_values"].as_array().into_iter().flatten().map(hashed).collect();
-    *signed = json!({ "encoding_method": signed["encoding_method"], "public_key": signed["public_key"], "signed_values": values });
+    let is_home =
+        !matches!(given.get("home_charging_compensation"), None | Some(Value::Null | Value::Bool(false)));
+    if is_home && let Some(Value::Object(location)) = cdr.get_mut("cdr_location") {
+        location.retain(|name, _| !HOME.contains(&name.as_str()));
+        // OCPI demands these; 0, 0 is no place.
+        location.insert("address".to_owned(), "removed".into());
+        location.insert("city".to_owned(), "removed".into());
+        location.insert("coordinates".to_owned(), json!({ "latitude": "0.000000", "longitude": "0.000000" }));
+    }
+    if let Some(Value::Object(signed)) = given.get("signed_data") {
+        let values: Vec<Value> =
+            signed.get("signed_values").and_then(Value::as_array).into_iter().flatten().map(hashed).collect();
+        let mut signed = shape::fields_kept(signed, shape::SIGNED);
+        signed.insert("signed_values".to_owned(), values.into());
+        cdr.insert("signed_data".to_owned(), signed.into());
+    }
+    cdr
+}
+
+/// A signed value by its hash.
+fn hashed(value: &Value) -> Value {
+    let hash = value["signed_data"].as_str().map(|data| hex::encode(Sha256::digest(data)));
+    json!({
+        "nature": shape::kept(&value["nature"], &Shape::Text(NATURE_CHARS_MAX)), "plain_data": "removed",
+        "signed_data": hash.map(|hash| format!("sha256:{hash}")),
+    })
 }
 
 #[cfg(test)]
@@ -249,12 +244,66 @@ mod tests {
             "signed_data": { "encoding_method": "OCMF", "public_key": "KEY", "url": "https://DRIVER",
                              "signed_values": [{ "nature": "End", "plain_data": "CARD", "signed_data": "OCMF|CARD" }] },
         });
-        let Value::Object(mut cdr) = cdr else { unreachable!("an object") };
-        without_driver(&mut cdr);
-        let kept = Value::Object(cdr).to_string();
+        let Value::Object(cdr) = cdr else { unreachable!("an object") };
+        let kept = Value::Object(without_driver(&cdr)).to_string();
         for word in ["CARD", "CONTRACT", "DRIVER", "REFERENCE"] {
             assert!(!kept.contains(word), "{kept}");
         }
         assert!(kept.contains("12.5") && kept.contains("sha256:"));
+    }
+    /// What OCPI does not name is left out at every depth, and so is what is of another kind than it says.
+    #[test]
+    fn nothing_unnamed_is_kept_within_and_no_home() {
+        let cdr = |is_home: Value| {
+            let given = json!({
+                "id": "1", "session_id": { "driver": "DRIVER" }, "currency": "CNY", "home_charging_compensation": is_home,
+                "cdr_location": {
+                    "id": "L1", "name": "NAME", "address": "ADDRESS", "city": "CITY", "postal_code": "214000", "state": "STATE",
+                    "country": "CHN", "coordinates": { "latitude": "31.600000", "longitude": "120.300000", "of": "DRIVER" },
+                    "evse_uid": "E1", "driver_phone": "DRIVER", "connector_id": ["DRIVER"],
+                },
+                "charging_periods": [{
+                    "start_date_time": "2026-03-01T00:00:00Z", "driver": "DRIVER", "tariff_id": "T1",
+                    "dimensions": [{ "type": "ENERGY", "volume": 20.25, "by": "DRIVER" }, "DRIVER"],
+                }],
+                "tariffs": [{
+                    "id": "T1", "agreed_with": "DRIVER", "min_price": { "excl_vat": 0.5, "for": "DRIVER" },
+                    "elements": [{ "price_components": [{ "type": "ENERGY", "price": 0.8, "step_size": 1, "for": "DRIVER" }],
+                                   "restrictions": { "day_of_week": ["MONDAY", { "of": "DRIVER" }], "card": "DRIVER" } }],
+                }],
+                "total_cost": { "excl_vat": 30.5, "paid_by": "DRIVER" }, "total_energy": "20.25", "total_time": "DRIVER",
+                "signed_data": {
+                    "encoding_method": { "of": "DRIVER" }, "public_key": "DRIVER".repeat(100),
+                    "signed_values": [{ "nature": { "of": "DRIVER" }, "signed_data": "OCMF|" }],
+                },
+            });
+            let Value::Object(given) = given else { unreachable!("an object") };
+            Value::Object(without_driver(&given))
+        };
+        let kept = cdr(json!(false));
+        assert!(!kept.to_string().contains("DRIVER"), "{kept}");
+        assert_eq!(kept["cdr_location"]["address"], "ADDRESS");
+        assert_eq!(
+            kept["cdr_location"]["coordinates"],
+            json!({ "latitude": "31.600000", "longitude": "120.300000" })
+        );
+        let period = json!({ "start_date_time": "2026-03-01T00:00:00Z", "tariff_id": "T1",
+            "dimensions": [{ "type": "ENERGY", "volume": 20.25 }] });
+        assert_eq!(kept["charging_periods"], json!([period]));
+        let tariff = json!({ "id": "T1", "min_price": { "excl_vat": 0.5 },
+            "elements": [{ "price_components": [{ "type": "ENERGY", "price": 0.8, "step_size": 1 }],
+                           "restrictions": { "day_of_week": ["MONDAY"] } }] });
+        assert_eq!(kept["tariffs"], json!([tariff]));
+        assert_eq!(
+            (&kept["total_cost"], &kept["total_energy"]),
+            (&json!({ "excl_vat": 30.5 }), &json!("20.25"))
+        );
+        for is_home in [json!(true), json!("true")] {
+            let kept = cdr(is_home).to_string();
+            for word in ["NAME", "ADDRESS", "CITY", "214000", "STATE", "31.6", "120.3"] {
+                assert!(!kept.contains(word), "{word}: {kept}");
+            }
+            assert!(kept.contains("E1") && kept.contains("CHN"), "{kept}");
+        }
     }
 }

@@ -289,12 +289,13 @@ fn standard_word(standard: ConnectorType) -> &'static str {
     }
 }
 
-/// OCPP's word in OCPI's.
+/// OCPP's word in OCPI's; what a pile said before it fell silent is told as little as on its page.
 fn status(pile: &PileRecord, now: Timestamp) -> &'static str {
     if pile.state(now) == State::OutOfUse || pile.standing.stopped_at.is_some() {
         return "INOPERATIVE";
     }
-    match pile.status.as_ref().map(|(word, _)| word.as_str()) {
+    let word = pile.status.as_ref().map(|(word, _)| word.as_str());
+    match word.filter(|_| crate::view::live(pile, now) != "stale") {
         Some("Available") => "AVAILABLE",
         Some("Preparing" | "Charging" | "SuspendedEV" | "SuspendedEVSE" | "Finishing" | "Occupied") => {
             "CHARGING"

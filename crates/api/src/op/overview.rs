@@ -9,11 +9,10 @@ use serde::Deserialize;
 use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, StationId};
 use veripile_store::AttemptRow;
 use veripile_store::console::{ConsolePile, PAGE_MAX};
-use veripile_store::report::Report;
 
+use super::reports::{self, Reports};
 use crate::Site;
 use crate::problem::{Problem, html};
-use crate::report::reason_text;
 use crate::session::{Person, private};
 use crate::texts::Texts;
 use crate::{sentence, view};
@@ -65,16 +64,7 @@ struct OverviewPage<'a> {
     inbox: Vec<PileLine>,
     stations: Vec<(String, String)>,
     attempts: Vec<AttemptLine>,
-    reports: Vec<ReportLine>,
-}
-
-/// A driver's report: when, which pile and its page, what, receipt number.
-struct ReportLine {
-    at: String,
-    pile: String,
-    href: String,
-    reason: String,
-    receipt: String,
+    reports: Reports,
 }
 
 /// GET `/op`.
@@ -108,19 +98,9 @@ pub(crate) async fn page(
         inbox: inbox.iter().map(|pile| line(t, pile, now)).collect(),
         stations: stations.into_iter().map(|(id, zh, en)| (id, view::name(t.pick(&zh, &en)))).collect(),
         attempts: attempts.iter().map(|row| attempt(t, row, now)).collect(),
-        reports: site.store.reports(scope).await?.iter().map(|row| report(t, row)).collect(),
+        reports: reports::reports(t, &site.store.report_groups(scope, 1).await?, 1),
     };
     Ok(private(html(StatusCode::OK, &page)))
-}
-
-fn report(t: &Texts, report: &Report) -> ReportLine {
-    ReportLine {
-        at: view::minute(report.reported_at),
-        pile: report.pile_id.to_string(),
-        href: format!("/op/piles/{}?lang={}", view::segment(report.pile_id.as_str()), t.short()),
-        reason: reason_text(t, report.reason).to_owned(),
-        receipt: report.receipt.clone(),
-    }
 }
 
 /// Makes a pile's line.

@@ -3,6 +3,7 @@
 //! Called by the task in [`super`]. Every statement takes arrays, so the number of statements does not grow with the batch.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -204,22 +205,23 @@ impl Writer {
         fresh: &[bool],
     ) -> Result<HashMap<i64, Timestamp>, StoreError> {
         let mut seen: BTreeMap<i64, Timestamp> = BTreeMap::new();
-        let mut statuses: BTreeMap<(i64, i64), &Status> = BTreeMap::new();
-        let mut boots: BTreeMap<i64, (&Boot, Timestamp)> = BTreeMap::new();
+        let mut statuses: BTreeMap<(i64, i64), (&Status, &Arrival)> = BTreeMap::new();
+        let mut boots: BTreeMap<i64, (&Boot, &Arrival)> = BTreeMap::new();
         let mut meters: BTreeMap<i64, (Option<&str>, Option<&str>)> = BTreeMap::new();
         for (arrival, fresh) in arrivals.iter().zip(fresh) {
             let (pile_no, received) = (arrival.pile_no, arrival.received.0);
             match &arrival.effect {
                 Effect::Status(told) if *fresh => {
                     for status in told {
-                        let latest = statuses.entry((pile_no, i64::from(status.connector))).or_insert(status);
-                        if latest.at <= status.at {
-                            *latest = status;
+                        let key = (pile_no, i64::from(status.connector));
+                        let latest = statuses.entry(key).or_insert((status, arrival));
+                        if counts_after(*latest, (status, arrival)) {
+                            *latest = (status, arrival);
                         }
                     }
                 }
                 Effect::Boot(boot) if *fresh => {
-                    boots.insert(pile_no, (boot, received));
+                    boots.insert(pile_no, (boot, arrival));
                 }
                 Effect::Meter { meter_type, meter_serial } if *fresh => {
                     meters.insert(pile_no, (meter_type.as_deref(), meter_serial.as_deref()));
@@ -244,12 +246,11 @@ async fn save_seen(connection: &mut PgConnection, seen: &BTreeMap<i64, Timestamp
     if seen.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sqlx::query(concat!(
         "INSERT INTO pile_live (pile_no, last_seen) SELECT * FROM unnest($1::bigint[], $2::timestamptz[])
-         ON CONFLICT (pile_no) DO UPDATE SET last_seen = greatest(pile_live.last_seen, excluded.last_seen),
-             back_at = CASE WHEN pile_live.last_seen < excluded.last_seen - interval '720 hours'
-                            THEN excluded.last_seen ELSE pile_live.back_at END",
-    )
+         ON CONFLICT (pile_no) DO UPDATE SET last_seen = greatest(pile_live.last_seen, excluded.last_seen), back_at = ",
+        presence::back_at!()
+    ))
     .bind(seen.keys().copied().collect::<Vec<_>>())
     .bind(seen.values().map(|at| at.to_sqlx()).collect::<Vec<_>>())
     .execute(connection)
@@ -257,24 +258,42 @@ async fn save_seen(connection: &mut PgConnection, seen: &BTreeMap<i64, Timestamp
     Ok(())
 }
 
-/// Keeps the newest status of each connector: one that was told late does not overwrite a later one.
+/// Whether the second status counts, told after the first: by the charger's clock only where it is told late, and over one connection.
+/// A clock that jumped back would hold what was told before, and a queue must not take back what holds since.
+fn counts_after(first: (&Status, &Arrival), second: (&Status, &Arrival)) -> bool {
+    match first.1.connection.cmp(&second.1.connection) {
+        Ordering::Less => true,
+        Ordering::Equal => !second.0.late || first.0.at <= second.0.at,
+        Ordering::Greater => false,
+    }
+}
+
+/// Keeps the newest status of each connector, as [`counts_after`] has it. Intake is one task: nobody writes between.
 async fn save_statuses(
     connection: &mut PgConnection,
-    statuses: &BTreeMap<(i64, i64), &Status>,
+    statuses: &BTreeMap<(i64, i64), (&Status, &Arrival)>,
 ) -> Result<(), StoreError> {
     if statuses.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO connector_live (pile_no, connector, status, status_at)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[])
-         ON CONFLICT (pile_no, connector) DO UPDATE SET status = excluded.status, status_at = excluded.status_at
-         WHERE connector_live.status_at <= excluded.status_at",
+        "INSERT INTO connector_live (pile_no, connector, status, status_at, connection, told_at)
+         SELECT told.pile_no, told.connector, told.status, told.status_at, told.connection, told.told_at
+         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::uuid[], $6::timestamptz[], $7::boolean[])
+              AS told(pile_no, connector, status, status_at, connection, told_at, late)
+         LEFT JOIN connector_live AS known ON known.pile_no = told.pile_no AND known.connector = told.connector
+         WHERE known.connection IS NULL OR known.connection < told.connection
+            OR (known.connection = told.connection AND (NOT told.late OR known.status_at <= told.status_at))
+         ON CONFLICT (pile_no, connector) DO UPDATE SET status = excluded.status, status_at = excluded.status_at,
+             connection = excluded.connection, told_at = excluded.told_at",
     )
     .bind(statuses.keys().map(|(pile_no, _)| *pile_no).collect::<Vec<_>>())
     .bind(statuses.keys().map(|(_, connector)| *connector).collect::<Vec<_>>())
-    .bind(statuses.values().map(|status| brief(&status.word)).collect::<Vec<_>>())
-    .bind(statuses.values().map(|status| status.at.to_sqlx()).collect::<Vec<_>>())
+    .bind(statuses.values().map(|(status, _)| brief(&status.word)).collect::<Vec<_>>())
+    .bind(statuses.values().map(|(status, _)| status.at.to_sqlx()).collect::<Vec<_>>())
+    .bind(statuses.values().map(|(_, arrival)| arrival.connection).collect::<Vec<_>>())
+    .bind(statuses.values().map(|(_, arrival)| arrival.received.0.to_sqlx()).collect::<Vec<_>>())
+    .bind(statuses.values().map(|(status, _)| status.late).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -287,11 +306,21 @@ fn brief(text: &str) -> String {
 
 async fn save_boots(
     connection: &mut PgConnection,
-    boots: &BTreeMap<i64, (&Boot, Timestamp)>,
+    boots: &BTreeMap<i64, (&Boot, &Arrival)>,
 ) -> Result<(), StoreError> {
     if boots.is_empty() {
         return Ok(());
     }
+    // What comes on the same connection now is told by another life of the charger, whose clock may have lost its time.
+    sqlx::query(
+        "UPDATE connector_live SET connection = NULL
+         FROM unnest($1::bigint[], $2::uuid[]) AS boot(pile_no, connection)
+         WHERE connector_live.pile_no = boot.pile_no AND connector_live.connection = boot.connection",
+    )
+    .bind(boots.keys().copied().collect::<Vec<_>>())
+    .bind(boots.values().map(|(_, arrival)| arrival.connection).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
     let column = |pick: fn(&Boot) -> Option<&String>| {
         boots.values().map(|(boot, _)| pick(boot).map(|text| brief(text))).collect::<Vec<_>>()
     };
@@ -305,7 +334,7 @@ async fn save_boots(
     )
     .bind(boots.keys().copied().collect::<Vec<_>>())
     .bind(column(|boot| boot.firmware.as_ref()))
-    .bind(boots.values().map(|(_, at)| at.to_sqlx()).collect::<Vec<_>>())
+    .bind(boots.values().map(|(_, arrival)| arrival.received.0.to_sqlx()).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     sqlx::query(
@@ -322,7 +351,7 @@ async fn save_boots(
     .bind(column(|boot| boot.firmware.as_ref()))
     .bind(column(|boot| boot.meter_type.as_ref()))
     .bind(column(|boot| boot.meter_serial.as_ref()))
-    .bind(boots.values().map(|(_, at)| at.to_sqlx()).collect::<Vec<_>>())
+    .bind(boots.values().map(|(_, arrival)| arrival.received.0.to_sqlx()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
