@@ -324,6 +324,9 @@ async fn every_question_finds_what_a_reading_of_every_pile_finds() {
         for counted in [by_state, UNCOUNTED] {
             let listed = store.find_piles(&query, &counted, now(), 0, 2_000).await.unwrap();
             assert!(listed.iter().map(|pile| pile.pile_id.as_str()).eq(ids.iter().copied()), "{query:?}");
+            let dots = store.find_dots(&query, &counted, now(), 2_000).await.unwrap();
+            let dots = dots.iter().map(|dot| (dot.pile_id.as_str(), dot.state));
+            assert!(dots.eq(expected.iter().map(|pile| (pile.id.as_str(), pile.state))), "{query:?}");
             for (skip, take) in [(0, 2_000), (3, 5)] {
                 let listed = store.find_stations(&query, &counted, now(), skip, take).await.unwrap();
                 let expected = stations.iter().skip(skip as usize).take(take as usize);

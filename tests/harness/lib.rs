@@ -157,6 +157,15 @@ impl Database {
         sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("answers")
     }
 
+    /// Piles that are said to have another number of charges than there are.
+    pub async fn miscounted(&self) -> i64 {
+        self.number(
+            "SELECT count(*) FROM (SELECT pile_no, count(*) AS there FROM charge GROUP BY pile_no) AS counted
+             FULL JOIN pile_live USING (pile_no) WHERE coalesce(there, 0) <> coalesce(charges, 0)",
+        )
+        .await
+    }
+
     /// Removes it at once: one that is large.
     pub async fn drop(self) {
         let (server, name) = self.url.rsplit_once('/').expect("an address ends in a database's name");

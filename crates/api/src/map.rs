@@ -12,7 +12,7 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, OperatorId, Place, State, StationId};
 use veripile_store::card::StationCard;
-use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
+use veripile_store::finder::{ByState, Dot, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
@@ -121,18 +121,12 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
 }
 
 /// The first of what a search finds, in the order of the offer, and whether there are more.
-async fn first(
-    site: &Site,
-    wish: &Wish,
-    now: Timestamp,
-    take: u32,
-) -> Result<(Vec<PileRecord>, bool), Problem> {
+async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<(Vec<Dot>, bool), Problem> {
     let by_state = count(site, &wish.query, now).await?;
     let all = by_state.map(|by_state| by_state.iter().sum::<u64>());
-    let piles =
-        site.store.find_piles(&wish.query, &from_the_top(&wish.query, by_state), now, 0, take).await?;
-    let is_cut = all.map_or(take as usize <= piles.len(), |all| u64::from(take) < all);
-    Ok((piles, is_cut))
+    let dots = site.store.find_dots(&wish.query, &from_the_top(&wish.query, by_state), now, take).await?;
+    let is_cut = all.map_or(take as usize <= dots.len(), |all| u64::from(take) < all);
+    Ok((dots, is_cut))
 }
 
 /// The counts that the first page is found by. Kept ones may know nothing of the first pile in a state, and passing over states that they
@@ -401,15 +395,15 @@ async fn cards(
 pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (piles, is_cut) = first(&site, &wish, now, FOUND_MAX).await?;
-    let features: Vec<serde_json::Value> = piles
+    let (dots, is_cut) = first(&site, &wish, now, FOUND_MAX).await?;
+    let features: Vec<serde_json::Value> = dots
         .iter()
-        .filter_map(|pile| {
-            let place = pile.place?;
+        .filter_map(|dot| {
+            let place = dot.place?;
             Some(serde_json::json!({
-                "type": "Feature", "id": pile.pile_id.as_str(),
+                "type": "Feature", "id": dot.pile_id,
                 "geometry": { "type": "Point", "coordinates": [place.lon, place.lat] },
-                "properties": { "verification": { "state": pile.state(now).word() } },
+                "properties": { "verification": { "state": dot.state.word() } },
             }))
         })
         .collect();
@@ -452,18 +446,16 @@ pub(crate) async fn mini(
     let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (piles, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
+    let (dots, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
     let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
-    let body = dots(&piles, now, is_cut.then_some(cut.as_str()));
+    let body = drawn(&dots, is_cut.then_some(cut.as_str()));
     Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
 }
 
 /// Dots in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude; beneath, where not all are drawn, that so it is.
-fn dots(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
-    let places: Vec<(Place, State, String)> = piles
-        .iter()
-        .filter_map(|pile| Some((pile.place?, pile.state(now), pile.pile_id.to_string())))
-        .collect();
+fn drawn(dots: &[Dot], cut: Option<&str>) -> String {
+    let places: Vec<(Place, State, &str)> =
+        dots.iter().filter_map(|dot| Some((dot.place?, dot.state, dot.pile_id.as_str()))).collect();
     let mut svg = String::from(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 480\"><rect width=\"640\" height=\"480\" fill=\"#f4f1ea\"/>",
     );

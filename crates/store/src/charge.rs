@@ -59,6 +59,7 @@ pub(crate) async fn apply(
     }
     let registers = book.finish(connection, registers).await?;
     let comparable = kept::save(connection, &book.kept.values().collect::<Vec<_>>()).await?;
+    kept::count(connection, &book.opened).await?;
     mark_never_ended(connection, arrivals, fresh, &events).await?;
     Ok(Applied { transactions, comparable, registers })
 }
@@ -145,6 +146,8 @@ struct Book {
     by_reference: HashMap<(i64, String), i64>,
     by_start: HashMap<(i64, String), i64>,
     unused: Vec<i64>,
+    /// How many charges were opened, by pile.
+    opened: BTreeMap<i64, i64>,
     piles: HashMap<i64, OfPile>,
 }
 
@@ -194,6 +197,7 @@ impl Book {
             by_reference: HashMap::new(),
             by_start: HashMap::new(),
             unused: Vec::new(),
+            opened: BTreeMap::new(),
             piles: of_piles.into_iter().map(of_pile).collect(),
         };
         for row in rows {
@@ -363,6 +367,7 @@ impl Book {
     }
 
     fn open(&mut self, arrival: &Arrival, charge_no: i64, reference: String, start_key: Option<String>) {
+        *self.opened.entry(arrival.pile_no).or_default() += 1;
         self.keep(Kept {
             charge_no,
             pile_no: arrival.pile_no,

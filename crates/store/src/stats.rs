@@ -31,12 +31,13 @@ impl Store {
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let (piles, connected, charges, scored, latest): (i64, i64, i64, i64, Option<SqlTime>) =
             sqlx::query_as(
-                "SELECT (SELECT count(*) FROM pile WHERE NOT inbox),
-                    (SELECT count(*) FROM pile_live
-                      WHERE connection IS NOT NULL AND last_seen > now() - make_interval(secs => $1)),
-                    (SELECT count(*) FROM charge),
+                "SELECT (SELECT count(*) FROM pile WHERE NOT inbox), live.connected, live.charges,
                     (SELECT count(*) FROM standing WHERE verdict IN ('conform', 'nonconform', 'undecided')),
-                    (SELECT max(ended_at) FROM charge)",
+                    (SELECT max(ended_at) FROM charge)
+                 FROM (SELECT count(*) FILTER (WHERE connection IS NOT NULL
+                                               AND last_seen > now() - make_interval(secs => $1)) AS connected,
+                              coalesce(sum(charges), 0)::bigint AS charges
+                       FROM pile_live) AS live",
             )
             .bind(CONNECTED_WITHIN.as_secs_f64())
             .fetch_one(&self.pool)

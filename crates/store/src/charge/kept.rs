@@ -2,6 +2,8 @@
 //!
 //! Decides nothing about the charge itself but which remarks a row bears.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
@@ -203,4 +205,23 @@ pub(super) async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result
         .execute(connection)
         .await?;
     Ok(all.iter().any(|k| k.charge.energy_vehicle_wh().is_some()))
+}
+
+/// Adds charges that were opened to the count of each pile's.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    opened: &BTreeMap<i64, i64>,
+) -> Result<(), StoreError> {
+    if opened.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO pile_live (pile_no, charges) SELECT * FROM unnest($1::bigint[], $2::bigint[])
+         ON CONFLICT (pile_no) DO UPDATE SET charges = pile_live.charges + excluded.charges",
+    )
+    .bind(opened.keys().copied().collect::<Vec<_>>())
+    .bind(opened.values().copied().collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
