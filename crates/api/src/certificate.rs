@@ -3,6 +3,7 @@
 //!
 //! Who sees what is decided here, once, for the page and for the API: see [`Sight`].
 
+pub(crate) mod checks;
 pub(crate) mod document;
 pub(crate) mod keys;
 pub(crate) mod list;
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use veripile_pile::OperatorId;
 use veripile_store::verification::{CertificateRow, CertificateStatus, Question};
-use veripile_verification::certificate::check::{self, Checked, Layer};
+use veripile_verification::certificate::check::{Checked, Layer};
 use veripile_verification::{Certificate, CertificateKind, Chart};
 
 use crate::Site;
@@ -191,9 +192,7 @@ pub(crate) async fn page(
         return Ok(missing_page(t, site.settings.simulated, here));
     }
     let worth = status(&site, person, &row, now).await?;
-    let (text, known) = (row.json.clone(), keys::all(&site));
-    // The Monte Carlo check of a large plan takes a second, which nobody else's request must wait for.
-    let checked = web::block(move || check::check(&text, &known)).await.map_err(|error| {
+    let checked = site.checks.of(&row.json, keys::all(&site)).await.map_err(|error| {
         tracing::error!(%error, number = row.number, "a document could not be checked");
         Problem::unavailable("the document cannot be checked now")
     })?;
@@ -366,6 +365,8 @@ fn layers<'a>(t: &'a Texts, checked: &Checked) -> Vec<(&'a str, &'static str, &'
 
 #[cfg(test)]
 mod tests {
+    use veripile_verification::certificate::check;
+
     use super::*;
     use crate::texts::Language;
     use crate::ver::access::tests::person;

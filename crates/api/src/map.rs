@@ -198,7 +198,7 @@ pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     Ok(query.map_err(bad)?.into_inner())
 }
 
-/// The middleware of pages that search: each is counted with what the map reads. The front page where nothing is asked is not.
+/// The middleware of pages that search or compute: each is counted with what the map reads. The front page where nothing is asked is not.
 pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<BoxBody>,
