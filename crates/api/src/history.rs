@@ -29,9 +29,6 @@ const DAYS: u32 = 60;
 const LIMIT_DEFAULT: u32 = 90;
 const LIMIT_MAX: u32 = 366;
 
-/// Days looked back at, at most. A pile is scrapped after some ten years.
-const DAYS_MAX: u32 = 5_000;
-
 /// Weeks are numbered from Monday, 29 December 1969.
 const FIRST_MONDAY_S: i64 = -3 * 86_400;
 const WEEK_S: i64 = 7 * 86_400;
@@ -83,7 +80,7 @@ impl History {
             |act: &&Act| act.result.is_some() && matches!(act.kind, ActKind::Certificate | ActKind::Measured);
         Ok(Self {
             weeks,
-            days: site.store.estimates(&pile.pile_id, DAYS).await?,
+            days: site.store.estimates(&pile.pile_id, None, DAYS).await?,
             steps,
             firmware: site.store.firmware_of_pile(&pile.pile_id).await?,
             results: acts.iter().filter(shown).cloned().collect(),
@@ -349,8 +346,8 @@ pub(crate) async fn history(
     let pile = find(&site, &id).await?;
     let acts = site.store.acts(&pile.pile_id).await?;
     let history = History::of(&site, &pile, &acts).await?;
-    let mut past = site.store.estimates(&pile.pile_id, DAYS_MAX).await?;
-    past.retain(|estimate| before.is_none_or(|before| estimate.as_of < before));
+    // One more than is shown tells whether there is a next page.
+    let mut past = site.store.estimates(&pile.pile_id, before, limit + 1).await?;
     let more = past.len() > limit as usize;
     past.truncate(limit as usize);
     let next = past.last().filter(|_| more).map(|estimate| estimate.as_of.to_string());

@@ -82,11 +82,8 @@ pub(crate) async fn page(
     let acts = site.store.acts(&pile.pile_id).await?;
     let history = History::of(&site, &pile, &acts).await?;
     let now = Timestamp::now();
-    let papers = Papers::of(t, &site, &pile.pile_id, now).await?;
-    let document = match &pile.standing.certificate {
-        Some(certificate) => site.store.certificate_by_number(&certificate.number, now).await?,
-        None => None,
-    };
+    let papers = Papers::of(t, &site, &pile.pile_id, &acts, now).await?;
+    let document = pile.standing.certificate.as_ref().filter(|_| pile.has_document);
     let acts = access::public_acts(&acts, now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     Ok(html(
@@ -113,7 +110,7 @@ pub(crate) async fn page(
             code: qr::svg(&address, t.of("pile.code")),
             address,
             document: document
-                .map(|document| format!("/c/{}?lang={}", view::segment(&document.number), t.short())),
+                .map(|certificate| format!("/c/{}?lang={}", view::segment(&certificate.number), t.short())),
             papers,
         },
     ))

@@ -2,6 +2,8 @@
 //!
 //! Everything here may be repeated: what exists is brought up to date, acts are recorded once.
 
+use std::collections::HashMap;
+
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
 use sqlx::FromRow;
@@ -188,6 +190,27 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(|row| Ok(row.act()?.1)).collect()
+    }
+
+    /// The same of several piles, by identifier; of those without an act nothing.
+    pub async fn acts_of_piles(&self, piles: &[&str]) -> Result<HashMap<String, Vec<Act>>, StoreError> {
+        #[derive(FromRow)]
+        struct Row {
+            pile_id: String,
+            #[sqlx(flatten)]
+            act: ActRow,
+        }
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT pile_id, act.* FROM act JOIN pile USING (pile_no) WHERE pile_id = ANY($1) ORDER BY acted_at, act_no",
+        )
+        .bind(piles)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut acts: HashMap<String, Vec<Act>> = HashMap::new();
+        for row in rows {
+            acts.entry(row.pile_id).or_default().push(row.act.act()?.1);
+        }
+        Ok(acts)
     }
 }
 
