@@ -128,14 +128,17 @@ await scene("map without tiles", pictures, async () => {
   check("map: what is asked for is drawn without tiles", (await on("clusters")) && tiles.length === 0);
   check("map: and nothing is said as long as all of it is drawn", (await page.locator(".map-note").count()) === 0);
   const features = Array.from({ length: 5000 }, (_, n) => ({ type: "Feature", id: `P${n}`, geometry: { type: "Point", coordinates: [120.3 + n / 1e5, 31.5] }, properties: { verification: { state: "verified" } } }));
-  let next = null;
-  await context.route("**/api/v1/piles?*", (route) => route.fulfill({ json: { type: "FeatureCollection", meta: { next }, features } }));
+  let is_cut = false;
+  const asked = [];
+  page.on("request", (request) => /\/found\.geojson|\/api\/v1\/piles\?/.test(request.url()) && asked.push(new URL(request.url())));
+  await context.route("**/found.geojson?*", (route) => route.fulfill({ json: { type: "FeatureCollection", meta: { is_cut }, features } }));
   await page.goto(`${site}/?state=verified`);
   check("map: as many as fit into an answer are all of them", (await on("clusters")) && (await page.locator(".map-note").count()) === 0);
-  next = "P4999";
+  is_cut = true;
   await page.goto(`${site}/?state=verified`);
   await page.locator(".map-note").waitFor({ timeout: IDLE_MS }).catch(() => {});
   check("map: it says that it does not draw all", (await page.locator(".map-note").allInnerTexts()).join().includes("5000"));
+  check("map: it asks for the part that is looked at, and nothing of the query API", asked.length >= 2 && asked.every(({ pathname, searchParams }) => pathname === "/found.geojson" && searchParams.get("state") === "verified" && searchParams.get("bbox")?.split(",").length === 4), asked.join(" "));
 });
 
 await scene("no script", pictures, async () => {

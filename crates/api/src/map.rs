@@ -120,12 +120,16 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
     }
 }
 
-/// The first of what a search finds, in the order of the offer, and whether there are more.
+/// The first of what a search finds, in the order of the offer, and whether there are more. A part of the map, by state and operator, is read
+/// off indexes as far as it is drawn, uncounted: the map asks it anew at each move.
 async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<(Vec<Dot>, bool), Problem> {
-    let by_state = count(site, &wish.query, now).await?;
-    let all = by_state.map(|by_state| by_state.iter().sum::<u64>());
-    let dots = site.store.find_dots(&wish.query, &from_the_top(&wish.query, by_state), now, take).await?;
-    let is_cut = all.map_or(take as usize <= dots.len(), |all| u64::from(take) < all);
+    let query = &wish.query;
+    let is_part = FindQuery { state: None, operator: None, bounding_box: None, ..query.clone() }
+        == FindQuery::default();
+    let by_state = if is_part { UNCOUNTED } else { site.store.count_found(query, now).await? };
+    let mut dots = site.store.find_dots(query, &by_state, now, take + 1).await?;
+    let is_cut = take < dots.len() as u32;
+    dots.truncate(take as usize);
     Ok((dots, is_cut))
 }
 

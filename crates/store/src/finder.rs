@@ -286,11 +286,13 @@ impl Store {
         skip: u64,
         take: u32,
     ) -> Result<Vec<PileRecord>, StoreError> {
-        let ids: Vec<(String,)> = self.found("pile.pile_id", query, by_state, now, (skip, take)).await?;
+        let range = (skip, take.min(FOUND_MAX));
+        let ids: Vec<(String,)> = self.found("pile.pile_id", query, by_state, now, range).await?;
         self.in_order(&ids.into_iter().map(|(id,)| id).collect::<Vec<_>>()).await
     }
 
-    /// The first of them, in the same order, with no more than a map shows of them.
+    /// The first of them, in the same order, with no more than a map shows of them; at most one more than [`FOUND_MAX`], which tells that
+    /// there are more.
     pub async fn find_dots(
         &self,
         query: &FindQuery,
@@ -299,7 +301,8 @@ impl Store {
         take: u32,
     ) -> Result<Vec<Dot>, StoreError> {
         let columns = format!("pile.pile_id, pile.lon, pile.lat, {STATE}");
-        let rows: Vec<DotRow> = self.found(&columns, query, by_state, now, (0, take)).await?;
+        let rows: Vec<DotRow> =
+            self.found(&columns, query, by_state, now, (0, take.min(FOUND_MAX + 1))).await?;
         let dot = |(pile_id, lon, lat, state): DotRow| {
             let state = State::ALL.get(state as usize).copied().ok_or_else(|| corrupt("state", state))?;
             let place = lon.zip(lat).and_then(|(lon, lat)| Place::new(lon, lat));
@@ -323,7 +326,7 @@ impl Store {
         if *by_state == ByState::default() {
             return Ok(Vec::new());
         }
-        let take = u64::from(take.min(FOUND_MAX));
+        let take = u64::from(take);
         let words = self.words(&query.words).await?;
         if query.near.is_some() || query.is_sorted_as_a_whole(by_state) {
             let search = Search { query: query.clone(), words: &words, now };
