@@ -305,16 +305,18 @@ async fn charges_that_were_there_are_counted_once() {
     assert_eq!(database.number(counted).await, 3, "a start that is repeated begins none");
     for statement in [
         "INSERT INTO pile (pile_id, kind, accuracy_class, registered) VALUES ('OLD', 'ac', 2, false)",
-        "INSERT INTO charge (pile_no, reference, updated_at) SELECT pile_no, 'r' || n, now() FROM pile, generate_series(1, 2) AS n
-         WHERE pile_id = 'OLD'",
+        "INSERT INTO charge (pile_no, reference, updated_at, marks)
+         SELECT pile_no, 'r' || n, now(), CASE n WHEN 1 THEN '{unproven}'::text[] ELSE '{}' END
+         FROM pile, generate_series(1, 2) AS n WHERE pile_id = 'OLD'",
         "DROP INDEX charge_latest",
-        "ALTER TABLE pile_live DROP COLUMN charges",
+        "ALTER TABLE pile_live DROP COLUMN charges, DROP COLUMN unproven_charges",
         include_str!("../crates/store/migrations/0029_counted.sql"),
     ] {
         sqlx::raw_sql(statement).execute(&mut database.connect().await).await.unwrap();
     }
     assert_eq!(database.miscounted().await, 0);
     assert_eq!(database.number("SELECT sum(charges)::bigint FROM pile_live").await, 5);
+    assert_eq!(database.number("SELECT sum(unproven_charges)::bigint FROM pile_live").await, 1);
     let (status, told) = server.get("/api/v1/piles/OLD").await;
     assert!(status == 200 && told.contains("\"charges\":2,"), "{told}");
 }
