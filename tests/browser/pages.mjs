@@ -55,6 +55,38 @@ for (const [name, size] of SIZES) await scene(`map ${name}`, pictures, async () 
   check(`${name}: nothing complains`, complaints.length === 0, complaints.join(" | "));
 });
 
+await scene("polling", pictures, async () => {
+  const { page } = await open({ width: 1280, height: 800 });
+  await page.goto(`${site}/about`);
+  // Of what is asked every 50 ms while anything is new, else every 2 s, and of nothing while nobody looks.
+  const told = await page.evaluate(async () => {
+    const { poll } = await import("/assets/poll.js");
+    const rest = (ms) => new Promise((done) => setTimeout(done, ms));
+    let [asked, isNew, hidden] = [0, true, false];
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    const during = async (ms) => {
+      asked = 0;
+      await rest(ms);
+      return asked;
+    };
+    const polled = poll(async () => ((asked += 1), isNew), 50, 2_000);
+    const lively = await during(1_500);
+    isNew = false;
+    await rest(500); // one more, after which it waits
+    const quiet = await during(1_000);
+    polled.soon();
+    const moved = await during(800);
+    hidden = true;
+    const unseen = await during(4_000);
+    hidden = false;
+    const back = during(500);
+    document.dispatchEvent(new Event("visibilitychange"));
+    return { lively, quiet, moved, unseen, back: await back };
+  });
+  const { lively, quiet, moved, unseen, back } = told;
+  check("polling: often while anything is new, seldom while not, never unseen", lively >= 3 && quiet === 0 && moved === 1 && unseen === 0 && back === 1, JSON.stringify(told));
+});
+
 await scene("map tiles", pictures, async () => {
   const { context, page, complaints } = await open({ width: 1280, height: 800 });
   const tiles = [];

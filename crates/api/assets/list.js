@@ -1,9 +1,10 @@
 // The list beside the map. It is the server's, with its sentence, order and pages: it stays as it came until the driver moves the map, and
 // from then on it is what the same search finds in the part that is looked at, which the sentence says. Called by map.js; it orders nothing.
 
+import { poll } from "./poll.js";
+
 const box = document.getElementById("map");
 const PARTS = ["asked", "order", "list", "rest"]; // of the page: sentence, order in words, lines, pages
-const REFRESH_MS = 10_000; // statuses age, and the demo's history streams in while one looks
 const REST_MS = 300; // a map that is still for so long has been moved
 
 let address = location.search; // of the list that is shown
@@ -19,18 +20,20 @@ function inSight(map) {
   return `?${query}`;
 }
 
+// Whether anything is new, or nobody answered.
 async function show() {
   turn += 1;
   const mine = turn;
   let page;
   try {
     const answer = await fetch(`/${address}`);
-    if (!answer.ok) return;
+    if (!answer.ok) return true;
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    return; // without a network the list stays, and so does what it says
+    return true; // without a network the list stays, and so does what it says
   }
-  if (mine !== turn) return;
+  if (mine !== turn) return true;
+  let isNew = false;
   for (const id of PARTS) {
     const [shown, newer] = [document.getElementById(id), page.getElementById(id)];
     // Nothing is replaced under a reader's hand unless it says something new.
@@ -38,8 +41,12 @@ async function show() {
     const held = shown.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     shown.replaceChildren(...newer.childNodes);
     if (held) [...shown.querySelectorAll("a")].find((a) => a.getAttribute("href") === held)?.focus();
+    isNew = true;
   }
+  return isNew;
 }
+
+const polled = poll(show);
 
 // Lets the list follow a map once a hand, a wheel or a key has been on it; moves that the page itself makes change nothing.
 export function follow(map) {
@@ -54,8 +61,7 @@ export function follow(map) {
     timer = setTimeout(() => {
       address = inSight(map);
       show();
+      polled.soon();
     }, REST_MS);
   });
 }
-
-setInterval(() => document.visibilityState === "visible" && show(), REFRESH_MS);

@@ -3,11 +3,11 @@
 // Everything works without this file; it only adds.
 
 import { follow } from "./list.js";
+import { poll } from "./poll.js";
 
 const box = document.getElementById("map");
 const words = JSON.parse(box.dataset.words);
 const language = box.dataset.lang;
-const REFRESH_MS = 10_000; // the demo's history streams in while one looks
 const isFound = "found" in box.dataset; // something particular is asked: all that was found is drawn, wherever it stands
 const PILES_ZOOM = 14; // from here on piles stand one by one
 const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
@@ -180,18 +180,20 @@ function start() {
     isLost = true;
     note(words.failed);
   });
+  // Whether anything is new, or could not be read.
   async function refresh() {
     if (isLost) {
       isLost = false;
       note("");
       map.refreshTiles("piles"); // otherwise tiles are asked for again when their max-age is over
     }
-    if (isTiled) return;
+    if (isTiled) return true; // it costs nothing
     try {
       const answer = await fetch(address(map));
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
-      if (text !== shown) {
+      const isNew = text !== shown;
+      if (isNew) {
         shown = text;
         const found = JSON.parse(text);
         features = found.features;
@@ -210,15 +212,21 @@ function start() {
         map.fitBounds(bounds, { padding: 40, maxZoom: 14, animate: false });
         map.fitted = true;
       }
+      return isNew;
     } catch {
       note(words.failed);
+      return true;
     }
   }
   map.on("style.load", () => {
     for (const state of TIERS) map.addImage(state, icon(state), { pixelRatio: 1 });
     refresh();
-    if (!isFound) map.on("moveend", refresh);
-    setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);
+    const { soon } = poll(refresh);
+    if (isFound) return;
+    map.on("moveend", () => {
+      refresh();
+      soon();
+    });
   });
   map.on("click", ["clusters", "single"], async ({ features: [{ geometry, properties }] }) => {
     const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id);
