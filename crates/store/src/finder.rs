@@ -344,7 +344,8 @@ impl Store {
                 let query = FindQuery { state: Some(state), ..query.clone() };
                 let search = Search { query, words: &words, now };
                 let sql = search.sql(columns, &format!("ORDER BY pile.pile_id LIMIT {left} OFFSET {skip}"));
-                found.extend(search.bound(&sql).fetch_all(&self.pool).await?);
+                let rows: Vec<O> = search.bound(&sql).fetch_all(&self.pool).await?;
+                found.extend(rows);
             }
             skip = skip.saturating_sub(*count);
         }
