@@ -166,6 +166,7 @@ async fn an_unknown_charger_waits_in_the_inbox_until_it_is_let_in() {
     assert_eq!(charger.receive().await, None, "whoever was let in must come back and prove who it is");
     let unproven = "SELECT count(*) FROM charge WHERE marks = '{unproven}'";
     assert_eq!(database.number(unproven).await, 1, "what a stranger told counts for nothing");
+    assert_eq!(database.miscounted().await, 0, "but it is on record");
     let mut charger = Charger::connect(&server.ocpp(), "NEW", Some("ocpp1.6")).await.unwrap();
     assert_eq!(charger.call("BootNotification", &boot).await[2]["status"], "Accepted");
     assert_eq!(server.get("/p/NEW").await.0, 200);

@@ -1,5 +1,5 @@
 //! How fast the query API is with 10,000, 100,000 and 1,000,000 synthetic piles: latencies on loopback and what a request costs the
-//! server's processor. Never part of the tests; `cargo bench --profile release -p veripile-tests --bench benchmark` with the variables of `tests/run`.
+//! server's processor; the same of a thousand piles with years behind them. Never part of the tests; `cargo bench --profile release -p veripile-tests --bench benchmark` with the variables of `tests/run`.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::print_stdout)]
 
@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use veripile_pile::{Place, PlaceKey, Tile};
-use veripile_tests::synthetic::synthetic;
+use veripile_tests::synthetic::{past, synthetic};
 use veripile_tests::{Database, Server, free_port, provided};
 
 /// Requests of each kind.
@@ -169,11 +169,45 @@ fn lists(client: &mut Client, workers: &Workers, piles: i64) {
     }
 }
 
+/// Piles with a past, and their documents.
+async fn busy(client: &mut Client, workers: &Workers, connection: &mut sqlx::PgConnection) {
+    let places: Vec<Placed> =
+        sqlx::query_as("SELECT pile_id, lon, lat FROM pile JOIN busy USING (pile_no) ORDER BY md5(pile_id)")
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+    let numbers: Vec<String> =
+        sqlx::query_scalar("SELECT number FROM verification_certificate ORDER BY md5(number) LIMIT 20")
+            .fetch_all(connection)
+            .await
+            .unwrap();
+    let of = |path: &dyn Fn(&Placed) -> String| places.iter().map(path).collect::<Vec<_>>();
+    let around = |(_, lon, lat): &Placed| {
+        format!("bbox={:.4},{:.4},{:.4},{:.4}", lon - 0.02, lat - 0.02, lon + 0.02, lat + 0.02)
+    };
+    let asked: [(&str, &dyn Fn(&Placed) -> String); 5] = [
+        ("bbox of 4 km, 100 piles with a past", &|at| format!("/api/v1/piles?limit=100&{}", around(at))),
+        ("/?bbox= of 4 km, piles with a past", &|at| format!("/?{}", around(at))),
+        ("the map's dots of 4 km", &|at| format!("/found.geojson?{}", around(at))),
+        ("page of a pile with a past", &|(id, ..)| format!("/p/{id}")),
+        ("30 days of its history", &|(id, ..)| format!("/api/v1/piles/{id}/history?limit=30")),
+    ];
+    for (name, path) in asked {
+        measure(client, workers, name, &of(path), "");
+    }
+    let documents = vec!["/api/v1/verifications?limit=200".to_owned(); SEARCHES];
+    measure(client, workers, "200 documents", &documents, "");
+    let pages: Vec<String> = numbers.iter().map(|number| format!("/c/{number}")).collect();
+    measure(client, workers, "page of a document, the first time", &pages, "");
+    measure(client, workers, "page of a document, again", &pages, "");
+}
+
 async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
     let database = Database::timescale(url).await;
     veripile_tests::command(binary, &database, &["migrate"]);
     let mut connection = database.connect().await;
     synthetic(&mut connection, piles).await;
+    past(&mut connection).await;
     let places: Vec<Placed> =
         sqlx::query_as("SELECT pile_id, lon, lat FROM pile ORDER BY md5(pile_id) LIMIT 20000")
             .fetch_all(&mut connection)
@@ -236,6 +270,7 @@ async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
         began.elapsed().as_secs_f64(),
         after.1 - before.1
     );
+    busy(&mut client, &workers, &mut connection).await;
     lists(&mut client, &workers, piles);
     let paths = some(&|(_, lon, lat), rng| tile(*lon, *lat, rng.random_range(4..=14)));
     let before = cpu_s(server.pid());

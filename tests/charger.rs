@@ -290,6 +290,38 @@ async fn a_transaction_id_used_again_is_another_charge() {
     let marked =
         "SELECT count(*) FROM charge WHERE 'reused_transaction' = ANY(marks) AND energy_pile_wh = 20000";
     assert_eq!(database.number(marked).await, 1);
+    assert_eq!(database.miscounted().await, 0);
+}
+
+/// What a pile had before its charges were counted as they came.
+#[tokio::test]
+async fn charges_that_were_there_are_counted_once() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "CP", Some("ocpp1.6")).await.unwrap();
+    for (hour, energy) in [("08", 10), ("09", 20), ("09", 20), ("10", 30)] {
+        let start = json!({ "connectorId": 1, "idTag": "CARD", "meterStart": energy, "timestamp": format!("2026-03-01T{hour}:00:00Z") });
+        assert_eq!(charger.call("StartTransaction", &start).await[0], 3);
+    }
+    let counted = "SELECT charges FROM pile_live";
+    assert_eq!(database.number(counted).await, 3, "a start that is repeated begins none");
+    for statement in [
+        "INSERT INTO pile (pile_id, kind, accuracy_class, registered) VALUES ('OLD', 'ac', 2, false)",
+        "INSERT INTO charge (pile_no, reference, updated_at, marks)
+         SELECT pile_no, 'r' || n, now(), CASE n WHEN 1 THEN '{unproven}'::text[] ELSE '{}' END
+         FROM pile, generate_series(1, 2) AS n WHERE pile_id = 'OLD'",
+        "DROP INDEX charge_latest",
+        "ALTER TABLE pile_live DROP COLUMN charges, DROP COLUMN unproven_charges",
+        include_str!("../crates/store/migrations/0029_counted.sql"),
+    ] {
+        sqlx::raw_sql(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    assert_eq!(database.miscounted().await, 0);
+    assert_eq!(database.number("SELECT sum(charges)::bigint FROM pile_live").await, 5);
+    assert_eq!(database.number("SELECT sum(unproven_charges)::bigint FROM pile_live").await, 1);
+    let (status, told) = server.get("/api/v1/piles/OLD").await;
+    assert!(status == 200 && told.contains("\"charges\":2,"), "{told}");
 }
 
 #[tokio::test]
@@ -303,6 +335,7 @@ async fn a_stop_without_id_and_time_that_is_repeated_is_one_charge() {
         assert_eq!(charger.send(stop).await[0], 3);
     }
     assert_eq!(database.number("SELECT count(*) FROM charge").await, 1);
+    assert_eq!(database.miscounted().await, 0);
     assert_eq!(database.number("SELECT count(*) FROM frame").await, 1);
 }
 

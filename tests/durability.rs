@@ -72,4 +72,5 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         .number("SELECT count(*) FROM (SELECT 1 FROM charge WHERE started_at IS NOT NULL GROUP BY pile_no, started_at, vehicle HAVING count(*) > 1) AS twice")
         .await;
     assert_eq!(twice, 0, "no charge is there twice");
+    assert_eq!(database.miscounted().await, 0, "and as many are told as there are");
 }

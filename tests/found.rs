@@ -326,6 +326,9 @@ async fn every_question_finds_what_a_reading_of_every_pile_finds() {
         for counted in [by_state, UNCOUNTED] {
             let listed = store.find_piles(&query, &counted, now(), 0, 2_000).await.unwrap();
             assert!(listed.iter().map(|pile| pile.pile_id.as_str()).eq(ids.iter().copied()), "{query:?}");
+            let dots = store.find_dots(&query, &counted, now(), 2_000).await.unwrap();
+            let dots = dots.iter().map(|dot| (dot.pile_id.as_str(), dot.state));
+            assert!(dots.eq(expected.iter().map(|pile| (pile.id.as_str(), pile.state))), "{query:?}");
             for (skip, take) in [(0, 2_000), (3, 5)] {
                 let listed = store.find_stations(&query, &counted, now(), skip, take).await.unwrap();
                 let expected = stations.iter().skip(skip as usize).take(take as usize);
@@ -363,6 +366,7 @@ async fn the_front_page_counts_what_its_list_has() {
     for statement in LET_IN_AND_WAITING {
         sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
     }
+    database.count_charges().await;
     let counts = store.counts().await.unwrap();
     assert_eq!((counts.piles, counts.connected, counts.charges, counts.scored), (1, 1, 2, 1));
     let age = Timestamp::now().duration_since(counts.latest_charge_at.unwrap());

@@ -417,6 +417,23 @@ async fn cut(server: &Server) {
         assert_eq!(picture.matches("<title>").count(), drawn.min(2_000), "{query}");
         assert_eq!(picture.contains("The first 2000 piles only"), is_cut, "{query}");
     }
+    // Of a part of the map: of 500 stations are exactly as many as are drawn.
+    for (query, drawn, is_cut) in [
+        ("bbox=120,31,120.34995,32&operator=O1", 5_000, false),
+        ("bbox=120,31,120.35005,32&operator=O1", 5_000, true),
+        ("bbox=120,31,126,32", 5_000, true),
+        ("bbox=125,31,126,32&state=failed", 1, false),
+        ("bbox=120,31,121,32&state=failed", 0, false),
+    ] {
+        let found = json(&server.get(&format!("/found.geojson?{query}")).await.1);
+        assert_eq!(found["features"].as_array().unwrap().len(), drawn, "{query}");
+        assert_eq!(found["meta"]["is_cut"], is_cut, "{query}");
+    }
+    let found = json(&server.get("/found.geojson?state=failed").await.1);
+    assert_eq!(found["features"][0]["id"], "WX-6000");
+    assert_eq!(found["features"][0]["properties"]["verification"]["state"], "failed");
+    let place = found["features"][0]["geometry"]["coordinates"].as_array().unwrap();
+    assert!((place[0].as_f64().unwrap() - 125.36).abs() < 1e-6 && place[1] == 31.59, "{place:?}");
     // There are five: a page of exactly five is the last.
     for (limit, has_next) in [(4, true), (5, false), (6, false)] {
         let list = json(&server.get(&format!("/api/v1/piles?state=verified&limit={limit}")).await.1);

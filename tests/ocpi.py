@@ -107,6 +107,10 @@ def read(token, locations):
     assert data == [] and headers["X-Total-Count"] == "0"
     data, headers = call("GET", f"{locations}?date_from=2020-01-01T00:00:00Z&limit=2", token)
     assert "date_from=2020-01-01T00%3A00%3A00Z" in headers["Link"] and "offset=2" in headers["Link"], headers["Link"]
+    # All have changed since: as many as there are, in the same order, and beyond the last page the number alone.
+    assert [one["id"] for one in data] == [one["id"] for one in found[:2]] and int(headers["X-Total-Count"]) == total
+    data, headers = call("GET", f"{locations}?date_from=2020-01-01T00:00:00Z&offset={total}", token)
+    assert data == [] and int(headers["X-Total-Count"]) == total and not headers["Link"], headers
     return found
 
 

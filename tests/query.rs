@@ -323,9 +323,11 @@ async fn pages_are_counted_apart(server: &Server) {
     for path in ["/found.geojson?kind=dc", "/mini-map.svg", "/?kind=dc", "/?page=2", "/stats/operators"] {
         assert_eq!(server.get(path).await.0, 200, "{path}");
     }
-    for path in ["/found.geojson?kind=dc", "/mini-map.svg"] {
+    // With them what computes: the check of a document, and of records that are pasted.
+    for path in ["/found.geojson?kind=dc", "/mini-map.svg", "/c/VP2026-000001", "/check"] {
         assert_eq!(server.get(path).await.0, 429, "{path}");
     }
+    assert_eq!(server.post("/check", &[("record", "OCMF|{}|{}")]).await.0, 429);
     for path in ["/?kind=dc&lang=zh", "/?page=2&lang=zh", "/stats/operators?lang=zh"] {
         let (status, headers, body) = server.get_with(path, &[("Accept", "text/html")]).await;
         assert_eq!(status, 429, "{path}");

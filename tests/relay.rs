@@ -145,6 +145,7 @@ async fn frames_pass_byte_for_byte_and_our_own_calls_are_woven_in() {
         "SELECT count(*) FROM charge WHERE reference = '777' AND energy_pile_wh = 5000 AND marks = '{}'";
     assert_eq!(database.number(whole).await, 1);
     assert_eq!(database.number("SELECT count(*) FROM charge").await, 1);
+    assert_eq!(database.miscounted().await, 0);
     tokio::time::sleep(Duration::from_millis(800)).await;
     let told: Vec<(String, i64)> =
         sqlx::query_as("SELECT kind, count(*) FROM sent GROUP BY kind ORDER BY kind")

@@ -36,6 +36,7 @@ async fn dundee_is_stored_row_by_row_and_its_piles_are_estimated_honestly() {
     let said = String::from_utf8_lossy(&replayed.stdout).into_owned();
     assert!(replayed.status.success() && said.contains("refused 0"), "{said}");
     assert_eq!(database.number("SELECT count(*) FROM charge").await, ROWS, "every row is a charge");
+    assert_eq!(database.miscounted().await, 0);
     let open = "SELECT count(*) FROM charge WHERE ended_at IS NULL";
     let unexplained = "SELECT count(*) FROM charge WHERE marks = '{}' AND ended_at IS NOT NULL AND (energy_pile_wh IS NULL OR energy_pile_wh <= 0)";
     assert_eq!(database.number(open).await, 45, "the file has 45 rows without an end");

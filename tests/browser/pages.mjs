@@ -56,6 +56,38 @@ for (const [name, size] of SIZES) await scene(`map ${name}`, pictures, async () 
   check(`${name}: nothing complains`, complaints.length === 0, complaints.join(" | "));
 });
 
+await scene("polling", pictures, async () => {
+  const { page } = await open({ width: 1280, height: 800 });
+  await page.goto(`${site}/about`);
+  // Of what is asked every 50 ms while anything is new, else every 2 s, and of nothing while nobody looks.
+  const told = await page.evaluate(async () => {
+    const { poll } = await import("/assets/poll.js");
+    const rest = (ms) => new Promise((done) => setTimeout(done, ms));
+    let [asked, isNew, hidden] = [0, true, false];
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    const during = async (ms) => {
+      asked = 0;
+      await rest(ms);
+      return asked;
+    };
+    const polled = poll(async () => ((asked += 1), isNew), 50, 2_000);
+    const lively = await during(1_500);
+    isNew = false;
+    await rest(500); // one more, after which it waits
+    const quiet = await during(1_000);
+    polled.soon();
+    const moved = await during(800);
+    hidden = true;
+    const unseen = await during(4_000);
+    hidden = false;
+    const back = during(500);
+    document.dispatchEvent(new Event("visibilitychange"));
+    return { lively, quiet, moved, unseen, back: await back };
+  });
+  const { lively, quiet, moved, unseen, back } = told;
+  check("polling: often while anything is new, seldom while not, never unseen", lively >= 3 && quiet === 0 && moved === 1 && unseen === 0 && back === 1, JSON.stringify(told));
+});
+
 await scene("map tiles", pictures, async () => {
   const { context, page, complaints } = await open({ width: 1280, height: 800 });
   const tiles = [];
@@ -129,14 +161,17 @@ await scene("map without tiles", pictures, async () => {
   check("map: what is asked for is drawn without tiles", (await on("clusters")) && tiles.length === 0);
   check("map: and nothing is said as long as all of it is drawn", (await page.locator(".map-note").count()) === 0);
   const features = Array.from({ length: 5000 }, (_, n) => ({ type: "Feature", id: `P${n}`, geometry: { type: "Point", coordinates: [120.3 + n / 1e5, 31.5] }, properties: { verification: { state: "verified" } } }));
-  let next = null;
-  await context.route("**/api/v1/piles?*", (route) => route.fulfill({ json: { type: "FeatureCollection", meta: { next }, features } }));
+  let is_cut = false;
+  const asked = [];
+  page.on("request", (request) => /\/found\.geojson|\/api\/v1\/piles\?/.test(request.url()) && asked.push(new URL(request.url())));
+  await context.route("**/found.geojson?*", (route) => route.fulfill({ json: { type: "FeatureCollection", meta: { is_cut }, features } }));
   await page.goto(`${site}/?state=verified`);
   check("map: as many as fit into an answer are all of them", (await on("clusters")) && (await page.locator(".map-note").count()) === 0);
-  next = "P4999";
+  is_cut = true;
   await page.goto(`${site}/?state=verified`);
   await page.locator(".map-note").waitFor({ timeout: IDLE_MS }).catch(() => {});
   check("map: it says that it does not draw all", (await page.locator(".map-note").allInnerTexts()).join().includes("5000"));
+  check("map: it asks for the part that is looked at, and nothing of the query API", asked.length >= 2 && asked.every(({ pathname, searchParams }) => pathname === "/found.geojson" && searchParams.get("state") === "verified" && searchParams.get("bbox")?.split(",").length === 4), asked.join(" "));
 });
 
 await scene("no script", pictures, async () => {

@@ -157,6 +157,25 @@ impl Database {
         sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("answers")
     }
 
+    /// Piles that are said to have another number of charges than there are, or of unproven ones.
+    pub async fn miscounted(&self) -> i64 {
+        self.number(
+            "SELECT count(*) FROM (SELECT pile_no, count(*) AS there, count(*) FILTER (WHERE 'unproven' = ANY(marks)) AS unproven
+                                   FROM charge GROUP BY pile_no) AS counted
+             FULL JOIN pile_live USING (pile_no)
+             WHERE coalesce(there, 0) <> coalesce(charges, 0) OR coalesce(unproven, 0) <> coalesce(unproven_charges, 0)",
+        )
+        .await
+    }
+
+    /// Counts the charges of each pile anew: for who writes charges into the table itself.
+    pub async fn count_charges(&self) {
+        let statement = "INSERT INTO pile_live (pile_no, charges, unproven_charges)
+             SELECT pile_no, count(*), count(*) FILTER (WHERE 'unproven' = ANY(marks)) FROM charge GROUP BY pile_no
+             ON CONFLICT (pile_no) DO UPDATE SET charges = excluded.charges, unproven_charges = excluded.unproven_charges";
+        sqlx::query(statement).execute(&mut self.connect().await).await.expect("counted");
+    }
+
     /// Removes it at once: one that is large.
     pub async fn drop(self) {
         let (server, name) = self.url.rsplit_once('/').expect("an address ends in a database's name");

@@ -48,6 +48,7 @@ impl Field {
             .collect();
         let expected: Vec<_> = charges.iter().map(|(energy, marks)| (*energy, marks.to_vec())).collect();
         assert_eq!(found, expected, "{}", pile.protocol);
+        assert_eq!(self.database.miscounted().await, 0, "{}", pile.protocol);
         let kept: (i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM frame JOIN pile USING (pile_no) WHERE pile_id = $1),
                     (SELECT count(*) FROM reading JOIN series USING (series_no) JOIN pile USING (pile_no) WHERE pile_id = $1)",

@@ -1,9 +1,10 @@
 // The list beside the map. It is the server's, with its sentence, order and pages: it stays as it came until the driver moves the map, and
 // from then on it is what the same search finds in the part that is looked at, which the sentence says. Called by map.js; it orders nothing.
 
+import { poll } from "./poll.js";
+
 const box = document.getElementById("map");
 const PARTS = ["asked", "order", "list", "rest"]; // of the page: sentence, order in words, lines, pages
-const REFRESH_MS = 10_000; // statuses age, and the demo's history streams in while one looks
 const STALE_MS = 600_000; // as on the server: a status older than this says nothing of now
 const REST_MS = 300; // a map that is still for so long has been moved
 
@@ -21,6 +22,7 @@ function inSight(map) {
   return `?${query}`;
 }
 
+// Whether anything is new, or nobody answered.
 async function show() {
   turn += 1;
   const mine = turn;
@@ -32,12 +34,13 @@ async function show() {
   } catch {
     return age(); // without a network the list stays, and in time says that it is old
   }
-  if (mine !== turn) return;
+  if (mine !== turn) return true;
   // In a part of the map it is no condition to be near: the tick goes, and the place stays in the form for the next search.
   const [tick, newest] = [document.getElementById("near-only"), page.getElementById("near-only")];
   if (tick && newest) tick.hidden = newest.hidden;
   told = Date.now();
   document.querySelector("p.offline").hidden = true;
+  let isNew = false;
   for (const id of PARTS) {
     const [shown, newer] = [document.getElementById(id), page.getElementById(id)];
     // Nothing is replaced under a reader's hand unless it says something new.
@@ -45,13 +48,16 @@ async function show() {
     const held = shown.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     shown.replaceChildren(...newer.childNodes);
     if (held) [...shown.querySelectorAll("a")].find((a) => a.getAttribute("href") === held)?.focus();
+    isNew = true;
   }
+  return isNew;
 }
 
-// After ten minutes without an answer nothing is free now: statuses go grey and tell of when they are, and so does the page's note.
+// After ten minutes without an answer nothing is free now: statuses go grey and tell of when they are, and so does the page's note. True, as
+// for all that nobody answered.
 function age() {
   const note = document.querySelector("p.offline");
-  if (Date.now() - told <= STALE_MS || !note.hidden) return;
+  if (Date.now() - told <= STALE_MS || !note.hidden) return true;
   const at = new Date(told);
   const when = at.toLocaleString(document.documentElement.lang, { timeZone: "Asia/Shanghai" });
   const time = note.querySelector("time");
@@ -62,7 +68,10 @@ function age() {
     status.className = "stale";
     status.textContent = [...word, when].join(" · ");
   }
+  return true;
 }
+
+const polled = poll(show);
 
 // Lets the list follow a map once a hand, a wheel or a key has been on it; moves that the page itself makes change nothing.
 export function follow(map) {
@@ -77,8 +86,7 @@ export function follow(map) {
     timer = setTimeout(() => {
       address = inSight(map);
       show();
+      polled.soon();
     }, REST_MS);
   });
 }
-
-setInterval(() => document.visibilityState === "visible" && show(), REFRESH_MS);

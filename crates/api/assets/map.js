@@ -1,15 +1,14 @@
 // The map on the front page: piles drawn by state, and cells. Where nothing is asked it draws vector tiles, which hold all piles, however many;
-// else what the server found. The list beside it is the server's (list.js).
+// else what the server found: of a state or an operator alone the part that is looked at. The list beside it is the server's (list.js).
 // Everything works without this file; it only adds.
 
 import { follow } from "./list.js";
+import { poll } from "./poll.js";
 
 const box = document.getElementById("map");
 const words = JSON.parse(box.dataset.words);
 const language = box.dataset.lang;
-const REFRESH_MS = 10_000; // the demo's history streams in while one looks
-const PILES_MAX = 5000; // asked of the API at once, its most; whether there are more, the answer says
-const isFound = "found" in box.dataset; // more is asked than the API answers
+const isFound = "found" in box.dataset; // something particular is asked: all that was found is drawn, wherever it stands
 const PILES_ZOOM = 14; // from here on piles stand one by one
 const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
 const isTiled = !isFound && !box.dataset.state && !box.dataset.operator;
@@ -135,21 +134,23 @@ function style() {
   };
 }
 
+// Where the server says what it found; whether there is more than it gives, the answer says.
 function address(map) {
-  if (isFound) return `/found.geojson?${box.dataset.address}`;
+  const query = new URLSearchParams(box.dataset.address);
+  if (!isFound) query.set("bbox", around(map));
+  return `/found.geojson?${query}`;
+}
+
+function around(map) {
   const bounds = map.getBounds();
   const grow = 0.5; // half a screen around, so that small moves need no request
   const width = (bounds.getEast() - bounds.getWest()) * grow;
   const height = (bounds.getNorth() - bounds.getSouth()) * grow;
   const clamp = (value, limit) => Math.max(-limit, Math.min(limit, value)).toFixed(4);
-  const bbox = [
+  return [
     clamp(bounds.getWest() - width, 180), clamp(bounds.getSouth() - height, 90),
     clamp(bounds.getEast() + width, 180), clamp(bounds.getNorth() + height, 90),
-  ];
-  const query = new URLSearchParams({ bbox: bbox.join(","), limit: PILES_MAX });
-  if (box.dataset.state) query.set("state", box.dataset.state);
-  if (box.dataset.operator) query.set("operator", box.dataset.operator);
-  return `/api/v1/piles?${query}`;
+  ].join(",");
 }
 
 function start() {
@@ -179,25 +180,27 @@ function start() {
     isLost = true;
     note(words.failed);
   });
+  // Whether anything is new, or could not be read.
   async function refresh() {
     if (isLost) {
       isLost = false;
       note("");
       map.refreshTiles("piles"); // otherwise tiles are asked for again when their max-age is over
     }
-    if (isTiled) return;
+    if (isTiled) return true; // it costs nothing
     try {
       const answer = await fetch(address(map));
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
-      if (text !== shown) {
+      const isNew = text !== shown;
+      if (isNew) {
         shown = text;
         const found = JSON.parse(text);
         features = found.features;
-        isCut = isFound ? found.meta.is_cut : found.meta.next !== null;
+        isCut = found.meta.is_cut;
         map.getSource("piles").setData({
           type: "FeatureCollection",
-          features: features.filter((f) => f.geometry).map((f) => ({
+          features: features.map((f) => ({
             type: "Feature", geometry: f.geometry, properties: { id: f.id, state: f.properties.verification.state },
           })),
         });
@@ -209,15 +212,21 @@ function start() {
         map.fitBounds(bounds, { padding: 40, maxZoom: 14, animate: false });
         map.fitted = true;
       }
+      return isNew;
     } catch {
       note(words.failed);
+      return true;
     }
   }
   map.on("style.load", () => {
     for (const state of TIERS) map.addImage(state, icon(state), { pixelRatio: 1 });
     refresh();
-    if (!isFound) map.on("moveend", refresh);
-    setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);
+    const { soon } = poll(refresh);
+    if (isFound) return;
+    map.on("moveend", () => {
+      refresh();
+      soon();
+    });
   });
   map.on("click", ["clusters", "single"], async ({ features: [{ geometry, properties }] }) => {
     const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id);

@@ -3,9 +3,12 @@
 //!
 //! Who sees what is decided here, once, for the page and for the API: see [`Sight`].
 
+pub(crate) mod checks;
 pub(crate) mod document;
 pub(crate) mod keys;
 pub(crate) mod list;
+
+use std::collections::{BTreeSet, HashMap};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
@@ -13,9 +16,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
-use veripile_pile::OperatorId;
+use veripile_pile::{Act, OperatorId};
 use veripile_store::verification::{CertificateRow, CertificateStatus, Question};
-use veripile_verification::certificate::check::{self, Checked, Layer};
+use veripile_verification::certificate::check::{Checked, Layer};
 use veripile_verification::{Certificate, CertificateKind, Chart};
 
 use crate::Site;
@@ -58,20 +61,41 @@ pub(crate) fn question(t: &Texts, question: &Question) -> QuestionLine {
     }
 }
 
-/// What somebody may see of a document.
-pub(crate) async fn sight(
-    site: &Site,
+/// The acts that bear on who may see these documents, by pile: on notices, and on what stands in a document's place.
+pub(crate) async fn acts(site: &Site, rows: &[CertificateRow]) -> Result<HashMap<String, Vec<Act>>, Problem> {
+    let is_asked = |row: &&CertificateRow| row.kind == CertificateKind::Notice || row.superseded_by_notice;
+    let piles: BTreeSet<&str> = rows.iter().filter(is_asked).map(|row| row.pile_id.as_str()).collect();
+    if piles.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(site.store.acts_of_piles(&piles.into_iter().collect::<Vec<_>>()).await?)
+}
+
+/// The same of one document.
+pub(crate) async fn acts_on(site: &Site, row: &CertificateRow) -> Result<Vec<Act>, Problem> {
+    let mut acts = acts(site, std::slice::from_ref(row)).await?;
+    Ok(acts.remove(row.pile_id.as_str()).unwrap_or_default())
+}
+
+/// What somebody may see of a document, by the acts on its pile.
+pub(crate) fn sight(person: Option<&Person>, row: &CertificateRow, acts: &[Act], now: Timestamp) -> Sight {
+    match row.kind {
+        CertificateKind::Certificate => Sight::Public,
+        CertificateKind::Notice => sight_of_notice(person, row, &row.number, acts, now),
+    }
+}
+
+/// What somebody may see of a notice on the pile of a document.
+fn sight_of_notice(
     person: Option<&Person>,
     row: &CertificateRow,
+    number: &str,
+    acts: &[Act],
     now: Timestamp,
-) -> Result<Sight, Problem> {
-    if row.kind == CertificateKind::Certificate {
-        return Ok(Sight::Public);
-    }
-    let acts = site.store.acts(&row.pile_id).await?;
-    let is_public = access::is_notice_public(&acts, &row.number, now);
+) -> Sight {
+    let is_public = access::is_notice_public(acts, number, now);
     let operator = row.operator_id.as_deref().and_then(|id| OperatorId::parse(id).ok());
-    Ok(sight_of(is_public, access::may_see_unpublished(person, operator.as_ref())))
+    sight_of(is_public, access::may_see_unpublished(person, operator.as_ref()))
 }
 
 fn sight_of(is_public: bool, may_see: bool) -> Sight {
@@ -83,22 +107,19 @@ fn sight_of(is_public: bool, may_see: bool) -> Sight {
 }
 
 /// What a document is worth, as far as this person may know: a later notice that is not theirs to see shows as a question only.
-pub(crate) async fn status(
-    site: &Site,
+pub(crate) fn status(
     person: Option<&Person>,
     row: &CertificateRow,
+    acts: &[Act],
     now: Timestamp,
-) -> Result<(CertificateStatus, Option<String>), Problem> {
-    let Some(later) = row.superseded_by.as_deref() else { return Ok((row.status, None)) };
+) -> (CertificateStatus, Option<String>) {
+    let Some(later) = row.superseded_by.as_deref() else { return (row.status, None) };
     if row.status == CertificateStatus::Withdrawn {
-        return Ok((row.status, None));
+        return (row.status, None);
     }
-    let found = site.store.certificate_by_number(later, now).await?;
-    let is_hidden = match &found {
-        Some(found) => sight(site, person, found, now).await? == Sight::Hidden,
-        None => false,
-    };
-    Ok(if is_hidden { (CertificateStatus::InQuestion, None) } else { (row.status, Some(later.to_owned())) })
+    let is_hidden =
+        row.superseded_by_notice && sight_of_notice(person, row, later, acts, now) == Sight::Hidden;
+    if is_hidden { (CertificateStatus::InQuestion, None) } else { (row.status, Some(later.to_owned())) }
 }
 
 /// The whole address of a document's page, as printed on it.
@@ -186,14 +207,13 @@ pub(crate) async fn page(
     let person = visitor.0.as_ref();
     let found = site.store.certificate_by_number(&number, now).await?;
     let Some(row) = found else { return Ok(missing_page(t, site.settings.simulated, here)) };
-    let sight = sight(&site, person, &row, now).await?;
+    let acts = acts_on(&site, &row).await?;
+    let sight = sight(person, &row, &acts, now);
     if sight == Sight::Hidden {
         return Ok(missing_page(t, site.settings.simulated, here));
     }
-    let worth = status(&site, person, &row, now).await?;
-    let (text, known) = (row.json.clone(), keys::all(&site));
-    // The Monte Carlo check of a large plan takes a second, which nobody else's request must wait for.
-    let checked = web::block(move || check::check(&text, &known)).await.map_err(|error| {
+    let worth = status(person, &row, &acts, now);
+    let checked = site.checks.of(&row.json, keys::all(&site)).await.map_err(|error| {
         tracing::error!(%error, number = row.number, "a document could not be checked");
         Problem::unavailable("the document cannot be checked now")
     })?;
@@ -366,6 +386,9 @@ fn layers<'a>(t: &'a Texts, checked: &Checked) -> Vec<(&'a str, &'static str, &'
 
 #[cfg(test)]
 mod tests {
+    use veripile_pile::ActKind;
+    use veripile_verification::certificate::check;
+
     use super::*;
     use crate::texts::Language;
     use crate::ver::access::tests::person;
@@ -396,9 +419,51 @@ mod tests {
             sha256: issued.sha256.clone(),
             status: CertificateStatus::Valid,
             superseded_by: None,
+            superseded_by_notice: false,
             withdrawn: None,
             questions: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_later_notice_that_is_not_public_shows_as_a_question() {
+        let at = |day: i64| Timestamp::from_second(1_770_000_000 + day * 86_400).expect("in range");
+        let act = |kind, day, person: &str| Act {
+            kind,
+            number: "N1".to_owned(),
+            outlet: None,
+            issuer: "计量所".to_owned(),
+            person: person.to_owned(),
+            acted_at: at(day),
+            valid_until: None,
+            reply_until: (kind == ActKind::Notice).then(|| at(20)),
+            result: None,
+        };
+        let confirmed = |person| act(ActKind::FailureConfirmed, 0, person);
+        let acts = [act(ActKind::Notice, 0, "zhang"), confirmed("zhang"), confirmed("li")];
+        let old = CertificateRow {
+            status: CertificateStatus::Superseded,
+            superseded_by: Some("N1".to_owned()),
+            superseded_by_notice: true,
+            ..row(&fixture::issued(fixture::order(), 0))
+        };
+        let boss = person("boss", &[], None);
+        let other = person("other", &[], Some("O2"));
+        let shown = (CertificateStatus::Superseded, Some("N1".to_owned()));
+        let hidden = (CertificateStatus::InQuestion, None);
+        for (who, day, acts, expected) in [
+            (None, 10, &acts[..], &hidden),
+            (None, 30, &acts[..], &shown),
+            (None, 30, &acts[..0], &hidden),
+            (Some(&boss), 10, &acts[..], &shown),
+            (Some(&other), 10, &acts[..], &hidden),
+        ] {
+            assert_eq!(status(who, &old, acts, at(day)), *expected, "{day}");
+        }
+        let by_certificate = CertificateRow { superseded_by_notice: false, ..old.clone() };
+        assert_eq!(status(None, &by_certificate, &[], at(10)), shown);
+        let withdrawn = CertificateRow { status: CertificateStatus::Withdrawn, ..old };
+        assert_eq!(status(None, &withdrawn, &acts, at(30)), (CertificateStatus::Withdrawn, None));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use actix_multipart::Multipart;
+use actix_web::error::BlockingError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -16,7 +17,7 @@ use veripile_ocpp::signed::arrived::{self, Judged};
 use veripile_ocpp::signed::container::{self, Contained};
 use veripile_ocpp::signed::pair;
 use veripile_ocpp::signed::{Checked, Finding, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
-use veripile_pile::{KeySource, SignedValue};
+use veripile_pile::{KeySource, MeterKey, SignedValue};
 use veripile_store::signed::SignedLine;
 use veripile_store::{Store, StoreError};
 
@@ -181,12 +182,9 @@ pub(crate) async fn judge(
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
     let pasted = pasted(&request, body).await?;
-    let mut judged = Vec::new();
     let (values, all) = values(&pasted);
     let cut = cut(t.of("check.records_cut"), values.len(), all);
-    for value in values.into_iter().filter(|value| !value.data.is_empty()) {
-        judged.push(judge_by_serial(&site.store, &value).await?);
-    }
+    let judged = judge_all(&site.store, values).await?;
     let page = CheckPage {
         t,
         simulated: site.settings.simulated,
@@ -201,13 +199,45 @@ pub(crate) async fn judge(
     Ok(html(StatusCode::OK, &page))
 }
 
+/// Judges values as [`judge_by_serial`] does, where nobody else's request waits: a container has twenty.
+async fn judge_all(store: &Store, mut values: Vec<SignedValue>) -> Result<Vec<Judged>, Problem> {
+    let given_up = |error: BlockingError| {
+        tracing::error!(%error, "records could not be checked");
+        Problem::unavailable("the records cannot be checked now")
+    };
+    values.retain(|value| !value.data.is_empty());
+    let named = web::block(move || {
+        let serials: Vec<_> = values.iter().map(serial).collect();
+        (values, serials)
+    });
+    let (values, serials) = named.await.map_err(given_up)?;
+    let mut known = Vec::with_capacity(serials.len());
+    for serial in serials {
+        known.push(keys_of(store, serial).await?);
+    }
+    let judge = move || {
+        let each = values.iter().zip(&known).map(|(value, known)| arrived::judge(value, known));
+        each.collect::<Vec<_>>()
+    };
+    web::block(judge).await.map_err(given_up)
+}
+
 /// Judges a value with the keys registered for the meter that it names.
 pub(crate) async fn judge_by_serial(store: &Store, value: &SignedValue) -> Result<Judged, StoreError> {
-    let known = match arrived::judge(value, &[]).checked.meter_serial {
-        Some(serial) => store.meter_keys_of_serial(&serial).await?,
-        None => Vec::new(),
-    };
+    let known = keys_of(store, serial(value)).await?;
     Ok(arrived::judge(value, &known))
+}
+
+/// The meter that a value names.
+fn serial(value: &SignedValue) -> Option<String> {
+    arrived::judge(value, &[]).checked.meter_serial
+}
+
+async fn keys_of(store: &Store, serial: Option<String>) -> Result<Vec<MeterKey>, StoreError> {
+    match serial {
+        Some(serial) => store.meter_keys_of_serial(&serial).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The words for where there are more than are shown.

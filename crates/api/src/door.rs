@@ -36,8 +36,12 @@ const KEYS_SHOWN_MAX: u32 = 100;
 /// Tiles that an address may read for each other request: they cost a twentieth of one, and the map must not spend what an app has.
 const TILES: u32 = 10;
 
-/// What else reads many piles: the map, and pages that search. Counted apart, so that who looks spends nothing of what an app has.
-const LOOKED_AT: [&str; 4] = ["/", "/found.geojson", "/mini-map.svg", "/stats/operators"];
+/// What else reads many piles, or computes: the map, pages that search, and the check of records. Counted apart, so that who looks spends
+/// nothing of what an app has.
+const LOOKED_AT: [&str; 5] = ["/", "/found.geojson", "/mini-map.svg", "/stats/operators", "/check"];
+
+/// With them, the pages of documents, which are checked anew.
+const DOCUMENTS: &str = "/c/";
 
 /// How long a browser may remember that reading is allowed, s: a day.
 const PREFLIGHT_S: &str = "86400";
@@ -62,7 +66,7 @@ enum Client {
     Address(IpAddr),
     /// An address that reads the map: a look costs a dozen tiles, and many people may look from behind one address.
     Tiles(IpAddr),
-    /// An address that reads [`LOOKED_AT`].
+    /// An address that looks: [`is_look`].
     Looks(IpAddr),
     Key([u8; 32]),
     /// An address that shows a key not seen this minute.
@@ -162,7 +166,7 @@ pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option
             Some(address) if request.path().starts_with("/api/v1/tiles/") => {
                 (Client::Tiles(address), quota.saturating_mul(TILES))
             }
-            Some(address) if LOOKED_AT.contains(&request.path()) => (Client::Looks(address), quota),
+            Some(address) if is_look(request.path()) => (Client::Looks(address), quota),
             address => (address.map_or(Client::Rest, Client::Address), quota),
         };
         return verdict(site.limiter.take(client, quota, now));
@@ -182,6 +186,10 @@ pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option
         Ok(None) => (Err(Problem::unknown_key()), Some(shown)),
         Err(error) => (Err(error.into()), None),
     }
+}
+
+fn is_look(path: &str) -> bool {
+    LOOKED_AT.contains(&path) || path.starts_with(DOCUMENTS)
 }
 
 fn verdict(allowance: Allowance) -> (Result<(), Problem>, Option<Allowance>) {

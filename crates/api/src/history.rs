@@ -30,9 +30,6 @@ const DAYS: u32 = 60;
 const LIMIT_DEFAULT: u32 = 90;
 const LIMIT_MAX: u32 = 366;
 
-/// Days looked back at, at most. A pile is scrapped after some ten years.
-const DAYS_MAX: u32 = 5_000;
-
 /// Events of each kind in a chart; with three times as many it is read, and its page opens on a bad line.
 const MARKS_PER_KIND: usize = 10;
 
@@ -108,7 +105,7 @@ impl History {
         }
         Ok(Self {
             weeks,
-            days: site.store.estimates(&pile.pile_id, DAYS).await?,
+            days: site.store.estimates(&pile.pile_id, None, DAYS).await?,
             steps,
             firmware: site.store.firmware_of_pile(&pile.pile_id).await?,
             results: results(&access::public_acts(acts, access::limit_percent(pile), Timestamp::now())),
@@ -408,8 +405,8 @@ pub(crate) async fn history(
     let pile = find(&site, &id).await?;
     let acts = site.store.acts(&pile.pile_id).await?;
     let history = History::of(&site, &pile, &acts).await?;
-    let mut past = site.store.estimates(&pile.pile_id, DAYS_MAX).await?;
-    past.retain(|estimate| before.is_none_or(|before| estimate.as_of < before));
+    // One more than is shown tells whether there is a next page.
+    let mut past = site.store.estimates(&pile.pile_id, before, limit + 1).await?;
     let more = past.len() > limit as usize;
     past.truncate(limit as usize);
     let next = past.last().filter(|_| more).map(|estimate| estimate.as_of.to_string());

@@ -57,6 +57,7 @@ use veripile_pile::case::Rules;
 use veripile_store::Store;
 use veripile_verification::certificate::{PublicKey, SigningKey};
 
+pub use certificate::checks::Checks;
 pub use door::{Limiter, key_hash};
 pub use dumps::Dumps;
 pub use headers::{encrypted_only, head, headers};
@@ -83,6 +84,8 @@ pub struct Site {
     pub signing: Arc<SigningKey>,
     /// Keys that signed documents before.
     pub former_keys: Vec<PublicKey>,
+    /// What was found of documents.
+    pub checks: Checks,
     /// Counts requests to the query API.
     pub limiter: Limiter,
     /// The map's tiles.
@@ -134,6 +137,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(
                 web::resource("/check")
                     .app_data(web::PayloadConfig::new(check::FORM_BYTES_MAX))
+                    .wrap(from_fn(map::guard))
                     .route(web::get().to(check::page))
                     .route(web::post().to(check::judge)),
             )
@@ -149,7 +153,12 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(ocpi::routes())
             .service(counted("/openapi.json", openapi::document))
             .route("/.well-known/veripile-keys.json", web::get().to(certificate::keys::serve))
-            .route("/c/{number}", web::get().to(certificate::page))
+            // Not compressed: a page of somebody signed in has a secret in its form.
+            .service(
+                web::resource("/c/{number}")
+                    .wrap(from_fn(map::guard))
+                    .route(web::get().to(certificate::page)),
+            )
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)

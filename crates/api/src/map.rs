@@ -12,7 +12,7 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, OperatorId, Place, State, StationId};
 use veripile_store::card::StationCard;
-use veripile_store::finder::{ByState, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED, best};
+use veripile_store::finder::{ByState, Dot, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED, best};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
@@ -119,19 +119,17 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
     }
 }
 
-/// The first of what a search finds, in the order of the offer, and whether there are more.
-async fn first(
-    site: &Site,
-    wish: &Wish,
-    now: Timestamp,
-    take: u32,
-) -> Result<(Vec<PileRecord>, bool), Problem> {
-    let by_state = count(site, &wish.query, now).await?;
-    let all = by_state.map(|by_state| by_state.iter().sum::<u64>());
-    let piles =
-        site.store.find_piles(&wish.query, &from_the_top(&wish.query, by_state), now, 0, take).await?;
-    let is_cut = all.map_or(take as usize <= piles.len(), |all| u64::from(take) < all);
-    Ok((piles, is_cut))
+/// The first of what a search finds, in the order of the offer, and whether there are more. A part of the map, by state and operator, is read
+/// off indexes as far as it is drawn, uncounted: the map asks it anew at each move.
+async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<(Vec<Dot>, bool), Problem> {
+    let query = &wish.query;
+    let is_part = FindQuery { state: None, operator: None, bounding_box: None, ..query.clone() }
+        == FindQuery::default();
+    let by_state = if is_part { UNCOUNTED } else { site.store.count_found(query, now).await? };
+    let mut dots = site.store.find_dots(query, &by_state, now, take + 1).await?;
+    let is_cut = take < dots.len() as u32;
+    dots.truncate(take as usize);
+    Ok((dots, is_cut))
 }
 
 /// The counts that the first page is found by. Kept ones may know nothing of the first pile in a state, and passing over states that they
@@ -203,7 +201,7 @@ pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     Ok(query.map_err(bad)?.into_inner())
 }
 
-/// The middleware of pages that search: each is counted with what the map reads. The front page where nothing is asked is not.
+/// The middleware of pages that search or compute: each is counted with what the map reads. The front page where nothing is asked is not.
 pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -414,15 +412,15 @@ async fn cards(
 pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (piles, is_cut) = first(&site, &wish, now, FOUND_MAX).await?;
-    let features: Vec<serde_json::Value> = piles
+    let (dots, is_cut) = first(&site, &wish, now, FOUND_MAX).await?;
+    let features: Vec<serde_json::Value> = dots
         .iter()
-        .filter_map(|pile| {
-            let place = pile.place?;
+        .filter_map(|dot| {
+            let place = dot.place?;
             Some(serde_json::json!({
-                "type": "Feature", "id": pile.pile_id.as_str(),
+                "type": "Feature", "id": dot.pile_id,
                 "geometry": { "type": "Point", "coordinates": [place.lon, place.lat] },
-                "properties": { "verification": { "state": pile.state(now).word() } },
+                "properties": { "verification": { "state": dot.state.word() } },
             }))
         })
         .collect();
@@ -465,18 +463,16 @@ pub(crate) async fn mini(
     let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (piles, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
+    let (dots, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
     let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
-    let body = marks(&piles, now, is_cut.then_some(cut.as_str()));
+    let body = marks(&dots, is_cut.then_some(cut.as_str()));
     Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
 }
 
 /// Marks in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude; beneath, where not all are drawn, that so it is.
-fn marks(piles: &[PileRecord], now: Timestamp, cut: Option<&str>) -> String {
-    let places: Vec<(Place, State, String)> = piles
-        .iter()
-        .filter_map(|pile| Some((pile.place?, pile.state(now), pile.pile_id.to_string())))
-        .collect();
+fn marks(dots: &[Dot], cut: Option<&str>) -> String {
+    let places: Vec<(Place, State, &str)> =
+        dots.iter().filter_map(|dot| Some((dot.place?, dot.state, dot.pile_id.as_str()))).collect();
     let mut svg = String::from(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 480\"><rect width=\"640\" height=\"480\" fill=\"#f4f1ea\"/>",
     );

@@ -124,7 +124,7 @@ pub(crate) async fn page(
     let acts = site.store.acts(&pile.pile_id).await?;
     let history = History::of(&site, &pile, &acts).await?;
     let now = Timestamp::now();
-    let papers = Papers::of(t, &site, &pile.pile_id, now).await?;
+    let papers = Papers::of(t, &site, &pile.pile_id, &acts, now).await?;
     let acts = access::public_acts(&acts, access::limit_percent(&pile), now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     let events = history.events(t, now);

@@ -126,7 +126,7 @@ pub(crate) async fn evidence(
     };
     let Some(pile) = found else { return Ok(missing_page(t, site.settings.simulated, here)) };
     let charges = site.store.comparable_charges(&pile.pile_id, EVIDENCE_CHARGES).await?;
-    let estimates = site.store.estimates(&pile.pile_id, ESTIMATES).await?;
+    let estimates = site.store.estimates(&pile.pile_id, None, ESTIMATES).await?;
     Ok(html(
         StatusCode::OK,
         &EvidencePage {

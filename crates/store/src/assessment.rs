@@ -196,12 +196,21 @@ impl Store {
             .collect()
     }
 
-    /// Estimates of a pile, newest first, the last of each day (UTC).
-    pub async fn estimates(&self, pile_id: &PileId, limit: u32) -> Result<Vec<Estimate>, StoreError> {
+    /// Estimates of a pile, those before a moment if one is named, newest first, the last of each day (UTC).
+    pub async fn estimates(
+        &self,
+        pile_id: &PileId,
+        before: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<Estimate>, StoreError> {
         let rows: Vec<EstimateRow> = sqlx::query_as(
-            "SELECT estimate.* FROM estimate JOIN pile USING (pile_no) WHERE pile_id = $1 ORDER BY day DESC LIMIT $2",
+            "SELECT estimate.* FROM estimate JOIN pile USING (pile_no)
+             WHERE pile_id = $1 AND as_of < coalesce($2::timestamptz, 'infinity')
+               AND day <= coalesce(($2::timestamptz AT TIME ZONE 'UTC')::date, 'infinity')
+             ORDER BY day DESC LIMIT $3",
         )
         .bind(pile_id.as_str())
+        .bind(sql_time(before))
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;

@@ -14,7 +14,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::Mark;
 use veripile_pile::charge::{Charge, ChargeEvent, ChargeReference, Stage};
 
-use self::kept::{Kept, Row};
+use self::kept::{Counted, Kept, Row};
 use crate::intake::register::{self, Changed, Place, Registers};
 use crate::intake::{Arrival, Effect};
 use crate::row::{SqlTime, jiff_time, storable};
@@ -59,6 +59,7 @@ pub(crate) async fn apply(
     }
     let registers = book.finish(connection, registers).await?;
     let comparable = kept::save(connection, &book.kept.values().collect::<Vec<_>>()).await?;
+    kept::count(connection, &book.counted).await?;
     mark_never_ended(connection, arrivals, fresh, &events).await?;
     Ok(Applied { transactions, comparable, registers })
 }
@@ -145,6 +146,8 @@ struct Book {
     by_reference: HashMap<(i64, String), i64>,
     by_start: HashMap<(i64, String), i64>,
     unused: Vec<i64>,
+    /// What comes to the counts of each pile.
+    counted: BTreeMap<i64, Counted>,
     piles: HashMap<i64, OfPile>,
 }
 
@@ -194,6 +197,7 @@ impl Book {
             by_reference: HashMap::new(),
             by_start: HashMap::new(),
             unused: Vec::new(),
+            counted: BTreeMap::new(),
             piles: of_piles.into_iter().map(of_pile).collect(),
         };
         for row in rows {
@@ -275,8 +279,8 @@ impl Book {
             None => self.begin(arrival, event)?,
         };
         let kept = self.kept.get_mut(&charge_no)?;
-        if arrival.unproven {
-            kept.mark(Mark::Unproven);
+        if arrival.unproven && kept.mark(Mark::Unproven) {
+            self.counted.entry(arrival.pile_no).or_default().unproven += 1;
         }
         kept.charge.apply(event);
         kept.updated_at = kept.updated_at.max(arrival.received.0);
@@ -363,6 +367,7 @@ impl Book {
     }
 
     fn open(&mut self, arrival: &Arrival, charge_no: i64, reference: String, start_key: Option<String>) {
+        self.counted.entry(arrival.pile_no).or_default().charges += 1;
         self.keep(Kept {
             charge_no,
             pile_no: arrival.pile_no,

@@ -38,6 +38,9 @@ pub const NEAR_KM: u32 = 50;
 const STATIONS_AT_ONCE: i64 = 1_000;
 const PILES_AT_ONCE: i64 = 10_000;
 
+/// Identifier, longitude, latitude, place of the state in `State::ALL`.
+type DotRow = (String, Option<f64>, Option<f64>, i32);
+
 /// Identifier, Chinese name, English name, address, region.
 type StationNames = (String, String, String, Option<String>, Option<String>);
 
@@ -110,6 +113,17 @@ pub type ByState = [u64; State::ALL.len()];
 /// The best standing among piles; none where there is no pile.
 pub fn best(by_state: &ByState) -> Option<State> {
     State::ALL.into_iter().zip(by_state).find(|(_, count)| 0 < **count).map(|(state, _)| state)
+}
+
+/// A pile as a dot on the map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dot {
+    /// Its identifier.
+    pub pile_id: String,
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// Its public state at the moment asked for.
+    pub state: State,
 }
 
 /// Of each state any number, as long as nobody has counted.
@@ -278,30 +292,70 @@ impl Store {
         skip: u64,
         take: u32,
     ) -> Result<Vec<PileRecord>, StoreError> {
+        let range = (skip, take.min(FOUND_MAX));
+        let ids: Vec<(String,)> = self.found("pile.pile_id", query, by_state, now, range).await?;
+        self.in_order(&ids.into_iter().map(|(id,)| id).collect::<Vec<_>>()).await
+    }
+
+    /// The first of them, in the same order, with no more than a map shows of them; at most one more than [`FOUND_MAX`], which tells that
+    /// there are more.
+    pub async fn find_dots(
+        &self,
+        query: &FindQuery,
+        by_state: &ByState,
+        now: Timestamp,
+        take: u32,
+    ) -> Result<Vec<Dot>, StoreError> {
+        let columns = format!("pile.pile_id, pile.lon, pile.lat, {STATE}");
+        let rows: Vec<DotRow> =
+            self.found(&columns, query, by_state, now, (0, take.min(FOUND_MAX + 1))).await?;
+        let dot = |(pile_id, lon, lat, state): DotRow| {
+            let state = State::ALL.get(state as usize).copied().ok_or_else(|| corrupt("state", state))?;
+            let place = lon.zip(lat).and_then(|(lon, lat)| Place::new(lon, lat));
+            Ok(Dot { pile_id, place, state })
+        };
+        rows.into_iter().map(dot).collect()
+    }
+
+    /// Columns of the piles that match, in the order in which they are offered, without the first `skip` and at most `take`.
+    async fn found<O>(
+        &self,
+        columns: &str,
+        query: &FindQuery,
+        by_state: &ByState,
+        now: Timestamp,
+        (skip, take): (u64, u32),
+    ) -> Result<Vec<O>, StoreError>
+    where
+        O: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
+    {
         if *by_state == ByState::default() {
             return Ok(Vec::new());
         }
-        let take = u64::from(take.min(FOUND_MAX));
+        let take = u64::from(take);
         let words = self.words(&query.words).await?;
         if query.near.is_some() || query.is_sorted_as_a_whole(by_state) {
             let search = Search { query: query.clone(), words: &words, now };
-            return self.in_order(&self.offered(&search, skip, take).await?).await;
+            let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+            let rest = format!("ORDER BY {OFFER}, pile.pile_id LIMIT {take} OFFSET {skip}");
+            let sql = search.sql(columns, &rest);
+            return Ok(search.bound(&sql).fetch_all(&self.pool).await?);
         }
         // State by state: what comes first is then read off an index of identifiers, and the rest is not put into order.
-        let (mut ids, mut skip) = (Vec::new(), skip);
+        let (mut found, mut skip) = (Vec::new(), skip);
         for (state, count) in State::ALL.into_iter().zip(by_state) {
-            let left = take - ids.len() as u64;
+            let left = take - found.len() as u64;
             let is_asked = query.state.is_none_or(|asked| asked == state);
             if is_asked && skip < *count && 0 < left {
                 let query = FindQuery { state: Some(state), ..query.clone() };
                 let search = Search { query, words: &words, now };
-                let sql =
-                    search.sql("pile.pile_id", &format!("ORDER BY pile.pile_id LIMIT {left} OFFSET {skip}"));
-                ids.extend(self.identifiers(search.bound(&sql)).await?);
+                let sql = search.sql(columns, &format!("ORDER BY pile.pile_id LIMIT {left} OFFSET {skip}"));
+                let rows: Vec<O> = search.bound(&sql).fetch_all(&self.pool).await?;
+                found.extend(rows);
             }
             skip = skip.saturating_sub(*count);
         }
-        self.in_order(&ids).await
+        Ok(found)
     }
 
     /// How many piles match at each of some stations, by state.
@@ -414,13 +468,6 @@ impl Store {
             has_better = true;
         }
         Ok(ids.split_off(ids.len().min(usize::try_from(skip).unwrap_or(usize::MAX))))
-    }
-
-    async fn offered(&self, search: &Search<'_>, skip: u64, take: u64) -> Result<Vec<String>, StoreError> {
-        let skip = i64::try_from(skip).unwrap_or(i64::MAX);
-        let rest = format!("ORDER BY {OFFER}, pile.pile_id LIMIT {take} OFFSET {skip}");
-        let sql = search.sql("pile.pile_id", &rest);
-        self.identifiers(search.bound(&sql)).await
     }
 
     async fn identifiers(

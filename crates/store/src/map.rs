@@ -141,7 +141,7 @@ macro_rules! select_piles {
                     live.vendor, coalesce(pile.model, live.model) AS model, live.firmware,
                     coalesce(pile.meter_serial, live.meter_serial) AS meter_serial, live.protocol,
                     connector.status, connector.status_at, live.last_seen,
-                    (SELECT count(*) FROM charge WHERE charge.pile_no = pile.pile_no) AS charges,
+                    coalesce(live.charges, 0) AS charges,
                     standing.judged_at, standing.body,
                     EXISTS (SELECT FROM verification_certificate AS document
                             WHERE document.number = standing.body #>> '{certificate,number}'

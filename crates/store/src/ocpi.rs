@@ -212,43 +212,48 @@ impl Store {
 
     /// Locations in the order of their identifiers, and how many there are in all.
     pub async fn ocpi_locations(&self, query: &LocationQuery) -> Result<(Vec<Location>, u64), StoreError> {
-        let (from, to) = (sql_time(query.from), sql_time(query.to));
-        let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
-        let is_all = query.from.is_none() && query.to.is_none();
-        let total: i64 = if is_all {
-            sqlx::query_scalar("SELECT count(*) FROM station").fetch_one(&self.pool).await?
-        } else {
-            sqlx::query_scalar(concat!(
-                "SELECT count(*) FROM (", stations_changed!("station"), ") AS found
-                 WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2)"
-            ))
-            .bind(from)
-            .bind(to)
-            .fetch_one(&self.pool)
-            .await?
-        };
-        let rows: Vec<ChangedRow> = if is_all {
-            sqlx::query_as(stations_changed!(
-                "(SELECT * FROM station ORDER BY station_id OFFSET $1 LIMIT $2)"
-            ))
-            .bind(offset)
-            .bind(i64::from(query.limit))
-            .fetch_all(&self.pool)
-            .await?
-        } else {
-            sqlx::query_as(concat!(
-                "SELECT * FROM (", stations_changed!("station"), ") AS found
-                 WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2)
-                 ORDER BY station_id OFFSET $3 LIMIT $4"
-            ))
-            .bind(from)
-            .bind(to)
-            .bind(offset)
-            .bind(i64::from(query.limit))
-            .fetch_all(&self.pool)
-            .await?
-        };
+        if query.from.is_some() || query.to.is_some() {
+            return self.changed_locations(query).await;
+        }
+        let total: i64 = sqlx::query_scalar("SELECT count(*) FROM station").fetch_one(&self.pool).await?;
+        let rows: Vec<ChangedRow> = sqlx::query_as(stations_changed!(
+            "(SELECT * FROM station ORDER BY station_id OFFSET $1 LIMIT $2)"
+        ))
+        .bind(i64::try_from(query.offset).unwrap_or(i64::MAX))
+        .bind(i64::from(query.limit))
+        .fetch_all(&self.pool)
+        .await?;
         Ok((self.locations(rows).await?, u64::try_from(total).unwrap_or_default()))
+    }
+
+    /// Those that changed in a time. When each station changed is looked up once, for the number and the page.
+    async fn changed_locations(&self, query: &LocationQuery) -> Result<(Vec<Location>, u64), StoreError> {
+        let rows: Vec<FoundRow> = sqlx::query_as(concat!(
+            "WITH found AS MATERIALIZED (
+                 SELECT * FROM (", stations_changed!("station"), ") AS stations
+                 WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2))
+             SELECT total, page.* FROM (SELECT count(*) AS total FROM found) AS counted
+             LEFT JOIN (SELECT * FROM found ORDER BY station_id OFFSET $3 LIMIT $4) AS page ON true
+             ORDER BY station_id"
+        ))
+        .bind(sql_time(query.from))
+        .bind(sql_time(query.to))
+        .bind(i64::try_from(query.offset).unwrap_or(i64::MAX))
+        .bind(i64::from(query.limit))
+        .fetch_all(&self.pool)
+        .await?;
+        // Beyond the last page there is the number alone.
+        let total = rows.first().map_or(0, |row| row.total);
+        let rows = rows.into_iter().filter_map(|row| {
+            Some(ChangedRow {
+                station_id: row.station_id?,
+                address: row.address,
+                ocpi_id: row.ocpi_id?,
+                changed_at: row.changed_at?,
+            })
+        });
+        let locations = self.locations(rows.collect()).await?;
+        Ok((locations, u64::try_from(total).unwrap_or_default()))
     }
 
     /// One location, by its identifier in OCPI.
@@ -383,6 +388,16 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?)
     }
+}
+
+/// A station of a page, and how many there are in all; none beyond the last page.
+#[derive(FromRow)]
+struct FoundRow {
+    total: i64,
+    station_id: Option<String>,
+    address: Option<String>,
+    ocpi_id: Option<String>,
+    changed_at: Option<SqlTime>,
 }
 
 #[derive(FromRow)]

@@ -206,6 +206,27 @@ impl Store {
         .await?;
         rows.into_iter().map(|row| Ok(row.act()?.1)).collect()
     }
+
+    /// The same of several piles, by identifier; of those without an act nothing.
+    pub async fn acts_of_piles(&self, piles: &[&str]) -> Result<HashMap<String, Vec<Act>>, StoreError> {
+        #[derive(FromRow)]
+        struct Row {
+            pile_id: String,
+            #[sqlx(flatten)]
+            act: ActRow,
+        }
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT pile_id, act.* FROM act JOIN pile USING (pile_no) WHERE pile_id = ANY($1) ORDER BY acted_at, act_no",
+        )
+        .bind(piles)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut acts: HashMap<String, Vec<Act>> = HashMap::new();
+        for row in rows {
+            acts.entry(row.pile_id).or_default().push(row.act.act()?.1);
+        }
+        Ok(acts)
+    }
 }
 
 fn operator((id, name_zh, name_en): (String, String, String)) -> Result<Operator, StoreError> {

@@ -31,15 +31,16 @@ impl Store {
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let (piles, connected, charges, scored, latest): (i64, i64, i64, i64, Option<SqlTime>) =
             sqlx::query_as(
-                "SELECT (SELECT count(*) FROM pile WHERE NOT inbox),
-                    (SELECT count(*) FROM pile_live JOIN pile USING (pile_no)
-                      WHERE NOT inbox AND connection IS NOT NULL AND last_seen > now() - make_interval(secs => $1)),
-                    told.charges,
+                "SELECT told.piles, told.connected, told.charges,
                     (SELECT count(*) FROM standing JOIN pile USING (pile_no)
                       WHERE NOT inbox AND verdict IN ('conform', 'nonconform', 'undecided')),
-                    told.latest
-                 FROM (SELECT count(*) AS charges, max(ended_at) FILTER (WHERE ended_at <= now()) AS latest
-                       FROM charge JOIN pile USING (pile_no) WHERE NOT inbox AND NOT 'unproven' = ANY(marks)) AS told",
+                    (SELECT ended_at FROM charge JOIN pile USING (pile_no)
+                      WHERE ended_at <= now() AND NOT inbox AND NOT 'unproven' = ANY(marks) ORDER BY ended_at DESC LIMIT 1)
+                 FROM (SELECT count(*) AS piles,
+                              count(*) FILTER (WHERE connection IS NOT NULL
+                                               AND last_seen > now() - make_interval(secs => $1)) AS connected,
+                              coalesce(sum(charges - unproven_charges), 0)::bigint AS charges
+                       FROM pile LEFT JOIN pile_live USING (pile_no) WHERE NOT inbox) AS told",
             )
             .bind(CONNECTED_WITHIN.as_secs_f64())
             .fetch_one(&self.pool)

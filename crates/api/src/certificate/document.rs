@@ -10,7 +10,7 @@ use veripile_store::verification::CertificateRow;
 use veripile_verification::certificate::{Issued, dcc, pdf};
 use veripile_verification::texts::Language;
 
-use super::{Sight, address, read, sight};
+use super::{Sight, acts_on, address, read, sight};
 use crate::Site;
 use crate::problem::Problem;
 use crate::session::{Visitor, private};
@@ -123,7 +123,7 @@ async fn serve(
     let missing = || Problem::missing("no document has this number; /api/v1/verifications lists them");
     let now = Timestamp::now();
     let row = site.store.certificate_by_number(number, now).await?.ok_or_else(missing)?;
-    let sight = sight(site, visitor.0.as_ref(), &row, now).await?;
+    let sight = sight(visitor.0.as_ref(), &row, &acts_on(site, &row).await?, now);
     if sight == Sight::Hidden {
         return Err(missing());
     }

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use veripile_pile::PileId;
-use veripile_store::verification::{CertificateQuery, CertificateRow};
+use veripile_store::verification::{CertificateQuery, CertificateRow, CertificateStatus};
 use veripile_verification::PointResult;
 
-use super::{Sight, read, sight, status};
+use super::{Sight, acts, read, sight, status};
 use crate::Site;
 use crate::api::LICENSE;
 use crate::problem::{self, Problem};
-use crate::session::{Person, Visitor, private};
+use crate::session::{Visitor, private};
 use crate::view;
 
 /// Documents on a page where the request does not say, and at most.
@@ -141,13 +141,15 @@ pub(crate) async fn verifications(
     let mut rows = site.store.certificates_page(&one_more, now).await?;
     let next = view::cut_to_page(&mut rows, limit).map(|last| last.certificate_no);
     let person = visitor.0.as_ref();
+    let acts = acts(&site, &rows).await?;
     let mut last_updated = None;
     let mut verifications = Vec::with_capacity(rows.len());
     for row in &rows {
+        let acts = acts.get(row.pile_id.as_str()).map_or(&[][..], Vec::as_slice);
         // Documents that are not this visitor's to see are left out: a page may have fewer than asked for.
-        if sight(&site, person, row, now).await? != Sight::Hidden {
+        if sight(person, row, acts, now) != Sight::Hidden {
             last_updated = last_updated.max(Some(changed_at(row)));
-            verifications.push(verification(&site, person, row, now).await?);
+            verifications.push(verification(row, status(person, row, acts, now))?);
         }
     }
     let last_updated = last_updated.map(|at| at.to_string());
@@ -163,13 +165,11 @@ fn changed_at(row: &CertificateRow) -> Timestamp {
     questions.chain(withdrawal).fold(row.issued_at, Timestamp::max)
 }
 
-async fn verification(
-    site: &Site,
-    person: Option<&Person>,
+/// A document, with what it is worth and what stands in its place.
+fn verification(
     row: &CertificateRow,
-    now: Timestamp,
+    (status, superseded_by): (CertificateStatus, Option<String>),
 ) -> Result<IssuedDocument, Problem> {
-    let (status, superseded_by) = status(site, person, row, now).await?;
     let result = read(row)?.result;
     Ok(IssuedDocument {
         number: row.number.clone(),

@@ -3,7 +3,7 @@
 //! Called by [`crate::pile`]. Who may see a document is decided in [`crate::certificate`]; this asks as somebody who is not signed in.
 
 use jiff::Timestamp;
-use veripile_pile::{KeySource, MeterKey, PileId};
+use veripile_pile::{Act, KeySource, MeterKey, PileId};
 use veripile_store::signed::SignedLine;
 use veripile_store::verification::{CertificateQuery, CertificateRow, CertificateStatus};
 
@@ -70,11 +70,12 @@ pub(crate) struct Papers<'a> {
 }
 
 impl<'a> Papers<'a> {
-    /// Asks the store for them.
+    /// Asks the store for them; the acts on the pile are known.
     pub(crate) async fn of(
         t: &'a Texts,
         site: &Site,
         pile_id: &PileId,
+        acts: &[Act],
         now: Timestamp,
     ) -> Result<Self, Problem> {
         let query = CertificateQuery {
@@ -84,8 +85,8 @@ impl<'a> Papers<'a> {
         };
         let mut documents = Vec::new();
         for row in site.store.certificates_page(&query, now).await? {
-            if certificate::sight(site, None, &row, now).await? == Sight::Public {
-                let (status, _) = certificate::status(site, None, &row, now).await?;
+            if certificate::sight(None, &row, acts, now) == Sight::Public {
+                let (status, _) = certificate::status(None, &row, acts, now);
                 documents.push(document(t, &row, status.word()));
             }
         }

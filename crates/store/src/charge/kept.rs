@@ -2,6 +2,8 @@
 //!
 //! Decides nothing about the charge itself but which remarks a row bears.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
@@ -127,10 +129,13 @@ impl Kept {
         Some((self.pile_no, i64::from(self.charge.connector?)))
     }
 
-    pub(super) fn mark(&mut self, mark: Mark) {
-        if !self.marks.contains(&mark) {
+    /// Marks it; whether it was not marked so before.
+    pub(super) fn mark(&mut self, mark: Mark) -> bool {
+        let is_new = !self.marks.contains(&mark);
+        if is_new {
             self.marks.push(mark);
         }
+        is_new
     }
 
     /// Remarks anew on a charge that has ended; what only its neighbours tell stays.
@@ -203,4 +208,33 @@ pub(super) async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result
         .execute(connection)
         .await?;
     Ok(all.iter().any(|k| k.charge.energy_vehicle_wh().is_some()))
+}
+
+/// What comes to the counts of a pile's charges.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counted {
+    pub(super) charges: i64,
+    pub(super) unproven: i64,
+}
+
+/// Adds to the counts of piles.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    counted: &BTreeMap<i64, Counted>,
+) -> Result<(), StoreError> {
+    if counted.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO pile_live (pile_no, charges, unproven_charges)
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+         ON CONFLICT (pile_no) DO UPDATE SET charges = pile_live.charges + excluded.charges,
+             unproven_charges = pile_live.unproven_charges + excluded.unproven_charges",
+    )
+    .bind(counted.keys().copied().collect::<Vec<_>>())
+    .bind(counted.values().map(|counted| counted.charges).collect::<Vec<_>>())
+    .bind(counted.values().map(|counted| counted.unproven).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }

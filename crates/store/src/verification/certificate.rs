@@ -97,6 +97,8 @@ pub struct CertificateRow {
     pub status: CertificateStatus,
     /// The later document of the same outlet.
     pub superseded_by: Option<String>,
+    /// Whether that one is a notice of result, which may not be for everybody to see.
+    pub superseded_by_notice: bool,
     /// Its withdrawal.
     pub withdrawn: Option<Withdrawal>,
     /// Why it is in question.
@@ -133,10 +135,12 @@ macro_rules! documents {
         concat!(
             "SELECT c.certificate_no, c.number, c.kind, pile.pile_id, pile.operator_id, c.connector, c.issuer, c.verified_on,
                     c.valid_until, c.issued_at, c.json, c.sha256, c.withdrawn_at, c.withdrawn_by, c.withdrawn_reason,
-                    (SELECT later.number FROM verification_certificate later
-                     WHERE later.pile_no = c.pile_no AND later.connector = c.connector AND later.certificate_no > c.certificate_no
-                     ORDER BY later.certificate_no LIMIT 1) AS superseded_by
-                  FROM verification_certificate c JOIN pile USING (pile_no) ",
+                    later.number AS superseded_by, coalesce(later.kind = 'notice', false) AS superseded_by_notice
+             FROM verification_certificate c JOIN pile USING (pile_no)
+             LEFT JOIN LATERAL (
+                 SELECT later.number, later.kind FROM verification_certificate later
+                 WHERE later.pile_no = c.pile_no AND later.connector = c.connector AND later.certificate_no > c.certificate_no
+                 ORDER BY later.certificate_no LIMIT 1) AS later ON true ",
             $rest
         )
     };
@@ -206,8 +210,8 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let questions = self.questions(row.certificate_no).await?;
-        row.certificate(questions, now).map(Some)
+        let questions = self.questions(&[row.certificate_no]).await?.into_values().next();
+        row.certificate(questions.unwrap_or_default(), now).map(Some)
     }
 
     /// Documents, newest first.
@@ -227,12 +231,13 @@ impl Store {
         .bind(query.certificates_only)
         .fetch_all(&self.pool)
         .await?;
-        let mut documents = Vec::with_capacity(rows.len());
-        for row in rows {
-            let questions = self.questions(row.certificate_no).await?;
-            documents.push(row.certificate(questions, now)?);
-        }
-        Ok(documents)
+        let numbers: Vec<i64> = rows.iter().map(|row| row.certificate_no).collect();
+        let mut questions = self.questions(&numbers).await?;
+        let document = |row: Row| {
+            let questions = questions.remove(&row.certificate_no).unwrap_or_default();
+            row.certificate(questions, now)
+        };
+        rows.into_iter().map(document).collect()
     }
 
     /// The PDF of a document as it was made when it was issued.
@@ -394,6 +399,7 @@ struct Row {
     withdrawn_by: Option<String>,
     withdrawn_reason: Option<String>,
     superseded_by: Option<String>,
+    superseded_by_notice: bool,
 }
 
 impl Row {
@@ -430,6 +436,7 @@ impl Row {
             sha256: self.sha256,
             status,
             superseded_by: self.superseded_by,
+            superseded_by_notice: self.superseded_by_notice,
             withdrawn,
             questions,
         })

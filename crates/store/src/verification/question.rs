@@ -1,5 +1,7 @@
 //! What puts a certificate in question (a broken seal, other firmware, a repair), and which piles are to be verified.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
@@ -116,6 +118,7 @@ struct Questioned {
 
 #[derive(FromRow)]
 struct Row {
+    certificate_no: i64,
     reason: String,
     detail: String,
     person: String,
@@ -180,22 +183,30 @@ impl Store {
         Ok(changed.len())
     }
 
-    pub(super) async fn questions(&self, certificate_no: i64) -> Result<Vec<Question>, StoreError> {
+    /// The first questions about each of these certificates, oldest first.
+    pub(super) async fn questions(
+        &self,
+        certificates: &[i64],
+    ) -> Result<HashMap<i64, Vec<Question>>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT reason, detail, person, asked_at FROM certificate_question WHERE certificate_no = $1
-             ORDER BY asked_at, reason LIMIT $2",
+            "SELECT certificate_no, reason, detail, person, asked_at
+             FROM (SELECT *, row_number() OVER (PARTITION BY certificate_no ORDER BY asked_at, reason) AS place
+                   FROM certificate_question WHERE certificate_no = ANY($1)) AS asked
+             WHERE place <= $2 ORDER BY certificate_no, place",
         )
-        .bind(certificate_no)
+        .bind(certificates)
         .bind(QUESTIONS_MAX)
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter()
-            .map(|row| {
-                let reason =
-                    QuestionReason::from_word(&row.reason).ok_or_else(|| corrupt("question", &row.reason))?;
-                Ok(Question { reason, detail: row.detail, person: row.person, at: row.asked_at.to_jiff() })
-            })
-            .collect()
+        let mut questions: HashMap<i64, Vec<Question>> = HashMap::new();
+        for row in rows {
+            let reason =
+                QuestionReason::from_word(&row.reason).ok_or_else(|| corrupt("question", &row.reason))?;
+            let question =
+                Question { reason, detail: row.detail, person: row.person, at: row.asked_at.to_jiff() };
+            questions.entry(row.certificate_no).or_default().push(question);
+        }
+        Ok(questions)
     }
 
     /// Approves firmware for a model.
