@@ -185,7 +185,8 @@ async fn busy(client: &mut Client, workers: &Workers, connection: &mut sqlx::PgC
     let around = |(_, lon, lat): &Placed| {
         format!("bbox={:.4},{:.4},{:.4},{:.4}", lon - 0.02, lat - 0.02, lon + 0.02, lat + 0.02)
     };
-    let asked: [(&str, &dyn Fn(&Placed) -> String); 5] = [
+    type Path<'a> = &'a dyn Fn(&Placed) -> String;
+    let asked: [(&str, Path<'_>); 5] = [
         ("bbox of 4 km, 100 piles with a past", &|at| format!("/api/v1/piles?limit=100&{}", around(at))),
         ("/?bbox= of 4 km, piles with a past", &|at| format!("/?{}", around(at))),
         ("the map's dots of 4 km", &|at| format!("/found.geojson?{}", around(at))),

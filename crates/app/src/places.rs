@@ -17,8 +17,8 @@ use veripile_pile::{
 
 use crate::table::Row;
 
-/// Longest name, address, phone number or note on the price of a station, characters: they stand on one line of its page.
-const STATION_TEXT_CHARS_MAX: usize = 200;
+/// Longest name, address, phone number or note on the price of a station, characters: what OCPI gives a name, and a line of its page takes.
+const STATION_TEXT_CHARS_MAX: usize = 255;
 
 /// Highest price of a kWh that is no slip of the pen, CNY.
 const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
@@ -429,13 +429,13 @@ mod tests {
                     "properties":{{"operator_id":"O1","{property}":"{name}"}}}}]}}"#
             )
         };
-        assert_eq!(of_json(&named("name_zh", 200), &Assumed::default()).stations.len(), 1);
+        assert_eq!(of_json(&named("name_zh", 255), &Assumed::default()).stations.len(), 1);
         let location = format!(
             r#"[{{"id":"a","name":"{}","coordinates":{{"latitude":"31.6","longitude":"120.3"}},"country_code":"CN",
                 "party_id":"ABC"}}]"#,
-            "站".repeat(201)
+            "站".repeat(256)
         );
-        let long = [named("name_zh", 201), named("name", 201), location];
+        let long = [named("name_zh", 256), named("name", 256), location];
         for (text, why) in [
             ("{", "neither a table nor JSON"),
             ("7", "neither a GeoJSON"),
@@ -444,7 +444,7 @@ mod tests {
             (r#"{"features":[{"id":"a","geometry":{"type":"Point","coordinates":[31,120]}}]}"#, "exchanged"),
             (r#"{"features":[{"id":"a","geometry":{"type":"Point","coordinates":[1,2]}}]}"#, "operator_id"),
             (r#"[{"id":"a/b"}]"#, "identifier"),
-            (long[0].as_str(), "feature 1: name_zh: longer than 200 characters"),
+            (long[0].as_str(), "feature 1: name_zh: longer than 255 characters"),
             (long[1].as_str(), "feature 1: name: longer"),
             (long[2].as_str(), "location 1: name: longer"),
         ] {

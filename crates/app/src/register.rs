@@ -470,19 +470,19 @@ mod tests {
                 let named = row.replace("NAME", &"站".repeat(chars));
                 import(&format!("{header}\n{named}\n"), &assumed)
             };
-            let fits = read(200);
+            let fits = read(255);
             assert!(fits.errors.is_empty() && fits.stations.len() + fits.piles.len() == 1, "{fits:?}");
-            let told = read(201);
+            let told = read(256);
             let [error] = &told.errors[..] else { panic!("{column}: {told:?}") };
-            let expected = format!("column {column}: longer than 200 characters");
+            let expected = format!("column {column}: longer than 255 characters");
             assert_eq!((error.line, &error.reason), (2, &expected));
         }
         let operators = |chars: usize| {
             let text = format!("operator_id,name_zh,name_en\nO1,甲,{}\n", "x".repeat(chars));
             Table::of_text(&text, &[]).and_then(|table| table.rows(|row| operator(&row).map(drop)))
         };
-        assert!(operators(200).is_ok());
-        let error = operators(201).expect_err("too long").to_string();
-        assert_eq!(error, "column name_en: longer than 200 characters");
+        assert!(operators(255).is_ok());
+        let error = operators(256).expect_err("too long").to_string();
+        assert_eq!(error, "column name_en: longer than 255 characters");
     }
 }

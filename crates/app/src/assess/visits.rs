@@ -182,7 +182,7 @@ mod tests {
         let (facts, prepared, mut assessment) = world(2);
         let pile_id = assessment.estimates[0].0.clone();
         let contradictory =
-            ContradictoryAnchor { pile_id, at: facts.as_of, normalised_error: 2.0, is_used: true };
+            ContradictoryAnchor { pile_id, at: facts.as_of, normalised_error: Some(2.0), is_used: true };
         assessment.facts.contradictory_anchors.push(contradictory);
         let mut of_the_first = |conform: f64| {
             assessment.estimates[0].1.probability_conform = Some(conform);
