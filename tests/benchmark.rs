@@ -169,6 +169,9 @@ fn lists(client: &mut Client, workers: &Workers, piles: i64) {
     }
 }
 
+/// The path asked for at a place.
+type PathOf<'a> = &'a dyn Fn(&Placed) -> String;
+
 /// Piles with a past, and their documents.
 async fn busy(client: &mut Client, workers: &Workers, connection: &mut sqlx::PgConnection) {
     let places: Vec<Placed> =
@@ -185,8 +188,7 @@ async fn busy(client: &mut Client, workers: &Workers, connection: &mut sqlx::PgC
     let around = |(_, lon, lat): &Placed| {
         format!("bbox={:.4},{:.4},{:.4},{:.4}", lon - 0.02, lat - 0.02, lon + 0.02, lat + 0.02)
     };
-    type Path<'a> = &'a dyn Fn(&Placed) -> String;
-    let asked: [(&str, Path<'_>); 5] = [
+    let asked: [(&str, PathOf<'_>); 5] = [
         ("bbox of 4 km, 100 piles with a past", &|at| format!("/api/v1/piles?limit=100&{}", around(at))),
         ("/?bbox= of 4 km, piles with a past", &|at| format!("/?{}", around(at))),
         ("the map's dots of 4 km", &|at| format!("/found.geojson?{}", around(at))),
