@@ -141,7 +141,7 @@ fn answers(world: &World<'_>, question: &Question<'_>, scored: &[Vec<Scored>]) -
 /// them; the changes are not held against each other, for each has its own date.
 fn firmware(world: &World<'_>) -> Vec<Finding> {
     let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
-    let scored = world.without_common(week).unwrap_or_else(|| world.scored.clone());
+    let scored = world.without_common(week).map_or_else(|| world.scored.clone(), |(scored, _)| scored);
     let mut found = Vec::new();
     for (pile, fact) in world.piles.iter().enumerate() {
         let changes = &fact.firmware_changes;

@@ -84,6 +84,20 @@ fn every_fault_is_found_where_it_is_and_nowhere_else() {
     assert!(strays.len() <= 5, "{strays:?}");
 }
 
+/// Twenty and forty of a hundred piles that become others on one day, by 2.5 %: these are named, and none beside them.
+#[test]
+fn many_piles_that_step_at_once_put_it_on_no_other() {
+    for (seed, guilty) in [(60, 20), (61, 40)] {
+        let fleet = Fleet::new(seed, 100, 240, |pile| (pile < guilty).then_some(Fault::Step));
+        let findings = found(&fleet);
+        let named: BTreeSet<Subject> =
+            findings.iter().filter(|f| f.code == Code::Step).map(|f| f.subject).collect();
+        let strays = named.iter().filter(|subject| **subject >= Subject::Pile(guilty)).count();
+        eprintln!("{guilty}: {} named, {strays} strays", named.len());
+        assert!(guilty * 9 <= 10 * (named.len() - strays) && strays <= 1, "{named:?}");
+    }
+}
+
 #[test]
 fn the_same_evidence_gives_the_same_bits() {
     let fleet = Fleet::new(7, 60, 80, |pile| Fault::ALL.get(pile).copied());
