@@ -11,8 +11,11 @@ pub(crate) const FLEET_MIN: usize = 20;
 /// How often the half of piles that fit best is chosen anew; mostly it stands still after two or three.
 const ROUNDS: usize = 4;
 
-/// From how many standard deviations of χ² on a pile goes its own way: of those that do not, one in a hundred.
+/// From how many standard deviations of chance on a pile goes its own way: of those that do not, three in a hundred.
 const OWN_WAY: f64 = 2.5;
+
+/// Median, mean and standard deviation of the excursion of a Brownian bridge (Kolmogorov's distribution; `√(π/2) ln 2`, `π²/12` less its square).
+const EXCURSION: (f64, f64, f64) = (0.827_573_555, 0.868_731_161, 0.260_332_833);
 
 /// Sum and number of a pile's scores by week or hour.
 pub(crate) type Tally = BTreeMap<i64, (f64, f64)>;
@@ -119,31 +122,51 @@ fn medians(tallies: &[Tally], members: impl Iterator<Item = usize>) -> BTreeMap<
 /// How far each pile goes from a profile, in standard deviations of chance; what most differ by is chance.
 ///
 /// # Formula
-/// `χ² = Σ n (m − c − l)²`, l the pile's own mean of `m − c`, with k − 1 degrees of freedom for k times; `(χ²/v − (k − 1))/√(2 (k − 1))`, v the
-/// median of `χ²/(k − 1)`.
+/// `d = m − c − l`, l the pile's own mean of `m − c`. What scatters: `χ² = Σ n d²`, k − 1 degrees of freedom for k times, `(χ²/v − (k − 1))/√(2 (k − 1))`
+/// with v the median of `χ²/(k − 1)`. What lasts: `E = max |Σ_{to a time} n d| / √Σ n`, as a share of its median on the scale of a Brownian
+/// bridge's excursion, whose median, mean and standard deviation are known. The larger of both.
 fn distances(tallies: &[Tally], members: &[usize], profile: &BTreeMap<i64, f64>) -> Vec<f64> {
-    let square = |pile: &usize| {
-        let (mut times, mut count, mut sum, mut square) = (0.0, 0.0, 0.0, 0.0);
-        for (key, (score, number)) in &tallies[*pile] {
-            if let Some(common) = profile.get(key) {
-                let own = score / number - common;
-                times += 1.0;
-                count += number;
-                sum += number * own;
-                square += number * own * own;
-            }
+    let ways: Vec<Option<Way>> = members.iter().map(|pile| Way::of(&tallies[*pile], profile)).collect();
+    let usual = |size: fn(&Way) -> f64| {
+        let mut sizes: Vec<f64> = ways.iter().flatten().map(size).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.get(sizes.len() / 2).copied().filter(|usual| 0.0 < *usual)
+    };
+    let (scatter, excursion) = (usual(|way| way.square / way.free), usual(|way| way.excursion));
+    let far = |way: &Option<Way>| {
+        let way = way.as_ref()?;
+        let scattered = (way.square / scatter? - way.free) / (2.0 * way.free).sqrt();
+        let lasting = (way.excursion / excursion? * EXCURSION.0 - EXCURSION.1) / EXCURSION.2;
+        Some(scattered.max(lasting))
+    };
+    ways.iter().map(|way| far(way).unwrap_or(0.0)).collect()
+}
+
+/// How a pile goes beside a profile.
+struct Way {
+    square: f64,
+    free: f64,
+    excursion: f64,
+}
+
+impl Way {
+    /// None of a pile that was met at one time only.
+    fn of(tally: &Tally, profile: &BTreeMap<i64, f64>) -> Option<Self> {
+        let beside = tally
+            .iter()
+            .filter_map(|(key, (sum, count))| profile.get(key).map(|common| (sum / count - common, *count)));
+        let beside: Vec<(f64, f64)> = beside.collect();
+        let count: f64 = beside.iter().map(|(_, count)| count).sum();
+        let level = beside.iter().map(|(own, count)| own * count).sum::<f64>() / count;
+        let (mut square, mut sum, mut excursion) = (0.0, 0.0, 0.0f64);
+        for (own, count) in &beside {
+            square += count * (own - level).powi(2);
+            sum += count * (own - level);
+            excursion = excursion.max(sum.abs());
         }
-        (times > 1.0).then(|| ((square - sum * sum / count).max(0.0), times - 1.0))
-    };
-    let squares: Vec<Option<(f64, f64)>> = members.iter().map(square).collect();
-    let mut ratios: Vec<f64> = squares.iter().flatten().map(|(square, free)| square / free).collect();
-    ratios.sort_by(f64::total_cmp);
-    let usual = ratios.get(ratios.len() / 2).copied().filter(|usual| 0.0 < *usual);
-    let far = |square: Option<(f64, f64)>| {
-        let (square, free) = square?;
-        Some((square / usual? - free) / (2.0 * free).sqrt())
-    };
-    squares.into_iter().map(|square| far(square).unwrap_or(0.0)).collect()
+        let free = beside.len().saturating_sub(1) as f64;
+        (0.0 < free).then(|| Self { square, free, excursion: excursion / count.sqrt() })
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod clock;
 mod digits;
 mod efficiency;
 mod evidence;
+mod firmware;
 mod forgery;
 mod gains;
 mod heaping;
@@ -270,8 +271,9 @@ fn exact(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
 
 /// Everything asked with a probability, whether remarkable or not: what was asked counts for the correction.
 fn statistical(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
-    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 7] = [
+    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 8] = [
         &|| gains::ask(world, settings),
+        &|| firmware::ask(world),
         &|| wandering::ask(world),
         &|| forgery::ask(world),
         &|| digits::ask(world),

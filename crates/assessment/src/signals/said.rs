@@ -40,6 +40,8 @@ phrases! {
     StepSince "step_since" { date, effect, u }
     /// With a firmware it registers otherwise than before.
     Firmware "firmware" { version, effect, u }
+    /// All piles of a model that got a firmware register otherwise than before, against those that did not; `count` of them, some by name.
+    FirmwareOfMany "firmware_of_many" { version, model, count, piles, effect, u }
     /// At night otherwise than at other times; hours of the day.
     AtNight "at_night" { from, to, effect, u }
     /// In office hours likewise.

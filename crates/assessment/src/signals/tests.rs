@@ -98,6 +98,66 @@ fn many_piles_that_step_at_once_put_it_on_no_other() {
     }
 }
 
+/// Some of a fleet get a firmware in the middle of the half-year that adds so much: how many piles, and how many operators, are told of it.
+fn rollout(
+    seed: u64,
+    (piles, charges): (usize, usize),
+    updated: usize,
+    gain: f64,
+) -> (usize, usize, Vec<Finding>) {
+    let mut fleet = Fleet::new(seed, piles, charges, |_| None);
+    let moment = fleet.piles[0].firmware_changes[0].at;
+    for (pile, fact) in fleet.piles.iter_mut().enumerate() {
+        fact.model = Some("M".to_owned());
+        if updated <= pile {
+            fact.firmware_changes.clear();
+        }
+    }
+    for charge in
+        fleet.charges.iter_mut().filter(|charge| charge.pile < updated && moment <= charge.started_at)
+    {
+        charge.residual = charge.residual.map(|r| Residual { z: r.z + gain / r.sigma, ..r });
+    }
+    let findings: Vec<Finding> =
+        found(&fleet).into_iter().filter(|finding| finding.code == Code::FirmwareStep).collect();
+    let piles = findings.iter().filter(|f| matches!(f.subject, Subject::Pile(_))).count();
+    let told = findings.iter().filter(|f| matches!(f.said[..], [Phrase::FirmwareOfMany { .. }])).count();
+    (piles, told, findings)
+}
+
+/// 1.1 % is 5.5 standard uncertainties of a pile's 600 charges (1.2 × 2 σ / √600 = 0.2 %), where four or so are needed to stand up to all that is
+/// asked; and 3.5 of 240, which are too little for a pile alone.
+#[test]
+fn a_rollout_of_firmware_is_told_however_many_piles_got_it() {
+    for (seed, piles, updated) in [(70, 200, 2), (71, 200, 60), (72, 10, 10)] {
+        let (named, _, _) = rollout(seed, (piles, 600), updated, 0.011);
+        eprintln!("{named} of {updated} of {piles}");
+        assert!(updated <= 2 * named && named <= updated, "{named} of {updated}");
+    }
+    let (_, told, findings) = rollout(73, (200, 240), 60, 0.011);
+    let of_many = findings.iter().find(|f| matches!(f.said[..], [Phrase::FirmwareOfMany { .. }]));
+    let of_many = of_many.expect("one of them");
+    assert_eq!((told, of_many.subject, of_many.severity), (2, Subject::Operator(0), Severity::Critical));
+    assert!(of_many.said[0].values().contains(&("count", "60")) && 5.0 < of_many.statistic, "{of_many:?}");
+    assert!(
+        of_many.evidence.iter().all(|charge| charge / 240 < 50) && of_many.evidence.len() == EVIDENCE_MAX
+    );
+    let quiet = (74..80).map(|seed| rollout(seed, (200, 240), 60, 0.0).2).filter(|told| !told.is_empty());
+    assert!(quiet.count() <= 1);
+}
+
+/// A twentieth of the limit on sixty piles is what their places make; a large gain of a single one is not what the others got.
+#[test]
+fn a_version_is_not_told_of_for_little_or_for_one_pile() {
+    assert_eq!(rollout(80, (200, 240), 60, 0.000_5).2, []);
+    let (_, told, findings) = rollout(81, (200, 240), 30, 0.0);
+    assert_eq!((told, findings), (0, vec![]));
+    let mut fleet = Fleet::new(82, 200, 240, |pile| (pile == 0).then_some(Fault::Firmware));
+    fleet.piles.iter_mut().skip(30).for_each(|pile| pile.firmware_changes.clear());
+    let findings: Vec<Finding> = found(&fleet).into_iter().filter(|f| f.code == Code::FirmwareStep).collect();
+    assert_eq!(findings.iter().map(|finding| finding.subject).collect::<Vec<_>>(), [Subject::Pile(0)]);
+}
+
 #[test]
 fn the_same_evidence_gives_the_same_bits() {
     let fleet = Fleet::new(7, 60, 80, |pile| Fault::ALL.get(pile).copied());
