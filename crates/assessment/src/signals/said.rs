@@ -70,6 +70,8 @@ phrases! {
     Copied "copied" { same, of, chance }
     /// Vehicles' own errors show by this share of what they show elsewhere; percent.
     Deaf "deaf" { share, u }
+    /// In so many of its charges the pile's energy is more than twice or less than half the vehicle's; the middle one of those ratios.
+    EnergiesApart "energies_apart" { count, of, ratio }
     /// The clock is off; seconds.
     ClockOff "clock_off" { offset, limit }
     /// Goes on from that: by so many seconds a day more.
