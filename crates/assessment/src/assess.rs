@@ -156,9 +156,7 @@ pub enum AssessmentError {
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let Separated { mut given, fit, changes, mut found, left_over } = steps::separate(evidence, settings)?;
-    let (fit, branch_spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
-    steps::measure(&given, &fit, &changes, &mut found);
+    let (Separated { given, fit, changes, found, left_over }, branch_spread) = separated(evidence, settings)?;
     let Given {
         mut network,
         screened,
@@ -204,6 +202,22 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         screened,
         stages: Stages::of(&places, &before, &changes, fit),
     })
+}
+
+/// Evidence in which piles that changed for certain are apart, fitted with what was learnt of branches.
+fn separated<'a>(
+    evidence: &'a Evidence,
+    settings: &Settings,
+) -> Result<(Separated<'a>, Option<f64>), ComparisonError> {
+    let measured = |separated: Separated<'a>| {
+        let Separated { mut given, fit, changes, found, left_over } = separated;
+        let (fit, spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
+        let mut separated = Separated { given, fit, changes, found, left_over };
+        separated.measure();
+        Ok((separated, spread))
+    };
+    let (mut separated, spread) = measured(steps::separate(evidence, settings)?)?;
+    if separated.take_back(evidence, settings)? { measured(separated) } else { Ok((separated, spread)) }
 }
 
 /// One estimate a pile; a pile of which nothing is known is alone in a set of its own.

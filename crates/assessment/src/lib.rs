@@ -4,6 +4,7 @@
 
 pub mod anchors;
 pub mod assess;
+mod common;
 pub mod evidence;
 pub mod interval;
 pub mod learnt;

@@ -9,10 +9,12 @@
 //! at most that rate.
 
 mod amount;
+mod apart;
 mod clock;
 mod digits;
 mod efficiency;
 mod evidence;
+mod firmware;
 mod forgery;
 mod gains;
 mod heaping;
@@ -66,6 +68,8 @@ pub enum Code {
     StrangerGain,
     /// What the pile relays of vehicles is not what vehicles say.
     ForgedVehicleData,
+    /// The pile's energy and the vehicle's differ by a factor of two or more, at this pile.
+    EnergiesApart,
     /// The clock is wrong by more than its limit.
     Clock,
     /// Bills are not energy times tariff.
@@ -92,7 +96,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the file's description.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Step,
         Self::FirmwareStep,
         Self::TimeOfDayGain,
@@ -102,6 +106,7 @@ impl Code {
         Self::UnsignedGain,
         Self::StrangerGain,
         Self::ForgedVehicleData,
+        Self::EnergiesApart,
         Self::Clock,
         Self::Amount,
         Self::Efficiency,
@@ -127,6 +132,7 @@ impl Code {
             Self::UnsignedGain => "unsigned_gain",
             Self::StrangerGain => "stranger_gain",
             Self::ForgedVehicleData => "forged_vehicle_data",
+            Self::EnergiesApart => "energies_apart",
             Self::Clock => "clock",
             Self::Amount => "amount",
             Self::Efficiency => "efficiency",
@@ -271,10 +277,12 @@ fn exact(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
 
 /// Everything asked with a probability, whether remarkable or not: what was asked counts for the correction.
 fn statistical(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
-    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 7] = [
+    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 9] = [
         &|| gains::ask(world, settings),
+        &|| firmware::ask(world),
         &|| wandering::ask(world),
         &|| forgery::ask(world),
+        &|| apart::ask(world),
         &|| digits::ask(world),
         &|| outlets::ask(world),
         &|| silence::ask(world, settings),

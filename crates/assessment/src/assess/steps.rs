@@ -14,6 +14,7 @@ use veripile_metrology::shared::shared;
 
 use super::network::{self, Changes, Given};
 use crate::anchors::newest;
+use crate::common::{self, Common, FLEET_MIN, Tally};
 use crate::evidence::Evidence;
 
 /// Probability at which a change is believed, over all piles together: as that of signals.
@@ -22,8 +23,9 @@ const BELIEVED: f64 = 0.01;
 /// Charges on either side: with fewer no verdict is given either, and a vehicle that reads wrong decides.
 const CHARGES_MIN: usize = 10;
 
-/// Piles from which that which moves all of them at once is taken off each, and from which their usual scatter is measured.
-const FLEET_MIN: usize = 20;
+/// A step is one if its measured size is so many standard uncertainties: what a fit with one error a pile left over of others' steps is
+/// nothing once these are apart.
+const CLEAR: f64 = 3.0;
 
 const WEEK_S: i64 = 7 * 86_400;
 
@@ -91,22 +93,31 @@ pub(super) fn separate<'a>(
 
 /// Piles that changed, beyond what is known already; sizes are none yet.
 fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
-    let ended = |at: usize| evidence.charges[given.compared[at] as usize].ended_at;
-    let common = common(fit, &ended);
     let mut series: Vec<Vec<(Timestamp, f64)>> = vec![Vec::new(); given.network.instruments];
+    let mut tallies: Vec<Tally> = vec![Tally::new(); given.network.instruments];
     for (at, instrument) in given.network.comparisons.instruments().iter().enumerate() {
-        let z = fit.residuals[at].standardised - common.get(&week(ended(at))).unwrap_or(&0.0);
-        series[*instrument as usize].push((ended(at), z.clamp(-CUT, CUT)));
+        let ended = evidence.charges[given.compared[at] as usize].ended_at;
+        let z = fit.residuals[at].standardised;
+        series[*instrument as usize].push((ended, z));
+        common::add(&mut tallies[*instrument as usize], week(ended), z.clamp(-CUT, CUT));
     }
-    let looked_at = shared(&series, |series| {
-        let mut series = series.clone();
-        series.sort_by_key(|(at, _)| *at);
-        let (times, scores): (Vec<Timestamp>, Vec<f64>) = series.into_iter().unzip();
+    let sets: Vec<usize> = fit.instruments.iter().map(|instrument| instrument.component).collect();
+    let common = Common::of(&tallies, &sets);
+    let pieces: Vec<(usize, Vec<(Timestamp, f64)>)> = series.into_iter().enumerate().collect();
+    let looked_at = shared(&pieces, |(instrument, series)| {
+        let shared = |at| common.as_ref().map_or(0.0, |common| common.at(*instrument, week(at))) / SLOPE;
+        let own = series.iter().map(|(at, z)| (*at, (z - shared(*at)).clamp(-CUT, CUT)));
+        let mut own: Vec<(Timestamp, f64)> = own.collect();
+        own.sort_by_key(|(at, _)| *at);
+        let (times, scores): (Vec<Timestamp>, Vec<f64>) = own.into_iter().unzip();
         let change = change_of_level(&scores, CHARGES_MIN, |at| times[at - 1] < times[at])
             .map(|change| (times[change.at], change.t, scores.len()));
         (change, halves(&scores).map(f64::abs))
     });
-    let mut halves: Vec<f64> = looked_at.iter().filter_map(|(_, halves)| *halves).collect();
+    // Of those that go with the others: what many do together is no scatter.
+    let is_usual = |at: usize| common.as_ref().is_none_or(|common| common.is_usual[at]);
+    let halves = looked_at.iter().enumerate().filter(|(at, _)| is_usual(*at));
+    let mut halves: Vec<f64> = halves.filter_map(|(_, (_, halves))| *halves).collect();
     halves.sort_by(f64::total_cmp);
     let usual = halves.get(halves.len() / 2).filter(|_| FLEET_MIN <= halves.len());
     let scatter = usual.map_or(1.0, |usual| (usual / QUANTILE_75).max(1.0));
@@ -128,37 +139,57 @@ fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
     found.collect()
 }
 
-/// What all piles share in a week, in the residuals' unit; nothing where they are too few to tell.
-fn common(fit: &Fit, ended: &dyn Fn(usize) -> Timestamp) -> BTreeMap<i64, f64> {
-    let mut sums: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-    let with_charges = fit.instruments.iter().filter(|instrument| 0 < instrument.comparisons).count();
-    if with_charges < FLEET_MIN {
-        return BTreeMap::new();
-    }
-    for (at, residual) in fit.residuals.iter().enumerate() {
-        let (sum, count) = sums.entry(week(ended(at))).or_default();
-        *sum += residual.standardised.clamp(-CUT, CUT);
-        *count += 1.0;
-    }
-    sums.into_iter().map(|(week, (sum, count))| (week, sum / count / SLOPE)).collect()
-}
-
 fn week(at: Timestamp) -> i64 {
     at.as_second().div_euclid(WEEK_S)
 }
 
-/// Measures the steps that were found, by the fit in which before and after are two.
-pub(super) fn measure(given: &Given<'_>, fit: &Fit, changes: &Changes, found: &mut [FoundStep]) {
-    let size = |pile: usize, at: Timestamp| {
-        let since = changes.get(&pile)?.iter().filter(|change| at < **change).count();
-        let after = if since == 0 { given.places[pile]? } else { *given.before.get(&(pile, since))? };
-        let before = *given.before.get(&(pile, since + 1))?;
-        let (now, then) = (fit.instruments[after].error?, fit.instruments[before].error?);
-        let mut difference = vec![0.0; fit.instruments.len()];
-        (difference[after], difference[before]) = (1.0, -1.0);
-        let with = fit.covariance.times(&difference)?;
-        Some((now.0 - then.0, (with[after] - with[before]).max(0.0).sqrt()))
-    };
-    found.iter_mut().for_each(|step| step.size = size(step.pile, step.at));
-    found.sort_by_key(|step| (step.pile, step.at));
+impl<'a> Separated<'a> {
+    /// Measures the steps that were found, by the fit in which before and after are two.
+    pub(super) fn measure(&mut self) {
+        let Self { given, fit, changes, found, .. } = self;
+        let size = |pile: usize, at: Timestamp| {
+            let since = changes.get(&pile)?.iter().filter(|change| at < **change).count();
+            let after = if since == 0 { given.places[pile]? } else { *given.before.get(&(pile, since))? };
+            let before = *given.before.get(&(pile, since + 1))?;
+            let (now, then) = (fit.instruments[after].error?, fit.instruments[before].error?);
+            let mut difference = vec![0.0; fit.instruments.len()];
+            (difference[after], difference[before]) = (1.0, -1.0);
+            let with = fit.covariance.times(&difference)?;
+            Some((now.0 - then.0, (with[after] - with[before]).max(0.0).sqrt()))
+        };
+        found.iter_mut().for_each(|step| step.size = size(step.pile, step.at));
+        found.sort_by_key(|step| (step.pile, step.at));
+    }
+
+    /// Takes measured steps of no clear size back, those that on-site results tell of excepted, and fits without them. Whether there were
+    /// any: then what is left is to be measured anew.
+    pub(super) fn take_back(
+        &mut self,
+        evidence: &'a Evidence,
+        settings: &Settings,
+    ) -> Result<bool, ComparisonError> {
+        let is_clear = |step: &FoundStep| step.size.is_none_or(|(size, u)| CLEAR * u <= size.abs());
+        let (clear, unclear): (Vec<FoundStep>, Vec<FoundStep>) =
+            self.found.iter().partition(|step| is_clear(step));
+        if unclear.is_empty() {
+            return Ok(false);
+        }
+        let (used, on_site) = newest(evidence);
+        let on_site: BTreeMap<usize, Timestamp> = on_site.into_iter().collect();
+        for step in &unclear {
+            if let Some(moments) = self.changes.get_mut(&step.pile) {
+                moments.retain(|at| *at != step.at || on_site.get(&step.pile) == Some(at));
+            }
+        }
+        self.changes.retain(|_, moments| !moments.is_empty());
+        let changed: BTreeSet<usize> = clear.iter().map(|step| step.pile).collect();
+        self.left_over.retain(|charge, _| changed.contains(&evidence.charges[*charge].pile));
+        self.found = clear;
+        self.given = network::given(evidence, &used, &self.changes);
+        self.fit = comparison::fit(&self.given.network, settings)?;
+        Ok(true)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! A gain that depends on something it must not depend on: firmware, hour, size, power, state of charge, signature,
-//! acquaintance.
+//! A gain that depends on something it must not depend on: hour, size, power, state of charge, signature, acquaintance. Firmware is asked
+//! about in `firmware`.
 //!
 //! Each is one robust contrast per pile ([`veripile_metrology::contrast`]), held against what the fleet shows: an
 //! effect that all piles share belongs to vehicles or weather. A whole fleet that cheats alike cannot be told from
@@ -11,12 +11,8 @@ use veripile_pile::{PileKind, VehiclePath};
 use super::world::{Effect, Scored, World, against_fleet, common, heaviest};
 use super::{Code, Finding, Phrase, Settings, Severity, SignalCharge, Subject, said};
 
-/// Changes of firmware asked about per pile, the last ones: a pile that boots with another version every day must not make
-/// every other question worthless.
-const FIRMWARE_CHANGES_MAX: usize = 5;
-
 /// Characters of a firmware's version in a finding: a charger may send anything.
-const VERSION_CHARS_MAX: usize = 40;
+pub(super) const VERSION_CHARS_MAX: usize = 40;
 
 /// An effect up to this share of the limit is worth knowing at most: legal metrology rounds it away.
 const SMALL_SHARE: f64 = 0.2;
@@ -25,10 +21,10 @@ const SMALL_SHARE: f64 = 0.2;
 pub(super) const WEEK_S: i64 = 7 * 86_400;
 
 /// What honest piles show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
-    /// Nothing.
-    Zero,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Expected {
+    /// Nothing, but for scatter of so many standard uncertainties: effects that all have alike are no scatter.
+    Zero(f64),
     /// What most piles show; nothing can be said without others, for vehicles and cables have such effects of their own.
     Shared,
     /// What most piles show, nothing where there are no others.
@@ -36,7 +32,7 @@ enum Expected {
 }
 
 /// What is said of a pile; its effect and that one's standard uncertainty as phrases have them.
-type Say<'q> = &'q dyn Fn(&Found, String, String) -> Phrase;
+pub(super) type Say<'q> = &'q dyn Fn(&Found, String, String) -> Phrase;
 
 /// A question to every pile.
 struct Question<'q> {
@@ -108,10 +104,7 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
             say: &|_, effect, u| Phrase::Fill { effect, u },
         },
     ];
-    let mut asked: Vec<Finding> =
-        questions.iter().flat_map(|question| answers(world, question, &world.scored)).collect();
-    asked.extend(firmware(world));
-    asked
+    questions.iter().flat_map(|question| answers(world, question, &world.scored)).collect()
 }
 
 /// The answers of all piles to one question, AC and DC apart: their losses differ.
@@ -137,60 +130,40 @@ fn answers(world: &World<'_>, question: &Question<'_>, scored: &[Vec<Scored>]) -
     answers
 }
 
-/// Did the error change with the firmware? What all piles share in the same week is taken off, if there are enough of
-/// them; the changes are not held against each other, for each has its own date.
-fn firmware(world: &World<'_>) -> Vec<Finding> {
-    let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
-    let scored = world.without_common(week).unwrap_or_else(|| world.scored.clone());
-    let mut found = Vec::new();
-    for (pile, fact) in world.piles.iter().enumerate() {
-        let changes = &fact.firmware_changes;
-        let asked = changes.len().saturating_sub(FIRMWARE_CHANGES_MAX)..changes.len();
-        for at in asked {
-            let before = at.checked_sub(1).map(|before| changes[before].at);
-            let after = changes.get(at + 1).map(|after| after.at);
-            let regress = |charge: &SignalCharge<'_>| {
-                let between = before.is_none_or(|before| before <= charge.started_at)
-                    && after.is_none_or(|after| charge.started_at < after);
-                between.then(|| f64::from(u8::from(changes[at].at <= charge.started_at)))
-            };
-            let version = changes[at].version.chars().take(VERSION_CHARS_MAX).collect();
-            let found_here = Found::of(pile, with_regressor(world, &scored[pile], &regress));
-            found.extend(found_here.map(|found| Found { version, ..found }));
-        }
-    }
-    judged(world, Code::FirmwareStep, &found, Expected::Zero, |_| 1.0, &|found, effect, u| Phrase::Firmware {
-        version: found.version.clone(),
-        effect,
-        u,
-    })
-}
-
 /// A contrast of a pile and what it rests on.
-struct Found {
-    pile: usize,
-    points: Vec<Point>,
-    charges: Vec<usize>,
-    contrast: Contrast,
+pub(super) struct Found {
+    pub(super) pile: usize,
+    pub(super) points: Vec<Point>,
+    pub(super) charges: Vec<usize>,
+    pub(super) contrast: Contrast,
     /// Of a question about a firmware: its version.
-    version: String,
+    pub(super) version: String,
 }
 
 impl Found {
-    fn of(pile: usize, (points, charges): (Vec<Point>, Vec<usize>)) -> Option<Self> {
+    pub(super) fn of(pile: usize, (points, charges): (Vec<Point>, Vec<usize>)) -> Option<Self> {
         let contrast = contrast(&points)?;
         Some(Self { pile, points, charges, contrast, version: String::new() })
     }
 
     /// Charges by what they add to the statistic.
     fn evidence(&self, sign: f64) -> Vec<usize> {
+        heaviest(self.weighed(sign).collect())
+    }
+
+    /// The charge that adds most, and how much.
+    pub(super) fn clearest(&self, sign: f64) -> Option<(f64, usize)> {
+        self.weighed(sign).max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+    }
+
+    fn weighed(&self, sign: f64) -> impl Iterator<Item = (f64, usize)> {
         let mean = self.points.iter().map(|point| point.regressor).sum::<f64>() / self.points.len() as f64;
-        let weigh = |point: &Point| sign * point.score() * (point.regressor - mean) / point.scale;
-        heaviest(self.points.iter().map(weigh).zip(self.charges.iter().copied()).collect())
+        let weigh = move |point: &Point| sign * point.score() * (point.regressor - mean) / point.scale;
+        self.points.iter().map(weigh).zip(self.charges.iter().copied())
     }
 }
 
-fn with_regressor(
+pub(super) fn with_regressor(
     world: &World<'_>,
     scored: &[Scored],
     regressor: &dyn Fn(&SignalCharge<'_>) -> Option<f64>,
@@ -202,7 +175,7 @@ fn with_regressor(
     scored.iter().filter_map(with).unzip()
 }
 
-fn judged(
+pub(super) fn judged(
     world: &World<'_>,
     code: Code,
     found: &[Found],
@@ -213,14 +186,17 @@ fn judged(
     let effects: Vec<Effect> =
         found.iter().map(|found| (found.contrast.effect, found.contrast.standard_uncertainty)).collect();
     let (common, of_common) = match (expected, common(&effects)) {
-        (Expected::Zero, _) => (0.0, 0.0),
+        (Expected::Zero(_), _) => (0.0, 0.0),
         (Expected::Shared, Some(common)) => common,
         (Expected::ZeroOrShared, common) => common.unwrap_or_default(),
         (Expected::Shared, None) => return Vec::new(),
     };
     let own: Vec<f64> =
         effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
-    let own = against_fleet(&own);
+    let own = match expected {
+        Expected::Zero(spread) => own.into_iter().map(|score| score / spread).collect(),
+        Expected::Shared | Expected::ZeroOrShared => against_fleet(&own),
+    };
     found
         .iter()
         .zip(own)

@@ -40,6 +40,8 @@ phrases! {
     StepSince "step_since" { date, effect, u }
     /// With a firmware it registers otherwise than before.
     Firmware "firmware" { version, effect, u }
+    /// All piles of a model that got a firmware register otherwise than before, against those that did not; `count` of them, some by name.
+    FirmwareOfMany "firmware_of_many" { version, model, count, piles, effect, u }
     /// At night otherwise than at other times; hours of the day.
     AtNight "at_night" { from, to, effect, u }
     /// In office hours likewise.
@@ -68,6 +70,8 @@ phrases! {
     Copied "copied" { same, of, chance }
     /// Vehicles' own errors show by this share of what they show elsewhere; percent.
     Deaf "deaf" { share, u }
+    /// In so many of its charges the pile's energy is more than twice or less than half the vehicle's; the middle one of those ratios.
+    EnergiesApart "energies_apart" { count, of, ratio }
     /// The clock is off; seconds.
     ClockOff "clock_off" { offset, limit }
     /// Goes on from that: by so many seconds a day more.

@@ -10,9 +10,10 @@ use veripile_metrology::student;
 
 use super::gains::{WEEK_S, severity};
 use super::said;
-use super::world::{FLEET_MIN, Scored, World, heaviest, median};
+use super::world::{Scored, World, heaviest, median};
 use super::{Code, Finding, Phrase, SignalCharge, Subject};
 use crate::assess::FoundStep;
+use crate::common::FLEET_MIN;
 
 /// Residuals from which a wandering is asked for: a step in forty charges must be of a sigma to be seen at all.
 const RESIDUALS_MIN: usize = 40;
@@ -33,11 +34,12 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
 
 fn hours(world: &World<'_>) -> Vec<Finding> {
     let hour = |charge: usize| world.charges[charge].local_hour.filter(|hour| hour.is_finite());
-    let Some(scored) = world.without_common(|charge| charge.local_hour.map(|hour| hour as i64)) else {
+    let Some((scored, usual)) = world.without_common(|charge| charge.local_hour.map(|hour| hour as i64))
+    else {
         return Vec::new();
     };
     let found = walks(&scored, |scored| hour(scored.charge));
-    let spread = fleet_excess(&found, |found| found.wandering.range, MEDIAN_RANGE);
+    let spread = fleet_excess(&found, &usual, |found| found.wandering.range, MEDIAN_RANGE);
     let windows = found.iter().filter_map(|found| window(world, found, spread));
     let windows: Vec<Finding> = windows.collect();
     let found = found.iter().map(|found| {
@@ -166,11 +168,12 @@ pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
 fn steps(world: &World<'_>) -> Vec<Finding> {
     let start = |charge: usize| world.charges[charge].started_at;
     let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
-    let Some(scored) = world.without_common(week) else { return Vec::new() };
-    let found = walks(&scored, |scored| Some(start(scored.charge).as_second() as f64));
-    let spread = fleet_excess(&found, |found| found.wandering.excursion, MEDIAN_EXCURSION);
+    let Some((scored, usual)) = world.without_common(week) else { return Vec::new() };
     let is_known = |pile: usize| world.evidence.steps.iter().any(|step| step.pile == pile);
-    let found = found.iter().filter(|found| !is_known(found.pile)).map(|found| {
+    let mut found = walks(&scored, |scored| Some(start(scored.charge).as_second() as f64));
+    found.retain(|found| !is_known(found.pile));
+    let spread = fleet_excess(&found, &usual, |found| found.wandering.excursion, MEDIAN_EXCURSION);
+    let found = found.iter().map(|found| {
         let inside = (found.wandering.turn, found.ordered.len());
         let found_effect = found.effect(inside);
         let turn = start(found.ordered[inside.0.min(found.ordered.len() - 1)].1.charge);
@@ -252,10 +255,10 @@ fn walks(scored: &[Vec<Scored>], key: impl Fn(&Scored) -> Option<f64>) -> Vec<Wa
     scored.iter().enumerate().filter_map(walk).collect()
 }
 
-/// By how much the fleet wanders more than chance makes it; never less than 1.
-fn fleet_excess(found: &[Walk], statistic: impl Fn(&Walk) -> f64, usual: f64) -> f64 {
-    let mut statistics: Vec<f64> = found.iter().map(statistic).collect();
-    median(&mut statistics)
-        .filter(|_| FLEET_MIN <= found.len())
-        .map_or(1.0, |middle| (middle / usual).max(1.0))
+/// By how much the fleet wanders more than chance makes it, those piles left out that go their own way: what many do together is no scatter.
+/// Never less than 1.
+fn fleet_excess(found: &[Walk], usual: &[bool], statistic: impl Fn(&Walk) -> f64, chance: f64) -> f64 {
+    let mut statistics: Vec<f64> = found.iter().filter(|walk| usual[walk.pile]).map(statistic).collect();
+    let enough = FLEET_MIN <= statistics.len();
+    median(&mut statistics).filter(|_| enough).map_or(1.0, |middle| (middle / chance).max(1.0))
 }

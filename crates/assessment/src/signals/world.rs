@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_metrology::contrast::{CUT, Point, SLOPE};
+use veripile_metrology::graph::DisjointSets;
 use veripile_metrology::normal::QUANTILE_75;
 
 use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile, ToldRegister};
+use crate::common::{self, Common, Tally};
 
 /// Median of |t₄|: the 75 % quantile of Student's t with 4 degrees of freedom (scipy: 0.740697084…).
 const MEDIAN_T4: f64 = 0.740_697_084_112_682_6;
-
-/// Piles from which what happens to all at once is taken off each: with fewer, one pile's step would show in all others.
-pub(super) const FLEET_MIN: usize = 20;
 
 /// Piles from which a median of effects is one of honest piles even if one is not, and no pile is its own measure.
 pub(super) const GROUP_MIN: usize = 5;
@@ -58,6 +57,8 @@ pub(super) struct World<'a> {
     pub(super) scored: Vec<Vec<Scored>>,
     /// What registers counted in charges that are no evidence, of each pile and outlet by where it began; without those that counted nothing.
     told: BTreeMap<(usize, u32), Vec<&'a ToldRegister>>,
+    /// The connected set of each pile, by vehicles that charged at several: its least pile.
+    sets: Vec<usize>,
 }
 
 impl<'a> World<'a> {
@@ -85,7 +86,8 @@ impl<'a> World<'a> {
             told.entry((row.pile, row.outlet)).or_default().push(row);
         }
         told.values_mut().for_each(|rows| rows.sort_by_key(|row| row.start_kwh));
-        Self { piles, charges, evidence, by_pile, scored, told }
+        let sets = sets(piles.len(), charges);
+        Self { piles, charges, evidence, by_pile, scored, told, sets }
     }
 
     /// What an outlet's register counted in charges that are no evidence and that began between two of its values. A charger can tell very
@@ -101,29 +103,27 @@ impl<'a> World<'a> {
     }
 
     /// Residuals with what all piles share at the same time taken off: what moves them all is not one pile's doing.
-    /// None with fewer than [`FLEET_MIN`] piles.
+    /// And which piles go with the others. None with fewer than [`common::FLEET_MIN`] piles.
     pub(super) fn without_common(
         &self,
         key: impl Fn(&SignalCharge<'_>) -> Option<i64>,
-    ) -> Option<Vec<Vec<Scored>>> {
-        let with_residuals = self.scored.iter().filter(|scored| !scored.is_empty()).count();
-        if with_residuals < FLEET_MIN {
-            return None;
-        }
-        let mut sums: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-        for scored in self.scored.iter().flatten() {
-            if let Some(key) = key(&self.charges[scored.charge]) {
-                let (sum, count) = sums.entry(key).or_default();
-                *sum += scored.score();
-                *count += 1.0;
-            }
-        }
-        let common = |scored: &Scored| {
-            let shared = key(&self.charges[scored.charge]).and_then(|key| sums.get(&key));
-            shared.map_or(0.0, |(sum, count)| sum / count / SLOPE)
+    ) -> Option<(Vec<Vec<Scored>>, Vec<bool>)> {
+        let key = |scored: &Scored| key(&self.charges[scored.charge]);
+        let tally = |of_pile: &Vec<Scored>| {
+            let mut tally = Tally::new();
+            let keyed = of_pile.iter().filter_map(|scored| Some((key(scored)?, scored.score())));
+            keyed.for_each(|(key, score)| common::add(&mut tally, key, score));
+            tally
         };
-        let without = |scored: &Scored| Scored { z: scored.z - common(scored), ..*scored };
-        Some(self.scored.iter().map(|of_pile| of_pile.iter().map(without).collect()).collect())
+        let tallies: Vec<Tally> = self.scored.iter().map(tally).collect();
+        let common = Common::of(&tallies, &self.sets)?;
+        let without = |pile: usize, scored: &Scored| {
+            let shared = key(scored).map_or(0.0, |key| common.at(pile, key) / SLOPE);
+            Scored { z: scored.z - shared, ..*scored }
+        };
+        let piles = self.scored.iter().enumerate();
+        let own = piles.map(|(pile, own)| own.iter().map(|scored| without(pile, scored)).collect());
+        Some((own.collect(), common.is_usual))
     }
 
     /// The time that charges speak of.
@@ -138,6 +138,20 @@ impl<'a> World<'a> {
         }
         span.unzip()
     }
+}
+
+/// Piles joined by the vehicles whose charges left a residual.
+fn sets(piles: usize, charges: &[SignalCharge<'_>]) -> Vec<usize> {
+    let mut sets = DisjointSets::new(piles);
+    let mut met: Vec<Option<usize>> = Vec::new();
+    for charge in charges.iter().filter(|charge| charge.residual.is_some()) {
+        let Some(vehicle) = charge.vehicle else { continue };
+        if met.len() <= vehicle {
+            met.resize(vehicle + 1, None);
+        }
+        sets.join(*met[vehicle].get_or_insert(charge.pile), charge.pile);
+    }
+    (0..piles).map(|pile| sets.root(pile)).collect()
 }
 
 /// What residuals must be multiplied by to be on the scale of t₄.

@@ -1,0 +1,194 @@
+//! Tests of steps: fleets in which many piles become others in one week, and fleets in which none does.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rust_decimal::Decimal;
+use veripile_pile::{AccuracyClass, PileId, PileKind};
+
+use super::*;
+use crate::assess::{Assessment, assess};
+use crate::evidence::{Anchor, COVARIATES_MAX, ComparableCharge, PileFact};
+
+const WEEKS: usize = 26;
+
+/// When piles of the fleet become others, s.
+const TURN: i64 = FIRST + 15 * WEEK_S;
+
+const FIRST: i64 = 1_770_000_000;
+
+/// Noise of a charge, a vehicle and a pile: metrology.md §2.1, t₄ as `N / √(χ²₄/4)`.
+struct Noise(ChaCha8Rng);
+
+impl Noise {
+    fn uniform(&mut self) -> f64 {
+        self.0.random::<f64>()
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform() - 0.5).sum()
+    }
+
+    fn t4(&mut self) -> f64 {
+        let square = -2.0 * libm::log((self.uniform() * self.uniform()).max(1e-300));
+        self.normal() / (square / 4.0).sqrt()
+    }
+}
+
+/// A town: piles, charges of each in half a year, and what is added to a pile's error in a week since the turn.
+struct Town {
+    piles: usize,
+    charges: usize,
+    gain: fn(usize) -> f64,
+    /// Added to all of them in a week.
+    weather: fn(usize) -> f64,
+}
+
+impl Town {
+    /// Charges of `first` on, of piles and vehicles numbered from there on.
+    fn charges(&self, noise: &mut Noise, first: (usize, usize)) -> (Vec<ComparableCharge>, usize) {
+        let vehicles = self.piles * self.charges / 25;
+        let biases: Vec<f64> = (0..vehicles).map(|_| 0.015 * noise.normal()).collect();
+        let errors: Vec<f64> = (0..self.piles).map(|_| 0.004 * noise.normal()).collect();
+        let count = self.piles * self.charges;
+        let charge = |number: usize| {
+            let (pile, vehicle) =
+                (number % self.piles, (noise.uniform() * vehicles as f64) as usize % vehicles);
+            let second = FIRST + (WEEKS as i64 * WEEK_S) * number as i64 / count as i64;
+            let gain = if TURN <= second { (self.gain)(pile) } else { 0.0 };
+            let week = number * WEEKS / count;
+            let log_ratio = errors[pile] + gain + (self.weather)(week) - biases[vehicle] + 0.02 * noise.t4();
+            ComparableCharge {
+                pile: first.0 + pile,
+                vehicle: first.1 + vehicle,
+                ended_at: Timestamp::from_second(second).expect("in range"),
+                energy_pile_kwh: Decimal::from(20),
+                energy_vehicle_kwh: Decimal::try_from(20.0 * libm::exp(-log_ratio)).expect("finite"),
+                path: None,
+                covariates: [f32::NAN; COVARIATES_MAX],
+            }
+        };
+        ((0..count).map(charge).collect(), vehicles)
+    }
+}
+
+fn assessed(seed: u64, towns: &[Town]) -> Assessment {
+    assess(&evidence(seed, towns), &Settings::default()).expect("assessable")
+}
+
+/// Towns that no vehicle joins, each with a result on site at every tenth pile.
+fn evidence(seed: u64, towns: &[Town]) -> Evidence {
+    let mut noise = Noise(ChaCha8Rng::seed_from_u64(seed));
+    let mut evidence = Evidence {
+        as_of: Timestamp::from_second(FIRST + WEEKS as i64 * WEEK_S).expect("in range"),
+        ..Evidence::default()
+    };
+    for town in towns {
+        let first = (evidence.piles.len(), evidence.vehicle_models.len());
+        let (charges, vehicles) = town.charges(&mut noise, first);
+        evidence.charges.extend(charges);
+        evidence.vehicle_models.extend(std::iter::repeat_n(None, vehicles));
+        let pile = |pile: usize| PileFact {
+            pile_id: PileId::parse(&format!("P{pile}")).expect("an identifier"),
+            kind: Some(PileKind::Dc),
+            class: AccuracyClass(Decimal::ONE),
+        };
+        evidence.piles.extend((first.0..first.0 + town.piles).map(pile));
+        let anchor = |pile: usize| Anchor {
+            pile,
+            outlet: None,
+            at: Timestamp::from_second(FIRST).expect("in range"),
+            error_percent: Decimal::ZERO,
+            expanded_uncertainty_percent: Decimal::ONE,
+            coverage_factor: Decimal::TWO,
+        };
+        evidence.anchors.extend((first.0 + 9..first.0 + town.piles).step_by(10).map(anchor));
+    }
+    evidence
+}
+
+/// How many of so many guilty piles, the first ones, and of the rest are told to have changed.
+fn found(assessment: &Assessment, guilty: usize) -> (usize, usize) {
+    let piles: BTreeSet<usize> = assessment.steps.iter().map(|step| step.pile).collect();
+    let of_guilty = piles.range(..guilty).count();
+    (of_guilty, piles.len() - of_guilty)
+}
+
+fn still(_: usize) -> f64 {
+    0.0
+}
+
+fn town(charges: usize, gain: fn(usize) -> f64) -> Town {
+    Town { piles: 100, charges, gain, weather: still }
+}
+
+/// 2 % in charges that tell a half-year's halves apart to 2 × 2.4 % / √400 = 0.24 %.
+#[test]
+fn piles_that_step_together_are_found_and_those_beside_them_are_not() {
+    for (seed, guilty, gain) in [
+        (1, 20, (|pile| if pile < 20 { 0.02 } else { 0.0 }) as fn(usize) -> f64),
+        (2, 40, |pile| if pile < 40 { 0.02 } else { 0.0 }),
+    ] {
+        let assessment = assessed(seed, &[town(400, gain)]);
+        let (hit, strays) = found(&assessment, guilty);
+        eprintln!("{guilty}: {hit} found, {strays} strays");
+        assert!(guilty * 95 <= hit * 100, "{hit} of {guilty}");
+        assert!(strays <= 1, "{strays} honest ones");
+        let sizes = assessment.steps.iter().filter(|step| step.pile < guilty).filter_map(|step| step.size);
+        assert!(sizes.clone().count() >= hit);
+        let mean = sizes.clone().map(|(size, _)| size).sum::<f64>() / sizes.count() as f64;
+        assert!((mean - 0.02).abs() < 0.002, "{mean}");
+    }
+}
+
+#[test]
+fn a_tenth_that_steps_by_one_percent_is_found() {
+    let assessment = assessed(3, &[town(1_000, |pile| if pile < 10 { 0.01 } else { 0.0 })]);
+    let (hit, strays) = found(&assessment, 10);
+    eprintln!("{hit} found, {strays} strays");
+    assert!(8 <= hit && strays <= 1, "{hit} of 10, {strays} strays");
+}
+
+/// Believed is 1 % over all piles together: of six fleets two have a step with a chance of 0.15 %.
+#[test]
+fn where_nothing_steps_nothing_is_found() {
+    let with_steps = (10..16).filter(|seed| {
+        let wet = Town { weather: |week| 0.004 * libm::cos(week as f64 / 4.0), ..town(200, |_| 0.0) };
+        let assessment = assessed(*seed, &[wet]);
+        eprintln!("{:?}", assessment.steps);
+        !assessment.steps.is_empty()
+    });
+    assert!(with_steps.count() <= 1);
+}
+
+/// A hundred piles whose vehicles all came to read 1 % less in one week, and one of them that stepped by as much again; and forty others.
+#[test]
+fn what_moves_one_connected_set_accuses_neither_it_nor_another() {
+    let updated = |week| if week < 15 { 0.0 } else { 0.01 };
+    let first = Town { weather: updated, ..town(400, |pile| if pile == 0 { 0.02 } else { 0.0 }) };
+    let second = Town { piles: 40, ..town(400, |_| 0.0) };
+    assert_eq!(found(&assessed(20, &[first, second]), 1), (1, 0));
+}
+
+/// A step that is none, as others' steps made them: once measured it is taken back, and all is as before; one that is one is kept.
+#[test]
+fn a_step_without_a_clear_size_is_taken_back() {
+    let evidence = evidence(30, &[town(200, |pile| if pile == 0 { 0.04 } else { 0.0 })]);
+    let settings = Settings::default();
+    let mut separated = separate(&evidence, &settings).expect("assessable");
+    let residuals = separated.fit.residuals.clone();
+    let [step] = separated.found[..] else { panic!("{:?}", separated.found) };
+    let none = FoundStep { pile: 5, ..step };
+    separated.changes.insert(5, vec![step.at]);
+    separated.found.push(none);
+    separated.left_over.extend([(5, residuals[5]), (105, residuals[105])]);
+    let (used, _) = newest(&evidence);
+    separated.given = network::given(&evidence, &used, &separated.changes);
+    separated.fit = comparison::fit(&separated.given.network, &settings).expect("a network");
+    separated.measure();
+    assert!(separated.take_back(&evidence, &settings).expect("a network"));
+    assert_eq!(separated.found.iter().map(|step| step.pile).collect::<Vec<_>>(), [0]);
+    assert_eq!((separated.changes.len(), separated.left_over.len()), (1, 200));
+    assert!(separated.fit.residuals == residuals);
+    separated.measure();
+    assert!(!separated.take_back(&evidence, &settings).expect("a network"));
+}
