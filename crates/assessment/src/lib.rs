@@ -14,6 +14,8 @@ pub mod signals;
 pub mod targeting;
 pub mod weekly;
 
-pub use assess::{Assessment, AssessmentError, ChangedPile, FoundStep, RunFacts, VehicleEstimate, assess};
+pub use assess::{
+    Assessment, AssessmentError, ChangedPile, DoubtedValues, FoundStep, RunFacts, VehicleEstimate, assess,
+};
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};
 pub use learnt::Learnt;

@@ -56,6 +56,7 @@ pub(super) fn remarks(
     let mut remarks = diagnosis(inputs, prepared, assessment);
     remarks.extend(contradictory(assessment));
     remarks.extend(contradictory_references(prepared, assessment));
+    remarks.extend(doubted(assessment));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
@@ -331,6 +332,24 @@ fn contradictory_references(prepared: &Prepared, assessment: &Assessment) -> Vec
         ["项标准车校准与其余一切矛盾", "calibrations contradict everything else"],
     ))
     .collect()
+}
+
+/// Piles that relay what no vehicle said.
+fn doubted(assessment: &Assessment) -> Vec<Remark> {
+    let all = &assessment.facts.doubted_values;
+    let told = all.iter().take(ALIKE_MAX).map(|doubted| {
+        let pile_id = &doubted.pile_id;
+        let (zh, en) = match doubted.test {
+            "too_good" => ("离散程度远小于车辆数据应有的程度", "scatter by far less than vehicles' values do"),
+            _ => ("不随车辆而异", "do not differ by vehicle as they do elsewhere"),
+        };
+        remark(
+            "vehicle_values_doubted",
+            format!("桩 {pile_id} 转报的车辆侧电量{zh}，似非车辆所报：不判为合格"),
+            format!("vehicle values that {pile_id} relays {en}: no vehicle seems to have said them, and the pile is not held to conform"),
+        )
+    });
+    told.chain(rest("vehicle_values_doubted", all.len(), ["个桩如此", "piles likewise"])).collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.
