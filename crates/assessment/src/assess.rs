@@ -25,6 +25,7 @@ use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
+use crate::signals::{self, Compared, Why};
 use network::{Changes, Given, Ways, alone};
 pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
@@ -118,6 +119,8 @@ pub struct RunFacts {
     pub efficiency: f64,
     /// Piles that changed on the way: everything said of them is of the time since.
     pub changed: Vec<ChangedPile>,
+    /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
+    pub doubted_values: Vec<DoubtedValues>,
     /// Anchors that contradict everything else known of their piles (|E_n| > 1): to be looked into by people.
     pub contradictory_anchors: Vec<ContradictoryAnchor>,
     /// Calibrations of reference vehicles of which the same is true.
@@ -135,6 +138,17 @@ pub struct ChangedPile {
     pub on_site: bool,
     /// By how much and standard uncertainty, percent, as charges say; none where they do not.
     pub size_percent: Option<(f64, f64)>,
+}
+
+/// A pile that relays what no vehicle said.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DoubtedValues {
+    /// The pile.
+    pub pile_id: PileId,
+    /// What says so: `too_good` (values scatter less than vehicles') or `deaf` (which vehicle it is does not show).
+    pub test: &'static str,
+    /// Probability of as much by chance.
+    pub p_value: f64,
 }
 
 /// Why there is no assessment.
@@ -175,26 +189,30 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
     let left_out = contradictory.anchors.iter().filter(|(_, anchor)| !anchor.is_used);
     let left_out = left_out.map(|(_, anchor)| (anchor.pile_id.clone(), anchor.at)).collect();
-    let doubted: BTreeSet<usize> = contradictory.anchors.iter().map(|(pile, _)| *pile).collect();
-    let periods = periods(evidence, &screened, &changes);
-    let estimates = estimates(evidence, &fit, &places, &periods, limits, &doubted);
     let mut residuals = vec![None; evidence.charges.len()];
     compared
         .iter()
         .zip(&fit.residuals)
         .for_each(|(charge, residual)| residuals[*charge as usize] = Some(*residual));
     left_over.into_iter().for_each(|(charge, residual)| residuals[charge] = Some(residual));
+    let vehicles = vehicles(&fit);
+    let forged = forged(evidence, &residuals, &vehicles);
+    let mut doubted: BTreeSet<usize> = contradictory.anchors.iter().map(|(pile, _)| *pile).collect();
+    doubted.extend(forged.keys());
+    let periods = periods(evidence, &screened, &changes);
+    let estimates = estimates(evidence, &fit, &places, &periods, limits, &doubted);
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
         references_beyond,
+        doubted_values: doubted_values(evidence, &forged),
         learnt: Learnt { left_out, ..learnt(evidence, settings, &fit, &ways, &scales, &copying) },
         ..facts(&network, &fit, &screened, &balances, contradictory, ways.most_frequent)
     };
     Ok(Assessment {
         estimates,
         steps: found,
-        vehicles: vehicles(&fit),
+        vehicles,
         residuals,
         balances,
         levels: newest,
@@ -241,13 +259,43 @@ fn estimates(
             }
         };
         let mut estimate = estimate(evidence.as_of, &found, periods[index], limit, rule);
-        // Its charges say one thing, its on-site result another: whatever it is, it is not known to conform.
+        // Its charges say one thing, its on-site result another, or no vehicle said what it relays: whatever it is, it is not known to conform.
         if estimate.verdict == RemoteVerdict::Conform && doubted.contains(&index) {
             estimate.verdict = RemoteVerdict::Undecided;
         }
         (pile.pile_id.clone(), estimate)
     };
     evidence.piles.iter().zip(limits).enumerate().map(of_pile).collect()
+}
+
+/// Piles whose relayed values are in doubt.
+fn forged(
+    evidence: &Evidence,
+    residuals: &[Option<Residual>],
+    vehicles: &[Option<VehicleEstimate>],
+) -> BTreeMap<usize, (Why, f64)> {
+    if !evidence.charges.iter().any(copies::may_be_copied) {
+        return BTreeMap::new();
+    }
+    let biases: Vec<Option<f64>> = vehicles.iter().map(|vehicle| vehicle.map(|found| found.bias)).collect();
+    let compared = evidence.charges.iter().zip(residuals).filter_map(|(charge, residual)| {
+        let Residual { standardised, scale } = (*residual)?;
+        let may_be_forged = copies::may_be_copied(charge);
+        Some(Compared { pile: charge.pile, vehicle: charge.vehicle, z: standardised, scale, may_be_forged })
+    });
+    signals::doubted(evidence.piles.len(), &compared.collect::<Vec<_>>(), &biases)
+}
+
+fn doubted_values(evidence: &Evidence, forged: &BTreeMap<usize, (Why, f64)>) -> Vec<DoubtedValues> {
+    let named = forged.iter().map(|(pile, (why, p_value))| DoubtedValues {
+        pile_id: evidence.piles[*pile].pile_id.clone(),
+        test: match why {
+            Why::TooGood => "too_good",
+            Why::Deaf => "deaf",
+        },
+        p_value: *p_value,
+    });
+    named.collect()
 }
 
 /// Limit and rule of each pile.
@@ -430,6 +478,7 @@ fn facts(
         interaction_percent: 100.0 * fit.diagnostics.interaction_sd,
         branch_spread_percent: None,
         changed: Vec::new(),
+        doubted_values: Vec::new(),
         learnt: Learnt::default(),
         balances: [
             balances.iter().filter(|told| told.is_ok()).count(),

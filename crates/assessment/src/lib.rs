@@ -15,7 +15,8 @@ pub mod targeting;
 pub mod weekly;
 
 pub use assess::{
-    Assessment, AssessmentError, ChangedPile, FoundStep, RunFacts, Stage, Stages, VehicleEstimate, assess,
+    Assessment, AssessmentError, ChangedPile, DoubtedValues, FoundStep, RunFacts, Stage, Stages,
+    VehicleEstimate, assess,
 };
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};
 pub use learnt::Learnt;

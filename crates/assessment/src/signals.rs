@@ -12,6 +12,7 @@ mod amount;
 mod apart;
 mod clock;
 mod digits;
+mod doubt;
 mod efficiency;
 mod evidence;
 mod firmware;
@@ -35,6 +36,7 @@ use serde::Serialize;
 use veripile_metrology::multiplicity;
 use veripile_metrology::shared::shared;
 
+pub(crate) use doubt::{Compared, Why, doubted};
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
     SignalEvidence, SignalPile, ToldRegister,

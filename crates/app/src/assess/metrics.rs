@@ -148,6 +148,12 @@ impl AssessMetrics {
                 "reference vehicles are more than can be checked: the calibrations that say least are not used"
             );
         }
+        for doubted in &facts.doubted_values {
+            tracing::warn!(
+                pile.id = %doubted.pile_id, test = doubted.test, p_value = doubted.p_value,
+                "vehicle values that a pile relays are none that a vehicle said; it is not held to conform: look into it"
+            );
+        }
         if !facts.converged {
             tracing::warn!(rounds = facts.rounds, "the fit did not settle; its last round stands");
         }

@@ -58,6 +58,7 @@ pub(super) fn remarks(
     let mut remarks = diagnosis(inputs, prepared, assessment);
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::contradictory_references(prepared, assessment));
+    remarks.extend(doubted(assessment));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
@@ -237,6 +238,24 @@ fn rest(code: &'static str, all: usize, [zh, en]: [&str; 2]) -> Option<Remark> {
         )
     };
     (0 < more).then(told)
+}
+
+/// Piles that relay what no vehicle said.
+fn doubted(assessment: &Assessment) -> Vec<Remark> {
+    let all = &assessment.facts.doubted_values;
+    let told = all.iter().take(ALIKE_MAX).map(|doubted| {
+        let pile_id = &doubted.pile_id;
+        let (zh, en) = match doubted.test {
+            "too_good" => ("离散程度远小于车辆数据应有的程度", "scatter by far less than vehicles' values do"),
+            _ => ("不随车辆而异", "do not differ by vehicle as they do elsewhere"),
+        };
+        remark(
+            "vehicle_values_doubted",
+            format!("桩 {pile_id} 转报的车辆侧电量{zh}，似非车辆所报：不判为合格"),
+            format!("vehicle values that {pile_id} relays {en}: no vehicle seems to have said them, and the pile is not held to conform"),
+        )
+    });
+    told.chain(rest("vehicle_values_doubted", all.len(), ["个桩如此", "piles likewise"])).collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.

@@ -20,7 +20,7 @@ use crate::evidence::compare;
 const RESIDUALS_MIN: usize = 20;
 
 /// Vehicles from which their scatter says something.
-const VEHICLES_MIN: usize = 8;
+pub(super) const VEHICLES_MIN: usize = 8;
 
 /// Standard deviation that two values of one counter have at least, fraction: of roundings to a Wh in a charge of a few kWh. Values that
 /// agree to the last digit have no scatter of their own.
@@ -59,48 +59,82 @@ fn by_the_pile(charge: &SignalCharge<'_>) -> Option<Decimal> {
     if may_be_forged(charge) { charge.energy_vehicle_kwh } else { charge.energy_relayed_kwh }
 }
 
-fn relayed<'w>(world: &'w World<'_>, pile: usize) -> impl Iterator<Item = &'w Scored> {
-    world.scored[pile].iter().filter(|scored| may_be_forged(&world.charges[scored.charge]))
+/// Residuals of comparisons by pile, and whose they are.
+pub(super) struct Values<'v> {
+    pub(super) scored: &'v [Vec<Scored>],
+    pub(super) vehicle: &'v (dyn Fn(usize) -> Option<usize> + Sync),
+    pub(super) may_be_forged: &'v (dyn Fn(usize) -> bool + Sync),
+    pub(super) biases: &'v [Option<f64>],
 }
 
-/// Residual variance too small.
-///
-/// # Formula
-/// `g = Φ⁻¹(F₄(z))` is normal if z is t₄; `Σ g² ~ χ²_n`, lower tail; the normal score of that held against the fleet's.
-fn too_good(world: &World<'_>) -> Vec<Finding> {
-    let found: Vec<(usize, Vec<usize>, f64, f64)> = (0..world.piles.len())
-        .filter_map(|pile| {
+impl Values<'_> {
+    fn relayed(&self, pile: usize) -> impl Iterator<Item = &Scored> {
+        self.scored[pile].iter().filter(|scored| (self.may_be_forged)(scored.charge))
+    }
+}
+
+fn of_world<R>(world: &World<'_>, ask: impl FnOnce(&Values<'_>) -> R) -> R {
+    ask(&Values {
+        scored: &world.scored,
+        vehicle: &|charge| world.charges[charge].vehicle,
+        may_be_forged: &|charge| may_be_forged(&world.charges[charge]),
+        biases: world.evidence.vehicle_biases,
+    })
+}
+
+/// How the values that a pile relayed scatter.
+pub(super) struct TooGood {
+    pub(super) pile: usize,
+    pub(super) charges: Vec<usize>,
+    /// As a share of the usual.
+    pub(super) spread: f64,
+    /// Normal score.
+    pub(super) score: f64,
+}
+
+impl TooGood {
+    /// # Formula
+    /// `g = Φ⁻¹(F₄(z))` is normal if z is t₄; `Σ g² ~ χ²_n`, lower tail; the normal score of that held against the fleet's.
+    pub(super) fn of(values: &Values<'_>) -> Vec<Self> {
+        let of_pile = |pile: usize| {
             let (charges, squares): (Vec<usize>, Vec<f64>) =
-                relayed(world, pile).map(|scored| (scored.charge, normal_square(scored.z))).unzip();
+                values.relayed(pile).map(|scored| (scored.charge, normal_square(scored.z))).unzip();
             let n = squares.len() as f64;
             let sum: f64 = squares.iter().sum();
             let score = normal::quantile(chi_square::tails(sum, n).0.max(f64::MIN_POSITIVE));
-            (RESIDUALS_MIN <= squares.len()).then_some((pile, charges, (sum / n).sqrt(), score))
-        })
-        .collect();
-    let mut scores: Vec<f64> = found.iter().map(|(.., score)| *score).collect();
-    let usual = median(&mut scores).filter(|_| GROUP_MIN <= found.len()).unwrap_or(0.0);
-    let own: Vec<f64> = found.iter().map(|(.., score)| score - usual).collect();
-    let own = against_fleet(&own);
-    found
-        .into_iter()
-        .zip(own)
-        .map(|((pile, charges, spread, _), score)| {
-            let remarkable = spread < SPREAD_SHARE_MAX;
-            let (from, to) = world.span(charges.iter().copied());
-            Finding {
-                subject: Subject::Pile(pile),
-                code: Code::ForgedVehicleData,
-                severity: Severity::Critical,
-                statistic: score,
-                p_value: Some(if remarkable { normal::cdf(score) } else { 1.0 }),
-                from,
-                to,
-                said: vec![Phrase::TooGood { share: format!("{:.0}", 100.0 * spread) }],
-                evidence: first(charges),
-            }
-        })
-        .collect()
+            let spread = (sum / n).sqrt();
+            (RESIDUALS_MIN <= squares.len()).then_some(Self { pile, charges, spread, score })
+        };
+        let mut found: Vec<Self> = (0..values.scored.len()).filter_map(of_pile).collect();
+        let mut scores: Vec<f64> = found.iter().map(|found| found.score).collect();
+        let usual = median(&mut scores).filter(|_| GROUP_MIN <= found.len()).unwrap_or(0.0);
+        let own: Vec<f64> = found.iter().map(|found| found.score - usual).collect();
+        found.iter_mut().zip(against_fleet(&own)).for_each(|(found, score)| found.score = score);
+        found
+    }
+
+    pub(super) fn p_value(&self) -> f64 {
+        if self.spread < SPREAD_SHARE_MAX { normal::cdf(self.score) } else { 1.0 }
+    }
+}
+
+/// Residual variance too small.
+fn too_good(world: &World<'_>) -> Vec<Finding> {
+    let finding = |found: TooGood| {
+        let (from, to) = world.span(found.charges.iter().copied());
+        Finding {
+            subject: Subject::Pile(found.pile),
+            code: Code::ForgedVehicleData,
+            severity: Severity::Critical,
+            statistic: found.score,
+            p_value: Some(found.p_value()),
+            from,
+            to,
+            said: vec![Phrase::TooGood { share: format!("{:.0}", 100.0 * found.spread) }],
+            evidence: first(found.charges),
+        }
+    };
+    of_world(world, TooGood::of).into_iter().map(finding).collect()
 }
 
 fn normal_square(z: f64) -> f64 {
@@ -177,53 +211,70 @@ pub(crate) fn decimals(values: impl Iterator<Item = Decimal>) -> Option<u32> {
     scales.get(scales.len() / 2).copied()
 }
 
-/// Deaf to the vehicle: whoever reads low everywhere else must read low here.
-///
-/// # Formula
-/// Residuals regressed on each vehicle's mean `−b_v + ε` over its charges at other piles: zero where vehicles speak
-/// for themselves, −1 where the pile writes its own value. Held against the fleet.
-fn deaf(world: &World<'_>) -> Vec<Finding> {
-    let sums = sums(world);
-    let found: Vec<(usize, Vec<Point>, Vec<usize>, Contrast)> = (0..world.piles.len())
-        .filter_map(|pile| {
-            let (points, charges): (Vec<Point>, Vec<usize>) = relayed(world, pile)
-                .filter_map(|scored| {
-                    let vehicle = world.charges[scored.charge].vehicle?;
-                    Some((scored.point(elsewhere(&sums, vehicle, pile)?), scored.charge))
-                })
-                .unzip();
+/// How vehicles' own errors show at a pile.
+pub(super) struct Deaf {
+    pub(super) pile: usize,
+    points: Vec<Point>,
+    pub(super) charges: Vec<usize>,
+    contrast: Contrast,
+    /// As a share of what they show elsewhere.
+    pub(super) share: f64,
+    t: f64,
+}
+
+impl Deaf {
+    /// # Formula
+    /// Residuals regressed on each vehicle's mean `−b_v + ε` over its charges at other piles: zero where vehicles speak
+    /// for themselves, −1 where the pile writes its own value. Held against the fleet.
+    pub(super) fn of(values: &Values<'_>) -> Vec<Self> {
+        let sums = sums(values);
+        let of_pile = |pile: usize| {
+            let with_vehicle = values.relayed(pile).filter_map(|scored| {
+                let vehicle = (values.vehicle)(scored.charge)?;
+                Some((scored.point(elsewhere(&sums, vehicle, pile)?), scored.charge))
+            });
+            let (points, charges): (Vec<Point>, Vec<usize>) = with_vehicle.unzip();
             let contrast = contrast(&points)?;
-            Some((pile, points, charges, contrast))
-        })
-        .collect();
-    let effects: Vec<Effect> =
-        found.iter().map(|(.., contrast)| (contrast.effect, contrast.standard_uncertainty)).collect();
-    let (common, of_common) = common(&effects).unwrap_or_default();
-    let own: Vec<f64> =
-        effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
-    let own = against_fleet(&own);
-    found
-        .into_iter()
-        .zip(own)
-        .map(|((pile, points, charges, contrast), t)| {
-            let (from, to) = world.span(charges.iter().copied());
-            let weigh = |point: &Point| (point.regressor * point.score() * t.signum()) / point.scale;
-            Finding {
-                subject: Subject::Pile(pile),
-                code: Code::ForgedVehicleData,
-                severity: Severity::Warning,
-                statistic: t,
-                p_value: Some(contrast.p_value(t)),
-                from,
-                to,
-                said: vec![Phrase::Deaf {
-                    share: format!("{:.0}", 100.0 * (1.0 + contrast.effect - common)),
-                    u: format!("{:.0}", 100.0 * contrast.standard_uncertainty),
-                }],
-                evidence: heaviest(points.iter().map(weigh).zip(charges).collect()),
-            }
-        })
-        .collect()
+            Some(Self { pile, points, charges, contrast, share: 0.0, t: 0.0 })
+        };
+        let mut found: Vec<Self> = (0..values.scored.len()).filter_map(of_pile).collect();
+        let effects: Vec<Effect> =
+            found.iter().map(|found| (found.contrast.effect, found.contrast.standard_uncertainty)).collect();
+        let (common, of_common) = common(&effects).unwrap_or_default();
+        let own: Vec<f64> =
+            effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
+        for (found, t) in found.iter_mut().zip(against_fleet(&own)) {
+            (found.share, found.t) = (1.0 + found.contrast.effect - common, t);
+        }
+        found
+    }
+
+    pub(super) fn p_value(&self) -> f64 {
+        self.contrast.p_value(self.t)
+    }
+}
+
+/// Deaf to the vehicle: whoever reads low everywhere else must read low here.
+fn deaf(world: &World<'_>) -> Vec<Finding> {
+    let finding = |found: Deaf| {
+        let (from, to) = world.span(found.charges.iter().copied());
+        let weigh = |point: &Point| (point.regressor * point.score() * found.t.signum()) / point.scale;
+        Finding {
+            subject: Subject::Pile(found.pile),
+            code: Code::ForgedVehicleData,
+            severity: Severity::Warning,
+            statistic: found.t,
+            p_value: Some(found.p_value()),
+            from,
+            to,
+            said: vec![Phrase::Deaf {
+                share: format!("{:.0}", 100.0 * found.share),
+                u: format!("{:.0}", 100.0 * found.contrast.standard_uncertainty),
+            }],
+            evidence: heaviest(found.points.iter().map(weigh).zip(found.charges).collect()),
+        }
+    };
+    of_world(world, Deaf::of).into_iter().map(finding).collect()
 }
 
 /// What the pile relays is not what vehicles told others of the same charges.
@@ -312,12 +363,12 @@ impl Apart {
 /// Sum and count of `−b_v + ε` by vehicle and pile.
 type Sums = BTreeMap<usize, BTreeMap<usize, (f64, usize)>>;
 
-fn sums(world: &World<'_>) -> Sums {
+fn sums(values: &Values<'_>) -> Sums {
     let mut sums = Sums::new();
-    for (pile, scored) in world.scored.iter().enumerate() {
+    for (pile, scored) in values.scored.iter().enumerate() {
         for scored in scored {
-            let Some(vehicle) = world.charges[scored.charge].vehicle else { continue };
-            let Some(bias) = world.evidence.vehicle_biases.get(vehicle).copied().flatten() else { continue };
+            let Some(vehicle) = (values.vehicle)(scored.charge) else { continue };
+            let Some(bias) = values.biases.get(vehicle).copied().flatten() else { continue };
             let (sum, count) = sums.entry(vehicle).or_default().entry(pile).or_default();
             *sum += scored.score() * scored.scale - bias;
             *count += 1;

@@ -74,13 +74,12 @@ impl<'a> World<'a> {
                 (charge.started_at, charge.ended_at, charge.outlet, *index)
             });
         }
-        let unit = unit(charges);
-        let scored = by_pile
-            .iter()
-            .map(|indices| {
-                indices.iter().filter_map(|index| scored(*index, &charges[*index], unit)).collect()
-            })
-            .collect();
+        let unit = unit(charges.iter().filter_map(|charge| charge.residual).map(|residual| residual.z));
+        let of_charge = |charge: &usize| {
+            let residual = charges[*charge].residual?;
+            scored(*charge, (residual.z, residual.sigma), unit)
+        };
+        let scored = by_pile.iter().map(|indices| indices.iter().filter_map(of_charge).collect()).collect();
         let mut told: BTreeMap<(usize, u32), Vec<&ToldRegister>> = BTreeMap::new();
         for row in evidence.told.iter().filter(|row| row.start_kwh < row.end_kwh) {
             told.entry((row.pile, row.outlet)).or_default().push(row);
@@ -155,28 +154,41 @@ fn sets(piles: usize, charges: &[SignalCharge<'_>]) -> Vec<usize> {
 }
 
 /// What residuals must be multiplied by to be on the scale of t₄.
-fn unit(charges: &[SignalCharge<'_>]) -> f64 {
-    let mut sizes: Vec<f64> =
-        charges.iter().filter_map(|charge| charge.residual).map(|residual| residual.z.abs()).collect();
-    sizes.retain(|size| size.is_finite());
+fn unit(residuals: impl Iterator<Item = f64>) -> f64 {
+    let mut sizes: Vec<f64> = residuals.map(f64::abs).filter(|size| size.is_finite()).collect();
     match median(&mut sizes) {
         Some(median) if RESIDUALS_MIN <= sizes.len() && 0.0 < median => MEDIAN_T4 / median,
         _ => 1.0,
     }
 }
 
-fn scored(index: usize, charge: &SignalCharge<'_>, unit: f64) -> Option<Scored> {
-    let residual = charge.residual?;
-    let sound = residual.z.is_finite() && residual.sigma.is_finite() && 0.0 < residual.sigma;
-    sound.then_some(Scored { charge: index, z: residual.z * unit, scale: residual.sigma / unit })
+fn scored(charge: usize, (z, sigma): (f64, f64), unit: f64) -> Option<Scored> {
+    let sound = z.is_finite() && sigma.is_finite() && 0.0 < sigma;
+    sound.then_some(Scored { charge, z: z * unit, scale: sigma / unit })
 }
 
-/// The middle value; of an even number the mean of the two.
+/// Residuals of each pile on one scale: of (pile, residual, its scale), numbered as they come.
+pub(super) fn scored_by_pile(
+    piles: usize,
+    residuals: impl Iterator<Item = (usize, f64, f64)> + Clone,
+) -> Vec<Vec<Scored>> {
+    let unit = unit(residuals.clone().map(|(_, z, _)| z));
+    let mut by_pile = vec![Vec::new(); piles];
+    for (charge, (pile, z, sigma)) in residuals.enumerate() {
+        by_pile[pile].extend(scored(charge, (z, sigma), unit));
+    }
+    by_pile
+}
+
+/// The middle value; of an even number the mean of the two. Leaves the values in another order.
 pub(super) fn median(values: &mut [f64]) -> Option<f64> {
-    let middle = values.len() / 2;
-    values.sort_by(f64::total_cmp);
-    let high = values.get(middle).copied()?;
-    Some(if values.len().is_multiple_of(2) { 0.5 * (values[middle - 1] + high) } else { high })
+    let (count, middle) = (values.len(), values.len() / 2);
+    if count == 0 {
+        return None;
+    }
+    let (lower, high, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let low = lower.iter().copied().max_by(f64::total_cmp).filter(|_| count.is_multiple_of(2));
+    Some(low.map_or(*high, |low| 0.5 * (low + *high)))
 }
 
 /// An effect of each pile, and its standard uncertainty.

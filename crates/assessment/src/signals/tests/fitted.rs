@@ -161,6 +161,12 @@ fn habits_weather_and_bad_vehicles_accuse_nobody() {
             vehicle_biases: &world.biases,
             ..SignalEvidence::default()
         };
+        let compared = world.charges.iter().filter_map(|charge| {
+            let (residual, vehicle) = (charge.residual?, charge.vehicle?);
+            let may_be_forged = charge.vehicle_path == Some(VehiclePath::Relayed);
+            Some(Compared { pile: charge.pile, vehicle, z: residual.z, scale: residual.sigma, may_be_forged })
+        });
+        assert!(doubted(PILES, &compared.collect::<Vec<_>>(), &world.biases).is_empty());
         let found = find(&evidence, &Settings::default()).expect("sound");
         with_findings += usize::from(!found.is_empty());
         for finding in statistical(&World::new(&evidence), &Settings::default()) {
