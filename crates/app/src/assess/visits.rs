@@ -22,7 +22,8 @@ use super::weekly::week_of;
 /// Share of piles outside their limits where nothing is known of any: 99.55 % of those verified pass.
 const NONCONFORM_ASSUMED: f64 = 0.004_5;
 
-/// The same, at least, of a pile whose charges and on-site result contradict each other: one of the two is wrong.
+/// The same, at least, of a pile whose charges and on-site result contradict each other, since one of the two is wrong, or that relays what no
+/// vehicle said, since its estimate is what it makes of it.
 const NONCONFORM_DOUBTED: f64 = 0.5;
 
 /// What one complaint adds to a pile's weight, and how many count: anybody can complain, so that at most they double it.
@@ -65,8 +66,9 @@ pub(super) fn risks(
     let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
     let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
     let unknown = unknown(assessment.estimates.iter().filter_map(|(_, estimate)| nonconform(estimate)));
-    let doubted: BTreeSet<&PileId> =
-        assessment.facts.contradictory_anchors.iter().map(|anchor| &anchor.pile_id).collect();
+    let contradictory = assessment.facts.contradictory_anchors.iter().map(|anchor| &anchor.pile_id);
+    let made_up = assessment.facts.doubted_values.iter().map(|values| &values.pile_id);
+    let doubted: BTreeSet<&PileId> = contradictory.chain(made_up).collect();
     let least = |pile_id: &PileId| if doubted.contains(pile_id) { NONCONFORM_DOUBTED } else { 0.0 };
     let (findings, today) = (findings(signals), day(facts.as_of));
     let both = assessment.estimates.iter().zip(energies(facts, prepared)).enumerate();
@@ -129,6 +131,7 @@ fn weight(complaints: i64, findings: u32, age: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use veripile_assessment::DoubtedValues;
     use veripile_assessment::levels::ContradictoryAnchor;
     use veripile_pile::StationId;
 
@@ -190,6 +193,18 @@ mod tests {
         };
         assert!((of_the_first(0.999) - 0.5).abs() < 1e-12);
         assert!((of_the_first(0.1) - 0.9).abs() < 1e-12);
+    }
+
+    /// The better its estimate, the better it lies.
+    #[test]
+    fn a_pile_that_makes_vehicles_values_up_is_even_odds_at_least() {
+        let (facts, prepared, mut assessment) = world(2);
+        assessment.estimates.iter_mut().for_each(|(_, estimate)| estimate.probability_conform = Some(0.999));
+        let pile_id = assessment.estimates[1].0.clone();
+        assessment.facts.doubted_values.push(DoubtedValues { pile_id, test: "deaf", p_value: 1e-12 });
+        let found = at_stake(&facts, &prepared, &assessment, &Now::default());
+        assert!((found[0].probability_nonconform - 0.001).abs() < 1e-12, "{found:?}");
+        assert!((found[1].probability_nonconform - 0.5).abs() < 1e-12, "{found:?}");
     }
 
     // By hand: two complaints 1.5, two findings besides a remark 3, half of three years (1,095.75 days) since the last verification 1.5.
