@@ -18,13 +18,13 @@ pub const RANDOM_SHARE_MIN: f64 = 0.2;
 pub struct Candidate {
     /// Which.
     pub pile_id: PileId,
-    /// Probability that it does not conform; 1 − `probability_conform` of its estimate, or its batch's share where it has none.
+    /// Probability that it does not conform; 1 − `probability_conform` of its estimate, or what the caller holds of one that has none.
     pub probability_nonconform: f64,
     /// Energy sold until the next visit otherwise, kWh.
     pub energy_kwh: f64,
     /// Price per kWh.
     pub price_per_kwh: f64,
-    /// What age, complaints, history and seals make of it, as the authority weighs them; 1: nothing.
+    /// What age, complaints and findings make of it, as the caller weighs them; 1: nothing.
     pub weight: f64,
 }
 
