@@ -316,9 +316,11 @@ fn limits(piles: &[PileFact]) -> Result<Vec<(f64, String)>, AssessmentError> {
 }
 
 fn changed_piles(evidence: &Evidence, changes: &Changes, found: &[FoundStep]) -> Vec<ChangedPile> {
+    let steps: BTreeMap<(usize, Timestamp), &FoundStep> =
+        found.iter().map(|step| ((step.pile, step.at), step)).collect();
     let of_pile = |(pile, moments): (&usize, &Vec<Timestamp>)| {
         let of_moment = |at: &Timestamp| {
-            let step = found.iter().find(|step| step.pile == *pile && step.at == *at);
+            let step = steps.get(&(*pile, *at));
             ChangedPile {
                 pile_id: evidence.piles[*pile].pile_id.clone(),
                 at: *at,
