@@ -5,8 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 /// Piles from which what happens to all at once is taken off each: with fewer, one pile's step would show in all others.
 pub(crate) const FLEET_MIN: usize = 20;
+
+pub(crate) const WEEK_S: i64 = 7 * 86_400;
 
 /// How often the half of piles that fit best is chosen anew; mostly it stands still after two or three.
 const ROUNDS: usize = 4;
@@ -19,6 +23,11 @@ const EXCURSION: (f64, f64, f64) = (0.827_573_555, 0.868_731_161, 0.260_332_833)
 
 /// Sum and number of a pile's scores by week or hour.
 pub(crate) type Tally = BTreeMap<i64, (f64, f64)>;
+
+/// Number of the week in which a moment lies.
+pub(crate) fn week(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(WEEK_S)
+}
 
 /// Adds a score.
 pub(crate) fn add(tally: &mut Tally, key: i64, score: f64) {

@@ -14,7 +14,7 @@ use veripile_metrology::shared::shared;
 
 use super::network::{self, Changes, Given};
 use crate::anchors::newest;
-use crate::common::{self, Common, FLEET_MIN, Tally};
+use crate::common::{self, Common, FLEET_MIN, Tally, week};
 use crate::evidence::Evidence;
 
 /// Probability at which a change is believed, over all piles together: as that of signals.
@@ -26,8 +26,6 @@ const CHARGES_MIN: usize = 10;
 /// A step is one if its measured size is so many standard uncertainties: what a fit with one error a pile left over of others' steps is
 /// nothing once these are apart.
 const CLEAR: f64 = 3.0;
-
-const WEEK_S: i64 = 7 * 86_400;
 
 /// How often steps are looked for: after what was found, another may show in what is left over.
 const ROUNDS_MAX: usize = 3;
@@ -137,10 +135,6 @@ fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
         })
     });
     found.collect()
-}
-
-fn week(at: Timestamp) -> i64 {
-    at.as_second().div_euclid(WEEK_S)
 }
 
 impl<'a> Separated<'a> {

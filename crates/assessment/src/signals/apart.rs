@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use rust_decimal::prelude::ToPrimitive;
 use veripile_metrology::counting::binomial_at_least;
-use veripile_pile::VehiclePath;
 
+use super::forgery::may_be_forged;
 use super::world::{World, first, median};
 use super::{Code, Finding, Phrase, Severity, SignalCharge, Subject};
 use crate::evidence::{Screened, compare};
@@ -43,7 +43,7 @@ fn finding(world: &World<'_>, pile: usize, pairs: &Pairs, p_value: f64) -> Findi
         pairs.iter().filter(|(_, is_apart)| *is_apart).map(|(charge, _)| *charge).collect();
     let is_remarkable = APART_MIN <= apart.len() && SHARE_MIN * pairs.len() as f64 <= apart.len() as f64;
     let mut ratios: Vec<f64> = apart.iter().filter_map(|at| ratio(&world.charges[*at])).collect();
-    let is_relayed = apart.iter().all(|at| may_be_relayed(&world.charges[*at]));
+    let is_relayed = apart.iter().all(|at| may_be_forged(&world.charges[*at]));
     let (from, to) = world.span(apart.iter().copied());
     Finding {
         subject: Subject::Pile(pile),
@@ -67,7 +67,7 @@ fn pairs(world: &World<'_>, is_relayed: bool) -> Vec<Pairs> {
     let pair = |at: &usize| {
         let charge = &world.charges[*at];
         let is_apart = charge.residual.is_none() && is_apart(charge)?;
-        let is_asked = charge.energy_vehicle_kwh.is_some() && may_be_relayed(charge) == is_relayed;
+        let is_asked = charge.energy_vehicle_kwh.is_some() && may_be_forged(charge) == is_relayed;
         is_asked.then_some((*at, is_apart))
     };
     let mut pairs: Vec<Pairs> =
@@ -117,9 +117,4 @@ fn is_apart(charge: &SignalCharge<'_>) -> Option<bool> {
 
 fn ratio(charge: &SignalCharge<'_>) -> Option<f64> {
     charge.energy_pile_kwh.checked_div(charge.energy_vehicle_kwh?)?.to_f64()
-}
-
-/// Whether the value may be the pile's own.
-fn may_be_relayed(charge: &SignalCharge<'_>) -> bool {
-    matches!(charge.vehicle_path, None | Some(VehiclePath::Relayed))
 }

@@ -9,10 +9,14 @@ use jiff::Timestamp;
 use veripile_metrology::normal::QUANTILE_75;
 use veripile_metrology::student;
 
-use super::gains::{Expected, Found, VERSION_CHARS_MAX, WEEK_S, judged, severity, with_regressor};
+use super::gains::{Expected, Found, judged, severity, with_regressor};
 use super::said;
 use super::world::{Effect, GROUP_MIN, Scored, World, common, heaviest, median};
 use super::{Code, Finding, Phrase, SignalCharge, Subject};
+use crate::common::week;
+
+/// Characters of a firmware's version in a finding: a charger may send anything.
+const VERSION_CHARS_MAX: usize = 40;
 
 /// Changes of firmware asked about per pile, the last ones: a pile that boots with another version every day must not make
 /// every other question worthless.
@@ -36,8 +40,7 @@ type Residuals = [Vec<Scored>];
 
 /// Asks every pile and every version.
 pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
-    let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
-    let without = world.without_common(week);
+    let without = world.without_common(|charge| Some(week(charge.started_at)));
     let is_without = without.is_some();
     let scored = without.map_or_else(|| world.scored.clone(), |(scored, _)| scored);
     let mut found = Vec::new();

@@ -50,6 +50,7 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
     asked
 }
 
+/// Whether the vehicle's value may be the pile's own.
 pub(super) fn may_be_forged(charge: &SignalCharge<'_>) -> bool {
     matches!(charge.vehicle_path, None | Some(VehiclePath::Relayed))
 }

@@ -11,14 +11,8 @@ use veripile_pile::{PileKind, VehiclePath};
 use super::world::{Effect, Scored, World, against_fleet, common, heaviest};
 use super::{Code, Finding, Phrase, Settings, Severity, SignalCharge, Subject, said};
 
-/// Characters of a firmware's version in a finding: a charger may send anything.
-pub(super) const VERSION_CHARS_MAX: usize = 40;
-
 /// An effect up to this share of the limit is worth knowing at most: legal metrology rounds it away.
 const SMALL_SHARE: f64 = 0.2;
-
-/// Seconds of the week that effects common to all piles are taken off by.
-pub(super) const WEEK_S: i64 = 7 * 86_400;
 
 /// What honest piles show.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,18 +98,18 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
             say: &|_, effect, u| Phrase::Fill { effect, u },
         },
     ];
-    questions.iter().flat_map(|question| answers(world, question, &world.scored)).collect()
+    questions.iter().flat_map(|question| answers(world, question)).collect()
 }
 
 /// The answers of all piles to one question, AC and DC apart: their losses differ.
-fn answers(world: &World<'_>, question: &Question<'_>, scored: &[Vec<Scored>]) -> Vec<Finding> {
+fn answers(world: &World<'_>, question: &Question<'_>) -> Vec<Finding> {
     let mut answers = Vec::new();
     for kind in [Some(PileKind::Ac), Some(PileKind::Dc), None] {
         let found: Vec<Found> = (0..world.piles.len())
             .filter(|pile| world.piles[*pile].kind == kind)
             .filter_map(|pile| {
                 let regress = |charge: &SignalCharge<'_>| (question.regressor)(charge);
-                Found::of(pile, with_regressor(world, &scored[pile], &regress))
+                Found::of(pile, with_regressor(world, &world.scored[pile], &regress))
             })
             .collect();
         answers.extend(judged(

@@ -4,16 +4,18 @@
 //! ones better; the excursion (Kolmogorov) in order of time. What all piles share in the same hour or week is taken
 //! off first; with fewer than twenty nobody can say what that is, and nothing is asked.
 
+use std::collections::BTreeSet;
+
 use veripile_metrology::bridge::{self, Wandering};
 use veripile_metrology::contrast::{POINTS_MIN, location};
 use veripile_metrology::student;
 
-use super::gains::{WEEK_S, severity};
+use super::gains::severity;
 use super::said;
 use super::world::{Scored, World, heaviest, median};
-use super::{Code, Finding, Phrase, SignalCharge, Subject};
+use super::{Code, Finding, Phrase, Subject};
 use crate::assess::FoundStep;
-use crate::common::FLEET_MIN;
+use crate::common::{FLEET_MIN, week};
 
 /// Residuals from which a wandering is asked for: a step in forty charges must be of a sigma to be seen at all.
 const RESIDUALS_MIN: usize = 40;
@@ -167,11 +169,11 @@ pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
 
 fn steps(world: &World<'_>) -> Vec<Finding> {
     let start = |charge: usize| world.charges[charge].started_at;
-    let week = |charge: &SignalCharge<'_>| Some(charge.started_at.as_second().div_euclid(WEEK_S));
-    let Some((scored, usual)) = world.without_common(week) else { return Vec::new() };
-    let is_known = |pile: usize| world.evidence.steps.iter().any(|step| step.pile == pile);
+    let without = world.without_common(|charge| Some(week(charge.started_at)));
+    let Some((scored, usual)) = without else { return Vec::new() };
+    let known: BTreeSet<usize> = world.evidence.steps.iter().map(|step| step.pile).collect();
     let mut found = walks(&scored, |scored| Some(start(scored.charge).as_second() as f64));
-    found.retain(|found| !is_known(found.pile));
+    found.retain(|found| !known.contains(&found.pile));
     let spread = fleet_excess(&found, &usual, |found| found.wandering.excursion, MEDIAN_EXCURSION);
     let found = found.iter().map(|found| {
         let inside = (found.wandering.turn, found.ordered.len());

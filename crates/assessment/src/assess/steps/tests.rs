@@ -7,6 +7,7 @@ use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use super::*;
 use crate::assess::{Assessment, assess};
+use crate::common::WEEK_S;
 use crate::evidence::{Anchor, COVARIATES_MAX, ComparableCharge, PileFact};
 
 const WEEKS: usize = 26;
