@@ -173,6 +173,7 @@ function start() {
   let shown = "";
   let features = [];
   let isCut = false; // whether the server found more than it gave
+  let turn = 0; // of the newest request
   let isLost = false; // whether a tile could not be read; that of an atlas still being made, say
   map.on("error", ({ sourceId, error }) => {
     console.error(error);
@@ -188,10 +189,13 @@ function start() {
       map.refreshTiles("piles"); // otherwise tiles are asked for again when their max-age is over
     }
     if (isTiled) return true; // it costs nothing
+    turn += 1;
+    const mine = turn;
     try {
       const answer = await fetch(address(map));
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
+      if (mine !== turn) return true; // it is of a part that was left, and the newer one may be there already
       const isNew = text !== shown;
       if (isNew) {
         shown = text;

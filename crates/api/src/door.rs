@@ -40,7 +40,7 @@ const TILES: u32 = 10;
 /// nothing of what an app has.
 const LOOKED_AT: [&str; 5] = ["/", "/found.geojson", "/mini-map.svg", "/stats/operators", "/check"];
 
-/// With them, the pages of documents, which are checked anew.
+/// With them, the pages of documents, which are checked, too.
 const DOCUMENTS: &str = "/c/";
 
 /// How long a browser may remember that reading is allowed, s: a day.

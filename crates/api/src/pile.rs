@@ -196,8 +196,8 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     if let Some(stopped) = standing.stopped_at {
         basis.push((t.of("basis.stopped"), view::day(stopped)));
         if let Some(by) = &standing.stopped_by {
-            basis.push((t.of("basis.stopped_by"), by.number.clone()));
-            basis.push((t.of("basis.issuer"), by.issuer.clone()));
+            basis.push((t.of("basis.stopped_by"), view::name(&by.number)));
+            basis.push((t.of("basis.issuer"), view::name(&by.issuer)));
         }
     }
     if standing.stopped_at.is_none()

@@ -177,6 +177,8 @@ struct ReceiptPage<'a> {
     simulated: bool,
     here: String,
     report: &'a Report,
+    /// The pile's identifier as it is shown.
+    id: String,
     reason: &'a str,
     at: String,
     href: String,
@@ -198,6 +200,7 @@ pub(crate) async fn receipt_page(
         t,
         simulated,
         here,
+        id: view::name(report.pile_id.as_str()),
         reason: reason_text(t, report.reason),
         at: view::minute(report.reported_at),
         href: format!("/p/{}?lang={}", view::segment(&pile), t.short()),

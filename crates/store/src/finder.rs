@@ -498,7 +498,7 @@ impl Store {
         .await?;
         let texts = operators.iter().map(|(id, zh, en)| (id.as_str(), operator_text(zh, en)));
         self.write_search_texts("UPDATE operator SET search = given.search
-                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE operator_id = given.id", texts)
+                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE operator_id = given.id AND operator.search IS NULL", texts)
             .await?;
         let stations: Vec<StationNames> = sqlx::query_as(
             "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL LIMIT $1",
@@ -510,7 +510,7 @@ impl Store {
             (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
         });
         self.write_search_texts("UPDATE station SET search = given.search
-                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id", texts)
+                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id AND station.search IS NULL", texts)
             .await?;
         let piles: Vec<String> =
             sqlx::query_scalar("SELECT pile_id FROM pile WHERE search IS NULL ORDER BY pile_no LIMIT $1")
@@ -519,11 +519,12 @@ impl Store {
                 .await?;
         let texts = piles.iter().map(|id| (id.as_str(), plain(id)));
         self.write_search_texts("UPDATE pile SET search = given.search
-                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id", texts)
+                                 FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE pile_id = given.id AND pile.search IS NULL", texts)
             .await?;
         Ok(operators.len() + stations.len() + piles.len())
     }
 
+    /// Writes them where there is still none: what is registered in the meantime has its own, maybe of another name.
     async fn write_search_texts<'a>(
         &self,
         statement: &'static str,

@@ -36,21 +36,21 @@ macro_rules! ocpi_id {
 /// When what is told of a pile last changed: registered, judged, a status told (by our clock), heard of again; or nothing but time went
 /// by. The latter are the moment from which on its status was too old to be told (as `view::live` has it: 600 whole seconds), and those
 /// since the judgement before and after which the state is another: certificate begun or ended, reply window of a confirmed failure over,
-/// remote evidence too old (336 hours), nothing heard for 720 hours. A pile that came back from its silence had another status before,
-/// unless its use is stopped, so that it has none.
+/// remote evidence too old (336 hours), nothing heard for 720 hours. A pile that fell silent or came back has another status than before,
+/// unless its use is stopped, whatever else is to say of it: then it has none.
 macro_rules! pile_changed {
     () => {
         concat!(
             "greatest(pile.changed_at, standing.judged_at,
                   (SELECT max(coalesce(told_at, least(status_at, now()))) FROM connector_live WHERE connector_live.pile_no = pile.pile_no),
                   (SELECT back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no
-                   AND (standing.body ->> 'stopped_at' IS NULL OR standing.body ->> 'case' IS NOT NULL)),
+                   AND standing.body ->> 'stopped_at' IS NULL),
                   (SELECT moment
                    FROM (SELECT greatest(plug.status_at, live.last_seen) + interval '601 seconds' AS moment
                          FROM connector_live AS plug LEFT JOIN pile_live AS live USING (pile_no)
                          WHERE plug.pile_no = pile.pile_no
                          ORDER BY plug.connector = 0, plug.status <> 'Available', plug.status_at DESC LIMIT 1) AS silent
-                   WHERE moment <= now()),
+                   WHERE moment <= now() AND standing.body ->> 'stopped_at' IS NULL),
                   (SELECT max(moment)
                    FROM (SELECT last_seen FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
                    RIGHT JOIN (SELECT) AS always ON true,

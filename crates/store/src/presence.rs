@@ -7,7 +7,7 @@ use jiff_sqlx::{Timestamp as SqlTime, ToSqlx};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use crate::row::storable;
+use crate::row::{brief, storable};
 use crate::{Store, StoreError};
 
 /// When a pile was last heard of after so long a silence that what it had said of itself counted for nothing (more than 600 whole
@@ -125,8 +125,8 @@ pub(crate) async fn note_meter(
          WHERE pile_no = $1",
     )
     .bind(pile_no)
-    .bind(meter_type.map(storable))
-    .bind(meter_serial.map(storable))
+    .bind(meter_type.map(brief))
+    .bind(meter_serial.map(brief))
     .execute(connection)
     .await?;
     Ok(())

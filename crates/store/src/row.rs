@@ -39,3 +39,12 @@ pub(crate) fn corrupt(what: &'static str, value: impl std::fmt::Display) -> Stor
 pub(crate) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{2400}")) } else { Cow::Borrowed(text) }
 }
+
+/// Longest maker, model, firmware, meter and status that is kept of what a pile says: OCPP allows 50 characters at most, and what is kept
+/// stands in lists and addresses. The frame is kept whole.
+const TOLD_CHARS_MAX: usize = 255;
+
+/// What a pile says of itself, as far as anybody reads it.
+pub(crate) fn brief(text: &str) -> String {
+    storable(text).chars().take(TOLD_CHARS_MAX).collect()
+}

@@ -1,7 +1,7 @@
 //! The public state in SQL: what `veripile_pile::Standing::state` says, so that lists are counted, ordered and cut in the database.
 //!
 //! Used by [`crate::finder`], [`crate::map`], [`crate::listing`] and [`crate::tally`]. No state is stored: it follows from the last
-//! judgement, of which columns of `standing` have what it takes, and a moment; that both agree is a test (`tests/lists.rs`).
+//! judgement, of which columns of `standing` have what it takes, and a moment; that both agree is a test (`tests/states.rs`).
 
 /// Whether a pile has been silent for so long that it counts as out of use, by its live row, which may be missing.
 macro_rules! is_silent {

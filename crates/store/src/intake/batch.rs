@@ -16,7 +16,7 @@ use veripile_pile::{Mark, Phase, Reading};
 use super::copy::Rows;
 use super::register::{self, Registers};
 use super::{Arrival, Boot, Effect, Outcome, Sent, Status, sent};
-use crate::row::{SqlTime, codes, storable};
+use crate::row::{SqlTime, brief, codes, storable};
 use crate::{Store, StoreError, charge, presence, signed};
 
 /// `last_seen` of a pile is written at most this often; pages show its age in minutes.
@@ -24,10 +24,6 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(20);
 
 /// Series kept in memory; beyond it the cache starts anew.
 const SERIES_CACHED_MAX: usize = 500_000;
-
-/// Longest maker, model, firmware, meter and status that is kept of what a pile says: OCPP allows 50 characters at most, and what is kept
-/// stands in lists and addresses. The frame is kept whole.
-const TOLD_CHARS_MAX: usize = 255;
 
 /// What tells one series of a pile from another, in the order of the columns of `series`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -297,11 +293,6 @@ async fn save_statuses(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// What a pile says of itself, as far as anybody reads it.
-fn brief(text: &str) -> String {
-    storable(text).chars().take(TOLD_CHARS_MAX).collect()
 }
 
 async fn save_boots(
