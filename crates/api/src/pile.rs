@@ -11,7 +11,7 @@ use veripile_store::PileRecord;
 
 use self::documents::Papers;
 use crate::history::{self, History};
-use crate::problem::{Problem, html, missing_page};
+use crate::problem::{Problem, missing_page, rendered};
 use crate::texts::Texts;
 use crate::ver::access;
 use crate::view::{self, ChargeLine, EstimateView, Line};
@@ -64,12 +64,15 @@ struct PilePage<'a> {
 }
 
 impl PilePage<'_> {
-    /// Leaves the older ones out where the page would be too large: of one kind after the other, first of those that are read least.
-    fn fitted(mut self) -> Self {
-        while self.render().is_ok_and(|page| page.len() >= PAGE_BYTES_MAX) && self.shorten() {
+    /// The page, the older ones left out where it would be too large: of one kind after the other, first of those that are read least.
+    fn fitted(mut self) -> askama::Result<String> {
+        loop {
+            let page = self.render()?;
+            if page.len() < PAGE_BYTES_MAX || !self.shorten() {
+                return Ok(page);
+            }
             self.shortened = true;
         }
-        self
     }
 
     /// Whether there was something to leave out.
@@ -154,7 +157,7 @@ pub(crate) async fn page(
         papers,
         shortened: false,
     };
-    Ok(html(StatusCode::OK, &page.fitted()))
+    Ok(rendered(StatusCode::OK, page.fitted()))
 }
 
 /// Address of the document that the state rests on, where it was issued here for this very pile: elsewhere the number may be another's.

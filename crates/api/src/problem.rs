@@ -143,7 +143,12 @@ pub(crate) fn message_page(
 
 /// Renders a page.
 pub(crate) fn html(status: StatusCode, page: &impl Template) -> HttpResponse {
-    match page.render() {
+    rendered(status, page.render())
+}
+
+/// The same of a page that was rendered already.
+pub(crate) fn rendered(status: StatusCode, page: askama::Result<String>) -> HttpResponse {
+    match page {
         Ok(body) => HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body),
         Err(error) => {
             tracing::error!(%error, "a page could not be rendered");
