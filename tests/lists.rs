@@ -28,7 +28,7 @@ const MANY: &[&str] = &[
      FROM pile WHERE pile_id BETWEEN 'WX-6000' AND 'WX-6005'",
     // Three were checked, one of them twice; that a case was opened or a certificate withdrawn is no check.
     "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at)
-     SELECT pile_no, kind, 'N', 'I', 'P', '2026-01-05Z' FROM pile JOIN (VALUES
+     SELECT pile_no, told.kind, 'N', 'I', 'P', '2026-01-05Z' FROM pile JOIN (VALUES
          ('WX-6001', 'certificate'), ('WX-6001', 'measured'), ('WX-6002', 'measured'), ('WX-0003', 'notice'),
          ('WX-0004', 'case_opened'), ('WX-0005', 'certificate_withdrawn')) AS told(pile_id, kind) USING (pile_id)",
     "ANALYZE",

@@ -83,7 +83,8 @@ def read(token, locations):
     for one in found:
         for text in ("id", "country_code", "party_id"):
             assert one[text].isascii() and one[text], one
-        assert call("GET", f"{locations}/{one['id']}", token)[0] == one
+        alone = call("GET", f"{locations}/{one['id']}", token)[0]
+        assert alone == one, (alone, one)
         for evse in one["evses"]:
             assert EVSE.parse_obj(evse).connectors, evse
             assert one["last_updated"] >= evse["last_updated"] >= max(c["last_updated"] for c in evse["connectors"])

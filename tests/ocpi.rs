@@ -62,16 +62,17 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     let record = folder.path().join("record.json");
     std::fs::write(&record, RECORDS.lines().next().unwrap()).unwrap();
     // So that one of the piles may connect as it is.
-    let settings = [("VERIPILE_OCPP__LEAST_SECURITY_PROFILE", "0")];
-    let server = Server::start_with(&binary, &database, free_port(), "open", &settings).await;
-    // Certificates count once they are judged; then nothing changes for a while.
+    let settings = [("VERIPILE_OCPP__LEAST_SECURITY_PROFILE", "0"), ("VERIPILE_ROLES", "gateway,api")];
+    // Certificates count once they are judged; then nobody judges any more, and what is told stays as it is.
+    let server = Server::start(&binary, &database, free_port(), "open").await;
     for _ in 0..100 {
         if server.get("/api/v1/piles/P01-A").await.1.contains("\"state\":\"verified\"") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    server.stop();
+    let server = Server::start_with(&binary, &database, free_port(), "open", &settings).await;
     let address = format!("http://127.0.0.1:{}", server.port);
     let arguments = [OsStr::new(&address), OsStr::new(&token_a), record.as_os_str()];
     let walked = script(&python, "ocpi.py", arguments).unwrap_or_else(|complaint| panic!("{complaint}"));

@@ -63,7 +63,11 @@ fn large_errors_are_found_and_the_error_is_near_the_bound() {
         assert!(beyond < 4.0 && told.began_from < told.began_to, "{told:?}");
     }
     assert_eq!(seen[0].weeks.len(), 15, "98 days from a Wednesday on touch fifteen weeks");
-    assert_eq!(measure("anchors_agree").observations, 16);
+    // Of the 16 some are of piles that stepped since: against what these are today they say nothing.
+    let piles = seen.iter().flat_map(|seed| &seed.piles);
+    let constant = piles.filter(|pile| pile.is_anchor && pile.is_constant).count();
+    assert!((12..=16).contains(&constant));
+    assert_eq!(measure("anchors_agree").observations, constant);
     let pairs: usize = study.concordance.table.iter().flatten().sum();
     assert_eq!(pairs, 24);
 }

@@ -349,9 +349,9 @@ fn a_pile_that_stepped_is_judged_by_what_it_is_since() {
     let (error, u) = (stepped.error.expect("compared"), stepped.standard_uncertainty.expect("compared"));
     assert!((error - 0.04).abs() < 2.0 * u && u < 0.005, "{error} {u}");
     let [step] = assessment.steps.as_slice() else { panic!("{:?}", assessment.steps) };
-    let (size, u) = step.size.expect("measured");
+    let (size, size_u) = step.size.expect("measured");
     assert_eq!((step.pile, step.at), (3, at(25)));
-    assert!((size - 0.04).abs() < 2.0 * u && u < 0.005, "{size} {u}");
+    assert!((size - 0.04).abs() < 2.0 * size_u && size_u < 0.005, "{size} {size_u}");
     // Its result on site was right on its day: it still gives the level, and contradicts nothing.
     assert_eq!((assessment.facts.anchors, &assessment.facts.contradictory_anchors), (6, &vec![]));
     assert_eq!(stepped.period.expect("compared").0, at(25));
