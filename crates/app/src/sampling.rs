@@ -202,9 +202,8 @@ fn judged(row: BatchRow, rates: (MeasuredRate, MeasuredRate)) -> Result<Judged> 
 }
 
 impl Judged {
-    /// Whether an interval is to be extended by what was seen from afar: verdicts that share a level count as independent.
     fn leans_on_remote(&self) -> bool {
-        self.found.decision == BatchDecision::Extend && self.row.has_remote()
+        self.row.leans_on_remote(&self.found)
     }
 
     fn decision_zh(&self) -> &'static str {

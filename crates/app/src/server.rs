@@ -72,12 +72,7 @@ impl Server {
     /// Binds the port and starts the roles.
     pub fn start(store: &Store, settings: ServerSettings) -> Result<Self> {
         // First of all: nothing has begun if the port is taken.
-        let listener = TcpListener::bind(settings.listen).with_context(|| {
-            format!(
-                "cannot listen on {}: is another server running there? Choose another address",
-                settings.listen
-            )
-        })?;
+        let listener = bind(settings.listen)?;
         let registry = registry()?;
         let (stop, stopping) = watch::channel(false);
         let gateway = if settings.roles.contains(&Role::Gateway) {
@@ -130,8 +125,7 @@ impl Server {
         .listen(listener)?;
         let server = match settings.tls {
             Some((address, config)) => {
-                let listener =
-                    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+                let listener = bind(address)?;
                 tracing::info!(%address, "serving encrypted too");
                 server.listen_rustls_0_23(listener, config)?
             }
@@ -153,6 +147,12 @@ impl Server {
         }
         Ok(())
     }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}: is another server running there? Choose another address")
+    })
 }
 
 /// Lets what other hands write into the database be found: a few batches at a time, until told to stop.

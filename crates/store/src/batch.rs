@@ -3,7 +3,7 @@
 //! Called by `app` (sampling) and by `api`'s page of it. It counts; what counts mean is decided in `metrology::batch`.
 
 use sqlx::FromRow;
-use veripile_metrology::batch::{BatchResults, MeasuredRate, RemoteVerdicts};
+use veripile_metrology::batch::{BatchDecision, BatchResults, JudgedBatch, MeasuredRate, RemoteVerdicts};
 use veripile_pile::OperatorId;
 
 use crate::{Store, StoreError};
@@ -103,9 +103,9 @@ impl BatchRow {
         count(self.piles)
     }
 
-    /// Whether verdicts from afar are part of what is known of it.
-    pub fn has_remote(&self) -> bool {
-        0 < self.conform || 0 < self.nonconform
+    /// Whether its interval is to be extended by what was seen from afar: verdicts that share a level count as independent.
+    pub fn leans_on_remote(&self, found: &JudgedBatch) -> bool {
+        found.decision == BatchDecision::Extend && (0 < self.conform || 0 < self.nonconform)
     }
 
     /// What is known of it, with the rates (see [`AgreementRow::rates`]) by which verdicts from afar count.

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use veripile_metrology::acceptance_sampling::{LOT_MAX, LotAnswer, LotError, LotQuestion, answer};
-use veripile_metrology::batch::{BatchDecision, JudgedBatch, MeasuredRate, judge};
+use veripile_metrology::batch::{JudgedBatch, MeasuredRate, judge};
 use veripile_store::batch::BatchRow;
 
 use crate::Site;
@@ -264,7 +264,6 @@ fn measured(t: &Texts, (sensitivity, specificity): (MeasuredRate, MeasuredRate))
 fn line(t: &Texts, found: &JudgedBatch, row: &BatchRow) -> BatchLine {
     let known = [&row.vendor, &row.model, &row.firmware].map(|name| name.as_deref().unwrap_or(t.of("dash")));
     let word = found.decision.word();
-    let leans_on_remote = found.decision == BatchDecision::Extend && row.has_remote();
     BatchLine {
         name: known.join(" "),
         piles: row.piles,
@@ -275,7 +274,7 @@ fn line(t: &Texts, found: &JudgedBatch, row: &BatchRow) -> BatchLine {
         sample: found.sample.map_or(t.of("dash").to_owned(), |sample| sample.to_string()),
         word,
         decision: t.of_owned(&format!("batch.{word}")).to_owned(),
-        caution: leans_on_remote.then(|| t.of("batch.extend_remote").to_owned()),
+        caution: row.leans_on_remote(found).then(|| t.of("batch.extend_remote").to_owned()),
     }
 }
 

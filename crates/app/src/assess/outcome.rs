@@ -312,7 +312,16 @@ pub(crate) fn next_dates(
     assessment: &Assessment,
     last_heard: impl Fn(&EvidencePile) -> Option<Timestamp>,
 ) -> Vec<NextByState> {
-    let of_pile = |((pile, verified), (_, estimate)): ((&EvidencePile, Verified), &(PileId, Estimate))| {
+    next_by_state(facts, assessment, &verified(facts), last_heard)
+}
+
+fn next_by_state(
+    facts: &Facts,
+    assessment: &Assessment,
+    verified: &[Verified],
+    last_heard: impl Fn(&EvidencePile) -> Option<Timestamp>,
+) -> Vec<NextByState> {
+    let of_pile = |((pile, verified), (_, estimate)): ((&EvidencePile, &Verified), &(PileId, Estimate))| {
         let next = next_date(&IntervalFacts {
             as_of: facts.as_of,
             today: day(facts.as_of),
@@ -329,7 +338,7 @@ pub(crate) fn next_dates(
             }
         }
     };
-    facts.piles.iter().zip(verified(facts)).zip(&assessment.estimates).map(of_pile).collect()
+    facts.piles.iter().zip(verified).zip(&assessment.estimates).map(of_pile).collect()
 }
 
 fn dates(
@@ -339,8 +348,10 @@ fn dates(
     now: &Now,
     signals: &[SignalRow],
 ) -> Vec<DateRow> {
-    let next = next_dates(facts, assessment, |pile| now.last_heard.get(&pile.pile_no).copied());
-    let risks = visits::risks((facts, prepared), assessment, now, signals, &verified(facts));
+    let verified = verified(facts);
+    let heard = |pile: &EvidencePile| now.last_heard.get(&pile.pile_no).copied();
+    let next = next_by_state(facts, assessment, &verified, heard);
+    let risks = visits::risks((facts, prepared), assessment, now, signals, &verified);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
     let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, now.lot).into_iter().collect();
     let row = |(at, (due_on, withdrawn)): (usize, NextByState)| DateRow {
