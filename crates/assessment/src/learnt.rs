@@ -17,7 +17,7 @@ const SPREAD_MIN: f64 = 0.2;
 const SAME_EFFECT: f64 = 0.000_3;
 
 /// Noises, and vehicles' spreads, that differ by more than this share are not the same ones.
-const SAME_SCALE: f64 = 0.2;
+const SAME_SCALE: f64 = 0.1;
 
 /// Energy of a usual charge, kWh: at it noises are compared.
 const USUAL_KWH: f64 = 20.0;

@@ -116,6 +116,14 @@ pub struct StationRecord {
     pub last_updated: Option<Timestamp>,
 }
 
+/// The order of nearness to the place $9 east, $10 north.
+macro_rules! distance {
+    () => {
+        "power(sin(radians(pile.lat - $10) / 2), 2)
+         + cos(radians($10)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $9) / 2), 2), pile.pile_id"
+    };
+}
+
 impl Store {
     /// The piles nearest to a place that match, nearest first, with their distance in metres; and when the newest of their
     /// judgements was made. A cursor in the query does not matter.
@@ -155,18 +163,23 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<PileRow>, StoreError> {
         let bounds = query.bounding_box.map_or(bounds, |asked| asked.intersection(&bounds));
+        // Which they are is settled first: a circle may hold thousands of piles, and all there is to say of each costs more than
+        // its distance.
         Ok(sqlx::query_as(select_piles!(concat!(
-            "WHERE pile.lon BETWEEN $1 AND $3 AND pile.lat BETWEEN $2 AND $4
-               AND ($5::text IS NULL OR pile.operator_id = $5)
-               AND ($6::text IS NULL OR pile.kind = $6)
-               AND ($7::text IS NULL OR pile.connectors @> ARRAY[$7::text])
-               AND ($8::numeric IS NULL OR pile.power_kw >= $8)
-               AND ",
+            "WHERE pile.pile_no = ANY(ARRAY(
+                 SELECT pile.pile_no FROM pile
+                 LEFT JOIN pile_live AS live USING (pile_no) LEFT JOIN standing USING (pile_no)
+                 WHERE NOT pile.inbox AND pile.lon BETWEEN $1 AND $3 AND pile.lat BETWEEN $2 AND $4
+                   AND ($5::text IS NULL OR pile.operator_id = $5)
+                   AND ($6::text IS NULL OR pile.kind = $6)
+                   AND ($7::text IS NULL OR pile.connectors @> ARRAY[$7::text])
+                   AND ($8::numeric IS NULL OR pile.power_kw >= $8)
+                   AND ",
             in_state!("$12", "$13", is_silent!("$13")),
-            " ORDER BY power(sin(radians(pile.lat - $10) / 2), 2)
-                      + cos(radians($10)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $9) / 2), 2),
-                      pile.pile_id
-             LIMIT $11"
+            " ORDER BY ",
+            distance!(),
+            " LIMIT $11)) ORDER BY ",
+            distance!()
         )))
         .bind(bounds.west)
         .bind(bounds.south)
