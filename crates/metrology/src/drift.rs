@@ -93,7 +93,7 @@ pub struct Calibration {
     pub traveller: usize,
     /// Its bias, in logarithms: of one that reads too much it is positive.
     pub bias: f64,
-    /// Standard uncertainty of that at the end of the week, its drift until then included.
+    /// Standard uncertainty of that at the end of the week, with the drift between its day and then.
     pub standard_uncertainty: f64,
 }
 
@@ -110,7 +110,8 @@ pub struct Week {
     pub comparisons: Vec<Comparison>,
     /// Anchors.
     pub anchors: Vec<Anchor>,
-    /// Calibrations that are new, each in the place of the one before of its traveller: kept from then on, none is to be brought again.
+    /// Calibrations, each in the place of what was known of its traveller before. One that is kept weakens with time; it need not be brought
+    /// again.
     pub calibrations: Vec<Calibration>,
     /// Travellers whose bias was drawn anew before this week (another battery management, say).
     pub resets: Vec<usize>,

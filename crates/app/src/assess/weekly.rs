@@ -46,7 +46,7 @@ fn bytes(count: u64) -> u64 {
 struct Kept {
     /// Piles by number, vehicles in hex.
     filter: Filter<i64, String>,
-    /// On-site results and calibrations of its weeks and of before, as [`Results::digest`] tells them; empty at the very beginning.
+    /// On-site results of its weeks and of before, and calibrations, as [`Results::digest`] tells them; empty at the very beginning.
     on_site: String,
     /// What was taken out of its first comparisons.
     learnt: Learnt,
@@ -68,7 +68,7 @@ struct Results {
 }
 
 impl Results {
-    /// SHA-256 of those up to the end of a week, in hex.
+    /// SHA-256 of on-site results up to the end of a week, and of all calibrations, which speak of all weeks, in hex.
     fn digest(&self, week: i32) -> String {
         let mut hash = Sha256::new();
         for OnSite { pile, outlet, at, error_percent, expanded_uncertainty_percent, coverage_factor } in
@@ -79,7 +79,7 @@ impl Results {
             ));
         }
         for Calibration { vehicle, at, error_percent, expanded_uncertainty_percent, coverage_factor } in
-            self.calibrations.iter().filter(|calibration| week_of(calibration.at) <= week)
+            &self.calibrations
         {
             hash.update(format!(
                 "{vehicle} {at} {error_percent} {expanded_uncertainty_percent} {coverage_factor}\n"

@@ -50,8 +50,8 @@ pub(super) struct Brought<'a, P, V> {
     pub(super) charges: &'a [&'a WeekCharge<P, V>],
     /// Of this week and of before.
     pub(super) on_site: &'a [&'a OnSite<P>],
-    /// Likewise, of whatever vehicles.
-    pub(super) calibrated: &'a [&'a Calibration<V>],
+    /// Of whatever time, and whatever vehicles.
+    pub(super) calibrations: &'a [Calibration<V>],
     pub(super) learnt: &'a Learnt,
 }
 
@@ -97,7 +97,7 @@ where
         let settings = settings(brought.learnt);
         let known = self.vehicles.len();
         let comparisons = self.comparisons(brought.charges, brought.learnt);
-        let calibrations = self.calibrations(brought.calibrated, week, known);
+        let calibrations = self.calibrations(brought.calibrations, week, known);
         let (anchors, mut forgotten) = self.anchors(brought.on_site, week, &settings);
         let brought = Week {
             elapsed_weeks: f64::from(self.week.map_or(1, |last| week - last)),
@@ -182,25 +182,25 @@ where
         comparisons
     }
 
-    /// The newest calibration of each vehicle that is new to the filter: made since the last week, or of a vehicle beyond the first `known`, which
-    /// was not met before. It has drifted to the end of the week, and what the filter keeps drifts on from there.
+    /// The last calibration of each vehicle that is to be told to the filter: of those beyond the first `known`, which were not met before, and up to
+    /// the week in which it was made, with the drift between its day and the week's end. From then on the filter keeps it, and lets it drift.
     fn calibrations(
         &self,
-        calibrated: &[&Calibration<V>],
+        calibrations: &[Calibration<V>],
         week: i32,
         known: usize,
     ) -> Vec<drift::Calibration> {
-        let newest: HashMap<&V, &Calibration<V>> =
-            calibrated.iter().map(|calibration| (&calibration.vehicle, *calibration)).collect();
+        let last: HashMap<&V, &Calibration<V>> =
+            calibrations.iter().map(|calibration| (&calibration.vehicle, calibration)).collect();
         let of_vehicle = |(traveller, vehicle): (usize, &V)| {
-            let calibration = newest.get(vehicle)?;
-            let is_new = known <= traveller || self.week.is_none_or(|last| last < week_of(calibration.at));
-            let days = beginning(week + 1).duration_since(calibration.at).as_secs_f64() / 86_400.0;
+            let calibration = last.get(vehicle)?;
+            let is_told = known <= traveller || self.week.is_none_or(|last| last < week_of(calibration.at));
+            let days = beginning(week + 1).duration_since(calibration.at).as_secs_f64().abs() / 86_400.0;
             let Calibration { error_percent, expanded_uncertainty_percent, coverage_factor, .. } =
                 **calibration;
             let found = [error_percent, expanded_uncertainty_percent, coverage_factor];
             let (bias, standard_uncertainty) = known_bias(found, days)?;
-            is_new.then_some(drift::Calibration { traveller, bias, standard_uncertainty })
+            is_told.then_some(drift::Calibration { traveller, bias, standard_uncertainty })
         };
         self.vehicles.iter().enumerate().filter_map(of_vehicle).collect()
     }
