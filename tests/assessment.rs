@@ -438,6 +438,7 @@ async fn two_outlets_that_differ_are_one_pile() {
                 AND abs(error + 0.002) < 0.0015";
     assert_eq!(database.number(of).await, 1);
     pages::contradicted(&binary, &database, &server).await;
+    pages::doubted(&binary, &database, &server).await;
     assert!(server.stop());
 }
 

@@ -127,6 +127,36 @@ pub(super) async fn contradicted(binary: &std::path::PathBuf, database: &Databas
     assert!(!others.contains("contradictory_result"), "{others}");
 }
 
+/// A pile relays what no vehicle said: its operator and administrators are told with the evidence, others are not.
+pub(super) async fn doubted(binary: &std::path::PathBuf, database: &Database, server: &Server) {
+    run(
+        database,
+        "UPDATE assessment_run SET facts = jsonb_set(facts, '{doubted_values}',
+            '[{\"pile_id\": \"P09\", \"test\": \"deaf\", \"p_value\": 1e-15},
+              {\"pile_id\": \"P11\", \"test\": \"too_good\", \"p_value\": 2.5e-12, \"share_percent\": 21.4, \"charges\": 295, \"relayed\": 295,
+               \"vehicles\": 40}]')",
+    )
+    .await;
+    let one = signed_in(binary, database, server, "uno", &["--operator", "O1"]).await;
+    let two = signed_in(binary, database, server, "due", &["--operator", "O2"]).await;
+    let get = async |path: &str, cookie: &str| server.get_as(path, cookie).await.2;
+    let page = get("/op/signals?lang=en", &two).await;
+    let page = page.split("id=\"doubts\"").nth(1).unwrap_or_default();
+    let section = page.split("</section>").next().unwrap_or_default();
+    assert!(section.contains("/op/piles/P11?lang=en") && section.contains("p = 2.5e-12"), "{section}");
+    assert!(section.contains("295 charges by 40 vehicles scatter by 21 %"), "{section}");
+    assert!(!get("/op/signals?lang=en", &one).await.contains("id=\"doubts\""), "none of its own");
+    assert!(get("/op/piles/P11?lang=zh", &two).await.contains("该桩不判为合格"));
+    let signals: Value = serde_json::from_str(&get("/api/v1/piles/P11/signals", &two).await).unwrap();
+    let told = signals.as_array().unwrap().iter().find(|told| told["code"] == "doubted_values").unwrap();
+    assert_eq!(
+        (told["severity"].as_str(), told["p_value"].as_f64()),
+        (Some("critical"), Some(2.5e-12)),
+        "{told}"
+    );
+    assert_eq!(told["said"][0]["values"]["vehicles"], "40", "{told}");
+}
+
 /// Texts between tags in which two small English words follow one another.
 fn english(html: &str) -> Vec<String> {
     let (mut text, mut in_tag) = (String::new(), false);

@@ -16,6 +16,7 @@ mod client;
 mod columns;
 mod contradictions;
 mod door;
+mod doubts;
 mod dumps;
 mod entries;
 mod finder;

@@ -1,8 +1,8 @@
 //! What assessments found remarkable, how operators' errors balance, and next dates: for those in charge, never for the public.
 //!
 //! `/op/signals`, `/op/dates`, and `/api/v1/piles/{id}/signals`, `/api/v1/balances` for whoever is signed in; results that contradict
-//! everything else stand beside findings ([`crate::contradictions`]). A finding is a reason to look: pages say so, and an operator sees
-//! its own.
+//! everything else ([`crate::contradictions`]) and piles that relay what no vehicle said ([`crate::doubts`]) stand beside findings. A finding is a
+//! reason to look: pages say so, and an operator sees its own.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, Saying, Signal
 use crate::Site;
 use crate::api::json;
 use crate::contradictions;
+use crate::doubts;
 use crate::history;
 use crate::problem::{Problem, html};
 use crate::sentence;
@@ -79,6 +80,10 @@ struct SignalsPage<'a> {
     contradictions: Vec<SignalLine>,
     /// How many more contradict, in words.
     more: Option<String>,
+    /// Piles that relay what no vehicle said.
+    doubts: Vec<SignalLine>,
+    /// How many more of them there are, in words.
+    more_doubts: Option<String>,
     signals: Vec<SignalLine>,
     next: Option<i32>,
 }
@@ -117,12 +122,14 @@ pub(crate) async fn page(
     let scope = person.scope.as_ref();
     let mut signals = site.store.signals(scope, severity, asked.after, SIGNALS_PER_PAGE_MAX + 1).await?;
     let next = view::cut_to_page(&mut signals, SIGNALS_PER_PAGE_MAX as usize).map(|last| last.place);
-    let (mut balances, mut contradictory) = (Vec::new(), (Vec::new(), 0));
+    let (mut balances, mut contradictory, mut doubted) = (Vec::new(), (Vec::new(), 0), (Vec::new(), 0));
     if asked.after == 0 {
         balances = site.store.balances(scope).await?;
         contradictory = site.store.contradictions(scope, None).await?;
+        doubted = site.store.doubts(scope, None).await?;
     }
     let (contradictions, more) = contradictions::lines(t, &contradictory);
+    let (doubts, more_doubts) = doubts::lines(t, &doubted);
     let as_of = signals.first().map(|signal| signal.as_of).or(balances.first().map(|balance| balance.as_of));
     let page = SignalsPage {
         t,
@@ -137,6 +144,8 @@ pub(crate) async fn page(
         balances: balances.iter().map(|balance| self::balance(t, balance)).collect(),
         contradictions,
         more,
+        doubts,
+        more_doubts,
         signals: signals.iter().map(|signal| line(t, signal)).collect(),
         next,
     };
@@ -287,7 +296,8 @@ fn money(t: &Texts, balance: &BalanceRecord) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Signal {
     pub(crate) as_of: String,
-    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges
+    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges; by
+    /// `doubted_values` no vehicle said what it relays, and it is not held to conform
     pub(crate) code: String,
     /// info, warning or critical
     pub(crate) severity: String,
@@ -308,7 +318,7 @@ pub(crate) struct Signal {
 
 /// Findings about a pile, for its operator or an administrator signed in: reasons to look, never verdicts
 #[utoipa::path(get, path = "/api/v1/piles/{id}/signals", params(("id" = String, Path, description = "Pile identifier")), responses(
-    (status = 200, description = "Findings of the newest assessment, 200 at most, after its on-site result where that contradicts all else", body = Vec<Signal>),
+    (status = 200, description = "Findings of the newest assessment, 200 at most, after its on-site result where that contradicts all else and what it relays where no vehicle said it", body = Vec<Signal>),
     (status = 403, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such pile among one's own", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
@@ -327,6 +337,7 @@ pub(crate) async fn of_pile(
     let pile_id = PileId::parse(&id).map_err(|_| missing())?;
     site.store.console_pile(person.scope.as_ref(), &pile_id).await?.ok_or_else(missing)?;
     let (contradictory, _) = site.store.contradictions(person.scope.as_ref(), Some(&pile_id)).await?;
+    let (doubted, _) = site.store.doubts(person.scope.as_ref(), Some(&pile_id)).await?;
     let signals = site.store.signals_of_pile(&pile_id).await?.into_iter().map(|signal| Signal {
         detail: detail(Texts::in_language(Language::En), &signal),
         detail_zh: detail(Texts::in_language(Language::Zh), &signal),
@@ -340,7 +351,8 @@ pub(crate) async fn of_pile(
         said: signal.said.into_iter().map(Said::from).collect(),
         charges: signal.charges,
     });
-    let all: Vec<Signal> = contradictory.iter().map(contradictions::signal).chain(signals).collect();
+    let beside = contradictory.iter().map(contradictions::signal).chain(doubted.iter().map(doubts::signal));
+    let all: Vec<Signal> = beside.chain(signals).collect();
     Ok(private(json("application/json", &all)))
 }
 

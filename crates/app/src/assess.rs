@@ -10,19 +10,22 @@ mod outcome;
 mod visits;
 mod weekly;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use veripile_assessment::{Assessment, Learnt, RunFacts};
 use veripile_metrology::comparison::Settings;
 use veripile_ocpp::IdentityKey;
-use veripile_pile::{Act, Estimate, PileId};
+use veripile_pile::{Act, Estimate, PileId, VehicleKey};
 use veripile_store::evidence::TakenIn;
 use veripile_store::weekly::STATES_KEPT;
+use veripile_store::witness::Calibration;
 use veripile_store::{AssessmentRun, Store, StoredRun};
 
 use facts::{Facts, Prepared};
@@ -30,7 +33,7 @@ pub(crate) use metrics::AssessMetrics;
 use metrics::Reach;
 pub(crate) use outcome::{NextByState, next_dates};
 use outcome::{Now, Outcome};
-use weekly::{Late, Weekly, week_of};
+use weekly::{Given, Late, Weekly, week_of};
 
 /// Evidence is looked for at least this often, should no wake-up come.
 const POLL: Duration = Duration::from_secs(5);
@@ -192,6 +195,8 @@ struct Whole {
     as_of: Timestamp,
     charges: usize,
     learnt: Learnt,
+    /// Of which vehicles it used a calibration, and when that was made.
+    used: BTreeSet<(VehicleKey, Timestamp)>,
 }
 
 impl Whole {
@@ -203,11 +208,14 @@ impl Whole {
             && basis.settings == FitSettings::from(Settings::default());
         let charges = run.facts.get("charges")?.as_u64()? as usize;
         let learnt = serde_json::from_value(run.facts.get("learnt")?.clone()).ok()?;
-        same.then_some(Self { as_of: run.as_of, charges, learnt })
+        let used = facts::used_references(&run.facts);
+        same.then_some(Self { as_of: run.as_of, charges, learnt, used })
     }
 
-    fn of(as_of: Timestamp, facts: &RunFacts) -> Self {
-        Self { as_of, charges: facts.charges, learnt: facts.learnt.clone() }
+    /// One that was just made, and how it is stored.
+    fn of(as_of: Timestamp, facts: &RunFacts, stored: &Value) -> Self {
+        let used = facts::used_references(stored);
+        Self { as_of, charges: facts.charges, learnt: facts.learnt.clone(), used }
     }
 }
 
@@ -258,9 +266,11 @@ impl Assessor {
         }
         let Some(whole) = self.whole.as_ref().filter(|_| taken.comparable > 0) else { return Ok(None) };
         let acts = self.store.evidence_acts(as_of).await?;
+        let calibrations = self.store.evidence_calibrations(as_of).await?;
+        let given = Given { acts: &acts, calibrations: &calibrations, used: &whole.used };
         let from = since(as_of, self.settings.window_days);
         let filtered =
-            self.weekly.bring_up(&self.store, as_of, from, Late::Nothing, &acts, &whole.learnt).await?;
+            self.weekly.bring_up(&self.store, as_of, from, Late::Nothing, &given, &whole.learnt).await?;
         self.fresh.has_step |= filtered.steps > 0;
         tracing::info!(
             charges = taken.comparable,
@@ -327,18 +337,19 @@ impl Assessor {
             lot: visits::lot(&self.key, as_of),
         };
         let window_days = self.settings.window_days;
-        let Made { acts, assessment, run } =
+        let Made { acts, calibrations, assessment, run } =
             tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
         self.metrics.show(&assessment);
         self.store.save_assessment(&run).await?;
-        let whole = Whole::of(as_of, &assessment.facts);
+        let whole = Whole::of(as_of, &assessment.facts, &run.facts);
         // The filter reads charges of its own.
         drop((assessment, run));
-        let learnt = whole.learnt.clone();
+        let (learnt, used) = (whole.learnt.clone(), whole.used.clone());
         self.whole = Some(whole);
         self.fresh = Fresh::default();
         // The verdicts stand whatever becomes of the filter.
-        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &acts, &learnt).await;
+        let given = Given { acts: &acts, calibrations: &calibrations, used: &used };
+        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &given, &learnt).await;
         if let Err(error) = filtered {
             self.metrics.failed();
             tracing::error!(%error, "errors by week could not be told");
@@ -366,6 +377,7 @@ impl Assessor {
 struct Made {
     /// Of its facts.
     acts: Vec<(i64, Act)>,
+    calibrations: Vec<Calibration>,
     assessment: Assessment,
     run: AssessmentRun,
 }
@@ -376,7 +388,7 @@ fn make(facts: Facts, now: &Now, window_days: u32) -> Result<Made> {
     let settings = Settings::default();
     let assessment = veripile_assessment::assess(&prepared.evidence, &settings)?;
     let run = written(&facts, &prepared, &assessment, now, (window_days, settings))?;
-    Ok(Made { acts: facts.acts, assessment, run })
+    Ok(Made { acts: facts.acts, calibrations: facts.calibrations, assessment, run })
 }
 
 fn written(

@@ -25,7 +25,7 @@ use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
-use crate::signals::{self, Compared, Why};
+use crate::signals::{self, Compared, Doubt, Why};
 use network::{Changes, Given, Ways, alone};
 pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
@@ -87,6 +87,8 @@ pub struct RunFacts {
     pub anchors: usize,
     /// Reference vehicles used: calibrated, and met.
     pub references: usize,
+    /// Which these are, and by which calibrations: the filter over weeks uses them, and no others.
+    pub used_references: Vec<UsedReference>,
     /// Calibrations that are not used: more than can be held against everything else.
     pub references_beyond: usize,
     /// Connected sets with comparisons, and how many of them have a level.
@@ -140,6 +142,15 @@ pub struct ChangedPile {
     pub size_percent: Option<(f64, f64)>,
 }
 
+/// A calibration that gives a level.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UsedReference {
+    /// Index of the vehicle in the evidence: who it is, the caller knows.
+    pub vehicle: usize,
+    /// When it was calibrated.
+    pub at: Timestamp,
+}
+
 /// A pile that relays what no vehicle said.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DoubtedValues {
@@ -149,6 +160,14 @@ pub struct DoubtedValues {
     pub test: &'static str,
     /// Probability of as much by chance.
     pub p_value: f64,
+    /// How much shows here of what vehicles' values scatter by (`too_good`), of what vehicles' own errors show elsewhere (`deaf`), percent.
+    pub share_percent: f64,
+    /// Comparisons that were asked.
+    pub charges: usize,
+    /// Of these, those of which it is known that the pile relayed the vehicle's value: of the others nobody says how it came.
+    pub relayed: usize,
+    /// Vehicles that made them.
+    pub vehicles: usize,
 }
 
 /// Why there is no assessment.
@@ -201,12 +220,21 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     doubted.extend(forged.keys());
     let periods = periods(evidence, &screened, &changes);
     let estimates = estimates(evidence, &fit, &places, &periods, limits, &doubted);
+    let used = levels.references.iter().filter(|(vehicle, _)| fit.travellers[**vehicle].is_some());
+    let used_references = used.map(|(vehicle, given)| UsedReference { vehicle: *vehicle, at: given.at });
+    let used_references = used_references.collect();
+    let doubted_values = doubted_values(evidence, &residuals, &forged);
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
         references_beyond,
-        doubted_values: doubted_values(evidence, &forged),
-        learnt: Learnt { left_out, ..learnt(evidence, settings, &fit, &ways, &scales, &copying) },
+        used_references,
+        learnt: Learnt {
+            left_out,
+            doubted: doubted_values.iter().map(|doubted| doubted.pile_id.clone()).collect(),
+            ..learnt(evidence, settings, &fit, &ways, &scales, &copying)
+        },
+        doubted_values,
         ..facts(&network, &fit, &screened, &balances, contradictory, ways.most_frequent)
     };
     Ok(Assessment {
@@ -273,7 +301,7 @@ fn forged(
     evidence: &Evidence,
     residuals: &[Option<Residual>],
     vehicles: &[Option<VehicleEstimate>],
-) -> BTreeMap<usize, (Why, f64)> {
+) -> BTreeMap<usize, Doubt> {
     if !evidence.charges.iter().any(copies::may_be_copied) {
         return BTreeMap::new();
     }
@@ -286,14 +314,37 @@ fn forged(
     signals::doubted(evidence.piles.len(), &compared.collect::<Vec<_>>(), &biases)
 }
 
-fn doubted_values(evidence: &Evidence, forged: &BTreeMap<usize, (Why, f64)>) -> Vec<DoubtedValues> {
-    let named = forged.iter().map(|(pile, (why, p_value))| DoubtedValues {
-        pile_id: evidence.piles[*pile].pile_id.clone(),
-        test: match why {
-            Why::TooGood => "too_good",
-            Why::Deaf => "deaf",
-        },
-        p_value: *p_value,
+/// Each with what of its comparisons was asked.
+fn doubted_values(
+    evidence: &Evidence,
+    residuals: &[Option<Residual>],
+    forged: &BTreeMap<usize, Doubt>,
+) -> Vec<DoubtedValues> {
+    if forged.is_empty() {
+        return Vec::new();
+    }
+    let mut asked: BTreeMap<usize, (usize, usize, BTreeSet<usize>)> = BTreeMap::new();
+    let compared = evidence.charges.iter().zip(residuals).filter(|(_, residual)| residual.is_some());
+    let compared = compared.map(|(charge, _)| charge).filter(|charge| forged.contains_key(&charge.pile));
+    for charge in compared.filter(|charge| copies::may_be_copied(charge)) {
+        let (charges, relayed, vehicles) = asked.entry(charge.pile).or_default();
+        (*charges, *relayed) = (*charges + 1, *relayed + usize::from(charge.path.is_some()));
+        vehicles.insert(charge.vehicle);
+    }
+    let named = forged.iter().map(|(pile, doubt)| {
+        let (charges, relayed, vehicles) = asked.remove(pile).unwrap_or_default();
+        DoubtedValues {
+            pile_id: evidence.piles[*pile].pile_id.clone(),
+            test: match doubt.why {
+                Why::TooGood => "too_good",
+                Why::Deaf => "deaf",
+            },
+            p_value: doubt.p_value,
+            share_percent: 100.0 * doubt.share,
+            charges,
+            relayed,
+            vehicles: vehicles.len(),
+        }
     });
     named.collect()
 }
@@ -443,6 +494,7 @@ fn learnt(
         covariates: effects.map(effect).collect(),
         vehicle_sd: libm::hypot(fit.diagnostics.traveller_sd, settings.model_sd),
         copying: copying.iter().map(|pile| evidence.piles[*pile].pile_id.clone()).collect(),
+        doubted: Vec::new(),
         left_out: Vec::new(),
     }
 }
@@ -468,6 +520,7 @@ fn facts(
         screened: reasons,
         anchors: network.anchors.len(),
         references: met.filter(|(traveller, found)| traveller.known.is_some() && found.is_some()).count(),
+        used_references: Vec::new(),
         references_beyond: 0,
         components: distinct(compared().map(|i| i.component).collect()),
         grounded_components: distinct(compared().filter(|i| i.grounded).map(|i| i.component).collect()),

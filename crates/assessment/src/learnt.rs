@@ -1,5 +1,5 @@
 //! What a whole assessment learnt that single weeks cannot: the noise of each way and the way's bias, what covariates do, how much vehicles
-//! differ, which piles copy, and which on-site results cannot be right.
+//! differ, which piles copy or relay what no vehicle said, and which on-site results cannot be right.
 //!
 //! Made by [`crate::assess`], stored with its run, read by [`crate::weekly`], which takes it out of each comparison. It estimates nothing.
 
@@ -36,6 +36,9 @@ pub struct Learnt {
     pub vehicle_sd: f64,
     /// Piles that tell their own energy as the vehicle's, ascending.
     pub copying: Vec<PileId>,
+    /// Piles whose relayed values no vehicle said, for all that can be seen, ascending; runs of before did not tell.
+    #[serde(default)]
+    pub doubted: Vec<PileId>,
     /// On-site results that contradict everything else and were left out: of which pile, and when they were made.
     pub left_out: Vec<(PileId, Timestamp)>,
 }
@@ -115,6 +118,7 @@ impl Learnt {
     pub fn is_like(&self, other: &Self) -> bool {
         let mut effects = self.covariates.iter().zip(&other.covariates);
         self.copying == other.copying
+            && self.doubted == other.doubted
             && is_like(self.vehicle_sd, other.vehicle_sd)
             && self.covariates.len() == other.covariates.len()
             && effects.all(|(a, b)| a.is_like(b))
@@ -192,6 +196,7 @@ mod tests {
             covariates: vec![effect],
             vehicle_sd: 0.01,
             copying: Vec::new(),
+            doubted: Vec::new(),
             left_out: Vec::new(),
         }
     }
@@ -232,6 +237,7 @@ mod tests {
         assert!(!with(&|other| other.covariates.clear()));
         assert!(!with(&|other| other.vehicle_sd = 0.02));
         assert!(!with(&|other| other.copying = vec![PileId::parse("P1").expect("literal")]));
+        assert!(!with(&|other| other.doubted = vec![PileId::parse("P1").expect("literal")]));
         // Told against the other way: the same difference. Another difference is another.
         assert!(with(&|other| (other.ways[0].bias, other.ways[1].bias) = (0.004, 0.0)));
         assert!(!with(&|other| other.ways[0].bias = 0.000_4));

@@ -4,6 +4,7 @@
 
 pub mod anchors;
 pub mod assess;
+mod calibration;
 mod common;
 pub mod evidence;
 pub mod interval;
@@ -16,7 +17,7 @@ pub mod weekly;
 
 pub use assess::{
     Assessment, AssessmentError, ChangedPile, DoubtedValues, FoundStep, RunFacts, Stage, Stages,
-    VehicleEstimate, assess,
+    UsedReference, VehicleEstimate, assess,
 };
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};
 pub use learnt::Learnt;

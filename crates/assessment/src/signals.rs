@@ -36,7 +36,7 @@ use serde::Serialize;
 use veripile_metrology::multiplicity;
 use veripile_metrology::shared::shared;
 
-pub(crate) use doubt::{Compared, Why, doubted};
+pub(crate) use doubt::{Compared, Doubt, Why, doubted};
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
     SignalEvidence, SignalPile, ToldRegister,

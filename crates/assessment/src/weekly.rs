@@ -7,8 +7,9 @@
 //! Beyond [`PART_MAX`] piles there are several parts, each with the piles that the same vehicles visit, and each for itself: of a vehicle that
 //! visits two of them each learns anew. That says less of it, never too much.
 //!
-//! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison. Not in it are stations' energy
-//! balances and reference vehicles' calibrations. It says how an error goes, not what a verdict rests on.
+//! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison. A reference vehicle's calibration
+//! enters once, as what is known of its bias beforehand. Not in it are stations' energy balances. It says how an error goes, not what a
+//! verdict rests on.
 
 mod neighbours;
 mod part;
@@ -25,7 +26,7 @@ use veripile_pile::VehiclePath;
 
 use crate::evidence::{COVARIATES_MAX, compare};
 use crate::learnt::Learnt;
-use part::Part;
+use part::{Brought, Part};
 
 const WEEK_S: i64 = 7 * 86_400;
 
@@ -81,6 +82,21 @@ pub struct OnSite<P> {
     pub coverage_factor: Decimal,
 }
 
+/// The calibration of a reference vehicle, by the caller's name for the vehicle as read by an authority.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration<V> {
+    /// The vehicle.
+    pub vehicle: V,
+    /// When it was calibrated.
+    pub at: Timestamp,
+    /// Error of its own meter, percent.
+    pub error_percent: Decimal,
+    /// Expanded uncertainty, percent.
+    pub expanded_uncertainty_percent: Decimal,
+    /// Coverage factor.
+    pub coverage_factor: Decimal,
+}
+
 /// Everything that the filter takes in.
 #[derive(Debug, Clone, Copy)]
 pub struct WeekEvidence<'a, P, V> {
@@ -88,6 +104,9 @@ pub struct WeekEvidence<'a, P, V> {
     pub charges: &'a [WeekCharge<P, V>],
     /// On-site results that stand, in the order of time.
     pub on_site: &'a [OnSite<P>],
+    /// Calibrations that count, in the order of time. As in a whole assessment the last of each vehicle says of all weeks, those before its
+    /// day, too, what is known of the vehicle.
+    pub calibrations: &'a [Calibration<V>],
     /// What the last whole assessment learnt.
     pub learnt: &'a Learnt,
 }
@@ -186,13 +205,13 @@ where
         let (errors, steps, snapshots, anew) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut told = Told { week, errors, steps, snapshots, anew };
         for (part, (charges, on_site)) in next.parts.iter_mut().zip(&brought) {
-            let Err(error) = part.advance(week, charges, on_site, evidence.learnt, &mut told) else {
-                continue;
-            };
+            let WeekEvidence { calibrations, learnt, .. } = *evidence;
+            let brought = Brought { charges, on_site, calibrations, learnt };
+            let Err(error) = part.advance(week, &brought, &mut told) else { continue };
             // One part must not silence the others: it begins anew, with the next week if need be.
             told.anew.push((part.piles.len(), error));
             *part = Part::of(std::mem::take(&mut part.piles));
-            if part.advance(week, charges, on_site, evidence.learnt, &mut told).is_err() {
+            if part.advance(week, &brought, &mut told).is_err() {
                 *part = Part::of(std::mem::take(&mut part.piles));
             }
         }
@@ -252,7 +271,7 @@ mod tests {
         let way =
             Way { path: None, charges: 1, bias: 0.0, noise: 0.01, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
         let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
-        let evidence = WeekEvidence { charges: &charges, on_site: &[], learnt: &learnt };
+        let evidence = WeekEvidence { charges: &charges, on_site: &[], calibrations: &[], learnt: &learnt };
         let mut told = Vec::new();
         let kept = filter(Filter::default(), &evidence, 101, |week, _| told.push(week));
         let sizes: Vec<usize> = kept.parts.iter().map(|part| part.piles.len()).collect();
@@ -281,7 +300,8 @@ mod tests {
             let way =
                 Way { path: None, charges: 1, bias: 0.0, noise, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
             let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
-            kept.advanced(week, &[&charge], &WeekEvidence { charges: &[], on_site: &[], learnt: &learnt })
+            let evidence = WeekEvidence { charges: &[], on_site: &[], calibrations: &[], learnt: &learnt };
+            kept.advanced(week, &[&charge], &evidence)
         };
         let (kept, told) = after(&Filter::default(), 100, 0.01);
         assert_eq!((told.errors.len(), told.anew.len()), (1, 0));
@@ -322,7 +342,7 @@ mod tests {
         let on_site = [result(1, 0, 1), result(2, 0, 1), result(1, 8, 16)];
         let learnt = learnt();
         let evidence: WeekEvidence<'_, u32, u32> =
-            WeekEvidence { charges: &[], on_site: &on_site, learnt: &learnt };
+            WeekEvidence { charges: &[], on_site: &on_site, calibrations: &[], learnt: &learnt };
         let (mut kept, mut snapshots) = (Filter::default(), Vec::new());
         for week in 100..103 {
             let (next, told) = kept.advanced(week, &[], &evidence);
@@ -346,7 +366,7 @@ mod tests {
         let learnt = learnt();
         let last = |on_site: &[OnSite<u32>]| {
             let evidence: WeekEvidence<'_, u32, u32> =
-                WeekEvidence { charges: &[], on_site, learnt: &learnt };
+                WeekEvidence { charges: &[], on_site, calibrations: &[], learnt: &learnt };
             let (mut kept, mut told) = (Filter::default(), None);
             for week in 100..103 {
                 let (next, errors) = kept.advanced(week, &[], &evidence);
@@ -363,5 +383,56 @@ mod tests {
             assert!((told.error - 0.003_5).abs() < 3e-5, "{told:?}");
             assert!((told.standard_uncertainty - 0.001).abs() < 5e-5, "{told:?}");
         }
+    }
+
+    /// A vehicle that reads 0.4 % too much (u 0.1 %) charges 200 times a week at a pile that shows 20.12 kWh where it shows 20: by hand the pile errs by
+    /// 1.006 · 1.004 − 1 = 1.0024 %. Charges of 1 % leave 0.04 % after four weeks, drift some 0.05 %; were the calibration to count each week, u
+    /// would be 0.07 %.
+    #[test]
+    fn a_reference_vehicle_gives_a_level_that_counts_once_in_all_weeks() {
+        let charge = |week: i32, n: i64| WeekCharge {
+            pile: 1,
+            vehicle: 9,
+            ended_at: beginning(week) + jiff::SignedDuration::from_mins(40 * n),
+            energy_pile_kwh: Decimal::new(2_012, 2),
+            energy_vehicle_kwh: Decimal::from(20),
+            path: Some(VehiclePath::Reference),
+            covariates: [f32::NAN; COVARIATES_MAX],
+        };
+        let way = Way {
+            path: Some(VehiclePath::Reference),
+            charges: 1,
+            bias: 0.0,
+            noise: 0.01,
+            noise_kwh: 0.0,
+            degrees_of_freedom: 4.0,
+        };
+        let learnt = Learnt { ways: vec![way], ..learnt() };
+        let charges: Vec<WeekCharge<u32, u32>> =
+            (100..104).flat_map(|week| (0..200).map(move |n| charge(week, n))).collect();
+        let calibration = |week: i32, percent: i64| Calibration {
+            vehicle: 9_u32,
+            at: beginning(week),
+            error_percent: Decimal::new(percent, 1),
+            expanded_uncertainty_percent: Decimal::new(2, 1),
+            coverage_factor: Decimal::TWO,
+        };
+        let last = |calibrations: &[Calibration<u32>]| {
+            let evidence = WeekEvidence { charges: &charges, on_site: &[], calibrations, learnt: &learnt };
+            let mut told = Vec::new();
+            filter(Filter::default(), &evidence, 103, |week, _| told.push(week));
+            told.pop().expect("weeks").errors[0].1
+        };
+        let none = last(&[]);
+        assert!(0.009 < none.standard_uncertainty, "no level but that of all vehicles: {none:?}");
+        // Made before, made after all, and one that a newer one replaces.
+        let alone = |week| vec![calibration(week, 4)];
+        for calibrations in [alone(100), alone(104), vec![calibration(99, 9), calibration(102, 4)]] {
+            let told = last(&calibrations);
+            assert!((told.error - 0.010_024).abs() < 5e-5, "{told:?}");
+            assert!((0.001..0.001_5).contains(&told.standard_uncertainty), "{told:?}");
+        }
+        let older = last(&alone(0)).standard_uncertainty;
+        assert!((0.002..0.004).contains(&older), "two years of drift, 0.28 %: {older}");
     }
 }

@@ -229,6 +229,27 @@ impl Factor {
         x
     }
 
+    /// Of each pair (i, j) the variance of `x_i − x_j` where A⁻¹ is the covariance of x: bit for bit what [`Self::solve`] gives, many at once.
+    ///
+    /// # Formula
+    /// `(e_i − e_j)ᵀ A⁻¹ (e_i − e_j)`; i and j are two.
+    pub fn variances_of_differences(&self, pairs: &[(usize, usize)]) -> Vec<f64> {
+        let blocks: Vec<&[(usize, usize)]> = pairs.chunks(TOGETHER).collect();
+        let variances = shared(&blocks, |pairs| {
+            let mut block = vec![[0.0; TOGETHER]; self.0.size];
+            for (column, (i, j)) in pairs.iter().enumerate() {
+                (block[*i][column], block[*j][column]) = (1.0, -1.0);
+            }
+            // Before the first of them all is zero, and of what comes before it nobody asks.
+            let first = pairs.iter().map(|(i, j)| *i.min(j)).min().unwrap_or(0);
+            self.forward_block(&mut block, first);
+            self.backward_block(&mut block, first);
+            let of_pairs = pairs.iter().enumerate();
+            of_pairs.map(|(column, (i, j))| block[*i][column] - block[*j][column]).collect::<Vec<f64>>()
+        });
+        variances.concat()
+    }
+
     /// ln |A|.
     pub fn log_determinant(&self) -> f64 {
         (0..self.0.size).map(|at| 2.0 * libm::log(self.0.get(at, at))).sum()
@@ -398,10 +419,8 @@ mod tests {
         assert!(matrix(&[&[f64::NAN]]).factor().is_none());
     }
 
-    /// Larger than a panel and than what is shared between threads, of three sets that only a last row joins.
-    #[test]
-    fn a_large_matrix_of_several_sets_has_its_inverse() {
-        let n = 301;
+    /// Three sets that only a last row joins.
+    fn of_sets(n: usize) -> Symmetric {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
         let mut a = Symmetric::zero(n);
         for i in 0..n {
@@ -412,6 +431,14 @@ mod tests {
                 }
             }
         }
+        a
+    }
+
+    /// Larger than a panel and than what is shared between threads.
+    #[test]
+    fn a_large_matrix_of_several_sets_has_its_inverse() {
+        let n = 301;
+        let a = of_sets(n);
         let factor = a.clone().factor().expect("positive definite");
         let inverse = factor.inverse();
         let diagonal = factor.inverse_diagonal();
@@ -422,6 +449,24 @@ mod tests {
             }
             assert!((variance / inverse.get(i, i) - 1.0).abs() < 1e-13, "{i}");
         }
+    }
+
+    /// Forty pairs, within sets and between them, are three blocks.
+    #[test]
+    fn variances_of_many_differences_are_those_of_single_solutions_to_the_last_bit() {
+        let n = 301;
+        let factor = of_sets(n).factor().expect("positive definite");
+        let pairs: Vec<(usize, usize)> =
+            (0..40).map(|at| (7 * at + 3, (7 * at + 3 + 13 * (at + 1)) % n)).collect();
+        let one_by_one = pairs.iter().map(|(i, j)| {
+            let mut difference = vec![0.0; n];
+            (difference[*i], difference[*j]) = (1.0, -1.0);
+            let with = factor.solve(&difference);
+            (with[*i] - with[*j]).to_bits()
+        });
+        let together = factor.variances_of_differences(&pairs);
+        assert_eq!(together.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), one_by_one.collect::<Vec<_>>());
+        assert!(factor.variances_of_differences(&[]).is_empty());
     }
 
     #[test]

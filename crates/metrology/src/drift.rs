@@ -6,14 +6,16 @@
 //!
 //! # Model
 //! metrology.md §2.4: `y_s = e_i − c − d_t + ε_s`, `ε_s ~ t_4(0, σ_s²)`, `d_t ~ N(0, σ_b²)`; `e_i`, `c` and `d_t` are random walks,
-//! `d_t` one that stays within `σ_b`. An anchor is an observation of `e_i`. All in logarithms, `e` for `ln(1+e)`.
+//! `d_t` one that stays within `σ_b`. An anchor is an observation of `e_i`. All in logarithms, `e` for `ln(1+e)`. Of a calibrated traveller
+//! the bias `c + d_t` is known beforehand, `~ N(b, u²)`, and not that it is like the others'.
 //!
 //! # Method
 //! Unknowns are c and `ẽ_i = e_i − c`; comparisons see only `ẽ_i − d_t`. Within a week travellers are eliminated exactly, and so
 //! they would be between weeks if nothing drifted: what is kept is, for each pair of traveller and instrument, the weight w of its
 //! comparisons and their mean y, a factor `w (ẽ_i − d_t − y)²` of the posterior; travellers are eliminated anew from them. Keeping
 //! each traveller's mean and variance instead would forget that its error is that of the instruments it visited, and
-//! count their evidence again each week.
+//! count their evidence again each week. A calibration is one more factor of its traveller, `(c + d_t − b)²/u²` in the place of
+//! `d_t²/σ_b²`: it is kept beside the pairs, weakened as they are, and a newer one takes its place, so that none counts twice.
 //!
 //! Drift is common to all factors of an instrument, which couples them; kept apart, they are weakened instead, each by
 //! `1 + q_i W_i + q_t W_t` with `W_i`, `W_t` the weight of all pairs of the instrument, the traveller. As `1 1ᵀ ≼ diag(W_i/w)` on the
@@ -84,6 +86,17 @@ pub struct Anchor {
     pub standard_uncertainty: f64,
 }
 
+/// The calibration of a traveller: what is known of its bias before it compared anything.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calibration {
+    /// Index of the traveller.
+    pub traveller: usize,
+    /// Its bias, in logarithms: of one that reads too much it is positive.
+    pub bias: f64,
+    /// Standard uncertainty of that at the end of the week, with the drift between its day and then.
+    pub standard_uncertainty: f64,
+}
+
 /// What a week brings. Indices mean the same in every week; new ones come at the end.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Week {
@@ -97,6 +110,9 @@ pub struct Week {
     pub comparisons: Vec<Comparison>,
     /// Anchors.
     pub anchors: Vec<Anchor>,
+    /// Calibrations, each in the place of what was known of its traveller before. One that is kept weakens with time; it need not be brought
+    /// again.
+    pub calibrations: Vec<Calibration>,
     /// Travellers whose bias was drawn anew before this week (another battery management, say).
     pub resets: Vec<usize>,
 }
@@ -108,6 +124,8 @@ pub struct Settings {
     pub instrument_walk: f64,
     /// √q of travellers.
     pub traveller_walk: f64,
+    /// √q of calibrated travellers.
+    pub calibrated_walk: f64,
     /// √q of c.
     pub common_walk: f64,
     /// σ_b.
@@ -119,11 +137,13 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Instruments walk 0.1 % in a year, as anchors are taken to; travellers somewhat more; the rest as in metrology.md §2.1.
+    /// Instruments walk 0.1 % in a year, as anchors are taken to; travellers somewhat more, calibrated ones twice as much; the rest as in
+    /// metrology.md §2.1.
     fn default() -> Self {
         Self {
             instrument_walk: 0.000_14,
             traveller_walk: 0.000_2,
+            calibrated_walk: 0.000_28,
             common_walk: 0.000_1,
             traveller_sd: 0.015,
             common_sd: 0.01,
@@ -142,15 +162,45 @@ struct Pair {
     weighted: f64,
 }
 
+/// What a traveller's calibration says of `c + d`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Known {
+    /// 1/u².
+    weight: f64,
+    /// b/u².
+    weighted: f64,
+}
+
 /// What is kept of a traveller.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Traveller {
+    idle_weeks: f64,
+    /// None of one that is taken to be like the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known: Option<Known>,
     /// In the order of instruments.
     pairs: Vec<Pair>,
-    idle_weeks: f64,
 }
 
 impl Traveller {
+    /// Weight of everything that speaks of its bias: pairs, and a calibration.
+    fn weight(&self) -> f64 {
+        let pairs: f64 = self.pairs.iter().map(|pair| pair.weight).sum();
+        self.known.map_or(pairs, |known| pairs + known.weight)
+    }
+
+    /// Σ w y, a calibration taken for a pair that sees `−b` at `−c`.
+    fn weighted(&self) -> f64 {
+        let pairs: f64 = self.pairs.iter().map(|pair| pair.weighted).sum();
+        self.known.map_or(pairs, |known| pairs - known.weighted)
+    }
+
+    /// How its bias hangs on (c, ẽ…): unknown and weight, below zero where it falls with it.
+    fn along(&self) -> impl Iterator<Item = (usize, f64)> {
+        let known = self.known.iter().map(|known| (0, -known.weight));
+        known.chain(self.pairs.iter().map(|pair| (pair.instrument + 1, pair.weight)))
+    }
+
     /// Drops the lightest pairs beyond [`PAIRS_MAX`].
     fn limit(&mut self) {
         if self.pairs.len() <= PAIRS_MAX {
@@ -231,10 +281,17 @@ impl State {
         for traveller in &week.resets {
             next.eliminate_traveller(*traveller, settings);
         }
+        for calibration in &week.calibrations {
+            let weight = calibration.standard_uncertainty.powi(-2);
+            let known = Known { weight, weighted: weight * calibration.bias };
+            next.travellers[calibration.traveller].known = Some(known);
+        }
         let update = next.take_in(week, settings).ok_or(DriftError::Singular)?;
         for traveller in 0..next.travellers.len() {
             next.travellers[traveller].limit();
-            if IDLE_WEEKS_MAX < next.travellers[traveller].idle_weeks {
+            // A calibrated one stays: were it a new one when it comes back, its calibration would count twice.
+            let of_traveller = &next.travellers[traveller];
+            if IDLE_WEEKS_MAX < of_traveller.idle_weeks && of_traveller.known.is_none() {
                 next.eliminate_traveller(traveller, settings);
             }
         }
@@ -274,7 +331,12 @@ impl State {
                 && pair.weighted.is_finite()
         };
         let are_pairs_sound = self.travellers.iter().flat_map(|traveller| &traveller.pairs).all(is_sound);
-        if !are_pairs_sound || !self.base.is_sound(size) || !self.right.iter().all(|value| value.is_finite())
+        let mut known = self.travellers.iter().filter_map(|traveller| traveller.known);
+        let are_known_sound = known.all(|known| is_positive(known.weight) && known.weighted.is_finite());
+        if !are_pairs_sound
+            || !are_known_sound
+            || !self.base.is_sound(size)
+            || !self.right.iter().all(|value| value.is_finite())
         {
             return Err(DriftError::MalformedState);
         }
@@ -287,6 +349,7 @@ impl State {
         if week.instruments + 1 < size
             || week.travellers < self.travellers.len()
             || week.resets.iter().any(|traveller| week.travellers <= *traveller)
+            || !week.calibrations.iter().all(|calibration| calibration.is_sound(week.travellers))
             || !(0.0 <= week.elapsed_weeks && week.elapsed_weeks.is_finite())
         {
             return Err(DriftError::MalformedWeek);
@@ -322,19 +385,24 @@ impl State {
         }
     }
 
-    /// Puts what a traveller said of the instruments into the base and forgets the traveller.
+    /// Puts what a traveller said of the instruments, and by its calibration of their level, into the base and forgets the traveller.
     fn eliminate_traveller(&mut self, traveller: usize, settings: &Settings) {
-        let pairs = std::mem::take(&mut self.travellers[traveller].pairs);
-        self.travellers[traveller].idle_weeks = 0.0;
-        let own = equations::Conditional::of(&pairs, settings.traveller_sd);
-        for (position, pair) in pairs.iter().enumerate() {
-            let at = pair.instrument + 1;
-            self.base.add(at, at, pair.weight);
-            self.right[at] += pair.weighted - own.variance * pair.weight * own.weighted;
-            for other in &pairs[..=position] {
-                self.base.add(at, other.instrument + 1, -own.variance * pair.weight * other.weight);
+        let gone = std::mem::take(&mut self.travellers[traveller]);
+        let own = equations::Conditional::of(&gone, settings.traveller_sd);
+        let along: Vec<(usize, f64)> = gone.along().collect();
+        for (position, (at, weight)) in along.iter().enumerate() {
+            self.base.add(*at, *at, weight.abs());
+            for (other, of_other) in &along[..=position] {
+                self.base.add(*at, *other, -own.variance * weight * of_other);
             }
         }
+        own.add_right(&gone, &mut self.right);
+    }
+}
+
+impl Calibration {
+    fn is_sound(&self, travellers: usize) -> bool {
+        self.traveller < travellers && self.bias.is_finite() && is_positive(self.standard_uncertainty)
     }
 }
 

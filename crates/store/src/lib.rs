@@ -18,6 +18,7 @@ mod charge;
 pub mod command;
 pub mod console;
 pub mod contradiction;
+pub mod doubt;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub mod evidence;

@@ -23,7 +23,7 @@ use crate::problem::{Problem, html, missing_page};
 use crate::session::{Person, private};
 use crate::signals::{self, SignalLine};
 use crate::texts::Texts;
-use crate::{Site, SiteSettings, contradictions, history, view};
+use crate::{Site, SiteSettings, contradictions, doubts, history, view};
 
 /// One line of metering readiness.
 struct ReadyLine {
@@ -177,7 +177,9 @@ async fn show(
     let registers = site.store.registers(pile.pile_no).await?;
     let (issued, refused) = site.store.certificates(&pile.pile_id).await?;
     let contradictory = site.store.contradictions(person.scope.as_ref(), Some(&pile.pile_id)).await?;
+    let doubted = site.store.doubts(person.scope.as_ref(), Some(&pile.pile_id)).await?;
     let mut signals = contradictions::lines(t, &contradictory).0;
+    signals.extend(doubts::lines(t, &doubted).0);
     signals.extend(
         site.store.signals_of_pile(&pile.pile_id).await?.iter().map(|signal| signals::line(t, signal)),
     );

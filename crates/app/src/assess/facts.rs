@@ -33,7 +33,7 @@ const COVARIATES: [&str; 3] = ["mean_power_kw", "soc_span", "ambient_c"];
 const MEAN_POWER_KW_MAX: f64 = 5_000.0;
 
 /// Memory of a charge as it comes out of the database, with what witnesses told of it, bytes: that much more than a file's.
-const CHARGE_BYTES: u64 = (size_of::<EvidenceCharge>() + size_of::<Witnessed>()) as u64;
+pub(super) const CHARGE_BYTES: u64 = (size_of::<EvidenceCharge>() + size_of::<Witnessed>()) as u64;
 
 /// Everything known at a moment.
 pub(crate) struct Facts {
@@ -77,7 +77,7 @@ impl Facts {
     pub(crate) async fn load(store: &Store, as_of: Timestamp, since: Timestamp) -> Result<Self> {
         let piles = store.evidence_piles(as_of).await?;
         let known: BTreeSet<i64> = piles.iter().map(|pile| pile.pile_no).collect();
-        let mut charges = charges(store, since, as_of, piles.len()).await?;
+        let mut charges = charges(store, since, as_of, |count| assessed_bytes(count, piles.len())).await?;
         // Those of a charger that still waits in the inbox are nobody's.
         charges.retain(|charge| known.contains(&charge.pile_no));
         Ok(Self {
@@ -231,23 +231,39 @@ impl Facts {
     }
 }
 
-/// What was known at a moment of charges that ended from `since` on; an error, before memory is full, if they do not fit into it.
+/// What was known at a moment of charges that ended from `since` on; an error, before memory is full, if they do not fit into it with what
+/// becomes of them: bytes by their number.
 pub(super) async fn charges(
     store: &Store,
     since: Timestamp,
     as_of: Timestamp,
-    piles: usize,
+    bytes: impl Fn(u64) -> u64,
 ) -> Result<Vec<EvidenceCharge>> {
-    fit(room::free(), store.evidence_charges_at_most(since, as_of).await?, piles)?;
+    let count = store.evidence_charges_at_most(since, as_of).await?;
+    fit(room::free(), count, bytes(count))?;
     Ok(store.evidence_charges(since, as_of).await?)
 }
 
-/// Whether so many charges fit into so many bytes. How many vehicles they are of is not known before they are read: of one each at most.
-fn fit(room: u64, count: u64, piles: usize) -> Result<()> {
+/// Of which vehicles a stored run used a calibration, as [`Prepared::stored`] names them, and when it was made; none of runs of before.
+pub(super) fn used_references(stored: &Value) -> BTreeSet<(VehicleKey, Timestamp)> {
+    let used = |told: &Value| {
+        let key: [u8; 16] = hex::decode(told.get("vehicle")?.as_str()?).ok()?.try_into().ok()?;
+        Some((VehicleKey(key), told.get("at")?.as_str()?.parse().ok()?))
+    };
+    let told = stored.get("used_references").and_then(Value::as_array);
+    told.into_iter().flatten().filter_map(used).collect()
+}
+
+/// Memory of a whole assessment. How many vehicles its charges are of is not known before they are read: of one each at most.
+pub(super) fn assessed_bytes(count: u64, piles: usize) -> u64 {
     let charges = count as usize;
     let taken = Taken { charges, piles, vehicles: charges, name_bytes: 0 };
     let assessed = if charges <= CHARGES_MAX { taken.bytes_with_signals() } else { taken.bytes() };
-    let bytes = assessed + CHARGE_BYTES * count;
+    assessed + CHARGE_BYTES * count
+}
+
+/// Whether so many charges, which need so many bytes, fit into the room there is.
+fn fit(room: u64, count: u64, bytes: u64) -> Result<()> {
     if room < bytes {
         bail!(
             "the {count} charges of the window need some {} MB of memory and {} MB are free: set a shorter window_days in section assess, or \
@@ -375,6 +391,8 @@ pub(super) fn covariates(charge: &EvidenceCharge) -> [f32; COVARIATES_MAX] {
 
 #[cfg(test)]
 mod tests {
+    use veripile_assessment::UsedReference;
+
     use super::*;
 
     fn charge(minutes: i64, wh: i64) -> EvidenceCharge {
@@ -383,10 +401,24 @@ mod tests {
         EvidenceCharge::new(1, 1, [started_at, ended_at], Decimal::from(wh))
     }
 
+    #[test]
+    fn calibrations_that_were_used_are_read_as_they_are_stored() {
+        let (_, mut prepared, mut assessment) = super::super::outcome::tests::world(1);
+        let at = "2026-01-05T06:07:08.000009Z".parse().expect("literal");
+        prepared.vehicles.insert((VehicleKey([0xa7; 16]), true), 0);
+        assessment.facts.used_references.push(UsedReference { vehicle: 0, at });
+        let mut stored = prepared.stored(&assessment.facts);
+        assert_eq!(used_references(&stored), BTreeSet::from([(VehicleKey([0xa7; 16]), at)]));
+        // What is no vehicle's key is nobody's, and a run of before tells none.
+        stored["used_references"][0]["vehicle"] = "a7".into();
+        assert!(used_references(&stored).is_empty() && used_references(&Value::Null).is_empty());
+    }
+
     // Room is counted as of files (440 + 500 + 540 bytes a charge of a vehicle of its own, 1,000 a pile), with the charge itself besides.
     #[test]
     fn a_window_that_does_not_fit_is_refused_with_the_next_step() {
         let needed = 1_000 * (1_480 + CHARGE_BYTES) + 2_000;
+        let fit = |room, count, piles| super::fit(room, count, assessed_bytes(count, piles));
         assert!(fit(needed, 1_000, 2).is_ok() && fit(u64::MAX, 0, 0).is_ok());
         let error = fit(needed - 1, 1_000, 2).expect_err("a byte less").to_string();
         assert!(error.contains("1000 charges") && error.contains("a shorter window_days"), "{error}");

@@ -65,9 +65,11 @@ pub(super) fn risks(
     let assumed = known.get(known.len() / 2).copied().unwrap_or(Decimal::ONE);
     let first = facts.charges.iter().map(|charge| charge.ended_at).min().unwrap_or(facts.as_of);
     let days = (facts.as_of.duration_since(first).as_secs_f64() / 86_400.0).max(1.0);
-    let unknown = unknown(assessment.estimates.iter().filter_map(|(_, estimate)| nonconform(estimate)));
     let contradictory = assessment.facts.contradictory_anchors.iter().map(|anchor| &anchor.pile_id);
-    let made_up = assessment.facts.doubted_values.iter().map(|values| &values.pile_id);
+    let made_up: BTreeSet<&PileId> =
+        assessment.facts.doubted_values.iter().map(|values| &values.pile_id).collect();
+    let honest = assessment.estimates.iter().filter(|(pile_id, _)| !made_up.contains(pile_id));
+    let unknown = unknown(honest.filter_map(|(_, estimate)| nonconform(estimate)));
     let doubted: BTreeSet<&PileId> = contradictory.chain(made_up).collect();
     let least = |pile_id: &PileId| if doubted.contains(pile_id) { NONCONFORM_DOUBTED } else { 0.0 };
     let (findings, today) = (findings(signals), day(facts.as_of));
@@ -91,7 +93,8 @@ fn nonconform(estimate: &Estimate) -> Option<f64> {
     estimate.probability_conform.map(|conform| 1.0 - conform)
 }
 
-/// The same of a pile without an estimate: as a bad one of those that have one (the upper quartile), so that nobody gains by going dark.
+/// The same of a pile without an estimate: as a bad one of those that have one (the upper quartile), so that nobody gains by going dark. Not
+/// `estimated` is what a pile made up.
 fn unknown(estimated: impl Iterator<Item = f64>) -> f64 {
     let mut estimated: Vec<f64> = estimated.collect();
     estimated.sort_by(f64::total_cmp);
@@ -180,6 +183,33 @@ mod tests {
         assert!((of_the_last([1.0; 4]) - 0.004_5).abs() < 1e-12);
     }
 
+    fn doubted(pile_id: PileId) -> DoubtedValues {
+        DoubtedValues {
+            pile_id,
+            test: "deaf",
+            p_value: 1e-12,
+            share_percent: 3.0,
+            charges: 200,
+            relayed: 200,
+            vehicles: 40,
+        }
+    }
+
+    // By hand: the same four, whose upper quartile is 60 %, beside four that say what they like. Among all eight it would be 20 %.
+    #[test]
+    fn whoever_makes_estimates_up_makes_no_dark_pile_safer() {
+        let (facts, prepared, mut assessment) = world(9);
+        for (at, conform) in [1.0, 0.4, 0.99, 0.8, 1.0, 1.0, 1.0, 1.0].into_iter().enumerate() {
+            let (pile_id, estimate) = &mut assessment.estimates[at];
+            estimate.probability_conform = Some(conform);
+            if 4 <= at {
+                assessment.facts.doubted_values.push(doubted(pile_id.clone()));
+            }
+        }
+        let found = at_stake(&facts, &prepared, &assessment, &Now::default());
+        assert!((found[8].probability_nonconform - 0.6).abs() < 1e-12, "{found:?}");
+    }
+
     #[test]
     fn a_pile_whose_on_site_result_contradicts_its_charges_is_even_odds_at_least() {
         let (facts, prepared, mut assessment) = world(2);
@@ -201,7 +231,7 @@ mod tests {
         let (facts, prepared, mut assessment) = world(2);
         assessment.estimates.iter_mut().for_each(|(_, estimate)| estimate.probability_conform = Some(0.999));
         let pile_id = assessment.estimates[1].0.clone();
-        assessment.facts.doubted_values.push(DoubtedValues { pile_id, test: "deaf", p_value: 1e-12 });
+        assessment.facts.doubted_values.push(doubted(pile_id));
         let found = at_stake(&facts, &prepared, &assessment, &Now::default());
         assert!((found[0].probability_nonconform - 0.001).abs() < 1e-12, "{found:?}");
         assert!((found[1].probability_nonconform - 0.5).abs() < 1e-12, "{found:?}");

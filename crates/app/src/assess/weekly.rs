@@ -3,11 +3,12 @@
 //! Called by the assess role. The weeks are `assessment::weekly`'s, which the study uses as well; here its evidence is fetched, and what it
 //! says and keeps is stored.
 //!
-//! What is kept says which on-site results it took in. Where they are others today (one was entered late, withdrawn or put in question), it
-//! is not gone on from: a state of before that week is, or everything is taken in anew. So it is where the last whole assessment learnt
-//! otherwise of ways and covariates than what was taken out of the weeks kept.
+//! What is kept says which on-site results and which calibrations of reference vehicles it took in. Where they are others today (one was entered
+//! late, withdrawn, put in question or left out), it is not gone on from: a state of before that week is, or everything is taken in anew. So it
+//! is where the last whole assessment learnt otherwise of ways and covariates than what was taken out of the weeks kept, or of piles whose relayed
+//! values no vehicle said: those values count for nothing.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
@@ -19,45 +20,107 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use veripile_assessment::Learnt;
 pub(super) use veripile_assessment::weekly::week_of;
-use veripile_assessment::weekly::{self, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning};
+use veripile_assessment::weekly::{
+    self, Calibration, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning,
+};
 use veripile_metrology::change_point::Step;
-use veripile_pile::{Act, PileId, VehiclePath};
-use veripile_store::Store;
+use veripile_pile::{Act, PileId, VehicleKey, VehiclePath};
 use veripile_store::evidence::EvidenceCharge;
 use veripile_store::weekly::{ErrorStep, FilteredWeek, STATES_KEPT, WeeklyError};
+use veripile_store::{Store, witness};
 
-use super::facts::{self, covariates, in_force, kwh};
+use super::facts::{self, CHARGE_BYTES, covariates, in_force, kwh};
+
+/// Memory of a charge while its week is taken in, beside what came out of the database, bytes, by the sizes of what is made of it: itself, its
+/// vehicle's name three times over (150), a comparison in four shapes (130) and, were each of another vehicle, what is kept of one, four times
+/// while a week is tried (360), and where it stands (60).
+const WEEK_BYTES: u64 = size_of::<WeekCharge<i64, String>>() as u64 + 700;
+
+/// Memory of so many charges, at worst all of one week and each of another vehicle.
+fn bytes(count: u64) -> u64 {
+    (CHARGE_BYTES + WEEK_BYTES) * count
+}
 
 /// What is kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Kept {
     /// Piles by number, vehicles in hex.
     filter: Filter<i64, String>,
-    /// On-site results of its weeks and of before, as [`digest`] tells them; empty at the very beginning.
+    /// On-site results of its weeks and of before, and calibrations, as [`Results::digest`] tells them; empty at the very beginning.
     on_site: String,
     /// What was taken out of its first comparisons.
     learnt: Learnt,
 }
 
 impl Kept {
-    /// Whether it is of before a week, and took in the on-site results that stand today, with what is known today of ways and covariates.
-    fn fits(&self, week: i32, on_site: &[OnSite<i64>], learnt: &Learnt) -> bool {
-        let fits = |last| last < week && self.on_site == digest(on_site, last) && self.learnt.is_like(learnt);
+    /// Whether it is of before a week, and took in the results that stand today, with what is known today of ways and covariates.
+    fn fits(&self, week: i32, results: &Results, learnt: &Learnt) -> bool {
+        let fits = |last| last < week && self.on_site == results.digest(last) && self.learnt.is_like(learnt);
         self.filter.week.is_none_or(fits)
     }
 }
 
-/// SHA-256 of the on-site results up to the end of a week, in hex.
-fn digest(on_site: &[OnSite<i64>], week: i32) -> String {
-    let mut hash = Sha256::new();
-    for OnSite { pile, outlet, at, error_percent, expanded_uncertainty_percent, coverage_factor } in on_site {
-        if week_of(*at) <= week {
+/// What gives levels: on-site results of piles, and calibrations of vehicles, each in the order of time.
+#[derive(Debug, Clone, Default)]
+struct Results {
+    on_site: Vec<OnSite<i64>>,
+    calibrations: Vec<Calibration<String>>,
+}
+
+impl Results {
+    /// SHA-256 of on-site results up to the end of a week, and of all calibrations, which speak of all weeks, in hex.
+    fn digest(&self, week: i32) -> String {
+        let mut hash = Sha256::new();
+        for OnSite { pile, outlet, at, error_percent, expanded_uncertainty_percent, coverage_factor } in
+            self.on_site.iter().filter(|result| week_of(result.at) <= week)
+        {
             hash.update(format!(
                 "{pile} {outlet:?} {at} {error_percent} {expanded_uncertainty_percent} {coverage_factor}\n"
             ));
         }
+        for Calibration { vehicle, at, error_percent, expanded_uncertainty_percent, coverage_factor } in
+            &self.calibrations
+        {
+            hash.update(format!(
+                "{vehicle} {at} {error_percent} {expanded_uncertainty_percent} {coverage_factor}\n"
+            ));
+        }
+        hex::encode(hash.finalize())
     }
-    hex::encode(hash.finalize())
+}
+
+/// What the filter rests on beside charges and what was learnt.
+pub(super) struct Given<'a> {
+    /// By pile number and time.
+    pub(super) acts: &'a [(i64, Act)],
+    /// By vehicle and time.
+    pub(super) calibrations: &'a [witness::Calibration],
+    /// Those of them that the last whole assessment used: of which vehicle, and when they were made.
+    pub(super) used: &'a BTreeSet<(VehicleKey, Timestamp)>,
+}
+
+impl Given<'_> {
+    /// What stands at a moment, but for what the last whole assessment left out.
+    fn standing(&self, as_of: Timestamp, left_out: &HashSet<(i64, Timestamp)>) -> Results {
+        let mut on_site = standing(self.acts, as_of);
+        on_site.retain(|result| !left_out.contains(&(result.pile, result.at)));
+        let is_used = |given: &&witness::Calibration| self.used.contains(&(given.vehicle, given.at));
+        let used = self.calibrations.iter().filter(|given| given.at <= as_of).filter(is_used);
+        let mut calibrations: Vec<Calibration<String>> = used.map(calibration).collect();
+        calibrations.sort_by_key(|calibration| calibration.at);
+        Results { on_site, calibrations }
+    }
+}
+
+/// A calibration of what an authority reads off a vehicle.
+fn calibration(given: &witness::Calibration) -> Calibration<String> {
+    Calibration {
+        vehicle: name(given.vehicle, VehiclePath::Reference),
+        at: given.at,
+        error_percent: given.result.error_percent,
+        expanded_uncertainty_percent: given.result.expanded_uncertainty_percent,
+        coverage_factor: given.result.coverage_factor,
+    }
 }
 
 /// How far the filter is, between runs.
@@ -88,30 +151,27 @@ impl Weekly {
         as_of: Timestamp,
         from: Timestamp,
         late: Late,
-        acts: &[(i64, Act)],
+        given: &Given<'_>,
         learnt: &Learnt,
     ) -> Result<Filtered> {
         let open = week_of(as_of);
         let numbers = store.pile_numbers(&piles_of(learnt)).await?;
         let left_out: HashSet<(i64, Timestamp)> =
             learnt.left_out.iter().filter_map(|(pile, at)| Some((*numbers.get(pile)?, *at))).collect();
-        let mut on_site = standing(acts, as_of);
-        on_site.retain(|result| !left_out.contains(&(result.pile, result.at)));
+        let results = given.standing(as_of, &left_out);
         let start = match late {
             Late::Everything => Kept::default(),
-            Late::Nothing => self.start(store, open, &on_site, learnt).await?,
-            Late::Week(week) => self.start(store, week.min(open), &on_site, learnt).await?,
+            Late::Nothing => self.start(store, open, &results, learnt).await?,
+            Late::Week(week) => self.start(store, week.min(open), &results, learnt).await?,
         };
         // A week that is half outside the window was told whole before.
         let first = (week_of(from) + 1).min(open);
         let since = beginning(start.filter.week.map_or(first, |week| week + 1));
-        let mut charges = facts::charges(store, since, as_of, 0).await?;
-        let copying: HashSet<i64> =
-            learnt.copying.iter().filter_map(|pile| numbers.get(pile).copied()).collect();
+        let mut charges = facts::charges(store, since, as_of, bytes).await?;
         let learnt = learnt.clone();
         let (kept, weeks) = tokio::task::spawn_blocking(move || {
-            charges.retain(|charge| !(copying.contains(&charge.pile_no) && is_relayed(charge)));
-            filter(start, &charges, &on_site, open, &learnt)
+            leave_out(&mut charges, &learnt, &numbers);
+            filter(start, &charges, &results, open, &learnt)
         })
         .await??;
         let told =
@@ -131,25 +191,19 @@ impl Weekly {
         Ok(filtered)
     }
 
-    /// The newest state kept of a week before `week` that took in these on-site results; the beginning if there is none.
-    async fn start(
-        &self,
-        store: &Store,
-        week: i32,
-        on_site: &[OnSite<i64>],
-        learnt: &Learnt,
-    ) -> Result<Kept> {
-        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.fits(week, on_site, learnt)) {
+    /// The newest state kept of a week before `week` that took in these results; the beginning if there is none.
+    async fn start(&self, store: &Store, week: i32, results: &Results, learnt: &Learnt) -> Result<Kept> {
+        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.fits(week, results, learnt)) {
             return Ok(kept.clone());
         }
         let mut before = week;
         while let Some((of, bytes)) = store.filter_state_before(before).await? {
             match read(&bytes) {
-                Ok(kept) if kept.fits(week, on_site, learnt) => return Ok(kept),
+                Ok(kept) if kept.fits(week, results, learnt) => return Ok(kept),
                 Ok(_) => {
                     tracing::info!(
                         week = of,
-                        "on-site results, or what is known of ways and covariates, are others than those taken in"
+                        "on-site results, calibrations, or what is known of ways and covariates, are others than those taken in"
                     );
                 }
                 Err(error) => tracing::warn!(%error, week = of, "a state of the filter was passed over"),
@@ -175,16 +229,17 @@ pub(super) enum Late {
 fn filter(
     start: Kept,
     charges: &[EvidenceCharge],
-    on_site: &[OnSite<i64>],
+    results: &Results,
     open: i32,
     learnt: &Learnt,
 ) -> Result<(Kept, Vec<FilteredWeek>)> {
     let charges: Vec<_> = charges.iter().filter_map(compared).collect();
     // What is taken out stays what it was in the first week: else all piles would move with the means of what was learnt.
     let first = if start.filter.week.is_some() { start.learnt } else { learnt.clone() };
-    let evidence = WeekEvidence { charges: &charges, on_site, learnt: &first };
+    let Results { on_site, calibrations } = results;
+    let evidence = WeekEvidence { charges: &charges, on_site, calibrations, learnt: &first };
     let keep = |filter: Filter<i64, String>| {
-        let on_site = filter.week.map_or(String::new(), |week| digest(on_site, week));
+        let on_site = filter.week.map_or(String::new(), |week| results.digest(week));
         Kept { filter, on_site, learnt: first.clone() }
     };
     let mut weeks = Vec::new();
@@ -202,7 +257,8 @@ fn filter(
 
 /// Piles of which something was learnt by name.
 fn piles_of(learnt: &Learnt) -> Vec<PileId> {
-    learnt.copying.iter().chain(learnt.left_out.iter().map(|(pile, _)| pile)).cloned().collect()
+    let left_out = learnt.left_out.iter().map(|(pile, _)| pile);
+    learnt.copying.iter().chain(&learnt.doubted).chain(left_out).cloned().collect()
 }
 
 /// On-site results that stand at a moment, of each pile in the order of time.
@@ -210,24 +266,34 @@ fn standing(acts: &[(i64, Act)], as_of: Timestamp) -> Vec<OnSite<i64>> {
     in_force(acts).filter(|(_, act)| act.acted_at <= as_of).filter_map(on_site).collect()
 }
 
-fn is_relayed(charge: &EvidenceCharge) -> bool {
-    charge.vehicle_side().is_some_and(|(_, _, path)| path == VehiclePath::Relayed)
+/// Leaves out what no vehicle said: values that piles relayed which copy their own, or of which none seems to be a vehicle's. What others told of
+/// the same charges counts.
+fn leave_out(charges: &mut Vec<EvidenceCharge>, learnt: &Learnt, numbers: &HashMap<PileId, i64>) {
+    let piles = learnt.copying.iter().chain(&learnt.doubted);
+    let piles: HashSet<i64> = piles.filter_map(|pile| numbers.get(pile).copied()).collect();
+    let is_relayed = |charge: &EvidenceCharge| {
+        charge.vehicle_side().is_some_and(|(_, _, path)| path == VehiclePath::Relayed)
+    };
+    charges.retain(|charge| !(piles.contains(&charge.pile_no) && is_relayed(charge)));
 }
 
 /// A charge of which both sides told, and whose vehicle is known.
 fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
     let (vehicle, energy_vehicle_wh, path) = charge.vehicle_side()?;
-    // How well a way's bias is known is in no weekly uncertainty: on another way it is another vehicle.
-    let way = if path == VehiclePath::Relayed { "" } else { path.word() };
     Some(WeekCharge {
         pile: charge.pile_no,
-        vehicle: hex::encode(vehicle.0) + way,
+        vehicle: name(vehicle, path),
         ended_at: charge.ended_at,
         energy_pile_kwh: kwh(charge.energy_pile_wh),
         energy_vehicle_kwh: kwh(energy_vehicle_wh),
         path: Some(path),
         covariates: covariates(charge),
     })
+}
+
+/// How well a way's bias is known is in no weekly uncertainty: on another way it is another vehicle.
+fn name(vehicle: VehicleKey, path: VehiclePath) -> String {
+    hex::encode(vehicle.0) + if path == VehiclePath::Relayed { "" } else { path.word() }
 }
 
 fn on_site((pile, act): &(i64, Act)) -> Option<OnSite<i64>> {

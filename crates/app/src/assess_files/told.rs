@@ -11,7 +11,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
-use veripile_assessment::{Assessment, ChangedPile, ComparableCharge};
+use veripile_assessment::{Assessment, ChangedPile, ComparableCharge, DoubtedValues};
 use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
@@ -58,7 +58,7 @@ pub(super) fn remarks(
     let mut remarks = diagnosis(inputs, prepared, assessment);
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::contradictory_references(prepared, assessment));
-    remarks.extend(doubted(assessment));
+    remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
@@ -240,19 +240,31 @@ fn rest(code: &'static str, all: usize, [zh, en]: [&str; 2]) -> Option<Remark> {
     (0 < more).then(told)
 }
 
-/// Piles that relay what no vehicle said.
-fn doubted(assessment: &Assessment) -> Vec<Remark> {
-    let all = &assessment.facts.doubted_values;
+/// Piles whose vehicles' values no vehicle said. That a pile relayed them is said where it is known.
+fn doubted(all: &[DoubtedValues]) -> Vec<Remark> {
     let told = all.iter().take(ALIKE_MAX).map(|doubted| {
         let pile_id = &doubted.pile_id;
+        let (values_zh, values_en) = match doubted.relayed {
+            0 => (
+                format!("桩 {pile_id} 的车辆侧电量（来源 vehicle_path 未写明）"),
+                format!("vehicle values of charges at {pile_id}, of which nobody says how they came (vehicle_path),"),
+            ),
+            relayed if relayed == doubted.charges => {
+                (format!("桩 {pile_id} 转报的车辆侧电量"), format!("vehicle values that {pile_id} relays"))
+            }
+            _ => (
+                format!("桩 {pile_id} 转报或未写明来源（vehicle_path）的车辆侧电量"),
+                format!("vehicle values that {pile_id} relays, or of which nobody says how they came (vehicle_path),"),
+            ),
+        };
         let (zh, en) = match doubted.test {
             "too_good" => ("离散程度远小于车辆数据应有的程度", "scatter by far less than vehicles' values do"),
             _ => ("不随车辆而异", "do not differ by vehicle as they do elsewhere"),
         };
         remark(
             "vehicle_values_doubted",
-            format!("桩 {pile_id} 转报的车辆侧电量{zh}，似非车辆所报：不判为合格"),
-            format!("vehicle values that {pile_id} relays {en}: no vehicle seems to have said them, and the pile is not held to conform"),
+            format!("{values_zh}{zh}，似非车辆所报：不判为合格"),
+            format!("{values_en} {en}: no vehicle seems to have said them, and the pile is not held to conform"),
         )
     });
     told.chain(rest("vehicle_values_doubted", all.len(), ["个桩如此", "piles likewise"])).collect()
@@ -484,4 +496,34 @@ fn found(
         ));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(charges: usize, relayed: usize) -> Remark {
+        let doubted = DoubtedValues {
+            pile_id: PileId::parse("P5").expect("literal"),
+            test: "deaf",
+            p_value: 1e-12,
+            share_percent: 3.0,
+            charges,
+            relayed,
+            vehicles: 40,
+        };
+        super::doubted(&[doubted]).pop().expect("told")
+    }
+
+    /// Files may leave the way open: then nobody knows that the pile relayed anything.
+    #[test]
+    fn a_pile_is_said_to_relay_only_what_is_known_to_be_relayed() {
+        let (none, some, all) = (told(200, 0), told(200, 50), told(200, 200));
+        assert!(!none.en.contains("relay") && none.en.contains("nobody says how they came"), "{none}");
+        assert!(!none.zh.contains("转报") && none.zh.contains("未写明"), "{none}");
+        assert!(some.en.contains("relays, or of which nobody says") && some.zh.contains("转报或未写明来源"));
+        assert!(
+            all.en.starts_with("vehicle values that P5 relays do not differ") && !all.zh.contains("未写明")
+        );
+    }
 }

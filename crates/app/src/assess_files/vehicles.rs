@@ -86,12 +86,16 @@ pub(super) fn write(folder: &Folder, prepared: &Prepared, assessment: &Assessmen
     results::finish(writer).context("vehicles.csv")
 }
 
-/// How the fit went, with a name in place of each reference vehicle's index.
+/// How the fit went, with a name in place of each reference vehicle's index, be it used or contradictory.
 pub(crate) fn fit_facts(facts: &RunFacts, name: impl Fn(usize) -> String) -> Value {
     let mut fit = json!(facts);
-    let named = fit["contradictory_references"].as_array_mut().into_iter().flatten();
-    for (told, reference) in named.zip(&facts.contradictory_references) {
-        told["vehicle"] = Value::from(name(reference.vehicle));
+    let contradictory = facts.contradictory_references.iter().map(|reference| reference.vehicle);
+    let used = facts.used_references.iter().map(|reference| reference.vehicle);
+    for (list, vehicles) in
+        [("contradictory_references", contradictory.collect::<Vec<_>>()), ("used_references", used.collect())]
+    {
+        let named = fit[list].as_array_mut().into_iter().flatten();
+        named.zip(vehicles).for_each(|(told, vehicle)| told["vehicle"] = Value::from(name(vehicle)));
     }
     fit
 }

@@ -175,7 +175,8 @@ impl Seen {
         };
         let on_site: Vec<OnSite<usize>> =
             on_site.iter().filter(|result| result.at <= as_of && !is_left_out(result)).cloned().collect();
-        let evidence = WeekEvidence { charges: &charges[from..to], on_site: &on_site, learnt };
+        let evidence =
+            WeekEvidence { charges: &charges[from..to], on_site: &on_site, calibrations: &[], learnt };
         let mut failed = None;
         *kept = filter(std::mem::take(kept), &evidence, week_of(as_of), |week, after| {
             for (pile, step) in &week.steps {

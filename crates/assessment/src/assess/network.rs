@@ -14,21 +14,15 @@ use veripile_metrology::comparison::{
 use veripile_pile::VehiclePath;
 
 use super::copies;
+use crate::calibration::known_bias;
 use crate::evidence::{
-    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare, log_error,
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
 };
 use crate::learnt::Scale;
 use crate::levels::Levels;
 
 /// Models told apart at most: each is a dense row beside all piles. A vehicle of another one has none, as if nobody had told it.
 const MODELS_MAX: usize = 1_000;
-
-/// Drift of a reference vehicle's instrument since its calibration: 0.2 % in a year, as a random walk (fractions² per day).
-///
-/// Twice a pile's ([`crate::anchors`]), an assumption and no source's figure: the instrument is of the class that calibrations of some
-/// tenths of a percent are given for, and such classes (0.2) permit as much between two yearly calibrations; it is shaken, heated and frozen
-/// with the car, which a pile's meter is not. Whoever knows better calibrates more often.
-const REFERENCE_DRIFT_PER_DAY: f64 = 0.002 * 0.002 / 365.25;
 
 /// What goes into the comparison.
 pub(super) struct Given<'a> {
@@ -228,8 +222,7 @@ fn balanced(
 type Calibrated<'a> = (&'a ReferenceVehicle, (f64, f64));
 
 /// The newest calibration of each reference vehicle that was met, and how many are beyond [`CHECKED_MAX`]: of more those are used that say
-/// most, since one that nothing is held against could move all piles unseen. Bias and error differ in sign of nothing: a meter that reads too
-/// much has a positive bias.
+/// most, since one that nothing is held against could move all piles unseen.
 ///
 /// # Formula
 /// `u² = (U/k)² + q² T`, T from the calibration to the charge that lies farthest from it, before or after: what the instrument was on its
@@ -257,7 +250,9 @@ fn references<'a>(
     }
     let noise = comparison::Settings::default().noise;
     let known = newest.into_iter().filter_map(|(vehicle, (reference, days, met))| {
-        let known = known_bias(reference, days)?;
+        let ReferenceVehicle { error_percent, expanded_uncertainty_percent, coverage_factor, .. } =
+            *reference;
+        let known = known_bias([error_percent, expanded_uncertainty_percent, coverage_factor], days)?;
         Some((known.1 * known.1 + noise * noise / met, (vehicle, (reference, known))))
     });
     let mut known: Vec<(f64, (usize, Calibrated<'a>))> = known.collect();
@@ -265,17 +260,6 @@ fn references<'a>(
     known.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     known.truncate(CHECKED_MAX);
     (known.into_iter().map(|(_, calibrated)| calibrated).collect(), beyond)
-}
-
-/// Bias and standard uncertainty by a calibration, with so many days of drift; none where they cannot be.
-fn known_bias(reference: &ReferenceVehicle, days: f64) -> Option<(f64, f64)> {
-    let (bias, u) = log_error(
-        reference.error_percent,
-        reference.expanded_uncertainty_percent,
-        reference.coverage_factor,
-    )?;
-    let variance = u * u + REFERENCE_DRIFT_PER_DAY * days;
-    variance.is_finite().then_some((bias, variance.sqrt()))
 }
 
 /// Number of a way among all of them, unknown first.

@@ -138,20 +138,23 @@ fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
 }
 
 impl<'a> Separated<'a> {
-    /// Measures the steps that were found, by the fit in which before and after are two.
+    /// Measures the steps that were found, by the fit in which before and after are two: all with as few solutions as can be.
     pub(super) fn measure(&mut self) {
         let Self { given, fit, changes, found, .. } = self;
-        let size = |pile: usize, at: Timestamp| {
-            let since = changes.get(&pile)?.iter().filter(|change| at < **change).count();
-            let after = if since == 0 { given.places[pile]? } else { *given.before.get(&(pile, since))? };
-            let before = *given.before.get(&(pile, since + 1))?;
+        let size = |step: &FoundStep| {
+            let since = changes.get(&step.pile)?.iter().filter(|change| step.at < **change).count();
+            let after =
+                if since == 0 { given.places[step.pile]? } else { *given.before.get(&(step.pile, since))? };
+            let before = *given.before.get(&(step.pile, since + 1))?;
             let (now, then) = (fit.instruments[after].error?, fit.instruments[before].error?);
-            let mut difference = vec![0.0; fit.instruments.len()];
-            (difference[after], difference[before]) = (1.0, -1.0);
-            let with = fit.covariance.times(&difference)?;
-            Some((now.0 - then.0, (with[after] - with[before]).max(0.0).sqrt()))
+            Some((now.0 - then.0, (after, before)))
         };
-        found.iter_mut().for_each(|step| step.size = size(step.pile, step.at));
+        let sizes: Vec<Option<(f64, (usize, usize))>> = found.iter().map(size).collect();
+        let pairs: Vec<(usize, usize)> = sizes.iter().flatten().map(|(_, pair)| *pair).collect();
+        let mut variances = fit.covariance.variances_of_differences(&pairs).into_iter();
+        for (step, size) in found.iter_mut().zip(sizes) {
+            step.size = size.and_then(|(size, _)| Some((size, variances.next()??.max(0.0).sqrt())));
+        }
         found.sort_by_key(|step| (step.pile, step.at));
     }
 

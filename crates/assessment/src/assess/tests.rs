@@ -203,6 +203,7 @@ fn one_wrong_calibration_among_right_on_site_results_is_named_and_left_out() {
     let assessment = assess(&evidence, &Settings::default()).expect("assessable");
     let facts = &assessment.facts;
     assert_eq!((facts.anchors, facts.references), (10, 0), "{facts:?}");
+    assert_eq!(facts.used_references, []);
     assert!(facts.contradictory_anchors.iter().all(|anchor| anchor.is_used), "{facts:?}");
     let [wrong] = &facts.contradictory_references[..] else { panic!("{facts:?}") };
     assert_eq!((wrong.vehicle, wrong.at, wrong.is_used), (7, at(30), false));
@@ -220,6 +221,7 @@ fn right_calibrations_stand_against_one_wrong_on_site_result() {
     let assessment = assess(&evidence, &Settings::default()).expect("assessable");
     let facts = &assessment.facts;
     assert_eq!((facts.anchors, facts.references), (0, 3), "{facts:?}");
+    assert_eq!(facts.used_references, [1, 2, 7].map(|vehicle| UsedReference { vehicle, at: at(30) }));
     assert!(
         facts.contradictory_anchors.iter().any(|anchor| anchor.pile_id.as_str() == "P3" && !anchor.is_used)
     );
@@ -422,7 +424,12 @@ fn a_pile_that_makes_vehicles_values_up_does_not_conform() {
         assert_eq!(verdicts(&assessment), expected.concat(), "{noise}");
         let [doubted] = &assessment.facts.doubted_values[..] else { panic!("{:?}", assessment.facts) };
         assert_eq!((doubted.pile_id.as_str(), doubted.test), ("P5", test));
-        assert!(doubted.p_value < 1e-9);
+        assert!(doubted.p_value < 1e-9 && doubted.share_percent < 50.0, "{doubted:?}");
+        assert_eq!((doubted.charges, doubted.relayed, doubted.vehicles), (200, 0, 40), "nobody says how");
+        assert_eq!(assessment.facts.learnt.doubted, [doubted.pile_id.clone()]);
+        evidence.charges.iter_mut().for_each(|charge| charge.path = Some(VehiclePath::Relayed));
+        let facts = assess(&evidence, &Settings::default()).expect("assessable").facts;
+        assert_eq!(facts.doubted_values.iter().map(|doubted| doubted.relayed).collect::<Vec<_>>(), [200]);
         // The vehicles' makers say the same: what they tell cannot be made up there.
         evidence.charges.iter_mut().for_each(|charge| charge.path = Some(VehiclePath::Telematics));
         let assessment = assess(&evidence, &Settings::default()).expect("assessable");

@@ -1,6 +1,7 @@
 //! Energies that differ by a factor of two or more: no comparison of meters, so no estimate speaks of them, and yet somebody pays for one of them.
 //!
-//! Asked of all piles, of values that came past the pile and of others apart. A vehicle that differs so elsewhere, too, says nothing of a pile.
+//! Asked of all piles, of values that came past the pile and of others apart. A vehicle that differs so elsewhere, too, says nothing of a pile,
+//! and no more does a charge that names no vehicle: a single customer's broken app may have told them all.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
     [true, false].into_iter().flat_map(|is_relayed| of_way(world, is_relayed)).collect()
 }
 
-/// Charges of which both energies are known, and whether they are apart.
+/// Charges of which both energies and the vehicle are known, and whether they are apart.
 type Pairs = Vec<(usize, bool)>;
 
 /// # Formula
@@ -67,8 +68,8 @@ fn pairs(world: &World<'_>, is_relayed: bool) -> Vec<Pairs> {
     let pair = |at: &usize| {
         let charge = &world.charges[*at];
         let is_apart = charge.residual.is_none() && is_apart(charge)?;
-        let is_asked = charge.energy_vehicle_kwh.is_some() && may_be_forged(charge) == is_relayed;
-        is_asked.then_some((*at, is_apart))
+        let is_known = charge.energy_vehicle_kwh.is_some() && charge.vehicle.is_some();
+        (is_known && may_be_forged(charge) == is_relayed).then_some((*at, is_apart))
     };
     let mut pairs: Vec<Pairs> =
         world.by_pile.iter().map(|charges| charges.iter().filter_map(pair).collect()).collect();
@@ -93,17 +94,13 @@ fn pairs(world: &World<'_>, is_relayed: bool) -> Vec<Pairs> {
     pairs
 }
 
-/// Vehicles with a charge that is apart, and all of them; each charge of a vehicle that nobody knows is one.
+/// Vehicles with a charge that is apart, and all of them.
 fn vehicles(world: &World<'_>, pairs: &Pairs) -> (usize, usize) {
     let mut known: BTreeMap<usize, bool> = BTreeMap::new();
-    let (mut apart, mut all) = (0, 0);
-    for (at, is_apart) in pairs {
-        match world.charges[*at].vehicle {
-            Some(vehicle) => *known.entry(vehicle).or_default() |= is_apart,
-            None => (apart, all) = (apart + usize::from(*is_apart), all + 1),
-        }
+    for (vehicle, is_apart) in pairs.iter().filter_map(|(at, is)| Some((world.charges[*at].vehicle?, is))) {
+        *known.entry(vehicle).or_default() |= is_apart;
     }
-    (apart + known.values().filter(|is_apart| **is_apart).count(), all + known.len())
+    (known.values().filter(|is_apart| **is_apart).count(), known.len())
 }
 
 /// None of a charge of which an energy says nothing.

@@ -40,16 +40,23 @@ pub(crate) enum Why {
     Deaf,
 }
 
-/// Piles of whose relayed values at least one test says that no vehicle said them, with that test and its probability. One vehicle that reads
-/// well, or a few that agree with one pile, are none: eight are asked for.
+/// What says so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Doubt {
+    /// Which test.
+    pub(crate) why: Why,
+    /// Probability of as much by chance.
+    pub(crate) p_value: f64,
+    /// Of what vehicles' values scatter by, or of what vehicles' own errors show elsewhere, so much shows here: a share.
+    pub(crate) share: f64,
+}
+
+/// Piles of whose relayed values at least one test says that no vehicle said them, with that test. One vehicle that reads well, or a few
+/// that agree with one pile, are none: eight are asked for.
 ///
 /// # Formula
 /// Vehicles by their charges n_v: `(Σ n_v)² / Σ n_v²`, as many as would charge equally often.
-pub(crate) fn doubted(
-    piles: usize,
-    compared: &[Compared],
-    biases: &[Option<f64>],
-) -> BTreeMap<usize, (Why, f64)> {
+pub(crate) fn doubted(piles: usize, compared: &[Compared], biases: &[Option<f64>]) -> BTreeMap<usize, Doubt> {
     let scored =
         world::scored_by_pile(piles, compared.iter().map(|charge| (charge.pile, charge.z, charge.scale)));
     let values = Values {
@@ -67,13 +74,19 @@ pub(crate) fn doubted(
     let looks: Vec<Look> = scored.iter().map(|of_pile| Look::of(of_pile, compared, biases)).collect();
     let good = if looks.iter().any(Look::may_be_too_good) { TooGood::of(&values) } else { Vec::new() };
     let good = good.into_iter().filter(|found| are_many(&found.charges));
-    let good = good.map(|found| (found.pile, Why::TooGood, found.p_value()));
+    let good = good.map(|found| {
+        let doubt = Doubt { why: Why::TooGood, p_value: found.p_value(), share: found.spread };
+        (found.pile, doubt)
+    });
     let deaf = if looks.iter().any(Look::may_be_deaf) { Deaf::of(&values) } else { Vec::new() };
     let deaf = deaf.into_iter().filter(|found| found.share < SHARE_MAX && are_many(&found.charges));
-    let deaf = deaf.map(|found| (found.pile, Why::Deaf, found.p_value()));
+    let deaf = deaf.map(|found| {
+        let doubt = Doubt { why: Why::Deaf, p_value: found.p_value(), share: found.share };
+        (found.pile, doubt)
+    });
     let mut doubted = BTreeMap::new();
-    for (pile, why, p) in good.chain(deaf).filter(|(.., p)| *p < CHANCE) {
-        doubted.entry(pile).or_insert((why, p));
+    for (pile, doubt) in good.chain(deaf).filter(|(_, doubt)| doubt.p_value < CHANCE) {
+        doubted.entry(pile).or_insert(doubt);
     }
     doubted
 }

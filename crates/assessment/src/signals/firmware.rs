@@ -13,7 +13,6 @@ use super::gains::{Expected, Found, judged, severity, with_regressor};
 use super::said;
 use super::world::{Effect, GROUP_MIN, Scored, World, common, heaviest, median};
 use super::{Code, Finding, Phrase, SignalCharge, Subject};
-use crate::common::week;
 
 /// Characters of a firmware's version in a finding: a charger may send anything.
 const VERSION_CHARS_MAX: usize = 40;
@@ -40,9 +39,9 @@ type Residuals = [Vec<Scored>];
 
 /// Asks every pile and every version.
 pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
-    let without = world.without_common(|charge| Some(week(charge.started_at)));
+    let without = world.without_common_by_week();
     let is_without = without.is_some();
-    let scored = without.map_or_else(|| world.scored.clone(), |(scored, _)| scored);
+    let scored = without.map_or(&world.scored, |(scored, _)| scored);
     let mut found = Vec::new();
     for (pile, fact) in world.piles.iter().enumerate() {
         let changes = &fact.firmware_changes;
@@ -55,8 +54,8 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
     let mut dates: Vec<Timestamp> = found.iter().map(|(at, _)| *at).collect();
     dates.sort_unstable();
     dates.dedup();
-    let spread = spread(world, &scored, &dates);
-    let mut asked = together(world, &scored, &found, is_without, spread);
+    let spread = spread(world, scored, &dates);
+    let mut asked = together(world, scored, &found, is_without, spread);
     let found: Vec<Found> = found.into_iter().map(|(_, found)| found).collect();
     let say = |found: &Found, effect, u| Phrase::Firmware { version: found.version.clone(), effect, u };
     asked.extend(judged(world, Code::FirmwareStep, &found, Expected::Zero(spread), |_| 1.0, &say));

@@ -151,6 +151,25 @@ fn vehicles_that_tell_half_accuse_no_pile() {
         (charge.register_start_kwh, charge.register_end_kwh) = (None, None);
     }
     assert!(found(&fleet).iter().all(|finding| finding.code != Code::EnergiesApart));
+    // Nobody says of which vehicles they are: of one as well as of twenty.
+    for charge in fleet.charges.iter_mut().filter(|charge| charge.residual.is_none()) {
+        charge.vehicle = None;
+    }
+    assert!(found(&fleet).iter().all(|finding| finding.code != Code::EnergiesApart));
+}
+
+/// Two questions ask for it.
+#[test]
+fn what_piles_share_by_week_is_taken_off_once_and_as_if_asked_anew() {
+    let fleet = Fleet::new(95, 30, 80, |_| None);
+    let evidence = fleet.evidence();
+    let world = World::new(&evidence);
+    let told = || world.without_common_by_week().expect("thirty piles");
+    assert!(std::ptr::eq(told(), told()));
+    let anew = world.without_common(|charge| Some(crate::common::week(charge.started_at)));
+    let (scored, usual) = anew.expect("thirty piles");
+    let bits = |of: &[Vec<world::Scored>]| of.iter().flatten().map(|one| one.z.to_bits()).collect::<Vec<_>>();
+    assert_eq!((bits(&told().0), &told().1), (bits(&scored), &usual));
 }
 
 /// Some of a fleet get a firmware in the middle of the half-year that adds so much: how many piles, and how many operators, are told of it.

@@ -15,7 +15,7 @@ use super::said;
 use super::world::{Scored, World, heaviest, median};
 use super::{Code, Finding, Phrase, Subject};
 use crate::assess::FoundStep;
-use crate::common::{FLEET_MIN, week};
+use crate::common::FLEET_MIN;
 
 /// Residuals from which a wandering is asked for: a step in forty charges must be of a sigma to be seen at all.
 const RESIDUALS_MIN: usize = 40;
@@ -169,12 +169,11 @@ pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
 
 fn steps(world: &World<'_>) -> Vec<Finding> {
     let start = |charge: usize| world.charges[charge].started_at;
-    let without = world.without_common(|charge| Some(week(charge.started_at)));
-    let Some((scored, usual)) = without else { return Vec::new() };
+    let Some((scored, usual)) = world.without_common_by_week() else { return Vec::new() };
     let known: BTreeSet<usize> = world.evidence.steps.iter().map(|step| step.pile).collect();
-    let mut found = walks(&scored, |scored| Some(start(scored.charge).as_second() as f64));
+    let mut found = walks(scored, |scored| Some(start(scored.charge).as_second() as f64));
     found.retain(|found| !known.contains(&found.pile));
-    let spread = fleet_excess(&found, &usual, |found| found.wandering.excursion, MEDIAN_EXCURSION);
+    let spread = fleet_excess(&found, usual, |found| found.wandering.excursion, MEDIAN_EXCURSION);
     let found = found.iter().map(|found| {
         let inside = (found.wandering.turn, found.ordered.len());
         let found_effect = found.effect(inside);

@@ -3,6 +3,7 @@
 //! Called by every statistical signal. It asks nothing of anybody.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -11,7 +12,7 @@ use veripile_metrology::graph::DisjointSets;
 use veripile_metrology::normal::QUANTILE_75;
 
 use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile, ToldRegister};
-use crate::common::{self, Common, Tally};
+use crate::common::{self, Common, Tally, week};
 
 /// Median of |t₄|: the 75 % quantile of Student's t with 4 degrees of freedom (scipy: 0.740697084…).
 const MEDIAN_T4: f64 = 0.740_697_084_112_682_6;
@@ -46,6 +47,9 @@ impl Scored {
     }
 }
 
+/// Residuals of each pile by time, without what piles share, and which piles go with the others.
+pub(super) type Own = (Vec<Vec<Scored>>, Vec<bool>);
+
 /// The evidence in order.
 pub(super) struct World<'a> {
     pub(super) piles: &'a [SignalPile],
@@ -59,6 +63,8 @@ pub(super) struct World<'a> {
     told: BTreeMap<(usize, u32), Vec<&'a ToldRegister>>,
     /// The connected set of each pile, by vehicles that charged at several: its least pile.
     sets: Vec<usize>,
+    /// Without what piles share by week, from the first question that needs it on.
+    weekly: OnceLock<Option<Own>>,
 }
 
 impl<'a> World<'a> {
@@ -86,7 +92,7 @@ impl<'a> World<'a> {
         }
         told.values_mut().for_each(|rows| rows.sort_by_key(|row| row.start_kwh));
         let sets = sets(piles.len(), charges);
-        Self { piles, charges, evidence, by_pile, scored, told, sets }
+        Self { piles, charges, evidence, by_pile, scored, told, sets, weekly: OnceLock::new() }
     }
 
     /// What an outlet's register counted in charges that are no evidence and that began between two of its values. A charger can tell very
@@ -101,12 +107,15 @@ impl<'a> World<'a> {
         all[first..].iter().copied().take_while(move |row| row.start_kwh <= to)
     }
 
+    /// As [`Self::without_common`] says of weeks: several questions ask it, and it is computed once.
+    pub(super) fn without_common_by_week(&self) -> Option<&Own> {
+        let by_week = || self.without_common(|charge| Some(week(charge.started_at)));
+        self.weekly.get_or_init(by_week).as_ref()
+    }
+
     /// Residuals with what all piles share at the same time taken off: what moves them all is not one pile's doing.
     /// And which piles go with the others. None with fewer than [`common::FLEET_MIN`] piles.
-    pub(super) fn without_common(
-        &self,
-        key: impl Fn(&SignalCharge<'_>) -> Option<i64>,
-    ) -> Option<(Vec<Vec<Scored>>, Vec<bool>)> {
+    pub(super) fn without_common(&self, key: impl Fn(&SignalCharge<'_>) -> Option<i64>) -> Option<Own> {
         let key = |scored: &Scored| key(&self.charges[scored.charge]);
         let tally = |of_pile: &Vec<Scored>| {
             let mut tally = Tally::new();

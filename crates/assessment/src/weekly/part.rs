@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use veripile_metrology::change_point::{Step, Watch};
 use veripile_metrology::drift::{self, Anchor, Comparison, DriftError, State, Update, Week};
 
-use super::{OnSite, Told, WeekCharge, WeekError, week_of};
+use super::{Calibration, OnSite, Told, WeekCharge, WeekError, beginning, week_of};
 use crate::anchors::{Found, Together, together};
+use crate::calibration::{known_bias, walk_of_a_week};
 use crate::evidence::{compare, log_error};
 use crate::learnt::{Learnt, Way};
 
@@ -20,7 +21,11 @@ const ADJUSTED_FROM: f64 = 3.0;
 
 fn settings(learnt: &Learnt) -> drift::Settings {
     let default = drift::Settings::default();
-    drift::Settings { traveller_sd: learnt.vehicle_sd.max(default.traveller_walk), ..default }
+    drift::Settings {
+        traveller_sd: learnt.vehicle_sd.max(default.traveller_walk),
+        calibrated_walk: walk_of_a_week(),
+        ..default
+    }
 }
 
 fn variance(way: &Way, size_kwh: f64) -> f64 {
@@ -38,6 +43,16 @@ fn as_t4(degrees_of_freedom: f64) -> f64 {
     const LOST: f64 = 0.116;
     let nu = if degrees_of_freedom.is_nan() { 4.0 } else { degrees_of_freedom.clamp(2.0, 1e6) };
     INFORMATION * ((nu + 3.0) / (nu + 1.0) + LOST * (1.0 - 4.0 / nu).powi(2))
+}
+
+/// What a week brings to a part, and what is known beside it.
+pub(super) struct Brought<'a, P, V> {
+    pub(super) charges: &'a [&'a WeekCharge<P, V>],
+    /// Of this week and of before.
+    pub(super) on_site: &'a [&'a OnSite<P>],
+    /// Of whatever time, and whatever vehicles.
+    pub(super) calibrations: &'a [Calibration<V>],
+    pub(super) learnt: &'a Learnt,
 }
 
 /// What is kept of a part.
@@ -76,20 +91,21 @@ where
     pub(super) fn advance(
         &mut self,
         week: i32,
-        charges: &[&WeekCharge<P, V>],
-        on_site: &[&OnSite<P>],
-        learnt: &Learnt,
+        brought: &Brought<'_, P, V>,
         told: &mut Told<P>,
     ) -> Result<(), DriftError> {
-        let settings = settings(learnt);
-        let comparisons = self.comparisons(charges, learnt);
-        let (anchors, mut forgotten) = self.anchors(on_site, week, &settings);
+        let settings = settings(brought.learnt);
+        let known = self.vehicles.len();
+        let comparisons = self.comparisons(brought.charges, brought.learnt);
+        let calibrations = self.calibrations(brought.calibrations, week, known);
+        let (anchors, mut forgotten) = self.anchors(brought.on_site, week, &settings);
         let brought = Week {
             elapsed_weeks: f64::from(self.week.map_or(1, |last| week - last)),
             instruments: self.piles.len(),
             travellers: self.vehicles.len(),
             comparisons,
             anchors,
+            calibrations,
             resets: Vec::new(),
         };
         let before = self.state.clone();
@@ -164,6 +180,29 @@ where
             });
         }
         comparisons
+    }
+
+    /// The last calibration of each vehicle that is to be told to the filter: of those beyond the first `known`, which were not met before, and up to
+    /// the week in which it was made, with the drift between its day and the week's end. From then on the filter keeps it, and lets it drift.
+    fn calibrations(
+        &self,
+        calibrations: &[Calibration<V>],
+        week: i32,
+        known: usize,
+    ) -> Vec<drift::Calibration> {
+        let last: HashMap<&V, &Calibration<V>> =
+            calibrations.iter().map(|calibration| (&calibration.vehicle, calibration)).collect();
+        let of_vehicle = |(traveller, vehicle): (usize, &V)| {
+            let calibration = last.get(vehicle)?;
+            let is_told = known <= traveller || self.week.is_none_or(|last| last < week_of(calibration.at));
+            let days = beginning(week + 1).duration_since(calibration.at).as_secs_f64().abs() / 86_400.0;
+            let Calibration { error_percent, expanded_uncertainty_percent, coverage_factor, .. } =
+                **calibration;
+            let found = [error_percent, expanded_uncertainty_percent, coverage_factor];
+            let (bias, standard_uncertainty) = known_bias(found, days)?;
+            is_told.then_some(drift::Calibration { traveller, bias, standard_uncertainty })
+        };
+        self.vehicles.iter().enumerate().filter_map(of_vehicle).collect()
     }
 
     /// What piles' on-site results say that have one in this week, or at any time before where this is the first one. Where a result of

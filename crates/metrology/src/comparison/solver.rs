@@ -189,4 +189,21 @@ impl Covariance {
         x.truncate(a.len());
         Some(x)
     }
+
+    /// Of each pair of instruments the variance of the difference of their errors, as [`Self::times`] gives it, but many solutions at once
+    /// where there is a factor. None of a pair where the equations cannot be solved to working accuracy.
+    pub fn variances_of_differences(&self, pairs: &[(usize, usize)]) -> Vec<Option<f64>> {
+        if let Source::Exact(factor, _) = &self.source {
+            let place = |instrument: usize| self.places[instrument] as usize;
+            let placed: Vec<(usize, usize)> = pairs.iter().map(|(a, b)| (place(*a), place(*b))).collect();
+            return factor.variances_of_differences(&placed).into_iter().map(Some).collect();
+        }
+        let one = |(a, b): &(usize, usize)| {
+            let mut difference = vec![0.0; self.places.len()];
+            (difference[*a], difference[*b]) = (1.0, -1.0);
+            let with = self.times(&difference)?;
+            Some(with[*a] - with[*b])
+        };
+        pairs.iter().map(one).collect()
+    }
 }

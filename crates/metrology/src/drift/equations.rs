@@ -2,9 +2,10 @@
 //!
 //! # Formula
 //! For a traveller with pairs (i, w, wy): `f = 1/(Σ w + 1/σ_b²)`, `d | ẽ ~ N(f (Σ w ẽ_i − Σ w y), f)`;
-//! `J = base + diag(Σ_t w) − Σ_t f w wᵀ`, `b = base + Σ_t w y − Σ_t f w (Σ w y)`.
+//! `J = base + diag(Σ_t w) − Σ_t f w wᵀ`, `b = base + Σ_t w y − Σ_t f w (Σ w y)`. A calibration (b, u) in the place of `1/σ_b²` is one more pair:
+//! `(c + d − b)²/u² = (−c − d + b)²/u²`, of weight 1/u², which sees −b at the unknown −c.
 
-use super::{Pair, State};
+use super::{State, Traveller};
 use crate::cholesky::{Factor, Symmetric};
 
 /// A traveller's bias given the instruments' errors.
@@ -17,16 +18,26 @@ pub(super) struct Conditional {
 }
 
 impl Conditional {
-    pub(super) fn of(pairs: &[Pair], traveller_sd: f64) -> Self {
-        let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
-        let weighted = pairs.iter().map(|pair| pair.weighted).sum();
-        Self { variance: 1.0 / (weight + traveller_sd.powi(-2)), weighted }
+    pub(super) fn of(traveller: &Traveller, traveller_sd: f64) -> Self {
+        let prior = if traveller.known.is_some() { 0.0 } else { traveller_sd.powi(-2) };
+        Self { variance: 1.0 / (traveller.weight() + prior), weighted: traveller.weighted() }
     }
 
     /// d at these values of (c, ẽ…).
-    pub(super) fn bias(&self, pairs: &[Pair], values: &[f64]) -> f64 {
-        let seen: f64 = pairs.iter().map(|pair| pair.weight * values[pair.instrument + 1]).sum();
+    pub(super) fn bias(&self, traveller: &Traveller, values: &[f64]) -> f64 {
+        let seen: f64 = traveller.along().map(|(at, weight)| weight * values[at]).sum();
         self.variance * (seen - self.weighted)
+    }
+
+    /// Adds what is left of a traveller's right side when its bias is eliminated.
+    pub(super) fn add_right(&self, traveller: &Traveller, right: &mut [f64]) {
+        let shift = self.variance * self.weighted;
+        for pair in &traveller.pairs {
+            right[pair.instrument + 1] += pair.weighted - pair.weight * shift;
+        }
+        if let Some(known) = &traveller.known {
+            right[0] += known.weighted + known.weight * shift;
+        }
     }
 }
 
@@ -38,19 +49,21 @@ pub(super) struct Posterior {
 
 impl State {
     pub(super) fn conditionals(&self, traveller_sd: f64) -> Vec<Conditional> {
-        self.travellers.iter().map(|traveller| Conditional::of(&traveller.pairs, traveller_sd)).collect()
+        self.travellers.iter().map(|traveller| Conditional::of(traveller, traveller_sd)).collect()
     }
 
     /// J, factorised; none if singular.
     pub(super) fn factor(&self, conditionals: &[Conditional]) -> Option<Factor> {
         let mut matrix = self.base.symmetric(self.right.len());
+        let mut along: Vec<(usize, f64)> = Vec::new();
         for (traveller, own) in self.travellers.iter().zip(conditionals) {
-            for (position, pair) in traveller.pairs.iter().enumerate() {
-                let at = pair.instrument + 1;
-                matrix.add(at, at, pair.weight);
-                let scaled = own.variance * pair.weight;
-                for other in &traveller.pairs[..=position] {
-                    matrix.add(at, other.instrument + 1, -scaled * other.weight);
+            along.clear();
+            along.extend(traveller.along());
+            for (position, (at, weight)) in along.iter().enumerate() {
+                matrix.add(*at, *at, weight.abs());
+                let scaled = own.variance * weight;
+                for (other, of_other) in &along[..=position] {
+                    matrix.add(*at, *other, -scaled * of_other);
                 }
             }
         }
@@ -61,10 +74,7 @@ impl State {
     pub(super) fn right(&self, conditionals: &[Conditional]) -> Vec<f64> {
         let mut right = self.right.clone();
         for (traveller, own) in self.travellers.iter().zip(conditionals) {
-            let shift = own.variance * own.weighted;
-            for pair in &traveller.pairs {
-                right[pair.instrument + 1] += pair.weighted - pair.weight * shift;
-            }
+            own.add_right(traveller, &mut right);
         }
         right
     }

@@ -3,8 +3,8 @@
 //! # Formula
 //! `ρ_s = y_s − (ẽ_i − d_t)` at the predicted posterior; m is the robust mean of an instrument's ρ with weights
 //! `a_s ∝ 1/(σ_s²/κ + f_t)`, and `S = Σ a² σ²/κ + Σ_t f_t (Σ_{s∈t} a_s)² + hᵀ C h` with `h = 1_i − Σ_s a_s f_t w_t` over the instruments
-//! that traveller t had visited: the instrument's own uncertainty, that of its visitors, and what they share, as the instrument
-//! itself when they have seen little else.
+//! that traveller t had visited, and over c where it is calibrated: the instrument's own uncertainty, that of its visitors, and what they
+//! share, as the instrument itself when they have seen little else.
 
 use super::equations::{Conditional, Posterior};
 use super::week::{robust, weight};
@@ -89,8 +89,8 @@ impl State {
             }
             let f = conditionals[traveller].variance;
             of_travellers += f * share * share;
-            for pair in &self.travellers[traveller].pairs {
-                direction[pair.instrument + 1] -= share * f * pair.weight;
+            for (at, weight) in self.travellers[traveller].along() {
+                direction[at] -= share * f * weight;
             }
         }
         let shared = quadratic(&direction, predicted);

@@ -26,6 +26,7 @@ fn small() -> Week {
             comparison(0, 2, 0.013),
         ],
         anchors: vec![Anchor { instrument: 0, log_error: 0.01, standard_uncertainty: 0.000_75 }],
+        calibrations: vec![],
         resets: vec![],
     }
 }
@@ -72,9 +73,20 @@ fn what_is_malformed_is_named_and_changes_nothing() {
     check(&|week| week.anchors[0].standard_uncertainty = -1.0, DriftError::MalformedAnchor(0));
     check(&|week| week.instruments = 2, DriftError::MalformedWeek);
     check(&|week| week.resets = vec![7], DriftError::MalformedWeek);
+    let calibration = Calibration { traveller: 0, bias: 0.0, standard_uncertainty: 0.001 };
+    for wrong in [
+        Calibration { traveller: 3, ..calibration },
+        Calibration { bias: f64::NAN, ..calibration },
+        Calibration { standard_uncertainty: 0.0, ..calibration },
+    ] {
+        check(&|week| week.calibrations = vec![wrong], DriftError::MalformedWeek);
+    }
     check(&|week| week.elapsed_weeks = f64::INFINITY, DriftError::MalformedWeek);
     check(&|week| week.instruments = INSTRUMENTS_MAX + 1, DriftError::TooLarge);
     assert_eq!(state, before);
+    state.travellers[0].known = Some(Known { weight: -1.0, weighted: 0.0 });
+    assert_eq!(state.advance(&small(), &Settings::default()).err(), Some(DriftError::MalformedState));
+    state = before;
     state.right.pop();
     assert_eq!(state.advance(&small(), &Settings::default()).err(), Some(DriftError::MalformedState));
 }
@@ -143,6 +155,49 @@ fn the_state_grows_with_the_fleet_and_not_with_history() {
     let update = state.clone().advance(&quiet, &Settings::default()).expect("advances");
     assert!(update.estimates.iter().all(|estimate| estimate.log_error.is_finite()));
     assert_eq!((state.travellers.len(), state.forget_idle()), (1, vec![true]));
+}
+
+/// By hand: a traveller that reads 0.4 % too much (u 0.1 %) finds 0.6 % a thousand times a week, so that the instrument errs by 1.0 %. A comparison
+/// weighs κ/(σ² + u²/4) = 1,785, ten weeks of them leave 5.6 · 10⁻⁸: u = √(10⁻⁶ + 5.6 · 10⁻⁸) = 0.103 %. Were the calibration to count each week, it
+/// would be 0.04 %. A newer one of 0.5 % (u 0.05 %) takes its place: 1.1 %, u = √(0.25 + 0.05) 10⁻³ = 0.055 %.
+#[test]
+fn a_calibration_gives_a_level_once_and_a_newer_one_takes_its_place() {
+    let still =
+        Settings { instrument_walk: 0.0, traveller_walk: 0.0, calibrated_walk: 0.0, ..Settings::default() };
+    let calibrated = |bias, standard_uncertainty| Calibration { traveller: 0, bias, standard_uncertainty };
+    let mut week = Week {
+        elapsed_weeks: 1.0,
+        instruments: 1,
+        travellers: 1,
+        comparisons: vec![comparison(0, 0, 0.006); 1_000],
+        calibrations: vec![calibrated(0.004, 0.001)],
+        ..Week::default()
+    };
+    let mut state = State::new();
+    for _ in 0..9 {
+        state.advance(&week, &still).expect("advances");
+        week.calibrations.clear();
+    }
+    let told = state.advance(&week, &still).expect("advances");
+    let check = |told: &Estimate, error: f64, u: f64| {
+        assert!((told.log_error - error).abs() < 1e-5, "{told:?}");
+        assert!((told.standard_uncertainty / u - 1.0).abs() < 0.01, "{told:?}");
+    };
+    check(&told.estimates[0], 0.01, 0.001_027_6);
+    week.calibrations.push(calibrated(0.005, 0.000_5));
+    let told = state.advance(&week, &still).expect("advances");
+    check(&told.estimates[0], 0.011, 0.000_548_6);
+    // Half a year without it, and more: who it is and what it knows stay.
+    let quiet = Week { elapsed_weeks: 40.0, comparisons: vec![], calibrations: vec![], ..week };
+    let told = state.advance(&quiet, &still).expect("advances");
+    check(&told.estimates[0], 0.011, 0.000_548_6);
+    assert_eq!(state.forget_idle(), [true]);
+    let aged = state.advance(&quiet, &Settings::default()).expect("advances");
+    let aged = aged.estimates[0].standard_uncertainty;
+    assert!(
+        (0.002..0.005).contains(&aged),
+        "both drift, 0.18 and 0.09 % in 40 weeks, and more is not known: {aged}"
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Time passes: what is known of errors and biases weakens.
 //!
 //! # Formula
-//! A pair's weight becomes `w/(1 + q_e W_i + q_d W_t)`, see [`super`]. The base is carried exactly, `B' = B − B (B + Q⁻¹)⁻¹ B`,
-//! `b' = b − B (B + Q⁻¹)⁻¹ b`, Q the covariance of the walks of (c, ẽ = e − c).
+//! A pair's weight becomes `w/(1 + q_e W_i + q_d W_t)`, see [`super`]. Of a calibrated traveller half of the bound is the calibration's, since
+//! `1 1ᵀ ≼ diag(1/α)` for any shares α that add up to one: its weight becomes `w/(1 + 2 q_d w)`, and that of a pair `w/(1 + q_e W_i + 2 q_d W_t)`,
+//! whichever weighs more. A common walk changes neither: `c + d` is what is known. The base is carried exactly,
+//! `B' = B − B (B + Q⁻¹)⁻¹ B`, `b' = b − B (B + Q⁻¹)⁻¹ b`, Q the covariance of the walks of (c, ẽ = e − c).
 
 use super::{Settings, State};
 
@@ -13,16 +15,23 @@ impl State {
             traveller.idle_weeks += weeks;
         }
         let of_instrument = settings.instrument_walk.powi(2) * weeks;
-        let of_traveller = settings.traveller_walk.powi(2) * weeks;
+        let of_uncalibrated = settings.traveller_walk.powi(2) * weeks;
+        let of_calibrated = 2.0 * settings.calibrated_walk.powi(2) * weeks;
         let of_common = settings.common_walk.powi(2) * weeks;
         let weights = self.weights();
         self.walk_base(of_instrument, of_common)?;
         for traveller in &mut self.travellers {
+            let of_traveller = if traveller.known.is_some() { of_calibrated } else { of_uncalibrated };
             let own: f64 = traveller.pairs.iter().map(|pair| pair.weight).sum();
             for pair in &mut traveller.pairs {
                 let weakened = 1.0 + of_instrument * weights[pair.instrument + 1] + of_traveller * own;
                 pair.weight /= weakened;
                 pair.weighted /= weakened;
+            }
+            if let Some(known) = &mut traveller.known {
+                let weakened = 1.0 + of_traveller * known.weight;
+                known.weight /= weakened;
+                known.weighted /= weakened;
             }
         }
         Some(())

@@ -115,7 +115,7 @@ impl State {
                     weighted_value(at, &mean, &biases, &conditionals);
             }
             for (own, traveller) in conditionals.iter_mut().zip(&self.travellers) {
-                own.weighted = traveller.pairs.iter().map(|pair| pair.weighted).sum();
+                own.weighted = traveller.weighted();
             }
             let next = factor.solve(&self.right(&conditionals));
             let is_still = |(at, (now, before)): (usize, (&f64, &f64))| {
@@ -132,11 +132,7 @@ impl State {
     }
 
     fn biases(&self, conditionals: &[Conditional], mean: &[f64]) -> Vec<f64> {
-        self.travellers
-            .iter()
-            .zip(conditionals)
-            .map(|(traveller, own)| own.bias(&traveller.pairs, mean))
-            .collect()
+        self.travellers.iter().zip(conditionals).map(|(traveller, own)| own.bias(traveller, mean)).collect()
     }
 }
 

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
 use veripile_assessment::learnt::Way;
-use veripile_pile::{ActKind, OnSiteResult, VehicleKey};
+use veripile_pile::{ActKind, OnSiteResult};
+use veripile_store::evidence::Witnessed;
 
 use super::*;
 
@@ -87,12 +88,16 @@ fn acts() -> Vec<(i64, Act)> {
     [1, 5, 9].map(|pile| (pile, act(pile))).to_vec()
 }
 
+/// What these acts say, without a calibration.
+fn results(acts: &[(i64, Act)]) -> Results {
+    Results { on_site: standing(acts, Timestamp::MAX), calibrations: Vec::new() }
+}
+
 #[test]
 fn what_is_kept_is_enough_to_go_on() {
     let (charges, acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, at_once) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, &learnt())
-        .expect("filtered");
+    let (_, at_once) = filter(Kept::default(), &charges, &results(&acts), open, &learnt()).expect("filtered");
     let mut kept = Kept::default();
     let mut step_by_step = Vec::new();
     for week in FIRST..=open {
@@ -102,8 +107,7 @@ fn what_is_kept_is_enough_to_go_on() {
             .filter(|charge| since <= charge.ended_at && charge.ended_at < beginning(week + 1))
             .cloned()
             .collect();
-        let (next, weeks) =
-            filter(kept, &known, &standing(&acts, Timestamp::MAX), week, &learnt()).expect("filtered");
+        let (next, weeks) = filter(kept, &known, &results(&acts), week, &learnt()).expect("filtered");
         assert_eq!(
             weeks.len(),
             if week == FIRST { 1 } else { 2 },
@@ -138,8 +142,7 @@ fn what_is_kept_is_enough_to_go_on() {
 fn a_step_is_told_once_and_the_truth_lies_within_its_uncertainty() {
     let (charges, acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, weeks) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, &learnt())
-        .expect("filtered");
+    let (_, weeks) = filter(Kept::default(), &charges, &results(&acts), open, &learnt()).expect("filtered");
     let steps: Vec<_> = weeks.iter().flat_map(|week| &week.steps).collect();
     assert_eq!(steps.len(), 1, "{steps:?}");
     let (pile, step) = steps[0];
@@ -172,8 +175,7 @@ fn a_pile_that_was_adjusted_is_known_anew() {
     measured.1.result.as_mut().expect("a result").error_percent -= Decimal::new(15, 1);
     acts.push(measured);
     let (_, weeks) =
-        filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), after + 1, &learnt())
-            .expect("filtered");
+        filter(Kept::default(), &charges, &results(&acts), after + 1, &learnt()).expect("filtered");
     assert!(weeks.iter().flat_map(|week| &week.steps).all(|(pile, _)| *pile != 5), "its step is explained");
     let (_, told) = weeks.last().expect("weeks").errors.iter().find(|(pile, _)| *pile == 5).expect("pile 5");
     let expected = (1.0 + truth(5, after)) * 0.985 - 1.0;
@@ -184,18 +186,14 @@ fn a_pile_that_was_adjusted_is_known_anew() {
 fn what_is_kept_is_gone_on_from_only_with_the_results_it_took_in() {
     let (charges, mut acts) = (charges(), acts());
     let open = FIRST + WEEKS - 1;
-    let (_, weeks) = filter(Kept::default(), &charges, &standing(&acts, Timestamp::MAX), open, &learnt())
-        .expect("filtered");
+    let (_, weeks) = filter(Kept::default(), &charges, &results(&acts), open, &learnt()).expect("filtered");
     let state = |week: i32| {
         let told = weeks.iter().find(|told| told.week == week).and_then(|told| told.state.as_ref());
         read(told.expect("a state")).expect("read")
     };
-    let fits = |acts: &[(i64, Act)], week| state(week).fits(open, &standing(acts, Timestamp::MAX), &learnt());
+    let fits = |acts: &[(i64, Act)], week| state(week).fits(open, &results(acts), &learnt());
     assert!(fits(&acts, open - 1) && fits(&acts, open - 4));
-    assert!(
-        !state(open - 1).fits(open - 1, &standing(&acts, Timestamp::MAX), &learnt()),
-        "it is of that week itself"
-    );
+    assert!(!state(open - 1).fits(open - 1, &results(&acts), &learnt()), "it is of that week itself");
 
     // One of three weeks ago is entered today: states of before it stay.
     let mut entered = acts[0].clone();
@@ -210,23 +208,134 @@ fn what_is_kept_is_gone_on_from_only_with_the_results_it_took_in() {
     let first = Act { kind: ActKind::CertificateQuestioned, result: None, ..acts[0].1.clone() };
     acts.push((acts[0].0, first));
     assert!((open - STATES_KEPT..open).all(|week| !fits(&acts, week)));
-    assert!(Kept::default().fits(FIRST, &standing(&acts, Timestamp::MAX), &learnt()));
+    assert!(Kept::default().fits(FIRST, &results(&acts), &learnt()));
 }
 
 /// What was taken out of the weeks kept must be what would be taken out today.
 #[test]
 fn what_is_kept_is_gone_on_from_only_with_what_is_known_of_ways() {
     let (charges, acts) = (charges(), acts());
-    let on_site = standing(&acts, Timestamp::MAX);
+    let results = results(&acts);
     let noise = |noise: f64| {
         let mut learnt = learnt();
         learnt.ways[0].noise = noise;
         learnt
     };
-    let (kept, _) = filter(Kept::default(), &charges, &on_site, FIRST + 3, &learnt()).expect("filtered");
-    let fits = |learnt: &Learnt| kept.fits(FIRST + 4, &on_site, learnt);
+    let (kept, _) = filter(Kept::default(), &charges, &results, FIRST + 3, &learnt()).expect("filtered");
+    let fits = |learnt: &Learnt| kept.fits(FIRST + 4, &results, learnt);
     assert!(fits(&learnt()) && fits(&noise(0.011_5)) && !fits(&noise(0.013)));
     // Gone on from with what is a little otherwise, it still holds what was taken out first: small changes do not add up unseen.
-    let (next, _) = filter(kept.clone(), &charges, &on_site, FIRST + 4, &noise(0.011_5)).expect("filtered");
-    assert!(!next.fits(FIRST + 5, &on_site, &noise(0.013)));
+    let (next, _) = filter(kept.clone(), &charges, &results, FIRST + 4, &noise(0.011_5)).expect("filtered");
+    assert!(!next.fits(FIRST + 5, &results, &noise(0.013)));
+}
+
+fn calibrated(at: Timestamp) -> witness::Calibration {
+    let result = OnSiteResult {
+        error_percent: Decimal::new(4, 1),
+        expanded_uncertainty_percent: Decimal::new(2, 1),
+        coverage_factor: Decimal::TWO,
+    };
+    witness::Calibration { vehicle: VehicleKey([7; 16]), at, result }
+}
+
+/// A calibration that the last whole assessment did not use (nobody met the vehicle, or it contradicts everything else) is none.
+#[test]
+fn what_is_kept_is_gone_on_from_only_with_the_calibrations_it_took_in() {
+    let (charges, acts) = (charges(), acts());
+    let calibrations = [calibrated(beginning(FIRST)), calibrated(beginning(FIRST + 2))];
+    let standing = |used: &[usize]| {
+        let used = used.iter().map(|at| (calibrations[*at].vehicle, calibrations[*at].at)).collect();
+        let given = Given { acts: &acts, calibrations: &calibrations, used: &used };
+        given.standing(Timestamp::MAX, &HashSet::new())
+    };
+    let both = standing(&[0, 1]);
+    assert_eq!(both.calibrations.len(), 2);
+    assert!(both.calibrations[0].vehicle.ends_with("reference"), "as its charges are named");
+    let (kept, _) = filter(Kept::default(), &charges, &both, FIRST + 4, &learnt()).expect("filtered");
+    let fits = |used: &[usize]| kept.fits(FIRST + 5, &standing(used), &learnt());
+    assert!(fits(&[0, 1]) && !fits(&[1]) && !fits(&[0]) && !fits(&[]));
+    // One that is made later is known of the weeks before, too.
+    let (kept, _) =
+        filter(Kept::default(), &charges, &standing(&[0]), FIRST + 1, &learnt()).expect("filtered");
+    assert!(!kept.fits(FIRST + 2, &both, &learnt()));
+}
+
+/// Piles are levelled by a vehicle alone, which an authority reads; nobody measured one.
+#[test]
+fn a_reference_vehicle_levels_piles_that_nobody_measured() {
+    let mut charges = charges();
+    for charge in charges.iter_mut().filter(|charge| charge.vehicle == Some(VehicleKey([0; 16]))) {
+        let energy = charge.energy_vehicle_wh.take().map(|wh| (wh, VehiclePath::Reference));
+        charge.witnessed = Some(Box::new(Witnessed { energy, ..Witnessed::default() }));
+    }
+    let open = FIRST + WEEKS - 1;
+    let bias = 0.01 * Numbers(7).next();
+    let calibration = witness::Calibration {
+        vehicle: VehicleKey([0; 16]),
+        result: OnSiteResult {
+            error_percent: Decimal::try_from(100.0 * bias.exp_m1()).expect("a number"),
+            ..calibrated(beginning(FIRST)).result
+        },
+        ..calibrated(beginning(FIRST))
+    };
+    let of_reference = Way { path: Some(VehiclePath::Reference), ..learnt().ways[0] };
+    let learnt = Learnt { ways: vec![learnt().ways[0], of_reference], ..learnt() };
+    let told = |used: &BTreeSet<(VehicleKey, Timestamp)>| {
+        let given = Given { acts: &[], calibrations: &[calibration], used };
+        let results = given.standing(Timestamp::MAX, &HashSet::new());
+        let (_, weeks) = filter(Kept::default(), &charges, &results, open, &learnt).expect("filtered");
+        weeks.last().expect("weeks").errors.clone()
+    };
+    for (pile, error) in told(&BTreeSet::from([(calibration.vehicle, calibration.at)])) {
+        let beyond = (error.error - truth(pile, open)).abs() / error.standard_uncertainty;
+        assert!(beyond < 4.0 && error.standard_uncertainty < 0.004, "{pile}: {error:?}");
+    }
+    let without = told(&BTreeSet::new());
+    assert!(without.iter().all(|(_, error)| 0.004 < error.standard_uncertainty), "no level: {without:?}");
+}
+
+/// Pile 3 steps in the eighth week (see `truth`), and pile 5 never does. Of the first charge of each a witness told, too.
+#[test]
+fn what_no_vehicle_said_tells_no_step_and_no_error() {
+    let mut charges = charges();
+    for pile in [3, 5] {
+        let first = charges.iter_mut().find(|charge| charge.pile_no == pile).expect("charges");
+        let energy = first.energy_vehicle_wh.map(|wh| (wh, VehiclePath::App));
+        first.witnessed = Some(Box::new(Witnessed { energy, ..Witnessed::default() }));
+    }
+    let [three, five] = ["P3", "P5"].map(|id| PileId::parse(id).expect("literal"));
+    let numbers = HashMap::from([(three.clone(), 3), (five.clone(), 5)]);
+    let learnt = Learnt { doubted: vec![three], copying: vec![five], ..learnt() };
+    let all = charges.len();
+    leave_out(&mut charges, &learnt, &numbers);
+    assert_eq!(all - charges.len(), 2 * (30 * WEEKS.unsigned_abs() as usize - 1), "theirs alone");
+    assert!(
+        charges.iter().any(|charge| charge.pile_no == 3) && charges.iter().any(|charge| charge.pile_no == 5)
+    );
+    let open = FIRST + WEEKS - 1;
+    let (_, weeks) = filter(Kept::default(), &charges, &results(&acts()), open, &learnt).expect("filtered");
+    assert!(weeks.iter().all(|week| week.steps.is_empty()), "nobody but pile 3 says so");
+    let of_three =
+        |week: &FilteredWeek| week.errors.iter().find(|(pile, _)| *pile == 3).map(|(_, told)| told.charges);
+    assert_eq!(of_three(&weeks[0]), Some(1));
+    assert!(weeks[1..].iter().all(|week| of_three(week) == Some(0)));
+}
+
+/// What a state of before these were known says is read as of no such piles.
+#[test]
+fn a_state_of_before_is_read() {
+    let kept = Kept { learnt: learnt(), ..Kept::default() };
+    let mut told = serde_json::to_value(&kept).expect("plain");
+    assert!(told["learnt"].as_object_mut().expect("an object").remove("doubted").is_some());
+    let read: Kept = serde_json::from_value(told).expect("of before");
+    assert_eq!(read.learnt, kept.learnt);
+}
+
+/// It must not be refused for what a whole assessment would need.
+#[test]
+fn a_week_asks_for_less_memory_than_a_whole_assessment_and_for_more_than_its_charges_are() {
+    for count in [1_000, 10_000_000] {
+        assert!(bytes(count) < facts::assessed_bytes(count, 0), "{count}");
+        assert!((CHARGE_BYTES + size_of::<WeekCharge<i64, String>>() as u64) * count < bytes(count));
+    }
 }

@@ -123,6 +123,60 @@ fn a_result_too_uncertain_to_give_a_level_is_not_told_to_be_elsewhere() {
     assert_eq!(told(ANCHORS.replace("桩-A,", "C,")), ["level_elsewhere", "anchor_of_unknown_pile"]);
 }
 
+/// The balance of a master of class 2 (u = 1.2 %) is no level either, but it joins C, at which nobody charged a vehicle, to both others: C's
+/// result of u = 0.6 % speaks of them.
+#[test]
+fn a_weak_result_of_a_pile_that_only_a_master_joins_is_not_told_to_be_elsewhere() {
+    let scratch = Scratch::new("joined");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    let piles = scratch.write("piles.csv", "pile_id,station_id,kind\n桩-A,S1,ac\nB,S1,ac\nC,S1,ac\n");
+    let anchors = scratch.write("anchors.csv", ANCHORS.replace("桩-A,", "C,").replace(",0.15,2", ",1.2,2"));
+    let mut masters = "station_id,from,to,energy_kwh,accuracy_class\n".to_owned();
+    let mut registers = "pile_id,from,to,energy_kwh\n".to_owned();
+    for hour in 0..240_u32 {
+        let at = |hour: u32| format!("2026-03-{:02}T{:02}:00:00Z", 1 + hour / 24, hour % 24);
+        let times = format!("{},{}", at(hour), at(hour + 1));
+        let kwh = [10 + hour * 7 % 23, 12 + hour * 5 % 19, 8 + hour * 11 % 17].map(f64::from);
+        let wobble = f64::from(hour * 11 % 7) / 50.0 - 0.06;
+        masters += &format!("S1,{times},{:.3},2\n", kwh[0] + kwh[1] / 1.04 + kwh[2] + wobble);
+        for (pile, kwh) in ["桩-A", "B", "C"].iter().zip(kwh) {
+            registers += &format!("{pile},{times},{kwh}\n");
+        }
+    }
+    let args = AssessArgs {
+        masters: Some(scratch.write("masters.csv", masters)),
+        registers: Some(scratch.write("registers.csv", registers)),
+        ..scratch.args(&charges, Some(piles), Some(anchors))
+    };
+    assert_eq!(codes(&scratch, &args), ["level_too_uncertain"]);
+}
+
+/// Reference vehicles give a level to both piles as they were, and each was adjusted after its last charge: nothing is too uncertain.
+#[test]
+fn charges_that_are_all_of_before_their_piles_changed_are_told_to_be_that() {
+    let scratch = Scratch::new("since");
+    let rows: Vec<String> = rows().into_iter().map(|row| format!("{row},reference")).collect();
+    let charges = format!("{},vehicle_path\n{}\n", HEADER.trim_end(), rows.join("\n"));
+    let charges = scratch.write("charges.csv", charges);
+    let header = ANCHORS.lines().next().expect("a header");
+    let result = |id: &str, day: &str, error: &str| format!("{id},{day}T00:00:00Z,{error},0.15,2\n");
+    let [first, last] = ["2026-02-20", "2026-04-02"];
+    let of_piles = [("桩-A", first, "0.0"), ("桩-A", last, "3.0"), ("B", first, "4.0"), ("B", last, "0.0")];
+    let anchors: String = of_piles.map(|(id, day, error)| result(id, day, error)).concat();
+    let anchors = scratch.write("anchors.csv", format!("{header}\n{anchors}"));
+    let references = ["V1", "V2"].map(|id| result(id, first, "0.0")).concat();
+    let references = format!("{}\n{references}", header.replace("pile_id", "vehicle_id"));
+    let args = AssessArgs {
+        references: Some(scratch.write("references.csv", references)),
+        as_of: Some("2026-04-03T00:00:00Z".parse().expect("a time")),
+        ..scratch.args(&charges, None, Some(anchors))
+    };
+    let remarks = run(&args).expect("runs").remarks;
+    let told: Vec<&str> =
+        remarks.iter().map(|remark| remark.code).filter(|code| *code != "signals").collect();
+    assert_eq!(told, ["charges_before_change", "pile_changed", "pile_changed"]);
+}
+
 #[test]
 fn a_pile_that_counts_as_another_since_a_result_is_named_with_both_results() {
     let scratch = Scratch::new("changed");

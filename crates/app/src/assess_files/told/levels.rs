@@ -11,7 +11,7 @@ use veripile_pile::PileId;
 use super::{ALIKE_MAX, Remark, remark, rest};
 use crate::assess_files::{Inputs, Prepared};
 
-/// Why no connected set of piles has a level.
+/// Why no pile is held against its limit, though charges were compared: mostly no connected set has a level.
 pub(super) fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Remark {
     let only_differences =
         ["只能得出桩与桩之差，不能得出误差", "only differences between piles can be told, no error"];
@@ -20,6 +20,13 @@ pub(super) fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assess
     let left_out = facts.contradictory_anchors.iter().any(|anchor| !anchor.is_used)
         || facts.contradictory_references.iter().any(|reference| !reference.is_used);
     let given = inputs.anchors.len() + inputs.references.len();
+    if 0 < facts.grounded_components {
+        return remark(
+            "charges_before_change",
+            "参与比对的充电都在桩的最近一次变化之前（见下），此后没有可比充电，现在的桩因而不可比；请补充此后的充电，若现场结果有笔误请改正",
+            "every charge that was compared is of before its pile changed (see below), and there is none since, so that no pile as it is now can              be compared; add charges of since then, or correct the file of anchors where a result is a slip of the pen",
+        );
+    }
     if given == 0 {
         return remark(
             "no_level",
@@ -74,18 +81,21 @@ pub(super) fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assess
     )
 }
 
-/// Whether an on-site result or a calibration that was not left out speaks of what was compared: where nothing has a level, it is too weak.
+/// Whether an on-site result or a calibration that was not left out speaks of what was compared: where nothing has a level, it is too weak. A
+/// result does that, too, of a pile without a charge that a master meter joins to piles with some.
 fn is_too_uncertain(prepared: &Prepared, assessment: &Assessment) -> bool {
     let (evidence, facts) = (&prepared.evidence, &assessment.facts);
     let out = facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used);
     let piles_out: BTreeSet<&PileId> = out.map(|anchor| &anchor.pile_id).collect();
     let out = facts.contradictory_references.iter().filter(|reference| !reference.is_used);
     let vehicles_out: BTreeSet<usize> = out.map(|reference| reference.vehicle).collect();
+    let compared: BTreeSet<u32> =
+        assessment.vehicles.iter().flatten().map(|vehicle| vehicle.component).collect();
     let anchors = evidence.anchors.iter().filter(|anchor| anchor.at <= evidence.as_of);
     let mut piles = anchors.map(|anchor| &assessment.estimates[anchor.pile]);
     let references = evidence.references.iter().filter(|reference| reference.at <= evidence.as_of);
     let mut vehicles = references.map(|reference| reference.vehicle);
-    piles.any(|(pile_id, estimate)| 0 < estimate.charges && !piles_out.contains(pile_id))
+    piles.any(|(pile_id, estimate)| compared.contains(&estimate.component) && !piles_out.contains(pile_id))
         || vehicles.any(|at| assessment.vehicles[at].is_some() && !vehicles_out.contains(&at))
 }
 

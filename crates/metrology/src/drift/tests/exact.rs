@@ -5,11 +5,23 @@ use super::*;
 use crate::cholesky::Symmetric;
 
 fn filled() -> State {
+    filled_with(vec![])
+}
+
+/// With calibrations in the first week.
+fn filled_with(calibrations: Vec<Calibration>) -> State {
     let mut state = State::new();
+    let mut week = Week { calibrations, ..small() };
     for _ in 0..3 {
-        state.advance(&small(), &Settings::default()).expect("advances");
+        state.advance(&week, &Settings::default()).expect("advances");
+        week.calibrations.clear();
     }
     state
+}
+
+/// The second of three travellers.
+fn calibrated() -> State {
+    filled_with(vec![Calibration { traveller: 1, bias: 0.004, standard_uncertainty: 0.001 }])
 }
 
 /// Precision and right side of (c, ẽ…, d…), nothing eliminated, from the factors that the state stands for.
@@ -24,7 +36,17 @@ fn whole(state: &State, traveller_sd: f64) -> (Symmetric, Vec<f64>) {
         }
     }
     for (t, traveller) in state.travellers.iter().enumerate() {
-        matrix.add(size + t, size + t, traveller_sd.powi(-2));
+        match traveller.known {
+            None => matrix.add(size + t, size + t, traveller_sd.powi(-2)),
+            // (c + d − b)²/u².
+            Some(Known { weight, weighted }) => {
+                for (row, column) in [(0, 0), (size + t, 0), (size + t, size + t)] {
+                    matrix.add(row, column, weight);
+                }
+                right[0] += weighted;
+                right[size + t] += weighted;
+            }
+        }
         for pair in &traveller.pairs {
             let at = pair.instrument + 1;
             matrix.add(at, at, pair.weight);
@@ -44,34 +66,36 @@ fn posterior(state: &State) -> Posterior {
 
 #[test]
 fn elimination_of_travellers_changes_nothing() {
-    let state = filled();
     let sd = Settings::default().traveller_sd;
-    let found = posterior(&state);
-    let (matrix, right) = whole(&state, sd);
-    let factor = matrix.factor().expect("regular");
-    let (mean, covariance) = (factor.solve(&right), factor.inverse());
-    for i in 0..4 {
-        assert!((found.mean[i] - mean[i]).abs() < 1e-12, "{i}");
-        for j in 0..4 {
-            assert!((found.covariance.get(i, j) - covariance.get(i, j)).abs() < 1e-12, "{i} {j}");
+    for state in [filled(), calibrated()] {
+        let found = posterior(&state);
+        let (matrix, right) = whole(&state, sd);
+        let factor = matrix.factor().expect("regular");
+        let (mean, covariance) = (factor.solve(&right), factor.inverse());
+        for i in 0..4 {
+            assert!((found.mean[i] - mean[i]).abs() < 1e-12, "{i}");
+            for j in 0..4 {
+                assert!((found.covariance.get(i, j) - covariance.get(i, j)).abs() < 1e-12, "{i} {j}");
+            }
         }
-    }
-    for (t, own) in state.conditionals(sd).iter().enumerate() {
-        assert!((own.bias(&state.travellers[t].pairs, &found.mean) - mean[4 + t]).abs() < 1e-12);
+        for (t, own) in state.conditionals(sd).iter().enumerate() {
+            assert!((own.bias(&state.travellers[t], &found.mean) - mean[4 + t]).abs() < 1e-12);
+        }
     }
 }
 
 #[test]
 fn a_traveller_eliminated_for_good_leaves_what_it_said() {
-    let mut state = filled();
-    let before = posterior(&state);
-    state.eliminate_traveller(1, &Settings::default());
-    assert_eq!(state.pairs(), 4);
-    let after = posterior(&state);
-    for i in 0..4 {
-        assert!((before.mean[i] - after.mean[i]).abs() < 1e-12);
-        for j in 0..4 {
-            assert!((before.covariance.get(i, j) - after.covariance.get(i, j)).abs() < 1e-12);
+    for mut state in [filled(), calibrated()] {
+        let before = posterior(&state);
+        state.eliminate_traveller(1, &Settings::default());
+        assert_eq!(state.pairs(), 4);
+        let after = posterior(&state);
+        for i in 0..4 {
+            assert!((before.mean[i] - after.mean[i]).abs() < 1e-12);
+            for j in 0..4 {
+                assert!((before.covariance.get(i, j) - after.covariance.get(i, j)).abs() < 1e-12);
+            }
         }
     }
 }
@@ -89,27 +113,39 @@ fn an_instrument_forgotten_is_one_never_seen() {
 }
 
 /// After a walk the filter's covariance is nowhere below the exact one, `C + Q` of everything together: no direction is known better.
-/// Checked in many directions; the base is a weak prior, since what is promised concerns the pairs.
+/// Checked in many directions; the base is a weak prior, since what is promised concerns the pairs, and a calibration.
 #[test]
 fn a_walk_never_leaves_more_than_there_is() {
+    let calibration = Calibration { traveller: 1, bias: 0.004, standard_uncertainty: 0.001 };
+    for calibrations in [vec![], vec![calibration]] {
+        let is_calibrated = !calibrations.is_empty();
+        let smallest = least_variance_over_exact(calibrations);
+        println!("calibrated {is_calibrated}: least variance over the exact one: {smallest:.4}");
+        assert!((0.999..1.5).contains(&smallest), "{is_calibrated}: {smallest}");
+    }
+}
+
+fn least_variance_over_exact(calibrations: Vec<Calibration>) -> f64 {
     let settings =
         Settings { common_walk: 1e-9, common_sd: 10.0, instrument_sd: 10.0, ..Settings::default() };
     let (walk_e, walk_d) = (0.004, 0.003);
     let mut state = State::new();
-    let mut week = small();
+    let mut week = Week { calibrations, ..small() };
     week.anchors.clear();
     state.advance(&week, &settings).expect("advances");
     let size = 4 + state.travellers.len();
     let exact = whole(&state, settings.traveller_sd).0.factor().expect("regular").inverse();
-    // A bias stays within σ_b: it keeps ρ = √(1 − q/σ_b²) of itself.
+    // A bias stays within σ_b: it keeps ρ = √(1 − q/σ_b²) of itself. A calibrated one goes where it goes.
     let kept = (1.0 - (walk_d / settings.traveller_sd).powi(2)).sqrt();
-    let scale = |i: usize| if i < 4 { 1.0 } else { kept };
+    let is_known: Vec<bool> = state.travellers.iter().map(|traveller| traveller.known.is_some()).collect();
+    let scale = |i: usize| if i < 4 || is_known[i - 4] { 1.0 } else { kept };
     let noise = |i: usize| match i {
         0 => 0.0,
         1..4 => walk_e * walk_e,
         _ => walk_d * walk_d,
     };
-    let walked = Settings { instrument_walk: walk_e, traveller_walk: walk_d, ..settings };
+    let walked =
+        Settings { instrument_walk: walk_e, traveller_walk: walk_d, calibrated_walk: walk_d, ..settings };
     state.walk(1.0, &walked).expect("regular");
     let found = whole(&state, settings.traveller_sd).0.factor().expect("regular").inverse();
     let mut seed = 1u32;
@@ -137,8 +173,7 @@ fn a_walk_never_leaves_more_than_there_is() {
             quadratic(&|i, j| scale(i) * scale(j) * exact.get(i, j) + if i == j { noise(i) } else { 0.0 });
         smallest = smallest.min(quadratic(&|i, j| found.get(i, j)) / exact);
     }
-    println!("least variance over the exact one: {smallest:.4}");
-    assert!((0.999..1.5).contains(&smallest), "{smallest}");
+    smallest
 }
 
 /// Without travellers' memory and with anchors only, the filter is Kalman's: two anchors of one instrument, a week apart.
