@@ -90,7 +90,7 @@ phrases! {
     Exchanged "exchanged" { pairs, gain }
     /// A signed record proves several charges.
     RecordTwice "record_twice" { count }
-    /// A meter's key signs at other piles at the same time.
+    /// A meter's key signs at other piles at the same time, or there and back within less than a day.
     KeyAtOnce "key_at_once" { piles }
     /// And at other times.
     KeyMoved "key_moved" { piles }

@@ -253,6 +253,51 @@ fn a_record_proves_one_charge_and_a_key_signs_at_one_pile() {
     assert_eq!(both, [(Code::ReplayedRecord, Severity::Critical, 2.0); 2]);
     let moved = told(&[record(0, 0, 1, 1), record(0, 5, 1, 2), record(1, 20, 1, 3)]);
     assert_eq!(moved, [(Code::ReplayedRecord, Severity::Info, 2.0); 2]);
+    let and_back = told(&[record(0, 0, 1, 1), record(1, 30, 1, 2), record(0, 60, 1, 3)]);
+    assert_eq!(and_back, moved, "within days a meter can go and come back");
+    // Back within a day but an hour: from the first hour's end to the 24th.
+    let back = |hour: i64| told(&[record(0, 0, 1, 1), record(1, 9, 1, 2), record(0, hour, 1, 3)])[0].1;
+    assert_eq!([back(24), back(25)], [Severity::Critical, Severity::Info]);
+}
+
+/// Of five piles that share a key two sign at once, and two others; the fifth had its meter before all of them.
+#[test]
+fn a_key_signs_at_once_only_where_charges_lie_in_one_another() {
+    let piles = ["A", "B", "C", "D", "E"].map(|name| pile(name, PileKind::Dc));
+    let signs = |pile: usize, hour: i64, digest: u8| SignalCharge {
+        signature_key: Some([1; 32]),
+        record_digest: Some([digest; 32]),
+        ..SignalCharge::new(pile, at(hour), at(hour + 1), Decimal::TEN)
+    };
+    let charges = [signs(4, 0, 1), signs(0, 100, 2), signs(1, 100, 3), signs(2, 200, 4), signs(3, 200, 5)];
+    let evidence = SignalEvidence { piles: &piles, charges: &charges, ..SignalEvidence::default() };
+    let found = find(&evidence, &Settings::default()).expect("sound");
+    let told: Vec<_> = found
+        .iter()
+        .map(|finding| (finding.severity, finding.said[0].key(), finding.said[0].values()[0].1))
+        .collect();
+    let at_once = |piles| (Severity::Critical, "key_at_once", piles);
+    assert_eq!(
+        told,
+        [at_once("B"), at_once("A"), at_once("D"), at_once("C"), (Severity::Info, "key_moved", "A, B, C")]
+    );
+}
+
+/// A make whose piles all share one key: each names three others.
+#[test]
+fn a_key_that_hundreds_of_piles_share_is_soon_told() {
+    let piles: Vec<SignalPile> = (0..300).map(|n| pile(&format!("P{n}"), PileKind::Dc)).collect();
+    let mut charges = Vec::new();
+    for hour in 0..200_i64 {
+        charges.extend((0..300).map(|pile| SignalCharge {
+            signature_key: Some([1; 32]),
+            ..SignalCharge::new(pile, at(30 * hour), at(30 * hour + 1), Decimal::TEN)
+        }));
+    }
+    let evidence = SignalEvidence { piles: &piles, charges: &charges, ..SignalEvidence::default() };
+    let found = find(&evidence, &Settings::default()).expect("sound");
+    let at_once = found.iter().filter(|finding| finding.said[0].key() == "key_at_once");
+    assert_eq!(at_once.filter(|finding| finding.said[0].values()[0].1.split(", ").count() == 3).count(), 300);
 }
 
 // By hand: of three piles with residuals one stepped, by chance once in 10⁵ looks at one pile: three looks.
