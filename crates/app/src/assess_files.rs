@@ -68,7 +68,7 @@ pub(crate) struct AssessArgs {
     /// billed energy alone among it, but not after now]
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
-    /// Time zone of the place, IANA: its hours of the day are what signals speak of, whatever offset the charges are written in
+    /// Time zone of the place, IANA: its days and hours of the day are what signals speak of, whatever offset the charges are written in
     #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = time_zone)]
     pub(crate) time_zone: TimeZone,
     /// Folder for estimates.csv, vehicles.csv, signals.csv, operators.csv, rejected.csv and run.json
@@ -176,7 +176,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     let assessed_in = started.elapsed();
     write_estimates(&folder, &assessment)?;
     vehicles::write(&folder, &prepared, &assessment)?;
-    let signals = findings::write_signals(&folder, &inputs, &prepared, &assessment)?;
+    let signals = findings::write_signals(&folder, &inputs, &prepared, &assessment, &args.time_zone)?;
     let operators = findings::write_operators(&folder, &inputs, &prepared, &assessment)?;
     let remarks = told::remarks(&inputs, &prepared, &assessment, signals.as_ref(), &operators);
     let mut run = facts(&inputs, &prepared, &assessment, &settings);

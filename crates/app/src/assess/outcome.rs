@@ -114,6 +114,7 @@ fn find(
     let (masters, registers) = facts.intervals();
     let masters = findings::masters(&masters, &station_at, facts.as_of);
     let registers = findings::registers(&registers, &pile_at, facts.as_of);
+    let time_zone = TimeZone::fixed(SHANGHAI);
     let evidence = SignalEvidence {
         piles: &piles,
         charges: &charges,
@@ -122,6 +123,7 @@ fn find(
         registers: &registers,
         steps: &assessment.steps,
         told: &told(prepared, now),
+        time_zone: Some(&time_zone),
     };
     let stations: Vec<&StationId> = names.stations.keys().copied().collect();
     let operators: Vec<&OperatorId> = names.operators.keys().copied().collect();

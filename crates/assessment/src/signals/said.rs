@@ -36,7 +36,7 @@ macro_rules! phrases {
 }
 
 phrases! {
-    /// Since a date the pile registers otherwise than before; `date` is a day of UTC.
+    /// Since a date the pile registers otherwise than before; `date` is a day of the place.
     StepSince "step_since" { date, effect, u }
     /// With a firmware it registers otherwise than before.
     Firmware "firmware" { version, effect, u }

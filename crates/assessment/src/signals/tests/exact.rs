@@ -1,5 +1,6 @@
 //! Exact findings, each by hand and each with the honest case beside it.
 
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::payment::Tariffed;
@@ -127,6 +128,23 @@ fn what_is_billed_is_the_registers_difference() {
     assert!(billed("20.1").is_empty(), "a step of 0.1 kWh");
     assert_eq!(billed("20.500"), [(Code::RegisterMismatch, Severity::Critical, 0.5)]);
     assert_eq!(billed("19.000"), [(Code::RegisterMismatch, Severity::Warning, -1.0)]);
+}
+
+/// Of 20,000 Wh nothing is left but "20"; what else the pile tells says in which steps it does.
+#[test]
+fn a_round_charge_of_a_pile_that_tells_watt_hours_is_no_step_of_a_kilowatt_hour() {
+    let round = charge(0, "20", "1000", "1019.2");
+    let fine = |energy: &str, end: &str| charge(30, energy, "1019.2", end);
+    assert!(told(&[round.clone(), fine("10", "1029.2")]).is_empty(), "all it tells is kWh");
+    assert_eq!(
+        told(&[round.clone(), fine("10.123", "1029.323")]),
+        [(Code::RegisterMismatch, Severity::Critical, 0.8)]
+    );
+    let parts = [part("19.2", "1")];
+    let bill = Some(Bill { parts: &parts, amount: decimal("19.20"), prices: &[] });
+    let billed = SignalCharge { bill, register_start_kwh: None, register_end_kwh: None, ..round };
+    assert!(told(&[billed.clone(), fine("10", "1029.2")]).is_empty());
+    assert_eq!(told(&[billed, fine("10.123", "1029.323")]), [(Code::Amount, Severity::Warning, -0.8)]);
 }
 
 fn part(energy: &str, price: &str) -> Tariffed {
@@ -317,4 +335,19 @@ fn the_probability_of_a_known_step_is_of_all_piles_that_were_looked_at() {
     let [told] = &found[..] else { panic!("{found:?}") };
     assert_eq!((told.subject, told.code), (Subject::Pile(1), Code::Step));
     assert!((told.p_value.expect("a probability") - 3e-5).abs() < 1e-12, "{told:?}");
+}
+
+/// 20 o'clock in Greenwich on the third day of the year is four in the morning of the fourth in China.
+#[test]
+fn the_day_of_a_step_is_that_of_the_place() {
+    let piles = [pile("A", PileKind::Dc)];
+    let steps = [FoundStep { pile: 0, at: at(68), t: 6.0, p_value: 1e-5, size: Some((0.02, 0.002)) }];
+    let day = |time_zone: Option<&TimeZone>| {
+        let evidence =
+            SignalEvidence { piles: &piles, steps: &steps, time_zone, ..SignalEvidence::default() };
+        let found = find(&evidence, &Settings::default()).expect("sound");
+        found[0].said[0].values()[0].1.to_owned()
+    };
+    assert_eq!(day(None), "2026-01-03");
+    assert_eq!(day(Some(&TimeZone::fixed(Offset::constant(8)))), "2026-01-04");
 }
