@@ -37,6 +37,10 @@ use steps::Separated;
 /// bad vehicle readings would make a pile nonconform.
 const DECIDED_FROM: usize = 10;
 
+/// What a rule says of a pile behind a master meter, in the place of how many charges it takes: the energy balance speaks of it by itself, and is no
+/// mean of a few t₄ values.
+pub const BY_BALANCE: &str = "with an energy balance, from any number of charges";
+
 /// What came out.
 #[derive(Debug)]
 pub struct Assessment {
@@ -379,6 +383,7 @@ fn estimate(
         None => RemoteVerdict::NotComparable,
     };
     let rule = match &decision {
+        Some(decision) if found.is_balanced => format!("{rule_set}; {}, {BY_BALANCE}", decision.rule),
         Some(decision) => format!("{rule_set}; {}, from {DECIDED_FROM} charges", decision.rule),
         None => rule_set,
     };
