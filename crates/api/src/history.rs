@@ -199,13 +199,16 @@ impl History {
         if first.week == last.week {
             return None;
         }
-        let key = if self.steps.is_empty() { "history.steady" } else { "history.stepped" };
+        // Those that the chart marks, too: a step into the first week shows in none of both.
+        let steps =
+            self.steps.iter().filter(|step| (first.week + 1..=last.week).contains(&step.first_week)).count();
+        let key = if steps == 0 { "history.steady" } else { "history.stepped" };
         Some(
             t.of_owned(key)
                 .replace("{weeks}", &(last.week - first.week + 1).to_string())
                 .replace("{from}", &sentence::percent(first.error))
                 .replace("{to}", &sentence::percent(last.error))
-                .replace("{steps}", &self.steps.len().to_string()),
+                .replace("{steps}", &steps.to_string()),
         )
     }
 }
@@ -477,6 +480,10 @@ mod tests {
             standard_uncertainty: 0.002,
             statistic: 30.0,
         };
+        let earlier = ErrorStep { first_week: 2_960, ..step };
+        assert_eq!(history(weeks.clone(), vec![earlier]).sentence(t), Some(steady.clone()));
+        let of_both = history(weeks.clone(), vec![earlier, step]).sentence(t).expect("two weeks");
+        assert!(of_both.contains("1 step(s)"), "{of_both}");
         let stepped = history(weeks, vec![step]);
         assert_ne!(stepped.sentence(t).expect("two weeks"), steady);
         let now: Timestamp = "2026-11-25T04:00:00Z".parse().expect("literal");
