@@ -89,6 +89,8 @@ pub struct RunFacts {
     pub screened: BTreeMap<&'static str, usize>,
     /// Anchors used.
     pub anchors: usize,
+    /// Anchors used that were held against nothing else: in a large network more than can be.
+    pub anchors_unchecked: usize,
     /// Reference vehicles used: calibrated, and met.
     pub references: usize,
     /// Calibrations that are not used: more than can be held against everything else.
@@ -472,6 +474,7 @@ fn facts(
         charges: network.comparisons.len(),
         screened: reasons,
         anchors: network.anchors.len(),
+        anchors_unchecked: fit.diagnostics.anchors_unchecked,
         references: met.filter(|(traveller, found)| traveller.known.is_some() && found.is_some()).count(),
         references_beyond: 0,
         components: distinct(compared().map(|i| i.component).collect()),

@@ -58,6 +58,7 @@ pub(super) fn remarks(
 ) -> Vec<Remark> {
     let mut remarks = diagnosis(inputs, prepared, assessment);
     remarks.extend(levels::contradictory(assessment));
+    remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
     remarks.extend(doubted(assessment));
     remarks.extend(changed(inputs, prepared, assessment));
