@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, Saying, Signal
 use crate::Site;
 use crate::api::json;
 use crate::contradictions;
-use crate::history;
+use crate::history::{self, Proposed};
 use crate::problem::{Problem, html};
 use crate::sentence;
 use crate::session::{Person, Visitor, private};
@@ -171,6 +172,7 @@ pub(crate) async fn dates(
         let due = last.due_on.map(|due| due.to_string()).unwrap_or_default();
         format!("due={due}&after={}", view::segment(&last.pile_id))
     });
+    let now = Timestamp::now();
     let page = DatesPage {
         t,
         simulated: site.settings.simulated,
@@ -180,7 +182,7 @@ pub(crate) async fn dates(
         dates: dates
             .iter()
             .map(|date| {
-                let (due, reasons) = history::next_date(t, date);
+                let Proposed { due, reasons, .. } = history::next_date(t, date, now);
                 DateLine { href: href(t, &date.pile_id), pile: date.pile_id.clone(), due, reasons }
             })
             .collect(),

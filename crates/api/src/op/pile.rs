@@ -60,7 +60,7 @@ struct PilePage<'a> {
     /// On-site results, not yet public ones too.
     acts: Vec<ActLine>,
     /// The next date by state, or why there is none.
-    date: Option<(Option<String>, Vec<String>)>,
+    date: Option<history::Proposed>,
     path: String,
     /// Full address for the charger.
     address: String,
@@ -215,7 +215,7 @@ async fn show(
         attempts: attempts.iter().map(|row| overview::attempt(t, row, now)).collect(),
         line: overview::line(t, &pile, now),
         signals,
-        date: date.as_ref().map(|date| history::next_date(t, date)),
+        date: date.as_ref().map(|date| history::next_date(t, date, now)),
         acts,
         path,
     };
