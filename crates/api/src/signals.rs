@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use veripile_pile::PileId;
 use veripile_store::next_date::DATES_PER_PAGE_MAX;
-use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, Saying, SignalRecord};
+use veripile_store::signal::{BalanceRecord, NotLookedFor, SIGNALS_PER_PAGE_MAX, Saying, SignalRecord};
 
 use crate::Site;
 use crate::api::json;
@@ -30,6 +30,9 @@ use crate::view;
 
 /// Severities, the gravest first.
 pub(crate) const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
+
+/// What stands in the query API in the place of findings where nobody looked for any.
+const NOT_LOOKED_FOR: &str = "not_looked_for";
 
 /// A finding's line.
 pub(crate) struct SignalLine {
@@ -80,6 +83,8 @@ struct SignalsPage<'a> {
     contradictions: Vec<SignalLine>,
     /// How many more contradict, in words.
     more: Option<String>,
+    /// That nobody looked for any.
+    not_looked_for: Option<String>,
     signals: Vec<SignalLine>,
     next: Option<i32>,
 }
@@ -124,7 +129,9 @@ pub(crate) async fn page(
         contradictory = site.store.contradictions(scope, None).await?;
     }
     let (contradictions, more) = contradictions::lines(t, &contradictory);
+    let skipped = site.store.signals_not_looked_for().await?;
     let as_of = signals.first().map(|signal| signal.as_of).or(balances.first().map(|balance| balance.as_of));
+    let as_of = as_of.or(skipped.map(|skipped| skipped.as_of));
     let page = SignalsPage {
         t,
         simulated: site.settings.simulated,
@@ -138,6 +145,7 @@ pub(crate) async fn page(
         balances: balances.iter().map(|balance| self::balance(t, balance)).collect(),
         contradictions,
         more,
+        not_looked_for: skipped.map(|skipped| not_looked_for(t, skipped)),
         signals: signals.iter().map(|signal| line(t, signal)).collect(),
         next,
     };
@@ -207,6 +215,31 @@ pub(crate) fn href(t: &Texts, pile_id: &str) -> String {
 /// What is said of a finding, in a language.
 fn detail(t: &Texts, signal: &SignalRecord) -> String {
     if signal.said.is_empty() { signal.detail.clone() } else { sentence::said(t, &signal.said) }
+}
+
+/// That findings were not looked for, and why: no finding is then no good sign.
+pub(crate) fn not_looked_for(t: &Texts, skipped: NotLookedFor) -> String {
+    t.of("signals.not_looked_for").replace("{n}", &skipped.charges.to_string())
+}
+
+/// The same for the query API, where findings stand.
+fn nothing_looked_for(skipped: NotLookedFor) -> Signal {
+    Signal {
+        as_of: skipped.as_of.to_string(),
+        code: NOT_LOOKED_FOR.to_owned(),
+        severity: "info".to_owned(),
+        statistic: skipped.charges as f64,
+        p_value: None,
+        from: None,
+        to: None,
+        detail: not_looked_for(Texts::in_language(Language::En), skipped),
+        detail_zh: not_looked_for(Texts::in_language(Language::Zh), skipped),
+        said: vec![Said {
+            key: NOT_LOOKED_FOR.to_owned(),
+            values: BTreeMap::from([("charges".to_owned(), skipped.charges.to_string())]),
+        }],
+        charges: Vec::new(),
+    }
 }
 
 /// Makes a finding's line.
@@ -289,7 +322,8 @@ fn money(t: &Texts, balance: &BalanceRecord) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Signal {
     pub(crate) as_of: String,
-    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges
+    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges;
+    /// `not_looked_for` says that the assessment had too many charges to look for any
     pub(crate) code: String,
     /// info, warning or critical
     pub(crate) severity: String,
@@ -342,7 +376,9 @@ pub(crate) async fn of_pile(
         said: signal.said.into_iter().map(Said::from).collect(),
         charges: signal.charges,
     });
-    let all: Vec<Signal> = contradictory.iter().map(contradictions::signal).chain(signals).collect();
+    let skipped = site.store.signals_not_looked_for().await?.map(nothing_looked_for);
+    let first = skipped.into_iter().chain(contradictory.iter().map(contradictions::signal));
+    let all: Vec<Signal> = first.chain(signals).collect();
     Ok(private(json("application/json", &all)))
 }
 
@@ -421,4 +457,25 @@ pub(crate) async fn balances(site: web::Data<Site>, visitor: Visitor) -> Result<
         priced_share: found.priced_share,
     });
     Ok(private(json("application/json", &balances.collect::<Vec<_>>())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nobody_looked_is_said_in_words_and_as_data() {
+        let skipped = NotLookedFor { as_of: Timestamp::UNIX_EPOCH, charges: 4_000_001 };
+        let told = nothing_looked_for(skipped);
+        assert!(told.detail.contains("not looked for") && told.detail.contains("4000001"), "{}", told.detail);
+        assert!(
+            told.detail_zh.contains("未查找信号") && told.detail_zh.contains("4000001"),
+            "{}",
+            told.detail_zh
+        );
+        assert_eq!(
+            (told.code.as_str(), told.said[0].values["charges"].as_str()),
+            ("not_looked_for", "4000001")
+        );
+    }
 }
