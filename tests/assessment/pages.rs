@@ -68,6 +68,27 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
     assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
     said(database, server, &two).await;
     sampled(server, &one, &two).await;
+    skipped(database, server, &two).await;
+}
+
+/// A run with too many charges finds nothing because it looks for nothing, and nobody is told that there is nothing.
+async fn skipped(database: &Database, server: &Server, operator: &str) {
+    let newest = "WHERE run_no = (SELECT max(run_no) FROM assessment_run)";
+    let told = async || {
+        let (_, _, page) = server.get_as("/op/signals?lang=en", operator).await;
+        let (_, _, of_pile) = server.get_as("/op/piles/P05?lang=en", operator).await;
+        let (_, _, signals) = server.get_as("/api/v1/piles/P05/signals", operator).await;
+        [page, of_pile].map(|page| page.contains("Signals were not looked for")).into_iter().all(|told| told)
+            && signals.contains("\"code\":\"not_looked_for\"")
+    };
+    assert!(!told().await);
+    for (value, expected) in [("true", true), ("false", false)] {
+        let set = format!(
+            "UPDATE assessment_run SET basis = jsonb_set(basis, '{{signals_skipped}}', '{value}') {newest}"
+        );
+        sqlx::query(&set).execute(&mut database.connect().await).await.unwrap();
+        assert_eq!(told().await, expected);
+    }
 }
 
 /// The cookie of somebody who has an account from now on.
@@ -197,7 +218,10 @@ async fn said(database: &Database, server: &Server, cookie: &str) {
     let effect: f64 = values["effect"].as_str().unwrap().parse().unwrap();
     assert!(key == "step_since" && (effect - 100.0 * STEP).abs() < 0.5, "{step}");
     let date = values["date"].as_str().unwrap();
-    assert_eq!(step["from"].as_str().unwrap().split('T').next(), Some(date), "{step}");
+    // Moments are UTC's, days are China's.
+    let from: jiff::Timestamp = step["from"].as_str().unwrap().parse().unwrap();
+    let there = from.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(8)));
+    assert_eq!(there.date().to_string(), date, "{step}");
     assert!(
         step["detail"].as_str().unwrap().starts_with(&format!("since {date} the pile registers")),
         "{step}"

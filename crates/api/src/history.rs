@@ -199,21 +199,40 @@ impl History {
         if first.week == last.week {
             return None;
         }
-        let key = if self.steps.is_empty() { "history.steady" } else { "history.stepped" };
+        // Those that the chart marks, too: a step into the first week shows in none of both.
+        let steps =
+            self.steps.iter().filter(|step| (first.week + 1..=last.week).contains(&step.first_week)).count();
+        let key = if steps == 0 { "history.steady" } else { "history.stepped" };
         Some(
             t.of_owned(key)
                 .replace("{weeks}", &(last.week - first.week + 1).to_string())
                 .replace("{from}", &sentence::percent(first.error))
                 .replace("{to}", &sentence::percent(last.error))
-                .replace("{steps}", &self.steps.len().to_string()),
+                .replace("{steps}", &steps.to_string()),
         )
     }
 }
 
-/// A next date in words: the day or why there is none.
-pub(crate) fn next_date(t: &Texts, date: &DateRecord) -> (Option<String>, Vec<String>) {
-    let reasons = date.withdrawn.iter().map(|word| t.of_owned(&format!("withdrawn.{word}")).to_owned());
-    (date.due_on.map(|due| due.to_string()), reasons.collect())
+/// A next date in words.
+pub(crate) struct Proposed {
+    /// The day, if it holds now.
+    pub(crate) due: Option<String>,
+    /// Why there is none.
+    pub(crate) reasons: Vec<String>,
+    /// When its assessment was made.
+    pub(crate) as_of: String,
+}
+
+/// A next date in words as it is now: the day or why there is none. However old its assessment is, what has lapsed since is told.
+pub(crate) fn next_date(t: &Texts, date: &DateRecord, now: Timestamp) -> Proposed {
+    let lapsed = date.lapsed(now);
+    let days = (now.duration_since(date.as_of).as_hours() / 24).to_string();
+    let reason = |word: &&str| t.of_owned(&format!("withdrawn.{word}")).replace("{days}", &days);
+    Proposed {
+        due: date.due_on.filter(|_| lapsed.is_empty()).map(|due| due.to_string()),
+        reasons: lapsed.iter().map(reason).collect(),
+        as_of: view::minute(date.as_of),
+    }
 }
 
 /// An error at the end of a week, by the filter.
@@ -252,10 +271,11 @@ pub(crate) struct HistoryEvent {
 /// A proposal from the pile's state, no verification and no duty.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NextDate {
+    /// When the assessment was made that it is of
     as_of: String,
     /// Day by which the pile is proposed to be verified; none where the proposal is withdrawn
     due_on: Option<String>,
-    /// Why there is none
+    /// Why there is none now: also what has lapsed since the assessment, and that it is too old (`assessment_old`)
     withdrawn: Vec<String>,
 }
 
@@ -279,12 +299,13 @@ pub(crate) struct PileHistory {
 /// Said with everything here.
 const NOTE: &str = "remote evidence, not a verification";
 
-impl From<&DateRecord> for NextDate {
-    fn from(date: &DateRecord) -> Self {
+impl NextDate {
+    fn of(date: &DateRecord, now: Timestamp) -> Self {
+        let withdrawn: Vec<String> = date.lapsed(now).into_iter().map(str::to_owned).collect();
         Self {
             as_of: date.as_of.to_string(),
-            due_on: date.due_on.map(|due| due.to_string()),
-            withdrawn: date.withdrawn.clone(),
+            due_on: date.due_on.filter(|_| withdrawn.is_empty()).map(|due| due.to_string()),
+            withdrawn,
         }
     }
 }
@@ -316,7 +337,7 @@ impl PileHistory {
             weeks: history.weeks.iter().map(week).collect(),
             assessments: days.iter().map(Assessment::from).collect(),
             events: events(history, now),
-            next_date: history.date.as_ref().map(NextDate::from),
+            next_date: history.date.as_ref().map(|date| NextDate::of(date, now)),
         }
     }
 }
@@ -422,7 +443,7 @@ pub(crate) async fn date(site: web::Data<Site>, id: web::Path<String>) -> Result
     let pile = find(&site, &id).await?;
     let date = site.store.next_date(&pile.pile_id).await?;
     let date = date.ok_or_else(|| Problem::missing("the pile has not been assessed yet"))?;
-    Ok(json("application/json", &NextDate::from(&date)))
+    Ok(json("application/json", &NextDate::of(&date, Timestamp::now())))
 }
 
 async fn find(site: &Site, id: &str) -> Result<PileRecord, Problem> {
@@ -477,6 +498,10 @@ mod tests {
             standard_uncertainty: 0.002,
             statistic: 30.0,
         };
+        let earlier = ErrorStep { first_week: 2_960, ..step };
+        assert_eq!(history(weeks.clone(), vec![earlier]).sentence(t), Some(steady.clone()));
+        let of_both = history(weeks.clone(), vec![earlier, step]).sentence(t).expect("two weeks");
+        assert!(of_both.contains("1 step(s)"), "{of_both}");
         let stepped = history(weeks, vec![step]);
         assert_ne!(stepped.sentence(t).expect("two weeks"), steady);
         let now: Timestamp = "2026-11-25T04:00:00Z".parse().expect("literal");
@@ -502,6 +527,24 @@ mod tests {
         assert!(stepped.chart(t, Timestamp::MAX).contains(">2026-11-30</text>"));
         assert_eq!((svg.matches("class=\"point\"").count(), svg.matches("class=\"event").count()), (2, 2));
         assert!(!svg.contains("v<2>"));
+    }
+
+    #[test]
+    fn a_date_of_an_old_assessment_is_none_and_says_how_old_it_is() {
+        let as_of: Timestamp = "2026-11-01T00:00:00Z".parse().expect("literal");
+        let (due_on, standing) = (Some(jiff::civil::date(2028, 1, 1)), veripile_pile::Standing::default());
+        let date = DateRecord {
+            as_of,
+            pile_id: "P".to_owned(),
+            due_on,
+            withdrawn: vec![],
+            standing,
+            last_heard_at: None,
+        };
+        let now = as_of + jiff::SignedDuration::from_hours(15 * 24 + 1);
+        let told = next_date(Texts::in_language(Language::En), &date, now);
+        assert!(told.due.is_none() && told.reasons.join("").contains("the assessment is 15 days old"));
+        assert_eq!((told.as_of.as_str(), NextDate::of(&date, now).due_on), ("2026-11-01 08:00", None));
     }
 
     #[test]

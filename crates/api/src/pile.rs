@@ -46,7 +46,7 @@ struct PilePage<'a> {
     events: Vec<(String, &'static str, String)>,
     events_total: usize,
     /// The next date by state, or why there is none.
-    date: Option<(Option<String>, Vec<String>)>,
+    date: Option<history::Proposed>,
     charges: Vec<ChargeLine>,
     total: i64,
     acts: Vec<ActLine>,
@@ -143,7 +143,7 @@ pub(crate) async fn page(
         course: history.sentence(t),
         events_total: events.len(),
         events: events.into_iter().take(EVENTS_MAX).collect(),
-        date: history.date.as_ref().map(|date| history::next_date(t, date)),
+        date: history.date.as_ref().map(|date| history::next_date(t, date, now)),
         charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
         total: pile.charges,
         acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act, &papers)).collect(),

@@ -9,19 +9,20 @@ use std::collections::BTreeMap;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use veripile_pile::PileId;
 use veripile_store::next_date::DATES_PER_PAGE_MAX;
-use veripile_store::signal::{BalanceRecord, SIGNALS_PER_PAGE_MAX, Saying, SignalRecord};
+use veripile_store::signal::{BalanceRecord, NotLookedFor, SIGNALS_PER_PAGE_MAX, Saying, SignalRecord};
 
 use crate::Site;
 use crate::api::json;
 use crate::contradictions;
 use crate::doubts;
-use crate::history;
+use crate::history::{self, Proposed};
 use crate::problem::{Problem, html};
 use crate::sentence;
 use crate::session::{Person, Visitor, private};
@@ -30,6 +31,9 @@ use crate::view;
 
 /// Severities, the gravest first.
 pub(crate) const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
+
+/// What stands in the query API in the place of findings where nobody looked for any.
+const NOT_LOOKED_FOR: &str = "not_looked_for";
 
 /// A finding's line.
 pub(crate) struct SignalLine {
@@ -84,6 +88,8 @@ struct SignalsPage<'a> {
     doubts: Vec<SignalLine>,
     /// How many more of them there are, in words.
     more_doubts: Option<String>,
+    /// That nobody looked for any.
+    not_looked_for: Option<String>,
     signals: Vec<SignalLine>,
     next: Option<i32>,
 }
@@ -130,7 +136,9 @@ pub(crate) async fn page(
     }
     let (contradictions, more) = contradictions::lines(t, &contradictory);
     let (doubts, more_doubts) = doubts::lines(t, &doubted);
+    let skipped = site.store.signals_not_looked_for().await?;
     let as_of = signals.first().map(|signal| signal.as_of).or(balances.first().map(|balance| balance.as_of));
+    let as_of = as_of.or(skipped.map(|skipped| skipped.as_of));
     let page = SignalsPage {
         t,
         simulated: site.settings.simulated,
@@ -146,6 +154,7 @@ pub(crate) async fn page(
         more,
         doubts,
         more_doubts,
+        not_looked_for: skipped.map(|skipped| not_looked_for(t, skipped)),
         signals: signals.iter().map(|signal| line(t, signal)).collect(),
         next,
     };
@@ -180,6 +189,7 @@ pub(crate) async fn dates(
         let due = last.due_on.map(|due| due.to_string()).unwrap_or_default();
         format!("due={due}&after={}", view::segment(&last.pile_id))
     });
+    let now = Timestamp::now();
     let page = DatesPage {
         t,
         simulated: site.settings.simulated,
@@ -189,7 +199,7 @@ pub(crate) async fn dates(
         dates: dates
             .iter()
             .map(|date| {
-                let (due, reasons) = history::next_date(t, date);
+                let Proposed { due, reasons, .. } = history::next_date(t, date, now);
                 DateLine { href: href(t, &date.pile_id), pile: date.pile_id.clone(), due, reasons }
             })
             .collect(),
@@ -214,6 +224,31 @@ pub(crate) fn href(t: &Texts, pile_id: &str) -> String {
 /// What is said of a finding, in a language.
 fn detail(t: &Texts, signal: &SignalRecord) -> String {
     if signal.said.is_empty() { signal.detail.clone() } else { sentence::said(t, &signal.said) }
+}
+
+/// That findings were not looked for, and why: no finding is then no good sign.
+pub(crate) fn not_looked_for(t: &Texts, skipped: NotLookedFor) -> String {
+    t.of("signals.not_looked_for").replace("{n}", &skipped.charges.to_string())
+}
+
+/// The same for the query API, where findings stand.
+fn nothing_looked_for(skipped: NotLookedFor) -> Signal {
+    Signal {
+        as_of: skipped.as_of.to_string(),
+        code: NOT_LOOKED_FOR.to_owned(),
+        severity: "info".to_owned(),
+        statistic: skipped.charges as f64,
+        p_value: None,
+        from: None,
+        to: None,
+        detail: not_looked_for(Texts::in_language(Language::En), skipped),
+        detail_zh: not_looked_for(Texts::in_language(Language::Zh), skipped),
+        said: vec![Said {
+            key: NOT_LOOKED_FOR.to_owned(),
+            values: BTreeMap::from([("charges".to_owned(), skipped.charges.to_string())]),
+        }],
+        charges: Vec::new(),
+    }
 }
 
 /// Makes a finding's line.
@@ -297,7 +332,10 @@ fn money(t: &Texts, balance: &BalanceRecord) -> String {
 pub(crate) struct Signal {
     pub(crate) as_of: String,
     /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges; by
-    /// `doubted_values` no vehicle said what it relays, and it is not held to conform
+    /// `doubted_values` no vehicle said what it relays, and it is not held to conform; `not_looked_for` says that the
+    /// assessment had too many charges to look for any
+    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges;
+    /// `not_looked_for` says that the assessment had too many charges to look for any
     pub(crate) code: String,
     /// info, warning or critical
     pub(crate) severity: String,
@@ -351,8 +389,9 @@ pub(crate) async fn of_pile(
         said: signal.said.into_iter().map(Said::from).collect(),
         charges: signal.charges,
     });
-    let beside = contradictory.iter().map(contradictions::signal).chain(doubted.iter().map(doubts::signal));
-    let all: Vec<Signal> = beside.chain(signals).collect();
+    let skipped = site.store.signals_not_looked_for().await?.map(nothing_looked_for);
+    let first = skipped.into_iter().chain(contradictory.iter().map(contradictions::signal));
+    let all: Vec<Signal> = first.chain(doubted.iter().map(doubts::signal)).chain(signals).collect();
     Ok(private(json("application/json", &all)))
 }
 
@@ -431,4 +470,25 @@ pub(crate) async fn balances(site: web::Data<Site>, visitor: Visitor) -> Result<
         priced_share: found.priced_share,
     });
     Ok(private(json("application/json", &balances.collect::<Vec<_>>())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nobody_looked_is_said_in_words_and_as_data() {
+        let skipped = NotLookedFor { as_of: Timestamp::UNIX_EPOCH, charges: 4_000_001 };
+        let told = nothing_looked_for(skipped);
+        assert!(told.detail.contains("not looked for") && told.detail.contains("4000001"), "{}", told.detail);
+        assert!(
+            told.detail_zh.contains("未查找信号") && told.detail_zh.contains("4000001"),
+            "{}",
+            told.detail_zh
+        );
+        assert_eq!(
+            (told.code.as_str(), told.said[0].values["charges"].as_str()),
+            ("not_looked_for", "4000001")
+        );
+    }
 }

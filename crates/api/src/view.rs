@@ -15,6 +15,9 @@ use crate::texts::Texts;
 /// A live status older than this is stale and goes grey.
 pub(crate) const STALE_S: i64 = STATUS_FRESH.as_secs();
 
+/// What a stored rule says of a pile behind a master meter (`assessment`), in the place of its charges.
+const BY_BALANCE: &str = "with an energy balance, from any number of charges";
+
 /// What may stand unescaped in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -211,9 +214,13 @@ pub(crate) fn protocol(word: &str) -> String {
 fn rule(t: &Texts, rule: &str) -> String {
     let parts = || {
         let (rule_set, decision) = rule.split_once("; ")?;
-        let charges =
-            decision.strip_prefix(THREE_ZONES)?.strip_prefix(", from ")?.strip_suffix(" charges")?;
-        let least = t.of("remote.from_charges").replace("{n}", charges);
+        let least = match decision.strip_prefix(THREE_ZONES)?.strip_prefix(", ")? {
+            BY_BALANCE => t.of("remote.by_balance").to_owned(),
+            other => {
+                let charges = other.strip_prefix("from ")?.strip_suffix(" charges")?;
+                t.of("remote.from_charges").replace("{n}", charges)
+            }
+        };
         Some(format!("{rule_set}; {}; {least}", t.of("remote.three_zones")))
     };
     parts().unwrap_or_else(|| rule.to_owned())
@@ -450,5 +457,8 @@ mod tests {
         assert_eq!(zh("JJG 1149-2022 v1"), "JJG 1149-2022 v1");
         let en = rule(Texts::in_language(Language::En), &stored);
         assert_eq!(en, "JJG 1149-2022 v1; three zones, one-sided 95 %, v1; from 10 charges on");
+        assert_eq!(BY_BALANCE, veripile_assessment::BY_BALANCE);
+        let balanced = format!("JJG 1149-2022 v1; {THREE_ZONES}, {BY_BALANCE}");
+        assert_eq!(zh(&balanced), "JJG 1149-2022 v1; 三区判定，单侧 95 %，v1; 依电能平衡，不限充电次数");
     }
 }

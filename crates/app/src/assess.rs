@@ -28,6 +28,7 @@ use veripile_store::weekly::STATES_KEPT;
 use veripile_store::witness::Calibration;
 use veripile_store::{AssessmentRun, Store, StoredRun};
 
+use crate::assess_files::findings::CHARGES_MAX;
 use facts::{Facts, Prepared};
 pub(crate) use metrics::AssessMetrics;
 use metrics::Reach;
@@ -400,6 +401,13 @@ fn written(
 ) -> Result<AssessmentRun> {
     let Outcome { signals, signals_skipped, balances, dates } =
         outcome::outcome(facts, prepared, assessment, now)?;
+    if signals_skipped {
+        tracing::warn!(
+            charges = facts.charges.len(),
+            most = CHARGES_MAX,
+            "signals were not looked for: too many charges; shorten window_days in section assess"
+        );
+    }
     let basis = Basis {
         window_days,
         charges: facts.charges.len(),

@@ -32,6 +32,7 @@ use veripile_metrology::comparison::Settings;
 use veripile_pile::{Estimate, PileId, RemoteVerdict};
 
 use charges::{COVARIATES, ChargeRow, Charges};
+use feeders::Unmatched;
 use reference::{AnchorRow, IntervalRow, Plate, ReferenceRow};
 use results::Folder;
 use rows::FileFacts;
@@ -63,10 +64,11 @@ pub(crate) struct AssessArgs {
     /// an authority read the energy off that vehicle itself
     #[arg(long, value_name = "FILE")]
     pub(crate) references: Option<PathBuf>,
-    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all, but not after now]
+    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all that the files tell of, charges with
+    /// billed energy alone among it, but not after now]
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
-    /// Time zone of the place, IANA: its hours of the day are what signals speak of, whatever offset the charges are written in
+    /// Time zone of the place, IANA: its days and hours of the day are what signals speak of, whatever offset the charges are written in
     #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = time_zone)]
     pub(crate) time_zone: TimeZone,
     /// Folder for estimates.csv, vehicles.csv, signals.csv, operators.csv, rejected.csv and run.json
@@ -154,7 +156,7 @@ struct Prepared {
     vehicle_numbers: Numbers,
     /// Stations with a master, in the order of the evidence's feeders.
     stations: Vec<String>,
-    unmatched_registers: u64,
+    unmatched_registers: Unmatched,
 }
 
 /// Assesses. Errors name file, line and column and the next step, and leave no result.
@@ -174,7 +176,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     let assessed_in = started.elapsed();
     write_estimates(&folder, &assessment)?;
     vehicles::write(&folder, &prepared, &assessment)?;
-    let signals = findings::write_signals(&folder, &inputs, &prepared, &assessment)?;
+    let signals = findings::write_signals(&folder, &inputs, &prepared, &assessment, &args.time_zone)?;
     let operators = findings::write_operators(&folder, &inputs, &prepared, &assessment)?;
     let remarks = told::remarks(&inputs, &prepared, &assessment, signals.as_ref(), &operators);
     let mut run = facts(&inputs, &prepared, &assessment, &settings);
@@ -322,15 +324,15 @@ fn later_anchors(inputs: &Inputs, as_of: Timestamp) -> usize {
     moments.chain(inputs.references.iter().map(ReferenceRow::at)).filter(|at| as_of < *at).count()
 }
 
-/// The latest comparable charge, anchor, calibration or interval of a master that is not of the future: one slip of the pen in a year must not age
-/// every anchor. Nothing depends on it where there is none.
+/// The latest charge, anchor, calibration or interval that is not of the future: one slip of the pen in a year must not age every anchor. A charge
+/// that only tells what was billed counts, too: of operators and signals it tells all the same. Now where there is none.
 fn latest(inputs: &Inputs, now: Timestamp) -> Timestamp {
-    let rows = inputs.charges.rows.iter();
-    let comparable = rows.filter(|row| row.energy_vehicle_kwh.is_some() && row.vehicle.is_some());
-    let others = inputs.anchors.iter().map(|anchor| anchor.at);
-    let others = others.chain(inputs.references.iter().map(ReferenceRow::at));
-    let others = others.chain(inputs.masters.iter().map(|master| master.to));
-    comparable.map(|row| row.ended_at).chain(others).filter(|at| *at <= now).max().unwrap_or_default()
+    let charges = inputs.charges.rows.iter().map(|row| row.ended_at);
+    let anchors = inputs.anchors.iter().map(|anchor| anchor.at);
+    let references = inputs.references.iter().map(ReferenceRow::at);
+    let intervals = inputs.masters.iter().chain(&inputs.registers).map(|row| row.to);
+    let all = charges.chain(anchors).chain(references).chain(intervals);
+    all.filter(|at| *at <= now).max().unwrap_or(now)
 }
 
 /// Every pile of the piles file, and every other that a charge, an anchor or a register names, by name.
@@ -459,7 +461,7 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "vehicles": prepared.vehicles.len(),
             "anchors": inputs.anchors.len(),
             "anchors_after_as_of": prepared.later_anchors,
-            "registers_unmatched": prepared.unmatched_registers,
+            "registers_unmatched": prepared.unmatched_registers.all(),
             "verdicts": VERDICTS.iter().zip(verdicts).map(|(v, n)| (v.word(), n)).collect::<BTreeMap<_, _>>(),
         },
         "fit": vehicles::fit_facts(&assessment.facts, |at| prepared.vehicles[at].id.clone()),

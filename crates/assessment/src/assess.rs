@@ -37,6 +37,10 @@ use steps::Separated;
 /// bad vehicle readings would make a pile nonconform.
 const DECIDED_FROM: usize = 10;
 
+/// What a rule says of a pile behind a master meter, in the place of how many charges it takes: the energy balance speaks of it by itself, and is no
+/// mean of a few t₄ values.
+pub const BY_BALANCE: &str = "with an energy balance, from any number of charges";
+
 /// What came out.
 #[derive(Debug)]
 pub struct Assessment {
@@ -85,6 +89,8 @@ pub struct RunFacts {
     pub screened: BTreeMap<&'static str, usize>,
     /// Anchors used.
     pub anchors: usize,
+    /// Anchors used that were held against nothing else: in a large network more than can be.
+    pub anchors_unchecked: usize,
     /// Reference vehicles used: calibrated, and met.
     pub references: usize,
     /// Which these are, and by which calibrations: the filter over weeks uses them, and no others.
@@ -430,6 +436,7 @@ fn estimate(
         None => RemoteVerdict::NotComparable,
     };
     let rule = match &decision {
+        Some(decision) if found.is_balanced => format!("{rule_set}; {}, {BY_BALANCE}", decision.rule),
         Some(decision) => format!("{rule_set}; {}, from {DECIDED_FROM} charges", decision.rule),
         None => rule_set,
     };
@@ -519,6 +526,7 @@ fn facts(
         charges: network.comparisons.len(),
         screened: reasons,
         anchors: network.anchors.len(),
+        anchors_unchecked: fit.diagnostics.anchors_unchecked,
         references: met.filter(|(traveller, found)| traveller.known.is_some() && found.is_some()).count(),
         used_references: Vec::new(),
         references_beyond: 0,

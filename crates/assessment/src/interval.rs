@@ -1,23 +1,20 @@
 //! The next date of a pile by its state: how long it may go unverified, from its remote estimate, and why not at all.
 //!
-//! Called with every new assessment, so that the date moves with the evidence and falls away by itself when evidence lapses. It is a
-//! proposal to the authority: it never makes a pile verified, and never goes beyond the legal maximum since the last verification.
+//! Called with every new assessment, so that the date moves with the evidence; what lapses between two is found by whoever reads it
+//! (`pile::proposal`). It is a proposal to the authority: it never makes a pile verified, and never goes beyond the legal maximum since the
+//! last verification.
 
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use veripile_metrology::reliability::{State, interval_days};
-use veripile_pile::{Estimate, RemoteVerdict};
+pub use veripile_pile::proposal::{COVERAGE_DAYS_MAX, SILENCE_DAYS_MAX, Withdrawn};
+use veripile_pile::proposal::{barred, is_old};
+use veripile_pile::{Estimate, RemoteVerdict, Standing};
 
 /// Charges that a date must rest on: with 30 a dozen wrong vehicle readings no longer move a pile across its limit, and the stated
 /// uncertainty has been seen to hold.
 pub const CHARGES_MIN: u32 = 30;
-
-/// Days after the last compared charge at which coverage lapses: one reporting month and some.
-pub const COVERAGE_DAYS_MAX: i64 = 35;
-
-/// Days of silence at which a connection lapses: longer than any outage that is repaired in the ordinary way.
-pub const SILENCE_DAYS_MAX: i64 = 14;
 
 /// Days after which an anchor, or what stands for one, is too old to carry dates: a year; one or two per city are renewed every year.
 pub const ANCHOR_DAYS_MAX: i64 = 366;
@@ -37,6 +34,8 @@ pub struct IntervalFacts<'a> {
     pub today: Date,
     /// The pile's newest estimate.
     pub estimate: &'a Estimate,
+    /// What acts say of it: of a pile that failed, is under review or stopped there is no date.
+    pub standing: &'a Standing,
     /// Day of its last verification that passed; none: never.
     pub verified_on: Option<Date>,
     /// Longest interval by law, years.
@@ -46,60 +45,6 @@ pub struct IntervalFacts<'a> {
     /// When the newest of what gives its connected set a level was measured: an anchor, a calibration of a reference vehicle, an energy
     /// balance.
     pub newest_level_at: Option<Timestamp>,
-}
-
-/// Why there is no date by state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Withdrawn {
-    /// It was never verified: there is no certificate whose interval could be chosen.
-    NeverVerified,
-    /// The legal interval is over.
-    LegallyDue,
-    /// It is not comparable: its connected set has no level, or it has no charges.
-    NotComparable,
-    /// The newest of what gives its set a level is older than [`ANCHOR_DAYS_MAX`], or unknown.
-    AnchorsLapsed,
-    /// Fewer than [`CHARGES_MIN`] charges.
-    FewCharges,
-    /// No compared charge for [`COVERAGE_DAYS_MAX`] days.
-    CoverageLapsed,
-    /// Silent for [`SILENCE_DAYS_MAX`] days.
-    ConnectionLapsed,
-    /// The estimate says nonconform.
-    Nonconform,
-    /// It is not known to conform today (undecided, or its on-site result contradicts its charges), or even three months are not sure enough.
-    NotReliable,
-}
-
-impl Withdrawn {
-    /// Every reason.
-    pub const ALL: [Self; 9] = [
-        Self::NeverVerified,
-        Self::LegallyDue,
-        Self::NotComparable,
-        Self::AnchorsLapsed,
-        Self::FewCharges,
-        Self::CoverageLapsed,
-        Self::ConnectionLapsed,
-        Self::Nonconform,
-        Self::NotReliable,
-    ];
-
-    /// Its word, as stored and told.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NeverVerified => "never_verified",
-            Self::LegallyDue => "legally_due",
-            Self::NotComparable => "not_comparable",
-            Self::AnchorsLapsed => "anchors_lapsed",
-            Self::FewCharges => "few_charges",
-            Self::CoverageLapsed => "coverage_lapsed",
-            Self::ConnectionLapsed => "connection_lapsed",
-            Self::Nonconform => "nonconform",
-            Self::NotReliable => "not_reliable",
-        }
-    }
 }
 
 /// The next date of a pile.
@@ -157,25 +102,28 @@ fn by_state(facts: &IntervalFacts<'_>, today: Date, legal: Date) -> Option<Date>
 /// What of the evidence has lapsed.
 fn lapsed(facts: &IntervalFacts<'_>) -> Vec<Withdrawn> {
     let estimate = facts.estimate;
-    let is_old = |at: Option<Timestamp>, days: i64| {
-        at.is_none_or(|at| SignedDuration::from_hours(24 * days) < facts.as_of.duration_since(at))
-    };
     let last_charge = estimate.period.map(|(_, last)| last);
     let checks = [
         (!estimate.grounded || estimate.verdict == RemoteVerdict::NotComparable, Withdrawn::NotComparable),
-        (is_old(facts.newest_level_at, ANCHOR_DAYS_MAX), Withdrawn::AnchorsLapsed),
+        (is_old(facts.newest_level_at, ANCHOR_DAYS_MAX, facts.as_of), Withdrawn::AnchorsLapsed),
         (estimate.charges < CHARGES_MIN, Withdrawn::FewCharges),
-        (is_old(last_charge, COVERAGE_DAYS_MAX), Withdrawn::CoverageLapsed),
-        (is_old(facts.last_heard_at, SILENCE_DAYS_MAX), Withdrawn::ConnectionLapsed),
+        (is_old(last_charge, COVERAGE_DAYS_MAX, facts.as_of), Withdrawn::CoverageLapsed),
+        (is_old(facts.last_heard_at, SILENCE_DAYS_MAX, facts.as_of), Withdrawn::ConnectionLapsed),
         (estimate.verdict == RemoteVerdict::Nonconform, Withdrawn::Nonconform),
     ];
-    checks.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect()
+    let lapsed = checks.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason));
+    barred(facts.standing, facts.as_of).into_iter().chain(lapsed).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use jiff::civil::date;
+    use veripile_pile::OpenCase;
+
+    /// Nothing that acts have against a date.
+    static FREE: Standing =
+        Standing { certificate: None, case: None, stopped_at: None, stopped_by: None, estimate: None };
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("literal")
@@ -202,6 +150,7 @@ mod tests {
             as_of: at("2026-07-01T00:00:00Z"),
             today: date(2026, 7, 1),
             estimate,
+            standing: &FREE,
             verified_on: Some(date(2025, 7, 1)),
             legal_years: 3,
             last_heard_at: Some(at("2026-06-30T12:00:00Z")),
@@ -243,6 +192,26 @@ mod tests {
     fn a_pile_that_is_not_known_to_conform_has_no_longer_date() {
         let doubted = Estimate { verdict: RemoteVerdict::Undecided, ..estimate(0.002, 0.001) };
         assert_eq!(withdrawn(&facts(&doubted)), [Withdrawn::NotReliable]);
+    }
+
+    // However good its charges are, and though its certificate of a year ago was never taken back.
+    #[test]
+    fn a_pile_that_failed_or_is_stopped_has_no_date_but_a_reason() {
+        let good = estimate(0.002, 0.001);
+        let case = OpenCase {
+            number: "N1".to_owned(),
+            issuer: "计量所".to_owned(),
+            at: at("2026-05-01T00:00:00Z"),
+            confirmed_at: None,
+            reply_until: Some(at("2026-06-01T00:00:00Z")),
+        };
+        let told = |standing: &Standing| withdrawn(&IntervalFacts { standing, ..facts(&good) });
+        let reviewed = Standing { case: Some(case.clone()), ..Standing::default() };
+        assert_eq!(told(&reviewed), [Withdrawn::UnderReview]);
+        let case = OpenCase { confirmed_at: Some(at("2026-05-09T00:00:00Z")), ..case };
+        assert_eq!(told(&Standing { case: Some(case), ..Standing::default() }), [Withdrawn::Failed]);
+        let stopped_at = Some(at("2026-06-30T00:00:00Z"));
+        assert_eq!(told(&Standing { stopped_at, ..Standing::default() }), [Withdrawn::Stopped]);
     }
 
     // The legal interval ends on 1 July where the pile stands, whatever day it is in Greenwich.

@@ -16,7 +16,7 @@ pub mod targeting;
 pub mod weekly;
 
 pub use assess::{
-    Assessment, AssessmentError, ChangedPile, DoubtedValues, FoundStep, RunFacts, Stage, Stages,
+    Assessment, AssessmentError, BY_BALANCE, ChangedPile, DoubtedValues, FoundStep, RunFacts, Stage, Stages,
     UsedReference, VehicleEstimate, assess,
 };
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};

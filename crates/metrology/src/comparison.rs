@@ -199,6 +199,8 @@ pub struct Diagnostics {
     pub efficiency: f64,
     /// Every anchor that something else can be said about, in the order of the network.
     pub anchors: Vec<AnchorCheck>,
+    /// Anchors of a large network that were held against nothing: more than [`CHECKED_MAX`].
+    pub anchors_unchecked: usize,
     /// Every traveller of known bias that could give a level by itself and that something else can be said about, in their order.
     pub calibrations: Vec<TravellerCheck>,
 }
@@ -260,7 +262,7 @@ fn finish(
     let residuals = residuals_of(&layout, state);
     let covariance = Covariance::of(equations, layout, places, members).ok_or(ComparisonError::Singular)?;
     let (covariates, classes) = solved.equations.shape.effects(&state.beta);
-    let (anchors, calibrations) = checks::left_out(network, members, state, solved, &covariance);
+    let left_out = checks::left_out(network, members, state, solved, &covariance);
     let class = |scale: &Scale| ClassNoise {
         noise: scale.noise,
         noise_size: scale.noise_size,
@@ -280,8 +282,9 @@ fn finish(
             traveller_sd: state.traveller_sd,
             interaction_sd: state.interaction_sd,
             efficiency: state.response.efficiency,
-            anchors,
-            calibrations,
+            anchors: left_out.anchors,
+            anchors_unchecked: left_out.anchors_unchecked,
+            calibrations: left_out.travellers,
         },
         covariance,
     })

@@ -14,6 +14,7 @@ pub mod mark;
 pub mod path;
 pub mod person;
 pub mod place;
+pub mod proposal;
 pub mod reading;
 pub mod register;
 pub mod sequence;

@@ -97,6 +97,15 @@ pub struct SignalRecord {
     pub charges: Vec<i64>,
 }
 
+/// The newest run, where it looked for no findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotLookedFor {
+    /// When it was made.
+    pub as_of: Timestamp,
+    /// Charges of its window: too many.
+    pub charges: i64,
+}
+
 /// How an operator's errors balance. Errors are fractions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BalanceRow {
@@ -191,6 +200,17 @@ impl Store {
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.into_iter().map(Row::record).collect())
+    }
+
+    /// Whether the newest run looked for no findings: then there is none, whatever there is to find.
+    pub async fn signals_not_looked_for(&self) -> Result<Option<NotLookedFor>, StoreError> {
+        let row: Option<(SqlTime, i64)> = sqlx::query_as(
+            "SELECT as_of, coalesce((basis->>'charges')::bigint, 0) FROM assessment_run
+             WHERE run_no = (SELECT max(run_no) FROM assessment_run) AND basis @> '{\"signals_skipped\": true}'",
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|(as_of, charges)| NotLookedFor { as_of: as_of.to_jiff(), charges }))
     }
 
     /// Balances of the newest run, of one operator or of all, those that are biased first.

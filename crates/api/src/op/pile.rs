@@ -57,10 +57,12 @@ struct PilePage<'a> {
     person: &'a Person,
     line: PileLine,
     signals: Vec<SignalLine>,
+    /// That nobody looked for any.
+    not_looked_for: Option<String>,
     /// On-site results, not yet public ones too.
     acts: Vec<ActLine>,
     /// The next date by state, or why there is none.
-    date: Option<(Option<String>, Vec<String>)>,
+    date: Option<history::Proposed>,
     path: String,
     /// Full address for the charger.
     address: String,
@@ -183,6 +185,7 @@ async fn show(
     signals.extend(
         site.store.signals_of_pile(&pile.pile_id).await?.iter().map(|signal| signals::line(t, signal)),
     );
+    let skipped = site.store.signals_not_looked_for().await?;
     let date = site.store.next_date(&pile.pile_id).await?;
     let acts = pile::on_site(t, site, &pile.pile_id, now).await?;
     let (ready_detail, ready) = ready(t, &pile);
@@ -217,7 +220,8 @@ async fn show(
         attempts: attempts.iter().map(|row| overview::attempt(t, row, now)).collect(),
         line: overview::line(t, &pile, now),
         signals,
-        date: date.as_ref().map(|date| history::next_date(t, date)),
+        not_looked_for: skipped.map(|skipped| signals::not_looked_for(t, skipped)),
+        date: date.as_ref().map(|date| history::next_date(t, date, now)),
         acts,
         path,
     };

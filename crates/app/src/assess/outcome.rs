@@ -114,6 +114,7 @@ fn find(
     let (masters, registers) = facts.intervals();
     let masters = findings::masters(&masters, &station_at, facts.as_of);
     let registers = findings::registers(&registers, &pile_at, facts.as_of);
+    let time_zone = TimeZone::fixed(SHANGHAI);
     let evidence = SignalEvidence {
         piles: &piles,
         charges: &charges,
@@ -122,6 +123,7 @@ fn find(
         registers: &registers,
         steps: &assessment.steps,
         told: &told(prepared, now),
+        time_zone: Some(&time_zone),
     };
     let stations: Vec<&StationId> = names.stations.keys().copied().collect();
     let operators: Vec<&OperatorId> = names.operators.keys().copied().collect();
@@ -326,6 +328,7 @@ fn next_by_state(
             as_of: facts.as_of,
             today: day(facts.as_of),
             estimate,
+            standing: &verified.standing,
             verified_on: verified.on,
             legal_years: verified.legal_years,
             last_heard_at: last_heard(pile),
@@ -375,12 +378,14 @@ fn verified(facts: &Facts) -> Vec<Verified> {
     }
     let of_pile = |pile: &EvidencePile| {
         let acts = acts_of.get(&pile.pile_no).map_or(&[][..], Vec::as_slice);
-        let certificate = Standing::judge(acts, None).certificate;
+        let standing = Standing::judge(acts, None);
+        let certificate = standing.certificate.as_ref();
         let holds = certificate.filter(|certificate| certificate.questioned_at.is_none());
         let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
         Verified {
             on: holds.map(|certificate| day(certificate.at)),
             legal_years: interval.map_or(0, |interval| interval.years),
+            standing,
         }
     };
     facts.piles.iter().map(of_pile).collect()

@@ -12,7 +12,7 @@ use veripile_assessment::signals::Severity;
 use veripile_assessment::targeting::Candidate;
 use veripile_metrology::crossing::to_f64;
 use veripile_ocpp::IdentityKey;
-use veripile_pile::{Estimate, PileId};
+use veripile_pile::{Estimate, PileId, Standing};
 use veripile_store::signal::{SignalRow, SignalSubject};
 
 use super::facts::{Facts, Prepared};
@@ -37,10 +37,13 @@ const FINDINGS_MAX: u32 = 4;
 const DAYS_OF_YEAR: f64 = 365.25;
 
 /// When a pile was last verified, by a certificate that nobody questions, and for how long at most by law.
+#[derive(Default)]
 pub(super) struct Verified {
     pub(super) on: Option<Date>,
     /// 0: the law names none.
     pub(super) legal_years: u32,
+    /// What acts say of it beside that, without its estimate.
+    pub(super) standing: Standing,
 }
 
 /// What a week's visits are drawn by: whoever looks twice in a week sees one draw, and nobody without the key sees it beforehand. Piles are
@@ -143,7 +146,7 @@ mod tests {
 
     /// Of piles that were verified today, and of which nothing was found.
     fn at_stake(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<Candidate> {
-        let verified = |_: &_| Verified { on: Some(day(facts.as_of)), legal_years: 3 };
+        let verified = |_: &_| Verified { on: Some(day(facts.as_of)), legal_years: 3, ..Verified::default() };
         let verified: Vec<Verified> = facts.piles.iter().map(verified).collect();
         risks((facts, prepared), assessment, now, &[], &verified)
     }
@@ -254,7 +257,7 @@ mod tests {
         };
         let signals = [Severity::Warning, Severity::Info, Severity::Critical].map(signal);
         let today = day(facts.as_of);
-        let of = |on: Option<Date>| Verified { on, legal_years: 3 };
+        let of = |on: Option<Date>| Verified { on, legal_years: 3, ..Verified::default() };
         let verified = [of(today.checked_sub(jiff::ToSpan::days(548)).ok()), of(Some(today))];
         let now = Now { complaints: BTreeMap::from([(1, 2)]), ..Now::default() };
         let found = risks((&facts, &prepared), &assessment, &now, &signals, &verified);
@@ -266,7 +269,8 @@ mod tests {
     #[test]
     fn age_ends_with_the_legal_interval_and_who_has_no_certificate_is_as_old() {
         let today = date(2026, 7, 1);
-        let of = |on: Option<Date>, legal_years| age(&Verified { on, legal_years }, today);
+        let of =
+            |on: Option<Date>, legal_years| age(&Verified { on, legal_years, ..Verified::default() }, today);
         for (found, expected) in [
             (of(None, 3), 2.0),
             (of(Some(date(2020, 1, 1)), 3), 2.0),

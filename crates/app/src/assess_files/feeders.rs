@@ -21,8 +21,24 @@ pub(crate) struct Fed {
     /// By name of station.
     pub(crate) stations: Vec<String>,
     pub(crate) feeders: Vec<TimedFeeder>,
-    /// Rows of registers of no station with a master, or of no interval of it.
-    pub(crate) unmatched: u64,
+    pub(crate) unmatched: Unmatched,
+}
+
+/// Rows of registers that no balance makes use of, by what is missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Unmatched {
+    /// Nobody says at which station the pile stands.
+    pub(crate) without_station: u64,
+    /// Of its station no master tells anything.
+    pub(crate) without_master: u64,
+    /// Its station's master has other intervals.
+    pub(crate) other_times: u64,
+}
+
+impl Unmatched {
+    pub(crate) fn all(self) -> u64 {
+        self.without_station + self.without_master + self.other_times
+    }
 }
 
 /// Feeders by the intervals of their masters. Piles are numbered by `pile_at`; every pile of a station counts, also one whose register
@@ -58,18 +74,25 @@ pub(crate) fn feeders(
         .iter()
         .map(|(name, station)| (*name, vec![vec![None; station.piles.len()]; station.masters.len()]))
         .collect();
-    let mut unmatched = 0;
+    let has_station = |id: &str| {
+        PileId::parse(id).is_ok_and(|pile| plates.get(&pile).is_some_and(|plate| plate.station.is_some()))
+    };
+    let mut unmatched = Unmatched::default();
     for register in registers.iter().filter(|register| register.to <= as_of) {
-        let place = station_of.get(register.id.as_str()).and_then(|(station, pile)| {
-            Some((*station, *pile, *places.get(&(*station, register.from, register.to))?))
-        });
-        match place {
-            Some((station, pile, interval)) => {
-                if let Some(row) = energies.get_mut(station).and_then(|rows| rows.get_mut(interval)) {
-                    row[pile] = register.energy_kwh.map(to_f64);
-                }
+        let Some((station, pile)) = station_of.get(register.id.as_str()) else {
+            if has_station(&register.id) {
+                unmatched.without_master += 1;
+            } else {
+                unmatched.without_station += 1;
             }
-            None => unmatched += 1,
+            continue;
+        };
+        let Some(interval) = places.get(&(*station, register.from, register.to)) else {
+            unmatched.other_times += 1;
+            continue;
+        };
+        if let Some(row) = energies.get_mut(station).and_then(|rows| rows.get_mut(*interval)) {
+            row[*pile] = register.energy_kwh.map(to_f64);
         }
     }
     let feeders =

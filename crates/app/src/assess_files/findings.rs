@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use veripile_assessment::Assessment;
 use veripile_assessment::operators;
@@ -31,6 +32,7 @@ pub(super) fn write_signals(
     inputs: &Inputs,
     prepared: &Prepared,
     assessment: &Assessment,
+    time_zone: &TimeZone,
 ) -> Result<Option<BTreeMap<&'static str, usize>>> {
     const HEADER: [&str; 8] = ["pile_id", "code", "severity", "statistic", "p_value", "from", "to", "detail"];
     let mut writer = folder.csv("signals.csv", &HEADER)?;
@@ -56,6 +58,7 @@ pub(super) fn write_signals(
         registers: &registers,
         steps: &assessment.steps,
         told: &[],
+        time_zone: Some(time_zone),
     };
     let mut counts = BTreeMap::new();
     for finding in signals::find(&evidence, &signals::Settings::default())? {

@@ -47,6 +47,13 @@ pub(crate) struct IntervalRow {
     pub(crate) class: Decimal,
 }
 
+impl IntervalRow {
+    /// Whether it is of the same meter and time.
+    fn is_of(&self, other: &Self) -> bool {
+        (&self.id, self.from, self.to) == (&other.id, other.from, other.to)
+    }
+}
+
 /// Accuracy class of a master that the file names none of.
 pub(crate) const MASTER_CLASS: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
 
@@ -82,22 +89,18 @@ pub(crate) fn read_intervals(
             "" => MASTER_CLASS,
             _ => place.positive("accuracy_class", Decimal::TEN)?,
         };
-        intervals.push(IntervalRow { id: name.to_owned(), from, to, energy_kwh, class });
+        intervals.push((IntervalRow { id: name.to_owned(), from, to, energy_kwh, class }, row.line));
     }
-    intervals.sort_by(|a, b| (a.from, a.to, &a.id, a.energy_kwh).cmp(&(b.from, b.to, &b.id, b.energy_kwh)));
-    if let Some(twice) = intervals
-        .windows(2)
-        .find(|two| (&two[0].id, two[0].from, two[0].to) == (&two[1].id, two[1].from, two[1].to))
-    {
+    intervals.sort_by(|(a, line), (b, other)| (a.from, a.to, &a.id, line).cmp(&(b.from, b.to, &b.id, other)));
+    if let Some(two) = intervals.windows(2).find(|two| two[0].0.is_of(&two[1].0)) {
+        let (IntervalRow { id, from, to, .. }, first) = &two[0];
         bail!(
-            "{}: {} has two rows from {} to {}; remove one",
+            "{}, line {}: {id} has two rows from {from} to {to}, the other in line {first}; remove one",
             rows.name(),
-            twice[0].id,
-            twice[0].from,
-            twice[0].to
+            two[1].1
         );
     }
-    Ok((intervals, rows.facts()))
+    Ok((intervals.into_iter().map(|(row, _)| row).collect(), rows.facts()))
 }
 
 /// An anchor of the file.

@@ -4,6 +4,7 @@
 //! Called by `assess_files` after the assessment. It decides nothing and changes no number.
 
 mod levels;
+mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -57,6 +58,7 @@ pub(super) fn remarks(
 ) -> Vec<Remark> {
     let mut remarks = diagnosis(inputs, prepared, assessment);
     remarks.extend(levels::contradictory(assessment));
+    remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
     remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
@@ -101,8 +103,7 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
         return Vec::new();
     }
     if silent().count() < assessment.estimates.len() {
-        let without_charge = silent().filter(|estimate| estimate.charges == 0).count();
-        return some_silent(silent().count(), without_charge);
+        return sets::some_silent(prepared, assessment);
     }
     if assessment.facts.charges == 0 {
         return nothing_compared(inputs, prepared).into_iter().collect();
@@ -110,35 +111,6 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
     let mut told = Vec::new();
     told.extend(unconnected(prepared, assessment));
     told.push(levels::no_level(inputs, prepared, assessment));
-    told
-}
-
-/// Why some piles are not comparable where others are.
-fn some_silent(silent: usize, without_charge: usize) -> Vec<Remark> {
-    let without_level = silent - without_charge;
-    let mut told = Vec::new();
-    if 0 < without_charge {
-        told.push(remark(
-            "piles_without_charge",
-            format!("没有可比充电、因而不可比的桩：{without_charge} 个；请补充其带有车辆侧电量的充电"),
-            format!(
-                "piles not comparable for want of a charge that could be compared: {without_charge}; add charges of theirs with the vehicle's \
-                 own energy"
-            ),
-        ));
-    }
-    if 0 < without_level {
-        told.push(remark(
-            "piles_without_level",
-            format!(
-                "与有现场结果、标准车或总表的桩没有共同车辆、因而不可比的桩：{without_level} 个；请补充其中一两个的现场结果，或时间更长的充电"
-            ),
-            format!(
-                "piles not comparable because they share no vehicle with one that has an on-site result, a reference vehicle or a master meter: \
-                 {without_level}; add on-site results of one or two of them, or charges of a longer time"
-            ),
-        ));
-    }
     told
 }
 
@@ -418,9 +390,12 @@ fn fit(assessment: &Assessment) -> Vec<Remark> {
 
 /// What energy balances did not say.
 fn balances(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
-    let stations = prepared.stations.iter().zip(&assessment.balances);
+    let feeders = &prepared.evidence.feeders;
+    let stations = prepared.stations.iter().zip(&assessment.balances).zip(feeders);
+    // Of a station without piles that is told, not that its balance says nothing.
+    let stations = stations.filter(|(_, fed)| !fed.feeder.instruments.is_empty());
     let silent: Vec<_> =
-        stations.filter_map(|(station, told)| Some((station, told.as_ref().err()?))).collect();
+        stations.filter_map(|((station, told), _)| Some((station, told.as_ref().err()?))).collect();
     let mut told: Vec<Remark> = silent
         .iter()
         .take(ALIKE_MAX)
@@ -440,14 +415,8 @@ fn balances(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Ve
             format!("so it is with {more} more stations"),
         ));
     }
-    let unmatched = prepared.unmatched_registers;
-    if 0 < unmatched {
-        told.push(remark(
-            "registers_unmatched",
-            format!("{unmatched} 行桩电量与总表的时段都不相符；请使两者起止时间一致"),
-            format!("{unmatched} rows of registers fit no interval of a master; give both the same times"),
-        ));
-    }
+    told.extend(sets::without_piles(prepared));
+    told.extend(sets::unmatched(prepared.unmatched_registers));
     let as_of = prepared.evidence.as_of;
     let rows = inputs.masters.iter().chain(&inputs.registers).filter(|row| row.to <= as_of);
     let fallen = rows.filter(|row| row.energy_kwh.is_some_and(|energy| energy < Decimal::ZERO)).count();

@@ -144,9 +144,7 @@ async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
     pruned(&run, &basis, &facts)?;
     let stored = store.estimates_of_run(run.run_no).await?;
     let standings: BTreeMap<PileId, String> = store.standing_verdicts(run.as_of).await?.into_iter().collect();
-    let dates = store.dates_of_run(run.run_no).await?;
-    let dates: BTreeMap<String, NextByState> =
-        dates.into_iter().map(|date| (date.pile_id, (date.due_on, date.withdrawn))).collect();
+    let dates: BTreeMap<String, NextByState> = store.dates_of_run(run.run_no).await?.into_iter().collect();
     let lapsed: BTreeSet<String> =
         dates.iter().filter(|(_, date)| is_silent(date)).map(|(pile_id, _)| pile_id.clone()).collect();
     let same_input = facts.fingerprint().as_slice() == run.input_sha256;

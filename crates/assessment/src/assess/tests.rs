@@ -276,6 +276,12 @@ fn a_level_by_an_energy_balance_is_as_new_as_its_last_interval() {
     assert!(assessment.balances[0].is_ok(), "{:?}", assessment.balances);
     let (_, pile) = &assessment.estimates[0];
     assert!(pile.grounded, "{pile:?}");
+    // Both verdicts rest on the balance, however many charges there were, and say so.
+    let rules: Vec<&str> = assessment.estimates.iter().map(|(_, estimate)| estimate.rule.as_str()).collect();
+    let by_balance = ", with an energy balance, from any number of charges";
+    assert!(rules[..2].iter().all(|rule| rule.ends_with(by_balance)), "{rules:?}");
+    let without = assess(&self::evidence(true), &Settings::default()).expect("assessable");
+    assert!(without.estimates[0].1.rule.ends_with(", from 10 charges"), "{:?}", without.estimates);
     let newest = at(5) + jiff::SignedDuration::from_hours(479);
     assert_eq!(assessment.levels, BTreeMap::from([(pile.component, newest)]));
 }

@@ -4,12 +4,12 @@ use rust_decimal::Decimal;
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::payment::{self, Tariffed};
 
-use super::registers::exact;
+use super::registers::{exact, step};
 use super::world::World;
 use super::{Code, Finding, Phrase, Severity, SignalCharge};
 
 /// What the parts of a bill may differ from the energy of the charge by, kWh, besides half of each part's last digit: the charge's own
-/// rounding to a Wh.
+/// rounding to a Wh, or to what its pile tells at the finest.
 const PART_ROUNDING_KWH: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
 
 /// Looks at every bill.
@@ -30,13 +30,13 @@ fn wrong_sums(world: &World<'_>, pile: usize) -> Option<Finding> {
 }
 
 fn wrong_parts(world: &World<'_>, pile: usize) -> Option<Finding> {
+    let step = step(world.by_pile[pile].iter().map(|index| world.charges[*index].energy_pile_kwh));
     let wrong = collect(world, pile, |charge| {
         let parts = charge.bill?.parts;
         let billed = sum_kwh(parts).filter(|_| !parts.is_empty())?;
         let difference = billed.checked_sub(charge.energy_pile_kwh)?;
         let halves = parts.iter().map(|part| Decimal::new(5, (part.energy_kwh.scale() + 1).min(28)));
         let rounding = halves.fold(PART_ROUNDING_KWH, Decimal::saturating_add);
-        let step = Decimal::new(1, charge.energy_pile_kwh.scale());
         (rounding.max(step) < difference.abs()).then_some(difference)
     });
     finding(world, pile, &wrong, |count, kwh| Phrase::WrongParts { count, kwh })

@@ -3,6 +3,7 @@
 //! Made by `app` from the store or from files, and from the residuals of an assessment. Nothing is computed here.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use veripile_metrology::payment::Tariffed;
 use veripile_pile::{PileId, PileKind, VehiclePath};
@@ -27,6 +28,8 @@ pub struct SignalEvidence<'a> {
     pub steps: &'a [FoundStep],
     /// Where registers stood in charges that are no evidence otherwise.
     pub told: &'a [ToldRegister],
+    /// Where the piles stand: its days are those that are told. None: UTC's.
+    pub time_zone: Option<&'a TimeZone>,
 }
 
 impl SignalEvidence<'_> {

@@ -211,15 +211,17 @@ fn on(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
 
 /// The register's difference is not what was billed.
 fn mismatch(world: &World<'_>, pile: usize) -> Option<Finding> {
+    let charges = || world.by_pile[pile].iter().map(|index| &world.charges[*index]);
+    let registers = charges().flat_map(|charge| [charge.register_start_kwh, charge.register_end_kwh]);
+    let resolution = step(charges().map(|charge| charge.energy_pile_kwh))
+        .saturating_add(step(registers.flatten()))
+        .max(QUANTISATION_KWH);
     let differences: Vec<(usize, Decimal)> = world.by_pile[pile]
         .iter()
         .filter_map(|index| {
             let charge = &world.charges[*index];
             let (start, end) = (charge.register_start_kwh?, charge.register_end_kwh?);
             let difference = charge.energy_pile_kwh.checked_sub(end.checked_sub(start)?)?;
-            let resolution = step(&charge.energy_pile_kwh)
-                .saturating_add(step(&start).max(step(&end)))
-                .max(QUANTISATION_KWH);
             (resolution < difference.abs()).then_some((*index, difference))
         })
         .collect();
@@ -232,9 +234,10 @@ fn mismatch(world: &World<'_>, pile: usize) -> Option<Finding> {
     })
 }
 
-/// The last decimal that a value is given with, kWh.
-fn step(value: &Decimal) -> Decimal {
-    Decimal::new(1, value.scale())
+/// The last decimal that a pile gives its values with, kWh: the finest of all, since what is kept in Wh has lost what it ended in. 10,000 Wh are
+/// 10 kWh, and only a pile that never tells less has steps of 1 kWh.
+pub(super) fn step(values: impl Iterator<Item = Decimal>) -> Decimal {
+    Decimal::new(1, values.map(|value| value.scale()).max().unwrap_or(0))
 }
 
 /// An exact finding, yet without words.

@@ -36,7 +36,7 @@ macro_rules! phrases {
 }
 
 phrases! {
-    /// Since a date the pile registers otherwise than before; `date` is a day of UTC.
+    /// Since a date the pile registers otherwise than before; `date` is a day of the place.
     StepSince "step_since" { date, effect, u }
     /// With a firmware it registers otherwise than before.
     Firmware "firmware" { version, effect, u }
@@ -90,7 +90,7 @@ phrases! {
     Exchanged "exchanged" { pairs, gain }
     /// A signed record proves several charges.
     RecordTwice "record_twice" { count }
-    /// A meter's key signs at other piles at the same time.
+    /// A meter's key signs at other piles at the same time, or there and back within less than a day.
     KeyAtOnce "key_at_once" { piles }
     /// And at other times.
     KeyMoved "key_moved" { piles }

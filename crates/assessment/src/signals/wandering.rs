@@ -151,7 +151,7 @@ pub(super) fn known(world: &World<'_>) -> Vec<Finding> {
         let since = world.scored[step.pile].iter().filter(is_since);
         let weighed = since.map(|scored| (size.signum() * scored.score(), scored.charge)).collect();
         let (_, to) = world.span(world.scored[step.pile].iter().map(|scored| scored.charge));
-        let date = step.at.strftime("%Y-%m-%d").to_string();
+        let date = world.day(step.at);
         Some(Finding {
             subject: Subject::Pile(step.pile),
             code: Code::Step,
@@ -179,7 +179,7 @@ fn steps(world: &World<'_>) -> Vec<Finding> {
         let found_effect = found.effect(inside);
         let turn = start(found.ordered[inside.0.min(found.ordered.len() - 1)].1.charge);
         let (effect, u) = said::effect(found_effect);
-        let said = Phrase::StepSince { date: turn.strftime("%Y-%m-%d").to_string(), effect, u };
+        let said = Phrase::StepSince { date: world.day(turn), effect, u };
         let statistic = found.wandering.excursion / spread;
         let p = bridge::excursion_above(statistic);
         let finding = found.finding(world, Code::Step, (statistic, p), (found_effect.0, inside), said);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use veripile_metrology::contrast::{CUT, Point, SLOPE};
 use veripile_metrology::graph::DisjointSets;
@@ -132,6 +133,12 @@ impl<'a> World<'a> {
         let piles = self.scored.iter().enumerate();
         let own = piles.map(|(pile, own)| own.iter().map(|scored| without(pile, scored)).collect());
         Some((own.collect(), common.is_usual))
+    }
+
+    /// The day of a moment where the piles stand.
+    pub(super) fn day(&self, at: Timestamp) -> String {
+        let zone = self.evidence.time_zone.cloned().unwrap_or(TimeZone::UTC);
+        at.to_zoned(zone).strftime("%Y-%m-%d").to_string()
     }
 
     /// The time that charges speak of.

@@ -11,7 +11,7 @@ use super::{Anchor, DENSE_MAX, Network};
 use crate::cholesky::Factor;
 
 /// Anchors of a network beyond [`DENSE_MAX`], and travellers of known bias of any, that are held against everything else: each takes a
-/// solution of its own. Who gives more gives what nobody checks.
+/// solution of its own. Of more anchors those are held that pull most, and how many are not is told ([`super::Diagnostics::anchors_unchecked`]).
 pub const CHECKED_MAX: usize = 200;
 
 /// Below this share of a number a difference of two such numbers is rounding.
@@ -36,6 +36,15 @@ pub struct TravellerCheck {
     pub normalised_error: Option<f64>,
 }
 
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    pub(super) anchors: Vec<AnchorCheck>,
+    /// Anchors beyond [`CHECKED_MAX`], which were held against nothing.
+    pub(super) anchors_unchecked: usize,
+    pub(super) travellers: Vec<TravellerCheck>,
+}
+
 /// Leaves every anchor, and every calibration that could give a level, out in turn.
 pub(super) fn left_out(
     network: &Network,
@@ -43,16 +52,34 @@ pub(super) fn left_out(
     state: &State,
     solved: &Solved,
     covariance: &Covariance,
-) -> (Vec<AnchorCheck>, Vec<TravellerCheck>) {
+) -> LeftOut {
     if network.anchors.is_empty() && members.calibrated.is_empty() {
-        return (Vec::new(), Vec::new());
+        return LeftOut::default();
     }
     let (_, layout, _) = covariance.parts();
     let robust = Robust::of(solved, layout, covariance.places());
-    (
-        anchors(network, &robust, &state.beta, covariance),
-        travellers(network, members, &robust, state, covariance),
-    )
+    let checked = checked(&network.anchors, robust.anchors_max());
+    LeftOut {
+        anchors: anchors(network, &robust, &checked, &state.beta, covariance),
+        anchors_unchecked: network.anchors.len() - checked.len(),
+        travellers: travellers(network, members, &robust, state, covariance),
+    }
+}
+
+/// Positions of the anchors that are held against everything else, ascending: all, or so many of the smallest uncertainty, which pull most on what
+/// they are held against.
+fn checked(anchors: &[Anchor], most: usize) -> Vec<usize> {
+    let mut checked: Vec<usize> = (0..anchors.len()).collect();
+    if most < checked.len() {
+        checked.sort_by(|a, b| {
+            let (a, b) = (&anchors[*a], &anchors[*b]);
+            let by_uncertainty = a.standard_uncertainty.total_cmp(&b.standard_uncertainty);
+            by_uncertainty.then(a.instrument.cmp(&b.instrument)).then(a.error.total_cmp(&b.error))
+        });
+        checked.truncate(most);
+        checked.sort_unstable();
+    }
+    checked
 }
 
 /// The equations that gave the estimates, ready to be solved for other right-hand sides.
@@ -84,19 +111,24 @@ impl<'a> Robust<'a> {
         conjugate_gradients(times, |r: &[f64]| diagonal.solve(self.places, r), b, &vec![0.0; b.len()])
     }
 
-    /// Variances of the anchored instruments, in the order of the anchors; NaN where they cannot be computed.
-    fn variances(&self, network: &Network) -> Vec<f64> {
+    /// Anchors of which variances can be had: without a factor each takes a solution by steps.
+    fn anchors_max(&self) -> usize {
+        if self.factor.is_some() || self.made.is_some() { usize::MAX } else { CHECKED_MAX }
+    }
+
+    /// Variances of the instruments of these anchors, in their order; NaN where they cannot be computed.
+    fn variances(&self, anchors: &[Anchor], checked: &[usize]) -> Vec<f64> {
+        let instruments = checked.iter().map(|at| anchors[*at].instrument);
         if let Some(made) = &self.made {
             let diagonal = made.inverse_diagonal();
-            return network.anchors.iter().map(|at| diagonal[self.places[at.instrument] as usize]).collect();
+            return instruments.map(|instrument| diagonal[self.places[instrument] as usize]).collect();
         }
-        let variance = |anchor: &Anchor| {
+        let variance = |instrument: usize| {
             let mut unit = vec![0.0; self.equations.shape.size()];
-            unit[anchor.instrument] = 1.0;
-            self.solve(&unit).map_or(f64::NAN, |column| column[anchor.instrument])
+            unit[instrument] = 1.0;
+            self.solve(&unit).map_or(f64::NAN, |column| column[instrument])
         };
-        let most = if self.factor.is_some() { usize::MAX } else { CHECKED_MAX };
-        network.anchors.iter().take(most).map(variance).collect()
+        instruments.map(variance).collect()
     }
 }
 
@@ -130,20 +162,22 @@ impl Known {
 fn anchors(
     network: &Network,
     robust: &Robust<'_>,
+    checked: &[usize],
     beta: &[f64],
     covariance: &Covariance,
 ) -> Vec<AnchorCheck> {
-    if network.anchors.is_empty() {
+    if checked.is_empty() {
         return Vec::new();
     }
-    let check = |(anchor, (at, robust)): (usize, (&Anchor, f64))| {
+    let check = |(anchor, robust): (&usize, f64)| {
+        let (anchor, at) = (*anchor, network.anchors[*anchor]);
         // Where the set has no level, an anchor too weak to give one is the only one it has: nothing else speaks of it.
         let known =
             Known { estimate: beta[at.instrument], robust, constant: covariance.variance(at.instrument) };
         let normalised_error = known.against(at.error, at.standard_uncertainty * at.standard_uncertainty)?;
         Some(AnchorCheck { anchor, normalised_error })
     };
-    network.anchors.iter().zip(robust.variances(network)).enumerate().filter_map(check).collect()
+    checked.iter().zip(robust.variances(&network.anchors, checked)).filter_map(check).collect()
 }
 
 /// # Formula
@@ -183,4 +217,24 @@ fn own_variance(
     let mut along = vec![0.0; equations.shape.size()];
     equations.add_row(layout, traveller, 1.0, &mut along);
     Some(own + own * own * equations.along(layout, traveller, &solve(&along)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_anchors_than_can_be_solved_for_those_are_checked_that_pull_most() {
+        let anchor =
+            |instrument, standard_uncertainty| Anchor { instrument, error: 0.0, standard_uncertainty };
+        let anchors =
+            [anchor(5, 0.002), anchor(0, 0.001), anchor(4, 0.002), anchor(2, 0.000_8), anchor(3, 0.004)];
+        assert_eq!(checked(&anchors, 5), [0, 1, 2, 3, 4]);
+        assert_eq!(checked(&anchors, 2), [1, 3], "not the first ones");
+        assert_eq!(
+            checked(&anchors, 3),
+            [1, 2, 3],
+            "of equal ones by their instrument, whatever their order"
+        );
+    }
 }

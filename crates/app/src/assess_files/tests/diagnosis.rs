@@ -73,6 +73,94 @@ fn where_nothing_can_be_told_it_says_why() {
     check(mixed, None, None, &["nothing_compared"]);
 }
 
+/// A has a level and shares no vehicle with B and C, which share all of theirs.
+#[test]
+fn piles_without_a_level_beside_others_are_told_what_their_own_set_lacks() {
+    let scratch = Scratch::new("sets");
+    let charges = changed(|at, row| match at % 2 {
+        0 => row[2] = format!("W{at}"),
+        _ if at / 2 % 20 < 10 => row[1] = "C".to_owned(),
+        _ => {}
+    });
+    let charges = scratch.write("charges.csv", charges);
+    let as_of = Some("2026-03-29T00:00:00Z".parse().expect("a time"));
+    let check = |more: &str, expected: &[&str]| {
+        let anchors = Some(scratch.write("anchors.csv", format!("{ANCHORS}{more}")));
+        let args = AssessArgs { as_of, ..scratch.args(&charges, None, anchors) };
+        assert_eq!(codes(&scratch, &args), expected, "{more}");
+    };
+    check("", &["piles_without_level"]);
+    check("B,2026-03-02T00:00:00Z,4.0,1.2,2\n", &["piles_level_too_uncertain"]);
+    check("B,2026-04-02T00:00:00Z,4.0,0.15,2\n", &["piles_anchors_after_as_of", "anchors_later"]);
+    check(
+        "B,2026-03-02T00:00:00Z,4.0,0.15,2\nC,2026-03-02T00:00:00Z,-4.0,0.15,2\n",
+        &["piles_anchors_contradict", "contradictory_anchor", "contradictory_anchor"],
+    );
+}
+
+/// Masters and registers without a file of piles: no pile has a station, and their times are as they should be.
+#[test]
+fn registers_of_piles_without_a_station_are_not_told_that_their_times_differ() {
+    let scratch = Scratch::new("stationless");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    let times = "2026-03-01T00:00:00Z,2026-03-01T01:00:00Z";
+    let later = "2026-03-01T01:00:00Z,2026-03-01T02:00:00Z";
+    let masters =
+        Some(scratch.write("masters.csv", format!("station_id,from,to,energy_kwh\nS1,{times},50\n")));
+    let registers = format!("pile_id,from,to,energy_kwh\nB,{times},20\nC,{times},20\n");
+    let registers = Some(scratch.write("registers.csv", format!("{registers}B,{later},20\n")));
+    let anchors = Some(scratch.write("anchors.csv", ANCHORS));
+    let told = |piles: Option<&str>| {
+        let piles = piles.map(|text| scratch.write("piles.csv", text));
+        let (masters, registers) = (masters.clone(), registers.clone());
+        let args = AssessArgs { masters, registers, ..scratch.args(&charges, piles, anchors.clone()) };
+        let told = codes(&scratch, &args);
+        let of_balances =
+            |code: &String| ["registers", "stations"].iter().any(|start| code.starts_with(start));
+        told.into_iter().filter(of_balances).collect::<Vec<_>>()
+    };
+    assert_eq!(told(None), ["stations_without_piles", "registers_without_station"]);
+    assert_eq!(
+        told(Some("pile_id,station_id\nB,S1\nC,S2\n")),
+        ["registers_without_master", "registers_unmatched"]
+    );
+    let run: Value = serde_json::from_str(&scratch.read("run.json")).expect("JSON");
+    assert_eq!(run["counts"]["registers_unmatched"], 2);
+}
+
+/// A day after the last comparison B gave 30 kWh to somebody, which is its operator's energy all the same; what is of the future is not.
+#[test]
+fn the_moment_is_that_of_the_latest_charge_whatever_it_tells() {
+    let scratch = Scratch::new("latest");
+    let charge = |id: &str, from: &str, to: &str| format!("{id},B,,,{from},{to},30,");
+    let mut all = rows();
+    let energy =
+        |row: &String| row.split(',').nth(6).expect("a column").parse::<Decimal>().expect("a number");
+    let registered: Decimal = all.iter().map(energy).sum();
+    all.push(charge("billed", "2026-03-29T08:00:00Z", "2026-03-29T09:00:00Z"));
+    all.push(charge("slip", "9026-03-29T08:00:00Z", "9026-03-29T09:00:00Z"));
+    let charges = scratch.write("charges.csv", file(&all));
+    let piles = Some(scratch.write("piles.csv", "pile_id,operator_id\n桩-A,O\nB,O\n"));
+    let anchors = Some(scratch.write("anchors.csv", ANCHORS));
+    scratch.run(&charges, piles, anchors).expect("runs");
+    let as_of = || {
+        let run: Value = serde_json::from_str(&scratch.read("run.json")).expect("JSON");
+        run["as_of"].as_str().expect("a time").parse::<Timestamp>().expect("a time")
+    };
+    assert_eq!(as_of().to_string(), "2026-03-29T09:00:00Z");
+    let operators = scratch.read("operators.csv");
+    let told = operators.lines().nth(1).expect("an operator").split(',').nth(2).expect("a column");
+    assert_eq!(told.parse::<Decimal>().expect("a number"), registered + Decimal::from(30));
+    // Nothing but what is billed tells of a moment, too, and where there is none it is now.
+    let billed = scratch.write("billed.csv", file(&all[200..201]));
+    scratch.run(&billed, None, None).expect("runs");
+    assert_eq!(as_of().to_string(), "2026-03-29T09:00:00Z");
+    let before = Timestamp::now();
+    let slip = scratch.write("slip.csv", file(&all[201..]));
+    scratch.run(&slip, None, None).expect("runs");
+    assert!(before <= as_of() && as_of() <= Timestamp::now());
+}
+
 #[test]
 fn what_was_left_out_is_counted_by_reason_on_the_terminal() {
     let scratch = Scratch::new("reasons");

@@ -225,7 +225,9 @@ fn bad_intervals_are_named_and_leave_nothing() {
     let row = "S1,2026-03-01T00:00:00Z,2026-03-01T01:00:00Z,10.5\n";
     check(&format!("{header}{}", row.replace("10.5", "ten")), "masters.csv, line 2, column `energy_kwh`");
     check(&format!("{header}{}", row.replace("01:00", "00:00")), "column `to`");
-    check(&format!("{header}{row}{row}"), "S1 has two rows");
+    let other = row.replace("S1", "S2");
+    check(&format!("{header}{row}{other}{row}"), "masters.csv, line 4: S1 has two rows");
+    check(&format!("{header}{row}{other}{row}"), "the other in line 2");
     check("station_id,from,to\n", "`energy_kwh` is missing");
 }
 

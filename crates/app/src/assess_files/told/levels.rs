@@ -135,6 +135,20 @@ pub(super) fn contradictory(assessment: &Assessment) -> Vec<Remark> {
     .collect()
 }
 
+/// How many on-site results nothing was held against.
+pub(super) fn unchecked(anchors: usize) -> Option<Remark> {
+    (0 < anchors).then(|| {
+        remark(
+            "anchors_unchecked",
+            format!("现场结果太多、无法逐一核对：最准的 {CHECKED_MAX} 个已与其余一切核对，另有 {anchors} 个未经核对仍予采用；请分城市评估"),
+            format!(
+                "more on-site results than can be held against everything else in so large a network: the {CHECKED_MAX} best were, and {anchors} \
+                 are used unchecked; assess a city at a time"
+            ),
+        )
+    })
+}
+
 /// Calibrations of reference vehicles that contradict everything else, and how many nothing could be held against.
 pub(super) fn contradictory_references(prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
     let all = &assessment.facts.contradictory_references;
@@ -169,4 +183,18 @@ pub(super) fn contradictory_references(prepared: &Prepared, assessment: &Assessm
     ))
     .chain(unused)
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anchors_that_nothing_was_held_against_are_counted() {
+        assert_eq!(unchecked(0), None);
+        let told = unchecked(7).expect("told").to_string();
+        for part in ["200", "另有 7 个未经核对", "7 are used unchecked"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Exact findings, each by hand and each with the honest case beside it.
 
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::payment::Tariffed;
@@ -129,6 +130,23 @@ fn what_is_billed_is_the_registers_difference() {
     assert_eq!(billed("19.000"), [(Code::RegisterMismatch, Severity::Warning, -1.0)]);
 }
 
+/// Of 20,000 Wh nothing is left but "20"; what else the pile tells says in which steps it does.
+#[test]
+fn a_round_charge_of_a_pile_that_tells_watt_hours_is_no_step_of_a_kilowatt_hour() {
+    let round = charge(0, "20", "1000", "1019.2");
+    let fine = |energy: &str, end: &str| charge(30, energy, "1019.2", end);
+    assert!(told(&[round.clone(), fine("10", "1029.2")]).is_empty(), "all it tells is kWh");
+    assert_eq!(
+        told(&[round.clone(), fine("10.123", "1029.323")]),
+        [(Code::RegisterMismatch, Severity::Critical, 0.8)]
+    );
+    let parts = [part("19.2", "1")];
+    let bill = Some(Bill { parts: &parts, amount: decimal("19.20"), prices: &[] });
+    let billed = SignalCharge { bill, register_start_kwh: None, register_end_kwh: None, ..round };
+    assert!(told(&[billed.clone(), fine("10", "1029.2")]).is_empty());
+    assert_eq!(told(&[billed, fine("10.123", "1029.323")]), [(Code::Amount, Severity::Warning, -0.8)]);
+}
+
 fn part(energy: &str, price: &str) -> Tariffed {
     Tariffed { energy_kwh: decimal(energy), price_per_kwh: decimal(price), service_per_kwh: Decimal::ZERO }
 }
@@ -253,6 +271,51 @@ fn a_record_proves_one_charge_and_a_key_signs_at_one_pile() {
     assert_eq!(both, [(Code::ReplayedRecord, Severity::Critical, 2.0); 2]);
     let moved = told(&[record(0, 0, 1, 1), record(0, 5, 1, 2), record(1, 20, 1, 3)]);
     assert_eq!(moved, [(Code::ReplayedRecord, Severity::Info, 2.0); 2]);
+    let and_back = told(&[record(0, 0, 1, 1), record(1, 30, 1, 2), record(0, 60, 1, 3)]);
+    assert_eq!(and_back, moved, "within days a meter can go and come back");
+    // Back within a day but an hour: from the first hour's end to the 24th.
+    let back = |hour: i64| told(&[record(0, 0, 1, 1), record(1, 9, 1, 2), record(0, hour, 1, 3)])[0].1;
+    assert_eq!([back(24), back(25)], [Severity::Critical, Severity::Info]);
+}
+
+/// Of five piles that share a key two sign at once, and two others; the fifth had its meter before all of them.
+#[test]
+fn a_key_signs_at_once_only_where_charges_lie_in_one_another() {
+    let piles = ["A", "B", "C", "D", "E"].map(|name| pile(name, PileKind::Dc));
+    let signs = |pile: usize, hour: i64, digest: u8| SignalCharge {
+        signature_key: Some([1; 32]),
+        record_digest: Some([digest; 32]),
+        ..SignalCharge::new(pile, at(hour), at(hour + 1), Decimal::TEN)
+    };
+    let charges = [signs(4, 0, 1), signs(0, 100, 2), signs(1, 100, 3), signs(2, 200, 4), signs(3, 200, 5)];
+    let evidence = SignalEvidence { piles: &piles, charges: &charges, ..SignalEvidence::default() };
+    let found = find(&evidence, &Settings::default()).expect("sound");
+    let told: Vec<_> = found
+        .iter()
+        .map(|finding| (finding.severity, finding.said[0].key(), finding.said[0].values()[0].1))
+        .collect();
+    let at_once = |piles| (Severity::Critical, "key_at_once", piles);
+    assert_eq!(
+        told,
+        [at_once("B"), at_once("A"), at_once("D"), at_once("C"), (Severity::Info, "key_moved", "A, B, C")]
+    );
+}
+
+/// A make whose piles all share one key: each names three others.
+#[test]
+fn a_key_that_hundreds_of_piles_share_is_soon_told() {
+    let piles: Vec<SignalPile> = (0..300).map(|n| pile(&format!("P{n}"), PileKind::Dc)).collect();
+    let mut charges = Vec::new();
+    for hour in 0..200_i64 {
+        charges.extend((0..300).map(|pile| SignalCharge {
+            signature_key: Some([1; 32]),
+            ..SignalCharge::new(pile, at(30 * hour), at(30 * hour + 1), Decimal::TEN)
+        }));
+    }
+    let evidence = SignalEvidence { piles: &piles, charges: &charges, ..SignalEvidence::default() };
+    let found = find(&evidence, &Settings::default()).expect("sound");
+    let at_once = found.iter().filter(|finding| finding.said[0].key() == "key_at_once");
+    assert_eq!(at_once.filter(|finding| finding.said[0].values()[0].1.split(", ").count() == 3).count(), 300);
 }
 
 // By hand: of three piles with residuals one stepped, by chance once in 10⁵ looks at one pile: three looks.
@@ -272,4 +335,19 @@ fn the_probability_of_a_known_step_is_of_all_piles_that_were_looked_at() {
     let [told] = &found[..] else { panic!("{found:?}") };
     assert_eq!((told.subject, told.code), (Subject::Pile(1), Code::Step));
     assert!((told.p_value.expect("a probability") - 3e-5).abs() < 1e-12, "{told:?}");
+}
+
+/// 20 o'clock in Greenwich on the third day of the year is four in the morning of the fourth in China.
+#[test]
+fn the_day_of_a_step_is_that_of_the_place() {
+    let piles = [pile("A", PileKind::Dc)];
+    let steps = [FoundStep { pile: 0, at: at(68), t: 6.0, p_value: 1e-5, size: Some((0.02, 0.002)) }];
+    let day = |time_zone: Option<&TimeZone>| {
+        let evidence =
+            SignalEvidence { piles: &piles, steps: &steps, time_zone, ..SignalEvidence::default() };
+        let found = find(&evidence, &Settings::default()).expect("sound");
+        found[0].said[0].values()[0].1.to_owned()
+    };
+    assert_eq!(day(None), "2026-01-03");
+    assert_eq!(day(Some(&TimeZone::fixed(Offset::constant(8)))), "2026-01-04");
 }

@@ -1,0 +1,201 @@
+//! Why some piles are not comparable where others are, set by set, and which rows of registers no balance makes use of.
+//!
+//! Called by [`super::diagnosis`] and [`super::balances`]. It decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use veripile_assessment::Assessment;
+use veripile_metrology::comparison::GROUNDING_U_MAX;
+use veripile_pile::{Estimate, RemoteVerdict};
+
+use super::{Remark, listed, remark};
+use crate::assess_files::Prepared;
+use crate::assess_files::feeders::Unmatched;
+
+/// Why a connected set of piles has no level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lack {
+    /// What speaks of it is too uncertain.
+    TooUncertain,
+    /// What speaks of it contradicts itself, or all else, and was left out.
+    Contradictory,
+    /// What speaks of it is later than the moment of the assessment.
+    Later,
+    /// Nothing speaks of it, and no vehicle joins it to what has a level.
+    Nothing,
+}
+
+/// Why some piles are not comparable where others are: those without a charge, and the others by what their sets lack.
+pub(super) fn some_silent(prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
+    let estimates = assessment.estimates.iter().map(|(_, estimate)| estimate);
+    let silent: Vec<&Estimate> =
+        estimates.filter(|estimate| estimate.verdict == RemoteVerdict::NotComparable).collect();
+    let without_charge = silent.iter().filter(|estimate| estimate.charges == 0).count();
+    let givers = Givers::of(prepared, assessment);
+    let mut lacking: BTreeMap<Lack, usize> = BTreeMap::new();
+    for estimate in silent.iter().filter(|estimate| 0 < estimate.charges) {
+        *lacking.entry(givers.lack(estimate.component)).or_default() += 1;
+    }
+    let charges = (0 < without_charge).then(|| {
+        remark(
+            "piles_without_charge",
+            format!("没有可比充电、因而不可比的桩：{without_charge} 个；请补充其带有车辆侧电量的充电"),
+            format!(
+                "piles not comparable for want of a charge that could be compared: {without_charge}; add charges of theirs with the vehicle's \
+                 own energy"
+            ),
+        )
+    });
+    charges.into_iter().chain(lacking.into_iter().map(|(lack, piles)| told(lack, piles, prepared))).collect()
+}
+
+/// Which sets anything speaks of that could give a level, and what became of it.
+#[derive(Default)]
+struct Givers {
+    used: BTreeSet<u32>,
+    left_out: BTreeSet<u32>,
+    later: BTreeSet<u32>,
+}
+
+impl Givers {
+    fn of(prepared: &Prepared, assessment: &Assessment) -> Self {
+        let (evidence, facts) = (&prepared.evidence, &assessment.facts);
+        let out = facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used);
+        let anchors_out: BTreeSet<_> = out.map(|anchor| (&anchor.pile_id, anchor.at)).collect();
+        let out = facts.contradictory_references.iter().filter(|reference| !reference.is_used);
+        let vehicles_out: BTreeSet<_> = out.map(|reference| (reference.vehicle, reference.at)).collect();
+        let mut givers = Self::default();
+        for anchor in &evidence.anchors {
+            let (pile_id, estimate) = &assessment.estimates[anchor.pile];
+            let is_out = anchors_out.contains(&(pile_id, anchor.at));
+            givers.add(estimate.component, is_out, evidence.as_of < anchor.at);
+        }
+        for reference in &evidence.references {
+            let Some(found) = &assessment.vehicles[reference.vehicle] else { continue };
+            let is_out = vehicles_out.contains(&(reference.vehicle, reference.at));
+            givers.add(found.component, is_out, evidence.as_of < reference.at);
+        }
+        for (fed, balance) in evidence.feeders.iter().zip(&assessment.balances) {
+            let piles = fed.feeder.instruments.iter().filter(|_| balance.is_ok());
+            piles.for_each(|pile| givers.add(assessment.estimates[pile.index].1.component, false, false));
+        }
+        givers
+    }
+
+    fn add(&mut self, component: u32, is_out: bool, is_later: bool) {
+        let sets = match (is_later, is_out) {
+            (true, _) => &mut self.later,
+            (false, true) => &mut self.left_out,
+            (false, false) => &mut self.used,
+        };
+        sets.insert(component);
+    }
+
+    /// What is known to be too weak is told before what was left out, and that before what does not count yet.
+    fn lack(&self, component: u32) -> Lack {
+        let of = |sets: &BTreeSet<u32>, lack| sets.contains(&component).then_some(lack);
+        of(&self.used, Lack::TooUncertain)
+            .or(of(&self.left_out, Lack::Contradictory))
+            .or(of(&self.later, Lack::Later))
+            .unwrap_or(Lack::Nothing)
+    }
+}
+
+fn told(lack: Lack, piles: usize, prepared: &Prepared) -> Remark {
+    match lack {
+        Lack::TooUncertain => {
+            let most = 100.0 * GROUNDING_U_MAX;
+            remark(
+                "piles_level_too_uncertain",
+                format!(
+                    "现场结果、标准车校准或总表不确定度过大（标准不确定度须不大于 {most} %，含此后的漂移和充电的噪声）、因而不可比的桩：{piles} 个；请给出更准、更近的结果"
+                ),
+                format!(
+                    "piles not comparable because their on-site results, reference vehicles or master meters are too uncertain (more than {most} % of \
+                     standard uncertainty, with the drift since and the noise of charges): {piles}; give better or newer ones"
+                ),
+            )
+        }
+        Lack::Contradictory => remark(
+            "piles_anchors_contradict",
+            format!(
+                "现场结果与标准车校准相互矛盾、已略去、因而不可比的桩：{piles} 个；请核对下列各项，或再给其中一个桩的现场结果"
+            ),
+            format!(
+                "piles not comparable because their on-site results and calibrations of reference vehicles contradict each other and were left out: \
+                 {piles}; look into those named below, or give the result of one more of these piles"
+            ),
+        ),
+        Lack::Later => {
+            let as_of = prepared.evidence.as_of;
+            remark(
+                "piles_anchors_after_as_of",
+                format!(
+                    "现场结果与校准都晚于评估时刻 {as_of}、因而不可比的桩：{piles} 个；请给更晚的 --as-of，或更早的结果"
+                ),
+                format!(
+                    "piles not comparable because their on-site results and calibrations are all later than {as_of}: {piles}; give a later --as-of, \
+                     or earlier ones"
+                ),
+            )
+        }
+        Lack::Nothing => remark(
+            "piles_without_level",
+            format!(
+                "与有现场结果、标准车或总表的桩没有共同车辆、因而不可比的桩：{piles} 个；请补充其中一两个的现场结果，或时间更长的充电"
+            ),
+            format!(
+                "piles not comparable because they share no vehicle with one that has an on-site result, a reference vehicle or a master meter: \
+                 {piles}; add on-site results of one or two of them, or charges of a longer time"
+            ),
+        ),
+    }
+}
+
+/// Stations with a master of which nobody says which piles they have.
+pub(super) fn without_piles(prepared: &Prepared) -> Option<Remark> {
+    let both = prepared.stations.iter().zip(&prepared.evidence.feeders);
+    let empty = both.filter(|(_, fed)| fed.feeder.instruments.is_empty());
+    let (zh, en) = listed(&empty.map(|(station, _)| station.as_str()).collect())?;
+    Some(remark(
+        "stations_without_piles",
+        format!("总表所在场站没有写明有哪些桩：{zh}；请以 --piles 给出 piles.csv，写明各桩的 station_id"),
+        format!(
+            "of these stations with a master nobody says which piles they have: {en}; give piles.csv with each pile's station_id by --piles"
+        ),
+    ))
+}
+
+/// Rows of registers that no balance makes use of, and what would help.
+pub(super) fn unmatched(rows: Unmatched) -> Vec<Remark> {
+    let Unmatched { without_station, without_master, other_times } = rows;
+    let stationless = (0 < without_station).then(|| {
+        remark(
+            "registers_without_station",
+            format!(
+                "{without_station} 行桩电量不知属于哪个场站，未用于电能平衡；请以 --piles 给出 piles.csv，写明各桩的 station_id"
+            ),
+            format!(
+                "{without_station} rows of registers are of piles whose station nobody names, so no balance makes use of them; give piles.csv with \
+                 each pile's station_id by --piles"
+            ),
+        )
+    });
+    let masterless = (0 < without_master).then(|| {
+        remark(
+            "registers_without_master",
+            format!("{without_master} 行桩电量所属的场站没有总表电量；请在 --masters 中补上，并核对 station_id"),
+            format!(
+                "{without_master} rows of registers are of piles at stations without a master; add their masters by --masters, and look at station_id"
+            ),
+        )
+    });
+    let untimely = (0 < other_times).then(|| {
+        remark(
+            "registers_unmatched",
+            format!("{other_times} 行桩电量与总表的时段都不相符；请使两者起止时间一致"),
+            format!("{other_times} rows of registers fit no interval of a master; give both the same times"),
+        )
+    });
+    [stationless, masterless, untimely].into_iter().flatten().collect()
+}
