@@ -1,6 +1,6 @@
 //! `veripile assess` on files: charges, piles and anchors as CSV in, estimates as CSV out, no database.
 //!
-//! Called by the command line. It never prints: the caller shows the [`ExitSummary`]. Nothing is left in the folder unless the
+//! Called by [`crate::assess_command`]. It never prints: the caller shows the [`ExitSummary`]. Nothing is left in the folder unless the
 //! whole run succeeded. The same rows in another order give the same estimates, byte for byte.
 
 pub(crate) mod charges;
@@ -40,42 +40,18 @@ use vehicles::{Numbers, Vehicle};
 
 use crate::plausible::{STATION_POWER_MAX_KW, power_max_kw};
 
-/// Arguments of `veripile assess`.
-#[derive(Debug, Clone, clap::Args)]
+/// Which files, and where the results go; what the command line says of each stands in [`crate::assess_command`].
+#[derive(Debug, Clone)]
 pub(crate) struct AssessArgs {
-    /// Charges, CSV or CSV.gz
-    #[arg(long, value_name = "FILE")]
     pub(crate) charges: PathBuf,
-    /// Piles with kind and accuracy class; without it every pile of the charges counts as class 2
-    #[arg(long, value_name = "FILE")]
     pub(crate) piles: Option<PathBuf>,
-    /// On-site results that give the estimates their level, of the pile or of the outlet in a column `outlet`; without them only
-    /// differences can be told
-    #[arg(long, value_name = "FILE")]
     pub(crate) anchors: Option<PathBuf>,
-    /// Energy by the stations' master meters, interval by interval; with --registers
-    #[arg(long, value_name = "FILE", requires = "registers")]
     pub(crate) masters: Option<PathBuf>,
-    /// Energy by the piles' registers in the same intervals
-    #[arg(long, value_name = "FILE", requires = "masters")]
     pub(crate) registers: Option<PathBuf>,
-    /// Calibrations of reference vehicles: vehicle_id and the columns of anchors; they speak of charges whose vehicle_path is reference, where
-    /// an authority read the energy off that vehicle itself
-    #[arg(long, value_name = "FILE")]
     pub(crate) references: Option<PathBuf>,
-    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all, but not after now]
-    #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
-    /// Time zone of the place, IANA: its hours of the day are what signals speak of, whatever offset the charges are written in
-    #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = time_zone)]
     pub(crate) time_zone: TimeZone,
-    /// Folder for estimates.csv, vehicles.csv, signals.csv, operators.csv, rejected.csv and run.json
-    #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-}
-
-fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| "no such time zone; write its IANA name, as Asia/Shanghai".to_owned())
 }
 
 /// What a finished run did, for people.
@@ -91,6 +67,8 @@ pub(crate) struct ExitSummary {
     pub(crate) remarks: Vec<Remark>,
     /// Where the results are.
     pub(crate) folder: PathBuf,
+    /// The same and more for machines: what stands in `run.json`.
+    pub(crate) run: Value,
 }
 
 /// Every verdict, in the order of the summary.
@@ -193,7 +171,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     file.flush().context("run.json: cannot be written")?;
     drop(file);
     folder.publish()?;
-    Ok(summary(args, &inputs, &prepared, &assessment, remarks))
+    Ok(ExitSummary { run, ..summary(args, &inputs, &prepared, &assessment, remarks) })
 }
 
 fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
@@ -496,5 +474,6 @@ fn summary(
         reasons,
         remarks,
         folder: args.out.clone(),
+        run: Value::Null,
     }
 }

@@ -161,6 +161,7 @@ impl Store {
         let at: Option<SqlTime> = sqlx::query_scalar(
             "SELECT max(at) FROM (SELECT max(known_from) AS at FROM evidence_pile
                                   UNION ALL SELECT max(known_from) FROM evidence_act
+                                  UNION ALL SELECT max(known_from) FROM evidence_charge
                                   UNION ALL SELECT max(as_of) FROM assessment_run) AS moments",
         )
         .fetch_one(&self.pool)

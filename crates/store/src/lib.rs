@@ -6,6 +6,7 @@
 
 mod access;
 pub mod account;
+mod alone;
 mod api_key;
 mod assessment;
 mod atlas;
@@ -60,6 +61,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock};
 
 pub use access::{Access, Admission, Admitted, INBOX_MAX};
+pub use alone::AssessLock;
 pub use assessment::{AssessmentRun, StoredRun, VerdictChange};
 pub use atlas::Spot;
 pub use attempt::{Attempt, AttemptRow};
