@@ -9,6 +9,8 @@ use std::time::Duration;
 mod once;
 #[path = "assessment/pages.rs"]
 mod pages;
+#[path = "assessment/prices.rs"]
+mod prices;
 #[path = "assessment/witness.rs"]
 mod witness;
 

@@ -8,6 +8,7 @@ pub(crate) mod facts;
 mod metrics;
 pub(crate) mod once;
 mod outcome;
+mod prices;
 mod visits;
 mod weekly;
 
@@ -69,6 +70,9 @@ pub(crate) struct Basis {
     /// Calibrations of reference vehicles, of which runs of before knew none.
     #[serde(default)]
     pub(crate) calibrations: usize,
+    /// Stations' prices by the hour, likewise.
+    #[serde(default)]
+    pub(crate) tariffs: usize,
     /// Priors and starting values of the fit.
     pub(crate) settings: FitSettings,
     /// Whether there were too many charges to look for signals.
@@ -445,6 +449,7 @@ fn written(
         acts: facts.acts.len(),
         intervals: facts.energy.len(),
         calibrations: facts.calibrations.len(),
+        tariffs: facts.tariffs.len(),
         settings: settings.into(),
         signals_skipped,
     };

@@ -19,6 +19,7 @@ mod keys;
 mod ocpi_party;
 mod places;
 mod plausible;
+mod prices;
 mod register;
 mod said;
 mod sampling;
@@ -66,7 +67,7 @@ enum Command {
     Serve(ConfigArgs),
     /// Bring the database's schema up to date
     Migrate(ConfigArgs),
-    /// Register stations, piles and on-site results from CSV files; stations from GeoJSON and OCPI too
+    /// Register stations, prices, piles and on-site results from CSV files; stations from GeoJSON and OCPI too
     Register(register::RegisterArgs),
     /// What others than the pile tell of charges: telematics, apps, reference vehicles; models, temperatures, bills
     Witness(witness::WitnessArgs),

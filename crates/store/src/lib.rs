@@ -32,6 +32,7 @@ pub mod message;
 pub mod next_date;
 pub mod ocpi;
 mod presence;
+pub mod price;
 pub mod queue;
 pub mod readiness;
 mod registration;
