@@ -13,6 +13,7 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 mod told;
+mod unasked;
 pub(crate) mod vehicles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,8 @@ pub(crate) struct ExitSummary {
     pub(crate) reasons: [BTreeMap<&'static str, u64>; 2],
     /// What people should know before they use the numbers.
     pub(crate) remarks: Vec<Remark>,
+    /// Signals that the files tell too little for, by code.
+    pub(crate) not_asked: Vec<&'static str>,
     /// Where the results are.
     pub(crate) folder: PathBuf,
     /// The same and more for machines: what stands in `run.json`.
@@ -100,6 +103,10 @@ impl fmt::Display for ExitSummary {
         }
         for remark in &self.remarks {
             writeln!(f, "注意 note: {remark}")?;
+        }
+        if !self.not_asked.is_empty() {
+            let codes = self.not_asked.join(", ");
+            writeln!(f, "缺少所需的列、未查找的信号 signals not asked for want of columns: {codes}")?;
         }
         writeln!(f, "远程证据，不是检定 / remote evidence, not a verification")?;
         write!(f, "结果 results: {}", self.folder.display())
@@ -157,6 +164,8 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     let remarks = told::remarks(&inputs, &prepared, &assessment, signals.as_ref(), &operators);
     let mut run = facts(&inputs, &prepared, &assessment, &settings);
     run["remarks"] = json!(remarks);
+    let not_asked = unasked::not_asked(&inputs);
+    run["not_asked"] = json!(not_asked);
     run["settings"]["time_zone"] = json!(args.time_zone.iana_name());
     run["counts"]["signals"] = json!(signals);
     run["counts"]["operators"] = json!(operators);
@@ -171,7 +180,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     file.flush().context("run.json: cannot be written")?;
     drop(file);
     folder.publish()?;
-    Ok(ExitSummary { run, ..summary(args, &inputs, &prepared, &assessment, remarks) })
+    Ok(ExitSummary { run, not_asked, ..summary(args, &inputs, &prepared, &assessment, remarks) })
 }
 
 fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
@@ -473,6 +482,7 @@ fn summary(
         charges: [assessment.facts.charges as u64, aside, rejected],
         reasons,
         remarks,
+        not_asked: Vec::new(),
         folder: args.out.clone(),
         run: Value::Null,
     }

@@ -207,6 +207,7 @@ impl Facts {
             station: pile.station_id.as_ref().map(ToString::to_string),
             operator: None,
             model: None,
+            firmware: None,
         };
         let plates: BTreeMap<PileId, Plate> =
             self.piles.iter().map(|pile| (pile.pile_id.clone(), plate(pile))).collect();
