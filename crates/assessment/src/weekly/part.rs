@@ -90,6 +90,7 @@ where
             travellers: self.vehicles.len(),
             comparisons,
             anchors,
+            // No source tells when a vehicle got another battery management.
             resets: Vec::new(),
         };
         let before = self.state.clone();
