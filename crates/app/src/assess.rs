@@ -298,8 +298,9 @@ impl Assessor {
 
     /// Takes in what is new; gives the moment of which can be spoken since, and how many comparisons are new.
     async fn take_in(&mut self) -> Result<(Timestamp, u64)> {
-        self.forget_if_overtaken().await?;
-        let as_of = self.moment().await?;
+        let taken_in_at = self.store.taken_in_at().await?;
+        self.forget_if_overtaken(taken_in_at).await?;
+        let as_of = self.moment(taken_in_at)?;
         self.progress.set_message("读取 reading");
         let taken = self.store.take_in(as_of).await?;
         if self.whole.is_none() {
@@ -309,24 +310,27 @@ impl Assessor {
         Ok((as_of, taken.comparable))
     }
 
-    /// Where another process has assessed everything meanwhile, this one goes on from there, as after a start.
-    async fn forget_if_overtaken(&mut self) -> Result<()> {
+    /// Where another process has assessed everything meanwhile, this one goes on from there, as after a start. Where it only took something
+    /// in, as when it came to nothing after that, what is new is asked of the database once more.
+    async fn forget_if_overtaken(&mut self, taken_in_at: Option<Timestamp>) -> Result<()> {
         let newest = self.store.newest_run().await?;
-        if newest != self.newest_run {
+        let is_assessed = newest != self.newest_run;
+        if is_assessed {
             self.newest_run = newest;
-            self.whole = None;
-            self.fresh = Fresh::default();
             self.weekly = Weekly::default();
+        }
+        if is_assessed || self.last < taken_in_at {
+            self.whole = None;
+            self.fresh = Fresh { has_step: self.fresh.has_step && !is_assessed, ..Fresh::default() };
         }
         Ok(())
     }
 
     /// The moment to speak of: now, and later than anything was taken in before, by whichever process. In whole microseconds, as it will be
     /// stored.
-    async fn moment(&mut self) -> Result<Timestamp> {
+    fn moment(&mut self, taken_in_at: Option<Timestamp>) -> Result<Timestamp> {
         let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond())?;
-        let before = self.last.max(self.store.taken_in_at().await?);
-        let after = before.map(|before| before + SignedDuration::from_micros(1));
+        let after = self.last.max(taken_in_at).map(|before| before + SignedDuration::from_micros(1));
         let moment = after.map_or(now, |after| now.max(after));
         self.last = Some(moment);
         Ok(moment)

@@ -162,6 +162,8 @@ impl Store {
             "SELECT max(at) FROM (SELECT max(known_from) AS at FROM evidence_pile
                                   UNION ALL SELECT max(known_from) FROM evidence_act
                                   UNION ALL SELECT max(known_from) FROM evidence_charge
+                                  UNION ALL SELECT max(known_from) FROM evidence_energy
+                                  UNION ALL SELECT max(known_from) FROM evidence_reference
                                   UNION ALL SELECT max(known_from) FROM evidence_price
                                   UNION ALL SELECT max(as_of) FROM assessment_run) AS moments",
         )

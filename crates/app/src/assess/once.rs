@@ -36,7 +36,6 @@ const VERDICTS: [RemoteVerdict; 4] = [
 pub(crate) struct Told {
     run_no: i64,
     as_of: Timestamp,
-    software: String,
     input_sha256: String,
     /// Piles, in the order of [`VERDICTS`].
     verdicts: [usize; 4],
@@ -62,7 +61,6 @@ impl Told {
         Self {
             run_no,
             as_of: run.as_of,
-            software: run.software,
             input_sha256: hex::encode(run.input_sha256),
             verdicts: VERDICTS.map(count),
             compared: assessment.facts.charges,
@@ -86,10 +84,11 @@ impl Told {
         let verdicts: BTreeMap<&str, usize> =
             VERDICTS.map(RemoteVerdict::word).into_iter().zip(self.verdicts).collect();
         json!({
-            "software": self.software,
+            "software": { "name": "veripile", "version": env!("CARGO_PKG_VERSION") },
             "run": self.run_no,
             "as_of": self.as_of.to_string(),
             "input_sha256": self.input_sha256,
+            "settings": self.basis["settings"],
             "basis": self.basis,
             "counts": {
                 "compared": self.compared,
@@ -223,7 +222,6 @@ mod tests {
         Told {
             run_no: 7,
             as_of: Timestamp::UNIX_EPOCH,
-            software: "veripile 1".to_owned(),
             input_sha256: "00".to_owned(),
             verdicts: [3, 1, 2, 4],
             compared: 90,
