@@ -5,8 +5,12 @@
 use std::process::Command;
 use std::time::Duration;
 
+#[path = "assessment/once.rs"]
+mod once;
 #[path = "assessment/pages.rs"]
 mod pages;
+#[path = "assessment/prices.rs"]
+mod prices;
 #[path = "assessment/witness.rs"]
 mod witness;
 

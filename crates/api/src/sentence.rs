@@ -105,8 +105,8 @@ mod tests {
         ];
         assert_eq!(
             told_in_english(&clock),
-            "the clock is off by +600 s (limit 180 s), drifting by +0.5 s a day; customers paid +6.00 in the currency of the bills, at \
-             even power, for hours that were not theirs"
+            "the clock is off by +600 s (limit 180 s), drifting by +0.5 s a day; if bills go by it, customers paid CNY +6.00 too much for \
+             hours that were not theirs, by the station's prices and at even power"
         );
         let version = [
             saying("firmware", &[("version", "{u}"), ("effect", "+1.00"), ("u", "0.10")]),

@@ -1,12 +1,14 @@
 //! The assess role: wakes on new evidence, assesses, writes estimates, signals, next dates and standings in one transaction.
 //!
 //! Started by [`crate::server`]. Two rhythms: the filter takes in the open week whenever there are new comparisons ([`weekly`]); all evidence of
-//! the window is compared anew when that can change a verdict ([`Assessor::is_due`]). It moves data; what it says is decided in
-//! `assessment` and `pile::standing`.
+//! the window is compared anew when that can change a verdict ([`Assessor::is_due`]), or when a person asks for it ([`once`]). It moves data;
+//! what it says is decided in `assessment` and `pile::standing`. One process assesses at a time (`store::alone`).
 
 pub(crate) mod facts;
 mod metrics;
+pub(crate) mod once;
 mod outcome;
+mod prices;
 mod visits;
 mod weekly;
 
@@ -14,6 +16,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +35,7 @@ use crate::assess_files::findings::CHARGES_MAX;
 use facts::{Facts, Prepared};
 pub(crate) use metrics::AssessMetrics;
 use metrics::Reach;
+use once::Told;
 pub(crate) use outcome::{NextByState, next_dates};
 use outcome::{Now, Outcome};
 use weekly::{Given, Late, Weekly, week_of};
@@ -70,6 +74,9 @@ pub(crate) struct Basis {
     /// Calibrations of reference vehicles, of which runs of before knew none.
     #[serde(default)]
     pub(crate) calibrations: usize,
+    /// Stations' prices by the hour, likewise.
+    #[serde(default)]
+    pub(crate) tariffs: usize,
     /// Priors and starting values of the fit.
     pub(crate) settings: FitSettings,
     /// Whether there were too many charges to look for signals.
@@ -159,19 +166,10 @@ pub(crate) async fn run(
     metrics: AssessMetrics,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let mut assessor = Assessor {
-        store,
-        settings,
-        key,
-        metrics,
-        whole: None,
-        fresh: Fresh::default(),
-        weekly: Weekly::default(),
-        last: None,
-    };
+    let mut assessor = Assessor::new(store, settings, key, metrics, ProgressBar::hidden());
     loop {
         let began = Instant::now();
-        match assessor.once().await {
+        match assessor.look_alone().await {
             Ok(Some(reach)) => assessor.metrics.written(reach, began.elapsed().as_secs_f64()),
             Ok(None) => {}
             Err(error) => {
@@ -250,22 +248,49 @@ struct Assessor {
     weekly: Weekly,
     /// The moment of the last look.
     last: Option<Timestamp>,
+    /// The newest run that this process knows of.
+    newest_run: Option<i64>,
+    /// Tells a person what is being done; hidden where nobody waits for it.
+    progress: ProgressBar,
 }
 
 impl Assessor {
-    /// One assessment, if there is anything new.
-    async fn once(&mut self) -> Result<Option<Reach>> {
-        let as_of = self.moment().await?;
-        let taken = self.store.take_in(as_of).await?;
-        if self.whole.is_none() {
-            self.resume(&taken).await?;
+    fn new(
+        store: Store,
+        settings: AssessSettings,
+        key: IdentityKey,
+        metrics: AssessMetrics,
+        progress: ProgressBar,
+    ) -> Self {
+        Self {
+            store,
+            settings,
+            key,
+            metrics,
+            whole: None,
+            fresh: Fresh::default(),
+            weekly: Weekly::default(),
+            last: None,
+            newest_run: None,
+            progress,
         }
-        self.fresh.add(&taken);
+    }
+
+    /// One assessment, if there is anything new and no other process assesses: then it is looked at once more later.
+    async fn look_alone(&mut self) -> Result<Option<Reach>> {
+        let Some(lock) = self.store.assess_alone().await? else { return Ok(None) };
+        let reach = self.look().await;
+        lock.release().await;
+        reach
+    }
+
+    async fn look(&mut self) -> Result<Option<Reach>> {
+        let (as_of, comparable) = self.take_in().await?;
         if self.is_due(as_of) {
-            let is_written = self.assess_whole(as_of).await?;
-            return Ok(is_written.then_some(Reach::Whole));
+            let told = self.assess_whole(as_of).await?;
+            return Ok(told.map(|_| Reach::Whole));
         }
-        let Some(whole) = self.whole.as_ref().filter(|_| taken.comparable > 0) else { return Ok(None) };
+        let Some(whole) = self.whole.as_ref().filter(|_| comparable > 0) else { return Ok(None) };
         let acts = self.store.evidence_acts(as_of).await?;
         let calibrations = self.store.evidence_calibrations(as_of).await?;
         let given = Given { acts: &acts, calibrations: &calibrations, used: &whole.used };
@@ -274,7 +299,7 @@ impl Assessor {
             self.weekly.bring_up(&self.store, as_of, from, Late::Nothing, &given, &whole.learnt).await?;
         self.fresh.has_step |= filtered.steps > 0;
         tracing::info!(
-            charges = taken.comparable,
+            charges = comparable,
             comparisons = filtered.comparisons,
             steps = filtered.steps,
             "the open week was taken in"
@@ -282,14 +307,41 @@ impl Assessor {
         Ok(Some(Reach::Week))
     }
 
-    /// The moment to speak of: now, and later than anything was taken in before. In whole microseconds, as it will be stored.
-    async fn moment(&mut self) -> Result<Timestamp> {
+    /// Takes in what is new; gives the moment of which can be spoken since, and how many comparisons are new.
+    async fn take_in(&mut self) -> Result<(Timestamp, u64)> {
+        let taken_in_at = self.store.taken_in_at().await?;
+        self.forget_if_overtaken(taken_in_at).await?;
+        let as_of = self.moment(taken_in_at)?;
+        self.progress.set_message("读取 reading");
+        let taken = self.store.take_in(as_of).await?;
+        if self.whole.is_none() {
+            self.resume(&taken).await?;
+        }
+        self.fresh.add(&taken);
+        Ok((as_of, taken.comparable))
+    }
+
+    /// Where another process has assessed everything meanwhile, this one goes on from there, as after a start. Where it only took something
+    /// in, as when it came to nothing after that, what is new is asked of the database once more.
+    async fn forget_if_overtaken(&mut self, taken_in_at: Option<Timestamp>) -> Result<()> {
+        let newest = self.store.newest_run().await?;
+        let is_assessed = newest != self.newest_run;
+        if is_assessed {
+            self.newest_run = newest;
+            self.weekly = Weekly::default();
+        }
+        if is_assessed || self.last < taken_in_at {
+            self.whole = None;
+            self.fresh = Fresh { has_step: self.fresh.has_step && !is_assessed, ..Fresh::default() };
+        }
+        Ok(())
+    }
+
+    /// The moment to speak of: now, and later than anything was taken in before, by whichever process. In whole microseconds, as it will be
+    /// stored.
+    fn moment(&mut self, taken_in_at: Option<Timestamp>) -> Result<Timestamp> {
         let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond())?;
-        let before = match self.last {
-            None => self.store.taken_in_at().await?,
-            last => last,
-        };
-        let after = before.map(|before| before + SignedDuration::from_micros(1));
+        let after = self.last.max(taken_in_at).map(|before| before + SignedDuration::from_micros(1));
         let moment = after.map_or(now, |after| now.max(after));
         self.last = Some(moment);
         Ok(moment)
@@ -321,12 +373,12 @@ impl Assessor {
         0 < fresh.others || has_grown || fresh.has_step || is_old
     }
 
-    /// Compares everything; false if there is no pile.
-    async fn assess_whole(&mut self, as_of: Timestamp) -> Result<bool> {
+    /// Compares everything; none if there is no pile.
+    async fn assess_whole(&mut self, as_of: Timestamp) -> Result<Option<Told>> {
         let from = since(as_of, self.settings.window_days);
         let facts = Facts::load(&self.store, as_of, from).await?;
         if facts.piles.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let late = self.late(as_of, &facts);
         let now = Now {
@@ -337,14 +389,19 @@ impl Assessor {
             complaints: self.store.complaints(from).await?.into_iter().collect(),
             lot: visits::lot(&self.key, as_of),
         };
+        self.progress.set_message("比对 comparing");
         let window_days = self.settings.window_days;
         let Made { acts, calibrations, assessment, run } =
             tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
         self.metrics.show(&assessment);
-        self.store.save_assessment(&run).await?;
+        self.progress.set_message("写入 writing");
+        let run_no = self.store.save_assessment(&run).await?;
+        self.newest_run = Some(run_no);
         let whole = Whole::of(as_of, &assessment.facts, &run.facts);
+        let mut told = Told::of(run_no, run, &assessment);
         // The filter reads charges of its own.
-        drop((assessment, run));
+        drop(assessment);
+        self.progress.set_message("逐周 errors by week");
         let (learnt, used) = (whole.learnt.clone(), whole.used.clone());
         self.whole = Some(whole);
         self.fresh = Fresh::default();
@@ -354,8 +411,9 @@ impl Assessor {
         if let Err(error) = filtered {
             self.metrics.failed();
             tracing::error!(%error, "errors by week could not be told");
+            told.weeks_failed = Some(error.to_string());
         }
-        Ok(true)
+        Ok(Some(told))
     }
 
     /// From where the filter is to begin: where charges of finished weeks came late, from there; where so many did that it knows little of
@@ -415,6 +473,7 @@ fn written(
         acts: facts.acts.len(),
         intervals: facts.energy.len(),
         calibrations: facts.calibrations.len(),
+        tariffs: facts.tariffs.len(),
         settings: settings.into(),
         signals_skipped,
     };

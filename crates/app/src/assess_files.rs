@@ -1,6 +1,6 @@
 //! `veripile assess` on files: charges, piles and anchors as CSV in, estimates as CSV out, no database.
 //!
-//! Called by the command line. It never prints: the caller shows the [`ExitSummary`]. Nothing is left in the folder unless the
+//! Called by [`crate::assess_command`]. It never prints: the caller shows the [`ExitSummary`]. Nothing is left in the folder unless the
 //! whole run succeeded. The same rows in another order give the same estimates, byte for byte.
 
 pub(crate) mod charges;
@@ -13,6 +13,7 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 mod told;
+mod unasked;
 pub(crate) mod vehicles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,43 +42,18 @@ use vehicles::{Numbers, Vehicle};
 
 use crate::plausible::{STATION_POWER_MAX_KW, power_max_kw};
 
-/// Arguments of `veripile assess`.
-#[derive(Debug, Clone, clap::Args)]
+/// Which files, and where the results go; what the command line says of each stands in [`crate::assess_command`].
+#[derive(Debug, Clone)]
 pub(crate) struct AssessArgs {
-    /// Charges, CSV or CSV.gz
-    #[arg(long, value_name = "FILE")]
     pub(crate) charges: PathBuf,
-    /// Piles with kind and accuracy class; without it every pile of the charges counts as class 2
-    #[arg(long, value_name = "FILE")]
     pub(crate) piles: Option<PathBuf>,
-    /// On-site results that give the estimates their level, of the pile or of the outlet in a column `outlet`; without them only
-    /// differences can be told
-    #[arg(long, value_name = "FILE")]
     pub(crate) anchors: Option<PathBuf>,
-    /// Energy by the stations' master meters, interval by interval; with --registers
-    #[arg(long, value_name = "FILE", requires = "registers")]
     pub(crate) masters: Option<PathBuf>,
-    /// Energy by the piles' registers in the same intervals
-    #[arg(long, value_name = "FILE", requires = "masters")]
     pub(crate) registers: Option<PathBuf>,
-    /// Calibrations of reference vehicles: vehicle_id and the columns of anchors; they speak of charges whose vehicle_path is reference, where
-    /// an authority read the energy off that vehicle itself
-    #[arg(long, value_name = "FILE")]
     pub(crate) references: Option<PathBuf>,
-    /// The moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all that the files tell of, charges with
-    /// billed energy alone among it, but not after now]
-    #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<Timestamp>,
-    /// Time zone of the place, IANA: its days and hours of the day are what signals speak of, whatever offset the charges are written in
-    #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = time_zone)]
     pub(crate) time_zone: TimeZone,
-    /// Folder for estimates.csv, vehicles.csv, signals.csv, operators.csv, rejected.csv and run.json
-    #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-}
-
-fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| "no such time zone; write its IANA name, as Asia/Shanghai".to_owned())
 }
 
 /// What a finished run did, for people.
@@ -91,8 +67,12 @@ pub(crate) struct ExitSummary {
     pub(crate) reasons: [BTreeMap<&'static str, u64>; 2],
     /// What people should know before they use the numbers.
     pub(crate) remarks: Vec<Remark>,
+    /// Signals that the files tell too little for, by code.
+    pub(crate) not_asked: Vec<&'static str>,
     /// Where the results are.
     pub(crate) folder: PathBuf,
+    /// The same and more for machines: what stands in `run.json`.
+    pub(crate) run: Value,
 }
 
 /// Every verdict, in the order of the summary.
@@ -124,6 +104,10 @@ impl fmt::Display for ExitSummary {
         }
         for remark in &self.remarks {
             writeln!(f, "注意 note: {remark}")?;
+        }
+        if !self.not_asked.is_empty() {
+            let codes = self.not_asked.join(", ");
+            writeln!(f, "缺少所需的列、未查找的信号 signals not asked for want of columns: {codes}")?;
         }
         writeln!(f, "远程证据，不是检定 / remote evidence, not a verification")?;
         write!(f, "结果 results: {}", self.folder.display())
@@ -181,6 +165,8 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     let remarks = told::remarks(&inputs, &prepared, &assessment, signals.as_ref(), &operators);
     let mut run = facts(&inputs, &prepared, &assessment, &settings);
     run["remarks"] = json!(remarks);
+    let not_asked = unasked::not_asked(&inputs);
+    run["not_asked"] = json!(not_asked);
     run["settings"]["time_zone"] = json!(args.time_zone.iana_name());
     run["counts"]["signals"] = json!(signals);
     run["counts"]["operators"] = json!(operators);
@@ -195,7 +181,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     file.flush().context("run.json: cannot be written")?;
     drop(file);
     folder.publish()?;
-    Ok(summary(args, &inputs, &prepared, &assessment, remarks))
+    Ok(ExitSummary { run, not_asked, ..summary(args, &inputs, &prepared, &assessment, remarks) })
 }
 
 fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
@@ -497,6 +483,8 @@ fn summary(
         charges: [assessment.facts.charges as u64, aside, rejected],
         reasons,
         remarks,
+        not_asked: Vec::new(),
         folder: args.out.clone(),
+        run: Value::Null,
     }
 }

@@ -5,6 +5,7 @@
 mod account;
 mod api_key;
 mod assess;
+mod assess_command;
 mod assess_files;
 mod authority;
 mod balances;
@@ -18,6 +19,7 @@ mod keys;
 mod ocpi_party;
 mod places;
 mod plausible;
+mod prices;
 mod register;
 mod said;
 mod sampling;
@@ -65,7 +67,7 @@ enum Command {
     Serve(ConfigArgs),
     /// Bring the database's schema up to date
     Migrate(ConfigArgs),
-    /// Register stations, piles and on-site results from CSV files; stations from GeoJSON and OCPI too
+    /// Register stations, prices, piles and on-site results from CSV files; stations from GeoJSON and OCPI too
     Register(register::RegisterArgs),
     /// What others than the pile tell of charges: telematics, apps, reference vehicles; models, temperatures, bills
     Witness(witness::WitnessArgs),
@@ -79,8 +81,8 @@ enum Command {
     OcpiParty(ocpi_party::OcpiPartyArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),
-    /// The remote assessment on files, without a database
-    Assess(assess_files::AssessArgs),
+    /// The remote assessment: on files (--charges), without a database; or once on the configured database
+    Assess(assess_command::AssessCommand),
     /// Seeded worlds with known truth, assessed: error against the bound, coverage, detection, false alarms
     Study(study::StudyArgs),
     /// Sampling plans for verifications on site, and what is known of each make, model and firmware
@@ -135,10 +137,7 @@ async fn run(command: Command) -> Result<bool> {
             simulate::check(&args)?;
             simulate::run(&args).await?;
         }
-        Command::Assess(args) => {
-            let summary = tokio::task::spawn_blocking(move || assess_files::run(&args)).await??;
-            say(&summary.to_string())?;
-        }
+        Command::Assess(command) => return assess_command::run(command).await,
         Command::Study(args) => {
             let summary = tokio::task::spawn_blocking(move || study::run(&args)).await??;
             say(&summary)?;

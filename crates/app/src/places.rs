@@ -21,7 +21,7 @@ use crate::table::Row;
 const STATION_TEXT_CHARS_MAX: usize = 255;
 
 /// Highest price of a kWh that is no slip of the pen, CNY.
-const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
+pub const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
 
 /// What a list of stations may say nothing of, and the columns or properties that would.
 pub const STATION_FIELDS: [(Field, &[&str]); 7] = [

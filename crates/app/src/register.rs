@@ -1,4 +1,5 @@
-//! `veripile register`: operators, stations, piles, on-site results, keys of meters and calibrations from CSV files into the database.
+//! `veripile register`: operators, stations and their prices, piles, on-site results, keys of meters and calibrations from CSV files into the
+//! database.
 //!
 //! What is registered already is brought up to date, and stays as it is where a file has no column for it; on-site results are recorded once. A result with `valid_until` is a
 //! certificate; one without is a measurement, which anchors estimates and changes no state. Beyond the limit it is public only with a failure
@@ -28,7 +29,7 @@ use crate::plausible::{
     self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW, UNCERTAINTY_MAX_PERCENT, power_max_kw,
 };
 use crate::table::{Row, Table};
-use crate::{identity, keys, places, serve};
+use crate::{identity, keys, places, prices, serve};
 
 /// Columns that a table of stations must have.
 const STATION_COLUMNS: [&str; 1] = ["station_id"];
@@ -89,6 +90,10 @@ pub struct RegisterArgs {
     /// vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor: calibrations of reference vehicles
     #[arg(long, value_name = "FILE")]
     references: Option<PathBuf>,
+    /// station_id,from,to,cny_kwh[,valid_from]: what a station asks for a kWh, service included, by hours of the day in China (08:30; to 24:00, or
+    /// over midnight; or from_hour,to_hour), each day whole, from a day on; it tells what a wrong clock costs
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
     /// pile_id[,security_profile,key,upstream_url]: how piles prove who they are; key `new` draws one
     #[arg(long, value_name = "FILE")]
     access: Option<PathBuf>,
@@ -113,6 +118,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let access = read(args.access.as_ref(), &["pile_id"], keys::row)?;
     let energy = energy(args)?;
     let calibrations = calibrations(args, &config)?;
+    let tariffs = args.prices.as_deref().map(prices::read).transpose()?.unwrap_or_default();
     let rows = [
         operators.len(),
         stations.len(),
@@ -121,10 +127,11 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         meter_keys.len(),
         energy.len(),
         calibrations.len(),
+        tariffs.len(),
     ];
     if rows.iter().sum::<usize>() + access.len() == 0 {
         bail!(
-            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers, --references or --access"
+            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers, --references, --prices or --access"
         );
     }
     let mut store = serve::connect(&config).await?;
@@ -147,9 +154,10 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         .await
         .context("masters and registers: is every station and pile registered?")?;
     let calibrated = store.record_calibrations(&calibrations).await.context("references")?;
+    let priced = store.record_tariffs(&tariffs).await.context("prices: is every station registered?")?;
     keys::register(&store, &access, args.keys_out.as_ref()).await?;
     say(&format!(
-        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, {calibrated} new calibrations of vehicles, access of {} piles",
+        "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, {calibrated} new calibrations of vehicles, {priced} new days of prices, access of {} piles",
         operators.len(),
         stations.len(),
         piles.len(),

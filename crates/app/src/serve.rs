@@ -12,7 +12,7 @@ use veripile_gateway::GatewaySettings;
 use veripile_store::{Admission, Store};
 
 use crate::assess::AssessSettings;
-use crate::config::{Config, Ocpi, Registration, Role};
+use crate::config::{Assess, Config, Ocpi, Registration, Role};
 use crate::server::{Server, ServerSettings};
 use crate::{authority, identity, signals, signing, tls};
 
@@ -157,12 +157,17 @@ fn settings(config: &Config) -> Result<ServerSettings> {
         signing: signing::key(&config.verification.key_file)?,
         former_keys: signing::former(&config.verification.former_keys)?,
         gateway,
-        assess: AssessSettings {
-            interval: Duration::from_secs(config.assess.interval_s.max(1)),
-            whole_every: Duration::from_secs(config.assess.whole_every_s.max(1)),
-            window_days: config.assess.window_days,
-        },
+        assess: assess_settings(&config.assess),
     })
+}
+
+/// How the remote assessment runs.
+pub(crate) fn assess_settings(config: &Assess) -> AssessSettings {
+    AssessSettings {
+        interval: Duration::from_secs(config.interval_s.max(1)),
+        whole_every: Duration::from_secs(config.whole_every_s.max(1)),
+        window_days: config.window_days,
+    }
 }
 
 #[cfg(test)]

@@ -113,7 +113,9 @@ pub struct Week {
     /// Calibrations, each in the place of what was known of its traveller before. One that is kept weakens with time; it need not be brought
     /// again.
     pub calibrations: Vec<Calibration>,
-    /// Travellers whose bias was drawn anew before this week (another battery management, say).
+    /// Travellers whose bias was drawn anew before this week (another battery management, say). The caller must be told of it: it is not
+    /// looked for. Of one that is not told, comparisons deviate and count for little (t_4) until the walk has followed; that the instruments
+    /// it meets are met by others too is what they rest on meanwhile.
     pub resets: Vec<usize>,
 }
 

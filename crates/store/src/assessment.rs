@@ -93,8 +93,8 @@ impl Store {
     }
 
     /// Writes a run: its facts, its estimates, and every standing judged anew from all acts, in one transaction. Of the runs of before what
-    /// is no longer asked for goes: see [`prune`].
-    pub async fn save_assessment(&self, run: &AssessmentRun) -> Result<(), StoreError> {
+    /// is no longer asked for goes: see [`prune`]. Gives its number.
+    pub async fn save_assessment(&self, run: &AssessmentRun) -> Result<i64, StoreError> {
         let mut transaction = self.pool.begin().await?;
         let run_no: i64 = sqlx::query_scalar(
             "INSERT INTO assessment_run (as_of, software, input_sha256, facts, basis, estimates_sha256)
@@ -116,7 +116,12 @@ impl Store {
         prune(&mut transaction, run_no).await?;
         standing::judge(&mut transaction, &run.estimates, run.as_of).await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(run_no)
+    }
+
+    /// Number of the newest run.
+    pub async fn newest_run(&self) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT max(run_no) FROM assessment_run").fetch_one(&self.pool).await?)
     }
 
     /// A run, or the newest where none is named.

@@ -38,7 +38,7 @@ pub struct TakenIn {
     pub comparable: u64,
     /// When the earliest of the latter ended, and of those that can be compared no longer.
     pub earliest: Option<Timestamp>,
-    /// Acts, changed piles, intervals of energy and calibrations of reference vehicles; and charges that were compared and are no longer,
+    /// Acts, changed piles, intervals of energy, calibrations of reference vehicles and prices; and charges that were compared and are no longer,
     /// as when a witness takes back what it told, or another contradicts it.
     pub others: u64,
 }
@@ -161,6 +161,10 @@ impl Store {
         let at: Option<SqlTime> = sqlx::query_scalar(
             "SELECT max(at) FROM (SELECT max(known_from) AS at FROM evidence_pile
                                   UNION ALL SELECT max(known_from) FROM evidence_act
+                                  UNION ALL SELECT max(known_from) FROM evidence_charge
+                                  UNION ALL SELECT max(known_from) FROM evidence_energy
+                                  UNION ALL SELECT max(known_from) FROM evidence_reference
+                                  UNION ALL SELECT max(known_from) FROM evidence_price
                                   UNION ALL SELECT max(as_of) FROM assessment_run) AS moments",
         )
         .fetch_one(&self.pool)
@@ -168,8 +172,8 @@ impl Store {
         Ok(jiff_time(at))
     }
 
-    /// Acts, changes of piles, intervals of energy and calibrations that were taken in after a moment, and charges that can be compared no
-    /// longer since: [`TakenIn::others`]. Charges and intervals of that time are found by `known_from` (0028_known.sql), the row of before
+    /// Acts, changes of piles, intervals of energy, calibrations and prices that were taken in after a moment, and charges that can be compared
+    /// no longer since: [`TakenIn::others`]. Charges and intervals of that time are found by `known_from` (0028_known.sql), the row of before
     /// of each such charge by its number.
     pub async fn others_since(&self, known_after: Timestamp) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(
@@ -177,6 +181,7 @@ impl Store {
                   + (SELECT count(*) FROM evidence_pile WHERE known_from > $1)
                   + (SELECT count(*) FROM evidence_energy WHERE known_from > $1)
                   + (SELECT count(*) FROM evidence_reference WHERE known_from > $1)
+                  + (SELECT count(*) FROM evidence_price WHERE known_from > $1)
                   + (SELECT count(*) FROM evidence_charge e
                      CROSS JOIN LATERAL (SELECT b.* FROM evidence_charge b WHERE b.charge_no = e.charge_no AND b.known_from < e.known_from
                                          ORDER BY b.known_from DESC LIMIT 1) AS before
@@ -429,9 +434,9 @@ fn taken((charges, comparable, gone, earliest, _): &Stored) -> TakenIn {
     }
 }
 
-/// Acts, piles, intervals and calibrations; how many are new or changed.
+/// Acts, piles, intervals, calibrations and prices; how many are new or changed.
 async fn take_in_others(connection: &mut PgConnection, now: Timestamp) -> Result<u64, StoreError> {
-    const STATEMENTS: [&str; 4] = [
+    const STATEMENTS: [&str; 5] = [
         "INSERT INTO evidence_pile (pile_no, known_from, kind, accuracy_class, station_id, operator_id, model)
          SELECT pile_no, $1, pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model)
          FROM pile LEFT JOIN pile_live live USING (pile_no)
@@ -455,6 +460,11 @@ async fn take_in_others(connection: &mut PgConnection, now: Timestamp) -> Result
          SELECT reference_no, $1 FROM reference_vehicle r
          WHERE reference_no > coalesce((SELECT max(reference_no) FROM evidence_reference), 0) - $2
            AND NOT EXISTS (SELECT FROM evidence_reference known WHERE known.reference_no = r.reference_no)
+         ON CONFLICT DO NOTHING",
+        "INSERT INTO evidence_price (price_no, known_from)
+         SELECT price_no, $1 FROM station_price p
+         WHERE price_no > coalesce((SELECT max(price_no) FROM evidence_price), 0) - $2
+           AND NOT EXISTS (SELECT FROM evidence_price known WHERE known.price_no = p.price_no)
          ON CONFLICT DO NOTHING",
     ];
     let mut taken = 0;

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod account;
+mod alone;
 mod api_key;
 mod assessment;
 mod atlas;
@@ -32,6 +33,7 @@ pub mod message;
 pub mod next_date;
 pub mod ocpi;
 mod presence;
+pub mod price;
 pub mod queue;
 pub mod readiness;
 mod registration;
@@ -61,6 +63,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock};
 
 pub use access::{Access, Admission, Admitted, INBOX_MAX};
+pub use alone::AssessLock;
 pub use assessment::{AssessmentRun, StoredRun, VerdictChange};
 pub use atlas::Spot;
 pub use attempt::{Attempt, AttemptRow};

@@ -16,6 +16,7 @@ use veripile_metrology::crossing::to_f64;
 use veripile_pile::{Act, ActKind, PileId, VehicleKey, VehiclePath};
 use veripile_store::Store;
 use veripile_store::evidence::{EnergyInterval, EnergyMeter, EvidenceCharge, EvidencePile, Witnessed};
+use veripile_store::price::Tariff;
 use veripile_store::witness::Calibration;
 
 use crate::assess_files::charges::AMBIENT_C;
@@ -47,6 +48,8 @@ pub(crate) struct Facts {
     pub(crate) energy: Vec<EnergyInterval>,
     /// Of reference vehicles, by vehicle and time.
     pub(crate) calibrations: Vec<Calibration>,
+    /// What stations ask for a kWh by the hour, by station and day: what a wrong clock costs.
+    pub(crate) tariffs: Vec<Tariff>,
 }
 
 /// A vehicle, and whether as a reference: a calibration speaks of what was read off it by an authority, not of what a pile says it told.
@@ -87,10 +90,11 @@ impl Facts {
             acts: store.evidence_acts(as_of).await?,
             energy: store.evidence_energy(since, as_of).await?,
             calibrations: store.evidence_calibrations(as_of).await?,
+            tariffs: store.evidence_tariffs(as_of).await?,
         })
     }
 
-    /// SHA-256 over everything that estimates and standings rest on, in the order in which it was read.
+    /// SHA-256 over everything that estimates and standings rest on, and over prices, in the order in which it was read.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for pile in &self.piles {
@@ -105,6 +109,9 @@ impl Facts {
         }
         for calibration in &self.calibrations {
             hash.update(format!("{:?} {calibration:?}\n", calibration.vehicle.0));
+        }
+        for tariff in &self.tariffs {
+            hash.update(format!("{tariff:?}\n"));
         }
         hash.finalize().into()
     }
@@ -200,6 +207,7 @@ impl Facts {
             station: pile.station_id.as_ref().map(ToString::to_string),
             operator: None,
             model: None,
+            firmware: None,
         };
         let plates: BTreeMap<PileId, Plate> =
             self.piles.iter().map(|pile| (pile.pile_id.clone(), plate(pile))).collect();

@@ -23,13 +23,14 @@ use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 
 use super::facts::{Facts, Prepared, Traveller, kwh, mean_power_kw, soc_span_percent};
+use super::prices::Prices;
 use super::visits::{self, Verified};
 use crate::assess_files::findings::{self, CHARGES_MAX};
 use crate::balances::{self, Sold};
 use crate::said;
 
 /// Hours of the day, and days, are those of the place, as on every page.
-const SHANGHAI: Offset = Offset::constant(8);
+pub(super) const SHANGHAI: Offset = Offset::constant(8);
 
 /// Share of piles proposed for a visit with each run: every pile is visited every few years, as the law has it, in some twenty rounds.
 const VISITED_SHARE: f64 = 0.05;
@@ -104,7 +105,8 @@ fn find(
     names: &Names<'_>,
 ) -> Result<Vec<SignalRow>> {
     let piles = piles(facts, assessment, now, names);
-    let charges = charges(facts, prepared, assessment);
+    let prices = Prices::of(facts);
+    let charges = charges(facts, prepared, assessment, &prices);
     let biases: Vec<Option<f64>> =
         assessment.vehicles.iter().map(|found| found.as_ref().map(|found| found.bias)).collect();
     let station_at: BTreeMap<&str, usize> =
@@ -181,7 +183,12 @@ fn told(prepared: &Prepared, now: &Now) -> Vec<ToldRegister> {
 }
 
 /// Every charge, in the order of the facts.
-fn charges<'a>(facts: &'a Facts, prepared: &Prepared, assessment: &Assessment) -> Vec<SignalCharge<'a>> {
+fn charges<'a>(
+    facts: &'a Facts,
+    prepared: &Prepared,
+    assessment: &Assessment,
+    prices: &'a Prices<'_>,
+) -> Vec<SignalCharge<'a>> {
     let mut residuals = vec![None; facts.charges.len()];
     for (row, residual) in prepared.rows.iter().zip(&assessment.residuals) {
         residuals[*row] = *residual;
@@ -204,11 +211,8 @@ fn charges<'a>(facts: &'a Facts, prepared: &Prepared, assessment: &Assessment) -
                 signed: Some(charge.signed),
                 vehicle_path: path(charge),
                 is_known_vehicle: has_references.then(|| path(charge) == Some(VehiclePath::Reference)),
-                bill: charge.bill().map(|bill| signals::Bill {
-                    parts: &bill.parts,
-                    amount: bill.amount,
-                    prices: &[],
-                }),
+                bill: charge.bill().map(|bill| signals::Bill { parts: &bill.parts, amount: bill.amount }),
+                prices: prices.around(charge),
                 register_start_kwh,
                 register_end_kwh,
                 clock_offset_s: charge.clock_offset_s,
@@ -427,6 +431,7 @@ pub(super) mod tests {
             acts: Vec::new(),
             energy: Vec::new(),
             calibrations: Vec::new(),
+            tariffs: Vec::new(),
         };
         let prepared = facts.prepare();
         let assessment =

@@ -208,6 +208,7 @@ impl<'a> Names<'a> {
 }
 
 fn piles(prepared: &Prepared, assessment: &Assessment, names: &Names<'_>) -> Vec<SignalPile> {
+    let as_of = prepared.evidence.as_of;
     let of = |((pile_id, estimate), plate): (&(PileId, veripile_pile::Estimate), &Plate)| SignalPile {
         pile_id: pile_id.clone(),
         kind: plate.kind,
@@ -215,8 +216,7 @@ fn piles(prepared: &Prepared, assessment: &Assessment, names: &Names<'_>) -> Vec
         model: plate.model.clone(),
         station: plate.station.as_deref().map(|name| names.stations[name]),
         operator: plate.operator.as_deref().map(|name| names.operators[name]),
-        // A file tells one firmware a pile and no date of a change.
-        firmware_changes: Vec::new(),
+        firmware_changes: plate.firmware.iter().filter(|change| change.at <= as_of).cloned().collect(),
         level: balances::level(estimate),
     };
     assessment.estimates.iter().zip(&prepared.plates).map(of).collect()

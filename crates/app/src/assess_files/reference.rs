@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_assessment::ReferenceVehicle;
+use veripile_assessment::signals::FirmwareChange;
 use veripile_pile::{AccuracyClass, OnSiteResult, PileId, PileKind, VehicleKey};
 use veripile_store::witness::Calibration;
 
@@ -24,12 +25,20 @@ pub(crate) struct Plate {
     pub(crate) station: Option<String>,
     pub(crate) operator: Option<String>,
     pub(crate) model: Option<String>,
+    /// The firmware that it has now, where the file says since when.
+    pub(crate) firmware: Option<FirmwareChange>,
 }
 
 impl Plate {
     /// Of a pile that the file does not name.
-    pub(crate) const UNKNOWN: Self =
-        Self { kind: None, class: AccuracyClass::ASSUMED, station: None, operator: None, model: None };
+    pub(crate) const UNKNOWN: Self = Self {
+        kind: None,
+        class: AccuracyClass::ASSUMED,
+        station: None,
+        operator: None,
+        model: None,
+        firmware: None,
+    };
 }
 
 const SECONDS_OF_HOUR: Decimal = Decimal::from_parts(3_600, 0, 0, false, 0);
@@ -114,11 +123,13 @@ pub(super) struct AnchorRow {
     pub(super) coverage_factor: Decimal,
 }
 
-/// Reads `pile_id,station_id,operator_id,kind,accuracy_class,model,firmware`; only `pile_id` must be there.
+/// Reads `pile_id,station_id,operator_id,kind,accuracy_class,model,firmware,firmware_since`; only `pile_id` must be there. Of a firmware
+/// without the moment since when nothing follows.
 pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFacts)> {
     let mut rows = Rows::open(path, &["pile_id"])?;
-    let [kind_at, class_at, station_at, operator_at, model_at] =
-        ["kind", "accuracy_class", "station_id", "operator_id", "model"].map(|column| rows.column(column));
+    let [kind_at, class_at, station_at, operator_at, model_at, firmware_at, since_at] =
+        ["kind", "accuracy_class", "station_id", "operator_id", "model", "firmware", "firmware_since"]
+            .map(|column| rows.column(column));
     let mut piles = BTreeMap::new();
     let mut row = Row::default();
     while rows.next(&mut row)? {
@@ -141,12 +152,24 @@ pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFa
             }
         };
         let text = |at| Some(row.optional(at)).filter(|text| !text.is_empty()).map(str::to_owned);
+        let firmware = match (text(firmware_at), row.optional(since_at)) {
+            (_, "") => None,
+            (Some(version), _) => Some(FirmwareChange { at: place.time("firmware_since")?, version }),
+            (None, since) => {
+                return Err(place.wrong(
+                    "firmware_since",
+                    since,
+                    "name the firmware in `firmware`, or leave it empty",
+                ));
+            }
+        };
         let plate = Plate {
             kind,
             class,
             station: text(station_at),
             operator: text(operator_at),
             model: text(model_at),
+            firmware,
         };
         if piles.insert(pile_id, plate).is_some() {
             return Err(place.wrong(

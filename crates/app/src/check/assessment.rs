@@ -237,6 +237,7 @@ fn pruned(run: &StoredRun, basis: &Basis, facts: &Facts) -> Result<()> {
         ("acts", basis.acts, facts.acts.len()),
         ("intervals of energy", basis.intervals, facts.energy.len()),
         ("calibrations of reference vehicles", basis.calibrations, facts.calibrations.len()),
+        ("stations' prices by the hour", basis.tariffs, facts.tariffs.len()),
     ];
     for (what, then, now) in counts {
         if now < then {

@@ -4,7 +4,8 @@
 //! message accuses nobody.
 
 use jiff::{SignedDuration, Timestamp};
-use veripile_metrology::crossing::to_f64;
+use rust_decimal::Decimal;
+use veripile_metrology::payment::{AMOUNT_ROUNDING, PAY_DECIMALS};
 
 use super::registers::{exact, hours};
 use super::world::{World, median};
@@ -37,17 +38,20 @@ fn found(world: &World<'_>, pile: usize, settings: &Settings) -> Option<Finding>
     let worst = beyond.iter().map(|(offset, _)| *offset).max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
     let charges: Vec<usize> =
         beyond.iter().flat_map(|(_, row)| row.iter().map(|(index, _)| *index)).collect();
-    let money =
-        offsets.iter().filter_map(|(index, offset)| overpaid(&world.charges[*index], *offset)).sum::<f64>();
+    let money = offsets
+        .iter()
+        .filter_map(|(index, offset)| overpaid(&world.charges[*index], *offset))
+        .fold(Decimal::ZERO, Decimal::saturating_add)
+        .round_dp_with_strategy(PAY_DECIMALS, AMOUNT_ROUNDING);
     let off =
         Phrase::ClockOff { offset: format!("{worst:+.0}"), limit: format!("{:.0}", settings.clock_limit_s) };
     let mut said = vec![off];
     said.extend(slope(world, &offsets).map(|slope| Phrase::ClockDrift { slope: format!("{slope:+.1}") }));
-    if money != 0.0 {
+    if !money.is_zero() {
         said.push(Phrase::ClockCost { amount: format!("{money:+.2}") });
     }
     Some(Finding {
-        severity: if 0.0 < money { Severity::Critical } else { Severity::Warning },
+        severity: if Decimal::ZERO < money { Severity::Critical } else { Severity::Warning },
         said,
         ..exact(world, pile, Code::Clock, worst, &charges)
     })
@@ -79,23 +83,28 @@ fn slope(world: &World<'_>, offsets: &[(usize, f64)]) -> Option<f64> {
 /// # Formula
 /// `E (p̄[s, e] − p̄[s − o, e − o])`: the mean price over the charge by the pile's clock less that by true time, with
 /// the power even over the charge, which is what is known. None where prices do not cover both.
-fn overpaid(charge: &SignalCharge<'_>, offset_s: f64) -> Option<f64> {
-    let prices = charge.bill?.prices;
+fn overpaid(charge: &SignalCharge<'_>, offset_s: f64) -> Option<Decimal> {
+    let (started, ended) = (charge.started_at, charge.ended_at);
     let offset = SignedDuration::try_from_secs_f64(offset_s).ok()?;
     let truly = |at: Timestamp| at.checked_sub(offset).ok();
-    let applied = mean_price(prices, charge.started_at, charge.ended_at)?;
-    let owed = mean_price(prices, truly(charge.started_at)?, truly(charge.ended_at)?)?;
-    Some(to_f64(charge.energy_pile_kwh) * (applied - owed))
+    let applied = price_time(charge.prices, started, ended)?;
+    let owed = price_time(charge.prices, truly(started)?, truly(ended)?)?;
+    let whole = nanoseconds(started, ended).filter(|whole| Decimal::ZERO < *whole)?;
+    applied.checked_sub(owed)?.checked_mul(charge.energy_pile_kwh)?.checked_div(whole)
 }
 
-fn mean_price(prices: &[PricePeriod], from: Timestamp, to: Timestamp) -> Option<f64> {
-    let whole = hours(from, to);
-    let (mut sum, mut covered) = (0.0, 0.0);
+/// Price times time, in nanoseconds, from a moment to another; none where prices leave a part of it out.
+fn price_time(prices: &[PricePeriod], from: Timestamp, to: Timestamp) -> Option<Decimal> {
+    let (mut sum, mut covered) = (Decimal::ZERO, Decimal::ZERO);
     for price in prices {
-        let part = hours(price.from.max(from), price.to.min(to));
-        sum += part * to_f64(price.price_per_kwh);
-        covered += part;
+        let part = nanoseconds(price.from.max(from), price.to.min(to))?.max(Decimal::ZERO);
+        sum = sum.checked_add(part.checked_mul(price.price_per_kwh)?)?;
+        covered = covered.checked_add(part)?;
     }
-    // A second in a million may be lost to floats, no price period is.
-    (0.0 < whole && (covered / whole - 1.0).abs() < 1e-6).then(|| sum / covered)
+    (nanoseconds(from, to)? == covered).then_some(sum)
+}
+
+/// Exactly; below zero where the second is before the first.
+fn nanoseconds(from: Timestamp, to: Timestamp) -> Option<Decimal> {
+    Decimal::try_from_i128_with_scale(to.duration_since(from).as_nanos(), 0).ok()
 }

@@ -134,6 +134,8 @@ pub struct SignalCharge<'a> {
     pub register_end_kwh: Option<Decimal>,
     /// What was asked for it.
     pub bill: Option<Bill<'a>>,
+    /// Prices around it by the hours of the day, by true time, ascending: by the pile's times and by true ones. Empty where none are known.
+    pub prices: &'a [PricePeriod],
     /// Error of the pile's clock, s; positive: ahead.
     pub clock_offset_s: Option<f64>,
     /// SHA-256 of the meter's public key.
@@ -164,6 +166,7 @@ impl SignalCharge<'_> {
             register_start_kwh: None,
             register_end_kwh: None,
             bill: None,
+            prices: &[],
             clock_offset_s: None,
             signature_key: None,
             record_digest: None,
@@ -178,8 +181,6 @@ pub struct Bill<'a> {
     pub parts: &'a [Tariffed],
     /// What was asked for.
     pub amount: Decimal,
-    /// Prices by true time around the charge, ascending; empty where only the parts are known.
-    pub prices: &'a [PricePeriod],
 }
 
 /// A price and when it holds.

@@ -76,7 +76,7 @@ phrases! {
     ClockOff "clock_off" { offset, limit }
     /// Goes on from that: by so many seconds a day more.
     ClockDrift "clock_drift" { slope }
-    /// Goes on from that: what customers paid too much for it, in the currency of the bills.
+    /// Goes on from that: what customers paid too much for it, CNY.
     ClockCost "clock_cost" { amount }
     /// Bills are not energy times tariff; too much in sum, in their currency.
     WrongBills "wrong_bills" { count, amount }

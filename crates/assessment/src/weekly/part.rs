@@ -106,6 +106,7 @@ where
             comparisons,
             anchors,
             calibrations,
+            // No source tells when a vehicle got another battery management.
             resets: Vec::new(),
         };
         let before = self.state.clone();

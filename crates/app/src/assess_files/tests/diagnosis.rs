@@ -336,3 +336,76 @@ fn an_operator_s_energy_is_all_that_its_piles_registered() {
     let number = |at: usize| row[at].parse::<f64>().expect("a number");
     assert!((number(7) / (number(3) / 100.0 * number(2)) - 1.0).abs() < 0.05, "{operators}");
 }
+
+/// Each signal is asked where any row has what it looks at, and otherwise named on the terminal and in `run.json`.
+#[test]
+fn signals_that_files_tell_too_little_for_are_named() {
+    const NEVER: [&str; 8] = [
+        "clock",
+        "amount",
+        "swapped_outlets",
+        "replayed_record",
+        "register_rollback",
+        "register_gap",
+        "register_mismatch",
+        "silence",
+    ];
+    let scratch = Scratch::new("not-asked");
+    let told = |args: &AssessArgs| -> Vec<String> {
+        let summary = run(args).expect("runs");
+        let written = scratch.read("run.json");
+        let printed = serde_json::to_string_pretty(&summary.run).expect("JSON");
+        assert_eq!(printed, written, "what --json prints is what stands there");
+        let run: Value = serde_json::from_str(&written).expect("JSON");
+        let codes: Vec<String> = serde_json::from_value(run["not_asked"].clone()).expect("codes");
+        assert!(summary.to_string().contains(&codes.join(", ")), "{summary}");
+        codes
+    };
+    let bare = scratch.args(&scratch.write("bare.csv", file(&rows())), None, None);
+    let of_columns = [
+        "firmware_step",
+        "power_bias",
+        "soc_bias",
+        "unsigned_gain",
+        "stranger_gain",
+        "efficiency",
+        "heaping",
+    ];
+    let mut not_asked = told(&bare);
+    not_asked.sort_unstable();
+    let mut expected = [&of_columns[..], &NEVER[..]].concat();
+    expected.sort_unstable();
+    assert_eq!(not_asked, expected);
+
+    let header = format!("{},mean_power_kw,soc_start,soc_end,signed,vehicle_path\n", HEADER.trim());
+    let full: Vec<String> = rows().iter().map(|row| format!("{row},30,20,80,true,reference")).collect();
+    let charges = scratch.write("full.csv", format!("{header}{}\n", full.join("\n")));
+    let piles = "pile_id,station_id,operator_id,kind,accuracy_class,model,firmware,firmware_since\n\
+                 桩-A,S1,O1,dc,1,M,2.0,2026-03-10T00:00:00+08:00\nB,S1,O1,dc,1,M,2.0,\n";
+    let times = "2026-03-01T00:00:00Z,2026-03-01T01:00:00Z";
+    let masters = format!("station_id,from,to,energy_kwh\nS1,{times},60\n");
+    let registers = format!("pile_id,from,to,energy_kwh\n桩-A,{times},30\nB,{times},28\n");
+    let args = AssessArgs {
+        masters: Some(scratch.write("masters.csv", masters)),
+        registers: Some(scratch.write("registers.csv", registers)),
+        ..scratch.args(&charges, Some(scratch.write("piles.csv", piles)), None)
+    };
+    assert_eq!(told(&args), NEVER);
+}
+
+#[test]
+fn a_firmware_without_a_name_and_a_time_that_is_none_are_refused() {
+    let scratch = Scratch::new("firmware");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    for (row, expected) in [
+        ("B,2.0,yesterday", "line 2, column `firmware_since`: \"yesterday\" is not usable"),
+        (
+            "B,,2026-03-10T00:00:00Z",
+            "column `firmware_since`: \"2026-03-10T00:00:00Z\" is not usable; name the firmware",
+        ),
+    ] {
+        let piles = scratch.write("piles.csv", format!("pile_id,firmware,firmware_since\n{row}\n"));
+        let error = scratch.run(&charges, Some(piles), None).expect_err("refused").to_string();
+        assert!(error.starts_with("piles.csv, ") && error.contains(expected), "{error}");
+    }
+}

@@ -155,7 +155,7 @@ fn part(energy: &str, price: &str) -> Tariffed {
 #[test]
 fn a_bill_is_energy_times_tariff() {
     let bill = |parts: &[Tariffed], amount: &str| {
-        let bill = Bill { parts, amount: decimal(amount), prices: &[] };
+        let bill = Bill { parts, amount: decimal(amount) };
         told(&[SignalCharge { bill: Some(bill), ..SignalCharge::new(0, at(0), at(1), decimal("20.000")) }])
     };
     let parts = [part("12", "0.5"), part("8", "1.2")];
@@ -181,13 +181,12 @@ fn a_clock_beyond_its_limit_has_a_price() {
             [price(0, 8, "0.5"), price(8, 24, "1.1")]
         })
         .collect();
-    let parts = [part("12", "1")];
     let charges = |offset: f64| -> Vec<SignalCharge<'_>> {
         let half = SignedDuration::from_mins(30);
         (0..5)
             .map(|day| SignalCharge {
                 clock_offset_s: Some(offset),
-                bill: Some(Bill { parts: &parts, amount: decimal("12"), prices: &prices }),
+                prices: &prices,
                 ..SignalCharge::new(0, at(24 * day + 7) + half, at(24 * day + 8) + half, decimal("12"))
             })
             .collect()
@@ -202,6 +201,31 @@ fn a_clock_beyond_its_limit_has_a_price() {
     assert_eq!(behind[0].severity, Severity::Warning);
     assert_eq!(behind[0].said[1..], [drift, cost("-6.00")]);
     assert!(told(&charges(600.0)[..4]).is_empty(), "one row is five charges");
+}
+
+// By hand: five hours of 12 kWh one after the other by a clock 10 min ahead; 1.5 until the first begins, 3 after. Of the first truly 2 kWh
+// were charged before: 2 × 1.5 = 3 too much. Of the others nothing. Where no price is known of those ten minutes, none is told of any.
+#[test]
+fn a_charge_whose_prices_are_known_in_part_has_no_price() {
+    let price = |from: i64, to: i64, price: &str| PricePeriod {
+        from: at(from),
+        to: at(to),
+        price_per_kwh: decimal(price),
+    };
+    let said = |prices: &[PricePeriod]| {
+        let charge = |n: i64| SignalCharge {
+            clock_offset_s: Some(600.0),
+            prices,
+            ..SignalCharge::new(0, at(n), at(n + 1), decimal("12"))
+        };
+        let found = found(&(0..5).map(charge).collect::<Vec<_>>()).remove(0);
+        (found.severity, found.said[1..].to_vec())
+    };
+    let both = [price(-1, 0, "1.5"), price(0, 9, "3")];
+    let cost = Phrase::ClockCost { amount: "+3.00".into() };
+    assert_eq!(said(&both), (Severity::Critical, vec![cost]));
+    assert_eq!(said(&both[1..]), (Severity::Warning, vec![]));
+    assert_eq!(said(&[price(-1, 9, "1.5")]), (Severity::Warning, vec![]), "one price all day");
 }
 
 #[test]

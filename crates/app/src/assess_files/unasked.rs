@@ -1,0 +1,50 @@
+//! Which signals these files cannot be asked for, because nothing in them tells what the signal looks at.
+//!
+//! Called by `assess_files` for `run.json` and the summary: of a signal that was not asked nothing stands in `signals.csv`, which is no pass.
+
+use veripile_assessment::signals::Code;
+use veripile_pile::{PileKind, VehiclePath};
+
+use super::Inputs;
+use super::charges::ChargeRow;
+use super::reference::Plate;
+
+/// The codes, in the order of the file's description.
+pub(super) fn not_asked(inputs: &Inputs) -> Vec<&'static str> {
+    Code::ALL.into_iter().filter(|code| !is_asked(*code, inputs)).map(Code::word).collect()
+}
+
+/// Whether any row tells what a signal looks at.
+fn is_asked(code: Code, inputs: &Inputs) -> bool {
+    let any_charge = |tells: fn(&ChargeRow) -> bool| inputs.charges.rows.iter().any(tells);
+    let any_pile =
+        |tells: fn(&Plate) -> bool| inputs.plates.as_ref().is_some_and(|plates| plates.values().any(tells));
+    match code {
+        // Of these every file of charges tells enough, or a remark says why nothing was compared.
+        Code::Step
+        | Code::TimeOfDayGain
+        | Code::SizeBias
+        | Code::ForgedVehicleData
+        | Code::EnergiesApart
+        | Code::DigitPreference => true,
+        Code::FirmwareStep => any_pile(|plate| plate.firmware.is_some()),
+        Code::PowerBias => any_charge(|row| row.covariates[1].is_finite()),
+        Code::SocBias => any_charge(|row| row.covariates[2].is_finite()),
+        Code::UnsignedGain => any_charge(|row| row.signed.is_some()),
+        Code::StrangerGain => any_charge(|row| row.path == Some(VehiclePath::Reference)),
+        Code::Efficiency => {
+            let is_fed = |plate: &Plate| plate.kind == Some(PileKind::Dc) && plate.station.is_some();
+            !inputs.masters.is_empty() && !inputs.registers.is_empty() && any_pile(is_fed)
+        }
+        Code::Heaping => any_pile(|plate| plate.operator.is_some()),
+        // Messages, outlets, registers by charge, bills and signed records: what only the running platform knows.
+        Code::Clock
+        | Code::Amount
+        | Code::SwappedOutlets
+        | Code::ReplayedRecord
+        | Code::RegisterRollback
+        | Code::RegisterGap
+        | Code::RegisterMismatch
+        | Code::Silence => false,
+    }
+}

@@ -1,0 +1,97 @@
+//! What stations ask for a kWh by the hour of the day: as it is registered, and as it was known at a moment.
+//!
+//! Written by `veripile register`, read by `app::assess` and `app::check`. Nothing is computed here.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff_sqlx::ToSqlx;
+use rust_decimal::Decimal;
+use sqlx::FromRow;
+use veripile_pile::StationId;
+
+use crate::row::corrupt;
+use crate::{Store, StoreError};
+
+/// A station's prices of a whole day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tariff {
+    /// Of which station.
+    pub station_id: StationId,
+    /// From which day on, in China; none: from ever, until the first day that another one names.
+    pub valid_from: Option<Date>,
+    /// From which minute of the day on which price with service fee, CNY a kWh, until the next; the first is 0.
+    pub prices: Vec<(u16, Decimal)>,
+}
+
+impl Store {
+    /// Records prices; those that say what the newest of their station and day say are not repeated. Gives how many are new. Fails if a
+    /// station is not registered, and then records none.
+    pub async fn record_tariffs(&self, tariffs: &[Tariff]) -> Result<u64, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let mut recorded = 0;
+        for tariff in tariffs {
+            let station = tariff.station_id.as_str();
+            let is_known: bool =
+                sqlx::query_scalar("SELECT EXISTS (SELECT FROM station WHERE station_id = $1)")
+                    .bind(station)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+            if !is_known {
+                return Err(StoreError::Unknown(format!("station {station}")));
+            }
+            let stored = sqlx::query(
+                "INSERT INTO station_price (station_id, valid_from, from_minute, cny_kwh)
+                 SELECT $1, $2, $3, $4
+                 WHERE NOT EXISTS (
+                     SELECT FROM (SELECT from_minute, cny_kwh FROM station_price p
+                                  WHERE p.station_id = $1 AND p.valid_from IS NOT DISTINCT FROM $2
+                                  ORDER BY price_no DESC LIMIT 1) AS known
+                     WHERE known.from_minute = $3 AND known.cny_kwh = $4)",
+            )
+            .bind(station)
+            .bind(tariff.valid_from.map(ToSqlx::to_sqlx))
+            .bind(tariff.prices.iter().map(|(minute, _)| i32::from(*minute)).collect::<Vec<_>>())
+            .bind(tariff.prices.iter().map(|(_, price)| *price).collect::<Vec<_>>())
+            .execute(&mut *transaction)
+            .await?;
+            recorded += stored.rows_affected();
+        }
+        transaction.commit().await?;
+        self.evidence.notify_one();
+        Ok(recorded)
+    }
+
+    /// Prices as they were known at a moment, by station and day.
+    pub async fn evidence_tariffs(&self, known: Timestamp) -> Result<Vec<Tariff>, StoreError> {
+        let rows: Vec<TariffRow> = sqlx::query_as(
+            "SELECT DISTINCT ON (station_id, valid_from) station_id, valid_from, from_minute, cny_kwh
+             FROM station_price JOIN evidence_price USING (price_no)
+             WHERE known_from <= $1 ORDER BY station_id, valid_from NULLS FIRST, price_no DESC",
+        )
+        .bind(known.to_sqlx())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(TariffRow::tariff).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct TariffRow {
+    station_id: String,
+    valid_from: Option<jiff_sqlx::Date>,
+    from_minute: Vec<i32>,
+    cny_kwh: Vec<Decimal>,
+}
+
+impl TariffRow {
+    fn tariff(self) -> Result<Tariff, StoreError> {
+        let minute = |minute: i32| u16::try_from(minute).map_err(|_| corrupt("minute of the day", minute));
+        let minutes: Vec<u16> = self.from_minute.into_iter().map(minute).collect::<Result<_, _>>()?;
+        Ok(Tariff {
+            station_id: StationId::parse(&self.station_id)
+                .map_err(|_| corrupt("station", &self.station_id))?,
+            valid_from: self.valid_from.map(jiff_sqlx::Date::to_jiff),
+            prices: minutes.into_iter().zip(self.cny_kwh).collect(),
+        })
+    }
+}
