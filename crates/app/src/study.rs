@@ -242,7 +242,7 @@ fn report(
     figures.extend(cost::figures(costs));
     let page = page::page(settings, &study, seen, costs, &figures);
     let mut json = files::json(settings, &study, seen);
-    let mut texts = files::tables(&study, seen);
+    let mut texts = files::tables(&study, seen)?;
     if !costs.is_empty() {
         json["cost"] = serde_json::to_value(costs)?;
         texts.push(("cost.csv", cost::csv(costs)));

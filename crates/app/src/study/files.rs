@@ -2,6 +2,7 @@
 //!
 //! Called by [`super`].
 
+use anyhow::Result;
 use serde_json::{Value, json};
 use veripile_metrology::change_point::{ALARM, CONFIRMED, REFERENCE};
 use veripile_metrology::normal;
@@ -13,19 +14,19 @@ use super::tables::{ToldStep, VERDICTS};
 use super::weeks::{Tally, WeekSeen};
 
 /// Name and text of each CSV file.
-pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Vec<(&'static str, String)> {
-    vec![
-        ("summary.csv", summary(study)),
-        ("piles.csv", piles(seeds)),
-        ("detection.csv", detection(study)),
-        ("steps.csv", steps(study)),
-        ("step_detection.csv", step_detection(study)),
-        ("alarms.csv", alarms(seeds)),
-        ("weeks.csv", weeks(seeds)),
-        ("anchors.csv", anchors(seeds)),
-        ("on_site.csv", on_site(seeds)),
-        ("concordance.csv", concordance(study)),
-    ]
+pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("summary.csv", summary(study)?),
+        ("piles.csv", piles(seeds)?),
+        ("detection.csv", detection(study)?),
+        ("steps.csv", steps(study)?),
+        ("step_detection.csv", step_detection(study)?),
+        ("alarms.csv", alarms(seeds)?),
+        ("weeks.csv", weeks(seeds)?),
+        ("anchors.csv", anchors(seeds)?),
+        ("on_site.csv", on_site(seeds)?),
+        ("concordance.csv", concordance(study)?),
+    ])
 }
 
 /// Everything for machines.
@@ -98,16 +99,17 @@ fn text(value: Option<f64>, decimals: usize) -> String {
     value.map_or(String::new(), |value| format!("{value:.decimals$}"))
 }
 
-fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut text = format!("{header}\n");
+/// A CSV file: identifiers of piles may have commas and quotes in them.
+fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header.split(','))?;
     for row in rows {
-        text.push_str(&row.join(","));
-        text.push('\n');
+        writer.write_record(row)?;
     }
-    text
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-fn summary(study: &Study) -> String {
+fn summary(study: &Study) -> Result<String> {
     table(
         "measure,value,lower95,upper95,observations,goal_from,goal_to,reached",
         study.measures.iter().map(|m| {
@@ -125,7 +127,7 @@ fn summary(study: &Study) -> String {
     )
 }
 
-fn piles(seeds: &[SeedSeen]) -> String {
+fn piles(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.piles.iter().map(move |pile| (seed.seed, pile)));
     let percent = |value: Option<f64>| text(value.map(|value| 100.0 * value), 5);
     table(
@@ -155,7 +157,7 @@ fn piles(seeds: &[SeedSeen]) -> String {
     )
 }
 
-fn detection(study: &Study) -> String {
+fn detection(study: &Study) -> Result<String> {
     table(
         "kind,size,limit_percent,piles,found,windows,windows_found",
         study.detections.iter().map(|d| {
@@ -172,7 +174,7 @@ fn detection(study: &Study) -> String {
     )
 }
 
-fn steps(study: &Study) -> String {
+fn steps(study: &Study) -> Result<String> {
     table(
         "seed,pile_id,size_percent,day,delay_days,told_size_percent,told_standard_uncertainty_percent,told_from_day,told_to_day",
         study.steps.iter().map(|step| {
@@ -200,7 +202,7 @@ fn told(step: Option<ToldStep>) -> [String; 4] {
     ]
 }
 
-fn step_detection(study: &Study) -> String {
+fn step_detection(study: &Study) -> Result<String> {
     table(
         "size_percent,steps,found,found_in_four_weeks,delay_median_days,delay_ninth_decile_days",
         study.step_sizes.iter().map(|size| {
@@ -217,7 +219,7 @@ fn step_detection(study: &Study) -> String {
 }
 
 /// Every step that the filter told of, true or not.
-fn alarms(seeds: &[SeedSeen]) -> String {
+fn alarms(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.alarms.iter().map(move |alarm| (seed, alarm)));
     table(
         "seed,pile_id,injected,day,size_percent,standard_uncertainty_percent,from_day,to_day,statistic",
@@ -236,7 +238,7 @@ fn alarms(seeds: &[SeedSeen]) -> String {
     )
 }
 
-fn weeks(seeds: &[SeedSeen]) -> String {
+fn weeks(seeds: &[SeedSeen]) -> Result<String> {
     let cells = |tally: &Tally| {
         let (rms, stated) = tally.percent().unzip();
         [tally.estimates.to_string(), tally.covered.to_string(), text(rms, 5), text(stated, 5)]
@@ -269,7 +271,7 @@ pub(super) fn by_week(seeds: &[SeedSeen]) -> Vec<WeekSeen> {
     weeks
 }
 
-fn anchors(seeds: &[SeedSeen]) -> String {
+fn anchors(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.anchors.iter().map(move |anchor| (seed.seed, anchor)));
     table(
         "seed,pile_id,normalized_error",
@@ -279,7 +281,7 @@ fn anchors(seeds: &[SeedSeen]) -> String {
     )
 }
 
-fn on_site(seeds: &[SeedSeen]) -> String {
+fn on_site(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.pairs.iter().map(move |pair| (seed, pair)));
     table(
         "seed,pile_id,remote_error_percent,remote_expanded_percent,on_site_error_percent,on_site_expanded_percent,normalized_error,\
@@ -302,7 +304,7 @@ fn on_site(seeds: &[SeedSeen]) -> String {
     )
 }
 
-fn concordance(study: &Study) -> String {
+fn concordance(study: &Study) -> Result<String> {
     let rows = VERDICTS.iter().zip(&study.concordance.table);
     table(
         "remote_verdict,passes_on_site,fails_on_site",

@@ -40,6 +40,27 @@ fn the_same_seeds_give_the_same_bytes_of_every_file() {
     assert_ne!(once.0[1], other.0[1]);
 }
 
+// Files of visits name piles as they like.
+#[test]
+fn a_pile_s_name_with_commas_and_quotes_is_one_field() {
+    let settings = small(Noise::Gaussian);
+    let mut seen = seen(&settings, &[1]);
+    let named = |id: &str| format!("桩,\"{id}\"");
+    seen[0].piles.iter_mut().for_each(|pile| pile.id = named(&pile.id));
+    seen[0].anchors.iter_mut().for_each(|anchor| anchor.pile = named(&anchor.pile));
+    let tables = files::tables(&measures::study(&settings, &seen), &seen).expect("tables");
+    let mut names = Vec::new();
+    for (file, text) in &tables {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let at = reader.headers().expect("a header").iter().position(|name| name == "pile_id");
+        // A row of more fields than the header has is an error here.
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect(file);
+        names.extend(at.into_iter().flat_map(|at| rows.iter().map(move |row| row[at].to_owned())));
+    }
+    assert!(seen[0].piles.len() + seen[0].anchors.len() + seen[0].pairs.len() < names.len(), "steps, too");
+    assert!(names.iter().all(|name| name.starts_with("桩,\"P") && name.ends_with('"')), "{names:?}");
+}
+
 #[test]
 fn large_errors_are_found_and_the_error_is_near_the_bound() {
     let settings = small(Noise::Gaussian);
