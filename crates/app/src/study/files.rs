@@ -8,7 +8,7 @@ use veripile_metrology::change_point::{ALARM, CONFIRMED, REFERENCE};
 use veripile_metrology::normal;
 use veripile_simulator::world::WorldSettings;
 
-use super::measures::{Measure, Reached, Study, Unit, world_name};
+use super::measures::{Lacking, Measure, Reached, Study, Unit, world_name};
 use super::run::{SeedSeen, WINDOW_DAYS};
 use super::tables::{ToldStep, VERDICTS};
 use super::weeks::{Tally, WeekSeen};
@@ -95,8 +95,9 @@ pub(super) fn shown(measure: &Measure, value: f64) -> String {
     }
 }
 
+/// Empty where there is no number.
 fn text(value: Option<f64>, decimals: usize) -> String {
-    value.map_or(String::new(), |value| format!("{value:.decimals$}"))
+    value.filter(|value| value.is_finite()).map_or(String::new(), |value| format!("{value:.decimals$}"))
 }
 
 /// A CSV file: identifiers of piles may have commas and quotes in them.
@@ -111,7 +112,7 @@ fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> Result<String
 
 fn summary(study: &Study) -> Result<String> {
     table(
-        "measure,value,lower95,upper95,observations,goal_from,goal_to,reached",
+        "measure,value,lower95,upper95,observations,goal_from,goal_to,reached,lacking",
         study.measures.iter().map(|m| {
             vec![
                 m.key.to_owned(),
@@ -122,6 +123,7 @@ fn summary(study: &Study) -> Result<String> {
                 text(m.goal.map(|g| g.from), 4),
                 text(m.goal.map(|g| g.to), 4),
                 m.reached.map_or("", Reached::word).to_owned(),
+                m.lacking.map_or("", |lacking| lacking.words().0).to_owned(),
             ]
         }),
     )
@@ -276,7 +278,7 @@ fn anchors(seeds: &[SeedSeen]) -> Result<String> {
     table(
         "seed,pile_id,normalized_error",
         rows.map(|(seed, anchor)| {
-            vec![seed.to_string(), anchor.pile.clone(), format!("{:.4}", anchor.normalized_error)]
+            vec![seed.to_string(), anchor.pile.clone(), text(Some(anchor.normalized_error), 4)]
         }),
     )
 }
@@ -323,8 +325,10 @@ pub(super) fn words(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen])
         settings.noise.word(),
         seeds.len()
     );
-    for measure in study.measures.iter().filter(|measure| measure.value.is_some()) {
-        let value = measure.value.map_or(String::new(), |value| shown(measure, value));
+    for measure in study.measures.iter().filter(|measure| measure.is_shown()) {
+        let value = measure.value.map_or("–".to_owned(), |value| shown(measure, value));
+        let lacking = measure.lacking.map(Lacking::words);
+        let lacking = lacking.map_or(String::new(), |(_, zh, en)| format!(": {zh} {en}"));
         let mark = match measure.reached {
             Some(Reached::Yes) => "✓",
             Some(Reached::Open) => "○",
@@ -333,7 +337,10 @@ pub(super) fn words(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen])
         };
         let goal = measure.goal.map_or(String::new(), |_| format!(" · 目标 goal {}", goal(measure)));
         let n = measure.observations;
-        text.push_str(&format!("{mark} {value:>11}  {} {} (n = {n}{goal})\n", measure.zh, measure.en));
+        text.push_str(&format!(
+            "{mark} {value:>11}  {} {}{lacking} (n = {n}{goal})\n",
+            measure.zh, measure.en
+        ));
     }
     text
 }

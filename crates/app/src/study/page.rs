@@ -9,7 +9,7 @@ use super::cost;
 use super::evidence::USED;
 use super::figures::Figure;
 use super::files::{COVERAGE_FACTOR, goal, settings_facts, shown};
-use super::measures::{Measure, Reached, Study, world_name};
+use super::measures::{Lacking, Measure, Reached, Study, world_name};
 use super::run::SeedSeen;
 use super::tables::VERDICTS;
 
@@ -104,8 +104,12 @@ fn measures(measures: &[Measure]) -> String {
          <th class=\"n\">95 % 区间 <span class=\"en\">interval</span></th><th class=\"n\">n</th><th class=\"n\">目标 <span class=\"en\">goal</span></th><th></th></tr>\n",
     );
     // What was not observed has no row; summary.csv names it.
-    for measure in measures.iter().filter(|measure| measure.value.is_some()) {
-        let value = measure.value.map_or("–".to_owned(), |value| shown(measure, value));
+    for measure in measures.iter().filter(|measure| measure.is_shown()) {
+        let value = match (measure.value, measure.lacking.map(Lacking::words)) {
+            (Some(value), _) => shown(measure, value),
+            (None, Some((_, zh, en))) => format!("{zh}<br><span class=\"en\" lang=\"en\">{en}</span>"),
+            (None, None) => "–".to_owned(),
+        };
         let range = |(low, high)| format!("{} … {}", shown(measure, low), shown(measure, high));
         let interval = measure.interval.filter(|_| measure.value.is_some()).map_or(String::new(), range);
         let mark = match measure.reached {

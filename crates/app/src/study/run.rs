@@ -54,6 +54,7 @@ pub(super) struct PileSeen {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct AnchorSeen {
     pub(super) pile: String,
+    /// Not a number where the estimate is none.
     pub(super) normalized_error: f64,
 }
 
@@ -63,6 +64,7 @@ pub(super) struct Pair {
     pub(super) pile: usize,
     pub(super) remote: Option<(f64, f64)>,
     pub(super) on_site: (f64, f64),
+    /// None where nothing absolute is said from afar; not a number where what is said is none.
     pub(super) normalized_error: Option<f64>,
     pub(super) passes_on_site: bool,
 }
@@ -82,6 +84,8 @@ pub(super) struct SeedSeen {
     /// Weeks followed, and the steps told of in them.
     pub(super) weeks: Vec<WeekSeen>,
     pub(super) alarms: Vec<Alarm>,
+    /// Whether looking back on them was tried and failed.
+    pub(super) smoothing_failed: bool,
     /// AC piles with an energy balance joined.
     pub(super) joined: Vec<Joined>,
 }
@@ -89,11 +93,10 @@ pub(super) struct SeedSeen {
 /// An AC pile without and with its station's energy balance. Fractions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Joined {
-    /// Standard uncertainty from vehicles and anchors alone, and with the balance.
+    /// Standard uncertainty from vehicles and anchors alone.
     pub(super) alone: f64,
-    pub(super) joined: f64,
-    /// Deviation of the latter's estimate from the truth.
-    pub(super) deviation: f64,
+    /// With the balance: standard uncertainty, and deviation of the estimate from the truth; none where it has no estimate any more.
+    pub(super) joined: Option<(f64, f64)>,
 }
 
 /// Assessments that one seed takes, for the progress bar.
@@ -128,6 +131,7 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
         windows: 0,
         weeks: Vec::new(),
         alarms: Vec::new(),
+        smoothing_failed: false,
         joined: Vec::new(),
     };
     if let Some(feeders) = feeders(&world) {
@@ -191,10 +195,10 @@ fn join(world: &World, piles: &[PileSeen], joined: &Assessment) -> Vec<Joined> {
         .filter(|(at, pile)| world.piles[*at].kind == PileKind::Ac && pile.is_constant && pile.grounded);
     let seen = ac.filter_map(|(at, pile)| {
         let estimate = &joined.estimates[at].1;
+        let known = estimate.standard_uncertainty.zip(estimate.error);
         Some(Joined {
             alone: pile.standard_uncertainty?,
-            joined: estimate.standard_uncertainty?,
-            deviation: estimate.error? - pile.truth,
+            joined: known.map(|(u, error)| (u, error - pile.truth)),
         })
     });
     seen.collect()
@@ -214,8 +218,8 @@ fn check_anchor(world: &World, at: usize, without: &Assessment) -> Option<Anchor
     }
     let (pile_id, estimate) = &without.estimates[anchor.pile];
     let (error, expanded) = absolute(estimate)?;
-    let normalized_error = normalized_error(error, expanded, anchor.error_percent, anchor.expanded_percent)?;
-    Some(AnchorSeen { pile: pile_id.to_string(), normalized_error })
+    let normalized_error = normalized_error(error, expanded, anchor.error_percent, anchor.expanded_percent);
+    Some(AnchorSeen { pile: pile_id.to_string(), normalized_error: normalized_error.unwrap_or(f64::NAN) })
 }
 
 fn pairs(world: &World, assessment: &Assessment) -> Vec<Pair> {
@@ -223,12 +227,13 @@ fn pairs(world: &World, assessment: &Assessment) -> Vec<Pair> {
         let estimate = &assessment.estimates[result.pile].1;
         let remote = absolute(estimate);
         let on_site = (result.error_percent, result.expanded_percent);
-        let agreement = |(error, expanded)| normalized_error(error, expanded, on_site.0, on_site.1);
+        let agreement =
+            |(error, expanded)| normalized_error(error, expanded, on_site.0, on_site.1).unwrap_or(f64::NAN);
         Pair {
             pile: result.pile,
             remote,
             on_site,
-            normalized_error: remote.and_then(agreement),
+            normalized_error: remote.map(agreement),
             // Simple acceptance, as on site: the uncertainty is below a third of the limit.
             passes_on_site: on_site.0.abs() <= 100.0 * estimate.limit,
         }
@@ -276,5 +281,6 @@ fn follow_weeks(
         }
     }
     (seen.weeks, seen.alarms) = (followed.weeks, followed.alarms);
+    seen.smoothing_failed = followed.smoothing_failed;
     Ok(())
 }

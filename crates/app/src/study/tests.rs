@@ -93,6 +93,68 @@ fn large_errors_are_found_and_the_error_is_near_the_bound() {
     assert_eq!(pairs, 24);
 }
 
+// What cannot be computed because it is bad is a goal missed: it must neither vanish nor be taken for one that nobody asked for.
+#[test]
+fn a_goal_without_a_number_is_missed() {
+    let mut settings = small(Noise::Gaussian);
+    settings.injections.push("step:1:3:60".parse().expect("a form"));
+    let sound = seen(&settings, &[1]);
+    let missed = |key: &str, lacking: measures::Lacking, spoil: &dyn Fn(&mut SeedSeen)| {
+        let mut seen = sound.clone();
+        spoil(&mut seen[0]);
+        let study = measures::study(&settings, &seen);
+        let measure = study.measures.iter().find(|measure| measure.key == key).expect("known");
+        assert_eq!((measure.value, measure.lacking), (None, Some(lacking)), "{key}");
+        assert_eq!(measure.reached, Some(measures::Reached::No), "{key}");
+        let (word, zh, en) = lacking.words();
+        let (texts, said) = report(&settings, &seen, &[], false).expect("a report");
+        let text = |name: &str| &texts.iter().find(|(file, _)| *file == name).expect("written").1;
+        let row = text("summary.csv").lines().find(|line| line.starts_with(&format!("{key},,"))).expect(key);
+        assert!(row.ends_with(&format!(",no,{word}")), "{row}");
+        let row = said.lines().find(|line| line.contains(&format!("{}: {zh} {en}", measure.en))).expect(key);
+        assert!(row.starts_with('✗'), "{row}");
+        let missed = study.measures.iter().filter(|m| m.reached == Some(measures::Reached::No)).count();
+        assert!(
+            text("report.html").contains(&format!("{missed} not reached"))
+                && text("report.html").contains(en)
+        );
+    };
+    missed("step_delay_days", measures::Lacking::NotFound, &|seed| {
+        seed.alarms.clear();
+        seed.piles.iter_mut().for_each(|pile| pile.alarmed_day = None);
+    });
+    missed("found_twice_mpe_month", measures::Lacking::NeverComparable, &|seed| {
+        seed.piles.iter_mut().for_each(|pile| (pile.windows, pile.windows_nonconform) = (0, 0));
+    });
+    missed("rmse_over_bound", measures::Lacking::NoNumber, &|seed| {
+        let grounded = seed.piles.iter_mut().find(|pile| pile.is_constant && pile.grounded);
+        grounded.expect("a pile").error = Some(f64::NAN);
+    });
+    missed("anchors_variance", measures::Lacking::NoNumber, &|seed| {
+        seed.anchors[0].normalized_error = f64::NAN;
+    });
+    missed("on_site_variance", measures::Lacking::NoNumber, &|seed| {
+        for pair in &mut seed.pairs {
+            pair.normalized_error = Some(f64::NAN);
+        }
+    });
+    missed("smoother_coverage95", measures::Lacking::NoNumber, &|seed| seed.smoothing_failed = true);
+    missed("ac_joined_over_alone", measures::Lacking::NoNumber, &|seed| {
+        seed.joined = vec![run::Joined { alone: 0.001, joined: None }];
+    });
+}
+
+#[test]
+fn a_goal_that_nobody_looked_at_is_neither_reached_nor_missed() {
+    let settings = small(Noise::Gaussian);
+    let seen = see(&settings, &[1], Depth { anchors: false, windows: false }).expect("seen");
+    let study = measures::study(&settings, &seen);
+    for key in ["step_delay_days", "found_twice_mpe_month", "anchors_variance", "smoother_coverage95"] {
+        let measure = study.measures.iter().find(|measure| measure.key == key).expect("known");
+        assert_eq!((measure.value, measure.lacking, measure.reached), (None, None, None), "{key}");
+    }
+}
+
 #[test]
 fn without_anchors_nothing_absolute_is_said() {
     let settings = WorldSettings { anchors: 0, ..small(Noise::Gaussian) };
