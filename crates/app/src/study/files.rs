@@ -3,15 +3,19 @@
 //! Called by [`super`].
 
 use anyhow::Result;
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use veripile_assessment::signals::Subject;
 use veripile_metrology::change_point::{ALARM, CONFIRMED, REFERENCE};
 use veripile_metrology::normal;
 use veripile_simulator::world::WorldSettings;
 
 use super::measures::{Lacking, Measure, Reached, Study, Unit, world_name};
 use super::run::{SeedSeen, WINDOW_DAYS};
+use super::signals::{AtClean, Found};
 use super::tables::{ToldStep, VERDICTS};
 use super::weeks::{Tally, WeekSeen};
+use crate::said;
 
 /// Name and text of each CSV file.
 pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Result<Vec<(&'static str, String)>> {
@@ -22,6 +26,9 @@ pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Result<Vec<(&'static 
         ("steps.csv", steps(study)?),
         ("step_detection.csv", step_detection(study)?),
         ("alarms.csv", alarms(seeds)?),
+        ("signals.csv", signals(seeds)?),
+        ("signal_detection.csv", signal_detection(study)?),
+        ("signal_false_alarms.csv", signal_false_alarms(study)?),
         ("weeks.csv", weeks(seeds)?),
         ("anchors.csv", anchors(seeds)?),
         ("on_site.csv", on_site(seeds)?),
@@ -134,7 +141,7 @@ fn piles(seeds: &[SeedSeen]) -> Result<String> {
     let percent = |value: Option<f64>| text(value.map(|value| 100.0 * value), 5);
     table(
         "seed,pile_id,limit_percent,injected,size,true_error_percent,is_constant,is_anchor,grounded,charges,error_percent,\
-         standard_uncertainty_percent,bound_percent,verdict,windows,windows_nonconform,alarmed_day",
+         standard_uncertainty_percent,bound_percent,verdict,windows,windows_nonconform,alarmed_day,signals",
         rows.map(|(seed, pile)| {
             vec![
                 seed.to_string(),
@@ -154,6 +161,7 @@ fn piles(seeds: &[SeedSeen]) -> Result<String> {
                 pile.windows.to_string(),
                 pile.windows_nonconform.to_string(),
                 pile.alarmed_day.map_or(String::new(), |day| day.to_string()),
+                pile.signals.iter().map(|code| code.word()).collect::<Vec<_>>().join(";"),
             ]
         }),
     )
@@ -236,6 +244,70 @@ fn alarms(seeds: &[SeedSeen]) -> Result<String> {
             row.extend(told(Some(ToldStep::of(alarm))));
             row.push(format!("{:.2}", alarm.statistic));
             row
+        }),
+    )
+}
+
+/// Every signal, true or not, as `assess` writes them.
+fn signals(seeds: &[SeedSeen]) -> Result<String> {
+    let rows = seeds.iter().flat_map(|seed| seed.signals.iter().map(move |finding| (seed, finding)));
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    table(
+        "seed,pile_id,injected,size,code,severity,statistic,p_value,from,to,detail",
+        rows.map(|(seed, finding)| {
+            let (subject, injected) = match finding.subject {
+                Subject::Pile(at) => (seed.piles[at].id.clone(), seed.piles[at].injected),
+                Subject::Station(number) => (format!("station:{number}"), None),
+                Subject::Operator(number) => (format!("operator:OP{number}"), None),
+            };
+            vec![
+                seed.seed.to_string(),
+                subject,
+                injected.map_or(String::new(), |kind| kind.word().to_owned()),
+                injected.map_or(String::new(), |kind| kind.size().to_string()),
+                finding.code.word().to_owned(),
+                finding.severity.word().to_owned(),
+                format!("{:.4}", finding.statistic),
+                finding.p_value.map(|p| format!("{p:.3e}")).unwrap_or_default(),
+                time(finding.from),
+                time(finding.to),
+                veripile_api::told_in_english(&said::sayings(&finding.said)),
+            ]
+        }),
+    )
+}
+
+/// One row for each way in which errors of one kind and size were found.
+fn signal_detection(study: &Study) -> Result<String> {
+    let rows = study.signals.found.iter().flat_map(|found| {
+        let ways = [("verdict", found.by_verdict), ("signal", found.by_signal), ("either", found.by_either)];
+        let codes = found.by_code.iter().map(|(code, count)| (code.word(), *count));
+        ways.into_iter().chain(codes).map(move |(way, count)| {
+            vec![
+                found.kind.to_owned(),
+                found.size.to_string(),
+                rounded(found.limit_percent, 4),
+                found.piles.to_string(),
+                way.to_owned(),
+                count.to_string(),
+            ]
+        })
+    });
+    table("kind,size,limit_percent,piles,found_by,found", rows)
+}
+
+fn signal_false_alarms(study: &Study) -> Result<String> {
+    table(
+        "code,clean_piles,signalled,share_per_half_year,lower95,upper95",
+        study.signals.at_clean.iter().map(|clean| {
+            vec![
+                clean.word().to_owned(),
+                clean.piles.to_string(),
+                clean.signalled.to_string(),
+                text(Some(clean.per_half_year), 6),
+                text(Some(clean.interval.0), 6),
+                text(Some(clean.interval.1), 6),
+            ]
         }),
     )
 }
@@ -342,7 +414,58 @@ pub(super) fn words(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen])
             measure.zh, measure.en
         ));
     }
+    text + &signal_words(study)
+}
+
+/// What signals found, as the command prints it.
+fn signal_words(study: &Study) -> String {
+    let mut text = String::new();
+    if !study.signals.found.is_empty() {
+        text.push_str(
+            "信号 signals: 注入桩 piles injected · 限外 nonconform · 有信号 with a signal · 任一 either\n",
+        );
+    }
+    for found in &study.signals.found {
+        let [piles, by_verdict, by_signal, by_either] =
+            [found.piles, found.by_verdict, found.by_signal, found.by_either];
+        let codes = codes(found);
+        let error = error_words(found);
+        text.push_str(&format!(
+            "  {error:>16}  {piles} · {by_verdict} · {by_signal} · {by_either}  {codes}\n"
+        ));
+    }
+    let Some(any) = study.signals.at_clean.first() else { return text };
+    let piles = any.piles;
+    text.push_str(&format!("误报信号 false signals: 无注入误差 clean piles {piles}, 每半年 per half-year\n"));
+    for clean in study.signals.at_clean.iter().filter(|clean| clean.code.is_none() || 0 < clean.signalled) {
+        let (share, interval) = rate(clean);
+        text.push_str(&format!("  {:>20}  {} · {share} ({interval})\n", clean.word(), clean.signalled));
+    }
     text
+}
+
+/// Kind and size of an injected error.
+pub(super) fn error_words(found: &Found) -> String {
+    format!("{} {} {}", found.kind, found.size, unit(found.kind))
+}
+
+/// Unit of an injected error's size.
+pub(super) fn unit(kind: &str) -> &'static str {
+    if kind == "offset" { "kWh" } else { "%" }
+}
+
+/// Codes of what was found, with the number of piles.
+pub(super) fn codes(found: &Found) -> String {
+    let codes: Vec<String> =
+        found.by_code.iter().map(|(code, count)| format!("{} {count}", code.word())).collect();
+    codes.join(", ")
+}
+
+/// A share per half-year and its 95 % interval, percent.
+pub(super) fn rate(clean: &AtClean) -> (String, String) {
+    let percent = |share: f64| format!("{} %", rounded(100.0 * share, 2));
+    let (low, high) = clean.interval;
+    (percent(clean.per_half_year), format!("{} … {}", percent(low), percent(high)))
 }
 
 /// A goal as people read it.

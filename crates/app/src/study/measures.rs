@@ -9,6 +9,7 @@ use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
 use super::agreement::{agreement, conclusions};
 use super::run::{Joined, PileSeen, SeedSeen};
+use super::signals::{self, Signals, signalled};
 use super::tables::{Concordance, Detection, Step, StepSize, concordance, detections, step_sizes, steps};
 use super::weeks::Tally;
 
@@ -139,6 +140,7 @@ pub(super) struct Study {
     pub(super) detections: Vec<Detection>,
     pub(super) steps: Vec<Step>,
     pub(super) step_sizes: Vec<StepSize>,
+    pub(super) signals: Signals,
     pub(super) concordance: Concordance,
     /// Nominal and observed coverage.
     pub(super) calibration: Vec<(f64, f64)>,
@@ -153,6 +155,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
     measures.extend(verdicts(seeds, &detections));
     let step_sizes = step_sizes(&steps);
     measures.extend(alarms(seeds, &steps, &step_sizes));
+    measures.extend(signalled(seeds));
     measures.extend(by_week(seeds));
     measures.extend(agreement(seeds));
     measures.extend(conclusions(seeds));
@@ -166,6 +169,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
         detections,
         steps,
         step_sizes,
+        signals: signals::tables(seeds),
         concordance: concordance(seeds),
         calibration: (1..20).map(|at| f64::from(at) / 20.0).map(|p| (p, coverage(&all, p))).collect(),
     }

@@ -2,8 +2,11 @@
 //!
 //! Called by [`super`]. It observes; what observations mean is computed in [`super::measures`].
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
+use veripile_assessment::signals::{Code, Finding, Subject};
 use veripile_assessment::{Assessment, Evidence, PileFact, assess};
 use veripile_metrology::agreement::normalized_error;
 use veripile_metrology::comparison::Settings;
@@ -12,6 +15,7 @@ use veripile_simulator::world::bound::bound;
 use veripile_simulator::world::{InjectionKind, Layout, World, WorldSettings};
 
 use super::evidence::{evidence, feeders, piles};
+use super::signals;
 use super::weeks::{self, Alarm, WeekSeen};
 
 /// Length of a window, days: what a month's evidence says by itself. One follows the other, so that none shares a charge with another.
@@ -48,6 +52,8 @@ pub(super) struct PileSeen {
     pub(super) windows_nonconform: u32,
     /// Day at whose end the filter first told of a step: after the step, where one was injected.
     pub(super) alarmed_day: Option<u32>,
+    /// What signals were found at it.
+    pub(super) signals: BTreeSet<Code>,
 }
 
 /// An anchor held against the estimate made without it.
@@ -79,6 +85,8 @@ pub(super) struct SeedSeen {
     pub(super) piles: Vec<PileSeen>,
     pub(super) anchors: Vec<AnchorSeen>,
     pub(super) pairs: Vec<Pair>,
+    /// Signals of tampering, from all days.
+    pub(super) signals: Vec<Finding>,
     /// Windows looked at.
     pub(super) windows: usize,
     /// Weeks followed, and the steps told of in them.
@@ -106,7 +114,8 @@ pub(super) fn assessments(settings: &WorldSettings, days: u32, depth: Depth) -> 
     let windows =
         if depth.windows { window_ends(days).count() + weeks::learning_days(days).count() + 1 } else { 0 };
     let balances = usize::from(settings.layout == Layout::Anhui);
-    (1 + anchors + windows + balances) as u64
+    // Looking for signals costs about as much, too.
+    (2 + anchors + windows + balances) as u64
 }
 
 /// Draws and assesses one seed.
@@ -128,12 +137,19 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
         piles: see(&world, &facts, &assessment),
         anchors: Vec::new(),
         pairs: pairs(&world, &assessment),
+        signals: signals::find(&world, &assessment)?,
         windows: 0,
         weeks: Vec::new(),
         alarms: Vec::new(),
         smoothing_failed: false,
         joined: Vec::new(),
     };
+    bar.inc(1);
+    for finding in &seen.signals {
+        if let Subject::Pile(at) = finding.subject {
+            seen.piles[at].signals.insert(finding.code);
+        }
+    }
     if let Some(feeders) = feeders(&world) {
         let evidence = Evidence { feeders, ..evidence(&world, &facts, whole, None) };
         let joined =
@@ -183,6 +199,7 @@ fn see(world: &World, facts: &[PileFact], assessment: &Assessment) -> Vec<PileSe
         windows: 0,
         windows_nonconform: 0,
         alarmed_day: None,
+        signals: BTreeSet::new(),
     };
     assessment.estimates.iter().enumerate().map(of).collect()
 }
