@@ -12,6 +12,7 @@ mod files;
 mod measures;
 mod page;
 mod run;
+mod signals;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -76,7 +77,7 @@ pub(crate) struct StudyArgs {
     /// power:PERCENT:PILES:ABOVE_KW; `none` for no error [default: constant errors of several sizes, and steps]
     #[arg(long, value_name = "KIND:SIZE:PILES[:…]")]
     pub(crate) inject: Vec<String>,
-    /// Only the assessment itself: no anchors left out, no windows
+    /// Only the assessment itself and its signals: no anchors left out, no windows
     #[arg(long)]
     pub(crate) quick: bool,
     /// Also show how the estimator's CPU time and memory grow with charges, piles and vehicles: figures of this machine
@@ -242,7 +243,7 @@ fn report(
     figures.extend(cost::figures(costs));
     let page = page::page(settings, &study, seen, costs, &figures);
     let mut json = files::json(settings, &study, seen);
-    let mut texts = files::tables(&study, seen);
+    let mut texts = files::tables(&study, seen)?;
     if !costs.is_empty() {
         json["cost"] = serde_json::to_value(costs)?;
         texts.push(("cost.csv", cost::csv(costs)));

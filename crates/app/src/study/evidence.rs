@@ -4,16 +4,22 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_assessment::evidence::{COVARIATES_MAX, TimedFeeder};
+use veripile_assessment::signals::{Residual, SignalCharge, SignalPile};
 use veripile_assessment::weekly::{OnSite, WeekCharge};
-use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact};
+use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact};
 use veripile_metrology::balance::{Feeder, Instrument, Interval, class_uncertainty};
-use veripile_pile::{AccuracyClass, PileId, PileKind};
+use veripile_pile::{AccuracyClass, Estimate, PileId, PileKind};
 use veripile_simulator::world::{Noise, World, WorldCharge};
 
 use crate::assess_files::feeders::DC_EFFICIENCY;
+use crate::balances;
 
 /// As `veripile assess` names them on files.
 const COVARIATES: [&str; COVARIATES_MAX] = ["ambient_c", "mean_power_kw", "soc_span"];
+
+/// A world knows neither operators nor models of piles: they go around, as in the files of `--write`.
+const OPERATORS: usize = 3;
+const MODELS: usize = 4;
 
 /// What of a world is given to the assessment, in both languages, for the page.
 pub(super) const USED: (&str, &str) = (
@@ -125,6 +131,45 @@ pub(super) fn weeks(world: &World) -> (Vec<WeekCharge<usize, usize>>, Vec<OnSite
         world.charges_in(0, world.days).filter_map(charge).collect();
     charges.sort_by_key(|charge| (charge.ended_at, charge.pile, charge.vehicle));
     (charges, on_site)
+}
+
+/// The piles as signals know them, with the levels of an assessment.
+pub(super) fn signal_piles(world: &World, assessment: &Assessment) -> Vec<SignalPile> {
+    let of = |(at, (pile_id, estimate)): (usize, &(PileId, Estimate))| SignalPile {
+        pile_id: pile_id.clone(),
+        kind: Some(world.piles[at].kind),
+        limit: estimate.limit,
+        model: Some(format!("SIM-{}", at % MODELS)),
+        station: Some(world.piles[at].station),
+        operator: Some(at % OPERATORS),
+        firmware_changes: Vec::new(),
+        level: balances::level(estimate),
+    };
+    assessment.estimates.iter().enumerate().map(of).collect()
+}
+
+/// Every charge as signals know it, with what the assessment of [`evidence`] of all days left over of it.
+pub(super) fn signal_charges(world: &World, assessment: &Assessment) -> Vec<SignalCharge<'static>> {
+    let mut residuals = assessment.residuals.iter().copied();
+    let charge = |charge: &WorldCharge| {
+        let ended_at = Timestamp::from_second(charge.ended_s).ok()?;
+        let energy_vehicle_kwh = charge.energy_vehicle_wh.map(|wh| Decimal::new(wh, 3));
+        // There are as many as charges of which both sides told, in the same order.
+        let residual = energy_vehicle_kwh.and_then(|_| residuals.next().flatten());
+        let started_at = Timestamp::from_second(charge.started_s).ok()?;
+        let past_the_hour = charge.started_s.rem_euclid(3_600) as f64 / 3_600.0;
+        Some(SignalCharge {
+            vehicle: Some(charge.vehicle),
+            energy_vehicle_kwh,
+            residual: residual.map(|residual| Residual { z: residual.standardised, sigma: residual.scale }),
+            local_hour: Some(f64::from(charge.hour()) + past_the_hour),
+            mean_power_kw: Some(charge.power_kw()),
+            soc_span: Some((charge.soc.1 - charge.soc.0) / 100.0),
+            vehicle_path: energy_vehicle_kwh.map(|_| charge.path),
+            ..SignalCharge::new(charge.pile, started_at, ended_at, Decimal::new(charge.energy_pile_wh, 3))
+        })
+    };
+    world.charges_in(0, world.days).filter_map(charge).collect()
 }
 
 /// As [`COVARIATES`].

@@ -60,8 +60,8 @@ fn reach(values: impl Iterator<Item = f64>) -> f64 {
 
 fn errors(seeds: &[SeedSeen]) -> Option<Figure> {
     let piles = || seeds.iter().flat_map(|seed| &seed.piles).filter(|pile| pile.is_constant && pile.grounded);
-    let shown: Vec<(f64, f64)> =
-        piles().filter_map(|pile| Some((100.0 * pile.truth, 100.0 * pile.error?))).collect();
+    let shown = piles().filter_map(|pile| Some((100.0 * pile.truth, 100.0 * pile.error?)));
+    let shown: Vec<(f64, f64)> = shown.filter(|(_, error)| error.is_finite()).collect();
     let reach = reach(shown.iter().flat_map(|(truth, error)| [*truth, *error]));
     let range = (-reach, reach);
     let mut chart = Chart::new(range, range, ("真误差 true error / %", "远程估计 estimate / %"));
@@ -201,6 +201,7 @@ fn concordance(seeds: &[SeedSeen]) -> Option<Figure> {
         .iter()
         .flat_map(|seed| seed.pairs.iter().map(move |pair| (pair, seed.piles[pair.pile].is_constant)))
         .filter_map(|(pair, is_constant)| Some((pair.on_site, pair.remote?, is_constant)))
+        .filter(|(_, (remote, expanded), _)| remote.is_finite() && expanded.is_finite())
         .collect();
     let reach = reach(pairs.iter().flat_map(|(on_site, remote, _)| [on_site.0, remote.0]));
     let range = (-reach, reach);

@@ -2,30 +2,38 @@
 //!
 //! Called by [`super`].
 
+use anyhow::Result;
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use veripile_assessment::signals::Subject;
 use veripile_metrology::change_point::{ALARM, CONFIRMED, REFERENCE};
 use veripile_metrology::normal;
 use veripile_simulator::world::WorldSettings;
 
-use super::measures::{Measure, Reached, Study, Unit, world_name};
+use super::measures::{Lacking, Measure, Reached, Study, Unit, world_name};
 use super::run::{SeedSeen, WINDOW_DAYS};
+use super::signals::{AtClean, Found};
 use super::tables::{ToldStep, VERDICTS};
 use super::weeks::{Tally, WeekSeen};
+use crate::said;
 
 /// Name and text of each CSV file.
-pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Vec<(&'static str, String)> {
-    vec![
-        ("summary.csv", summary(study)),
-        ("piles.csv", piles(seeds)),
-        ("detection.csv", detection(study)),
-        ("steps.csv", steps(study)),
-        ("step_detection.csv", step_detection(study)),
-        ("alarms.csv", alarms(seeds)),
-        ("weeks.csv", weeks(seeds)),
-        ("anchors.csv", anchors(seeds)),
-        ("on_site.csv", on_site(seeds)),
-        ("concordance.csv", concordance(study)),
-    ]
+pub(super) fn tables(study: &Study, seeds: &[SeedSeen]) -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("summary.csv", summary(study)?),
+        ("piles.csv", piles(seeds)?),
+        ("detection.csv", detection(study)?),
+        ("steps.csv", steps(study)?),
+        ("step_detection.csv", step_detection(study)?),
+        ("alarms.csv", alarms(seeds)?),
+        ("signals.csv", signals(seeds)?),
+        ("signal_detection.csv", signal_detection(study)?),
+        ("signal_false_alarms.csv", signal_false_alarms(study)?),
+        ("weeks.csv", weeks(seeds)?),
+        ("anchors.csv", anchors(seeds)?),
+        ("on_site.csv", on_site(seeds)?),
+        ("concordance.csv", concordance(study)?),
+    ])
 }
 
 /// Everything for machines.
@@ -94,22 +102,24 @@ pub(super) fn shown(measure: &Measure, value: f64) -> String {
     }
 }
 
+/// Empty where there is no number.
 fn text(value: Option<f64>, decimals: usize) -> String {
-    value.map_or(String::new(), |value| format!("{value:.decimals$}"))
+    value.filter(|value| value.is_finite()).map_or(String::new(), |value| format!("{value:.decimals$}"))
 }
 
-fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut text = format!("{header}\n");
+/// A CSV file: identifiers of piles may have commas and quotes in them.
+fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header.split(','))?;
     for row in rows {
-        text.push_str(&row.join(","));
-        text.push('\n');
+        writer.write_record(row)?;
     }
-    text
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-fn summary(study: &Study) -> String {
+fn summary(study: &Study) -> Result<String> {
     table(
-        "measure,value,lower95,upper95,observations,goal_from,goal_to,reached",
+        "measure,value,lower95,upper95,observations,goal_from,goal_to,reached,lacking",
         study.measures.iter().map(|m| {
             vec![
                 m.key.to_owned(),
@@ -120,17 +130,18 @@ fn summary(study: &Study) -> String {
                 text(m.goal.map(|g| g.from), 4),
                 text(m.goal.map(|g| g.to), 4),
                 m.reached.map_or("", Reached::word).to_owned(),
+                m.lacking.map_or("", |lacking| lacking.words().0).to_owned(),
             ]
         }),
     )
 }
 
-fn piles(seeds: &[SeedSeen]) -> String {
+fn piles(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.piles.iter().map(move |pile| (seed.seed, pile)));
     let percent = |value: Option<f64>| text(value.map(|value| 100.0 * value), 5);
     table(
         "seed,pile_id,limit_percent,injected,size,true_error_percent,is_constant,is_anchor,grounded,charges,error_percent,\
-         standard_uncertainty_percent,bound_percent,verdict,windows,windows_nonconform,alarmed_day",
+         standard_uncertainty_percent,bound_percent,verdict,windows,windows_nonconform,alarmed_day,signals",
         rows.map(|(seed, pile)| {
             vec![
                 seed.to_string(),
@@ -150,12 +161,13 @@ fn piles(seeds: &[SeedSeen]) -> String {
                 pile.windows.to_string(),
                 pile.windows_nonconform.to_string(),
                 pile.alarmed_day.map_or(String::new(), |day| day.to_string()),
+                pile.signals.iter().map(|code| code.word()).collect::<Vec<_>>().join(";"),
             ]
         }),
     )
 }
 
-fn detection(study: &Study) -> String {
+fn detection(study: &Study) -> Result<String> {
     table(
         "kind,size,limit_percent,piles,found,windows,windows_found",
         study.detections.iter().map(|d| {
@@ -172,7 +184,7 @@ fn detection(study: &Study) -> String {
     )
 }
 
-fn steps(study: &Study) -> String {
+fn steps(study: &Study) -> Result<String> {
     table(
         "seed,pile_id,size_percent,day,delay_days,told_size_percent,told_standard_uncertainty_percent,told_from_day,told_to_day",
         study.steps.iter().map(|step| {
@@ -200,7 +212,7 @@ fn told(step: Option<ToldStep>) -> [String; 4] {
     ]
 }
 
-fn step_detection(study: &Study) -> String {
+fn step_detection(study: &Study) -> Result<String> {
     table(
         "size_percent,steps,found,found_in_four_weeks,delay_median_days,delay_ninth_decile_days",
         study.step_sizes.iter().map(|size| {
@@ -217,7 +229,7 @@ fn step_detection(study: &Study) -> String {
 }
 
 /// Every step that the filter told of, true or not.
-fn alarms(seeds: &[SeedSeen]) -> String {
+fn alarms(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.alarms.iter().map(move |alarm| (seed, alarm)));
     table(
         "seed,pile_id,injected,day,size_percent,standard_uncertainty_percent,from_day,to_day,statistic",
@@ -236,7 +248,71 @@ fn alarms(seeds: &[SeedSeen]) -> String {
     )
 }
 
-fn weeks(seeds: &[SeedSeen]) -> String {
+/// Every signal, true or not, as `assess` writes them.
+fn signals(seeds: &[SeedSeen]) -> Result<String> {
+    let rows = seeds.iter().flat_map(|seed| seed.signals.iter().map(move |finding| (seed, finding)));
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    table(
+        "seed,pile_id,injected,size,code,severity,statistic,p_value,from,to,detail",
+        rows.map(|(seed, finding)| {
+            let (subject, injected) = match finding.subject {
+                Subject::Pile(at) => (seed.piles[at].id.clone(), seed.piles[at].injected),
+                Subject::Station(number) => (format!("station:{number}"), None),
+                Subject::Operator(number) => (format!("operator:OP{number}"), None),
+            };
+            vec![
+                seed.seed.to_string(),
+                subject,
+                injected.map_or(String::new(), |kind| kind.word().to_owned()),
+                injected.map_or(String::new(), |kind| kind.size().to_string()),
+                finding.code.word().to_owned(),
+                finding.severity.word().to_owned(),
+                format!("{:.4}", finding.statistic),
+                finding.p_value.map(|p| format!("{p:.3e}")).unwrap_or_default(),
+                time(finding.from),
+                time(finding.to),
+                veripile_api::told_in_english(&said::sayings(&finding.said)),
+            ]
+        }),
+    )
+}
+
+/// One row for each way in which errors of one kind and size were found.
+fn signal_detection(study: &Study) -> Result<String> {
+    let rows = study.signals.found.iter().flat_map(|found| {
+        let ways = [("verdict", found.by_verdict), ("signal", found.by_signal), ("either", found.by_either)];
+        let codes = found.by_code.iter().map(|(code, count)| (code.word(), *count));
+        ways.into_iter().chain(codes).map(move |(way, count)| {
+            vec![
+                found.kind.to_owned(),
+                found.size.to_string(),
+                rounded(found.limit_percent, 4),
+                found.piles.to_string(),
+                way.to_owned(),
+                count.to_string(),
+            ]
+        })
+    });
+    table("kind,size,limit_percent,piles,found_by,found", rows)
+}
+
+fn signal_false_alarms(study: &Study) -> Result<String> {
+    table(
+        "code,clean_piles,signalled,share_per_half_year,lower95,upper95",
+        study.signals.at_clean.iter().map(|clean| {
+            vec![
+                clean.word().to_owned(),
+                clean.piles.to_string(),
+                clean.signalled.to_string(),
+                text(Some(clean.per_half_year), 6),
+                text(Some(clean.interval.0), 6),
+                text(Some(clean.interval.1), 6),
+            ]
+        }),
+    )
+}
+
+fn weeks(seeds: &[SeedSeen]) -> Result<String> {
     let cells = |tally: &Tally| {
         let (rms, stated) = tally.percent().unzip();
         [tally.estimates.to_string(), tally.covered.to_string(), text(rms, 5), text(stated, 5)]
@@ -269,17 +345,17 @@ pub(super) fn by_week(seeds: &[SeedSeen]) -> Vec<WeekSeen> {
     weeks
 }
 
-fn anchors(seeds: &[SeedSeen]) -> String {
+fn anchors(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.anchors.iter().map(move |anchor| (seed.seed, anchor)));
     table(
         "seed,pile_id,normalized_error",
         rows.map(|(seed, anchor)| {
-            vec![seed.to_string(), anchor.pile.clone(), format!("{:.4}", anchor.normalized_error)]
+            vec![seed.to_string(), anchor.pile.clone(), text(Some(anchor.normalized_error), 4)]
         }),
     )
 }
 
-fn on_site(seeds: &[SeedSeen]) -> String {
+fn on_site(seeds: &[SeedSeen]) -> Result<String> {
     let rows = seeds.iter().flat_map(|seed| seed.pairs.iter().map(move |pair| (seed, pair)));
     table(
         "seed,pile_id,remote_error_percent,remote_expanded_percent,on_site_error_percent,on_site_expanded_percent,normalized_error,\
@@ -302,7 +378,7 @@ fn on_site(seeds: &[SeedSeen]) -> String {
     )
 }
 
-fn concordance(study: &Study) -> String {
+fn concordance(study: &Study) -> Result<String> {
     let rows = VERDICTS.iter().zip(&study.concordance.table);
     table(
         "remote_verdict,passes_on_site,fails_on_site",
@@ -321,8 +397,10 @@ pub(super) fn words(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen])
         settings.noise.word(),
         seeds.len()
     );
-    for measure in study.measures.iter().filter(|measure| measure.value.is_some()) {
-        let value = measure.value.map_or(String::new(), |value| shown(measure, value));
+    for measure in study.measures.iter().filter(|measure| measure.is_shown()) {
+        let value = measure.value.map_or("–".to_owned(), |value| shown(measure, value));
+        let lacking = measure.lacking.map(Lacking::words);
+        let lacking = lacking.map_or(String::new(), |(_, zh, en)| format!(": {zh} {en}"));
         let mark = match measure.reached {
             Some(Reached::Yes) => "✓",
             Some(Reached::Open) => "○",
@@ -331,9 +409,63 @@ pub(super) fn words(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen])
         };
         let goal = measure.goal.map_or(String::new(), |_| format!(" · 目标 goal {}", goal(measure)));
         let n = measure.observations;
-        text.push_str(&format!("{mark} {value:>11}  {} {} (n = {n}{goal})\n", measure.zh, measure.en));
+        text.push_str(&format!(
+            "{mark} {value:>11}  {} {}{lacking} (n = {n}{goal})\n",
+            measure.zh, measure.en
+        ));
+    }
+    text + &signal_words(study)
+}
+
+/// What signals found, as the command prints it.
+fn signal_words(study: &Study) -> String {
+    let mut text = String::new();
+    if !study.signals.found.is_empty() {
+        text.push_str(
+            "信号 signals: 注入桩 piles injected · 限外 nonconform · 有信号 with a signal · 任一 either\n",
+        );
+    }
+    for found in &study.signals.found {
+        let [piles, by_verdict, by_signal, by_either] =
+            [found.piles, found.by_verdict, found.by_signal, found.by_either];
+        let codes = codes(found);
+        let error = error_words(found);
+        text.push_str(&format!(
+            "  {error:>16}  {piles} · {by_verdict} · {by_signal} · {by_either}  {codes}\n"
+        ));
+    }
+    let Some(any) = study.signals.at_clean.first() else { return text };
+    let piles = any.piles;
+    text.push_str(&format!("误报信号 false signals: 无注入误差 clean piles {piles}, 每半年 per half-year\n"));
+    for clean in study.signals.at_clean.iter().filter(|clean| clean.code.is_none() || 0 < clean.signalled) {
+        let (share, interval) = rate(clean);
+        text.push_str(&format!("  {:>20}  {} · {share} ({interval})\n", clean.word(), clean.signalled));
     }
     text
+}
+
+/// Kind and size of an injected error.
+pub(super) fn error_words(found: &Found) -> String {
+    format!("{} {} {}", found.kind, found.size, unit(found.kind))
+}
+
+/// Unit of an injected error's size.
+pub(super) fn unit(kind: &str) -> &'static str {
+    if kind == "offset" { "kWh" } else { "%" }
+}
+
+/// Codes of what was found, with the number of piles.
+pub(super) fn codes(found: &Found) -> String {
+    let codes: Vec<String> =
+        found.by_code.iter().map(|(code, count)| format!("{} {count}", code.word())).collect();
+    codes.join(", ")
+}
+
+/// A share per half-year and its 95 % interval, percent.
+pub(super) fn rate(clean: &AtClean) -> (String, String) {
+    let percent = |share: f64| format!("{} %", rounded(100.0 * share, 2));
+    let (low, high) = clean.interval;
+    (percent(clean.per_half_year), format!("{} … {}", percent(low), percent(high)))
 }
 
 /// A goal as people read it.

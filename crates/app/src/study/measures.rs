@@ -8,7 +8,8 @@ use veripile_pile::RemoteVerdict;
 use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
 use super::agreement::{agreement, conclusions};
-use super::run::{PileSeen, SeedSeen};
+use super::run::{Joined, PileSeen, SeedSeen};
+use super::signals::{self, Signals, signalled};
 use super::tables::{Concordance, Detection, Step, StepSize, concordance, detections, step_sizes, steps};
 use super::weeks::Tally;
 
@@ -39,8 +40,10 @@ pub(super) struct Measure {
     /// Its name in both languages.
     pub(super) zh: &'static str,
     pub(super) en: &'static str,
-    /// The number; none where nothing was observed.
+    /// The number; none where nothing was observed, or where `lacking` says why.
     pub(super) value: Option<f64>,
+    /// Why there is none although there was something to observe.
+    pub(super) lacking: Option<Lacking>,
     /// 95 % interval of it from the number of observations, where that is simple.
     pub(super) interval: Option<(f64, f64)>,
     /// How many observations it rests on.
@@ -48,6 +51,36 @@ pub(super) struct Measure {
     pub(super) unit: Unit,
     pub(super) goal: Option<Goal>,
     pub(super) reached: Option<Reached>,
+}
+
+impl Measure {
+    /// Whether it has a row on the page and in print; `summary.csv` has all.
+    pub(super) fn is_shown(&self) -> bool {
+        self.value.is_some() || self.lacking.is_some()
+    }
+}
+
+/// Why a measure has no number although there was something to observe: a goal is missed then, not unasked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Lacking {
+    /// By the end of the world fewer were found than the number speaks of.
+    NotFound,
+    /// In no window looked at there was anything to compare.
+    NeverComparable,
+    /// What it is computed from is no number, or was not to be had.
+    NoNumber,
+}
+
+impl Lacking {
+    /// Its word in files, and its words in both languages.
+    pub(super) fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::NotFound => ("not_found", "期末仍未发现", "not found by the end"),
+            Self::NeverComparable => ("never_comparable", "从未可比", "never comparable"),
+            Self::NoNumber => ("no_number", "算不出数值", "no number could be computed"),
+        }
+    }
 }
 
 /// How a measure is printed.
@@ -87,7 +120,8 @@ impl Reached {
     }
 
     fn judge(measure: &Measure) -> Option<Self> {
-        let (goal, value) = (measure.goal?, measure.value?);
+        let goal = measure.goal?;
+        let Some(value) = measure.value else { return measure.lacking.map(|_| Self::No) };
         let (low, high) = measure.interval.unwrap_or((value, value));
         Some(if goal.from <= value && value <= goal.to {
             Self::Yes
@@ -106,6 +140,7 @@ pub(super) struct Study {
     pub(super) detections: Vec<Detection>,
     pub(super) steps: Vec<Step>,
     pub(super) step_sizes: Vec<StepSize>,
+    pub(super) signals: Signals,
     pub(super) concordance: Concordance,
     /// Nominal and observed coverage.
     pub(super) calibration: Vec<(f64, f64)>,
@@ -120,6 +155,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
     measures.extend(verdicts(seeds, &detections));
     let step_sizes = step_sizes(&steps);
     measures.extend(alarms(seeds, &steps, &step_sizes));
+    measures.extend(signalled(seeds));
     measures.extend(by_week(seeds));
     measures.extend(agreement(seeds));
     measures.extend(conclusions(seeds));
@@ -133,6 +169,7 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
         detections,
         steps,
         step_sizes,
+        signals: signals::tables(seeds),
         concordance: concordance(seeds),
         calibration: (1..20).map(|at| f64::from(at) / 20.0).map(|p| (p, coverage(&all, p))).collect(),
     }
@@ -146,14 +183,17 @@ struct Estimated {
     bound: f64,
 }
 
-/// Piles of a world whose truth is one number and whose level is known.
+/// Piles of a world whose truth is one number and whose level is known. One without a number counts: left out, it would flatter the rest.
 fn estimates(seed: &SeedSeen) -> Vec<Estimated> {
-    let of = |pile: &PileSeen| {
-        let is_usable = pile.is_constant && pile.grounded && 0 < pile.charges;
-        let (error, u, bound) = (pile.error?, pile.standard_uncertainty?, pile.bound?);
-        is_usable.then_some(Estimated { charges: pile.charges, deviation: error - pile.truth, u, bound })
+    let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    let counts = |pile: &&PileSeen| pile.is_constant && pile.grounded && 0 < pile.charges;
+    let of = |pile: &PileSeen| Estimated {
+        charges: pile.charges,
+        deviation: number(pile.error) - pile.truth,
+        u: number(pile.standard_uncertainty),
+        bound: number(pile.bound),
     };
-    seed.piles.iter().filter_map(of).collect()
+    seed.piles.iter().filter(counts).map(of).collect()
 }
 
 /// By how much the ratio of errors to the bound scatters, relative: from world to world where there are some, since piles of one world share
@@ -290,6 +330,8 @@ fn verdicts(seeds: &[SeedSeen], detections: &[Detection]) -> Vec<Measure> {
     let (all, all_found) =
         detections.iter().filter(twice).fold((0, 0), |(all, found), d| (all + d.piles, found + d.found));
     let goal = |from, to| Some(Goal { from, to });
+    let is_looked_at = seeds.iter().any(|seed| 0 < seed.windows);
+    let never_comparable = is_looked_at && 0 < all && windows == 0;
     vec![
         Measure {
             goal: goal(0.0, 0.001),
@@ -303,6 +345,7 @@ fn verdicts(seeds: &[SeedSeen], detections: &[Detection]) -> Vec<Measure> {
         },
         Measure {
             goal: goal(0.99, 1.0),
+            lacking: never_comparable.then_some(Lacking::NeverComparable),
             ..share(
                 "found_twice_mpe_month",
                 "两倍最大允许误差，四周内发现",
@@ -361,6 +404,8 @@ fn alarms(seeds: &[SeedSeen], steps: &[Step], sizes: &[StepSize]) -> Vec<Measure
         share("steps_found", "阶跃被发现", "steps found", told.len(), steps.len()),
         Measure {
             goal: goal(0.0, 21.0),
+            // Half of them or more are not among what was found.
+            lacking: one.filter(|size| size.delay_median.is_none()).map(|_| Lacking::NotFound),
             ..measure(
                 "step_delay_days",
                 "1 % 阶跃的发现延迟，中位数",
@@ -408,9 +453,14 @@ fn by_week(seeds: &[SeedSeen]) -> Vec<Measure> {
     };
     let last = sum(&|seed| Some(seed.weeks.last()?.filtered));
     let middle = sum(&|seed| Some(seed.weeks.get(seed.weeks.len() / 2)?.smoothed));
-    let covered = |key, zh, en, tally: &Tally| Measure {
-        goal: Some(Goal { from: 0.93, to: 0.97 }),
-        ..share(key, zh, en, tally.covered, tally.estimates)
+    let covered = |key, zh, en, tally: &Tally, failed: bool| {
+        let known = Measure {
+            goal: Some(Goal { from: 0.93, to: 0.97 }),
+            ..share(key, zh, en, tally.covered, tally.estimates)
+        };
+        // What failed in one seed is not made good by the others.
+        let lacking = Some(Lacking::NoNumber);
+        if failed { Measure { value: None, interval: None, lacking, ..known } } else { known }
     };
     vec![
         covered(
@@ -418,12 +468,15 @@ fn by_week(seeds: &[SeedSeen]) -> Vec<Measure> {
             "周滤波末周的 95 % 区间覆盖率",
             "weekly filter, last week: coverage of 95 % intervals",
             &last,
+            // A filter that fails is an error; of what was not heard for long it says nothing.
+            false,
         ),
         covered(
             "smoother_coverage95",
             "平滑器中间一周的 95 % 区间覆盖率",
             "smoother, middle week: coverage of 95 % intervals",
             &middle,
+            seeds.iter().any(|seed| seed.smoothing_failed),
         ),
     ]
 }
@@ -434,10 +487,14 @@ fn balances(seeds: &[SeedSeen]) -> Vec<Measure> {
     if joined.is_empty() {
         return Vec::new();
     }
-    let mut ratios: Vec<f64> = joined.iter().map(|pile| pile.joined / pile.alone).collect();
+    // A pile of which nothing is known with the balance is worse than without.
+    let ratio = |pile: &&Joined| pile.joined.map_or(f64::INFINITY, |(u, _)| u / pile.alone);
+    let mut ratios: Vec<f64> = joined.iter().map(ratio).collect();
     ratios.sort_unstable_by(f64::total_cmp);
-    let covered =
-        joined.iter().filter(|pile| pile.deviation.abs() <= normal::QUANTILE_975 * pile.joined).count();
+    let is_covered = |pile: &&&Joined| {
+        pile.joined.is_some_and(|(u, deviation)| deviation.abs() <= normal::QUANTILE_975 * u)
+    };
+    let covered = joined.iter().filter(is_covered).count();
     vec![
         Measure {
             goal: Some(Goal { from: 0.0, to: 0.65 }),
@@ -467,6 +524,7 @@ pub(super) fn some(observations: usize, value: f64) -> Option<f64> {
     (0 < observations && value.is_finite()).then_some(value)
 }
 
+/// A measure without a goal. Of something observed that gives no number, that is said.
 pub(super) fn measure(
     key: &'static str,
     zh: &'static str,
@@ -475,7 +533,9 @@ pub(super) fn measure(
     value: Option<f64>,
     observations: usize,
 ) -> Measure {
-    Measure { key, zh, en, value, interval: None, observations, unit, goal: None, reached: None }
+    let value = value.filter(|value| value.is_finite());
+    let lacking = (0 < observations && value.is_none()).then_some(Lacking::NoNumber);
+    Measure { key, zh, en, value, lacking, interval: None, observations, unit, goal: None, reached: None }
 }
 
 /// A share with its interval (Clopper and Pearson), exact for observations that do not depend on each other.

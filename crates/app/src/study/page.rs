@@ -8,8 +8,8 @@ use super::chart::escape;
 use super::cost;
 use super::evidence::USED;
 use super::figures::Figure;
-use super::files::{COVERAGE_FACTOR, goal, settings_facts, shown};
-use super::measures::{Measure, Reached, Study, world_name};
+use super::files::{COVERAGE_FACTOR, codes, error_words, goal, rate, settings_facts, shown, unit};
+use super::measures::{Lacking, Measure, Reached, Study, world_name};
 use super::run::SeedSeen;
 use super::tables::VERDICTS;
 
@@ -54,6 +54,7 @@ pub(super) fn page(
     page.push_str("</div>\n");
     page.push_str(&detections(study));
     page.push_str(&steps(study));
+    page.push_str(&signals(study));
     page.push_str(&concordance(study));
     page.push_str(&cost_table(costs));
     page.push_str(&made_of(settings, seeds));
@@ -104,8 +105,12 @@ fn measures(measures: &[Measure]) -> String {
          <th class=\"n\">95 % 区间 <span class=\"en\">interval</span></th><th class=\"n\">n</th><th class=\"n\">目标 <span class=\"en\">goal</span></th><th></th></tr>\n",
     );
     // What was not observed has no row; summary.csv names it.
-    for measure in measures.iter().filter(|measure| measure.value.is_some()) {
-        let value = measure.value.map_or("–".to_owned(), |value| shown(measure, value));
+    for measure in measures.iter().filter(|measure| measure.is_shown()) {
+        let value = match (measure.value, measure.lacking.map(Lacking::words)) {
+            (Some(value), _) => shown(measure, value),
+            (None, Some((_, zh, en))) => format!("{zh}<br><span class=\"en\" lang=\"en\">{en}</span>"),
+            (None, None) => "–".to_owned(),
+        };
         let range = |(low, high)| format!("{} … {}", shown(measure, low), shown(measure, high));
         let interval = measure.interval.filter(|_| measure.value.is_some()).map_or(String::new(), range);
         let mark = match measure.reached {
@@ -145,7 +150,7 @@ fn detections(study: &Study) -> String {
          <th class=\"n\">四周窗口限外 <span class=\"en\">windows</span></th></tr>\n",
     );
     for d in &study.detections {
-        let unit = if d.kind == "offset" { "kWh" } else { "%" };
+        let unit = unit(d.kind);
         text.push_str(&format!(
             "<tr><td>{} {} {unit}</td><td class=\"n\">{} %</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
              <td class=\"n\">{} / {}</td></tr>\n",
@@ -185,6 +190,65 @@ fn steps(study: &Study) -> String {
         "Steps are found by the weekly filter that the running platform uses: cumulative sums (CUSUM) alarm, the likelihood ratio (GLR) confirms \
          and gives size and date. The open week is taken in anew each day; delays end with the day of the finding. steps.csv has every step, alarms.csv every alarm, false ones included.",
     ));
+    text
+}
+
+fn signals(study: &Study) -> String {
+    let mut text = heading("信号", "Signals");
+    if !study.signals.found.is_empty() {
+        text.push_str(
+            "<div class=\"scroll\"><table>\n<tr><th>误差 <span class=\"en\">error</span></th><th class=\"n\">限值 <span class=\"en\">limit</span></th>\
+             <th class=\"n\">桩 <span class=\"en\">piles</span></th><th class=\"n\">限外 <span class=\"en\">nonconform</span></th>\
+             <th class=\"n\">有信号 <span class=\"en\">with a signal</span></th><th class=\"n\">任一 <span class=\"en\">either</span></th>\
+             <th>信号 <span class=\"en\">codes</span></th></tr>\n",
+        );
+        for found in &study.signals.found {
+            text.push_str(&format!(
+                "<tr><td>{}</td><td class=\"n\">{} %</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+                 <td class=\"n\">{}</td><td>{}</td></tr>\n",
+                error_words(found),
+                found.limit_percent,
+                found.piles,
+                found.by_verdict,
+                found.by_signal,
+                found.by_either,
+                codes(found)
+            ));
+        }
+        text.push_str("</table></div>\n");
+    }
+    text.push_str(&false_signals(study));
+    let others = study.signals.of_others;
+    text.push_str(&paragraph(
+        &format!("信号与运行平台、assess 所用的相同（同一设置，Holm 与 Benjamini–Hochberg 校正），期末按全期充电查找一次；信号是查看的理由，不是结论。同一桩可有多个信号，也可有与注入误差无关的信号。误报率随被注入的桩数略增，按时间折算到 182 天。针对站或经营者的信号 {others} 条。每条见 signals.csv。"),
+        &format!(
+            "Signals are those of the running platform and of assess (the same settings, Holm's and Benjamini and Hochberg's corrections), looked for once, at the end, in the charges \
+             of all days. A signal is a reason to look, no conclusion. A pile may have several, and one that has nothing to do with its error. There are a few more false ones the more piles have errors; shares are \
+             converted to 182 days by time. Signals of stations or operators: {others}. signals.csv has every one."
+        ),
+    ));
+    text
+}
+
+/// Signals at piles without an injected error.
+fn false_signals(study: &Study) -> String {
+    if study.signals.at_clean.is_empty() {
+        return String::new();
+    }
+    let mut text = "<div class=\"scroll\"><table>\n<tr><th>误报信号 <span class=\"en\">false signals</span></th>\
+         <th class=\"n\">无误差桩 <span class=\"en\">clean piles</span></th><th class=\"n\">有信号 <span class=\"en\">with a signal</span></th>\
+         <th class=\"n\">每半年 <span class=\"en\">per half-year</span></th><th class=\"n\">95 % 区间 <span class=\"en\">interval</span></th></tr>\n"
+        .to_owned();
+    for clean in &study.signals.at_clean {
+        let (share, interval) = rate(clean);
+        text.push_str(&format!(
+            "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{share}</td><td class=\"n\">{interval}</td></tr>\n",
+            clean.word(),
+            clean.piles,
+            clean.signalled
+        ));
+    }
+    text.push_str("</table></div>\n");
     text
 }
 

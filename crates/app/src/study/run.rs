@@ -2,8 +2,11 @@
 //!
 //! Called by [`super`]. It observes; what observations mean is computed in [`super::measures`].
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
+use veripile_assessment::signals::{Code, Finding, Subject};
 use veripile_assessment::{Assessment, Evidence, PileFact, assess};
 use veripile_metrology::agreement::normalized_error;
 use veripile_metrology::comparison::Settings;
@@ -12,6 +15,7 @@ use veripile_simulator::world::bound::bound;
 use veripile_simulator::world::{InjectionKind, Layout, World, WorldSettings};
 
 use super::evidence::{evidence, feeders, piles};
+use super::signals;
 use super::weeks::{self, Alarm, WeekSeen};
 
 /// Length of a window, days: what a month's evidence says by itself. One follows the other, so that none shares a charge with another.
@@ -48,12 +52,15 @@ pub(super) struct PileSeen {
     pub(super) windows_nonconform: u32,
     /// Day at whose end the filter first told of a step: after the step, where one was injected.
     pub(super) alarmed_day: Option<u32>,
+    /// What signals were found at it.
+    pub(super) signals: BTreeSet<Code>,
 }
 
 /// An anchor held against the estimate made without it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct AnchorSeen {
     pub(super) pile: String,
+    /// Not a number where the estimate is none.
     pub(super) normalized_error: f64,
 }
 
@@ -63,6 +70,7 @@ pub(super) struct Pair {
     pub(super) pile: usize,
     pub(super) remote: Option<(f64, f64)>,
     pub(super) on_site: (f64, f64),
+    /// None where nothing absolute is said from afar; not a number where what is said is none.
     pub(super) normalized_error: Option<f64>,
     pub(super) passes_on_site: bool,
 }
@@ -77,11 +85,15 @@ pub(super) struct SeedSeen {
     pub(super) piles: Vec<PileSeen>,
     pub(super) anchors: Vec<AnchorSeen>,
     pub(super) pairs: Vec<Pair>,
+    /// Signals of tampering, from all days.
+    pub(super) signals: Vec<Finding>,
     /// Windows looked at.
     pub(super) windows: usize,
     /// Weeks followed, and the steps told of in them.
     pub(super) weeks: Vec<WeekSeen>,
     pub(super) alarms: Vec<Alarm>,
+    /// Whether looking back on them was tried and failed.
+    pub(super) smoothing_failed: bool,
     /// AC piles with an energy balance joined.
     pub(super) joined: Vec<Joined>,
 }
@@ -89,11 +101,10 @@ pub(super) struct SeedSeen {
 /// An AC pile without and with its station's energy balance. Fractions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Joined {
-    /// Standard uncertainty from vehicles and anchors alone, and with the balance.
+    /// Standard uncertainty from vehicles and anchors alone.
     pub(super) alone: f64,
-    pub(super) joined: f64,
-    /// Deviation of the latter's estimate from the truth.
-    pub(super) deviation: f64,
+    /// With the balance: standard uncertainty, and deviation of the estimate from the truth; none where it has no estimate any more.
+    pub(super) joined: Option<(f64, f64)>,
 }
 
 /// Assessments that one seed takes, for the progress bar.
@@ -103,7 +114,8 @@ pub(super) fn assessments(settings: &WorldSettings, days: u32, depth: Depth) -> 
     let windows =
         if depth.windows { window_ends(days).count() + weeks::learning_days(days).count() + 1 } else { 0 };
     let balances = usize::from(settings.layout == Layout::Anhui);
-    (1 + anchors + windows + balances) as u64
+    // Looking for signals costs about as much, too.
+    (2 + anchors + windows + balances) as u64
 }
 
 /// Draws and assesses one seed.
@@ -125,11 +137,19 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
         piles: see(&world, &facts, &assessment),
         anchors: Vec::new(),
         pairs: pairs(&world, &assessment),
+        signals: signals::find(&world, &assessment)?,
         windows: 0,
         weeks: Vec::new(),
         alarms: Vec::new(),
+        smoothing_failed: false,
         joined: Vec::new(),
     };
+    bar.inc(1);
+    for finding in &seen.signals {
+        if let Subject::Pile(at) = finding.subject {
+            seen.piles[at].signals.insert(finding.code);
+        }
+    }
     if let Some(feeders) = feeders(&world) {
         let evidence = Evidence { feeders, ..evidence(&world, &facts, whole, None) };
         let joined =
@@ -179,6 +199,7 @@ fn see(world: &World, facts: &[PileFact], assessment: &Assessment) -> Vec<PileSe
         windows: 0,
         windows_nonconform: 0,
         alarmed_day: None,
+        signals: BTreeSet::new(),
     };
     assessment.estimates.iter().enumerate().map(of).collect()
 }
@@ -191,10 +212,10 @@ fn join(world: &World, piles: &[PileSeen], joined: &Assessment) -> Vec<Joined> {
         .filter(|(at, pile)| world.piles[*at].kind == PileKind::Ac && pile.is_constant && pile.grounded);
     let seen = ac.filter_map(|(at, pile)| {
         let estimate = &joined.estimates[at].1;
+        let known = estimate.standard_uncertainty.zip(estimate.error);
         Some(Joined {
             alone: pile.standard_uncertainty?,
-            joined: estimate.standard_uncertainty?,
-            deviation: estimate.error? - pile.truth,
+            joined: known.map(|(u, error)| (u, error - pile.truth)),
         })
     });
     seen.collect()
@@ -214,8 +235,8 @@ fn check_anchor(world: &World, at: usize, without: &Assessment) -> Option<Anchor
     }
     let (pile_id, estimate) = &without.estimates[anchor.pile];
     let (error, expanded) = absolute(estimate)?;
-    let normalized_error = normalized_error(error, expanded, anchor.error_percent, anchor.expanded_percent)?;
-    Some(AnchorSeen { pile: pile_id.to_string(), normalized_error })
+    let normalized_error = normalized_error(error, expanded, anchor.error_percent, anchor.expanded_percent);
+    Some(AnchorSeen { pile: pile_id.to_string(), normalized_error: normalized_error.unwrap_or(f64::NAN) })
 }
 
 fn pairs(world: &World, assessment: &Assessment) -> Vec<Pair> {
@@ -223,12 +244,13 @@ fn pairs(world: &World, assessment: &Assessment) -> Vec<Pair> {
         let estimate = &assessment.estimates[result.pile].1;
         let remote = absolute(estimate);
         let on_site = (result.error_percent, result.expanded_percent);
-        let agreement = |(error, expanded)| normalized_error(error, expanded, on_site.0, on_site.1);
+        let agreement =
+            |(error, expanded)| normalized_error(error, expanded, on_site.0, on_site.1).unwrap_or(f64::NAN);
         Pair {
             pile: result.pile,
             remote,
             on_site,
-            normalized_error: remote.and_then(agreement),
+            normalized_error: remote.map(agreement),
             // Simple acceptance, as on site: the uncertainty is below a third of the limit.
             passes_on_site: on_site.0.abs() <= 100.0 * estimate.limit,
         }
@@ -276,5 +298,6 @@ fn follow_weeks(
         }
     }
     (seen.weeks, seen.alarms) = (followed.weeks, followed.alarms);
+    seen.smoothing_failed = followed.smoothing_failed;
     Ok(())
 }

@@ -2,6 +2,8 @@
 //!
 //! Called by [`super::measures`]. Counts only; shares and goals are computed there.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use veripile_metrology::acceptance_sampling::{RiskPoint, SamplingPlan, rejected_from, smallest_plan};
 use veripile_pile::RemoteVerdict;
@@ -37,6 +39,12 @@ pub(super) struct Detection {
     /// Windows of four weeks, and those that said nonconform.
     pub(super) windows: u32,
     pub(super) windows_found: u32,
+}
+
+impl Detection {
+    fn row(&self) -> Row {
+        (self.kind, self.size, self.limit_percent)
+    }
 }
 
 /// A step and when it was found. Days count from the beginning of the world.
@@ -97,6 +105,16 @@ pub(super) struct Concordance {
     pub(super) ruled_out_by_13_of_40: Option<u32>,
 }
 
+/// What rows of injected errors go by: kind, size, and limit in percent.
+pub(super) type Row = (&'static str, f64, f64);
+
+/// By kind, then from small to large for the limit. Equal are rows of one error only.
+pub(super) fn order(a: &Row, b: &Row) -> Ordering {
+    let relative = |(_, size, limit): &Row| size.abs() / limit;
+    let by_size = relative(a).total_cmp(&relative(b)).then(a.1.total_cmp(&b.1));
+    a.0.cmp(b.0).then(by_size).then(a.2.total_cmp(&b.2))
+}
+
 /// Injected errors by kind and size, steps left out.
 pub(super) fn detections(seeds: &[SeedSeen]) -> Vec<Detection> {
     let mut found: Vec<Detection> = Vec::new();
@@ -105,15 +123,11 @@ pub(super) fn detections(seeds: &[SeedSeen]) -> Vec<Detection> {
             continue;
         };
         let limit_percent = 100.0 * pile.limit;
-        let is_same = |d: &Detection| {
-            (d.kind, d.size.to_bits(), d.limit_percent.to_bits())
-                == (kind.word(), kind.size().to_bits(), limit_percent.to_bits())
-        };
-        let at = found.iter().position(is_same).unwrap_or_else(|| {
-            let (word, size) = (kind.word(), kind.size());
+        let row = (kind.word(), kind.size(), limit_percent);
+        let at = found.iter().position(|d| order(&d.row(), &row).is_eq()).unwrap_or_else(|| {
             found.push(Detection {
-                kind: word,
-                size,
+                kind: kind.word(),
+                size: kind.size(),
                 limit_percent,
                 piles: 0,
                 found: 0,
@@ -128,10 +142,7 @@ pub(super) fn detections(seeds: &[SeedSeen]) -> Vec<Detection> {
         detection.windows += pile.windows;
         detection.windows_found += pile.windows_nonconform;
     }
-    found.sort_by(|a, b| {
-        let relative = |d: &Detection| d.size.abs() / d.limit_percent;
-        a.kind.cmp(b.kind).then(relative(a).total_cmp(&relative(b))).then(a.size.total_cmp(&b.size))
-    });
+    found.sort_by(|a, b| order(&a.row(), &b.row()));
     found
 }
 

@@ -1,6 +1,7 @@
 //! The study on worlds of a second.
 
 use super::*;
+use veripile_assessment::signals::Code;
 use veripile_simulator::world::WorldSettings;
 
 /// Two cities of ten piles, three months, with errors and steps.
@@ -34,10 +35,31 @@ fn the_same_seeds_give_the_same_bytes_of_every_file() {
     let settings = small(Noise::Nuisances);
     let texts = || report(&settings, &seen(&settings, &[1, 2]), &[], false).expect("a report");
     let (once, again) = (texts(), texts());
-    assert_eq!(once.0.len(), 10 + figures::FILES.len() + 2);
+    assert_eq!(once.0.len(), 13 + figures::FILES.len() + 2);
     assert_eq!(once, again);
     let other = report(&settings, &seen(&settings, &[3, 4]), &[], false).expect("a report");
     assert_ne!(once.0[1], other.0[1]);
+}
+
+// Files of visits name piles as they like.
+#[test]
+fn a_pile_s_name_with_commas_and_quotes_is_one_field() {
+    let settings = small(Noise::Gaussian);
+    let mut seen = seen(&settings, &[1]);
+    let named = |id: &str| format!("桩,\"{id}\"");
+    seen[0].piles.iter_mut().for_each(|pile| pile.id = named(&pile.id));
+    seen[0].anchors.iter_mut().for_each(|anchor| anchor.pile = named(&anchor.pile));
+    let tables = files::tables(&measures::study(&settings, &seen), &seen).expect("tables");
+    let mut names = Vec::new();
+    for (file, text) in &tables {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let at = reader.headers().expect("a header").iter().position(|name| name == "pile_id");
+        // A row of more fields than the header has is an error here.
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect(file);
+        names.extend(at.into_iter().flat_map(|at| rows.iter().map(move |row| row[at].to_owned())));
+    }
+    assert!(seen[0].piles.len() + seen[0].anchors.len() + seen[0].pairs.len() < names.len(), "steps, too");
+    assert!(names.iter().all(|name| name.starts_with("桩,\"P") && name.ends_with('"')), "{names:?}");
 }
 
 #[test]
@@ -70,6 +92,179 @@ fn large_errors_are_found_and_the_error_is_near_the_bound() {
     assert_eq!(measure("anchors_agree").observations, constant);
     let pairs: usize = study.concordance.table.iter().flatten().sum();
     assert_eq!(pairs, 24);
+}
+
+// What cannot be computed because it is bad is a goal missed: it must neither vanish nor be taken for one that nobody asked for.
+#[test]
+fn a_goal_without_a_number_is_missed() {
+    let mut settings = small(Noise::Gaussian);
+    settings.injections.push("step:1:3:60".parse().expect("a form"));
+    let sound = seen(&settings, &[1]);
+    let missed = |key: &str, lacking: measures::Lacking, spoil: &dyn Fn(&mut SeedSeen)| {
+        let mut seen = sound.clone();
+        spoil(&mut seen[0]);
+        let study = measures::study(&settings, &seen);
+        let measure = study.measures.iter().find(|measure| measure.key == key).expect("known");
+        assert_eq!((measure.value, measure.lacking), (None, Some(lacking)), "{key}");
+        assert_eq!(measure.reached, Some(measures::Reached::No), "{key}");
+        let (word, zh, en) = lacking.words();
+        let (texts, said) = report(&settings, &seen, &[], false).expect("a report");
+        let text = |name: &str| &texts.iter().find(|(file, _)| *file == name).expect("written").1;
+        let row = text("summary.csv").lines().find(|line| line.starts_with(&format!("{key},,"))).expect(key);
+        assert!(row.ends_with(&format!(",no,{word}")), "{row}");
+        let row = said.lines().find(|line| line.contains(&format!("{}: {zh} {en}", measure.en))).expect(key);
+        assert!(row.starts_with('✗'), "{row}");
+        let missed = study.measures.iter().filter(|m| m.reached == Some(measures::Reached::No)).count();
+        assert!(
+            text("report.html").contains(&format!("{missed} not reached"))
+                && text("report.html").contains(en)
+        );
+    };
+    missed("step_delay_days", measures::Lacking::NotFound, &|seed| {
+        seed.alarms.clear();
+        seed.piles.iter_mut().for_each(|pile| pile.alarmed_day = None);
+    });
+    missed("found_twice_mpe_month", measures::Lacking::NeverComparable, &|seed| {
+        seed.piles.iter_mut().for_each(|pile| (pile.windows, pile.windows_nonconform) = (0, 0));
+    });
+    missed("rmse_over_bound", measures::Lacking::NoNumber, &|seed| {
+        let grounded = seed.piles.iter_mut().find(|pile| pile.is_constant && pile.grounded);
+        grounded.expect("a pile").error = Some(f64::NAN);
+    });
+    missed("anchors_variance", measures::Lacking::NoNumber, &|seed| {
+        seed.anchors[0].normalized_error = f64::NAN;
+    });
+    missed("on_site_variance", measures::Lacking::NoNumber, &|seed| {
+        for pair in &mut seed.pairs {
+            pair.normalized_error = Some(f64::NAN);
+        }
+    });
+    missed("smoother_coverage95", measures::Lacking::NoNumber, &|seed| seed.smoothing_failed = true);
+    missed("ac_joined_over_alone", measures::Lacking::NoNumber, &|seed| {
+        seed.joined = vec![run::Joined { alone: 0.001, joined: None }];
+    });
+}
+
+#[test]
+fn a_goal_that_nobody_looked_at_is_neither_reached_nor_missed() {
+    let settings = small(Noise::Gaussian);
+    let seen = see(&settings, &[1], Depth { anchors: false, windows: false }).expect("seen");
+    let study = measures::study(&settings, &seen);
+    for key in ["step_delay_days", "found_twice_mpe_month", "anchors_variance", "smoother_coverage95"] {
+        let measure = study.measures.iter().find(|measure| measure.key == key).expect("known");
+        assert_eq!((measure.value, measure.lacking, measure.reached), (None, None, None), "{key}");
+    }
+}
+
+// 5 % in the night of 98 days: some hundred charges a pile by night, of 2 % noise.
+#[test]
+fn a_gain_by_night_that_no_verdict_need_see_is_found_by_its_signal() {
+    let injections = ["hours:5:2:20-6".parse().expect("a form")].to_vec();
+    let settings = WorldSettings { injections, ..small(Noise::Gaussian) };
+    let seen = see(&settings, &[1], Depth { anchors: false, windows: false }).expect("seen");
+    let study = measures::study(&settings, &seen);
+    let [found] = &study.signals.found[..] else { panic!("{:?}", study.signals.found) };
+    assert_eq!((found.kind, found.piles, found.by_signal, found.by_either), ("hours", 2, 2, 2), "{found:?}");
+    assert_eq!(found.by_code.get(&Code::TimeOfDayGain), Some(&2), "{found:?}");
+    let (texts, said) = report(&settings, &seen, &[], false).expect("a report");
+    let text = |name: &str| &texts.iter().find(|(file, _)| *file == name).expect("written").1;
+    assert!(text("signal_detection.csv").contains("\nhours,5,1,2,time_of_day_gain,2\n"));
+    assert!(text("signal_detection.csv").contains("\nhours,5,1,2,signal,2\n"));
+    assert!(2 <= text("signals.csv").matches(",hours,5,time_of_day_gain,").count());
+    assert!(text("signal_false_alarms.csv").contains("\nany,18,"));
+    assert!(text("report.html").contains("<td>hours 5 %</td>") && said.contains("hours 5 %"));
+    let json: serde_json::Value = serde_json::from_str(text("study.json")).expect("JSON");
+    assert_eq!(json["study"]["signals"]["found"][0]["by_code"]["time_of_day_gain"], 2);
+}
+
+/// Two piles of 40 clean ones signalled, one of them twice; of four with errors two nonconform, two signalled, one both.
+fn counted(days: u32) -> (WorldSettings, Vec<SeedSeen>) {
+    let settings = small(Noise::Gaussian);
+    let quick = Depth { anchors: false, windows: false };
+    let mut seed = see(&settings, &[1], quick).expect("seen").remove(0);
+    let mut pile = seed.piles[0].clone();
+    pile.signals.clear();
+    (pile.injected, pile.charges, pile.limit) = (None, 100, 0.01);
+    pile.verdict = veripile_pile::RemoteVerdict::Conform;
+    seed.piles = vec![pile; 44];
+    (seed.days, seed.signals) = (days, Vec::new());
+    for at in 40..44 {
+        seed.piles[at].injected = Some(InjectionKind::Offset { energy_kwh: 0.3 });
+    }
+    seed.piles[40].verdict = veripile_pile::RemoteVerdict::Nonconform;
+    seed.piles[42].verdict = veripile_pile::RemoteVerdict::Nonconform;
+    seed.piles[40].signals.insert(Code::SizeBias);
+    seed.piles[41].signals.insert(Code::SizeBias);
+    seed.piles[0].signals.extend([Code::Step, Code::SizeBias]);
+    seed.piles[1].signals.insert(Code::Step);
+    (settings, vec![seed])
+}
+
+#[test]
+fn signals_are_counted_by_error_and_by_code() {
+    let (settings, seen) = counted(182);
+    let study = measures::study(&settings, &seen);
+    let [found] = &study.signals.found[..] else { panic!("{:?}", study.signals.found) };
+    let counts = [found.piles, found.by_verdict, found.by_signal, found.by_either];
+    assert_eq!((found.kind, counts), ("offset", [4, 2, 2, 3]));
+    assert_eq!(found.by_code, BTreeMap::from([(Code::SizeBias, 2)]));
+    let at_clean = |code: Option<Code>| {
+        let row = study.signals.at_clean.iter().find(|row| row.code == code).expect("a row");
+        (row.piles, row.signalled)
+    };
+    assert_eq!(at_clean(None), (40, 2));
+    assert_eq!(at_clean(Some(Code::Step)), (40, 2));
+    assert_eq!(at_clean(Some(Code::SizeBias)), (40, 1));
+    assert_eq!(at_clean(Some(Code::PowerBias)), (40, 0));
+    // Of what a world tells nothing nobody could find anything.
+    assert!(study.signals.at_clean.iter().all(|row| row.code != Some(Code::Amount)));
+    let measure = |key: &str| study.measures.iter().find(|measure| measure.key == key).expect("known");
+    assert_eq!(measure("injected_signalled").value, Some(0.5));
+    assert_eq!(measure("injected_found").value, Some(0.75));
+    assert_eq!(measure("clean_signalled").value, Some(0.05));
+}
+
+// Clopper and Pearson for 2 of 40, as below; in a quarter of a year so many are twice as many in half a year.
+#[test]
+fn false_signals_are_told_per_half_year_with_a_bound() {
+    for (days, times) in [(182, 1.0), (91, 2.0)] {
+        let (settings, seen) = counted(days);
+        let study = measures::study(&settings, &seen);
+        let any = study.signals.at_clean[0];
+        assert_eq!((any.code, any.piles, any.signalled), (None, 40, 2));
+        let expected = [0.05, 0.006_113_646_599_350_838, 0.169_196_863_959_417_6];
+        let told = [any.per_half_year, any.interval.0, any.interval.1];
+        for (told, expected) in told.into_iter().zip(expected) {
+            assert!((told - times * expected).abs() < 1e-9, "{any:?}");
+        }
+    }
+}
+
+// Half of the charges tell no vehicle's value: what is left over of the others must be theirs.
+#[test]
+fn each_charge_has_what_the_fit_left_over_of_it() {
+    let settings = WorldSettings { vehicle_share: 0.5, injections: Vec::new(), ..small(Noise::Gaussian) };
+    let world = draw(&settings).expect("a world");
+    let facts = evidence::piles(&world).expect("piles");
+    let evidence_of_all = evidence::evidence(&world, &facts, (0, world.days), None);
+    let assessment =
+        veripile_assessment::assess(&evidence_of_all, &veripile_metrology::comparison::Settings::default())
+            .expect("an assessment");
+    let charges = evidence::signal_charges(&world, &assessment);
+    assert_eq!(charges.len(), world.charges_in(0, world.days).count());
+    let (mut apart, mut count) = (0.0, 0);
+    for (charge, truth) in charges.iter().zip(world.charges_in(0, world.days)) {
+        assert_eq!(charge.energy_vehicle_kwh.is_some(), truth.energy_vehicle_wh.is_some());
+        let (Some(residual), Some(by_vehicle)) = (charge.residual, truth.energy_vehicle_wh) else { continue };
+        let error = assessment.estimates[charge.pile].1.error.expect("compared");
+        let bias = assessment.vehicles[truth.vehicle].as_ref().expect("compared").bias;
+        let expected = (truth.energy_pile_wh as f64 / by_vehicle as f64).ln() - error.ln_1p() + bias.ln_1p();
+        apart += (residual.z * residual.sigma - expected).abs();
+        count += 1;
+    }
+    assert_eq!(count, assessment.facts.charges);
+    // Noise is of 2 %: of another charge it would differ by as much.
+    assert!(apart / f64::from(count as u32) < 0.003, "{apart} {count}");
 }
 
 #[test]

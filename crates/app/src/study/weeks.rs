@@ -91,6 +91,8 @@ pub(super) struct Alarm {
 /// What the filter said of a world.
 pub(super) struct WeeksSeen {
     pub(super) weeks: Vec<WeekSeen>,
+    /// Whether looking back was tried and failed.
+    pub(super) smoothing_failed: bool,
     /// In the order of time.
     pub(super) alarms: Vec<Alarm>,
 }
@@ -117,10 +119,8 @@ pub(super) fn see(
             seen.look(world, day)?;
         }
     }
-    Ok(WeeksSeen {
-        weeks: weeks(world, assessment, &seen.at_their_ends, &seen.in_a_row),
-        alarms: seen.alarms,
-    })
+    let (weeks, smoothing_failed) = weeks(world, assessment, &seen.at_their_ends, &seen.in_a_row);
+    Ok(WeeksSeen { weeks, smoothing_failed, alarms: seen.alarms })
 }
 
 /// What the filter has taken in and said so far.
@@ -218,13 +218,13 @@ fn end_day(world: &World, week: i32) -> u32 {
     (end.max(0.0) as u32).min(world.days)
 }
 
-/// Estimates of each week against the truth, as told at its end and looking back.
+/// Estimates of each week against the truth, as told at its end and looking back; and whether the latter failed.
 fn weeks(
     world: &World,
     assessment: &Assessment,
     at_their_ends: &[Told<usize>],
     in_a_row: &[Told<usize>],
-) -> Vec<WeekSeen> {
+) -> (Vec<WeekSeen>, bool) {
     let piles = world.piles.len();
     let counts = |pile: usize| world.is_constant(pile) && assessment.estimates[pile].1.grounded;
     let truths: Vec<Option<f64>> =
@@ -240,12 +240,12 @@ fn weeks(
         seen.push(WeekSeen { end_day: end_day(world, week.week), filtered, smoothed: Tally::default() });
     }
     if PILES_MAX < piles {
-        return seen;
+        return (seen, false);
     }
     // So few piles are one part.
     let snapshots: Vec<Snapshot> = in_a_row.iter().flat_map(|week| week.snapshots.iter().cloned()).collect();
-    let looked_back: Vec<Vec<Estimate>> = smooth(&snapshots).unwrap_or_default();
-    for (week, estimates) in in_a_row.iter().zip(&looked_back) {
+    let looked_back: Option<Vec<Vec<Estimate>>> = smooth(&snapshots);
+    for (week, estimates) in in_a_row.iter().zip(looked_back.iter().flatten()) {
         let end_day = end_day(world, week.week);
         let Some(seen) = seen.iter_mut().find(|seen| seen.end_day == end_day) else { continue };
         for (estimate, (pile, _)) in estimates.iter().zip(&week.errors) {
@@ -255,5 +255,5 @@ fn weeks(
             }
         }
     }
-    seen
+    (seen, looked_back.is_none())
 }
