@@ -197,6 +197,9 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
     };
     assert_eq!(since("2026-03-01T00:00:00Z").await, ["S01", "S02", "S03", "S04"]);
     assert_eq!(since("2026-03-01T00:00:01Z").await, [""; 0]);
+    // Years that no database knows: since then all has changed, until then nothing had.
+    assert_eq!(since("-009000-01-01T00:00:00Z").await, since("2000-01-01T00:00:00Z").await);
+    assert_eq!(since("2000-01-01T00:00:00Z&date_to=-009000-01-01T00:00:00Z").await, [""; 0]);
     for (number, state, day) in [
         (1, "due", "2026-03-01"),
         (2, "failed", "2026-03-01"),

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use veripile_pile::{OperatorId, PileId};
 
-use crate::row::{SqlTime, storable};
+use crate::row::{SqlTime, asked_day, storable};
 use crate::{Store, StoreError};
 
 /// Dates on one page.
@@ -82,7 +82,7 @@ impl Store {
         );
         let rows: Vec<Row> = sqlx::query_as(&query)
             .bind(scope.map(OperatorId::as_str))
-            .bind(after.and_then(|(due, _)| due).map(ToSqlx::to_sqlx))
+            .bind(after.and_then(|(due, _)| due).map(asked_day))
             .bind(after.map(|(_, pile)| storable(pile)))
             .bind(i64::from(limit.min(DATES_PER_PAGE_MAX + 1)))
             .fetch_all(&self.pool)

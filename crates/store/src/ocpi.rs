@@ -12,7 +12,7 @@ use uuid::Uuid;
 use veripile_pile::StationId;
 
 use crate::listing::StationRecord;
-use crate::row::{SqlTime, corrupt, sql_time, storable};
+use crate::row::{SqlTime, asked_time, corrupt, storable};
 use crate::{PileRecord, Store, StoreError};
 
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.
@@ -236,8 +236,8 @@ impl Store {
              LEFT JOIN (SELECT * FROM found ORDER BY station_id OFFSET $3 LIMIT $4) AS page ON true
              ORDER BY station_id"
         ))
-        .bind(sql_time(query.from))
-        .bind(sql_time(query.to))
+        .bind(query.from.map(asked_time))
+        .bind(query.to.map(asked_time))
         .bind(i64::try_from(query.offset).unwrap_or(i64::MAX))
         .bind(i64::from(query.limit))
         .fetch_all(&self.pool)
