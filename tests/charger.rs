@@ -476,4 +476,12 @@ async fn a_clock_that_jumps_back_does_not_hold_the_status_and_a_queue_does_not_t
     charger.call("BootNotification", &boot).await;
     charger.call("StatusNotification", &status("Unavailable", "2010-06-01T00:00:20Z")).await;
     assert_eq!(told().await, "Unavailable");
+    // The server's clock had been ahead, and was put right before it started anew: connections are numbered by it.
+    sqlx::query("UPDATE connector_live SET connection = 'ffffffff-ffff-7fff-bfff-ffffffffffff'")
+        .execute(&mut database.connect().await)
+        .await
+        .unwrap();
+    let mut charger = connect().await;
+    charger.call("StatusNotification", &status("Available", &ago(0))).await;
+    assert_eq!(told().await, "Available");
 }
