@@ -23,6 +23,8 @@ mod fresh;
 mod headers;
 mod health;
 mod history;
+#[cfg(test)]
+mod isolated;
 mod map;
 mod navigate;
 mod ocpi;
