@@ -105,17 +105,13 @@ pub(crate) async fn list(
 /// A page of those that changed in a time, and how many did. Which ones is found with the first page, and kept for the others.
 async fn changed(site: &Site, party: String, query: &Query) -> Result<(Vec<Location>, u64), Refusal> {
     let name = Name { party, from: query.from, to: query.to };
-    let going_on = match query.offset {
-        0 => None,
-        _ => site.readings.going_on(&name, Instant::now()),
-    };
-    let ids = match going_on {
-        Some(ids) => ids,
-        None => {
-            let ids: Arc<[String]> = site.store.ocpi_changed(query.from, query.to).await?.into();
-            site.readings.keep(name, Arc::clone(&ids), Instant::now());
-            ids
-        }
+    let going_on = if query.offset == 0 { None } else { site.readings.going_on(&name, Instant::now()) };
+    let ids = if let Some(ids) = going_on {
+        ids
+    } else {
+        let ids: Arc<[String]> = site.store.ocpi_changed(query.from, query.to).await?.into();
+        site.readings.keep(name, Arc::clone(&ids), Instant::now());
+        ids
     };
     let first = usize::try_from(query.offset).unwrap_or(usize::MAX).min(ids.len());
     let end = first.saturating_add(query.limit as usize).min(ids.len());
