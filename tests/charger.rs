@@ -84,6 +84,28 @@ async fn on_plain_postgresql_a_charge_reaches_its_page_and_repeats_change_nothin
     assert_eq!(database.number("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'").await, 0);
 }
 
+/// What vanishes is noticed late: as long as three pings take, or a server's stop. It was not heard of then.
+#[tokio::test]
+async fn a_pile_was_last_heard_of_when_it_spoke_and_not_when_its_end_was_noticed() {
+    const STAYS_SILENT: Duration = Duration::from_secs(4);
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "GONE", Some("ocpp1.6")).await.unwrap();
+    charger.call("Heartbeat", &json!({})).await;
+    tokio::time::sleep(STAYS_SILENT).await;
+    drop(charger);
+    let noticed = async {
+        while database.number("SELECT count(*) FROM pile_live WHERE connection IS NULL").await == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), noticed).await.expect("the end is noted");
+    let heard = "SELECT count(*) FROM pile_live WHERE last_seen < connected_at + interval '3 seconds'";
+    assert_eq!(database.number(heard).await, 1);
+    assert!(server.stop(), "the server stops cleanly");
+}
+
 #[tokio::test]
 async fn what_is_odd_is_kept_and_marked_and_what_is_no_ocpp_is_refused() {
     let Some((binary, url)) = provided() else { return };
@@ -454,4 +476,12 @@ async fn a_clock_that_jumps_back_does_not_hold_the_status_and_a_queue_does_not_t
     charger.call("BootNotification", &boot).await;
     charger.call("StatusNotification", &status("Unavailable", "2010-06-01T00:00:20Z")).await;
     assert_eq!(told().await, "Unavailable");
+    // The server's clock had been ahead, and was put right before it started anew: connections are numbered by it.
+    sqlx::query("UPDATE connector_live SET connection = 'ffffffff-ffff-7fff-bfff-ffffffffffff'")
+        .execute(&mut database.connect().await)
+        .await
+        .unwrap();
+    let mut charger = connect().await;
+    charger.call("StatusNotification", &status("Available", &ago(0))).await;
+    assert_eq!(told().await, "Available");
 }

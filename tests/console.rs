@@ -278,6 +278,8 @@ async fn a_pile_is_onboarded_from_its_page() {
     let cards = "SELECT count(*) FROM command WHERE call::text LIKE '%CARD-7%'";
     assert_eq!(database.number(cards).await, 0, "a card is kept no longer than until it is sent");
     assert!(log.iter().all(|line| line["answer"].is_string() && line["answered_at"].is_string()), "{log:?}");
+    let (status, before_all) = one.get("/op/piles/P1/messages.ndjson?before=-009000-01-01T00:00:00Z").await;
+    assert_eq!((status, before_all.as_str()), (200, ""));
     let marked = one.get("/op/piles/P1/messages.ndjson?marked=yes").await.1;
     assert_eq!(marked.lines().count(), 0, "marks on readings are not on the frame");
     let only = one.get("/op/piles/P1/messages.ndjson?action=MeterValues").await.1;

@@ -105,6 +105,25 @@ fn only_the_binary_reads_the_environment() {
     }
 }
 
+/// `println!` gives up with a panic where nobody reads any more (`veripile register … | head -1`); `say` and `remark` of the binary do not.
+#[test]
+fn nothing_is_printed_that_a_closed_pipe_breaks() {
+    for (name, _) in FLOORS {
+        let folder = crates().join(name).join("src");
+        for (path, text) in sources(&folder) {
+            let inside = path.strip_prefix(&folder).unwrap();
+            if inside.components().any(|part| part.as_os_str() == "tests") {
+                continue;
+            }
+            let found = production(&text).lines().find(|line| {
+                (line.contains("print!(") || line.contains("println!("))
+                    && !line.trim_start().starts_with("//")
+            });
+            assert!(found.is_none(), "{}: {found:?}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_and_none_is_too_long() {
     for (path, text) in sources(&crates()) {

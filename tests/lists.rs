@@ -345,6 +345,52 @@ async fn identifiers_have_one_collation_and_stations_find_their_piles_by_index()
     assert!(plan.contains("pile_by_station") && !plan.contains("Seq Scan on pile"), "{plan}");
 }
 
+/// What an upgrade leaves behind is found by index; and standings of before say by what use was stopped.
+#[tokio::test]
+async fn what_former_versions_wrote_is_completed() {
+    let Some((binary, url)) = provided() else { return };
+    let database = many(&url).await;
+    for statement in [
+        "UPDATE station SET search = 'x'",
+        "UPDATE operator SET search = 'x'",
+        "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at)
+         SELECT pile_no, told.kind, told.number, '市监', 'P', told.at::timestamptz FROM pile JOIN (VALUES
+             ('WX-0010', 'use_stopped', 'S-0', '2026-01-01Z'), ('WX-0010', 'use_resumed', 'R-0', '2026-01-02Z'),
+             ('WX-0010', 'use_stopped', 'S-1', '2026-02-01Z'), ('WX-0011', 'use_stopped', 'S-2', '2026-02-01Z'))
+             AS told(pile_id, kind, number, at) USING (pile_id)",
+        "INSERT INTO standing (pile_no, judged_at, body)
+         SELECT pile_no, '2026-02-01Z', told.body::jsonb FROM pile JOIN (VALUES
+             ('WX-0010', '{\"stopped_at\": \"2026-02-01T00:00:00Z\", \"stopped_by\": null}'),
+             ('WX-0011', '{\"stopped_at\": \"2026-02-01T00:00:00Z\", \"stopped_by\": {\"number\": \"KEPT\", \"issuer\": \"I\"}}'),
+             ('WX-0012', '{\"stopped_at\": \"2026-02-01T00:00:00Z\"}')) AS told(pile_id, body) USING (pile_id)",
+        "DROP INDEX station_without_search, operator_without_search",
+        include_str!("../crates/store/migrations/0031_without.sql"),
+        "ANALYZE",
+    ] {
+        sqlx::raw_sql(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    let server = serve(&binary, &database).await;
+    for (pile, number, issuer) in [
+        ("WX-0010", "S-1".into(), "市监".into()),
+        ("WX-0011", "KEPT".into(), "I".into()),
+        ("WX-0012", Value::Null, Value::Null),
+    ] {
+        let (_, body) = server.get(&format!("/api/v1/piles/{pile}")).await;
+        let told = serde_json::from_str::<Value>(&body).unwrap()["verification"].take();
+        assert_eq!(
+            (&told["state"], &told["number"], &told["issued_by"]),
+            (&"out_of_use".into(), &number, &issuer),
+            "{pile}"
+        );
+    }
+    let connection = &mut database.connect().await;
+    sqlx::query("SET enable_seqscan = off").execute(&mut *connection).await.unwrap();
+    let query = "EXPLAIN SELECT name_zh FROM station WHERE search IS NULL ORDER BY station_id LIMIT 500";
+    let plan: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut *connection).await.unwrap();
+    assert!(plan.join("\n").contains("station_without_search"), "{plan:?}");
+    server.stop();
+}
+
 #[tokio::test]
 async fn piles_are_found_without_hyphen_in_any_width_and_by_their_operator() {
     let Some((binary, url)) = provided() else { return };

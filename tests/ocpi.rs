@@ -81,6 +81,7 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     bills(&walked, &database).await;
     let token = walked["token"].as_str().unwrap();
     time_alone(&database, &server, token).await;
+    page_by_page(&database, &server, token).await;
     silence(&database, &server, token).await;
     round_trip(&binary, &database, &server, folder.path(), token).await;
     moved(&binary, &database, &server, folder.path(), token).await;
@@ -197,6 +198,9 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
     };
     assert_eq!(since("2026-03-01T00:00:00Z").await, ["S01", "S02", "S03", "S04"]);
     assert_eq!(since("2026-03-01T00:00:01Z").await, [""; 0]);
+    // Years that no database knows: since then all has changed, until then nothing had.
+    assert_eq!(since("-009000-01-01T00:00:00Z").await, since("2000-01-01T00:00:00Z").await);
+    assert_eq!(since("2000-01-01T00:00:00Z&date_to=-009000-01-01T00:00:00Z").await, [""; 0]);
     for (number, state, day) in [
         (1, "due", "2026-03-01"),
         (2, "failed", "2026-03-01"),
@@ -218,6 +222,26 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
     let charger = Charger::connect(&server.ocpp(), "P03-A", Some("ocpp1.6")).await.unwrap();
     assert_eq!(since("2026-03-01T00:00:01Z").await, ["S03"]);
     drop(charger);
+}
+
+/// What changed is found with the first page; the others are parts of the same list, whatever changes meanwhile.
+async fn page_by_page(database: &Database, server: &Server, token: &str) {
+    let page = async |rest: &str| {
+        let path = format!("/ocpi/2.2.1/locations?date_from=2026-03-01T00:00:00Z&limit=2{rest}");
+        let (found, total) = asked(server, token, &path).await;
+        let id = |one: &Value| one["id"].as_str().unwrap().to_owned();
+        (found.as_array().unwrap().iter().map(id).collect::<Vec<_>>(), total.unwrap())
+    };
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    assert_eq!(page("").await, (ids(&["S01", "S02"]), 4));
+    let changed = "UPDATE station SET changed_at = now() WHERE station_id IN ('S05', '无锡十二站')";
+    sqlx::query(changed).execute(&mut database.connect().await).await.unwrap();
+    assert_eq!(page("&offset=2").await, (ids(&["S03", "S04"]), 4));
+    assert_eq!(page("&offset=4").await, (ids(&[]), 4));
+    // Another reading, and one that begins anew.
+    assert_eq!(page("&offset=4&date_to=2099-01-01T00:00:00Z").await.1, 6);
+    assert_eq!(page("").await, (ids(&["S01", "S02"]), 6));
+    assert_eq!(page("&offset=4").await.0[0], "S05");
 }
 
 /// A certificate in question gives no validity, wherever a location tells its pile; another one does.

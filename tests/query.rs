@@ -196,6 +196,12 @@ async fn past(server: &Server, database: &Database) {
     let second = page(&format!("limit=2&cursor={next}")).await;
     assert_eq!(days(&second), ["2026-02-01T05:00:00Z"]);
     assert_eq!(second["meta"]["next"], Value::Null);
+    // A year that no database knows.
+    assert_eq!(days(&page("cursor=-009000-01-01T00:00:00Z").await), [""; 0]);
+    assert!(
+        days(&page("cursor=9999-12-30T00:00:00Z").await)
+            .ends_with(&days(&page("cursor=2026-03-01T00:00:00Z").await))
+    );
 }
 
 async fn details(server: &Server) {

@@ -66,6 +66,7 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
     let (_, _, page) = server.get_as("/op/piles/P09?lang=en", &two).await;
     assert!(page.contains("Step of the error"), "{page}");
     assert_eq!(server.get_as("/op/dates?due=nonsense", &one).await.0, 400);
+    assert_eq!(server.get_as("/op/dates?due=-009000-01-01&after=P", &one).await.0, 200);
     said(database, server, &two).await;
     sampled(server, &one, &two).await;
     skipped(database, server, &two).await;

@@ -239,6 +239,56 @@ await scene("offline", pictures, async () => {
   check("offline: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
 });
 
+// A pile's page in a tab that stays open, with a clock that is put on. What the server says anew is made up on the way.
+await scene("left open", pictures, async () => {
+  const { page, complaints } = await open({ width: 390, height: 844 }, { serviceWorkers: "block" });
+  await page.goto(`${site}/`);
+  const href = await page.locator("#list li:has(.live) a").first().getAttribute("href");
+  const address = new URL(site + href);
+  let [answers, isReached] = [0, true];
+  await page.route((url) => url.pathname === address.pathname, async (route) => {
+    if (route.request().isNavigationRequest()) return route.continue();
+    if (!isReached) return route.abort();
+    const body = (await (await route.fetch()).text()).replace(/state-card \w+/, "state-card failed");
+    answers += 1;
+    return route.fulfill({ contentType: "text/html; charset=utf-8", body });
+  });
+  await page.clock.install();
+  await page.goto(address.href);
+  const minutes = async (n) => {
+    for (let minute = 0; minute < n; minute += 1) {
+      await page.clock.fastForward(60_500);
+      await page.waitForTimeout(300);
+    }
+  };
+  const report = page.locator(".state-card a[href*='/report']");
+  await report.focus();
+  const lively = await page.locator("main .live").count();
+  await minutes(1);
+  await page.waitForSelector(".state-card.failed");
+  check("left open: it says what is new", answers === 1 && (await page.locator(".state-card").count()) === 1, String(answers));
+  check("left open: nobody loses their place", await report.evaluate((link) => link === document.activeElement));
+  const hide = (isHidden) => page.evaluate((is) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => is });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, isHidden);
+  await hide(true);
+  await minutes(3);
+  check("left open: nothing is asked while nobody looks", answers === 1, String(answers));
+  await hide(false);
+  await page.waitForTimeout(1_000);
+  check("left open: whoever comes back is told", answers === 2, String(answers));
+  isReached = false;
+  complaints.length = 0;
+  await minutes(12);
+  const note = page.locator("p.offline");
+  check("left open without network: no status is of now", lively > 0 && (await note.isVisible()) && (await page.locator("main .live").count()) === 0 && /20\d\d/.test(await page.locator("main .stale").first().innerText()));
+  isReached = true;
+  await minutes(2);
+  check("left open with network again: statuses are of now", !(await note.isVisible()) && (await page.locator("main .live").count()) > 0);
+  check("left open: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
+});
+
 await scene("no WebGL", pictures, async () => {
   const { context, page } = await open({ width: 390, height: 844 });
   await page.addInitScript(() => {

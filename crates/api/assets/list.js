@@ -2,15 +2,14 @@
 // from then on it is what the same search finds in the part that is looked at, which the sentence says. Called by map.js; it orders nothing.
 
 import { poll } from "./poll.js";
+import { answered, unanswered } from "./stale.js";
 
 const box = document.getElementById("map");
 const PARTS = ["asked", "order", "list", "rest"]; // of the page: sentence, order in words, lines, pages
-const STALE_MS = 600_000; // as on the server: a status older than this says nothing of now
 const REST_MS = 300; // a map that is still for so long has been moved
 
 let address = location.search; // of the list that is shown
 let turn = 0; // of the newest request
-let told = Date.now(); // when the list came that is shown
 
 // The same search where the map looks. On from the first page; the place of "near me" still gives distances and order.
 function inSight(map) {
@@ -32,14 +31,13 @@ async function show() {
     if (!answer.ok) return age();
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    return age(); // without a network the list stays, and in time says that it is old
+    return age();
   }
   if (mine !== turn) return true;
   // In a part of the map it is no condition to be near: the tick goes, and the place stays in the form for the next search.
   const [tick, newest] = [document.getElementById("near-only"), page.getElementById("near-only")];
   if (tick && newest) tick.hidden = newest.hidden;
-  told = Date.now();
-  document.querySelector("p.offline").hidden = true;
+  answered();
   let isNew = false;
   for (const id of PARTS) {
     const [shown, newer] = [document.getElementById(id), page.getElementById(id)];
@@ -53,21 +51,9 @@ async function show() {
   return isNew;
 }
 
-// After ten minutes without an answer nothing is free now: statuses go grey and tell of when they are, and so does the page's note. True, as
-// for all that nobody answered.
+// Without a network the list stays, and in time says that it is old. True, as for all that nobody answered.
 function age() {
-  const note = document.querySelector("p.offline");
-  if (Date.now() - told <= STALE_MS || !note.hidden) return true;
-  const at = new Date(told);
-  const when = at.toLocaleString(document.documentElement.lang, { timeZone: "Asia/Shanghai" });
-  const time = note.querySelector("time");
-  [time.dateTime, time.textContent] = [at.toISOString(), when];
-  note.hidden = false;
-  for (const status of document.querySelectorAll("#list .live")) {
-    const word = status.textContent.split(" · ").slice(0, -1);
-    status.className = "stale";
-    status.textContent = [...word, when].join(" · ");
-  }
+  unanswered("#list");
   return true;
 }
 

@@ -1,5 +1,5 @@
 // Asks again and again for as long as somebody looks: soon where something changed or was moved, late where nothing does. Many drivers may
-// share one address, and what it may ask in a minute. Called by map.js and list.js; what is asked, and what becomes of it, is theirs.
+// share one address, and what it may ask in a minute. Called by map.js, list.js and page.js; what is asked, and what becomes of it, is theirs.
 
 const SOON_MS = 30_000; // statuses age by the minute
 const LATE_MS = 60_000;

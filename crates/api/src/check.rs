@@ -182,8 +182,9 @@ pub(crate) async fn judge(
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
     let pasted = pasted(&request, body).await?;
-    let (values, all) = values(&pasted);
+    let (mut values, all) = values(&pasted);
     let cut = cut(t.of("check.records_cut"), values.len(), all);
+    values.retain(|value| !value.data.is_empty());
     let judged = judge_all(&site.store, values).await?;
     let page = CheckPage {
         t,
@@ -199,18 +200,14 @@ pub(crate) async fn judge(
     Ok(html(StatusCode::OK, &page))
 }
 
-/// Judges values as [`judge_by_serial`] does, where nobody else's request waits: a container has twenty.
-async fn judge_all(store: &Store, mut values: Vec<SignedValue>) -> Result<Vec<Judged>, Problem> {
-    let given_up = |error: BlockingError| {
-        tracing::error!(%error, "records could not be checked");
-        Problem::unavailable("the records cannot be checked now")
-    };
-    values.retain(|value| !value.data.is_empty());
+/// Judges values with the keys registered for the meters that they name, where nobody else's request waits: a container has twenty, a
+/// charge detail record a hundred.
+pub(crate) async fn judge_all(store: &Store, values: Vec<SignedValue>) -> Result<Vec<Judged>, Problem> {
     let named = web::block(move || {
         let serials: Vec<_> = values.iter().map(serial).collect();
         (values, serials)
     });
-    let (values, serials) = named.await.map_err(given_up)?;
+    let (values, serials) = named.await.map_err(|error| given_up(&error))?;
     let mut known = Vec::with_capacity(serials.len());
     for serial in serials {
         known.push(keys_of(store, serial).await?);
@@ -219,13 +216,13 @@ async fn judge_all(store: &Store, mut values: Vec<SignedValue>) -> Result<Vec<Ju
         let each = values.iter().zip(&known).map(|(value, known)| arrived::judge(value, known));
         each.collect::<Vec<_>>()
     };
-    web::block(judge).await.map_err(given_up)
+    web::block(judge).await.map_err(|error| given_up(&error))
 }
 
-/// Judges a value with the keys registered for the meter that it names.
-pub(crate) async fn judge_by_serial(store: &Store, value: &SignedValue) -> Result<Judged, StoreError> {
-    let known = keys_of(store, serial(value)).await?;
-    Ok(arrived::judge(value, &known))
+/// Whoever judged did not come to an end.
+pub(crate) fn given_up(error: &BlockingError) -> Problem {
+    tracing::error!(%error, "records could not be checked");
+    Problem::unavailable("the records cannot be checked now")
 }
 
 /// The meter that a value names.

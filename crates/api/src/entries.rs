@@ -2,6 +2,8 @@
 //!
 //! Used by the pages of verifications, whose forms have rows. Reads numbers and times; says what is wrong as a [`Fault`].
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
@@ -158,9 +160,12 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     text.trim().replace(',', ".").parse().ok()
 }
 
+/// Years that a day in a form may lie in: those of what documents speak of, far from where calendars and what is added to a day end.
+const YEARS: RangeInclusive<i16> = 1900..=2999;
+
 /// The first moment of a day in China.
 pub(crate) fn day(text: &str) -> Option<Timestamp> {
-    let date: Date = text.trim().parse().ok()?;
+    let date: Date = text.trim().parse().ok().filter(|date: &Date| YEARS.contains(&date.year()))?;
     Some(date.to_zoned(TimeZone::fixed(SHANGHAI)).ok()?.timestamp())
 }
 
@@ -198,6 +203,17 @@ mod tests {
         reader.whole("whole", "Whole");
         reader.text("absent", "Text");
         assert_eq!(reader.faults.len(), 5);
+        // A day more than these ends no calendar.
+        for (text, is_day) in [
+            ("1899-12-31", false),
+            ("1900-01-01", true),
+            ("2999-12-31", true),
+            ("3000-01-01", false),
+            ("9999-12-31", false),
+            ("-004800-01-01", false),
+        ] {
+            assert_eq!(day(text).is_some(), is_day, "{text}");
+        }
         assert!(reader.faults[0].what.contains("Bad") && reader.faults[0].what.contains("many"));
     }
 }

@@ -24,6 +24,8 @@ mod fresh;
 mod headers;
 mod health;
 mod history;
+#[cfg(test)]
+mod isolated;
 mod map;
 mod navigate;
 mod ocpi;
@@ -62,7 +64,7 @@ pub use certificate::checks::Checks;
 pub use door::{Limiter, key_hash};
 pub use dumps::Dumps;
 pub use headers::{encrypted_only, head, headers};
-pub use ocpi::OcpiSettings;
+pub use ocpi::{OcpiSettings, Readings};
 pub use op::{Assumed, Import, Imported, RowError, doubtful_places};
 pub use overview::Overviews;
 pub use problem::for_people;
@@ -91,6 +93,8 @@ pub struct Site {
     pub limiter: Limiter,
     /// The map's tiles.
     pub tiles: Tiles,
+    /// Lists that parties read over OCPI, page by page.
+    pub readings: Readings,
     /// Bulk dumps.
     pub dumps: Dumps,
     /// What the front page says of all piles.

@@ -7,6 +7,7 @@
 pub(crate) mod cdrs;
 pub(crate) mod credentials;
 pub(crate) mod locations;
+mod readings;
 mod shape;
 
 use actix_web::body::BoxBody;
@@ -26,6 +27,8 @@ use veripile_store::ocpi::Party;
 
 use crate::problem::Problem;
 use crate::{Site, door};
+
+pub use readings::Readings;
 
 /// Largest body, bytes: a charge detail record with a period a minute for a day, and signed values.
 const BODY_BYTES_MAX: usize = 512 << 10;

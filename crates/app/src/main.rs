@@ -176,10 +176,14 @@ fn say_to(output: &mut impl Write, text: &str) -> io::Result<()> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "an error is told to whoever called the command")]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("veripile: {error:#}");
+    remark(&format!("veripile: {error:#}"));
     ExitCode::from(2)
+}
+
+/// Tells whoever called the command something that is not its output. Where nobody reads it, nothing can be told of that either.
+fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let calibrated = store.record_calibrations(&calibrations).await.context("references")?;
     let priced = store.record_tariffs(&tariffs).await.context("prices: is every station registered?")?;
     keys::register(&store, &access, args.keys_out.as_ref()).await?;
-    say(&format!(
+    crate::say(&format!(
         "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, {calibrated} new calibrations of vehicles, {priced} new days of prices, access of {} piles",
         operators.len(),
         stations.len(),
@@ -164,8 +164,8 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         anchors.len(),
         meter_keys.len(),
         access.len()
-    ));
-    tell(&doubts);
+    ))?;
+    tell(&doubts)?;
     store.close().await;
     Ok(())
 }
@@ -265,13 +265,14 @@ fn stations(file: Option<&PathBuf>, assumed: &Assumed) -> Result<Imported> {
 }
 
 /// Tells what looks wrong with places: how many there are of each kind, and the first.
-fn tell(doubts: &[(String, PlaceDoubt)]) {
+fn tell(doubts: &[(String, PlaceDoubt)]) -> Result<()> {
     for kind in PlaceDoubt::ALL {
         let mut ids = doubts.iter().filter(|(_, doubt)| *doubt == kind).map(|(id, _)| id.as_str());
         if let Some(first) = ids.next() {
-            say(&format!("doubtful places, {}: {}, the first {first}", kind.code(), 1 + ids.count()));
+            crate::say(&format!("doubtful places, {}: {}, the first {first}", kind.code(), 1 + ids.count()))?;
         }
     }
+    Ok(())
 }
 
 fn need<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str> {
@@ -453,11 +454,6 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
         }),
     };
     Ok((pile_id, act))
-}
-
-#[expect(clippy::print_stdout, reason = "the summary is the command's output")]
-fn say(line: &str) {
-    println!("{line}");
 }
 
 #[cfg(test)]

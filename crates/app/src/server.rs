@@ -9,7 +9,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::sync::watch;
-use veripile_api::{Checks, Dumps, Limiter, Overviews, Reporters, Site, SiteSettings, Tiles};
+use veripile_api::{Checks, Dumps, Limiter, Overviews, Readings, Reporters, Site, SiteSettings, Tiles};
 use veripile_gateway::{Authority, Gateway, GatewayMetrics, GatewaySettings};
 use veripile_ocpp::IdentityKey;
 use veripile_store::Store;
@@ -103,6 +103,7 @@ impl Server {
             signing: settings.signing,
             former_keys: settings.former_keys,
             checks: Checks::default(),
+            readings: Readings::default(),
             limiter: Limiter::default(),
             tiles: Tiles::new(tokio::runtime::Handle::current()),
             dumps: Dumps::new(tokio::runtime::Handle::current()),

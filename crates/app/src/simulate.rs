@@ -91,13 +91,13 @@ pub async fn run(args: &SimulateArgs) -> Result<()> {
     }
     let progress = &line.progress;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    say(&format!(
+    let told = say(&format!(
         "charges started {}, messages acknowledged {}, refused {}",
         count(&progress.charges),
         count(&progress.acknowledged),
         count(&progress.refused)
     ));
-    outcome
+    outcome.and(told.map_err(Into::into))
 }
 
 async fn work(args: SimulateArgs, line: Line) -> Result<(), SimulatorError> {
@@ -120,8 +120,7 @@ async fn work(args: SimulateArgs, line: Line) -> Result<(), SimulatorError> {
             seed: args.seed,
         };
         let report = replay::run(&settings, &line).await?;
-        say(&words(&report));
-        return Ok(());
+        return say(&words(&report));
     }
     let mut city = City::wuxi(args.seed, args.piles);
     if let Some(protocol) = args.protocol {
@@ -170,9 +169,12 @@ async fn show(progress: Arc<Progress>) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the summary is the command's output")]
-fn say(line: &str) {
-    println!("{line}");
+/// Prints a line of the summary.
+fn say(line: &str) -> Result<(), SimulatorError> {
+    crate::say(line).map_err(|error| SimulatorError::File {
+        file: "standard output".to_owned(),
+        reason: error.root_cause().to_string(),
+    })
 }
 
 /// Refuses what cannot be simulated.

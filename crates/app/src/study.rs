@@ -124,7 +124,8 @@ pub(crate) fn run(args: &StudyArgs) -> Result<String> {
     let costs = if args.cost { cost::measure()? } else { Vec::new() };
     let (texts, said) = report(&settings, &seen, &costs, args.json)?;
     write(folder, &texts)?;
-    tell(&format!("用时 took {:.1} s", started.elapsed().as_secs_f64()));
+    // How long it took belongs to no result.
+    crate::remark(&format!("用时 took {:.1} s", started.elapsed().as_secs_f64()));
     let end = if args.json { String::new() } else { format!("结果 results: {}", folder.display()) };
     Ok(format!("{said}{end}"))
 }
@@ -294,9 +295,4 @@ fn write_world(settings: &WorldSettings, folder: &Path, as_json: bool) -> Result
         written.join(", "),
         folder.display()
     ))
-}
-
-#[expect(clippy::print_stderr, reason = "how long it took belongs to no result")]
-fn tell(text: &str) {
-    eprintln!("{text}");
 }

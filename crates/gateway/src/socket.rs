@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_ws::{AggregatedMessage, CloseCode, CloseReason, MessageStream, ProtocolError, Session};
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use veripile_store::intake::{Sent, SentKind};
 
@@ -55,9 +56,10 @@ impl Socket {
         let (gateway, pile_no) = (std::sync::Arc::clone(&self.reception.gateway), self.reception.pile_no);
         let (pile_id, connection) = (self.reception.pile_id.clone(), self.reception.connection);
         tracing::info!(pile.id = %pile_id, protocol = self.reception.version.subprotocol(), "connected");
-        let end = self.exchange(stream).await;
+        let mut heard = self.reception.since;
+        let end = self.exchange(stream, &mut heard).await;
         gateway.leave(pile_no, connection);
-        if let Err(error) = gateway.store.disconnected(pile_no, connection, now()).await {
+        if let Err(error) = gateway.store.disconnected(pile_no, connection, heard, now()).await {
             tracing::warn!(pile.id = %pile_id, %error, "the end of a connection could not be noted");
         }
         match end {
@@ -70,7 +72,8 @@ impl Socket {
         }
     }
 
-    async fn exchange(&mut self, stream: MessageStream) -> End {
+    /// Notes in `heard` when the charger gave its last sign of life: a vanished one is noticed minutes later.
+    async fn exchange(&mut self, stream: MessageStream, heard: &mut Timestamp) -> End {
         let gateway = std::sync::Arc::clone(&self.reception.gateway);
         let (mut replaced, orders) = gateway.take_over(&self.reception);
         let mut desk = Desk::new(orders);
@@ -90,6 +93,9 @@ impl Socket {
             };
             let done = match turn {
                 Turn::Frame(message) => {
+                    if let Some(Ok(_)) = message {
+                        *heard = now();
+                    }
                     silent_pings = 0;
                     silent_from = Instant::now();
                     self.hear(message, &mut desk, &mut unreadable).await

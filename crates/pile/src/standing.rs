@@ -120,7 +120,7 @@ pub struct Standing {
     pub case: Option<OpenCase>,
     /// When use was stopped, if it has not been resumed.
     pub stopped_at: Option<Timestamp>,
-    /// By what, and by whom; none in standings of former versions.
+    /// By what, and by whom; none if it is not stopped, or nobody recorded the act.
     #[serde(default)]
     pub stopped_by: Option<StoppedBy>,
     /// The remote estimate.

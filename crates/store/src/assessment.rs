@@ -12,7 +12,7 @@ use veripile_pile::{
 };
 
 use crate::next_date::{self, DateRow};
-use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
+use crate::row::{SqlTime, asked_time, corrupt, jiff_time, sql_time};
 use crate::signal::{self, BalanceRow, SignalRow};
 use crate::{Store, StoreError, standing};
 
@@ -215,7 +215,7 @@ impl Store {
              ORDER BY day DESC LIMIT $3",
         )
         .bind(pile_id.as_str())
-        .bind(sql_time(before))
+        .bind(before.map(asked_time))
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;

@@ -491,7 +491,7 @@ impl Store {
     /// of each. How many got theirs; none: all have.
     pub async fn complete_texts(&self) -> Result<usize, StoreError> {
         let operators: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT operator_id, name_zh, name_en FROM operator WHERE search IS NULL LIMIT $1",
+            "SELECT operator_id, name_zh, name_en FROM operator WHERE search IS NULL ORDER BY operator_id LIMIT $1",
         )
         .bind(STATIONS_AT_ONCE)
         .fetch_all(&self.pool)
@@ -501,7 +501,7 @@ impl Store {
                                  FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE operator_id = given.id AND operator.search IS NULL", texts)
             .await?;
         let stations: Vec<StationNames> = sqlx::query_as(
-            "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL LIMIT $1",
+            "SELECT station_id, name_zh, name_en, address, region FROM station WHERE search IS NULL ORDER BY station_id LIMIT $1",
         )
         .bind(STATIONS_AT_ONCE)
         .fetch_all(&self.pool)

@@ -3,10 +3,9 @@
 //! Read from `frame` and `sent`, paired by connection and message id within a few minutes. Reads only.
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
 
-use crate::row::{SqlTime, jiff_time};
+use crate::row::{SqlTime, asked_time, jiff_time};
 use crate::{Store, StoreError};
 
 /// Exchanges on one page.
@@ -90,7 +89,7 @@ impl Store {
     ) -> Result<Vec<Exchange>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(EXCHANGES)
             .bind(pile_no)
-            .bind(filter.before.unwrap_or(FAR).to_sqlx())
+            .bind(asked_time(filter.before.unwrap_or(FAR)))
             .bind(filter.action)
             .bind(filter.marked)
             .bind(limit.min(EXPORT_MAX + 1))

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::proposal::{self, Withdrawn};
 use veripile_pile::{OperatorId, PileId, Standing};
 
-use crate::row::{SqlTime, corrupt, jiff_time, storable};
+use crate::row::{SqlTime, asked_day, corrupt, jiff_time, storable};
 use crate::{Store, StoreError};
 
 /// Dates on one page.
@@ -115,7 +115,7 @@ impl Store {
         );
         let rows: Vec<Row> = sqlx::query_as(&with_today(&said))
             .bind(scope.map(OperatorId::as_str))
-            .bind(after.and_then(|(due, _)| due).map(ToSqlx::to_sqlx))
+            .bind(after.and_then(|(due, _)| due).map(asked_day))
             .bind(after.map(|(_, pile)| storable(pile)))
             .bind(i64::from(limit.min(DATES_PER_PAGE_MAX + 1)))
             .fetch_all(&self.pool)

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use veripile_pile::StationId;
 
 use crate::listing::StationRecord;
-use crate::row::{SqlTime, corrupt, sql_time, storable};
+use crate::row::{SqlTime, asked_time, corrupt, storable};
 use crate::{PileRecord, Store, StoreError};
 
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.
@@ -123,19 +123,6 @@ pub struct Location {
     pub removed: Vec<(PileRecord, String, Timestamp)>,
 }
 
-/// Which locations.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LocationQuery {
-    /// Changed at this moment or later.
-    pub from: Option<Timestamp>,
-    /// Changed before this moment.
-    pub to: Option<Timestamp>,
-    /// How many to pass over.
-    pub offset: u64,
-    /// At most this many.
-    pub limit: u32,
-}
-
 /// A charge detail record as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cdr {
@@ -211,49 +198,49 @@ impl Store {
     }
 
     /// Locations in the order of their identifiers, and how many there are in all.
-    pub async fn ocpi_locations(&self, query: &LocationQuery) -> Result<(Vec<Location>, u64), StoreError> {
-        if query.from.is_some() || query.to.is_some() {
-            return self.changed_locations(query).await;
-        }
+    pub async fn ocpi_locations(&self, offset: u64, limit: u32) -> Result<(Vec<Location>, u64), StoreError> {
         let total: i64 = sqlx::query_scalar("SELECT count(*) FROM station").fetch_one(&self.pool).await?;
-        let rows: Vec<ChangedRow> = sqlx::query_as(stations_changed!(
-            "(SELECT * FROM station ORDER BY station_id OFFSET $1 LIMIT $2)"
+        let rows: Vec<ChangedRow> = sqlx::query_as(concat!(
+            stations_changed!("(SELECT * FROM station ORDER BY station_id OFFSET $1 LIMIT $2)"),
+            "ORDER BY station.station_id"
         ))
-        .bind(i64::try_from(query.offset).unwrap_or(i64::MAX))
-        .bind(i64::from(query.limit))
+        .bind(i64::try_from(offset).unwrap_or(i64::MAX))
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         Ok((self.locations(rows).await?, u64::try_from(total).unwrap_or_default()))
     }
 
-    /// Those that changed in a time. When each station changed is looked up once, for the number and the page.
-    async fn changed_locations(&self, query: &LocationQuery) -> Result<(Vec<Location>, u64), StoreError> {
-        let rows: Vec<FoundRow> = sqlx::query_as(concat!(
-            "WITH found AS MATERIALIZED (
-                 SELECT * FROM (", stations_changed!("station"), ") AS stations
-                 WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2))
-             SELECT total, page.* FROM (SELECT count(*) AS total FROM found) AS counted
-             LEFT JOIN (SELECT * FROM found ORDER BY station_id OFFSET $3 LIMIT $4) AS page ON true
+    /// Stations of which something told changed at a moment or later, and before another, in the order of their identifiers. Asks when
+    /// each station changed, and so looks at every pile.
+    pub async fn ocpi_changed(
+        &self,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(concat!(
+            "SELECT station_id FROM (",
+            stations_changed!("station"),
+            ") AS stations
+             WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2)
              ORDER BY station_id"
         ))
-        .bind(sql_time(query.from))
-        .bind(sql_time(query.to))
-        .bind(i64::try_from(query.offset).unwrap_or(i64::MAX))
-        .bind(i64::from(query.limit))
+        .bind(from.map(asked_time))
+        .bind(to.map(asked_time))
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The locations of these stations, in the order of their identifiers.
+    pub async fn ocpi_locations_of(&self, station_ids: &[String]) -> Result<Vec<Location>, StoreError> {
+        let rows: Vec<ChangedRow> = sqlx::query_as(concat!(
+            stations_changed!("(SELECT * FROM station WHERE station_id = ANY($1))"),
+            "ORDER BY station.station_id"
+        ))
+        .bind(station_ids)
         .fetch_all(&self.pool)
         .await?;
-        // Beyond the last page there is the number alone.
-        let total = rows.first().map_or(0, |row| row.total);
-        let rows = rows.into_iter().filter_map(|row| {
-            Some(ChangedRow {
-                station_id: row.station_id?,
-                address: row.address,
-                ocpi_id: row.ocpi_id?,
-                changed_at: row.changed_at?,
-            })
-        });
-        let locations = self.locations(rows.collect()).await?;
-        Ok((locations, u64::try_from(total).unwrap_or_default()))
+        self.locations(rows).await
     }
 
     /// One location, by its identifier in OCPI.
@@ -388,16 +375,6 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?)
     }
-}
-
-/// A station of a page, and how many there are in all; none beyond the last page.
-#[derive(FromRow)]
-struct FoundRow {
-    total: i64,
-    station_id: Option<String>,
-    address: Option<String>,
-    ocpi_id: Option<String>,
-    changed_at: Option<SqlTime>,
 }
 
 #[derive(FromRow)]

@@ -46,20 +46,23 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that a connection ended; a newer connection of the same pile is left alone.
+    /// Notes that a connection ended over which the pile was last heard at a moment, if only that it is there; a newer connection of the
+    /// same pile is left alone. That it is noticed `now` is no sign of life, but only now is it told that the pile was back.
     pub async fn disconnected(
         &self,
         pile_no: i64,
         connection: Uuid,
+        heard: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE pile_live SET connection = NULL, last_seen = greatest(last_seen, $3),
-                 back_at = CASE WHEN last_seen <= $3 - interval '601 seconds' THEN $3 ELSE back_at END
+                 back_at = CASE WHEN last_seen <= $3 - interval '601 seconds' THEN $4 ELSE back_at END
              WHERE pile_no = $1 AND connection = $2",
         )
         .bind(pile_no)
         .bind(connection)
+        .bind(heard.to_sqlx())
         .bind(now.to_sqlx())
         .execute(&self.pool)
         .await?;

@@ -12,13 +12,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use veripile_ocpp::signed::arrived::{self, Judged};
 use veripile_ocpp::signed::{Layer, Outcome, Verdict, pair};
-use veripile_pile::SignedValue;
+use veripile_pile::{KeySource, MeterKey, SignedValue};
 use veripile_store::ocpi::{Cdr, Kept};
 
 use super::shape::{self, Shape};
 use super::{Body, Refusal, Registered, answer, base, body};
 use crate::Site;
 use crate::check;
+use crate::problem::Problem;
 
 /// Signed values checked of one record; a charge has two, and perhaps one every quarter of an hour.
 const VALUES_MAX: usize = 100;
@@ -113,14 +114,14 @@ async fn checked(site: &Site, cdr: &Map<String, Value>) -> Result<Value, Refusal
         Some(pile_no) => site.store.meter_keys(pile_no).await?,
         None => Vec::new(),
     };
-    let mut judged = Vec::with_capacity(values.len());
-    for (nature, value) in values {
-        // Keys of the pile, as for what it sends itself; else those of the meter that the record names.
-        let one = arrived::judge(&value, &known);
-        let is_checked = one.key_source.is_some_and(|source| source != veripile_pile::KeySource::Message);
-        let one = if is_checked { one } else { check::judge_by_serial(&site.store, &value).await? };
-        judged.push((nature, one));
+    let (natures, values): (Vec<String>, Vec<SignedValue>) = values.into_iter().unzip();
+    // Keys of the pile, as for what it sends itself; else those of the meter that the record names.
+    let (mut judged, others) = judge_aside(values, known).await?;
+    let (places, others): (Vec<usize>, Vec<SignedValue>) = others.into_iter().unzip();
+    for (place, one) in places.into_iter().zip(check::judge_all(&site.store, others).await?) {
+        judged[place] = one;
     }
+    let judged: Vec<(String, Judged)> = natures.into_iter().zip(judged).collect();
     let records = judged.iter().map(|(nature, one)| told(nature, one));
     let energy_wh = energy_wh(&judged);
     let billed_wh = cdr["total_energy"]
@@ -135,6 +136,20 @@ async fn checked(site: &Site, cdr: &Map<String, Value>) -> Result<Value, Refusal
         // Digit by digit: what is signed is what is to be billed.
         "billed_as_signed": energy_wh.zip(billed_wh).map(|(signed, billed)| signed == billed),
     }))
+}
+
+/// Values as judged, and those that none of the keys is for, each with its place.
+type JudgedAside = (Vec<Judged>, Vec<(usize, SignedValue)>);
+
+/// Judges values with the keys of a pile, where nobody else's request waits: there may be a hundred signatures.
+async fn judge_aside(values: Vec<SignedValue>, known: Vec<MeterKey>) -> Result<JudgedAside, Problem> {
+    let judge = move || {
+        let judged: Vec<Judged> = values.iter().map(|value| arrived::judge(value, &known)).collect();
+        let is_other = |place: usize| matches!(judged[place].key_source, None | Some(KeySource::Message));
+        let others = values.into_iter().enumerate().filter(|(place, _)| is_other(*place)).collect();
+        (judged, others)
+    };
+    web::block(judge).await.map_err(|error| check::given_up(&error))
 }
 
 /// Signed values with their natures (`Start`, `End`, `Intermediate`).
@@ -168,7 +183,7 @@ fn told(nature: &str, judged: &Judged) -> Value {
         "nature": nature,
         "verdict": check::word(&judged.checked),
         "billable": judged.checked.billable,
-        "key_from": judged.key_source.map(veripile_pile::KeySource::word),
+        "key_from": judged.key_source.map(KeySource::word),
         "layers": {
             "syntax": layer(&layers.syntax), "signature": layer(&layers.signature),
             "key": layer(&layers.key), "transaction": layer(&layers.transaction),
@@ -234,7 +249,28 @@ fn hashed(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn values_are_judged_where_nobody_elses_request_waits() {
+        let value = |data: String| SignedValue { data, encoding_method: None, public_key: None };
+        let values = || (0..VALUES_MAX).map(|n| value(format!("OCMF|{n}"))).collect::<Vec<_>>();
+        // What is made within the request is made at the first look.
+        assert!(judge_aside(values(), Vec::new()).now_or_never().is_none());
+        let (judged, others) = judge_aside(values(), Vec::new()).await.expect("judged");
+        let expected: Vec<Judged> = values().iter().map(|value| arrived::judge(value, &[])).collect();
+        assert_eq!(
+            judged.iter().map(as_told).collect::<Vec<_>>(),
+            expected.iter().map(as_told).collect::<Vec<_>>()
+        );
+        assert_eq!(others, values().into_iter().enumerate().collect::<Vec<_>>(), "no key is for them");
+    }
+
+    fn as_told(judged: &Judged) -> Value {
+        told("End", judged)
+    }
 
     #[test]
     fn nothing_that_names_a_driver_is_kept() {

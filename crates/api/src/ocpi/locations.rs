@@ -3,6 +3,9 @@
 //! What OCPI asks for and nobody has told us is assumed, and named in `veripile.assumed`. Extension: an EVSE's object `veripile` holds
 //! `verification` and `assessment` as `/api/v1/piles/{id}` tells them.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
@@ -13,8 +16,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use veripile_pile::{ConnectorType, PileKind, Place, State};
 use veripile_store::PileRecord;
-use veripile_store::ocpi::{Location, LocationQuery};
+use veripile_store::ocpi::Location;
 
+use super::readings::Name;
 use super::{OcpiSettings, Refusal, Registered, answer, base, moment};
 use crate::Site;
 use crate::api::{Assessment, Pile, Verification};
@@ -52,15 +56,32 @@ pub(crate) struct Parameters {
     limit: Option<String>,
 }
 
+/// The same, read.
+#[derive(Debug)]
+struct Query {
+    /// Changed at this moment or later.
+    from: Option<Timestamp>,
+    /// Changed before this moment.
+    to: Option<Timestamp>,
+    /// How many to pass over.
+    offset: u64,
+    /// At most this many.
+    limit: u32,
+}
+
 /// GET `/ocpi/2.2.1/locations`.
 pub(crate) async fn list(
-    _: Registered,
+    Registered(party): Registered,
     request: HttpRequest,
     site: web::Data<Site>,
     parameters: web::Query<Parameters>,
 ) -> Result<HttpResponse, Refusal> {
     let query = parameters.query()?;
-    let (locations, total) = site.store.ocpi_locations(&query).await?;
+    let (locations, total) = if query.from.is_none() && query.to.is_none() {
+        site.store.ocpi_locations(query.offset, query.limit).await?
+    } else {
+        changed(&site, party.name, &query).await?
+    };
     let (now, base) = (Timestamp::now(), base(&request, &site));
     let us = Us { ocpi: &site.settings.ocpi, base: &base };
     let told: Vec<Value> = locations.iter().map(|location| told(location, us, now)).collect();
@@ -81,8 +102,24 @@ pub(crate) async fn list(
     Ok(response)
 }
 
+/// A page of those that changed in a time, and how many did. Which ones is found with the first page, and kept for the others.
+async fn changed(site: &Site, party: String, query: &Query) -> Result<(Vec<Location>, u64), Refusal> {
+    let name = Name { party, from: query.from, to: query.to };
+    let going_on = if query.offset == 0 { None } else { site.readings.going_on(&name, Instant::now()) };
+    let ids = if let Some(ids) = going_on {
+        ids
+    } else {
+        let ids: Arc<[String]> = site.store.ocpi_changed(query.from, query.to).await?.into();
+        site.readings.keep(name, Arc::clone(&ids), Instant::now());
+        ids
+    };
+    let first = usize::try_from(query.offset).unwrap_or(usize::MAX).min(ids.len());
+    let end = first.saturating_add(query.limit as usize).min(ids.len());
+    Ok((site.store.ocpi_locations_of(&ids[first..end]).await?, ids.len() as u64))
+}
+
 impl Parameters {
-    fn query(&self) -> Result<LocationQuery, Refusal> {
+    fn query(&self) -> Result<Query, Refusal> {
         let number = |name, text: &Option<String>| match text.as_deref().filter(|text| !text.is_empty()) {
             Some(text) => {
                 // Beyond what the database counts nothing can stand.
@@ -92,7 +129,7 @@ impl Parameters {
             None => Ok(None),
         };
         let limit = number("limit", &self.limit)?.unwrap_or(u64::from(LIMIT_MAX));
-        Ok(LocationQuery {
+        Ok(Query {
             from: date("date_from", self.date_from.as_deref())?,
             to: date("date_to", self.date_to.as_deref())?,
             offset: number("offset", &self.offset)?.unwrap_or(0),

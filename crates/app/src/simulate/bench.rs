@@ -129,10 +129,10 @@ pub async fn run(args: &SimulateArgs, source: SocketAddr, line: Line) -> Result<
         let truth = Truth { kind: Kind::Pile, id: identity.clone(), error: handle.true_error() };
         truth::write(file, &[truth])?;
     }
-    say(&format!("source {} on {}, standard {} on {}", words.0, server.source, words.1, server.standard));
-    say(&format!("pile {identity} at {}", line.url));
+    say(&format!("source {} on {}, standard {} on {}", words.0, server.source, words.1, server.standard))?;
+    say(&format!("pile {identity} at {}", line.url))?;
     if let Some(public_key) = key.and_then(|key| pile::public_key(&key)) {
-        say(&format!("meter {} signs with the key {public_key}", pile::meter_serial(&identity)));
+        say(&format!("meter {} signs with the key {public_key}", pile::meter_serial(&identity)))?;
     }
     let protocol = args.protocol.unwrap_or(Protocol::V16);
     tokio::select! {

@@ -255,7 +255,8 @@ async fn save_seen(connection: &mut PgConnection, seen: &BTreeMap<i64, Timestamp
 }
 
 /// Whether the second status counts, told after the first: by the charger's clock only where it is told late, and over one connection.
-/// A clock that jumped back would hold what was told before, and a queue must not take back what holds since.
+/// A clock that jumped back would hold what was told before, and a queue must not take back what holds since. Connections of one process
+/// are numbered in their order, whatever its clock does; so are those of one batch.
 fn counts_after(first: (&Status, &Arrival), second: (&Status, &Arrival)) -> bool {
     match first.1.connection.cmp(&second.1.connection) {
         Ordering::Less => true,
@@ -265,6 +266,9 @@ fn counts_after(first: (&Status, &Arrival), second: (&Status, &Arrival)) -> bool
 }
 
 /// Keeps the newest status of each connector, as [`counts_after`] has it. Intake is one task: nobody writes between.
+///
+/// What is stored may be of a process whose clock was ahead of ours, so that its connection has the greater number. The one that the pile
+/// has now is the later one all the same; only where it has neither, numbers decide, and a clock that stepped back is believed.
 async fn save_statuses(
     connection: &mut PgConnection,
     statuses: &BTreeMap<(i64, i64), (&Status, &Arrival)>,
@@ -278,8 +282,12 @@ async fn save_statuses(
          FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::uuid[], $6::timestamptz[], $7::boolean[])
               AS told(pile_no, connector, status, status_at, connection, told_at, late)
          LEFT JOIN connector_live AS known ON known.pile_no = told.pile_no AND known.connector = told.connector
-         WHERE known.connection IS NULL OR known.connection < told.connection
-            OR (known.connection = told.connection AND (NOT told.late OR known.status_at <= told.status_at))
+         LEFT JOIN pile_live AS live ON live.pile_no = told.pile_no
+         WHERE known.connection IS NULL
+            OR CASE WHEN known.connection = told.connection THEN NOT told.late OR known.status_at <= told.status_at
+                    WHEN live.connection = told.connection THEN true
+                    WHEN live.connection = known.connection THEN false
+                    ELSE known.connection < told.connection END
          ON CONFLICT (pile_no, connector) DO UPDATE SET status = excluded.status, status_at = excluded.status_at,
              connection = excluded.connection, told_at = excluded.told_at",
     )
