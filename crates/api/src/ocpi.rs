@@ -27,6 +27,9 @@ use veripile_store::ocpi::Party;
 use crate::problem::Problem;
 use crate::{Site, door};
 
+/// Our address as others reach it.
+pub(crate) use crate::qr::site_address as base;
+
 /// Largest body, bytes: a charge detail record with a period a minute for a day, and signed values.
 const BODY_BYTES_MAX: usize = 512 << 10;
 
@@ -235,15 +238,4 @@ pub(crate) fn body(bytes: Body) -> Result<Value, Refusal> {
         message: error.to_string(),
     })?;
     serde_json::from_slice(&bytes).map_err(|error| Refusal::invalid(format!("the body is no JSON: {error}")))
-}
-
-/// Our address as others reach it.
-pub(crate) fn base(request: &HttpRequest, site: &Site) -> String {
-    match &site.settings.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let connection = request.connection_info();
-            format!("{}://{}", connection.scheme(), connection.host())
-        }
-    }
 }
