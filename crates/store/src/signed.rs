@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::{KeySource, MeterKey, PileId};
 
 use crate::intake::{Arrival, Sealed};
-use crate::row::{SqlTime, corrupt, storable};
+use crate::row::{SqlTime, brief, corrupt, storable};
 use crate::{Store, StoreError};
 
 /// Keys looked at for one pile: two outlets, each with a few meters over the years.
@@ -36,7 +36,7 @@ pub struct SignedLine {
     pub verdict: String,
     /// Where the key came from.
     pub key_source: Option<KeySource>,
-    /// Serial number of the meter, as signed.
+    /// Serial number of the meter, as signed, as far as anybody reads it. The container has it whole.
     pub meter_serial: Option<String>,
     /// Layers with findings, JSON text.
     pub layers: String,
@@ -232,7 +232,7 @@ pub(crate) async fn insert(
     .bind(text(|sealed| sealed.record.format.as_deref()))
     .bind(text(|sealed| Some(&sealed.record.verdict)))
     .bind(text(|sealed| sealed.record.key_source.map(KeySource::word)))
-    .bind(text(|sealed| sealed.record.meter_serial.as_deref()))
+    .bind(values.iter().map(|(_, sealed, _)| sealed.record.meter_serial.as_deref().map(brief)).collect::<Vec<_>>())
     .bind(text(|sealed| Some(&sealed.record.layers)))
     .bind(values.iter().map(|(.., reference)| *reference).collect::<Vec<_>>())
     .execute(&mut *connection)
@@ -268,7 +268,7 @@ async fn insert_first_key(
          WHERE (SELECT count(*) FROM first_key WHERE pile_no = $1) < $5 ON CONFLICT DO NOTHING",
     )
     .bind(pile_no)
-    .bind(storable(meter_serial.unwrap_or_default()))
+    .bind(brief(meter_serial.unwrap_or_default()))
     .bind(storable(public_key))
     .bind(now.to_sqlx())
     .bind(KEYS_MAX)
