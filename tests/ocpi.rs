@@ -376,6 +376,19 @@ async fn moved(
     let changed = get(&format!("/ocpi/2.2.1/locations?date_from={before}")).await;
     let ids: Vec<&Value> = changed.as_array().unwrap().iter().map(|one| &one["id"]).collect();
     assert!(ids.contains(&&"S05".into()) && ids.contains(&&"S06".into()), "{ids:?}");
+    // An operator's name stands at each of its stations: a new one changes them, the same once more does not.
+    let file = folder.join("renamed.csv");
+    for (name, is_new) in [("甲", false), ("新名", true), ("新名", false)] {
+        std::fs::write(&file, format!("operator_id,name_zh,name_en\nO1,{name},One\n")).unwrap();
+        let now = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+        let before: String = sqlx::query_scalar(now).fetch_one(&mut database.connect().await).await.unwrap();
+        command(binary, database, &["register", "--operators", file.to_str().unwrap()]);
+        let changed = get(&format!("/ocpi/2.2.1/locations?date_from={before}")).await;
+        let names: Vec<&Value> =
+            changed.as_array().unwrap().iter().map(|one| &one["operator"]["name"]).collect();
+        assert_eq!(names.len(), if is_new { 14 } else { 0 }, "{name}: {names:?}");
+        assert!(names.iter().all(|told| **told == name), "{names:?}");
+    }
     // Who ends the registration leaves nothing.
     let ended = server.ask_with("DELETE", "/ocpi/2.2.1/credentials", &[("Authorization", &bearer)]).await;
     assert_eq!(ended.0, 200);

@@ -75,7 +75,8 @@ macro_rules! pile_changed {
     };
 }
 
-/// When what is told of each station last changed; `station` must be selected from as here.
+/// When what is told of each station last changed (its operator's name included: that moves its own moment); `station` must be selected from
+/// as here.
 macro_rules! stations_changed {
     ($station:literal) => {
         concat!(

@@ -17,11 +17,16 @@ use crate::search::{operator_text, plain, station_text};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Registers operators.
+    /// Registers operators. One of another name than before changes what is told of its stations.
     pub async fn register_operators(&self, operators: &[Operator]) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO operator (operator_id, name_zh, name_en, search)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+            "WITH told AS (
+                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS t(operator_id, name_zh, name_en, search)),
+             renamed AS (
+                 UPDATE station SET changed_at = now() FROM told JOIN operator USING (operator_id)
+                 WHERE station.operator_id = told.operator_id
+                   AND (operator.name_zh, operator.name_en) IS DISTINCT FROM (told.name_zh, told.name_en))
+             INSERT INTO operator (operator_id, name_zh, name_en, search) SELECT * FROM told
              ON CONFLICT (operator_id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en, search = excluded.search",
         )
         .bind(operators.iter().map(|o| o.operator_id.as_str()).collect::<Vec<_>>())
