@@ -97,7 +97,9 @@ def read(token, locations):
     assert Connector.parse_obj(connector) and connector == evse["connectors"][0]
     for gone in ("nowhere", f"{first['id']}/nothing", f"{first['id']}/{evse['uid']}/99", "md5-0", "%00"):
         call("GET", f"{locations}/{gone}", token, status=404)
-    for wrong in ("date_from=yesterday", "offset=-1", "limit=many", "date_to=2026-13-01T00:00:00Z", "offset=1e9"):
+    # Also what no handler of ours ever sees: a parameter twice, a method that is not there.
+    call("PATCH", locations.replace("/locations", "/credentials"), token, status=405)
+    for wrong in ("date_from=yesterday", "offset=-1", "limit=many", "date_to=2026-13-01T00:00:00Z", "offset=1e9", "limit=1&limit=2"):
         call("GET", f"{locations}?{wrong}", token, status=400)
     # From the newest change on: at least what changed then, before the oldest nothing.
     newest = max(one["last_updated"] for one in found)

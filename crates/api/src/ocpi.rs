@@ -61,6 +61,9 @@ pub(crate) fn routes() -> impl HttpServiceFactory {
         .wrap(from_fn(guard))
         .wrap(Compress::default())
         .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+        .app_data(
+            web::QueryConfig::default().error_handler(|error, _| Refusal::invalid(error.to_string()).into()),
+        )
         .route("/versions", web::get().to(credentials::versions))
         .route("/2.2.1", web::get().to(credentials::endpoints))
         .service(
@@ -68,7 +71,10 @@ pub(crate) fn routes() -> impl HttpServiceFactory {
                 .route(web::get().to(credentials::get))
                 .route(web::post().to(credentials::post))
                 .route(web::put().to(credentials::put))
-                .route(web::delete().to(credentials::delete)),
+                .route(web::delete().to(credentials::delete))
+                .default_service(web::to(async || {
+                    Refusal::not_allowed("GET, POST, PUT and DELETE are allowed here").error_response()
+                })),
         )
         .route("/2.2.1/locations", web::get().to(locations::list))
         .route("/2.2.1/locations/", web::get().to(locations::list))
