@@ -140,6 +140,14 @@ async fn bills(walked: &Value, database: &Database) {
         assert!(!["0815", "a|b", "T0NNR"].iter().any(|word| text.contains(word)), "{text}");
     }
     assert_eq!(walked["kept"]["total_energy"], 20.25);
+    let others: Vec<(String,)> =
+        sqlx::query_as("SELECT body || checked FROM ocpi_cdr_other ORDER BY other_no")
+            .fetch_all(&mut database.connect().await)
+            .await
+            .unwrap();
+    let [(one,), (two,)] = &others[..] else { panic!("each once: {others:?}") };
+    assert!(one.contains("\"total_energy\":1,") && two.contains("\"total_energy\":2,"), "{others:?}");
+    assert!(!others.iter().any(|(text,)| text.contains("0815")), "{others:?}");
     assert_eq!(database.number("SELECT count(*) FROM ocpi_party WHERE length(token_hash) = 32").await, 1);
 }
 
@@ -393,5 +401,10 @@ async fn moved(
     let ended = server.ask_with("DELETE", "/ocpi/2.2.1/credentials", &[("Authorization", &bearer)]).await;
     assert_eq!(ended.0, 200);
     assert_eq!(server.get_with("/ocpi/versions", &[("Authorization", &bearer)]).await.0, 401);
-    assert_eq!(database.number("SELECT count(*) FROM ocpi_cdr").await, 0);
+    assert_eq!(
+        database
+            .number("SELECT (SELECT count(*) FROM ocpi_cdr) + (SELECT count(*) FROM ocpi_cdr_other)")
+            .await,
+        0
+    );
 }

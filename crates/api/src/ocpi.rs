@@ -144,6 +144,20 @@ impl Refusal {
         Self { http: StatusCode::METHOD_NOT_ALLOWED, code: 2000, message: message.to_owned() }
     }
 
+    /// A record under the identifier of another one.
+    pub(crate) fn another() -> Self {
+        let message = "another record with this id came before and stands as it was, since a CDR cannot be changed; this one is kept \
+                       beside it and counts for nothing: send a credit CDR for the first, and this one under an id of its own";
+        Self { http: StatusCode::CONFLICT, code: 2000, message: message.to_owned() }
+    }
+
+    /// The answer, with what can be told all the same.
+    pub(crate) fn with(&self, data: &Value) -> HttpResponse {
+        HttpResponse::build(self.http).json(json!({
+            "data": data, "status_code": self.code, "status_message": self.message, "timestamp": moment(Timestamp::now()),
+        }))
+    }
+
     fn unknown() -> Self {
         let message = "no party has this token: Authorization: Token, and the token in Base64";
         Self { http: StatusCode::UNAUTHORIZED, code: 2000, message: message.to_owned() }
