@@ -80,6 +80,7 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     locations(walked["locations"].as_array().unwrap());
     bills(&walked, &database).await;
     let token = walked["token"].as_str().unwrap();
+    absurd_power(&database, &server, token).await;
     time_alone(&database, &server, token).await;
     silence(&database, &server, token).await;
     round_trip(&binary, &database, &server, folder.path(), token).await;
@@ -159,6 +160,20 @@ async fn asked(server: &Server, token: &str, path: &str) -> (Value, Option<u64>)
     assert_eq!(status, 200, "{path}: {body}");
     let total = header(&headers, "X-Total-Count").map(|total| total.parse().unwrap());
     (serde_json::from_str::<Value>(&body).unwrap()["data"].take(), total)
+}
+
+/// Power that no pile has, from before that was looked at, keeps no party from reading all the others.
+async fn absurd_power(database: &Database, server: &Server, token: &str) {
+    let mut connection = database.connect().await;
+    let absurd = "UPDATE pile SET power_kw = 70000000000000000000000000000 WHERE pile_id = 'P01-A'";
+    sqlx::query(absurd).execute(&mut connection).await.unwrap();
+    let (found, _) = asked(server, token, "/ocpi/2.2.1/locations").await;
+    let evse = &found[0]["evses"][0];
+    assert_eq!((found.as_array().unwrap().len(), &evse["uid"]), (12, &"P01-A".into()));
+    assert_eq!(evse["connectors"][0]["max_electric_power"], 7_000);
+    assert!(evse["veripile"]["assumed"].as_array().unwrap().contains(&"max_electric_power".into()));
+    let again = "UPDATE pile SET power_kw = 7 WHERE pile_id = 'P01-A'";
+    sqlx::query(again).execute(&mut connection).await.unwrap();
 }
 
 /// The clock changes a state, and whoever asks what changed is told: certificate, reply window, remote evidence, silence.

@@ -15,6 +15,7 @@ use veripile_pile::{
     Place, Station, StationId, Told,
 };
 
+use crate::plausible;
 use crate::table::Row;
 
 /// Longest name, address, phone number or note on the price of a station, characters: what OCPI gives a name, and a line of its page takes.
@@ -238,7 +239,9 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
     };
     let standard = |connector: &Value| ConnectorType::from_word(&text(connector, "/standard")?);
     let told = |name: &str| if is_assumed(evse, name) { &[][..] } else { connectors };
-    let power_kw = told("max_electric_power").iter().filter_map(power_kw).max();
+    let kind = if connectors.iter().any(is_dc) { PileKind::Dc } else { PileKind::Ac };
+    let powers = told("max_electric_power").iter().map(|connector| power_kw(connector, kind));
+    let power_kw = powers.collect::<Result<Vec<_>>>()?.into_iter().flatten().max();
     let plugs: Vec<ConnectorType> = told("standard").iter().filter_map(standard).collect();
     let mut unsaid = BTreeSet::from([Field::Class, Field::Model, Field::MeterSerial]);
     let parts = [
@@ -252,7 +255,7 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
         pile_id: PileId::parse(&id)?,
         station_id: Some(station.station_id.clone()),
         operator_id: Some(station.operator_id.clone()),
-        kind: if connectors.iter().any(is_dc) { PileKind::Dc } else { PileKind::Ac },
+        kind,
         class: AccuracyClass::ASSUMED,
         power_kw,
         connectors: plugs,
@@ -265,14 +268,30 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
 }
 
 /// Rated power of an OCPI connector, kW: as stated (W), else voltage times current, times three between three phases' neutral.
-fn power_kw(connector: &Value) -> Option<Decimal> {
-    let number = |name: &str| Decimal::from_str(&text(connector, name)?).ok();
-    let power_w = number("/max_electric_power").or_else(|| {
-        let phases =
-            if text(connector, "/power_type")? == "AC_3_PHASE" { Decimal::from(3) } else { Decimal::ONE };
-        number("/max_voltage")?.checked_mul(number("/max_amperage")?)?.checked_mul(phases)
-    })?;
-    power_w.checked_div(Decimal::ONE_THOUSAND).filter(|kw| *kw > Decimal::ZERO)
+fn power_kw(connector: &Value, kind: PileKind) -> Result<Option<Decimal>> {
+    let number = |name: &str| -> Result<Option<Decimal>> {
+        let Some(text) = text(connector, &format!("/{name}")) else { return Ok(None) };
+        let number = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text));
+        number.map(Some).map_err(|_| anyhow!("{name}: {text:?} cannot be read"))
+    };
+    let rated = |what: &str, power_w: Decimal| {
+        let power_kw = plausible::rated_power_kw(power_w / Decimal::ONE_THOUSAND, kind);
+        power_kw.map(Some).map_err(|why| anyhow!("{what}: {why}"))
+    };
+    if let Some(power_w) = number("max_electric_power")? {
+        return rated("max_electric_power", power_w);
+    }
+    let (volts, amperes) = (number("max_voltage")?, number("max_amperage")?);
+    let Some(((volts, amperes), power_type)) = volts.zip(amperes).zip(text(connector, "/power_type")) else {
+        return Ok(None);
+    };
+    // OCPI demands both; where nobody knows them they are zero.
+    if volts.is_zero() || amperes.is_zero() {
+        return Ok(None);
+    }
+    let phases = if power_type == "AC_3_PHASE" { Decimal::from(3) } else { Decimal::ONE };
+    let power_w = volts.checked_mul(amperes).and_then(|va| va.checked_mul(phases));
+    rated("max_voltage, max_amperage", power_w.unwrap_or(Decimal::MAX))
 }
 
 /// OCPI's `coordinates`: latitude and longitude as texts.
@@ -369,6 +388,45 @@ mod tests {
             imported.errors[0].reason.contains("location 2")
                 && imported.errors[0].reason.contains("coordinates")
         );
+    }
+
+    /// Watts as stated, else of volts and amperes; what no pile has is told with the EVSE.
+    #[test]
+    fn power_of_a_location_is_what_a_pile_can_have() {
+        let read = |connector: &str| {
+            of_json(
+                &format!(
+                    r#"[{{"id":"L","country_code":"CN","party_id":"AAA","coordinates":{{"latitude":"31.6","longitude":"120.3"}},
+                        "evses":[{{"uid":"E","connectors":[{{"power_type":"DC",{connector}}}]}}]}}]"#
+                ),
+                &Assumed::default(),
+            )
+        };
+        for (connector, kw) in [
+            (r#""max_electric_power":60000"#, Some("60")),
+            (r#""max_electric_power":6e4"#, Some("60")),
+            (r#""max_electric_power":null,"max_voltage":1000,"max_amperage":250"#, Some("250")),
+            (r#""max_voltage":0,"max_amperage":0"#, None),
+        ] {
+            let piles = read(connector).piles;
+            let [Told { record, .. }] = &piles[..] else { panic!("{connector}: {:?}", read(connector)) };
+            assert_eq!(record.power_kw.map(|kw| kw.normalize().to_string()).as_deref(), kw, "{connector}");
+        }
+        for (connector, why) in [
+            (r#""max_electric_power":0"#, "max_electric_power: 0 kW is not above 0"),
+            (r#""max_electric_power":-7000"#, "max_electric_power: -7 kW"),
+            (r#""max_electric_power":5000001"#, "max_electric_power: 5000.001 kW"),
+            (r#""max_electric_power":1e400"#, "max_electric_power: \"1e"),
+            (
+                r#""max_voltage":70000000000000000000000000000,"max_amperage":7000"#,
+                "max_voltage, max_amperage: ",
+            ),
+        ] {
+            let told = read(connector);
+            assert!(told.stations.is_empty() && told.errors.len() == 1, "{connector}: {told:?}");
+            let reason = &told.errors[0].reason;
+            assert!(reason.starts_with(&format!("location 1: EVSE \"E\": {why}")), "{connector}: {reason}");
+        }
     }
 
     #[test]

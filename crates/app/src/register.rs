@@ -364,7 +364,7 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Pile>> {
         operator_id: row.text("operator_id").map(OperatorId::parse).transpose()?,
         kind,
         class,
-        power_kw: parse_some(row, "power_kw")?,
+        power_kw: power_kw(row, kind)?,
         connectors: connectors(row)?,
         place,
         given,
@@ -376,6 +376,12 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Pile>> {
         unsaid.insert(Field::Place);
     }
     Ok(Told { record, unsaid })
+}
+
+/// The rated power, if it can be one.
+fn power_kw(row: &Row<'_>, kind: PileKind) -> Result<Option<Decimal>> {
+    let Some(power_kw) = parse_some(row, "power_kw")? else { return Ok(None) };
+    plausible::rated_power_kw(power_kw, kind).map(Some).map_err(|why| anyhow!("column power_kw: {why}"))
 }
 
 /// What can be plugged in: words with blanks or semicolons between.
@@ -392,7 +398,7 @@ fn connectors(row: &Row<'_>) -> Result<Vec<ConnectorType>> {
 fn meter_key(row: &Row<'_>) -> Result<(PileId, MeterKey)> {
     let public_key = need(row, "public_key")?.to_owned();
     key::read(&public_key, None).map_err(|why| anyhow!("column public_key cannot be read: {why}"))?;
-    let meter_serial = row.text("meter_serial").map(str::to_owned);
+    let meter_serial = short(row, "meter_serial")?;
     Ok((
         PileId::parse(need(row, "pile_id")?)?,
         MeterKey { public_key, meter_serial, source: KeySource::Register },
@@ -484,5 +490,32 @@ mod tests {
         assert!(operators(255).is_ok());
         let error = operators(256).expect_err("too long").to_string();
         assert_eq!(error, "column name_en: longer than 255 characters");
+    }
+
+    /// A power that no pile has is told with line and column; 200 kW AC and 5 MW DC are the most there is.
+    #[test]
+    fn power_is_what_a_pile_can_have() {
+        let read = |kind: &str, kw: &str| {
+            import(&format!("pile_id,kind,accuracy_class,power_kw\nP1,{kind},2,{kw}\n"), &Assumed::default())
+        };
+        for (kind, kw) in [("ac", ""), ("ac", "0.5"), ("ac", "200"), ("dc", "5000.0")] {
+            assert_eq!(read(kind, kw).piles.len(), 1, "{kind} {kw}: {:?}", read(kind, kw));
+        }
+        for (kind, kw) in [
+            ("ac", "0"),
+            ("ac", "-7"),
+            ("ac", "200.1"),
+            ("dc", "5001"),
+            ("dc", "70000000000000000000000000000"),
+            ("dc", "1e3"),
+            ("dc", "NaN"),
+        ] {
+            let told = read(kind, kw);
+            let [error] = &told.errors[..] else { panic!("{kind} {kw}: {told:?}") };
+            assert!(
+                error.line == 2 && error.reason.starts_with("column power_kw: "),
+                "{kind} {kw}: {error:?}"
+            );
+        }
     }
 }
