@@ -16,7 +16,7 @@ use veripile_pile::{
 };
 
 use crate::plausible;
-use crate::table::Row;
+use crate::table::{Row, Seen};
 
 /// Longest name, address, phone number or note on the price of a station, characters: what OCPI gives a name, and a line of its page takes.
 const STATION_TEXT_CHARS_MAX: usize = 255;
@@ -124,17 +124,26 @@ pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
             return imported;
         }
     };
+    let (mut stations, mut piles) = (Seen::default(), Seen::default());
     for (n, item) in items.iter().enumerate() {
-        let read = if is_geojson { feature(item, assumed) } else { location(item, assumed) };
-        match read {
-            Ok((station, piles)) => {
-                imported.stations.push(station);
-                imported.piles.extend(piles);
+        let place = format!("{} {}", if is_geojson { "feature" } else { "location" }, n + 1);
+        let mut take = || -> Result<()> {
+            if !is_geojson && !is_public(item)? {
+                imported.private.push(identity(item, assumed)?);
+                return Ok(());
             }
-            Err(error) => {
-                let what = if is_geojson { "feature" } else { "location" };
-                imported.errors.push(RowError { line: 0, reason: format!("{what} {}: {error:#}", n + 1) });
+            let (station, of_station) =
+                if is_geojson { feature(item, assumed)? } else { location(item, assumed)? };
+            stations.once("station", station.record.station_id.as_str(), &place)?;
+            for pile in &of_station {
+                piles.once("pile", pile.record.pile_id.as_str(), &place)?;
             }
+            imported.stations.push(station);
+            imported.piles.extend(of_station);
+            Ok(())
+        };
+        if let Err(error) = take() {
+            imported.errors.push(RowError { line: 0, reason: format!("{place}: {error:#}") });
         }
     }
     imported
@@ -178,13 +187,9 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<P
 /// An OCPI 2.2.1 Location: a station, and an EVSE for each pile. It knows no telephone number and no price; and what it says itself to be
 /// assumed (`veripile.assumed`), nobody told.
 fn location(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<Pile>>)> {
-    let station_id = StationId::parse(&need(item, "/id")?)?;
+    let (station_id, operator_id) = identity(item, assumed)?;
     let system = assumed.system.or(Some(CoordinateSystem::Wgs84));
     let (place, given) = coordinates(item, system)?.ok_or_else(|| anyhow!("no coordinates"))?;
-    let operator_id = match &assumed.operator {
-        Some(operator_id) => operator_id.clone(),
-        None => OperatorId::parse(&format!("{}-{}", need(item, "/country_code")?, need(item, "/party_id")?))?,
-    };
     let names =
         [None, brief("name_en", text(item, "/veripile/name_en"))?, brief("name", text(item, "/name"))?];
     let [name_zh, name_en] = two_names(names, &station_id);
@@ -217,6 +222,25 @@ fn location(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<
     ];
     unsaid.extend(parts.into_iter().filter(|(_, is_unsaid)| *is_unsaid).map(|(field, _)| field));
     Ok((Told { record: station, unsaid }, piles))
+}
+
+/// Whose a Location is, and which.
+fn identity(item: &Value, assumed: &Assumed) -> Result<(StationId, OperatorId)> {
+    let station_id = StationId::parse(&need(item, "/id")?)?;
+    let operator_id = match &assumed.operator {
+        Some(operator_id) => operator_id.clone(),
+        None => OperatorId::parse(&format!("{}-{}", need(item, "/country_code")?, need(item, "/party_id")?))?,
+    };
+    Ok((station_id, operator_id))
+}
+
+/// Whether a Location may be shown to anybody (`publish`). OCPI before 2.2 did not know the question, and published them all.
+fn is_public(item: &Value) -> Result<bool> {
+    match item.get("publish") {
+        None | Some(Value::Null) => Ok(true),
+        Some(Value::Bool(publish)) => Ok(*publish),
+        Some(other) => bail!("publish: {other} is neither true nor false"),
+    }
 }
 
 /// A text of a Location or an EVSE, unless it says itself that it is assumed. OCPI demands city and address, so that none is never meant.
@@ -427,6 +451,51 @@ mod tests {
             let reason = &told.errors[0].reason;
             assert!(reason.starts_with(&format!("location 1: EVSE \"E\": {why}")), "{connector}: {reason}");
         }
+    }
+
+    /// As OCPI 2.2.1's example of a Location without public access: `publish` is false, and nothing of it is for a map.
+    #[test]
+    fn what_is_not_to_be_published_is_left_out_and_named() {
+        let list = |publish: &str| LOCATIONS.replace("\"publish\": true", publish);
+        let imported = of_json(&list("\"publish\": false"), &Assumed::default());
+        assert!(imported.stations.is_empty() && imported.piles.is_empty(), "{imported:?}");
+        let [(station, operator)] = &imported.private[..] else { panic!("{imported:?}") };
+        assert_eq!((station.as_str(), operator.as_str()), ("LOC1", "BE-BEC"));
+        assert_eq!(imported.errors.len(), 1, "the other location's");
+        for publish in ["\"publish\": null", "\"type\": \"ON_STREET\""] {
+            let imported = of_json(&list(publish), &Assumed::default());
+            assert_eq!((imported.stations.len(), imported.private.len()), (1, 0), "{publish}");
+        }
+        let imported = of_json(&list("\"publish\": \"false\""), &Assumed::default());
+        assert!(imported.stations.is_empty() && imported.private.is_empty(), "{imported:?}");
+        assert_eq!(imported.errors[0].reason, "location 1: publish: \"false\" is neither true nor false");
+    }
+
+    #[test]
+    fn an_identifier_twice_in_a_list_names_both_places() {
+        let location = |id: &str, party: &str, uids: &[&str]| {
+            let evses = uids.iter().map(|uid| format!(r#"{{"uid":"{uid}","connectors":[]}}"#));
+            format!(
+                r#"{{"id":"{id}","country_code":"CN","party_id":"{party}","coordinates":{{"latitude":"31.6","longitude":"120.3"}},
+                    "evses":[{}]}}"#,
+                evses.collect::<Vec<_>>().join(",")
+            )
+        };
+        // Two operators that count from 1: neither becomes the other's.
+        let list = [location("1", "AAA", &["1"]), location("2", "AAA", &["2"]), location("1", "BBB", &["3"])];
+        let imported = of_json(&format!("[{}]", list.join(",")), &Assumed::default());
+        assert_eq!((imported.stations.len(), imported.piles.len(), imported.errors.len()), (2, 2, 1));
+        let reason = &imported.errors[0].reason;
+        assert_eq!(reason, "location 3: station 1 stands in location 1 already; keep one of the two");
+        let list = [location("1", "AAA", &["1"]), location("2", "AAA", &["2", "1"])];
+        let imported = of_json(&format!("[{}]", list.join(",")), &Assumed::default());
+        assert_eq!((imported.stations.len(), imported.piles.len(), imported.errors.len()), (1, 1, 1));
+        let reason = &imported.errors[0].reason;
+        assert_eq!(reason, "location 2: pile 1 stands in location 1 already; keep one of the two");
+        let feature = r#"{"id":"S","geometry":{"type":"Point","coordinates":[120.3,31.6]},"properties":{"operator_id":"O1"}}"#;
+        let imported = of_json(&format!(r#"{{"features":[{feature},{feature}]}}"#), &Assumed::default());
+        let reason = &imported.errors[0].reason;
+        assert_eq!(reason, "feature 2: station S stands in feature 1 already; keep one of the two");
     }
 
     #[test]

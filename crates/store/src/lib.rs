@@ -33,6 +33,7 @@ pub mod ocpi;
 mod presence;
 pub mod queue;
 pub mod readiness;
+mod registering;
 mod registration;
 pub mod report;
 mod row;
@@ -67,6 +68,7 @@ pub use history::ChargeRecord;
 pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};
 pub use map::{BoundingBox, PilePage, PileQuery, PileRecord};
 pub use queue::QueueRow;
+pub use registering::Registering;
 pub use stats::Counts;
 
 /// Connections to a server database; few, since writes share commits and reads are short.

@@ -93,28 +93,6 @@ impl Store {
         Ok(rows.into_iter().map(key).collect())
     }
 
-    /// Registers public keys of meters. Fails if a pile is not registered, and then registers none.
-    pub async fn register_meter_keys(&self, keys: &[(PileId, MeterKey)]) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        for (pile_id, key) in keys {
-            let done = sqlx::query(
-                "INSERT INTO meter_key (pile_no, public_key, meter_serial)
-                 SELECT pile_no, $2, coalesce($3, meter_serial) FROM pile WHERE pile_id = $1
-                 ON CONFLICT (pile_no, public_key) DO UPDATE SET meter_serial = excluded.meter_serial",
-            )
-            .bind(pile_id.as_str())
-            .bind(&key.public_key)
-            .bind(&key.meter_serial)
-            .execute(&mut *transaction)
-            .await?;
-            if done.rows_affected() == 0 {
-                return Err(StoreError::Unknown(format!("pile {pile_id}")));
-            }
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
     /// Keeps a public key that a pile told of its meter, unless one of the same meter is known from before: trusted from its first
     /// use on, like the first that comes with a signed value.
     pub async fn note_first_key(
@@ -189,6 +167,29 @@ impl SignedRow {
             sealed: self.sealed,
         })
     }
+}
+
+/// Registers public keys of meters. Fails if a pile is not registered.
+pub(crate) async fn write_meter_keys(
+    connection: &mut PgConnection,
+    keys: &[(PileId, MeterKey)],
+) -> Result<(), StoreError> {
+    for (pile_id, key) in keys {
+        let done = sqlx::query(
+            "INSERT INTO meter_key (pile_no, public_key, meter_serial)
+             SELECT pile_no, $2, coalesce($3, meter_serial) FROM pile WHERE pile_id = $1
+             ON CONFLICT (pile_no, public_key) DO UPDATE SET meter_serial = excluded.meter_serial",
+        )
+        .bind(pile_id.as_str())
+        .bind(&key.public_key)
+        .bind(&key.meter_serial)
+        .execute(&mut *connection)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Unknown(format!("pile {pile_id}")));
+        }
+    }
+    Ok(())
 }
 
 /// Keeps the signed values of the arrivals that are no repeats, and the keys seen for the first time among them.
