@@ -161,8 +161,16 @@ async fn an_unknown_charger_waits_in_the_inbox_until_it_is_let_in() {
     let transaction = charger.call("StartTransaction", &start).await[2]["transactionId"].clone();
     let stop = json!({ "transactionId": transaction, "meterStop": 9000, "timestamp": at(40) });
     charger.call("StopTransaction", &stop).await;
+    let number = database.number("SELECT charge_no FROM charge").await;
+    let charge = async || {
+        let (status, _) = server.get(&format!("/api/v1/charges/{number}")).await;
+        let (_, page) = server.get(&format!("/check?charge={number}&lang=en")).await;
+        (status, page.contains("/p/NEW"))
+    };
+    assert_eq!(charge().await, (404, false), "nor what it charged");
     let folder = tempfile::tempdir().unwrap();
     register(&binary, &database, folder.path(), "pile_id\nNEW\n");
+    assert_eq!(charge().await, (200, true));
     assert_eq!(charger.receive().await, None, "whoever was let in must come back and prove who it is");
     let unproven = "SELECT count(*) FROM charge WHERE marks = '{unproven}'";
     assert_eq!(database.number(unproven).await, 1, "what a stranger told counts for nothing");

@@ -306,7 +306,7 @@ async fn a_pile_is_onboarded_from_its_page() {
 async fn a_table_of_piles_tells_each_bad_row() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
-    prepare(&binary, &database);
+    let password = prepare(&binary, &database);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     let one = Visitor::sign_in(&server, "one", "a password of mine").await.unwrap();
     let table = "pile_id,kind,accuracy_class,station_id\nN1,ac,2,S1\nN2,cc,2,S1\nN3,ac,seven,S1\nN4,ac,2,S2\nP2,ac,2,\nN5,dc,1,S1\n";
@@ -349,6 +349,54 @@ async fn a_table_of_piles_tells_each_bad_row() {
     assert_eq!(database.number(with_it).await, 1);
     let (_, page) = one.post("/op/import?lang=en", &[("table", "name\nx\n")]).await;
     assert!(page.contains("no column pile_id, kind, accuracy_class"), "{page}");
+    let twice = "pile_id,kind,accuracy_class\nN6,ac,2\nN6,dc,1\n";
+    let (_, page) = one.post("/op/import?lang=en", &[("table", twice)]).await;
+    assert!(
+        page.contains("pile N6 stands in line 2 already") && page.contains("Nothing was registered"),
+        "{page}"
+    );
+    // What is not to be shown publicly is left out and named, also where it is here from before.
+    let private = location.replace("\"id\": \"S10\"", "\"publish\": false, \"id\": \"S10\"");
+    for (id, still) in [("S10", true), ("S11", false)] {
+        let (_, page) = one.post("/op/import?lang=en", &[("table", &private.replace("S10", id))]).await;
+        let left_out = page.split("id=\"private\"").nth(1).unwrap().split("</section>").next().unwrap();
+        assert!(
+            left_out.contains("<small>1</small>") && left_out.contains(&format!("<td>{id}</td>")),
+            "{page}"
+        );
+        assert_eq!(left_out.contains("public still"), still, "{page}");
+        assert!(page.contains("Registered: <b>0</b>"), "{page}");
+    }
+    others_stay_theirs(&server, &database, &password).await;
+}
+
+/// Not even an administrator takes over what another operator has: both of them count from one.
+async fn others_stay_theirs(server: &Server, database: &Database, password: &str) {
+    let root = Visitor::sign_in(server, "root", password).await.unwrap();
+    let third = "INSERT INTO operator (operator_id, name_zh, name_en) VALUES ('CN-ABC', '丙', 'Three')";
+    sqlx::query(third).execute(&mut database.connect().await).await.unwrap();
+    let location = |id: &str, uid: &str| {
+        format!(
+            r#"[{{"id": "{id}", "country_code": "CN", "party_id": "ABC", "coordinates": {{"latitude": "31.5", "longitude": "120.3"}},
+                "evses": [{{"uid": "{uid}", "connectors": []}}]}}]"#
+        )
+    };
+    for (id, uid, words) in [
+        (
+            "S1",
+            "E9",
+            vec!["S1: column station_id: registered with another operator, O1", "E9: column station_id"],
+        ),
+        ("S12", "P1", vec!["P1: column pile_id: registered with another operator, O1", "--change-operator"]),
+    ] {
+        let (_, page) = root.post("/op/import?lang=en", &[("table", &location(id, uid))]).await;
+        assert!(words.iter().all(|words| page.contains(words)), "{words:?}: {page}");
+        assert!(page.contains("Nothing was registered"), "{page}");
+    }
+    let theirs = "SELECT count(*) FROM station WHERE operator_id = 'CN-ABC'";
+    assert_eq!(database.number(theirs).await, 0);
+    let (_, page) = root.post("/op/import?lang=en", &[("table", &location("S12", "E9"))]).await;
+    assert!(page.contains("Registered: <b>2</b>"), "{page}");
 }
 
 #[tokio::test]

@@ -72,6 +72,10 @@ async fn prepare(binary: &PathBuf, database: &Database) {
         "UPDATE operator SET name_zh = $1, name_en = $1, search = NULL",
         "UPDATE station SET name_zh = $1, name_en = $1, search = NULL",
         "UPDATE pile SET model = $1, search = NULL WHERE pile_id <> 'B1'",
+        // A meter's serial number is what the meter signs.
+        "INSERT INTO meter_key (pile_no, public_key, meter_serial) SELECT pile_no, '0a', $1 FROM pile",
+        "INSERT INTO signed_value (pile_no, at, received_at, connector, digest, container, sealed, verdict, layers, meter_serial)
+         SELECT pile_no, now(), now(), 1, gen_random_uuid(), 'c', '', 'valid', '{}', $1 FROM pile",
     ] {
         sqlx::query(statement).bind(&long).execute(&mut database.connect().await).await.unwrap();
     }

@@ -97,7 +97,9 @@ def read(token, locations):
     assert Connector.parse_obj(connector) and connector == evse["connectors"][0]
     for gone in ("nowhere", f"{first['id']}/nothing", f"{first['id']}/{evse['uid']}/99", "md5-0", "%00"):
         call("GET", f"{locations}/{gone}", token, status=404)
-    for wrong in ("date_from=yesterday", "offset=-1", "limit=many", "date_to=2026-13-01T00:00:00Z", "offset=1e9"):
+    # Also what no handler of ours ever sees: a parameter twice, a method that is not there.
+    call("PATCH", locations.replace("/locations", "/credentials"), token, status=405)
+    for wrong in ("date_from=yesterday", "offset=-1", "limit=many", "date_to=2026-13-01T00:00:00Z", "offset=1e9", "limit=1&limit=2"):
         call("GET", f"{locations}?{wrong}", token, status=400)
     # From the newest change on: at least what changed then, before the oldest nothing.
     newest = max(one["last_updated"] for one in found)
@@ -132,8 +134,17 @@ def bill(token, cdrs, location):
     }
     _, headers = call("POST", cdrs, token, cdr)
     kept, _ = call("GET", headers["Location"], token)
-    again, headers_again = call("POST", cdrs, token, {**cdr, "total_energy": 1})
-    assert headers_again["Location"] == headers["Location"], "a repeated record stays as it was"
+    # Repeated, it is answered as before, whatever of it is not kept; another one under its id is not taken for it, and its own verdict
+    # (20.25 kWh are signed) is not told.
+    for repeated in (cdr, {**cdr, "remark": "REMARK-0816"}):
+        again, headers_again = call("POST", cdrs, token, repeated)
+        assert headers_again["Location"] == headers["Location"] and again["veripile"]["billed_as_signed"], again
+    assert kept["veripile"].pop("other_records") == 0, kept
+    for other in (1, 1, 2):
+        again, headers_again = call("POST", cdrs, token, {**cdr, "total_energy": other}, status=409)
+        assert headers_again["Location"] == headers["Location"] and again["veripile"] == kept["veripile"], again
+    stands = call("GET", headers["Location"], token)[0]
+    assert stands["veripile"].pop("other_records") == 2 and stands == kept, stands
     Cdr.parse_obj(kept)
     tampered = json.loads(json.dumps(cdr))
     signed = tampered["signed_data"]["signed_values"][0]

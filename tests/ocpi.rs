@@ -80,6 +80,7 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     locations(walked["locations"].as_array().unwrap());
     bills(&walked, &database).await;
     let token = walked["token"].as_str().unwrap();
+    absurd_power(&database, &server, token).await;
     time_alone(&database, &server, token).await;
     page_by_page(&database, &server, token).await;
     silence(&database, &server, token).await;
@@ -141,6 +142,14 @@ async fn bills(walked: &Value, database: &Database) {
         assert!(!["0815", "a|b", "T0NNR"].iter().any(|word| text.contains(word)), "{text}");
     }
     assert_eq!(walked["kept"]["total_energy"], 20.25);
+    let others: Vec<(String,)> =
+        sqlx::query_as("SELECT body || checked FROM ocpi_cdr_other ORDER BY other_no")
+            .fetch_all(&mut database.connect().await)
+            .await
+            .unwrap();
+    let [(one,), (two,)] = &others[..] else { panic!("each once: {others:?}") };
+    assert!(one.contains("\"total_energy\":1,") && two.contains("\"total_energy\":2,"), "{others:?}");
+    assert!(!others.iter().any(|(text,)| text.contains("0815")), "{others:?}");
     assert_eq!(database.number("SELECT count(*) FROM ocpi_party WHERE length(token_hash) = 32").await, 1);
 }
 
@@ -152,6 +161,20 @@ async fn asked(server: &Server, token: &str, path: &str) -> (Value, Option<u64>)
     assert_eq!(status, 200, "{path}: {body}");
     let total = header(&headers, "X-Total-Count").map(|total| total.parse().unwrap());
     (serde_json::from_str::<Value>(&body).unwrap()["data"].take(), total)
+}
+
+/// Power that no pile has, from before that was looked at, keeps no party from reading all the others.
+async fn absurd_power(database: &Database, server: &Server, token: &str) {
+    let mut connection = database.connect().await;
+    let absurd = "UPDATE pile SET power_kw = 70000000000000000000000000000 WHERE pile_id = 'P01-A'";
+    sqlx::query(absurd).execute(&mut connection).await.unwrap();
+    let (found, _) = asked(server, token, "/ocpi/2.2.1/locations").await;
+    let evse = &found[0]["evses"][0];
+    assert_eq!((found.as_array().unwrap().len(), &evse["uid"]), (12, &"P01-A".into()));
+    assert_eq!(evse["connectors"][0]["max_electric_power"], 7_000);
+    assert!(evse["veripile"]["assumed"].as_array().unwrap().contains(&"max_electric_power".into()));
+    let again = "UPDATE pile SET power_kw = 7 WHERE pile_id = 'P01-A'";
+    sqlx::query(again).execute(&mut connection).await.unwrap();
 }
 
 /// The clock changes a state, and whoever asks what changed is told: certificate, reply window, remote evidence, silence.
@@ -400,9 +423,27 @@ async fn moved(
     let changed = get(&format!("/ocpi/2.2.1/locations?date_from={before}")).await;
     let ids: Vec<&Value> = changed.as_array().unwrap().iter().map(|one| &one["id"]).collect();
     assert!(ids.contains(&&"S05".into()) && ids.contains(&&"S06".into()), "{ids:?}");
+    // An operator's name stands at each of its stations: a new one changes them, the same once more does not.
+    let file = folder.join("renamed.csv");
+    for (name, is_new) in [("甲", false), ("新名", true), ("新名", false)] {
+        std::fs::write(&file, format!("operator_id,name_zh,name_en\nO1,{name},One\n")).unwrap();
+        let now = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+        let before: String = sqlx::query_scalar(now).fetch_one(&mut database.connect().await).await.unwrap();
+        command(binary, database, &["register", "--operators", file.to_str().unwrap()]);
+        let changed = get(&format!("/ocpi/2.2.1/locations?date_from={before}")).await;
+        let names: Vec<&Value> =
+            changed.as_array().unwrap().iter().map(|one| &one["operator"]["name"]).collect();
+        assert_eq!(names.len(), if is_new { 14 } else { 0 }, "{name}: {names:?}");
+        assert!(names.iter().all(|told| **told == name), "{names:?}");
+    }
     // Who ends the registration leaves nothing.
     let ended = server.ask_with("DELETE", "/ocpi/2.2.1/credentials", &[("Authorization", &bearer)]).await;
     assert_eq!(ended.0, 200);
     assert_eq!(server.get_with("/ocpi/versions", &[("Authorization", &bearer)]).await.0, 401);
-    assert_eq!(database.number("SELECT count(*) FROM ocpi_cdr").await, 0);
+    assert_eq!(
+        database
+            .number("SELECT (SELECT count(*) FROM ocpi_cdr) + (SELECT count(*) FROM ocpi_cdr_other)")
+            .await,
+        0
+    );
 }

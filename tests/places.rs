@@ -216,3 +216,155 @@ async fn a_list_changes_what_it_speaks_of_and_nothing_else() {
     .unwrap();
     assert_eq!(pile, "S|O1|60|{gbt_dc}|-|7|120.31|120.31");
 }
+
+/// Runs `register` with an end that is not good: what it complains of.
+fn refused(binary: &Path, database: &Database, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(binary)
+        .arg("register")
+        .args(arguments)
+        .env("VERIPILE_DATABASE_URL", &database.url)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{arguments:?}: {told}");
+    told
+}
+
+/// An OCPI Location of a party with an EVSE.
+fn location(id: &str, party: &str, uid: &str, publish: bool) -> String {
+    format!(
+        r#"[{{"id":"{id}","country_code":"CN","party_id":"{party}","publish":{publish},"name":"{party}",
+            "coordinates":{{"latitude":"31.6","longitude":"120.3"}},"evses":[{{"uid":"{uid}","connectors":[]}}]}}]"#
+    )
+}
+
+/// Stations and piles with their operators.
+async fn owners(database: &Database) -> Vec<String> {
+    let all = "SELECT 'station ' || station_id || ' ' || operator_id FROM station
+               UNION ALL SELECT 'pile ' || pile_id || ' ' || station_id || ' ' || operator_id FROM pile ORDER BY 1";
+    sqlx::query_scalar(all).fetch_all(&mut database.connect().await).await.unwrap()
+}
+
+#[tokio::test]
+async fn operators_that_both_count_from_one_stay_apart() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let operators = "operator_id,name_zh,name_en\nCN-AAA,甲,A\nCN-BBB,乙,B\n";
+    let operators = written(folder.path(), "operators.csv", operators);
+    let list = |id: &str, party: &str, uid: &str| {
+        written(folder.path(), &format!("{party}.json"), &location(id, party, uid, true))
+    };
+    let first = list("1", "AAA", "7");
+    command(&binary, &database, &["register", "--operators", &operators, "--stations", &first]);
+    let before = ["pile 7 1 CN-AAA", "station 1 CN-AAA"];
+    assert_eq!(owners(&database).await, before);
+    for (id, uid, whose) in
+        [("1", "8", "station 1, registered with CN-AAA"), ("B1", "7", "pile 7, registered with CN-AAA")]
+    {
+        let told = refused(&binary, &database, &["--stations", &list(id, "BBB", uid)]);
+        assert!(told.contains(whose) && told.contains("--change-operator"), "{told}");
+    }
+    let table =
+        written(folder.path(), "b.csv", "station_id,operator_id,name,lon,lat\n1,CN-BBB,b,120.3,31.6\n");
+    let told = refused(&binary, &database, &["--stations", &table]);
+    assert!(told.contains("station 1, registered with CN-AAA"), "{told}");
+    assert_eq!(owners(&database).await, before);
+    // One's own again, and what changes hands.
+    command(&binary, &database, &["register", "--stations", &first]);
+    let sold = list("1", "BBB", "7");
+    command(&binary, &database, &["register", "--change-operator", "--stations", &sold]);
+    assert_eq!(owners(&database).await, ["pile 7 1 CN-BBB", "station 1 CN-BBB"]);
+}
+
+#[tokio::test]
+async fn what_an_operator_does_not_publish_is_left_out_and_named() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let register = |name: &str, list: &str| {
+        register(&binary, &database, folder.path(), &written(folder.path(), name, list), &[])
+    };
+    let told = register("public.json", &location("L1", "AAA", "E1", true));
+    assert!(!told.contains("publish"), "{told}");
+    let told = register("home.json", &location("HOME", "AAA", "E2", false));
+    assert!(
+        told.contains("not imported, since they are not to be shown publicly (publish is false), 1: HOME"),
+        "{told}"
+    );
+    assert!(!told.contains("public still"), "{told}");
+    // What was public stays: nobody takes a pile out of the register by not publishing it.
+    let told = register("hidden.json", &location("L1", "AAA", "E1", false));
+    assert!(told.contains("(publish is false), 1: L1") && told.contains("public still, 1: L1"), "{told}");
+    assert_eq!(owners(&database).await, ["pile E1 L1 O1", "station L1 O1"]);
+}
+
+/// Whatever is wrong with one file, nothing of the others is registered, and no key that was drawn is left lying about.
+#[tokio::test]
+async fn with_a_bad_row_in_any_file_nothing_is_registered() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\n");
+    command(&binary, &database, &["register", "--operators", &operators]);
+    let more = file("more.csv", "operator_id,name_zh,name_en\nO1,新,New\nO2,乙,Two\n");
+    let stations = file("stations.csv", "station_id,operator_id,name,lon,lat\nS1,O2,a,120.3,31.6\n");
+    let piles = file("piles.csv", "pile_id,station_id,kind,accuracy_class\nP1,S1,ac,2\n");
+    let (keys, locations) = (folder.path().join("keys.csv"), location("L1", "AAA", "P1", true));
+    let locations = file("locations.json", &locations);
+    let twice = "keep one of the two";
+    for (argument, name, table, why) in [
+        (
+            "--operators",
+            "o2.csv",
+            "operator_id,name_zh,name_en\nO2,a,a\nO2,b,b\n",
+            ["line 3", "line 2", twice],
+        ),
+        (
+            "--stations",
+            "s2.csv",
+            "station_id,operator_id,name,lon,lat\nS1,O2,a,120.3,31.6\nS1,O2,b,120.3,31.6\n",
+            ["line 3", "line 2", twice],
+        ),
+        (
+            "--piles",
+            "p2.csv",
+            "pile_id,station_id,kind,accuracy_class\nP1,S1,ac,2\nP2,S1,ac,2\nP1,S1,dc,1\n",
+            ["line 4", "line 2", twice],
+        ),
+        ("--access", "a2.csv", "pile_id,key\nP1,new\nP1,new\n", ["line 3", "line 2", twice]),
+        // Nobody knows before it is written.
+        (
+            "--piles",
+            "p3.csv",
+            "pile_id,station_id,kind,accuracy_class\nP1,S404,ac,2\n",
+            ["piles", "station", ""],
+        ),
+        (
+            "--access",
+            "a3.csv",
+            "pile_id,key\nP1,new\nP404,new\n",
+            ["access of pile P404", "not registered", ""],
+        ),
+    ] {
+        let bad = file(name, table);
+        let mut arguments = vec!["--keys-out", keys.to_str().unwrap(), argument, &bad];
+        for (other, good) in [("--operators", &more), ("--stations", &stations), ("--piles", &piles)] {
+            if other != argument {
+                arguments.extend([other, good]);
+            }
+        }
+        let told = refused(&binary, &database, &arguments);
+        assert!(why.iter().all(|words| told.contains(words)), "{name}: {told}");
+        assert!(owners(&database).await.is_empty(), "{name}");
+        assert_eq!(database.number("SELECT count(*) FROM operator WHERE name_zh = '甲'").await, 1, "{name}");
+        assert_eq!(database.number("SELECT count(*) FROM operator").await, 1, "{name}");
+        assert!(!keys.exists(), "{name}");
+    }
+    // A pile in two files is one identifier twice, too.
+    let arguments = ["--operator", "O1", "--stations", &locations, "--piles", &piles];
+    let told = refused(&binary, &database, &arguments);
+    assert!(told.contains("pile P1 stands in") && told.contains("locations.json already"), "{told}");
+    assert!(owners(&database).await.is_empty());
+}

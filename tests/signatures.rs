@@ -93,6 +93,14 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
     {
         assert!(page.contains(words), "{words}");
     }
+    // A serial number of 10 kB stands whole in its container alone, and cut on the page.
+    let long = good.replacen("SN-1", &"9".repeat(10_000), 1);
+    assert_ne!(good, long);
+    charge(&mut charger, "long", 15, &long, &key).await;
+    let longest = "SELECT max(length(meter_serial))::bigint FROM signed_value";
+    assert_eq!(database.number(longest).await, 255);
+    let page = server.get("/p/CP?lang=en").await.1;
+    assert!(page.contains("9…") && !page.contains(&"9".repeat(101)), "{page}");
 }
 
 #[tokio::test]

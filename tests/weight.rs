@@ -8,7 +8,7 @@ use veripile_tests::{Database, Server, command, free_port, provided};
 const PAGE_BYTES_MAX: usize = 40 * 1024;
 
 /// Everything that a pile's page lists, of each more than it lists, with long names: 60 charges, a year of weeks, 51 steps, 100 versions of
-/// firmware, 40 acts, 15 documents, 25 seals, 6 keys of RSA with 4,096 bits, 20 signed values.
+/// firmware, 40 acts, 15 documents, 25 seals, 6 keys of RSA with 4,096 bits, 20 signed values of meters with serial numbers of 10 kB.
 const FULL: [&str; 11] = [
     "UPDATE pile SET model = repeat('型', 200), meter_serial = repeat('9', 200)",
     "INSERT INTO charge (pile_no, reference, connector, started_at, ended_at, energy_pile_wh, energy_vehicle_wh, marks, updated_at)
@@ -30,10 +30,10 @@ const FULL: [&str; 11] = [
      FROM verification_order",
     "INSERT INTO seal SELECT max(certificate_no), 'SEAL-' || pile_no || '-' || n, repeat('电表箱门', 5), NULL
      FROM verification_certificate, generate_series(1, 25) AS n GROUP BY pile_no, n",
-    "INSERT INTO meter_key (pile_no, public_key, meter_serial) SELECT pile_no, lpad(n::text, 1100, '0a'), repeat('9', 100)
+    "INSERT INTO meter_key (pile_no, public_key, meter_serial) SELECT pile_no, lpad(n::text, 1100, '0a'), repeat('9', 10000)
      FROM pile, generate_series(1, 6) AS n",
     "INSERT INTO signed_value (pile_no, at, received_at, connector, digest, container, sealed, verdict, layers, meter_serial)
-     SELECT pile_no, now() - n * interval '1 hour', now(), 1, gen_random_uuid(), 'c' || n, '', 'valid', '{}', repeat('9', 50)
+     SELECT pile_no, now() - n * interval '1 hour', now(), 1, gen_random_uuid(), 'c' || n, '', 'valid', '{}', repeat('9', 10000)
      FROM pile, generate_series(1, 20) AS n",
 ];
 

@@ -29,6 +29,8 @@ use crate::problem::Problem;
 use crate::{Site, door};
 
 pub use readings::Readings;
+/// Our address as others reach it.
+pub(crate) use crate::qr::site_address as base;
 
 /// Largest body, bytes: a charge detail record with a period a minute for a day, and signed values.
 const BODY_BYTES_MAX: usize = 512 << 10;
@@ -61,6 +63,9 @@ pub(crate) fn routes() -> impl HttpServiceFactory {
         .wrap(from_fn(guard))
         .wrap(Compress::default())
         .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+        .app_data(
+            web::QueryConfig::default().error_handler(|error, _| Refusal::invalid(error.to_string()).into()),
+        )
         .route("/versions", web::get().to(credentials::versions))
         .route("/2.2.1", web::get().to(credentials::endpoints))
         .service(
@@ -68,7 +73,10 @@ pub(crate) fn routes() -> impl HttpServiceFactory {
                 .route(web::get().to(credentials::get))
                 .route(web::post().to(credentials::post))
                 .route(web::put().to(credentials::put))
-                .route(web::delete().to(credentials::delete)),
+                .route(web::delete().to(credentials::delete))
+                .default_service(web::to(async || {
+                    Refusal::not_allowed("GET, POST, PUT and DELETE are allowed here").error_response()
+                })),
         )
         .route("/2.2.1/locations", web::get().to(locations::list))
         .route("/2.2.1/locations/", web::get().to(locations::list))
@@ -136,6 +144,20 @@ impl Refusal {
     /// A method that is not for this party, as it stands.
     pub(crate) fn not_allowed(message: &str) -> Self {
         Self { http: StatusCode::METHOD_NOT_ALLOWED, code: 2000, message: message.to_owned() }
+    }
+
+    /// A record under the identifier of another one.
+    pub(crate) fn another() -> Self {
+        let message = "another record with this id came before and stands as it was, since a CDR cannot be changed; this one is kept \
+                       beside it and counts for nothing: send a credit CDR for the first, and this one under an id of its own";
+        Self { http: StatusCode::CONFLICT, code: 2000, message: message.to_owned() }
+    }
+
+    /// The answer, with what can be told all the same.
+    pub(crate) fn with(&self, data: &Value) -> HttpResponse {
+        HttpResponse::build(self.http).json(json!({
+            "data": data, "status_code": self.code, "status_message": self.message, "timestamp": moment(Timestamp::now()),
+        }))
     }
 
     fn unknown() -> Self {
@@ -238,15 +260,4 @@ pub(crate) fn body(bytes: Body) -> Result<Value, Refusal> {
         message: error.to_string(),
     })?;
     serde_json::from_slice(&bytes).map_err(|error| Refusal::invalid(format!("the body is no JSON: {error}")))
-}
-
-/// Our address as others reach it.
-pub(crate) fn base(request: &HttpRequest, site: &Site) -> String {
-    match &site.settings.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let connection = request.connection_info();
-            format!("{}://{}", connection.scheme(), connection.host())
-        }
-    }
 }

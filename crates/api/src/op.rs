@@ -22,7 +22,7 @@ use actix_web::web;
 
 use crate::{session, signals};
 
-pub use import::{Assumed, Import, Imported, RowError, doubtful_places};
+pub use import::{Assumed, Import, Imported, Other, RowError, doubtful_places, of_others, public_still};
 
 /// Mounts the pages under `/op`.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

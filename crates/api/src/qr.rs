@@ -1,15 +1,14 @@
 //! A QR code as SVG within a page, and the address that it holds.
 //!
-//! Used by the pile page; the address also stands on the label (`op/label`). The code's pattern is the library's; here it is drawn.
+//! Used by the pile page; the address also stands on the label (`op/label`), and OCPI's addresses begin with the site's. The code's pattern is the library's; here it is drawn.
 
 use std::fmt::Write;
 
 use actix_web::HttpRequest;
 use qrcode::{Color, EcLevel, QrCode};
 
-use crate::Site;
 use crate::chart::escape;
-use crate::view;
+use crate::{Site, client, view};
 
 /// White modules around a code (ISO/IEC 18004, 6.3.8).
 const QUIET_ZONE: usize = 4;
@@ -21,10 +20,11 @@ pub(crate) fn pile_address(request: &HttpRequest, site: &Site, pile_id: &str) ->
 
 /// The address under which the public reaches the site: as set, else as this visitor reached it.
 pub(crate) fn site_address(request: &HttpRequest, site: &Site) -> String {
-    let info = request.connection_info();
     match &site.settings.public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("{}://{}", info.scheme(), info.host()),
+        None => {
+            format!("{}://{}", client::scheme(request, site.settings.behind_proxy), client::host(request))
+        }
     }
 }
 

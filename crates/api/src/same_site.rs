@@ -6,12 +6,12 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, ORIGIN};
 
+use crate::client;
 use crate::problem::Problem;
 
 /// An error if another site made the browser send this.
 pub(crate) fn own(request: &HttpRequest, public_url: Option<&str>) -> Result<(), Problem> {
-    let info = request.connection_info();
-    if is_own(request.headers(), info.host(), public_url) {
+    if is_own(request.headers(), client::host(request), public_url) {
         Ok(())
     } else {
         Err(Problem::forbidden("this form was sent by another site; open it here and send it again"))

@@ -27,10 +27,10 @@ use tokio::sync::Semaphore;
 use veripile_pile::OperatorId;
 use veripile_store::account::PersonRole;
 
-use crate::Site;
 use crate::entries::Entries;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
+use crate::{Site, client};
 
 /// Passwords hashed at once: each takes 19 MiB and a core for some tens of milliseconds; others wait.
 const HASHING_MAX: usize = 4;
@@ -262,7 +262,7 @@ pub(crate) async fn sign_in(
     let now = Timestamp::now();
     site.store.open_session(&digest(&[&token]), &account.name, now, now + LASTS).await?;
     tracing::info!(name = account.name, "signed in");
-    let cookie = cookie(&request, token).finish();
+    let cookie = cookie(&request, &site, token).finish();
     let back = local(&next).unwrap_or("/op");
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, back)).cookie(cookie).finish())
 }
@@ -278,13 +278,13 @@ pub(crate) async fn sign_out(
     if let Some(cookie) = request.cookie(COOKIE) {
         site.store.close_session(&digest(&[cookie.value()])).await?;
     }
-    let mut gone = cookie(&request, String::new()).finish();
+    let mut gone = cookie(&request, &site, String::new()).finish();
     gone.make_removal();
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, "/op/sign-in")).cookie(gone).finish())
 }
 
-fn cookie(request: &HttpRequest, token: String) -> actix_web::cookie::CookieBuilder<'static> {
-    let secure = request.connection_info().scheme() == "https";
+fn cookie(request: &HttpRequest, site: &Site, token: String) -> actix_web::cookie::CookieBuilder<'static> {
+    let secure = client::scheme(request, site.settings.behind_proxy) == "https";
     Cookie::build(COOKIE, token).path("/").http_only(true).same_site(SameSite::Strict).secure(secure)
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use veripile_ocpp::credential;
 use veripile_pile::PileId;
-use veripile_store::{Store, StoreError};
+use veripile_store::Registering;
 
 use crate::table::Row;
 
@@ -68,40 +68,77 @@ pub fn row(row: &Row<'_>) -> Result<AccessRow> {
     Ok(AccessRow { pile_id: PileId::parse(id)?, profile: profile.transpose()?, key, upstream })
 }
 
-/// Registers access; drawn keys are written to a new file that only its owner can read.
-pub async fn register(store: &Store, rows: &[AccessRow], out: Option<&PathBuf>) -> Result<()> {
-    let draws = rows.iter().any(|row| matches!(row.key, Key::Drawn));
-    let mut file = match (draws, out) {
-        (false, _) => None,
-        (true, None) => bail!("keys are to be drawn: name a new file for them with --keys-out"),
-        (true, Some(path)) => {
-            let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            Some(made.with_context(|| format!("cannot make {}: it must not be there yet", path.display()))?)
-        }
-    };
-    if let Some(file) = &mut file {
-        writeln!(file, "pile_id,key")?;
+impl AccessRow {
+    /// Whose access it is.
+    pub fn pile_id(&self) -> &PileId {
+        &self.pile_id
     }
-    for row in rows {
-        let key = match &row.key {
-            Key::Given(key) => Some(key.clone()),
-            Key::Drawn => Some(credential::text(rand::random())),
-            Key::Unchanged => None,
-        };
-        save(store, row, key.as_deref()).await.with_context(|| format!("access of pile {}", row.pile_id))?;
-        if let (Some(file), Some(key), Key::Drawn) = (&mut file, key, &row.key) {
-            writeln!(file, "{},{key}", row.pile_id)?;
-        }
-    }
-    Ok(())
 }
 
-async fn save(store: &Store, row: &AccessRow, key: Option<&str>) -> Result<(), StoreError> {
-    store.set_profile(&row.pile_id, row.profile).await?;
-    store.set_upstream(&row.pile_id, row.upstream.as_deref()).await?;
-    if let Some(key) = key {
-        let hash = credential::hash(key, rand::random());
-        store.set_key(&row.pile_id, &hash, jiff::Timestamp::now()).await?;
+/// Rows of access with the hashes of their keys, and the file of those drawn: it goes again unless [`Prepared::keep`] says that they count.
+pub struct Prepared<'a> {
+    rows: Vec<(&'a AccessRow, Option<String>)>,
+    file: Option<PathBuf>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Draws keys, writes them to a new file that only its owner can read, and hashes them.
+    pub fn of(rows: &'a [AccessRow], out: Option<&PathBuf>) -> Result<Self> {
+        let draws = rows.iter().any(|row| matches!(row.key, Key::Drawn));
+        let mut prepared = Self { rows: Vec::with_capacity(rows.len()), file: None };
+        let mut file = match (draws, out) {
+            (false, _) => None,
+            (true, None) => bail!("keys are to be drawn: name a new file for them with --keys-out"),
+            (true, Some(path)) => {
+                let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+                let made = made
+                    .with_context(|| format!("cannot make {}: it must not be there yet", path.display()))?;
+                prepared.file = Some(path.clone());
+                Some(made)
+            }
+        };
+        if let Some(file) = &mut file {
+            writeln!(file, "pile_id,key")?;
+        }
+        for row in rows {
+            let key = match &row.key {
+                Key::Given(key) => Some(key.clone()),
+                Key::Drawn => Some(credential::text(rand::random())),
+                Key::Unchanged => None,
+            };
+            let hash = key.as_deref().map(|key| credential::hash(key, rand::random()));
+            prepared.rows.push((row, hash));
+            if let (Some(file), Some(key), Key::Drawn) = (&mut file, key, &row.key) {
+                writeln!(file, "{},{key}", row.pile_id)?;
+            }
+        }
+        Ok(prepared)
     }
-    Ok(())
+
+    /// Writes them as part of a registration.
+    pub async fn register(&self, registering: &mut Registering) -> Result<()> {
+        for (row, hash) in &self.rows {
+            let AccessRow { pile_id, profile, upstream, .. } = row;
+            registering
+                .access(pile_id, *profile, upstream.as_deref(), hash.as_deref())
+                .await
+                .with_context(|| format!("access of pile {pile_id}"))?;
+        }
+        Ok(())
+    }
+
+    /// The registration counts, and so do the keys in the file.
+    pub fn keep(mut self) {
+        self.file = None;
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.file.take()
+            && let Err(error) = std::fs::remove_file(&path)
+        {
+            tracing::warn!(%error, file = %path.display(), "nothing was registered: the keys in this file count for nothing; remove it");
+        }
+    }
 }

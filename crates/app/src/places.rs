@@ -15,7 +15,8 @@ use veripile_pile::{
     Place, Station, StationId, Told,
 };
 
-use crate::table::Row;
+use crate::plausible;
+use crate::table::{Row, Seen};
 
 /// Longest name, address, phone number or note on the price of a station, characters: what OCPI gives a name, and a line of its page takes.
 const STATION_TEXT_CHARS_MAX: usize = 255;
@@ -123,17 +124,26 @@ pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
             return imported;
         }
     };
+    let (mut stations, mut piles) = (Seen::default(), Seen::default());
     for (n, item) in items.iter().enumerate() {
-        let read = if is_geojson { feature(item, assumed) } else { location(item, assumed) };
-        match read {
-            Ok((station, piles)) => {
-                imported.stations.push(station);
-                imported.piles.extend(piles);
+        let place = format!("{} {}", if is_geojson { "feature" } else { "location" }, n + 1);
+        let mut take = || -> Result<()> {
+            if !is_geojson && !is_public(item)? {
+                imported.private.push(identity(item, assumed)?);
+                return Ok(());
             }
-            Err(error) => {
-                let what = if is_geojson { "feature" } else { "location" };
-                imported.errors.push(RowError { line: 0, reason: format!("{what} {}: {error:#}", n + 1) });
+            let (station, of_station) =
+                if is_geojson { feature(item, assumed)? } else { location(item, assumed)? };
+            stations.once("station", station.record.station_id.as_str(), &place)?;
+            for pile in &of_station {
+                piles.once("pile", pile.record.pile_id.as_str(), &place)?;
             }
+            imported.stations.push(station);
+            imported.piles.extend(of_station);
+            Ok(())
+        };
+        if let Err(error) = take() {
+            imported.errors.push(RowError { line: 0, reason: format!("{place}: {error:#}") });
         }
     }
     imported
@@ -177,13 +187,9 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<P
 /// An OCPI 2.2.1 Location: a station, and an EVSE for each pile. It knows no telephone number and no price; and what it says itself to be
 /// assumed (`veripile.assumed`), nobody told.
 fn location(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<Pile>>)> {
-    let station_id = StationId::parse(&need(item, "/id")?)?;
+    let (station_id, operator_id) = identity(item, assumed)?;
     let system = assumed.system.or(Some(CoordinateSystem::Wgs84));
     let (place, given) = coordinates(item, system)?.ok_or_else(|| anyhow!("no coordinates"))?;
-    let operator_id = match &assumed.operator {
-        Some(operator_id) => operator_id.clone(),
-        None => OperatorId::parse(&format!("{}-{}", need(item, "/country_code")?, need(item, "/party_id")?))?,
-    };
     let names =
         [None, brief("name_en", text(item, "/veripile/name_en"))?, brief("name", text(item, "/name"))?];
     let [name_zh, name_en] = two_names(names, &station_id);
@@ -218,6 +224,25 @@ fn location(item: &Value, assumed: &Assumed) -> Result<(Told<Station>, Vec<Told<
     Ok((Told { record: station, unsaid }, piles))
 }
 
+/// Whose a Location is, and which.
+fn identity(item: &Value, assumed: &Assumed) -> Result<(StationId, OperatorId)> {
+    let station_id = StationId::parse(&need(item, "/id")?)?;
+    let operator_id = match &assumed.operator {
+        Some(operator_id) => operator_id.clone(),
+        None => OperatorId::parse(&format!("{}-{}", need(item, "/country_code")?, need(item, "/party_id")?))?,
+    };
+    Ok((station_id, operator_id))
+}
+
+/// Whether a Location may be shown to anybody (`publish`). OCPI before 2.2 did not know the question, and published them all.
+fn is_public(item: &Value) -> Result<bool> {
+    match item.get("publish") {
+        None | Some(Value::Null) => Ok(true),
+        Some(Value::Bool(publish)) => Ok(*publish),
+        Some(other) => bail!("publish: {other} is neither true nor false"),
+    }
+}
+
 /// A text of a Location or an EVSE, unless it says itself that it is assumed. OCPI demands city and address, so that none is never meant.
 fn said(item: &Value, name: &str) -> Option<String> {
     text(item, &format!("/{name}")).filter(|_| !is_assumed(item, name))
@@ -238,7 +263,9 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
     };
     let standard = |connector: &Value| ConnectorType::from_word(&text(connector, "/standard")?);
     let told = |name: &str| if is_assumed(evse, name) { &[][..] } else { connectors };
-    let power_kw = told("max_electric_power").iter().filter_map(power_kw).max();
+    let kind = if connectors.iter().any(is_dc) { PileKind::Dc } else { PileKind::Ac };
+    let powers = told("max_electric_power").iter().map(|connector| power_kw(connector, kind));
+    let power_kw = powers.collect::<Result<Vec<_>>>()?.into_iter().flatten().max();
     let plugs: Vec<ConnectorType> = told("standard").iter().filter_map(standard).collect();
     let mut unsaid = BTreeSet::from([Field::Class, Field::Model, Field::MeterSerial]);
     let parts = [
@@ -252,7 +279,7 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
         pile_id: PileId::parse(&id)?,
         station_id: Some(station.station_id.clone()),
         operator_id: Some(station.operator_id.clone()),
-        kind: if connectors.iter().any(is_dc) { PileKind::Dc } else { PileKind::Ac },
+        kind,
         class: AccuracyClass::ASSUMED,
         power_kw,
         connectors: plugs,
@@ -265,14 +292,30 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
 }
 
 /// Rated power of an OCPI connector, kW: as stated (W), else voltage times current, times three between three phases' neutral.
-fn power_kw(connector: &Value) -> Option<Decimal> {
-    let number = |name: &str| Decimal::from_str(&text(connector, name)?).ok();
-    let power_w = number("/max_electric_power").or_else(|| {
-        let phases =
-            if text(connector, "/power_type")? == "AC_3_PHASE" { Decimal::from(3) } else { Decimal::ONE };
-        number("/max_voltage")?.checked_mul(number("/max_amperage")?)?.checked_mul(phases)
-    })?;
-    power_w.checked_div(Decimal::ONE_THOUSAND).filter(|kw| *kw > Decimal::ZERO)
+fn power_kw(connector: &Value, kind: PileKind) -> Result<Option<Decimal>> {
+    let number = |name: &str| -> Result<Option<Decimal>> {
+        let Some(text) = text(connector, &format!("/{name}")) else { return Ok(None) };
+        let number = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text));
+        number.map(Some).map_err(|_| anyhow!("{name}: {text:?} cannot be read"))
+    };
+    let rated = |what: &str, power_w: Decimal| {
+        let power_kw = plausible::rated_power_kw(power_w / Decimal::ONE_THOUSAND, kind);
+        power_kw.map(Some).map_err(|why| anyhow!("{what}: {why}"))
+    };
+    if let Some(power_w) = number("max_electric_power")? {
+        return rated("max_electric_power", power_w);
+    }
+    let (volts, amperes) = (number("max_voltage")?, number("max_amperage")?);
+    let Some(((volts, amperes), power_type)) = volts.zip(amperes).zip(text(connector, "/power_type")) else {
+        return Ok(None);
+    };
+    // OCPI demands both; where nobody knows them they are zero.
+    if volts.is_zero() || amperes.is_zero() {
+        return Ok(None);
+    }
+    let phases = if power_type == "AC_3_PHASE" { Decimal::from(3) } else { Decimal::ONE };
+    let power_w = volts.checked_mul(amperes).and_then(|va| va.checked_mul(phases));
+    rated("max_voltage, max_amperage", power_w.unwrap_or(Decimal::MAX))
 }
 
 /// OCPI's `coordinates`: latitude and longitude as texts.
@@ -369,6 +412,90 @@ mod tests {
             imported.errors[0].reason.contains("location 2")
                 && imported.errors[0].reason.contains("coordinates")
         );
+    }
+
+    /// Watts as stated, else of volts and amperes; what no pile has is told with the EVSE.
+    #[test]
+    fn power_of_a_location_is_what_a_pile_can_have() {
+        let read = |connector: &str| {
+            of_json(
+                &format!(
+                    r#"[{{"id":"L","country_code":"CN","party_id":"AAA","coordinates":{{"latitude":"31.6","longitude":"120.3"}},
+                        "evses":[{{"uid":"E","connectors":[{{"power_type":"DC",{connector}}}]}}]}}]"#
+                ),
+                &Assumed::default(),
+            )
+        };
+        for (connector, kw) in [
+            (r#""max_electric_power":60000"#, Some("60")),
+            (r#""max_electric_power":6e4"#, Some("60")),
+            (r#""max_electric_power":null,"max_voltage":1000,"max_amperage":250"#, Some("250")),
+            (r#""max_voltage":0,"max_amperage":0"#, None),
+        ] {
+            let piles = read(connector).piles;
+            let [Told { record, .. }] = &piles[..] else { panic!("{connector}: {:?}", read(connector)) };
+            assert_eq!(record.power_kw.map(|kw| kw.normalize().to_string()).as_deref(), kw, "{connector}");
+        }
+        for (connector, why) in [
+            (r#""max_electric_power":0"#, "max_electric_power: 0 kW is not above 0"),
+            (r#""max_electric_power":-7000"#, "max_electric_power: -7 kW"),
+            (r#""max_electric_power":5000001"#, "max_electric_power: 5000.001 kW"),
+            (r#""max_electric_power":1e400"#, "max_electric_power: \"1e"),
+            (
+                r#""max_voltage":70000000000000000000000000000,"max_amperage":7000"#,
+                "max_voltage, max_amperage: ",
+            ),
+        ] {
+            let told = read(connector);
+            assert!(told.stations.is_empty() && told.errors.len() == 1, "{connector}: {told:?}");
+            let reason = &told.errors[0].reason;
+            assert!(reason.starts_with(&format!("location 1: EVSE \"E\": {why}")), "{connector}: {reason}");
+        }
+    }
+
+    /// As OCPI 2.2.1's example of a Location without public access: `publish` is false, and nothing of it is for a map.
+    #[test]
+    fn what_is_not_to_be_published_is_left_out_and_named() {
+        let list = |publish: &str| LOCATIONS.replace("\"publish\": true", publish);
+        let imported = of_json(&list("\"publish\": false"), &Assumed::default());
+        assert!(imported.stations.is_empty() && imported.piles.is_empty(), "{imported:?}");
+        let [(station, operator)] = &imported.private[..] else { panic!("{imported:?}") };
+        assert_eq!((station.as_str(), operator.as_str()), ("LOC1", "BE-BEC"));
+        assert_eq!(imported.errors.len(), 1, "the other location's");
+        for publish in ["\"publish\": null", "\"type\": \"ON_STREET\""] {
+            let imported = of_json(&list(publish), &Assumed::default());
+            assert_eq!((imported.stations.len(), imported.private.len()), (1, 0), "{publish}");
+        }
+        let imported = of_json(&list("\"publish\": \"false\""), &Assumed::default());
+        assert!(imported.stations.is_empty() && imported.private.is_empty(), "{imported:?}");
+        assert_eq!(imported.errors[0].reason, "location 1: publish: \"false\" is neither true nor false");
+    }
+
+    #[test]
+    fn an_identifier_twice_in_a_list_names_both_places() {
+        let location = |id: &str, party: &str, uids: &[&str]| {
+            let evses = uids.iter().map(|uid| format!(r#"{{"uid":"{uid}","connectors":[]}}"#));
+            format!(
+                r#"{{"id":"{id}","country_code":"CN","party_id":"{party}","coordinates":{{"latitude":"31.6","longitude":"120.3"}},
+                    "evses":[{}]}}"#,
+                evses.collect::<Vec<_>>().join(",")
+            )
+        };
+        // Two operators that count from 1: neither becomes the other's.
+        let list = [location("1", "AAA", &["1"]), location("2", "AAA", &["2"]), location("1", "BBB", &["3"])];
+        let imported = of_json(&format!("[{}]", list.join(",")), &Assumed::default());
+        assert_eq!((imported.stations.len(), imported.piles.len(), imported.errors.len()), (2, 2, 1));
+        let reason = &imported.errors[0].reason;
+        assert_eq!(reason, "location 3: station 1 stands in location 1 already; keep one of the two");
+        let list = [location("1", "AAA", &["1"]), location("2", "AAA", &["2", "1"])];
+        let imported = of_json(&format!("[{}]", list.join(",")), &Assumed::default());
+        assert_eq!((imported.stations.len(), imported.piles.len(), imported.errors.len()), (1, 1, 1));
+        let reason = &imported.errors[0].reason;
+        assert_eq!(reason, "location 2: pile 1 stands in location 1 already; keep one of the two");
+        let feature = r#"{"id":"S","geometry":{"type":"Point","coordinates":[120.3,31.6]},"properties":{"operator_id":"O1"}}"#;
+        let imported = of_json(&format!(r#"{{"features":[{feature},{feature}]}}"#), &Assumed::default());
+        let reason = &imported.errors[0].reason;
+        assert_eq!(reason, "feature 2: station S stands in feature 1 already; keep one of the two");
     }
 
     #[test]

@@ -34,6 +34,18 @@ pub fn power_max_kw(kind: Option<PileKind>) -> Decimal {
     }
 }
 
+/// A rated power, kW, if a pile of the kind can have it; else why it cannot.
+pub fn rated_power_kw(power_kw: Decimal, kind: PileKind) -> Result<Decimal, String> {
+    let most = power_max_kw(Some(kind));
+    if power_kw <= Decimal::ZERO || most < power_kw {
+        return Err(format!(
+            "{power_kw} kW is not above 0 and up to {most}, which no {} pile exceeds",
+            kind.word()
+        ));
+    }
+    Ok(power_kw)
+}
+
 /// The maximum permissible error of a class, as a fraction; for a class that the rules do not know, the names of those they do.
 pub fn limit(kind: PileKind, class: AccuracyClass) -> Result<f64, String> {
     let rules = rules::for_kind(kind.word()).map_err(|error| error.to_string())?;

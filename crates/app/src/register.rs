@@ -1,7 +1,7 @@
 //! `veripile register`: operators, stations and their prices, piles, on-site results, keys of meters and calibrations from CSV files into the
 //! database.
 //!
-//! What is registered already is brought up to date, and stays as it is where a file has no column for it; on-site results are recorded once. A result with `valid_until` is a
+//! One transaction: with a bad row in any file nothing is registered. What is registered already is brought up to date, and stays as it is where a file has no column for it; on-site results are recorded once. A result with `valid_until` is a
 //! certificate; one without is a measurement, which anchors estimates and changes no state. Beyond the limit it is public only with a failure
 //! that was confirmed since.
 
@@ -20,15 +20,17 @@ use veripile_pile::{
     AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, OnSiteResult,
     Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId, Told,
 };
+use veripile_store::Store;
 use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 use veripile_store::witness::Calibration;
 
 use crate::assess_files::reference::{read_intervals, read_references};
 use crate::config::Config;
+use crate::keys::{AccessRow, Prepared};
 use crate::plausible::{
     self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW, UNCERTAINTY_MAX_PERCENT, power_max_kw,
 };
-use crate::table::{Row, Table};
+use crate::table::{Row, Seen, Table};
 use crate::{identity, keys, places, prices, serve};
 
 /// Columns that a table of stations must have.
@@ -53,6 +55,9 @@ const PILE_FIELDS: [(Field, &[&str]); 6] = [
     (Field::MeterSerial, &["meter_serial"]),
 ];
 
+/// Stations named where some are left out; of more the list itself tells.
+const NAMED_MAX: usize = 100;
+
 /// What `register` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RegisterArgs {
@@ -72,6 +77,9 @@ pub struct RegisterArgs {
     /// Whose stations these are where a file does not say
     #[arg(long, value_name = "ID", value_parser = OperatorId::parse)]
     operator: Option<OperatorId>,
+    /// Stations, and piles of OCPI Locations, that are registered with another operator change hands
+    #[arg(long)]
+    change_operator: bool,
     /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,connectors,lon,lat,coordinate_system,meter_serial]
     #[arg(long, value_name = "FILE")]
     piles: Option<PathBuf>,
@@ -106,16 +114,21 @@ pub struct RegisterArgs {
 pub async fn run(args: &RegisterArgs) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let columns = ["operator_id", "name_zh", "name_en"];
-    let operators = read(args.operators.as_ref(), &columns, operator)?;
+    let operators = once(args.operators.as_ref(), &columns, "operator", operator, |operator: &Operator| {
+        operator.operator_id.as_str()
+    })?;
     let commitments = read(args.operators.as_ref(), &columns, commitment)?;
     let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
-    let Imported { stations, mut piles, .. } = stations(args.stations.as_ref(), &assumed)?;
-    piles.extend(read(args.piles.as_ref(), &PILE_COLUMNS, |row| pile(row, &assumed))?);
+    let Imported { stations, mut piles, private, .. } = stations(args.stations.as_ref(), &assumed)?;
+    let of_locations = piles.len();
+    piles.extend(more_piles(args, &piles, &assumed)?);
     let anchor_columns =
         ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
     let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
     let meter_keys = read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?;
-    let access = read(args.access.as_ref(), &["pile_id"], keys::row)?;
+    let access = once(args.access.as_ref(), &["pile_id"], "pile", keys::row, |access: &AccessRow| {
+        access.pile_id().as_str()
+    })?;
     let energy = energy(args)?;
     let calibrations = calibrations(args, &config)?;
     let tariffs = args.prices.as_deref().map(prices::read).transpose()?.unwrap_or_default();
@@ -129,7 +142,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         calibrations.len(),
         tariffs.len(),
     ];
-    if rows.iter().sum::<usize>() + access.len() == 0 {
+    if rows.iter().sum::<usize>() + access.len() + private.len() == 0 {
         bail!(
             "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers, --references, --prices or --access"
         );
@@ -142,20 +155,29 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
     certify_within_limits(&anchors, &known)?;
+    if !args.change_operator {
+        belong_to_nobody_else(&store, &stations, &piles[..of_locations]).await?;
+    }
     let doubts = veripile_api::doubtful_places(&store, &mut stations, &mut piles).await?;
-    store.register_operators(&operators).await?;
-    store.note_commitments(&commitments.into_iter().flatten().collect::<Vec<_>>()).await?;
-    store.register_stations(&stations).await.context("stations: is every operator registered?")?;
-    store.register_piles(&piles).await.context("piles: is every station and operator registered?")?;
-    store.record_acts(&anchors).await.context("anchors")?;
-    store.register_meter_keys(&meter_keys).await.context("meter keys: is every pile registered?")?;
-    let intervals = store
-        .record_energy(&energy)
+    let public_still = veripile_api::public_still(&store, &private).await?;
+    let keys = Prepared::of(&access, args.keys_out.as_ref())?;
+    // One transaction: whatever fails from here on, nothing was registered.
+    let mut registering = store.registering().await?;
+    registering.operators(&operators).await?;
+    registering.commitments(&commitments.into_iter().flatten().collect::<Vec<_>>()).await?;
+    registering.stations(&stations).await.context("stations: is every operator registered?")?;
+    registering.piles(&piles).await.context("piles: is every station and operator registered?")?;
+    registering.acts(&anchors).await.context("anchors")?;
+    registering.meter_keys(&meter_keys).await.context("meter keys: is every pile registered?")?;
+    let intervals = registering
+        .energy(&energy)
         .await
         .context("masters and registers: is every station and pile registered?")?;
-    let calibrated = store.record_calibrations(&calibrations).await.context("references")?;
-    let priced = store.record_tariffs(&tariffs).await.context("prices: is every station registered?")?;
-    keys::register(&store, &access, args.keys_out.as_ref()).await?;
+    let calibrated = registering.calibrations(&calibrations).await.context("references")?;
+    let priced = registering.tariffs(&tariffs).await.context("prices: is every station registered?")?;
+    keys.register(&mut registering).await?;
+    registering.commit().await?;
+    keys.keep();
     crate::say(&format!(
         "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, {calibrated} new calibrations of vehicles, {priced} new days of prices, access of {} piles",
         operators.len(),
@@ -166,8 +188,41 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         access.len()
     ))?;
     tell(&doubts)?;
+    tell_private(&private, &public_still)?;
     store.close().await;
     Ok(())
+}
+
+/// Piles from their own table; one that a list of Locations brought along already is an error.
+fn more_piles(
+    args: &RegisterArgs,
+    with_stations: &[Told<Pile>],
+    assumed: &Assumed,
+) -> Result<Vec<Told<Pile>>> {
+    let mut seen = Seen::default();
+    let list = args.stations.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    for told in with_stations {
+        seen.once("pile", told.record.pile_id.as_str(), &list)?;
+    }
+    read(args.piles.as_ref(), &PILE_COLUMNS, |row| {
+        let told = pile(row, assumed)?;
+        seen.once("pile", told.record.pile_id.as_str(), &row.place())?;
+        Ok(told)
+    })
+}
+
+/// No list takes over what is registered with another operator: identifiers are each operator's own, and two of them may both have a
+/// station 1.
+async fn belong_to_nobody_else(store: &Store, stations: &[Station], piles: &[Pile]) -> Result<()> {
+    let others = veripile_api::of_others(store, stations, piles).await?;
+    match others.first() {
+        None => Ok(()),
+        Some(first) => bail!(
+            "{} of these stations and piles are another operator's, the first: {first}. Give yours identifiers of their own in the \
+             list; or, if they changed hands, register them with --change-operator",
+            others.len()
+        ),
+    }
 }
 
 /// The intervals of master meters and of piles' registers.
@@ -214,17 +269,24 @@ pub fn import(text: &str, assumed: &Assumed) -> Imported {
     let header = text.lines().next().unwrap_or_default();
     let is_of_stations = !header.contains("pile_id") && header.contains("station_id");
     let mut imported = Imported::default();
+    let mut seen = Seen::default();
     let table = Table::of_text(text, if is_of_stations { &STATION_COLUMNS } else { &PILE_COLUMNS });
     let read = table.and_then(|table| {
         table.rows(|row| {
-            let read = if is_of_stations {
-                station(&row, assumed).map(|station| imported.stations.push(station))
-            } else {
-                pile(&row, assumed).map(|pile| imported.piles.push(pile))
+            let mut take = || -> Result<()> {
+                if is_of_stations {
+                    let station = station(&row, assumed)?;
+                    seen.once("station", station.record.station_id.as_str(), &row.place())?;
+                    imported.stations.push(station);
+                } else {
+                    let pile = pile(&row, assumed)?;
+                    seen.once("pile", pile.record.pile_id.as_str(), &row.place())?;
+                    imported.piles.push(pile);
+                }
+                Ok(())
             };
-            match read {
-                Ok(()) => {}
-                Err(error) => imported.errors.push(RowError { line: row.line, reason: format!("{error:#}") }),
+            if let Err(error) = take() {
+                imported.errors.push(RowError { line: row.line, reason: format!("{error:#}") });
             }
             Ok(())
         })
@@ -238,7 +300,7 @@ pub fn import(text: &str, assumed: &Assumed) -> Imported {
 fn read<T>(
     file: Option<&PathBuf>,
     columns: &[&str],
-    parse: impl Fn(&Row<'_>) -> Result<T>,
+    mut parse: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
@@ -249,11 +311,30 @@ fn read<T>(
     Ok(rows)
 }
 
+/// The rows of a table that names each thing once.
+fn once<T>(
+    file: Option<&PathBuf>,
+    columns: &[&str],
+    what: &str,
+    parse: impl Fn(&Row<'_>) -> Result<T>,
+    id: impl Fn(&T) -> &str,
+) -> Result<Vec<T>> {
+    let mut seen = Seen::default();
+    read(file, columns, |row| {
+        let parsed = parse(row)?;
+        seen.once(what, id(&parsed), &row.place())?;
+        Ok(parsed)
+    })
+}
+
 /// Stations from a table; or, with the piles it lists, from a file in JSON.
 fn stations(file: Option<&PathBuf>, assumed: &Assumed) -> Result<Imported> {
     let is_json = |file: &&PathBuf| file.extension().is_some_and(|e| e == "json" || e == "geojson");
     let Some(json) = file.filter(is_json) else {
-        let stations = read(file, &STATION_COLUMNS, |row| station(row, assumed))?;
+        let parse = |row: &Row<'_>| station(row, assumed);
+        let stations = once(file, &STATION_COLUMNS, "station", parse, |told: &Told<Station>| {
+            told.record.station_id.as_str()
+        })?;
         return Ok(Imported { stations, ..Imported::default() });
     };
     let text = std::fs::read_to_string(json).with_context(|| format!("cannot read {}", json.display()))?;
@@ -271,6 +352,26 @@ fn tell(doubts: &[(String, PlaceDoubt)]) -> Result<()> {
         if let Some(first) = ids.next() {
             crate::say(&format!("doubtful places, {}: {}, the first {first}", kind.code(), 1 + ids.count()))?;
         }
+    }
+    Ok(())
+}
+
+/// Tells which stations were left out since they are not for the public, and which of them are here all the same, from before.
+fn tell_private(private: &[(StationId, OperatorId)], public_still: &[StationId]) -> Result<()> {
+    let named = |ids: &[&str]| {
+        let more = if NAMED_MAX < ids.len() { ", …" } else { "" };
+        format!("{}: {}{more}", ids.len(), ids[..ids.len().min(NAMED_MAX)].join(", "))
+    };
+    if !private.is_empty() {
+        let ids: Vec<&str> = private.iter().map(|(station_id, _)| station_id.as_str()).collect();
+        crate::say(&format!(
+            "not imported, since they are not to be shown publicly (publish is false), {}",
+            named(&ids)
+        ))?;
+    }
+    if !public_still.is_empty() {
+        let ids: Vec<&str> = public_still.iter().map(StationId::as_str).collect();
+        crate::say(&format!("of these registered before, left as they are and public still, {}", named(&ids)))?;
     }
     Ok(())
 }
@@ -373,7 +474,7 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Pile>> {
         operator_id: row.text("operator_id").map(OperatorId::parse).transpose()?,
         kind,
         class,
-        power_kw: parse_some(row, "power_kw")?,
+        power_kw: power_kw(row, kind)?,
         connectors: connectors(row)?,
         place,
         given,
@@ -385,6 +486,12 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Pile>> {
         unsaid.insert(Field::Place);
     }
     Ok(Told { record, unsaid })
+}
+
+/// The rated power, if it can be one.
+fn power_kw(row: &Row<'_>, kind: PileKind) -> Result<Option<Decimal>> {
+    let Some(power_kw) = parse_some(row, "power_kw")? else { return Ok(None) };
+    plausible::rated_power_kw(power_kw, kind).map(Some).map_err(|why| anyhow!("column power_kw: {why}"))
 }
 
 /// What can be plugged in: words with blanks or semicolons between.
@@ -401,7 +508,7 @@ fn connectors(row: &Row<'_>) -> Result<Vec<ConnectorType>> {
 fn meter_key(row: &Row<'_>) -> Result<(PileId, MeterKey)> {
     let public_key = need(row, "public_key")?.to_owned();
     key::read(&public_key, None).map_err(|why| anyhow!("column public_key cannot be read: {why}"))?;
-    let meter_serial = row.text("meter_serial").map(str::to_owned);
+    let meter_serial = short(row, "meter_serial")?;
     Ok((
         PileId::parse(need(row, "pile_id")?)?,
         MeterKey { public_key, meter_serial, source: KeySource::Register },
@@ -457,36 +564,4 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As many characters as stand on a line, of whatever script: one more is told with line and column.
-    #[test]
-    fn names_are_held_to_a_line() {
-        let assumed = Assumed::default();
-        for (header, row, column) in [
-            ("station_id,operator_id,name_zh,lon,lat", "S1,O1,NAME,120.3,31.6", "name_zh"),
-            ("station_id,operator_id,name_zh,name_en,lon,lat", "S1,O1,站,NAME,120.3,31.6", "name_en"),
-            ("station_id,operator_id,name,lon,lat", "S1,O1,NAME,120.3,31.6", "name"),
-            ("pile_id,kind,accuracy_class,model", "P1,ac,2,NAME", "model"),
-        ] {
-            let read = |chars: usize| {
-                let named = row.replace("NAME", &"站".repeat(chars));
-                import(&format!("{header}\n{named}\n"), &assumed)
-            };
-            let fits = read(255);
-            assert!(fits.errors.is_empty() && fits.stations.len() + fits.piles.len() == 1, "{fits:?}");
-            let told = read(256);
-            let [error] = &told.errors[..] else { panic!("{column}: {told:?}") };
-            let expected = format!("column {column}: longer than 255 characters");
-            assert_eq!((error.line, &error.reason), (2, &expected));
-        }
-        let operators = |chars: usize| {
-            let text = format!("operator_id,name_zh,name_en\nO1,甲,{}\n", "x".repeat(chars));
-            Table::of_text(&text, &[]).and_then(|table| table.rows(|row| operator(&row).map(drop)))
-        };
-        assert!(operators(255).is_ok());
-        let error = operators(256).expect_err("too long").to_string();
-        assert_eq!(error, "column name_en: longer than 255 characters");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //!
 //! Used by `register`; the far larger files of `assess` have a reader of their own that keeps rejected rows verbatim.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -26,6 +27,25 @@ pub struct Row<'a> {
     pub line: u64,
     record: &'a StringRecord,
     columns: &'a HashMap<String, usize>,
+}
+
+/// Where each identifier of a list stands: two rows of one would each undo the other.
+#[derive(Debug, Default)]
+pub struct Seen(HashMap<String, String>);
+
+impl Seen {
+    /// Notes where an identifier stands, unless it stands somewhere already.
+    pub fn once(&mut self, what: &str, id: &str, place: &str) -> Result<()> {
+        match self.0.entry(id.to_owned()) {
+            Entry::Occupied(first) => {
+                bail!("{what} {id} stands in {} already; keep one of the two", first.get())
+            }
+            Entry::Vacant(free) => {
+                free.insert(place.to_owned());
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Table {
@@ -93,6 +113,11 @@ impl Table {
 }
 
 impl Row<'_> {
+    /// Where it stands, as errors name it.
+    pub fn place(&self) -> String {
+        format!("line {}", self.line)
+    }
+
     /// Whether the table has a column: one that it has not says nothing of what is registered.
     pub fn has(&self, column: &str) -> bool {
         self.columns.contains_key(column)

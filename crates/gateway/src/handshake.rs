@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::{
-    AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
+    AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    WWW_AUTHENTICATE,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason};
@@ -126,10 +127,16 @@ fn shown(gateway: &Gateway, request: &HttpRequest) -> Shown {
     Shown { tls: request.conn_data::<TlsPeer>().cloned().or_else(forwarded), basic }
 }
 
-/// A header of a proxy in front of us, if one is trusted.
-fn header(gateway: &Gateway, request: &HttpRequest, name: &'static str) -> Option<String> {
-    let value = request.headers().get(HeaderName::from_static(name))?;
-    gateway.settings.behind_proxy.then(|| value.to_str().ok().map(str::to_owned))?
+/// What a proxy in front of us says, if one is trusted.
+fn header<'a>(gateway: &Gateway, request: &'a HttpRequest, name: &'static str) -> Option<&'a str> {
+    if gateway.settings.behind_proxy { last(request.headers(), name) } else { None }
+}
+
+/// The last value of a header, on the last of its lines: there a proxy appends whom it saw, and what stands before is the client's own
+/// word.
+fn last<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
+    let line = headers.get_all(HeaderName::from_static(name)).next_back()?.to_str().ok()?;
+    line.rsplit(',').next().map(str::trim)
 }
 
 /// The identity in the address, decoded.
@@ -139,11 +146,8 @@ fn identity(request: &HttpRequest) -> String {
 }
 
 fn address(gateway: &Gateway, request: &HttpRequest) -> String {
-    let forwarded = header(gateway, request, "x-forwarded-for");
-    // The proxy in front of us appends whom it saw; what stands before is the client's own word.
-    let last =
-        forwarded.as_deref().and_then(|list| list.rsplit(',').next()).map(|last| last.trim().to_owned());
-    last.or_else(|| request.peer_addr().map(|address| address.ip().to_string())).unwrap_or_default()
+    let forwarded = header(gateway, request, "x-forwarded-for").map(str::to_owned);
+    forwarded.or_else(|| request.peer_addr().map(|address| address.ip().to_string())).unwrap_or_default()
 }
 
 fn offered(request: &HttpRequest) -> String {
@@ -198,4 +202,25 @@ fn refuse(gateway: &Gateway, request: &HttpRequest, refused: &Refused) -> HttpRe
         _ => &mut response,
     };
     response.content_type("text/plain; charset=utf-8").body(format!("{}\n", refused.help()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_forwarded_the_last_word_is_our_proxy_s() {
+        let check = |lines: &[&'static str], expected: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static(line));
+            }
+            assert_eq!(last(&headers, "x-forwarded-for"), expected, "{lines:?}");
+        };
+        check(&[], None);
+        check(&["203.0.113.9"], Some("203.0.113.9"));
+        check(&["198.51.100.1, 203.0.113.9"], Some("203.0.113.9"));
+        // A proxy may add a line of its own to the client's.
+        check(&["198.51.100.1", "203.0.113.9"], Some("203.0.113.9"));
+    }
 }

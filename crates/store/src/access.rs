@@ -3,7 +3,9 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::FromRow;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::query::Query;
+use sqlx::{FromRow, Postgres};
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use crate::search::plain;
@@ -87,24 +89,7 @@ impl Store {
     /// Gives a pile a new key. Those before it count until [`Store::key_taken`]: the one that the pile has come with, and the
     /// newest of those made since, which it may have or not.
     pub async fn set_key(&self, pile_id: &PileId, key_hash: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.of_pile(
-            pile_id,
-            sqlx::query(
-                "INSERT INTO access (pile_no, key_hash, key_made_at)
-                 SELECT pile_no, $2, $3 FROM pile WHERE pile_id = $1
-                 ON CONFLICT (pile_no) DO UPDATE SET
-                     previous_hashes = CASE
-                         WHEN access.key_hash IS NULL THEN access.previous_hashes
-                         WHEN cardinality(access.previous_hashes) < $4 THEN access.key_hash || access.previous_hashes
-                         ELSE access.key_hash || access.previous_hashes[:$4 - 2] || access.previous_hashes[$4] END,
-                     key_hash = excluded.key_hash, key_made_at = excluded.key_made_at",
-            )
-            .bind(pile_id.as_str())
-            .bind(key_hash)
-            .bind(now.to_sqlx())
-            .bind(PREVIOUS_MAX),
-        )
-        .await
+        write_key(&mut *self.pool.acquire().await?, pile_id, key_hash, now).await
     }
 
     /// The charger did not take a new key: those beside it count again as if it had not been made.
@@ -144,42 +129,12 @@ impl Store {
 
     /// Sets the security profile asked of a pile; none: the server's least.
     pub async fn set_profile(&self, pile_id: &PileId, profile: Option<i16>) -> Result<(), StoreError> {
-        self.of_pile(
-            pile_id,
-            sqlx::query(
-                "INSERT INTO access (pile_no, security_profile) SELECT pile_no, $2 FROM pile WHERE pile_id = $1
-                 ON CONFLICT (pile_no) DO UPDATE SET security_profile = excluded.security_profile",
-            )
-            .bind(pile_id.as_str())
-            .bind(profile),
-        )
-        .await
+        write_profile(&mut *self.pool.acquire().await?, pile_id, profile).await
     }
 
     /// Sets where a pile's messages are relayed to; none: nowhere.
     pub async fn set_upstream(&self, pile_id: &PileId, url: Option<&str>) -> Result<(), StoreError> {
-        self.of_pile(
-            pile_id,
-            sqlx::query(
-                "INSERT INTO access (pile_no, upstream_url) SELECT pile_no, $2 FROM pile WHERE pile_id = $1
-                 ON CONFLICT (pile_no) DO UPDATE SET upstream_url = excluded.upstream_url",
-            )
-            .bind(pile_id.as_str())
-            .bind(url),
-        )
-        .await
-    }
-
-    /// Runs a statement that touches the row of one pile; an error if there is no such pile.
-    async fn of_pile(
-        &self,
-        pile_id: &PileId,
-        statement: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
-    ) -> Result<(), StoreError> {
-        match statement.execute(&self.pool).await?.rows_affected() {
-            0 => Err(StoreError::Unknown(format!("pile {pile_id}"))),
-            _ => Ok(()),
-        }
+        write_upstream(&mut *self.pool.acquire().await?, pile_id, url).await
     }
 
     async fn waiting(&self) -> Result<i64, StoreError> {
@@ -212,5 +167,64 @@ impl Store {
         .fetch_one(&self.pool)
         .await?;
         Ok(pile_no)
+    }
+}
+
+/// Gives a pile a new key; see [`Store::set_key`].
+pub(crate) async fn write_key(
+    connection: &mut PgConnection,
+    pile_id: &PileId,
+    key_hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO access (pile_no, key_hash, key_made_at)
+         SELECT pile_no, $2, $3 FROM pile WHERE pile_id = $1
+         ON CONFLICT (pile_no) DO UPDATE SET
+             previous_hashes = CASE
+                 WHEN access.key_hash IS NULL THEN access.previous_hashes
+                 WHEN cardinality(access.previous_hashes) < $4 THEN access.key_hash || access.previous_hashes
+                 ELSE access.key_hash || access.previous_hashes[:$4 - 2] || access.previous_hashes[$4] END,
+             key_hash = excluded.key_hash, key_made_at = excluded.key_made_at",
+    );
+    let statement = statement.bind(pile_id.as_str()).bind(key_hash).bind(now.to_sqlx()).bind(PREVIOUS_MAX);
+    of_pile(connection, pile_id, statement).await
+}
+
+/// Sets the security profile asked of a pile; see [`Store::set_profile`].
+pub(crate) async fn write_profile(
+    connection: &mut PgConnection,
+    pile_id: &PileId,
+    profile: Option<i16>,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO access (pile_no, security_profile) SELECT pile_no, $2 FROM pile WHERE pile_id = $1
+         ON CONFLICT (pile_no) DO UPDATE SET security_profile = excluded.security_profile",
+    );
+    of_pile(connection, pile_id, statement.bind(pile_id.as_str()).bind(profile)).await
+}
+
+/// Sets where a pile's messages are relayed to; see [`Store::set_upstream`].
+pub(crate) async fn write_upstream(
+    connection: &mut PgConnection,
+    pile_id: &PileId,
+    url: Option<&str>,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO access (pile_no, upstream_url) SELECT pile_no, $2 FROM pile WHERE pile_id = $1
+         ON CONFLICT (pile_no) DO UPDATE SET upstream_url = excluded.upstream_url",
+    );
+    of_pile(connection, pile_id, statement.bind(pile_id.as_str()).bind(url)).await
+}
+
+/// Runs a statement that touches the row of one pile; an error if there is no such pile.
+async fn of_pile(
+    connection: &mut PgConnection,
+    pile_id: &PileId,
+    statement: Query<'_, Postgres, PgArguments>,
+) -> Result<(), StoreError> {
+    match statement.execute(connection).await?.rows_affected() {
+        0 => Err(StoreError::Unknown(format!("pile {pile_id}"))),
+        _ => Ok(()),
     }
 }

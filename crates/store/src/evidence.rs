@@ -312,47 +312,47 @@ impl Store {
                 .await?;
         Ok(rows.into_iter().map(|(pile_no, at)| (pile_no, at.to_jiff())).collect())
     }
+}
 
-    /// Records intervals of energy; one that stands there already with the same energy is not repeated. Gives how many are new. Fails if
-    /// a station or pile is not registered, and then records none.
-    pub async fn record_energy(&self, intervals: &[EnergyInterval]) -> Result<u64, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let mut recorded = 0;
-        for interval in intervals {
-            let (station, pile) = match &interval.meter {
-                EnergyMeter::Master(station) => (Some(station.as_str()), None),
-                EnergyMeter::Register(pile) => (None, Some(pile.as_str())),
-            };
-            let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-                .bind(pile)
-                .fetch_optional(&mut *transaction)
-                .await?;
-            if let (Some(pile), None) = (pile, pile_no) {
-                return Err(StoreError::Unknown(format!("pile {pile}")));
-            }
-            let stored = sqlx::query(
-                "INSERT INTO energy_interval (station_id, pile_no, from_at, to_at, energy_kwh, accuracy_class)
-                 SELECT $1, $2, $3, $4, $5, $6
-                 WHERE NOT EXISTS (
-                     SELECT FROM (SELECT energy_kwh, accuracy_class FROM energy_interval i
-                                  WHERE i.station_id IS NOT DISTINCT FROM $1 AND i.pile_no IS NOT DISTINCT FROM $2
-                                    AND i.from_at = $3 AND i.to_at = $4 ORDER BY energy_no DESC LIMIT 1) AS known
-                     WHERE known.energy_kwh IS NOT DISTINCT FROM $5 AND known.accuracy_class IS NOT DISTINCT FROM $6)",
-            )
-            .bind(station)
-            .bind(pile_no)
-            .bind(interval.from.to_sqlx())
-            .bind(interval.to.to_sqlx())
-            .bind(interval.energy_kwh)
-            .bind(interval.class)
-            .execute(&mut *transaction)
+/// Records intervals of energy; one that stands there already with the same energy is not repeated. Gives how many are new. Fails if a
+/// station or pile is not registered.
+pub(crate) async fn write_energy(
+    connection: &mut PgConnection,
+    intervals: &[EnergyInterval],
+) -> Result<u64, StoreError> {
+    let mut recorded = 0;
+    for interval in intervals {
+        let (station, pile) = match &interval.meter {
+            EnergyMeter::Master(station) => (Some(station.as_str()), None),
+            EnergyMeter::Register(pile) => (None, Some(pile.as_str())),
+        };
+        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
+            .bind(pile)
+            .fetch_optional(&mut *connection)
             .await?;
-            recorded += stored.rows_affected();
+        if let (Some(pile), None) = (pile, pile_no) {
+            return Err(StoreError::Unknown(format!("pile {pile}")));
         }
-        transaction.commit().await?;
-        self.evidence.notify_one();
-        Ok(recorded)
+        let stored = sqlx::query(
+            "INSERT INTO energy_interval (station_id, pile_no, from_at, to_at, energy_kwh, accuracy_class)
+             SELECT $1, $2, $3, $4, $5, $6
+             WHERE NOT EXISTS (
+                 SELECT FROM (SELECT energy_kwh, accuracy_class FROM energy_interval i
+                              WHERE i.station_id IS NOT DISTINCT FROM $1 AND i.pile_no IS NOT DISTINCT FROM $2
+                                AND i.from_at = $3 AND i.to_at = $4 ORDER BY energy_no DESC LIMIT 1) AS known
+                 WHERE known.energy_kwh IS NOT DISTINCT FROM $5 AND known.accuracy_class IS NOT DISTINCT FROM $6)",
+        )
+        .bind(station)
+        .bind(pile_no)
+        .bind(interval.from.to_sqlx())
+        .bind(interval.to.to_sqlx())
+        .bind(interval.energy_kwh)
+        .bind(interval.class)
+        .execute(&mut *connection)
+        .await?;
+        recorded += stored.rows_affected();
     }
+    Ok(recorded)
 }
 
 /// The statement that takes in charges of which a condition on `$1` holds.

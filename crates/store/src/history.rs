@@ -61,13 +61,15 @@ macro_rules! charge_sql {
 }
 
 impl Store {
-    /// A charge by its number.
+    /// A charge by its number; none of a charger that waits in the inbox, which is nobody's yet.
     pub async fn charge(&self, charge_no: i64) -> Result<Option<OneCharge>, StoreError> {
-        let row: Option<OneRow> =
-            sqlx::query_as(charge_sql!("pile_id, ", "JOIN pile USING (pile_no) WHERE charge_no = $1"))
-                .bind(charge_no)
-                .fetch_optional(&self.pool)
-                .await?;
+        let row: Option<OneRow> = sqlx::query_as(charge_sql!(
+            "pile_id, ",
+            "JOIN pile USING (pile_no) WHERE charge_no = $1 AND NOT inbox"
+        ))
+        .bind(charge_no)
+        .fetch_optional(&self.pool)
+        .await?;
         row.map(|row| Ok(OneCharge { pile_id: row.pile_id, record: row.charge.record()? })).transpose()
     }
 

@@ -36,6 +36,7 @@ mod presence;
 pub mod price;
 pub mod queue;
 pub mod readiness;
+mod registering;
 mod registration;
 pub mod report;
 mod row;
@@ -71,6 +72,7 @@ pub use history::ChargeRecord;
 pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};
 pub use map::{BoundingBox, PilePage, PileQuery, PileRecord};
 pub use queue::QueueRow;
+pub use registering::Registering;
 pub use stats::Counts;
 
 /// Connections to a server database; few, since writes share commits and reads are short.

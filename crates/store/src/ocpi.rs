@@ -18,6 +18,9 @@ use crate::{PileRecord, Store, StoreError};
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.
 const CDRS_PER_PARTY_MAX: i64 = 100_000;
 
+/// Records of other content kept beside the first of their identifier; somebody who sends more has lost count of his bills.
+const OTHERS_PER_CDR_MAX: i64 = 5;
+
 /// An identifier as OCPI has it: 36 printable ASCII characters; any other by its hash, which has 32.
 macro_rules! ocpi_id {
     ($column:literal) => {
@@ -75,7 +78,8 @@ macro_rules! pile_changed {
     };
 }
 
-/// When what is told of each station last changed; `station` must be selected from as here.
+/// When what is told of each station last changed (its operator's name included: that moves its own moment); `station` must be selected from
+/// as here.
 macro_rules! stations_changed {
     ($station:literal) => {
         concat!(
@@ -136,13 +140,17 @@ pub struct Cdr {
     pub checked: String,
 }
 
-/// What became of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
-    /// It is new.
-    New(String),
-    /// It was there already, and stays as it was.
-    Known(String),
+/// A record as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct KeptCdr {
+    /// By which it is read back.
+    pub reference: String,
+    /// What is kept of it, as JSON.
+    pub body: String,
+    /// What is to be thought of its signed values, as JSON.
+    pub checked: String,
+    /// How often another record came under its identifier, the same one counted once as long as it is among the few that are kept.
+    pub others: i64,
 }
 
 impl Store {
@@ -321,12 +329,13 @@ impl Store {
         Ok(locations)
     }
 
-    /// Keeps a charge detail record; one that is there already stays as it is. The oldest go where a party has sent too many.
-    pub async fn keep_ocpi_cdr(&self, party: &str, cdr: &Cdr, now: Timestamp) -> Result<Kept, StoreError> {
+    /// Keeps a charge detail record, and tells which one stands under its identifier: the first. Another one is kept beside that. The oldest
+    /// go where a party has sent too many.
+    pub async fn keep_ocpi_cdr(&self, party: &str, cdr: &Cdr, now: Timestamp) -> Result<KeptCdr, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let new: Option<Uuid> = sqlx::query_scalar(
+        sqlx::query(
             "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (party, owner, cdr_id) DO NOTHING RETURNING reference",
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
         )
         .bind(party)
         .bind(Uuid::new_v4())
@@ -335,21 +344,35 @@ impl Store {
         .bind(now.to_sqlx())
         .bind(&cdr.body)
         .bind(&cdr.checked)
-        .fetch_optional(&mut *transaction)
+        .execute(&mut *transaction)
         .await?;
-        let kept = match new {
-            Some(reference) => Kept::New(reference.to_string()),
-            None => Kept::Known(
-                sqlx::query_scalar(
-                    "SELECT reference::text FROM ocpi_cdr WHERE party = $1 AND owner = $2 AND cdr_id = $3",
-                )
-                .bind(party)
-                .bind(storable(&cdr.owner))
-                .bind(storable(&cdr.cdr_id))
-                .fetch_one(&mut *transaction)
-                .await?,
-            ),
-        };
+        let kept: KeptCdr = sqlx::query_as(
+            "SELECT reference::text, body, checked, others FROM ocpi_cdr
+             WHERE party = $1 AND owner = $2 AND cdr_id = $3 FOR UPDATE",
+        )
+        .bind(party)
+        .bind(storable(&cdr.owner))
+        .bind(storable(&cdr.cdr_id))
+        .fetch_one(&mut *transaction)
+        .await?;
+        if kept.body != cdr.body {
+            sqlx::query(
+                "WITH new AS (
+                     SELECT reference FROM ocpi_cdr WHERE reference = $1::uuid
+                     AND NOT EXISTS (SELECT FROM ocpi_cdr_other o WHERE o.reference = $1::uuid AND o.body = $3)),
+                 counted AS (UPDATE ocpi_cdr SET others = others + 1 FROM new WHERE ocpi_cdr.reference = new.reference)
+                 INSERT INTO ocpi_cdr_other (reference, received_at, body, checked)
+                 SELECT reference, $2, $3, $4 FROM new
+                 WHERE (SELECT count(*) FROM ocpi_cdr_other o WHERE o.reference = $1::uuid) < $5",
+            )
+            .bind(&kept.reference)
+            .bind(now.to_sqlx())
+            .bind(&cdr.body)
+            .bind(&cdr.checked)
+            .bind(OTHERS_PER_CDR_MAX)
+            .execute(&mut *transaction)
+            .await?;
+        }
         sqlx::query(
             "DELETE FROM ocpi_cdr WHERE party = $1 AND cdr_no <=
                  (SELECT cdr_no FROM ocpi_cdr WHERE party = $1 ORDER BY cdr_no DESC OFFSET $2 LIMIT 1)",
@@ -362,18 +385,16 @@ impl Store {
         Ok(kept)
     }
 
-    /// A party's charge detail record: what is kept of it, and what is to be thought of its signed values.
-    pub async fn ocpi_cdr(
-        &self,
-        party: &str,
-        reference: &str,
-    ) -> Result<Option<(String, String)>, StoreError> {
+    /// A party's charge detail record.
+    pub async fn ocpi_cdr(&self, party: &str, reference: &str) -> Result<Option<KeptCdr>, StoreError> {
         let Ok(reference) = Uuid::parse_str(reference) else { return Ok(None) };
-        Ok(sqlx::query_as("SELECT body, checked FROM ocpi_cdr WHERE party = $1 AND reference = $2")
-            .bind(party)
-            .bind(reference)
-            .fetch_optional(&self.pool)
-            .await?)
+        Ok(sqlx::query_as(
+            "SELECT reference::text, body, checked, others FROM ocpi_cdr WHERE party = $1 AND reference = $2",
+        )
+        .bind(party)
+        .bind(reference)
+        .fetch_optional(&self.pool)
+        .await?)
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
-use sqlx::FromRow;
+use sqlx::{FromRow, Postgres, Transaction};
 use veripile_pile::StationId;
 
 use crate::row::corrupt;
@@ -23,44 +23,43 @@ pub struct Tariff {
     pub prices: Vec<(u16, Decimal)>,
 }
 
-impl Store {
-    /// Records prices; those that say what the newest of their station and day say are not repeated. Gives how many are new. Fails if a
-    /// station is not registered, and then records none.
-    pub async fn record_tariffs(&self, tariffs: &[Tariff]) -> Result<u64, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let mut recorded = 0;
-        for tariff in tariffs {
-            let station = tariff.station_id.as_str();
-            let is_known: bool =
-                sqlx::query_scalar("SELECT EXISTS (SELECT FROM station WHERE station_id = $1)")
-                    .bind(station)
-                    .fetch_one(&mut *transaction)
-                    .await?;
-            if !is_known {
-                return Err(StoreError::Unknown(format!("station {station}")));
-            }
-            let stored = sqlx::query(
-                "INSERT INTO station_price (station_id, valid_from, from_minute, cny_kwh)
-                 SELECT $1, $2, $3, $4
-                 WHERE NOT EXISTS (
-                     SELECT FROM (SELECT from_minute, cny_kwh FROM station_price p
-                                  WHERE p.station_id = $1 AND p.valid_from IS NOT DISTINCT FROM $2
-                                  ORDER BY price_no DESC LIMIT 1) AS known
-                     WHERE known.from_minute = $3 AND known.cny_kwh = $4)",
-            )
+/// Records prices; those that say what the newest of their station and day say are not repeated. Gives how many are new. Fails if a
+/// station is not registered.
+pub(crate) async fn write_tariffs(
+    transaction: &mut Transaction<'_, Postgres>,
+    tariffs: &[Tariff],
+) -> Result<u64, StoreError> {
+    let mut recorded = 0;
+    for tariff in tariffs {
+        let station = tariff.station_id.as_str();
+        let is_known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM station WHERE station_id = $1)")
             .bind(station)
-            .bind(tariff.valid_from.map(ToSqlx::to_sqlx))
-            .bind(tariff.prices.iter().map(|(minute, _)| i32::from(*minute)).collect::<Vec<_>>())
-            .bind(tariff.prices.iter().map(|(_, price)| *price).collect::<Vec<_>>())
-            .execute(&mut *transaction)
+            .fetch_one(&mut **transaction)
             .await?;
-            recorded += stored.rows_affected();
+        if !is_known {
+            return Err(StoreError::Unknown(format!("station {station}")));
         }
-        transaction.commit().await?;
-        self.evidence.notify_one();
-        Ok(recorded)
+        let stored = sqlx::query(
+            "INSERT INTO station_price (station_id, valid_from, from_minute, cny_kwh)
+             SELECT $1, $2, $3, $4
+             WHERE NOT EXISTS (
+                 SELECT FROM (SELECT from_minute, cny_kwh FROM station_price p
+                              WHERE p.station_id = $1 AND p.valid_from IS NOT DISTINCT FROM $2
+                              ORDER BY price_no DESC LIMIT 1) AS known
+                 WHERE known.from_minute = $3 AND known.cny_kwh = $4)",
+        )
+        .bind(station)
+        .bind(tariff.valid_from.map(ToSqlx::to_sqlx))
+        .bind(tariff.prices.iter().map(|(minute, _)| i32::from(*minute)).collect::<Vec<_>>())
+        .bind(tariff.prices.iter().map(|(_, price)| *price).collect::<Vec<_>>())
+        .execute(&mut **transaction)
+        .await?;
+        recorded += stored.rows_affected();
     }
+    Ok(recorded)
+}
 
+impl Store {
     /// Prices as they were known at a moment, by station and day.
     pub async fn evidence_tariffs(&self, known: Timestamp) -> Result<Vec<Tariff>, StoreError> {
         let rows: Vec<TariffRow> = sqlx::query_as(

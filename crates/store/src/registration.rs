@@ -17,115 +17,20 @@ use crate::search::{operator_text, plain, station_text};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Registers operators.
+    /// Registers operators. One of another name than before changes what is told of its stations.
     pub async fn register_operators(&self, operators: &[Operator]) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO operator (operator_id, name_zh, name_en, search)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-             ON CONFLICT (operator_id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en, search = excluded.search",
-        )
-        .bind(operators.iter().map(|o| o.operator_id.as_str()).collect::<Vec<_>>())
-        .bind(operators.iter().map(|o| o.name_zh.as_str()).collect::<Vec<_>>())
-        .bind(operators.iter().map(|o| o.name_en.as_str()).collect::<Vec<_>>())
-        .bind(operators.iter().map(|o| operator_text(&o.name_zh, &o.name_en)).collect::<Vec<_>>())
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        write_operators(&mut *self.pool.acquire().await?, operators).await
     }
 
-    /// Registers stations; their operators must be registered.
+    /// Registers stations; their operators must be registered. None may be named twice.
     pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
-                                  given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region)
-             SELECT station_id, operator_id, name_zh, name_en, lon, lat,
-                    given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search, region
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[],
-                         $7::text[], $8::float8[], $9::float8[], $10::text[],
-                         $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[], $16::text[])
-                  AS s(station_id, operator_id, name_zh, name_en, lon, lat,
-                       given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search, region)
-             ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
-                 name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
-                 given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
-                 place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
-                  fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region,
-                  changed_at = now()",
-        )
-        .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.name_zh.as_str()).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.name_en.as_str()).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.place.lon).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.place.lat).collect::<Vec<_>>())
-        .bind(given(stations.iter().map(|s| &s.given), |given| given.system.word()))
-        .bind(given(stations.iter().map(|s| &s.given), |given| given.lon))
-        .bind(given(stations.iter().map(|s| &s.given), |given| given.lat))
-        .bind(stations.iter().map(|s| doubts(s.given.as_ref())).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.address.as_deref()).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.phone.as_deref()).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.fee_cny_kwh).collect::<Vec<_>>())
-        .bind(stations.iter().map(|s| s.fee_note.as_deref()).collect::<Vec<_>>())
-        .bind(
-            stations
-                .iter()
-                .map(|s| station_text([&s.name_zh, &s.name_en], s.address.as_deref(), s.region.as_deref()))
-                .collect::<Vec<_>>(),
-        )
-        .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        write_stations(&mut *self.pool.acquire().await?, stations).await
     }
 
-    /// Registers piles; stations and operators they name must be registered. One that names no operator is its station's.
+    /// Registers piles; stations and operators they name must be registered. One that names no operator is its station's. None may be
+    /// named twice.
     pub async fn register_piles(&self, piles: &[Pile]) -> Result<(), StoreError> {
-        sqlx::query(
-            "WITH p AS (
-                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
-                                      $7::float8[], $8::float8[], $9::text[], $10::text[],
-                                      $11::text[], $12::float8[], $13::float8[], $14::text[], $15::text[], $16::text[])
-                     AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial,
-                          given_system, given_lon, given_lat, doubts, connectors, search)),
-             left_behind AS (
-                 INSERT INTO former_pile (station_id, pile_no, left_at)
-                 SELECT pile.station_id, pile.pile_no, now() FROM p JOIN pile USING (pile_id)
-                 WHERE pile.station_id IS NOT NULL AND pile.station_id IS DISTINCT FROM p.station_id
-                 ON CONFLICT (station_id, pile_no) DO UPDATE SET left_at = excluded.left_at)
-             INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
-                               meter_serial, given_system, given_lon, given_lat, place_doubts,
-                               connectors, search, registered)
-             SELECT p.pile_id, p.station_id, coalesce(p.operator_id, station.operator_id), p.kind, p.accuracy_class,
-                    p.power_kw, p.lon, p.lat, p.model, p.meter_serial,
-                    p.given_system, p.given_lon, p.given_lat, string_to_array(p.doubts, ','),
-                    string_to_array(p.connectors, ','), p.search, true
-             FROM p LEFT JOIN station ON station.station_id = p.station_id
-             ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
-                 kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
-                 lon = excluded.lon, lat = excluded.lat, model = excluded.model,
-                 meter_serial = excluded.meter_serial, given_system = excluded.given_system,
-                 given_lon = excluded.given_lon, given_lat = excluded.given_lat, place_doubts = excluded.place_doubts,
-                 connectors = excluded.connectors, search = excluded.search, registered = true, inbox = false, changed_at = now()",
-        )
-        .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.operator_id.as_ref().map(OperatorId::as_str)).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.kind.word()).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.class.0).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.power_kw).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.place.map(|place: Place| place.lon)).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.place.map(|place| place.lat)).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.model.as_deref()).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.meter_serial.as_deref()).collect::<Vec<_>>())
-        .bind(given(piles.iter().map(|p| &p.given), |given| given.system.word()))
-        .bind(given(piles.iter().map(|p| &p.given), |given| given.lon))
-        .bind(given(piles.iter().map(|p| &p.given), |given| given.lat))
-        .bind(piles.iter().map(|p| doubts(p.given.as_ref())).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| p.connectors.iter().map(|c| c.word()).collect::<Vec<_>>().join(",")).collect::<Vec<_>>())
-        .bind(piles.iter().map(|p| plain(p.pile_id.as_str())).collect::<Vec<_>>())
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        write_piles(&mut *self.pool.acquire().await?, piles).await
     }
 
     /// Where those of these stations stand that are registered.
@@ -142,14 +47,7 @@ impl Store {
     /// then records none.
     pub async fn record_acts(&self, acts: &[(PileId, Act)]) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
-        for (pile_id, act) in acts {
-            let known: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-                .bind(pile_id.as_str())
-                .fetch_optional(&mut *transaction)
-                .await?;
-            let pile_no = known.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
-            insert_act(&mut transaction, pile_no, act).await?;
-        }
+        write_acts(&mut transaction, acts).await?;
         transaction.commit().await?;
         self.evidence.notify_one();
         Ok(())
@@ -172,6 +70,17 @@ impl Store {
                 .bind(ids)
                 .fetch_all(&self.pool)
                 .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Whose those of these piles are that are somebody's: operator by pile.
+    pub async fn pile_operators(&self, ids: &[&str]) -> Result<HashMap<String, String>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT pile_id, operator_id FROM pile WHERE pile_id = ANY($1) AND operator_id IS NOT NULL",
+        )
+        .bind(ids)
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows.into_iter().collect())
     }
 
@@ -227,6 +136,144 @@ impl Store {
         }
         Ok(acts)
     }
+}
+
+/// Writes operators; see [`Store::register_operators`].
+pub(crate) async fn write_operators(
+    connection: &mut PgConnection,
+    operators: &[Operator],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH told AS (
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS t(operator_id, name_zh, name_en, search)),
+         renamed AS (
+             UPDATE station SET changed_at = now() FROM told JOIN operator USING (operator_id)
+             WHERE station.operator_id = told.operator_id
+               AND (operator.name_zh, operator.name_en) IS DISTINCT FROM (told.name_zh, told.name_en))
+         INSERT INTO operator (operator_id, name_zh, name_en, search) SELECT * FROM told
+         ON CONFLICT (operator_id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en, search = excluded.search",
+    )
+    .bind(operators.iter().map(|o| o.operator_id.as_str()).collect::<Vec<_>>())
+    .bind(operators.iter().map(|o| o.name_zh.as_str()).collect::<Vec<_>>())
+    .bind(operators.iter().map(|o| o.name_en.as_str()).collect::<Vec<_>>())
+    .bind(operators.iter().map(|o| operator_text(&o.name_zh, &o.name_en)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes stations; see [`Store::register_stations`].
+pub(crate) async fn write_stations(
+    connection: &mut PgConnection,
+    stations: &[Station],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
+                              given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region)
+         SELECT station_id, operator_id, name_zh, name_en, lon, lat,
+                given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search, region
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[],
+                     $7::text[], $8::float8[], $9::float8[], $10::text[],
+                     $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[], $16::text[])
+              AS s(station_id, operator_id, name_zh, name_en, lon, lat,
+                   given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search, region)
+         ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
+             name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
+             given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
+             place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
+              fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region,
+              changed_at = now()",
+    )
+    .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.name_zh.as_str()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.name_en.as_str()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.place.lon).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.place.lat).collect::<Vec<_>>())
+    .bind(given(stations.iter().map(|s| &s.given), |given| given.system.word()))
+    .bind(given(stations.iter().map(|s| &s.given), |given| given.lon))
+    .bind(given(stations.iter().map(|s| &s.given), |given| given.lat))
+    .bind(stations.iter().map(|s| doubts(s.given.as_ref())).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.address.as_deref()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.phone.as_deref()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.fee_cny_kwh).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.fee_note.as_deref()).collect::<Vec<_>>())
+    .bind(
+        stations
+            .iter()
+            .map(|s| station_text([&s.name_zh, &s.name_en], s.address.as_deref(), s.region.as_deref()))
+            .collect::<Vec<_>>(),
+    )
+    .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes piles; see [`Store::register_piles`].
+pub(crate) async fn write_piles(connection: &mut PgConnection, piles: &[Pile]) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH p AS (
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
+                                  $7::float8[], $8::float8[], $9::text[], $10::text[],
+                                  $11::text[], $12::float8[], $13::float8[], $14::text[], $15::text[], $16::text[])
+                 AS p(pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model, meter_serial,
+                      given_system, given_lon, given_lat, doubts, connectors, search)),
+         left_behind AS (
+             INSERT INTO former_pile (station_id, pile_no, left_at)
+             SELECT pile.station_id, pile.pile_no, now() FROM p JOIN pile USING (pile_id)
+             WHERE pile.station_id IS NOT NULL AND pile.station_id IS DISTINCT FROM p.station_id
+             ON CONFLICT (station_id, pile_no) DO UPDATE SET left_at = excluded.left_at)
+         INSERT INTO pile (pile_id, station_id, operator_id, kind, accuracy_class, power_kw, lon, lat, model,
+                           meter_serial, given_system, given_lon, given_lat, place_doubts,
+                           connectors, search, registered)
+         SELECT p.pile_id, p.station_id, coalesce(p.operator_id, station.operator_id), p.kind, p.accuracy_class,
+                p.power_kw, p.lon, p.lat, p.model, p.meter_serial,
+                p.given_system, p.given_lon, p.given_lat, string_to_array(p.doubts, ','),
+                string_to_array(p.connectors, ','), p.search, true
+         FROM p LEFT JOIN station ON station.station_id = p.station_id
+         ON CONFLICT (pile_id) DO UPDATE SET station_id = excluded.station_id, operator_id = excluded.operator_id,
+             kind = excluded.kind, accuracy_class = excluded.accuracy_class, power_kw = excluded.power_kw,
+             lon = excluded.lon, lat = excluded.lat, model = excluded.model,
+             meter_serial = excluded.meter_serial, given_system = excluded.given_system,
+             given_lon = excluded.given_lon, given_lat = excluded.given_lat, place_doubts = excluded.place_doubts,
+             connectors = excluded.connectors, search = excluded.search, registered = true, inbox = false, changed_at = now()",
+    )
+    .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.operator_id.as_ref().map(OperatorId::as_str)).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.kind.word()).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.class.0).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.power_kw).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.place.map(|place: Place| place.lon)).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.place.map(|place| place.lat)).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.model.as_deref()).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.meter_serial.as_deref()).collect::<Vec<_>>())
+    .bind(given(piles.iter().map(|p| &p.given), |given| given.system.word()))
+    .bind(given(piles.iter().map(|p| &p.given), |given| given.lon))
+    .bind(given(piles.iter().map(|p| &p.given), |given| given.lat))
+    .bind(piles.iter().map(|p| doubts(p.given.as_ref())).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.connectors.iter().map(|c| c.word()).collect::<Vec<_>>().join(",")).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| plain(p.pile_id.as_str())).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes acts of authority; see [`Store::record_acts`].
+pub(crate) async fn write_acts(
+    connection: &mut PgConnection,
+    acts: &[(PileId, Act)],
+) -> Result<(), StoreError> {
+    for (pile_id, act) in acts {
+        let known: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
+            .bind(pile_id.as_str())
+            .fetch_optional(&mut *connection)
+            .await?;
+        let pile_no = known.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
+        insert_act(connection, pile_no, act).await?;
+    }
+    Ok(())
 }
 
 fn operator((id, name_zh, name_en): (String, String, String)) -> Result<Operator, StoreError> {

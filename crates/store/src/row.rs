@@ -60,7 +60,7 @@ pub(crate) fn storable(text: &str) -> Cow<'_, str> {
 /// stands in lists and addresses. The frame is kept whole.
 const TOLD_CHARS_MAX: usize = 255;
 
-/// What a pile says of itself, as far as anybody reads it.
+/// What a pile says of itself, or its meter, as far as anybody reads it.
 pub(crate) fn brief(text: &str) -> String {
     storable(text).chars().take(TOLD_CHARS_MAX).collect()
 }

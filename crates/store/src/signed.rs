@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::{KeySource, MeterKey, PileId};
 
 use crate::intake::{Arrival, Sealed};
-use crate::row::{SqlTime, corrupt, storable};
+use crate::row::{SqlTime, brief, corrupt, storable};
 use crate::{Store, StoreError};
 
 /// Keys looked at for one pile: two outlets, each with a few meters over the years.
@@ -36,7 +36,7 @@ pub struct SignedLine {
     pub verdict: String,
     /// Where the key came from.
     pub key_source: Option<KeySource>,
-    /// Serial number of the meter, as signed.
+    /// Serial number of the meter, as signed, as far as anybody reads it. The container has it whole.
     pub meter_serial: Option<String>,
     /// Layers with findings, JSON text.
     pub layers: String,
@@ -91,28 +91,6 @@ impl Store {
         let key =
             |(public_key, meter_serial)| MeterKey { public_key, meter_serial, source: KeySource::Register };
         Ok(rows.into_iter().map(key).collect())
-    }
-
-    /// Registers public keys of meters. Fails if a pile is not registered, and then registers none.
-    pub async fn register_meter_keys(&self, keys: &[(PileId, MeterKey)]) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        for (pile_id, key) in keys {
-            let done = sqlx::query(
-                "INSERT INTO meter_key (pile_no, public_key, meter_serial)
-                 SELECT pile_no, $2, coalesce($3, meter_serial) FROM pile WHERE pile_id = $1
-                 ON CONFLICT (pile_no, public_key) DO UPDATE SET meter_serial = excluded.meter_serial",
-            )
-            .bind(pile_id.as_str())
-            .bind(&key.public_key)
-            .bind(&key.meter_serial)
-            .execute(&mut *transaction)
-            .await?;
-            if done.rows_affected() == 0 {
-                return Err(StoreError::Unknown(format!("pile {pile_id}")));
-            }
-        }
-        transaction.commit().await?;
-        Ok(())
     }
 
     /// Keeps a public key that a pile told of its meter, unless one of the same meter is known from before: trusted from its first
@@ -191,6 +169,29 @@ impl SignedRow {
     }
 }
 
+/// Registers public keys of meters. Fails if a pile is not registered.
+pub(crate) async fn write_meter_keys(
+    connection: &mut PgConnection,
+    keys: &[(PileId, MeterKey)],
+) -> Result<(), StoreError> {
+    for (pile_id, key) in keys {
+        let done = sqlx::query(
+            "INSERT INTO meter_key (pile_no, public_key, meter_serial)
+             SELECT pile_no, $2, coalesce($3, meter_serial) FROM pile WHERE pile_id = $1
+             ON CONFLICT (pile_no, public_key) DO UPDATE SET meter_serial = excluded.meter_serial",
+        )
+        .bind(pile_id.as_str())
+        .bind(&key.public_key)
+        .bind(&key.meter_serial)
+        .execute(&mut *connection)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Unknown(format!("pile {pile_id}")));
+        }
+    }
+    Ok(())
+}
+
 /// Keeps the signed values of the arrivals that are no repeats, and the keys seen for the first time among them.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
@@ -232,7 +233,7 @@ pub(crate) async fn insert(
     .bind(text(|sealed| sealed.record.format.as_deref()))
     .bind(text(|sealed| Some(&sealed.record.verdict)))
     .bind(text(|sealed| sealed.record.key_source.map(KeySource::word)))
-    .bind(text(|sealed| sealed.record.meter_serial.as_deref()))
+    .bind(values.iter().map(|(_, sealed, _)| sealed.record.meter_serial.as_deref().map(brief)).collect::<Vec<_>>())
     .bind(text(|sealed| Some(&sealed.record.layers)))
     .bind(values.iter().map(|(.., reference)| *reference).collect::<Vec<_>>())
     .execute(&mut *connection)
@@ -268,7 +269,7 @@ async fn insert_first_key(
          WHERE (SELECT count(*) FROM first_key WHERE pile_no = $1) < $5 ON CONFLICT DO NOTHING",
     )
     .bind(pile_no)
-    .bind(storable(meter_serial.unwrap_or_default()))
+    .bind(brief(meter_serial.unwrap_or_default()))
     .bind(storable(public_key))
     .bind(now.to_sqlx())
     .bind(KEYS_MAX)

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
 use veripile_pile::OperatorId;
 
 use crate::{Store, StoreError};
@@ -116,17 +117,26 @@ impl Store {
     /// Notes on which day operators committed themselves. Fails if one is not registered, and then notes none.
     pub async fn note_commitments(&self, commitments: &[(OperatorId, Date)]) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
-        for (operator_id, day) in commitments {
-            let done = sqlx::query("UPDATE operator SET committed_on = $2 WHERE operator_id = $1")
-                .bind(operator_id.as_str())
-                .bind(day.to_sqlx())
-                .execute(&mut *transaction)
-                .await?;
-            if done.rows_affected() == 0 {
-                return Err(StoreError::Unknown(format!("operator {operator_id}")));
-            }
-        }
+        write_commitments(&mut transaction, commitments).await?;
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Writes commitments; see [`Store::note_commitments`].
+pub(crate) async fn write_commitments(
+    connection: &mut PgConnection,
+    commitments: &[(OperatorId, Date)],
+) -> Result<(), StoreError> {
+    for (operator_id, day) in commitments {
+        let done = sqlx::query("UPDATE operator SET committed_on = $2 WHERE operator_id = $1")
+            .bind(operator_id.as_str())
+            .bind(day.to_sqlx())
+            .execute(&mut *connection)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Unknown(format!("operator {operator_id}")));
+        }
+    }
+    Ok(())
 }

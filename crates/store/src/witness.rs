@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use rust_decimal::Decimal;
+use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use veripile_metrology::payment::Tariffed;
 use veripile_pile::{NameKind, OnSiteResult, PileId, VehicleKey, VehiclePath};
@@ -140,29 +141,6 @@ impl Store {
         Ok(Recorded { new, fit, fit_none: new - fit - fit_several, fit_several })
     }
 
-    /// Records calibrations of reference vehicles; one that says what the newest of its moment says is not repeated. Gives how many are new.
-    pub async fn record_calibrations(&self, calibrations: &[Calibration]) -> Result<u64, StoreError> {
-        let all = calibrations.iter();
-        let stored = sqlx::query(
-            "INSERT INTO reference_vehicle (vehicle, verified_at, error_percent, expanded_uncertainty_percent, coverage_factor)
-             SELECT given.* FROM unnest($1::bytea[], $2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[])
-                 AS given (vehicle, verified_at, error, u, k)
-             WHERE NOT EXISTS (
-                 SELECT FROM (SELECT * FROM reference_vehicle r WHERE r.vehicle = given.vehicle AND r.verified_at = given.verified_at
-                              ORDER BY reference_no DESC LIMIT 1) AS known
-                 WHERE (known.error_percent, known.expanded_uncertainty_percent, known.coverage_factor) = (given.error, given.u, given.k))",
-        )
-        .bind(all.clone().map(|c| c.vehicle.0.to_vec()).collect::<Vec<_>>())
-        .bind(all.clone().map(|c| c.at.to_sqlx()).collect::<Vec<_>>())
-        .bind(all.clone().map(|c| c.result.error_percent).collect::<Vec<_>>())
-        .bind(all.clone().map(|c| c.result.expanded_uncertainty_percent).collect::<Vec<_>>())
-        .bind(all.map(|c| c.result.coverage_factor).collect::<Vec<_>>())
-        .execute(&self.pool)
-        .await?;
-        self.evidence.notify_one();
-        Ok(stored.rows_affected())
-    }
-
     /// Calibrations as they were known at a moment, by vehicle and time.
     pub async fn evidence_calibrations(&self, known: Timestamp) -> Result<Vec<Calibration>, StoreError> {
         let rows: Vec<(Vec<u8>, SqlTime, Decimal, Decimal, Decimal)> = sqlx::query_as(
@@ -186,4 +164,29 @@ impl Store {
         };
         rows.into_iter().map(calibration).collect()
     }
+}
+
+/// Records calibrations of reference vehicles; one that says what the newest of its moment says is not repeated. Gives how many are new.
+pub(crate) async fn write_calibrations(
+    connection: &mut PgConnection,
+    calibrations: &[Calibration],
+) -> Result<u64, StoreError> {
+    let all = calibrations.iter();
+    let stored = sqlx::query(
+        "INSERT INTO reference_vehicle (vehicle, verified_at, error_percent, expanded_uncertainty_percent, coverage_factor)
+         SELECT given.* FROM unnest($1::bytea[], $2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[])
+             AS given (vehicle, verified_at, error, u, k)
+         WHERE NOT EXISTS (
+             SELECT FROM (SELECT * FROM reference_vehicle r WHERE r.vehicle = given.vehicle AND r.verified_at = given.verified_at
+                          ORDER BY reference_no DESC LIMIT 1) AS known
+             WHERE (known.error_percent, known.expanded_uncertainty_percent, known.coverage_factor) = (given.error, given.u, given.k))",
+    )
+    .bind(all.clone().map(|c| c.vehicle.0.to_vec()).collect::<Vec<_>>())
+    .bind(all.clone().map(|c| c.at.to_sqlx()).collect::<Vec<_>>())
+    .bind(all.clone().map(|c| c.result.error_percent).collect::<Vec<_>>())
+    .bind(all.clone().map(|c| c.result.expanded_uncertainty_percent).collect::<Vec<_>>())
+    .bind(all.map(|c| c.result.coverage_factor).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(stored.rows_affected())
 }

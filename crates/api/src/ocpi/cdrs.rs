@@ -2,7 +2,8 @@
 //!
 //! Kept are the fields that OCPI defines (`shape`), without token, contract, reference of the authorization and remark, and without the
 //! place where it is a home; of signed values their SHA-256, since they may name a card. Extension: what is read back has `veripile`, the
-//! verdicts.
+//! verdicts. A record cannot be changed (OCPI asks for a credit): of two under one identifier the first stands, and whoever sent the second
+//! is told so.
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 use veripile_ocpp::signed::arrived::{self, Judged};
 use veripile_ocpp::signed::{Layer, Outcome, Verdict, pair};
 use veripile_pile::{KeySource, MeterKey, SignedValue};
-use veripile_store::ocpi::{Cdr, Kept};
+use veripile_store::ocpi::{Cdr, KeptCdr};
 
 use super::shape::{self, Shape};
 use super::{Body, Refusal, Registered, answer, base, body};
@@ -78,10 +79,10 @@ pub(crate) async fn post(
         checked: checked.to_string(),
     };
     let kept = site.store.keep_ocpi_cdr(&party.name, &cdr, Timestamp::now()).await?;
-    // A repeated request is answered as the first; the record stays as it was.
-    let (Kept::New(reference) | Kept::Known(reference)) = kept;
-    let mut response = answer(&json!({ "veripile": checked }));
-    let address = format!("{}/ocpi/2.2.1/cdrs/{reference}", base(&request, &site));
+    // A repeated request is answered as the first. Of another record the verdict is not told: what stands is the first.
+    let told = json!({ "veripile": read(&kept.checked) });
+    let mut response = if kept.body == cdr.body { answer(&told) } else { Refusal::another().with(&told) };
+    let address = format!("{}/ocpi/2.2.1/cdrs/{}", base(&request, &site), kept.reference);
     if let Ok(address) = address.parse() {
         response.headers_mut().insert(LOCATION, address);
     }
@@ -95,11 +96,16 @@ pub(crate) async fn get(
     reference: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let found = site.store.ocpi_cdr(&party.name, &reference).await?;
-    let (body, checked) = found.ok_or_else(|| Refusal::missing(2000, "you have sent no such record"))?;
-    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    let mut told = read(&body);
-    told["veripile"] = read(&checked);
+    let kept = found.ok_or_else(|| Refusal::missing(2000, "you have sent no such record"))?;
+    let mut told = read(&kept.body);
+    told["veripile"] = read(&kept.checked);
+    told["veripile"]["other_records"] = kept.others.into();
     Ok(answer(&told))
+}
+
+/// What is kept as JSON.
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// What is to be thought of the signed values: each by itself, the first and the last together, and whether the bill says the same.

@@ -40,12 +40,12 @@ const OPERATOR_CHARS_MAX: usize = 100;
 const AC_V: i64 = 220;
 const DC_V: i64 = 1_000;
 
-/// Strongest pile that is taken for one of a single phase, kW: 32 A.
-const SINGLE_PHASE_KW_MAX: Decimal = Decimal::from_parts(704, 0, 0, false, 2);
+/// Strongest pile that is taken for one of a single phase, W: 32 A.
+const SINGLE_PHASE_W_MAX: i64 = 7_040;
 
-/// Power assumed where none is known, kW.
-const AC_KW: Decimal = Decimal::from_parts(7, 0, 0, false, 0);
-const DC_KW: Decimal = Decimal::from_parts(60, 0, 0, false, 0);
+/// Power assumed where none is known, W.
+const AC_W: i64 = 7_000;
+const DC_W: i64 = 60_000;
 
 /// Which locations.
 #[derive(Debug, Deserialize)]
@@ -262,7 +262,7 @@ fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, us: Us<'
     if pile.connectors.is_empty() {
         assumed.push("standard");
     }
-    if pile.power_kw.is_none() {
+    if power_w(pile).is_none() {
         assumed.push("max_electric_power");
     }
     let by_kind = match pile.kind {
@@ -292,15 +292,24 @@ fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, us: Us<'
     })
 }
 
+/// Rated power of a pile, W; none where nobody told it, nor where what stands here is none that a party could read (OCPI's integers are
+/// taken for 32 bits).
+fn power_w(pile: &PileRecord) -> Option<i64> {
+    let power_w = pile.power_kw?.checked_mul(Decimal::ONE_THOUSAND)?.round().to_i64()?;
+    (1..=i64::from(i32::MAX)).contains(&power_w).then_some(power_w)
+}
+
 fn connector_told(pile: &PileRecord, number: usize, standard: ConnectorType, at: Timestamp) -> Value {
-    let is_single = pile.power_kw.is_none_or(|power_kw| power_kw <= SINGLE_PHASE_KW_MAX);
-    let (power_type, volts, phases, assumed_kw) = match pile.kind {
-        PileKind::Dc => ("DC", DC_V, 1, DC_KW),
-        PileKind::Ac if is_single => ("AC_1_PHASE", AC_V, 1, AC_KW),
-        PileKind::Ac => ("AC_3_PHASE", AC_V, 3, AC_KW),
+    let power_w = power_w(pile).unwrap_or(match pile.kind {
+        PileKind::Dc => DC_W,
+        PileKind::Ac => AC_W,
+    });
+    let (power_type, volts, phases) = match pile.kind {
+        PileKind::Dc => ("DC", DC_V, 1),
+        PileKind::Ac if power_w <= SINGLE_PHASE_W_MAX => ("AC_1_PHASE", AC_V, 1),
+        PileKind::Ac => ("AC_3_PHASE", AC_V, 3),
     };
-    let power_w = (pile.power_kw.unwrap_or(assumed_kw) * Decimal::ONE_THOUSAND).round();
-    let amperes = power_w.to_f64().unwrap_or(0.0) / (volts * phases) as f64;
+    let amperes = power_w as f64 / (volts * phases) as f64;
     json!({
         "id": number.to_string(),
         "standard": standard_word(standard),
@@ -308,7 +317,7 @@ fn connector_told(pile: &PileRecord, number: usize, standard: ConnectorType, at:
         "power_type": power_type,
         "max_voltage": volts,
         "max_amperage": amperes.round() as i64,
-        "max_electric_power": power_w.to_i64(),
+        "max_electric_power": power_w,
         "last_updated": moment(at),
     })
 }
@@ -369,6 +378,32 @@ mod tests {
     #[test]
     fn a_text_is_no_longer_than_ocpi_takes_and_shows_that_it_was_cut() {
         assert_eq!(["长站名", "长站名字"].map(|text| cut(text, 3)), ["长站名", "长站…"]);
+    }
+
+    /// One pile of absurd power, from before it was looked at, is told as one of which none is known, and stops nobody else's.
+    #[test]
+    fn power_is_told_as_integers_whatever_stands_here() {
+        let at = Timestamp::UNIX_EPOCH;
+        for (kw, power_w, amperes, phases) in [
+            (None, 7_000_i64, 32_i64, "AC_1_PHASE"),
+            (Some(Decimal::new(704, 2)), 7_040, 32, "AC_1_PHASE"),
+            (Some(Decimal::from(22)), 22_000, 33, "AC_3_PHASE"),
+            (Some(Decimal::MAX), 7_000, 32, "AC_1_PHASE"),
+            (Some(Decimal::from(10_000_000)), 7_000, 32, "AC_1_PHASE"),
+            (Some(Decimal::new(1, 9)), 7_000, 32, "AC_1_PHASE"),
+            (Some(Decimal::ZERO), 7_000, 32, "AC_1_PHASE"),
+            (Some(Decimal::from(-7)), 7_000, 32, "AC_1_PHASE"),
+        ] {
+            let pile =
+                PileRecord { power_kw: kw, ..crate::view::bare_pile(veripile_pile::Standing::default()) };
+            let told = connector_told(&pile, 1, ConnectorType::GbtAc, at);
+            assert_eq!(told["max_electric_power"], power_w, "{kw:?}");
+            assert_eq!(
+                (&told["max_amperage"], &told["power_type"]),
+                (&amperes.into(), &phases.into()),
+                "{kw:?}"
+            );
+        }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Imported {
     pub piles: Vec<Told<Pile>>,
     /// Good rows of a table of stations.
     pub stations: Vec<Told<Station>>,
+    /// Stations that are not to be shown publicly (`publish` of OCPI Locations): nothing of them is imported.
+    pub private: Vec<(StationId, OperatorId)>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
 }
@@ -84,11 +86,14 @@ struct ImportPage<'a> {
     systems: [CoordinateSystem; 3],
     /// Identifier, and the key of a text that says what looks wrong with its place.
     doubts: Vec<(String, String)>,
+    /// Stations that were left out, and whether they are here from before.
+    private: Vec<(&'a str, bool)>,
+    private_total: usize,
 }
 
 /// GET `/op/import`.
 pub(crate) async fn form(request: HttpRequest, site: web::Data<Site>, person: Person) -> HttpResponse {
-    show(&request, &site, &person, "", None, &[], &[])
+    show(&request, &site, &person, "", Outcome::default())
 }
 
 /// POST `/op/import`.
@@ -103,16 +108,21 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { piles, stations, errors } = (site.import)(&given.table, &assumed);
+    let Imported { piles, stations, private, errors } = (site.import)(&given.table, &assumed);
+    let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
     let mut piles = site.store.complete_piles(piles).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
-    let errors = refused(&site, &person, &stations, &mut piles, errors).await?;
+    let errors =
+        refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
+    let public_still = public_still(&site.store, &private).await?;
     let rows = piles.len() + stations.len();
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
     let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
-        site.store.register_stations(&stations).await?;
-        site.store.register_piles(&piles).await?;
+        let mut registering = site.store.registering().await?;
+        registering.stations(&stations).await?;
+        registering.piles(&piles).await?;
+        registering.commit().await?;
         tracing::info!(
             person = person.name,
             piles = piles.len(),
@@ -123,7 +133,19 @@ pub(crate) async fn import(
     } else {
         None
     };
-    Ok(show(&request, &site, &person, &given.table, registered, &errors, &doubts))
+    let outcome = Outcome { registered, errors: &errors, doubts: &doubts, private: &private, public_still };
+    Ok(show(&request, &site, &person, &given.table, outcome))
+}
+
+/// What came of an import.
+#[derive(Default)]
+struct Outcome<'a> {
+    /// How many rows were registered.
+    registered: Option<usize>,
+    errors: &'a [RowError],
+    doubts: &'a [(String, PlaceDoubt)],
+    private: &'a [(StationId, OperatorId)],
+    public_still: Vec<StationId>,
 }
 
 /// Holds places against those that are known: of a station against where it was registered before, of a pile against its
@@ -158,6 +180,75 @@ pub async fn doubtful_places(
     Ok(doubts)
 }
 
+/// What a list speaks of that is registered with another operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Station or pile.
+    what: &'static str,
+    /// Which.
+    id: String,
+    /// Whose it is.
+    owner: String,
+}
+
+impl std::fmt::Display for Other {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}, registered with {}", self.what, self.id, self.owner)
+    }
+}
+
+/// Those of these stations and piles that are registered with another operator than a list says. Identifiers are each operator's own, so
+/// that two may both have a station 1.
+pub async fn of_others(
+    store: &Store,
+    stations: &[Station],
+    piles: &[Pile],
+) -> Result<Vec<Other>, StoreError> {
+    let told: Vec<(&str, Option<&OperatorId>)> =
+        stations.iter().map(|one| (one.station_id.as_str(), Some(&one.operator_id))).collect();
+    let owners = store.station_operators(&told.iter().map(|(id, _)| *id).collect::<Vec<_>>()).await?;
+    let mut others = foreign("station", &told, &owners);
+    let told: Vec<(&str, Option<&OperatorId>)> =
+        piles.iter().map(|one| (one.pile_id.as_str(), one.operator_id.as_ref())).collect();
+    let owners = store.pile_operators(&told.iter().map(|(id, _)| *id).collect::<Vec<_>>()).await?;
+    others.extend(foreign("pile", &told, &owners));
+    Ok(others)
+}
+
+fn foreign(
+    what: &'static str,
+    told: &[(&str, Option<&OperatorId>)],
+    owners: &HashMap<String, String>,
+) -> Vec<Other> {
+    let other = |(id, operator): &(&str, Option<&OperatorId>)| {
+        let owner = owners.get(*id).filter(|owner| operator.is_some_and(|told| told.as_str() != **owner))?;
+        Some(Other { what, id: (*id).to_owned(), owner: owner.clone() })
+    };
+    told.iter().filter_map(other).collect()
+}
+
+/// Those of these stations, which are not to be shown publicly, that are registered from before: they stay as they are. What an operator
+/// publishes elsewhere takes nothing out of a public register, in which perhaps a pile of it has failed.
+pub async fn public_still(
+    store: &Store,
+    private: &[(StationId, OperatorId)],
+) -> Result<Vec<StationId>, StoreError> {
+    let ids: Vec<&str> = private.iter().map(|(id, _)| id.as_str()).collect();
+    let owners = store.station_operators(&ids).await?;
+    let is_here = |(id, operator): &&(StationId, OperatorId)| {
+        owners.get(id.as_str()).is_some_and(|owner| owner == operator.as_str())
+    };
+    Ok(private.iter().filter(is_here).map(|(id, _)| id.clone()).collect())
+}
+
+/// What becomes of a row that is another operator's.
+fn stays(owner: &str) -> String {
+    format!(
+        "registered with another operator, {owner}, and stays with it; give yours an identifier of its own. If it changed hands, an \
+         administrator registers it with veripile register --change-operator"
+    )
+}
+
 /// Takes out the stations that are not this person's to register, or whose operator is not there.
 async fn foreign_stations(
     site: &Site,
@@ -175,12 +266,13 @@ async fn foreign_stations(
     let is_foreign = |operator: &str| person.scope.as_ref().is_some_and(|scope| scope.as_str() != operator);
     stations.retain(|station| {
         let id = station.station_id.as_str();
+        let owner = owners.get(id).filter(|owner| **owner != station.operator_id.as_str());
         let reason = if !operators.contains(station.operator_id.as_str()) {
-            "column operator_id: no such operator"
+            "column operator_id: no such operator".to_owned()
         } else if is_foreign(station.operator_id.as_str()) {
-            "column operator_id: not yours"
-        } else if owners.get(id).is_some_and(|owner| is_foreign(owner)) {
-            "column station_id: registered by another operator"
+            "column operator_id: not yours".to_owned()
+        } else if let Some(owner) = owner {
+            format!("column station_id: {}", stays(owner))
         } else {
             return true;
         };
@@ -191,33 +283,41 @@ async fn foreign_stations(
 }
 
 /// Takes out the piles that this person may not register, or whose station is neither there nor registered with them; all errors in the
-/// order of lines.
+/// order of lines. Piles that come with their stations are registered with these only, and are no other operator's.
 async fn refused(
     site: &Site,
     person: &Person,
-    stations: &[Station],
+    stations: Option<&[Station]>,
     piles: &mut Vec<Pile>,
     mut errors: Vec<RowError>,
 ) -> Result<Vec<RowError>, Problem> {
     let scope = person.scope.as_ref();
-    let with_them: HashSet<&StationId> = stations.iter().map(|station| &station.station_id).collect();
+    let with_them: Option<HashSet<&StationId>> =
+        stations.map(|stations| stations.iter().map(|station| &station.station_id).collect());
     let ids: Vec<&str> =
         piles.iter().filter_map(|pile| pile.station_id.as_ref()).map(StationId::as_str).collect();
     let owners = site.store.station_operators(&ids).await?;
+    let others: HashMap<String, String> = match stations {
+        Some(_) => of_others(&site.store, &[], piles).await?.into_iter().map(|o| (o.id, o.owner)).collect(),
+        None => HashMap::new(),
+    };
     let is_own = |owner: &String| scope.is_none_or(|scope| scope.as_str() == owner);
-    let known = |pile: &Pile| {
-        let id = pile.station_id.as_ref();
-        id.is_none_or(|id| with_them.contains(id) || owners.get(id.as_str()).is_some_and(is_own))
+    let known = |pile: &Pile| match (&pile.station_id, &with_them) {
+        (None, _) => true,
+        (Some(id), Some(with_them)) => with_them.contains(id),
+        (Some(id), None) => owners.get(id.as_str()).is_some_and(is_own),
     };
     let foreign = |pile: &Pile, scope: &OperatorId| pile.operator_id.as_ref().is_some_and(|id| id != scope);
     let mut kept = Vec::with_capacity(piles.len());
     for mut pile in piles.drain(..) {
         let reason = if !known(&pile) {
-            Some("column station_id: no such station of yours")
+            Some("column station_id: no such station of yours".to_owned())
         } else if scope.is_some_and(|scope| foreign(&pile, scope)) {
-            Some("column operator_id: not yours")
+            Some("column operator_id: not yours".to_owned())
+        } else if let Some(owner) = others.get(pile.pile_id.as_str()) {
+            Some(format!("column pile_id: {}", stays(owner)))
         } else if scope.is_some() && is_of_another(site, person, &pile).await? {
-            Some("column pile_id: registered by another operator")
+            Some("column pile_id: registered by another operator".to_owned())
         } else {
             None
         };
@@ -247,11 +347,10 @@ fn show(
     site: &Site,
     person: &Person,
     table: &str,
-    registered: Option<usize>,
-    errors: &[RowError],
-    doubts: &[(String, PlaceDoubt)],
+    outcome: Outcome<'_>,
 ) -> HttpResponse {
     let t = Texts::of_request(request);
+    let Outcome { registered, errors, doubts, private: left_out, public_still } = outcome;
     let page = ImportPage {
         t,
         simulated: site.settings.simulated,
@@ -267,6 +366,12 @@ fn show(
             .take(ERRORS_MAX)
             .map(|(id, doubt)| (id.clone(), format!("doubt.{}", doubt.code())))
             .collect(),
+        private: left_out
+            .iter()
+            .take(ERRORS_MAX)
+            .map(|(id, _)| (id.as_str(), public_still.contains(id)))
+            .collect(),
+        private_total: left_out.len(),
     };
     private(html(StatusCode::OK, &page))
 }

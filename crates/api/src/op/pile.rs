@@ -23,7 +23,7 @@ use crate::problem::{Problem, html, missing_page};
 use crate::session::{Person, private};
 use crate::signals::{self, SignalLine};
 use crate::texts::Texts;
-use crate::{Site, SiteSettings, contradictions, doubts, history, view};
+use crate::{Site, SiteSettings, client, contradictions, doubts, history, view};
 
 /// One line of metering readiness.
 struct ReadyLine {
@@ -230,15 +230,15 @@ async fn show(
 
 /// The whole address that a charger is to be pointed at: an encrypted one where its security profile asks for it.
 fn address(request: &HttpRequest, site: &Site, pile: &ConsolePile) -> String {
-    let info = request.connection_info();
-    let SiteSettings { public_url, tls_port, least_profile, .. } = &site.settings;
+    let SiteSettings { public_url, tls_port, least_profile, behind_proxy, .. } = &site.settings;
+    let (is_https, host) = (client::scheme(request, *behind_proxy) == "https", client::host(request));
     let encrypted = pile.security_profile.unwrap_or(0).max(*least_profile) >= 2;
-    let base = match (public_url, tls_port, info.host().parse::<Authority>()) {
+    let base = match (public_url, tls_port, host.parse::<Authority>()) {
         (Some(url), ..) => url.trim_end_matches('/').replacen("http", "ws", 1),
-        (None, Some(port), Ok(authority)) if encrypted && info.scheme() == "http" => {
+        (None, Some(port), Ok(authority)) if encrypted && !is_https => {
             format!("wss://{}:{port}", authority.host())
         }
-        _ => format!("{}://{}", if info.scheme() == "https" { "wss" } else { "ws" }, info.host()),
+        _ => format!("{}://{host}", if is_https { "wss" } else { "ws" }),
     };
     format!("{base}/ocpp/{}", view::segment(pile.pile_id.as_str()))
 }

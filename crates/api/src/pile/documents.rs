@@ -95,7 +95,7 @@ impl<'a> Papers<'a> {
         let keys = site.store.meter_keys_of_pile(pile_id).await?;
         Ok(Self {
             documents,
-            seals: seals.map(|(number, place, _)| (number, place)).collect(),
+            seals: seals.map(|(number, place, _)| (view::name(&number), view::name(&place))).collect(),
             signing: signing(t, &signed),
             signed: signed.iter().take(SIGNED_MAX).map(|line| self::signed(t, line)).collect(),
             keys: keys
@@ -143,13 +143,13 @@ fn signed<'a>(t: &'a Texts, line: &SignedLine) -> SignedView<'a> {
         at: view::minute(line.at),
         verdict,
         title: t.of_owned(&format!("check.{verdict}")),
-        meter: line.meter_serial.clone().unwrap_or_default(),
+        meter: line.meter_serial.as_deref().map(view::name).unwrap_or_default(),
     }
 }
 
 fn key<'a>(t: &'a Texts, key: &MeterKey) -> KeyView<'a> {
     KeyView {
-        meter: key.meter_serial.clone().unwrap_or_else(|| t.of("unknown").to_owned()),
+        meter: key.meter_serial.as_deref().map_or_else(|| t.of("unknown").to_owned(), view::name),
         source: match key.source {
             KeySource::Register => t.of("check.key_register"),
             KeySource::FirstUse | KeySource::Message => t.of("check.key_first_use"),

@@ -1,0 +1,75 @@
+//! What tables may say, row by row.
+
+use super::*;
+
+/// As many characters as stand on a line, of whatever script: one more is told with line and column.
+#[test]
+fn names_are_held_to_a_line() {
+    let assumed = Assumed::default();
+    for (header, row, column) in [
+        ("station_id,operator_id,name_zh,lon,lat", "S1,O1,NAME,120.3,31.6", "name_zh"),
+        ("station_id,operator_id,name_zh,name_en,lon,lat", "S1,O1,站,NAME,120.3,31.6", "name_en"),
+        ("station_id,operator_id,name,lon,lat", "S1,O1,NAME,120.3,31.6", "name"),
+        ("pile_id,kind,accuracy_class,model", "P1,ac,2,NAME", "model"),
+    ] {
+        let read = |chars: usize| {
+            let named = row.replace("NAME", &"站".repeat(chars));
+            import(&format!("{header}\n{named}\n"), &assumed)
+        };
+        let fits = read(255);
+        assert!(fits.errors.is_empty() && fits.stations.len() + fits.piles.len() == 1, "{fits:?}");
+        let told = read(256);
+        let [error] = &told.errors[..] else { panic!("{column}: {told:?}") };
+        let expected = format!("column {column}: longer than 255 characters");
+        assert_eq!((error.line, &error.reason), (2, &expected));
+    }
+    let operators = |chars: usize| {
+        let text = format!("operator_id,name_zh,name_en\nO1,甲,{}\n", "x".repeat(chars));
+        Table::of_text(&text, &[]).and_then(|table| table.rows(|row| operator(&row).map(drop)))
+    };
+    assert!(operators(255).is_ok());
+    let error = operators(256).expect_err("too long").to_string();
+    assert_eq!(error, "column name_en: longer than 255 characters");
+}
+
+/// A power that no pile has is told with line and column; 200 kW AC and 5 MW DC are the most there is.
+#[test]
+fn power_is_what_a_pile_can_have() {
+    let read = |kind: &str, kw: &str| {
+        import(&format!("pile_id,kind,accuracy_class,power_kw\nP1,{kind},2,{kw}\n"), &Assumed::default())
+    };
+    for (kind, kw) in [("ac", ""), ("ac", "0.5"), ("ac", "200"), ("dc", "5000.0")] {
+        assert_eq!(read(kind, kw).piles.len(), 1, "{kind} {kw}: {:?}", read(kind, kw));
+    }
+    for (kind, kw) in [
+        ("ac", "0"),
+        ("ac", "-7"),
+        ("ac", "200.1"),
+        ("dc", "5001"),
+        ("dc", "70000000000000000000000000000"),
+        ("dc", "1e3"),
+        ("dc", "NaN"),
+    ] {
+        let told = read(kind, kw);
+        let [error] = &told.errors[..] else { panic!("{kind} {kw}: {told:?}") };
+        assert!(error.line == 2 && error.reason.starts_with("column power_kw: "), "{kind} {kw}: {error:?}");
+    }
+}
+
+/// Two rows of one identifier are told with both lines; the first is none the worse for it.
+#[test]
+fn an_identifier_twice_names_both_lines() {
+    for (table, what) in [
+        (
+            "station_id,operator_id,name,lon,lat\nS1,O1,a,120.3,31.6\nS2,O1,b,120.3,31.6\nS1,O1,c,120.3,31.6\n",
+            "station S1",
+        ),
+        ("pile_id,kind,accuracy_class\nP1,ac,2\nP2,ac,2\nP1,dc,1\n", "pile P1"),
+    ] {
+        let told = import(table, &Assumed::default());
+        let [error] = &told.errors[..] else { panic!("{told:?}") };
+        let expected = format!("{what} stands in line 2 already; keep one of the two");
+        assert_eq!((error.line, &error.reason), (4, &expected));
+        assert_eq!(told.stations.len() + told.piles.len(), 2);
+    }
+}
