@@ -14,6 +14,7 @@ use futures_util::TryStreamExt;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_ocpp::signed::arrived::{self, Judged};
+use veripile_ocpp::signed::billed::Billed;
 use veripile_ocpp::signed::container::{self, Contained};
 use veripile_ocpp::signed::pair;
 use veripile_ocpp::signed::{Checked, Finding, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
@@ -365,14 +366,13 @@ fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<
         };
         facts.push((t.of("check.key_from"), word.to_owned()));
     }
-    let mut registers =
-        checked.readings.iter().filter_map(|reading| Some((reading.register?, reading.unit.as_str())));
-    if let (Some((first, unit)), Some((last, same))) = (registers.clone().next(), registers.next_back())
-        && unit == same
-        && checked.readings.len() > 1
-        && let Some(energy) = last.checked_sub(first)
+    if let Some(billed) = Billed::of(&checked.readings)
+        && let Some((energy, unit)) = billed.energy()
     {
-        facts.push((t.of("check.energy"), format!("{energy} {unit}")));
+        let several = t.of("check.of_registers").replace("{obis}", billed.obis());
+        let several = several.replace("{n}", &billed.registers.to_string());
+        let of = if billed.registers > 1 { several.as_str() } else { "" };
+        facts.push((t.of("check.energy"), format!("{energy} {unit}{of}")));
     }
     let billable = if checked.billable { t.of("check.billable") } else { t.of("check.not_billable") };
     facts.push((t.of("check.bill"), billable.to_owned()));
@@ -414,6 +414,28 @@ mod tests {
             let view = view(t, &judged);
             assert_eq!((view.readings.len(), view.cut.as_deref()), (listed, told));
         }
+    }
+
+    #[test]
+    fn energy_is_of_one_register_and_says_which_where_there_are_several() {
+        let t = Texts::in_language(Language::En);
+        let row = |tx: &str, obis: &str, register: u32| {
+            format!(
+                r#"{{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"{tx}","RV":{register},"RI":"{obis}","RU":"kWh","ST":"G","EF":""}}"#
+            )
+        };
+        let energy = |rows: &[String]| {
+            let data = format!(r#"OCMF|{{"FV":"1.0","MS":"S","RD":[{}]}}|{{"SD":"00"}}"#, rows.join(","));
+            let judged = arrived::judge(&SignedValue { data, encoding_method: None, public_key: None }, &[]);
+            let mut facts = facts(t, &judged.checked, None).into_iter();
+            facts.find(|(name, _)| *name == t.of("check.energy")).map(|(_, told)| told)
+        };
+        let (begin, end) = (row("B", "1-b:1.8.0", 100), row("E", "1-b:1.8.0", 110));
+        let (out, out_end) = (row("B", "1-b:2.8.0", 5), row("E", "1-b:2.8.0", 5));
+        assert_eq!(energy(&[begin.clone(), end.clone()]).as_deref(), Some("10 kWh"));
+        let both = energy(&[begin.clone(), out, end, out_end.clone()]);
+        assert_eq!(both.as_deref(), Some("10 kWh (register 1-b:1.8.0, one of 2)"));
+        assert_eq!(energy(&[begin, out_end]), None, "one register at each end");
     }
 
     #[test]

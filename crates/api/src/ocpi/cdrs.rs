@@ -176,14 +176,12 @@ fn told(nature: &str, judged: &Judged) -> Value {
     })
 }
 
-/// Energy that is signed, Wh: of one record with both ends, or of the first and the last with one reading each.
+/// Energy that is signed, Wh: of the billed register of one record with both ends, or of the first and the last with one reading each.
 fn energy_wh(judged: &[(String, Judged)]) -> Option<Decimal> {
     let whole = |judged: &Judged| {
-        let readings = &judged.checked.readings;
-        let is_good = judged.checked.verdict == Verdict::Valid
-            && judged.checked.layers.transaction.outcome == Outcome::Ok;
-        let (first, last) = (readings.first()?.energy_wh()?, readings.last()?.energy_wh()?);
-        (is_good && readings.len() > 1).then(|| last.checked_sub(first)).flatten()
+        let checked = &judged.checked;
+        let is_good = checked.verdict == Verdict::Valid && checked.layers.transaction.outcome == Outcome::Ok;
+        checked.energy_wh().filter(|_| is_good)
     };
     match judged {
         [.., (_, last)] if last.checked.readings.len() > 1 => whole(last),
@@ -235,6 +233,28 @@ fn hashed(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signed_energy_is_of_one_register() {
+        let time = "2026-03-01T08:00:00,000+0800 S";
+        let row = |tx: &str, obis: &str, register: i64| json!({ "TM": time, "TX": tx, "RV": register, "RI": obis, "RU": "kWh", "ST": "G", "EF": "" });
+        let rows = [
+            row("B", "1-b:1.8.0", 100),
+            row("B", "1-b:2.8.0", 5),
+            row("E", "1-b:1.8.0", 110),
+            row("E", "1-b:2.8.0", 5),
+        ];
+        let of = |rows: &[Value]| {
+            let payload = json!({ "FV": "1.0", "MS": "S", "RD": rows });
+            let data = format!(r#"OCMF|{payload}|{{"SD":"00"}}"#);
+            let mut judged =
+                arrived::judge(&SignedValue { data, encoding_method: None, public_key: None }, &[]);
+            judged.checked.verdict = Verdict::Valid;
+            energy_wh(&[("End".to_owned(), judged)])
+        };
+        assert_eq!(of(&rows), Some(10_000.into()));
+        assert_eq!(of(&[rows[0].clone(), rows[3].clone()]), None, "one register at each end");
+    }
 
     #[test]
     fn nothing_that_names_a_driver_is_kept() {
