@@ -4,6 +4,7 @@
 //! ([`crate::standing`]); here it is seen to that two different people confirm a failure, that the operator has its time to reply, and
 //! that nothing is done out of turn. It writes nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -277,11 +278,26 @@ fn in_turn(last: Option<&Step>, step: &Step) -> Result<(), Refusal> {
 }
 
 /// Whether a certificate since the repair has ended the case, as its standing has it: one of its outlet or of the whole pile, not withdrawn.
+/// A case of the whole pile a person may take on where each outlet that acts name has one: that these are all, acts do not say.
 fn is_verified_anew(steps: &[Step], acts: &[Act], step: &Step) -> bool {
     let Some(repaired) = steps.iter().rev().find(|one| one.to == Stage::Rectified) else { return false };
     let is_old = |act: &Act| act.kind == ActKind::Certificate && act.acted_at < repaired.at;
     let since: Vec<Act> = acts.iter().filter(|act| !is_old(act)).cloned().collect();
-    open_cases(&since).iter().all(|case| case.number != step.number)
+    let is_open = open_cases(&since).iter().any(|case| case.number == step.number);
+    !is_open || (step.outlet.is_none() && is_each_certified(acts, &since))
+}
+
+/// Whether each outlet that acts name has a certificate among those since that was not withdrawn.
+fn is_each_certified(acts: &[Act], since: &[Act]) -> bool {
+    let is_withdrawn = |number: &str| {
+        acts.iter().any(|act| act.kind == ActKind::CertificateWithdrawn && act.number == number)
+    };
+    let certifies = |act: &&Act| {
+        act.kind == ActKind::Certificate && act.valid_until.is_some() && !is_withdrawn(&act.number)
+    };
+    let named: BTreeSet<u32> = acts.iter().filter_map(|act| act.outlet).collect();
+    let certified: BTreeSet<u32> = since.iter().filter(certifies).filter_map(|act| act.outlet).collect();
+    !named.is_empty() && named.is_subset(&certified)
 }
 
 /// The act that opens a case again which acts have ended since, a certificate after repair: what is said of a case that is not open is not heard.

@@ -258,6 +258,23 @@ fn a_certificate_of_another_outlet_ends_no_case() {
 }
 
 #[test]
+fn a_case_of_the_whole_pile_ends_with_one_of_the_whole_pile_or_by_hand() {
+    let mut told = Told::served(true);
+    told.take(30, Rectified, "r").expect("in turn");
+    assert_eq!(told.take(31, Reverified, "v"), Err(Refusal::NotVerified));
+    told.certified(32, "C1", Some(1));
+    told.certified(32, "C2", Some(2));
+    assert_eq!(told.state(33), State::Failed, "of the others nobody knows");
+    told.withdrawn(33, "C2");
+    assert_eq!(told.take(34, Reverified, "v"), Err(Refusal::NotVerified), "outlet 2 has none");
+    told.certified(35, "C3", Some(2));
+    told.take(36, Reverified, "v").expect("a person says that these are all");
+    assert_eq!(told.state(36), State::Failed);
+    told.take(37, Closed, "a").expect("in turn");
+    assert_eq!(told.state(37), State::Verified);
+}
+
+#[test]
 fn nor_does_one_from_before_the_repair_or_one_that_was_withdrawn() {
     let mut told = Told::served_of(Some(1), false);
     told.certified(25, "C0", Some(1));
