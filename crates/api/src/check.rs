@@ -13,7 +13,7 @@ use askama::Template;
 use futures_util::TryStreamExt;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use veripile_ocpp::signed::arrived::{self, Judged};
+use veripile_ocpp::signed::arrived::{self, Judged, Written};
 use veripile_ocpp::signed::billed::Billed;
 use veripile_ocpp::signed::container::{self, Contained};
 use veripile_ocpp::signed::pair;
@@ -201,14 +201,14 @@ pub(crate) async fn judge(
 }
 
 /// Judges values as [`judge_by_serial`] does, where nobody else's request waits: a container has twenty.
-async fn judge_all(store: &Store, mut values: Vec<SignedValue>) -> Result<Vec<Judged>, Problem> {
+async fn judge_all(store: &Store, mut values: Vec<(SignedValue, Written)>) -> Result<Vec<Judged>, Problem> {
     let given_up = |error: BlockingError| {
         tracing::error!(%error, "records could not be checked");
         Problem::unavailable("the records cannot be checked now")
     };
-    values.retain(|value| !value.data.is_empty());
+    values.retain(|(value, _)| !value.data.is_empty());
     let named = web::block(move || {
-        let serials: Vec<_> = values.iter().map(serial).collect();
+        let serials: Vec<_> = values.iter().map(|(value, written)| serial(value, *written)).collect();
         (values, serials)
     });
     let (values, serials) = named.await.map_err(given_up)?;
@@ -217,21 +217,22 @@ async fn judge_all(store: &Store, mut values: Vec<SignedValue>) -> Result<Vec<Ju
         known.push(keys_of(store, serial).await?);
     }
     let judge = move || {
-        let each = values.iter().zip(&known).map(|(value, known)| arrived::judge(value, known));
-        each.collect::<Vec<_>>()
+        let each = values.iter().zip(&known);
+        each.map(|((value, written), known)| arrived::judge_written(value, *written, known))
+            .collect::<Vec<_>>()
     };
     web::block(judge).await.map_err(given_up)
 }
 
 /// Judges a value with the keys registered for the meter that it names.
 pub(crate) async fn judge_by_serial(store: &Store, value: &SignedValue) -> Result<Judged, StoreError> {
-    let known = keys_of(store, serial(value)).await?;
+    let known = keys_of(store, serial(value, Written::default())).await?;
     Ok(arrived::judge(value, &known))
 }
 
 /// The meter that a value names.
-fn serial(value: &SignedValue) -> Option<String> {
-    arrived::judge(value, &[]).checked.meter_serial
+fn serial(value: &SignedValue, written: Written) -> Option<String> {
+    arrived::judge_written(value, written, &[]).checked.meter_serial
 }
 
 async fn keys_of(store: &Store, serial: Option<String>) -> Result<Vec<MeterKey>, StoreError> {
@@ -248,20 +249,24 @@ pub(crate) fn cut(words: &str, shown: usize, all: usize) -> Option<String> {
 
 /// The records pasted: one, or the first of those in a SAFE container; and how many there are in all. A key that was entered outweighs those
 /// that came along.
-fn values(pasted: &Pasted) -> (Vec<SignedValue>, usize) {
+fn values(pasted: &Pasted) -> (Vec<(SignedValue, Written)>, usize) {
     let entered = Some(pasted.key.trim()).filter(|key| !key.is_empty()).map(str::to_owned);
     let record = pasted.record.trim();
     match container::open(record) {
         Ok(contained) if record.starts_with('<') => {
             let all = contained.len();
-            let value = |value: Contained| SignedValue {
-                public_key: entered.clone().or(value.self_supplied_key.map(|key| key.text)),
-                encoding_method: value.format_name,
-                data: value.signed_data,
+            let value = |value: Contained| {
+                let written = Written { encoding: Some(value.encoding), format: value.format };
+                let public_key = entered.clone().or(value.self_supplied_key.map(|key| key.text));
+                let (encoding_method, data) = (value.format_name, value.signed_data);
+                (SignedValue { public_key, encoding_method, data }, written)
             };
             (contained.into_iter().take(RECORDS_MAX).map(value).collect(), all)
         }
-        _ => (vec![SignedValue { data: record.to_owned(), encoding_method: None, public_key: entered }], 1),
+        _ => {
+            let value = SignedValue { data: record.to_owned(), encoding_method: None, public_key: entered };
+            (vec![(value, Written::default())], 1)
+        }
     }
 }
 
@@ -395,7 +400,10 @@ mod tests {
             let record = format!("<values>{}</values>", (0..records).map(record).collect::<String>());
             let (values, all) = values(&Pasted { record, key: String::new() });
             let last = format!("OCMF|{}", shown - 1);
-            assert_eq!((values.len(), values.last().map(|value| value.data.as_str())), (shown, Some(&*last)));
+            assert_eq!(
+                (values.len(), values.last().map(|(value, _)| value.data.as_str())),
+                (shown, Some(&*last))
+            );
             assert_eq!(cut(t.of("check.records_cut"), values.len(), all).as_deref(), told);
         }
         let value = SignedValue { data: "OCMF|".to_owned(), encoding_method: None, public_key: None };
@@ -414,6 +422,18 @@ mod tests {
             let view = view(t, &judged);
             assert_eq!((view.readings.len(), view.cut.as_deref()), (listed, told));
         }
+    }
+
+    #[test]
+    fn a_record_is_read_as_its_file_says_that_it_is_written() {
+        // printf 'OCMF|{"RD":[{"RV":1}]}|{}' | base32
+        let data = "J5BU2RT4PMRFERBCHJNXWISSKYRDUML5LV6XY635";
+        let record = format!(
+            r#"<values><value><signedData format="OCMF" encoding="base32">{data}</signedData></value></values>"#
+        );
+        let (values, _) = values(&Pasted { record, key: String::new() });
+        let judged = arrived::judge_written(&values[0].0, values[0].1, &[]);
+        assert_eq!((word(&judged.checked), judged.checked.readings.len()), ("no_key", 1));
     }
 
     #[test]
