@@ -102,7 +102,7 @@ impl ResultView<'_> {
     }
 }
 
-struct LayerView<'a> {
+pub(crate) struct LayerView<'a> {
     name: &'a str,
     symbol: &'static str,
     outcome: &'a str,
@@ -299,23 +299,31 @@ fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
     LayerView { name, symbol, outcome, findings, details }
 }
 
+fn layer_views<'a>(t: &'a Texts, layers: &Layers) -> Vec<LayerView<'a>> {
+    vec![
+        layer_view(t, t.of("check.syntax"), &layers.syntax),
+        layer_view(t, t.of("check.signature"), &layers.signature),
+        layer_view(t, t.of("check.key"), &layers.key),
+        layer_view(t, t.of("check.transaction"), &layers.transaction),
+    ]
+}
+
+/// The layers of a stored verdict; none of a value that was not checked.
+pub(crate) fn stored_layers<'a>(t: &'a Texts, line: &SignedLine) -> Vec<LayerView<'a>> {
+    let layers = serde_json::from_str::<Layers>(&line.layers).ok();
+    layers.map(|layers| layer_views(t, &layers)).unwrap_or_default()
+}
+
 fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
     let Judged { checked, key_source } = judged;
     let verdict = word(checked);
     let (listed, all) = (READINGS_MAX.min(checked.readings.len()), checked.readings.len());
-    let layers = &checked.layers;
-    let layer = |name, layer: &Layer| layer_view(t, name, layer);
     ResultView {
         verdict,
         title: t.of_owned(&format!("check.{verdict}")),
         why: t.of_owned(&format!("check.{verdict}.why")),
         facts: facts(t, checked, *key_source),
-        layers: vec![
-            layer(t.of("check.syntax"), &layers.syntax),
-            layer(t.of("check.signature"), &layers.signature),
-            layer(t.of("check.key"), &layers.key),
-            layer(t.of("check.transaction"), &layers.transaction),
-        ],
+        layers: layer_views(t, &checked.layers),
         readings: checked
             .readings
             .iter()
@@ -422,6 +430,37 @@ mod tests {
             let view = view(t, &judged);
             assert_eq!((view.readings.len(), view.cut.as_deref()), (listed, told));
         }
+    }
+
+    #[test]
+    fn a_stored_verdict_tells_its_layers() {
+        let t = Texts::in_language(Language::En);
+        let data = r#"OCMF|{"MS":"S","RD":[{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"B","RV":1,"RI":"1-b:1.8.0","RU":"kWh","ST":"M","EF":""}]}|{}"#;
+        let value = SignedValue { data: data.to_owned(), encoding_method: None, public_key: None };
+        let judged = arrived::judge(&value, &[]).checked;
+        let mut line = SignedLine {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            connector: 1,
+            format: None,
+            verdict: "no_key".to_owned(),
+            key_source: None,
+            meter_serial: None,
+            layers: serde_json::to_string(&judged.layers).expect("serializable"),
+            reference: None,
+            sealed: Vec::new(),
+        };
+        let told: Vec<_> =
+            stored_layers(t, &line).into_iter().map(|l| (l.name, l.symbol, l.findings)).collect();
+        let finding = |code: &str| vec![t.of_owned(&format!("record.{code}")).to_owned()];
+        let expected = [
+            ("Syntax", "✓", vec![]),
+            ("Signature", "–", vec![]),
+            ("Whose key", "✕", finding("no_key")),
+            ("A whole charge", "✕", finding("status_not_good")),
+        ];
+        assert_eq!(told, expected);
+        line.layers = "{}".to_owned();
+        assert!(stored_layers(t, &line).is_empty(), "one that was not checked");
     }
 
     #[test]
