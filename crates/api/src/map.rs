@@ -92,7 +92,8 @@ struct Card {
     distance: Option<String>,
     fee: String,
     phone: String,
-    idle: String,
+    /// With its style.
+    idle: (String, &'static str),
     /// How many of its piles match, where something is asked of piles.
     matching: Option<String>,
     /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it.
@@ -398,7 +399,7 @@ async fn cards(
             fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
-            idle: crate::station::idle(t, told.idle, told.silent, told.piles()),
+            idle: crate::station::idle(t, told, now),
             matching: found
                 .map(|found| t.of("station.matching").replace("{n}", &found.iter().sum::<u64>().to_string())),
             state: (state.word(), view::symbol(state)),
