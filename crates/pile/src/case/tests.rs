@@ -1,8 +1,8 @@
 //! The life of a case, step by step, with what the public is told meanwhile.
 
 use super::Stage::{
-    Closed, Confirmed, Dismissed, Merged, OnSite, Open, Proposed, Published, Rectified, Reverified, Served,
-    Signal, TestRequested, Triage,
+    Closed, Confirmed, Dismissed, Escalated, Merged, OnSite, Open, Proposed, Published, Rectified,
+    Reverified, Served, Signal, TestRequested, Triage,
 };
 use super::*;
 use crate::{Standing, State};
@@ -170,6 +170,31 @@ fn nothing_is_done_out_of_turn() {
     for stage in Stage::ALL {
         assert_eq!(Stage::from_word(stage.word()), Some(stage));
         assert!(stage.next().iter().all(|next| *next != stage && *next != Signal), "{stage}");
+    }
+}
+
+#[test]
+fn an_escalated_case_goes_on_from_where_it_stood() {
+    let mut told = Told::default();
+    for to in [Open, OnSite, Proposed] {
+        told.take(0, to, "a").expect("in turn");
+    }
+    assert_eq!(told.take_as(1, Escalated, "a", " ", false), Err(Refusal::NoReason(Escalated)));
+    told.take(1, Escalated, "a").expect("with a reason");
+    assert_eq!(told.state(1), State::UnderReview, "handed on is not settled");
+    assert!(matches!(told.take(2, Escalated, "a"), Err(Refusal::AlreadyThere { stage: Escalated, .. })));
+    assert_eq!(told.take(2, Served, "c"), Err(Refusal::OutOfTurn { from: Proposed, to: Served }));
+    assert_eq!(told.take(2, Confirmed, "a"), Err(Refusal::SamePerson("a".to_owned())), "it stays two people");
+    told.take(2, Confirmed, "b").expect("in turn");
+    told.take(3, Served, "c").expect("in turn");
+    told.take(4, Escalated, "c").expect("in turn");
+    assert_eq!(told.take(5, Published, "d"), Err(Refusal::WindowRuns(day(24))), "the window runs on");
+    told.take(25, Published, "d").expect("it is over");
+    assert_eq!(told.state(25), State::Failed);
+    for stage in Stage::ALL.into_iter().filter(|stage| stage.next().contains(&Escalated)) {
+        let unknown =
+            stage.next().iter().find(|next| **next != Escalated && !Escalated.next().contains(next));
+        assert_eq!(unknown, None, "after {stage}");
     }
 }
 
