@@ -230,7 +230,10 @@ impl<'a> Outlets<'a> {
     /// come back.
     fn take(&mut self, act: &'a Act, is_withdrawn: bool) {
         match act.kind {
-            ActKind::Certificate if is_withdrawn => _ = self.certificates.insert(act.outlet, None),
+            ActKind::Certificate if is_withdrawn => {
+                self.certificates.insert(act.outlet, None);
+                self.certificates.values_mut().filter(|_| act.outlet.is_none()).for_each(|one| *one = None);
+            }
             // Without a last day it certifies nothing.
             ActKind::Certificate => {
                 if let Some(valid_until) = act.valid_until {
@@ -498,15 +501,15 @@ mod tests {
     fn one_outlet_is_not_the_whole_pile() {
         let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
         let failed = notice(1, 0).map(|act| Act { outlet: None, ..act });
-        let of = |outlet, on| at_outlet(outlet, act(ActKind::Certificate, on, "c"));
+        let whole = |on| act(ActKind::Certificate, on, "c");
+        let of = |outlet, on| at_outlet(outlet, whole(on));
         assert_eq!(state(&[&failed[..], &[of(1, 40), of(2, 40)]].concat(), 41), State::Failed);
-        assert_eq!(
-            state(&[&failed[..], &[act(ActKind::Certificate, 40, "c")]].concat(), 41),
-            State::Verified
-        );
-        let acts = [act(ActKind::Certificate, 0, "c"), of(1, 900), of(2, 950)];
+        assert_eq!(state(&[&failed[..], &[whole(40)]].concat(), 41), State::Verified);
+        let acts = [whole(0), of(1, 900), of(2, 950)];
         assert_eq!(state(&acts[..2], 1001), State::Due, "what of the others was said has run out");
         assert_eq!(state(&acts, 1001), State::Verified);
+        let gone = Act { number: "N950".into(), ..act(ActKind::CertificateWithdrawn, 960, "z") };
+        assert_eq!(state(&[of(1, 900), whole(950), gone], 970), State::Due, "what it replaced is gone, too");
     }
 
     #[test]
