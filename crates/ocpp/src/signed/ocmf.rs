@@ -276,7 +276,8 @@ fn billed(layer: &mut Layer, readings: &[Reading]) {
     let is_end = |(first, last): (&SignedReading, &SignedReading)| {
         (first.moment, last.moment) == (Moment::Begin, Moment::End)
     };
-    if !billed.ends().is_some_and(is_end) {
+    let is_read_at_both_ends = billed.ends().is_some_and(is_end);
+    if !is_read_at_both_ends {
         layer.object("register_differs", format!("{:?} was not read at both ends", billed.obis()));
     }
 }
