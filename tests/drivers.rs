@@ -91,10 +91,11 @@ async fn a_free_pile_counts_once_it_has_said_so() {
         charger.call("StatusNotification", &said).await;
     }
     let (_, page) = server.get("/s/S1?lang=en").await;
-    assert!(page.contains("1 free of 45, of 43 the status is old or unknown"), "{page}");
+    let idle = "<span class=\"live free\">1 free of 45, of 43 the status is old or unknown · ";
+    assert!(page.contains(idle), "{page}");
     // A station's card counts as its page does, also where another pile than the free one is looked for.
     let (_, page) = server.get("/?lang=en&view=stations&q=p02").await;
-    let told = ["1 free of 45, of 43 the status is old or unknown", "1 of them match"];
+    let told = [idle, "1 of them match"];
     assert!(told.iter().all(|told| page.contains(told)), "{page}");
     // The query API says what the page shows.
     let (_, body) = server.get("/api/v1/stations/S1").await;

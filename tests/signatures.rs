@@ -86,6 +86,11 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
     let named = "SELECT count(*) FROM signed_value JOIN frame USING (pile_no, digest)
                  WHERE body LIKE '%\"signedMeterData\":\"' || container || '\"%' AND sealed <> ''";
     assert_eq!(database.number(named).await, 7);
+    let charge_no = database.number("SELECT charge_no FROM charge WHERE reference = 'registered'").await;
+    let of_charge = server.get(&format!("/check?charge={charge_no}&lang=en")).await.1;
+    for told in ["20.250 kWh (+19.250 kWh against", "Whose key", "A whole charge"] {
+        assert!(of_charge.contains(told), "{told}: {of_charge}");
+    }
     let page = server.get("/p/CP?lang=en").await.1;
     let counted = "Of the last 7 signed values 3 are valid, 2 invalid, 2 could not be checked.";
     for words in

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use veripile_pile::{Certified, Estimate, OpenCase, Place, RemoteVerdict, Standing, State};
 use veripile_store::Store;
-use veripile_store::finder::{FindQuery, STEP_M};
+use veripile_store::finder::{FindQuery, NEAR_KM, STEP_M};
 use veripile_tests::{Database, Server, free_port, provided};
 
 /// Where Wuxi's railway station is taken to be.
@@ -203,6 +203,40 @@ async fn states_are_in_the_database_what_the_standing_says() {
         }
         assert_eq!(page.len(), 3_000);
     }
+    store.close().await;
+}
+
+/// A box of that size has corners that are farther away than what people are told.
+#[tokio::test]
+async fn near_is_as_far_as_people_are_told() {
+    let Some((_, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let mut store = Store::connect(&database.url).await.unwrap();
+    store.migrate().await.unwrap();
+    let at = |(id, east, north): (&str, f64, f64)| Stored {
+        id: id.to_owned(),
+        place: Place { lon: HERE.lon + east, lat: HERE.lat + north },
+        standing: Standing::default(),
+        last_seen: None,
+    };
+    let piles = [("HERE", 0.0, 0.0), ("NORTH", 0.0, 0.449), ("WEST", -0.526, 0.0), ("BEYOND", 0.0, 0.451)]
+        .into_iter()
+        .chain([("CORNER", 0.5, 0.45), ("SOUTH", 0.3, -0.4)])
+        .map(at)
+        .collect::<Vec<_>>();
+    let now = Timestamp::now();
+    write(&database, &piles, now).await;
+    let is_near = |pile: &&Stored| pile.place.distance_m(HERE) <= 1000.0 * f64::from(NEAR_KM);
+    let mut expected: Vec<&str> = piles.iter().filter(is_near).map(|pile| pile.id.as_str()).collect();
+    assert_eq!(expected, ["HERE", "NORTH", "WEST"]);
+    let query = FindQuery { near: Some(HERE), ..FindQuery::default() };
+    let by_state = store.count_found(&query, now).await.unwrap();
+    assert_eq!(by_state.iter().sum::<u64>(), 3);
+    let found = store.find_piles(&query, &by_state, now, 0, 10).await.unwrap();
+    let mut found: Vec<_> = found.iter().map(|pile| pile.pile_id.as_str()).collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected);
     store.close().await;
 }
 

@@ -120,3 +120,30 @@ async fn newer(server: &Server, database: &Database) {
     }
     panic!("the map is never drawn anew");
 }
+
+/// Whose map lies beneath the piles is said on the page, and the page's policy names that host; no other page's does.
+#[tokio::test]
+async fn a_map_of_others_is_named_on_its_page_and_in_its_policy() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let settings = [
+        ("VERIPILE_ROLES", "api"),
+        ("VERIPILE_MAP__BASEMAP", "xyz"),
+        ("VERIPILE_MAP__URL", "https://tiles.example/{z}/{x}/{y}.png"),
+        ("VERIPILE_MAP__ATTRIBUTION", "Survey of A & B"),
+        ("VERIPILE_MAP__APPROVAL_NUMBER", "GS(2024)0001号"),
+    ];
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
+    let (_, headers, page) = server.get_as("/?lang=en", "").await;
+    let policy = header(&headers, "Content-Security-Policy").unwrap();
+    for part in ["img-src 'self' https://tiles.example data:", "connect-src 'self' https://tiles.example;"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert_eq!(headers.to_lowercase().matches("content-security-policy").count(), 1, "{headers}");
+    assert!(page.contains("A &#38; B, map approval number (审图号) GS(2024)0001号"), "{page}");
+    assert!(page.contains("https://tiles.example/{z}/{x}/{y}.png"), "{page}");
+    let (_, headers, _) = server.get_as("/about", "").await;
+    assert!(!header(&headers, "Content-Security-Policy").unwrap().contains("tiles.example"), "{headers}");
+    server.stop();
+    database.drop().await;
+}

@@ -11,8 +11,16 @@ const TARGET_PX = 44;
 const SIZES = [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }], ["small", { width: 320, height: 640 }]];
 mkdirSync(pictures, { recursive: true });
 
-// A map that moves on breaks off what it no longer needs.
-const open = (size, options) => opened(size, options, () => true);
+// A map that moves on, or a page that is left, breaks off what it no longer needs; these requests, and in no other way.
+const BROKEN_OFF = ["/api/v1/tiles/piles/", "/found.geojson", "/assets/basemap/"];
+function isBrokenOff(request) {
+  const { pathname } = new URL(request.url());
+  const isAsked = BROKEN_OFF.some((one) => pathname.startsWith(one)) || (pathname === "/" && request.resourceType() === "fetch");
+  return isAsked && request.failure()?.errorText === "net::ERR_ABORTED";
+}
+// A page that may not stand in another's frame.
+const isNotFramed = (request) => request.isNavigationRequest() && request.frame().parentFrame() !== null && new URL(request.url()).pathname.startsWith("/p/");
+const open = (size, options, isDue = () => false) => opened(size, options, (request) => isBrokenOff(request) || isDue(request));
 
 // Buttons, fields and links that stand alone; links within a sentence may be as high as its line (WCAG 2.5.8).
 const smallTargets = (least) =>
@@ -177,7 +185,7 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
 });
 
 await scene("embedded", pictures, async () => {
-  const { context, page, complaints } = await open({ width: 390, height: 844 });
+  const { context, page, complaints } = await open({ width: 390, height: 844 }, {}, isNotFramed);
   const pile = (await (await page.request.get(`${site}/api/v1/piles?state=verified_monitored&limit=1`)).json()).features[0]?.id ?? "WX-0001";
   const html = `<!doctype html><title>other</title><a href="${site}/p/${pile}"><img alt="badge" src="${site}/badge/${pile}.svg"></a>
     <iframe title="widget" src="${site}/widget/${pile}" width="320" height="240"></iframe><iframe title="page" src="${site}/p/${pile}"></iframe>`;
@@ -199,6 +207,17 @@ await scene("offline", pictures, async () => {
   const { context, page, complaints } = await open({ width: 390, height: 844 });
   await page.goto(`${site}/?kind=dc`);
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller ?? new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done))));
+  // What a first visit showed is kept, although it came before the script that keeps.
+  const keeps = (word) => page.waitForFunction(async (word) => {
+    const kept = await (await caches.open("veripile-1")).match("/");
+    return kept && (await kept.text()).includes(word);
+  }, word, { timeout: IDLE_MS });
+  await keeps("直流");
+  const first = await page.locator("#list li").count();
+  await context.setOffline(true);
+  await page.goto(`${site}/`);
+  check("offline: the list of a very first visit is there", first > 0 && (await page.locator("#list li").count()) === first && (await page.locator("p.offline").isVisible()));
+  await context.setOffline(false);
   const manifest = await (await page.request.get(`${site}/manifest.webmanifest`)).json();
   check("installable: a manifest with a start, icons and a display", manifest.start_url === "/" && manifest.display === "standalone" && manifest.icons.some((one) => one.sizes === "512x512"));
   await page.goto(`${site}/?kind=dc`);
@@ -236,6 +255,19 @@ await scene("offline", pictures, async () => {
   await context.setOffline(false);
   await note.waitFor({ state: "hidden" });
   check("open with network again: statuses are of now", (await page.locator("#list .live").count()) > 0);
+  // A list that followed the map came without a navigation; it is the last all the same.
+  await page.goto(`${site}/`);
+  await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
+  const map = await page.locator("#map").boundingBox();
+  await page.mouse.move(map.x + map.width / 2, map.y + map.height / 2);
+  await page.mouse.wheel(0, -900);
+  await page.waitForFunction(() => document.getElementById("asked").innerText.includes("地图这一带"), null, { timeout: IDLE_MS });
+  await keeps("地图这一带");
+  const inSight = await page.locator("#asked b").innerText();
+  await context.setOffline(true);
+  await page.goto(`${site}/`);
+  check("offline: a list that followed the map is there", (await page.locator("#asked b").innerText()) === inSight && (await page.locator("p.offline").isVisible()), inSight);
+  await context.setOffline(false);
   check("offline: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
 });
 

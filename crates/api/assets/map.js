@@ -83,23 +83,26 @@ const symbol = (state) => ({
   "symbol-sort-key": ["index-of", state, ["literal", TIERS]],
 });
 
-function style() {
+// What lies beneath the piles: the drawing that comes with the program, tiles of others as the server is set up, or nothing.
+function beneath() {
+  const basemap = JSON.parse(box.dataset.basemap);
+  if (basemap.kind === "none") return { sources: {}, layers: [] };
+  if (basemap.kind === "tiles") {
+    const whose = element("span", "", basemap.attribution).innerHTML; // the library takes it for HTML
+    const ids = basemap.tiles.map((_, n) => `ground-${n}`);
+    const source = (tiles) => ({ type: "raster", tiles: [tiles], tileSize: 256, maxzoom: basemap.zoom_max, attribution: whose });
+    return {
+      sources: Object.fromEntries(basemap.tiles.map((tiles, n) => [ids[n], source(tiles)])),
+      layers: ids.map((id) => ({ id, type: "raster", source: id })),
+    };
+  }
   return {
-    version: 8,
     sources: {
       land: { type: "geojson", data: "/assets/basemap/land.geojson", attribution: "Natural Earth · GeoNames CC BY 4.0" },
       lakes: { type: "geojson", data: "/assets/basemap/lakes.geojson" },
       cities: { type: "geojson", data: "/assets/basemap/cities.geojson" },
-      piles: isTiled
-        ? { type: "vector", tiles: [`${location.origin}/api/v1/tiles/piles/{z}/{x}/{y}.mvt`], maxzoom: 18 }
-        : {
-          type: "geojson", data: { type: "FeatureCollection", features: [] },
-          cluster: true, clusterRadius: 40, clusterMaxZoom: PILES_ZOOM - 1,
-          clusterProperties: Object.fromEntries(TIERS.map((state) => [state, ["+", ["case", ["==", ["get", "state"], state], 1, 0]]])),
-        },
     },
     layers: [
-      { id: "water", type: "background", paint: { "background-color": "#cfe0ee" } },
       { id: "land", type: "fill", source: "land", paint: { "fill-color": "#f4f1ea", "fill-antialias": true } },
       { id: "lakes", type: "fill", source: "lakes", paint: { "fill-color": "#cfe0ee" } },
       { id: "shores", type: "line", source: "lakes", paint: { "line-color": "#a9c3d8", "line-width": 1 } },
@@ -112,6 +115,27 @@ function style() {
         },
         paint: { "text-color": "#6b6355", "text-halo-color": "#f8f6f1", "text-halo-width": 1.5 },
       },
+    ],
+  };
+}
+
+function style() {
+  const ground = beneath();
+  return {
+    version: 8,
+    sources: {
+      ...ground.sources,
+      piles: isTiled
+        ? { type: "vector", tiles: [`${location.origin}/api/v1/tiles/piles/{z}/{x}/{y}.mvt`], maxzoom: 18 }
+        : {
+          type: "geojson", data: { type: "FeatureCollection", features: [] },
+          cluster: true, clusterRadius: 40, clusterMaxZoom: PILES_ZOOM - 1,
+          clusterProperties: Object.fromEntries(TIERS.map((state) => [state, ["+", ["case", ["==", ["get", "state"], state], 1, 0]]])),
+        },
+    },
+    layers: [
+      { id: "water", type: "background", paint: { "background-color": "#cfe0ee" } },
+      ...ground.layers,
       {
         id: "clusters", type: "circle", ...from("cells"), filter: [">", PILES, 1],
         paint: {

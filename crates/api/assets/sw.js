@@ -2,7 +2,7 @@
 // nothing: pages always come from the server. It touches no other page: nothing behind a sign-in is ever kept.
 
 const STORE = "veripile-1";
-const LIST = "/"; // one list is kept, the last, whatever was asked
+const LIST = "/"; // one list is kept, the last, whatever was asked and whether the page or its script asked
 const PAGES_MAX = 40; // stations and piles kept, the newest: an evening's search
 const ASSETS = ["/assets/site.css", "/assets/icon.svg"];
 
@@ -13,14 +13,27 @@ self.addEventListener("activate", (event) =>
   event.waitUntil((async () => {
     for (const name of await caches.keys()) if (name !== STORE) await caches.delete(name);
     await self.clients.claim();
+    // The page of a very first visit was there before this script was.
+    const store = await caches.open(STORE);
+    for (const { url } of await self.clients.matchAll({ type: "window" })) {
+      const key = keyOf(new URL(url));
+      if (key && !(await store.match(key))) await fetch(url).then((answer) => keepGood(store, key, answer), () => {});
+    }
   })()));
+
+// What a page is kept as; nothing of a page that is not.
+function keyOf(url) {
+  if (url.pathname === LIST) return LIST;
+  return /^\/[ps]\/[^/]+$/.test(url.pathname) ? url.pathname : undefined;
+}
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== self.location.origin) return;
-  if (request.mode === "navigate" && url.pathname === "/") event.respondWith(page(event, LIST));
-  else if (request.mode === "navigate" && /^\/[ps]\/[^/]+$/.test(url.pathname)) event.respondWith(page(event, url.pathname));
+  const key = keyOf(url);
+  if (key && request.mode === "navigate") event.respondWith(page(event, key));
+  else if (key === LIST) event.respondWith(list(event));
   else if (url.pathname.startsWith("/assets/") || url.pathname === "/mini-map.svg") event.respondWith(asset(event, url));
 });
 
@@ -33,7 +46,7 @@ async function page(event, key) {
   const store = await caches.open(STORE);
   try {
     const answer = await fetch(event.request);
-    if (answer.ok && !answer.redirected) event.waitUntil(keep(store, key, answer.clone()));
+    event.waitUntil(keepGood(store, key, answer.clone()));
     return answer;
   } catch (failure) {
     const kept = await store.match(key);
@@ -48,6 +61,19 @@ async function page(event, key) {
       .replace(STATUS, (_, word) => `class="stale">${word === undefined ? "" : `${word} · `}${when}<`);
     return new Response(text, { headers: kept.headers });
   }
+}
+
+// The list that the page's script asks for: after a move of the map it is the last, and while nothing moves the newest. Without a network
+// the script has what it shows, and says so itself.
+async function list(event) {
+  const answer = await fetch(event.request);
+  const copy = answer.clone();
+  event.waitUntil(caches.open(STORE).then((store) => keepGood(store, LIST, copy)));
+  return answer;
+}
+
+async function keepGood(store, key, answer) {
+  if (answer.ok && !answer.redirected) await keep(store, key, answer);
 }
 
 async function keep(store, key, answer) {

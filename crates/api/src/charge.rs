@@ -108,10 +108,22 @@ pub(crate) struct ChargeView<'a> {
     pub(crate) pile: String,
     pub(crate) href: String,
     pub(crate) line: view::ChargeLine,
-    /// Time, word, title and reason of each signed value.
-    pub(crate) signed: Vec<(String, &'static str, &'a str, &'a str)>,
+    /// Energy that is signed, and by how much it is more than the charge's own.
+    pub(crate) signed_kwh: Option<String>,
+    pub(crate) signed_more: Option<String>,
+    pub(crate) signed: Vec<SignedView<'a>>,
     /// That there are more.
     pub(crate) cut: Option<String>,
+}
+
+/// A signed value, as it was judged when it came in.
+pub(crate) struct SignedView<'a> {
+    pub(crate) at: String,
+    pub(crate) word: &'static str,
+    pub(crate) title: &'a str,
+    pub(crate) why: &'a str,
+    /// Without particulars: anybody sees this page, and they may quote what only the holder of a record knows.
+    pub(crate) layers: Vec<check::LayerView<'a>>,
 }
 
 /// The charge of a number, as `/check` shows it.
@@ -123,14 +135,24 @@ pub(crate) async fn shown<'a>(
     let Some((one, signed, all)) = found(site, number).await? else { return Ok(None) };
     let said = |line: &SignedLine| {
         let word = check::stored_word(line);
-        let title = t.of_owned(&format!("check.{word}"));
-        (view::minute(line.at), word, title, t.of_owned(&format!("check.{word}.why")))
+        SignedView {
+            at: view::minute(line.at),
+            word,
+            title: t.of_owned(&format!("check.{word}")),
+            why: t.of_owned(&format!("check.{word}.why")),
+            layers: check::stored_layers(t, line),
+        }
     };
+    let told = |wh: Decimal| format!("{:.3} kWh", wh / Decimal::ONE_THOUSAND);
+    let own = one.record.energy_pile_wh;
+    let more = one.energy_signed_wh.zip(own).and_then(|(signed, own)| signed.checked_sub(own));
     Ok(Some(ChargeView {
         number: one.record.charge_no,
         href: format!("/p/{}?lang={}", view::segment(&one.pile_id), t.short()),
         pile: one.pile_id,
         line: view::charge(t, &one.record),
+        signed_kwh: one.energy_signed_wh.map(told),
+        signed_more: more.map(|wh| format!("{:+.3} kWh", wh / Decimal::ONE_THOUSAND)),
         signed: signed.iter().map(said).collect(),
         cut: check::cut(t.of("check.signed_cut"), signed.len(), all),
     }))

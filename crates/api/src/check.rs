@@ -13,7 +13,8 @@ use askama::Template;
 use futures_util::TryStreamExt;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use veripile_ocpp::signed::arrived::{self, Judged};
+use veripile_ocpp::signed::arrived::{self, Judged, Written};
+use veripile_ocpp::signed::billed::Billed;
 use veripile_ocpp::signed::container::{self, Contained};
 use veripile_ocpp::signed::pair;
 use veripile_ocpp::signed::{Checked, Finding, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
@@ -101,7 +102,7 @@ impl ResultView<'_> {
     }
 }
 
-struct LayerView<'a> {
+pub(crate) struct LayerView<'a> {
     name: &'a str,
     symbol: &'static str,
     outcome: &'a str,
@@ -184,7 +185,7 @@ pub(crate) async fn judge(
     let pasted = pasted(&request, body).await?;
     let (mut values, all) = values(&pasted);
     let cut = cut(t.of("check.records_cut"), values.len(), all);
-    values.retain(|value| !value.data.is_empty());
+    values.retain(|(value, _)| !value.data.is_empty());
     let judged = judge_all(&site.store, values).await?;
     let page = CheckPage {
         t,
@@ -202,9 +203,12 @@ pub(crate) async fn judge(
 
 /// Judges values with the keys registered for the meters that they name, where nobody else's request waits: a container has twenty, a
 /// charge detail record a hundred.
-pub(crate) async fn judge_all(store: &Store, values: Vec<SignedValue>) -> Result<Vec<Judged>, Problem> {
+pub(crate) async fn judge_all(
+    store: &Store,
+    values: Vec<(SignedValue, Written)>,
+) -> Result<Vec<Judged>, Problem> {
     let named = web::block(move || {
-        let serials: Vec<_> = values.iter().map(serial).collect();
+        let serials: Vec<_> = values.iter().map(|(value, written)| serial(value, *written)).collect();
         (values, serials)
     });
     let (values, serials) = named.await.map_err(|error| given_up(&error))?;
@@ -213,8 +217,9 @@ pub(crate) async fn judge_all(store: &Store, values: Vec<SignedValue>) -> Result
         known.push(keys_of(store, serial).await?);
     }
     let judge = move || {
-        let each = values.iter().zip(&known).map(|(value, known)| arrived::judge(value, known));
-        each.collect::<Vec<_>>()
+        let each = values.iter().zip(&known);
+        each.map(|((value, written), known)| arrived::judge_written(value, *written, known))
+            .collect::<Vec<_>>()
     };
     web::block(judge).await.map_err(|error| given_up(&error))
 }
@@ -226,8 +231,8 @@ pub(crate) fn given_up(error: &BlockingError) -> Problem {
 }
 
 /// The meter that a value names.
-fn serial(value: &SignedValue) -> Option<String> {
-    arrived::judge(value, &[]).checked.meter_serial
+fn serial(value: &SignedValue, written: Written) -> Option<String> {
+    arrived::judge_written(value, written, &[]).checked.meter_serial
 }
 
 async fn keys_of(store: &Store, serial: Option<String>) -> Result<Vec<MeterKey>, StoreError> {
@@ -244,20 +249,24 @@ pub(crate) fn cut(words: &str, shown: usize, all: usize) -> Option<String> {
 
 /// The records pasted: one, or the first of those in a SAFE container; and how many there are in all. A key that was entered outweighs those
 /// that came along.
-fn values(pasted: &Pasted) -> (Vec<SignedValue>, usize) {
+fn values(pasted: &Pasted) -> (Vec<(SignedValue, Written)>, usize) {
     let entered = Some(pasted.key.trim()).filter(|key| !key.is_empty()).map(str::to_owned);
     let record = pasted.record.trim();
     match container::open(record) {
         Ok(contained) if record.starts_with('<') => {
             let all = contained.len();
-            let value = |value: Contained| SignedValue {
-                public_key: entered.clone().or(value.self_supplied_key.map(|key| key.text)),
-                encoding_method: value.format_name,
-                data: value.signed_data,
+            let value = |value: Contained| {
+                let written = Written { encoding: Some(value.encoding), format: value.format };
+                let public_key = entered.clone().or(value.self_supplied_key.map(|key| key.text));
+                let (encoding_method, data) = (value.format_name, value.signed_data);
+                (SignedValue { public_key, encoding_method, data }, written)
             };
             (contained.into_iter().take(RECORDS_MAX).map(value).collect(), all)
         }
-        _ => (vec![SignedValue { data: record.to_owned(), encoding_method: None, public_key: entered }], 1),
+        _ => {
+            let value = SignedValue { data: record.to_owned(), encoding_method: None, public_key: entered };
+            (vec![(value, Written::default())], 1)
+        }
     }
 }
 
@@ -290,23 +299,31 @@ fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
     LayerView { name, symbol, outcome, findings, details }
 }
 
+fn layer_views<'a>(t: &'a Texts, layers: &Layers) -> Vec<LayerView<'a>> {
+    vec![
+        layer_view(t, t.of("check.syntax"), &layers.syntax),
+        layer_view(t, t.of("check.signature"), &layers.signature),
+        layer_view(t, t.of("check.key"), &layers.key),
+        layer_view(t, t.of("check.transaction"), &layers.transaction),
+    ]
+}
+
+/// The layers of a stored verdict; none of a value that was not checked.
+pub(crate) fn stored_layers<'a>(t: &'a Texts, line: &SignedLine) -> Vec<LayerView<'a>> {
+    let layers = serde_json::from_str::<Layers>(&line.layers).ok();
+    layers.map(|layers| layer_views(t, &layers)).unwrap_or_default()
+}
+
 fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
     let Judged { checked, key_source } = judged;
     let verdict = word(checked);
     let (listed, all) = (READINGS_MAX.min(checked.readings.len()), checked.readings.len());
-    let layers = &checked.layers;
-    let layer = |name, layer: &Layer| layer_view(t, name, layer);
     ResultView {
         verdict,
         title: t.of_owned(&format!("check.{verdict}")),
         why: t.of_owned(&format!("check.{verdict}.why")),
         facts: facts(t, checked, *key_source),
-        layers: vec![
-            layer(t.of("check.syntax"), &layers.syntax),
-            layer(t.of("check.signature"), &layers.signature),
-            layer(t.of("check.key"), &layers.key),
-            layer(t.of("check.transaction"), &layers.transaction),
-        ],
+        layers: layer_views(t, &checked.layers),
         readings: checked
             .readings
             .iter()
@@ -362,14 +379,13 @@ fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<
         };
         facts.push((t.of("check.key_from"), word.to_owned()));
     }
-    let mut registers =
-        checked.readings.iter().filter_map(|reading| Some((reading.register?, reading.unit.as_str())));
-    if let (Some((first, unit)), Some((last, same))) = (registers.clone().next(), registers.next_back())
-        && unit == same
-        && checked.readings.len() > 1
-        && let Some(energy) = last.checked_sub(first)
+    if let Some(billed) = Billed::of(&checked.readings)
+        && let Some((energy, unit)) = billed.energy()
     {
-        facts.push((t.of("check.energy"), format!("{energy} {unit}")));
+        let several = t.of("check.of_registers").replace("{obis}", billed.obis());
+        let several = several.replace("{n}", &billed.registers.to_string());
+        let of = if billed.registers > 1 { several.as_str() } else { "" };
+        facts.push((t.of("check.energy"), format!("{energy} {unit}{of}")));
     }
     let billable = if checked.billable { t.of("check.billable") } else { t.of("check.not_billable") };
     facts.push((t.of("check.bill"), billable.to_owned()));
@@ -392,7 +408,10 @@ mod tests {
             let record = format!("<values>{}</values>", (0..records).map(record).collect::<String>());
             let (values, all) = values(&Pasted { record, key: String::new() });
             let last = format!("OCMF|{}", shown - 1);
-            assert_eq!((values.len(), values.last().map(|value| value.data.as_str())), (shown, Some(&*last)));
+            assert_eq!(
+                (values.len(), values.last().map(|(value, _)| value.data.as_str())),
+                (shown, Some(&*last))
+            );
             assert_eq!(cut(t.of("check.records_cut"), values.len(), all).as_deref(), told);
         }
         let value = SignedValue { data: "OCMF|".to_owned(), encoding_method: None, public_key: None };
@@ -411,6 +430,71 @@ mod tests {
             let view = view(t, &judged);
             assert_eq!((view.readings.len(), view.cut.as_deref()), (listed, told));
         }
+    }
+
+    #[test]
+    fn a_stored_verdict_tells_its_layers() {
+        let t = Texts::in_language(Language::En);
+        let data = r#"OCMF|{"MS":"S","RD":[{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"B","RV":1,"RI":"1-b:1.8.0","RU":"kWh","ST":"M","EF":""}]}|{}"#;
+        let value = SignedValue { data: data.to_owned(), encoding_method: None, public_key: None };
+        let judged = arrived::judge(&value, &[]).checked;
+        let mut line = SignedLine {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            connector: 1,
+            format: None,
+            verdict: "no_key".to_owned(),
+            key_source: None,
+            meter_serial: None,
+            layers: serde_json::to_string(&judged.layers).expect("serializable"),
+            reference: None,
+            sealed: Vec::new(),
+        };
+        let told: Vec<_> =
+            stored_layers(t, &line).into_iter().map(|l| (l.name, l.symbol, l.findings)).collect();
+        let finding = |code: &str| vec![t.of_owned(&format!("record.{code}")).to_owned()];
+        let expected = [
+            ("Syntax", "✓", vec![]),
+            ("Signature", "–", vec![]),
+            ("Whose key", "✕", finding("no_key")),
+            ("A whole charge", "✕", finding("status_not_good")),
+        ];
+        assert_eq!(told, expected);
+        line.layers = "{}".to_owned();
+        assert!(stored_layers(t, &line).is_empty(), "one that was not checked");
+    }
+
+    #[test]
+    fn a_record_is_read_as_its_file_says_that_it_is_written() {
+        // printf 'OCMF|{"RD":[{"RV":1}]}|{}' | base32
+        let data = "J5BU2RT4PMRFERBCHJNXWISSKYRDUML5LV6XY635";
+        let record = format!(
+            r#"<values><value><signedData format="OCMF" encoding="base32">{data}</signedData></value></values>"#
+        );
+        let (values, _) = values(&Pasted { record, key: String::new() });
+        let judged = arrived::judge_written(&values[0].0, values[0].1, &[]);
+        assert_eq!((word(&judged.checked), judged.checked.readings.len()), ("no_key", 1));
+    }
+
+    #[test]
+    fn energy_is_of_one_register_and_says_which_where_there_are_several() {
+        let t = Texts::in_language(Language::En);
+        let row = |tx: &str, obis: &str, register: u32| {
+            format!(
+                r#"{{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"{tx}","RV":{register},"RI":"{obis}","RU":"kWh","ST":"G","EF":""}}"#
+            )
+        };
+        let energy = |rows: &[String]| {
+            let data = format!(r#"OCMF|{{"FV":"1.0","MS":"S","RD":[{}]}}|{{"SD":"00"}}"#, rows.join(","));
+            let judged = arrived::judge(&SignedValue { data, encoding_method: None, public_key: None }, &[]);
+            let mut facts = facts(t, &judged.checked, None).into_iter();
+            facts.find(|(name, _)| *name == t.of("check.energy")).map(|(_, told)| told)
+        };
+        let (begin, end) = (row("B", "1-b:1.8.0", 100), row("E", "1-b:1.8.0", 110));
+        let (out, out_end) = (row("B", "1-b:2.8.0", 5), row("E", "1-b:2.8.0", 5));
+        assert_eq!(energy(&[begin.clone(), end.clone()]).as_deref(), Some("10 kWh"));
+        let both = energy(&[begin.clone(), out, end, out_end.clone()]);
+        assert_eq!(both.as_deref(), Some("10 kWh (register 1-b:1.8.0, one of 2)"));
+        assert_eq!(energy(&[begin, out_end]), None, "one register at each end");
     }
 
     #[test]

@@ -13,7 +13,15 @@ use crate::Site;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      connect-src 'self'; manifest-src 'self'; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The middleware.
+/// The policy of a page whose map asks one other host for pictures.
+pub(crate) fn policy_with(host: &str) -> String {
+    let ours = ["img-src 'self'", "connect-src 'self'"];
+    ours.into_iter().fold(CONTENT_SECURITY_POLICY.to_owned(), |policy, ours| {
+        policy.replace(ours, &format!("{ours} {host}"))
+    })
+}
+
+/// The middleware. It leaves alone what an answer says itself.
 pub fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("Content-Security-Policy", CONTENT_SECURITY_POLICY))
@@ -51,4 +59,25 @@ pub async fn head<B: MessageBody>(
         request.head_mut().method = Method::GET;
     }
     next.call(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_of_others_widens_the_policy_by_their_host_and_nothing_else() {
+        let host = "https://tiles.example:8443";
+        let (own, wide) = (CONTENT_SECURITY_POLICY, policy_with(host));
+        let told = |policy: &str| policy.split("; ").map(str::to_owned).collect::<Vec<_>>();
+        for (own, wide) in told(own).into_iter().zip(told(&wide)) {
+            let expected = match own.split(' ').next() {
+                Some("img-src") => format!("img-src 'self' {host} data: blob:"),
+                Some("connect-src") => format!("connect-src 'self' {host}"),
+                _ => own.clone(),
+            };
+            assert_eq!(wide, expected);
+        }
+        assert_eq!(wide.matches(host).count(), 2);
+    }
 }

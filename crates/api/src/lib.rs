@@ -8,6 +8,7 @@ mod api;
 mod assets;
 mod atlas;
 mod badge;
+mod basemap;
 mod certificate;
 mod charge;
 mod chart;
@@ -60,6 +61,7 @@ use veripile_pile::case::Rules;
 use veripile_store::Store;
 use veripile_verification::certificate::{PublicKey, SigningKey};
 
+pub use basemap::Basemap;
 pub use certificate::checks::Checks;
 pub use door::{Limiter, key_hash};
 pub use dumps::Dumps;
@@ -124,6 +126,8 @@ pub struct SiteSettings {
     pub rules: Rules,
     /// As whom we answer over OCPI.
     pub ocpi: OcpiSettings,
+    /// What lies beneath the piles on the map.
+    pub basemap: Basemap,
 }
 
 /// Mounts every route.

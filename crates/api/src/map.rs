@@ -5,7 +5,7 @@ use std::fmt::Write;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -19,6 +19,7 @@ use crate::Site;
 use crate::chart::escape;
 use crate::door;
 use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
+use crate::headers::policy_with;
 use crate::overview::OPERATORS_LISTED;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
@@ -43,6 +44,9 @@ struct MapPage<'a> {
     here: String,
     center: Place,
     zoom: u8,
+    /// What is beneath the piles, for the script; and whose that is.
+    basemap: String,
+    basemap_note: Option<String>,
     /// None: being counted.
     counts: Option<Counts>,
     as_of: String,
@@ -92,7 +96,8 @@ struct Card {
     distance: Option<String>,
     fee: String,
     phone: String,
-    idle: String,
+    /// With its style.
+    idle: (String, &'static str),
     /// How many of its piles match, where something is asked of piles.
     matching: Option<String>,
     /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it.
@@ -250,12 +255,15 @@ pub(crate) async fn page(
     let counts = overview.as_ref().map(|overview| overview.counts.clone());
     let middle = overview.and_then(|overview| overview.center).or(listed.place);
     let (center, zoom) = sight(&wish.query, middle);
+    let basemap = &site.settings.basemap;
     let page = MapPage {
         t,
         simulated: site.settings.simulated,
         here: format!("/?{address}"),
         center,
         zoom,
+        basemap: basemap.told(t),
+        basemap_note: basemap.note(t),
         as_of: counts
             .as_ref()
             .and_then(|counts| counts.latest_charge_at)
@@ -295,7 +303,12 @@ pub(crate) async fn page(
             None => t.of("station.order").to_owned(),
         },
     };
-    Ok(html(StatusCode::OK, &page))
+    let mut answer = html(StatusCode::OK, &page);
+    let policy = basemap.origin().map(|host| HeaderValue::from_str(&policy_with(host)));
+    if let Some(Ok(policy)) = policy {
+        answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(answer)
 }
 
 /// Operators that the form offers.
@@ -398,7 +411,7 @@ async fn cards(
             fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
-            idle: crate::station::idle(t, told.idle, told.silent, told.piles()),
+            idle: crate::station::idle(t, told, now),
             matching: found
                 .map(|found| t.of("station.matching").replace("{n}", &found.iter().sum::<u64>().to_string())),
             state: (state.word(), view::symbol(state)),

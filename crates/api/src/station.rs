@@ -13,7 +13,7 @@ use veripile_store::card::StationCard;
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
 use crate::view::{self, Line};
-use crate::{Site, navigate};
+use crate::{Site, navigate, sentence};
 
 /// Piles on a page; with as many and long names it stays under 40 KB.
 const PILES_PER_PAGE: usize = 40;
@@ -25,6 +25,8 @@ struct StationPage<'a> {
     simulated: bool,
     here: String,
     name: String,
+    /// How many piles are free, with its age, and its style.
+    idle: (String, &'static str),
     facts: Vec<(&'a str, String)>,
     /// As written, and as a telephone dials it.
     phone: Option<(String, String)>,
@@ -80,6 +82,7 @@ pub(crate) async fn page(
         simulated: site.settings.simulated,
         here,
         name: name.clone(),
+        idle: idle(t, card, now),
         facts: facts(t, &station, &operator, card),
         phone: station.phone.as_deref().map(|phone| (view::name(phone), dialled(phone))),
         navigation: navigate::links(t, station.place, &name),
@@ -107,11 +110,8 @@ fn facts<'a>(
         .replace("{good}", &good.map(|(_, count)| count).sum::<u64>().to_string())
         .replace("{all}", &card.piles().to_string());
     let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
-    let mut facts = vec![
-        (t.of("station.idle"), idle(t, card.idle, card.silent, card.piles())),
-        (t.of("station.verified"), verified),
-        (t.of("station.fee"), fee.unwrap_or_else(unknown)),
-    ];
+    let mut facts =
+        vec![(t.of("station.verified"), verified), (t.of("station.fee"), fee.unwrap_or_else(unknown))];
     if let Some(note) = &station.fee_note {
         facts.push((t.of("station.fee_note"), view::note(note)));
     }
@@ -120,14 +120,20 @@ fn facts<'a>(
     facts
 }
 
-/// How many piles are free now. One whose status is old counts as neither free nor taken, and the reader is told.
-pub(crate) fn idle(t: &Texts, free: u64, silent: u64, all: u64) -> String {
-    let text =
-        t.of("station.idle_of").replace("{free}", &free.to_string()).replace("{all}", &all.to_string());
-    if silent == 0 {
-        return text;
+/// How many piles are free now with the age of that, and its style as of a pile's status. A pile whose status is old counts as neither
+/// free nor taken, and the reader is told.
+pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'static str) {
+    let (free, all) = (card.idle.to_string(), card.piles().to_string());
+    let mut text = t.of("station.idle_of").replace("{free}", &free).replace("{all}", &all);
+    if card.silent > 0 {
+        text += t.of("comma");
+        text += &t.of("station.idle_unknown").replace("{n}", &card.silent.to_string());
     }
-    format!("{text}{}{}", t.of("comma"), t.of("station.idle_unknown").replace("{n}", &silent.to_string()))
+    if let Some(heard) = card.heard {
+        text = format!("{text} · {}", sentence::age(t, now.duration_since(heard).as_secs()));
+    }
+    let is_of_now = card.heard.is_some_and(|heard| heard > view::live_since(now));
+    (text, view::live_style(is_of_now, card.idle > 0))
 }
 
 /// The digits that a telephone dials (RFC 3966 without visual separators). Whatever follows "转" or "ext" is dialled by hand.
@@ -138,7 +144,37 @@ fn dialled(phone: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+    use veripile_pile::Place;
+
     use super::*;
+    use crate::texts::Language;
+
+    #[test]
+    fn free_piles_are_counted_with_their_age() {
+        let t = Texts::in_language(Language::En);
+        let now = Timestamp::from_second(1_770_000_000).expect("literal");
+        let told = |idle: u64, silent: u64, seconds: Option<i64>| {
+            let card = StationCard {
+                station_id: StationId::parse("S").expect("literal"),
+                name: [String::new(), String::new()],
+                operator: [String::new(), String::new()],
+                place: Place { lon: 0.0, lat: 0.0 },
+                fee_cny_kwh: None,
+                phone: None,
+                by_state: [45, 0, 0, 0, 0, 0],
+                idle,
+                silent,
+                heard: seconds.map(|seconds| now - SignedDuration::from_secs(seconds)),
+            };
+            super::idle(t, &card, now)
+        };
+        let unknown = "of 45 the status is old or unknown";
+        assert_eq!(told(3, 0, Some(120)), ("3 free of 45 · 2 min ago".to_owned(), "live free"));
+        assert_eq!(told(0, 0, Some(600)), ("0 free of 45 · 10 min ago".to_owned(), "live"));
+        assert_eq!(told(0, 45, Some(7300)), (format!("0 free of 45, {unknown} · 2 h ago"), "stale"));
+        assert_eq!(told(0, 45, None), (format!("0 free of 45, {unknown}"), "stale"));
+    }
 
     #[test]
     fn a_telephone_dials_digits_only() {

@@ -156,10 +156,15 @@ fn says_free(pile: &PileRecord) -> bool {
 pub(crate) fn live(pile: &PileRecord, now: Timestamp) -> &'static str {
     let is_free = says_free(pile) && !pile.is_out_of_use(now);
     let is_stale = heard(pile).is_none_or(|at| now.duration_since(at).as_secs() > STALE_S);
-    match (is_stale, is_free) {
-        (true, _) => "stale",
-        (false, true) => "live free",
-        (false, false) => "live",
+    live_style(!is_stale, is_free)
+}
+
+/// Style of what is told of now, or of before.
+pub(crate) fn live_style(is_of_now: bool, is_free: bool) -> &'static str {
+    match (is_of_now, is_free) {
+        (false, _) => "stale",
+        (true, true) => "live free",
+        (true, false) => "live",
     }
 }
 

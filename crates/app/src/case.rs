@@ -28,19 +28,19 @@ pub struct CaseArgs {
     #[arg(long, requires = "to")]
     number: Option<String>,
     /// The stage it goes to: signal, triage, open, test_requested, on_site, proposed, confirmed, served, published, rectified,
-    /// reverified, closed, dismissed, merged
+    /// reverified, closed, dismissed, merged, escalated
     #[arg(long, value_parser = stage, requires_all = ["number", "person"], value_name = "STAGE")]
     to: Option<Stage>,
     /// Who takes the step
     #[arg(long)]
     person: Option<String>,
-    /// The body that leads the case, where it begins
+    /// The body that leads the case, where it begins; with `--to escalated` the one above that leads it on
     #[arg(long, default_value = "-")]
     issuer: String,
     /// Outlet that the case is about, where it begins; else the whole pile
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     outlet: Option<u32>,
-    /// Why; needed to open, propose, dismiss and merge
+    /// Why; needed to open, propose, dismiss, merge and escalate
     #[arg(long, default_value = "")]
     reason: String,
     /// SHA-256 of the evidence, 64 hexadecimal digits
@@ -72,6 +72,9 @@ pub async fn run(args: &CaseArgs) -> Result<()> {
     if let (Some(to), Some(number), Some(person)) = (args.to, &args.number, &args.person) {
         if args.reply_waived && to != Stage::Served {
             bail!("--reply-waived goes with --to served");
+        }
+        if to == Stage::Escalated && args.issuer.trim() == "-" {
+            bail!("--to escalated needs --issuer, the body that leads the case on");
         }
         let step = Step {
             number: given("--number", number)?,

@@ -5,11 +5,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use toml::{Table, Value};
-use veripile_api::OcpiSettings;
+use veripile_api::{Basemap, OcpiSettings};
 use veripile_pile::case::Rules;
 
 /// Prefix of environment variables.
@@ -32,6 +32,8 @@ pub struct Config {
     pub http: Http,
     /// Where everything is kept.
     pub database: Database,
+    /// The map on the front page.
+    pub map: Map,
     /// As whom we answer other parties.
     pub ocpi: Ocpi,
     /// Chargers.
@@ -73,6 +75,76 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Requests to the query API that one address may make in a minute without a key; 0: none.
     pub requests_per_minute: u32,
+}
+
+/// Section `map`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Map {
+    /// What lies beneath the piles.
+    pub basemap: Ground,
+    /// Of `xyz`: address of a tile, with `{z}`, `{x}` and `{y}`.
+    pub url: String,
+    /// Of `tianditu`: the token that it gave out.
+    pub token: String,
+    /// Whose tiles they are.
+    pub attribution: String,
+    /// 审图号; `tianditu` needs one.
+    pub approval_number: String,
+    /// Deepest zoom for which there are tiles.
+    pub zoom_max: u8,
+}
+
+/// What lies beneath the piles on the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ground {
+    /// The drawing in the binary.
+    Builtin,
+    /// Tiles at an address.
+    Xyz,
+    /// 天地图.
+    Tianditu,
+    /// Nothing.
+    None,
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self {
+            basemap: Ground::Builtin,
+            url: String::new(),
+            token: String::new(),
+            attribution: String::new(),
+            approval_number: String::new(),
+            zoom_max: 18,
+        }
+    }
+}
+
+impl Map {
+    /// What it comes to; what belongs to another kind of map is refused, so that nobody believes it is in use.
+    pub fn basemap(&self) -> Result<Basemap> {
+        let given = [("url", &self.url), ("token", &self.token), ("attribution", &self.attribution)];
+        let known: &[&str] = match self.basemap {
+            Ground::Builtin | Ground::None => &[],
+            Ground::Xyz => &["url", "attribution"],
+            Ground::Tianditu => &["token", "attribution"],
+        };
+        if let Some((name, _)) = given.iter().find(|(name, text)| !text.is_empty() && !known.contains(name)) {
+            bail!("map.{name} does not go with map.basemap {:?}", self.basemap);
+        }
+        if self.basemap == Ground::Tianditu && self.approval_number.trim().is_empty() {
+            bail!("map.approval_number: 天地图 may be shown with its 审图号 only");
+        }
+        let basemap = match self.basemap {
+            Ground::Builtin => Ok(Basemap::builtin()),
+            Ground::None => Ok(Basemap::nothing()),
+            Ground::Xyz => Basemap::xyz(&self.url, &self.attribution, self.zoom_max),
+            Ground::Tianditu => Basemap::tianditu(&self.token, &self.attribution, self.zoom_max),
+        };
+        basemap.and_then(|map| map.approved(&self.approval_number)).map_err(|why| anyhow!("map.{why}"))
+    }
 }
 
 /// Section `ocpi`.
@@ -209,6 +281,7 @@ impl Default for Config {
         Self {
             roles: vec![Role::Gateway, Role::Api, Role::Assess, Role::VerifyRunner],
             http: Http::default(),
+            map: Map::default(),
             ocpi: Ocpi::default(),
             database: Database::default(),
             ocpp: Ocpp::default(),
@@ -400,6 +473,32 @@ mod tests {
             ("", Some(("VERIPILE_HTTP__LISEN", "127.0.0.1:2"))),
         ] {
             assert!(read(text, variable.as_slice()).is_err(), "{text} {variable:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beneath_the_piles_is_checked() {
+        let basemap =
+            |text: &str| read(&format!("[map]\n{text}"), &[]).and_then(|config| config.map.basemap());
+        let url = "url = 'https://tiles.example/{z}/{x}/{y}.png'\nattribution = 'A'";
+        assert_eq!(basemap("").expect("the default"), Basemap::builtin());
+        assert_eq!(basemap("basemap = 'none'").expect("nothing"), Basemap::nothing());
+        let tiles = Basemap::xyz("https://tiles.example/{z}/{x}/{y}.png", "A", 18).expect("good");
+        assert_eq!(basemap(&format!("basemap = 'xyz'\n{url}")).expect("tiles"), tiles);
+        let approved = "basemap = 'tianditu'\ntoken = 'abc'\napproval_number = 'GS 1'";
+        let tianditu = Basemap::tianditu("abc", "", 18).and_then(|map| map.approved("GS 1")).expect("good");
+        assert_eq!(basemap(approved).expect("天地图"), tianditu);
+        for (text, why) in [
+            ("basemap = 'pmtiles'", "unknown variant"),
+            ("basemap = 'xyz'", "map.url: expected https://HOST"),
+            ("basemap = 'xyz'\nurl = 'https://tiles.example/{z}/{x}/{y}'", "map.attribution: expected"),
+            ("basemap = 'tianditu'\napproval_number = 'GS 1'", "map.token: expected"),
+            ("basemap = 'tianditu'\ntoken = 'abc'", "map.approval_number: 天地图"),
+            (url, "map.url does not go with map.basemap Builtin"),
+            ("basemap = 'none'\ntoken = 'abc'", "map.token does not go with"),
+        ] {
+            let told = format!("{:#}", basemap(text).expect_err("refused"));
+            assert!(told.contains(why), "{text}: {told}");
         }
     }
 

@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use veripile_api::{OcpiSettings, SiteSettings};
+use veripile_api::{Basemap, OcpiSettings, SiteSettings};
 use veripile_gateway::GatewaySettings;
 use veripile_pile::case::Rules;
 use veripile_simulator::link::Line;
@@ -241,6 +241,7 @@ fn settings(args: &DemoArgs) -> Result<ServerSettings> {
             requests_per_minute: REQUESTS_PER_MINUTE,
             rules: Rules::default(),
             ocpi: OcpiSettings::default(),
+            basemap: Basemap::builtin(),
         },
         signing: signing::key(&args.data.join("signing.key"))?,
         former_keys: Vec::new(),

@@ -153,6 +153,7 @@ fn settings(config: &Config) -> Result<ServerSettings> {
             requests_per_minute: config.http.requests_per_minute,
             rules: config.supervision.rules()?,
             ocpi: ocpi(&config.ocpi)?,
+            basemap: config.map.basemap()?,
         },
         signing: signing::key(&config.verification.key_file)?,
         former_keys: signing::former(&config.verification.former_keys)?,

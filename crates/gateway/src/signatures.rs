@@ -4,6 +4,7 @@
 
 use rust_decimal::Decimal;
 use veripile_ocpp::signed::arrived::{self, Judged};
+use veripile_ocpp::signed::billed::Billed;
 use veripile_ocpp::signed::{Moment, Outcome, SignedReading, Verdict};
 use veripile_ocpp::{Heard, IdentityKey, Meaning};
 use veripile_pile::{
@@ -28,9 +29,8 @@ pub(crate) fn judge(heard: &mut Heard, known: &[MeterKey], key: &IdentityKey) ->
         let judged = (kept.len() < CHECKED_MAX).then(|| arrived::judge(&value, known));
         reading.marks.extend(marks(judged.as_ref()));
         if let Some(judged) = &judged {
-            registers.extend(
-                judged.checked.readings.iter().filter_map(|signed| register(reading, judged, signed)),
-            );
+            let billed = Billed::of(&judged.checked.readings).map_or_else(Vec::new, |billed| billed.readings);
+            registers.extend(billed.into_iter().filter_map(|signed| register(reading, judged, signed)));
         }
         if reading.number.is_none() {
             reading.value.clone_from(&container);

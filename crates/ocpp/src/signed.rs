@@ -11,11 +11,12 @@
 //! | ISA-EDL-40P | [`edl40`] | begin and now: at the end a whole charge |
 //! | EDL40 (EMH, EasyMeter) | [`edl40`] | one |
 //!
-//! Two records of one reading each are joined by [`pair`]; the XML file of S.A.F.E. is opened by [`container`]. Curves:
+//! The energy of a record is told by [`billed`]. Two records of one reading each are joined by [`pair`]; the XML file of S.A.F.E. is opened by [`container`]. Curves:
 //! see [`curve`].
 
 pub mod alfen;
 pub mod arrived;
+pub mod billed;
 pub mod container;
 pub mod curve;
 mod dlms;
@@ -122,7 +123,7 @@ pub struct Finding {
 }
 
 /// Every code of a finding, in the order of the alphabet.
-pub const CODES: [&str; 65] = [
+pub const CODES: [&str; 67] = [
     "adapter_error",
     "algorithm_unsupported",
     "bad_encoding",
@@ -167,6 +168,8 @@ pub const CODES: [&str; 65] = [
     "payload_unreadable",
     "register_differs",
     "register_falls",
+    "register_unclear",
+    "registers_several",
     "self_supplied",
     "serial_differs",
     "serial_not_compared",
@@ -307,6 +310,11 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Energy of the charge in Wh: of the register that a bill rests on, from its first reading to its last.
+    pub fn energy_wh(&self) -> Option<Decimal> {
+        billed::Billed::of(&self.readings)?.energy_wh()
+    }
+
     fn stopped(verdict: Verdict, format: Option<Format>, syntax: Layer) -> Self {
         let layers = Layers {
             syntax,

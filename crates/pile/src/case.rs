@@ -4,6 +4,7 @@
 //! ([`crate::standing`]); here it is seen to that two different people confirm a failure, that the operator has its time to reply, and
 //! that nothing is done out of turn. It writes nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -44,11 +45,13 @@ pub enum Stage {
     Dismissed,
     /// Goes on within another case.
     Merged,
+    /// Handed to a body above, which leads it on from where it stood.
+    Escalated,
 }
 
 impl Stage {
     /// Every stage, in the order of a case's life.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Signal,
         Self::Triage,
         Self::Open,
@@ -63,6 +66,7 @@ impl Stage {
         Self::Closed,
         Self::Dismissed,
         Self::Merged,
+        Self::Escalated,
     ];
 
     /// The word used in commands and in the database.
@@ -82,6 +86,7 @@ impl Stage {
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
             Self::Merged => "merged",
+            Self::Escalated => "escalated",
         }
     }
 
@@ -91,24 +96,37 @@ impl Stage {
     }
 
     /// What may follow. A case can be dismissed or merged until the operator was told; what was published ends with repair and a new
-    /// verification (河北: 重新检定合格后方可使用), or by dismissal where it turns out to be wrong.
+    /// verification (河北: 重新检定合格后方可使用), or by dismissal where it turns out to be wrong. One that was escalated goes on with what
+    /// could follow where it stood, which is among these ([`advance`] sees to it).
     pub fn next(self) -> &'static [Self] {
         use Stage::{
-            Closed, Confirmed, Dismissed, Merged, OnSite, Open, Proposed, Published, Rectified, Reverified,
-            Served, TestRequested, Triage,
+            Closed, Confirmed, Dismissed, Escalated, Merged, OnSite, Open, Proposed, Published, Rectified,
+            Reverified, Served, TestRequested, Triage,
         };
         match self {
             Self::Signal => &[Triage, Dismissed],
-            Self::Triage => &[Open, Dismissed, Merged],
-            Self::Open => &[TestRequested, OnSite, Dismissed, Merged],
-            Self::TestRequested => &[OnSite, Dismissed, Merged],
-            Self::OnSite => &[TestRequested, Proposed, Dismissed, Merged],
-            Self::Proposed => &[Confirmed, OnSite, Dismissed],
-            Self::Confirmed => &[Served, Dismissed],
-            Self::Served => &[Published, Rectified, Dismissed],
-            Self::Published => &[Rectified, Dismissed],
+            Self::Triage => &[Open, Dismissed, Merged, Escalated],
+            Self::Open => &[TestRequested, OnSite, Dismissed, Merged, Escalated],
+            Self::TestRequested => &[OnSite, Dismissed, Merged, Escalated],
+            Self::OnSite => &[TestRequested, Proposed, Dismissed, Merged, Escalated],
+            Self::Proposed => &[Confirmed, OnSite, Dismissed, Escalated],
+            Self::Confirmed => &[Served, Dismissed, Escalated],
+            Self::Served => &[Published, Rectified, Dismissed, Escalated],
+            Self::Published => &[Rectified, Dismissed, Escalated],
             Self::Rectified => &[Reverified, OnSite],
             Self::Reverified => &[Closed],
+            Self::Escalated => &[
+                Open,
+                TestRequested,
+                OnSite,
+                Proposed,
+                Confirmed,
+                Served,
+                Published,
+                Rectified,
+                Dismissed,
+                Merged,
+            ],
             Self::Closed | Self::Dismissed | Self::Merged => &[],
         }
     }
@@ -218,7 +236,7 @@ pub fn advance(
     if let Some(last) = last.filter(|last| step.at < last.at) {
         return Err(Refusal::TooEarly(last.at));
     }
-    in_turn(last, step)?;
+    in_turn(steps, step)?;
     let taken_by = |stage: Stage| steps.iter().rev().find(|one| one.to == stage);
     let act = |kind, person: &str| act(kind, step, person);
     let proposer = taken_by(Stage::Proposed).map(|one| one.person.as_str()).unwrap_or_default();
@@ -258,18 +276,22 @@ pub fn advance(
     })
 }
 
-/// Whether a step may follow the last one, and has the reason that it needs.
-fn in_turn(last: Option<&Step>, step: &Step) -> Result<(), Refusal> {
-    match last {
+/// Whether a step may follow those taken, and has the reason that it needs. Escalation changes who leads a case, not where it stands.
+fn in_turn(steps: &[Step], step: &Step) -> Result<(), Refusal> {
+    let stands = steps.iter().rev().find(|one| one.to != Stage::Escalated);
+    match steps.last().zip(stands) {
         None if matches!(step.to, Stage::Signal | Stage::Triage | Stage::Open) => {}
         None => return Err(Refusal::NoCase),
-        Some(last) if last.to == step.to => {
+        Some((last, _)) if last.to == step.to => {
             return Err(Refusal::AlreadyThere { stage: last.to, at: last.at, person: last.person.clone() });
         }
-        Some(last) if last.to.next().contains(&step.to) => {}
-        Some(last) => return Err(Refusal::OutOfTurn { from: last.to, to: step.to }),
+        Some((_, stands)) if stands.to.next().contains(&step.to) => {}
+        Some((_, stands)) => return Err(Refusal::OutOfTurn { from: stands.to, to: step.to }),
     }
-    let needs_reason = matches!(step.to, Stage::Open | Stage::Proposed | Stage::Dismissed | Stage::Merged);
+    let needs_reason = matches!(
+        step.to,
+        Stage::Open | Stage::Proposed | Stage::Dismissed | Stage::Merged | Stage::Escalated
+    );
     if needs_reason && step.reason.trim().is_empty() {
         return Err(Refusal::NoReason(step.to));
     }
@@ -277,11 +299,26 @@ fn in_turn(last: Option<&Step>, step: &Step) -> Result<(), Refusal> {
 }
 
 /// Whether a certificate since the repair has ended the case, as its standing has it: one of its outlet or of the whole pile, not withdrawn.
+/// A case of the whole pile a person may take on where each outlet that acts name has one: that these are all, acts do not say.
 fn is_verified_anew(steps: &[Step], acts: &[Act], step: &Step) -> bool {
     let Some(repaired) = steps.iter().rev().find(|one| one.to == Stage::Rectified) else { return false };
     let is_old = |act: &Act| act.kind == ActKind::Certificate && act.acted_at < repaired.at;
     let since: Vec<Act> = acts.iter().filter(|act| !is_old(act)).cloned().collect();
-    open_cases(&since).iter().all(|case| case.number != step.number)
+    let is_open = open_cases(&since).iter().any(|case| case.number == step.number);
+    !is_open || (step.outlet.is_none() && is_each_certified(acts, &since))
+}
+
+/// Whether each outlet that acts name has a certificate among those since that was not withdrawn.
+fn is_each_certified(acts: &[Act], since: &[Act]) -> bool {
+    let is_withdrawn = |number: &str| {
+        acts.iter().any(|act| act.kind == ActKind::CertificateWithdrawn && act.number == number)
+    };
+    let certifies = |act: &&Act| {
+        act.kind == ActKind::Certificate && act.valid_until.is_some() && !is_withdrawn(&act.number)
+    };
+    let named: BTreeSet<u32> = acts.iter().filter_map(|act| act.outlet).collect();
+    let certified: BTreeSet<u32> = since.iter().filter(certifies).filter_map(|act| act.outlet).collect();
+    !named.is_empty() && named.is_subset(&certified)
 }
 
 /// The act that opens a case again which acts have ended since, a certificate after repair: what is said of a case that is not open is not heard.

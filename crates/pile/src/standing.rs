@@ -230,7 +230,10 @@ impl<'a> Outlets<'a> {
     /// come back.
     fn take(&mut self, act: &'a Act, is_withdrawn: bool) {
         match act.kind {
-            ActKind::Certificate if is_withdrawn => _ = self.certificates.insert(act.outlet, None),
+            ActKind::Certificate if is_withdrawn => {
+                self.certificates.insert(act.outlet, None);
+                self.certificates.values_mut().filter(|_| act.outlet.is_none()).for_each(|one| *one = None);
+            }
             // Without a last day it certifies nothing.
             ActKind::Certificate => {
                 if let Some(valid_until) = act.valid_until {
@@ -254,11 +257,11 @@ impl<'a> Outlets<'a> {
         }
     }
 
-    /// A certificate closes the cases of its outlet, and what was said of the whole pile. One of the whole pile takes the place of all.
+    /// A certificate closes the cases of its outlet. One of the whole pile takes the place of all, and it alone closes cases of the whole
+    /// pile: of how many outlets a pile has acts say nothing.
     fn certify(&mut self, act: &Act, valid_until: Timestamp) {
         if act.outlet.is_some() {
-            self.certificates.remove(&None);
-            self.cases.retain(|opened| opened.outlet.is_some() && opened.outlet != act.outlet);
+            self.cases.retain(|opened| opened.outlet != act.outlet);
         } else {
             self.certificates.clear();
             self.cases.clear();
@@ -271,6 +274,11 @@ impl<'a> Outlets<'a> {
             questioned_at: None,
         };
         self.certificates.insert(act.outlet, Some(certificate));
+        // That of the whole pile stands for outlets without one of their own; of a single one nobody knows that it is all.
+        let mut own = self.certificates.iter().filter(|(outlet, _)| outlet.is_some());
+        if own.clone().count() > 1 && own.all(|(_, certificate)| certificate.is_some()) {
+            self.certificates.remove(&None);
+        }
     }
 
     fn named(&mut self, number: &str) -> Option<&mut Opened<'a>> {
@@ -487,6 +495,21 @@ mod tests {
         let standing = Standing::judge(&[ends(0, 1, 100), ends(1, 2, 200)], None);
         assert_eq!(standing.state(day(100), Some(day(100))), State::Verified);
         assert_eq!(standing.state(day(101), Some(day(101))), State::Due);
+    }
+
+    #[test]
+    fn one_outlet_is_not_the_whole_pile() {
+        let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
+        let failed = notice(1, 0).map(|act| Act { outlet: None, ..act });
+        let whole = |on| act(ActKind::Certificate, on, "c");
+        let of = |outlet, on| at_outlet(outlet, whole(on));
+        assert_eq!(state(&[&failed[..], &[of(1, 40), of(2, 40)]].concat(), 41), State::Failed);
+        assert_eq!(state(&[&failed[..], &[whole(40)]].concat(), 41), State::Verified);
+        let acts = [whole(0), of(1, 900), of(2, 950)];
+        assert_eq!(state(&acts[..2], 1001), State::Due, "what of the others was said has run out");
+        assert_eq!(state(&acts, 1001), State::Verified);
+        let gone = Act { number: "N950".into(), ..act(ActKind::CertificateWithdrawn, 960, "z") };
+        assert_eq!(state(&[of(1, 900), whole(950), gone], 970), State::Due, "what it replaced is gone, too");
     }
 
     #[test]

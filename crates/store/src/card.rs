@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use veripile_pile::{Place, StationId};
 
 use crate::finder::ByState;
-use crate::row::corrupt;
+use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::state::{is_silent, state_at};
 use crate::{Store, StoreError};
 
@@ -35,6 +35,9 @@ pub struct StationCard {
     pub idle: u64,
     /// Of these, with an old status or none.
     pub silent: u64,
+    /// How old these counts are: when the pile was last heard of that has been silent for longest among those whose status counts. Where
+    /// none counts: when any was last heard of.
+    pub heard: Option<Timestamp>,
 }
 
 /// The piles of each station, counted by state; a status is that of the connector that a driver would take (`PileRecord::status`).
@@ -45,7 +48,8 @@ const CARDS: &str = concat!(
          SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
                       count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,
                 count(*) FILTER (WHERE heard > $2 AND status = 'Available' AND NOT out_of_use) AS idle,
-                count(*) FILTER (WHERE (heard > $2) IS NOT TRUE) AS silent
+                count(*) FILTER (WHERE (heard > $2) IS NOT TRUE) AS silent,
+                coalesce(min(heard) FILTER (WHERE heard > $2), max(heard)) AS heard
          FROM (SELECT ",
     state_at!("$3", is_silent!("$3")),
     " AS state, coalesce(standing.stopped, false) OR ",
@@ -93,6 +97,7 @@ struct Row {
     by_state: Vec<i64>,
     idle: i64,
     silent: i64,
+    heard: Option<SqlTime>,
 }
 
 impl Row {
@@ -113,6 +118,7 @@ impl Row {
             by_state,
             idle: self.idle.unsigned_abs(),
             silent: self.silent.unsigned_abs(),
+            heard: jiff_time(self.heard),
         })
     }
 }

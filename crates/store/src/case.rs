@@ -35,12 +35,13 @@ impl Store {
         standing::hold(&mut transaction, &[pile_no]).await?;
         let mut steps = steps_of(&mut transaction, pile_no).await?;
         steps.retain(|one| one.number == step.number);
-        // A case stays with the outlet and the body that it began with.
-        let step = match (steps.first(), steps.last()) {
-            (Some(first), Some(last)) => {
-                Step { from: Some(last.to), outlet: first.outlet, issuer: first.issuer.clone(), ..step }
+        // A case stays with the outlet that it began with, and with its body until it is handed to one above.
+        let step = match steps.last() {
+            Some(last) => {
+                let issuer = if step.to == Stage::Escalated { step.issuer } else { last.issuer.clone() };
+                Step { from: Some(last.to), outlet: last.outlet, issuer, ..step }
             }
-            _ => step,
+            None => step,
         };
         let acts = acts_of(&mut transaction, pile_no).await?;
         let new = match case::advance(&steps, &acts, &step, rules, waived) {

@@ -28,11 +28,19 @@ const SORTED_MAX: u64 = 20_000;
 /// How much farther a pile may be for each step that its standing is better, and still be offered first, m: a minute's drive.
 pub const STEP_M: f64 = 500.0;
 
-/// Half the height of the box around a driver, degrees: 55 km, as far as anyone drives to charge.
+/// Half the height of the box around a driver in which is searched, degrees: 55 km, so that an index finds what is near.
 const NEAR_DEGREES: f64 = 0.5;
 
-/// What people are told of that box, km: what lies within is in it, and somewhat more.
+/// How far from a driver is near, km: as far as anyone drives to charge.
 pub const NEAR_KM: u32 = 50;
+
+/// Metres from the place asked about, as `Place::distance_m` computes them.
+macro_rules! distance_m {
+    () => {
+        "2 * 6371008.8 * asin(sqrt(least(1, power(sin(radians(pile.lat - $7) / 2), 2)
+                       + cos(radians($7)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $6) / 2), 2))))"
+    };
+}
 
 /// Stations and operators, or piles, given their search text at a time.
 const STATIONS_AT_ONCE: i64 = 1_000;
@@ -164,7 +172,9 @@ const SEARCHED: &str = concat!(
                AND ($4::numeric IS NULL OR station.fee_cny_kwh <= $4)
                AND ($6::float8 IS NULL OR $16::float8 IS NOT NULL
                     OR (pile.lon BETWEEN $6 - $8 / $9 AND $6 + $8 / $9
-                        AND pile.lat BETWEEN $7 - $8 AND $7 + $8))
+                        AND pile.lat BETWEEN $7 - $8 AND $7 + $8 AND ",
+    distance_m!(),
+    " <= 1000 * $21::float8))
                AND ($11::text IS NULL OR pile.connectors @> ARRAY[$11::text])
                AND ($12::text IS NULL OR CASE $12 WHEN '-' THEN coalesce(station.region, '-') = '-' ELSE station.region = $12 END)
                AND ($13::text IS NULL OR CASE $13 WHEN '-' THEN coalesce(live.vendor, '-') = '-' ELSE live.vendor = $13 END)
@@ -190,7 +200,7 @@ const CHECKED: &str = " AND EXISTS (SELECT FROM act WHERE act.pile_no = pile.pil
                                      AND act.kind IN ('certificate', 'measured', 'notice'))";
 
 /// Values bound beside those of words, which follow: those of [`SEARCHED`], and the state, the fifteenth.
-const VALUES: usize = 20;
+const VALUES: usize = 21;
 
 /// Whether the state is the one asked for.
 const IN_STATE: &str = in_state!("$15", "$10", "silent.pile_no IS NOT NULL");
@@ -207,8 +217,9 @@ const OFFER: &str = concat!(
     state_at!("$10", "silent.pile_no IS NOT NULL"),
     " >= 4 THEN 1e9 ELSE 0 END + 10 * (500 * ",
     state_at!("$10", "silent.pile_no IS NOT NULL"),
-    " + 2 * 6371008.8 * asin(sqrt(least(1, power(sin(radians(pile.lat - $7) / 2), 2)
-                       + cos(radians($7)) * cos(radians(pile.lat)) * power(sin(radians(pile.lon - $6) / 2), 2)))))) END)"
+    " + ",
+    distance_m!(),
+    ")) END)"
 );
 
 /// A search whose words were looked up.
@@ -263,7 +274,8 @@ impl Search<'_> {
             .bind(side(|b| b.south))
             .bind(side(|b| b.east))
             .bind(side(|b| b.north))
-            .bind(query.stations.iter().map(ToString::to_string).collect::<Vec<_>>());
+            .bind(query.stations.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .bind(f64::from(NEAR_KM));
         self.words.iter().fold(bound, words::bind).persistent(false)
     }
 }

@@ -41,6 +41,8 @@ pub struct OneCharge {
     pub pile_id: String,
     /// It.
     pub record: ChargeRecord,
+    /// Energy between the signed registers of its begin and its end, Wh: of records whose signature is good.
+    pub energy_signed_wh: Option<Decimal>,
 }
 
 /// A statement that reads charges, with what witnesses told when each was last taken in. Not which of them a reference vehicle was at: an
@@ -64,13 +66,17 @@ impl Store {
     /// A charge by its number; none of a charger that waits in the inbox, which is nobody's yet.
     pub async fn charge(&self, charge_no: i64) -> Result<Option<OneCharge>, StoreError> {
         let row: Option<OneRow> = sqlx::query_as(charge_sql!(
-            "pile_id, ",
+            "pile_id, signed_end_wh - signed_begin_wh AS energy_signed_wh, ",
             "JOIN pile USING (pile_no) WHERE charge_no = $1 AND NOT inbox"
         ))
         .bind(charge_no)
         .fetch_optional(&self.pool)
         .await?;
-        row.map(|row| Ok(OneCharge { pile_id: row.pile_id, record: row.charge.record()? })).transpose()
+        let charge = |row: OneRow| {
+            let (pile_id, energy_signed_wh) = (row.pile_id, row.energy_signed_wh);
+            Ok(OneCharge { pile_id, energy_signed_wh, record: row.charge.record()? })
+        };
+        row.map(charge).transpose()
     }
 
     /// Charges of a pile, newest first; at most [`CHARGES_PER_PAGE_MAX`].
@@ -134,6 +140,7 @@ struct ChargeRow {
 #[derive(FromRow)]
 struct OneRow {
     pile_id: String,
+    energy_signed_wh: Option<Decimal>,
     #[sqlx(flatten)]
     charge: ChargeRow,
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use veripile_ocpp::signed::arrived::{self, Judged};
+use veripile_ocpp::signed::arrived::{self, Judged, Written};
 use veripile_ocpp::signed::{Layer, Outcome, Verdict, pair};
 use veripile_pile::{KeySource, MeterKey, SignedValue};
 use veripile_store::ocpi::{Cdr, KeptCdr};
@@ -123,7 +123,7 @@ async fn checked(site: &Site, cdr: &Map<String, Value>) -> Result<Value, Refusal
     let (natures, values): (Vec<String>, Vec<SignedValue>) = values.into_iter().unzip();
     // Keys of the pile, as for what it sends itself; else those of the meter that the record names.
     let (mut judged, others) = judge_aside(values, known).await?;
-    let (places, others): (Vec<usize>, Vec<SignedValue>) = others.into_iter().unzip();
+    let (places, others): (Vec<usize>, Vec<_>) = others.into_iter().unzip();
     for (place, one) in places.into_iter().zip(check::judge_all(&site.store, others).await?) {
         judged[place] = one;
     }
@@ -145,14 +145,15 @@ async fn checked(site: &Site, cdr: &Map<String, Value>) -> Result<Value, Refusal
 }
 
 /// Values as judged, and those that none of the keys is for, each with its place.
-type JudgedAside = (Vec<Judged>, Vec<(usize, SignedValue)>);
+type JudgedAside = (Vec<Judged>, Vec<(usize, (SignedValue, Written))>);
 
 /// Judges values with the keys of a pile, where nobody else's request waits: there may be a hundred signatures.
 async fn judge_aside(values: Vec<SignedValue>, known: Vec<MeterKey>) -> Result<JudgedAside, Problem> {
     let judge = move || {
         let judged: Vec<Judged> = values.iter().map(|value| arrived::judge(value, &known)).collect();
         let is_other = |place: usize| matches!(judged[place].key_source, None | Some(KeySource::Message));
-        let others = values.into_iter().enumerate().filter(|(place, _)| is_other(*place)).collect();
+        let others = values.into_iter().map(|value| (value, Written::default())).enumerate();
+        let others = others.filter(|(place, _)| is_other(*place)).collect();
         (judged, others)
     };
     web::block(judge).await.map_err(|error| check::given_up(&error))
@@ -197,14 +198,12 @@ fn told(nature: &str, judged: &Judged) -> Value {
     })
 }
 
-/// Energy that is signed, Wh: of one record with both ends, or of the first and the last with one reading each.
+/// Energy that is signed, Wh: of the billed register of one record with both ends, or of the first and the last with one reading each.
 fn energy_wh(judged: &[(String, Judged)]) -> Option<Decimal> {
     let whole = |judged: &Judged| {
-        let readings = &judged.checked.readings;
-        let is_good = judged.checked.verdict == Verdict::Valid
-            && judged.checked.layers.transaction.outcome == Outcome::Ok;
-        let (first, last) = (readings.first()?.energy_wh()?, readings.last()?.energy_wh()?);
-        (is_good && readings.len() > 1).then(|| last.checked_sub(first)).flatten()
+        let checked = &judged.checked;
+        let is_good = checked.verdict == Verdict::Valid && checked.layers.transaction.outcome == Outcome::Ok;
+        checked.energy_wh().filter(|_| is_good)
     };
     match judged {
         [.., (_, last)] if last.checked.readings.len() > 1 => whole(last),
@@ -276,6 +275,28 @@ mod tests {
 
     fn as_told(judged: &Judged) -> Value {
         told("End", judged)
+    }
+
+    #[test]
+    fn signed_energy_is_of_one_register() {
+        let time = "2026-03-01T08:00:00,000+0800 S";
+        let row = |tx: &str, obis: &str, register: i64| json!({ "TM": time, "TX": tx, "RV": register, "RI": obis, "RU": "kWh", "ST": "G", "EF": "" });
+        let rows = [
+            row("B", "1-b:1.8.0", 100),
+            row("B", "1-b:2.8.0", 5),
+            row("E", "1-b:1.8.0", 110),
+            row("E", "1-b:2.8.0", 5),
+        ];
+        let of = |rows: &[Value]| {
+            let payload = json!({ "FV": "1.0", "MS": "S", "RD": rows });
+            let data = format!(r#"OCMF|{payload}|{{"SD":"00"}}"#);
+            let mut judged =
+                arrived::judge(&SignedValue { data, encoding_method: None, public_key: None }, &[]);
+            judged.checked.verdict = Verdict::Valid;
+            energy_wh(&[("End".to_owned(), judged)])
+        };
+        assert_eq!(of(&rows), Some(10_000.into()));
+        assert_eq!(of(&[rows[0].clone(), rows[3].clone()]), None, "one register at each end");
     }
 
     #[test]

@@ -105,7 +105,9 @@ fn is_confirmed_since(acts: &[Act], measured: &Act, now: Timestamp) -> bool {
     let since = |kind: ActKind| {
         acts.iter().filter(move |act| act.kind == kind && measured.acted_at <= act.acted_at && is_alike(act))
     };
-    let certified = since(ActKind::Certificate).map(|act| act.acted_at).min();
+    // Of one outlet a certificate says nothing of the whole pile.
+    let certifies = |act: &&Act| act.outlet.is_none() || act.outlet == measured.outlet;
+    let certified = since(ActKind::Certificate).filter(certifies).map(|act| act.acted_at).min();
     since(ActKind::FailureConfirmed)
         .filter(|act| certified.is_none_or(|certified| act.acted_at < certified))
         .any(|act| was_failed_since(acts, act, now))

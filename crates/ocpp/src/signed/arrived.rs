@@ -5,7 +5,16 @@
 
 use veripile_pile::{KeySource, MeterKey, SignedValue};
 
-use super::{Checked, Encoding, Layer, Outcome, Record, Verdict, check, decode, format_of};
+use super::{Checked, Encoding, Format, Layer, Outcome, Record, Verdict, check, decode, format_of};
+
+/// What a file says of how a record in it is written. It counts where it fits, and where the record does not say so itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written {
+    /// Encoding of its bytes.
+    pub encoding: Option<Encoding>,
+    /// Its format.
+    pub format: Option<Format>,
+}
 
 /// A signed value with its verdict.
 #[derive(Debug, Clone)]
@@ -18,9 +27,16 @@ pub struct Judged {
 
 /// Judges a value with the keys known of its pile.
 pub fn judge(value: &SignedValue, known: &[MeterKey]) -> Judged {
-    let encoding = encoding_of(&value.data);
+    judge_written(value, Written::default(), known)
+}
+
+/// The same of a value out of a file that says how it is written.
+pub fn judge_written(value: &SignedValue, written: Written, known: &[MeterKey]) -> Judged {
+    let (encoding, format) = (encoding_of(&value.data, written), written.format);
+    let tells_its_format = decode(&value.data, encoding).is_ok_and(|bytes| format_of(&bytes).is_some());
+    let format = format.filter(|_| !tells_its_format);
     let with = |public_key: Option<&str>| {
-        check(&Record { signed_data: &value.data, encoding, public_key, ..Record::default() })
+        check(&Record { signed_data: &value.data, encoding, format, public_key, ..Record::default() })
     };
     let serial = with(None).meter_serial;
     let of = |source| candidates(known, source, serial.as_deref());
@@ -98,12 +114,16 @@ fn weighed(mut checked: Checked, source: KeySource, key: Option<&MeterKey>) -> C
     checked
 }
 
-/// How a container is written: hexadecimal or base64 if that makes one of the known formats of it, else plain.
-fn encoding_of(data: &str) -> Encoding {
-    [Encoding::Hex, Encoding::Base64]
-        .into_iter()
-        .find(|encoding| decode(data, *encoding).is_ok_and(|bytes| format_of(&bytes).is_some()))
-        .unwrap_or_default()
+/// How a container is written: as somebody says or as may be guessed, if that makes one of the known formats of it; else plain. Of
+/// something that makes none, what is said counts where it decodes.
+fn encoding_of(data: &str, written: Written) -> Encoding {
+    let said = written.encoding.filter(|said| *said != Encoding::Plain);
+    let is_known =
+        |encoding: &Encoding| decode(data, *encoding).is_ok_and(|bytes| format_of(&bytes).is_some());
+    let decodes = |encoding: &Encoding| decode(data, *encoding).is_ok();
+    let guessed = [Encoding::Hex, Encoding::Base64, Encoding::Base32];
+    let found = said.into_iter().chain(guessed).find(is_known);
+    found.or_else(|| said.filter(decodes)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -139,12 +159,27 @@ mod tests {
     #[test]
     fn every_way_of_writing_a_container_is_found() {
         let (data, public_key) = records().remove(0);
-        for written in [data.clone(), STANDARD.encode(&data), hex::encode(&data)] {
+        let base32 = data_encoding::BASE32.encode(data.as_bytes());
+        for written in [data.clone(), STANDARD.encode(&data), hex::encode(&data), base32] {
             let judged = judge(&value(&written, Some(&public_key)), &[]);
             assert_eq!(judged.checked.verdict, Verdict::Valid, "{written}");
             assert_eq!(judged.key_source, Some(KeySource::Message));
             assert_eq!(judged.checked.layers.key.outcome, Outcome::NotChecked, "it proves nothing");
         }
+    }
+
+    #[test]
+    fn what_a_file_says_of_a_record_counts_where_it_fits() {
+        let (data, _) = records().remove(0);
+        let format = |data: &str, encoding, format| {
+            let written = Written { encoding: Some(encoding), format: Some(format) };
+            judge_written(&value(data, None), written, &[]).checked.format
+        };
+        let base32 = data_encoding::BASE32.encode(data.as_bytes());
+        assert_eq!(format(&base32, Encoding::Base32, Format::Ocmf), Some(Format::Ocmf));
+        assert_eq!(format(&hex::encode(&data), Encoding::Base32, Format::Alfen), Some(Format::Ocmf));
+        assert_eq!(format(&data, Encoding::Plain, Format::Pcdf), Some(Format::Ocmf));
+        assert_eq!(format("00ff", Encoding::Hex, Format::Edl40P), Some(Format::Edl40P), "nothing else tells");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256, Sha512};
 
+use super::billed::Billed;
 use super::curve::Curve;
 use super::json::Json;
 use super::{Checked, Encoding, Format, Layer, Layers, Moment, Outcome, SignedReading, Verdict, decode};
@@ -252,7 +253,9 @@ fn transaction(readings: &[Reading]) -> Layer {
             }
         }
     }
-    if !is_whole && layer.outcome == Outcome::Ok {
+    if is_whole && layer.outcome == Outcome::Ok {
+        billed(&mut layer, readings);
+    } else if layer.outcome == Outcome::Ok {
         layer.outcome = Outcome::NotChecked;
         layer.remark(
             "one_reading",
@@ -260,6 +263,23 @@ fn transaction(readings: &[Reading]) -> Layer {
         );
     }
     layer
+}
+
+/// Whether the register that a bill rests on was read at both ends.
+fn billed(layer: &mut Layer, readings: &[Reading]) {
+    let Some(billed) = Billed::of(readings.iter().map(|reading| &reading.reading)) else {
+        return layer.object("register_unclear", "of several registers none is the only one of import");
+    };
+    if billed.registers > 1 {
+        layer.remark("registers_several", format!("{:?} of {} registers", billed.obis(), billed.registers));
+    }
+    let is_end = |(first, last): (&SignedReading, &SignedReading)| {
+        (first.moment, last.moment) == (Moment::Begin, Moment::End)
+    };
+    let is_read_at_both_ends = billed.ends().is_some_and(is_end);
+    if !is_read_at_both_ends {
+        layer.object("register_differs", format!("{:?} was not read at both ends", billed.obis()));
+    }
 }
 
 /// `2018-07-24T13:22:04,000+0200`.

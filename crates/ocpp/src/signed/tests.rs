@@ -186,6 +186,13 @@ fn what_may_not_be_billed_says_why() {
     check(row("2026-03-01T09:00:00,000+0100 S", "E", "6", r#","ST":"G","EF":"E""#), "error_flag");
     check(row("2026-03-01T09:00:00,000+0100 S", "X", "6", good), "last_not_end exception");
     assert_eq!(of(&begin), (Outcome::NotChecked, "one_reading".to_owned()));
+    let exported = |row: String| row.replace("1.8.0", "2.8.0").replace(r#""RV":5"#, r#""RV":9"#);
+    let end = row("2026-03-01T09:00:00,000+0100 S", "E", "6.5", good);
+    let (out, out_end) = (exported(begin.clone()), exported(end.clone()).replace("6.5", "9"));
+    assert_eq!(of(&format!("{begin},{out},{end},{out_end}")), (Outcome::Ok, "registers_several".to_owned()));
+    assert_eq!(of(&format!("{begin},{out_end}")).1, "registers_several register_differs");
+    let other = |row: &str| row.replace("1.8.0", "3.8.0");
+    assert_eq!(of(&format!("{},{out},{},{out_end}", other(&begin), other(&end))).1, "register_unclear");
     let end_first = row("2026-03-01T09:00:00,000+0100 S", "E", "6.5", good);
     assert_eq!(of(&format!("{end_first},{end_first}")).1, "first_not_begin");
 }

@@ -1,8 +1,8 @@
 //! The life of a case, step by step, with what the public is told meanwhile.
 
 use super::Stage::{
-    Closed, Confirmed, Dismissed, Merged, OnSite, Open, Proposed, Published, Rectified, Reverified, Served,
-    Signal, TestRequested, Triage,
+    Closed, Confirmed, Dismissed, Escalated, Merged, OnSite, Open, Proposed, Published, Rectified,
+    Reverified, Served, Signal, TestRequested, Triage,
 };
 use super::*;
 use crate::{Standing, State};
@@ -173,6 +173,31 @@ fn nothing_is_done_out_of_turn() {
     }
 }
 
+#[test]
+fn an_escalated_case_goes_on_from_where_it_stood() {
+    let mut told = Told::default();
+    for to in [Open, OnSite, Proposed] {
+        told.take(0, to, "a").expect("in turn");
+    }
+    assert_eq!(told.take_as(1, Escalated, "a", " ", false), Err(Refusal::NoReason(Escalated)));
+    told.take(1, Escalated, "a").expect("with a reason");
+    assert_eq!(told.state(1), State::UnderReview, "handed on is not settled");
+    assert!(matches!(told.take(2, Escalated, "a"), Err(Refusal::AlreadyThere { stage: Escalated, .. })));
+    assert_eq!(told.take(2, Served, "c"), Err(Refusal::OutOfTurn { from: Proposed, to: Served }));
+    assert_eq!(told.take(2, Confirmed, "a"), Err(Refusal::SamePerson("a".to_owned())), "it stays two people");
+    told.take(2, Confirmed, "b").expect("in turn");
+    told.take(3, Served, "c").expect("in turn");
+    told.take(4, Escalated, "c").expect("in turn");
+    assert_eq!(told.take(5, Published, "d"), Err(Refusal::WindowRuns(day(24))), "the window runs on");
+    told.take(25, Published, "d").expect("it is over");
+    assert_eq!(told.state(25), State::Failed);
+    for stage in Stage::ALL.into_iter().filter(|stage| stage.next().contains(&Escalated)) {
+        let unknown =
+            stage.next().iter().find(|next| **next != Escalated && !Escalated.next().contains(next));
+        assert_eq!(unknown, None, "after {stage}");
+    }
+}
+
 /// The same two people find the pile bad again after its repair, and serve it.
 fn again(told: &mut Told, on: i64, waived: bool) {
     for (to, person) in [(OnSite, "a"), (Proposed, "a"), (Confirmed, "b")] {
@@ -255,6 +280,23 @@ fn a_certificate_of_another_outlet_ends_no_case() {
     told.take(35, Reverified, "v").expect("of outlet 1");
     told.take(36, Closed, "a").expect("in turn");
     assert_eq!(told.state(36), State::Verified);
+}
+
+#[test]
+fn a_case_of_the_whole_pile_ends_with_one_of_the_whole_pile_or_by_hand() {
+    let mut told = Told::served(true);
+    told.take(30, Rectified, "r").expect("in turn");
+    assert_eq!(told.take(31, Reverified, "v"), Err(Refusal::NotVerified));
+    told.certified(32, "C1", Some(1));
+    told.certified(32, "C2", Some(2));
+    assert_eq!(told.state(33), State::Failed, "of the others nobody knows");
+    told.withdrawn(33, "C2");
+    assert_eq!(told.take(34, Reverified, "v"), Err(Refusal::NotVerified), "outlet 2 has none");
+    told.certified(35, "C3", Some(2));
+    told.take(36, Reverified, "v").expect("a person says that these are all");
+    assert_eq!(told.state(36), State::Failed);
+    told.take(37, Closed, "a").expect("in turn");
+    assert_eq!(told.state(37), State::Verified);
 }
 
 #[test]

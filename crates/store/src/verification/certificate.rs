@@ -188,7 +188,8 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
-        for act in acts(certificate, rules) {
+        let is_only_outlet = is_only_outlet(&mut transaction, pile_no, certificate.order.connector).await?;
+        for act in acts(certificate, rules, is_only_outlet) {
             insert_act(&mut transaction, pile_no, &act).await?;
         }
         let acts = acts_of(&mut transaction, pile_no).await?;
@@ -315,9 +316,25 @@ pub(super) fn bare_act(kind: ActKind, number: &str, issuer: &str, person: &str, 
     }
 }
 
-/// What a document is in acts of authority. A notice opens a case that two people have confirmed: who verified and who reviewed; it
+/// Whether a pile tells of no other outlet than this one.
+async fn is_only_outlet(
+    connection: &mut PgConnection,
+    pile_no: i64,
+    connector: u32,
+) -> Result<bool, StoreError> {
+    let is_only = sqlx::query_scalar(
+        "SELECT count(*) = 1 AND coalesce(bool_and(connector = $2), false) FROM connector_live WHERE pile_no = $1 AND connector > 0",
+    )
+    .bind(pile_no)
+    .bind(i64::from(connector))
+    .fetch_one(connection)
+    .await?;
+    Ok(is_only)
+}
+
+/// What a document is in acts of authority. A certificate of the only outlet is one of the whole pile. A notice opens a case that two people have confirmed: who verified and who reviewed; it
 /// becomes public when the operator's window to reply is over.
-fn acts(certificate: &Certificate, rules: Rules) -> Vec<Act> {
+fn acts(certificate: &Certificate, rules: Rules, is_only_outlet: bool) -> Vec<Act> {
     let order = &certificate.order;
     let at = measured_at(certificate);
     let act = |kind, person: &str, at| Act {
@@ -328,7 +345,8 @@ fn acts(certificate: &Certificate, rules: Rules) -> Vec<Act> {
     match certificate.kind {
         CertificateKind::Certificate => {
             let valid_until = certificate.valid_until_moment();
-            vec![Act { valid_until, result: found, ..act(ActKind::Certificate, &order.verifier, at) }]
+            let outlet = (!is_only_outlet).then_some(order.connector);
+            vec![Act { outlet, valid_until, result: found, ..act(ActKind::Certificate, &order.verifier, at) }]
         }
         CertificateKind::Notice => {
             let issued_at = certificate.issued_at;
