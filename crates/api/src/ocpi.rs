@@ -28,9 +28,9 @@ use veripile_store::ocpi::Party;
 use crate::problem::Problem;
 use crate::{Site, door};
 
-pub use readings::Readings;
 /// Our address as others reach it.
 pub(crate) use crate::qr::site_address as base;
+pub use readings::Readings;
 
 /// Largest body, bytes: a charge detail record with a period a minute for a day, and signed values.
 const BODY_BYTES_MAX: usize = 512 << 10;

@@ -181,7 +181,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     file.flush().context("run.json: cannot be written")?;
     drop(file);
     folder.publish()?;
-    Ok(ExitSummary { run, not_asked, ..summary(args, &inputs, &prepared, &assessment, remarks) })
+    Ok(ExitSummary { not_asked, run, ..summary(args, &inputs, &prepared, &assessment, remarks) })
 }
 
 fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {

@@ -37,14 +37,17 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Tariff>> {
     tariffs(Table::open(file, &["station_id", "cny_kwh"])?, &file.display().to_string())
 }
 
+/// A station, and the day from which on its prices hold.
+type Day = (StationId, Option<Date>);
+
 fn tariffs(table: Table, name: &str) -> Result<Vec<Tariff>> {
-    let mut days: BTreeMap<(StationId, Option<Date>), Vec<Part>> = BTreeMap::new();
+    let mut days: BTreeMap<Day, Vec<Part>> = BTreeMap::new();
     table.rows(|row| {
         let (day, parts) = parts(&row).with_context(|| format!("{name}, line {}", row.line))?;
         days.entry(day).or_default().extend(parts);
         Ok(())
     })?;
-    let whole = |((station_id, valid_from), parts): ((StationId, Option<Date>), Vec<Part>)| {
+    let whole = |((station_id, valid_from), parts): (Day, Vec<Part>)| {
         let of = || {
             let day = valid_from.map(|day| format!(" from {day} on")).unwrap_or_default();
             format!("{name}: prices of station {station_id}{day}")
@@ -56,7 +59,7 @@ fn tariffs(table: Table, name: &str) -> Result<Vec<Tariff>> {
 }
 
 /// What a row says: hours over midnight are two parts of a day.
-fn parts(row: &Row<'_>) -> Result<((StationId, Option<Date>), Vec<Part>)> {
+fn parts(row: &Row<'_>) -> Result<(Day, Vec<Part>)> {
     let need = |column: &str| row.text(column).ok_or_else(|| anyhow!("column {column} is empty"));
     let station_id = StationId::parse(need("station_id")?).context("column station_id")?;
     let valid_from = row.text("valid_from").map(|text| {
@@ -170,10 +173,9 @@ mod tests {
         wrong("S1,00:00,08:00,1\nS1,07:30,24:00,2\n", "two from 07:30 to 08:00, by lines 2 and 3");
         wrong("S1,00:00,24:00,1\nS1,07:30,08:00,2\n", "two from 07:30 to 08:00, by lines 2 and 3");
         wrong("S1,00:00,24:00,1\nS1,00:00,24:00,1\n", "two from 00:00 to 24:00");
-        let many: String = (0..97)
-            .map(|n| format!("S1,{:02}:{:02},{:02}:{:02},1\n", n / 60, n % 60, (n + 1) / 60, (n + 1) % 60))
-            .collect();
-        wrong(&many, "97 in one day");
+        let clock = |minute: i32| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let many: Vec<String> = (0..97).map(|n| format!("S1,{},{},1\n", clock(n), clock(n + 1))).collect();
+        wrong(&many.concat(), "97 in one day");
     }
 
     #[test]

@@ -371,7 +371,10 @@ fn tell_private(private: &[(StationId, OperatorId)], public_still: &[StationId])
     }
     if !public_still.is_empty() {
         let ids: Vec<&str> = public_still.iter().map(StationId::as_str).collect();
-        crate::say(&format!("of these registered before, left as they are and public still, {}", named(&ids)))?;
+        crate::say(&format!(
+            "of these registered before, left as they are and public still, {}",
+            named(&ids)
+        ))?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use veripile_ocpp::signed::arrived::{self, Judged, Written};
 use veripile_ocpp::signed::{Layer, Outcome, Verdict, pair};
 use veripile_pile::{KeySource, MeterKey, SignedValue};
-use veripile_store::ocpi::{Cdr, KeptCdr};
+use veripile_store::ocpi::Cdr;
 
 use super::shape::{self, Shape};
 use super::{Body, Refusal, Registered, answer, base, body};
@@ -270,6 +270,7 @@ mod tests {
             judged.iter().map(as_told).collect::<Vec<_>>(),
             expected.iter().map(as_told).collect::<Vec<_>>()
         );
+        let others: Vec<_> = others.into_iter().map(|(place, (value, _))| (place, value)).collect();
         assert_eq!(others, values().into_iter().enumerate().collect::<Vec<_>>(), "no key is for them");
     }
 

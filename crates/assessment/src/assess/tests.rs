@@ -432,7 +432,7 @@ fn a_pile_that_makes_vehicles_values_up_does_not_conform() {
         assert_eq!((doubted.pile_id.as_str(), doubted.test), ("P5", test));
         assert!(doubted.p_value < 1e-9 && doubted.share_percent < 50.0, "{doubted:?}");
         assert_eq!((doubted.charges, doubted.relayed, doubted.vehicles), (200, 0, 40), "nobody says how");
-        assert_eq!(assessment.facts.learnt.doubted, [doubted.pile_id.clone()]);
+        assert_eq!(assessment.facts.learnt.doubted.as_slice(), std::slice::from_ref(&doubted.pile_id));
         evidence.charges.iter_mut().for_each(|charge| charge.path = Some(VehiclePath::Relayed));
         let facts = assess(&evidence, &Settings::default()).expect("assessable").facts;
         assert_eq!(facts.doubted_values.iter().map(|doubted| doubted.relayed).collect::<Vec<_>>(), [200]);

@@ -141,7 +141,7 @@ fn a_round_charge_of_a_pile_that_tells_watt_hours_is_no_step_of_a_kilowatt_hour(
         [(Code::RegisterMismatch, Severity::Critical, 0.8)]
     );
     let parts = [part("19.2", "1")];
-    let bill = Some(Bill { parts: &parts, amount: decimal("19.20"), prices: &[] });
+    let bill = Some(Bill { parts: &parts, amount: decimal("19.20") });
     let billed = SignalCharge { bill, register_start_kwh: None, register_end_kwh: None, ..round };
     assert!(told(&[billed.clone(), fine("10", "1029.2")]).is_empty());
     assert_eq!(told(&[billed, fine("10.123", "1029.323")]), [(Code::Amount, Severity::Warning, -0.8)]);
