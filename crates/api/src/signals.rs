@@ -334,8 +334,6 @@ pub(crate) struct Signal {
     /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges; by
     /// `doubted_values` no vehicle said what it relays, and it is not held to conform; `not_looked_for` says that the
     /// assessment had too many charges to look for any
-    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges;
-    /// `not_looked_for` says that the assessment had too many charges to look for any
     pub(crate) code: String,
     /// info, warning or critical
     pub(crate) severity: String,
