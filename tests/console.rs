@@ -454,7 +454,7 @@ async fn how_a_register_counts_and_what_its_charges_lack_is_told_with_advice() {
     }
     let page = one.until("/op/piles/P1?lang=en", "1: begins anew at each boot").await;
     assert!(page.contains("began anew 4 ×"), "{page}");
-    assert!(page.contains("register restarted") && page.contains("charges · 4 ×"), "{page}");
+    assert!(page.contains("register restarted") && page.contains("<bdi>charges</bdi> · 4 ×"), "{page}");
     assert!(page.contains("Do not let the register start again during a charge"), "{page}");
     assert!(page.contains("&#34;energyWh&#34;: 5001"), "3000 before the fall and 2001 after it: {page}");
     assert!(!page.contains("CARD"));
