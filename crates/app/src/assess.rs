@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use veripile_assessment::{Assessment, Learnt, RunFacts};
+use veripile_assessment::{Assessment, Learnt, REVISION, RunFacts};
 use veripile_metrology::comparison::Settings;
 use veripile_ocpp::IdentityKey;
 use veripile_pile::{Act, Estimate, PileId, VehicleKey};
@@ -47,8 +47,10 @@ const POLL: Duration = Duration::from_secs(5);
 /// network is told of at once, and all whole assessments together cost no more than so many times the last one.
 const GROWN_BY: u64 = 20;
 
-/// Name and version of the software.
-pub(crate) const SOFTWARE: &str = concat!("veripile ", env!("CARGO_PKG_VERSION"));
+/// Name and version of the software, and revision of the estimator.
+pub(crate) fn software() -> String {
+    format!("veripile {}, estimator {REVISION}", env!("CARGO_PKG_VERSION"))
+}
 
 /// How the role runs.
 #[derive(Debug, Clone, Copy)]
@@ -202,7 +204,7 @@ impl Whole {
     /// A stored run, if this program would make it the same way.
     fn stored(run: &StoredRun, window_days: u32) -> Option<Self> {
         let basis: Basis = serde_json::from_value(run.basis.clone()?).ok()?;
-        let same = run.software == SOFTWARE
+        let same = run.software == software()
             && basis.window_days == window_days
             && basis.settings == FitSettings::from(Settings::default());
         let charges = run.facts.get("charges")?.as_u64()? as usize;
@@ -480,7 +482,7 @@ fn written(
     Ok(AssessmentRun {
         estimates_sha256: digest(&assessment.estimates),
         as_of: facts.as_of,
-        software: SOFTWARE.to_owned(),
+        software: software(),
         input_sha256: facts.fingerprint(),
         facts: prepared.stored(&assessment.facts),
         basis: serde_json::to_value(basis)?,
@@ -495,3 +497,6 @@ fn written(
         dates,
     })
 }
+
+#[cfg(test)]
+mod tests;
