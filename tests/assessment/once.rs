@@ -14,12 +14,12 @@ const TAKE_LOCK: &str = "SELECT pg_advisory_lock(7022083123566570853)";
 const FREE_LOCK: &str = "SELECT pg_advisory_unlock(7022083123566570853)";
 
 const TAKEN_IN: &str = "SELECT count(*) FROM evidence_charge";
-const RUNS: &str = "SELECT coalesce(max(run_no), 0) FROM assessment_run";
-const WEEKS: &str = "SELECT coalesce(sum(charges), 0)::bigint FROM weekly_error";
+pub(super) const RUNS: &str = "SELECT coalesce(max(run_no), 0) FROM assessment_run";
+pub(super) const WEEKS: &str = "SELECT coalesce(sum(charges), 0)::bigint FROM weekly_error";
 
-const A_DAY: i64 = CHARGES * PILES as i64;
+pub(super) const A_DAY: i64 = CHARGES * PILES as i64;
 
-fn assess(binary: &Path, database: &Database, key: &Path, arguments: &[&str]) -> Command {
+pub(super) fn assess(binary: &Path, database: &Database, key: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary);
     command
         .arg("assess")
@@ -30,7 +30,7 @@ fn assess(binary: &Path, database: &Database, key: &Path, arguments: &[&str]) ->
     command
 }
 
-fn told(output: &Output) -> (i32, String, String) {
+pub(super) fn told(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
@@ -92,6 +92,9 @@ async fn a_person_assesses_the_database_and_the_role_goes_on_from_there() {
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert!(waiting.try_wait().unwrap().is_none(), "it does not wait for its turn");
     assert_eq!((database.number(TAKEN_IN).await, database.number(RUNS).await), ((DAYS + 1) * A_DAY, 2));
+    let (_, metrics) = server.get("/metrics").await;
+    let waits = metrics.lines().find_map(|line| line.strip_prefix("veripile_assess_waiting_seconds "));
+    assert!(waits.is_some_and(|waits| 0.0 < waits.parse::<f64>().unwrap()), "{metrics}");
     sqlx::query(FREE_LOCK).execute(&mut other).await.unwrap();
     let (code, said, errors) = told(&waiting.wait_with_output().unwrap());
     let summary: Value = serde_json::from_str(&said).unwrap();

@@ -15,21 +15,20 @@ mod weekly;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use veripile_assessment::{Assessment, Learnt, RunFacts};
+use veripile_assessment::{Assessment, Learnt, REVISION, RunFacts};
 use veripile_metrology::comparison::Settings;
 use veripile_ocpp::IdentityKey;
 use veripile_pile::{Act, Estimate, PileId, VehicleKey};
 use veripile_store::evidence::TakenIn;
-use veripile_store::weekly::STATES_KEPT;
 use veripile_store::witness::Calibration;
-use veripile_store::{AssessmentRun, Store, StoredRun};
+use veripile_store::{AssessLock, AssessmentRun, Store, StoredRun};
 
 use crate::assess_files::findings::CHARGES_MAX;
 use facts::{Facts, Prepared};
@@ -38,7 +37,7 @@ use metrics::Reach;
 use once::Told;
 pub(crate) use outcome::{NextByState, next_dates};
 use outcome::{Now, Outcome};
-use weekly::{Given, Late, Weekly, week_of};
+use weekly::{Behind, Filtered, Given, Late, Weekly};
 
 /// Evidence is looked for at least this often, should no wake-up come.
 const POLL: Duration = Duration::from_secs(5);
@@ -47,8 +46,13 @@ const POLL: Duration = Duration::from_secs(5);
 /// network is told of at once, and all whole assessments together cost no more than so many times the last one.
 const GROWN_BY: u64 = 20;
 
-/// Name and version of the software.
-pub(crate) const SOFTWARE: &str = concat!("veripile ", env!("CARGO_PKG_VERSION"));
+/// Another process that assesses for longer is worth a look: a nation takes minutes.
+const WAITED_LONG: Duration = Duration::from_secs(1_800);
+
+/// Name and version of the software, and revision of the estimator.
+pub(crate) fn software() -> String {
+    format!("veripile {}, estimator {REVISION}", env!("CARGO_PKG_VERSION"))
+}
 
 /// How the role runs.
 #[derive(Debug, Clone, Copy)]
@@ -202,7 +206,7 @@ impl Whole {
     /// A stored run, if this program would make it the same way.
     fn stored(run: &StoredRun, window_days: u32) -> Option<Self> {
         let basis: Basis = serde_json::from_value(run.basis.clone()?).ok()?;
-        let same = run.software == SOFTWARE
+        let same = run.software == software()
             && basis.window_days == window_days
             && basis.settings == FitSettings::from(Settings::default());
         let charges = run.facts.get("charges")?.as_u64()? as usize;
@@ -223,8 +227,6 @@ impl Whole {
 struct Fresh {
     comparable: u64,
     others: u64,
-    /// When the earliest new comparison ended.
-    earliest: Option<Timestamp>,
     /// A step was found.
     has_step: bool,
 }
@@ -233,7 +235,6 @@ impl Fresh {
     fn add(&mut self, taken: &TakenIn) {
         self.comparable += taken.comparable;
         self.others += taken.others;
-        self.earliest = [self.earliest, taken.earliest].into_iter().flatten().min();
     }
 }
 
@@ -246,10 +247,14 @@ struct Assessor {
     whole: Option<Whole>,
     fresh: Fresh,
     weekly: Weekly,
-    /// The moment of the last look.
+    /// What the filter has not got.
+    behind: Behind,
+    /// The moment of the last look; none where it failed on the way.
     last: Option<Timestamp>,
     /// The newest run that this process knows of.
     newest_run: Option<i64>,
+    /// Since when another process assesses, and whether that was said to be long.
+    waiting: Option<(Instant, bool)>,
     /// Tells a person what is being done; hidden where nobody waits for it.
     progress: ProgressBar,
 }
@@ -270,33 +275,66 @@ impl Assessor {
             whole: None,
             fresh: Fresh::default(),
             weekly: Weekly::default(),
+            behind: Behind::default(),
             last: None,
             newest_run: None,
+            waiting: None,
             progress,
         }
     }
 
     /// One assessment, if there is anything new and no other process assesses: then it is looked at once more later.
     async fn look_alone(&mut self) -> Result<Option<Reach>> {
-        let Some(lock) = self.store.assess_alone().await? else { return Ok(None) };
-        let reach = self.look().await;
+        let Some(mut lock) = self.store.assess_alone().await? else {
+            self.waits();
+            return Ok(None);
+        };
+        self.has_its_turn();
+        let reach = self.look(&mut lock).await;
         lock.release().await;
         reach
     }
 
-    async fn look(&mut self) -> Result<Option<Reach>> {
+    /// Another process assesses: said at first, and once more where it takes long.
+    fn waits(&mut self) {
+        let (since, is_long) = *self.waiting.get_or_insert_with(|| {
+            tracing::info!("another process assesses; this one waits for its turn");
+            (Instant::now(), false)
+        });
+        let waited = since.elapsed();
+        self.metrics.waits(waited.as_secs_f64());
+        if WAITED_LONG <= waited && !is_long {
+            self.waiting = Some((since, true));
+            tracing::warn!(
+                waited_s = waited.as_secs(),
+                "another process has been assessing all the time, and this one does nothing: look into that one"
+            );
+        }
+    }
+
+    fn has_its_turn(&mut self) {
+        if let Some((since, _)) = self.waiting.take() {
+            self.metrics.waits(0.0);
+            tracing::info!(
+                waited_s = since.elapsed().as_secs(),
+                "the other process has ended; this one assesses"
+            );
+        }
+    }
+
+    async fn look(&mut self, lock: &mut AssessLock) -> Result<Option<Reach>> {
         let (as_of, comparable) = self.take_in().await?;
         if self.is_due(as_of) {
-            let told = self.assess_whole(as_of).await?;
+            let told = self.assess_whole(as_of, lock).await?;
             return Ok(told.map(|_| Reach::Whole));
         }
-        let Some(whole) = self.whole.as_ref().filter(|_| comparable > 0) else { return Ok(None) };
+        let is_new = 0 < comparable || self.behind.is_interrupted;
+        let Some(whole) = self.whole.as_ref().filter(|_| is_new) else { return Ok(None) };
+        let compared = whole.charges as u64;
+        let late = if self.behind.is_interrupted { self.behind.late(as_of, compared) } else { Late::Unasked };
         let acts = self.store.evidence_acts(as_of).await?;
         let calibrations = self.store.evidence_calibrations(as_of).await?;
-        let given = Given { acts: &acts, calibrations: &calibrations, used: &whole.used };
-        let from = since(as_of, self.settings.window_days);
-        let filtered =
-            self.weekly.bring_up(&self.store, as_of, from, Late::Nothing, &given, &whole.learnt).await?;
+        let filtered = self.bring_up(as_of, late, &acts, &calibrations).await?;
         self.fresh.has_step |= filtered.steps > 0;
         tracing::info!(
             charges = comparable,
@@ -307,8 +345,35 @@ impl Assessor {
         Ok(Some(Reach::Week))
     }
 
-    /// Takes in what is new; gives the moment of which can be spoken since, and how many comparisons are new.
+    /// Brings the filter up by the last assessment of everything. What came late is done with only where it came to its end.
+    async fn bring_up(
+        &mut self,
+        as_of: Timestamp,
+        late: Late,
+        acts: &[(i64, Act)],
+        calibrations: &[Calibration],
+    ) -> Result<Filtered> {
+        let Some(whole) = &self.whole else { return Ok(Filtered::default()) };
+        let given = Given { acts, calibrations, used: &whole.used };
+        let from = since(as_of, self.settings.window_days);
+        self.behind.is_interrupted = true;
+        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &given, &whole.learnt).await?;
+        self.behind.brought_up(late);
+        Ok(filtered)
+    }
+
+    /// Takes in what is new; gives the moment of which can be spoken since, and how many comparisons are new. Where that fails, a part of it
+    /// may have been taken in, and nobody here knows which: the next look asks the database, as after a start.
     async fn take_in(&mut self) -> Result<(Timestamp, u64)> {
+        let taken = self.take_in_new().await;
+        if taken.is_err() {
+            self.last = None;
+            self.behind.is_interrupted = true;
+        }
+        taken
+    }
+
+    async fn take_in_new(&mut self) -> Result<(Timestamp, u64)> {
         let taken_in_at = self.store.taken_in_at().await?;
         self.forget_if_overtaken(taken_in_at).await?;
         let as_of = self.moment(taken_in_at)?;
@@ -318,6 +383,7 @@ impl Assessor {
             self.resume(&taken).await?;
         }
         self.fresh.add(&taken);
+        self.behind.add(&taken);
         Ok((as_of, taken.comparable))
     }
 
@@ -333,6 +399,7 @@ impl Assessor {
         if is_assessed || self.last < taken_in_at {
             self.whole = None;
             self.fresh = Fresh { has_step: self.fresh.has_step && !is_assessed, ..Fresh::default() };
+            self.behind = Behind { is_interrupted: self.behind.is_interrupted, ..Behind::default() };
         }
         Ok(())
     }
@@ -350,14 +417,21 @@ impl Assessor {
     /// Goes on where the process before stopped.
     async fn resume(&mut self, taken: &TakenIn) -> Result<()> {
         let run = self.store.run(None).await?;
-        self.whole = run.and_then(|run| Whole::stored(&run, self.settings.window_days));
-        if let Some(whole) = &self.whole {
-            let (known, earliest) = self.store.comparable_since(whole.as_of).await?;
+        // The filter may not have come to its end with that run, and whether or not it is gone on from, the filter's weeks are.
+        let taken_in = self.weekly.taken_in(&self.store).await?;
+        if let Some(taken_in) = taken_in.or(run.as_ref().map(|run| run.as_of)) {
+            let (known, earliest) = self.store.comparable_since(taken_in).await?;
+            self.behind.comparable = known.saturating_sub(taken.comparable);
+            self.behind.earliest = earliest;
+        }
+        let whole = run.and_then(|run| Whole::stored(&run, self.settings.window_days));
+        if let Some(whole) = &whole {
+            let (known, _) = self.store.comparable_since(whole.as_of).await?;
             self.fresh.comparable = known.saturating_sub(taken.comparable);
-            self.fresh.earliest = earliest;
             // What was taken in before a run that came to nothing.
             self.fresh.others = self.store.others_since(whole.as_of).await?.saturating_sub(taken.others);
         }
+        self.whole = whole;
         Ok(())
     }
 
@@ -374,13 +448,13 @@ impl Assessor {
     }
 
     /// Compares everything; none if there is no pile.
-    async fn assess_whole(&mut self, as_of: Timestamp) -> Result<Option<Told>> {
+    async fn assess_whole(&mut self, as_of: Timestamp, lock: &mut AssessLock) -> Result<Option<Told>> {
         let from = since(as_of, self.settings.window_days);
         let facts = Facts::load(&self.store, as_of, from).await?;
         if facts.piles.is_empty() {
             return Ok(None);
         }
-        let late = self.late(as_of, &facts);
+        let late = self.behind.late(as_of, facts.comparable() as u64);
         let now = Now {
             firmware: self.store.firmware_changes().await?,
             last_heard: self.store.last_heard().await?.into_iter().collect(),
@@ -395,6 +469,11 @@ impl Assessor {
             tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
         self.metrics.show(&assessment);
         self.progress.set_message("写入 writing");
+        if !lock.is_held().await? {
+            bail!(
+                "the lock under which one process assesses was lost: another may assess by now, and this run is given up"
+            );
+        }
         let run_no = self.store.save_assessment(&run).await?;
         self.newest_run = Some(run_no);
         let whole = Whole::of(as_of, &assessment.facts, &run.facts);
@@ -402,33 +481,15 @@ impl Assessor {
         // The filter reads charges of its own.
         drop(assessment);
         self.progress.set_message("逐周 errors by week");
-        let (learnt, used) = (whole.learnt.clone(), whole.used.clone());
         self.whole = Some(whole);
         self.fresh = Fresh::default();
         // The verdicts stand whatever becomes of the filter.
-        let given = Given { acts: &acts, calibrations: &calibrations, used: &used };
-        let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &given, &learnt).await;
-        if let Err(error) = filtered {
+        if let Err(error) = self.bring_up(as_of, late, &acts, &calibrations).await {
             self.metrics.failed();
             tracing::error!(%error, "errors by week could not be told");
             told.weeks_failed = Some(error.to_string());
         }
         Ok(Some(told))
-    }
-
-    /// From where the filter is to begin: where charges of finished weeks came late, from there; where so many did that it knows little of
-    /// what there is, from the beginning. A single one that is older than what is kept is passed over.
-    fn late(&self, as_of: Timestamp, facts: &Facts) -> Late {
-        let open = week_of(as_of);
-        let Some(week) = self.fresh.earliest.map(week_of).filter(|week| *week < open) else {
-            return Late::Nothing;
-        };
-        let has_grown = facts.comparable() as u64 <= GROWN_BY.saturating_mul(self.fresh.comparable);
-        match week < open - STATES_KEPT {
-            true if has_grown => Late::Everything,
-            true => Late::Week(open - STATES_KEPT + 1),
-            false => Late::Week(week),
-        }
     }
 }
 
@@ -480,7 +541,7 @@ fn written(
     Ok(AssessmentRun {
         estimates_sha256: digest(&assessment.estimates),
         as_of: facts.as_of,
-        software: SOFTWARE.to_owned(),
+        software: software(),
         input_sha256: facts.fingerprint(),
         facts: prepared.stored(&assessment.facts),
         basis: serde_json::to_value(basis)?,
@@ -495,3 +556,6 @@ fn written(
         dates,
     })
 }
+
+#[cfg(test)]
+mod tests;

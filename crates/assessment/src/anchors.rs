@@ -91,19 +91,13 @@ pub(crate) fn together(found: &[Found]) -> Option<Together> {
 pub(crate) fn newest(
     evidence: &Evidence,
 ) -> (Vec<(&Anchor, comparison::Anchor)>, BTreeMap<usize, Timestamp>) {
-    let mut of_pile: BTreeMap<usize, Vec<(&Anchor, Found)>> = BTreeMap::new();
+    let mut of_pile: BTreeMap<usize, Vec<&Anchor>> = BTreeMap::new();
     for given in &evidence.anchors {
-        if let Some(found) = found(given, evidence.as_of) {
-            of_pile.entry(given.pile).or_default().push((given, found));
-        }
+        of_pile.entry(given.pile).or_default().push(given);
     }
     let (mut newest, mut changed) = (Vec::new(), BTreeMap::new());
-    for (pile, mut anchors) in of_pile {
-        anchors.sort_by(|(a, x), (b, y)| {
-            a.at.cmp(&b.at)
-                .then(y.standard_uncertainty.total_cmp(&x.standard_uncertainty))
-                .then(x.log_error.total_cmp(&y.log_error))
-        });
+    for (pile, given) in of_pile {
+        let anchors = in_order(given.into_iter(), evidence.as_of);
         let found: Vec<Found> = anchors.iter().map(|(_, found)| *found).collect();
         let Some(together) = together(&found) else { continue };
         changed.extend(together.changed.map(|at| (pile, anchors[at].0.at)));
@@ -115,6 +109,29 @@ pub(crate) fn newest(
         newest.extend(together.of.last().map(|at| (anchors[*at].0, used)));
     }
     (newest, changed)
+}
+
+/// When each result was measured that a pile's anchor is made of, in the order of time: what goes with it where it is left out.
+pub(crate) fn made_of(evidence: &Evidence, pile: usize) -> Vec<Timestamp> {
+    let given = evidence.anchors.iter().filter(|given| given.pile == pile);
+    let anchors = in_order(given, evidence.as_of);
+    let found: Vec<Found> = anchors.iter().map(|(_, found)| *found).collect();
+    let of = together(&found).map(|together| together.of).unwrap_or_default();
+    let mut made_of: Vec<Timestamp> = of.into_iter().map(|at| anchors[at].0.at).collect();
+    made_of.dedup();
+    made_of
+}
+
+/// Anchors of one pile as they count at a moment, in the order of time.
+fn in_order<'a>(anchors: impl Iterator<Item = &'a Anchor>, as_of: Timestamp) -> Vec<(&'a Anchor, Found)> {
+    let mut anchors: Vec<(&Anchor, Found)> =
+        anchors.filter_map(|given| Some((given, found(given, as_of)?))).collect();
+    anchors.sort_by(|(a, x), (b, y)| {
+        a.at.cmp(&b.at)
+            .then(y.standard_uncertainty.total_cmp(&x.standard_uncertainty))
+            .then(x.log_error.total_cmp(&y.log_error))
+    });
+    anchors
 }
 
 /// An anchor as it counts at a moment; none for one measured later, or whose numbers cannot be.

@@ -22,6 +22,7 @@ use veripile_metrology::decision::{Zone, decide_three_zones};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 
+use crate::anchors;
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
@@ -212,8 +213,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     } = given;
     let (fit, contradictory) = levels::agree(evidence, &mut network, &mut levels, fit, settings)?;
     let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
-    let left_out = contradictory.anchors.iter().filter(|(_, anchor)| !anchor.is_used);
-    let left_out = left_out.map(|(_, anchor)| (anchor.pile_id.clone(), anchor.at)).collect();
+    let left_out = left_out(evidence, &contradictory);
     let mut residuals = vec![None; evidence.charges.len()];
     compared
         .iter()
@@ -254,6 +254,16 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         screened,
         stages: Stages::of(&places, &before, &changes, fit),
     })
+}
+
+/// Every result that was left out: of a pile with several outlets each of which its anchor is made.
+fn left_out(evidence: &Evidence, contradictory: &Contradictory) -> Vec<(PileId, Timestamp)> {
+    let left_out = contradictory.anchors.iter().filter(|(_, anchor)| !anchor.is_used);
+    let of_pile = |(pile, anchor): &(usize, ContradictoryAnchor)| {
+        let made_of = anchors::made_of(evidence, *pile).into_iter();
+        made_of.map(|at| (anchor.pile_id.clone(), at)).collect::<Vec<_>>()
+    };
+    left_out.flat_map(of_pile).collect()
 }
 
 /// Evidence in which piles that changed for certain are apart, fitted with what was learnt of branches.

@@ -119,7 +119,7 @@ fn lapsed(facts: &IntervalFacts<'_>) -> Vec<Withdrawn> {
 mod tests {
     use super::*;
     use jiff::civil::date;
-    use veripile_pile::OpenCase;
+    use veripile_pile::{Certified, OpenCase};
 
     /// Nothing that acts have against a date.
     static FREE: Standing =
@@ -212,6 +212,27 @@ mod tests {
         assert_eq!(told(&Standing { case: Some(case), ..Standing::default() }), [Withdrawn::Failed]);
         let stopped_at = Some(at("2026-06-30T00:00:00Z"));
         assert_eq!(told(&Standing { stopped_at, ..Standing::default() }), [Withdrawn::Stopped]);
+    }
+
+    // Verified in January 2025 for a year: the law would let it wait until 2028, but it is due since January 2026.
+    #[test]
+    fn a_pile_whose_certificate_has_expired_has_no_date_but_that_reason() {
+        let good = estimate(0.002, 0.001);
+        let verified_on = Some(date(2025, 1, 1));
+        let until = |valid_until: &str| {
+            let certificate = Certified {
+                number: "C1".to_owned(),
+                issuer: "计量所".to_owned(),
+                at: at("2025-01-01T00:00:00Z"),
+                valid_until: at(valid_until),
+                questioned_at: None,
+            };
+            Standing { certificate: Some(certificate), ..Standing::default() }
+        };
+        let told = |standing: &Standing| next_date(&IntervalFacts { standing, verified_on, ..facts(&good) });
+        assert_eq!(told(&until("2027-01-01T00:00:00Z")), NextDate::By(date(2028, 1, 1)));
+        let expired = NextDate::Withdrawn(vec![Withdrawn::CertificateExpired]);
+        assert_eq!(told(&until("2026-01-01T00:00:00Z")), expired);
     }
 
     // The legal interval ends on 1 July where the pile stands, whatever day it is in Greenwich.

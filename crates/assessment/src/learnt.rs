@@ -39,7 +39,8 @@ pub struct Learnt {
     /// Piles whose relayed values no vehicle said, for all that can be seen, ascending; runs of before did not tell.
     #[serde(default)]
     pub doubted: Vec<PileId>,
-    /// On-site results that contradict everything else and were left out: of which pile, and when they were made.
+    /// On-site results that contradict everything else and were left out: of which pile, and when they were made; of a pile with several outlets
+    /// each that its level was made of.
     pub left_out: Vec<(PileId, Timestamp)>,
 }
 

@@ -27,6 +27,8 @@ pub enum Withdrawn {
     Failed,
     /// A case is open: somebody has said that it failed.
     UnderReview,
+    /// The certificate has expired: whatever its charges say, the pile is due.
+    CertificateExpired,
     /// It was never verified: there is no certificate whose interval could be chosen.
     NeverVerified,
     /// The legal interval is over.
@@ -51,10 +53,11 @@ pub enum Withdrawn {
 
 impl Withdrawn {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Stopped,
         Self::Failed,
         Self::UnderReview,
+        Self::CertificateExpired,
         Self::NeverVerified,
         Self::LegallyDue,
         Self::NotComparable,
@@ -73,6 +76,7 @@ impl Withdrawn {
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::UnderReview => "under_review",
+            Self::CertificateExpired => "certificate_expired",
             Self::NeverVerified => "never_verified",
             Self::LegallyDue => "legally_due",
             Self::NotComparable => "not_comparable",
@@ -92,11 +96,15 @@ pub fn is_old(at: Option<Timestamp>, days: i64, now: Timestamp) -> bool {
     at.is_none_or(|at| SignedDuration::from_hours(24 * days) < now.duration_since(at))
 }
 
-/// What acts of authority have against a date: whoever is stopped, failed or under review waits for none.
+/// What acts of authority have against a date: whoever is stopped, failed or under review waits for none, nor does a pile that is due because
+/// its certificate has expired, however long the law would let it wait since that was given.
 pub fn barred(standing: &Standing, now: Timestamp) -> Vec<Withdrawn> {
     let of_case = |is_failed: bool| if is_failed { Withdrawn::Failed } else { Withdrawn::UnderReview };
     let case = standing.case.as_ref().map(|case| of_case(case.is_failed(now)));
-    standing.stopped_at.map(|_| Withdrawn::Stopped).into_iter().chain(case).collect()
+    let is_over =
+        |certificate: &&Certified| certificate.questioned_at.is_none() && certificate.valid_until < now;
+    let expired = standing.certificate.as_ref().filter(is_over).map(|_| Withdrawn::CertificateExpired);
+    standing.stopped_at.map(|_| Withdrawn::Stopped).into_iter().chain(case).chain(expired).collect()
 }
 
 /// Why a proposal of a moment does not hold now, whatever it said then: what acts have against it, no certificate that stands, and what is too
@@ -170,6 +178,17 @@ mod tests {
         assert_eq!(at(&certificate, 110, 95), [Withdrawn::ConnectionLapsed]);
         let all = [Withdrawn::CoverageLapsed, Withdrawn::ConnectionLapsed, Withdrawn::AssessmentOld];
         assert_eq!(at(&certificate, 135, 100), all);
+    }
+
+    #[test]
+    fn a_date_ends_with_the_certificate() {
+        let until = |on: i64| [Act { valid_until: Some(day(on)), ..act(ActKind::Certificate, 0, "a") }];
+        assert_eq!(at(&until(110), 110, 110), []);
+        assert_eq!(at(&until(109), 110, 110), [Withdrawn::CertificateExpired]);
+        // In question, it certifies nothing, whether it has expired or not.
+        let questioned = Act { number: "C".to_owned(), ..act(ActKind::CertificateQuestioned, 101, "a") };
+        let [certificate] = until(109);
+        assert_eq!(at(&[certificate, questioned], 110, 110), [Withdrawn::NeverVerified]);
     }
 
     #[test]

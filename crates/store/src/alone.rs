@@ -40,6 +40,20 @@ impl Store {
 }
 
 impl AssessLock {
+    /// Whether it is still held: the database lets go of it where the connection was lost, and then another process may have taken it. Fails
+    /// where nobody answers on that connection.
+    pub async fn is_held(&mut self) -> Result<bool, StoreError> {
+        let Some(connection) = self.connection.as_deref_mut() else { return Ok(true) };
+        let is_held: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objsubid = 1
+                              AND classid::bigint = $1::bigint >> 32 AND objid::bigint = $1::bigint & 4294967295)",
+        )
+        .bind(ASSESS_LOCK)
+        .fetch_one(connection)
+        .await?;
+        Ok(is_held)
+    }
+
     /// Lets go of it; the connection goes back to the others, or is closed where that fails.
     pub async fn release(mut self) {
         let Some(connection) = self.connection.as_deref_mut() else { return };

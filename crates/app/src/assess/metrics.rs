@@ -36,6 +36,7 @@ pub(crate) struct AssessMetrics {
     contradictory_anchors: IntGauge,
     contradictory_references: IntGauge,
     converged: IntGauge,
+    waiting: Gauge,
 }
 
 impl AssessMetrics {
@@ -75,7 +76,12 @@ impl AssessMetrics {
                 "Calibrations of reference vehicles that contradict everything else known of these.",
             )?,
             converged: IntGauge::new("veripile_assess_converged", "Whether the last fit settled: 1 or 0.")?,
+            waiting: Gauge::new(
+                "veripile_assess_waiting_seconds",
+                "For how long another process has been assessing while this one waits for its turn; 0 when it has it.",
+            )?,
         };
+        registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.contradictory_anchors.clone()))?;
         registry.register(Box::new(metrics.contradictory_references.clone()))?;
         registry.register(Box::new(metrics.converged.clone()))?;
@@ -106,6 +112,11 @@ impl AssessMetrics {
         self.run_seconds.with_label_values(&[reach.word()]).observe(seconds);
         self.runs.with_label_values(&["written"]).inc();
         self.last_success.set(Timestamp::now().as_millisecond() as f64 / 1000.0);
+    }
+
+    /// Another process has been assessing for so long.
+    pub(super) fn waits(&self, seconds: f64) {
+        self.waiting.set(seconds);
     }
 
     /// One failed.

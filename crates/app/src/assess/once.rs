@@ -178,9 +178,9 @@ pub(crate) async fn once(
 ) -> Result<Told> {
     let metrics = AssessMetrics::register(&prometheus::Registry::new())?;
     let mut assessor = Assessor::new(store, settings, key, metrics, progress);
-    let lock = turn(&assessor).await?;
+    let mut lock = turn(&assessor).await?;
     let began = Instant::now();
-    let told = whole(&mut assessor).await;
+    let told = whole(&mut assessor, &mut lock).await;
     lock.release().await;
     assessor.progress.finish_and_clear();
     match told? {
@@ -191,9 +191,9 @@ pub(crate) async fn once(
     }
 }
 
-async fn whole(assessor: &mut Assessor) -> Result<Option<Told>> {
+async fn whole(assessor: &mut Assessor, lock: &mut AssessLock) -> Result<Option<Told>> {
     let (as_of, _) = assessor.take_in().await?;
-    assessor.assess_whole(as_of).await
+    assessor.assess_whole(as_of, lock).await
 }
 
 /// Waits until nobody else assesses.

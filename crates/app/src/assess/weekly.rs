@@ -7,6 +7,9 @@
 //! late, withdrawn, put in question or left out), it is not gone on from: a state of before that week is, or everything is taken in anew. So it
 //! is where the last whole assessment learnt otherwise of ways and covariates than what was taken out of the weeks kept, or of piles whose relayed
 //! values no vehicle said: those values count for nothing.
+//!
+//! It also says until when it took in what came. Charges of finished weeks that came later are [`Behind`] until a whole assessment has brought the
+//! filter up; where that failed, or its process ended, the next one asks the database from that moment on.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write};
@@ -25,10 +28,11 @@ use veripile_assessment::weekly::{
 };
 use veripile_metrology::change_point::Step;
 use veripile_pile::{Act, PileId, VehicleKey, VehiclePath};
-use veripile_store::evidence::EvidenceCharge;
+use veripile_store::evidence::{EvidenceCharge, TakenIn};
 use veripile_store::weekly::{ErrorStep, FilteredWeek, STATES_KEPT, WeeklyError};
 use veripile_store::{Store, witness};
 
+use super::GROWN_BY;
 use super::facts::{self, CHARGE_BYTES, covariates, in_force, kwh};
 
 /// Memory of a charge while its week is taken in, beside what came out of the database, bytes, by the sizes of what is made of it: itself, its
@@ -50,6 +54,9 @@ struct Kept {
     on_site: String,
     /// What was taken out of its first comparisons.
     learnt: Learnt,
+    /// Everything taken in until then of its weeks is in it; none in a state of before that was kept.
+    #[serde(default)]
+    taken_in: Option<Timestamp>,
 }
 
 impl Kept {
@@ -57,6 +64,12 @@ impl Kept {
     fn fits(&self, week: i32, results: &Results, learnt: &Learnt) -> bool {
         let fits = |last| last < week && self.on_site == results.digest(last) && self.learnt.is_like(learnt);
         self.filter.week.is_none_or(fits)
+    }
+
+    /// Gone on from with what was taken in until a moment. Where it was not asked what came late, of the weeks it has it holds no more than before.
+    fn taking_in(self, late: Late, as_of: Timestamp) -> Self {
+        let is_whole = late != Late::Unasked || self.filter.week.is_none();
+        Self { taken_in: if is_whole { Some(as_of) } else { self.taken_in }, ..self }
     }
 }
 
@@ -123,6 +136,46 @@ fn calibration(given: &witness::Calibration) -> Calibration<String> {
     }
 }
 
+/// Comparisons taken in since what the filter holds of finished weeks was whole: of these weeks they are not in it yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Behind {
+    pub(super) comparable: u64,
+    /// When the earliest ended, and of those that can be compared no longer.
+    pub(super) earliest: Option<Timestamp>,
+    /// The filter was interrupted, or what was new for it did not come to it: not even the open week is as it should be.
+    pub(super) is_interrupted: bool,
+}
+
+impl Behind {
+    pub(super) fn add(&mut self, taken: &TakenIn) {
+        self.comparable += taken.comparable;
+        self.earliest = [self.earliest, taken.earliest].into_iter().flatten().min();
+    }
+
+    /// From where the filter is to begin: where charges of finished weeks came late, from there; where so many of all that are compared did
+    /// that it knows little of what there is, from the beginning. A single one that is older than what is kept is passed over.
+    pub(super) fn late(&self, as_of: Timestamp, compared: u64) -> Late {
+        let open = week_of(as_of);
+        let Some(week) = self.earliest.map(week_of).filter(|week| *week < open) else {
+            return Late::Nothing;
+        };
+        let has_grown = compared <= GROWN_BY.saturating_mul(self.comparable);
+        match week < open - STATES_KEPT {
+            true if has_grown => Late::Everything,
+            true => Late::Week(open - STATES_KEPT + 1),
+            false => Late::Week(week),
+        }
+    }
+
+    /// The filter came to its end.
+    pub(super) fn brought_up(&mut self, late: Late) {
+        self.is_interrupted = false;
+        if late != Late::Unasked {
+            *self = Self::default();
+        }
+    }
+}
+
 /// How far the filter is, between runs.
 #[derive(Default)]
 pub(super) struct Weekly {
@@ -141,6 +194,15 @@ pub(super) struct Filtered {
 }
 
 impl Weekly {
+    /// Until when the newest state kept took in everything of its weeks; none where nothing is kept, or it does not say.
+    pub(super) async fn taken_in(&self, store: &Store) -> Result<Option<Timestamp>> {
+        if let Some(kept) = &self.kept {
+            return Ok(kept.taken_in);
+        }
+        let newest = store.filter_state_before(i32::MAX).await?;
+        Ok(newest.and_then(|(_, bytes)| read(&bytes).ok()?.taken_in))
+    }
+
     /// Takes in every week from the first unfinished one to the open one of `as_of`. Where `late` names an earlier week (a charge of it
     /// was told only now), goes back before that, to the oldest state kept if need be; where on-site results are others than those taken in,
     /// to before them, to the beginning if need be: without a level the filter says nothing, and they are few. `from` is the beginning of
@@ -161,9 +223,10 @@ impl Weekly {
         let results = given.standing(as_of, &left_out);
         let start = match late {
             Late::Everything => Kept::default(),
-            Late::Nothing => self.start(store, open, &results, learnt).await?,
+            Late::Unasked | Late::Nothing => self.start(store, open, &results, learnt).await?,
             Late::Week(week) => self.start(store, week.min(open), &results, learnt).await?,
         };
+        let start = start.taking_in(late, as_of);
         // A week that is half outside the window was told whole before.
         let first = (week_of(from) + 1).min(open);
         let since = beginning(start.filter.week.map_or(first, |week| week + 1));
@@ -217,7 +280,9 @@ impl Weekly {
 /// From where weeks are to be taken in again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Late {
-    /// From the open week.
+    /// From the open week, whatever came late of those before.
+    Unasked,
+    /// From the open week: nothing came late.
     Nothing,
     /// From this week.
     Week(i32),
@@ -236,11 +301,12 @@ fn filter(
     let charges: Vec<_> = charges.iter().filter_map(compared).collect();
     // What is taken out stays what it was in the first week: else all piles would move with the means of what was learnt.
     let first = if start.filter.week.is_some() { start.learnt } else { learnt.clone() };
+    let taken_in = start.taken_in;
     let Results { on_site, calibrations } = results;
     let evidence = WeekEvidence { charges: &charges, on_site, calibrations, learnt: &first };
     let keep = |filter: Filter<i64, String>| {
         let on_site = filter.week.map_or(String::new(), |week| results.digest(week));
-        Kept { filter, on_site, learnt: first.clone() }
+        Kept { filter, on_site, learnt: first.clone(), taken_in }
     };
     let mut weeks = Vec::new();
     let filter = weekly::filter(start.filter, &evidence, open, |told, after| {

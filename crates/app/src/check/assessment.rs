@@ -17,7 +17,7 @@ use veripile_store::evidence::EvidencePile;
 use veripile_store::{Store, StoredRun, VerdictChange};
 
 use crate::assess::facts::Facts;
-use crate::assess::{Basis, NextByState, SOFTWARE, digest, next_dates, since};
+use crate::assess::{Basis, NextByState, digest, next_dates, since, software};
 use crate::config::Config;
 use crate::serve;
 
@@ -54,7 +54,9 @@ struct Report {
     as_of: String,
     software: String,
     /// The one that checks.
-    checked_by: &'static str,
+    checked_by: String,
+    /// Whether the two are one: else nobody can expect the same to the last bit.
+    same_software: bool,
     /// Whether the facts are those of then, by their hash.
     same_input: bool,
     /// Whether all estimates are those of then, by their hash; none where the run has none.
@@ -173,8 +175,9 @@ async fn report(store: &Store, number: Option<i64>) -> Result<Report> {
     Ok(Report {
         run: run.run_no,
         as_of: run.as_of.to_string(),
+        same_software: run.software == software(),
         software: run.software,
-        checked_by: SOFTWARE,
+        checked_by: software(),
         same_input,
         same_estimates,
         piles_assessed,
@@ -222,9 +225,10 @@ fn basis(run: &StoredRun) -> Result<Basis> {
     match serde_json::from_value(basis.clone()) {
         Ok(basis) => Ok(basis),
         Err(error) => bail!(
-            "run {} was made by {}, whose notes this program ({SOFTWARE}) cannot read: {error}",
+            "run {} was made by {}, whose notes this program ({}) cannot read: {error}",
             run.run_no,
-            run.software
+            run.software,
+            software()
         ),
     }
 }
@@ -264,6 +268,13 @@ fn told(report: &Report) -> String {
         "run {} as of {}, made by {}, made again by {}",
         report.run, report.as_of, report.software, report.checked_by
     )];
+    if !report.same_software {
+        lines.push(
+            "another program made it: this one cannot be expected to make the same, and what differs does not say that somebody changed it; \
+             check it with the program that made it"
+                .to_owned(),
+        );
+    }
     if !report.same_input {
         lines.push("the facts are not those of then: their hash differs".to_owned());
     }
@@ -309,6 +320,39 @@ mod tests {
             rule: "r".into(),
             verdict: RemoteVerdict::Conform,
         }
+    }
+
+    fn made_by(software: String) -> Report {
+        Report {
+            run: 7,
+            as_of: "2026-07-01T00:00:00Z".to_owned(),
+            same_software: software == super::software(),
+            software,
+            checked_by: super::software(),
+            same_input: true,
+            same_estimates: Some(false),
+            piles_assessed: 1,
+            standings: 1,
+            dates: 1,
+            piles: Vec::new(),
+            not_compared: NOT_COMPARED,
+        }
+    }
+
+    /// The version alone was the same before and after a change of the estimator.
+    #[test]
+    fn what_differs_is_put_down_to_another_program_where_there_is_one() {
+        let revision = veripile_assessment::REVISION.to_string();
+        assert!(
+            software().starts_with("veripile ") && software().ends_with(&format!(", estimator {revision}"))
+        );
+        let said = told(&made_by(software()));
+        assert!(said.contains("another hash than then") && !said.contains("another program"), "{said}");
+        let before = concat!("veripile ", env!("CARGO_PKG_VERSION"));
+        let said = told(&made_by(before.to_owned()));
+        assert!(said.contains("another program made it"), "{said}");
+        let both = format!("made by {before}, made again by {}", software());
+        assert!(said.contains(&both), "{said}");
     }
 
     #[test]

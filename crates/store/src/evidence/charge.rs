@@ -164,15 +164,24 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Charges with energies from both sides that were taken in after a moment, and when the earliest of them ended.
+    /// Charges with energies from both sides that were taken in after a moment, and when the earliest of them ended, and of those that can be
+    /// compared no longer since.
     pub async fn comparable_since(
         &self,
         known_after: Timestamp,
     ) -> Result<(u64, Option<Timestamp>), StoreError> {
         let (count, earliest): (i64, Option<SqlTime>) = sqlx::query_as(
-            "SELECT count(*), min(ended_at) FROM evidence_charge
-             WHERE known_from > $1 AND energy_pile_wh IS NOT NULL
-               AND coalesce(witness_wh, energy_vehicle_wh) IS NOT NULL AND coalesce(witness_vehicle, vehicle) IS NOT NULL",
+            "SELECT count(*) FILTER (WHERE e.comparable), min(e.ended_at)
+             FROM (SELECT charge_no, known_from, ended_at,
+                          energy_pile_wh IS NOT NULL AND coalesce(witness_wh, energy_vehicle_wh) IS NOT NULL
+                              AND coalesce(witness_vehicle, vehicle) IS NOT NULL AS comparable
+                   FROM evidence_charge WHERE known_from > $1) AS e
+             LEFT JOIN LATERAL (
+                 SELECT b.energy_pile_wh IS NOT NULL AND coalesce(b.witness_wh, b.energy_vehicle_wh) IS NOT NULL
+                            AND coalesce(b.witness_vehicle, b.vehicle) IS NOT NULL AS comparable
+                 FROM evidence_charge b WHERE NOT e.comparable AND b.charge_no = e.charge_no AND b.known_from < e.known_from
+                 ORDER BY b.known_from DESC LIMIT 1) AS before ON true
+             WHERE e.comparable OR before.comparable",
         )
         .bind(known_after.to_sqlx())
         .fetch_one(&self.pool)

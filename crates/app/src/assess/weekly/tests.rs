@@ -321,14 +321,61 @@ fn what_no_vehicle_said_tells_no_step_and_no_error() {
     assert!(weeks[1..].iter().all(|week| of_three(week) == Some(0)));
 }
 
+/// A week that was late when the filter failed is late when it is brought up next, and after a look that was not asked.
+#[test]
+fn what_came_late_stays_late_until_the_filter_came_to_its_end() {
+    let as_of = beginning(FIRST + 8) + SignedDuration::from_hours(50);
+    let taken = |week: i32, comparable: u64| TakenIn {
+        comparable,
+        earliest: Some(beginning(week) + SignedDuration::from_hours(1)),
+        ..TakenIn::default()
+    };
+    let mut behind = Behind::default();
+    assert_eq!(behind.late(as_of, 1_000), Late::Nothing);
+    behind.add(&taken(FIRST + 8, 5));
+    assert_eq!(behind.late(as_of, 1_000), Late::Nothing, "of the open week");
+    behind.add(&taken(FIRST + 6, 1));
+    behind.is_interrupted = true;
+    assert_eq!(behind.late(as_of, 1_000), Late::Week(FIRST + 6));
+    behind.brought_up(Late::Unasked);
+    assert_eq!((behind.late(as_of, 1_000), behind.is_interrupted), (Late::Week(FIRST + 6), false));
+    // Older than any state that is kept: passed over, unless they are many.
+    behind.add(&taken(FIRST, 1));
+    assert_eq!(behind.late(as_of, 1_000), Late::Week(FIRST + 9 - STATES_KEPT));
+    assert_eq!(behind.late(as_of, 140), Late::Everything);
+    behind.brought_up(Late::Week(FIRST + 6));
+    assert_eq!(behind, Behind::default());
+}
+
+/// Where a process ends before the filter has, the next one reads off the state kept from when on it must ask for what came late.
+#[test]
+fn a_state_says_until_when_it_took_in_what_came() {
+    let (charges, acts) = (charges(), acts());
+    let at = |week: i32| beginning(week) + SignedDuration::from_hours(30);
+    let go_on = |kept: Kept, late: Late, week: i32| {
+        let start = kept.taking_in(late, at(week));
+        let (kept, weeks) = filter(start, &charges, &results(&acts), week, &learnt()).expect("filtered");
+        let states = weeks.iter().filter_map(|told| told.state.as_ref());
+        assert!(states.map(|state| read(state).expect("read")).all(|state| state.taken_in == kept.taken_in));
+        kept
+    };
+    let kept = go_on(Kept::default(), Late::Unasked, FIRST + 2);
+    assert_eq!(kept.taken_in, Some(at(FIRST + 2)), "from the beginning everything is asked for");
+    let kept = go_on(kept, Late::Unasked, FIRST + 4);
+    assert_eq!((kept.filter.week, kept.taken_in), (Some(FIRST + 3), Some(at(FIRST + 2))));
+    let kept = go_on(kept, Late::Nothing, FIRST + 5);
+    assert_eq!(kept.taken_in, Some(at(FIRST + 5)));
+}
+
 /// What a state of before these were known says is read as of no such piles.
 #[test]
 fn a_state_of_before_is_read() {
     let kept = Kept { learnt: learnt(), ..Kept::default() };
     let mut told = serde_json::to_value(&kept).expect("plain");
     assert!(told["learnt"].as_object_mut().expect("an object").remove("doubted").is_some());
+    assert!(told.as_object_mut().expect("an object").remove("taken_in").is_some());
     let read: Kept = serde_json::from_value(told).expect("of before");
-    assert_eq!(read.learnt, kept.learnt);
+    assert_eq!((&read.learnt, read.taken_in), (&kept.learnt, None));
 }
 
 /// It must not be refused for what a whole assessment would need.

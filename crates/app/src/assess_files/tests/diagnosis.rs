@@ -92,10 +92,42 @@ fn piles_without_a_level_beside_others_are_told_what_their_own_set_lacks() {
     check("", &["piles_without_level"]);
     check("B,2026-03-02T00:00:00Z,4.0,1.2,2\n", &["piles_level_too_uncertain"]);
     check("B,2026-04-02T00:00:00Z,4.0,0.15,2\n", &["piles_anchors_after_as_of", "anchors_later"]);
-    check(
-        "B,2026-03-02T00:00:00Z,4.0,0.15,2\nC,2026-03-02T00:00:00Z,-4.0,0.15,2\n",
-        &["piles_anchors_contradict", "contradictory_anchor", "contradictory_anchor"],
-    );
+    let contradict = ["piles_anchors_contradict", "contradictory_anchor", "contradictory_anchor"];
+    let both = "B,2026-03-02T00:00:00Z,4.0,0.15,2\nC,2026-03-02T00:00:00Z,-4.0,0.15,2\n";
+    check(both, &contradict);
+    // What B's result said a week before is not what is used now.
+    check(&format!("B,2026-02-23T00:00:00Z,4.0,0.15,2\n{both}"), &contradict);
+}
+
+/// A has a level by its on-site result and 200 reference vehicles; of B speaks one more alone, which says least and is not used.
+#[test]
+fn a_pile_whose_only_calibration_is_one_too_many_is_told_so() {
+    let scratch = Scratch::new("beyond");
+    let of_a = |(at, row): (usize, String)| {
+        let mut fields: Vec<String> = row.split(',').map(str::to_owned).collect();
+        fields[1] = "桩-A".to_owned();
+        fields[2] = format!("R{at}");
+        fields[6] = format!("30.{:03}", at * 37 % 400);
+        fields.join(",")
+    };
+    let mut rows: Vec<String> = rows().into_iter().enumerate().map(of_a).collect();
+    rows.push("W,B,W,,2026-03-05T08:00:00+08:00,2026-03-05T09:00:00+08:00,30.1,30".to_owned());
+    let rows: Vec<String> = rows.into_iter().map(|row| format!("{row},reference")).collect();
+    let charges = format!("{},vehicle_path\n{}\n", HEADER.trim_end(), rows.join("\n"));
+    let header = ANCHORS.lines().next().expect("a header").replace("pile_id", "vehicle_id");
+    let calibration =
+        |id: &str, uncertainty: &str| format!("{id},2026-03-01T00:00:00Z,0.0,{uncertainty},2\n");
+    let good: String = (0..200).map(|at| calibration(&format!("R{at}"), "0.15")).collect();
+    let references = format!("{header}\n{good}{}", calibration("W", "6.0"));
+    let charges = scratch.write("charges.csv", charges);
+    let args = AssessArgs {
+        references: Some(scratch.write("references.csv", references)),
+        ..scratch.args(&charges, None, Some(scratch.write("anchors.csv", ANCHORS)))
+    };
+    let told = codes(&scratch, &args);
+    let has = |code: &str| told.iter().any(|told| told == code);
+    assert!(has("piles_references_beyond") && has("references_beyond"), "{told:?}");
+    assert!(!has("piles_level_too_uncertain") && !has("piles_without_level"), "{told:?}");
 }
 
 /// Masters and registers without a file of piles: no pile has a station, and their times are as they should be.

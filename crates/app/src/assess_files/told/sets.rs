@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use veripile_assessment::Assessment;
-use veripile_metrology::comparison::GROUNDING_U_MAX;
-use veripile_pile::{Estimate, RemoteVerdict};
+use veripile_metrology::comparison::{CHECKED_MAX, GROUNDING_U_MAX};
+use veripile_pile::{Estimate, PileId, RemoteVerdict};
 
 use super::{Remark, listed, remark};
 use crate::assess_files::Prepared;
@@ -19,6 +19,8 @@ enum Lack {
     TooUncertain,
     /// What speaks of it contradicts itself, or all else, and was left out.
     Contradictory,
+    /// What speaks of it are calibrations beyond those that can be held against everything else.
+    Beyond,
     /// What speaks of it is later than the moment of the assessment.
     Later,
     /// Nothing speaks of it, and no vehicle joins it to what has a level.
@@ -54,26 +56,33 @@ pub(super) fn some_silent(prepared: &Prepared, assessment: &Assessment) -> Vec<R
 struct Givers {
     used: BTreeSet<u32>,
     left_out: BTreeSet<u32>,
+    beyond: BTreeSet<u32>,
     later: BTreeSet<u32>,
 }
 
 impl Givers {
     fn of(prepared: &Prepared, assessment: &Assessment) -> Self {
         let (evidence, facts) = (&prepared.evidence, &assessment.facts);
+        // By pile and vehicle: what goes with the one that is named is its older results and its other outlets.
         let out = facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used);
-        let anchors_out: BTreeSet<_> = out.map(|anchor| (&anchor.pile_id, anchor.at)).collect();
+        let piles_out: BTreeSet<&PileId> = out.map(|anchor| &anchor.pile_id).collect();
         let out = facts.contradictory_references.iter().filter(|reference| !reference.is_used);
-        let vehicles_out: BTreeSet<_> = out.map(|reference| (reference.vehicle, reference.at)).collect();
+        let vehicles_out: BTreeSet<usize> = out.map(|reference| reference.vehicle).collect();
+        let used: BTreeSet<usize> = facts.used_references.iter().map(|reference| reference.vehicle).collect();
         let mut givers = Self::default();
         for anchor in &evidence.anchors {
             let (pile_id, estimate) = &assessment.estimates[anchor.pile];
-            let is_out = anchors_out.contains(&(pile_id, anchor.at));
-            givers.add(estimate.component, is_out, evidence.as_of < anchor.at);
+            givers.add(estimate.component, piles_out.contains(pile_id), evidence.as_of < anchor.at);
         }
         for reference in &evidence.references {
             let Some(found) = &assessment.vehicles[reference.vehicle] else { continue };
-            let is_out = vehicles_out.contains(&(reference.vehicle, reference.at));
-            givers.add(found.component, is_out, evidence.as_of < reference.at);
+            let (is_out, is_later) =
+                (vehicles_out.contains(&reference.vehicle), evidence.as_of < reference.at);
+            if is_later || is_out || used.contains(&reference.vehicle) {
+                givers.add(found.component, is_out, is_later);
+            } else {
+                givers.beyond.insert(found.component);
+            }
         }
         for (fed, balance) in evidence.feeders.iter().zip(&assessment.balances) {
             let piles = fed.feeder.instruments.iter().filter(|_| balance.is_ok());
@@ -96,6 +105,7 @@ impl Givers {
         let of = |sets: &BTreeSet<u32>, lack| sets.contains(&component).then_some(lack);
         of(&self.used, Lack::TooUncertain)
             .or(of(&self.left_out, Lack::Contradictory))
+            .or(of(&self.beyond, Lack::Beyond))
             .or(of(&self.later, Lack::Later))
             .unwrap_or(Lack::Nothing)
     }
@@ -124,6 +134,16 @@ fn told(lack: Lack, piles: usize, prepared: &Prepared) -> Remark {
             format!(
                 "piles not comparable because their on-site results and calibrations of reference vehicles contradict each other and were left out: \
                  {piles}; look into those named below, or give the result of one more of these piles"
+            ),
+        ),
+        Lack::Beyond => remark(
+            "piles_references_beyond",
+            format!(
+                "标准车多于 {CHECKED_MAX} 辆、其校准未予采用、因而不可比的桩：{piles} 个；请分城市评估，或给出这些桩的现场结果"
+            ),
+            format!(
+                "piles not comparable because the calibrations that speak of them are not used, more reference vehicles being given than {CHECKED_MAX}: \
+                 {piles}; assess a city at a time, or give on-site results of these piles"
             ),
         ),
         Lack::Later => {
