@@ -99,7 +99,7 @@ pub struct RegisterArgs {
     #[arg(long, value_name = "FILE")]
     references: Option<PathBuf>,
     /// station_id,from,to,cny_kwh[,valid_from]: what a station asks for a kWh, service included, by hours of the day in China (08:30; to 24:00, or
-    /// over midnight; or from_hour,to_hour), each day whole, from a day on; it tells what a wrong clock costs
+    /// over midnight; or from_hour,to_hour), each day whole, from a day on; they tell what wrong clocks and errors cost
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// pile_id[,security_profile,key,upstream_url]: how piles prove who they are; key `new` draws one
