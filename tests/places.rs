@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use veripile_pile::Place;
+use rust_decimal::Decimal;
+use veripile_pile::{AccuracyClass, Operator, OperatorId, Pile, PileId, PileKind, Place, Station, StationId};
+use veripile_store::{Hands, Store};
 use veripile_tests::{Database, command, provided, shared_data};
 
 fn written(folder: &Path, name: &str, content: &str) -> String {
@@ -275,6 +277,109 @@ async fn operators_that_both_count_from_one_stay_apart() {
     let sold = list("1", "BBB", "7");
     command(&binary, &database, &["register", "--change-operator", "--stations", &sold]);
     assert_eq!(owners(&database).await, ["pile 7 1 CN-BBB", "station 1 CN-BBB"]);
+}
+
+fn station(id: &str, operator: &str) -> Station {
+    Station {
+        station_id: StationId::parse(id).unwrap(),
+        operator_id: OperatorId::parse(operator).unwrap(),
+        name_zh: "站".to_owned(),
+        name_en: "Station".to_owned(),
+        place: place("120.3", "31.6"),
+        region: None,
+        address: None,
+        phone: None,
+        fee_cny_kwh: None,
+        fee_note: None,
+        given: None,
+    }
+}
+
+/// A pile that is its station's operator's.
+fn pile(id: &str, station: &str) -> Pile {
+    Pile {
+        pile_id: PileId::parse(id).unwrap(),
+        station_id: Some(StationId::parse(station).unwrap()),
+        operator_id: None,
+        kind: PileKind::Ac,
+        class: AccuracyClass(Decimal::TWO),
+        power_kw: None,
+        place: None,
+        given: None,
+        connectors: Vec::new(),
+        model: None,
+        meter_serial: None,
+    }
+}
+
+/// Whoever looks up owners before a list is written may find others when it is: the write itself refuses.
+#[tokio::test]
+async fn what_became_anothers_since_it_was_looked_up_is_not_taken_over() {
+    let Some((_, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let mut store = Store::connect(&database.url).await.unwrap();
+    store.migrate().await.unwrap();
+    let operator = |id: &str| Operator {
+        operator_id: OperatorId::parse(id).unwrap(),
+        name_zh: id.to_owned(),
+        name_en: id.to_owned(),
+    };
+    store.register_operators(&[operator("O1"), operator("O2")]).await.unwrap();
+    store.register_stations(&[station("S1", "O1")]).await.unwrap();
+    store.register_piles(&[pile("P1", "S1")]).await.unwrap();
+    let before = owners(&database).await;
+
+    let mut registering = store.registering().await.unwrap();
+    let list = [station("S2", "O2"), station("S1", "O2")];
+    let told = registering.stations(&list, Hands::Stay).await.unwrap_err().to_string();
+    drop(registering);
+    assert!(told.contains("1 of these") && told.contains("station S1, registered with O1"), "{told}");
+    let mut registering = store.registering().await.unwrap();
+    registering.stations(&list[..1], Hands::Stay).await.unwrap();
+    let list = [pile("P2", "S2"), pile("P1", "S2")];
+    let told = registering.piles(&list, Hands::Stay).await.unwrap_err().to_string();
+    drop(registering);
+    assert!(told.contains("1 of these") && told.contains("pile P1, registered with O1"), "{told}");
+    assert_eq!(owners(&database).await, before);
+
+    // One's own again, and a pile that is nobody's.
+    sqlx::query("INSERT INTO pile (pile_id, kind, accuracy_class, registered) VALUES ('P0', 'ac', 2, false)")
+        .execute(&mut database.connect().await)
+        .await
+        .unwrap();
+    let mut registering = store.registering().await.unwrap();
+    registering.stations(&[station("S1", "O1")], Hands::Stay).await.unwrap();
+    registering.piles(&[pile("P0", "S1"), pile("P1", "S1")], Hands::Stay).await.unwrap();
+    registering.commit().await.unwrap();
+    assert_eq!(owners(&database).await, ["pile P0 S1 O1", "pile P1 S1 O1", "station S1 O1"]);
+    let mut registering = store.registering().await.unwrap();
+    registering.stations(&[station("S1", "O2")], Hands::MayChange).await.unwrap();
+    registering.piles(&[pile("P1", "S1")], Hands::MayChange).await.unwrap();
+    registering.commit().await.unwrap();
+    assert_eq!(owners(&database).await, ["pile P0 S1 O1", "pile P1 S1 O2", "station S1 O2"]);
+}
+
+/// Where the connection ends with the commit nobody knows whether it counts, and keys that may count are not thrown away.
+#[tokio::test]
+async fn keys_stay_where_the_connection_ends_with_the_commit() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let piles = written(folder.path(), "piles.csv", "pile_id,kind,accuracy_class\nP1,ac,2\n");
+    command(&binary, &database, &["register", "--piles", &piles]);
+    for statement in [
+        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER cut AFTER INSERT OR UPDATE ON access DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION cut()",
+    ] {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    let access = written(folder.path(), "access.csv", "pile_id,key\nP1,new\n");
+    let keys = folder.path().join("keys.csv");
+    let told = refused(&binary, &database, &["--access", &access, "--keys-out", keys.to_str().unwrap()]);
+    assert!(told.contains("keys.csv may count") && told.contains("Run the same command again"), "{told}");
+    assert!(std::fs::read_to_string(&keys).unwrap().contains("P1,"), "{told}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use veripile_tests::{Database, Server, free_port, provided};
 
-use super::{CHARGES, DAYS, PILES, WHOLE_ONCE, charges, check, city, register, until};
+use super::{CHARGES, DAYS, PILES, WHOLE_ONCE, charges, check, city, register, run as execute, until};
 
 /// Key under which `store::alone` is one process at a time.
 const TAKE_LOCK: &str = "SELECT pg_advisory_lock(7022083123566570853)";
@@ -101,6 +101,72 @@ async fn a_person_assesses_the_database_and_the_role_goes_on_from_there() {
     assert_eq!((code, summary["run"].as_i64()), (0, Some(3)), "{said}{errors}");
     assert_eq!(summary["counts"]["compared"].as_i64(), Some((DAYS + 2) * A_DAY), "{said}");
     assert!(server.stop());
+}
+
+/// The database's clock as if it were four years behind: what stands in `public` is found before what is built in.
+const BEHIND: [&str; 2] = [
+    "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+     $$ SELECT pg_catalog.clock_timestamp() - interval '4 years' $$",
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$",
+];
+
+/// All that was assessed, as if by a machine whose clock is four years ahead.
+const AHEAD: [&str; 7] = [
+    "UPDATE evidence_charge SET known_from = known_from + interval '4 years'",
+    "UPDATE evidence_pile SET known_from = known_from + interval '4 years'",
+    "UPDATE evidence_act SET known_from = known_from + interval '4 years'",
+    "UPDATE assessment_run SET as_of = as_of + interval '4 years'",
+    "UPDATE estimate SET as_of = as_of + interval '4 years', day = day + 1461",
+    "UPDATE weekly_error SET week = week + 208",
+    "UPDATE filter_week SET week = week + 208",
+];
+
+const OF_THE_FUTURE: &str = "SELECT (SELECT count(*) FROM evidence_charge WHERE known_from > now())
+    + (SELECT count(*) FROM evidence_pile WHERE known_from > now()) + (SELECT count(*) FROM evidence_act WHERE known_from > now())
+    + (SELECT count(*) FROM assessment_run WHERE as_of > now()) + (SELECT count(*) FROM estimate WHERE day > now())
+    + (SELECT count(*) FROM weekly_error WHERE week > (SELECT extract(epoch FROM now()) / 604800 + 1))";
+
+#[tokio::test]
+async fn a_wrong_clock_assesses_nothing_and_what_one_assessed_can_be_withdrawn() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    register(&binary, &database);
+    charges(&database, 1..20, 1).await;
+    let keys = tempfile::tempdir().unwrap();
+    let key = keys.path().join("identity.key");
+    std::fs::write(&key, "7".repeat(64)).unwrap();
+    let run = |arguments: &[&str]| told(&assess(&binary, &database, &key, arguments).output().unwrap());
+
+    for statement in BEHIND {
+        execute(&database, statement).await;
+    }
+    let (code, _, said) = run(&[]);
+    assert!(code == 2 && said.contains("ahead of the database's") && said.contains("timedatectl"), "{said}");
+    let (code, _, said) = run(&["--forget-future"]);
+    assert!(code == 2 && said.contains("ahead of the database's"), "{said}");
+    let known = "SELECT (SELECT count(*) FROM evidence_pile) + (SELECT count(*) FROM evidence_charge)";
+    assert_eq!((database.number(known).await, database.number(RUNS).await), (0, 0));
+    execute(&database, "DROP FUNCTION public.clock_timestamp()").await;
+    let (code, _, said) = run(&[]);
+    assert!(code == 0, "{said}");
+
+    for statement in AHEAD {
+        execute(&database, statement).await;
+    }
+    charges(&database, 0..1, 2).await;
+    let (code, _, said) = run(&[]);
+    assert!(code == 2 && said.contains("wrong clock") && said.contains("--forget-future"), "{said}");
+    assert_eq!((database.number(TAKEN_IN).await, database.number(RUNS).await), (19 * A_DAY, 1));
+    let (code, said, errors) = run(&["--forget-future", "--json"]);
+    let summary: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, summary["counts"]["compared"].as_i64()), (0, Some(20 * A_DAY)), "{said}{errors}");
+    assert_eq!(database.number("SELECT count(*) FROM assessment_run").await, 1);
+    assert_eq!(database.number(WEEKS).await, 20 * A_DAY);
+    assert_eq!(database.number(OF_THE_FUTURE).await, 0);
+    let (code, said) = check(&binary, &database, &[]);
+    assert!(code == 0 && said.contains("24 of 24 piles the same"), "{said}");
+    let (code, _, said) = run(&[]);
+    assert!(code == 0, "{said}");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
     );
     let (_, _, page) = server.get_as("/op/signals?lang=en", &one).await;
     assert!(
-        !page.contains("/op/piles/P09") && page.contains("In money, CNY, at the highest price"),
+        !page.contains("/op/piles/P09") && page.contains("In money, CNY, at the mean of the prices"),
         "{page}"
     );
     // An operator's balance with energy and money, to itself only.

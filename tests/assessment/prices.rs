@@ -31,6 +31,11 @@ const PRICED: &str = "SELECT count(*) FROM signal JOIN pile USING (pile_no)
     WHERE run_no = (SELECT max(run_no) FROM assessment_run) AND pile_id = 'Q1' AND code = 'clock' AND severity = 'critical'
       AND said::text LIKE '%clock_cost%+6.00%'";
 
+/// Money is told by those prices: of O1, whose highest price of a day is 1.5, at a mean between 0.5 and 1.1; of O2, who tells nothing else, at 0.8.
+const MONEY: &str = "SELECT count(*) FROM operator_balance WHERE priced_share = 1 AND CASE operator_id
+    WHEN 'O1' THEN abs(excess_cny_upper)::float8 BETWEEN 0.5 * abs(excess_kwh_upper) - 0.006 AND 1.1 * abs(excess_kwh_upper) + 0.006
+    ELSE abs(excess_cny_upper::float8 - 0.8 * excess_kwh_upper) < 0.006 END";
+
 // By hand: half of each charge is billed at the price from eight o'clock on, and truly 20 of its 60 minutes lie after it:
 // 12 × (1/2 − 1/3) × (1.1 − 0.5) = 1.2 too much, 6 in five days.
 #[tokio::test]
@@ -69,12 +74,16 @@ async fn a_wrong_clock_costs_what_the_stations_prices_make_of_it() {
     assert_eq!(database.number("SELECT count(*) FROM station_price").await, 0);
 
     // With prices the same charges have a cost: the assessment is made anew by itself.
-    let prices = file("prices.csv", "station_id,from,to,cny_kwh\nS1,00:00,08:00,0.5\nS1,08:00,24:00,1.1\n");
+    let prices = file(
+        "prices.csv",
+        "station_id,from,to,cny_kwh\nS1,00:00,08:00,0.5\nS1,08:00,24:00,1.1\nS2,00:00,24:00,0.8\n",
+    );
     let once = command(&binary, &database, &["register", "--prices", &prices]);
-    assert!(once.contains("1 new days of prices"), "{once}");
+    assert!(once.contains("2 new days of prices"), "{once}");
     let again = command(&binary, &database, &["register", "--prices", &prices]);
     assert!(again.contains("0 new days of prices"), "{again}");
     until(&database, PRICED, 1).await;
+    assert_eq!(database.number(MONEY).await, 2);
     assert!(server.stop());
 
     // Prices told since change nothing of what that run knew.

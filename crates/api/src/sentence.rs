@@ -102,11 +102,13 @@ mod tests {
             saying("clock_off", &[("offset", "+600"), ("limit", "180")]),
             saying("clock_drift", &[("slope", "+0.5")]),
             saying("clock_cost", &[("amount", "+6.00")]),
+            saying("clock_cost_of", &[("count", "5"), ("of", "7")]),
         ];
         assert_eq!(
             told_in_english(&clock),
             "the clock is off by +600 s (limit 180 s), drifting by +0.5 s a day; if bills go by it, customers paid CNY +6.00 too much for \
-             hours that were not theirs, by the station's prices and at even power"
+             hours that were not theirs, by the station's prices and at even power; this is of the 5 of 7 charges with a known \
+             clock whose prices are known"
         );
         let version = [
             saying("firmware", &[("version", "{u}"), ("effect", "+1.00"), ("u", "0.10")]),

@@ -436,7 +436,7 @@ pub(crate) struct Balance {
     balance: String,
     /// Energy paid for and not had, kWh
     excess_kwh: Option<Interval>,
-    /// The same in money, CNY, at the highest price of the day that stations tell, over the energy whose price is known
+    /// The same in money, CNY, over the energy whose price is known: at the mean of the prices by the hour that stations tell, weighted by energy, or at the highest price of the day where they tell no others
     excess_cny: Option<Interval>,
     /// Share of the energy whose price is known, 0 to 1
     priced_share: Option<f64>,

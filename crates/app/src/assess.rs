@@ -4,6 +4,7 @@
 //! the window is compared anew when that can change a verdict ([`Assessor::is_due`]), or when a person asks for it ([`once`]). It moves data;
 //! what it says is decided in `assessment` and `pile::standing`. One process assesses at a time (`store::alone`).
 
+mod clock;
 pub(crate) mod facts;
 mod metrics;
 pub(crate) mod once;
@@ -375,6 +376,11 @@ impl Assessor {
 
     async fn take_in_new(&mut self) -> Result<(Timestamp, u64)> {
         let taken_in_at = self.store.taken_in_at().await?;
+        let now = clock::agreed(&self.store, taken_in_at).await?;
+        // By a clock that was set right since.
+        if self.last.is_some_and(|last| clock::is_future(now, last)) {
+            self.last = taken_in_at;
+        }
         self.forget_if_overtaken(taken_in_at).await?;
         let as_of = self.moment(taken_in_at)?;
         self.progress.set_message("读取 reading");

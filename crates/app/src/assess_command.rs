@@ -57,6 +57,9 @@ pub(crate) struct AssessCommand {
     /// Of the database: TOML file; every key also as VERIPILE_<SECTION>__<KEY>
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Of the database: first withdraw what a machine with a wrong clock assessed under moments of the future; all of it is assessed anew
+    #[arg(long, conflicts_with = "charges")]
+    forget_future: bool,
     /// Print the summary as one JSON object: of files what stands in run.json, of the database the like
     #[arg(long)]
     json: bool,
@@ -125,7 +128,7 @@ impl AssessCommand {
 
 /// Assesses; false if something that belongs to it could not be told.
 pub(crate) async fn run(command: AssessCommand) -> Result<bool> {
-    let json = command.json;
+    let (json, forget_future) = (command.json, command.forget_future);
     match command.what()? {
         What::Files(args) => {
             let summary = tokio::task::spawn_blocking(move || assess_files::run(&args)).await??;
@@ -137,14 +140,15 @@ pub(crate) async fn run(command: AssessCommand) -> Result<bool> {
             Ok(true)
         }
         What::Database(config) => {
-            let told = database(config.as_deref()).await.context("assessing the database (no --charges)")?;
+            let told = database(config.as_deref(), forget_future).await;
+            let told = told.context("assessing the database (no --charges)")?;
             crate::say(&if json { serde_json::to_string_pretty(&told.json())? } else { told.to_string() })?;
             Ok(told.is_whole())
         }
     }
 }
 
-async fn database(config: Option<&Path>) -> Result<Told> {
+async fn database(config: Option<&Path>, forget_future: bool) -> Result<Told> {
     let config = Config::read(config)?;
     let mut store = serve::connect(&config).await?;
     // Whom to visit is drawn under the server's key: another one would draw others.
@@ -154,7 +158,8 @@ async fn database(config: Option<&Path>) -> Result<Told> {
     }
     let spinner = ProgressBar::new_spinner();
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let told = once(store.clone(), serve::assess_settings(&config.assess), key, spinner).await;
+    let settings = serve::assess_settings(&config.assess);
+    let told = once(store.clone(), settings, key, spinner, forget_future).await;
     store.close().await;
     told
 }

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use veripile_ocpp::credential;
@@ -75,7 +75,7 @@ impl AccessRow {
     }
 }
 
-/// Rows of access with the hashes of their keys, and the file of those drawn: it goes again unless [`Prepared::keep`] says that they count.
+/// Rows of access with the hashes of their keys, and the file of those drawn: it goes again unless [`Prepared::keep`] says that they may count.
 pub struct Prepared<'a> {
     rows: Vec<(&'a AccessRow, Option<String>)>,
     file: Option<PathBuf>,
@@ -127,9 +127,23 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
-    /// The registration counts, and so do the keys in the file.
-    pub fn keep(mut self) {
-        self.file = None;
+    /// The registration is about to be committed: from here on the keys in the file may count, and it stays whatever becomes of that. Gives
+    /// the file, if there is one.
+    pub fn keep(mut self) -> Option<PathBuf> {
+        self.file.take()
+    }
+}
+
+/// What to do where a commit came to an end that nobody knows: the database may have committed, and only its word of that was lost.
+pub fn uncertain(kept: Option<&Path>) -> String {
+    let again = "the connection ended with the commit, and whether this was registered is not known. Run the same command again: what is \
+                 registered already stays as it is";
+    match kept {
+        None => again.to_owned(),
+        Some(file) => format!(
+            "{again}. The keys in {} may count: keep this file until chargers have newer ones, and name another file with --keys-out",
+            file.display()
+        ),
     }
 }
 
@@ -140,5 +154,28 @@ impl Drop for Prepared<'_> {
         {
             tracing::warn!(%error, file = %path.display(), "nothing was registered: the keys in this file count for nothing; remove it");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_keys_goes_before_a_commit_and_stays_from_there_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("keys.csv");
+        let rows = [AccessRow {
+            pile_id: PileId::parse("P1").expect("literal"),
+            profile: None,
+            key: Key::Drawn,
+            upstream: None,
+        }];
+        drop(Prepared::of(&rows, Some(&file)).expect("drawn"));
+        assert!(!file.exists());
+        let kept = Prepared::of(&rows, Some(&file)).expect("drawn").keep();
+        assert!(file.exists() && kept.as_ref() == Some(&file));
+        let said = uncertain(kept.as_deref());
+        assert!(said.contains("keys.csv may count") && !uncertain(None).contains("keys"), "{said}");
     }
 }

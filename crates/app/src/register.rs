@@ -20,9 +20,9 @@ use veripile_pile::{
     AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, OnSiteResult,
     Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId, Told,
 };
-use veripile_store::Store;
 use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 use veripile_store::witness::Calibration;
+use veripile_store::{Hands, Store};
 
 use crate::assess_files::reference::{read_intervals, read_references};
 use crate::config::Config;
@@ -99,7 +99,7 @@ pub struct RegisterArgs {
     #[arg(long, value_name = "FILE")]
     references: Option<PathBuf>,
     /// station_id,from,to,cny_kwh[,valid_from]: what a station asks for a kWh, service included, by hours of the day in China (08:30; to 24:00, or
-    /// over midnight; or from_hour,to_hour), each day whole, from a day on; it tells what a wrong clock costs
+    /// over midnight; or from_hour,to_hour), each day whole, from a day on; they tell what wrong clocks and errors cost
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// pile_id[,security_profile,key,upstream_url]: how piles prove who they are; key `new` draws one
@@ -155,18 +155,27 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
     certify_within_limits(&anchors, &known)?;
-    if !args.change_operator {
+    let hands = if args.change_operator { Hands::MayChange } else { Hands::Stay };
+    if hands == Hands::Stay {
         belong_to_nobody_else(&store, &stations, &piles[..of_locations]).await?;
     }
     let doubts = veripile_api::doubtful_places(&store, &mut stations, &mut piles).await?;
     let public_still = veripile_api::public_still(&store, &private).await?;
     let keys = Prepared::of(&access, args.keys_out.as_ref())?;
-    // One transaction: whatever fails from here on, nothing was registered.
+    // One transaction: whatever fails from here on up to its commit, nothing was registered.
     let mut registering = store.registering().await?;
     registering.operators(&operators).await?;
     registering.commitments(&commitments.into_iter().flatten().collect::<Vec<_>>()).await?;
-    registering.stations(&stations).await.context("stations: is every operator registered?")?;
-    registering.piles(&piles).await.context("piles: is every station and operator registered?")?;
+    // What was nobody else's above may be by now: the writes themselves refuse it.
+    registering
+        .stations(&stations, hands)
+        .await
+        .context("stations: each one's operator must be registered")?;
+    let (located, listed) = piles.split_at(of_locations);
+    for (piles, hands) in [(located, hands), (listed, Hands::MayChange)] {
+        let written = registering.piles(piles, hands).await;
+        written.context("piles: each one's station and operator must be registered")?;
+    }
     registering.acts(&anchors).await.context("anchors")?;
     registering.meter_keys(&meter_keys).await.context("meter keys: is every pile registered?")?;
     let intervals = registering
@@ -176,8 +185,8 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let calibrated = registering.calibrations(&calibrations).await.context("references")?;
     let priced = registering.tariffs(&tariffs).await.context("prices: is every station registered?")?;
     keys.register(&mut registering).await?;
-    registering.commit().await?;
-    keys.keep();
+    let kept = keys.keep();
+    registering.commit().await.with_context(|| keys::uncertain(kept.as_deref()))?;
     crate::say(&format!(
         "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, {calibrated} new calibrations of vehicles, {priced} new days of prices, access of {} piles",
         operators.len(),

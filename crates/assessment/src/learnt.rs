@@ -236,13 +236,18 @@ mod tests {
         assert!(!unknown.is_like(&learnt()) && !learnt().is_like(&unknown) && unknown.is_like(&unknown));
         assert!(!with(&|other| other.covariates[0].covariate = "soc_span".to_owned()));
         assert!(!with(&|other| other.covariates.clear()));
-        assert!(!with(&|other| other.vehicle_sd = 0.02));
+        // By hand: within a tenth of the larger of the two, which is 0.001 11 of 0.011 1 and 0.001 12 of 0.011 2.
+        assert!(with(&|other| other.vehicle_sd = 0.011_1) && !with(&|other| other.vehicle_sd = 0.011_2));
+        assert!(with(&|other| other.vehicle_sd = 0.009_1) && !with(&|other| other.vehicle_sd = 0.008_9));
         assert!(!with(&|other| other.copying = vec![PileId::parse("P1").expect("literal")]));
         assert!(!with(&|other| other.doubted = vec![PileId::parse("P1").expect("literal")]));
         // Told against the other way: the same difference. Another difference is another.
         assert!(with(&|other| (other.ways[0].bias, other.ways[1].bias) = (0.004, 0.0)));
         assert!(!with(&|other| other.ways[0].bias = 0.000_4));
-        assert!(!with(&|other| other.ways[0].noise = 0.03));
+        // By hand: of a usual charge √(0.02² + 0.005²) = 0.020 616, a tenth less than 0.022 906 = √(0.022 354² + 0.005²).
+        assert!(
+            with(&|other| other.ways[0].noise = 0.022_2) && !with(&|other| other.ways[0].noise = 0.022_5)
+        );
         // One of a hundred charges came on it: it may come, go and move.
         let rare = |bias| Way { path: Some(VehiclePath::Telematics), charges: 1, bias, ..learnt().ways[0] };
         assert!(with(&|other| {

@@ -16,6 +16,7 @@ pub mod card;
 pub mod case;
 pub mod certificate;
 mod charge;
+mod clock;
 pub mod command;
 pub mod console;
 pub mod contradiction;
@@ -73,6 +74,7 @@ pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};
 pub use map::{BoundingBox, PilePage, PileQuery, PileRecord};
 pub use queue::QueueRow;
 pub use registering::Registering;
+pub use registration::Hands;
 pub use stats::Counts;
 
 /// Connections to a server database; few, since writes share commits and reads are short.
@@ -107,6 +109,17 @@ pub enum StoreError {
     /// A pile, station or operator that must exist does not.
     #[error("{0} is not registered; register it first")]
     Unknown(String),
+    /// A list would take over what is registered with another operator: none of it may count.
+    #[error(
+        "{count} of these are another operator's and stay with it: {named}. Give yours identifiers of their own; what changed hands is \
+         registered with veripile register --change-operator"
+    )]
+    OfOthers {
+        /// How many stations, or piles.
+        count: u64,
+        /// The first of them, and whose they are.
+        named: String,
+    },
     /// What was read could not be written to a file.
     #[error("file: {0}")]
     Unwritten(String),

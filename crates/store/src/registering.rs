@@ -13,6 +13,7 @@ use veripile_pile::{Act, MeterKey, Operator, OperatorId, Pile, PileId, Station};
 
 use crate::evidence::{self, EnergyInterval};
 use crate::price::{self, Tariff};
+use crate::registration::Hands;
 use crate::witness::{self, Calibration};
 use crate::{Store, StoreError, access, registration, signed, tally};
 
@@ -41,14 +42,14 @@ impl Registering {
         tally::write_commitments(&mut self.transaction, commitments).await
     }
 
-    /// As [`Store::register_stations`].
-    pub async fn stations(&mut self, stations: &[Station]) -> Result<(), StoreError> {
-        registration::write_stations(&mut self.transaction, stations).await
+    /// As [`Store::register_stations`]; where hands stay it fails with [`StoreError::OfOthers`] if one is another operator's by now.
+    pub async fn stations(&mut self, stations: &[Station], hands: Hands) -> Result<(), StoreError> {
+        registration::write_stations(&mut self.transaction, stations, hands).await
     }
 
-    /// As [`Store::register_piles`].
-    pub async fn piles(&mut self, piles: &[Pile]) -> Result<(), StoreError> {
-        registration::write_piles(&mut self.transaction, piles).await
+    /// As [`Store::register_piles`]; hands as with stations.
+    pub async fn piles(&mut self, piles: &[Pile], hands: Hands) -> Result<(), StoreError> {
+        registration::write_piles(&mut self.transaction, piles, hands).await
     }
 
     /// As [`Store::record_acts`].

@@ -16,6 +16,18 @@ use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
 use crate::search::{operator_text, plain, station_text};
 use crate::{Store, StoreError};
 
+/// Stations and piles named where a list is refused for them.
+const NAMED_MAX: i64 = 20;
+
+/// Whether what is registered with another operator than a list says becomes that one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hands {
+    /// No: the list is refused.
+    Stay,
+    /// Yes.
+    MayChange,
+}
+
 impl Store {
     /// Registers operators. One of another name than before changes what is told of its stations.
     pub async fn register_operators(&self, operators: &[Operator]) -> Result<(), StoreError> {
@@ -24,13 +36,13 @@ impl Store {
 
     /// Registers stations; their operators must be registered. None may be named twice.
     pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
-        write_stations(&mut *self.pool.acquire().await?, stations).await
+        write_stations(&mut *self.pool.acquire().await?, stations, Hands::MayChange).await
     }
 
     /// Registers piles; stations and operators they name must be registered. One that names no operator is its station's. None may be
     /// named twice.
     pub async fn register_piles(&self, piles: &[Pile]) -> Result<(), StoreError> {
-        write_piles(&mut *self.pool.acquire().await?, piles).await
+        write_piles(&mut *self.pool.acquire().await?, piles, Hands::MayChange).await
     }
 
     /// Where those of these stations stand that are registered.
@@ -162,12 +174,14 @@ pub(crate) async fn write_operators(
     Ok(())
 }
 
-/// Writes stations; see [`Store::register_stations`].
+/// Writes stations; see [`Store::register_stations`]. Where hands stay the write itself leaves out another operator's, whatever was looked up
+/// before it, and fails: whoever calls it then gives up the transaction.
 pub(crate) async fn write_stations(
     connection: &mut PgConnection,
     stations: &[Station],
+    hands: Hands,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let written = sqlx::query(
         "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
                               given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region)
          SELECT station_id, operator_id, name_zh, name_en, lon, lat,
@@ -182,7 +196,8 @@ pub(crate) async fn write_stations(
              given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
              place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
               fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region,
-              changed_at = now()",
+              changed_at = now()
+         WHERE $17 OR station.operator_id = excluded.operator_id",
     )
     .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
     .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
@@ -205,14 +220,38 @@ pub(crate) async fn write_stations(
             .collect::<Vec<_>>(),
     )
     .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())
-    .execute(connection)
+    .bind(hands == Hands::MayChange)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    if written.rows_affected() == stations.len() as u64 {
+        return Ok(());
+    }
+    let others: Vec<(String, String)> = sqlx::query_as(
+        "SELECT station_id, station.operator_id FROM unnest($1::text[], $2::text[]) AS told(station_id, operator_id)
+         JOIN station USING (station_id) WHERE station.operator_id <> told.operator_id ORDER BY station_id LIMIT $3",
+    )
+    .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
+    .bind(NAMED_MAX)
+    .fetch_all(connection)
+    .await?;
+    Err(of_others("station", &others, stations.len() as u64 - written.rows_affected()))
 }
 
-/// Writes piles; see [`Store::register_piles`].
-pub(crate) async fn write_piles(connection: &mut PgConnection, piles: &[Pile]) -> Result<(), StoreError> {
-    sqlx::query(
+/// Another operator's, named, and how many they are.
+fn of_others(what: &str, others: &[(String, String)], count: u64) -> StoreError {
+    let named: Vec<String> =
+        others.iter().map(|(id, owner)| format!("{what} {id}, registered with {owner}")).collect();
+    StoreError::OfOthers { count, named: named.join("; ") }
+}
+
+/// Writes piles; see [`Store::register_piles`], and of hands that stay [`write_stations`]. A pile that is nobody's yet is anybody's.
+pub(crate) async fn write_piles(
+    connection: &mut PgConnection,
+    piles: &[Pile],
+    hands: Hands,
+) -> Result<(), StoreError> {
+    let written = sqlx::query(
         "WITH p AS (
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
                                   $7::float8[], $8::float8[], $9::text[], $10::text[],
@@ -237,7 +276,8 @@ pub(crate) async fn write_piles(connection: &mut PgConnection, piles: &[Pile]) -
              lon = excluded.lon, lat = excluded.lat, model = excluded.model,
              meter_serial = excluded.meter_serial, given_system = excluded.given_system,
              given_lon = excluded.given_lon, given_lat = excluded.given_lat, place_doubts = excluded.place_doubts,
-             connectors = excluded.connectors, search = excluded.search, registered = true, inbox = false, changed_at = now()",
+             connectors = excluded.connectors, search = excluded.search, registered = true, inbox = false, changed_at = now()
+         WHERE $17 OR pile.operator_id IS NULL OR pile.operator_id IS NOT DISTINCT FROM excluded.operator_id",
     )
     .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
     .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
@@ -255,9 +295,25 @@ pub(crate) async fn write_piles(connection: &mut PgConnection, piles: &[Pile]) -
     .bind(piles.iter().map(|p| doubts(p.given.as_ref())).collect::<Vec<_>>())
     .bind(piles.iter().map(|p| p.connectors.iter().map(|c| c.word()).collect::<Vec<_>>().join(",")).collect::<Vec<_>>())
     .bind(piles.iter().map(|p| plain(p.pile_id.as_str())).collect::<Vec<_>>())
-    .execute(connection)
+    .bind(hands == Hands::MayChange)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    if written.rows_affected() == piles.len() as u64 {
+        return Ok(());
+    }
+    let others: Vec<(String, String)> = sqlx::query_as(
+        "SELECT pile_id, pile.operator_id
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS told(pile_id, station_id, operator_id)
+         JOIN pile USING (pile_id) LEFT JOIN station ON station.station_id = told.station_id
+         WHERE pile.operator_id <> coalesce(told.operator_id, station.operator_id, '') ORDER BY pile_id LIMIT $4",
+    )
+    .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.operator_id.as_ref().map(OperatorId::as_str)).collect::<Vec<_>>())
+    .bind(NAMED_MAX)
+    .fetch_all(connection)
+    .await?;
+    Err(of_others("pile", &others, piles.len() as u64 - written.rows_affected()))
 }
 
 /// Writes acts of authority; see [`Store::record_acts`].

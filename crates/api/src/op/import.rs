@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 use veripile_pile::{CoordinateSystem, OperatorId, Pile, Place, PlaceDoubt, Station, StationId, Told};
-use veripile_store::{Store, StoreError};
+use veripile_store::{Hands, Store, StoreError};
 
 use crate::Site;
 use crate::problem::{Problem, html};
@@ -113,28 +113,50 @@ pub(crate) async fn import(
     let mut stations = site.store.complete_stations(stations).await?;
     let mut piles = site.store.complete_piles(piles).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
-    let errors =
+    let mut errors =
         refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
     let public_still = public_still(&site.store, &private).await?;
     let rows = piles.len() + stations.len();
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
     let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
-        let mut registering = site.store.registering().await?;
-        registering.stations(&stations).await?;
-        registering.piles(&piles).await?;
-        registering.commit().await?;
-        tracing::info!(
-            person = person.name,
-            piles = piles.len(),
-            stations = stations.len(),
-            "a table was imported"
-        );
-        Some(rows)
+        // A table of piles moves a pile only where an administrator says so.
+        let is_moving = person.scope.is_none() && !is_of_stations;
+        let hands = if is_moving { Hands::MayChange } else { Hands::Stay };
+        match register(&site.store, &stations, &piles, hands).await {
+            Ok(()) => {
+                tracing::info!(
+                    person = person.name,
+                    piles = piles.len(),
+                    stations = stations.len(),
+                    "a table was imported"
+                );
+                Some(rows)
+            }
+            // It became somebody's since it was looked up.
+            Err(error @ StoreError::OfOthers { .. }) => {
+                errors.push(RowError { line: 0, reason: error.to_string() });
+                None
+            }
+            Err(error) => return Err(error.into()),
+        }
     } else {
         None
     };
     let outcome = Outcome { registered, errors: &errors, doubts: &doubts, private: &private, public_still };
     Ok(show(&request, &site, &person, &given.table, outcome))
+}
+
+/// Registers all of it or nothing.
+async fn register(
+    store: &Store,
+    stations: &[Station],
+    piles: &[Pile],
+    hands: Hands,
+) -> Result<(), StoreError> {
+    let mut registering = store.registering().await?;
+    registering.stations(stations, Hands::Stay).await?;
+    registering.piles(piles, hands).await?;
+    registering.commit().await
 }
 
 /// What came of an import.

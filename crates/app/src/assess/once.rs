@@ -15,7 +15,7 @@ use veripile_ocpp::IdentityKey;
 use veripile_pile::RemoteVerdict;
 use veripile_store::{AssessLock, AssessmentRun, Store};
 
-use super::{AssessMetrics, AssessSettings, Assessor};
+use super::{AssessMetrics, AssessSettings, Assessor, clock};
 
 /// Another process may assess for so long; a nation takes minutes.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
@@ -166,21 +166,22 @@ impl fmt::Display for Told {
     }
 }
 
-/// Assesses everything once.
+/// Assesses everything once; before that, if so asked, withdraws what was assessed under moments of the future.
 ///
 /// # Errors
-/// If there is no pile, or another process goes on assessing for an hour.
+/// If there is no pile, if clocks differ or are behind what was assessed, or another process goes on assessing for an hour.
 pub(crate) async fn once(
     store: Store,
     settings: AssessSettings,
     key: IdentityKey,
     progress: ProgressBar,
+    forget_future: bool,
 ) -> Result<Told> {
     let metrics = AssessMetrics::register(&prometheus::Registry::new())?;
     let mut assessor = Assessor::new(store, settings, key, metrics, progress);
     let mut lock = turn(&assessor).await?;
     let began = Instant::now();
-    let told = whole(&mut assessor, &mut lock).await;
+    let told = whole(&mut assessor, &mut lock, forget_future).await;
     lock.release().await;
     assessor.progress.finish_and_clear();
     match told? {
@@ -191,7 +192,14 @@ pub(crate) async fn once(
     }
 }
 
-async fn whole(assessor: &mut Assessor, lock: &mut AssessLock) -> Result<Option<Told>> {
+async fn whole(
+    assessor: &mut Assessor,
+    lock: &mut AssessLock,
+    forget_future: bool,
+) -> Result<Option<Told>> {
+    if forget_future {
+        clock::forget_future(&assessor.store).await?;
+    }
     let (as_of, _) = assessor.take_in().await?;
     assessor.assess_whole(as_of, lock).await
 }

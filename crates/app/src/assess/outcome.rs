@@ -23,7 +23,7 @@ use veripile_store::next_date::DateRow;
 use veripile_store::signal::{BalanceRow, SignalRow, SignalSubject};
 
 use super::facts::{Facts, Prepared, Traveller, kwh, mean_power_kw, soc_span_percent};
-use super::prices::Prices;
+use super::prices::{Prices, means};
 use super::visits::{self, Verified};
 use crate::assess_files::findings::{self, CHARGES_MAX};
 use crate::balances::{self, Sold};
@@ -43,7 +43,7 @@ pub(super) struct Now {
     pub(super) last_heard: BTreeMap<i64, Timestamp>,
     /// Registers of charges that are no evidence.
     pub(super) told: Vec<ToldRegisterRow>,
-    /// The highest price of a kWh in the course of a day, CNY, where a station tells one.
+    /// The highest price of a kWh in the course of a day, CNY, where a station tells one; it counts where there are no prices by the hour.
     pub(super) prices: BTreeMap<StationId, Decimal>,
     /// Drivers' reports of wrong energy, wrong bills and broken seals, by pile number.
     pub(super) complaints: BTreeMap<i64, i64>,
@@ -70,13 +70,10 @@ pub(super) fn outcome(
     let names = Names::of(facts);
     let signals_skipped = CHARGES_MAX < facts.charges.len();
     let signals = if signals_skipped { Vec::new() } else { find(facts, prepared, assessment, now, &names)? };
-    let dates = dates(facts, prepared, assessment, now, &signals);
-    Ok(Outcome {
-        signals,
-        signals_skipped,
-        balances: weigh(facts, prepared, assessment, &names, &prices(facts, now)),
-        dates,
-    })
+    let prices = prices(facts, now);
+    let dates = dates((facts, prepared), assessment, (now, &prices), &signals);
+    let balances = weigh(facts, prepared, assessment, &names, &prices);
+    Ok(Outcome { signals, signals_skipped, balances, dates })
 }
 
 /// Stations and operators, numbered by name.
@@ -271,9 +268,13 @@ pub(super) fn energies(facts: &Facts, prepared: &Prepared) -> Vec<Decimal> {
     energies
 }
 
-/// Price of a kWh at each pile, CNY: what its station tells.
+/// Price of a kWh at each pile, CNY: the mean of what its station tells by the hour, or else the highest of a day that it tells.
 pub(super) fn prices(facts: &Facts, now: &Now) -> Vec<Option<Decimal>> {
-    let price = |pile: &EvidencePile| now.prices.get(pile.station_id.as_ref()?).copied();
+    let means = means(facts);
+    let price = |pile: &EvidencePile| {
+        let station = pile.station_id.as_ref()?;
+        means.get(station).or_else(|| now.prices.get(station)).copied()
+    };
     facts.piles.iter().map(price).collect()
 }
 
@@ -349,16 +350,15 @@ fn next_by_state(
 }
 
 fn dates(
-    facts: &Facts,
-    prepared: &Prepared,
+    (facts, prepared): (&Facts, &Prepared),
     assessment: &Assessment,
-    now: &Now,
+    (now, prices): (&Now, &[Option<Decimal>]),
     signals: &[SignalRow],
 ) -> Vec<DateRow> {
     let verified = verified(facts);
     let heard = |pile: &EvidencePile| now.last_heard.get(&pile.pile_no).copied();
     let next = next_by_state(facts, assessment, &verified, heard);
-    let risks = visits::risks((facts, prepared), assessment, now, signals, &verified);
+    let risks = visits::risks((facts, prepared), assessment, (now, prices), signals, &verified);
     let visits = (VISITED_SHARE * facts.piles.len() as f64).ceil() as usize;
     let chosen: BTreeMap<usize, Chosen> = choose(&risks, visits, now.lot).into_iter().collect();
     let row = |(at, (due_on, withdrawn)): (usize, NextByState)| DateRow {

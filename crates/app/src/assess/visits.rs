@@ -16,7 +16,7 @@ use veripile_pile::{Estimate, PileId, Standing};
 use veripile_store::signal::{SignalRow, SignalSubject};
 
 use super::facts::{Facts, Prepared};
-use super::outcome::{Now, day, energies, prices};
+use super::outcome::{Now, day, energies};
 use super::weekly::week_of;
 
 /// Share of piles outside their limits where nothing is known of any: 99.55 % of those verified pass.
@@ -58,11 +58,10 @@ pub(super) fn lot(key: &IdentityKey, as_of: Timestamp) -> u64 {
 pub(super) fn risks(
     (facts, prepared): (&Facts, &Prepared),
     assessment: &Assessment,
-    now: &Now,
+    (now, prices): (&Now, &[Option<Decimal>]),
     signals: &[SignalRow],
     verified: &[Verified],
 ) -> Vec<Candidate> {
-    let prices = prices(facts, now);
     let mut known: Vec<Decimal> = prices.iter().copied().flatten().collect();
     known.sort();
     let assumed = known.get(known.len() / 2).copied().unwrap_or(Decimal::ONE);
@@ -141,6 +140,7 @@ mod tests {
     use veripile_assessment::levels::ContradictoryAnchor;
     use veripile_pile::StationId;
 
+    use super::super::outcome::prices;
     use super::super::outcome::tests::world;
     use super::*;
 
@@ -148,7 +148,7 @@ mod tests {
     fn at_stake(facts: &Facts, prepared: &Prepared, assessment: &Assessment, now: &Now) -> Vec<Candidate> {
         let verified = |_: &_| Verified { on: Some(day(facts.as_of)), legal_years: 3, ..Verified::default() };
         let verified: Vec<Verified> = facts.piles.iter().map(verified).collect();
-        risks((facts, prepared), assessment, now, &[], &verified)
+        risks((facts, prepared), assessment, (now, &prices(facts, now)), &[], &verified)
     }
 
     // Equal piles: at half the price half is at stake; where none is told the (upper) median of 1 and 2; two complaints weigh 1.5. In
@@ -260,7 +260,7 @@ mod tests {
         let of = |on: Option<Date>| Verified { on, legal_years: 3, ..Verified::default() };
         let verified = [of(today.checked_sub(jiff::ToSpan::days(548)).ok()), of(Some(today))];
         let now = Now { complaints: BTreeMap::from([(1, 2)]), ..Now::default() };
-        let found = risks((&facts, &prepared), &assessment, &now, &signals, &verified);
+        let found = risks((&facts, &prepared), &assessment, (&now, &[None; 2]), &signals, &verified);
         assert!((found[0].weight - 1.5 * 3.0 * 1.5).abs() < 0.002, "{found:?}");
         assert!((found[1].weight - 1.0).abs() < 1e-12, "{found:?}");
         assert!((weight(0, 1_000, 1.0) - 5.0).abs() < f64::EPSILON);

@@ -38,9 +38,11 @@ fn found(world: &World<'_>, pile: usize, settings: &Settings) -> Option<Finding>
     let worst = beyond.iter().map(|(offset, _)| *offset).max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
     let charges: Vec<usize> =
         beyond.iter().flat_map(|(_, row)| row.iter().map(|(index, _)| *index)).collect();
-    let money = offsets
+    let known: Vec<Decimal> =
+        offsets.iter().filter_map(|(index, offset)| overpaid(&world.charges[*index], *offset)).collect();
+    let money = known
         .iter()
-        .filter_map(|(index, offset)| overpaid(&world.charges[*index], *offset))
+        .copied()
         .fold(Decimal::ZERO, Decimal::saturating_add)
         .round_dp_with_strategy(PAY_DECIMALS, AMOUNT_ROUNDING);
     let off =
@@ -49,6 +51,8 @@ fn found(world: &World<'_>, pile: usize, settings: &Settings) -> Option<Finding>
     said.extend(slope(world, &offsets).map(|slope| Phrase::ClockDrift { slope: format!("{slope:+.1}") }));
     if !money.is_zero() {
         said.push(Phrase::ClockCost { amount: format!("{money:+.2}") });
+        let (count, of) = (known.len().to_string(), offsets.len().to_string());
+        said.push(Phrase::ClockCostOf { count, of });
     }
     Some(Finding {
         severity: if Decimal::ZERO < money { Severity::Critical } else { Severity::Warning },

@@ -78,6 +78,8 @@ phrases! {
     ClockDrift "clock_drift" { slope }
     /// Goes on from that: what customers paid too much for it, CNY.
     ClockCost "clock_cost" { amount }
+    /// Goes on from that: in so many charges whose prices are known, `of` so many whose clock is.
+    ClockCostOf "clock_cost_of" { count, of }
     /// Bills are not energy times tariff; too much in sum, in their currency.
     WrongBills "wrong_bills" { count, amount }
     /// Parts of bills are not the energy of the charge; kWh too much in sum.

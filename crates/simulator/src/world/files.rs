@@ -1,7 +1,7 @@
 //! A world as files, for `veripile assess` and for outside tools (interfaces.md).
 
+use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,19 +10,23 @@ use super::{World, WorldCharge};
 use crate::SimulatorError;
 use crate::world::station::MASTER_CLASS;
 
+/// A file being written: names come from the file of a graph as well, and may bear commas and quotes.
+type Out = csv::Writer<File>;
+
 /// Writes `charges.csv`, `piles.csv`, `anchors.csv`, `on_site.csv`, `truth.csv`, and for stations with master meters `masters.csv` and
 /// `registers.csv`. Gives the names of what was written.
 pub fn write(world: &World, folder: &Path) -> Result<Vec<&'static str>, SimulatorError> {
-    let fail = |file: &Path, error: &std::io::Error| SimulatorError::File {
+    let fail = |file: &Path, error: &dyn Display| SimulatorError::File {
         file: file.display().to_string(),
         reason: error.to_string(),
     };
     fs::create_dir_all(folder).map_err(|error| fail(folder, &error))?;
     let mut written = Vec::new();
-    let mut file = |name: &'static str, rows: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>| {
+    let mut file = |name: &'static str, rows: &mut dyn FnMut(&mut Out) -> csv::Result<()>| {
         let path = folder.join(name);
-        let mut out = BufWriter::new(File::create(&path).map_err(|error| fail(&path, &error))?);
-        rows(&mut out).and_then(|()| out.flush()).map_err(|error| fail(&path, &error))?;
+        let mut out = csv::Writer::from_writer(File::create(&path).map_err(|error| fail(&path, &error))?);
+        rows(&mut out).map_err(|error| fail(&path, &error))?;
+        out.flush().map_err(|error| fail(&path, &error))?;
         written.push(name);
         Ok::<(), SimulatorError>(())
     };
@@ -33,102 +37,113 @@ pub fn write(world: &World, folder: &Path) -> Result<Vec<&'static str>, Simulato
     file("truth.csv", &mut |out| truth(world, out))?;
     if let Some(hours) = world.hours() {
         file("masters.csv", &mut |out| {
-            writeln!(out, "station_id,from,to,energy_kwh,accuracy_class")?;
+            out.write_record(["station_id", "from", "to", "energy_kwh", "accuracy_class"])?;
             let ids = world.stations.iter().map(|station| station.id.as_str());
-            hourly(world, ids, &hours.masters, &format!(",{MASTER_CLASS}"), out)
+            hourly(world, ids, &hours.masters, Some(MASTER_CLASS), out)
         })?;
         file("registers.csv", &mut |out| {
-            writeln!(out, "pile_id,from,to,energy_kwh")?;
-            hourly(world, world.piles.iter().map(|pile| pile.id.as_str()), &hours.registers, "", out)
+            out.write_record(["pile_id", "from", "to", "energy_kwh"])?;
+            hourly(world, world.piles.iter().map(|pile| pile.id.as_str()), &hours.registers, None, out)
         })?;
     }
     Ok(written)
 }
 
-fn charges(world: &World, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "charge_id,pile_id,vehicle_id,vehicle_model,started_at,ended_at,energy_pile_kwh,energy_vehicle_kwh,ambient_c,\
-         mean_power_kw,soc_start,soc_end,vehicle_path"
-    )?;
+fn charges(world: &World, out: &mut Out) -> csv::Result<()> {
+    out.write_record([
+        "charge_id",
+        "pile_id",
+        "vehicle_id",
+        "vehicle_model",
+        "started_at",
+        "ended_at",
+        "energy_pile_kwh",
+        "energy_vehicle_kwh",
+        "ambient_c",
+        "mean_power_kw",
+        "soc_start",
+        "soc_end",
+        "vehicle_path",
+    ])?;
     for (number, charge) in world.charges.iter().enumerate() {
-        charge_row(world, number, charge, out)?;
+        out.write_record(charge_row(world, number, charge))?;
     }
     Ok(())
 }
 
-fn charge_row(
-    world: &World,
-    number: usize,
-    charge: &WorldCharge,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
+fn charge_row(world: &World, number: usize, charge: &WorldCharge) -> [String; 13] {
     let vehicle = &world.vehicles[charge.vehicle];
-    let model = vehicle.model.map_or(String::new(), |model| format!("M{model:02}"));
-    let told = charge.energy_vehicle_wh.map_or(String::new(), kwh);
-    let path = charge.energy_vehicle_wh.map_or("", |_| charge.path.word());
-    writeln!(
-        out,
-        "C{number:07},{},{},{model},{},{},{},{told},{:.1},{:.2},{},{},{path}",
-        world.piles[charge.pile].id,
-        vehicle.id,
-        time(charge.started_s),
-        time(charge.ended_s),
+    [
+        format!("C{number:07}"),
+        world.piles[charge.pile].id.clone(),
+        vehicle.id.clone(),
+        vehicle.model.map_or(String::new(), |model| format!("M{model:02}")),
+        time(charge.started_s).to_string(),
+        time(charge.ended_s).to_string(),
         kwh(charge.energy_pile_wh),
-        charge.ambient_c,
-        charge.power_kw(),
-        charge.soc.0,
-        charge.soc.1,
-    )
+        charge.energy_vehicle_wh.map_or(String::new(), kwh),
+        format!("{:.1}", charge.ambient_c),
+        format!("{:.2}", charge.power_kw()),
+        charge.soc.0.to_string(),
+        charge.soc.1.to_string(),
+        charge.energy_vehicle_wh.map_or(String::new(), |_| charge.path.word().to_owned()),
+    ]
 }
 
-fn piles(world: &World, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out, "pile_id,station_id,operator_id,kind,accuracy_class,model,firmware")?;
+fn piles(world: &World, out: &mut Out) -> csv::Result<()> {
+    let columns = ["pile_id", "station_id", "operator_id", "kind", "accuracy_class", "model", "firmware"];
+    out.write_record(columns)?;
     for (at, pile) in world.piles.iter().enumerate() {
-        let (station, kind) = (&world.stations[pile.station], pile.kind.word());
-        let (operator, model) = (at % 3, at % 4);
-        writeln!(out, "{},{},OP{operator},{kind},{},SIM-{model},1.0", pile.id, station.id, pile.class)?;
+        let (operator, model) = (format!("OP{}", at % 3), format!("SIM-{}", at % 4));
+        let (station, kind, class) =
+            (&world.stations[pile.station], pile.kind.word(), pile.class.to_string());
+        out.write_record([pile.id.as_str(), &station.id, &operator, kind, &class, &model, "1.0"])?;
     }
     Ok(())
 }
 
-fn on_site(world: &World, results: &[super::OnSite], out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out, "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor")?;
+fn on_site(world: &World, results: &[super::OnSite], out: &mut Out) -> csv::Result<()> {
+    let columns =
+        ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
+    out.write_record(columns)?;
     for result in results {
-        let (pile, at) = (&world.piles[result.pile].id, result.at);
-        writeln!(out, "{pile},{at},{:.4},{},2", result.error_percent, result.expanded_percent)?;
+        let error = format!("{:.4}", result.error_percent);
+        let (at, expanded) = (result.at.to_string(), result.expanded_percent.to_string());
+        out.write_record([world.piles[result.pile].id.as_str(), &at, &error, &expanded, "2"])?;
     }
     Ok(())
 }
 
-fn truth(world: &World, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out, "kind,id,error_percent,injected,size")?;
+fn truth(world: &World, out: &mut Out) -> csv::Result<()> {
+    out.write_record(["kind", "id", "error_percent", "injected", "size"])?;
     for (at, pile) in world.piles.iter().enumerate() {
-        let injected =
-            pile.injection.map_or(String::new(), |kind| format!("{},{}", kind.word(), kind.size()));
-        let injected = if injected.is_empty() { ",".to_owned() } else { injected };
-        writeln!(out, "pile,{},{:.6},{injected}", pile.id, 100.0 * world.error_at_end(at))?;
+        let (injected, size) = pile
+            .injection
+            .map_or(("", String::new()), |injection| (injection.word(), injection.size().to_string()));
+        let error = format!("{:.6}", 100.0 * world.error_at_end(at));
+        out.write_record(["pile", &pile.id, &error, injected, &size])?;
     }
     for vehicle in &world.vehicles {
-        writeln!(out, "vehicle,{},{:.6},,", vehicle.id, 100.0 * vehicle.bias)?;
+        out.write_record(["vehicle", &vehicle.id, &format!("{:.6}", 100.0 * vehicle.bias), "", ""])?;
     }
     Ok(())
 }
 
-/// One row an hour and meter.
+/// One row an hour and meter; with the class of masters.
 fn hourly<'a>(
     world: &World,
     ids: impl Iterator<Item = &'a str>,
     energies: &[Vec<f64>],
-    rest: &str,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
+    class: Option<&str>,
+    out: &mut Out,
+) -> csv::Result<()> {
     let start = world.start.as_second();
     let times: Vec<String> =
         (0..=24 * i64::from(world.days)).map(|hour| time(start + 3_600 * hour).to_string()).collect();
     for (id, energies) in ids.zip(energies) {
         for (span, energy) in times.windows(2).zip(energies) {
-            writeln!(out, "{id},{},{},{energy:.3}{rest}", span[0], span[1])?;
+            let energy = format!("{energy:.3}");
+            out.write_record([id, &span[0], &span[1], &energy].into_iter().chain(class))?;
         }
     }
     Ok(())

@@ -196,10 +196,11 @@ fn a_clock_beyond_its_limit_has_a_price() {
     assert_eq!((ahead[0].code, ahead[0].severity, ahead.len()), (Code::Clock, Severity::Critical, 1));
     let drift = Phrase::ClockDrift { slope: "+0.0".into() };
     let cost = |amount: &str| Phrase::ClockCost { amount: amount.into() };
-    assert_eq!(ahead[0].said[1..], [drift.clone(), cost("+6.00")]);
+    let of = Phrase::ClockCostOf { count: "5".into(), of: "5".into() };
+    assert_eq!(ahead[0].said[1..], [drift.clone(), cost("+6.00"), of.clone()]);
     let behind = found(&charges(-600.0));
     assert_eq!(behind[0].severity, Severity::Warning);
-    assert_eq!(behind[0].said[1..], [drift, cost("-6.00")]);
+    assert_eq!(behind[0].said[1..], [drift, cost("-6.00"), of]);
     assert!(told(&charges(600.0)[..4]).is_empty(), "one row is five charges");
 }
 
@@ -222,8 +223,13 @@ fn a_charge_whose_prices_are_known_in_part_has_no_price() {
         (found.severity, found.said[1..].to_vec())
     };
     let both = [price(-1, 0, "1.5"), price(0, 9, "3")];
-    let cost = Phrase::ClockCost { amount: "+3.00".into() };
-    assert_eq!(said(&both), (Severity::Critical, vec![cost]));
+    let cost = |count: &str| {
+        let of = Phrase::ClockCostOf { count: count.into(), of: "5".into() };
+        vec![Phrase::ClockCost { amount: "+3.00".into() }, of]
+    };
+    assert_eq!(said(&both), (Severity::Critical, cost("5")));
+    // Of the two hours after the third nothing is known: what was paid in three of five charges is not what was paid.
+    assert_eq!(said(&[price(-1, 0, "1.5"), price(0, 3, "3")]), (Severity::Critical, cost("3")));
     assert_eq!(said(&both[1..]), (Severity::Warning, vec![]));
     assert_eq!(said(&[price(-1, 9, "1.5")]), (Severity::Warning, vec![]), "one price all day");
 }
