@@ -491,6 +491,11 @@ impl Charger {
         self.socket.send(Message::text(text)).await.expect("sent");
     }
 
+    /// Answers a ping, if only one that nobody sent: a sign of life that says nothing.
+    pub async fn pong(&mut self) {
+        self.socket.send(Message::Pong(Vec::<u8>::new().into())).await.expect("sent");
+    }
+
     /// Calls and gives the whole answer frame.
     pub async fn call(&mut self, action: &str, payload: &Value) -> Value {
         self.next += 1;
