@@ -57,11 +57,14 @@ impl Told<Station> {
     /// The station, the rest of it as it was.
     pub fn over(self, was: &Station) -> Station {
         let Self { record: mut station, unsaid } = self;
+        let is_named = !unsaid.contains(&Field::NameZh);
         for field in unsaid {
             match field {
                 Field::NameZh => station.name_zh.clone_from(&was.name_zh),
                 // Where there was one name for both, the new one is for both, too.
-                Field::NameEn if was.name_en != was.name_zh => station.name_en.clone_from(&was.name_en),
+                Field::NameEn if !is_named || was.name_en != was.name_zh => {
+                    station.name_en.clone_from(&was.name_en)
+                }
                 Field::Region => station.region.clone_from(&was.region),
                 Field::Address => station.address.clone_from(&was.address),
                 Field::Phone => station.phone.clone_from(&was.phone),
@@ -83,7 +86,7 @@ impl Told<Pile> {
         for field in unsaid {
             match field {
                 Field::Station => pile.station_id.clone_from(&was.station_id),
-                Field::Operator if pile.station_id == was.station_id => {
+                Field::Operator if pile.station_id.is_none() || pile.station_id == was.station_id => {
                     pile.operator_id.clone_from(&was.operator_id);
                 }
                 Field::Kind => pile.kind = was.kind,
@@ -146,6 +149,12 @@ mod tests {
         let moved = Pile { operator_id: None, place: None, ..pile("T", "O1") };
         let moved = over(&moved, &[Field::Operator, Field::Place]);
         assert_eq!((moved.operator_id, moved.place), (None, was.place));
+        let left = Pile { station_id: None, operator_id: None, ..pile("S", "O1") };
+        assert_eq!(
+            over(&left, &[Field::Operator]).operator_id,
+            was.operator_id,
+            "it stands nowhere, and is whose it was"
+        );
         assert_eq!(over(&moved_to("T"), &[Field::Station, Field::Operator]).operator_id, was.operator_id);
     }
 

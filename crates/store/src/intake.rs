@@ -232,15 +232,18 @@ async fn run(
     loop {
         let received =
             tokio::time::timeout(SENT_WITHIN, queue.recv_many(&mut jobs, BATCH_MESSAGES_MAX)).await;
-        if logged.elapsed() >= SENT_WITHIN || matches!(received, Ok(0)) {
+        let is_time = logged.elapsed() >= SENT_WITHIN || matches!(received, Ok(0));
+        if is_time {
             writer.sent.append(&mut sent.lock().unwrap_or_else(PoisonError::into_inner));
-            note_alive(&store, &alive).await;
             logged = Instant::now();
         }
         match received {
             Ok(0) => break,
             Ok(_) => commit_together(&mut writer, std::mem::take(&mut jobs), &metrics).await,
             Err(_) => log_sent(&mut writer, &metrics).await,
+        }
+        if is_time {
+            note_alive(&store, &alive).await;
         }
     }
     log_sent(&mut writer, &metrics).await;
