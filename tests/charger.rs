@@ -84,6 +84,38 @@ async fn on_plain_postgresql_a_charge_reaches_its_page_and_repeats_change_nothin
     assert_eq!(database.number("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'").await, 0);
 }
 
+/// A relayed charger may say nothing for an hour, and is there: what it said of itself does not count as too old, and turn new again when
+/// its connection ends.
+#[tokio::test]
+async fn a_pile_that_answers_pings_is_there_while_it_is_connected() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let mut charger = Charger::connect(&server.ocpp(), "QUIET", Some("ocpp1.6")).await.unwrap();
+    let free = json!({ "connectorId": 1, "errorCode": "NoError", "status": "Available" });
+    charger.call("StatusNotification", &free).await;
+    let mut connection = database.connect().await;
+    for query in [
+        "UPDATE pile_live SET last_seen = now() - interval '20 minutes', back_at = NULL",
+        "UPDATE connector_live SET status_at = now() - interval '20 minutes'",
+    ] {
+        sqlx::query(query).execute(&mut connection).await.unwrap();
+    }
+    charger.pong().await;
+    let heard = "SELECT count(*) FROM pile_live WHERE connection IS NOT NULL AND last_seen > now() - interval '1 minute'";
+    let noted = async {
+        while database.number(heard).await == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), noted).await.expect("the pong is noted");
+    // Twenty minutes were a silence; whoever asks what changed is told that it is over, once.
+    let back = "SELECT count(*) FROM pile_live WHERE back_at = last_seen";
+    assert_eq!(database.number(back).await, 1);
+    drop(charger);
+    assert!(server.stop(), "the server stops cleanly");
+}
+
 /// What vanishes is noticed late: as long as three pings take, or a server's stop. It was not heard of then.
 #[tokio::test]
 async fn a_pile_was_last_heard_of_when_it_spoke_and_not_when_its_end_was_noticed() {

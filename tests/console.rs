@@ -370,6 +370,58 @@ async fn a_table_of_piles_tells_each_bad_row() {
     others_stay_theirs(&server, &database, &password).await;
 }
 
+/// What the database would refuse is told with row and column, and registers nothing.
+#[tokio::test]
+async fn a_bad_table_is_told_and_never_a_failure_of_the_server() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let password = prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let root = Visitor::sign_in(&server, "root", &password).await.unwrap();
+    for (table, words) in [
+        ("station_id,operator_id,name,lon,lat\nS3,O1,a\0b,120.3,31.5\n", "column name: has a NUL character"),
+        ("pile_id,kind,accuracy_class,model\nN1,ac,2,\0\n", "column model: has a NUL character"),
+        ("pile_id,operator_id,kind,accuracy_class\nN1,O7,ac,2\n", "N1: column operator_id: no such operator"),
+    ] {
+        let (status, page) = root.post("/op/import?lang=en", &[("table", table)]).await;
+        assert!(status == 200 && page.contains(words), "{words}: {status} {page}");
+        assert!(page.contains("Nothing was registered"), "{page}");
+    }
+    // Of a list that says nothing of a part, what it makes with that part is held against what there can be.
+    let full = "pile_id,station_id,kind,accuracy_class,power_kw,connectors\nN2,S1,dc,1,240,gbt_dc\n";
+    let (_, page) = root.post("/op/import?lang=en", &[("table", full)]).await;
+    assert!(page.contains("Registered: <b>1</b>"), "{page}");
+    for (table, words) in [
+        ("pile_id,kind,accuracy_class\nN2,ac,2\n", "N2: column power_kw: 240 kW, and no ac pile exceeds 200"),
+        (
+            "pile_id,kind,accuracy_class,power_kw\nN2,ac,2,7\n",
+            "N2: column connectors: gbt_dc on a pile of kind ac",
+        ),
+    ] {
+        let (_, page) = root.post("/op/import?lang=en", &[("table", table)]).await;
+        assert!(page.contains(words) && page.contains("Nothing was registered"), "{words}: {page}");
+    }
+    let whole = "pile_id,kind,accuracy_class,power_kw,connectors\nN2,ac,2,7,gbt_ac\n";
+    let (_, page) = root.post("/op/import?lang=en", &[("table", whole)]).await;
+    assert!(page.contains("Registered: <b>1</b>"), "{page}");
+    // What its operator says to be removed is named, and told that it is still there, until it is taken from its station.
+    let removed = r#"[{"id": "S1", "coordinates": {"latitude": "31.5", "longitude": "120.3"}, "country_code": "CN", "party_id": "X",
+        "evses": [{"uid": "P1", "status": "REMOVED", "connectors": []}]}]"#;
+    let one = Visitor::sign_in(&server, "one", "a password of mine").await.unwrap();
+    let told = async || {
+        let (_, page) = one.post("/op/import?lang=en", &[("table", removed)]).await;
+        page.split("id=\"removed\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
+    };
+    let section = told().await;
+    assert!(section.contains("<td>P1</td>") && section.contains("still registered there"), "{section}");
+    let gone = "pile_id,kind,accuracy_class,station_id,lon,lat\nP1,ac,2,,,\n";
+    let (_, page) = one.post("/op/import?lang=en", &[("table", gone)]).await;
+    assert!(page.contains("Registered: <b>1</b>"), "{page}");
+    assert_eq!(database.number("SELECT count(*) FROM former_pile WHERE station_id = 'S1'").await, 1);
+    let section = told().await;
+    assert!(section.contains("<td>P1</td>") && !section.contains("still registered there"), "{section}");
+}
+
 /// Not even an administrator takes over what another operator has: both of them count from one.
 async fn others_stay_theirs(server: &Server, database: &Database, password: &str) {
     let root = Visitor::sign_in(server, "root", password).await.unwrap();

@@ -404,6 +404,34 @@ async fn what_an_operator_does_not_publish_is_left_out_and_named() {
     assert_eq!(owners(&database).await, ["pile E1 L1 O1", "station L1 O1"]);
 }
 
+#[tokio::test]
+async fn what_a_list_removes_is_named_and_a_list_makes_no_pile_that_cannot_be() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let register = |name: &str, list: &str| {
+        register(&binary, &database, folder.path(), &written(folder.path(), name, list), &[])
+    };
+    register("there.json", &location("L1", "AAA", "E1", true));
+    let removed = location("L1", "AAA", "E1", true).replace("\"uid\"", "\"status\":\"REMOVED\",\"uid\"");
+    let told = register("removed.json", &removed);
+    assert!(told.contains("not imported, since they are REMOVED, 1: E1"), "{told}");
+    assert!(told.contains("public still, 1: E1") && told.contains("nothing in station_id"), "{told}");
+    // A name that is null is none that a station could have.
+    register("null.json", &location("L1", "AAA", "E1", true).replace("\"name\":\"AAA\"", "\"name\":null"));
+    let names: String = sqlx::query_scalar("SELECT name_zh || '|' || name_en FROM station")
+        .fetch_one(&mut database.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(names, "AAA|AAA");
+    let piles = |name: &str, table: &str| written(folder.path(), name, table);
+    let dc = piles("dc.csv", "pile_id,kind,accuracy_class,power_kw,connectors\nP,dc,1,240,gbt_dc\n");
+    command(&binary, &database, &["register", "--piles", &dc]);
+    let ac = piles("ac.csv", "pile_id,kind,accuracy_class\nP,ac,2\n");
+    let told = refused(&binary, &database, &["--piles", &ac]);
+    assert!(told.contains("pile P: column power_kw: 240 kW, and no ac pile exceeds 200"), "{told}");
+}
+
 /// Whatever is wrong with one file, nothing of the others is registered, and no key that was drawn is left lying about.
 #[tokio::test]
 async fn with_a_bad_row_in_any_file_nothing_is_registered() {

@@ -28,6 +28,7 @@ fn cases(now: Timestamp) -> Vec<Option<OpenCase>> {
             number: "K".to_owned(),
             issuer: "市监局".to_owned(),
             at: now,
+            confirmed_by: None,
             confirmed_at,
             reply_until,
         })

@@ -364,10 +364,33 @@ impl Server {
         path: &str,
         headers: &[(&str, &str)],
     ) -> (u16, String, Vec<u8>) {
+        self.ask_whole(method, path, headers, "").await
+    }
+
+    /// POST of JSON with headers: status, headers and body.
+    pub async fn post_json(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> (u16, String, Vec<u8>) {
+        let body = body.to_string();
+        let length = body.len().to_string();
+        let more = [("Content-Type", "application/json"), ("Content-Length", length.as_str())];
+        self.ask_whole("POST", path, &[headers, &more[..]].concat(), &body).await
+    }
+
+    async fn ask_whole(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String, Vec<u8>) {
         let more: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let more = more.concat();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n{more}\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n{more}\r\n{body}",
             self.port
         );
         let answer = exchange(self.port, request).await.expect("the server answers");
@@ -489,6 +512,11 @@ impl Charger {
     /// Sends a text without waiting for anything.
     pub async fn say(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("sent");
+    }
+
+    /// Answers a ping, if only one that nobody sent: a sign of life that says nothing.
+    pub async fn pong(&mut self) {
+        self.socket.send(Message::Pong(Vec::<u8>::new().into())).await.expect("sent");
     }
 
     /// Calls and gives the whole answer frame.

@@ -311,7 +311,7 @@ impl Verification {
         if let Some(case) = &standing.case {
             return Self {
                 number: Some(case.number.clone()),
-                issued_by: Some(case.issuer.clone()),
+                issued_by: Some(case.said_by(now).to_owned()),
                 ..bare("case", Some(case.at))
             };
         }

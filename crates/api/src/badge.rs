@@ -137,7 +137,10 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
             Some(until) => t.of("badge.reply").replace("{until}", &view::day(until)),
             None => t.of("badge.case").to_owned(),
         };
-        return [format!("{} · {}", case.number, case.issuer), dates.replace("{from}", &view::day(case.at))];
+        return [
+            format!("{} · {}", case.number, case.said_by(now)),
+            dates.replace("{from}", &view::day(case.at)),
+        ];
     }
     if let Some(stopped) = standing.stopped_at {
         let (what, day) = (t.of("basis.stopped"), view::day(stopped));

@@ -270,13 +270,12 @@ fn values(pasted: &Pasted) -> (Vec<(SignedValue, Written)>, usize) {
     }
 }
 
-/// Two records of one reading each, together.
+/// Two records of one end each, together, whichever was pasted first.
 fn joined<'a>(t: &'a Texts, judged: &[Judged]) -> Option<JoinedView<'a>> {
-    let [begin, end] = judged else { return None };
-    if begin.checked.readings.len() != 1 || end.checked.readings.len() != 1 {
-        return None;
-    }
-    let joined = pair::join(&begin.checked, &end.checked);
+    let [one, other] = judged else { return None };
+    let (begin, end) = pair::begin_first(&one.checked, &other.checked);
+    pair::reading(begin).and(pair::reading(end))?;
+    let joined = pair::join(begin, end);
     let energy = joined.energy_wh.map(|wh| format!("{} kWh", (wh / Decimal::ONE_THOUSAND).normalize()));
     Some(JoinedView { layer: layer_view(t, t.of("check.transaction"), &joined.transaction), energy })
 }
@@ -495,6 +494,31 @@ mod tests {
         let both = energy(&[begin.clone(), out, end, out_end.clone()]);
         assert_eq!(both.as_deref(), Some("10 kWh (register 1-b:1.8.0, one of 2)"));
         assert_eq!(energy(&[begin, out_end]), None, "one register at each end");
+    }
+
+    #[test]
+    fn two_records_are_joined_whichever_was_pasted_first() {
+        let t = Texts::in_language(Language::En);
+        let record = |page: u32, tx: &str, register: u32| {
+            let row = |obis: &str, register: u32| {
+                format!(
+                    r#"{{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"{tx}","RV":{register},"RI":"{obis}","RU":"kWh","ST":"G","EF":""}}"#
+                )
+            };
+            let rows = [row("1-b:2.8.0", 5), row("1-b:1.8.0", register)].join(",");
+            let data = format!(
+                r#"OCMF|{{"FV":"1.0","PG":"T{page}","MS":"S","ID":"C","RD":[{rows}]}}|{{"SD":"00"}}"#
+            );
+            let value = SignedValue { data, encoding_method: None, public_key: None };
+            let mut judged = arrived::judge(&value, &[]);
+            judged.checked.verdict = Verdict::Valid;
+            judged
+        };
+        let (begin, end) = (record(1, "B", 100), record(2, "E", 110));
+        for values in [[begin.clone(), end.clone()], [end, begin]] {
+            let energy = joined(t, &values).and_then(|joined| joined.energy);
+            assert_eq!(energy.as_deref(), Some("10 kWh"));
+        }
     }
 
     #[test]

@@ -67,7 +67,10 @@ pub use door::{Limiter, key_hash};
 pub use dumps::Dumps;
 pub use headers::{encrypted_only, head, headers};
 pub use ocpi::{OcpiSettings, Readings};
-pub use op::{Assumed, Import, Imported, Other, RowError, doubtful_places, of_others, public_still};
+pub use op::{
+    Assumed, Import, Imported, Other, RowError, cannot_be, doubtful_places, of_others, public_still,
+    removed_still,
+};
 pub use overview::Overviews;
 pub use problem::for_people;
 pub use report::Reporters;

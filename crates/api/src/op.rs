@@ -22,7 +22,10 @@ use actix_web::web;
 
 use crate::{session, signals};
 
-pub use import::{Assumed, Import, Imported, Other, RowError, doubtful_places, of_others, public_still};
+pub use import::{
+    Assumed, Import, Imported, Other, RowError, cannot_be, doubtful_places, of_others, public_still,
+    removed_still,
+};
 
 /// Mounts the pages under `/op`.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

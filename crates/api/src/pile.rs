@@ -190,7 +190,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     let mut basis = Vec::new();
     if let Some(case) = &standing.case {
         basis.push((t.of("basis.case"), view::name(&case.number)));
-        basis.push((t.of("basis.issuer"), view::name(&case.issuer)));
+        basis.push((t.of("basis.issuer"), view::name(case.said_by(now))));
         basis.push((t.of("basis.opened"), view::day(case.at)));
         if let Some(until) = case.reply_until {
             basis.push((t.of("basis.reply"), view::day(until)));

@@ -17,21 +17,12 @@ pub const COVERAGE_FACTOR_MAX: Decimal = Decimal::TEN;
 /// A station of more power than this, kW, there is not: the largest have some hundred outlets of up to a megawatt.
 pub const STATION_POWER_MAX_KW: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
 
-/// An AC pile of more power than this, kW, there is not: three phases of 63 A give 44 kW, of 250 A 173 kW.
-const AC_POWER_MAX_KW: Decimal = Decimal::from_parts(200, 0, 0, false, 0);
-
-/// The same of a DC pile: chargers of lorries reach 3,750 kW (MCS, 3,000 A at 1,250 V).
-const DC_POWER_MAX_KW: Decimal = Decimal::from_parts(5_000, 0, 0, false, 0);
-
 /// A register has eight digits before the point at most.
 pub const REGISTER_MAX_KWH: Decimal = Decimal::from_parts(100_000_000, 0, 0, false, 0);
 
 /// Power, kW, that no pile of a kind exceeds; of an unknown kind it may be any.
 pub fn power_max_kw(kind: Option<PileKind>) -> Decimal {
-    match kind {
-        Some(PileKind::Ac) => AC_POWER_MAX_KW,
-        Some(PileKind::Dc) | None => DC_POWER_MAX_KW,
-    }
+    kind.unwrap_or(PileKind::Dc).power_max_kw()
 }
 
 /// A rated power, kW, if a pile of the kind can have it; else why it cannot.

@@ -5,7 +5,7 @@
 //! certificate; one without is a measurement, which anchors estimates and changes no state. Beyond the limit it is public only with a failure
 //! that was confirmed since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -55,7 +55,7 @@ const PILE_FIELDS: [(Field, &[&str]); 6] = [
     (Field::MeterSerial, &["meter_serial"]),
 ];
 
-/// Stations named where some are left out; of more the list itself tells.
+/// Stations and piles named where some are left out; of more the list itself tells.
 const NAMED_MAX: usize = 100;
 
 /// What `register` takes.
@@ -119,7 +119,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     })?;
     let commitments = read(args.operators.as_ref(), &columns, commitment)?;
     let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
-    let Imported { stations, mut piles, private, .. } = stations(args.stations.as_ref(), &assumed)?;
+    let Imported { stations, mut piles, private, removed, .. } = stations(args.stations.as_ref(), &assumed)?;
     let of_locations = piles.len();
     piles.extend(more_piles(args, &piles, &assumed)?);
     let anchor_columns =
@@ -151,6 +151,11 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     store.migrate().await?;
     let mut stations = store.complete_stations(stations).await?;
     let mut piles = store.complete_piles(piles).await?;
+    for pile in &piles {
+        if let Some(why) = veripile_api::cannot_be(pile) {
+            bail!("pile {}: {why}", pile.pile_id);
+        }
+    }
     let mut known: HashMap<PileId, Pile> =
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
@@ -161,6 +166,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     }
     let doubts = veripile_api::doubtful_places(&store, &mut stations, &mut piles).await?;
     let public_still = veripile_api::public_still(&store, &private).await?;
+    let removed_still = veripile_api::removed_still(&store, &removed).await?;
     let keys = Prepared::of(&access, args.keys_out.as_ref())?;
     // One transaction: whatever fails from here on up to its commit, nothing was registered.
     let mut registering = store.registering().await?;
@@ -198,6 +204,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     ))?;
     tell(&doubts)?;
     tell_private(&private, &public_still)?;
+    tell_removed(&removed, &removed_still)?;
     store.close().await;
     Ok(())
 }
@@ -367,10 +374,6 @@ fn tell(doubts: &[(String, PlaceDoubt)]) -> Result<()> {
 
 /// Tells which stations were left out since they are not for the public, and which of them are here all the same, from before.
 fn tell_private(private: &[(StationId, OperatorId)], public_still: &[StationId]) -> Result<()> {
-    let named = |ids: &[&str]| {
-        let more = if NAMED_MAX < ids.len() { ", …" } else { "" };
-        format!("{}: {}{more}", ids.len(), ids[..ids.len().min(NAMED_MAX)].join(", "))
-    };
     if !private.is_empty() {
         let ids: Vec<&str> = private.iter().map(|(station_id, _)| station_id.as_str()).collect();
         crate::say(&format!(
@@ -386,6 +389,29 @@ fn tell_private(private: &[(StationId, OperatorId)], public_still: &[StationId])
         ))?;
     }
     Ok(())
+}
+
+/// Tells which piles a list says to be removed, which of them stand at their stations all the same, and what takes them away.
+fn tell_removed(removed: &[(PileId, StationId)], still: &HashSet<String>) -> Result<()> {
+    let ids: Vec<&str> = removed.iter().map(|(pile_id, _)| pile_id.as_str()).collect();
+    if !ids.is_empty() {
+        crate::say(&format!("not imported, since they are REMOVED, {}", named(&ids)))?;
+    }
+    let ids: Vec<&str> = ids.into_iter().filter(|id| still.contains(*id)).collect();
+    if !ids.is_empty() {
+        crate::say(&format!(
+            "of these registered before, left as they are and public still, {}; a table of piles with pile_id, kind, accuracy_class and \
+             with nothing in station_id, lon and lat takes them from their stations",
+            named(&ids)
+        ))?;
+    }
+    Ok(())
+}
+
+/// How many there are, and the first by name.
+fn named(ids: &[&str]) -> String {
+    let more = if NAMED_MAX < ids.len() { ", …" } else { "" };
+    format!("{}: {}{more}", ids.len(), ids[..ids.len().min(NAMED_MAX)].join(", "))
 }
 
 fn need<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str> {
@@ -443,7 +469,11 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Station>> {
         fee_cny_kwh: places::fee(row.text("fee_cny_kwh"))?,
         fee_note: short(row, "fee_note")?,
     };
-    let unsaid = row.unsaid(&places::STATION_FIELDS);
+    let mut unsaid = row.unsaid(&places::STATION_FIELDS);
+    let is_empty = |names: &[&str]| names.iter().all(|name| row.text(name).is_none());
+    let names =
+        places::STATION_FIELDS.iter().filter(|(field, names)| places::is_name(*field) && is_empty(names));
+    unsaid.extend(names.map(|(field, _)| *field));
     Ok(Told { record, unsaid })
 }
 

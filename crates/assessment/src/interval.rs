@@ -202,6 +202,7 @@ mod tests {
             number: "N1".to_owned(),
             issuer: "计量所".to_owned(),
             at: at("2026-05-01T00:00:00Z"),
+            confirmed_by: None,
             confirmed_at: None,
             reply_until: Some(at("2026-06-01T00:00:00Z")),
         };

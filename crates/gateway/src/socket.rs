@@ -22,6 +22,10 @@ const PING_EVERY: Duration = Duration::from_secs(60);
 /// Pings without any sign of life after which the connection is given up.
 const PINGS_UNANSWERED_MAX: u32 = 3;
 
+/// That a charger answers pings is noted at most this often: well before what it said of itself counts as too old, whatever else it says,
+/// and seldom enough for as many as are connected.
+const ALIVE_EVERY: Duration = Duration::from_secs(4 * 60);
+
 /// Unreadable frames in a row after which the connection is closed: what speaks there is no charger.
 const UNREADABLE_MAX: u32 = 10;
 
@@ -81,6 +85,7 @@ impl Socket {
         let mut stream = stream.aggregate_continuations().max_continuation_size(FRAME_BYTES_MAX);
         let (mut silent_pings, mut unreadable) = (0, 0);
         let mut silent_from = Instant::now();
+        let mut noted: Option<Instant> = None;
         loop {
             let may_ask = !self.relay.as_ref().is_some_and(Relay::is_asking);
             let turn = tokio::select! {
@@ -93,8 +98,13 @@ impl Socket {
             };
             let done = match turn {
                 Turn::Frame(message) => {
-                    if let Some(Ok(_)) = message {
+                    if let Some(Ok(message)) = &message {
                         *heard = now();
+                        // What it says is noted where it is kept.
+                        if is_pulse(message) && is_due(noted, Instant::now()) {
+                            noted = Some(Instant::now());
+                            gateway.intake.alive(self.reception.pile_no, *heard);
+                        }
                     }
                     silent_pings = 0;
                     silent_from = Instant::now();
@@ -241,10 +251,52 @@ impl Socket {
     }
 }
 
+/// Whether a message says that the charger is there, and nothing else.
+fn is_pulse(message: &AggregatedMessage) -> bool {
+    matches!(message, AggregatedMessage::Ping(_) | AggregatedMessage::Pong(_))
+}
+
+/// Whether a sign of life is to be noted, after the last that was.
+fn is_due(noted: Option<Instant>, now: Instant) -> bool {
+    noted.is_none_or(|noted| ALIVE_EVERY <= now.duration_since(noted))
+}
+
 /// The upstream's next word; never, where there is no upstream.
 async fn upstream(relay: Option<&mut Relay>) -> FromUpstream {
     match relay {
         Some(relay) => relay.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::web::Bytes;
+    use veripile_pile::standing::STATUS_FRESH;
+
+    use super::*;
+
+    /// Also where as many pings stay unanswered as may.
+    #[test]
+    fn who_answers_pings_is_noted_seldom_and_before_its_status_is_too_old() {
+        let longest = ALIVE_EVERY + PING_EVERY * (PINGS_UNANSWERED_MAX + 1);
+        assert!(i64::try_from(longest.as_secs()).expect("minutes") < STATUS_FRESH.as_secs());
+        let begin = Instant::now();
+        let mut noted = None;
+        // An hour of pongs, one a minute.
+        let due = (0..60).filter(|minute| {
+            let now = begin + PING_EVERY * *minute;
+            let is_due = is_due(noted, now);
+            noted = if is_due { Some(now) } else { noted };
+            is_due
+        });
+        assert_eq!(due.count(), 15);
+    }
+
+    #[test]
+    fn what_a_charger_says_is_noted_elsewhere() {
+        assert!(is_pulse(&AggregatedMessage::Pong(Bytes::new())));
+        assert!(is_pulse(&AggregatedMessage::Ping(Bytes::new())));
+        assert!(!is_pulse(&AggregatedMessage::Text("[3,\"1\",{}]".into())));
     }
 }

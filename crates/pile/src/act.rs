@@ -19,6 +19,8 @@ pub enum ActKind {
     Notice,
     /// A case was opened; the pile is under review.
     CaseOpened,
+    /// An open case was handed to a body above, which leads it from then on.
+    CaseEscalated,
     /// One person confirmed the failure. Two different persons are needed.
     FailureConfirmed,
     /// The case was closed without a failure, or after repair.
@@ -36,11 +38,12 @@ pub enum ActKind {
 
 impl ActKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Certificate,
         Self::Measured,
         Self::Notice,
         Self::CaseOpened,
+        Self::CaseEscalated,
         Self::FailureConfirmed,
         Self::CaseClosed,
         Self::UseStopped,
@@ -56,6 +59,7 @@ impl ActKind {
             Self::Measured => "measured",
             Self::Notice => "notice",
             Self::CaseOpened => "case_opened",
+            Self::CaseEscalated => "case_escalated",
             Self::FailureConfirmed => "failure_confirmed",
             Self::CaseClosed => "case_closed",
             Self::UseStopped => "use_stopped",

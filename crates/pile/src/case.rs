@@ -187,10 +187,12 @@ pub enum Refusal {
         to: Stage,
     },
     /// The step was taken already; nothing is done twice.
-    #[error("the case went to {stage} at {at} by {person} already: nothing was done; next can be: {}", words(.stage.next()))]
+    #[error("the case went to {stage} at {at} by {person} already: nothing was done; next can be: {}", words(.stands.next()))]
     AlreadyThere {
-        /// Where it stands.
+        /// The step.
         stage: Stage,
+        /// Where the case stands: of one that was escalated where it stood before.
+        stands: Stage,
         /// Since when.
         at: Timestamp,
         /// Who took it there.
@@ -272,6 +274,10 @@ pub fn advance(
         Stage::Dismissed | Stage::Merged | Stage::Closed if taken_by(Stage::Open).is_some() => {
             vec![act(ActKind::CaseClosed, &step.person)]
         }
+        // Before it is open it is nobody's business who leads it.
+        Stage::Escalated if open_cases(acts).iter().any(|case| case.number == step.number) => {
+            vec![act(ActKind::CaseEscalated, &step.person)]
+        }
         _ => Vec::new(),
     })
 }
@@ -279,11 +285,14 @@ pub fn advance(
 /// Whether a step may follow those taken, and has the reason that it needs. Escalation changes who leads a case, not where it stands.
 fn in_turn(steps: &[Step], step: &Step) -> Result<(), Refusal> {
     let stands = steps.iter().rev().find(|one| one.to != Stage::Escalated);
+    let is_handed_on = step.to == Stage::Escalated;
     match steps.last().zip(stands) {
         None if matches!(step.to, Stage::Signal | Stage::Triage | Stage::Open) => {}
         None => return Err(Refusal::NoCase),
-        Some((last, _)) if last.to == step.to => {
-            return Err(Refusal::AlreadyThere { stage: last.to, at: last.at, person: last.person.clone() });
+        // From one body to the next, and on to another: that is no repeat.
+        Some((last, stands)) if last.to == step.to && !(is_handed_on && last.issuer != step.issuer) => {
+            let (stage, at, person) = (last.to, last.at, last.person.clone());
+            return Err(Refusal::AlreadyThere { stage, stands: stands.to, at, person });
         }
         Some((_, stands)) if stands.to.next().contains(&step.to) => {}
         Some((_, stands)) => return Err(Refusal::OutOfTurn { from: stands.to, to: step.to }),

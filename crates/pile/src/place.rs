@@ -24,6 +24,15 @@ impl PileKind {
         }
     }
 
+    /// Power, kW, that no pile of the kind exceeds. AC: three phases of 63 A give 44 kW, of 250 A 173 kW. DC: chargers of lorries reach
+    /// 3,750 kW (MCS, 3,000 A at 1,250 V).
+    pub fn power_max_kw(self) -> Decimal {
+        match self {
+            Self::Ac => Decimal::from_parts(200, 0, 0, false, 0),
+            Self::Dc => Decimal::from_parts(5_000, 0, 0, false, 0),
+        }
+    }
+
     /// Reads [`Self::word`] back, in any letter case.
     pub fn from_word(word: &str) -> Option<Self> {
         match word.trim().to_ascii_lowercase().as_str() {
@@ -79,6 +88,11 @@ impl ConnectorType {
     pub fn from_word(word: &str) -> Option<Self> {
         let is_it = |one: &str| one.eq_ignore_ascii_case(word.trim());
         Self::WORDS.into_iter().find(|(_, own, ocpi)| is_it(own) || is_it(ocpi)).map(|(one, ..)| one)
+    }
+
+    /// Whether it has no contacts for alternating current; a combined one has.
+    pub fn is_dc_only(self) -> bool {
+        matches!(self, Self::GbtDc | Self::Chademo)
     }
 
     /// Every word, with commas between.

@@ -1,7 +1,7 @@
 //! What a list of stations or piles says nothing of, so that it stays as it was.
 //!
 //! A column that a table does not have, a property that an object does not have: nothing is said. One that is there and empty says that
-//! there is none. Filled by whoever reads lists, applied by the store with what is registered already.
+//! there is none. Of a name it says nothing: a station always has one. Filled by whoever reads lists, applied by the store with what is registered already.
 
 use std::collections::BTreeSet;
 
@@ -57,11 +57,14 @@ impl Told<Station> {
     /// The station, the rest of it as it was.
     pub fn over(self, was: &Station) -> Station {
         let Self { record: mut station, unsaid } = self;
+        let is_named = !unsaid.contains(&Field::NameZh);
         for field in unsaid {
             match field {
                 Field::NameZh => station.name_zh.clone_from(&was.name_zh),
                 // Where there was one name for both, the new one is for both, too.
-                Field::NameEn if was.name_en != was.name_zh => station.name_en.clone_from(&was.name_en),
+                Field::NameEn if !is_named || was.name_en != was.name_zh => {
+                    station.name_en.clone_from(&was.name_en)
+                }
                 Field::Region => station.region.clone_from(&was.region),
                 Field::Address => station.address.clone_from(&was.address),
                 Field::Phone => station.phone.clone_from(&was.phone),
@@ -75,22 +78,22 @@ impl Told<Station> {
 }
 
 impl Told<Pile> {
-    /// The pile, the rest of it as it was. One that moves to another station does not keep its operator, nor a place that was only its
-    /// station's.
+    /// The pile, the rest of it as it was. One that moves to another station does not keep its operator, nor its place where the new
+    /// station's is known, nor ever one that was only its station's.
     pub fn over(self, was: &Pile) -> Pile {
         let Self { record: mut pile, unsaid } = self;
         // In the order of the fields: the station before what depends on it.
         for field in unsaid {
             match field {
                 Field::Station => pile.station_id.clone_from(&was.station_id),
-                Field::Operator if pile.station_id == was.station_id => {
+                Field::Operator if pile.station_id.is_none() || pile.station_id == was.station_id => {
                     pile.operator_id.clone_from(&was.operator_id);
                 }
                 Field::Kind => pile.kind = was.kind,
                 Field::Class => pile.class = was.class,
                 Field::Power => pile.power_kw = was.power_kw,
                 Field::Connectors => pile.connectors.clone_from(&was.connectors),
-                Field::Place if was.given.is_some() || pile.place.is_none() => {
+                Field::Place if pile.place.is_none() || (was.given.is_some() && !has_left(was, &pile)) => {
                     pile.place = was.place;
                     pile.given.clone_from(&was.given);
                 }
@@ -103,12 +106,19 @@ impl Told<Pile> {
     }
 }
 
+/// Whether a pile stood at a station and stands at another now.
+fn has_left(was: &Pile, pile: &Pile) -> bool {
+    was.station_id.is_some() && was.station_id != pile.station_id
+}
+
 #[cfg(test)]
 mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
-    use crate::{AccuracyClass, OperatorId, PileId, PileKind, Place, StationId};
+    use crate::{
+        AccuracyClass, CoordinateSystem, GivenPlace, OperatorId, PileId, PileKind, Place, StationId,
+    };
 
     fn pile(station: &str, operator: &str) -> Pile {
         Pile {
@@ -139,7 +149,31 @@ mod tests {
         let moved = Pile { operator_id: None, place: None, ..pile("T", "O1") };
         let moved = over(&moved, &[Field::Operator, Field::Place]);
         assert_eq!((moved.operator_id, moved.place), (None, was.place));
+        let left = Pile { station_id: None, operator_id: None, ..pile("S", "O1") };
+        assert_eq!(
+            over(&left, &[Field::Operator]).operator_id,
+            was.operator_id,
+            "it stands nowhere, and is whose it was"
+        );
         assert_eq!(over(&moved_to("T"), &[Field::Station, Field::Operator]).operator_id, was.operator_id);
+    }
+
+    /// As a list of stations has it, which gives a pile without coordinates its station's place.
+    #[test]
+    fn a_place_of_its_own_stays_until_the_pile_moves() {
+        let own = GivenPlace::read(Some(CoordinateSystem::Wgs84), 120.001, 31.001).expect("on the globe");
+        let was = Pile { place: Some(own.0), given: Some(own.1), ..pile("S", "O1") };
+        let of_station = |station: &str| Pile { place: Place::new(121.0, 32.0), ..pile(station, "O1") };
+        let over = |record: Pile, was: &Pile| {
+            let over = Told { record, unsaid: BTreeSet::from([Field::Place]) }.over(was);
+            (over.place, over.given.is_some())
+        };
+        assert_eq!(over(of_station("S"), &was), (Some(own.0), true));
+        assert_eq!(over(of_station("T"), &was), (Place::new(121.0, 32.0), false), "it left");
+        let stood_alone = Pile { station_id: None, ..was.clone() };
+        assert_eq!(over(of_station("T"), &stood_alone), (Some(own.0), true));
+        let shared = Pile { given: None, ..was };
+        assert_eq!(over(of_station("S"), &shared), (Place::new(121.0, 32.0), false), "its station's only");
     }
 
     fn moved_to(station: &str) -> Pile {

@@ -12,6 +12,7 @@ pub(crate) mod register;
 mod sent;
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -173,16 +174,25 @@ struct Job {
 pub struct Intake {
     jobs: mpsc::Sender<Job>,
     sent: Arc<Mutex<Vec<Sent>>>,
+    alive: Pulses,
     metrics: IntakeMetrics,
 }
+
+/// When piles last gave a sign of life that is no message, since it was last written.
+type Pulses = Arc<Mutex<HashMap<i64, Timestamp>>>;
 
 impl Intake {
     /// Starts the committing task.
     pub fn start(store: Store, metrics: IntakeMetrics) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
-        let sent = Arc::new(Mutex::default());
-        tokio::spawn(run(store, queue, Arc::clone(&sent), metrics.clone()));
-        Self { jobs, sent, metrics }
+        let (sent, alive) = (Arc::new(Mutex::default()), Pulses::default());
+        tokio::spawn(run(store, queue, Arc::clone(&sent), Arc::clone(&alive), metrics.clone()));
+        Self { jobs, sent, alive, metrics }
+    }
+
+    /// Notes that a pile is there, though it says nothing. Written with those of all others soon; nobody waits for it.
+    pub fn alive(&self, pile_no: i64, at: Timestamp) {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner).insert(pile_no, at);
     }
 
     /// Notes a text that a charger was sent. It shares the next commit; nobody waits for it.
@@ -213,15 +223,17 @@ async fn run(
     store: Store,
     mut queue: mpsc::Receiver<Job>,
     sent: Arc<Mutex<Vec<Sent>>>,
+    alive: Pulses,
     metrics: IntakeMetrics,
 ) {
-    let mut writer = batch::Writer::new(store);
+    let mut writer = batch::Writer::new(store.clone());
     let mut jobs = Vec::with_capacity(BATCH_MESSAGES_MAX);
     let mut logged = Instant::now();
     loop {
         let received =
             tokio::time::timeout(SENT_WITHIN, queue.recv_many(&mut jobs, BATCH_MESSAGES_MAX)).await;
-        if logged.elapsed() >= SENT_WITHIN || matches!(received, Ok(0)) {
+        let is_time = logged.elapsed() >= SENT_WITHIN || matches!(received, Ok(0));
+        if is_time {
             writer.sent.append(&mut sent.lock().unwrap_or_else(PoisonError::into_inner));
             logged = Instant::now();
         }
@@ -230,8 +242,21 @@ async fn run(
             Ok(_) => commit_together(&mut writer, std::mem::take(&mut jobs), &metrics).await,
             Err(_) => log_sent(&mut writer, &metrics).await,
         }
+        if is_time {
+            note_alive(&store, &alive).await;
+        }
     }
     log_sent(&mut writer, &metrics).await;
+}
+
+/// Writes signs of life, by themselves: that one could not be written holds up no message, and the next one comes in minutes.
+async fn note_alive(store: &Store, alive: &Pulses) {
+    let heard = std::mem::take(&mut *alive.lock().unwrap_or_else(PoisonError::into_inner));
+    if !heard.is_empty()
+        && let Err(error) = store.alive(&heard).await
+    {
+        tracing::warn!(%error, piles = heard.len(), "that chargers answer pings could not be noted");
+    }
 }
 
 /// Writes the texts sent while no message is waiting.

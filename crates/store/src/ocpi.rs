@@ -18,6 +18,9 @@ use crate::{PileRecord, Store, StoreError};
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.
 const CDRS_PER_PARTY_MAX: i64 = 100_000;
 
+/// Bytes kept of a party's records; older ones go. Twice what so many take that are as they usually are.
+const CDR_BYTES_PER_PARTY_MAX: i64 = 1 << 30;
+
 /// Records of other content kept beside the first of their identifier; somebody who sends more has lost count of his bills.
 const OTHERS_PER_CDR_MAX: i64 = 5;
 
@@ -138,6 +141,24 @@ pub struct Cdr {
     pub body: String,
     /// What is to be thought of its signed values, as JSON.
     pub checked: String,
+}
+
+impl Cdr {
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.body.len() + self.checked.len()
+    }
+}
+
+/// A pile that a record may be of.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct NamedPile {
+    /// Its number.
+    pub pile_no: i64,
+    /// Whose it is; none: nobody's yet.
+    pub operator_id: Option<String>,
+    /// Its station's identifier in OCPI.
+    pub location_id: Option<String>,
 }
 
 /// A record as it is kept.
@@ -264,12 +285,15 @@ impl Store {
         Ok(self.locations(rows).await?.pop())
     }
 
-    /// Number of the pile that has an identifier in OCPI.
-    pub async fn ocpi_pile(&self, ocpi_uid: &str) -> Result<Option<i64>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT pile_no FROM pile WHERE pile_id = $1 AND NOT inbox
-             UNION ALL SELECT pile_no FROM pile WHERE md5(pile_id) = $2 AND pile_id !~ '^[!-~]{1,36}$' AND NOT inbox",
-        )
+    /// The pile that has an identifier, its own or in OCPI.
+    pub async fn ocpi_pile(&self, ocpi_uid: &str) -> Result<Option<NamedPile>, StoreError> {
+        Ok(sqlx::query_as(concat!(
+            "SELECT pile_no, operator_id, CASE WHEN station_id IS NOT NULL THEN ",
+            ocpi_id!("station_id"),
+            " END AS location_id
+             FROM (SELECT * FROM pile WHERE pile_id = $1 AND NOT inbox
+                   UNION ALL SELECT * FROM pile WHERE md5(pile_id) = $2 AND pile_id !~ '^[!-~]{1,36}$' AND NOT inbox) AS named"
+        ))
         .bind(storable(ocpi_uid))
         .bind(storable(ocpi_uid.strip_prefix("md5-").unwrap_or_default()))
         .fetch_optional(&self.pool)
@@ -330,12 +354,13 @@ impl Store {
     }
 
     /// Keeps a charge detail record, and tells which one stands under its identifier: the first. Another one is kept beside that. The oldest
-    /// go where a party has sent too many.
+    /// go where a party has sent too many, or too much.
     pub async fn keep_ocpi_cdr(&self, party: &str, cdr: &Cdr, now: Timestamp) -> Result<KeptCdr, StoreError> {
+        let bytes = i64::try_from(cdr.bytes()).unwrap_or(i64::MAX);
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
-            "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
+            "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked, bytes)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
         )
         .bind(party)
         .bind(Uuid::new_v4())
@@ -344,6 +369,7 @@ impl Store {
         .bind(now.to_sqlx())
         .bind(&cdr.body)
         .bind(&cdr.checked)
+        .bind(bytes)
         .execute(&mut *transaction)
         .await?;
         let kept: KeptCdr = sqlx::query_as(
@@ -358,27 +384,33 @@ impl Store {
         if kept.body != cdr.body {
             sqlx::query(
                 "WITH new AS (
-                     SELECT reference FROM ocpi_cdr WHERE reference = $1::uuid
+                     SELECT reference, (SELECT count(*) FROM ocpi_cdr_other o WHERE o.reference = $1::uuid) < $5 AS is_kept
+                     FROM ocpi_cdr WHERE reference = $1::uuid
                      AND NOT EXISTS (SELECT FROM ocpi_cdr_other o WHERE o.reference = $1::uuid AND o.body = $3)),
-                 counted AS (UPDATE ocpi_cdr SET others = others + 1 FROM new WHERE ocpi_cdr.reference = new.reference)
+                 counted AS (UPDATE ocpi_cdr SET others = others + 1, bytes = bytes + CASE WHEN is_kept THEN $6::bigint ELSE 0 END
+                             FROM new WHERE ocpi_cdr.reference = new.reference)
                  INSERT INTO ocpi_cdr_other (reference, received_at, body, checked)
-                 SELECT reference, $2, $3, $4 FROM new
-                 WHERE (SELECT count(*) FROM ocpi_cdr_other o WHERE o.reference = $1::uuid) < $5",
+                 SELECT reference, $2, $3, $4 FROM new WHERE is_kept",
             )
             .bind(&kept.reference)
             .bind(now.to_sqlx())
             .bind(&cdr.body)
             .bind(&cdr.checked)
             .bind(OTHERS_PER_CDR_MAX)
+            .bind(bytes)
             .execute(&mut *transaction)
             .await?;
         }
         sqlx::query(
             "DELETE FROM ocpi_cdr WHERE party = $1 AND cdr_no <=
-                 (SELECT cdr_no FROM ocpi_cdr WHERE party = $1 ORDER BY cdr_no DESC OFFSET $2 LIMIT 1)",
+                 (SELECT max(cdr_no) FROM (SELECT cdr_no, row_number() OVER newer AS place, sum(bytes) OVER newer AS taken
+                      FROM ocpi_cdr WHERE party = $1
+                      WINDOW newer AS (ORDER BY cdr_no DESC ROWS UNBOUNDED PRECEDING)) AS record
+                  WHERE place > $2 OR taken > $3)",
         )
         .bind(party)
         .bind(CDRS_PER_PARTY_MAX)
+        .bind(CDR_BYTES_PER_PARTY_MAX)
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;

@@ -2,6 +2,8 @@
 //!
 //! Called by the gateway at the handshake and when a connection ends; by intake and the readiness check for the meter.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTime, ToSqlx};
 use sqlx::postgres::PgConnection;
@@ -64,6 +66,23 @@ impl Store {
         .bind(connection)
         .bind(heard.to_sqlx())
         .bind(now.to_sqlx())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes when piles were last heard of that only answer pings; those without a connection so far are left alone.
+    pub(crate) async fn alive(&self, heard: &HashMap<i64, Timestamp>) -> Result<(), StoreError> {
+        let (piles, moments): (Vec<i64>, Vec<SqlTime>) =
+            heard.iter().map(|(pile_no, at)| (*pile_no, at.to_sqlx())).unzip();
+        sqlx::query(
+            "UPDATE pile_live SET last_seen = heard.at,
+                 back_at = CASE WHEN last_seen <= heard.at - interval '601 seconds' THEN heard.at ELSE back_at END
+             FROM unnest($1::bigint[], $2::timestamptz[]) AS heard(pile_no, at)
+             WHERE pile_live.pile_no = heard.pile_no AND pile_live.last_seen < heard.at",
+        )
+        .bind(piles)
+        .bind(moments)
         .execute(&self.pool)
         .await?;
         Ok(())

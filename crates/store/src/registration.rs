@@ -96,6 +96,20 @@ impl Store {
         Ok(rows.into_iter().collect())
     }
 
+    /// Those of these piles that stand at the station named beside each.
+    pub async fn piles_standing_at(&self, told: &[(&str, &str)]) -> Result<HashSet<String>, StoreError> {
+        let (piles, stations): (Vec<&str>, Vec<&str>) = told.iter().copied().unzip();
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT pile.pile_id FROM unnest($1::text[], $2::text[]) AS told(pile_id, station_id)
+             JOIN pile ON pile.pile_id = told.pile_id AND pile.station_id = told.station_id",
+        )
+        .bind(piles)
+        .bind(stations)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// The first operators by identifier, at most so many.
     pub async fn first_operators(&self, most: u32) -> Result<Vec<Operator>, StoreError> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(

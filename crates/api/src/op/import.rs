@@ -9,7 +9,10 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use veripile_pile::{CoordinateSystem, OperatorId, Pile, Place, PlaceDoubt, Station, StationId, Told};
+use veripile_metrology::rules;
+use veripile_pile::{
+    CoordinateSystem, OperatorId, Pile, PileId, PileKind, Place, PlaceDoubt, Station, StationId, Told,
+};
 use veripile_store::{Hands, Store, StoreError};
 
 use crate::Site;
@@ -45,6 +48,8 @@ pub struct Imported {
     pub stations: Vec<Told<Station>>,
     /// Stations that are not to be shown publicly (`publish` of OCPI Locations): nothing of them is imported.
     pub private: Vec<(StationId, OperatorId)>,
+    /// Piles that are said to be removed (`REMOVED` of OCPI), each from its station, and that stand at no other of the list.
+    pub removed: Vec<(PileId, StationId)>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
 }
@@ -89,6 +94,9 @@ struct ImportPage<'a> {
     /// Stations that were left out, and whether they are here from before.
     private: Vec<(&'a str, bool)>,
     private_total: usize,
+    /// Piles that are said to be removed, and whether they stand at their stations all the same.
+    removed: Vec<(&'a str, bool)>,
+    removed_total: usize,
 }
 
 /// GET `/op/import`.
@@ -108,14 +116,15 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { piles, stations, private, errors } = (site.import)(&given.table, &assumed);
+    let Imported { piles, stations, private, removed, errors } = (site.import)(&given.table, &assumed);
     let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
     let mut piles = site.store.complete_piles(piles).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
-    let mut errors =
+    let errors =
         refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
     let public_still = public_still(&site.store, &private).await?;
+    let removed_still = removed_still(&site.store, &removed).await?;
     let rows = piles.len() + stations.len();
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
     let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
@@ -142,7 +151,15 @@ pub(crate) async fn import(
     } else {
         None
     };
-    let outcome = Outcome { registered, errors: &errors, doubts: &doubts, private: &private, public_still };
+    let outcome = Outcome {
+        registered,
+        errors: &errors,
+        doubts: &doubts,
+        private: &private,
+        public_still,
+        removed: &removed,
+        removed_still,
+    };
     Ok(show(&request, &site, &person, &given.table, outcome))
 }
 
@@ -168,6 +185,8 @@ struct Outcome<'a> {
     doubts: &'a [(String, PlaceDoubt)],
     private: &'a [(StationId, OperatorId)],
     public_still: Vec<StationId>,
+    removed: &'a [(PileId, StationId)],
+    removed_still: HashSet<String>,
 }
 
 /// Holds places against those that are known: of a station against where it was registered before, of a pile against its
@@ -263,6 +282,32 @@ pub async fn public_still(
     Ok(private.iter().filter(is_here).map(|(id, _)| id.clone()).collect())
 }
 
+/// Those of these piles, which are said to be removed, that stand at their stations here: they stay as they are, for the same reason. Who
+/// says that a pile is gone takes it from its station himself, with a table of piles.
+pub async fn removed_still(
+    store: &Store,
+    removed: &[(PileId, StationId)],
+) -> Result<HashSet<String>, StoreError> {
+    let told: Vec<(&str, &str)> =
+        removed.iter().map(|(pile_id, station_id)| (pile_id.as_str(), station_id.as_str())).collect();
+    store.piles_standing_at(&told).await
+}
+
+/// Why a pile cannot be as a list and what was registered before make it together, naming the column.
+pub fn cannot_be(pile: &Pile) -> Option<String> {
+    let (kind, most) = (pile.kind.word(), pile.kind.power_max_kw());
+    if let Some(power_kw) = pile.power_kw.filter(|power_kw| most < *power_kw) {
+        return Some(format!(
+            "column power_kw: {power_kw} kW, and no {kind} pile exceeds {most}; say its power, too"
+        ));
+    }
+    if rules::for_kind(kind).and_then(|rules| rules.mpe_percent(pile.class.0)).is_err() {
+        return Some(format!("column accuracy_class: {} is no class of {kind} piles", pile.class.0));
+    }
+    let direct = pile.connectors.iter().find(|plug| plug.is_dc_only() && pile.kind == PileKind::Ac)?;
+    Some(format!("column connectors: {} on a pile of kind ac; say its connectors, too", direct.word()))
+}
+
 /// What becomes of a row that is another operator's.
 fn stays(owner: &str) -> String {
     format!(
@@ -323,6 +368,11 @@ async fn refused(
         Some(_) => of_others(&site.store, &[], piles).await?.into_iter().map(|o| (o.id, o.owner)).collect(),
         None => HashMap::new(),
     };
+    let operators: Vec<&str> =
+        piles.iter().filter_map(|pile| pile.operator_id.as_ref()).map(OperatorId::as_str).collect();
+    let operators = site.store.registered_operators(&operators).await?;
+    let is_nobody =
+        |pile: &Pile| pile.operator_id.as_ref().is_some_and(|id| !operators.contains(id.as_str()));
     let is_own = |owner: &String| scope.is_none_or(|scope| scope.as_str() == owner);
     let known = |pile: &Pile| match (&pile.station_id, &with_them) {
         (None, _) => true,
@@ -336,12 +386,14 @@ async fn refused(
             Some("column station_id: no such station of yours".to_owned())
         } else if scope.is_some_and(|scope| foreign(&pile, scope)) {
             Some("column operator_id: not yours".to_owned())
+        } else if is_nobody(&pile) {
+            Some("column operator_id: no such operator".to_owned())
         } else if let Some(owner) = others.get(pile.pile_id.as_str()) {
             Some(format!("column pile_id: {}", stays(owner)))
         } else if scope.is_some() && is_of_another(site, person, &pile).await? {
             Some("column pile_id: registered by another operator".to_owned())
         } else {
-            None
+            cannot_be(&pile)
         };
         match reason {
             Some(reason) => errors.push(RowError { line: 0, reason: format!("{}: {reason}", pile.pile_id) }),
@@ -372,7 +424,8 @@ fn show(
     outcome: Outcome<'_>,
 ) -> HttpResponse {
     let t = Texts::of_request(request);
-    let Outcome { registered, errors, doubts, private: left_out, public_still } = outcome;
+    let Outcome { registered, errors, doubts, private: left_out, public_still, removed, removed_still } =
+        outcome;
     let page = ImportPage {
         t,
         simulated: site.settings.simulated,
@@ -394,6 +447,12 @@ fn show(
             .map(|(id, _)| (id.as_str(), public_still.contains(id)))
             .collect(),
         private_total: left_out.len(),
+        removed: removed
+            .iter()
+            .take(ERRORS_MAX)
+            .map(|(id, _)| (id.as_str(), removed_still.contains(id.as_str())))
+            .collect(),
+        removed_total: removed.len(),
     };
     private(html(StatusCode::OK, &page))
 }

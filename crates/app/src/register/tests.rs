@@ -56,6 +56,35 @@ fn power_is_what_a_pile_can_have() {
     }
 }
 
+/// The database can hold none: the row and the column are told, of stations and of piles.
+#[test]
+fn a_nul_in_a_text_is_told_with_line_and_column() {
+    for (header, row, column) in [
+        ("station_id,operator_id,name,lon,lat", "S1,O1,a\0b,120.3,31.6", "name"),
+        ("station_id,operator_id,name,lon,lat,fee_note", "S1,O1,a,120.3,31.6,\0", "fee_note"),
+        ("pile_id,kind,accuracy_class,meter_serial", "P1,ac,2,7\0", "meter_serial"),
+    ] {
+        let told = import(&format!("{header}\n{row}\n"), &Assumed::default());
+        let [error] = &told.errors[..] else { panic!("{column}: {told:?}") };
+        assert_eq!(error.line, 2);
+        assert!(error.reason.starts_with(&format!("column {column}: has a NUL")), "{error:?}");
+    }
+}
+
+/// A station always has a name; any other empty cell says that there is none.
+#[test]
+fn an_empty_name_is_unsaid() {
+    let read = |cells: &str| {
+        let table =
+            format!("station_id,operator_id,name_zh,name_en,phone,lon,lat\nS1,O1,{cells},,120.3,31.6\n");
+        import(&table, &Assumed::default()).stations.remove(0).unsaid
+    };
+    let names = [Field::NameZh, Field::NameEn];
+    let unsaid = |cells: &str| names.map(|field| read(cells).contains(&field));
+    assert_eq!((unsaid(","), unsaid("甲,"), unsaid("甲,A")), ([true, true], [false, true], [false, false]));
+    assert!(!read(",").contains(&Field::Phone));
+}
+
 /// Two rows of one identifier are told with both lines; the first is none the worse for it.
 #[test]
 fn an_identifier_twice_names_both_lines() {

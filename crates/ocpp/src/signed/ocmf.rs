@@ -211,7 +211,7 @@ fn der(signature: &Json) -> Result<Vec<u8>, String> {
 fn transaction(readings: &[Reading]) -> Layer {
     let mut layer = Layer::ok();
     let (first, last) = (&readings[0], &readings[readings.len() - 1]);
-    let is_whole = readings.len() > 1;
+    let is_whole = !is_of_one_end(readings);
     if is_whole {
         if first.reading.moment != Moment::Begin {
             layer.object("first_not_begin", format!("TX {:?}", first.transaction));
@@ -263,6 +263,17 @@ fn transaction(readings: &[Reading]) -> Layer {
         );
     }
     layer
+}
+
+/// Whether a record tells one end of a charge: of one register, or of several at the same end.
+fn is_of_one_end(readings: &[Reading]) -> bool {
+    let moment = readings[0].reading.moment;
+    let is_alone = |(at, one): (usize, &Reading)| {
+        let is_other = |before: &Reading| before.reading.obis != one.reading.obis;
+        one.reading.moment == moment && readings[..at].iter().all(is_other)
+    };
+    let is_end = matches!(moment, Moment::Begin | Moment::End);
+    readings.len() == 1 || (is_end && readings.iter().enumerate().all(is_alone))
 }
 
 /// Whether the register that a bill rests on was read at both ends.

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use super::billed::Billed;
 use super::{Checked, Format, Layer, Moment, Outcome, SignedReading, Verdict, ocmf};
 
 /// How far a clock that shows local time may run back within a charge: the hour in autumn. Pages and registers keep the order.
@@ -30,15 +31,49 @@ pub fn join(begin: &Checked, end: &Checked) -> Joined {
     }
     same_origin(&mut layer, begin, end);
     in_order(&mut layer, begin, end);
-    let energy_wh = match (begin.readings.as_slice(), end.readings.as_slice()) {
-        ([first], [last]) => readings(&mut layer, begin.format, first, last),
-        (first, last) => {
-            layer.object("not_one_reading", format!("{} and {} readings", first.len(), last.len()));
+    let (first, last) = (begin.readings.len(), end.readings.len());
+    let energy_wh = match reading(begin).zip(reading(end)) {
+        Some((of_first, of_last)) => {
+            if first.max(last) > 1 {
+                layer.remark(
+                    "registers_several",
+                    format!("{:?} of {first} and {last} registers", of_first.obis),
+                );
+            }
+            readings(&mut layer, begin.format, of_first, of_last)
+        }
+        None => {
+            layer.object("not_one_reading", format!("{first} and {last} readings"));
             None
         }
     };
     let is_whole = layer.outcome == Outcome::Ok;
     Joined { billable: is_whole, energy_wh: energy_wh.filter(|_| is_whole), transaction: layer }
+}
+
+/// The reading of a record that tells one end: its only one, or the only one of the register that a bill rests on.
+pub fn reading(record: &Checked) -> Option<&SignedReading> {
+    match record.readings.as_slice() {
+        [only] => Some(only),
+        several => match Billed::of(several)?.readings.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        },
+    }
+}
+
+/// Which end a record tells; of one that tells both, the end. None where it does not say.
+pub fn end_of(record: &Checked) -> Option<Moment> {
+    let tells = |end: &Moment| record.readings.iter().any(|reading| reading.moment == *end);
+    [Moment::End, Moment::Begin].into_iter().find(tells)
+}
+
+/// Two records in the order of their charge, whatever order they came in. EDL40's do not say which end they are; their pages do.
+pub fn begin_first<'a>(one: &'a Checked, other: &'a Checked) -> (&'a Checked, &'a Checked) {
+    let (first, second) = (end_of(one), end_of(other));
+    let is_said = first != second && (first == Some(Moment::End) || second == Some(Moment::Begin));
+    let by_page = || one.page.zip(other.page).is_some_and(|(one, other)| other < one);
+    if is_said || (first.is_none() && second.is_none() && by_page()) { (other, one) } else { (one, other) }
 }
 
 /// What is wrong with one of them is wrong with both.

@@ -190,6 +190,8 @@ fn what_may_not_be_billed_says_why() {
     let end = row("2026-03-01T09:00:00,000+0100 S", "E", "6.5", good);
     let (out, out_end) = (exported(begin.clone()), exported(end.clone()).replace("6.5", "9"));
     assert_eq!(of(&format!("{begin},{out},{end},{out_end}")), (Outcome::Ok, "registers_several".to_owned()));
+    assert_eq!(of(&format!("{begin},{out}")), (Outcome::NotChecked, "one_reading".to_owned()), "at one end");
+    assert_eq!(of(&format!("{begin},{begin}")).1, "last_not_end", "read twice");
     assert_eq!(of(&format!("{begin},{out_end}")).1, "registers_several register_differs");
     let other = |row: &str| row.replace("1.8.0", "3.8.0");
     assert_eq!(of(&format!("{},{out},{},{out_end}", other(&begin), other(&end))).1, "register_unclear");

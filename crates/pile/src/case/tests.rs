@@ -12,16 +12,33 @@ fn day(n: i64) -> Timestamp {
 }
 
 /// A case as it grows.
-#[derive(Default)]
 struct Told {
     steps: Vec<Step>,
     acts: Vec<Act>,
     outlet: Option<u32>,
+    issuer: String,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { steps: Vec::new(), acts: Vec::new(), outlet: None, issuer: "市监局".to_owned() }
+    }
 }
 
 impl Told {
     fn take(&mut self, on: i64, to: Stage, person: &str) -> Result<(), Refusal> {
         self.take_as(on, to, person, "because", false)
+    }
+
+    /// Hands the case to another body, which leads it on.
+    fn escalate(&mut self, on: i64, issuer: &str) -> Result<(), Refusal> {
+        self.issuer = issuer.to_owned();
+        self.take(on, Escalated, "a")
+    }
+
+    /// Whom the public is told to have said it.
+    fn said_by(&self, on: i64) -> Option<String> {
+        Standing::judge(&self.acts, None).case.map(|case| case.said_by(day(on)).to_owned())
     }
 
     fn take_as(
@@ -35,7 +52,7 @@ impl Told {
         let step = Step {
             number: "K1".to_owned(),
             outlet: self.outlet,
-            issuer: "市监局".to_owned(),
+            issuer: self.issuer.clone(),
             person: person.to_owned(),
             at: day(on),
             from: self.steps.last().map(|last| last.to),
@@ -198,6 +215,49 @@ fn an_escalated_case_goes_on_from_where_it_stood() {
     }
 }
 
+#[test]
+fn a_case_is_handed_on_twice_without_a_step_between_but_not_to_the_same_body() {
+    let mut told = Told::default();
+    for to in [Open, OnSite, Proposed] {
+        told.take(0, to, "a").expect("in turn");
+    }
+    told.escalate(1, "市局").expect("from county to city");
+    let refused = told.escalate(2, "市局").expect_err("it has it already");
+    let text = refused.to_string();
+    assert!(text.contains("went to escalated"), "{text}");
+    assert!(text.ends_with("next can be: confirmed, on_site, dismissed, escalated"), "{text}");
+    told.escalate(2, "省局").expect("from city to province");
+    told.take(3, Confirmed, "b").expect("from where it stood");
+}
+
+#[test]
+fn who_leads_a_case_answers_for_it_and_who_confirmed_a_failure_for_that() {
+    let mut told = Told { issuer: "县局".to_owned(), ..Told::default() };
+    told.take(0, Triage, "a").expect("in turn");
+    told.escalate(0, "区局").expect("in turn");
+    assert!(told.acts.is_empty(), "before it is open nobody is told");
+    for to in [Open, OnSite] {
+        told.take(0, to, "a").expect("in turn");
+    }
+    assert_eq!(told.said_by(0).as_deref(), Some("区局"));
+    told.escalate(1, "市局").expect("in turn");
+    assert_eq!(told.said_by(1).as_deref(), Some("市局"));
+    told.take(2, Proposed, "a").expect("in turn");
+    told.take(2, Confirmed, "b").expect("in turn");
+    told.take(2, Served, "c").expect("in turn");
+    told.escalate(4, "省局").expect("in turn");
+    assert_eq!(
+        [22, 24].map(|on| (told.state(on), told.said_by(on).expect("a case"))),
+        [(State::UnderReview, "省局".to_owned()), (State::Failed, "市局".to_owned())]
+    );
+    told.take(24, Published, "a").expect("the window is over");
+    told.take(30, Rectified, "r").expect("in turn");
+    again(&mut told, 40, false);
+    assert_eq!((told.state(41), told.said_by(41).as_deref()), (State::Failed, Some("省局")));
+    let kinds = told.acts.iter().filter(|act| act.kind == ActKind::CaseEscalated).count();
+    assert_eq!(kinds, 2, "市局 and 省局");
+}
+
 /// The same two people find the pile bad again after its repair, and serve it.
 fn again(told: &mut Told, on: i64, waived: bool) {
     for (to, person) in [(OnSite, "a"), (Proposed, "a"), (Confirmed, "b")] {
@@ -262,7 +322,8 @@ fn a_step_that_was_taken_is_not_taken_twice() {
     let mut told = Told::served(false);
     let acts = told.acts.clone();
     let refused = told.take_as(5, Served, "c", "", true).expect_err("taken");
-    assert_eq!(refused, Refusal::AlreadyThere { stage: Served, at: day(1), person: "c".to_owned() });
+    let (stage, at, person) = (Served, day(1), "c".to_owned());
+    assert_eq!(refused, Refusal::AlreadyThere { stage, stands: Served, at, person });
     assert!(refused.to_string().contains("nothing was done; next can be: published, rectified, dismissed"));
     assert_eq!(told.acts, acts);
 }

@@ -1,6 +1,6 @@
 //! Two records of one charge, joined.
 
-use super::super::pair::{Joined, join};
+use super::super::pair::{Joined, begin_first, join};
 use super::*;
 
 fn checked(name: &str) -> Checked {
@@ -23,6 +23,35 @@ fn a_beginning_and_an_end_of_one_charge_make_a_bill() {
     check("alfen begin", "alfen end", "15440", &[]);
     check("edl40 begin", "edl40 end", "1000", &[]);
     check("ocmf begin", "ocmf end", "12345", &["pages_between"]);
+}
+
+#[test]
+fn of_two_registers_at_each_end_the_billed_one_makes_the_bill() {
+    let with_export = |name: &str, register: i64| {
+        let mut record = checked(name);
+        let export = SignedReading {
+            obis: "1-b:2.8.0".to_owned(),
+            register: Some(register.into()),
+            ..record.readings[0].clone()
+        };
+        record.readings.insert(0, export);
+        record
+    };
+    let joined = join(&with_export("ocmf begin", 3), &with_export("ocmf end", 4));
+    assert_eq!((joined.billable, joined.energy_wh), (true, Some(12_345.into())));
+    assert_eq!(codes(&joined.transaction), ["pages_between", "registers_several"]);
+}
+
+#[test]
+fn records_are_put_in_the_order_of_their_charge() {
+    for (begin, end) in
+        [("alfen begin", "alfen end"), ("edl40 begin", "edl40 end"), ("ocmf begin", "ocmf end")]
+    {
+        let (first, last) = (checked(begin), checked(end));
+        for (one, other) in [(&first, &last), (&last, &first)] {
+            assert_eq!(begin_first(one, other), (&first, &last), "{begin}");
+        }
+    }
 }
 
 #[test]
