@@ -209,7 +209,7 @@ await scene("offline", pictures, async () => {
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller ?? new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done))));
   // What a first visit showed is kept, although it came before the script that keeps.
   const keeps = (word) => page.waitForFunction(async (word) => {
-    const kept = await (await caches.open("veripile-1")).match("/");
+    const kept = await (await caches.open("veripile-2")).match("/");
     return kept && (await kept.text()).includes(word);
   }, word, { timeout: IDLE_MS });
   await keeps("直流");
@@ -220,6 +220,16 @@ await scene("offline", pictures, async () => {
   await context.setOffline(false);
   const manifest = await (await page.request.get(`${site}/manifest.webmanifest`)).json();
   check("installable: a manifest with a start, icons and a display", manifest.start_url === "/" && manifest.display === "standalone" && manifest.icons.some((one) => one.sizes === "512x512"));
+  // A station's pages, and its languages, are kept each by itself.
+  await page.goto(`${site}/?view=stations`);
+  const { pathname } = new URL(site + (await page.locator("#list li.station a").first().getAttribute("href")));
+  const stations = ["?lang=zh", "?page=2&lang=zh", "?lang=en"].map((which) => `${site}${pathname}${which}`);
+  const said = async (address) => {
+    await page.goto(address);
+    return page.locator("main h2, main .id").allInnerTexts().then((texts) => texts.join());
+  };
+  const opened = [];
+  for (const address of stations) opened.push(await said(address));
   await page.goto(`${site}/?kind=dc`);
   await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
   const list = await page.locator("#list li").count();
@@ -238,6 +248,9 @@ await scene("offline", pictures, async () => {
   await page.screenshot({ path: `${pictures}/drivers-offline.png` });
   await page.goto(site + href);
   check("offline: a pile that was opened is there", (await page.locator(".state-card").count()) === 1 && (await note.isVisible()) && (await page.locator(".live").count()) === 0);
+  const again = [];
+  for (const address of stations) again.push(await said(address));
+  check("offline: a station's pages do not take each other's place", again.join("|") === opened.join("|") && new Set(again).size === 3, `${again.join("|")} for ${opened.join("|")}`);
   check("offline: what was never opened is not made up", await page.goto(`${site}/p/never-opened`).then(() => false, () => true));
   check("offline: no page of operators is kept", await page.goto(`${site}/op`).then(() => false, () => true));
   await context.setOffline(false);
