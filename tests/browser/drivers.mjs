@@ -124,6 +124,7 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   await page.press("[name=q]", "Enter");
   await page.waitForURL(/q=sygc/);
   check(`${at}: a search for a place leaves the driver's`, !page.url().includes("near="), page.url());
+  check(`${at}: and the part that was looked at`, besides.includes("bbox=") && !page.url().includes("bbox="), `${besides} ${page.url()}`);
   await page.goto(besides);
   await page.locator(".asof a").click();
   await page.waitForURL(/view=stations/);
@@ -379,6 +380,26 @@ await scene("left open", pictures, async () => {
   await minutes(2);
   check("left open with network again: statuses are of now", !(await note.isVisible()) && (await page.locator("main .live").count()) > 0);
   check("left open: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
+});
+
+// What was found comes late, when the driver is looking somewhere else by then.
+await scene("slow", pictures, async () => {
+  const { page } = await open({ width: 1280, height: 800 }, { serviceWorkers: "block" });
+  let come;
+  const held = new Promise((done) => (come = done));
+  await page.route("**/found.geojson?*", (route) => held.then(() => route.continue()));
+  await page.goto(`${site}/?kind=dc`);
+  await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
+  const map = await page.locator("#map").boundingBox();
+  await page.mouse.move(map.x + map.width / 2, map.y + map.height / 2);
+  await page.mouse.wheel(0, -900);
+  await page.waitForFunction(() => document.getElementById("asked").innerText.includes("地图这一带"), null, { timeout: IDLE_MS });
+  const looksAt = () => page.evaluate(() => document.getElementById("map").map.getBounds().toArray().flat().map((one) => one.toFixed(4)).join());
+  const [before, drawn] = [await looksAt(), page.waitForResponse(/found\.geojson/)];
+  come();
+  await drawn;
+  await page.waitForFunction(() => document.getElementById("map").map.querySourceFeatures("piles").length > 0, null, { timeout: IDLE_MS }).catch(() => {});
+  check("slow: nobody is carried off who has begun to look around", (await looksAt()) === before, `${await looksAt()} for ${before}`);
 });
 
 await scene("no WebGL", pictures, async () => {

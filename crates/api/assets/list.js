@@ -27,7 +27,7 @@ function inSight(map) {
 }
 
 // Whether anything is new, or nobody answered.
-async function show(isMoved = false) {
+async function show() {
   turn += 1;
   const [mine, wanted] = [turn, address];
   let page;
@@ -44,7 +44,7 @@ async function show(isMoved = false) {
   const [tick, newest] = [document.getElementById("near-only"), page.getElementById("near-only")];
   if (tick && newest) tick.hidden = newest.hidden;
   // Read aloud to whoever moved the map, not each time that a number is another by itself.
-  document.getElementById("asked")?.setAttribute("aria-live", isMoved ? "polite" : "off");
+  document.getElementById("asked")?.setAttribute("aria-live", wanted === settled ? "off" : "polite");
   let isNew = false;
   for (const id of PARTS) {
     const [shown, newer] = [document.getElementById(id), page.getElementById(id)];
@@ -95,7 +95,7 @@ export function follow(map) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       address = inSight(map);
-      show(true);
+      show();
       polled.soon();
     }, REST_MS);
   });
