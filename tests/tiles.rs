@@ -121,7 +121,8 @@ async fn newer(server: &Server, database: &Database) {
     panic!("the map is never drawn anew");
 }
 
-/// Whose map lies beneath the piles is said on the page, and the page's policy names that host; no other page's does.
+/// Whose map lies beneath the piles is said on the page, and the page's policy names that host, which is told the site that asks; no other
+/// page's does.
 #[tokio::test]
 async fn a_map_of_others_is_named_on_its_page_and_in_its_policy() {
     let Some((binary, url)) = provided() else { return };
@@ -140,10 +141,13 @@ async fn a_map_of_others_is_named_on_its_page_and_in_its_policy() {
         assert!(policy.contains(part), "{policy}");
     }
     assert_eq!(headers.to_lowercase().matches("content-security-policy").count(), 1, "{headers}");
+    assert_eq!(header(&headers, "Referrer-Policy"), Some("strict-origin"), "{headers}");
+    assert_eq!(headers.to_lowercase().matches("referrer-policy").count(), 1, "{headers}");
     assert!(page.contains("A &#38; B, map approval number (审图号) GS(2024)0001号"), "{page}");
     assert!(page.contains("https://tiles.example/{z}/{x}/{y}.png"), "{page}");
     let (_, headers, _) = server.get_as("/about", "").await;
     assert!(!header(&headers, "Content-Security-Policy").unwrap().contains("tiles.example"), "{headers}");
+    assert_eq!(header(&headers, "Referrer-Policy"), Some("same-origin"), "{headers}");
     server.stop();
     database.drop().await;
 }

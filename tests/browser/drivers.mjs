@@ -72,11 +72,23 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   await page.mouse.move(map.x + map.width / 2, map.y + map.height / 2);
   await page.mouse.wheel(0, -900);
   await page.waitForFunction(() => document.getElementById("asked").innerText.includes("地图这一带"), null, { timeout: IDLE_MS });
+  check(`${at}: who moved the map is told`, (await page.locator("#asked").getAttribute("aria-live")) === "polite");
   const here = await counted();
   check(`${at}: a moved map lists what is in sight, and says so`, 0 < here && here < all && (await shown()).length === Math.min(here, 50), `${here} of ${all}, ${(await shown()).length} lines`);
   check(`${at}: the part in sight has its pages`, (await page.locator("#rest .pager a").count()) === (here > 50 ? 1 : 0));
   await picture("sight");
   await hold(page, `${at} sight`);
+  // It lives in the address: what goes on from here goes on from this part, and a reload is the same list and the same part.
+  const moved = page.url();
+  const part = new URL(moved).searchParams.get("bbox") ?? "";
+  check(`${at}: the list of a moved map is what the server gives for the address`, part !== "" && (await shown()).join() === (await served(moved)).join(), moved);
+  check(`${at}: the other language and the next search stay in that part`, new URL(await page.locator("a.language").getAttribute("href"), site).searchParams.get("bbox") === part && (await page.locator("form.filter [name=bbox]").evaluateAll((fields) => fields.map((field) => field.value).join("|"))) === part);
+  await page.reload();
+  await idle();
+  const [west, south, east, north] = part.split(",").map(Number);
+  const seen = await page.evaluate(() => document.getElementById("map").map.getBounds().toArray().flat());
+  const isNear = (one, other, whole) => Math.abs(one - other) < 0.02 * whole;
+  check(`${at}: a reload shows the same part, and its list`, isNear(seen[0], west, east - west) && isNear(seen[3], north, north - south) && (await counted()) === here, `${seen} for ${part}, ${await counted()}`);
   await page.locator("#asked a").first().click();
   await page.waitForURL((to) => !to.search.includes("bbox"));
   check(`${at}: and leads back to the whole list`, (await counted()) === all && (await shown()).join() === (await served(page.url())).join(), page.url());
@@ -112,6 +124,7 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   await page.press("[name=q]", "Enter");
   await page.waitForURL(/q=sygc/);
   check(`${at}: a search for a place leaves the driver's`, !page.url().includes("near="), page.url());
+  check(`${at}: and the part that was looked at`, besides.includes("bbox=") && !page.url().includes("bbox="), `${besides} ${page.url()}`);
   await page.goto(besides);
   await page.locator(".asof a").click();
   await page.waitForURL(/view=stations/);
@@ -209,7 +222,7 @@ await scene("offline", pictures, async () => {
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller ?? new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done))));
   // What a first visit showed is kept, although it came before the script that keeps.
   const keeps = (word) => page.waitForFunction(async (word) => {
-    const kept = await (await caches.open("veripile-1")).match("/");
+    const kept = await (await caches.open("veripile-2")).match("/");
     return kept && (await kept.text()).includes(word);
   }, word, { timeout: IDLE_MS });
   await keeps("直流");
@@ -220,6 +233,16 @@ await scene("offline", pictures, async () => {
   await context.setOffline(false);
   const manifest = await (await page.request.get(`${site}/manifest.webmanifest`)).json();
   check("installable: a manifest with a start, icons and a display", manifest.start_url === "/" && manifest.display === "standalone" && manifest.icons.some((one) => one.sizes === "512x512"));
+  // A station's pages, and its languages, are kept each by itself.
+  await page.goto(`${site}/?view=stations`);
+  const { pathname } = new URL(site + (await page.locator("#list li.station a").first().getAttribute("href")));
+  const stations = ["?lang=zh", "?page=2&lang=zh", "?lang=en"].map((which) => `${site}${pathname}${which}`);
+  const said = async (address) => {
+    await page.goto(address);
+    return page.locator("main h2, main .id").allInnerTexts().then((texts) => texts.join());
+  };
+  const before = [];
+  for (const address of stations) before.push(await said(address));
   await page.goto(`${site}/?kind=dc`);
   await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
   const list = await page.locator("#list li").count();
@@ -238,6 +261,9 @@ await scene("offline", pictures, async () => {
   await page.screenshot({ path: `${pictures}/drivers-offline.png` });
   await page.goto(site + href);
   check("offline: a pile that was opened is there", (await page.locator(".state-card").count()) === 1 && (await note.isVisible()) && (await page.locator(".live").count()) === 0);
+  const again = [];
+  for (const address of stations) again.push(await said(address));
+  check("offline: a station's pages do not take each other's place", again.join("|") === before.join("|") && new Set(again).size === 3, `${again.join("|")} for ${before.join("|")}`);
   check("offline: what was never opened is not made up", await page.goto(`${site}/p/never-opened`).then(() => false, () => true));
   check("offline: no page of operators is kept", await page.goto(`${site}/op`).then(() => false, () => true));
   await context.setOffline(false);
@@ -271,6 +297,39 @@ await scene("offline", pictures, async () => {
   check("offline: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
 });
 
+// The list in a tab that stays open, under a driver's hand; at the end on a network that is there and answers nobody.
+await scene("list left open", pictures, async () => {
+  const { page } = await open({ width: 390, height: 844 }, { serviceWorkers: "block" });
+  let [asked, isSilent] = [0, false];
+  await page.route((url) => url.pathname === "/", async (route) => {
+    if (route.request().isNavigationRequest()) return route.continue();
+    asked += 1;
+    if (isSilent) return undefined;
+    const body = (await (await route.fetch()).text()).replace(/\d+ 个<\/b>/, `${7000 + asked} 个</b>`);
+    return route.fulfill({ contentType: "text/html; charset=utf-8", body });
+  });
+  await page.clock.install();
+  await page.goto(`${site}/`);
+  const says = (number) => page.locator("#asked b", { hasText: `${number} 个` }).waitFor();
+  await page.locator("form.filter summary").click();
+  await page.fill("[name=q]", "sy");
+  const link = await page.locator("#list li a").nth(2).elementHandle();
+  await link.focus();
+  await page.clock.fastForward(30_500);
+  await says(7001);
+  check("list left open: nobody loses their place", await link.evaluate((one) => one === document.activeElement));
+  check("list left open: what is typed and unfolded stays", (await page.inputValue("[name=q]")) === "sy" && (await page.locator("form.filter details").evaluate((one) => one.open)));
+  check("list left open: a number that changes by itself is not read aloud", (await page.locator("#asked").getAttribute("aria-live")) === "off");
+  isSilent = true;
+  await page.clock.fastForward(60_500);
+  await page.waitForTimeout(25_000);
+  check("list left open: one that nobody answers is given up", asked === 2, String(asked));
+  isSilent = false;
+  await page.clock.fastForward(60_500);
+  await says(7003);
+  check("list left open: and asked for again", asked === 3, String(asked));
+});
+
 // A pile's page in a tab that stays open, with a clock that is put on. What the server says anew is made up on the way.
 await scene("left open", pictures, async () => {
   const { page, complaints } = await open({ width: 390, height: 844 }, { serviceWorkers: "block" });
@@ -295,11 +354,13 @@ await scene("left open", pictures, async () => {
   };
   const report = page.locator(".state-card a[href*='/report']");
   await report.focus();
+  const kept = await page.locator(".state-card").elementHandle();
   const lively = await page.locator("main .live").count();
   await minutes(1);
   await page.waitForSelector(".state-card.failed");
   check("left open: it says what is new", answers === 1 && (await page.locator(".state-card").count()) === 1, String(answers));
   check("left open: nobody loses their place", await report.evaluate((link) => link === document.activeElement));
+  check("left open: only what is new is touched", await kept.evaluate((card) => card.isConnected));
   const hide = (isHidden) => page.evaluate((is) => {
     Object.defineProperty(document, "hidden", { configurable: true, get: () => is });
     document.dispatchEvent(new Event("visibilitychange"));
@@ -319,6 +380,26 @@ await scene("left open", pictures, async () => {
   await minutes(2);
   check("left open with network again: statuses are of now", !(await note.isVisible()) && (await page.locator("main .live").count()) > 0);
   check("left open: no policy was broken", !complaints.some((one) => one.includes("CSP")), complaints.join(" | "));
+});
+
+// What was found comes late, when the driver is looking somewhere else by then.
+await scene("slow", pictures, async () => {
+  const { page } = await open({ width: 1280, height: 800 }, { serviceWorkers: "block" });
+  let come;
+  const held = new Promise((done) => (come = done));
+  await page.route("**/found.geojson?*", (route) => held.then(() => route.continue()));
+  await page.goto(`${site}/?kind=dc`);
+  await page.waitForSelector("#map[data-map-idle]", { timeout: IDLE_MS });
+  const map = await page.locator("#map").boundingBox();
+  await page.mouse.move(map.x + map.width / 2, map.y + map.height / 2);
+  await page.mouse.wheel(0, -900);
+  await page.waitForFunction(() => document.getElementById("asked").innerText.includes("地图这一带"), null, { timeout: IDLE_MS });
+  const looksAt = () => page.evaluate(() => document.getElementById("map").map.getBounds().toArray().flat().map((one) => one.toFixed(4)).join());
+  const [before, drawn] = [await looksAt(), page.waitForResponse(/found\.geojson/)];
+  come();
+  await drawn;
+  await page.waitForFunction(() => document.getElementById("map").map.querySourceFeatures("piles").length > 0, null, { timeout: IDLE_MS }).catch(() => {});
+  check("slow: nobody is carried off who has begun to look around", (await looksAt()) === before, `${await looksAt()} for ${before}`);
 });
 
 await scene("no WebGL", pictures, async () => {

@@ -1,24 +1,19 @@
-// What the checks in a real browser share: the browser, a page whose complaints are kept, a check that counts, and a scene, in which what
-// breaks is one more failure with a picture instead of the end of all that follows. Called by pages.mjs and drivers.mjs; map.mjs and
-// pictures.mjs take the browser alone. It knows no page of the site.
-import { mkdirSync, readFileSync } from "node:fs";
+// What the checks in a real browser share: the browser, a page whose complaints are kept, and a scene, in which what breaks is one more
+// failure with a picture instead of the end of all that follows. Called by pages.mjs, drivers.mjs and ground.mjs; map.mjs and pictures.mjs
+// take the browser alone. It knows no page of the site.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { check, tell } from "./count.mjs";
+
+export { check };
 
 export const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const IDLE_MS = 60_000;
 // Under load a page takes its time: what takes longer than this does not come.
 const WAIT_MS = 60_000;
 
-let passed = 0;
-let failed = 0;
 let opened = [];
-
-export function check(what, good, detail = "") {
-  if (good) passed += 1;
-  else failed += 1;
-  console.log(`${good ? "ok      " : "FAILED  "}${what}${good ? "" : ` ${detail}`}`);
-}
 
 export const launch = () => chromium.launch({
   executablePath: "/usr/bin/chromium",
@@ -67,6 +62,5 @@ export async function scene(name, pictures, play) {
 
 export async function end() {
   await browser?.close();
-  console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed === 0 ? 0 : 1);
+  tell();
 }

@@ -1,14 +1,19 @@
 // The list beside the map. It is the server's, with its sentence, order and pages: it stays as it came until the driver moves the map, and
-// from then on it is what the same search finds in the part that is looked at, which the sentence says. Called by map.js; it orders nothing.
+// from then on it is what the same search finds in the part that is looked at, which the sentence says, and the address, too. Called by map.js;
+// it orders nothing.
 
-import { poll } from "./poll.js";
+import { fetched, poll, TOO_OFTEN } from "./poll.js";
+import { renew } from "./renew.js";
 import { answered, unanswered } from "./stale.js";
 
 const box = document.getElementById("map");
+const form = document.querySelector("form.filter");
 const PARTS = ["asked", "order", "list", "rest"]; // of the page: sentence, order in words, lines, pages
+const LINKS = ["a.language", "form.filter a.target"]; // besides, what leads on from the same search: the other language, all operators
 const REST_MS = 300; // a map that is still for so long has been moved
 
-let address = location.search; // of the list that is shown
+let address = location.search; // of the list that is looked for
+let settled = address; // of the list that is shown
 let turn = 0; // of the newest request
 
 // The same search where the map looks. On from the first page; the place of "near me" still gives distances and order.
@@ -24,32 +29,50 @@ function inSight(map) {
 // Whether anything is new, or nobody answered.
 async function show() {
   turn += 1;
-  const mine = turn;
+  const [mine, wanted] = [turn, address];
   let page;
   try {
-    const answer = await fetch(`/${address}`);
-    if (!answer.ok) return age();
+    const answer = await fetched(`/${wanted}`);
+    if (!answer.ok) return age() && answer.status !== TOO_OFTEN;
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
     return age();
   }
   if (mine !== turn) return true;
+  answered();
   // In a part of the map it is no condition to be near: the tick goes, and the place stays in the form for the next search.
   const [tick, newest] = [document.getElementById("near-only"), page.getElementById("near-only")];
   if (tick && newest) tick.hidden = newest.hidden;
-  answered();
+  // Read aloud to whoever moved the map, not each time that a number is another by itself.
+  document.getElementById("asked")?.setAttribute("aria-live", wanted === settled ? "off" : "polite");
   let isNew = false;
   for (const id of PARTS) {
     const [shown, newer] = [document.getElementById(id), page.getElementById(id)];
-    // Nothing is replaced under a reader's hand unless it says something new.
-    if (!shown || !newer || shown.innerHTML === newer.innerHTML) continue;
-    const held = shown.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    shown.replaceChildren(...newer.childNodes);
-    if (held) [...shown.querySelectorAll("a")].find((a) => a.getAttribute("href") === held)?.focus();
-    isNew = true;
+    if (shown && newer && renew(shown, newer)) isNew = true;
   }
+  if (wanted !== settled) settle(wanted, page);
   return isNew;
 }
+
+// The page is at the address of what it shows, and whatever goes on from it does so from there: a reload, the address as it is sent to somebody,
+// the other language, the next search.
+function settle(wanted, page) {
+  settled = wanted;
+  history.replaceState(history.state, "", wanted);
+  for (const link of LINKS) {
+    const href = page.querySelector(link)?.getAttribute("href");
+    if (href) document.querySelector(link)?.setAttribute("href", href);
+  }
+  const hidden = "input[type=hidden]";
+  for (const field of form.querySelectorAll(hidden)) field.remove();
+  form.prepend(...page.querySelectorAll(`form.filter ${hidden}`));
+  if (isTyped()) anywhere();
+}
+
+// Who types a place looks for it wherever it is, not in the part that is looked at.
+const isTyped = () => form.elements.q.value !== form.elements.q.defaultValue;
+const anywhere = () => form.elements.bbox?.remove();
+form.elements.q.addEventListener("input", anywhere);
 
 // Without a network the list stays, and in time says that it is old. True, as for all that nobody answered.
 function age() {
@@ -59,7 +82,8 @@ function age() {
 
 const polled = poll(show);
 
-// Lets the list follow a map once a hand, a wheel or a key has been on it; moves that the page itself makes change nothing.
+// Lets the list follow a map once a hand, a wheel or a key has been on it; moves that the page itself makes change nothing. Gives whether one
+// has been.
 export function follow(map) {
   let isTouched = false;
   let timer;
@@ -75,4 +99,5 @@ export function follow(map) {
       polled.soon();
     }, REST_MS);
   });
+  return () => isTouched;
 }

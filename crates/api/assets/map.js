@@ -3,7 +3,7 @@
 // Everything works without this file; it only adds.
 
 import { follow } from "./list.js";
-import { poll } from "./poll.js";
+import { fetched, poll, TOO_OFTEN } from "./poll.js";
 
 const box = document.getElementById("map");
 const words = JSON.parse(box.dataset.words);
@@ -25,7 +25,7 @@ function note(text) {
     element.setAttribute("role", "status");
     box.parentElement.append(element);
   }
-  element.textContent = text;
+  if (element.textContent !== text) element.textContent = text; // the same again is not read aloud again
 }
 
 // One picture per state: shape, symbol and colour together.
@@ -177,13 +177,20 @@ function around(map) {
   ].join(",");
 }
 
+// Where the map looks at first: at the part that is asked for, as its list is; else where the server says.
+function view() {
+  const part = box.dataset.bbox.split(",").map(Number);
+  if (part.length !== 4) return { center: [Number(box.dataset.lon), Number(box.dataset.lat)], zoom: Number(box.dataset.zoom) };
+  const [west, south, east, north] = part.map((value, n) => (n % 2 ? Math.max(-85, Math.min(85, value)) : value));
+  return { bounds: [[west, south], [east, north]] };
+}
+
 function start() {
   let map;
   try {
     maplibregl.setWorkerUrl("/assets/vendor/maplibre-gl-csp-worker.js");
     map = new maplibregl.Map({
-      container: box, style: style(), center: [Number(box.dataset.lon), Number(box.dataset.lat)],
-      zoom: Number(box.dataset.zoom), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
+      container: box, style: style(), ...view(), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
       localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
       attributionControl: { compact: true }, fadeDuration: 0, // in a frame, not in twenty
     });
@@ -193,31 +200,40 @@ function start() {
   map.touchZoomRotate.disableRotation();
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new maplibregl.ScaleControl(), "top-left"); // at the bottom there is no room beside the sources on a phone
-  map.on("idle", () => box.setAttribute("data-map-idle", ""));
+  const isLed = follow(map);
   let shown = "";
   let features = [];
   let isCut = false; // whether the server found more than it gave
   let turn = 0; // of the newest request
   let isLost = false; // whether a tile could not be read; that of an atlas still being made, say
+  let isToldLost = false; // whether the note says so; it goes with the tile that came, not with the asking, and is read aloud once
+  map.on("idle", () => {
+    box.setAttribute("data-map-idle", "");
+    if (isLost || !isToldLost) return;
+    isToldLost = false;
+    note("");
+  });
   map.on("error", ({ sourceId, error }) => {
     console.error(error);
     if (sourceId !== "piles") return;
-    isLost = true;
+    isLost = isToldLost = true;
     note(words.failed);
   });
   // Whether anything is new, or could not be read.
   async function refresh() {
     if (isLost) {
       isLost = false;
-      note("");
       map.refreshTiles("piles"); // otherwise tiles are asked for again when their max-age is over
     }
     if (isTiled) return true; // it costs nothing
     turn += 1;
     const mine = turn;
     try {
-      const answer = await fetch(address(map));
-      if (!answer.ok) throw new Error(String(answer.status));
+      const answer = await fetched(address(map));
+      if (!answer.ok) {
+        note(words.failed);
+        return answer.status !== TOO_OFTEN;
+      }
       const text = await answer.text();
       if (mine !== turn) return true; // it is of a part that was left, and the newer one may be there already
       const isNew = text !== shown;
@@ -234,7 +250,8 @@ function start() {
         });
       }
       note(isCut ? words.cut : "");
-      if (isFound && !box.dataset.near && features.length && !map.fitted) {
+      // Nobody is carried off who has begun to look around.
+      if (isFound && !box.dataset.near && !box.dataset.bbox && features.length && !map.fitted && !isLed()) {
         const bounds = new maplibregl.LngLatBounds();
         for (const f of features) bounds.extend(f.geometry.coordinates);
         map.fitBounds(bounds, { padding: 40, maxZoom: 14, animate: false });
@@ -257,7 +274,7 @@ function start() {
     });
   });
   map.on("click", ["clusters", "single"], async ({ features: [{ geometry, properties }] }) => {
-    const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id);
+    const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id).catch(() => map.getZoom() + CELL_ZOOMS); // it may be gone
     map.easeTo({ center: geometry.coordinates, zoom });
   });
   map.on("click", "piles", (event) => {
@@ -271,7 +288,6 @@ function start() {
   const layers = ["clusters", "single", "piles"];
   map.on("mouseenter", layers, () => (map.getCanvas().style.cursor = "pointer"));
   map.on("mouseleave", layers, () => (map.getCanvas().style.cursor = ""));
-  follow(map);
   box.map = map; // for tests
 }
 

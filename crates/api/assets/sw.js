@@ -1,9 +1,10 @@
 // Keeps the last list of the front page and the last pages of stations and piles, for whoever has no network. With a network it changes
 // nothing: pages always come from the server. It touches no other page: nothing behind a sign-in is ever kept.
 
-const STORE = "veripile-1";
+const STORE = "veripile-2"; // another number where pages are kept under other names
 const LIST = "/"; // one list is kept, the last, whatever was asked and whether the page or its script asked
-const PAGES_MAX = 40; // stations and piles kept, the newest: an evening's search
+const PAGES_MAX = 40; // of stations and piles kept, each language by itself, the newest: an evening's search
+const WAIT_MS = 10_000; // for an answer where there is a kept one: in a garage a network may be there that answers nobody
 const ASSETS = ["/assets/site.css", "/assets/icon.svg"];
 
 self.addEventListener("install", (event) =>
@@ -21,11 +22,26 @@ self.addEventListener("activate", (event) =>
     }
   })()));
 
-// What a page is kept as; nothing of a page that is not.
+// What a page is kept as: its path, language and page of its list; nothing of a page that is not.
 function keyOf(url) {
   if (url.pathname === LIST) return LIST;
-  return /^\/[ps]\/[^/]+$/.test(url.pathname) ? url.pathname : undefined;
+  const [, kind] = /^\/([ps])\/[^/]+$/.exec(url.pathname) ?? [];
+  const page = kind === "s" ? Number(url.searchParams.get("page")) || 1 : 1;
+  return kind && `${url.pathname}?lang=${languageOf(url)}&page=${page}`;
 }
+
+// As the server finds it: by the address, else by what the browser asks for first.
+function languageOf(url) {
+  const asked = url.searchParams.get("lang") ?? (navigator.languages?.[0] ?? navigator.language ?? "").toLowerCase();
+  return asked.startsWith("en") ? "en" : "zh";
+}
+
+// None where the browser keeps nothing; then pages come from the server, as ever.
+const opened = () => caches.open(STORE).catch(() => undefined);
+
+// What was asked, or a failure where it is late.
+const inTime = (asked) =>
+  Promise.race([asked, new Promise((_, refuse) => setTimeout(() => refuse(new Error("no answer in time")), WAIT_MS))]);
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
@@ -33,24 +49,22 @@ self.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || url.origin !== self.location.origin) return;
   const key = keyOf(url);
   if (key && request.mode === "navigate") event.respondWith(page(event, key));
-  else if (key === LIST) event.respondWith(list(event));
+  else if (key) event.respondWith(news(event, key));
   else if (url.pathname.startsWith("/assets/") || url.pathname === "/mini-map.svg") event.respondWith(asset(event, url));
 });
 
 // A status that the page heard of lately: its word, if it has one, and its age.
 const STATUS = /class="live(?: free)?">(?:([^<]*) · )?[^<]*</g;
 
-// The page from the network; else the one that was kept, with a note that says when it was. Then nothing is free now: statuses go grey and
-// tell of when they are.
+// The page from the network; else, or where that takes too long, the one that was kept, with a note that says when it was. Then nothing is
+// free now: statuses go grey and tell of when they are.
 async function page(event, key) {
-  const store = await caches.open(STORE);
+  const asked = news(event, key);
+  const kept = await (await opened())?.match(key);
+  if (!kept) return asked;
   try {
-    const answer = await fetch(event.request);
-    event.waitUntil(keepGood(store, key, answer.clone()));
-    return answer;
-  } catch (failure) {
-    const kept = await store.match(key);
-    if (!kept) throw failure;
+    return await inTime(asked);
+  } catch {
     const at = new Date(kept.headers.get("date"));
     const page = await kept.text();
     const language = /<html lang="([^"]+)"/.exec(page)?.[1];
@@ -63,17 +77,19 @@ async function page(event, key) {
   }
 }
 
-// The list that the page's script asks for: after a move of the map it is the last, and while nothing moves the newest. Without a network
-// the script has what it shows, and says so itself.
-async function list(event) {
-  const answer = await fetch(event.request);
-  const copy = answer.clone();
-  event.waitUntil(caches.open(STORE).then((store) => keepGood(store, LIST, copy)));
-  return answer;
+// A page from the network, which is kept. So is what the page's script asks for: after a move of the map it is the last list, and while
+// nothing moves the newest. Without a network the script has what it shows, and says so itself.
+function news(event, key) {
+  const asked = fetch(event.request);
+  event.waitUntil(asked.then(async (answer) => {
+    const copy = answer.clone();
+    await keepGood(await opened(), key, copy);
+  }).catch(() => {}));
+  return asked;
 }
 
 async function keepGood(store, key, answer) {
-  if (answer.ok && !answer.redirected) await keep(store, key, answer);
+  if (store && answer.ok && !answer.redirected) await keep(store, key, answer);
 }
 
 async function keep(store, key, answer) {
@@ -83,16 +99,13 @@ async function keep(store, key, answer) {
   for (const one of pages.slice(0, Math.max(0, pages.length - PAGES_MAX))) await store.delete(one);
 }
 
-// A style sheet or picture from the network; else as it was kept.
+// A style sheet, script or picture from the network; else, or where that takes too long, as it was kept.
 async function asset(event, url) {
-  const store = await caches.open(STORE);
-  try {
-    const answer = await fetch(event.request);
-    if (answer.ok) event.waitUntil(store.put(url.pathname, answer.clone()));
-    return answer;
-  } catch (failure) {
-    const kept = await store.match(url.pathname);
-    if (!kept) throw failure;
-    return kept;
-  }
+  const asked = fetch(event.request);
+  event.waitUntil(asked.then(async (answer) => {
+    const copy = answer.clone();
+    if (answer.ok) await (await opened())?.put(url.pathname, copy);
+  }).catch(() => {}));
+  const kept = await (await opened())?.match(url.pathname);
+  return kept ? inTime(asked).catch(() => kept) : asked;
 }

@@ -3,9 +3,9 @@
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
+use actix_web::http::header::{self, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY};
 use actix_web::middleware::{DefaultHeaders, Next};
-use actix_web::{Error, web};
+use actix_web::{Error, HttpResponse, web};
 
 use crate::Site;
 
@@ -13,8 +13,18 @@ use crate::Site;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      connect-src 'self'; manifest-src 'self'; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The policy of a page whose map asks one other host for pictures.
-pub(crate) fn policy_with(host: &str) -> String {
+/// What a page that asks others for pictures tells them of itself: of which site it is, and not which page. Who gives out tiles answers nobody
+/// who does not say so much.
+const SITE_ALONE: &str = "strict-origin";
+
+/// Lets the page in an answer ask one other host for the pictures of its map.
+pub(crate) fn open_to(answer: &mut HttpResponse, host: &str) {
+    let Ok(policy) = HeaderValue::from_str(&policy_with(host)) else { return };
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    answer.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(SITE_ALONE));
+}
+
+fn policy_with(host: &str) -> String {
     let ours = ["img-src 'self'", "connect-src 'self'"];
     ours.into_iter().fold(CONTENT_SECURITY_POLICY.to_owned(), |policy, ours| {
         policy.replace(ours, &format!("{ours} {host}"))
@@ -79,5 +89,21 @@ mod tests {
             assert_eq!(wide, expected);
         }
         assert_eq!(wide.matches(host).count(), 2);
+    }
+
+    /// OpenStreetMap answers 403 to who asks without a `Referer`; no host learns what a driver looks for.
+    #[test]
+    fn a_map_of_others_is_told_which_site_asks_and_not_which_page() {
+        let host = "https://tiles.example";
+        let policy = policy_with(host);
+        let mut answer = HttpResponse::Ok().finish();
+        open_to(&mut answer, host);
+        for (name, expected) in
+            [(REFERRER_POLICY, "strict-origin"), (header::CONTENT_SECURITY_POLICY, policy.as_str())]
+        {
+            let told: Vec<&str> =
+                answer.headers().get_all(&name).map(|value| value.to_str().expect("text")).collect();
+            assert_eq!(told, [expected]);
+        }
     }
 }

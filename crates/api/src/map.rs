@@ -5,7 +5,7 @@ use std::fmt::Write;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -19,7 +19,7 @@ use crate::Site;
 use crate::chart::escape;
 use crate::door;
 use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
-use crate::headers::policy_with;
+use crate::headers;
 use crate::overview::OPERATORS_LISTED;
 use crate::problem::{Problem, html};
 use crate::texts::Texts;
@@ -304,9 +304,8 @@ pub(crate) async fn page(
         },
     };
     let mut answer = html(StatusCode::OK, &page);
-    let policy = basemap.origin().map(|host| HeaderValue::from_str(&policy_with(host)));
-    if let Some(Ok(policy)) = policy {
-        answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    if let Some(host) = basemap.origin() {
+        headers::open_to(&mut answer, host);
     }
     Ok(answer)
 }

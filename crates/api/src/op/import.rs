@@ -121,7 +121,7 @@ pub(crate) async fn import(
     let mut stations = site.store.complete_stations(stations).await?;
     let mut piles = site.store.complete_piles(piles).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
-    let errors =
+    let mut errors =
         refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
     let public_still = public_still(&site.store, &private).await?;
     let removed_still = removed_still(&site.store, &removed).await?;
