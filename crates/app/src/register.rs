@@ -5,7 +5,9 @@
 //! certificate; one without is a measurement, which anchors estimates and changes no state. Beyond the limit it is public only with a failure
 //! that was confirmed since.
 
-use std::collections::{HashMap, HashSet};
+mod left_out;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,7 +20,7 @@ use veripile_api::{Assumed, Imported, RowError};
 use veripile_ocpp::signed::key;
 use veripile_pile::{
     AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, OnSiteResult,
-    Operator, OperatorId, Pile, PileId, PileKind, PlaceDoubt, Station, StationId, Told,
+    Operator, OperatorId, Pile, PileId, PileKind, Station, StationId, Told,
 };
 use veripile_store::evidence::{EnergyInterval, EnergyMeter};
 use veripile_store::witness::Calibration;
@@ -54,9 +56,6 @@ const PILE_FIELDS: [(Field, &[&str]); 6] = [
     (Field::Model, &["model"]),
     (Field::MeterSerial, &["meter_serial"]),
 ];
-
-/// Stations and piles named where some are left out; of more the list itself tells.
-const NAMED_MAX: usize = 100;
 
 /// What `register` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -202,9 +201,9 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         meter_keys.len(),
         access.len()
     ))?;
-    tell(&doubts)?;
-    tell_private(&private, &public_still)?;
-    tell_removed(&removed, &removed_still)?;
+    left_out::tell(&doubts)?;
+    left_out::tell_private(&private, &public_still)?;
+    left_out::tell_removed(&removed, &removed_still)?;
     store.close().await;
     Ok(())
 }
@@ -359,59 +358,6 @@ fn stations(file: Option<&PathBuf>, assumed: &Assumed) -> Result<Imported> {
         Some(error) => bail!("{}, {}", json.display(), error.reason),
         None => Ok(imported),
     }
-}
-
-/// Tells what looks wrong with places: how many there are of each kind, and the first.
-fn tell(doubts: &[(String, PlaceDoubt)]) -> Result<()> {
-    for kind in PlaceDoubt::ALL {
-        let mut ids = doubts.iter().filter(|(_, doubt)| *doubt == kind).map(|(id, _)| id.as_str());
-        if let Some(first) = ids.next() {
-            crate::say(&format!("doubtful places, {}: {}, the first {first}", kind.code(), 1 + ids.count()))?;
-        }
-    }
-    Ok(())
-}
-
-/// Tells which stations were left out since they are not for the public, and which of them are here all the same, from before.
-fn tell_private(private: &[(StationId, OperatorId)], public_still: &[StationId]) -> Result<()> {
-    if !private.is_empty() {
-        let ids: Vec<&str> = private.iter().map(|(station_id, _)| station_id.as_str()).collect();
-        crate::say(&format!(
-            "not imported, since they are not to be shown publicly (publish is false), {}",
-            named(&ids)
-        ))?;
-    }
-    if !public_still.is_empty() {
-        let ids: Vec<&str> = public_still.iter().map(StationId::as_str).collect();
-        crate::say(&format!(
-            "of these registered before, left as they are and public still, {}",
-            named(&ids)
-        ))?;
-    }
-    Ok(())
-}
-
-/// Tells which piles a list says to be removed, which of them stand at their stations all the same, and what takes them away.
-fn tell_removed(removed: &[(PileId, StationId)], still: &HashSet<String>) -> Result<()> {
-    let ids: Vec<&str> = removed.iter().map(|(pile_id, _)| pile_id.as_str()).collect();
-    if !ids.is_empty() {
-        crate::say(&format!("not imported, since they are REMOVED, {}", named(&ids)))?;
-    }
-    let ids: Vec<&str> = ids.into_iter().filter(|id| still.contains(*id)).collect();
-    if !ids.is_empty() {
-        crate::say(&format!(
-            "of these registered before, left as they are and public still, {}; a table of piles with pile_id, kind, accuracy_class and \
-             with nothing in station_id, lon and lat takes them from their stations",
-            named(&ids)
-        ))?;
-    }
-    Ok(())
-}
-
-/// How many there are, and the first by name.
-fn named(ids: &[&str]) -> String {
-    let more = if NAMED_MAX < ids.len() { ", …" } else { "" };
-    format!("{}: {}{more}", ids.len(), ids[..ids.len().min(NAMED_MAX)].join(", "))
 }
 
 fn need<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str> {

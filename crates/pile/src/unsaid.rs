@@ -63,7 +63,7 @@ impl Told<Station> {
                 Field::NameZh => station.name_zh.clone_from(&was.name_zh),
                 // Where there was one name for both, the new one is for both, too.
                 Field::NameEn if !is_named || was.name_en != was.name_zh => {
-                    station.name_en.clone_from(&was.name_en)
+                    station.name_en.clone_from(&was.name_en);
                 }
                 Field::Region => station.region.clone_from(&was.region),
                 Field::Address => station.address.clone_from(&was.address),

@@ -192,11 +192,7 @@ pub(crate) async fn once(
     }
 }
 
-async fn whole(
-    assessor: &mut Assessor,
-    lock: &mut AssessLock,
-    forget_future: bool,
-) -> Result<Option<Told>> {
+async fn whole(assessor: &mut Assessor, lock: &mut AssessLock, forget_future: bool) -> Result<Option<Told>> {
     if forget_future {
         clock::forget_future(&assessor.store).await?;
     }
