@@ -107,7 +107,8 @@ fn a_pile_whose_only_calibration_is_one_too_many_is_told_so() {
         let mut fields: Vec<String> = row.split(',').map(str::to_owned).collect();
         fields[1] = "桩-A".to_owned();
         fields[2] = format!("R{at}");
-        fields[6] = format!("30.{:03}", at * 37 % 400);
+        let wh = 29_800 + at * 37 % 400;
+        fields[6] = format!("{}.{:03}", wh / 1_000, wh % 1_000);
         fields.join(",")
     };
     let mut rows: Vec<String> = rows().into_iter().enumerate().map(of_a).collect();
