@@ -85,9 +85,9 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     page_by_page(&database, &server, token).await;
     silence(&database, &server, token).await;
     round_trip(&binary, &database, &server, folder.path(), token).await;
-    moved(&binary, &database, &server, folder.path(), token).await;
     whose_keys(&binary, &database, &server, folder.path(), token).await;
     bounded(&database, &server, token).await;
+    moved(&binary, &database, &server, folder.path(), token).await;
     server.stop();
 }
 
