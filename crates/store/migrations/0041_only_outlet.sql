@@ -41,3 +41,10 @@ SELECT pile_no, 'case_closed', number, issuer, person, acted_at,
         WHERE (before.pile_no, before.kind, before.number, before.person) = (ended.pile_no, 'case_closed', ended.number, ended.person))
        + (row_number() OVER (PARTITION BY pile_no, number, person ORDER BY acted_at) - 1)::integer
 FROM ended;
+
+-- Author: the receiver of CDRs. How many records of a party are kept, and how many bytes: asking that of all of them for each took a pass over
+-- up to a hundred thousand.
+ALTER TABLE ocpi_party ADD COLUMN cdrs bigint NOT NULL DEFAULT 0, ADD COLUMN cdr_bytes bigint NOT NULL DEFAULT 0;
+UPDATE ocpi_party SET cdrs = kept.cdrs, cdr_bytes = kept.bytes
+FROM (SELECT party, count(*) AS cdrs, sum(bytes)::bigint AS bytes FROM ocpi_cdr GROUP BY party) AS kept
+WHERE kept.party = ocpi_party.name;
