@@ -333,7 +333,7 @@ async fn a_table_of_piles_tells_each_bad_row() {
         "neither ac nor dc",
         "<td>4</td>",
         "N4: column station_id",
-        "P2: column pile_id",
+        "P2: column pile_id: registered with another operator, O2",
         "Nothing was registered",
     ] {
         assert!(page.contains(words), "{words}: {page}");
