@@ -17,11 +17,11 @@ async fn judged(store: &Store, pile: &str) -> State {
     Standing::judge(&acts, None).state(at("2026-08-01T00:00:00Z"), None)
 }
 
-/// A, B and D tell of one outlet, all others of two; the charger itself, connector 0, is none.
+/// A, B, D and G tell of one outlet, all others of two; the charger itself, connector 0, is none.
 const TOLD: &str = "
     WITH told AS (INSERT INTO connector_live (pile_no, connector, status, status_at)
                   SELECT pile_no, n, 'Available', now()
-                  FROM pile, generate_series(0, CASE WHEN pile_id IN ('A', 'B', 'D') THEN 1 ELSE 2 END) AS n RETURNING 1)
+                  FROM pile, generate_series(0, CASE WHEN pile_id IN ('A', 'B', 'D', 'G') THEN 1 ELSE 2 END) AS n RETURNING 1)
     SELECT count(*) FROM told";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,21 +77,28 @@ const CASES: &str = "
     INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until)
     SELECT pile_no, 'certificate', 'OLD', '所', '王', '2022-01-01Z', '2025-01-01Z' FROM pile WHERE pile_id = 'B'";
 
-/// As documents were written before: of their outlet, whatever else the pile has.
+/// As documents were written before: of their outlet, whatever else the pile has. G's is in question, and others verified that outlet anew.
 const BEFORE: &str = "
     UPDATE act SET outlet = 1 WHERE number IN (SELECT number FROM verification_certificate) AND kind <> 'certificate_withdrawn';
+    INSERT INTO act (pile_no, kind, number, issuer, person, acted_at)
+    SELECT pile_no, 'certificate_questioned', number, issuer, '王', '2026-05-15Z'
+    FROM verification_certificate JOIN pile USING (pile_no) WHERE pile_id = 'G';
+    INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until, outlet)
+    SELECT pile_no, 'certificate', 'NEWER', '所', '王', '2026-06-01Z', '2028-01-01Z', 1 FROM pile WHERE pile_id = 'G';
     ALTER TABLE ocpi_party DROP COLUMN cdrs, DROP COLUMN cdr_bytes";
+
+const PILES: [&str; 7] = ["A", "B", "C", "D", "E", "F", "G"];
 
 /// Of each pile, what the rules of before said of its acts.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_verified_before_certificates_were_of_the_whole_pile_stays_so() {
     use State::{Due, Failed, Verified};
     let Some((_, server)) = provided() else { return };
-    let (database, store, piles) = store(&server, &["A", "B", "C", "D", "E", "F"]).await;
-    assert_eq!(database.number(TOLD).await, 15);
+    let (database, store, piles) = store(&server, &PILES).await;
+    assert_eq!(database.number(TOLD).await, 17);
     let connection = &mut database.connect().await;
     sqlx::raw_sql(CASES).execute(&mut *connection).await.expect("written");
-    for pile in ["A", "B", "C", "F"] {
+    for pile in ["A", "B", "C", "F", "G"] {
         verified(&store, &piles, pile, "0.40", 1).await;
     }
     verified(&store, &piles, "D", "5.00", 1).await;
@@ -101,19 +108,19 @@ async fn what_was_verified_before_certificates_were_of_the_whole_pile_stays_so()
     sqlx::raw_sql(BEFORE).execute(&mut *connection).await.expect("written");
     let all = async || {
         let mut all = Vec::new();
-        for pile in ["A", "B", "C", "D", "E", "F"] {
+        for pile in PILES {
             all.push(judged(&store, pile).await);
         }
         all
     };
-    assert_eq!(all().await, [Failed, Due, Failed, Failed, Failed, Failed], "without what follows");
+    assert_eq!(all().await, [Failed, Due, Failed, Failed, Failed, Failed, Verified], "without what follows");
     let migration = include_str!("../../crates/store/migrations/0041_only_outlet.sql");
     sqlx::raw_sql(migration).execute(&mut *connection).await.expect("migrated");
-    assert_eq!(all().await, [Verified, Verified, Verified, Failed, Failed, Failed]);
+    assert_eq!(all().await, [Verified, Verified, Verified, Failed, Failed, Failed, Verified]);
     let of_whole_piles = "SELECT count(*) FROM act JOIN verification_certificate USING (pile_no, number)
-                          WHERE outlet IS NULL AND act.kind <> 'certificate_withdrawn'";
-    // One of A, one of B, and a notice of D that two confirmed.
-    assert_eq!(database.number(of_whole_piles).await, 5);
+                          WHERE outlet IS NULL AND act.kind IN ('certificate', 'notice', 'failure_confirmed')";
+    // One of A, of B and of G, and a notice of D that two confirmed.
+    assert_eq!(database.number(of_whole_piles).await, 6);
     let closed = "SELECT count(*) FROM act AS closed JOIN act AS by USING (pile_no, issuer, person, acted_at)
                   WHERE closed.kind = 'case_closed' AND closed.number = 'K' AND by.kind = 'certificate' AND by.outlet = 1";
     assert_eq!(database.number(closed).await, 1);

@@ -1,16 +1,17 @@
 -- A certificate of one outlet ends no case of the whole pile any more, and one of the only outlet is of the whole pile (DECISIONS 225, 234). All
 -- acts are judged with the next assessment: what was written before that must say what it said when it was written.
 
--- Author: documents. What was issued here for the only outlet of a pile is of the whole pile, as it is written from now on: notices, too.
+-- Author: documents. What was issued here for the only outlet of a pile is of the whole pile, as it is written from now on: notices, too. And
+-- so is what others said of that outlet: else a newer certificate of theirs would not take the place of ours.
 UPDATE act SET outlet = NULL
-FROM verification_certificate AS document
-WHERE document.pile_no = act.pile_no AND document.number = act.number AND act.outlet = document.connector
+WHERE EXISTS (SELECT FROM verification_certificate AS document
+              WHERE document.pile_no = act.pile_no AND document.connector = act.outlet)
   AND EXISTS (SELECT FROM connector_live AS told
-              WHERE told.pile_no = act.pile_no AND told.connector = document.connector)
+              WHERE told.pile_no = act.pile_no AND told.connector = act.outlet)
   AND NOT EXISTS (SELECT FROM connector_live AS told
-                  WHERE told.pile_no = act.pile_no AND told.connector > 0 AND told.connector <> document.connector)
+                  WHERE told.pile_no = act.pile_no AND told.connector > 0 AND told.connector <> act.outlet)
   AND NOT EXISTS (SELECT FROM act AS other
-                  WHERE other.pile_no = act.pile_no AND other.outlet <> document.connector);
+                  WHERE other.pile_no = act.pile_no AND other.outlet <> act.outlet);
 
 -- Author: cases. Elsewhere, a case of the whole pile that a certificate of one outlet ended stays ended: by an act, with date, body and person
 -- of that certificate. A withdrawn document ended none and opened none; a case that was opened again later is open.
