@@ -303,6 +303,23 @@ async fn a_pile_is_onboarded_from_its_page() {
 }
 
 #[tokio::test]
+async fn a_session_is_for_encrypted_pages_where_the_site_is_reached_so() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    for (public, is_encrypted) in [("https://piles.example", true), ("http://piles.example", false)] {
+        let settings = [("VERIPILE_HTTP__PUBLIC_URL", public)];
+        let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
+        let form = [("name", "one"), ("password", "a password of mine")];
+        let (_, headers, _) = server.post_as("/op/sign-in", "", &form).await;
+        let cookie = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        assert_eq!(cookie.contains("; Secure"), is_encrypted, "{headers}");
+        assert_eq!(headers.contains("strict-transport-security: "), is_encrypted, "{headers}");
+        assert!(server.stop());
+    }
+}
+
+#[tokio::test]
 async fn a_table_of_piles_tells_each_bad_row() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
@@ -316,7 +333,7 @@ async fn a_table_of_piles_tells_each_bad_row() {
         "neither ac nor dc",
         "<td>4</td>",
         "N4: column station_id",
-        "P2: column pile_id",
+        "P2: column pile_id: registered with another operator, O2",
         "Nothing was registered",
     ] {
         assert!(page.contains(words), "{words}: {page}");

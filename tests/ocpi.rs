@@ -240,13 +240,59 @@ async fn bounded(database: &Database, server: &Server, token: &str) {
                       (SELECT body, checked FROM ocpi_cdr UNION ALL SELECT body, checked FROM ocpi_cdr_other) AS every";
     let counted = "SELECT sum(bytes)::bigint FROM ocpi_cdr";
     assert_eq!(database.number(counted).await, database.number(of_all).await);
+    assert_eq!(sent(server, token, &cdr("AAA", "LAST", "7", None)).await.0, 200);
     // As if the oldest took all that a party may.
-    let oldest = "UPDATE ocpi_cdr SET bytes = 1073741824 WHERE cdr_no = (SELECT min(cdr_no) FROM ocpi_cdr)";
+    let oldest = "WITH oldest AS (SELECT cdr_no, party, bytes FROM ocpi_cdr ORDER BY cdr_no LIMIT 1),
+                       counted AS (UPDATE ocpi_party SET cdr_bytes = cdr_bytes + 1073741824 - oldest.bytes
+                                   FROM oldest WHERE name = oldest.party)
+                  UPDATE ocpi_cdr SET bytes = 1073741824 FROM oldest WHERE ocpi_cdr.cdr_no = oldest.cdr_no";
     sqlx::query(oldest).execute(&mut database.connect().await).await.unwrap();
-    let before = database.number("SELECT count(*) FROM ocpi_cdr").await;
+    let all = "SELECT count(*) FROM ocpi_cdr";
+    let before = database.number(all).await;
+    assert_eq!(sent(server, token, &cdr("AAA", "LAST", "7", None)).await.0, 200);
+    assert_eq!(database.number(all).await, before, "what is repeated takes nothing more");
     assert_eq!(sent(server, token, &cdr("AAA", "NEW", "7", None)).await.0, 200);
-    assert_eq!(database.number("SELECT count(*) FROM ocpi_cdr").await, before, "one came and one went");
+    assert_eq!(database.number(all).await, before, "one came and one went");
     assert_eq!(database.number("SELECT count(*) FROM ocpi_cdr WHERE cdr_id = 'CDR-1'").await, 0);
+    assert_eq!(database.number("SELECT sum(cdrs)::bigint FROM ocpi_party").await, before);
+    let of_parties = "SELECT sum(cdr_bytes)::bigint FROM ocpi_party";
+    assert_eq!(database.number(of_parties).await, database.number(counted).await);
+    kept_before_it_was_bounded(database, server, token).await;
+}
+
+/// A record that was taken before there was a bound is answered as it was, and another one under its identifier is too long.
+async fn kept_before_it_was_bounded(database: &Database, server: &Server, token: &str) {
+    let connection = &mut database.connect().await;
+    let mut long = cdr("AAA", "OLD", "7", None);
+    let (_, first) = sent(server, token, &long).await;
+    let body: String = sqlx::query_scalar("SELECT body FROM ocpi_cdr WHERE cdr_id = 'OLD'")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    let mut kept: Value = serde_json::from_str(&body).unwrap();
+    for record in [&mut kept, &mut long] {
+        let period = record["charging_periods"][0].clone();
+        record["charging_periods"] = vec![period; 3_000].into();
+    }
+    sqlx::query("UPDATE ocpi_cdr SET body = $1 WHERE cdr_id = 'OLD'")
+        .bind(kept.to_string())
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let (status, answer) = sent(server, token, &long).await;
+    assert_eq!((status, &answer["status_code"]), (200, &1000.into()), "{answer}");
+    assert_eq!(answer["data"], first["data"]);
+    long["total_time"] = 2.into();
+    let (status, answer) = sent(server, token, &long).await;
+    assert_eq!((status, &answer["status_code"]), (400, &2001.into()), "{answer}");
+    assert_eq!(
+        database
+            .number(
+                "SELECT count(*) FROM ocpi_cdr_other JOIN ocpi_cdr USING (reference) WHERE cdr_id = 'OLD'"
+            )
+            .await,
+        0
+    );
 }
 
 /// What a registered party is told: the data, and how many there are in all.

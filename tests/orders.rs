@@ -5,6 +5,8 @@
 
 #[path = "orders/clock.rs"]
 mod clock;
+#[path = "orders/outlet.rs"]
+mod outlet;
 #[path = "orders/overtaken.rs"]
 mod overtaken;
 
@@ -415,23 +417,6 @@ async fn state(store: &Store, id: &str, at: Timestamp) -> State {
         "what is stored is what follows"
     );
     record.state(at)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_of_the_only_outlet_is_of_the_whole_pile() {
-    let Some((_, server)) = provided() else { return };
-    let (database, store, piles) = store(&server, &["A", "B"]).await;
-    let told = "WITH told AS (INSERT INTO connector_live (pile_no, connector, status, status_at)
-                              SELECT pile_no, n, 'Available', now()
-                              FROM pile, generate_series(0, CASE pile_id WHEN 'A' THEN 1 ELSE 2 END) AS n RETURNING 1)
-                SELECT count(*) FROM told";
-    assert_eq!(database.number(told).await, 5);
-    for (id, outlet, seed) in [("A", None, 1), ("B", Some(1), 2)] {
-        verified(&store, &piles, id, "0.40", seed).await;
-        let acts = store.acts(&PileId::parse(id).expect("an identifier")).await.expect("read");
-        assert_eq!(acts[0].outlet, outlet, "{id}");
-    }
-    database.drop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -430,6 +430,17 @@ async fn what_a_list_removes_is_named_and_a_list_makes_no_pile_that_cannot_be() 
     let ac = piles("ac.csv", "pile_id,kind,accuracy_class\nP,ac,2\n");
     let told = refused(&binary, &database, &["--piles", &ac]);
     assert!(told.contains("pile P: column power_kw: 240 kW, and no ac pile exceeds 200"), "{told}");
+    // A pile that stood where its station is, and moves by a table without coordinates, stands where its new one is; at none, nowhere.
+    register("second.json", &location("L2", "AAA", "E2", true).replace("31.6", "31.7"));
+    let there = "SELECT count(*) FROM pile JOIN station USING (station_id)
+                 WHERE pile_id = 'E1' AND pile.lon = station.lon AND pile.lat = station.lat AND station.lat > 31.65";
+    assert_eq!(database.number(there).await, 0);
+    let moved = piles("moved.csv", "pile_id,kind,accuracy_class,station_id\nE1,ac,2,L2\n");
+    command(&binary, &database, &["register", "--piles", &moved]);
+    assert_eq!(database.number(there).await, 1);
+    let gone = piles("gone.csv", "pile_id,kind,accuracy_class,station_id\nE1,ac,2,\n");
+    command(&binary, &database, &["register", "--piles", &gone]);
+    assert_eq!(database.number("SELECT count(*) FROM pile WHERE pile_id = 'E1' AND lon IS NULL").await, 1);
 }
 
 /// Whatever is wrong with one file, nothing of the others is registered, and no key that was drawn is left lying about.

@@ -10,6 +10,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use actix_web::http::uri::Authority;
 
+use crate::SiteSettings;
+
 /// Network of a request's client; behind a proxy, of whom that one saw last. The proxy's own where it says nothing.
 pub(crate) fn client(request: &HttpRequest, behind_proxy: bool) -> Option<IpAddr> {
     let address =
@@ -25,6 +27,13 @@ pub(crate) fn scheme(request: &HttpRequest, behind_proxy: bool) -> &'static str 
     } else {
         "http"
     }
+}
+
+/// Whether whoever reaches this site does so encrypted: this request came so, or the address of the site says that somebody before us
+/// encrypts. Then a browser is asked to come no other way, and a session is for no other.
+pub(crate) fn is_encrypted(request: &HttpRequest, settings: &SiteSettings) -> bool {
+    scheme(request, settings.behind_proxy) == "https"
+        || settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
 }
 
 /// Host and port under which the client reached us. A proxy that asks us for another host than it was asked for needs `http.public_url`.
@@ -100,5 +109,22 @@ mod tests {
         // The proxy's word is the last one.
         let both = [ours, ("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")];
         check(&both, true, ("http", "map.example:8080"));
+    }
+
+    #[test]
+    fn a_site_is_encrypted_where_its_address_or_a_proxy_of_ours_says_so() {
+        let check = |forwarded: &str, behind_proxy, public_url: Option<&str>, expected| {
+            let request =
+                TestRequest::default().append_header(("x-forwarded-proto", forwarded)).to_http_request();
+            let public_url = public_url.map(str::to_owned);
+            let settings = SiteSettings { behind_proxy, public_url, ..SiteSettings::default() };
+            assert_eq!(is_encrypted(&request, &settings), expected, "{forwarded} {settings:?}");
+        };
+        check("https", false, None, false);
+        check("https", true, None, true);
+        check("http", true, None, false);
+        // The proxy says nothing of it, or is not believed.
+        check("http", false, Some("https://piles.example"), true);
+        check("http", false, Some("http://piles.example"), false);
     }
 }

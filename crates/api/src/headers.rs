@@ -7,7 +7,7 @@ use actix_web::http::header::{self, HeaderValue, REFERRER_POLICY, STRICT_TRANSPO
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::{Error, HttpResponse, web};
 
-use crate::Site;
+use crate::{Site, client};
 
 /// Nothing runs in a page that we did not serve: no inline script or style, no other host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -48,11 +48,10 @@ pub async fn encrypted_only<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let is_https = |site: &web::Data<Site>| {
-        site.settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
-    };
-    let is_encrypted =
-        request.app_config().secure() || request.app_data::<web::Data<Site>>().is_some_and(is_https);
+    let is_encrypted = request.app_data::<web::Data<Site>>().map_or_else(
+        || request.app_config().secure(),
+        |site| client::is_encrypted(request.request(), &site.settings),
+    );
     let mut answer = next.call(request).await?;
     if is_encrypted {
         answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT_SECURITY));

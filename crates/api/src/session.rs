@@ -284,7 +284,7 @@ pub(crate) async fn sign_out(
 }
 
 fn cookie(request: &HttpRequest, site: &Site, token: String) -> actix_web::cookie::CookieBuilder<'static> {
-    let secure = client::scheme(request, site.settings.behind_proxy) == "https";
+    let secure = client::is_encrypted(request, &site.settings);
     Cookie::build(COOKIE, token).path("/").http_only(true).same_site(SameSite::Strict).secure(secure)
 }
 

@@ -4,8 +4,9 @@
 
 /// Revision of what estimates: stored with every run beside the version, so that of two programs whose results differ each says which it is.
 /// To be raised by one with every change after which the same evidence gives other numbers, verdicts or next dates, to the last bit: here, in
-/// `metrology` (`comparison`, `balance`, `decision`, `reliability`, rule sets), or in what `app::assess::facts` makes evidence of. A run of another
-/// revision is made anew, not gone on from, and `veripile check assessment` does not expect its numbers.
+/// `metrology` (`comparison`, `balance`, `decision`, `reliability`, `drift`, `change_point`, rule sets), or in what `app::assess::facts` makes
+/// evidence of. A run of another revision is made anew, not gone on from, weeks that the filter of another one took in too, and `veripile check
+/// assessment` does not expect its numbers.
 ///
 /// Runs without one are of before 1.
 pub const REVISION: u32 = 1;

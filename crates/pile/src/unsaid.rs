@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Pile, Station};
+use crate::{Pile, Station, StationId};
 
 /// A part of a registration that a list need not speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +78,14 @@ impl Told<Station> {
 }
 
 impl Told<Pile> {
+    /// The station that the list moves a pile to whose place, of which it says nothing, was only its station's: it is where the new one is.
+    pub fn moves_with_station(&self, was: &Pile) -> Option<&StationId> {
+        let is_told = |field| !self.unsaid.contains(&field);
+        let is_moved = is_told(Field::Station) && !is_told(Field::Place) && has_left(was, &self.record);
+        let had_its_station_s = was.given.is_none() && was.place.is_some() && self.record.place.is_none();
+        self.record.station_id.as_ref().filter(|_| is_moved && had_its_station_s)
+    }
+
     /// The pile, the rest of it as it was. One that moves to another station does not keep its operator, nor its place where the new
     /// station's is known, nor ever one that was only its station's.
     pub fn over(self, was: &Pile) -> Pile {
@@ -93,7 +101,7 @@ impl Told<Pile> {
                 Field::Class => pile.class = was.class,
                 Field::Power => pile.power_kw = was.power_kw,
                 Field::Connectors => pile.connectors.clone_from(&was.connectors),
-                Field::Place if pile.place.is_none() || (was.given.is_some() && !has_left(was, &pile)) => {
+                Field::Place if keeps_place(was, &pile) => {
                     pile.place = was.place;
                     pile.given.clone_from(&was.given);
                 }
@@ -106,6 +114,12 @@ impl Told<Pile> {
     }
 }
 
+/// Whether a place of which nothing is said stays: its own as long as no other is known, or the pile stays; its station's as long as both hold.
+fn keeps_place(was: &Pile, pile: &Pile) -> bool {
+    let (is_unknown, stays) = (pile.place.is_none(), !has_left(was, pile));
+    if was.given.is_some() { is_unknown || stays } else { is_unknown && stays }
+}
+
 /// Whether a pile stood at a station and stands at another now.
 fn has_left(was: &Pile, pile: &Pile) -> bool {
     was.station_id.is_some() && was.station_id != pile.station_id
@@ -116,9 +130,7 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
-    use crate::{
-        AccuracyClass, CoordinateSystem, GivenPlace, OperatorId, PileId, PileKind, Place, StationId,
-    };
+    use crate::{AccuracyClass, CoordinateSystem, GivenPlace, OperatorId, PileId, PileKind, Place};
 
     fn pile(station: &str, operator: &str) -> Pile {
         Pile {
@@ -148,7 +160,15 @@ mod tests {
         assert_eq!(same.operator_id, was.operator_id);
         let moved = Pile { operator_id: None, place: None, ..pile("T", "O1") };
         let moved = over(&moved, &[Field::Operator, Field::Place]);
-        assert_eq!((moved.operator_id, moved.place), (None, was.place));
+        assert_eq!((moved.operator_id, moved.place), (None, None), "it was its station's");
+        let nowhere = Pile { station_id: None, place: None, ..pile("S", "O1") };
+        assert_eq!(over(&nowhere, &[Field::Place]).place, None);
+        let same = Pile { place: None, ..pile("S", "O1") };
+        assert_eq!(over(&same, &[Field::Place]).place, was.place);
+        assert_eq!(
+            over(&Pile { place: None, ..moved_to("T") }, &[Field::Station, Field::Place]).place,
+            was.place
+        );
         let left = Pile { station_id: None, operator_id: None, ..pile("S", "O1") };
         assert_eq!(
             over(&left, &[Field::Operator]).operator_id,
@@ -172,8 +192,19 @@ mod tests {
         assert_eq!(over(of_station("T"), &was), (Place::new(121.0, 32.0), false), "it left");
         let stood_alone = Pile { station_id: None, ..was.clone() };
         assert_eq!(over(of_station("T"), &stood_alone), (Some(own.0), true));
-        let shared = Pile { given: None, ..was };
+        let (shared, own_at_s) = (Pile { given: None, ..was.clone() }, was);
         assert_eq!(over(of_station("S"), &shared), (Place::new(121.0, 32.0), false), "its station's only");
+        // As a table of piles without coordinates has it: of its own place nobody says that it is another.
+        let bare = |station: &str| Pile { place: None, ..pile(station, "O1") };
+        assert_eq!(over(bare("T"), &own_at_s), (Some(own.0), true));
+        assert_eq!(over(bare("T"), &shared), (None, false));
+        let moves = |was: &Pile, unsaid: &[Field]| {
+            let told = Told { record: bare("T"), unsaid: unsaid.iter().copied().collect() };
+            told.moves_with_station(was).is_some()
+        };
+        assert!(moves(&shared, &[Field::Place]) && !moves(&own_at_s, &[Field::Place]));
+        assert!(!moves(&shared, &[]) && !moves(&shared, &[Field::Station, Field::Place]));
+        assert!(!moves(&bare("S"), &[Field::Place]), "it had none");
     }
 
     fn moved_to(station: &str) -> Pile {

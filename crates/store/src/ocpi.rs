@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 use veripile_pile::StationId;
 
@@ -20,6 +21,9 @@ const CDRS_PER_PARTY_MAX: i64 = 100_000;
 
 /// Bytes kept of a party's records; older ones go. Twice what so many take that are as they usually are.
 const CDR_BYTES_PER_PARTY_MAX: i64 = 1 << 30;
+
+/// Records looked at to see which of the oldest go; where more would have to, they go with those that come next.
+const CDRS_GONE_AT_ONCE_MAX: i64 = 1_000;
 
 /// Records of other content kept beside the first of their identifier; somebody who sends more has lost count of his bills.
 const OTHERS_PER_CDR_MAX: i64 = 5;
@@ -36,6 +40,13 @@ macro_rules! ocpi_id {
             $column,
             ") END"
         )
+    };
+}
+
+/// A charge detail record as [`KeptCdr`] reads it.
+macro_rules! kept_cdr {
+    () => {
+        "SELECT reference::text, body, checked, others FROM ocpi_cdr"
     };
 }
 
@@ -358,7 +369,13 @@ impl Store {
     pub async fn keep_ocpi_cdr(&self, party: &str, cdr: &Cdr, now: Timestamp) -> Result<KeptCdr, StoreError> {
         let bytes = i64::try_from(cdr.bytes()).unwrap_or(i64::MAX);
         let mut transaction = self.pool.begin().await?;
-        sqlx::query(
+        // One record of a party after the other: what all of them take is counted with it.
+        let (mut cdrs, mut cdr_bytes): (i64, i64) =
+            sqlx::query_as("SELECT cdrs, cdr_bytes FROM ocpi_party WHERE name = $1 FOR NO KEY UPDATE")
+                .bind(party)
+                .fetch_one(&mut *transaction)
+                .await?;
+        let inserted = sqlx::query(
             "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked, bytes)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
         )
@@ -372,62 +389,111 @@ impl Store {
         .bind(bytes)
         .execute(&mut *transaction)
         .await?;
-        let kept: KeptCdr = sqlx::query_as(
-            "SELECT reference::text, body, checked, others FROM ocpi_cdr
-             WHERE party = $1 AND owner = $2 AND cdr_id = $3 FOR UPDATE",
-        )
+        let kept: KeptCdr = sqlx::query_as(concat!(
+            kept_cdr!(),
+            " WHERE party = $1 AND owner = $2 AND cdr_id = $3 FOR UPDATE"
+        ))
         .bind(party)
         .bind(storable(&cdr.owner))
         .bind(storable(&cdr.cdr_id))
         .fetch_one(&mut *transaction)
         .await?;
-        if kept.body != cdr.body {
-            sqlx::query(
-                "WITH new AS (
-                     SELECT reference, (SELECT count(*) FROM ocpi_cdr_other o WHERE o.reference = $1::uuid) < $5 AS is_kept
-                     FROM ocpi_cdr WHERE reference = $1::uuid
-                     AND NOT EXISTS (SELECT FROM ocpi_cdr_other o WHERE o.reference = $1::uuid AND o.body = $3)),
-                 counted AS (UPDATE ocpi_cdr SET others = others + 1, bytes = bytes + CASE WHEN is_kept THEN $6::bigint ELSE 0 END
-                             FROM new WHERE ocpi_cdr.reference = new.reference)
-                 INSERT INTO ocpi_cdr_other (reference, received_at, body, checked)
-                 SELECT reference, $2, $3, $4 FROM new WHERE is_kept",
-            )
-            .bind(&kept.reference)
-            .bind(now.to_sqlx())
-            .bind(&cdr.body)
-            .bind(&cdr.checked)
-            .bind(OTHERS_PER_CDR_MAX)
-            .bind(bytes)
-            .execute(&mut *transaction)
-            .await?;
+        let is_new = inserted.rows_affected() > 0;
+        let is_more =
+            is_new || (kept.body != cdr.body && keep_beside(&mut transaction, &kept, cdr, now).await?);
+        if is_more {
+            cdrs += i64::from(is_new);
+            cdr_bytes = cdr_bytes.saturating_add(bytes);
+            count_cdrs(&mut transaction, party, cdrs, cdr_bytes).await?;
         }
-        sqlx::query(
-            "DELETE FROM ocpi_cdr WHERE party = $1 AND cdr_no <=
-                 (SELECT max(cdr_no) FROM (SELECT cdr_no, row_number() OVER newer AS place, sum(bytes) OVER newer AS taken
-                      FROM ocpi_cdr WHERE party = $1
-                      WINDOW newer AS (ORDER BY cdr_no DESC ROWS UNBOUNDED PRECEDING)) AS record
-                  WHERE place > $2 OR taken > $3)",
-        )
-        .bind(party)
-        .bind(CDRS_PER_PARTY_MAX)
-        .bind(CDR_BYTES_PER_PARTY_MAX)
-        .execute(&mut *transaction)
-        .await?;
         transaction.commit().await?;
         Ok(kept)
+    }
+
+    /// The record that stands under the identifier of this one, if it is the same.
+    pub async fn same_ocpi_cdr(&self, party: &str, cdr: &Cdr) -> Result<Option<KeptCdr>, StoreError> {
+        let kept: Option<KeptCdr> =
+            sqlx::query_as(concat!(kept_cdr!(), " WHERE party = $1 AND owner = $2 AND cdr_id = $3"))
+                .bind(party)
+                .bind(storable(&cdr.owner))
+                .bind(storable(&cdr.cdr_id))
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(kept.filter(|kept| kept.body == cdr.body))
     }
 
     /// A party's charge detail record.
     pub async fn ocpi_cdr(&self, party: &str, reference: &str) -> Result<Option<KeptCdr>, StoreError> {
         let Ok(reference) = Uuid::parse_str(reference) else { return Ok(None) };
-        Ok(sqlx::query_as(
-            "SELECT reference::text, body, checked, others FROM ocpi_cdr WHERE party = $1 AND reference = $2",
+        Ok(sqlx::query_as(concat!(kept_cdr!(), " WHERE party = $1 AND reference = $2"))
+            .bind(party)
+            .bind(reference)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+}
+
+/// Keeps a record beside the first of its identifier, unless it is there already or there are too many; whether it did.
+async fn keep_beside(
+    connection: &mut PgConnection,
+    kept: &KeptCdr,
+    cdr: &Cdr,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(
+        "WITH new AS (
+             SELECT reference, (SELECT count(*) FROM ocpi_cdr_other o WHERE o.reference = $1::uuid) < $5 AS is_kept
+             FROM ocpi_cdr WHERE reference = $1::uuid
+             AND NOT EXISTS (SELECT FROM ocpi_cdr_other o WHERE o.reference = $1::uuid AND o.body = $3)),
+         counted AS (UPDATE ocpi_cdr SET others = others + 1, bytes = bytes + CASE WHEN is_kept THEN $6::bigint ELSE 0 END
+                     FROM new WHERE ocpi_cdr.reference = new.reference)
+         INSERT INTO ocpi_cdr_other (reference, received_at, body, checked)
+         SELECT reference, $2, $3, $4 FROM new WHERE is_kept",
+    )
+    .bind(&kept.reference)
+    .bind(now.to_sqlx())
+    .bind(&cdr.body)
+    .bind(&cdr.checked)
+    .bind(OTHERS_PER_CDR_MAX)
+    .bind(i64::try_from(cdr.bytes()).unwrap_or(i64::MAX))
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() > 0)
+}
+
+/// Notes how many records a party has and how much they take. Where that is too much the oldest go, as many as need be.
+async fn count_cdrs(
+    connection: &mut PgConnection,
+    party: &str,
+    mut cdrs: i64,
+    mut bytes: i64,
+) -> Result<(), StoreError> {
+    let (too_many, too_much) = (cdrs - CDRS_PER_PARTY_MAX, bytes - CDR_BYTES_PER_PARTY_MAX);
+    if too_many > 0 || too_much > 0 {
+        let (gone, freed): (i64, i64) = sqlx::query_as(
+            "WITH gone AS (DELETE FROM ocpi_cdr WHERE cdr_no IN
+                 (SELECT cdr_no FROM (SELECT cdr_no, row_number() OVER older AS place, sum(bytes) OVER older - bytes AS before
+                      FROM (SELECT cdr_no, bytes FROM ocpi_cdr WHERE party = $1 ORDER BY cdr_no LIMIT $4) AS oldest
+                      WINDOW older AS (ORDER BY cdr_no ROWS UNBOUNDED PRECEDING)) AS record
+                  WHERE place <= $2 OR before < $3)
+                 RETURNING bytes)
+             SELECT count(*), coalesce(sum(bytes), 0)::bigint FROM gone",
         )
         .bind(party)
-        .bind(reference)
-        .fetch_optional(&self.pool)
-        .await?)
+        .bind(too_many)
+        .bind(too_much)
+        .bind(CDRS_GONE_AT_ONCE_MAX)
+        .fetch_one(&mut *connection)
+        .await?;
+        (cdrs, bytes) = (cdrs - gone, bytes - freed);
     }
+    sqlx::query("UPDATE ocpi_party SET cdrs = $2, cdr_bytes = $3 WHERE name = $1")
+        .bind(party)
+        .bind(cdrs)
+        .bind(bytes)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 #[derive(FromRow)]

@@ -37,7 +37,8 @@ impl Store {
         Ok(told.into_iter().map(complete).collect())
     }
 
-    /// Piles as a list tells them, the rest of each as it is registered. Of one that only knocked nothing is.
+    /// Piles as a list tells them, the rest of each as it is registered. Of one that only knocked nothing is. One that stood where its station is,
+    /// and moves, stands where the new station is registered, if it is.
     pub async fn complete_piles(&self, told: Vec<Told<Pile>>) -> Result<Vec<Pile>, StoreError> {
         let ids: Vec<&str> = told.iter().map(|one| one.record.pile_id.as_str()).collect();
         let rows: Vec<PileRow> = sqlx::query_as(
@@ -52,9 +53,21 @@ impl Store {
             .into_iter()
             .map(|row| row.pile().map(|pile| (pile.pile_id.clone(), pile)))
             .collect::<Result<_, _>>()?;
-        let complete = |one: Told<Pile>| match known.get(&one.record.pile_id) {
-            Some(was) => one.over(was),
-            None => one.record,
+        let moved = |one: &Told<Pile>| {
+            let station = one.moves_with_station(known.get(&one.record.pile_id)?)?;
+            Some(station.as_str().to_owned())
+        };
+        let stations: Vec<String> = told.iter().filter_map(moved).collect();
+        let stations: Vec<&str> = stations.iter().map(String::as_str).collect();
+        let places: HashMap<String, Place> = self.station_places(&stations).await?.into_iter().collect();
+        let complete = |mut one: Told<Pile>| {
+            if let Some(station) = moved(&one) {
+                one.record.place = places.get(&station).copied();
+            }
+            match known.get(&one.record.pile_id) {
+                Some(was) => one.over(was),
+                None => one.record,
+            }
         };
         Ok(told.into_iter().map(complete).collect())
     }

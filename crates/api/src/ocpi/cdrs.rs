@@ -83,8 +83,11 @@ pub(crate) async fn post(
         body: Value::Object(without_driver(&given)).to_string(),
         checked: checked.to_string(),
     };
-    bounded(&cdr)?;
-    let kept = site.store.keep_ocpi_cdr(&party.name, &cdr, Timestamp::now()).await?;
+    let kept = match bounded(&cdr) {
+        Ok(()) => site.store.keep_ocpi_cdr(&party.name, &cdr, Timestamp::now()).await?,
+        // One that was kept before there was this bound stands, and is answered as it was.
+        Err(too_much) => site.store.same_ocpi_cdr(&party.name, &cdr).await?.ok_or(too_much)?,
+    };
     // A repeated request is answered as the first. Of another record the verdict is not told: what stands is the first.
     let told = json!({ "veripile": read(&kept.checked) });
     let mut response = if kept.body == cdr.body { answer(&told) } else { Refusal::another().with(&told) };

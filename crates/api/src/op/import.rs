@@ -364,10 +364,9 @@ async fn refused(
     let ids: Vec<&str> =
         piles.iter().filter_map(|pile| pile.station_id.as_ref()).map(StationId::as_str).collect();
     let owners = site.store.station_operators(&ids).await?;
-    let others: HashMap<String, String> = match stations {
-        Some(_) => of_others(&site.store, &[], piles).await?.into_iter().map(|o| (o.id, o.owner)).collect(),
-        None => HashMap::new(),
-    };
+    let ids: Vec<&str> = piles.iter().map(|pile| pile.pile_id.as_str()).collect();
+    // One that knocked without being registered is nobody's yet.
+    let pile_owners = site.store.pile_operators(&ids).await?;
     let operators: Vec<&str> =
         piles.iter().filter_map(|pile| pile.operator_id.as_ref()).map(OperatorId::as_str).collect();
     let operators = site.store.registered_operators(&operators).await?;
@@ -380,6 +379,11 @@ async fn refused(
         (Some(id), None) => owners.get(id.as_str()).is_some_and(is_own),
     };
     let foreign = |pile: &Pile, scope: &OperatorId| pile.operator_id.as_ref().is_some_and(|id| id != scope);
+    // An administrator moves piles by a table of them, and not by stations that bring some along.
+    let whose = |pile: &Pile| {
+        let told = scope.or(pile.operator_id.as_ref().filter(|_| with_them.is_some()))?;
+        pile_owners.get(pile.pile_id.as_str()).filter(|owner| told.as_str() != **owner)
+    };
     let mut kept = Vec::with_capacity(piles.len());
     for mut pile in piles.drain(..) {
         let reason = if !known(&pile) {
@@ -388,10 +392,8 @@ async fn refused(
             Some("column operator_id: not yours".to_owned())
         } else if is_nobody(&pile) {
             Some("column operator_id: no such operator".to_owned())
-        } else if let Some(owner) = others.get(pile.pile_id.as_str()) {
+        } else if let Some(owner) = whose(&pile) {
             Some(format!("column pile_id: {}", stays(owner)))
-        } else if scope.is_some() && is_of_another(site, person, &pile).await? {
-            Some("column pile_id: registered by another operator".to_owned())
         } else {
             cannot_be(&pile)
         };
@@ -406,14 +408,6 @@ async fn refused(
     }
     *piles = kept;
     Ok(errors)
-}
-
-/// Whether a pile is there already, but not in this person's scope.
-async fn is_of_another(site: &Site, person: &Person, pile: &Pile) -> Result<bool, Problem> {
-    let everybody = site.store.console_pile(None, &pile.pile_id).await?;
-    let own = site.store.console_pile(person.scope.as_ref(), &pile.pile_id).await?;
-    // One that knocked without being registered is nobody's yet.
-    Ok(everybody.is_some_and(|known| known.operator_id.is_some()) && own.is_none())
 }
 
 fn show(

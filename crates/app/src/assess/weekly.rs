@@ -6,7 +6,7 @@
 //! What is kept says which on-site results and which calibrations of reference vehicles it took in. Where they are others today (one was entered
 //! late, withdrawn, put in question or left out), it is not gone on from: a state of before that week is, or everything is taken in anew. So it
 //! is where the last whole assessment learnt otherwise of ways and covariates than what was taken out of the weeks kept, or of piles whose relayed
-//! values no vehicle said: those values count for nothing.
+//! values no vehicle said: those values count for nothing. What another estimator kept is not gone on from either.
 //!
 //! It also says until when it took in what came. Charges of finished weeks that came later are [`Behind`] until a whole assessment has brought the
 //! filter up; where that failed, or its process ended, the next one asks the database from that moment on.
@@ -21,11 +21,11 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use veripile_assessment::Learnt;
 pub(super) use veripile_assessment::weekly::week_of;
 use veripile_assessment::weekly::{
     self, Calibration, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning,
 };
+use veripile_assessment::{Learnt, REVISION};
 use veripile_metrology::change_point::Step;
 use veripile_pile::{Act, PileId, VehicleKey, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, TakenIn};
@@ -57,13 +57,18 @@ struct Kept {
     /// Everything taken in until then of its weeks is in it; none in a state of before that was kept.
     #[serde(default)]
     taken_in: Option<Timestamp>,
+    /// Revision of the estimator that took the weeks in; none: of before they had one.
+    #[serde(default)]
+    revision: Option<u32>,
 }
 
 impl Kept {
-    /// Whether it is of before a week, and took in the results that stand today, with what is known today of ways and covariates.
+    /// Whether it is of before a week, and this estimator took in the results that stand today, with what is known today of ways and
+    /// covariates.
     fn fits(&self, week: i32, results: &Results, learnt: &Learnt) -> bool {
+        let is_ours = self.revision == Some(REVISION);
         let fits = |last| last < week && self.on_site == results.digest(last) && self.learnt.is_like(learnt);
-        self.filter.week.is_none_or(fits)
+        self.filter.week.is_none_or(|last| is_ours && fits(last))
     }
 
     /// Gone on from with what was taken in until a moment. Where it was not asked what came late, of the weeks it has it holds no more than before.
@@ -266,7 +271,7 @@ impl Weekly {
                 Ok(_) => {
                     tracing::info!(
                         week = of,
-                        "on-site results, calibrations, or what is known of ways and covariates, are others than those taken in"
+                        "estimator, on-site results, calibrations, or what is known of ways and covariates, are others than those taken in"
                     );
                 }
                 Err(error) => tracing::warn!(%error, week = of, "a state of the filter was passed over"),
@@ -306,7 +311,7 @@ fn filter(
     let evidence = WeekEvidence { charges: &charges, on_site, calibrations, learnt: &first };
     let keep = |filter: Filter<i64, String>| {
         let on_site = filter.week.map_or(String::new(), |week| results.digest(week));
-        Kept { filter, on_site, learnt: first.clone(), taken_in }
+        Kept { filter, on_site, learnt: first.clone(), taken_in, revision: Some(REVISION) }
     };
     let mut weeks = Vec::new();
     let filter = weekly::filter(start.filter, &evidence, open, |told, after| {

@@ -316,14 +316,16 @@ pub(super) fn bare_act(kind: ActKind, number: &str, issuer: &str, person: &str, 
     }
 }
 
-/// Whether a pile tells of no other outlet than this one.
+/// Whether a pile tells of no other outlet than this one, and no act names another.
 async fn is_only_outlet(
     connection: &mut PgConnection,
     pile_no: i64,
     connector: u32,
 ) -> Result<bool, StoreError> {
     let is_only = sqlx::query_scalar(
-        "SELECT count(*) = 1 AND coalesce(bool_and(connector = $2), false) FROM connector_live WHERE pile_no = $1 AND connector > 0",
+        "SELECT count(*) = 1 AND coalesce(bool_and(connector = $2), false)
+                AND NOT EXISTS (SELECT FROM act WHERE act.pile_no = $1 AND act.outlet <> $2)
+         FROM connector_live WHERE pile_no = $1 AND connector > 0",
     )
     .bind(pile_no)
     .bind(i64::from(connector))
@@ -332,21 +334,21 @@ async fn is_only_outlet(
     Ok(is_only)
 }
 
-/// What a document is in acts of authority. A certificate of the only outlet is one of the whole pile. A notice opens a case that two people have confirmed: who verified and who reviewed; it
-/// becomes public when the operator's window to reply is over.
+/// What a document is in acts of authority. Of the only outlet it is one of the whole pile. A notice opens a case that two people have
+/// confirmed: who verified and who reviewed; it becomes public when the operator's window to reply is over.
 fn acts(certificate: &Certificate, rules: Rules, is_only_outlet: bool) -> Vec<Act> {
     let order = &certificate.order;
     let at = measured_at(certificate);
+    let outlet = (!is_only_outlet).then_some(order.connector);
     let act = |kind, person: &str, at| Act {
-        outlet: Some(order.connector),
+        outlet,
         ..bare_act(kind, &certificate.number, &order.body, person, at)
     };
     let found = result::on_site(&certificate.result);
     match certificate.kind {
         CertificateKind::Certificate => {
             let valid_until = certificate.valid_until_moment();
-            let outlet = (!is_only_outlet).then_some(order.connector);
-            vec![Act { outlet, valid_until, result: found, ..act(ActKind::Certificate, &order.verifier, at) }]
+            vec![Act { valid_until, result: found, ..act(ActKind::Certificate, &order.verifier, at) }]
         }
         CertificateKind::Notice => {
             let issued_at = certificate.issued_at;

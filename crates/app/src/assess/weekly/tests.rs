@@ -374,8 +374,22 @@ fn a_state_of_before_is_read() {
     let mut told = serde_json::to_value(&kept).expect("plain");
     assert!(told["learnt"].as_object_mut().expect("an object").remove("doubted").is_some());
     assert!(told.as_object_mut().expect("an object").remove("taken_in").is_some());
+    assert!(told.as_object_mut().expect("an object").remove("revision").is_some());
     let read: Kept = serde_json::from_value(told).expect("of before");
-    assert_eq!((&read.learnt, read.taken_in), (&kept.learnt, None));
+    assert_eq!((&read.learnt, read.taken_in, read.revision), (&kept.learnt, None, None));
+}
+
+/// The same results, ways and covariates: but other numbers may have come of them.
+#[test]
+fn what_another_estimator_kept_is_not_gone_on_from() {
+    let (charges, acts) = (charges(), acts());
+    let results = results(&acts);
+    let (kept, weeks) = filter(Kept::default(), &charges, &results, FIRST + 3, &learnt()).expect("filtered");
+    let states = weeks.iter().filter_map(|told| told.state.as_ref());
+    let revisions: BTreeSet<_> = states.map(|state| read(state).expect("read").revision).collect();
+    assert_eq!(revisions, BTreeSet::from([Some(REVISION)]));
+    let fits = |revision| Kept { revision, ..kept.clone() }.fits(FIRST + 4, &results, &learnt());
+    assert!(fits(Some(REVISION)) && !fits(Some(REVISION + 1)) && !fits(None));
 }
 
 /// It must not be refused for what a whole assessment would need.
