@@ -117,7 +117,7 @@ mod tests {
             let request =
                 TestRequest::default().append_header(("x-forwarded-proto", forwarded)).to_http_request();
             let public_url = public_url.map(str::to_owned);
-            let settings = SiteSettings { behind_proxy, public_url, ..SiteSettings::default() };
+            let settings = SiteSettings { public_url, behind_proxy, ..SiteSettings::default() };
             assert_eq!(is_encrypted(&request, &settings), expected, "{forwarded} {settings:?}");
         };
         check("https", false, None, false);

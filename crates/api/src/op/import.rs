@@ -388,12 +388,13 @@ async fn refused(
     for mut pile in piles.drain(..) {
         let reason = if !known(&pile) {
             Some("column station_id: no such station of yours".to_owned())
+        } else if let Some(owner) = whose(&pile) {
+            // Before its operator: a table that names none has the one of before.
+            Some(format!("column pile_id: {}", stays(owner)))
         } else if scope.is_some_and(|scope| foreign(&pile, scope)) {
             Some("column operator_id: not yours".to_owned())
         } else if is_nobody(&pile) {
             Some("column operator_id: no such operator".to_owned())
-        } else if let Some(owner) = whose(&pile) {
-            Some(format!("column pile_id: {}", stays(owner)))
         } else {
             cannot_be(&pile)
         };
