@@ -35,7 +35,8 @@ pub(crate) struct Asked {
 #[utoipa::path(get, path = "/api/v1/certificates/{number}",
     params(("number" = String, Path, description = "Number of the document"), Asked),
     responses(
-        (status = 200, description = "application/json (signed file, byte for byte), application/pdf or application/xml", body = String),
+        (status = 200, description = "application/json (signed file, byte for byte), application/pdf or application/xml",
+            content((serde_json::Value = "application/json"), (String = "application/pdf"), (String = "application/xml"))),
         (status = 404, description = "No such document, or one that is not public", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn any(
@@ -53,7 +54,7 @@ pub(crate) async fn any(
 #[utoipa::path(get, path = "/api/v1/certificates/{number}.json",
     params(("number" = String, Path, description = "Number of the document")),
     responses(
-        (status = 200, description = "Canonical JSON (RFC 8785) of document and Ed25519 signature", body = String, content_type = "application/json"),
+        (status = 200, description = "Canonical JSON (RFC 8785) of document and Ed25519 signature", body = serde_json::Value, content_type = "application/json"),
         (status = 404, description = "No such document, or one that is not public", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn json(
     request: HttpRequest,
