@@ -211,6 +211,8 @@ async fn run(binary: &std::path::PathBuf, url: &str, piles: i64) {
     let mut connection = database.connect().await;
     synthetic(&mut connection, piles).await;
     past(&mut connection).await;
+    // Texts to search by, which whoever registers writes: of a million piles they take longer than a server may take to start.
+    veripile_tests::command(binary, &database, &["migrate"]);
     let places: Vec<Placed> =
         sqlx::query_as("SELECT pile_id, lon, lat FROM pile ORDER BY md5(pile_id) LIMIT 20000")
             .fetch_all(&mut connection)
