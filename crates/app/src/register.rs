@@ -5,6 +5,7 @@
 //! certificate; one without is a measurement, which anchors estimates and changes no state. Beyond the limit it is public only with a failure
 //! that was confirmed since.
 
+mod files;
 mod left_out;
 
 use std::collections::HashMap;
@@ -28,12 +29,13 @@ use veripile_store::{Hands, Store};
 
 use crate::assess_files::reference::{read_intervals, read_references};
 use crate::config::Config;
-use crate::keys::{AccessRow, Prepared};
+use crate::keys::Prepared;
 use crate::plausible::{
     self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW, UNCERTAINTY_MAX_PERCENT, power_max_kw,
 };
 use crate::table::{Row, Seen, Table};
-use crate::{identity, keys, places, prices, serve};
+use crate::{identity, keys, places, serve};
+use files::Files;
 
 /// Columns that a table of stations must have.
 const STATION_COLUMNS: [&str; 1] = ["station_id"];
@@ -112,44 +114,11 @@ pub struct RegisterArgs {
 /// Registers what the files say; with a bad row in any of them, nothing.
 pub async fn run(args: &RegisterArgs) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
-    let columns = ["operator_id", "name_zh", "name_en"];
-    let operators = once(args.operators.as_ref(), &columns, "operator", operator, |operator: &Operator| {
-        operator.operator_id.as_str()
-    })?;
-    let commitments = read(args.operators.as_ref(), &columns, commitment)?;
-    let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
-    let Imported { stations, mut piles, private, removed, .. } = stations(args.stations.as_ref(), &assumed)?;
-    let of_locations = piles.len();
-    piles.extend(more_piles(args, &piles, &assumed)?);
-    let anchor_columns =
-        ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
-    let anchors = read(args.anchors.as_ref(), &anchor_columns, anchor)?;
-    let meter_keys = read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?;
-    let access = once(args.access.as_ref(), &["pile_id"], "pile", keys::row, |access: &AccessRow| {
-        access.pile_id().as_str()
-    })?;
-    let energy = energy(args)?;
-    let calibrations = calibrations(args, &config)?;
-    let tariffs = args.prices.as_deref().map(prices::read).transpose()?.unwrap_or_default();
-    let rows = [
-        operators.len(),
-        stations.len(),
-        piles.len(),
-        anchors.len(),
-        meter_keys.len(),
-        energy.len(),
-        calibrations.len(),
-        tariffs.len(),
-    ];
-    if rows.iter().sum::<usize>() + access.len() + private.len() == 0 {
-        bail!(
-            "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers, --references, --prices or --access"
-        );
-    }
+    let mut files = Files::read(args, &config)?;
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
-    let mut stations = store.complete_stations(stations).await?;
-    let mut piles = store.complete_piles(piles).await?;
+    let mut stations = store.complete_stations(std::mem::take(&mut files.stations)).await?;
+    let mut piles = store.complete_piles(std::mem::take(&mut files.piles)).await?;
     for pile in &piles {
         if let Some(why) = veripile_api::cannot_be(pile) {
             bail!("pile {}: {why}", pile.pile_id);
@@ -158,52 +127,33 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let mut known: HashMap<PileId, Pile> =
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
-    certify_within_limits(&anchors, &known)?;
+    certify_within_limits(&files.anchors, &known)?;
     let hands = if args.change_operator { Hands::MayChange } else { Hands::Stay };
     if hands == Hands::Stay {
-        belong_to_nobody_else(&store, &stations, &piles[..of_locations]).await?;
+        belong_to_nobody_else(&store, &stations, &piles[..files.of_locations]).await?;
     }
     let doubts = veripile_api::doubtful_places(&store, &mut stations, &mut piles).await?;
-    let public_still = veripile_api::public_still(&store, &private).await?;
-    let removed_still = veripile_api::removed_still(&store, &removed).await?;
-    let keys = Prepared::of(&access, args.keys_out.as_ref())?;
+    let public_still = veripile_api::public_still(&store, &files.private).await?;
+    let removed_still = veripile_api::removed_still(&store, &files.removed).await?;
+    let keys = Prepared::of(&files.access, args.keys_out.as_ref())?;
     // One transaction: whatever fails from here on up to its commit, nothing was registered.
     let mut registering = store.registering().await?;
-    registering.operators(&operators).await?;
-    registering.commitments(&commitments.into_iter().flatten().collect::<Vec<_>>()).await?;
-    // What was nobody else's above may be by now: the writes themselves refuse it.
-    registering
-        .stations(&stations, hands)
-        .await
-        .context("stations: each one's operator must be registered")?;
-    let (located, listed) = piles.split_at(of_locations);
-    for (piles, hands) in [(located, hands), (listed, Hands::MayChange)] {
-        let written = registering.piles(piles, hands).await;
-        written.context("piles: each one's station and operator must be registered")?;
-    }
-    registering.acts(&anchors).await.context("anchors")?;
-    registering.meter_keys(&meter_keys).await.context("meter keys: is every pile registered?")?;
-    let intervals = registering
-        .energy(&energy)
-        .await
-        .context("masters and registers: is every station and pile registered?")?;
-    let calibrated = registering.calibrations(&calibrations).await.context("references")?;
-    let priced = registering.tariffs(&tariffs).await.context("prices: is every station registered?")?;
+    let [intervals, calibrated, priced] = files.write(&mut registering, &stations, &piles, hands).await?;
     keys.register(&mut registering).await?;
     let kept = keys.keep();
     registering.commit().await.with_context(|| keys::uncertain(kept.as_deref()))?;
     crate::say(&format!(
         "registered {} operators, {} stations, {} piles, {} on-site results, {} meter keys, {intervals} new intervals of energy, {calibrated} new calibrations of vehicles, {priced} new days of prices, access of {} piles",
-        operators.len(),
+        files.operators.len(),
         stations.len(),
         piles.len(),
-        anchors.len(),
-        meter_keys.len(),
-        access.len()
+        files.anchors.len(),
+        files.meter_keys.len(),
+        files.access.len()
     ))?;
     left_out::tell(&doubts)?;
-    left_out::tell_private(&private, &public_still)?;
-    left_out::tell_removed(&removed, &removed_still)?;
+    left_out::tell_private(&files.private, &public_still)?;
+    left_out::tell_removed(&files.removed, &removed_still)?;
     store.close().await;
     Ok(())
 }
