@@ -89,28 +89,29 @@ pub(super) fn read(path: &Path, zone: &TimeZone, reject: Reject<'_>) -> Result<(
 
 /// Reads as [`read`] does, into so many bytes.
 fn read_into(room: u64, path: &Path, zone: &TimeZone, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
-    let mut rows = Rows::open(path, &REQUIRED)?;
+    let rows = Rows::open(path, &REQUIRED)?;
     let columns = Columns::of(&rows);
+    let name = rows.name().to_owned();
     let mut reader = Reader::new(zone.clone());
-    let mut row = Row::default();
     let mut last_line = 1;
-    while rows.next(&mut row)? {
+    let facts = rows.each(|row| {
         last_line = row.line;
         reader.charges.read += 1;
-        if let Err(bad) = reader.take(&row, &columns) {
+        if let Err(bad) = reader.take(row, &columns) {
             *reader.charges.rejected.entry(bad.code).or_insert(0) += 1;
             reject(row.line, &bad.text(), &row.text)?;
         }
         let taken = reader.taken();
         if room < taken.bytes() {
-            return Err(too_many(&format!("{}, line {}", rows.name(), row.line), &taken));
+            return Err(too_many(&format!("{name}, line {last_line}"), &taken));
         }
-    }
+        Ok(())
+    })?;
     let taken = reader.taken();
     if taken.charges <= CHARGES_MAX && room < taken.bytes_with_signals() {
-        return Err(too_many(&format!("{}, line {last_line}", rows.name()), &taken));
+        return Err(too_many(&format!("{name}, line {last_line}"), &taken));
     }
-    Ok((reader.charges, rows.facts()))
+    Ok((reader.charges, facts))
 }
 
 fn too_many(place: &str, taken: &Taken) -> anyhow::Error {

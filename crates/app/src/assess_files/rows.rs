@@ -4,11 +4,13 @@
 //! It never skips what it cannot read: such a file is an error that names line and column. The `csv` crate is not used for
 //! reading, as it gives neither the verbatim text of a row nor its line after blank lines.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::panic::resume_unwind;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use flate2::bufread::MultiGzDecoder;
@@ -20,6 +22,14 @@ const ROW_BYTES_MAX: u64 = 1 << 20;
 
 /// Buffer of the file, bytes: few system calls, little memory.
 const BUFFER_BYTES: usize = 1 << 17;
+
+/// Rows that are read ahead of who takes them, in batches of so many or of so many bytes; and how many batches.
+const BATCH_ROWS: usize = 512;
+const BATCH_BYTES: usize = 1 << 18;
+const BATCHES: usize = 4;
+
+/// Room of a row that is kept for the next one, bytes: one long row must not take memory for good.
+const KEPT_BYTES: usize = 1 << 12;
 
 /// First bytes of a gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -35,8 +45,8 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// An open file, its header read.
 pub(crate) struct Rows {
     name: String,
-    input: Box<dyn BufRead>,
-    seen: Rc<RefCell<Seen>>,
+    input: Box<dyn BufRead + Send>,
+    seen: Arc<Mutex<Seen>>,
     bar: ProgressBar,
     columns: Vec<String>,
     /// Physical lines read so far.
@@ -73,11 +83,11 @@ impl Rows {
         let file = File::open(path)
             .with_context(|| format!("{}: cannot be opened; check the path", path.display()))?;
         let bar = progress(&file, &name)?;
-        let seen = Rc::new(RefCell::new(Seen { hash: Sha256::new(), bytes: 0 }));
-        let watched = Watched { file, seen: Rc::clone(&seen), bar: bar.clone() };
+        let seen = Arc::new(Mutex::new(Seen { hash: Sha256::new(), bytes: 0 }));
+        let watched = Watched { file, seen: Arc::clone(&seen), bar: bar.clone() };
         let mut plain = BufReader::with_capacity(BUFFER_BYTES, watched);
         let start = plain.fill_buf().with_context(|| format!("{name}: cannot be read"))?;
-        let input: Box<dyn BufRead> = if start.starts_with(&GZIP_MAGIC) {
+        let input: Box<dyn BufRead + Send> = if start.starts_with(&GZIP_MAGIC) {
             Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain)))
         } else {
             Box::new(plain)
@@ -158,6 +168,46 @@ impl Rows {
         }
     }
 
+    /// Gives `take` every row that is left, in order, while a thread reads on; then tells what the file was.
+    pub(crate) fn each(self, mut take: impl FnMut(&Row) -> Result<()>) -> Result<FileFacts> {
+        let (full, filled) = sync_channel(BATCHES);
+        let (empty, emptied) = channel();
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || self.read_ahead(&full, &emptied));
+            for batch in filled {
+                let batch: Vec<Row> = batch;
+                batch.iter().try_for_each(&mut take)?;
+                // Where reading has ended, nobody wants it back.
+                let _ = empty.send(batch);
+            }
+            reading.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// Sends the rows in batches until there is none, or nobody who takes them.
+    fn read_ahead(mut self, full: &SyncSender<Vec<Row>>, emptied: &Receiver<Vec<Row>>) -> Result<FileFacts> {
+        loop {
+            let mut batch = emptied.try_recv().unwrap_or_default();
+            let (mut rows, mut bytes) = (0, 0);
+            let mut more = Ok(true);
+            while rows < BATCH_ROWS && bytes < BATCH_BYTES {
+                if rows == batch.len() {
+                    batch.push(Row::default());
+                }
+                more = self.next(&mut batch[rows]);
+                if !matches!(more, Ok(true)) {
+                    break;
+                }
+                (rows, bytes) = (rows + 1, bytes + batch[rows].text.len());
+            }
+            // What was read before an error comes before it.
+            batch.truncate(rows);
+            if full.send(batch).is_err() || !more? {
+                return Ok(self.facts());
+            }
+        }
+    }
+
     /// Reads physical lines until no quote is open; false at the end of the file.
     fn read_raw(&mut self) -> Result<bool> {
         self.raw.clear();
@@ -213,7 +263,7 @@ impl Rows {
 
     /// What the file was. To be asked after its last row.
     pub(crate) fn facts(&self) -> FileFacts {
-        let seen = self.seen.borrow();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         FileFacts {
             name: self.name.clone(),
             bytes: seen.bytes,
@@ -224,6 +274,9 @@ impl Rows {
 
 impl Row {
     fn fill(&mut self, text: &str) {
+        if KEPT_BYTES < self.text.capacity() {
+            *self = Self { line: self.line, ..Self::default() };
+        }
         self.text.clear();
         self.text.push_str(text);
         self.values.clear();
@@ -344,14 +397,14 @@ struct Seen {
 /// A file whose bytes are hashed and counted as they are read.
 struct Watched {
     file: File,
-    seen: Rc<RefCell<Seen>>,
+    seen: Arc<Mutex<Seen>>,
     bar: ProgressBar,
 }
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
-        let mut seen = self.seen.borrow_mut();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.hash.update(&buffer[..read]);
         seen.bytes += read as u64;
         self.bar.set_position(seen.bytes);
@@ -392,6 +445,38 @@ mod tests {
             let pieces = text.as_bytes().chunks(1).fold(At::Start, At::after);
             assert_eq!(pieces == At::Quoted, open, "{text}");
         }
+    }
+
+    /// More rows than all batches hold, one of them longer than a batch, and a row that cannot be read behind them.
+    #[test]
+    fn rows_read_ahead_come_in_order_and_before_what_cannot_be_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("charges.csv");
+        let rows = 3 * BATCHES * BATCH_ROWS;
+        let long = "x".repeat(BATCH_BYTES + 1);
+        let text = |row: usize| if row == rows / 2 { format!("{row},{long}\n") } else { format!("{row},\n") };
+        let good: String = (0..rows).map(text).collect();
+        let read = |more: &str, until: usize| {
+            std::fs::write(&path, format!("n,x\n{good}{more}")).expect("written");
+            let mut taken = Vec::new();
+            let read = Rows::open(&path, &["n"]).expect("opens").each(|row| {
+                taken.push((row.line, row.field(0).to_owned()));
+                if taken.len() == until { bail!("enough") } else { Ok(()) }
+            });
+            (taken, read.map_err(|error| error.to_string()))
+        };
+        let all: Vec<(u64, String)> = (0..rows).map(|row| (row as u64 + 2, row.to_string())).collect();
+        let (taken, facts) = read("", usize::MAX);
+        assert_eq!(taken, all);
+        let bytes = std::fs::read(&path).expect("there");
+        let expected = hex::encode(Sha256::digest(&bytes));
+        assert_eq!(facts.map(|facts| (facts.bytes, facts.sha256)), Ok((bytes.len() as u64, expected)));
+        let (taken, error) = read("\"", usize::MAX);
+        assert_eq!(taken, all);
+        let line = format!("charges.csv, line {}, column 1: a quote is opened", rows + 2);
+        assert!(error.expect_err("open").starts_with(&line));
+        let (taken, error) = read("", 7);
+        assert_eq!((taken.len(), error), (7, Err("enough".to_owned())));
     }
 
     /// Looking at all of the row again after each line would be 5 · 10¹¹ steps.
