@@ -1,22 +1,27 @@
 """Walks our OCPI as another party would, and holds every answer against the models of a library that is not ours (extrawest-ocpi).
 
-ocpi.py URL TOKEN_A RECORD: registers, reads all locations page by page and one by one, sends a charge detail record with the signed
+ocpi.py URL TOKEN_A RECORD PRICES: registers, reads all locations page by page and one by one, and all tariffs, of which it computes for each
+minute of some days what a kWh costs and holds it against the table PRICES that was registered; sends a charge detail record with the signed
 record of the file RECORD ({public_key, signed_data}). Prints what it read as JSON. Called by ocpi.rs; complains on stderr and ends with 1.
 """
-import base64, json, re, sys, urllib.error, urllib.request
+import base64, csv, json, re, sys, urllib.error, urllib.request
+from datetime import date, datetime, timedelta, timezone
 
 from py_ocpi.core.schemas import OCPIResponse
 from py_ocpi.modules.cdrs.v_2_2_1.schemas import Cdr
 from py_ocpi.modules.credentials.v_2_2_1.schemas import Credentials
 from py_ocpi.modules.locations.v_2_2_1.schemas import EVSE, Connector, Location
+from py_ocpi.modules.tariffs.v_2_2_1.schemas import Tariff
 from py_ocpi.modules.versions.schemas import Version
 from py_ocpi.modules.versions.v_2_2_1.schemas import VersionDetail
 
 URL, TOKEN_A, RECORD = sys.argv[1], sys.argv[2], json.load(open(sys.argv[3]))
+PRICES = list(csv.DictReader(open(sys.argv[4], encoding="utf-8")))
+CHINA = timezone(timedelta(hours=8))
 
 
-def call(method, url, token, body=None, encode=True, status=200):
-    """One request: data, headers. Any other HTTP status than the expected is a failure."""
+def call(method, url, token, body=None, encode=True, status=200, number=None):
+    """One request: data, headers. Any other HTTP status than the expected is a failure. `number` makes something of each number's digits."""
     shown = base64.b64encode(token.encode()).decode() if encode else token
     headers = {"Authorization": f"Token {shown}", "Content-Type": "application/json", "X-Request-ID": "r-1", "X-Correlation-ID": "c-1"}
     request = urllib.request.Request(url, method=method, headers=headers, data=None if body is None else json.dumps(body).encode())
@@ -27,11 +32,11 @@ def call(method, url, token, body=None, encode=True, status=200):
     content = answer.read()
     assert answer.status == status, f"{method} {url}: {answer.status} {content[:300]}"
     assert answer.headers["X-Request-ID"] == "r-1" and answer.headers["X-Correlation-ID"] == "c-1", answer.headers
-    told = json.loads(content)
+    told = json.loads(content, parse_float=number, parse_int=number)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["timestamp"]), told
     if status == 200:
         OCPIResponse.parse_obj(told)
-        assert told["status_code"] == 1000, told
+        assert int(told["status_code"]) == 1000, told
     else:
         assert told["status_code"] >= 2000 and told["status_message"], told
     return told.get("data"), answer.headers
@@ -43,11 +48,12 @@ def register():
     assert version.version == "2.2.1"
     details = VersionDetail.parse_obj(call("GET", version.url, TOKEN_A)[0])
     urls = {endpoint.identifier.value: (endpoint.url, endpoint.role.value) for endpoint in details.endpoints}
-    assert urls["locations"][1] == "SENDER" and urls["cdrs"][1] == "RECEIVER", urls
-    credentials, locations = urls["credentials"][0], urls["locations"][0]
+    assert urls["locations"][1] == urls["tariffs"][1] == "SENDER" and urls["cdrs"][1] == "RECEIVER", urls
+    credentials, locations, tariffs = (urls[name][0] for name in ("credentials", "locations", "tariffs"))
     # The first token opens nothing but the registration.
-    call("GET", locations, TOKEN_A, status=401)
-    call("GET", locations, "wrong", status=401)
+    for closed in (locations, tariffs):
+        call("GET", closed, TOKEN_A, status=401)
+        call("GET", closed, "wrong", status=401)
     call("PUT", credentials, TOKEN_A, {}, status=405)
     call("DELETE", credentials, TOKEN_A, status=405)
     role = {"role": "EMSP", "party_id": "TST", "country_code": "CN", "business_details": {"name": "测试"}}
@@ -66,7 +72,7 @@ def register():
     assert renewed.token != given.token
     call("GET", credentials, given.token, status=401)
     assert call("GET", credentials, renewed.token)[0]["token"] == renewed.token
-    return renewed.token, credentials, locations, urls["cdrs"][0]
+    return renewed.token, credentials, locations, tariffs, urls["cdrs"][0]
 
 
 def read(token, locations):
@@ -117,6 +123,91 @@ def read(token, locations):
     return found
 
 
+def minutes(clock):
+    """Of the day, as the table has them: 8, 08:30, 24."""
+    hours, _, rest = clock.partition(":")
+    return 60 * int(hours) + int(rest or 0)
+
+
+def registered(station, day, minute):
+    """What the table says a kWh costs, with the digits that it has; none where it says nothing."""
+    rows = [row for row in PRICES if row["station_id"] == station and (row["valid_from"] or "0000") <= day.isoformat()]
+    newest = max((row["valid_from"] for row in rows), default=None)
+    rows = [row for row in rows if row["valid_from"] == newest]
+    at = lambda row: (minutes(row["from"]), minutes(row["to"]))
+    prices = [row["cny_kwh"] for row in rows for (start, end) in [at(row)]
+              if (start <= minute < end if start < end else start <= minute or minute < end)]
+    assert len(prices) == (1 if rows else 0), (station, day, minute, prices)
+    return prices[0] if prices else None
+
+
+def holds(element, minute):
+    """Whether an element is active at a minute of the day: OCPI 2.2.1, 11.4.6."""
+    if "restrictions" not in element:
+        return True
+    times = element["restrictions"]
+    assert set(times) == {"start_time", "end_time"}, times
+    assert all(re.fullmatch(r"([0-1][0-9]|2[0-3]):[0-5][0-9]", time) for time in times.values()), times
+    start, end = minutes(times["start_time"]), minutes(times["end_time"])
+    # "If end_time < start_time then the period wraps around to the next day. To stop at end of the day use: 00:00."
+    return start <= minute or minute < end if end < start else start <= minute < end
+
+
+def asked_for(tariffs, day, minute):
+    """What a kWh costs by these tariffs, with its digits; none where none of them is active."""
+    moment = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=CHINA)
+    at = lambda tariff, name, otherwise: datetime.fromisoformat(tariff[name].replace("Z", "+00:00")) if name in tariff else otherwise
+    active = [tariff for tariff in tariffs if at(tariff, "start_date_time", moment) <= moment < at(tariff, "end_date_time", moment + timedelta(1))]
+    assert len(active) <= 1, f"two of one type at a time: {active}"
+    elements = [element for tariff in active for element in tariff["elements"] if holds(element, minute)]
+    assert len(elements) == len(active), f"each minute is in one element: {day} {minute} {active}"
+    components = [one for element in elements for one in element["price_components"] if one["type"] == "ENERGY"]
+    assert all(one["step_size"] == "1" and "vat" not in one for one in components), components
+    return components[0]["price"] if components else None
+
+
+def read_tariffs(token, url, locations):
+    found, page, pages = [], f"{url}?limit=2", 0
+    while page:
+        data, headers = call("GET", page, token, number=str)
+        assert len(data) <= 2 and int(headers["X-Limit"]) >= 2
+        found += data
+        total = int(headers["X-Total-Count"])
+        page = re.fullmatch(r'<([^>]+)>; rel="next"', headers["Link"])[1] if headers["Link"] else None
+        pages += 1
+    lists = {(row["station_id"], row["valid_from"]) for row in PRICES}
+    assert len(found) == total == len({one["id"] for one in found}) == len(lists) and pages == -(-total // 2), (len(found), total, pages)
+    at = {(location["veripile"]["station_id"], location["id"]) for location in locations}
+    for one in call("GET", url, token)[0]:
+        tariff = Tariff.parse_obj(one)
+        assert (tariff.currency, tariff.type.value, tariff.country_code) == ("CNY", "REGULAR", "cn"), one
+        assert len(one["id"]) <= 36 and [text["language"] for text in one["tariff_alt_text"]] == ["zh", "en"], one
+        assert (one["veripile"]["station_id"], one["veripile"]["location_id"]) in at and one["veripile"]["tax_included"] == "YES", one
+    for wrong in ("date_from=yesterday", "offset=-1", "limit=many", "date_to=2026-13-01T00:00:00Z", "offset=1e9", "limit=1&limit=2"):
+        call("GET", f"{url}?{wrong}", token, status=400)
+    newest = max(one["last_updated"] for one in found)
+    data, headers = call("GET", f"{url}?date_from={newest}", token)
+    assert {one["id"] for one in found if one["last_updated"] == newest} <= {one["id"] for one in data}
+    data, headers = call("GET", f"{url}?date_to=2020-01-01T00:00:00", token)
+    assert data == [] and headers["X-Total-Count"] == "0"
+    data, headers = call("GET", f"{url}?date_from=2020-01-01T00:00:00Z&limit=2", token)
+    assert "/tariffs?offset=2&" in headers["Link"] and "date_from=2020-01-01T00%3A00%3A00Z" in headers["Link"], headers["Link"]
+    assert [one["id"] for one in data] == [one["id"] for one in found[:2]] and int(headers["X-Total-Count"]) == total
+    # What a driver pays at each location: the day the table says, digit by digit.
+    today = datetime.now(CHINA).date()
+    for location in locations:
+        station = location["veripile"]["station_id"]
+        named = {tuple(connector["tariff_ids"]) for evse in location["evses"] for connector in evse["connectors"]}
+        assert len(named) == 1, (station, named)
+        tariffs = [one for one in found if one["id"] in named.copy().pop()]
+        assert len(tariffs) == len(named.pop()) and all(one["veripile"]["location_id"] == location["id"] for one in tariffs), station
+        for day in (today, today + timedelta(1), date(2098, 12, 31), date(2099, 1, 1)):
+            for minute in range(24 * 60):
+                told, wanted = asked_for(tariffs, day, minute), registered(station, day, minute)
+                assert told == wanted, f"{station}, {day} {minute // 60:02}:{minute % 60:02}: {told} instead of {wanted}"
+    return found
+
+
 def bill(token, cdrs, location):
     evse = location["evses"][0]
     connector = evse["connectors"][0]
@@ -159,7 +250,8 @@ def bill(token, cdrs, location):
     return kept, forged
 
 
-token, credentials, locations, cdrs = register()
+token, credentials, locations, tariffs, cdrs = register()
 found = read(token, locations)
+tariffs = read_tariffs(token, tariffs, found)
 kept, forged = bill(token, cdrs, found[0])
-print(json.dumps({"token": token, "locations": found, "kept": kept, "forged": forged, "credentials": credentials}))
+print(json.dumps({"token": token, "locations": found, "tariffs": tariffs, "kept": kept, "forged": forged, "credentials": credentials}))

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+#[path = "ocpi/tariffs.rs"]
+mod tariffs;
+
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -34,6 +37,7 @@ fn prepare(binary: &PathBuf, database: &Database, folder: &std::path::Path) {
     let acts = "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
                 P01-A,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n";
     let acts = file("anchors.csv", acts.to_owned());
+    let prices = file("prices.csv", tariffs::prices());
     command(
         binary,
         database,
@@ -47,6 +51,8 @@ fn prepare(binary: &PathBuf, database: &Database, folder: &std::path::Path) {
             &piles,
             "--anchors",
             &acts,
+            "--prices",
+            &prices,
         ],
     );
 }
@@ -74,15 +80,19 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     server.stop();
     let server = Server::start_with(&binary, &database, free_port(), "open", &settings).await;
     let address = format!("http://127.0.0.1:{}", server.port);
-    let arguments = [OsStr::new(&address), OsStr::new(&token_a), record.as_os_str()];
+    let prices = folder.path().join("prices.csv");
+    let arguments = [OsStr::new(&address), OsStr::new(&token_a), record.as_os_str(), prices.as_os_str()];
     let walked = script(&python, "ocpi.py", arguments).unwrap_or_else(|complaint| panic!("{complaint}"));
     let walked: Value = serde_json::from_str(&walked).unwrap();
     locations(walked["locations"].as_array().unwrap());
+    tariffs::read(walked["locations"].as_array().unwrap(), walked["tariffs"].as_array().unwrap());
     bills(&walked, &database).await;
     let token = walked["token"].as_str().unwrap();
     absurd_power(&database, &server, token).await;
     time_alone(&database, &server, token).await;
     page_by_page(&database, &server, token).await;
+    tariffs::told_anew(&binary, &database, &server, folder.path(), token).await;
+    tariffs::many(&binary, &database, &server, folder.path(), token).await;
     silence(&database, &server, token).await;
     round_trip(&binary, &database, &server, folder.path(), token).await;
     whose_keys(&binary, &database, &server, folder.path(), token).await;
@@ -325,6 +335,7 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
     for query in [
         "UPDATE station SET changed_at = '2026-01-01Z'",
         "UPDATE pile SET changed_at = '2026-01-01Z'",
+        "UPDATE station_price SET recorded_at = '2026-01-01Z'",
         "DELETE FROM standing",
         "INSERT INTO standing (pile_no, judged_at, body)
          SELECT pile_no, '2026-01-01Z', body::jsonb FROM pile JOIN (VALUES
@@ -363,6 +374,15 @@ async fn time_alone(database: &Database, server: &Server, token: &str) {
     };
     assert_eq!(since("2026-03-01T00:00:00Z").await, ["S01", "S02", "S03", "S04"]);
     assert_eq!(since("2026-03-01T00:00:01Z").await, [""; 0]);
+    // Other prices hold at S10 since 1 February in China; its connectors name another tariff, and a failure at S06 is public.
+    let february = ["S01", "S02", "S03", "S04", "S06"];
+    assert_eq!(since("2026-01-31T16:00:01Z").await, february);
+    assert_eq!(since("2026-01-31T16:00:00Z").await, [&february[..], &["S10"]].concat());
+    let (evse, _) = asked(server, token, "/ocpi/2.2.1/locations/S10/P10-D").await;
+    assert_eq!(
+        (&evse["last_updated"], &evse["connectors"][0]["last_updated"]),
+        (&"2026-01-31T16:00:00Z".into(), &"2026-01-31T16:00:00Z".into())
+    );
     // Years that no database knows: since then all has changed, until then nothing had.
     assert_eq!(since("-009000-01-01T00:00:00Z").await, since("2000-01-01T00:00:00Z").await);
     assert_eq!(since("2000-01-01T00:00:00Z&date_to=-009000-01-01T00:00:00Z").await, [""; 0]);
@@ -511,6 +531,8 @@ async fn round_trip(
     let before = registered().await;
     let (mut told, _) = asked(server, token, "/ocpi/2.2.1/locations/S90").await;
     let connector = &told["evses"][0]["connectors"][0];
+    // Its highest price of a day is no tariff.
+    assert_eq!(connector["tariff_ids"], json!([]));
     // 22,000 W over three phases of 220 V are 33.3 A.
     let of = |name: &str| connector[name].clone();
     assert_eq!(
@@ -560,7 +582,11 @@ async fn moved(
         serde_json::from_str::<Value>(&body).unwrap()["data"].take()
     };
     let evse = get("/ocpi/2.2.1/locations/S05/P05-D").await;
-    assert_eq!(evse["status"], "REMOVED");
+    assert_eq!((&evse["status"], &evse["connectors"][0]["tariff_ids"]), (&"REMOVED".into(), &json!([])));
+    assert_eq!(
+        get("/ocpi/2.2.1/locations/S05/P05-A").await["connectors"][0]["tariff_ids"].as_array().unwrap().len(),
+        1
+    );
     assert_eq!(get("/ocpi/2.2.1/locations/S06/P05-D").await["status"], "UNKNOWN");
     let changed = get(&format!("/ocpi/2.2.1/locations?date_from={before}")).await;
     let ids: Vec<&Value> = changed.as_array().unwrap().iter().map(|one| &one["id"]).collect();

@@ -249,7 +249,7 @@ async fn details(server: &Server) {
         .filter(|word| word.starts_with("/ocpi/"))
         .map(|word| word.trim_end_matches('.'))
         .collect();
-    assert_eq!(listed.len(), 9, "{text}");
+    assert_eq!(listed.len(), 10, "{text}");
     for path in listed {
         let method = if path.ends_with("/cdrs") { "POST" } else { "GET" };
         let path = path.replace(['{', '}'], "");

@@ -1,4 +1,4 @@
-//! Open Charge Point Interface 2.2.1: a national access point (role NAP) that other parties read locations from, and to which they
+//! Open Charge Point Interface 2.2.1: a national access point (role NAP) that other parties read locations and tariffs from, and to which they
 //! may send charge detail records to have signed values checked.
 //!
 //! Everything is pulled from us or pushed to us: we call nobody. So a party's own token and endpoints are neither fetched nor kept, and
@@ -7,8 +7,10 @@
 pub(crate) mod cdrs;
 pub(crate) mod credentials;
 pub(crate) mod locations;
+mod page;
 mod readings;
 mod shape;
+pub(crate) mod tariffs;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
@@ -83,6 +85,8 @@ pub(crate) fn routes() -> impl HttpServiceFactory {
         .route("/2.2.1/locations/{location}", web::get().to(locations::location))
         .route("/2.2.1/locations/{location}/{evse}", web::get().to(locations::evse))
         .route("/2.2.1/locations/{location}/{evse}/{connector}", web::get().to(locations::connector))
+        .route("/2.2.1/tariffs", web::get().to(tariffs::list))
+        .route("/2.2.1/tariffs/", web::get().to(tariffs::list))
         .route("/2.2.1/cdrs", web::post().to(cdrs::post))
         .route("/2.2.1/cdrs/", web::post().to(cdrs::post))
         .route("/2.2.1/cdrs/{reference}", web::get().to(cdrs::get))

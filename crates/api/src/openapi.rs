@@ -1,7 +1,7 @@
 //! `/openapi.json`: the query API described by itself (OpenAPI 3.1). What its door answers is said here once for every path behind it.
 //!
 //! What stands under `/ocpi` is described by the Open Charge Point Interface's own specification; here its addresses are listed, and our
-//! extension has a schema.
+//! extensions have schemas.
 
 use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -23,15 +23,19 @@ const SIGNED_IN: [&str; 2] = ["/api/v1/piles/{id}/signals", "/api/v1/balances"];
                        `before` of /api/v1/verifications is its former name and goes on working.\n\nBesides, Open Charge Point \
                        Interface 2.2.1 is answered in role NAP, as its own specification has it \
                        (https://github.com/ocpi/ocpi, 2.2.1-d2): Authorization: Token, from whoever runs this site; sender of \
-                       Locations (`date_from`, `date_to`, `offset`, `limit`), receiver of CDRs. GET /ocpi/versions; GET /ocpi/2.2.1; \
-                       GET, POST, PUT, DELETE /ocpi/2.2.1/credentials; GET /ocpi/2.2.1/locations; \
+                       Locations and Tariffs (`date_from`, `date_to`, `offset`, `limit`), receiver of CDRs. GET /ocpi/versions; \
+                       GET /ocpi/2.2.1; GET, POST, PUT, DELETE /ocpi/2.2.1/credentials; GET /ocpi/2.2.1/locations; \
                        GET /ocpi/2.2.1/locations/{location}; GET /ocpi/2.2.1/locations/{location}/{evse}; \
-                       GET /ocpi/2.2.1/locations/{location}/{evse}/{connector}; POST /ocpi/2.2.1/cdrs; GET /ocpi/2.2.1/cdrs/{reference}. \
-                       An EVSE has the object `veripile`: schema OcpiEvseExtension. `last_updated` moves with whatever changes the public \
-                       state, also where nothing but time went by."
+                       GET /ocpi/2.2.1/locations/{location}/{evse}/{connector}; GET /ocpi/2.2.1/tariffs; POST /ocpi/2.2.1/cdrs; \
+                       GET /ocpi/2.2.1/cdrs/{reference}. An EVSE has the object `veripile`: schema OcpiEvseExtension; so has a Tariff: \
+                       schema OcpiTariffExtension. `last_updated` moves with whatever changes the public state or the tariffs, also where \
+                       nothing but time went by."
     ),
     modifiers(&Door),
-    components(schemas(crate::ocpi::locations::OcpiEvseExtension)),
+    components(schemas(
+        crate::ocpi::locations::OcpiEvseExtension,
+        crate::ocpi::tariffs::OcpiTariffExtension
+    )),
     paths(
         crate::api::piles,
         crate::api::pile,
@@ -172,6 +176,8 @@ mod tests {
         assert_eq!(document["components"]["securitySchemes"]["key"]["scheme"], "bearer");
         let extension = &document["components"]["schemas"]["OcpiEvseExtension"]["properties"];
         assert!(extension["verification"].is_object() && extension["assumed"].is_object(), "{extension}");
+        let extension = &document["components"]["schemas"]["OcpiTariffExtension"]["properties"];
+        assert!(extension["tax_included"].is_object(), "{extension}");
         for field in ["certificate_url", "evidence_url"] {
             assert!(
                 document["components"]["schemas"]["Verification"]["properties"][field].is_object(),

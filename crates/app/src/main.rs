@@ -77,7 +77,7 @@ enum Command {
     ApiKey(api_key::ApiKeyArgs),
     /// Moves a case, step by step: who, when, why; two people confirm, and the operator has its time to reply
     Case(case::CaseArgs),
-    /// Parties that may read locations over OCPI
+    /// Parties that may read locations and tariffs over OCPI
     OcpiParty(ocpi_party::OcpiPartyArgs),
     /// Chargers over real sockets: a fleet, real sessions replayed, or load
     Simulate(simulate::SimulateArgs),

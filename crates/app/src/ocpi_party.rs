@@ -1,4 +1,4 @@
-//! `veripile ocpi-party`: parties that may read locations over OCPI, and send charge detail records.
+//! `veripile ocpi-party`: parties that may read locations and tariffs over OCPI, and send charge detail records.
 
 use std::path::PathBuf;
 

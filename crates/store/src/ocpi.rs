@@ -2,6 +2,8 @@
 //!
 //! Called by `api::ocpi` and `veripile ocpi-party`. Locations are read as the query API reads stations; here stands when they changed.
 
+mod tariffs;
+
 use std::collections::HashMap;
 
 use jiff::Timestamp;
@@ -13,8 +15,10 @@ use uuid::Uuid;
 use veripile_pile::StationId;
 
 use crate::listing::StationRecord;
-use crate::row::{SqlTime, asked_time, corrupt, storable};
+use crate::row::{SqlTime, asked_time, corrupt, jiff_time, storable};
 use crate::{PileRecord, Store, StoreError};
+
+pub use tariffs::OfferedTariff;
 
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.
 const CDRS_PER_PARTY_MAX: i64 = 100_000;
@@ -42,6 +46,7 @@ macro_rules! ocpi_id {
         )
     };
 }
+pub(crate) use ocpi_id;
 
 /// A charge detail record as [`KeptCdr`] reads it.
 macro_rules! kept_cdr {
@@ -99,8 +104,8 @@ macro_rules! stations_changed {
         concat!(
             "SELECT station.station_id, station.address, ",
             ocpi_id!("station.station_id"),
-            " AS ocpi_id,
-                    greatest(station.changed_at, piles.changed_at, former.changed_at) AS changed_at
+            " AS ocpi_id, tariffs.changed_at AS tariffs_changed_at,
+                    greatest(station.changed_at, piles.changed_at, former.changed_at, tariffs.changed_at) AS changed_at
              FROM ",
             $station,
             " AS station
@@ -110,7 +115,10 @@ macro_rules! stations_changed {
                  FROM pile LEFT JOIN standing USING (pile_no)
                  WHERE pile.station_id = station.station_id AND NOT pile.inbox) AS piles ON true
              LEFT JOIN LATERAL (SELECT max(left_at) AS changed_at FROM former_pile
-                 WHERE former_pile.station_id = station.station_id) AS former ON true "
+                 WHERE former_pile.station_id = station.station_id) AS former ON true
+             LEFT JOIN LATERAL (",
+            tariffs::tariffs_changed!(),
+            ") AS tariffs ON true "
         )
     };
 }
@@ -137,6 +145,8 @@ pub struct Location {
     pub changed_at: Timestamp,
     /// Identifier and last change of each pile.
     pub evses: Vec<(String, Timestamp)>,
+    /// Identifiers of the tariffs of its piles, the one in force first.
+    pub tariffs: Vec<String>,
     /// Piles that have left it, with identifier and when.
     pub removed: Vec<(PileRecord, String, Timestamp)>,
 }
@@ -341,12 +351,18 @@ impl Store {
         for station in self.stations_of_ids(&ids).await? {
             stations.insert(station.station_id.clone(), station);
         }
+        let mut tariffs = self.ocpi_tariff_ids(&ids).await?;
         let mut locations = Vec::with_capacity(rows.len());
         for row in rows {
             let id = StationId::parse(&row.station_id).map_err(|_| corrupt("station", &row.station_id))?;
             let Some(mut station) = stations.remove(&id) else { continue };
             station.piles.retain(|pile| uids.contains_key(pile.pile_id.as_str()));
-            let evses = station.piles.iter().map(|pile| uids[pile.pile_id.as_str()].clone()).collect();
+            let told_since = jiff_time(row.tariffs_changed_at);
+            let evses = station.piles.iter().map(|pile| {
+                let (uid, at) = &uids[pile.pile_id.as_str()];
+                (uid.clone(), told_since.map_or(*at, |since| since.max(*at)))
+            });
+            let evses = evses.collect();
             let left = former.iter().filter(|(station, ..)| *station == row.station_id);
             let removed = left.filter_map(|(_, pile, uid, at)| {
                 let record = records.iter().find(|record| record.pile_id.as_str() == pile)?;
@@ -357,6 +373,7 @@ impl Store {
                 address: row.address,
                 changed_at: row.changed_at.to_jiff(),
                 evses,
+                tariffs: tariffs.remove(&row.station_id).unwrap_or_default(),
                 removed: removed.collect(),
                 station,
             });
@@ -501,6 +518,7 @@ struct ChangedRow {
     station_id: String,
     address: Option<String>,
     ocpi_id: String,
+    tariffs_changed_at: Option<SqlTime>,
     changed_at: SqlTime,
 }
 

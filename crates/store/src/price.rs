@@ -1,6 +1,7 @@
 //! What stations ask for a kWh by the hour of the day: as it is registered, and as it was known at a moment.
 //!
-//! Written by `veripile register`, read by `app::assess` and `app::check`. Nothing is computed here.
+//! Written by `veripile register`, read by `app::assess` and `app::check`; what OCPI tells of them is found in [`crate::ocpi`]. Nothing is
+//! computed here.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -74,8 +75,9 @@ impl Store {
     }
 }
 
+/// A list of prices as its row has it.
 #[derive(FromRow)]
-struct TariffRow {
+pub(crate) struct TariffRow {
     station_id: String,
     valid_from: Option<jiff_sqlx::Date>,
     from_minute: Vec<i32>,
@@ -83,7 +85,7 @@ struct TariffRow {
 }
 
 impl TariffRow {
-    fn tariff(self) -> Result<Tariff, StoreError> {
+    pub(crate) fn tariff(self) -> Result<Tariff, StoreError> {
         let minute = |minute: i32| u16::try_from(minute).map_err(|_| corrupt("minute of the day", minute));
         let minutes: Vec<u16> = self.from_minute.into_iter().map(minute).collect::<Result<_, _>>()?;
         Ok(Tariff {

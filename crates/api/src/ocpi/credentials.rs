@@ -50,7 +50,10 @@ pub(crate) async fn endpoints(_: Anyone, request: HttpRequest, site: web::Data<S
     answer(&json!({
         "version": "2.2.1",
         // Of credentials the role has no meaning, and is to be RECEIVER or SENDER all the same.
-        "endpoints": [endpoint("credentials", "RECEIVER"), endpoint("locations", "SENDER"), endpoint("cdrs", "RECEIVER")],
+        "endpoints": [
+            endpoint("credentials", "RECEIVER"), endpoint("locations", "SENDER"), endpoint("tariffs", "SENDER"),
+            endpoint("cdrs", "RECEIVER"),
+        ],
     }))
 }
 

@@ -3,28 +3,22 @@
 //! What OCPI asks for and nobody has told us is assumed, and named in `veripile.assumed`. Extension: an EVSE's object `veripile` holds
 //! `verification` and `assessment` as `/api/v1/piles/{id}` tells them.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use veripile_pile::{ConnectorType, PileKind, Place, State};
 use veripile_store::PileRecord;
 use veripile_store::ocpi::Location;
 
+use super::page::Parameters;
 use super::readings::Name;
 use super::{OcpiSettings, Refusal, Registered, answer, base, moment};
 use crate::Site;
 use crate::api::{Assessment, Pile, Verification};
-
-/// Locations on a page, at most; a station has some ten piles.
-const LIMIT_MAX: u32 = 100;
 
 /// Where stations are: the country whose authorities verify them.
 const COUNTRY: &str = "CHN";
@@ -47,28 +41,6 @@ const SINGLE_PHASE_W_MAX: i64 = 7_040;
 const AC_W: i64 = 7_000;
 const DC_W: i64 = 60_000;
 
-/// Which locations.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Parameters {
-    date_from: Option<String>,
-    date_to: Option<String>,
-    offset: Option<String>,
-    limit: Option<String>,
-}
-
-/// The same, read.
-#[derive(Debug)]
-struct Query {
-    /// Changed at this moment or later.
-    from: Option<Timestamp>,
-    /// Changed before this moment.
-    to: Option<Timestamp>,
-    /// How many to pass over.
-    offset: u64,
-    /// At most this many.
-    limit: u32,
-}
-
 /// GET `/ocpi/2.2.1/locations`.
 pub(crate) async fn list(
     Registered(party): Registered,
@@ -77,84 +49,19 @@ pub(crate) async fn list(
     parameters: web::Query<Parameters>,
 ) -> Result<HttpResponse, Refusal> {
     let query = parameters.query()?;
+    let store = &site.store;
     let (locations, total) = if query.from.is_none() && query.to.is_none() {
-        site.store.ocpi_locations(query.offset, query.limit).await?
+        store.ocpi_locations(query.offset, query.limit).await?
     } else {
-        changed(&site, party.name, &query).await?
+        let name = Name { list: "locations", party: party.name, from: query.from, to: query.to };
+        let changed = store.ocpi_changed(query.from, query.to);
+        let (ids, total) = site.readings.page(name, &query, changed).await?;
+        (store.ocpi_locations_of(&ids).await?, total)
     };
     let (now, base) = (Timestamp::now(), base(&request, &site));
     let us = Us { ocpi: &site.settings.ocpi, base: &base };
     let told: Vec<Value> = locations.iter().map(|location| told(location, us, now)).collect();
-    let mut response = answer(&told);
-    let headers = response.headers_mut();
-    let next = query.offset.saturating_add(u64::from(query.limit));
-    let mut put = |name, text: String| {
-        if let Ok(value) = actix_web::http::header::HeaderValue::from_str(&text) {
-            headers.insert(name, value);
-        }
-    };
-    put(actix_web::http::header::HeaderName::from_static("x-total-count"), total.to_string());
-    put(actix_web::http::header::HeaderName::from_static("x-limit"), LIMIT_MAX.to_string());
-    if next < total {
-        let address = format!("{base}/ocpi/2.2.1/locations");
-        put(LINK, format!("<{address}?{}>; rel=\"next\"", parameters.next(next, query.limit)));
-    }
-    Ok(response)
-}
-
-/// A page of those that changed in a time, and how many did. Which ones is found with the first page, and kept for the others.
-async fn changed(site: &Site, party: String, query: &Query) -> Result<(Vec<Location>, u64), Refusal> {
-    let name = Name { party, from: query.from, to: query.to };
-    let going_on = if query.offset == 0 { None } else { site.readings.going_on(&name, Instant::now()) };
-    let ids = if let Some(ids) = going_on {
-        ids
-    } else {
-        let ids: Arc<[String]> = site.store.ocpi_changed(query.from, query.to).await?.into();
-        site.readings.keep(name, Arc::clone(&ids), Instant::now());
-        ids
-    };
-    let first = usize::try_from(query.offset).unwrap_or(usize::MAX).min(ids.len());
-    let end = first.saturating_add(query.limit as usize).min(ids.len());
-    Ok((site.store.ocpi_locations_of(&ids[first..end]).await?, ids.len() as u64))
-}
-
-impl Parameters {
-    fn query(&self) -> Result<Query, Refusal> {
-        let number = |name, text: &Option<String>| match text.as_deref().filter(|text| !text.is_empty()) {
-            Some(text) => {
-                // Beyond what the database counts nothing can stand.
-                let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
-                number.map(Some).ok_or_else(|| Refusal::invalid(format!("{name}: expected a whole number")))
-            }
-            None => Ok(None),
-        };
-        let limit = number("limit", &self.limit)?.unwrap_or(u64::from(LIMIT_MAX));
-        Ok(Query {
-            from: date("date_from", self.date_from.as_deref())?,
-            to: date("date_to", self.date_to.as_deref())?,
-            offset: number("offset", &self.offset)?.unwrap_or(0),
-            limit: u32::try_from(limit.clamp(1, u64::from(LIMIT_MAX))).unwrap_or(LIMIT_MAX),
-        })
-    }
-
-    /// The next page's, with the filters of this one.
-    fn next(&self, offset: u64, limit: u32) -> String {
-        let filter = |name, value: &Option<String>| {
-            let value = value.as_deref().filter(|text| !text.is_empty());
-            value.map_or_else(String::new, |value| format!("&{name}={}", crate::view::segment(value)))
-        };
-        let (from, to) = (filter("date_from", &self.date_from), filter("date_to", &self.date_to));
-        format!("offset={offset}&limit={limit}{from}{to}")
-    }
-}
-
-/// A moment as OCPI writes it: RFC 3339 in UTC, the zone left out if one likes.
-fn date(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refusal> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let moment = text.parse().or_else(|_| format!("{text}Z").parse());
-    moment
-        .map(Some)
-        .map_err(|_| Refusal::invalid(format!("{name}: expected a moment as 2019-01-28T12:00:00Z")))
+    Ok(parameters.answer(&told, &query, total, &format!("{base}/ocpi/2.2.1/locations")))
 }
 
 /// GET `/ocpi/2.2.1/locations/{location}`.
@@ -226,9 +133,11 @@ pub(crate) struct OcpiEvseExtension {
 fn told(location: &Location, us: Us<'_>, now: Timestamp) -> Value {
     let station = &location.station;
     let present = station.piles.iter().zip(&location.evses);
-    let evses = present.map(|(pile, (uid, at))| evse_told(pile, uid, *at, status(pile, now), us, now));
+    let evses = present
+        .map(|(pile, (uid, at))| evse_told(pile, uid, *at, status(pile, now), &location.tariffs, us, now));
+    // Nothing is sold there any more.
     let removed =
-        location.removed.iter().map(|(pile, uid, at)| evse_told(pile, uid, *at, "REMOVED", us, now));
+        location.removed.iter().map(|(pile, uid, at)| evse_told(pile, uid, *at, "REMOVED", &[], us, now));
     let address = location.address.as_deref().filter(|address| !address.trim().is_empty());
     let mut assumed = vec!["city"];
     if address.is_none() {
@@ -257,7 +166,15 @@ fn told(location: &Location, us: Us<'_>, now: Timestamp) -> Value {
 }
 
 /// A pile as an EVSE.
-fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, us: Us<'_>, now: Timestamp) -> Value {
+fn evse_told(
+    pile: &PileRecord,
+    uid: &str,
+    at: Timestamp,
+    status: &str,
+    tariffs: &[String],
+    us: Us<'_>,
+    now: Timestamp,
+) -> Value {
     let mut assumed = vec!["format", "max_voltage", "max_amperage"];
     if pile.connectors.is_empty() {
         assumed.push("standard");
@@ -273,7 +190,7 @@ fn evse_told(pile: &PileRecord, uid: &str, at: Timestamp, status: &str, us: Us<'
     let connectors: Vec<Value> = standards
         .iter()
         .enumerate()
-        .map(|(index, standard)| connector_told(pile, index + 1, *standard, at))
+        .map(|(index, standard)| connector_told(pile, index + 1, *standard, tariffs, at))
         .collect();
     let told = Pile::of(pile, now);
     json!({
@@ -299,7 +216,13 @@ fn power_w(pile: &PileRecord) -> Option<i64> {
     (1..=i64::from(i32::MAX)).contains(&power_w).then_some(power_w)
 }
 
-fn connector_told(pile: &PileRecord, number: usize, standard: ConnectorType, at: Timestamp) -> Value {
+fn connector_told(
+    pile: &PileRecord,
+    number: usize,
+    standard: ConnectorType,
+    tariffs: &[String],
+    at: Timestamp,
+) -> Value {
     let power_w = power_w(pile).unwrap_or(match pile.kind {
         PileKind::Dc => DC_W,
         PileKind::Ac => AC_W,
@@ -318,6 +241,7 @@ fn connector_told(pile: &PileRecord, number: usize, standard: ConnectorType, at:
         "max_voltage": volts,
         "max_amperage": amperes.round() as i64,
         "max_electric_power": power_w,
+        "tariff_ids": tariffs,
         "last_updated": moment(at),
     })
 }
@@ -370,11 +294,6 @@ fn cut(text: &str, chars: usize) -> String {
 mod tests {
     use super::*;
 
-    fn parameters(date_from: &str, offset: &str, limit: &str) -> Parameters {
-        let some = |text: &str| Some(text.to_owned());
-        Parameters { date_from: some(date_from), date_to: None, offset: some(offset), limit: some(limit) }
-    }
-
     #[test]
     fn a_text_is_no_longer_than_ocpi_takes_and_shows_that_it_was_cut() {
         assert_eq!(["长站名", "长站名字"].map(|text| cut(text, 3)), ["长站名", "长站…"]);
@@ -396,7 +315,7 @@ mod tests {
         ] {
             let pile =
                 PileRecord { power_kw: kw, ..crate::view::bare_pile(veripile_pile::Standing::default()) };
-            let told = connector_told(&pile, 1, ConnectorType::GbtAc, at);
+            let told = connector_told(&pile, 1, ConnectorType::GbtAc, &[], at);
             assert_eq!(told["max_electric_power"], power_w, "{kw:?}");
             assert_eq!(
                 (&told["max_amperage"], &told["power_type"]),
@@ -404,27 +323,5 @@ mod tests {
                 "{kw:?}"
             );
         }
-    }
-
-    #[test]
-    fn moments_may_leave_the_zone_out_and_limits_are_kept() {
-        let query = parameters("2019-01-28T12:00:00", "50", "2000").query().expect("good");
-        assert_eq!(query.from.expect("given").to_string(), "2019-01-28T12:00:00Z");
-        assert_eq!((query.offset, query.limit, query.to), (50, LIMIT_MAX, None));
-        assert_eq!(
-            parameters("2019-01-28T12:00:00+08:00", "", "")
-                .query()
-                .expect("good")
-                .from
-                .expect("given")
-                .to_string(),
-            "2019-01-28T04:00:00Z"
-        );
-        for (from, offset, limit) in [("yesterday", "", ""), ("", "-1", ""), ("", "", "x"), ("", "1e400", "")]
-        {
-            assert!(parameters(from, offset, limit).query().is_err(), "{from} {offset} {limit}");
-        }
-        let next = parameters("2019-01-28T12:00:00+08:00", "50", "10").next(60, 10);
-        assert_eq!(next, "offset=60&limit=10&date_from=2019-01-28T12%3A00%3A00%2B08%3A00");
     }
 }
