@@ -74,7 +74,7 @@ pub use op::{
 pub use overview::Overviews;
 pub use problem::for_people;
 pub use report::Reporters;
-pub use sentence::told_in_english;
+pub use sentence::{figure, told_in_english};
 pub use session::password_hash;
 pub use tiles::Tiles;
 

@@ -311,7 +311,10 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
         .and_then(|(pile, vehicle)| {
             pile.checked_sub(vehicle)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(vehicle)
         })
-        .map_or_else(|| t.of("dash").to_owned(), |percent| format!("{percent:+.2} %"));
+        .map_or_else(
+            || t.of("dash").to_owned(),
+            |percent| format!("{} %", sentence::figure(format!("{percent:+.2}"))),
+        );
     let marks: Vec<&str> = charge.marks.iter().map(|mark| mark_text(t, *mark)).collect();
     ChargeLine {
         number: charge.charge_no,
