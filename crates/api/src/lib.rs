@@ -69,7 +69,6 @@ pub use headers::{encrypted_only, head, headers};
 pub use ocpi::{OcpiSettings, Readings};
 pub use op::{
     Assumed, Import, Imported, Other, RowError, cannot_be, doubtful_places, of_others, public_still,
-    removed_still,
 };
 pub use overview::Overviews;
 pub use problem::for_people;
