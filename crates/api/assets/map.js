@@ -85,7 +85,10 @@ function beneath() {
   if (basemap.kind === "tiles") {
     const whose = element("span", "", basemap.attribution).innerHTML; // the library takes it for HTML
     const ids = basemap.tiles.map((_, n) => `ground-${n}`);
-    const source = (tiles) => ({ type: "raster", tiles: [tiles], tileSize: 256, maxzoom: basemap.zoom_max, attribution: whose });
+    const source = (tiles) => ({
+      type: "raster", tiles: [tiles.startsWith("/") ? location.origin + tiles : tiles], tileSize: 256, attribution: whose,
+      minzoom: basemap.zoom_min ?? 0, maxzoom: basemap.zoom_max, ...(basemap.bounds ? { bounds: basemap.bounds } : {}),
+    });
     return {
       sources: Object.fromEntries(basemap.tiles.map((tiles, n) => [ids[n], source(tiles)])),
       layers: ids.map((id) => ({ id, type: "raster", source: id })),

@@ -5,6 +5,7 @@
 
 mod about;
 mod api;
+mod archive;
 mod assets;
 mod atlas;
 mod badge;
@@ -173,6 +174,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)
+            .route("/basemap/{z}/{x}/{y}", web::get().to(archive::tile))
             .service(packed("/assets/{path:.*}", assets::serve))
             .route("/manifest.webmanifest", web::get().to(assets::manifest))
             .route("/sw.js", web::get().to(assets::service_worker))
