@@ -405,7 +405,7 @@ async fn what_an_operator_does_not_publish_is_left_out_and_named() {
 }
 
 #[tokio::test]
-async fn what_a_list_removes_is_named_and_a_list_makes_no_pile_that_cannot_be() {
+async fn what_a_list_removes_leaves_its_station_and_a_list_makes_no_pile_that_cannot_be() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
     let folder = tempfile::tempdir().unwrap();
@@ -414,9 +414,37 @@ async fn what_a_list_removes_is_named_and_a_list_makes_no_pile_that_cannot_be() 
     };
     register("there.json", &location("L1", "AAA", "E1", true));
     let removed = location("L1", "AAA", "E1", true).replace("\"uid\"", "\"status\":\"REMOVED\",\"uid\"");
+    let stands = "SELECT count(*) FROM pile WHERE pile_id = 'E1' AND station_id = 'L1' AND lon IS NOT NULL";
+    // Not while it has an open case, and not where another operator has it, who alone could say so.
+    for (before, after) in [
+        (
+            "INSERT INTO standing (pile_no, judged_at, body) SELECT pile_no, now(), '{\"case\": {\"number\": \"K\"}}'::jsonb FROM pile",
+            "DELETE FROM standing",
+        ),
+        (
+            "INSERT INTO operator (operator_id, name_zh, name_en) VALUES ('O2', '乙', 'Two'); UPDATE pile SET operator_id = 'O2'",
+            "UPDATE pile SET operator_id = 'O1'",
+        ),
+    ] {
+        sqlx::raw_sql(before).execute(&mut database.connect().await).await.unwrap();
+        let told = register("removed.json", &removed);
+        assert!(told.contains("an open case or are another operator's, 1: E1"), "{told}");
+        assert_eq!(database.number(stands).await, 1, "{before}");
+        sqlx::raw_sql(after).execute(&mut database.connect().await).await.unwrap();
+    }
     let told = register("removed.json", &removed);
-    assert!(told.contains("not imported, since they are REMOVED, 1: E1"), "{told}");
-    assert!(told.contains("public still, 1: E1") && told.contains("nothing in station_id"), "{told}");
+    let gone = "taken from their stations and places, since the list says REMOVED of them, 1: E1";
+    assert!(told.contains(gone), "{told}");
+    assert_eq!(database.number(stands).await, 0);
+    let bare = "SELECT count(*) FROM pile JOIN former_pile USING (pile_no)
+                WHERE pile_id = 'E1' AND pile.operator_id = 'O1' AND former_pile.station_id = 'L1' AND pile.station_id IS NULL
+                  AND num_nulls(lon, lat, given_system, given_lon, given_lat) = 5 AND place_doubts = '{}'";
+    assert_eq!(database.number(bare).await, 1);
+    let told = register("removed.json", &removed);
+    assert!(
+        told.contains("not imported, since they are REMOVED, 1: E1") && !told.contains("taken"),
+        "{told}"
+    );
     // A name that is null is none that a station could have.
     register("null.json", &location("L1", "AAA", "E1", true).replace("\"name\":\"AAA\"", "\"name\":null"));
     let names: String = sqlx::query_scalar("SELECT name_zh || '|' || name_en FROM station")

@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
 
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -149,5 +151,66 @@ async fn a_map_of_others_is_named_on_its_page_and_in_its_policy() {
     assert!(!header(&headers, "Content-Security-Policy").unwrap().contains("tiles.example"), "{headers}");
     assert_eq!(header(&headers, "Referrer-Policy"), Some("same-origin"), "{headers}");
     server.stop();
+    database.drop().await;
+}
+
+/// An archive of tiles is served by ourselves, and no host is named for it; one that cannot be shown ends the start, with what to do.
+#[tokio::test]
+async fn a_map_in_a_file_is_served_by_us() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tiles/quarters.pmtiles");
+    let quarters = std::fs::read(&file).unwrap();
+    let settings = |file: &Path| {
+        [
+            ("VERIPILE_ROLES", "api".to_owned()),
+            ("VERIPILE_MAP__BASEMAP", "pmtiles".to_owned()),
+            ("VERIPILE_MAP__FILE", file.to_str().unwrap().to_owned()),
+            ("VERIPILE_MAP__ATTRIBUTION", "Survey of A".to_owned()),
+        ]
+    };
+    let ours = settings(&file);
+    let ours = ours.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &ours).await;
+    let (_, headers, page) = server.get_as("/?lang=en", "").await;
+    let policy = header(&headers, "Content-Security-Policy").unwrap();
+    assert!(policy.contains("img-src 'self' data: blob:; connect-src 'self';"), "{policy}");
+    assert!(page.contains("Base map: Survey of A"), "{page}");
+    let tag = page.split("/basemap/{z}/{x}/{y}?v=").nth(1).and_then(|rest| rest.split('&').next()).unwrap();
+    // The last of four tiles of 69 bytes.
+    let (status, headers, tile) = server.get_with(&format!("/basemap/1/1/0?v={tag}"), &[]).await;
+    assert!(status == 200 && tile == quarters[quarters.len() - 69..], "{status} {headers}");
+    assert_eq!(header(&headers, "Content-Type"), Some("image/png"));
+    assert!(header(&headers, "Cache-Control").unwrap().contains("immutable"), "{headers}");
+    assert_eq!(server.get_with("/basemap/1/1/1", &[]).await.0, 204, "there is none");
+    for address in ["1/2/0", "32/0/0", "a/b/c", "1/-1/0"] {
+        assert_eq!(server.get_with(&format!("/basemap/{address}"), &[]).await.0, 404, "{address}");
+    }
+    server.stop();
+    let server =
+        Server::start_with(&binary, &database, free_port(), "closed", &[("VERIPILE_ROLES", "api")]).await;
+    assert_eq!(server.get_with("/basemap/0/0/0", &[]).await.0, 404, "there is no archive");
+    server.stop();
+    let folder = tempfile::tempdir().unwrap();
+    let mut vector = quarters.clone();
+    vector[99] = 1; // the kind of tiles: Mapbox vector tiles
+    for (name, bytes, why) in [
+        ("vector.pmtiles", &vector[..], "has no pictures but vector tiles"),
+        ("cut.pmtiles", &quarters[..400], "is not whole: it has 400 of 459 bytes; copy it again"),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let output = Command::new(&binary)
+            .arg("serve")
+            .env("VERIPILE_DATABASE_URL", &database.url)
+            .env("VERIPILE_HTTP__LISTEN", format!("127.0.0.1:{}", free_port()))
+            .env("VERIPILE_IDENTITY__KEY_FILE", folder.path().join("identity.key"))
+            .env("VERIPILE_VERIFICATION__KEY_FILE", folder.path().join("signing.key"))
+            .envs(settings(&file))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains("map.file") && told.contains(why), "{told}");
+    }
     database.drop().await;
 }

@@ -59,6 +59,15 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   await idle();
   await picture("map");
   await hold(page, `${at} map`);
+  // The map's own controls speak the page's language: the canvas, nearer, farther, whose map it is; and the scale.
+  const labels = () => page.locator(".maplibregl-canvas, .maplibregl-ctrl button, .maplibregl-ctrl-attrib summary").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")).join("|"));
+  const scale = () => page.locator(".maplibregl-ctrl-scale").innerText();
+  check(`${at}: the map's controls are Chinese on a Chinese page`, (await labels()) === "地图|放大|缩小|展开或收起地图来源" && /公里|米/.test(await scale()), `${await labels()} ${await scale()}`);
+  await page.goto(`${site}/?lang=en`);
+  await idle();
+  check(`${at}: and English on an English one`, (await labels()) === "Map|Zoom in|Zoom out|Show or hide whose map this is" && /m$/.test(await scale()), `${await labels()} ${await scale()}`);
+  await page.goto(`${site}/`);
+  await idle();
 
   // With the script the list is the server's, sentence and pages included, until the driver moves the map; then it is what is in sight.
   const shown = () => page.locator("#list .id").allInnerTexts();
@@ -258,6 +267,17 @@ await scene("offline", pictures, async () => {
   const dated = async () => (await page.locator(".live").count()) === 0 && (await statuses()).filter((text) => /20\d\d/.test(text)).length;
   check("offline: no status is of now, each that was says of when it is", lively > 0 && (await dated()) > 0, `${lively}: ${(await statuses()).slice(0, 5).join(" | ")}`);
   check("offline: it says what was asked", (await page.locator("#asked").innerText()).includes("直流"));
+  // Nobody answers for any other place than those of the list.
+  const drawn = () => page.waitForFunction(() => {
+    const { map } = document.getElementById("map");
+    const seen = map?.getSource("piles") ? map.queryRenderedFeatures({ layers: ["clusters", "piles"] }) : [];
+    // What stands at the edge of two tiles is found twice.
+    const piles = new Map(seen.map(({ properties }) => [properties.cluster_id ?? properties.id, properties.point_count ?? 1]));
+    return [...piles.values()].reduce((sum, count) => sum + count, 0);
+  }, null, { timeout: IDLE_MS }).then((found) => found.jsonValue(), () => 0);
+  const places = await page.locator("#list .badge[data-at]").count();
+  const onMap = await drawn();
+  check("offline: the map shows where the last list's piles are, and no others", places > 0 && 0 < onMap && onMap <= places, `${onMap} of ${places}`);
   await page.screenshot({ path: `${pictures}/drivers-offline.png` });
   await page.goto(site + href);
   check("offline: a pile that was opened is there", (await page.locator(".state-card").count()) === 1 && (await note.isVisible()) && (await page.locator(".live").count()) === 0);

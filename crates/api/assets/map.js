@@ -11,21 +11,16 @@ const language = box.dataset.lang;
 const isFound = "found" in box.dataset; // something particular is asked: all that was found is drawn, wherever it stands
 const PILES_ZOOM = 14; // from here on piles stand one by one
 const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
-const isTiled = !isFound && !box.dataset.state && !box.dataset.operator;
+const isKept = !document.querySelector("p.offline").hidden; // the page is of before (sw.js): nobody answers, and the map shows what its list tells
+const isTiled = !isKept && !isFound && !box.dataset.state && !box.dataset.operator;
 const TIERS = ["verified_monitored", "verified", "due", "under_review", "failed", "out_of_use"];
 const SYMBOLS = { verified_monitored: "✓", verified: "✓", due: "○", under_review: "?", failed: "✕", out_of_use: "–" };
 const SIZE = 48;
 
+// What changes in a part that was there before is read aloud; the same again is not.
 function note(text) {
-  let element = document.querySelector(".map-note");
-  if (!text) return element?.remove();
-  if (!element) {
-    element = document.createElement("p");
-    element.className = "map-note";
-    element.setAttribute("role", "status");
-    box.parentElement.append(element);
-  }
-  if (element.textContent !== text) element.textContent = text; // the same again is not read aloud again
+  const element = document.getElementById("map-note");
+  if (element.textContent !== text) element.textContent = text;
 }
 
 // One picture per state: shape, symbol and colour together.
@@ -90,7 +85,10 @@ function beneath() {
   if (basemap.kind === "tiles") {
     const whose = element("span", "", basemap.attribution).innerHTML; // the library takes it for HTML
     const ids = basemap.tiles.map((_, n) => `ground-${n}`);
-    const source = (tiles) => ({ type: "raster", tiles: [tiles], tileSize: 256, maxzoom: basemap.zoom_max, attribution: whose });
+    const source = (tiles) => ({
+      type: "raster", tiles: [tiles.startsWith("/") ? location.origin + tiles : tiles], tileSize: 256, attribution: whose,
+      minzoom: basemap.zoom_min ?? 0, maxzoom: basemap.zoom_max, ...(basemap.bounds ? { bounds: basemap.bounds } : {}),
+    });
     return {
       sources: Object.fromEntries(basemap.tiles.map((tiles, n) => [ids[n], source(tiles)])),
       layers: ids.map((id) => ({ id, type: "raster", source: id })),
@@ -128,7 +126,7 @@ function style() {
       piles: isTiled
         ? { type: "vector", tiles: [`${location.origin}/api/v1/tiles/piles/{z}/{x}/{y}.mvt`], maxzoom: 18 }
         : {
-          type: "geojson", data: { type: "FeatureCollection", features: [] },
+          type: "geojson", data: { type: "FeatureCollection", features: isKept ? listed() : [] },
           cluster: true, clusterRadius: 40, clusterMaxZoom: PILES_ZOOM - 1,
           clusterProperties: Object.fromEntries(TIERS.map((state) => [state, ["+", ["case", ["==", ["get", "state"], state], 1, 0]]])),
         },
@@ -177,9 +175,26 @@ function around(map) {
   ].join(",");
 }
 
-// Where the map looks at first: at the part that is asked for, as its list is; else where the server says.
+// What the list beside tells, drawn: piles, or stations with the best state of each.
+function listed() {
+  return [...document.querySelectorAll("#list .badge[data-at]")].map((badge) => {
+    const line = badge.closest("a");
+    return {
+      type: "Feature", geometry: { type: "Point", coordinates: badge.dataset.at.split(",").map(Number) },
+      properties: { id: (line.querySelector(".id") ?? line.querySelector("b")).textContent, state: badge.classList[1], href: line.getAttribute("href") },
+    };
+  });
+}
+
+// Where the map looks at first: at the part that is asked for, as its list is; of a page of before at what its list tells; else where the
+// server says.
 function view() {
   const part = box.dataset.bbox.split(",").map(Number);
+  const places = isKept ? listed().map((line) => line.geometry.coordinates) : [];
+  if (part.length !== 4 && places.length > 0) {
+    const bounds = places.reduce((all, place) => all.extend(place), new maplibregl.LngLatBounds());
+    return { bounds, fitBoundsOptions: { padding: 40, maxZoom: PILES_ZOOM } };
+  }
   if (part.length !== 4) return { center: [Number(box.dataset.lon), Number(box.dataset.lat)], zoom: Number(box.dataset.zoom) };
   const [west, south, east, north] = part.map((value, n) => (n % 2 ? Math.max(-85, Math.min(85, value)) : value));
   return { bounds: [[west, south], [east, north]] };
@@ -191,7 +206,7 @@ function start() {
     maplibregl.setWorkerUrl("/assets/vendor/maplibre-gl-csp-worker.js");
     map = new maplibregl.Map({
       container: box, style: style(), ...view(), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
-      localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
+      locale: words.controls, localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
       attributionControl: { compact: true }, fadeDuration: 0, // in a frame, not in twenty
     });
   } catch {
@@ -278,10 +293,10 @@ function start() {
     map.easeTo({ center: geometry.coordinates, zoom });
   });
   map.on("click", "piles", (event) => {
-    const { id, state } = event.features[0].properties;
+    const { id, state, href } = event.features[0].properties;
     const content = element("div", "popup");
     const anchor = element("a", "", words.open);
-    anchor.href = link(id);
+    anchor.href = href ?? link(id);
     content.append(element("b", "", id), element("span", "", words.states[state]), element("br"), anchor);
     new maplibregl.Popup({ offset: 12 }).setLngLat(event.features[0].geometry.coordinates).setDOMContent(content).addTo(map);
   });

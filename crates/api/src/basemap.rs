@@ -1,11 +1,15 @@
-//! What lies beneath the piles on the map: the drawing in the binary, tiles of somebody else, or nothing.
+//! What lies beneath the piles on the map: the drawing in the binary, tiles of somebody else, an archive of tiles in a file, or nothing.
 //!
 //! Made by `app` from the configuration, read by [`crate::map`]. It asks nobody for tiles: browsers do, of the one host that the policy of
-//! the map's page then names.
+//! the map's page then names, or of us ([`crate::archive`]).
+
+use std::path::Path;
+use std::sync::Arc;
 
 use actix_web::http::uri::Authority;
 use serde_json::json;
 
+use crate::archive::Archive;
 use crate::texts::Texts;
 
 /// Longest address of tiles, attribution or approval number, characters.
@@ -31,6 +35,8 @@ enum Ground {
     Builtin,
     Nothing,
     Tiles(Tiles),
+    /// With whose map it is.
+    File(Arc<Archive>, String),
 }
 
 /// Tiles of somebody else, in Web Mercator of WGS-84.
@@ -88,12 +94,19 @@ impl Basemap {
         Self::of_tiles(Tiles { layers, origin, attribution, zoom_max })
     }
 
+    /// Pictures of a PMTiles archive, which we serve ourselves, and whose they are.
+    ///
+    /// # Errors
+    /// If the file is no such archive, or nobody is named.
+    pub fn pmtiles(file: &Path, attribution: &str) -> Result<Self, String> {
+        let attribution = attribution.trim().to_owned();
+        is_named(&attribution)?;
+        let archive = Archive::open(file).map_err(|why| format!("file: {why}"))?;
+        Ok(Self { ground: Ground::File(Arc::new(archive), attribution), approval: None })
+    }
+
     fn of_tiles(tiles: Tiles) -> Result<Self, String> {
-        if tiles.attribution.is_empty() || !is_line(&tiles.attribution) {
-            return Err(format!(
-                "attribution: expected whose map it is, on one line of up to {CHARS_MAX} characters"
-            ));
-        }
+        is_named(&tiles.attribution)?;
         if !(1..=ZOOM_MAX).contains(&tiles.zoom_max) {
             return Err(format!("zoom_max: {} is not between 1 and {ZOOM_MAX}", tiles.zoom_max));
         }
@@ -116,7 +129,15 @@ impl Basemap {
     pub(crate) fn origin(&self) -> Option<&str> {
         match &self.ground {
             Ground::Tiles(tiles) => Some(&tiles.origin),
-            Ground::Builtin | Ground::Nothing => None,
+            Ground::Builtin | Ground::Nothing | Ground::File(..) => None,
+        }
+    }
+
+    /// The archive that is served, if that is what lies there.
+    pub(crate) fn archive(&self) -> Option<Arc<Archive>> {
+        match &self.ground {
+            Ground::File(archive, _) => Some(Arc::clone(archive)),
+            Ground::Builtin | Ground::Nothing | Ground::Tiles(_) => None,
         }
     }
 
@@ -130,20 +151,37 @@ impl Basemap {
                 let layers = if t.short() == "zh" { zh } else { en };
                 json!({ "kind": "tiles", "tiles": layers, "attribution": tiles.attribution, "zoom_max": tiles.zoom_max })
             }
+            Ground::File(archive, attribution) => {
+                let mut told = archive.told();
+                told["attribution"] = json!(attribution);
+                told
+            }
         };
         told.to_string()
     }
 
     /// Whose map it is and by which number it was approved, for the page itself.
     pub(crate) fn note(&self, t: &Texts) -> Option<String> {
-        let whose = match &self.ground {
-            Ground::Tiles(tiles) => Some(t.of("map.whose").replace("{attribution}", &tiles.attribution)),
+        let attribution = match &self.ground {
+            Ground::Tiles(tiles) => Some(&tiles.attribution),
+            Ground::File(_, attribution) => Some(attribution),
             Ground::Builtin | Ground::Nothing => None,
         };
+        let whose = attribution.map(|whose| t.of("map.whose").replace("{attribution}", whose));
         let approval = self.approval.as_ref().map(|number| t.of("map.approval").replace("{number}", number));
         let parts: Vec<String> = whose.into_iter().chain(approval).collect();
         (!parts.is_empty()).then(|| parts.join(t.of("comma")))
     }
+}
+
+/// Fails where nobody is named as whose map it is.
+fn is_named(attribution: &str) -> Result<(), String> {
+    if attribution.is_empty() || !is_line(attribution) {
+        return Err(format!(
+            "attribution: expected whose map it is, on one line of up to {CHARS_MAX} characters"
+        ));
+    }
+    Ok(())
 }
 
 fn is_line(text: &str) -> bool {
@@ -211,6 +249,20 @@ mod tests {
         for token in ["", "a b", "a&b", "锁"] {
             assert!(Basemap::tianditu(token, "", 18).is_err_and(|why| why.starts_with("token")), "{token:?}");
         }
+    }
+
+    #[test]
+    fn an_archive_is_asked_of_us_and_names_whose_it_is() {
+        let zh = Texts::in_language(Language::Zh);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tiles/quarters.pmtiles");
+        let map = Basemap::pmtiles(&file, " 甲 ").expect("good");
+        assert_eq!((map.origin(), map.note(zh).as_deref()), (None, Some("底图：甲")));
+        let told: serde_json::Value = serde_json::from_str(&map.told(zh)).expect("JSON");
+        assert_eq!((&told["kind"], &told["attribution"]), (&json!("tiles"), &json!("甲")));
+        assert!(map.archive().is_some() && Basemap::builtin().archive().is_none());
+        assert!(Basemap::pmtiles(&file, "").is_err_and(|why| why.starts_with("attribution")));
+        let absent = Basemap::pmtiles(Path::new("/nowhere.pmtiles"), "A");
+        assert!(absent.is_err_and(|why| why.starts_with("file: /nowhere.pmtiles cannot be read")));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::Site;
 use crate::api::{Meta, json};
 use crate::check;
 use crate::problem::Problem;
+use crate::sentence::figure;
 use crate::texts::Texts;
 use crate::view;
 
@@ -152,7 +153,7 @@ pub(crate) async fn shown<'a>(
         pile: one.pile_id,
         line: view::charge(t, &one.record),
         signed_kwh: one.energy_signed_wh.map(told),
-        signed_more: more.map(|wh| format!("{:+.3} kWh", wh / Decimal::ONE_THOUSAND)),
+        signed_more: more.map(|wh| format!("{} kWh", figure(format!("{:+.3}", wh / Decimal::ONE_THOUSAND)))),
         signed: signed.iter().map(said).collect(),
         cut: check::cut(t.of("check.signed_cut"), signed.len(), all),
     }))

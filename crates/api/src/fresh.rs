@@ -14,6 +14,9 @@ use crate::problem::Problem;
 /// It is kept for this many times as long as it took to make, at least: a nation's takes no more than a twentieth of a processor.
 const REST: u32 = 20;
 
+/// For so many times as long, at least, it does while a newer one is being made: where somebody asks all the time nobody ever waits.
+const SHOWN: u32 = 2 * REST;
+
 /// How long a request waits for the first one: less than proxies do.
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -30,7 +33,7 @@ pub(crate) struct Fresh<T> {
 pub(crate) struct Limits {
     /// From this age on a newer one is made when somebody asks.
     pub(crate) fresh: Duration,
-    /// From this age on who asks waits for it: after a quiet night.
+    /// From this age on who asks waits for it: after a quiet night. Never before [`SHOWN`].
     pub(crate) stale: Duration,
 }
 
@@ -77,8 +80,8 @@ impl<T: Send + Sync + 'static> Fresh<T> {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         match self.newest() {
-            Some(made) if made.is_within(self.limits.fresh) => return Ok(Some(Arc::clone(&made.what))),
-            Some(made) if made.is_within(self.limits.stale) => {
+            Some(made) if made.is_within(self.limits.fresh, REST) => return Ok(Some(Arc::clone(&made.what))),
+            Some(made) if made.is_within(self.limits.stale, SHOWN) => {
                 if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
                     self.runtime.spawn(Arc::clone(self).make(make(), turn));
                 }
@@ -88,7 +91,7 @@ impl<T: Send + Sync + 'static> Fresh<T> {
         }
         let waited = tokio::time::timeout(wait, async {
             let turn = Arc::clone(&self.turn).lock_owned().await;
-            match self.newest().filter(|made| made.is_within(self.limits.fresh)) {
+            match self.newest().filter(|made| made.is_within(self.limits.fresh, REST)) {
                 Some(made) => Ok(Ok(Arc::clone(&made.what))),
                 None => self.runtime.spawn(Arc::clone(self).make(make(), turn)).await,
             }
@@ -122,8 +125,9 @@ impl<T: Send + Sync + 'static> Fresh<T> {
 }
 
 impl<T> Made<T> {
-    fn is_within(&self, age: Duration) -> bool {
-        self.began.elapsed() < age.max(REST * self.took)
+    /// Whether it is younger than this, or than so many times what it took.
+    fn is_within(&self, age: Duration, times: u32) -> bool {
+        self.began.elapsed() < age.max(times * self.took)
     }
 }
 
@@ -173,6 +177,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_waits_for_a_newer_one_where_somebody_asks_all_the_time() {
+        let kept = fresh(Duration::ZERO, Duration::ZERO);
+        let slow = |what: u32, ms: u64| {
+            move || async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Ok(what)
+            }
+        };
+        assert_eq!(*kept.get(slow(1, 50)).await.expect("made"), 1);
+        while kept.newest().expect("there").is_within(Duration::ZERO, REST) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let began = Instant::now();
+        assert_eq!(*kept.get(slow(2, 600)).await.expect("the last"), 1);
+        assert!(began.elapsed() < Duration::from_millis(300), "it did not wait");
+        while *kept.newest().expect("there").what == 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // After a quiet time who asks waits.
+        let quick = fresh(Duration::ZERO, Duration::ZERO);
+        assert_eq!(*quick.get(slow(3, 0)).await.expect("made"), 3);
+        while quick.newest().expect("there").is_within(Duration::ZERO, SHOWN) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(*quick.get(slow(4, 0)).await.expect("made anew"), 4);
+    }
+
+    #[tokio::test]
     async fn who_cannot_wait_gets_an_older_one_or_none_and_it_is_made_all_the_same() {
         let old = fresh(Duration::ZERO, Duration::ZERO);
         let (told, asked) = tokio::sync::watch::channel(0);
@@ -190,7 +222,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         // It took 20 ms or longer, and is kept twenty times as long.
-        while old.newest().expect("there").is_within(Duration::ZERO) {
+        while old.newest().expect("there").is_within(Duration::ZERO, REST) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(*old.soon(wait, make(2)).await.expect("no error").expect("the older one"), 1);

@@ -5,6 +5,7 @@
 
 mod about;
 mod api;
+mod archive;
 mod assets;
 mod atlas;
 mod badge;
@@ -69,12 +70,11 @@ pub use headers::{encrypted_only, head, headers};
 pub use ocpi::{OcpiSettings, Readings};
 pub use op::{
     Assumed, Import, Imported, Other, RowError, cannot_be, doubtful_places, of_others, public_still,
-    removed_still,
 };
 pub use overview::Overviews;
 pub use problem::for_people;
 pub use report::Reporters;
-pub use sentence::told_in_english;
+pub use sentence::{figure, told_in_english};
 pub use session::password_hash;
 pub use tiles::Tiles;
 
@@ -174,6 +174,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)
+            .route("/basemap/{z}/{x}/{y}", web::get().to(archive::tile))
             .service(packed("/assets/{path:.*}", assets::serve))
             .route("/manifest.webmanifest", web::get().to(assets::manifest))
             .route("/sw.js", web::get().to(assets::service_worker))

@@ -94,6 +94,7 @@ struct Card {
     href: String,
     operator: String,
     distance: Option<String>,
+    place: Place,
     fee: String,
     phone: String,
     /// With its style.
@@ -407,6 +408,7 @@ async fn cards(
             href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
             operator: view::name(t.pick(&told.operator[0], &told.operator[1])),
             distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
+            place: told.place,
             fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
@@ -453,6 +455,15 @@ fn end(t: &Texts) -> String {
     t.of("list.end").replace("{n}", &(PAGES_MAX * LINES_PER_PAGE as usize).to_string())
 }
 
+/// What the map's own controls are called, by the names of its library; of all that it has those that are on this map.
+fn controls(t: &Texts) -> serde_json::Value {
+    serde_json::json!({
+        "Map.Title": t.of("nav.map"), "NavigationControl.ZoomIn": t.of("map.zoom_in"), "NavigationControl.ZoomOut": t.of("map.zoom_out"),
+        "AttributionControl.ToggleAttribution": t.of("map.sources"), "Popup.Close": t.of("map.close"),
+        "ScaleControl.Meters": t.of("map.metres"), "ScaleControl.Kilometers": t.of("map.kilometres"),
+    })
+}
+
 /// Texts that the script shows, as JSON.
 fn words(t: &Texts) -> String {
     let states: serde_json::Map<String, serde_json::Value> = State::ALL
@@ -461,7 +472,7 @@ fn words(t: &Texts) -> String {
         .collect();
     serde_json::json!({
         "states": states, "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"), "noPlace": t.of("map.no_place"),
-        "cut": cut(t),
+        "cut": cut(t), "controls": controls(t),
     })
     .to_string()
 }

@@ -16,7 +16,8 @@ use crate::view;
 const NAME_CHARS_MAX: usize = 40;
 
 /// A link: the map's name and the address. In China Apple's and Google's maps, too, are drawn in GCJ-02, and what is handed to them is
-/// not converted; elsewhere GCJ-02 is WGS-84, but within some hundred kilometres of a land border (`veripile_pile::coordinate`).
+/// not converted; elsewhere GCJ-02 is WGS-84, but within some hundred kilometres of a land border (`veripile_pile::coordinate`). In Hong Kong
+/// and Macau Amap and Tencent are shifted, Google is not: its mark lies some 500 m off there.
 pub(crate) fn links<'a>(t: &'a Texts, place: Place, name: &str) -> Vec<(&'a str, String)> {
     let (lon, lat) = CoordinateSystem::Gcj02.of(place);
     let (baidu_lon, baidu_lat) = CoordinateSystem::Bd09.of(place);

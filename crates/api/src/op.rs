@@ -24,7 +24,6 @@ use crate::{session, signals};
 
 pub use import::{
     Assumed, Import, Imported, Other, RowError, cannot_be, doubtful_places, of_others, public_still,
-    removed_still,
 };
 
 /// Mounts the pages under `/op`.

@@ -1,9 +1,9 @@
 //! What is said of all piles: by the front page how many there are of everything, in each state, and where their middle is; by the page of
 //! statistics its tables.
 //!
-//! Held for [`crate::map`] and [`crate::stats`]. It is counted when somebody asks and kept for twenty times as long as counting took ([`Fresh`]): some
-//! milliseconds in a city, half a minute where there are a million piles. What is asked of fewer piles is counted anew each time.
-//! The front page does not wait for it long: after a start it says that piles are being counted.
+//! Held for [`crate::map`] and [`crate::stats`]. It is counted when somebody asks and kept for twenty times as long as counting took, and for as long
+//! again while it is counted anew ([`Fresh`]): some milliseconds in a city, half a minute where there are a million piles. What is asked of fewer
+//! piles is counted anew each time. The front page does not wait for it long: after a start it says that piles are being counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use veripile_store::{Counts, Store};
 use crate::fresh::{Fresh, Limits};
 use crate::problem::Problem;
 
-/// As soon as it may be counted again, who asks waits for it.
+/// What is older than counting it allows, who asks waits for.
 const LIMITS: Limits = Limits { fresh: Duration::ZERO, stale: Duration::ZERO };
 
 /// How long a page waits for newer counts, where a nation's piles take longer; then it shows what there is.

@@ -46,9 +46,15 @@ pub fn told_in_english(sayings: &[Saying]) -> String {
     said(Texts::in_language(Language::En), sayings)
 }
 
+/// A figure as it is shown: one that is nothing to its last decimal has no sign, since `-0.00` would claim one.
+pub fn figure(text: String) -> String {
+    let bare = text.trim_start_matches(['+', '-']);
+    if bare.bytes().all(|byte| matches!(byte, b'0' | b'.')) { bare.to_owned() } else { text }
+}
+
 /// A fraction as a signed percentage.
 pub(crate) fn percent(fraction: f64) -> String {
-    format!("{:+.2} %", 100.0 * fraction)
+    format!("{} %", figure(format!("{:+.2}", 100.0 * fraction)))
 }
 
 /// A duration in the largest unit that makes sense.
@@ -64,6 +70,8 @@ pub(crate) fn age(t: &Texts, seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rust_decimal::Decimal;
+
     use super::*;
 
     #[test]
@@ -72,6 +80,23 @@ mod tests {
         let zh = received(Texts::in_language(Language::Zh), (-0.002, 0.01));
         assert!(zh.contains("49.5") && zh.contains("50.1"), "{zh}");
         assert_eq!(percent(0.0123), "+1.23 %");
+    }
+
+    #[test]
+    fn what_is_nothing_when_rounded_has_no_sign() {
+        for (fraction, expected) in [
+            (-0.000_04, "0.00 %"),
+            (0.000_04, "0.00 %"),
+            (0.0, "0.00 %"),
+            (-0.000_06, "-0.01 %"),
+            (0.2, "+20.00 %"),
+        ] {
+            assert_eq!(percent(fraction), expected);
+        }
+        let kwh = |value: f64| figure(format!("{value:+.0}"));
+        assert_eq!([-0.4, 0.4, -10.0, 100.0].map(kwh), ["0", "0", "-10", "+100"]);
+        let money = |text: &str| figure(format!("{:+}", text.parse::<Decimal>().expect("literal").round()));
+        assert_eq!(["-0.4", "0.3", "-1.6", "1000"].map(money), ["0", "0", "-2", "+1000"]);
     }
 
     fn saying(key: &str, values: &[(&str, &str)]) -> Saying {

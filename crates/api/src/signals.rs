@@ -280,7 +280,7 @@ pub(crate) fn line(t: &Texts, signal: &SignalRecord) -> SignalLine {
 }
 
 fn balance(t: &Texts, balance: &BalanceRecord) -> BalanceLine {
-    let kwh = |value: f64| format!("{value:+.0}");
+    let kwh = |value: f64| sentence::figure(format!("{value:+.0}"));
     BalanceLine {
         operator: t.pick(&balance.names.0, &balance.names.1).to_owned(),
         word: balance.balance.clone(),
@@ -316,8 +316,9 @@ impl From<Saying> for Said {
 /// The money at stake with its interval, and, unless it is all of it, the share of the energy whose price is known.
 fn money(t: &Texts, balance: &BalanceRecord) -> String {
     let Some([value, lower, upper]) = balance.excess_cny else { return t.of("dash").to_owned() };
-    let [value, lower, upper] = [value, lower, upper].map(|amount| amount.round());
-    let told = format!("{value:+} ({lower:+} … {upper:+})");
+    let [value, lower, upper] =
+        [value, lower, upper].map(|amount| sentence::figure(format!("{:+}", amount.round())));
+    let told = format!("{value} ({lower} … {upper})");
     match balance.priced_share.filter(|share| *share < 0.995) {
         Some(share) => {
             let share = format!("{:.0} %", 100.0 * share);

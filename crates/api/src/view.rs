@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
 use veripile_metrology::decision::THREE_ZONES;
 use veripile_pile::standing::STATUS_FRESH;
-use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, RemoteVerdict, State, VehiclePath};
+use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, Place, RemoteVerdict, State, VehiclePath};
 use veripile_store::{ChargeRecord, PileRecord};
 
 use crate::sentence;
@@ -110,6 +110,8 @@ pub(crate) struct Line {
     pub(crate) state: &'static str,
     pub(crate) symbol: &'static str,
     pub(crate) state_text: String,
+    /// Where it stands, if that is known.
+    pub(crate) place: Option<Place>,
     pub(crate) station: String,
     /// Address of its station's page.
     pub(crate) station_href: Option<String>,
@@ -131,6 +133,7 @@ pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
         state: state.word(),
         symbol: symbol(state),
         state_text: state_text(t, state),
+        place: pile.place,
         station: station(t, pile),
         station_href: pile
             .station
@@ -308,7 +311,10 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
         .and_then(|(pile, vehicle)| {
             pile.checked_sub(vehicle)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(vehicle)
         })
-        .map_or_else(|| t.of("dash").to_owned(), |percent| format!("{percent:+.2} %"));
+        .map_or_else(
+            || t.of("dash").to_owned(),
+            |percent| format!("{} %", sentence::figure(format!("{percent:+.2}"))),
+        );
     let marks: Vec<&str> = charge.marks.iter().map(|mark| mark_text(t, *mark)).collect();
     ChargeLine {
         number: charge.charge_no,

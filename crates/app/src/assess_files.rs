@@ -27,6 +27,7 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use veripile_api::figure;
 use veripile_assessment::evidence::COVARIATES_MAX;
 use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact, assess};
 use veripile_metrology::comparison::Settings;
@@ -411,7 +412,7 @@ fn estimate_row(pile_id: &PileId, estimate: &Estimate) -> [String; 10] {
 
 /// Percent with six decimals: a hundredth of the best uncertainty reached has four.
 fn percent(fraction: Option<f64>) -> String {
-    fraction.map(|value| format!("{:.6}", 100.0 * value)).unwrap_or_default()
+    fraction.map(|value| figure(format!("{:.6}", 100.0 * value))).unwrap_or_default()
 }
 
 /// Everything `run.json` tells, but for the timings.

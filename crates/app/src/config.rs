@@ -85,13 +85,15 @@ pub struct Map {
     pub basemap: Ground,
     /// Of `xyz`: address of a tile, with `{z}`, `{x}` and `{y}`.
     pub url: String,
+    /// Of `pmtiles`: the archive of tiles.
+    pub file: String,
     /// Of `tianditu`: the token that it gave out.
     pub token: String,
     /// Whose tiles they are.
     pub attribution: String,
     /// 审图号; `tianditu` needs one.
     pub approval_number: String,
-    /// Deepest zoom for which there are tiles.
+    /// Deepest zoom for which there are tiles; an archive knows its own.
     pub zoom_max: u8,
 }
 
@@ -105,6 +107,8 @@ pub enum Ground {
     Xyz,
     /// 天地图.
     Tianditu,
+    /// Tiles in a file, which we serve.
+    Pmtiles,
     /// Nothing.
     None,
 }
@@ -114,6 +118,7 @@ impl Default for Map {
         Self {
             basemap: Ground::Builtin,
             url: String::new(),
+            file: String::new(),
             token: String::new(),
             attribution: String::new(),
             approval_number: String::new(),
@@ -125,11 +130,17 @@ impl Default for Map {
 impl Map {
     /// What it comes to; what belongs to another kind of map is refused, so that nobody believes it is in use.
     pub fn basemap(&self) -> Result<Basemap> {
-        let given = [("url", &self.url), ("token", &self.token), ("attribution", &self.attribution)];
+        let given = [
+            ("url", &self.url),
+            ("file", &self.file),
+            ("token", &self.token),
+            ("attribution", &self.attribution),
+        ];
         let known: &[&str] = match self.basemap {
             Ground::Builtin | Ground::None => &[],
             Ground::Xyz => &["url", "attribution"],
             Ground::Tianditu => &["token", "attribution"],
+            Ground::Pmtiles => &["file", "attribution"],
         };
         if let Some((name, _)) = given.iter().find(|(name, text)| !text.is_empty() && !known.contains(name)) {
             bail!("map.{name} does not go with map.basemap {:?}", self.basemap);
@@ -137,11 +148,15 @@ impl Map {
         if self.basemap == Ground::Tianditu && self.approval_number.trim().is_empty() {
             bail!("map.approval_number: 天地图 may be shown with its 审图号 only");
         }
+        if self.basemap == Ground::Pmtiles && self.file.is_empty() {
+            bail!("map.file: expected the archive of tiles (*.pmtiles)");
+        }
         let basemap = match self.basemap {
             Ground::Builtin => Ok(Basemap::builtin()),
             Ground::None => Ok(Basemap::nothing()),
             Ground::Xyz => Basemap::xyz(&self.url, &self.attribution, self.zoom_max),
             Ground::Tianditu => Basemap::tianditu(&self.token, &self.attribution, self.zoom_max),
+            Ground::Pmtiles => Basemap::pmtiles(Path::new(&self.file), &self.attribution),
         };
         basemap.and_then(|map| map.approved(&self.approval_number)).map_err(|why| anyhow!("map.{why}"))
     }
@@ -489,7 +504,14 @@ mod tests {
         let tianditu = Basemap::tianditu("abc", "", 18).and_then(|map| map.approved("GS 1")).expect("good");
         assert_eq!(basemap(approved).expect("天地图"), tianditu);
         for (text, why) in [
-            ("basemap = 'pmtiles'", "unknown variant"),
+            ("basemap = 'mbtiles'", "unknown variant"),
+            ("basemap = 'pmtiles'\nattribution = 'A'", "map.file: expected the archive"),
+            ("basemap = 'pmtiles'\nfile = '/nowhere'", "map.attribution: expected"),
+            (
+                "basemap = 'pmtiles'\nfile = '/nowhere'\nattribution = 'A'",
+                "map.file: /nowhere cannot be read",
+            ),
+            ("basemap = 'none'\nfile = '/nowhere'", "map.file does not go with"),
             ("basemap = 'xyz'", "map.url: expected https://HOST"),
             ("basemap = 'xyz'\nurl = 'https://tiles.example/{z}/{x}/{y}'", "map.attribution: expected"),
             ("basemap = 'tianditu'\napproval_number = 'GS 1'", "map.token: expected"),

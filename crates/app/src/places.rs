@@ -14,6 +14,7 @@ use veripile_pile::{
     AccuracyClass, ConnectorType, CoordinateSystem, Field, GivenPlace, OperatorId, Pile, PileId, PileKind,
     Place, Station, StationId, Told,
 };
+use veripile_store::Removed;
 
 use crate::plausible;
 use crate::table::{Row, Seen};
@@ -138,8 +139,12 @@ pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
             for pile in &of_station {
                 piles.once("pile", pile.record.pile_id.as_str(), &place)?;
             }
-            let station_id = &station.record.station_id;
-            imported.removed.extend(removed.into_iter().map(|pile_id| (pile_id, station_id.clone())));
+            let Station { station_id, operator_id, .. } = &station.record;
+            imported.removed.extend(removed.into_iter().map(|pile_id| Removed {
+                pile_id,
+                station_id: station_id.clone(),
+                operator_id: operator_id.clone(),
+            }));
             imported.stations.push(station);
             imported.piles.extend(of_station);
             Ok(())
@@ -150,7 +155,7 @@ pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
     }
     // One that is removed here and stands there has moved.
     let there: HashSet<&PileId> = imported.piles.iter().map(|told| &told.record.pile_id).collect();
-    imported.removed.retain(|(pile_id, _)| !there.contains(pile_id));
+    imported.removed.retain(|one| !there.contains(&one.pile_id));
     imported
 }
 

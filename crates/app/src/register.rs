@@ -135,10 +135,12 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     }
     let doubts = veripile_api::doubtful_places(&store, &mut stations, &mut piles).await?;
     let public_still = veripile_api::public_still(&store, &files.private).await?;
-    let removed_still = veripile_api::removed_still(&store, &files.removed).await?;
+    let standing = store.piles_standing_at(&files.removed).await?;
     let keys = Prepared::of(&files.access, args.keys_out.as_ref())?;
     // One transaction: whatever fails from here on up to its commit, nothing was registered.
     let mut registering = store.registering().await?;
+    // Before what is registered: that goes before what is said to be gone.
+    let gone = registering.take_away(&files.removed).await?;
     let [intervals, calibrated, priced] = files.write(&mut registering, &stations, &piles, hands).await?;
     keys.register(&mut registering).await?;
     let kept = keys.keep();
@@ -154,7 +156,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     ))?;
     left_out::tell(&doubts)?;
     left_out::tell_private(&files.private, &public_still)?;
-    left_out::tell_removed(&files.removed, &removed_still)?;
+    left_out::tell_removed(&files.removed, &standing, &gone)?;
     store.close().await;
     Ok(())
 }

@@ -33,9 +33,12 @@ const STEPS_MAX: usize = 20;
 const SHIFTED: [f64; 4] = [72.004, 0.8293, 137.8347, 55.8271];
 
 /// Boxes within it, as above, whose maps are not shifted. Coarse on purpose: they say nothing of borders, and hold none of the places that
-/// `GeoNames` (cities of 500 and more, CC BY 4.0) lists under CN, so that none of these is ever left unshifted. What else remains shifted
-/// lies within some hundred kilometres of a land border; Hong Kong and Macau remain, too, whose maps partly are shifted and partly not.
-const UNSHIFTED: [[f64; 4]; 26] = [
+/// `GeoNames` (cities of 500 and more, CC BY 4.0) lists under CN, HK or MO, so that none of these is ever left unshifted. Elsewhere 587 of its
+/// places remain shifted, of 19,415 in the usual box: along land borders, up to 500 km far in the north-east, and on southern Palawan.
+///
+/// Hong Kong and Macau are shifted and Taiwan is not, as Tencent says of its own coordinates (lbs.qq.com/faq/latlngFaq, question 4), Amap of
+/// where its data are (`isAMapDataAvailable`, "大陆以及港、澳地区"), and Huawei of its map ("Coordinate Rectification").
+const UNSHIFTED: [[f64; 4]; 27] = [
     [124.7, 0.829_3, 137.834_7, 39.8],
     [131.4, 39.8, 137.834_7, 44.8],
     [135.1, 44.8, 137.834_7, 55.827_1],
@@ -49,6 +52,7 @@ const UNSHIFTED: [[f64; 4]; 26] = [
     [107.9, 0.829_3, 109.5, 17.9],
     [118.6, 0.829_3, 124.7, 21.7],
     [119.92, 21.7, 124.7, 25.4],
+    [119.2, 23.1, 119.92, 23.9],
     [91.3, 45.4, 111.6, 53.6],
     [111.6, 47.0, 115.4, 53.6],
     [96.6, 43.0, 110.0, 45.4],
@@ -364,6 +368,7 @@ mod tests {
             ("Fukuoka", 130.417, 33.600),
             ("Naha", 127.679, 26.213),
             ("Taipei", 121.526, 25.053),
+            ("Magong", 119.586, 23.565),
             ("Manila", 120.982, 14.604),
             ("Hanoi", 105.841, 21.025),
             ("Ho Chi Minh City", 106.630, 10.823),
@@ -395,11 +400,19 @@ mod tests {
             ("二连浩特", 111.977, 43.648),
             ("塔城", 82.958, 46.745),
             ("喀什", 75.987, 39.467),
+            ("瑞丽", 97.865, 24.001),
+            ("樟木", 85.983, 27.983),
+            ("墨脱", 95.307, 29.313),
             ("塔什库尔干", 75.225, 37.778),
             ("景洪", 100.770, 22.003),
             ("东兴", 107.967, 21.550),
             ("三亚", 109.509, 18.254),
             ("三沙", 112.341, 16.839),
+            ("福田", 114.056, 22.522),
+            ("珠海", 113.568, 22.277),
+            ("香港", 114.175, 22.278),
+            ("澳门", 113.546, 22.201),
+            ("平潭", 119.807, 25.508),
         ] {
             assert!(Gcj02.of(Place { lon, lat }) != (lon, lat), "{name}");
         }

@@ -214,6 +214,8 @@ struct Opened<'a> {
 /// What acts say of each outlet; of none: of the whole pile.
 #[derive(Default)]
 struct Outlets<'a> {
+    /// Those that documents and cases are of, whenever: a certificate of the whole pile stands for all that have none of their own.
+    named: BTreeSet<u32>,
     /// Of each outlet that was verified.
     certificates: BTreeMap<Option<u32>, Option<Certified>>,
     cases: Vec<Opened<'a>>,
@@ -227,7 +229,14 @@ impl<'a> Outlets<'a> {
             .filter(|act| act.kind == ActKind::CertificateWithdrawn)
             .map(|act| act.number.as_str())
             .collect();
-        let mut outlets = Self::default();
+        let speaks = |act: &&&Act| match act.kind {
+            ActKind::Certificate => act.valid_until.is_some(),
+            ActKind::Notice | ActKind::CaseOpened => true,
+            _ => false,
+        };
+        let stands = |act: &&&Act| !withdrawn.contains(act.number.as_str());
+        let named = acts.iter().filter(speaks).filter(stands).filter_map(|act| act.outlet).collect();
+        let mut outlets = Self { named, ..Self::default() };
         for act in acts {
             outlets.take(act, withdrawn.contains(act.number.as_str()));
         }
@@ -286,9 +295,10 @@ impl<'a> Outlets<'a> {
             questioned_at: None,
         };
         self.certificates.insert(act.outlet, Some(certificate));
-        // That of the whole pile stands for outlets without one of their own; of a single one nobody knows that it is all.
-        let mut own = self.certificates.iter().filter(|(outlet, _)| outlet.is_some());
-        if own.clone().count() > 1 && own.all(|(_, certificate)| certificate.is_some()) {
+        // That of the whole pile stands for outlets without one of their own, those named before it, too; of a single one nobody knows
+        // that it is all. Where each has its own, it is over, whatever became of it.
+        let has_own = |outlet: &u32| self.certificates.get(&Some(*outlet)).is_some_and(Option::is_some);
+        if self.named.len() > 1 && self.named.iter().all(has_own) {
             self.certificates.remove(&None);
         }
     }

@@ -74,7 +74,7 @@ pub use intake::{Arrival, Effect, Intake, IntakeError, Outcome};
 pub use map::{BoundingBox, PilePage, PileQuery, PileRecord};
 pub use queue::QueueRow;
 pub use registering::Registering;
-pub use registration::Hands;
+pub use registration::{Hands, Removed};
 pub use stats::Counts;
 
 /// Connections to a server database; few, since writes share commits and reads are short.

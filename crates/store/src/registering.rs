@@ -3,6 +3,7 @@
 //! Used by `veripile register` and by imports of `api`. Each table is written where it is at home; here is only that all of it is
 //! written, or nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use veripile_pile::{Act, MeterKey, Operator, OperatorId, Pile, PileId, Station};
 
 use crate::evidence::{self, EnergyInterval};
 use crate::price::{self, Tariff};
-use crate::registration::Hands;
+use crate::registration::{Hands, Removed};
 use crate::witness::{self, Calibration};
 use crate::{Store, StoreError, access, registration, signed, tally};
 
@@ -50,6 +51,11 @@ impl Registering {
     /// As [`Store::register_piles`]; hands as with stations.
     pub async fn piles(&mut self, piles: &[Pile], hands: Hands) -> Result<(), StoreError> {
         registration::write_piles(&mut self.transaction, piles, hands).await
+    }
+
+    /// Takes piles from the stations that their own operators say them to be gone from; which these were. One with an open case stays.
+    pub async fn take_away(&mut self, removed: &[Removed]) -> Result<HashSet<String>, StoreError> {
+        registration::take_away(&mut self.transaction, removed).await
     }
 
     /// As [`Store::record_acts`].

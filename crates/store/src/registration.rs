@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use sqlx::FromRow;
 use sqlx::postgres::{PgConnection, PgExecutor};
 use veripile_pile::{
-    Act, ActKind, GivenPlace, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station,
+    Act, ActKind, GivenPlace, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station, StationId,
 };
 
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
@@ -26,6 +26,17 @@ pub enum Hands {
     Stay,
     /// Yes.
     MayChange,
+}
+
+/// A pile that a list says to be gone from a station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Which.
+    pub pile_id: PileId,
+    /// From where.
+    pub station_id: StationId,
+    /// Who says so.
+    pub operator_id: OperatorId,
 }
 
 impl Store {
@@ -96,15 +107,14 @@ impl Store {
         Ok(rows.into_iter().collect())
     }
 
-    /// Those of these piles that stand at the station named beside each.
-    pub async fn piles_standing_at(&self, told: &[(&str, &str)]) -> Result<HashSet<String>, StoreError> {
-        let (piles, stations): (Vec<&str>, Vec<&str>) = told.iter().copied().unzip();
+    /// Those of these piles that stand at the stations that they are said to be gone from.
+    pub async fn piles_standing_at(&self, removed: &[Removed]) -> Result<HashSet<String>, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT pile.pile_id FROM unnest($1::text[], $2::text[]) AS told(pile_id, station_id)
              JOIN pile ON pile.pile_id = told.pile_id AND pile.station_id = told.station_id",
         )
-        .bind(piles)
-        .bind(stations)
+        .bind(removed.iter().map(|one| one.pile_id.as_str()).collect::<Vec<_>>())
+        .bind(removed.iter().map(|one| one.station_id.as_str()).collect::<Vec<_>>())
         .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().collect())
@@ -294,7 +304,7 @@ pub(crate) async fn write_piles(
          WHERE $17 OR pile.operator_id IS NULL OR pile.operator_id IS NOT DISTINCT FROM excluded.operator_id",
     )
     .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
-    .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.station_id.as_ref().map(StationId::as_str)).collect::<Vec<_>>())
     .bind(piles.iter().map(|p| p.operator_id.as_ref().map(OperatorId::as_str)).collect::<Vec<_>>())
     .bind(piles.iter().map(|p| p.kind.word()).collect::<Vec<_>>())
     .bind(piles.iter().map(|p| p.class.0).collect::<Vec<_>>())
@@ -322,12 +332,39 @@ pub(crate) async fn write_piles(
          WHERE pile.operator_id <> coalesce(told.operator_id, station.operator_id, '') ORDER BY pile_id LIMIT $4",
     )
     .bind(piles.iter().map(|p| p.pile_id.as_str()).collect::<Vec<_>>())
-    .bind(piles.iter().map(|p| p.station_id.as_ref().map(veripile_pile::StationId::as_str)).collect::<Vec<_>>())
+    .bind(piles.iter().map(|p| p.station_id.as_ref().map(StationId::as_str)).collect::<Vec<_>>())
     .bind(piles.iter().map(|p| p.operator_id.as_ref().map(OperatorId::as_str)).collect::<Vec<_>>())
     .bind(NAMED_MAX)
     .fetch_all(connection)
     .await?;
     Err(of_others("pile", &others, piles.len() as u64 - written.rows_affected()))
+}
+
+/// Takes piles from the stations that their own operators say them to be gone from, as registering them at none does; which these were. One
+/// with an open case stays where it is.
+pub(crate) async fn take_away(
+    connection: &mut PgConnection,
+    removed: &[Removed],
+) -> Result<HashSet<String>, StoreError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "WITH gone AS (
+             UPDATE pile SET station_id = NULL, lon = NULL, lat = NULL, given_system = NULL, given_lon = NULL, given_lat = NULL,
+                             place_doubts = '{}', changed_at = now()
+             FROM unnest($1::text[], $2::text[], $3::text[]) AS told(pile_id, station_id, operator_id)
+             WHERE pile.pile_id = told.pile_id AND pile.station_id = told.station_id AND pile.operator_id = told.operator_id
+               AND NOT EXISTS (SELECT FROM standing WHERE standing.pile_no = pile.pile_no AND failed_after IS NOT NULL)
+             RETURNING pile.pile_id, pile.pile_no, told.station_id),
+         left_behind AS (
+             INSERT INTO former_pile (station_id, pile_no, left_at) SELECT station_id, pile_no, now() FROM gone
+             ON CONFLICT (station_id, pile_no) DO UPDATE SET left_at = excluded.left_at)
+         SELECT pile_id FROM gone",
+    )
+    .bind(removed.iter().map(|one| one.pile_id.as_str()).collect::<Vec<_>>())
+    .bind(removed.iter().map(|one| one.station_id.as_str()).collect::<Vec<_>>())
+    .bind(removed.iter().map(|one| one.operator_id.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Writes acts of authority; see [`Store::record_acts`].

@@ -11,9 +11,9 @@ use askama::Template;
 use serde::Deserialize;
 use veripile_metrology::rules;
 use veripile_pile::{
-    CoordinateSystem, OperatorId, Pile, PileId, PileKind, Place, PlaceDoubt, Station, StationId, Told,
+    CoordinateSystem, OperatorId, Pile, PileKind, Place, PlaceDoubt, Station, StationId, Told,
 };
-use veripile_store::{Hands, Store, StoreError};
+use veripile_store::{Hands, Removed, Store, StoreError};
 
 use crate::Site;
 use crate::problem::{Problem, html};
@@ -49,7 +49,7 @@ pub struct Imported {
     /// Stations that are not to be shown publicly (`publish` of OCPI Locations): nothing of them is imported.
     pub private: Vec<(StationId, OperatorId)>,
     /// Piles that are said to be removed (`REMOVED` of OCPI), each from its station, and that stand at no other of the list.
-    pub removed: Vec<(PileId, StationId)>,
+    pub removed: Vec<Removed>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
 }
@@ -124,19 +124,21 @@ pub(crate) async fn import(
     let mut errors =
         refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
     let public_still = public_still(&site.store, &private).await?;
-    let removed_still = removed_still(&site.store, &removed).await?;
+    let mut removed_still = site.store.piles_standing_at(&removed).await?;
     let rows = piles.len() + stations.len();
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
     let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
         // A table of piles moves a pile only where an administrator says so.
         let is_moving = person.scope.is_none() && !is_of_stations;
         let hands = if is_moving { Hands::MayChange } else { Hands::Stay };
-        match register(&site.store, &stations, &piles, hands).await {
-            Ok(()) => {
+        match register(&site.store, &stations, &piles, &removed, hands).await {
+            Ok(gone) => {
+                removed_still.retain(|id| !gone.contains(id));
                 tracing::info!(
                     person = person.name,
                     piles = piles.len(),
                     stations = stations.len(),
+                    removed = gone.len(),
                     "a table was imported"
                 );
                 Some(rows)
@@ -163,17 +165,20 @@ pub(crate) async fn import(
     Ok(show(&request, &site, &person, &given.table, outcome))
 }
 
-/// Registers all of it or nothing.
+/// Registers all of it or nothing; which piles left their stations, since the list says so.
 async fn register(
     store: &Store,
     stations: &[Station],
     piles: &[Pile],
+    removed: &[Removed],
     hands: Hands,
-) -> Result<(), StoreError> {
+) -> Result<HashSet<String>, StoreError> {
     let mut registering = store.registering().await?;
+    let gone = registering.take_away(removed).await?;
     registering.stations(stations, Hands::Stay).await?;
     registering.piles(piles, hands).await?;
-    registering.commit().await
+    registering.commit().await?;
+    Ok(gone)
 }
 
 /// What came of an import.
@@ -185,7 +190,8 @@ struct Outcome<'a> {
     doubts: &'a [(String, PlaceDoubt)],
     private: &'a [(StationId, OperatorId)],
     public_still: Vec<StationId>,
-    removed: &'a [(PileId, StationId)],
+    removed: &'a [Removed],
+    /// Those that stand at their stations all the same.
     removed_still: HashSet<String>,
 }
 
@@ -280,17 +286,6 @@ pub async fn public_still(
         owners.get(id.as_str()).is_some_and(|owner| owner == operator.as_str())
     };
     Ok(private.iter().filter(is_here).map(|(id, _)| id.clone()).collect())
-}
-
-/// Those of these piles, which are said to be removed, that stand at their stations here: they stay as they are, for the same reason. Who
-/// says that a pile is gone takes it from its station himself, with a table of piles.
-pub async fn removed_still(
-    store: &Store,
-    removed: &[(PileId, StationId)],
-) -> Result<HashSet<String>, StoreError> {
-    let told: Vec<(&str, &str)> =
-        removed.iter().map(|(pile_id, station_id)| (pile_id.as_str(), station_id.as_str())).collect();
-    store.piles_standing_at(&told).await
 }
 
 /// Why a pile cannot be as a list and what was registered before make it together, naming the column.
@@ -445,7 +440,7 @@ fn show(
         removed: removed
             .iter()
             .take(ERRORS_MAX)
-            .map(|(id, _)| (id.as_str(), removed_still.contains(id.as_str())))
+            .map(|one| (one.pile_id.as_str(), removed_still.contains(one.pile_id.as_str())))
             .collect(),
         removed_total: removed.len(),
     };

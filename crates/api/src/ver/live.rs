@@ -11,6 +11,7 @@ use veripile_verification::result::{self, PointResult};
 use veripile_verification::run::{Indication, Run, Taken};
 
 use super::{orders, words};
+use crate::sentence::figure;
 use crate::texts::Texts;
 
 /// Troubles listed, the newest.
@@ -182,7 +183,7 @@ pub(crate) fn load(t: &Texts, point: &LoadPoint) -> String {
 
 /// A percentage with its sign, to a thousandth.
 pub(crate) fn signed_percent(value: Decimal) -> String {
-    format!("{:+.3} %", value.round_dp(3))
+    format!("{} %", figure(format!("{:+.3}", value.round_dp(3))))
 }
 
 fn point_line(

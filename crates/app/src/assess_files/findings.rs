@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
+use veripile_api::figure;
 use veripile_assessment::Assessment;
 use veripile_assessment::operators;
 use veripile_assessment::signals::{
@@ -142,7 +143,7 @@ pub(super) fn write_operators(
     for (name, found) in names.operators.keys().zip(found) {
         *counts.entry(found.balance.word()).or_insert(0) += 1;
         let excess = |end: fn(&operators::Interval95) -> f64| {
-            found.excess_kwh.as_ref().map(|excess| format!("{:.3}", end(excess))).unwrap_or_default()
+            found.excess_kwh.as_ref().map(|excess| figure(format!("{:.3}", end(excess)))).unwrap_or_default()
         };
         writer
             .write_record([

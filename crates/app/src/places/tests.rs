@@ -38,8 +38,11 @@ fn ocpi_locations_are_stations_and_their_evses_piles() {
         ("3258", PileKind::Dc, Some("50".to_owned())),
     ];
     assert_eq!(piles, expected);
-    let [(removed, station)] = &imported.removed[..] else { panic!("{imported:?}") };
-    assert_eq!((removed.as_str(), station.as_str()), ("BE*BEC*E041503002", "LOC1"));
+    let [Removed { pile_id, station_id, operator_id }] = &imported.removed[..] else {
+        panic!("{imported:?}")
+    };
+    let removed = (pile_id.as_str(), station_id.as_str(), operator_id.as_str());
+    assert_eq!(removed, ("BE*BEC*E041503002", "LOC1", "BE-BEC"));
     assert_eq!(imported.errors.len(), 1, "{:?}", imported.errors);
     assert!(
         imported.errors[0].reason.contains("location 2") && imported.errors[0].reason.contains("coordinates")

@@ -9,7 +9,7 @@ use veripile_pile::{Act, MeterKey, Operator, OperatorId, Pile, PileId, Station, 
 use veripile_store::evidence::EnergyInterval;
 use veripile_store::price::Tariff;
 use veripile_store::witness::Calibration;
-use veripile_store::{Hands, Registering};
+use veripile_store::{Hands, Registering, Removed};
 
 use super::{
     RegisterArgs, anchor, calibrations, commitment, energy, meter_key, more_piles, once, operator, read,
@@ -28,7 +28,7 @@ pub(super) struct Files {
     /// So many of the piles come with a list of Locations; those after them are of a table of their own.
     pub(super) of_locations: usize,
     pub(super) private: Vec<(StationId, OperatorId)>,
-    pub(super) removed: Vec<(PileId, StationId)>,
+    pub(super) removed: Vec<Removed>,
     pub(super) anchors: Vec<(PileId, Act)>,
     pub(super) meter_keys: Vec<(PileId, MeterKey)>,
     pub(super) access: Vec<AccessRow>,

@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use veripile_pile::{OperatorId, PileId, PlaceDoubt, StationId};
+use veripile_pile::{OperatorId, PlaceDoubt, StationId};
+use veripile_store::Removed;
 
 /// Stations and piles named where some are left out; of more the list itself tells.
 const NAMED_MAX: usize = 100;
@@ -40,21 +41,33 @@ pub(super) fn tell_private(private: &[(StationId, OperatorId)], public_still: &[
     Ok(())
 }
 
-/// Tells which piles a list says to be removed, which of them stand at their stations all the same, and what takes them away.
-pub(super) fn tell_removed(removed: &[(PileId, StationId)], still: &HashSet<String>) -> Result<()> {
-    let ids: Vec<&str> = removed.iter().map(|(pile_id, _)| pile_id.as_str()).collect();
-    if !ids.is_empty() {
-        crate::say(&format!("not imported, since they are REMOVED, {}", named(&ids)))?;
-    }
-    let ids: Vec<&str> = ids.into_iter().filter(|id| still.contains(*id)).collect();
-    if !ids.is_empty() {
-        crate::say(&format!(
-            "of these registered before, left as they are and public still, {}; a table of piles with pile_id, kind, accuracy_class and \
-             with nothing in station_id, lon and lat takes them from their stations",
-            named(&ids)
-        ))?;
+/// Tells which piles a list says to be removed: those that left their stations by that, those that stood there and stay, and those that were
+/// not there.
+pub(super) fn tell_removed(
+    removed: &[Removed],
+    standing: &HashSet<String>,
+    gone: &HashSet<String>,
+) -> Result<()> {
+    let left = ids(removed, |id| gone.contains(id));
+    let stayed = ids(removed, |id| !gone.contains(id) && standing.contains(id));
+    let absent = ids(removed, |id| !gone.contains(id) && !standing.contains(id));
+    for (ids, what) in [
+        (left, "taken from their stations and places, since the list says REMOVED of them"),
+        (
+            stayed,
+            "left where they stand, though the list says REMOVED of them, since they have an open case or are another operator's",
+        ),
+        (absent, "not imported, since they are REMOVED"),
+    ] {
+        if !ids.is_empty() {
+            crate::say(&format!("{what}, {}", named(&ids)))?;
+        }
     }
     Ok(())
+}
+
+fn ids(removed: &[Removed], is_it: impl Fn(&str) -> bool) -> Vec<&str> {
+    removed.iter().map(|one| one.pile_id.as_str()).filter(|id| is_it(id)).collect()
 }
 
 /// How many there are, and the first by name.

@@ -164,6 +164,37 @@ fn one_outlet_is_not_the_whole_pile() {
 }
 
 #[test]
+fn what_was_said_of_the_whole_pile_is_over_once_each_outlet_has_its_own() {
+    let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
+    let whole = |on| act(ActKind::Certificate, on, "c");
+    let of = |outlet, on| at_outlet(outlet, whole(on));
+    let both = [whole(0), of(1, 900), of(2, 950)];
+    let with = |more: &[Act]| [&both[..], more].concat();
+    assert_eq!(state(&both, 1001), State::Verified, "it ran out");
+    let question =
+        |on, number: &str| Act { number: number.into(), ..act(ActKind::CertificateQuestioned, on, "d") };
+    assert_eq!(state(&with(&[question(960, "N0")]), 970), State::Verified, "it is in question");
+    // Each outlet counts all the same.
+    assert_eq!(state(&with(&[question(960, "N950")]), 970), State::Due);
+    assert_eq!(state(&with(&notice(2, 960)), 970), State::UnderReview);
+    assert_eq!(state(&with(&notice(2, 960)), 1001), State::Failed);
+    assert_eq!(state(&both, 1901), State::Due, "that of outlet 1 ran out");
+    let gone = Act { number: "N950".into(), ..act(ActKind::CertificateWithdrawn, 960, "z") };
+    assert_eq!(state(&with(&[gone]), 1001), State::Due);
+    // A third outlet that somebody spoke of has nothing else, even if that was before.
+    for third in
+        [vec![of(3, -20)], notice(3, -20).to_vec(), vec![at_outlet(3, act(ActKind::CaseOpened, -20, "b"))]]
+    {
+        let acts = [&third[..], &both].concat();
+        assert_eq!(state(&acts, 999), State::Verified);
+        assert_eq!(state(&acts, 1001), State::Due);
+        assert_eq!(state(&[&acts[..], &[of(3, 980)]].concat(), 1001), State::Verified);
+    }
+    let measured = at_outlet(3, Act { valid_until: None, ..whole(-20) });
+    assert_eq!(state(&with(&[measured]), 1001), State::Verified, "a measurement changes no state");
+}
+
+#[test]
 fn a_withdrawn_notice_fails_nothing_and_a_withdrawn_certificate_closes_no_case() {
     let state = |acts: &[Act], on| Standing::judge(acts, None).state(day(on), Some(day(on)));
     let withdrawn =
