@@ -15,11 +15,17 @@ use crate::view;
 /// Longest name of a destination, characters: maps show some twenty.
 const NAME_CHARS_MAX: usize = 40;
 
+/// Where Google's map is not shifted though Amap's and Tencent's are: Hong Kong, in two pieces beside Shekou, and Macau; west, south, east, north,
+/// up to where the border comes farthest south, so that nothing of Shenzhen or Zhuhai lies within.
+const GOOGLE_UNSHIFTED: [[f64; 4]; 3] =
+    [[113.83, 22.14, 113.97, 22.43], [113.97, 22.14, 114.45, 22.50], [113.547, 22.10, 113.61, 22.216]];
+
 /// A link: the map's name and the address. In China Apple's and Google's maps, too, are drawn in GCJ-02, and what is handed to them is
-/// not converted; elsewhere GCJ-02 is WGS-84, but within some hundred kilometres of a land border (`veripile_pile::coordinate`). In Hong Kong
-/// and Macau Amap and Tencent are shifted, Google is not: its mark lies some 500 m off there.
+/// not converted; elsewhere GCJ-02 is WGS-84, but within some hundred kilometres of a land border (`veripile_pile::coordinate`).
 pub(crate) fn links<'a>(t: &'a Texts, place: Place, name: &str) -> Vec<(&'a str, String)> {
     let (lon, lat) = CoordinateSystem::Gcj02.of(place);
+    let (google_lon, google_lat) =
+        if is_unshifted_by_google(place) { (place.lon, place.lat) } else { (lon, lat) };
     let (baidu_lon, baidu_lat) = CoordinateSystem::Bd09.of(place);
     // Amap takes what follows a comma for something else.
     let name: String = name.replace([',', '，'], " ").chars().take(NAME_CHARS_MAX).collect();
@@ -48,10 +54,17 @@ pub(crate) fn links<'a>(t: &'a Texts, place: Place, name: &str) -> Vec<(&'a str,
         (
             t.of("navigate.google"),
             format!(
-                "https://www.google.com/maps/dir/?api=1&destination={lat:.6},{lon:.6}&travelmode=driving"
+                "https://www.google.com/maps/dir/?api=1&destination={google_lat:.6},{google_lon:.6}&travelmode=driving"
             ),
         ),
     ]
+}
+
+fn is_unshifted_by_google(Place { lon, lat }: Place) -> bool {
+    let holds = |[west, south, east, north]: &[f64; 4]| {
+        *west <= lon && lon <= *east && *south <= lat && lat <= *north
+    };
+    GOOGLE_UNSHIFTED.iter().any(holds)
 }
 
 #[cfg(test)]
@@ -76,6 +89,21 @@ mod tests {
             "https://www.google.com/maps/dir/?api=1&destination=31.175304,121.531542&travelmode=driving",
         ];
         assert_eq!(hrefs(121.527_210_6, 31.177_427_6, "站,A"), expected);
+    }
+
+    /// Places as GeoNames has them: Central, Tuen Mun, Macau; Shekou, Luohu, Gongbei.
+    #[test]
+    fn in_hong_kong_and_macau_google_gets_wgs_84_and_amap_does_not() {
+        let is_as_stored = |lon: f64, lat: f64| {
+            let hrefs = hrefs(lon, lat, "x");
+            [&hrefs[0], &hrefs[4]].map(|href| href.contains(&format!("{lat:.6}")))
+        };
+        for (lon, lat) in [(114.158_46, 22.281_89), (113.972_6, 22.391_75), (113.548_42, 22.200_56)] {
+            assert_eq!(is_as_stored(lon, lat), [false, true], "{lon}, {lat}");
+        }
+        for (lon, lat) in [(113.914_96, 22.481_25), (114.129_16, 22.548_78), (113.551_4, 22.217_4)] {
+            assert_eq!(is_as_stored(lon, lat), [false, false], "{lon}, {lat}");
+        }
     }
 
     #[test]
