@@ -108,7 +108,12 @@ await scene("map tiles", pictures, async () => {
     await piles(was);
     return all;
   });
-  const counted = Number(await page.locator(".counts dd").first().innerText());
+  // Where counting takes longer than a page waits for it, the page says so and the next one has it.
+  const numbers = await page.waitForFunction(async () => {
+    const answer = await (await fetch("/")).text();
+    return new DOMParser().parseFromString(answer, "text/html").querySelector(".counts dd")?.textContent;
+  }, null, { polling: 1_000, timeout: IDLE_MS });
+  const counted = Number(await numbers.jsonValue());
   check("map: its cells hold all piles", drawn === counted, `${drawn} of ${counted}`);
   const cell = await page.evaluate(() => {
     const map = document.getElementById("map").map;

@@ -461,7 +461,10 @@ mod tests {
             let mut taken = Vec::new();
             let read = Rows::open(&path, &["n"]).expect("opens").each(|row| {
                 taken.push((row.line, row.field(0).to_owned()));
-                if taken.len() == until { bail!("enough") } else { Ok(()) }
+                if taken.len() == until {
+                    bail!("enough")
+                }
+                Ok(())
             });
             (taken, read.map_err(|error| error.to_string()))
         };
