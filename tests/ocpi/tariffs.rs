@@ -139,9 +139,9 @@ pub(crate) async fn told_anew(
 pub(crate) async fn many(binary: &PathBuf, database: &Database, server: &Server, folder: &Path, token: &str) {
     let file = folder.join("many_prices.csv");
     let day = jiff::civil::date(2099, 1, 1);
-    let rows: String =
+    let rows: Vec<String> =
         (0..40).map(|n| format!("S11,0,24,{n},{}\n", day + jiff::Span::new().days(n))).collect();
-    std::fs::write(&file, format!("station_id,from,to,cny_kwh,valid_from\n{rows}")).unwrap();
+    std::fs::write(&file, format!("station_id,from,to,cny_kwh,valid_from\n{}", rows.concat())).unwrap();
     command(binary, database, &["register", "--prices", file.to_str().unwrap()]);
     let told = ids(server, token, "S11").await;
     assert_eq!(told.len(), 12);
