@@ -218,7 +218,8 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
         ("free=yes", 0),
         ("state=due", 46),
         ("state=verified", 0),
-        ("near=120.3,31.5", 0),
+        // At their stations, 8 km away at most: none has coordinates of its own.
+        ("near=120.3,31.5", 46),
         ("q=sygc&kind=dc&max_fee=2&state=due&free=&near=", 45),
     ] {
         assert_eq!(found(&server, query).await.0, expected, "{query}");

@@ -119,7 +119,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
     let mut stations = store.complete_stations(std::mem::take(&mut files.stations)).await?;
-    let mut piles = store.complete_piles(std::mem::take(&mut files.piles)).await?;
+    let mut piles = store.complete_piles(std::mem::take(&mut files.piles), &stations).await?;
     for pile in &piles {
         if let Some(why) = veripile_api::cannot_be(pile) {
             bail!("pile {}: {why}", pile.pile_id);
@@ -155,6 +155,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         files.access.len()
     ))?;
     left_out::tell(&doubts)?;
+    left_out::tell_placeless(&piles)?;
     left_out::tell_private(&files.private, &public_still)?;
     left_out::tell_removed(&files.removed, &standing, &gone)?;
     store.close().await;

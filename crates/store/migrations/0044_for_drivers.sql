@@ -1,0 +1,7 @@
+-- What drivers look for is found (DECISIONS 243).
+
+-- Author: registration. A pile without a place of its own stands where its station is: until now only one that came by a list of Locations, or
+-- moved, did. Such a pile was on no map and near nothing.
+UPDATE pile SET lon = station.lon, lat = station.lat, changed_at = now()
+FROM station
+WHERE station.station_id = pile.station_id AND pile.lon IS NULL AND pile.registered;
