@@ -354,6 +354,10 @@ async fn a_table_of_piles_tells_each_bad_row() {
         page.contains("Piles without a place <small>1</small>") && page.contains("<td>N6</td>"),
         "{page}"
     );
+    assert!(
+        page.contains("coordinate_system,region,address"),
+        "the help names what statistics count by: {page}"
+    );
     let stations = "station_id,operator_id,name_zh,name_en,lon,lat\nS9,O1,九,Nine,120.3,31.5\nS8,O2,八,Eight,120.3,31.5\nS2,O1,乙,Two,120.3,31.5\nS7,O1,七,Seven,999,31.5\n";
     let (_, page) = one.post("/op/import?lang=en", &[("table", stations)]).await;
     for words in [

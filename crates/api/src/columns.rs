@@ -205,7 +205,7 @@ pub(crate) const STATIONS: &[Column] = &[
         "place_doubts",
         List,
         "/properties/given/doubts",
-        "system_assumed, not_shifted, looks_exchanged, looks_gcj02, looks_bd09",
+        "system_assumed, not_shifted, looks_exchanged, looks_gcj02, looks_bd09, at_zero",
     ),
     column("region", Text, "/properties/region", "District or county"),
     column("address", Text, "/properties/address", "Street address"),

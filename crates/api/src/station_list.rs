@@ -24,7 +24,7 @@ pub(crate) struct Given {
     coordinate_system: &'static str,
     /// Longitude, latitude in that system, degrees
     coordinates: [f64; 2],
-    /// What looks wrong: system_assumed, not_shifted, looks_exchanged, looks_gcj02, looks_bd09
+    /// What looks wrong: system_assumed, not_shifted, looks_exchanged, looks_gcj02, looks_bd09, at_zero
     doubts: Vec<&'static str>,
 }
 

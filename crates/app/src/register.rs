@@ -232,7 +232,7 @@ fn calibrations(args: &RegisterArgs, config: &Config) -> Result<Vec<Calibration>
 
 /// Reads a table of piles, or of stations, for the operators' pages: good rows and bad ones. The header says which it is.
 pub fn import(text: &str, assumed: &Assumed) -> Imported {
-    if text.trim_start().starts_with(['{', '[']) {
+    if places::bare(text).starts_with(['{', '[']) {
         return places::of_json(text, assumed);
     }
     let header = text.lines().next().unwrap_or_default();
