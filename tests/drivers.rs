@@ -196,6 +196,9 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
     for (query, expected) in [
         ("", 46),
         ("q=%E4%B8%89%E9%98%B3", 45),
+        // 三陽廣場, 三阳、广场
+        ("q=%E4%B8%89%E9%99%BD%E5%BB%A3%E5%A0%B4", 45),
+        ("q=%E4%B8%89%E9%98%B3%E3%80%81%E5%B9%BF%E5%9C%BA", 45),
         ("q=sygc", 45),
         ("q=Sanyang", 45),
         ("q=p07", 1),

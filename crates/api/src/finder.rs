@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
 use veripile_store::finder::{FindQuery, NEAR_KM, Only};
-use veripile_store::search::plain;
+use veripile_store::search;
 use veripile_store::tally::NONE;
 
 use crate::api::bounding_box;
@@ -190,8 +190,7 @@ fn near(text: &str) -> Option<Place> {
 fn words(text: &str) -> (Vec<String>, bool) {
     let text = text.trim();
     let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    let mut words: Vec<String> =
-        short.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+    let mut words = search::words(&short);
     let is_cut = short.len() < text.len() || WORDS_MAX < words.len();
     words.truncate(WORDS_MAX);
     (words, is_cut)

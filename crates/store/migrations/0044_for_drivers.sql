@@ -5,3 +5,9 @@
 UPDATE pile SET lon = station.lon, lat = station.lat, changed_at = now()
 FROM station
 WHERE station.station_id = pile.station_id AND pile.lon IS NULL AND pile.registered;
+
+-- What piles are found by is in simplified characters, and long names have the usual reading of each (src/search.rs): it is written anew at the
+-- next start.
+UPDATE station SET search = NULL;
+UPDATE operator SET search = NULL;
+UPDATE pile SET search = NULL WHERE octet_length(pile_id) <> char_length(pile_id);
