@@ -144,8 +144,9 @@ async fn a_bad_result_on_site_is_its_operator_s_until_the_failure_is_public() {
     command(&binary, &database, &["register", "--anchors", results.to_str().unwrap()]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     let step = |to: &str, person: &str, more: &[&str]| {
-        let step = ["case", "P1", "--number", "K", "--reason", "why", "--to", to, "--person", person];
-        command(&binary, &database, &[step.as_slice(), more].concat())
+        let step = ["case", "P1", "--number", "K", "--issuer", "市监局", "--reason", "why"];
+        let taken = ["--to", to, "--person", person];
+        command(&binary, &database, &[step.as_slice(), &taken, more].concat())
     };
     for is_public in [false, true] {
         for path in ["/p/P1?lang=en", "/api/v1/piles/P1/history"] {

@@ -494,6 +494,26 @@ async fn each_of_two_cases_counts_for_itself() {
     assert!(step("B", "dismissed", "anna", &[]).1.contains("P01 is due"));
 }
 
+#[tokio::test]
+async fn a_case_is_opened_by_a_body_and_stays_with_it() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let step = |to: &str, more: &[&str]| {
+        let arguments = ["--number", "K-9", "--to", to, "--person", "anna", "--reason", "why"];
+        case(&binary, &database, &[arguments.as_slice(), more].concat())
+    };
+    assert!(step("signal", &[]).0 && step("triage", &[]).0);
+    let (taken, told) = step("open", &[]);
+    assert!(!taken && told.contains("the body that leads it is needed (--issuer)"), "{told}");
+    assert!(step("open", &["--issuer", "市监局"]).0);
+    assert!(step("on_site", &["--issuer", "另一个局"]).0);
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("市监局") && !page.contains("另一个局"), "{page}");
+    assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("K-9 · 市监局"));
+}
+
 /// Runs `veripile case` on P01; whether it was taken, and what it said.
 fn case(binary: &PathBuf, database: &Database, arguments: &[&str]) -> (bool, String) {
     let output = std::process::Command::new(binary)
