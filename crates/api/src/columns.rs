@@ -214,7 +214,7 @@ pub(crate) const STATIONS: &[Column] = &[
         "fee_cny_kwh",
         Num,
         "/properties/fee_cny_kwh",
-        "Highest price of a kWh in the course of a day, service included, CNY",
+        "Highest price of a kWh in the course of a day, service included, CNY; where only prices by hours are told, that of the record date",
     ),
     column("fee_note", Text, "/properties/fee_note", "What else there is to say of the price"),
     column("piles", Num, "/properties/piles", "Number of piles"),
