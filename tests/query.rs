@@ -158,6 +158,9 @@ async fn prices_by_hours_reach_the_driver() {
         let (_, page) = server.get(path).await;
         assert!(page.contains("CNY 1.30 a kWh"), "{path}: {page}");
     }
+    let (_, page) = server.get("/s/S02?lang=en").await;
+    assert!(page.contains("00:00–06:00 0.40 · 06:00–22:00 1.20 · 22:00–24:00 0.40"), "{page}");
+    assert!(!server.get("/s/S03?lang=en").await.1.contains("By hours"), "one price all day is told already");
     // It is shown, and not registered: a list that says nothing of the price leaves none behind.
     assert_eq!(database.number("SELECT count(*) FROM station WHERE fee_cny_kwh IS NOT NULL").await, 1);
     server.stop();

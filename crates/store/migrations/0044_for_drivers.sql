@@ -12,9 +12,9 @@ UPDATE station SET search = NULL;
 UPDATE operator SET search = NULL;
 UPDATE pile SET search = NULL WHERE octet_length(pile_id) <> char_length(pile_id);
 
--- Author: none, it is read: the highest price of a kWh in the course of today in China, by the hours' prices that are in force.
+-- Author: none, it is read: of each station the prices by hours that are in force today in China, and the highest of them.
 CREATE VIEW station_price_today AS
-SELECT DISTINCT ON (station_id) station_id, (SELECT max(price) FROM unnest(cny_kwh) AS price) AS highest_cny_kwh
+SELECT DISTINCT ON (station_id) station_id, valid_from, from_minute, cny_kwh, (SELECT max(price) FROM unnest(cny_kwh) AS price) AS highest_cny_kwh
 FROM station_price
 WHERE valid_from IS NULL OR valid_from <= (now() AT TIME ZONE 'Asia/Shanghai')::date
 ORDER BY station_id, valid_from DESC NULLS LAST, price_no DESC;

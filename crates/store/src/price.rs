@@ -84,6 +84,17 @@ pub(crate) async fn write_tariffs(
 }
 
 impl Store {
+    /// The prices by hours that hold at a station today.
+    pub async fn prices_today(&self, station_id: &StationId) -> Result<Option<Tariff>, StoreError> {
+        let row: Option<TariffRow> = sqlx::query_as(
+            "SELECT station_id, valid_from, from_minute, cny_kwh FROM station_price_today WHERE station_id = $1",
+        )
+        .bind(station_id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(TariffRow::tariff).transpose()
+    }
+
     /// Prices as they were known at a moment, by station and day.
     pub async fn evidence_tariffs(&self, known: Timestamp) -> Result<Vec<Tariff>, StoreError> {
         let rows: Vec<TariffRow> = sqlx::query_as(
