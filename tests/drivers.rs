@@ -196,6 +196,9 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
     for (query, expected) in [
         ("", 46),
         ("q=%E4%B8%89%E9%98%B3", 45),
+        // 三陽廣場, 三阳、广场
+        ("q=%E4%B8%89%E9%99%BD%E5%BB%A3%E5%A0%B4", 45),
+        ("q=%E4%B8%89%E9%98%B3%E3%80%81%E5%B9%BF%E5%9C%BA", 45),
         ("q=sygc", 45),
         ("q=Sanyang", 45),
         ("q=p07", 1),
@@ -218,7 +221,8 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
         ("free=yes", 0),
         ("state=due", 46),
         ("state=verified", 0),
-        ("near=120.3,31.5", 0),
+        // At their stations, 8 km away at most: none has coordinates of its own.
+        ("near=120.3,31.5", 46),
         ("q=sygc&kind=dc&max_fee=2&state=due&free=&near=", 45),
     ] {
         assert_eq!(found(&server, query).await.0, expected, "{query}");
@@ -488,6 +492,26 @@ async fn each_of_two_cases_counts_for_itself() {
         assert_eq!(found(&server, list).await.0, 1, "{list}");
     }
     assert!(step("B", "dismissed", "anna", &[]).1.contains("P01 is due"));
+}
+
+#[tokio::test]
+async fn a_case_is_opened_by_a_body_and_stays_with_it() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let step = |to: &str, more: &[&str]| {
+        let arguments = ["--number", "K-9", "--to", to, "--person", "anna", "--reason", "why"];
+        case(&binary, &database, &[arguments.as_slice(), more].concat())
+    };
+    assert!(step("signal", &[]).0 && step("triage", &[]).0);
+    let (taken, told) = step("open", &[]);
+    assert!(!taken && told.contains("the body that leads it is needed (--issuer)"), "{told}");
+    assert!(step("open", &["--issuer", "市监局"]).0);
+    assert!(step("on_site", &["--issuer", "另一个局"]).0);
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("市监局") && !page.contains("另一个局"), "{page}");
+    assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("K-9 · 市监局"));
 }
 
 /// Runs `veripile case` on P01; whether it was taken, and what it said.

@@ -127,6 +127,45 @@ async fn piles_and_stations_are_found_by_what_they_are_and_where() {
     server.stop();
 }
 
+/// Where only prices by hours are told, the highest of today is what a driver is shown and searches by.
+#[tokio::test]
+async fn prices_by_hours_reach_the_driver() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    // Two piles at each station. S01: a list of before, the one in force, and one to come; S02: from ever; S03: with a price that was told.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prices.csv");
+    let prices = "station_id,from,to,cny_kwh,valid_from\n\
+        S01,00:00,24:00,2.0,2020-01-01\nS01,00:00,08:00,0.5,2026-01-01\nS01,08:00,24:00,1.3,2026-01-01\n\
+        S01,00:00,24:00,9.0,2099-01-01\nS02,22:00,06:00,0.4,\nS02,06:00,22:00,1.2,\nS03,00:00,24:00,1.9,\n";
+    std::fs::write(&file, prices).unwrap();
+    command(&binary, &database, &["register", "--prices", file.to_str().unwrap()]);
+    sqlx::query("UPDATE station SET fee_cny_kwh = 1.0 WHERE station_id = 'S03'")
+        .execute(&mut database.connect().await)
+        .await
+        .unwrap();
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (stations, _) = list(&server, "/api/v1/stations").await;
+    let fees: Vec<&Value> = stations[..4].iter().map(|one| &one["properties"]["fee_cny_kwh"]).collect();
+    assert_eq!(fees, [&"1.3".into(), &"1.2".into(), &"1".into(), &Value::Null]);
+    for (most, expected) in [("0.9", 0), ("1", 2), ("1.2", 4), ("1.29", 4), ("1.3", 6), ("20", 6)] {
+        let (status, body) = server.get(&format!("/found.geojson?max_fee={most}")).await;
+        let found: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, found["features"].as_array().unwrap().len()), (200, expected), "{most}");
+    }
+    for path in ["/s/S01?lang=en", "/?max_fee=1.3&view=stations&lang=en"] {
+        let (_, page) = server.get(path).await;
+        assert!(page.contains("CNY 1.30 a kWh"), "{path}: {page}");
+    }
+    let (_, page) = server.get("/s/S02?lang=en").await;
+    assert!(page.contains("00:00–06:00 0.40 · 06:00–22:00 1.20 · 22:00–24:00 0.40"), "{page}");
+    assert!(!server.get("/s/S03?lang=en").await.1.contains("By hours"), "one price all day is told already");
+    // It is shown, and not registered: a list that says nothing of the price leaves none behind.
+    assert_eq!(database.number("SELECT count(*) FROM station WHERE fee_cny_kwh IS NOT NULL").await, 1);
+    server.stop();
+}
+
 /// The nearest: by distance, whatever the identifiers say, within the filters.
 async fn nearest(server: &Server) {
     let (piles, meta) = list(server, "/api/v1/piles?near=120.30,31.59&limit=3&kind=dc").await;
@@ -378,6 +417,8 @@ async fn one_asks_so_often_and_more_often_with_a_key() {
     // A key holds whatever its neighbours at the same address have used up.
     let bearer = format!("Bearer {key}");
     for left in (0..50).rev() {
+        // The scheme's name is written in any case (RFC 9110, 11.1).
+        let bearer = if left % 2 == 0 { bearer.clone() } else { format!("bearer {key}") };
         let (status, headers, _) = server.get_with(path, &[("Authorization", &bearer)]).await;
         assert_eq!(status, 200);
         assert!(header(&headers, "RateLimit").unwrap().starts_with(&format!("\"minute\";r={left};t=")));

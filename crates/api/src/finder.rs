@@ -5,9 +5,10 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
 use veripile_store::finder::{FindQuery, NEAR_KM, Only};
-use veripile_store::search::plain;
+use veripile_store::search;
 use veripile_store::tally::NONE;
 
 use crate::api::bounding_box;
@@ -175,10 +176,11 @@ fn read<T>(
     some(text).map(|text| parse(text).ok_or_else(|| Problem::parameter(name, expected))).transpose()
 }
 
-/// Not negative, and short enough to be meant.
+/// Not negative, and short enough to be meant; full-width digits are digits.
 fn number(text: &str, name: &str) -> Result<Option<Decimal>, Problem> {
+    let text: String = text.nfkc().collect();
     let parse = |text: &str| text.parse().ok().filter(|number: &Decimal| !number.is_sign_negative());
-    read(text, name, "a number, not negative", |text| if text.len() <= 12 { parse(text) } else { None })
+    read(&text, name, "a number, not negative", |text| if text.len() <= 12 { parse(text) } else { None })
 }
 
 fn near(text: &str) -> Option<Place> {
@@ -190,8 +192,7 @@ fn near(text: &str) -> Option<Place> {
 fn words(text: &str) -> (Vec<String>, bool) {
     let text = text.trim();
     let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    let mut words: Vec<String> =
-        short.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+    let mut words = search::words(&short);
     let is_cut = short.len() < text.len() || WORDS_MAX < words.len();
     words.truncate(WORDS_MAX);
     (words, is_cut)
@@ -350,6 +351,17 @@ mod tests {
         check(&"站".repeat(80), 1, false);
         check(&format!("{} ", "站".repeat(80)), 1, false);
         check(&"站".repeat(81), 1, true);
+    }
+
+    #[test]
+    fn full_width_digits_are_digits() {
+        for text in ["１．２", "1.2", " 1.2\u{3000}", "１.2"] {
+            let wish = Asked { max_fee: text.to_owned(), ..Asked::default() }.wish(now()).expect(text);
+            assert_eq!(wish.query.max_fee_cny_kwh, Some(Decimal::new(12, 1)), "{text}");
+        }
+        let power = Asked { min_power_kw: "６０".to_owned(), ..Asked::default() };
+        assert_eq!(power.wish(now()).expect("good").query.min_power_kw, Some(Decimal::from(60)));
+        assert!(Asked { max_fee: "－１".to_owned(), ..Asked::default() }.wish(now()).is_err());
     }
 
     #[test]

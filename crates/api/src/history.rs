@@ -300,7 +300,7 @@ pub(crate) struct PileHistory {
 const NOTE: &str = "remote evidence, not a verification";
 
 impl NextDate {
-    fn of(date: &DateRecord, now: Timestamp) -> Self {
+    pub(crate) fn of(date: &DateRecord, now: Timestamp) -> Self {
         let withdrawn: Vec<String> = date.lapsed(now).into_iter().map(str::to_owned).collect();
         Self {
             as_of: date.as_of.to_string(),
@@ -434,19 +434,7 @@ pub(crate) async fn history(
     Ok(json("application/json", &PileHistory::of(&pile.pile_id, &history, &past, next, Timestamp::now())))
 }
 
-/// By when a pile is proposed to be verified, from its state: a proposal, not a verification
-#[utoipa::path(get, path = "/api/v1/piles/{id}/next-date", params(("id" = String, Path, description = "Pile identifier")), responses(
-    (status = 200, description = "The proposal, or why it is withdrawn", body = NextDate),
-    (status = 404, description = "No such pile, or not assessed yet", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn date(site: web::Data<Site>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let pile = find(&site, &id).await?;
-    let date = site.store.next_date(&pile.pile_id).await?;
-    let date = date.ok_or_else(|| Problem::missing("the pile has not been assessed yet"))?;
-    Ok(json("application/json", &NextDate::of(&date, Timestamp::now())))
-}
-
-async fn find(site: &Site, id: &str) -> Result<PileRecord, Problem> {
+pub(crate) async fn find(site: &Site, id: &str) -> Result<PileRecord, Problem> {
     let missing = || Problem::missing("no pile has this identifier; /api/v1/piles lists them");
     let pile_id = PileId::parse(id).map_err(|_| missing())?;
     site.store.pile(&pile_id).await?.ok_or_else(missing)

@@ -30,6 +30,7 @@ mod history;
 mod isolated;
 mod map;
 mod navigate;
+mod next_date;
 mod ocpi;
 mod op;
 mod openapi;
@@ -241,7 +242,7 @@ fn query_api() -> impl HttpServiceFactory {
         .service(read("/piles", api::piles))
         .service(read("/piles/{id}", api::pile))
         .service(read("/piles/{id}/history", history::history))
-        .service(read("/piles/{id}/next-date", history::date))
+        .service(read("/piles/{id}/next-date", next_date::date))
         .service(read("/piles/{id}/signals", signals::of_pile))
         .service(read("/balances", signals::balances))
         .service(read("/charges/{number}", charge::charge))

@@ -15,7 +15,7 @@ pub(crate) mod tariffs;
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, ResponseError, dev, web};
 use base64::Engine as _;
@@ -245,10 +245,7 @@ impl FromRequest for Registered {
 
 /// The token shown: as Base64, which 2.2.1 asks for, or as it is, as many send it.
 fn tokens(request: &HttpRequest) -> Vec<String> {
-    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(token) = shown.and_then(|value| value.strip_prefix("Token ")).map(str::trim) else {
-        return Vec::new();
-    };
+    let Some(token) = door::credentials(request, "Token") else { return Vec::new() };
     let decoded = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.into_iter().chain([token.to_owned()]).collect()
 }

@@ -60,7 +60,7 @@ impl Problem {
             Some(expected) => t.of("problem.parameter").replace("{expected}", expected),
             None => t.of("problem.parameter_bad").to_owned(),
         };
-        Some(text.replace("{name}", name))
+        Some(text.replace("{name}", label(t, name).unwrap_or(name)))
     }
 
     /// Something that this person may not do.
@@ -86,6 +86,15 @@ impl Problem {
     /// Our own fault, for now.
     pub(crate) fn unavailable(what: &str) -> Self {
         Self::new("Unavailable", 503, what)
+    }
+}
+
+/// How the form calls what somebody types into it; what is chosen cannot be wrong but in an address, where it is called by its name.
+fn label<'a>(t: &'a Texts, name: &str) -> Option<&'a str> {
+    match name {
+        "max_fee" => Some(t.of("filter.fee")),
+        "min_power_kw" => Some(t.of("filter.power")),
+        _ => None,
     }
 }
 
@@ -234,10 +243,12 @@ mod tests {
             let problem = asked.wish(now).err().expect("it cannot be");
             let told = problem.told(zh).expect("in the table");
             assert!(told.contains("应为") && !told.contains("expected"), "{told}");
-            assert_eq!(problem.told(en).as_ref(), Some(&problem.detail));
+            assert_eq!(problem.told(en), Some(problem.detail.replace("min_power_kw", "Power")));
         }
         let states = Asked { state: text("good"), ..Asked::default() }.wish(now).err().expect("it cannot be");
         assert!(states.told(zh).expect("codes stay").ends_with(&State::ALL.map(State::word).join(", ")));
+        let fee = Asked { max_fee: text("cheap"), ..Asked::default() }.wish(now).err().expect("it cannot be");
+        assert_eq!(fee.told(zh).as_deref(), Some("“每度不超过（元）”填得不对，应为：不小于零的数"));
         let lost = Problem::from(StoreError::Unknown(String::new()));
         assert_eq!(lost.told(zh).as_deref(), Some("数据库暂时没有应答，请一分钟后再试"));
         assert_eq!(Problem::missing("words that are in no table").told(zh), None);

@@ -6,9 +6,11 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use veripile_pile::{Operator, State, Station, StationId};
 use veripile_store::card::StationCard;
+use veripile_store::price::Tariff;
 
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
@@ -77,13 +79,17 @@ pub(crate) async fn page(
     let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
     let shown = piles.iter().skip((number - 1).saturating_mul(PILES_PER_PAGE)).take(PILES_PER_PAGE);
     let name = view::name(t.pick(&station.name_zh, &station.name_en));
+    let mut facts = facts(t, &station, &operator, card);
+    if let Some(list) = site.store.prices_today(&station.station_id).await? {
+        facts.extend(hours(&list).map(|hours| (t.of("station.hours"), hours)));
+    }
     let page = StationPage {
         t,
         simulated: site.settings.simulated,
         here,
         name: name.clone(),
         idle: idle(t, card, now),
-        facts: facts(t, &station, &operator, card),
+        facts,
         phone: station.phone.as_deref().map(|phone| (view::name(phone), dialled(phone))),
         navigation: navigate::links(t, station.place, &name),
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
@@ -120,6 +126,33 @@ fn facts<'a>(
     facts
 }
 
+/// A day ends at 24:00.
+const DAY_MINUTES: u16 = 24 * 60;
+
+/// Parts of a day that are shown, a price an hour; OCPI's Tariffs have them all.
+const HOURS_SHOWN: usize = 24;
+
+/// A day's prices, hour by hour, with every digit that was told; none where it is one all day, which is told already.
+fn hours(list: &Tariff) -> Option<String> {
+    let mut prices = list.prices.clone();
+    prices.dedup_by_key(|(_, price)| *price);
+    let ends = prices.iter().skip(1).map(|(minute, _)| *minute).chain([DAY_MINUTES]);
+    let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let parts = prices
+        .iter()
+        .zip(ends)
+        .map(|((from, price), to)| format!("{}–{} {}", clock(*from), clock(to), whole(*price)));
+    let shown: Vec<String> = parts.take(HOURS_SHOWN).collect();
+    let rest = if prices.len() > HOURS_SHOWN { " …" } else { "" };
+    (prices.len() > 1).then(|| shown.join(" · ") + rest)
+}
+
+/// A price in fen at least, and in all its digits.
+fn whole(price: Decimal) -> String {
+    let price = price.normalize();
+    format!("{price:.digits$}", digits = price.scale().max(2) as usize)
+}
+
 /// How many piles are free now with the age of that, and its style as of a pile's status. A pile whose status is old counts as neither
 /// free nor taken, and the reader is told.
 pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'static str) {
@@ -149,6 +182,23 @@ mod tests {
 
     use super::*;
     use crate::texts::Language;
+
+    #[test]
+    fn prices_by_hours_are_told_in_all_their_digits_and_not_without_end() {
+        let list = |prices: &[(u16, &str)]| Tariff {
+            station_id: StationId::parse("S").expect("literal"),
+            valid_from: None,
+            prices: prices.iter().map(|(minute, price)| (*minute, price.parse().expect("literal"))).collect(),
+        };
+        assert_eq!(hours(&list(&[(0, "1.2")])), None);
+        assert_eq!(hours(&list(&[(0, "1.2"), (480, "1.20")])), None, "one price in two parts");
+        let told = hours(&list(&[(0, "0.4"), (390, "1.2345"), (1320, "1")])).expect("three");
+        assert_eq!(told, "00:00–06:30 0.40 · 06:30–22:00 1.2345 · 22:00–24:00 1.00");
+        let many: Vec<(u16, &str)> =
+            (0..48).map(|half| (30 * half, if half % 2 == 0 { "1" } else { "2" })).collect();
+        let told = hours(&list(&many)).expect("many");
+        assert!(told.ends_with("11:30–12:00 2.00 …") && told.matches('·').count() == 23, "{told}");
+    }
 
     #[test]
     fn free_piles_are_counted_with_their_age() {

@@ -10,6 +10,7 @@ use sqlx::FromRow;
 use veripile_pile::{Place, StationId};
 
 use crate::finder::ByState;
+use crate::price::fee;
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::state::{is_silent, state_at};
 use crate::{Store, StoreError};
@@ -43,7 +44,9 @@ pub struct StationCard {
 /// The piles of each station, counted by state; a status is that of the connector that a driver would take (`PileRecord::status`).
 const CARDS: &str = concat!(
     "SELECT station.station_id, station.name_zh, station.name_en, operator.name_zh AS operator_zh, operator.name_en AS operator_en,
-            station.lon, station.lat, station.fee_cny_kwh, station.phone, counted.*
+            station.lon, station.lat, ",
+    fee!(),
+    " AS fee_cny_kwh, station.phone, counted.*
      FROM station JOIN operator USING (operator_id), LATERAL (
          SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
                       count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,

@@ -13,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
+use crate::price::costs_at_most;
 use crate::row::{corrupt, storable};
 use crate::search::{operator_text, plain, station_text};
 use crate::state::{in_state, join_silent, state_at};
@@ -169,7 +170,9 @@ const SEARCHED: &str = concat!(
                AND ($1::text IS NULL OR CASE $1 WHEN '-' THEN pile.operator_id IS NULL ELSE pile.operator_id = $1 END)
                AND ($2::text IS NULL OR pile.kind = $2)
                AND ($3::numeric IS NULL OR pile.power_kw >= $3)
-               AND ($4::numeric IS NULL OR station.fee_cny_kwh <= $4)
+               AND ($4::numeric IS NULL OR ",
+    costs_at_most!("$4"),
+    ")
                AND ($6::float8 IS NULL OR $16::float8 IS NOT NULL
                     OR (pile.lon BETWEEN $6 - $8 / $9 AND $6 + $8 / $9
                         AND pile.lat BETWEEN $7 - $8 AND $7 + $8 AND ",
