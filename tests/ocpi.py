@@ -5,8 +5,8 @@ minute of some days what a kWh costs and holds it against the table PRICES that 
 record of the file RECORD ({public_key, signed_data}). Prints what it read as JSON. Called by ocpi.rs; complains on stderr and ends with 1.
 """
 import base64, csv, json, re, sys, urllib.error, urllib.request
-from decimal import Decimal
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 
 from py_ocpi.core.schemas import OCPIResponse
 from py_ocpi.modules.cdrs.v_2_2_1.schemas import Cdr
