@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
 use veripile_pile::{Operator, State, Station, StationId};
 use veripile_store::card::StationCard;
 
@@ -18,6 +19,9 @@ use crate::{Site, navigate, sentence};
 /// Piles on a page; with as many and long names it stays under 40 KB.
 const PILES_PER_PAGE: usize = 40;
 
+/// What comes before an extension.
+const EXTENSIONS: [&str; 4] = ["转", "轉", "分机", "分機"];
+
 #[derive(Template)]
 #[template(path = "station.html")]
 struct StationPage<'a> {
@@ -28,8 +32,8 @@ struct StationPage<'a> {
     /// How many piles are free, with its age, and its style.
     idle: (String, &'static str),
     facts: Vec<(&'a str, String)>,
-    /// As written, and as a telephone dials it.
-    phone: Option<(String, String)>,
+    /// As written, and as a telephone dials it, where it can.
+    phone: Option<(String, Option<String>)>,
     /// Maps and their addresses.
     navigation: Vec<(&'a str, String)>,
     lines: Vec<Line>,
@@ -136,10 +140,27 @@ pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'
     (text, view::live_style(is_of_now, card.idle > 0))
 }
 
-/// The digits that a telephone dials (RFC 3966 without visual separators). Whatever follows "转" or "ext" is dialled by hand.
-fn dialled(phone: &str) -> String {
-    let number = phone.split(['转', '轉', 'x', 'X', '#', ',', ';']).next().unwrap_or_default();
-    number.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+/// What a telephone dials (RFC 3966 without visual separators): the first number that is told, without its extension, which is dialled by
+/// hand; none where nothing can be one.
+fn dialled(phone: &str) -> Option<String> {
+    let text: String = phone.nfkc().collect();
+    let main =
+        EXTENSIONS.iter().fold(text.as_str(), |text, word| text.split(word).next().unwrap_or_default());
+    // Blanks and visual separators belong to a number; at anything else the next one begins.
+    let is_of_number = |c: char| {
+        c.is_ascii_digit()
+            || c.is_whitespace()
+            || matches!(c, '+' | '-' | '.' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+    };
+    main.split(|c: char| !is_of_number(c)).find_map(number)
+}
+
+/// The digits of a number, of as many as one can have: from 110 to the fifteen of E.164.
+fn number(text: &str) -> Option<String> {
+    let begins = text.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '+');
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let plus = if begins.starts_with('+') { "+" } else { "" };
+    (3..=15).contains(&digits.len()).then(|| format!("{plus}{digits}"))
 }
 
 #[cfg(test)]
@@ -177,10 +198,27 @@ mod tests {
     }
 
     #[test]
-    fn a_telephone_dials_digits_only() {
-        assert_eq!(dialled("+86 (510) 8888-0000 转"), "+8651088880000");
-        assert_eq!(dialled("javascript:alert(1)"), "1");
-        assert_eq!(dialled("400-123-4567转2"), "4001234567");
-        assert_eq!(dialled("0510 8888 0000 ext 12"), "051088880000");
+    fn a_telephone_dials_one_number_and_no_extension() {
+        for (written, expected) in [
+            ("+86 (510) 8888-0000 转", Some("+8651088880000")),
+            ("(+86)510–8888–0000", Some("+8651088880000")),
+            ("400-123-4567转2", Some("4001234567")),
+            ("0510 8888 0000 ext 12", Some("051088880000")),
+            ("(0510)8888 0000 分机 12", Some("051088880000")),
+            ("0510-88880000 / 13912345678", Some("051088880000")),
+            ("0510-88880000、88880001", Some("051088880000")),
+            ("0510-88880000；88880001", Some("051088880000")),
+            ("0510-88880000 或 88880001", Some("051088880000")),
+            ("０５１０－８８８８００００／１３９", Some("051088880000")),
+            ("24小时热线 95598", Some("95598")),
+            // Two numbers with nothing but a blank between them, and what is none.
+            ("0510-88880000 13912345678", None),
+            ("分机 8012", None),
+            ("javascript:alert(1)", None),
+            ("见现场", None),
+            ("", None),
+        ] {
+            assert_eq!(dialled(written).as_deref(), expected, "{written}");
+        }
     }
 }
