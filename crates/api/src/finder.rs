@@ -31,7 +31,8 @@ const PAGES: &str = "a number from 1 to 200; narrow the search instead";
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
 pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
 
-/// What may be asked. An empty value is one that was not asked for; what messengers and trackers hang on an address is nothing.
+/// What may be asked. An empty value is one that was not asked for; what messengers and trackers hang on an address is nothing. Its
+/// language is read by [`Texts::of_request`].
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Asked {
@@ -51,8 +52,6 @@ pub(crate) struct Asked {
     pub(crate) bbox: String,
     pub(crate) view: String,
     pub(crate) page: String,
-    /// Read by [`Texts::of_request`].
-    pub(crate) lang: String,
 }
 
 /// What was asked, understood.
@@ -356,8 +355,9 @@ mod tests {
     fn a_name_is_looked_for_to_the_letter() {
         for (text, expected) in [("", None), ("Sim ", Some("Sim ")), (" ", Some(" ")), ("Sim", Some("Sim"))] {
             let asked = Asked { maker: text.to_owned(), region: text.to_owned(), ..Asked::default() };
-            // As a link has it.
-            let read = actix_web::web::Query::<Asked>::from_query(&asked.address()).expect("readable");
+            // As a link has it; a second language is no fault.
+            let address = format!("{}&lang=fr&lang=en", asked.address());
+            let read = actix_web::web::Query::<Asked>::from_query(&address).expect("readable");
             let query = read.wish(now()).expect("good").query;
             assert_eq!((query.maker.as_deref(), query.region.as_deref()), (expected, expected), "{text:?}");
         }
