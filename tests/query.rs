@@ -298,9 +298,14 @@ async fn answers_are_tagged_compressed_and_open_to_other_sites() {
         assert!(header(&headers, "Content-Length").is_some_and(|length| length != "0"), "{path}: {headers}");
     }
     assert_eq!(server.ask_with("HEAD", "/api/v1/piles/none", &[]).await.0, 404);
-    let (_, headers, _) = server.get_with("/openapi.json", &[]).await;
-    assert_eq!(header(&headers, "Access-Control-Allow-Origin"), Some("*"));
-    assert!(header(&headers, "RateLimit").is_some() && header(&headers, "ETag").is_some(), "{headers}");
+    // So do the keys: whoever checks a document in a page of theirs reads them there.
+    for path in ["/openapi.json", "/.well-known/veripile-keys.json"] {
+        let (status, headers, _) = server.get_with(path, &[]).await;
+        assert_eq!((status, header(&headers, "Access-Control-Allow-Origin")), (200, Some("*")), "{path}");
+        assert!(header(&headers, "RateLimit").is_some() && header(&headers, "ETag").is_some(), "{headers}");
+        let (status, headers, _) = server.ask_with("OPTIONS", path, &[]).await;
+        assert_eq!((status, header(&headers, "Access-Control-Allow-Origin")), (204, Some("*")), "{path}");
+    }
     // A certificate's page is not the API's: nothing is opened there.
     let (_, headers, _) = server.get_with("/", &[]).await;
     assert_eq!(header(&headers, "Access-Control-Allow-Origin"), None);

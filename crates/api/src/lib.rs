@@ -164,7 +164,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(query_api())
             .service(ocpi::routes())
             .service(counted("/openapi.json", openapi::document))
-            .route("/.well-known/veripile-keys.json", web::get().to(certificate::keys::serve))
+            .service(counted("/.well-known/veripile-keys.json", certificate::keys::serve))
             // Not compressed: a page of somebody signed in has a secret in its form.
             .service(
                 web::resource("/c/{number}")
