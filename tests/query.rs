@@ -204,6 +204,47 @@ async fn past(server: &Server, database: &Database) {
     );
 }
 
+/// Whatever is only read says so to who asks otherwise, and nothing that is there says that it is not.
+async fn other_methods(server: &Server) {
+    for (path, allowed) in [
+        ("/", "GET, HEAD"),
+        ("/stats", "GET, HEAD"),
+        ("/about", "GET, HEAD"),
+        ("/p/S01-A", "GET, HEAD"),
+        ("/badge/S01-A.svg", "GET, HEAD"),
+        ("/assets/site.css", "GET, HEAD"),
+        ("/manifest.webmanifest", "GET, HEAD"),
+        ("/sw.js", "GET, HEAD"),
+        ("/healthz", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/found.geojson", "GET, HEAD, OPTIONS"),
+        ("/.well-known/veripile-keys.json", "GET, HEAD, OPTIONS"),
+        ("/check", "GET, HEAD, POST"),
+        ("/p/S01-A/report", "GET, HEAD, POST"),
+    ] {
+        let (status, headers, body) = server.ask_with("DELETE", path, &[]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "{path}: {headers}");
+        assert!(headers.contains("application/problem+json"), "{path}: {headers}");
+        assert!(String::from_utf8(body).unwrap().contains("\"status\":405"), "{path}");
+    }
+    for (path, allowed) in [
+        ("/ocpi/versions", "GET"),
+        ("/ocpi/2.2.1/locations", "GET"),
+        ("/ocpi/2.2.1/locations/S01", "GET"),
+        ("/ocpi/2.2.1/tariffs", "GET"),
+        ("/ocpi/2.2.1/cdrs", "POST"),
+        ("/ocpi/2.2.1/credentials", "GET, POST, PUT, DELETE"),
+    ] {
+        let (status, headers, body) = server.ask_with("PATCH", path, &[]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "{path}: {headers}");
+        assert!(String::from_utf8(body).unwrap().contains("\"status_code\":2000"), "{path}");
+    }
+    let (status, headers, body) =
+        server.get_with("/api/v1/piles", &[("Accept-Encoding", "identity;q=0")]).await;
+    assert!(status == 406 && headers.contains("application/problem+json"), "{headers}");
+    assert!(String::from_utf8(body).unwrap().contains("\"status\":406"));
+}
+
 async fn details(server: &Server) {
     let (_, body) = server.get("/api/v1/stations/S03").await;
     let answer: Value = serde_json::from_str(&body).unwrap();
@@ -240,6 +281,7 @@ async fn details(server: &Server) {
         assert_eq!(header(&headers, "Allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
         assert!(String::from_utf8(body).unwrap().contains("\"status\":405"));
     }
+    other_methods(server).await;
     // What the description lists of OCPI is there: it asks who one is.
     let (_, described) = server.get("/openapi.json").await;
     let described: Value = serde_json::from_str(&described).unwrap();

@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
@@ -157,11 +157,20 @@ pub(crate) fn rendered(status: StatusCode, page: askama::Result<String>) -> Http
     }
 }
 
-/// An address of the query API asked for otherwise than by reading.
-pub(crate) async fn not_allowed() -> HttpResponse {
-    let problem = Problem::new("Method not allowed", 405, "this address is read: GET, HEAD or OPTIONS");
-    let mut answer = problem.error_response();
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+/// An address asked by another method than it has.
+pub(crate) fn not_allowed(methods: &'static str) -> HttpResponse {
+    let detail = format!("this address has {methods} and no other method");
+    let mut answer = Problem::new("Method not allowed", 405, &detail).error_response();
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
+/// What a library refuses in plain text: an answer that nobody takes as it is or compressed.
+fn not_acceptable() -> HttpResponse {
+    let detail =
+        "answers come as they are, or with gzip or br; leave Accept-Encoding out, or allow one of these";
+    let mut answer = Problem::new("Not acceptable", 406, detail).error_response();
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     answer
 }
 
@@ -178,6 +187,10 @@ pub async fn for_people<B: MessageBody>(
     let status = answer.status();
     let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_fault = status.is_client_error() || status.is_server_error();
+    if status == StatusCode::NOT_ACCEPTABLE && !is_person {
+        let (request, _) = answer.into_parts();
+        return Ok(ServiceResponse::new(request, not_acceptable()).map_into_right_body());
+    }
     if !is_person || !is_fault || kind.starts_with("text/html") {
         return Ok(answer.map_into_left_body());
     }
