@@ -135,4 +135,18 @@ async fn anybody_can_check_a_record_on_the_page() {
     }
     let (status, body) = server.post("/check", &[("record", &"x".repeat(5 << 20))]).await;
     assert!(status == 413 || status == 400, "{status} {body}");
+    // Whoever is refused is told how much is taken: people on a page, programs as a problem.
+    for (accept, kind, told) in [
+        ("text/html", "text/html", "内容太大：一份记录至多 1 MB"),
+        ("*/*", "application/problem+json", "a record has 1 MB at most"),
+    ] {
+        let headers = [
+            ("Accept", accept),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Content-Length", "5000000"),
+        ];
+        let (status, headers, body) = server.ask_with("POST", "/check", &headers).await;
+        let body = String::from_utf8(body).unwrap();
+        assert!(status == 413 && headers.contains(kind) && body.contains(told), "{headers} {body}");
+    }
 }

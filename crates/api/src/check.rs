@@ -179,9 +179,13 @@ async fn pasted(request: &HttpRequest, body: web::Bytes) -> Result<Pasted, Probl
 pub(crate) async fn judge(
     request: HttpRequest,
     site: web::Data<Site>,
-    body: web::Bytes,
+    body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
+    let body = body.map_err(|error| match error.as_response_error().status_code() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large("this is too large: a record has 1 MB at most"),
+        _ => Problem::parameter("form", &error.to_string()),
+    })?;
     let pasted = pasted(&request, body).await?;
     let (mut values, all) = values(&pasted);
     let cut = cut(t.of("check.records_cut"), values.len(), all);

@@ -83,6 +83,11 @@ impl Problem {
         Self::new("Not found", 404, what)
     }
 
+    /// More than is taken in one piece.
+    pub(crate) fn too_large(what: &str) -> Self {
+        Self::new("Too large", 413, what)
+    }
+
     /// Our own fault, for now.
     pub(crate) fn unavailable(what: &str) -> Self {
         Self::new("Unavailable", 503, what)
@@ -112,6 +117,9 @@ impl ResponseError for Problem {
         HttpResponse::build(self.status_code()).content_type("application/problem+json").body(body)
     }
 }
+
+/// Of a form that a library refused.
+pub(crate) const TOO_LARGE: &str = "what was sent is larger than this page takes; send less";
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -198,6 +206,7 @@ pub async fn for_people<B: MessageBody>(
     let t = Texts::of_request(&request);
     let told = answer.error().and_then(|error| match error.as_error::<Problem>() {
         Some(problem) => problem.told(t),
+        None if status == StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(TOO_LARGE).told(t),
         // What a library says is English.
         None => (!t.is_zh()).then(|| error.to_string()),
     });
@@ -256,5 +265,9 @@ mod tests {
         assert_eq!(Problem::missing("words that are in no table").told(zh), None);
         let unread = Problem::parameter("form", "words that are in no table");
         assert_eq!(unread.told(zh).as_deref(), Some("“form”填得不对"));
+        assert_eq!(
+            Problem::too_large(TOO_LARGE).told(zh).as_deref(),
+            Some("内容太大，本页收不下，请减少后再试")
+        );
     }
 }

@@ -250,7 +250,7 @@ mod tests {
         };
         let after = |call: &'static str| code.split(call).skip(1);
         let mut found = Vec::new();
-        for call in ["missing(", "busy(", "forbidden(", "unavailable("] {
+        for call in ["missing(", "busy(", "forbidden(", "unavailable(", "too_large("] {
             found.extend(after(call).filter_map(literal));
         }
         let second = |text: &str| literal(text.split_once(", ")?.1);
@@ -300,6 +300,7 @@ mod tests {
         used.extend(
             [
                 "the database cannot answer now; try again in a minute",
+                crate::problem::TOO_LARGE,
                 "a number, not negative",
                 "a number from 1 to 200; narrow the search instead",
                 "longitude,latitude in degrees",
