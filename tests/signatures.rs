@@ -122,6 +122,13 @@ async fn anybody_can_check_a_record_on_the_page() {
     };
     assert_eq!(told(&good, &key).await, "Signature valid, key not registered");
     assert_eq!(told(&good, "").await, "No key to check it with");
+    // A key that was typed is called so, and record and verdict go along into the other language.
+    let (_, body) = server.post("/check?lang=en", &[("record", &good), ("key", &key)]).await;
+    for told in
+        ["<dd>the one you gave</dd>", "<dd>no: the key is the one you gave", "formaction=\"/check?lang=zh\""]
+    {
+        assert!(body.contains(told), "{told}: {body}");
+    }
     assert_eq!(told(&good.replacen("12.500", "12.501", 1), &key).await, "Signature invalid");
     assert_eq!(told("OCMF|<script>", &key).await, "Not readable");
     // Of a container the first 20 are checked, and whoever pasted more is told.

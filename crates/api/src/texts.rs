@@ -309,6 +309,7 @@ mod tests {
             .map(key_of_problem),
         );
         used.extend(veripile_ocpp::signed::CODES.map(|code| format!("record.{code}")));
+        used.insert(format!("record.{}", crate::check::KEY_ENTERED));
         let checks =
             crate::check::WORDS.iter().flat_map(|w| [format!("check.{w}"), format!("check.{w}.why")]);
         used.extend(checks);
