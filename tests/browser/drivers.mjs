@@ -202,6 +202,10 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
     check(`${at}: a document and its seals`, (await page.locator("#documents .file").count()) >= 3 && shown === seals, `${shown} of ${seals}`);
     await picture("documents");
     await hold(page, `${at} documents`);
+    await page.goto(`${site}/c/${newest.number}`);
+    check(`${at}: a document's page has its chart`, (await page.locator("svg.error-chart text").count()) > 0);
+    await picture("certificate");
+    await hold(page, `${at} certificate`);
   }
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
 });
