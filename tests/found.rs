@@ -108,7 +108,7 @@ fn truth(n: usize) -> Truth {
     let is_out_of_use = judged.stopped_at.is_some() || seen == Some(721);
     let says_free =
         told.is_some_and(|(_, status, hours)| *status == "Available" && (*hours).min(seen.unwrap_or(99)) < 5);
-    let is_free = says_free && !is_out_of_use;
+    let is_free = says_free && !is_out_of_use && judged.case.is_none();
     let vendor = ["厂", "M%", "-"].get(n % 4);
     let id = format!("{}{n}", PILES[n % PILES.len()]);
     let row = json!({

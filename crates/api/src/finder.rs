@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
 use veripile_store::finder::{FindQuery, NEAR_KM, Only};
 use veripile_store::search::plain;
@@ -46,6 +46,7 @@ pub(crate) struct Asked {
     pub(crate) connector: String,
     pub(crate) min_power_kw: String,
     pub(crate) max_fee: String,
+    #[serde(deserialize_with = "wanted")]
     pub(crate) free: String,
     pub(crate) near: String,
     /// The part of the map that is looked at.
@@ -154,6 +155,13 @@ impl Asked {
             [&self.q, &self.region, &self.maker, &self.only, &self.kind, &self.connector, &self.min_power_kw];
         more.into_iter().chain([&self.max_fee, &self.free, &self.near]).any(|value| !value.is_empty())
     }
+}
+
+/// A condition to which the address says no is one that was not asked for.
+fn wanted<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    let text = String::deserialize(value)?;
+    let is_no = ["no", "0", "false", "off"].iter().any(|no| text.trim().eq_ignore_ascii_case(no));
+    Ok(if is_no { String::new() } else { text })
 }
 
 fn some(text: &str) -> Option<&str> {
@@ -360,6 +368,25 @@ mod tests {
             let read = actix_web::web::Query::<Asked>::from_query(&address).expect("readable");
             let query = read.wish(now()).expect("good").query;
             assert_eq!((query.maker.as_deref(), query.region.as_deref()), (expected, expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn who_says_no_to_free_piles_asks_for_all() {
+        for (address, is_asked) in [
+            ("free=yes", true),
+            ("free=on", true),
+            ("free=no", false),
+            ("free=False", false),
+            ("free=0", false),
+        ] {
+            let asked = actix_web::web::Query::<Asked>::from_query(address).expect("readable");
+            assert_eq!(asked.wish(now()).expect("good").query.free_since.is_some(), is_asked, "{address}");
+            assert_eq!(
+                (asked.is_particular(), !asked.address().is_empty()),
+                (is_asked, is_asked),
+                "{address}"
+            );
         }
     }
 

@@ -12,7 +12,7 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, OperatorId, Place, State, StationId};
 use veripile_store::card::StationCard;
-use veripile_store::finder::{ByState, Dot, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED, best};
+use veripile_store::finder::{ByState, Dot, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
@@ -22,6 +22,7 @@ use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
 use crate::headers;
 use crate::overview::OPERATORS_LISTED;
 use crate::problem::{Problem, html};
+use crate::station;
 use crate::texts::Texts;
 use crate::view::{self, Line};
 
@@ -101,7 +102,7 @@ struct Card {
     idle: (String, &'static str),
     /// How many of its piles match, where something is asked of piles.
     matching: Option<String>,
-    /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it.
+    /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it and how many failed.
     state: (&'static str, &'static str),
     state_text: String,
 }
@@ -399,8 +400,7 @@ async fn cards(
         if query.is_of_piles() { Some(site.store.count_at(stations, query, now).await?) } else { None };
     let card = |told: &StationCard| {
         let found = matching.as_ref().map(|at| at.get(told.station_id.as_str()).copied().unwrap_or_default());
-        let state = found.as_ref().and_then(best).or_else(|| best(&told.by_state))?;
-        let same = told.by_state[state as usize];
+        let (state, state_text) = station::standing(t, told, found.as_ref())?;
         let unknown = || t.of("unknown").to_owned();
         let fee = told.fee_cny_kwh;
         Some(Card {
@@ -412,11 +412,11 @@ async fn cards(
             fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
-            idle: crate::station::idle(t, told, now),
+            idle: station::idle(t, told, now),
             matching: found
                 .map(|found| t.of("station.matching").replace("{n}", &found.iter().sum::<u64>().to_string())),
             state: (state.word(), view::symbol(state)),
-            state_text: format!("{} {same}/{}", view::state_text(t, state), told.piles()),
+            state_text,
         })
     };
     Ok((told.iter().filter_map(card).collect(), told.first().map(|card| card.place)))

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 use veripile_pile::{Operator, State, Station, StationId};
 use veripile_store::card::StationCard;
+use veripile_store::finder::{ByState, best};
 
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
@@ -124,6 +125,26 @@ fn facts<'a>(
     facts
 }
 
+/// What a card says first: the best standing among its piles, or among those that match, with how many of all have it; monitored ones count
+/// as verified where others are verified, too. Then, whatever is asked, how many failed or are under review.
+pub(crate) fn standing(t: &Texts, card: &StationCard, matching: Option<&ByState>) -> Option<(State, String)> {
+    let matching = matching.filter(|matching| best(matching).is_some()).unwrap_or(&card.by_state);
+    let count = |state: State| card.by_state[state as usize];
+    let (state, text) = match best(matching)? {
+        State::VerifiedMonitored | State::Verified if 0 < matching[State::Verified as usize] => {
+            let good = count(State::VerifiedMonitored) + count(State::Verified);
+            (State::Verified, format!("{} {good}", t.of("station.verified")))
+        }
+        state => (state, format!("{} {}", view::state_text(t, state), count(state))),
+    };
+    let mut text = format!("{text}/{}", card.piles());
+    for bad in [State::Failed, State::UnderReview].into_iter().filter(|bad| *bad != state && 0 < count(*bad))
+    {
+        text = format!("{text} · {} {}", view::state_text(t, bad), count(bad));
+    }
+    Some((state, text))
+}
+
 /// How many piles are free now with the age of that, and its style as of a pile's status. A pile whose status is old counts as neither
 /// free nor taken, and the reader is told.
 pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'static str) {
@@ -171,23 +192,51 @@ mod tests {
     use super::*;
     use crate::texts::Language;
 
+    fn card(by_state: ByState) -> StationCard {
+        StationCard {
+            station_id: StationId::parse("S").expect("literal"),
+            name: [String::new(), String::new()],
+            operator: [String::new(), String::new()],
+            place: Place { lon: 0.0, lat: 0.0 },
+            fee_cny_kwh: None,
+            phone: None,
+            by_state,
+            idle: 0,
+            silent: 0,
+            heard: None,
+        }
+    }
+
+    #[test]
+    fn a_card_counts_what_is_verified_and_hides_nothing_that_failed() {
+        let t = Texts::in_language(Language::Zh);
+        for (by_state, matching, expected) in [
+            ([1, 8, 0, 0, 1, 0], None, (State::Verified, "检定合格 9/10 · 不合格 1")),
+            ([0, 8, 0, 1, 1, 0], None, (State::Verified, "检定合格 8/10 · 不合格 1 · 复核中 1")),
+            ([10, 0, 0, 0, 0, 0], None, (State::VerifiedMonitored, "合格·在线监测正常 10/10")),
+            ([0, 0, 4, 0, 0, 6], None, (State::Due, "待检 4/10")),
+            (
+                [1, 8, 0, 0, 1, 0],
+                Some([1, 0, 0, 0, 0, 0]),
+                (State::VerifiedMonitored, "合格·在线监测正常 1/10 · 不合格 1"),
+            ),
+            ([1, 8, 0, 0, 1, 0], Some([0, 8, 0, 0, 0, 0]), (State::Verified, "检定合格 9/10 · 不合格 1")),
+            ([1, 8, 0, 0, 1, 0], Some([0, 0, 0, 0, 1, 0]), (State::Failed, "不合格 1/10")),
+            ([1, 8, 0, 0, 1, 0], Some([0; 6]), (State::Verified, "检定合格 9/10 · 不合格 1")),
+        ] {
+            let told = standing(t, &card(by_state), matching.as_ref()).expect("it has piles");
+            assert_eq!((told.0, told.1.as_str()), expected, "{by_state:?} {matching:?}");
+        }
+        assert_eq!(standing(t, &card([0; 6]), None), None);
+    }
+
     #[test]
     fn free_piles_are_counted_with_their_age() {
         let t = Texts::in_language(Language::En);
         let now = Timestamp::from_second(1_770_000_000).expect("literal");
         let told = |idle: u64, silent: u64, seconds: Option<i64>| {
-            let card = StationCard {
-                station_id: StationId::parse("S").expect("literal"),
-                name: [String::new(), String::new()],
-                operator: [String::new(), String::new()],
-                place: Place { lon: 0.0, lat: 0.0 },
-                fee_cny_kwh: None,
-                phone: None,
-                by_state: [45, 0, 0, 0, 0, 0],
-                idle,
-                silent,
-                heard: seconds.map(|seconds| now - SignedDuration::from_secs(seconds)),
-            };
+            let heard = seconds.map(|seconds| now - SignedDuration::from_secs(seconds));
+            let card = StationCard { idle, silent, heard, ..card([45, 0, 0, 0, 0, 0]) };
             super::idle(t, &card, now)
         };
         let unknown = "of 45 the status is old or unknown";

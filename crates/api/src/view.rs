@@ -155,9 +155,10 @@ fn says_free(pile: &PileRecord) -> bool {
     pile.status.as_ref().is_some_and(|(word, _)| word == "Available")
 }
 
-/// Style of the live status: `stale`, `live free` or `live`. A pile out of use is never free, whatever its connectors say.
+/// Style of the live status: `stale`, `live free` or `live`. A pile that is out of use, failed or under review is free to nobody,
+/// whatever its connectors say.
 pub(crate) fn live(pile: &PileRecord, now: Timestamp) -> &'static str {
-    let is_free = says_free(pile) && !pile.is_out_of_use(now);
+    let is_free = says_free(pile) && !pile.is_out_of_use(now) && pile.standing.case.is_none();
     let is_stale = heard(pile).is_none_or(|at| now.duration_since(at).as_secs() > STALE_S);
     live_style(!is_stale, is_free)
 }

@@ -103,7 +103,7 @@ pub struct FindQuery {
     pub min_power_kw: Option<Decimal>,
     /// At most this price of a kWh, CNY; stations without a price are left out.
     pub max_fee_cny_kwh: Option<Decimal>,
-    /// Only with a free connector that was heard of since.
+    /// Only with a free connector that was heard of since; none that is out of use, failed or under review.
     pub free_since: Option<Timestamp>,
     /// Nearest to here first; only around here, where no box is asked for.
     pub near: Option<Place>,
@@ -188,8 +188,8 @@ const SEARCHED: &str = concat!(
 
 /// Beside them, where free piles are asked for: a connector that is available and was heard of since, or its pile was. Connector 0, the
 /// pile itself, counts where no other has told anything. It is said of the one that a driver would take (`PileRecord::status`), and of no
-/// pile that is out of use.
-const FREE: &str = " AND standing.stopped IS NOT TRUE AND silent.pile_no IS NULL AND EXISTS
+/// pile that is out of use, failed or under review.
+const FREE: &str = " AND standing.stopped IS NOT TRUE AND standing.failed_after IS NULL AND silent.pile_no IS NULL AND EXISTS
     (SELECT FROM connector_live AS plug WHERE plug.pile_no = pile.pile_no AND plug.status = 'Available'
      AND (plug.status_at > $5 OR live.last_seen > $5)
      AND (plug.connector <> 0 OR NOT EXISTS (SELECT FROM connector_live AS other
