@@ -201,6 +201,7 @@ fn matches(pile: &Truth, query: &FindQuery, texts: &BTreeMap<String, String>) ->
         && query.max_fee_cny_kwh.is_none_or(|most| fee.is_some_and(|fee| fee <= most))
         && (query.free_since.is_none() || pile.is_free)
         && query.state.is_none_or(|state| state == pile.state)
+        && (!query.verified || matches!(pile.state, State::VerifiedMonitored | State::Verified))
         && query.only.is_none_or(|only| match only {
             Only::Checked => row["checked"] == true,
             Only::InCase => row["standing"]["case"].is_object(),
@@ -264,6 +265,7 @@ fn questions() -> Vec<FindQuery> {
     let text = |text: &str| Some(text.to_owned());
     let mut conditions = vec![
         FindQuery { free_since: Some(now() - SignedDuration::from_hours(5)), ..none() },
+        FindQuery { verified: true, ..none() },
         FindQuery { min_power_kw: Some(Decimal::from(60)), ..none() },
         FindQuery { max_fee_cny_kwh: Some(Decimal::new(102, 2)), ..none() },
     ];

@@ -68,6 +68,10 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     let verified: Vec<String> = (6_001..=6_005).map(|n| format!("WX-{n}")).collect();
     assert_eq!(found(&server, "state=failed").await.1, ["WX-6000"]);
     assert_eq!(found(&server, "state=verified").await.1, verified);
+    let (count, ids, page) = found(&server, "state=verified_any").await;
+    assert_eq!((count, ids), (5, verified.clone()));
+    assert!(page.contains("Piles “Verified, monitored or not”: 5"), "{page}");
+    assert!(page.contains("<option value=\"verified_any\" selected>"), "{page}");
     assert_eq!(found(&server, "only=in_case").await.0, 1);
     let (all, first, page) = found(&server, "").await;
     assert_eq!((all, first.len(), &first[..5]), (6_010, 50, &verified[..]));
@@ -88,7 +92,8 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
         ("q=wx6000", ("failed", "Failed 1/10"), Some(1)),
         ("only=in_case", ("failed", "Failed 1/10"), Some(1)),
         ("q=wx600", ("verified", "Verified 5/10"), Some(10)),
-        ("bbox=125,31,126,32", ("verified", "Verified 5/10"), None),
+        ("bbox=125,31,126,32", ("verified", "Verified 5/10 · Failed 1"), None),
+        ("state=verified_any", ("verified", "Verified 5/10"), Some(5)),
     ] {
         let (_, _, page) = found(&server, &format!("view=stations&{asked}")).await;
         let card = page.split("<li class=\"station\">").nth(1).unwrap();

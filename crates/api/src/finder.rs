@@ -15,6 +15,9 @@ use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::view;
 
+/// What the form calls verified piles, monitored or not: to a driver they are one, to the query API two states.
+const VERIFIED: &str = "verified_any";
+
 /// Longest search text, characters; that the rest is cut is said.
 const TEXT_CHARS_MAX: usize = 80;
 
@@ -79,7 +82,11 @@ impl Wish {
 
 impl Asked {
     pub(crate) fn wish(&self, now: Timestamp) -> Result<Wish, Problem> {
-        let states = || Problem::parameter("state", &State::ALL.map(State::word).join(", "));
+        let states = || {
+            Problem::parameter("state", &format!("{VERIFIED}, {}", State::ALL.map(State::word).join(", ")))
+        };
+        let is_verified = some(&self.state) == Some(VERIFIED);
+        let state = some(&self.state).filter(|_| !is_verified);
         let operator = |error| Problem::parameter("operator", &format!("an identifier ({error})"));
         let (words, is_cut) = words(&self.q);
         Ok(Wish {
@@ -102,7 +109,8 @@ impl Asked {
                 free_since: some(&self.free).map(|_| now - SignedDuration::from_secs(view::STALE_S)),
                 near: read(&self.near, "near", "longitude,latitude in degrees", near)?,
                 bounding_box: some(&self.bbox).map(bounding_box).transpose()?,
-                state: some(&self.state).map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
+                state: state.map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
+                verified: is_verified,
                 stations: Vec::new(),
             },
             page: read(&self.page, "page", PAGES, |text| {
@@ -243,6 +251,9 @@ pub(crate) fn conditions(t: &Texts, asked: &Asked, wish: &Wish, operator: Option
     if let Some(state) = wish.query.state {
         add(t.of("find.state"), &view::state_text(t, state));
     }
+    if wish.query.verified {
+        add(t.of("find.state"), t.of("filter.verified"));
+    }
     let named = |name: &str, known, unknown| if name == NONE { unknown } else { known };
     if let Some(id) = wish.query.operator.as_ref().map(OperatorId::as_str) {
         add(named(id, t.of("find.operator"), t.of("find.operator_unknown")), operator.unwrap_or(id));
@@ -340,6 +351,16 @@ mod tests {
         assert_eq!(sentence(t, &nothing, &wish, None, Some(0)), "All piles: 0");
         assert_eq!(sentence(t, &nothing, &wish, None, None), "All piles: being counted");
         assert!(nothing.address().is_empty() && !nothing.is_particular() && asked.is_particular());
+    }
+
+    #[test]
+    fn verified_piles_are_found_whether_they_are_monitored_or_not() {
+        let asked = Asked { state: VERIFIED.to_owned(), ..Asked::default() };
+        let wish = asked.wish(now()).expect("good");
+        let states = State::ALL.into_iter().filter(|state| wish.query.asks(*state));
+        assert_eq!(states.collect::<Vec<_>>(), [State::VerifiedMonitored, State::Verified]);
+        let told = sentence(Texts::in_language(Language::Zh), &asked, &wish, None, Some(3));
+        assert!(told.contains("“合格（含在线监测正常）”"), "{told}");
     }
 
     #[test]

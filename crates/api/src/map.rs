@@ -114,12 +114,13 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
     let kept = overview.map(|overview| {
         let mut by_state = overview.by_state;
         for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
-            *count *= u64::from(query.state.is_none_or(|asked| asked == state));
+            *count *= u64::from(query.asks(state));
         }
         by_state
     });
     let are_many = |by_state: &ByState| u64::from(FOUND_MAX) < by_state.iter().sum();
-    match kept.filter(|by_state| query.state.is_none() || are_many(by_state)) {
+    let is_all = query.state.is_none() && !query.verified;
+    match kept.filter(|by_state| is_all || are_many(by_state)) {
         Some(by_state) => Ok(Some(by_state)),
         None if *query == FindQuery::default() => Ok(None),
         None => Ok(Some(site.store.count_found(query, now).await?)),
@@ -130,8 +131,8 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
 /// off indexes as far as it is drawn, uncounted: the map asks it anew at each move.
 async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<(Vec<Dot>, bool), Problem> {
     let query = &wish.query;
-    let is_part = FindQuery { state: None, operator: None, bounding_box: None, ..query.clone() }
-        == FindQuery::default();
+    let part = FindQuery { operator: None, bounding_box: None, ..query.clone() };
+    let is_part = part.is_everything();
     let by_state = if is_part { UNCOUNTED } else { site.store.count_found(query, now).await? };
     let mut dots = site.store.find_dots(query, &by_state, now, take + 1).await?;
     let is_cut = take < dots.len() as u32;
