@@ -44,6 +44,7 @@ mod same_site;
 mod sentence;
 mod session;
 mod signals;
+mod sketch;
 mod station;
 mod station_list;
 mod stats;
