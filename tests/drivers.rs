@@ -66,6 +66,14 @@ async fn a_station_s_page_tells_fee_free_piles_telephone_and_piles() {
     assert!(page.contains("/s/S1?page=2") && !page.contains("/p/P41?"));
     let (_, second) = server.get("/s/S1?lang=en&page=2").await;
     assert_eq!(second.matches("href=\"/p/P").count(), 5);
+    let (_, beyond) = server.get("/s/S1?lang=en&page=99").await;
+    assert!(beyond.contains("The list has fewer pages.") && !beyond.contains("registered yet"), "{beyond}");
+    assert!(
+        beyond.contains("/s/S1?page=2&#38;lang=en") && beyond.contains("/s/S1?page=1&#38;lang=en"),
+        "{beyond}"
+    );
+    let (_, pile) = server.get("/p/P01?lang=en").await;
+    assert!(pile.contains("No charges yet.") && !pile.contains("0 / 0</small></h2>\n<div"), "{pile}");
     let (_, awkward) = server.get("/s/S2").await;
     assert!(awkward.contains("&#60;script&#62;alert(1)") && !awkward.contains("<script>"), "{awkward}");
     for path in ["/s/none", "/s/%00", "/s/S1%27--"] {

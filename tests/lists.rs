@@ -79,7 +79,13 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     let (_, last, page) = found(&server, "page=121").await;
     assert_eq!(last.last().map(String::as_str), Some("WX-6000"), "{last:?}");
     assert!(last.len() == 10 && !page.contains("class=\"pager\""), "{page}");
-    assert!(found(&server, "page=122").await.1.is_empty());
+    for beyond in ["page=122", "page=200", "view=stations&page=14"] {
+        let (all, ids, page) = found(&server, beyond).await;
+        assert!(all == 6_010 && ids.is_empty() && page.contains("The list has fewer pages."), "{page}");
+        assert!(!page.contains("No pile matches") && !page.contains("class=\"pager\""), "{page}");
+    }
+    let (_, _, page) = found(&server, "q=nothing&page=2").await;
+    assert!(page.contains("No pile matches") && !page.contains("fewer pages"), "{page}");
     let (_, _, page) = found(&server, "view=stations").await;
     assert!(page.matches("<li class=\"station\">").count() == 50 && page.contains("page=2"), "{page}");
     assert!(page.find("Station 600").unwrap() < page.find("Station 0<").unwrap());

@@ -79,6 +79,8 @@ struct MapPage<'a> {
     near_only: String,
     /// Address of the same list as stations, or as piles again.
     other_view: String,
+    /// Where the list does not go as far as the page that was asked for: the address of its first.
+    beyond: Option<String>,
     next: Option<String>,
     /// That the list goes on, and no further here.
     end: Option<String>,
@@ -157,6 +159,11 @@ struct Listed {
 }
 
 impl Listed {
+    /// Whether the list has lines, and none on this page.
+    fn is_beyond(&self, page: usize) -> bool {
+        page > 1 && self.lines.is_empty() && self.cards.is_empty() && self.piles != Some(0)
+    }
+
     async fn piles(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
         let by_state = wish.count(site, now).await?;
         let piles = by_state.map(|by_state| by_state.iter().sum());
@@ -291,6 +298,7 @@ pub(crate) async fn page(
         near_only: t.of("filter.near_only").replace("{km}", &NEAR_KM.to_string()),
         other_view: other_view(&asked, t),
         end: (listed.has_next && wish.page == PAGES_MAX).then(|| end(t)),
+        beyond: listed.is_beyond(wish.page).then(|| format!("/?{address}&lang={}", t.short())),
         next: (listed.has_next && wish.page < PAGES_MAX)
             .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
         lines: listed.lines,

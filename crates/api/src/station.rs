@@ -38,6 +38,8 @@ struct StationPage<'a> {
     /// Maps and their addresses.
     navigation: Vec<(&'a str, String)>,
     lines: Vec<Line>,
+    /// Where it has fewer pages: the address of the first.
+    beyond: Option<String>,
     before: Option<String>,
     next: Option<String>,
     /// That there are more than are listed on any page.
@@ -80,6 +82,7 @@ pub(crate) async fn page(
     let mut piles = site.store.station_piles(&station.station_id).await?;
     piles.sort_by_cached_key(|pile| (pile.state(now), pile.pile_id.clone()));
     let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
+    let pages = piles.len().div_ceil(PILES_PER_PAGE).max(1);
     let shown = piles.iter().skip((number - 1).saturating_mul(PILES_PER_PAGE)).take(PILES_PER_PAGE);
     let name = view::name(t.pick(&station.name_zh, &station.name_en));
     let page = StationPage {
@@ -92,7 +95,8 @@ pub(crate) async fn page(
         phone: station.phone.as_deref().map(|phone| (view::name(phone), dialled(phone))),
         navigation: navigate::links(t, station.place, &name),
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
-        before: (number > 1).then(|| to(number - 1)),
+        beyond: (number > pages && !piles.is_empty()).then(|| to(1)),
+        before: (number > 1).then(|| to(pages.min(number - 1))),
         next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),
         rest: ((piles.len() as u64) < card.piles())
             .then(|| t.of("stats.rest").replace("{n}", &piles.len().to_string())),
