@@ -66,6 +66,14 @@ async fn a_station_s_page_tells_fee_free_piles_telephone_and_piles() {
     assert!(page.contains("/s/S1?page=2") && !page.contains("/p/P41?"));
     let (_, second) = server.get("/s/S1?lang=en&page=2").await;
     assert_eq!(second.matches("href=\"/p/P").count(), 5);
+    let (_, beyond) = server.get("/s/S1?lang=en&page=99").await;
+    assert!(beyond.contains("The list has fewer pages.") && !beyond.contains("registered yet"), "{beyond}");
+    assert!(
+        beyond.contains("/s/S1?page=2&#38;lang=en") && beyond.contains("/s/S1?page=1&#38;lang=en"),
+        "{beyond}"
+    );
+    let (_, pile) = server.get("/p/P01?lang=en").await;
+    assert!(pile.contains("No charges yet.") && !pile.contains("0 / 0</small></h2>\n<div"), "{pile}");
     let (_, awkward) = server.get("/s/S2").await;
     assert!(awkward.contains("&#60;script&#62;alert(1)") && !awkward.contains("<script>"), "{awkward}");
     for path in ["/s/none", "/s/%00", "/s/S1%27--"] {
@@ -132,6 +140,26 @@ async fn a_free_pile_counts_once_it_has_said_so() {
             let (_, body) = server.get(path).await;
             assert!(body.contains(told) && !body.contains("live free"), "{case} {path}: {body}");
         }
+    }
+    // Nor while a case is open, before or after the operator's reply is due: its charger still says that it is free, and not in green.
+    for (reply, told) in [("2026-01-02", "Failed 1"), ("2099-01-02", "Under review 1")] {
+        let standing = json!({"case": {"number": "K", "issuer": "I", "at": "2026-01-01T00:00:00Z",
+            "confirmed_at": "2026-01-01T00:00:00Z", "reply_until": format!("{reply}T00:00:00Z")}});
+        let sql = "UPDATE standing SET body = $1::jsonb WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = 'P01')";
+        sqlx::query(sql).bind(standing.to_string()).execute(&mut database.connect().await).await.unwrap();
+        let card = format!("<small>Verification due 44/45 · {told} · One");
+        for (path, told) in [
+            ("/s/S1?lang=en", "0 free of 45, of 43 the status is old or unknown"),
+            ("/?lang=en&view=stations&q=p02", card.as_str()),
+            ("/?lang=en&free=yes", "free now: 0"),
+            ("/p/P01?lang=en", "<span class=\"live\">free"),
+            ("/api/v1/stations/S1", "\"idle_piles\":0"),
+        ] {
+            let (_, body) = server.get(path).await;
+            assert!(body.contains(told) && !body.contains("live free"), "{path}: {body}");
+        }
+        let (_, all) = server.get("/?lang=en&free=no").await;
+        assert!(all.contains("All piles: 46") && !all.contains("value=\"yes\" checked"), "{all}");
     }
 }
 

@@ -243,6 +243,47 @@ async fn past(server: &Server, database: &Database) {
     );
 }
 
+/// Whatever is only read says so to who asks otherwise, and nothing that is there says that it is not.
+async fn other_methods(server: &Server) {
+    for (path, allowed) in [
+        ("/", "GET, HEAD"),
+        ("/stats", "GET, HEAD"),
+        ("/about", "GET, HEAD"),
+        ("/p/S01-A", "GET, HEAD"),
+        ("/badge/S01-A.svg", "GET, HEAD"),
+        ("/assets/site.css", "GET, HEAD"),
+        ("/manifest.webmanifest", "GET, HEAD"),
+        ("/sw.js", "GET, HEAD"),
+        ("/healthz", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/found.geojson", "GET, HEAD, OPTIONS"),
+        ("/.well-known/veripile-keys.json", "GET, HEAD, OPTIONS"),
+        ("/check", "GET, HEAD, POST"),
+        ("/p/S01-A/report", "GET, HEAD, POST"),
+    ] {
+        let (status, headers, body) = server.ask_with("DELETE", path, &[]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "{path}: {headers}");
+        assert!(headers.contains("application/problem+json"), "{path}: {headers}");
+        assert!(String::from_utf8(body).unwrap().contains("\"status\":405"), "{path}");
+    }
+    for (path, allowed) in [
+        ("/ocpi/versions", "GET"),
+        ("/ocpi/2.2.1/locations", "GET"),
+        ("/ocpi/2.2.1/locations/S01", "GET"),
+        ("/ocpi/2.2.1/tariffs", "GET"),
+        ("/ocpi/2.2.1/cdrs", "POST"),
+        ("/ocpi/2.2.1/credentials", "GET, POST, PUT, DELETE"),
+    ] {
+        let (status, headers, body) = server.ask_with("PATCH", path, &[]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "{path}: {headers}");
+        assert!(String::from_utf8(body).unwrap().contains("\"status_code\":2000"), "{path}");
+    }
+    let (status, headers, body) =
+        server.get_with("/api/v1/piles", &[("Accept-Encoding", "identity;q=0")]).await;
+    assert!(status == 406 && headers.contains("application/problem+json"), "{headers}");
+    assert!(String::from_utf8(body).unwrap().contains("\"status\":406"));
+}
+
 async fn details(server: &Server) {
     let (_, body) = server.get("/api/v1/stations/S03").await;
     let answer: Value = serde_json::from_str(&body).unwrap();
@@ -279,6 +320,7 @@ async fn details(server: &Server) {
         assert_eq!(header(&headers, "Allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
         assert!(String::from_utf8(body).unwrap().contains("\"status\":405"));
     }
+    other_methods(server).await;
     // What the description lists of OCPI is there: it asks who one is.
     let (_, described) = server.get("/openapi.json").await;
     let described: Value = serde_json::from_str(&described).unwrap();
@@ -337,9 +379,14 @@ async fn answers_are_tagged_compressed_and_open_to_other_sites() {
         assert!(header(&headers, "Content-Length").is_some_and(|length| length != "0"), "{path}: {headers}");
     }
     assert_eq!(server.ask_with("HEAD", "/api/v1/piles/none", &[]).await.0, 404);
-    let (_, headers, _) = server.get_with("/openapi.json", &[]).await;
-    assert_eq!(header(&headers, "Access-Control-Allow-Origin"), Some("*"));
-    assert!(header(&headers, "RateLimit").is_some() && header(&headers, "ETag").is_some(), "{headers}");
+    // So do the keys: whoever checks a document in a page of theirs reads them there.
+    for path in ["/openapi.json", "/.well-known/veripile-keys.json"] {
+        let (status, headers, _) = server.get_with(path, &[]).await;
+        assert_eq!((status, header(&headers, "Access-Control-Allow-Origin")), (200, Some("*")), "{path}");
+        assert!(header(&headers, "RateLimit").is_some() && header(&headers, "ETag").is_some(), "{headers}");
+        let (status, headers, _) = server.ask_with("OPTIONS", path, &[]).await;
+        assert_eq!((status, header(&headers, "Access-Control-Allow-Origin")), (204, Some("*")), "{path}");
+    }
     // A certificate's page is not the API's: nothing is opened there.
     let (_, headers, _) = server.get_with("/", &[]).await;
     assert_eq!(header(&headers, "Access-Control-Allow-Origin"), None);

@@ -47,7 +47,7 @@ pub(crate) struct Station {
     fee_note: Option<String>,
     /// Number of piles
     piles: usize,
-    /// Number of piles that were free when they were last heard of, not longer than ten minutes ago; none that is out of use
+    /// Number of piles that were free when they were last heard of, not longer than ten minutes ago; none that is out of use, failed or under review
     idle_piles: usize,
     /// Number of piles whose status is older or unknown: they may be free or taken
     silent_piles: usize,

@@ -32,7 +32,7 @@ pub struct StationCard {
     pub phone: Option<String>,
     /// Its piles by state.
     pub by_state: ByState,
-    /// Of these, free now: none that is out of use.
+    /// Of these, free now: none that is out of use, failed or under review.
     pub idle: u64,
     /// Of these, with an old status or none.
     pub silent: u64,
@@ -50,14 +50,14 @@ const CARDS: &str = concat!(
      FROM station JOIN operator USING (operator_id), LATERAL (
          SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
                       count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,
-                count(*) FILTER (WHERE heard > $2 AND status = 'Available' AND NOT out_of_use) AS idle,
+                count(*) FILTER (WHERE heard > $2 AND status = 'Available' AND is_offered) AS idle,
                 count(*) FILTER (WHERE (heard > $2) IS NOT TRUE) AS silent,
                 coalesce(min(heard) FILTER (WHERE heard > $2), max(heard)) AS heard
          FROM (SELECT ",
     state_at!("$3", is_silent!("$3")),
-    " AS state, coalesce(standing.stopped, false) OR ",
+    " AS state, standing.stopped IS NOT TRUE AND standing.failed_after IS NULL AND NOT ",
     is_silent!("$3"),
-    " AS out_of_use, connector.status, greatest(connector.status_at, live.last_seen) AS heard
+    " AS is_offered, connector.status, greatest(connector.status_at, live.last_seen) AS heard
                FROM pile
                LEFT JOIN pile_live AS live USING (pile_no)
                LEFT JOIN standing USING (pile_no)
