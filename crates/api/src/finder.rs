@@ -2,6 +2,8 @@
 //!
 //! Used by [`crate::map`]. Everything asked lives in the address, so that a search can be sent to somebody else.
 
+use std::iter;
+
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
@@ -84,7 +86,8 @@ impl Wish {
 impl Asked {
     pub(crate) fn wish(&self, now: Timestamp) -> Result<Wish, Problem> {
         let states = || {
-            Problem::parameter("state", &format!("{VERIFIED}, {}", State::ALL.map(State::word).join(", ")))
+            let words: Vec<&str> = iter::once(VERIFIED).chain(State::ALL.map(State::word)).collect();
+            Problem::parameter("state", &words.join(", "))
         };
         let is_verified = some(&self.state) == Some(VERIFIED);
         let state = some(&self.state).filter(|_| !is_verified);

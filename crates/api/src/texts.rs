@@ -1,5 +1,6 @@
 //! Every text that people read, in Chinese and English, from one table.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -38,7 +39,7 @@ impl Language {
 fn preferred(request: &HttpRequest) -> Option<Language> {
     let mut told = request.get_header::<AcceptLanguage>()?.0;
     told.retain(|one| Quality::ZERO < one.quality);
-    told.sort_by(|a, b| b.quality.cmp(&a.quality));
+    told.sort_by_key(|one| Reverse(one.quality));
     told.iter().find_map(|one| Language::of(one.item.item()?.primary_language()))
 }
 
