@@ -103,6 +103,7 @@ pub(crate) fn read_intervals(
     intervals.sort_by(|(a, line), (b, other)| (a.from, a.to, &a.id, line).cmp(&(b.from, b.to, &b.id, other)));
     if let Some(two) = intervals.windows(2).find(|two| two[0].0.is_of(&two[1].0)) {
         let (IntervalRow { id, from, to, .. }, first) = &two[0];
+        let id = short(id);
         bail!(
             "{}, line {}: {id} has two rows from {from} to {to}, the other in line {first}; remove one",
             rows.name(),

@@ -16,6 +16,7 @@ use veripile_assessment::{Assessment, ChangedPile, ComparableCharge, DoubtedValu
 use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
+use super::rows::printable;
 use super::{Inputs, Prepared, findings};
 
 /// Names in one remark at most; the rest are counted.
@@ -44,8 +45,9 @@ impl fmt::Display for Remark {
     }
 }
 
-fn remark(code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Remark {
-    Remark { code, zh: zh.into(), en: en.into() }
+/// Names in it are as files have them.
+fn remark(code: &'static str, zh: impl AsRef<str>, en: impl AsRef<str>) -> Remark {
+    Remark { code, zh: printable(zh.as_ref()), en: printable(en.as_ref()) }
 }
 
 /// Every remark, the most important first.
