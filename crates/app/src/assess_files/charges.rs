@@ -75,6 +75,8 @@ pub(super) struct Charges {
     pub(super) read: u64,
     /// Rejected rows by reason, without what is particular to a row.
     pub(super) rejected: BTreeMap<&'static str, u64>,
+    /// The line of a last row with too few fields and no line end: the file breaks off there.
+    pub(super) broken_off: Option<u64>,
     /// Values of covariates that cannot be true and count as unknown.
     pub(super) unbelievable_covariates: u64,
 }
@@ -204,6 +206,8 @@ impl Reader {
     /// Takes a row in, or says why not; a rejected row leaves no trace: a good one with its charge_id may follow.
     fn take(&mut self, row: &Row, columns: &Columns) -> Result<(), Bad> {
         if row.fields() != columns.count {
+            let is_broken_off = row.is_unended && row.fields() < columns.count;
+            self.charges.broken_off = is_broken_off.then_some(row.line);
             let detail = format!("{} fields, the header has {}", row.fields(), columns.count);
             return Err(bad("wrong_number_of_fields", detail));
         }

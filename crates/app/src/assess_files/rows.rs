@@ -73,6 +73,8 @@ pub(crate) struct Row {
     pub(crate) line: u64,
     /// As in the file, without the line end.
     pub(crate) text: String,
+    /// The file ends with it, and no line end follows.
+    pub(crate) is_unended: bool,
     values: String,
     ends: Vec<usize>,
 }
@@ -172,6 +174,7 @@ impl Rows {
             }
             if !text.trim().is_empty() {
                 row.fill(text);
+                row.is_unended = !self.raw.ends_with(b"\n");
                 return Ok(true);
             }
         }

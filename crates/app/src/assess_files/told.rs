@@ -58,7 +58,8 @@ pub(super) fn remarks(
     signals: Option<&BTreeMap<&'static str, usize>>,
     operators: &BTreeMap<&'static str, usize>,
 ) -> Vec<Remark> {
-    let mut remarks = diagnosis(inputs, prepared, assessment);
+    let mut remarks: Vec<Remark> = broken_off(inputs).into_iter().collect();
+    remarks.extend(diagnosis(inputs, prepared, assessment));
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
@@ -95,6 +96,21 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "signed_unknown" => "签名一栏有误",
         _ => "其他",
     }
+}
+
+/// A file of charges that is not whole: nobody knows how much is missing.
+fn broken_off(inputs: &Inputs) -> Option<Remark> {
+    let line = inputs.charges.broken_off?;
+    Some(remark(
+        "charges_broken_off",
+        format!(
+            "充电文件在第 {line} 行中断（末行列数不足且无换行），其后可能还有充电；请重新导出或下载后再评估"
+        ),
+        format!(
+            "the file of charges breaks off in line {line} (its last row is short and has no line end), and more charges may be missing; export \
+             or fetch it again and assess again"
+        ),
+    ))
 }
 
 /// Why some or all piles are not comparable, and what would help.

@@ -208,6 +208,25 @@ fn what_was_left_out_is_counted_by_reason_on_the_terminal() {
     assert!(terminal.contains("拒收 rejected: 电量不大于零 energy_not_positive 2\n"), "{terminal}");
 }
 
+/// Cut within its last row; a last row that is whole may go without a line end, and a short one that has one is a bad row.
+#[test]
+fn a_file_that_breaks_off_in_its_last_row_is_told() {
+    let scratch = Scratch::new("broken-off");
+    let whole = file(&rows());
+    let told = |text: &str| {
+        let charges = scratch.write("charges.csv", text);
+        let remarks = scratch.run(&charges, None, None).expect("runs").remarks;
+        let told = remarks.iter().find(|remark| remark.code == "charges_broken_off").map(ToString::to_string);
+        told.unwrap_or_default()
+    };
+    let cut = &whole[..whole.len() - 20];
+    let remark = told(cut);
+    assert!(remark.contains("第 201 行") && remark.contains("breaks off in line 201 "), "{remark}");
+    for text in [whole.trim_end(), &whole, &format!("{cut}\n")] {
+        assert_eq!(told(text), "");
+    }
+}
+
 #[test]
 fn a_file_of_charges_without_a_charge_is_an_error() {
     let scratch = Scratch::new("header");
