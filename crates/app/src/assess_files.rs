@@ -33,7 +33,7 @@ use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFa
 use veripile_metrology::comparison::Settings;
 use veripile_pile::{Estimate, PileId, RemoteVerdict};
 
-use charges::{COVARIATES, ChargeRow, Charges};
+use charges::{COVARIATES, ChargeRow, Charges, Setting};
 use feeders::Unmatched;
 use reference::{AnchorRow, IntervalRow, Plate, ReferenceRow};
 use results::Folder;
@@ -225,7 +225,9 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
             .write_record([line.to_string().as_str(), reason, row])
             .context("rejected.csv: cannot be written")
     };
-    let (charges, facts) = charges::read(&args.charges, &args.time_zone, &mut reject)?;
+    let most = |pile_id: &PileId| power_max_kw(plates.as_ref().and_then(|plates| plates.get(pile_id)?.kind));
+    let setting = Setting { zone: &args.time_zone, power_max_kw: &most };
+    let (charges, facts) = charges::read(&args.charges, setting, &mut reject)?;
     if charges.read == 0 && masters.is_empty() {
         bail!("{}: the file has a header and no charge below it; give a file with charges", facts.name);
     }

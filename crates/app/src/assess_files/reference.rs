@@ -41,7 +41,7 @@ impl Plate {
     };
 }
 
-const SECONDS_OF_HOUR: Decimal = Decimal::from_parts(3_600, 0, 0, false, 0);
+pub(super) const SECONDS_OF_HOUR: Decimal = Decimal::from_parts(3_600, 0, 0, false, 0);
 
 /// A row of the files of masters or registers: a meter's energy in an interval.
 #[derive(Debug, Clone, PartialEq)]
