@@ -7,6 +7,7 @@ pub(crate) mod charges;
 pub(crate) mod feeders;
 pub(crate) mod findings;
 pub(crate) mod reference;
+mod repeated;
 mod results;
 pub(crate) mod room;
 pub(crate) mod rows;
@@ -118,6 +119,8 @@ impl fmt::Display for ExitSummary {
 /// Files read, and how long each step took.
 struct Inputs {
     charges: Charges,
+    /// Rows that told a charge again; they are not among the charges.
+    repeated: u64,
     plates: Option<BTreeMap<PileId, Plate>>,
     anchors: Vec<AnchorRow>,
     masters: Vec<IntervalRow>,
@@ -227,13 +230,14 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
     };
     let most = |pile_id: &PileId| power_max_kw(plates.as_ref().and_then(|plates| plates.get(pile_id)?.kind));
     let setting = Setting { zone: &args.time_zone, power_max_kw: &most };
-    let (charges, facts) = charges::read(&args.charges, setting, &mut reject)?;
+    let (mut charges, facts) = charges::read(&args.charges, setting, &mut reject)?;
+    let repeated = repeated::drop_repeated(&mut charges.rows);
     if charges.read == 0 && masters.is_empty() {
         bail!("{}: the file has a header and no charge below it; give a file with charges", facts.name);
     }
     results::finish(rejected).context("rejected.csv")?;
     files.push(("charges", facts));
-    Ok(Inputs { charges, plates, anchors, masters, registers, references, files })
+    Ok(Inputs { charges, repeated, plates, anchors, masters, registers, references, files })
 }
 
 /// Puts the evidence in an order of its own: piles, vehicles and models by name, charges by vehicle, pile and time.
@@ -255,6 +259,9 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         .filter(|at| charges.rows.iter().any(|row| row.covariates[*at].is_finite()))
         .collect();
     let mut set_aside = BTreeMap::new();
+    if 0 < inputs.repeated {
+        set_aside.insert("charge_repeated", inputs.repeated);
+    }
     let mut comparable = Vec::with_capacity(charges.rows.len());
     for (row, number) in charges.rows.iter().zip(0_u32..) {
         match comparable_charge(row, as_of, &pile_numbers, &vehicle_numbers, &used) {

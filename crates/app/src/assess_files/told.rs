@@ -92,6 +92,7 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "not_a_number" => "不是数字",
         "energy_not_positive" => "电量不大于零",
         "energy_implausible" => "电量不可能",
+        "charge_repeated" => "除编号外与另一行相同",
         "duplicate_charge_id" => "充电编号重复",
         "vehicle_path_unknown" => "车辆数据来源未知",
         "vehicle_id_too_long" => "车辆编号过长",
@@ -139,7 +140,7 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
 fn nothing_compared(inputs: &Inputs, prepared: &Prepared) -> Option<Remark> {
     let charges = &inputs.charges;
     let rejected: u64 = charges.rejected.values().sum();
-    let good = charges.read - rejected;
+    let good = charges.read - rejected - inputs.repeated;
     if charges.read == 0 {
         return None;
     }
