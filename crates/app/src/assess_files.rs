@@ -331,7 +331,8 @@ fn latest(inputs: &Inputs, now: Timestamp) -> Timestamp {
     all.filter(|at| *at <= now).max().unwrap_or(now)
 }
 
-/// Every pile of the piles file, and every other that a charge, an anchor or a register names, by name.
+/// Every pile of the piles file, and every other that a charge or an anchor names, by name. A register's needs a station,
+/// which only that file tells.
 fn plates(inputs: &Inputs) -> BTreeMap<PileId, Plate> {
     let mut plates = inputs.plates.clone().unwrap_or_default();
     for pile_id in inputs.charges.piles.iter().chain(inputs.anchors.iter().map(|anchor| &anchor.pile_id)) {
