@@ -3,6 +3,7 @@
 //!
 //! Called by `assess_files` after the assessment. It decides nothing and changes no number.
 
+mod balances;
 mod levels;
 mod sets;
 
@@ -67,7 +68,7 @@ pub(super) fn remarks(
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
-    remarks.extend(balances(inputs, prepared, assessment));
+    remarks.extend(balances::remarks(inputs, prepared, assessment));
     remarks.extend(found(signals, operators));
     remarks
 }
@@ -128,7 +129,7 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
         return sets::some_silent(prepared, assessment);
     }
     if assessment.facts.charges == 0 {
-        return nothing_compared(inputs, prepared).into_iter().collect();
+        return nothing_compared(inputs, prepared, assessment).into_iter().collect();
     }
     let mut told = Vec::new();
     told.extend(unconnected(prepared, assessment));
@@ -137,12 +138,13 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
 }
 
 /// Why no charge was compared.
-fn nothing_compared(inputs: &Inputs, prepared: &Prepared) -> Option<Remark> {
+fn nothing_compared(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Option<Remark> {
     let charges = &inputs.charges;
     let rejected: u64 = charges.rejected.values().sum();
     let good = charges.read - rejected - inputs.repeated;
+    let balanced = || balances::no_level(inputs, prepared, assessment);
     if charges.read == 0 {
-        return None;
+        return balanced();
     }
     if good == 0 {
         return Some(remark(
@@ -168,12 +170,15 @@ fn nothing_compared(inputs: &Inputs, prepared: &Prepared) -> Option<Remark> {
         ));
     }
     if is_all("vehicle_energy_missing") {
-        return Some(remark(
-            "no_vehicle_energy",
-            "没有一次充电带有车辆侧电量；只凭桩的计费电量不能判断误差。请补上 energy_vehicle_kwh，或以 --masters 和 --registers 给出总表与各桩的电量",
-            "no charge has the vehicle's own energy, and billed energy alone tells no error; fill in energy_vehicle_kwh, or give the \
-             energies of master meters and registers by --masters and --registers",
-        ));
+        let unbalanced = || {
+            remark(
+                "no_vehicle_energy",
+                "没有一次充电带有车辆侧电量；只凭桩的计费电量不能判断误差。请补上 energy_vehicle_kwh，或以 --masters 和 --registers 给出总表与各桩的电量",
+                "no charge has the vehicle's own energy, and billed energy alone tells no error; fill in energy_vehicle_kwh, or give the \
+                 energies of master meters and registers by --masters and --registers",
+            )
+        };
+        return Some(balanced().unwrap_or_else(unbalanced));
     }
     if is_all("vehicle_unknown") {
         return Some(remark(
@@ -408,50 +413,6 @@ fn fit(assessment: &Assessment) -> Vec<Remark> {
         )
     });
     unsettled.into_iter().chain(too_good).collect()
-}
-
-/// What energy balances did not say.
-fn balances(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
-    let feeders = &prepared.evidence.feeders;
-    let stations = prepared.stations.iter().zip(&assessment.balances).zip(feeders);
-    // Of a station without piles that is told, not that its balance says nothing.
-    let stations = stations.filter(|(_, fed)| !fed.feeder.instruments.is_empty());
-    let silent: Vec<_> =
-        stations.filter_map(|((station, told), _)| Some((station, told.as_ref().err()?))).collect();
-    let mut told: Vec<Remark> = silent
-        .iter()
-        .take(ALIKE_MAX)
-        .map(|(station, error)| {
-            remark(
-                "balance_silent",
-                format!("场站 {station} 的电能平衡得不出结论"),
-                format!("the energy balance of station {station} says nothing: {error}"),
-            )
-        })
-        .collect();
-    let more = silent.len().saturating_sub(ALIKE_MAX);
-    if 0 < more {
-        told.push(remark(
-            "balance_silent",
-            format!("另有 {more} 个场站如此"),
-            format!("so it is with {more} more stations"),
-        ));
-    }
-    told.extend(sets::without_piles(prepared));
-    told.extend(sets::unmatched(prepared.unmatched_registers));
-    let as_of = prepared.evidence.as_of;
-    let rows = inputs.masters.iter().chain(&inputs.registers).filter(|row| row.to <= as_of);
-    let fallen = rows.filter(|row| row.energy_kwh.is_some_and(|energy| energy < Decimal::ZERO)).count();
-    if 0 < fallen {
-        told.push(remark(
-            "register_fell",
-            format!("{fallen} 行总表或桩电量为负（表计清零或更换），这些时段未用于电能平衡"),
-            format!(
-                "{fallen} rows of masters and registers are below zero, as after a reset or an exchange: the balance leaves these intervals out"
-            ),
-        ));
-    }
-    told
 }
 
 /// What signals and operators' balances found.
