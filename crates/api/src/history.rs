@@ -193,7 +193,8 @@ impl History {
         events.into_iter().map(|(at, kind, text)| (view::day(at), kind.word(), text)).collect()
     }
 
-    /// How the error went, in a sentence; none without two weeks.
+    /// How the error went, in a sentence; none without two weeks. Without a step what is within the 95 % intervals of both ends is no change:
+    /// a number that went from −3 to −1 % sounds like one, and both may be the same pile's noise.
     pub(crate) fn sentence(&self, t: &Texts) -> Option<String> {
         let (first, last) = (self.weeks.first()?, self.weeks.last()?);
         if first.week == last.week {
@@ -202,12 +203,21 @@ impl History {
         // Those that the chart marks, too: a step into the first week shows in none of both.
         let steps =
             self.steps.iter().filter(|step| (first.week + 1..=last.week).contains(&step.first_week)).count();
-        let key = if steps == 0 { "history.steady" } else { "history.stepped" };
+        let ((lower, upper), (low, high)) = (interval95(first), interval95(last));
+        let key = match steps {
+            0 if lower <= high && low <= upper => "history.unchanged",
+            0 => "history.steady",
+            _ => "history.stepped",
+        };
+        let with_uncertainty = |week: &WeeklyError| {
+            let half = 100.0 * NORMAL_975 * week.standard_uncertainty;
+            format!("{} ± {half:.2} %", sentence::percent(week.error))
+        };
         Some(
             t.of_owned(key)
                 .replace("{weeks}", &(last.week - first.week + 1).to_string())
-                .replace("{from}", &sentence::percent(first.error))
-                .replace("{to}", &sentence::percent(last.error))
+                .replace("{from}", &with_uncertainty(first))
+                .replace("{to}", &with_uncertainty(last))
                 .replace("{steps}", &steps.to_string()),
         )
     }
@@ -527,6 +537,25 @@ mod tests {
         assert!(stepped.chart(t, Timestamp::MAX).contains(">2026-11-30</text>"));
         assert_eq!((svg.matches("class=\"point\"").count(), svg.matches("class=\"event").count()), (2, 2));
         assert!(!svg.contains("v<2>"));
+    }
+
+    // By hand: −3.28 ± 4.53 (1.96 × 2.31) and −1.00 ± 1.63 (1.96 × 0.83) overlap; 0.1 and 1.2 with 0.2 do not.
+    #[test]
+    fn what_may_be_noise_is_not_told_as_a_change() {
+        let t = Texts::in_language(Language::En);
+        let of = |ends: [(f64, f64); 2]| {
+            let week = |(at, (error, standard_uncertainty)): (i32, (f64, f64))| WeeklyError {
+                standard_uncertainty,
+                ..week(at, error)
+            };
+            let weeks = [2_965, 2_969].into_iter().zip(ends).map(week).collect();
+            history(weeks, Vec::new()).sentence(t).expect("two weeks")
+        };
+        let noise = of([(-0.032_8, 0.023_1), (-0.01, 0.008_3)]);
+        assert!(noise.contains("did not change beyond its uncertainty"), "{noise}");
+        assert!(noise.contains("-3.28 % ± 4.53 %") && noise.contains("-1.00 % ± 1.63 %"), "{noise}");
+        let change = of([(0.001, 0.001), (0.012, 0.001)]);
+        assert!(change.contains("went from +0.10 % ± 0.20 % to +1.20 % ± 0.20 %"), "{change}");
     }
 
     #[test]
