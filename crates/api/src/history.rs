@@ -42,7 +42,7 @@ const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// Everything that a pile's history shows.
 pub(crate) struct History {
-    /// Oldest first; none where the pile's set has no level: the filter's numbers would say nothing.
+    /// Weeks with charges, oldest first; none where the pile's set has no level: the filter's numbers would say nothing.
     weeks: Vec<WeeklyError>,
     /// Newest first.
     days: Vec<Estimate>,
@@ -92,6 +92,12 @@ fn interval95(week: &WeeklyError) -> (f64, f64) {
     (week.error - half, week.error + half)
 }
 
+/// The weeks in which something was compared, oldest first, of the newest first: of the others the filter has what was found on site, or weeks
+/// before, which is no error by charges of that week.
+fn of_charges(weeks: Vec<WeeklyError>) -> Vec<WeeklyError> {
+    weeks.into_iter().rev().filter(|week| 0 < week.charges).collect()
+}
+
 impl History {
     /// Asks the store for it.
     pub(crate) async fn of(site: &Site, pile: &PileRecord, acts: &[Act]) -> Result<Self, Problem> {
@@ -99,8 +105,7 @@ impl History {
         let has_level = estimate.is_some_and(|estimate| estimate.grounded);
         let (mut weeks, mut steps) = (Vec::new(), Vec::new());
         if has_level {
-            weeks = site.store.weekly_errors(&pile.pile_id, WEEKS).await?;
-            weeks.reverse();
+            weeks = of_charges(site.store.weekly_errors(&pile.pile_id, WEEKS).await?);
             steps = site.store.error_steps(&pile.pile_id).await?;
         }
         Ok(Self {
@@ -297,7 +302,7 @@ pub(crate) struct PileHistory {
     /// Always: "remote evidence, not a verification"
     note: &'static str,
     limit_percent: Option<f64>,
-    /// Week by week, oldest first; empty where the level is unknown
+    /// Weeks in which something was compared, oldest first; empty where the level is unknown
     weeks: Vec<Week>,
     /// The last assessment of each day (UTC), newest first, page by page
     assessments: Vec<Assessment>,
@@ -537,6 +542,15 @@ mod tests {
         assert!(stepped.chart(t, Timestamp::MAX).contains(">2026-11-30</text>"));
         assert_eq!((svg.matches("class=\"point\"").count(), svg.matches("class=\"event").count()), (2, 2));
         assert!(!svg.contains("v<2>"));
+    }
+
+    /// Of a pile that never charged a vehicle the filter has its on-site result, week after week.
+    #[test]
+    fn a_week_without_charges_is_no_error_by_charges() {
+        let silent = |at| WeeklyError { charges: 0, ..week(at, 0.001) };
+        let weeks = of_charges(vec![week(2_969, 0.012), silent(2_968), week(2_967, 0.011), silent(2_966)]);
+        assert_eq!(weeks.iter().map(|week| week.week).collect::<Vec<_>>(), [2_967, 2_969]);
+        assert!(of_charges(vec![silent(2_969), silent(2_968)]).is_empty());
     }
 
     // By hand: −3.28 ± 4.53 (1.96 × 2.31) and −1.00 ± 1.63 (1.96 × 0.83) overlap; 0.1 and 1.2 with 0.2 do not.
