@@ -26,6 +26,7 @@ mod said;
 mod silence;
 #[cfg(test)]
 mod tests;
+mod unasked;
 mod wandering;
 mod world;
 
@@ -43,6 +44,7 @@ pub use evidence::{
 };
 pub(crate) use forgery::{decimals, equal_by_chance};
 pub use said::Phrase;
+pub use unasked::unasked;
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.

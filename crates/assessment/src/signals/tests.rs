@@ -275,6 +275,18 @@ fn what_is_not_known_is_not_spoken_of() {
     assert_eq!(find(&SignalEvidence::default(), &Settings::default()), Ok(Vec::new()));
 }
 
+/// Of the fleet nobody tells bills, masters and signed records; of nothing nobody tells anything.
+#[test]
+fn signals_that_nothing_tells_of_are_named() {
+    let mut fleet = Fleet::new(8, 6, 60, |_| None);
+    assert_eq!(unasked(&fleet.evidence()), [Code::Amount, Code::Efficiency, Code::ReplayedRecord]);
+    fleet.charges.iter_mut().for_each(|charge| (charge.signed, charge.outlet) = (Some(false), 1));
+    let expected =
+        [Code::UnsignedGain, Code::Amount, Code::Efficiency, Code::SwappedOutlets, Code::ReplayedRecord];
+    assert_eq!(unasked(&fleet.evidence()), expected);
+    assert_eq!(unasked(&SignalEvidence::default()), Code::ALL);
+}
+
 #[test]
 fn a_charge_of_no_pile_is_refused() {
     let fleet = Fleet::new(9, 2, 3, |_| None);
