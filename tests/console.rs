@@ -144,8 +144,9 @@ async fn a_bad_result_on_site_is_its_operator_s_until_the_failure_is_public() {
     command(&binary, &database, &["register", "--anchors", results.to_str().unwrap()]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     let step = |to: &str, person: &str, more: &[&str]| {
-        let step = ["case", "P1", "--number", "K", "--reason", "why", "--to", to, "--person", person];
-        command(&binary, &database, &[step.as_slice(), more].concat())
+        let step = ["case", "P1", "--number", "K", "--issuer", "市监局", "--reason", "why"];
+        let taken = ["--to", to, "--person", person];
+        command(&binary, &database, &[step.as_slice(), &taken, more].concat())
     };
     for is_public in [false, true] {
         for path in ["/p/P1?lang=en", "/api/v1/piles/P1/history"] {
@@ -343,6 +344,21 @@ async fn a_table_of_piles_tells_each_bad_row() {
     assert!(page.contains("Registered: <b>2</b>"), "{page}");
     let own = "SELECT count(*) FROM pile WHERE pile_id IN ('N1', 'N5') AND operator_id = 'O1'";
     assert_eq!(database.number(own).await, 2);
+    // Without coordinates they stand at their station; one that has none is told.
+    assert!(!page.contains("id=\"placeless\""), "{page}");
+    let placed = "SELECT count(*) FROM pile JOIN station USING (station_id)
+                  WHERE pile_id IN ('N1', 'N5') AND pile.lon = station.lon AND pile.lat = station.lat AND pile.given_lon IS NULL";
+    assert_eq!(database.number(placed).await, 2);
+    let (_, page) =
+        one.post("/op/import?lang=en", &[("table", "pile_id,kind,accuracy_class\nN6,ac,2\n")]).await;
+    assert!(
+        page.contains("Piles without a place <small>1</small>") && page.contains("<td>N6</td>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("coordinate_system,region,address"),
+        "the help names what statistics count by: {page}"
+    );
     let stations = "station_id,operator_id,name_zh,name_en,lon,lat\nS9,O1,九,Nine,120.3,31.5\nS8,O2,八,Eight,120.3,31.5\nS2,O1,乙,Two,120.3,31.5\nS7,O1,七,Seven,999,31.5\n";
     let (_, page) = one.post("/op/import?lang=en", &[("table", stations)]).await;
     for words in [

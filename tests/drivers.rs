@@ -66,6 +66,14 @@ async fn a_station_s_page_tells_fee_free_piles_telephone_and_piles() {
     assert!(page.contains("/s/S1?page=2") && !page.contains("/p/P41?"));
     let (_, second) = server.get("/s/S1?lang=en&page=2").await;
     assert_eq!(second.matches("href=\"/p/P").count(), 5);
+    let (_, beyond) = server.get("/s/S1?lang=en&page=99").await;
+    assert!(beyond.contains("The list has fewer pages.") && !beyond.contains("registered yet"), "{beyond}");
+    assert!(
+        beyond.contains("/s/S1?page=2&#38;lang=en") && beyond.contains("/s/S1?page=1&#38;lang=en"),
+        "{beyond}"
+    );
+    let (_, pile) = server.get("/p/P01?lang=en").await;
+    assert!(pile.contains("No charges yet.") && !pile.contains("0 / 0</small></h2>\n<div"), "{pile}");
     let (_, awkward) = server.get("/s/S2").await;
     assert!(awkward.contains("&#60;script&#62;alert(1)") && !awkward.contains("<script>"), "{awkward}");
     for path in ["/s/none", "/s/%00", "/s/S1%27--"] {
@@ -133,6 +141,26 @@ async fn a_free_pile_counts_once_it_has_said_so() {
             assert!(body.contains(told) && !body.contains("live free"), "{case} {path}: {body}");
         }
     }
+    // Nor while a case is open, before or after the operator's reply is due: its charger still says that it is free, and not in green.
+    for (reply, told) in [("2026-01-02", "Failed 1"), ("2099-01-02", "Under review 1")] {
+        let standing = json!({"case": {"number": "K", "issuer": "I", "at": "2026-01-01T00:00:00Z",
+            "confirmed_at": "2026-01-01T00:00:00Z", "reply_until": format!("{reply}T00:00:00Z")}});
+        let sql = "UPDATE standing SET body = $1::jsonb WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = 'P01')";
+        sqlx::query(sql).bind(standing.to_string()).execute(&mut database.connect().await).await.unwrap();
+        let card = format!("<small>Verification due 44/45 · {told} · One");
+        for (path, told) in [
+            ("/s/S1?lang=en", "0 free of 45, of 43 the status is old or unknown"),
+            ("/?lang=en&view=stations&q=p02", card.as_str()),
+            ("/?lang=en&free=yes", "free now: 0"),
+            ("/p/P01?lang=en", "<span class=\"live\">free"),
+            ("/api/v1/stations/S1", "\"idle_piles\":0"),
+        ] {
+            let (_, body) = server.get(path).await;
+            assert!(body.contains(told) && !body.contains("live free"), "{path}: {body}");
+        }
+        let (_, all) = server.get("/?lang=en&free=no").await;
+        assert!(all.contains("All piles: 46") && !all.contains("value=\"yes\" checked"), "{all}");
+    }
 }
 
 #[tokio::test]
@@ -196,6 +224,9 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
     for (query, expected) in [
         ("", 46),
         ("q=%E4%B8%89%E9%98%B3", 45),
+        // 三陽廣場, 三阳、广场
+        ("q=%E4%B8%89%E9%99%BD%E5%BB%A3%E5%A0%B4", 45),
+        ("q=%E4%B8%89%E9%98%B3%E3%80%81%E5%B9%BF%E5%9C%BA", 45),
         ("q=sygc", 45),
         ("q=Sanyang", 45),
         ("q=p07", 1),
@@ -218,7 +249,8 @@ async fn piles_are_found_by_name_initials_number_and_conditions() {
         ("free=yes", 0),
         ("state=due", 46),
         ("state=verified", 0),
-        ("near=120.3,31.5", 0),
+        // At their stations, 8 km away at most: none has coordinates of its own.
+        ("near=120.3,31.5", 46),
         ("q=sygc&kind=dc&max_fee=2&state=due&free=&near=", 45),
     ] {
         assert_eq!(found(&server, query).await.0, expected, "{query}");
@@ -488,6 +520,26 @@ async fn each_of_two_cases_counts_for_itself() {
         assert_eq!(found(&server, list).await.0, 1, "{list}");
     }
     assert!(step("B", "dismissed", "anna", &[]).1.contains("P01 is due"));
+}
+
+#[tokio::test]
+async fn a_case_is_opened_by_a_body_and_stays_with_it() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let step = |to: &str, more: &[&str]| {
+        let arguments = ["--number", "K-9", "--to", to, "--person", "anna", "--reason", "why"];
+        case(&binary, &database, &[arguments.as_slice(), more].concat())
+    };
+    assert!(step("signal", &[]).0 && step("triage", &[]).0);
+    let (taken, told) = step("open", &[]);
+    assert!(!taken && told.contains("the body that leads it is needed (--issuer)"), "{told}");
+    assert!(step("open", &["--issuer", "市监局"]).0);
+    assert!(step("on_site", &["--issuer", "另一个局"]).0);
+    let (_, page) = server.get("/p/P01?lang=en").await;
+    assert!(page.contains("市监局") && !page.contains("另一个局"), "{page}");
+    assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("K-9 · 市监局"));
 }
 
 /// Runs `veripile case` on P01; whether it was taken, and what it said.

@@ -108,7 +108,7 @@ fn truth(n: usize) -> Truth {
     let is_out_of_use = judged.stopped_at.is_some() || seen == Some(721);
     let says_free =
         told.is_some_and(|(_, status, hours)| *status == "Available" && (*hours).min(seen.unwrap_or(99)) < 5);
-    let is_free = says_free && !is_out_of_use;
+    let is_free = says_free && !is_out_of_use && judged.case.is_none();
     let vendor = ["厂", "M%", "-"].get(n % 4);
     let id = format!("{}{n}", PILES[n % PILES.len()]);
     let row = json!({
@@ -201,6 +201,7 @@ fn matches(pile: &Truth, query: &FindQuery, texts: &BTreeMap<String, String>) ->
         && query.max_fee_cny_kwh.is_none_or(|most| fee.is_some_and(|fee| fee <= most))
         && (query.free_since.is_none() || pile.is_free)
         && query.state.is_none_or(|state| state == pile.state)
+        && (!query.verified || matches!(pile.state, State::VerifiedMonitored | State::Verified))
         && query.only.is_none_or(|only| match only {
             Only::Checked => row["checked"] == true,
             Only::InCase => row["standing"]["case"].is_object(),
@@ -264,6 +265,7 @@ fn questions() -> Vec<FindQuery> {
     let text = |text: &str| Some(text.to_owned());
     let mut conditions = vec![
         FindQuery { free_since: Some(now() - SignedDuration::from_hours(5)), ..none() },
+        FindQuery { verified: true, ..none() },
         FindQuery { min_power_kw: Some(Decimal::from(60)), ..none() },
         FindQuery { max_fee_cny_kwh: Some(Decimal::new(102, 2)), ..none() },
     ];

@@ -180,9 +180,9 @@ fn cdr(party: &str, id: &str, evse_uid: &str, evse_id: Option<&str>) -> Value {
     })
 }
 
-/// Sends a record: HTTP status and answer.
+/// Sends a record, the scheme's name in small letters, which is as good (RFC 9110, 11.1): HTTP status and answer.
 async fn sent(server: &Server, token: &str, cdr: &Value) -> (u16, Value) {
-    let bearer = format!("Token {}", STANDARD.encode(token));
+    let bearer = format!("token {}", STANDARD.encode(token));
     let (status, _, body) = server.post_json("/ocpi/2.2.1/cdrs", &[("Authorization", &bearer)], cdr).await;
     (status, serde_json::from_slice(&body).unwrap())
 }

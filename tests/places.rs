@@ -171,6 +171,50 @@ async fn a_list_in_json_brings_its_piles_and_a_pile_off_its_station_is_noticed()
 }
 
 #[tokio::test]
+async fn a_pile_without_coordinates_stands_at_its_station() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let stations = written(
+        folder.path(),
+        "stations.csv",
+        "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system\n\
+         S1,O1,一,One,120.3,31.6,wgs84\nS2,O1,二,Two,120.4,31.7,wgs84\n",
+    );
+    let table = |name: &str, rows: &str| {
+        let header = "pile_id,kind,accuracy_class,station_id,lon,lat,coordinate_system";
+        written(folder.path(), name, &format!("{header}\n{rows}"))
+    };
+    // With its stations in one go, with an empty cell, with its own coordinates, and with nothing at all.
+    let rows = "P1,ac,2,S1,,,\nP2,ac,2,S1,120.301,31.6,wgs84\nP3,ac,2,,,,\n";
+    let piles = table("piles.csv", rows);
+    let told = register(&binary, &database, folder.path(), &stations, &["--piles", &piles]);
+    assert!(told.contains("on no map") && told.contains("has a place, 1: P3"), "{told}");
+    let places = async || -> Vec<(String, Option<f64>, Option<f64>, bool)> {
+        sqlx::query_as("SELECT pile_id, lon, lat, given_lon IS NOT NULL FROM pile ORDER BY pile_id")
+            .fetch_all(&mut database.connect().await)
+            .await
+            .unwrap()
+    };
+    let at = |id: &str, place: Option<(f64, f64)>, is_own: bool| {
+        (id.to_owned(), place.map(|(lon, _)| lon), place.map(|(_, lat)| lat), is_own)
+    };
+    let p2 = at("P2", Some((120.301, 31.6)), true);
+    let stood = [at("P1", Some((120.3, 31.6)), false), p2.clone(), at("P3", None, false)];
+    assert_eq!(places().await, stood);
+    // To a station that is registered already: one that moves, and one that stood nowhere.
+    let bare = written(
+        folder.path(),
+        "moved.csv",
+        "pile_id,kind,accuracy_class,station_id\nP1,ac,2,S2\nP3,ac,2,S2\n",
+    );
+    let told = command(&binary, &database, &["register", "--piles", &bare]);
+    assert!(!told.contains("on no map"), "{told}");
+    let second = Some((120.4, 31.7));
+    assert_eq!(places().await, [at("P1", second, false), p2, at("P3", second, false)]);
+}
+
+#[tokio::test]
 async fn a_list_changes_what_it_speaks_of_and_nothing_else() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;

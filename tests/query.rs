@@ -127,6 +127,45 @@ async fn piles_and_stations_are_found_by_what_they_are_and_where() {
     server.stop();
 }
 
+/// Where only prices by hours are told, the highest of today is what a driver is shown and searches by.
+#[tokio::test]
+async fn prices_by_hours_reach_the_driver() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    // Two piles at each station. S01: a list of before, the one in force, and one to come; S02: from ever; S03: with a price that was told.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prices.csv");
+    let prices = "station_id,from,to,cny_kwh,valid_from\n\
+        S01,00:00,24:00,2.0,2020-01-01\nS01,00:00,08:00,0.5,2026-01-01\nS01,08:00,24:00,1.3,2026-01-01\n\
+        S01,00:00,24:00,9.0,2099-01-01\nS02,22:00,06:00,0.4,\nS02,06:00,22:00,1.2,\nS03,00:00,24:00,1.9,\n";
+    std::fs::write(&file, prices).unwrap();
+    command(&binary, &database, &["register", "--prices", file.to_str().unwrap()]);
+    sqlx::query("UPDATE station SET fee_cny_kwh = 1.0 WHERE station_id = 'S03'")
+        .execute(&mut database.connect().await)
+        .await
+        .unwrap();
+    let server = Server::start(&binary, &database, free_port(), "closed").await;
+    let (stations, _) = list(&server, "/api/v1/stations").await;
+    let fees: Vec<&Value> = stations[..4].iter().map(|one| &one["properties"]["fee_cny_kwh"]).collect();
+    assert_eq!(fees, [&"1.3".into(), &"1.2".into(), &"1".into(), &Value::Null]);
+    for (most, expected) in [("0.9", 0), ("1", 2), ("1.2", 4), ("1.29", 4), ("1.3", 6), ("20", 6)] {
+        let (status, body) = server.get(&format!("/found.geojson?max_fee={most}")).await;
+        let found: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, found["features"].as_array().unwrap().len()), (200, expected), "{most}");
+    }
+    for path in ["/s/S01?lang=en", "/?max_fee=1.3&view=stations&lang=en"] {
+        let (_, page) = server.get(path).await;
+        assert!(page.contains("CNY 1.30 a kWh"), "{path}: {page}");
+    }
+    let (_, page) = server.get("/s/S02?lang=en").await;
+    assert!(page.contains("00:00–06:00 0.40 · 06:00–22:00 1.20 · 22:00–24:00 0.40"), "{page}");
+    assert!(!server.get("/s/S03?lang=en").await.1.contains("By hours"), "one price all day is told already");
+    // It is shown, and not registered: a list that says nothing of the price leaves none behind.
+    assert_eq!(database.number("SELECT count(*) FROM station WHERE fee_cny_kwh IS NOT NULL").await, 1);
+    server.stop();
+}
+
 /// The nearest: by distance, whatever the identifiers say, within the filters.
 async fn nearest(server: &Server) {
     let (piles, meta) = list(server, "/api/v1/piles?near=120.30,31.59&limit=3&kind=dc").await;
@@ -204,6 +243,47 @@ async fn past(server: &Server, database: &Database) {
     );
 }
 
+/// Whatever is only read says so to who asks otherwise, and nothing that is there says that it is not.
+async fn other_methods(server: &Server) {
+    for (path, allowed) in [
+        ("/", "GET, HEAD"),
+        ("/stats", "GET, HEAD"),
+        ("/about", "GET, HEAD"),
+        ("/p/S01-A", "GET, HEAD"),
+        ("/badge/S01-A.svg", "GET, HEAD"),
+        ("/assets/site.css", "GET, HEAD"),
+        ("/manifest.webmanifest", "GET, HEAD"),
+        ("/sw.js", "GET, HEAD"),
+        ("/healthz", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/found.geojson", "GET, HEAD, OPTIONS"),
+        ("/.well-known/veripile-keys.json", "GET, HEAD, OPTIONS"),
+        ("/check", "GET, HEAD, POST"),
+        ("/p/S01-A/report", "GET, HEAD, POST"),
+    ] {
+        let (status, headers, body) = server.ask_with("DELETE", path, &[]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "{path}: {headers}");
+        assert!(headers.contains("application/problem+json"), "{path}: {headers}");
+        assert!(String::from_utf8(body).unwrap().contains("\"status\":405"), "{path}");
+    }
+    for (path, allowed) in [
+        ("/ocpi/versions", "GET"),
+        ("/ocpi/2.2.1/locations", "GET"),
+        ("/ocpi/2.2.1/locations/S01", "GET"),
+        ("/ocpi/2.2.1/tariffs", "GET"),
+        ("/ocpi/2.2.1/cdrs", "POST"),
+        ("/ocpi/2.2.1/credentials", "GET, POST, PUT, DELETE"),
+    ] {
+        let (status, headers, body) = server.ask_with("PATCH", path, &[]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "{path}: {headers}");
+        assert!(String::from_utf8(body).unwrap().contains("\"status_code\":2000"), "{path}");
+    }
+    let (status, headers, body) =
+        server.get_with("/api/v1/piles", &[("Accept-Encoding", "identity;q=0")]).await;
+    assert!(status == 406 && headers.contains("application/problem+json"), "{headers}");
+    assert!(String::from_utf8(body).unwrap().contains("\"status\":406"));
+}
+
 async fn details(server: &Server) {
     let (_, body) = server.get("/api/v1/stations/S03").await;
     let answer: Value = serde_json::from_str(&body).unwrap();
@@ -240,6 +320,7 @@ async fn details(server: &Server) {
         assert_eq!(header(&headers, "Allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
         assert!(String::from_utf8(body).unwrap().contains("\"status\":405"));
     }
+    other_methods(server).await;
     // What the description lists of OCPI is there: it asks who one is.
     let (_, described) = server.get("/openapi.json").await;
     let described: Value = serde_json::from_str(&described).unwrap();
@@ -298,9 +379,14 @@ async fn answers_are_tagged_compressed_and_open_to_other_sites() {
         assert!(header(&headers, "Content-Length").is_some_and(|length| length != "0"), "{path}: {headers}");
     }
     assert_eq!(server.ask_with("HEAD", "/api/v1/piles/none", &[]).await.0, 404);
-    let (_, headers, _) = server.get_with("/openapi.json", &[]).await;
-    assert_eq!(header(&headers, "Access-Control-Allow-Origin"), Some("*"));
-    assert!(header(&headers, "RateLimit").is_some() && header(&headers, "ETag").is_some(), "{headers}");
+    // So do the keys: whoever checks a document in a page of theirs reads them there.
+    for path in ["/openapi.json", "/.well-known/veripile-keys.json"] {
+        let (status, headers, _) = server.get_with(path, &[]).await;
+        assert_eq!((status, header(&headers, "Access-Control-Allow-Origin")), (200, Some("*")), "{path}");
+        assert!(header(&headers, "RateLimit").is_some() && header(&headers, "ETag").is_some(), "{headers}");
+        let (status, headers, _) = server.ask_with("OPTIONS", path, &[]).await;
+        assert_eq!((status, header(&headers, "Access-Control-Allow-Origin")), (204, Some("*")), "{path}");
+    }
     // A certificate's page is not the API's: nothing is opened there.
     let (_, headers, _) = server.get_with("/", &[]).await;
     assert_eq!(header(&headers, "Access-Control-Allow-Origin"), None);
@@ -378,6 +464,8 @@ async fn one_asks_so_often_and_more_often_with_a_key() {
     // A key holds whatever its neighbours at the same address have used up.
     let bearer = format!("Bearer {key}");
     for left in (0..50).rev() {
+        // The scheme's name is written in any case (RFC 9110, 11.1).
+        let bearer = if left % 2 == 0 { bearer.clone() } else { format!("bearer {key}") };
         let (status, headers, _) = server.get_with(path, &[("Authorization", &bearer)]).await;
         assert_eq!(status, 200);
         assert!(header(&headers, "RateLimit").unwrap().starts_with(&format!("\"minute\";r={left};t=")));

@@ -122,6 +122,13 @@ async fn anybody_can_check_a_record_on_the_page() {
     };
     assert_eq!(told(&good, &key).await, "Signature valid, key not registered");
     assert_eq!(told(&good, "").await, "No key to check it with");
+    // A key that was typed is called so, and record and verdict go along into the other language.
+    let (_, body) = server.post("/check?lang=en", &[("record", &good), ("key", &key)]).await;
+    for told in
+        ["<dd>the one you gave</dd>", "<dd>no: the key is the one you gave", "formaction=\"/check?lang=zh\""]
+    {
+        assert!(body.contains(told), "{told}: {body}");
+    }
     assert_eq!(told(&good.replacen("12.500", "12.501", 1), &key).await, "Signature invalid");
     assert_eq!(told("OCMF|<script>", &key).await, "Not readable");
     // Of a container the first 20 are checked, and whoever pasted more is told.
@@ -135,4 +142,18 @@ async fn anybody_can_check_a_record_on_the_page() {
     }
     let (status, body) = server.post("/check", &[("record", &"x".repeat(5 << 20))]).await;
     assert!(status == 413 || status == 400, "{status} {body}");
+    // Whoever is refused is told how much is taken: people on a page, programs as a problem.
+    for (accept, kind, told) in [
+        ("text/html", "text/html", "内容太大：一份记录至多 1 MB"),
+        ("*/*", "application/problem+json", "a record has 1 MB at most"),
+    ] {
+        let headers = [
+            ("Accept", accept),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Content-Length", "5000000"),
+        ];
+        let (status, headers, body) = server.ask_with("POST", "/check", &headers).await;
+        let body = String::from_utf8(body).unwrap();
+        assert!(status == 413 && headers.contains(kind) && body.contains(told), "{headers} {body}");
+    }
 }

@@ -23,6 +23,8 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
     let reasons: Vec<&str> =
         date["withdrawn"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     assert_eq!((&date["due_on"], reasons.contains(&"nonconform")), (&Value::Null, true), "{date}");
+    assert_eq!(date["meta"]["license"], "CC-BY-4.0");
+    assert_eq!(date["meta"]["last_updated"], date["as_of"], "{date}");
     let (_, page) = server.get("/p/P09?lang=en").await;
     assert!(page.contains("1 step(s) were found") && page.contains("class=\"event step\""), "{page}");
     assert!(page.contains("the legal interval applies") && page.len() < 40 * 1024);

@@ -22,10 +22,10 @@ function isBrokenOff(request) {
 const isNotFramed = (request) => request.isNavigationRequest() && request.frame().parentFrame() !== null && new URL(request.url()).pathname.startsWith("/p/");
 const open = (size, options, isDue = () => false) => opened(size, options, (request) => isBrokenOff(request) || isDue(request));
 
-// Buttons, fields and links that stand alone; links within a sentence may be as high as its line (WCAG 2.5.8).
+// Buttons, fields and links that stand alone, the map's own too; links within a sentence may be as high as its line (WCAG 2.5.8).
 const smallTargets = (least) =>
   [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a, footer a")]
-    .filter((one) => !one.closest(".maplibregl-map"))
+    .filter((one) => !one.closest(".maplibregl-map") || one.matches(".maplibregl-ctrl-group button, .maplibregl-ctrl-attrib summary"))
     .map((one) => (one.matches("[type=radio],[type=checkbox]") ? one.closest("label") ?? one : one))
     .filter((one) => {
       const box = one.getBoundingClientRect();
@@ -45,7 +45,9 @@ async function hold(page, at) {
   // Evaluated by the debugger: the page's own policy allows no such script.
   await page.evaluate(axe);
   const found = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }));
-  const told = found.violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 120)}`);
+  // Beside the levels: every page has one heading above all others, and no two regions of a page bear one name.
+  const besides = await page.evaluate(() => axe.run(document, { runOnly: { type: "rule", values: ["page-has-heading-one", "landmark-unique"] } }));
+  const told = [...found.violations, ...besides.violations].map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 120)}`);
   check(`${at}: axe-core finds nothing`, told.length === 0, told.join(" | "));
 }
 
@@ -202,6 +204,20 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
     check(`${at}: a document and its seals`, (await page.locator("#documents .file").count()) >= 3 && shown === seals, `${shown} of ${seals}`);
     await picture("documents");
     await hold(page, `${at} documents`);
+    const low = (links) => page.locator(links).evaluateAll((all, least) => all.filter((one) => one.getBoundingClientRect().height < least - 0.5).map((one) => one.textContent.trim()).join(" | "), TARGET_PX);
+    await page.goto(`${site}/c/${newest.number}`);
+    check(`${at}: a document's page has its chart`, (await page.locator("svg.error-chart text").count()) > 0);
+    await picture("certificate");
+    await hold(page, `${at} certificate`);
+    check(`${at}: links of a document's page are no lower than a finger`, (await low("main a[href*='/p/'], main a[download]")) === "", await low("main a[href*='/p/'], main a[download]"));
+  }
+  await page.goto(pile);
+  const charges = page.locator("a[href*='/check?charge=']");
+  if ((await charges.count()) > 0) {
+    await page.goto(site + (await charges.first().getAttribute("href")));
+    await picture("charge");
+    await hold(page, `${at} charge`);
+    check(`${at}: the link to a charge's pile is no lower than a finger`, (await page.locator("#charge a[href*='/p/']").evaluate((one) => one.getBoundingClientRect().height)) >= TARGET_PX - 0.5);
   }
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
 });

@@ -26,7 +26,7 @@ for (const [name, size] of SIZES) await scene(`map ${name}`, pictures, async () 
   await page.screenshot({ path: `${pictures}/map-${name}.png` });
   check(`${name}: the map becomes idle`, true);
   const sources = page.locator(".maplibregl-ctrl-attrib");
-  check(`${name}: the map's sources can be read, and have one button`, (await sources.innerText()).includes("Natural Earth") && (await sources.locator("summary").evaluate((one) => one.getBoundingClientRect().height)) <= 24 && (await page.locator("#map").evaluate((map) => { const [inner, outer] = [map.querySelector(".maplibregl-ctrl-attrib"), map].map((one) => one.getBoundingClientRect()); return inner.bottom <= outer.bottom && inner.left >= outer.left; })));
+  check(`${name}: the map's sources can be read, and have one button`, (await sources.innerText()).includes("Natural Earth") && (await sources.locator("summary").evaluate((one) => one.getBoundingClientRect().height)) === 44 && (await page.locator("#map").evaluate((map) => { const [inner, outer] = [map.querySelector(".maplibregl-ctrl-attrib"), map].map((one) => one.getBoundingClientRect()); return inner.bottom <= outer.bottom && inner.left >= outer.left; })));
   check(`${name}: the legend names all six states`, (await page.locator(".legend li").count()) === 6);
   check(`${name}: the legend explains the map's cells`, /带数字的圆/.test(await page.locator("p.legend").innerText()));
   check(`${name}: the list has piles`, (await page.locator("#list li").count()) >= 20);

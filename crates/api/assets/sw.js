@@ -30,10 +30,10 @@ function keyOf(url) {
   return kind && `${url.pathname}?lang=${languageOf(url)}&page=${page}`;
 }
 
-// As the server finds it: by the address, else by what the browser asks for first.
+// As the server finds it: by the address, else by the first of its languages that the browser asks for.
 function languageOf(url) {
-  const asked = url.searchParams.get("lang") ?? (navigator.languages?.[0] ?? navigator.language ?? "").toLowerCase();
-  return asked.startsWith("en") ? "en" : "zh";
+  const told = [...url.searchParams.getAll("lang"), ...(navigator.languages ?? [navigator.language ?? ""])];
+  return told.map((tag) => tag.toLowerCase().split(/[-_]/)[0]).find((one) => one === "zh" || one === "en") ?? "zh";
 }
 
 // None where the browser keeps nothing; then pages come from the server, as ever.

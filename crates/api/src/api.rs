@@ -74,7 +74,7 @@ impl PilesParameters {
         let identifier = |name: &str, error| Problem::parameter(name, &format!("an identifier ({error})"));
         let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         Ok(PileQuery {
-            bounding_box: self.bbox.as_deref().map(bounding_box).transpose()?,
+            bounding_box: some(&self.bbox).as_deref().map(bounding_box).transpose()?,
             operator: some(&self.operator)
                 .map(|id| OperatorId::parse(&id).map_err(|error| identifier("operator", error)))
                 .transpose()?,
@@ -127,12 +127,18 @@ pub(crate) fn bounding_box(text: &str) -> Result<BoundingBox, Problem> {
         .collect::<Result<_, _>>()
         .map_err(|_| expected())?;
     let [west, south, east, north] = numbers[..] else { return Err(expected()) };
-    let on_the_globe = numbers.iter().all(|number| number.is_finite() && number.abs() <= 360.0);
-    if on_the_globe && west <= east && south <= north {
-        Ok(BoundingBox { west, south, east, north })
-    } else {
-        Err(expected())
+    let is_box = west <= east && south <= north;
+    if !is_box {
+        return Err(expected());
     }
+    // No pile is registered beyond them: a box over the 180th meridian would leave its other side out and say nothing.
+    if west < -180.0 || 180.0 < east || south < -90.0 || 90.0 < north {
+        return Err(Problem::parameter(
+            "bbox",
+            "longitudes from -180 to 180 and latitudes from -90 to 90; over the 180th meridian ask for each side of it",
+        ));
+    }
+    Ok(BoundingBox { west, south, east, north })
 }
 
 /// A name in two languages.
@@ -506,9 +512,17 @@ mod tests {
             assert!(problem.status == 400 && problem.detail.starts_with(name), "{problem}");
         };
         let some = |text: &str| Some(text.to_owned());
-        for bbox in ["1,2,3", "a,b,c,d", "3,2,1,4", "1,4,3,2", "NaN,1,2,3", "1,2,3,1e9"] {
-            check(PilesParameters { bbox: some(bbox), ..Default::default() }, "bbox");
+        for bbox in ["1,2,3", "a,b,c,d", "3,2,1,4", "1,4,3,2", "NaN,1,2,3", "1,2,3,1e9", "1,2,inf,3"] {
+            check(PilesParameters { bbox: some(bbox), ..Default::default() }, "bbox: expected");
         }
+        for bbox in ["170,-10,190,10", "-190,-10,-170,10", "0,-91,1,0", "0,0,1,90.1"] {
+            let problem = bounding_box(bbox).expect_err(bbox);
+            assert!(problem.detail.ends_with("ask for each side of it"), "{bbox}: {problem}");
+        }
+        let whole = PilesParameters { bbox: some("-180,-90,180,90"), ..Default::default() };
+        assert!(whole.query(10).is_ok_and(|query| query.bounding_box.is_some()));
+        let unsaid = PilesParameters { bbox: some(""), ..Default::default() };
+        assert!(unsaid.query(10).is_ok_and(|query| query.bounding_box.is_none()), "as with other filters");
         check(PilesParameters { state: some("good"), ..Default::default() }, "state");
         for limit in ["0", "5001", "abc", "-1", "1.5"] {
             check(PilesParameters { limit: some(limit), ..Default::default() }, "limit: ");

@@ -26,8 +26,11 @@ const KEPT: &str = "public, max-age=300";
 /// The page for frames may stand in anybody's, and loads nothing but our style sheet.
 const FRAMED: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *";
 
-/// Longest line of the badge, in halves of a Chinese character's width.
-const HALVES_MAX: usize = 44;
+/// Room for a line of the badge, beside the block and a margin.
+const ROOM: f64 = 248.0;
+
+/// How wide letters that are not bold are, of the width of bold ones.
+const REGULAR: f64 = 0.9;
 
 #[derive(Template)]
 #[template(path = "widget.html")]
@@ -106,23 +109,24 @@ fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> Stri
          font-family=\"system-ui,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif\"><title>{title}</title>\
          <rect x=\".5\" y=\".5\" width=\"319\" height=\"63\" rx=\"8\" fill=\"#fff\" stroke=\"#8a939d\"/>\
          <path d=\"M8.5 .5h47.5v63h-47.5a8 8 0 0 1-8-8v-47a8 8 0 0 1 8-8z\" fill=\"{ground}\"/>\
-         <text x=\"28\" y=\"38\" font-size=\"28\" font-weight=\"700\" text-anchor=\"middle\" fill=\"{ink}\">{}</text>\
+         {shape}<text x=\"28\" y=\"35\" font-size=\"22\" font-weight=\"700\" text-anchor=\"middle\" fill=\"{ink}\">{}</text>\
          <text x=\"28\" y=\"57\" font-size=\"10\" text-anchor=\"middle\" fill=\"{ink}\">{site}</text>",
         view::symbol(state),
+        shape = shape(state, ink),
         site = escape(site),
         title = escape(&title),
     );
+    let first = format!("{state_text} · {}", pile.pile_id);
     let lines = [
-        (21, 15, "#1c2430", format!("{state_text} · {}", pile.pile_id)),
-        (38, 11, "#4c555f", basis),
-        (54, 11, "#4c555f", dates),
+        (21, "#1c2430", " font-weight=\"700\"", fitted(&first, [15, 14, 13, 12], 1.0)),
+        (38, "#4c555f", "", fitted(&basis, [11, 10, 9, 9], REGULAR)),
+        (54, "#4c555f", "", fitted(&dates, [11, 10, 9, 9], REGULAR)),
     ];
-    for (y, size, fill, text) in lines {
-        let weight = if size > 11 { " font-weight=\"700\"" } else { "" };
-        let text = escape(&cut(&text, HALVES_MAX * 11 / size));
+    for (y, fill, weight, (size, text)) in lines {
         let _ = write!(
             svg,
-            "<text x=\"66\" y=\"{y}\" font-size=\"{size}\"{weight} fill=\"{fill}\">{text}</text>"
+            "<text x=\"66\" y=\"{y}\" font-size=\"{size}\"{weight} fill=\"{fill}\">{}</text>",
+            escape(&text)
         );
     }
     svg.push_str("</svg>");
@@ -178,15 +182,55 @@ fn colours(state: State) -> [&'static str; 2] {
     }
 }
 
-/// As much of a text as fits: letters of Latin script are half as wide as Chinese characters.
-fn cut(text: &str, halves: usize) -> String {
-    let mut width = 0;
+/// The shape of a state, as on the map and in lists.
+fn shape(state: State, ink: &str) -> String {
+    let line = format!("fill=\"none\" stroke=\"{ink}\" stroke-width=\"2\"");
+    let circle = |radius: &str| format!("<circle cx=\"28\" cy=\"27\" r=\"{radius}\" {line}");
+    match state {
+        State::Verified | State::Due => format!("{}/>", circle("17")),
+        State::VerifiedMonitored => format!("{}/>{}/>", circle("16"), circle("20.5")),
+        State::UnderReview => format!("<path d=\"M28 7l20 20l-20 20l-20-20z\" {line}/>"),
+        State::Failed => format!("<rect x=\"12\" y=\"11\" width=\"32\" height=\"32\" {line}/>"),
+        State::OutOfUse => format!("{} stroke-dasharray=\"5 3\"/>", circle("17")),
+    }
+}
+
+/// A line in the largest of some sizes in which there is room for it, and as much of it as has room in the least. `weight` is how wide its
+/// letters are, of bold ones.
+fn fitted(text: &str, sizes: [u32; 4], weight: f64) -> (u32, String) {
+    let room = |size: u32| ROOM / (f64::from(size) * weight);
+    let size = sizes.into_iter().find(|size| width(text) <= room(*size)).unwrap_or(sizes[3]);
+    (size, cut(text, room(size)))
+}
+
+/// As much of a text as fits, in widths of a Chinese character; that it was cut is seen.
+fn cut(text: &str, room: f64) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut left = room - em('…');
     let fits = |c: &char| {
-        width += if c.is_ascii() { 1 } else { 2 };
-        width <= halves
+        left -= em(*c);
+        0.0 <= left
     };
     let short: String = text.chars().take_while(fits).collect();
-    if short.len() < text.len() { format!("{short}…") } else { short }
+    format!("{short}…")
+}
+
+fn width(text: &str) -> f64 {
+    text.chars().map(em).sum()
+}
+
+/// About how wide a bold letter is, in widths of a Chinese character. The reader's font is not known: of the usual ones DejaVu's are widest.
+fn em(c: char) -> f64 {
+    match c {
+        ' ' | '.' | ',' | ':' | ';' | '\'' | '|' | 'i' | 'j' | 'l' | 'I' | '·' => 0.4,
+        '!' | '"' | '(' | ')' | '[' | ']' | '-' | '/' | '\\' | 'f' | 'r' | 't' => 0.53,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' => 1.11,
+        'a'..='z' | '0'..='9' | '_' => 0.72,
+        c if c.is_ascii() => 0.88,
+        _ => 1.0,
+    }
 }
 
 #[cfg(test)]
@@ -279,11 +323,46 @@ mod tests {
         }
     }
 
+    /// Widths in DejaVu Sans Bold, of its em, as another program (Pillow 11) measures them.
     #[test]
-    fn a_text_is_cut_by_its_width() {
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdefg", 6), "abcdef…");
-        assert_eq!(cut("检定证书", 6), "检定证…");
-        assert_eq!(cut("", 0), "");
+    fn no_line_runs_out_of_the_picture() {
+        for (text, ems) in [
+            ("Out of use or unseen · WX-0058", 17.874),
+            ("Verified, monitored · WX-0058", 17.0),
+            ("Verification due · WX-0058", 14.98),
+            ("Under review · WX-0058", 13.593),
+            ("Failed · WX-0058", 9.447),
+        ] {
+            let (size, told) = fitted(text, [15, 14, 13, 12], 1.0);
+            assert!(told == text && ems * f64::from(size) <= ROOM, "{told} in {size}");
+        }
+        assert_eq!(fitted("Failed · WX-0058", [15, 14, 13, 12], 1.0).0, 15);
+        let (size, told) = fitted(&format!("Verified · {}", "W".repeat(64)), [15, 14, 13, 12], 1.0);
+        assert!(size == 12 && told.ends_with("W…") && told.starts_with("Verified · W"), "{told}");
+        assert!((1.103 * told.matches('W').count() as f64 + 1.0) * 12.0 <= ROOM, "{told}");
+    }
+
+    /// Without their colours: each pair of states differs by shape, or, verified and due, by the symbol alone.
+    #[test]
+    fn states_differ_in_the_badge_by_more_than_colour() {
+        let bare = |state| (shape(state, "ink"), view::symbol(state));
+        for (index, state) in State::ALL.into_iter().enumerate() {
+            for other in &State::ALL[index + 1..] {
+                assert_ne!(bare(state), bare(*other), "{state:?} {other:?}");
+            }
+        }
+        let t = Texts::in_language(Language::En);
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().expect("literal");
+        let drawn = svg(t, &certified(None), now, false);
+        assert!(drawn.contains(&shape(State::Verified, "#fff")), "{drawn}");
+    }
+
+    #[test]
+    fn a_text_is_cut_by_its_width_and_that_is_seen() {
+        assert_eq!(cut("abcdef", 4.33), "abcdef");
+        assert_eq!(cut("abcdefgh", 4.33), "abcd…");
+        assert_eq!(cut("检定证书", 4.0), "检定证书");
+        assert_eq!(cut("检定证书", 3.0), "检定…");
+        assert_eq!(cut("", 0.0), "");
     }
 }

@@ -40,6 +40,9 @@ pub(crate) const FORM_BYTES_MAX: usize = 3 * RECORD_BYTES_MAX + 16_384;
 /// Parts of a form that are read.
 const PARTS_MAX: usize = 5;
 
+/// What is found of a key that somebody typed.
+pub(crate) const KEY_ENTERED: &str = "key_entered";
+
 /// Every word of a verdict.
 #[cfg(test)]
 pub(crate) const WORDS: [&str; 8] = [
@@ -179,14 +182,22 @@ async fn pasted(request: &HttpRequest, body: web::Bytes) -> Result<Pasted, Probl
 pub(crate) async fn judge(
     request: HttpRequest,
     site: web::Data<Site>,
-    body: web::Bytes,
+    body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
+    let body = body.map_err(|error| match error.as_response_error().status_code() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large("this is too large: a record has 1 MB at most"),
+        _ => Problem::parameter("form", &error.to_string()),
+    })?;
     let pasted = pasted(&request, body).await?;
     let (mut values, all) = values(&pasted);
     let cut = cut(t.of("check.records_cut"), values.len(), all);
     values.retain(|(value, _)| !value.data.is_empty());
-    let judged = judge_all(&site.store, values).await?;
+    let mut judged = judge_all(&site.store, values).await?;
+    let is_entered = !pasted.key.trim().is_empty();
+    if is_entered {
+        judged.iter_mut().for_each(tell_entered);
+    }
     let page = CheckPage {
         t,
         simulated: site.settings.simulated,
@@ -196,9 +207,17 @@ pub(crate) async fn judge(
         charge: None,
         cut,
         joined: joined(t, &judged),
-        results: judged.iter().map(|judged| view(t, judged)).collect(),
+        results: judged.iter().map(|judged| view(t, judged, is_entered)).collect(),
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// Says of a key that somebody typed that it was typed: it did not come with the record.
+fn tell_entered(judged: &mut Judged) {
+    for finding in judged.checked.layers.key.findings.iter_mut().filter(|one| one.code == "self_supplied") {
+        KEY_ENTERED.clone_into(&mut finding.code);
+        "the key was entered by whoever asks and proves nothing by itself".clone_into(&mut finding.detail);
+    }
 }
 
 /// Judges values with the keys registered for the meters that they name, where nobody else's request waits: a container has twenty, a
@@ -286,16 +305,20 @@ fn layer_view<'a>(t: &'a Texts, name: &'a str, layer: &Layer) -> LayerView<'a> {
         Outcome::Failed => ("✕", t.of("check.failed")),
         Outcome::NotChecked => ("–", t.of("check.not_checked")),
     };
+    let details = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
+    LayerView { name, symbol, outcome, findings: findings(t, layer), details }
+}
+
+/// What was found, in words. Of readings with the same fault the particulars tell which.
+fn findings(t: &Texts, layer: &Layer) -> Vec<String> {
     let text = |f: &Finding| match t.of_owned(&format!("record.{}", f.code)) {
         "" => f.code.clone(),
         text => text.to_owned(),
     };
     let mut findings: Vec<String> = layer.findings.iter().map(text).collect();
-    // Of readings with the same fault the particulars tell which.
     let mut told = BTreeSet::new();
     findings.retain(|text| told.insert(text.clone()));
-    let details = layer.findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
-    LayerView { name, symbol, outcome, findings, details }
+    findings
 }
 
 fn layer_views<'a>(t: &'a Texts, layers: &Layers) -> Vec<LayerView<'a>> {
@@ -313,7 +336,7 @@ pub(crate) fn stored_layers<'a>(t: &'a Texts, line: &SignedLine) -> Vec<LayerVie
     layers.map(|layers| layer_views(t, &layers)).unwrap_or_default()
 }
 
-fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
+fn view<'a>(t: &'a Texts, judged: &Judged, is_entered: bool) -> ResultView<'a> {
     let Judged { checked, key_source } = judged;
     let verdict = word(checked);
     let (listed, all) = (READINGS_MAX.min(checked.readings.len()), checked.readings.len());
@@ -321,7 +344,7 @@ fn view<'a>(t: &'a Texts, judged: &Judged) -> ResultView<'a> {
         verdict,
         title: t.of_owned(&format!("check.{verdict}")),
         why: t.of_owned(&format!("check.{verdict}.why")),
-        facts: facts(t, checked, *key_source),
+        facts: facts(t, checked, *key_source, is_entered),
         layers: layer_views(t, &checked.layers),
         readings: checked
             .readings
@@ -365,7 +388,23 @@ pub(crate) fn stored_word(line: &SignedLine) -> &'static str {
     }
 }
 
-fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<(&'a str, String)> {
+/// What of a good record keeps a bill from resting on it: its key or its charge; of one that is not good its verdict.
+fn why_not(t: &Texts, checked: &Checked) -> String {
+    let layers = [&checked.layers.key, &checked.layers.transaction];
+    let at_fault = layers.into_iter().filter(|layer| layer.outcome != Outcome::Ok);
+    let found: Vec<String> = at_fault.flat_map(|layer| findings(t, layer)).collect();
+    if checked.verdict == Verdict::Valid && !found.is_empty() {
+        return found.join(t.of("comma"));
+    }
+    t.of_owned(&format!("check.{}", word(checked))).to_owned()
+}
+
+fn facts<'a>(
+    t: &'a Texts,
+    checked: &Checked,
+    source: Option<KeySource>,
+    is_entered: bool,
+) -> Vec<(&'a str, String)> {
     let mut facts = Vec::new();
     if let Some(serial) = &checked.meter_serial {
         facts.push((t.of("pile.meter"), serial.clone()));
@@ -374,6 +413,7 @@ fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<
         let word = match source {
             KeySource::Register => t.of("check.key_register"),
             KeySource::FirstUse => t.of("check.key_first_use"),
+            KeySource::Message if is_entered => t.of("check.key_entered"),
             KeySource::Message => t.of("check.key_message"),
         };
         facts.push((t.of("check.key_from"), word.to_owned()));
@@ -386,147 +426,14 @@ fn facts<'a>(t: &'a Texts, checked: &Checked, source: Option<KeySource>) -> Vec<
         let of = if billed.registers > 1 { several.as_str() } else { "" };
         facts.push((t.of("check.energy"), format!("{energy} {unit}{of}")));
     }
-    let billable = if checked.billable { t.of("check.billable") } else { t.of("check.not_billable") };
-    facts.push((t.of("check.bill"), billable.to_owned()));
+    let billable = if checked.billable {
+        t.of("check.billable").to_owned()
+    } else {
+        t.of("check.not_billable").replace("{why}", &why_not(t, checked))
+    };
+    facts.push((t.of("check.bill"), billable));
     facts
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::texts::Language;
-
-    #[test]
-    fn what_is_beyond_the_first_is_not_passed_over_in_silence() {
-        let t = Texts::in_language(Language::En);
-        let record = |n: usize| format!("<value><signedData>OCMF|{n}</signedData></value>");
-        for (records, shown, told) in [
-            (20, 20, None),
-            (25, 20, Some("Only the first 20 of 25 records were checked; of the others nothing is said.")),
-        ] {
-            let record = format!("<values>{}</values>", (0..records).map(record).collect::<String>());
-            let (values, all) = values(&Pasted { record, key: String::new() });
-            let last = format!("OCMF|{}", shown - 1);
-            assert_eq!(
-                (values.len(), values.last().map(|(value, _)| value.data.as_str())),
-                (shown, Some(&*last))
-            );
-            assert_eq!(cut(t.of("check.records_cut"), values.len(), all).as_deref(), told);
-        }
-        let value = SignedValue { data: "OCMF|".to_owned(), encoding_method: None, public_key: None };
-        let mut judged = arrived::judge(&value, &[]);
-        for (readings, listed, told) in
-            [(50, 50, None), (60, 50, Some("The first 50 of 60 readings are listed; the verdict is of all."))]
-        {
-            let reading = |n: u32| veripile_ocpp::signed::SignedReading {
-                moment: veripile_ocpp::signed::Moment::Begin,
-                time: String::new(),
-                register: Some(n.into()),
-                unit: "kWh".to_owned(),
-                obis: String::new(),
-            };
-            judged.checked.readings = (0..readings).map(reading).collect();
-            let view = view(t, &judged);
-            assert_eq!((view.readings.len(), view.cut.as_deref()), (listed, told));
-        }
-    }
-
-    #[test]
-    fn a_stored_verdict_tells_its_layers() {
-        let t = Texts::in_language(Language::En);
-        let data = r#"OCMF|{"MS":"S","RD":[{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"B","RV":1,"RI":"1-b:1.8.0","RU":"kWh","ST":"M","EF":""}]}|{}"#;
-        let value = SignedValue { data: data.to_owned(), encoding_method: None, public_key: None };
-        let judged = arrived::judge(&value, &[]).checked;
-        let mut line = SignedLine {
-            at: jiff::Timestamp::UNIX_EPOCH,
-            connector: 1,
-            format: None,
-            verdict: "no_key".to_owned(),
-            key_source: None,
-            meter_serial: None,
-            layers: serde_json::to_string(&judged.layers).expect("serializable"),
-            reference: None,
-            sealed: Vec::new(),
-        };
-        let told: Vec<_> =
-            stored_layers(t, &line).into_iter().map(|l| (l.name, l.symbol, l.findings)).collect();
-        let finding = |code: &str| vec![t.of_owned(&format!("record.{code}")).to_owned()];
-        let expected = [
-            ("Syntax", "✓", vec![]),
-            ("Signature", "–", vec![]),
-            ("Whose key", "✕", finding("no_key")),
-            ("A whole charge", "✕", finding("status_not_good")),
-        ];
-        assert_eq!(told, expected);
-        line.layers = "{}".to_owned();
-        assert!(stored_layers(t, &line).is_empty(), "one that was not checked");
-    }
-
-    #[test]
-    fn a_record_is_read_as_its_file_says_that_it_is_written() {
-        // printf 'OCMF|{"RD":[{"RV":1}]}|{}' | base32
-        let data = "J5BU2RT4PMRFERBCHJNXWISSKYRDUML5LV6XY635";
-        let record = format!(
-            r#"<values><value><signedData format="OCMF" encoding="base32">{data}</signedData></value></values>"#
-        );
-        let (values, _) = values(&Pasted { record, key: String::new() });
-        let judged = arrived::judge_written(&values[0].0, values[0].1, &[]);
-        assert_eq!((word(&judged.checked), judged.checked.readings.len()), ("no_key", 1));
-    }
-
-    #[test]
-    fn energy_is_of_one_register_and_says_which_where_there_are_several() {
-        let t = Texts::in_language(Language::En);
-        let row = |tx: &str, obis: &str, register: u32| {
-            format!(
-                r#"{{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"{tx}","RV":{register},"RI":"{obis}","RU":"kWh","ST":"G","EF":""}}"#
-            )
-        };
-        let energy = |rows: &[String]| {
-            let data = format!(r#"OCMF|{{"FV":"1.0","MS":"S","RD":[{}]}}|{{"SD":"00"}}"#, rows.join(","));
-            let judged = arrived::judge(&SignedValue { data, encoding_method: None, public_key: None }, &[]);
-            let mut facts = facts(t, &judged.checked, None).into_iter();
-            facts.find(|(name, _)| *name == t.of("check.energy")).map(|(_, told)| told)
-        };
-        let (begin, end) = (row("B", "1-b:1.8.0", 100), row("E", "1-b:1.8.0", 110));
-        let (out, out_end) = (row("B", "1-b:2.8.0", 5), row("E", "1-b:2.8.0", 5));
-        assert_eq!(energy(&[begin.clone(), end.clone()]).as_deref(), Some("10 kWh"));
-        let both = energy(&[begin.clone(), out, end, out_end.clone()]);
-        assert_eq!(both.as_deref(), Some("10 kWh (register 1-b:1.8.0, one of 2)"));
-        assert_eq!(energy(&[begin, out_end]), None, "one register at each end");
-    }
-
-    #[test]
-    fn two_records_are_joined_whichever_was_pasted_first() {
-        let t = Texts::in_language(Language::En);
-        let record = |page: u32, tx: &str, register: u32| {
-            let row = |obis: &str, register: u32| {
-                format!(
-                    r#"{{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"{tx}","RV":{register},"RI":"{obis}","RU":"kWh","ST":"G","EF":""}}"#
-                )
-            };
-            let rows = [row("1-b:2.8.0", 5), row("1-b:1.8.0", register)].join(",");
-            let data = format!(
-                r#"OCMF|{{"FV":"1.0","PG":"T{page}","MS":"S","ID":"C","RD":[{rows}]}}|{{"SD":"00"}}"#
-            );
-            let value = SignedValue { data, encoding_method: None, public_key: None };
-            let mut judged = arrived::judge(&value, &[]);
-            judged.checked.verdict = Verdict::Valid;
-            judged
-        };
-        let (begin, end) = (record(1, "B", 100), record(2, "E", 110));
-        for values in [[begin.clone(), end.clone()], [end, begin]] {
-            let energy = joined(t, &values).and_then(|joined| joined.energy);
-            assert_eq!(energy.as_deref(), Some("10 kWh"));
-        }
-    }
-
-    #[test]
-    fn a_fault_of_many_readings_is_told_once_and_its_particulars_each() {
-        let finding = |code: &str| Finding { code: code.to_owned(), detail: "of one".to_owned() };
-        let findings = ["bad_time", "bad_register", "bad_time"].map(finding).to_vec();
-        let layer = Layer { outcome: Outcome::Failed, findings };
-        let view = layer_view(Texts::in_language(Language::En), "", &layer);
-        assert_eq!((view.findings.len(), view.details.len()), (2, 3), "{:?}", view.findings);
-    }
-}
+mod tests;

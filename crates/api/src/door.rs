@@ -157,8 +157,7 @@ pub(crate) async fn tag(
 pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option<Allowance>) {
     let Some(site) = request.app_data::<web::Data<Site>>() else { return (Ok(()), None) };
     let now = Instant::now();
-    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = shown.and_then(|value| value.strip_prefix("Bearer ")).map(|key| key_hash(key.trim()));
+    let key = credentials(request, "Bearer").map(key_hash);
     let address = client(request, site.settings.behind_proxy);
     let Some(key) = key else {
         let quota = site.settings.requests_per_minute;
@@ -186,6 +185,13 @@ pub(crate) async fn admit(request: &HttpRequest) -> (Result<(), Problem>, Option
         Ok(None) => (Err(Problem::unknown_key()), Some(shown)),
         Err(error) => (Err(error.into()), None),
     }
+}
+
+/// What `Authorization` shows by a scheme, whose name is written in any case (RFC 9110, 11.1).
+pub(crate) fn credentials<'a>(request: &'a HttpRequest, scheme: &str) -> Option<&'a str> {
+    let shown = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (name, credentials) = shown.split_once(' ')?;
+    name.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
 }
 
 fn is_look(path: &str) -> bool {
@@ -270,6 +276,8 @@ fn matches(one: &str, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     #[test]
@@ -298,6 +306,20 @@ mod tests {
         assert!(limiter.take(client(CLIENTS_MAX), 1, now).is_allowed);
         assert!(!limiter.take(client(CLIENTS_MAX + 1), 1, now).is_allowed);
         assert!(limiter.take(client(5), 2, now).is_allowed, "who was there before is counted apart");
+    }
+
+    #[test]
+    fn a_scheme_is_known_in_any_case() {
+        let read = |value: &'static str| {
+            let request = TestRequest::default().insert_header((AUTHORIZATION, value)).to_http_request();
+            credentials(&request, "Bearer").map(str::to_owned)
+        };
+        for shown in ["Bearer KEY", "bearer KEY", "BEARER  KEY "] {
+            assert_eq!(read(shown).as_deref(), Some("KEY"), "{shown}");
+        }
+        for other in ["Token KEY", "BearerKEY", "Bearer", ""] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -4,16 +4,20 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use unicode_normalization::UnicodeNormalization;
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
 use veripile_store::finder::{FindQuery, NEAR_KM, Only};
-use veripile_store::search::plain;
+use veripile_store::search;
 use veripile_store::tally::NONE;
 
 use crate::api::bounding_box;
 use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::view;
+
+/// What the form calls verified piles, monitored or not: to a driver they are one, to the query API two states.
+const VERIFIED: &str = "verified_any";
 
 /// Longest search text, characters; that the rest is cut is said.
 const TEXT_CHARS_MAX: usize = 80;
@@ -31,7 +35,8 @@ const PAGES: &str = "a number from 1 to 200; narrow the search instead";
 /// Powers to choose from, kW: AC three-phase, DC, fast, faster.
 pub(crate) const POWERS_KW: [u32; 4] = [11, 60, 120, 240];
 
-/// What may be asked. An empty value is one that was not asked for; what messengers and trackers hang on an address is nothing.
+/// What may be asked. An empty value is one that was not asked for; what messengers and trackers hang on an address is nothing. Its
+/// language is read by [`Texts::of_request`].
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Asked {
@@ -45,14 +50,13 @@ pub(crate) struct Asked {
     pub(crate) connector: String,
     pub(crate) min_power_kw: String,
     pub(crate) max_fee: String,
+    #[serde(deserialize_with = "wanted")]
     pub(crate) free: String,
     pub(crate) near: String,
     /// The part of the map that is looked at.
     pub(crate) bbox: String,
     pub(crate) view: String,
     pub(crate) page: String,
-    /// Read by [`Texts::of_request`].
-    pub(crate) lang: String,
 }
 
 /// What was asked, understood.
@@ -79,7 +83,11 @@ impl Wish {
 
 impl Asked {
     pub(crate) fn wish(&self, now: Timestamp) -> Result<Wish, Problem> {
-        let states = || Problem::parameter("state", &State::ALL.map(State::word).join(", "));
+        let states = || {
+            Problem::parameter("state", &format!("{VERIFIED}, {}", State::ALL.map(State::word).join(", ")))
+        };
+        let is_verified = some(&self.state) == Some(VERIFIED);
+        let state = some(&self.state).filter(|_| !is_verified);
         let operator = |error| Problem::parameter("operator", &format!("an identifier ({error})"));
         let (words, is_cut) = words(&self.q);
         Ok(Wish {
@@ -102,7 +110,8 @@ impl Asked {
                 free_since: some(&self.free).map(|_| now - SignedDuration::from_secs(view::STALE_S)),
                 near: read(&self.near, "near", "longitude,latitude in degrees", near)?,
                 bounding_box: some(&self.bbox).map(bounding_box).transpose()?,
-                state: some(&self.state).map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
+                state: state.map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
+                verified: is_verified,
                 stations: Vec::new(),
             },
             page: read(&self.page, "page", PAGES, |text| {
@@ -157,6 +166,13 @@ impl Asked {
     }
 }
 
+/// A condition to which the address says no is one that was not asked for.
+fn wanted<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    let text = String::deserialize(value)?;
+    let is_no = ["no", "0", "false", "off"].iter().any(|no| text.trim().eq_ignore_ascii_case(no));
+    Ok(if is_no { String::new() } else { text })
+}
+
 fn some(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
@@ -175,10 +191,11 @@ fn read<T>(
     some(text).map(|text| parse(text).ok_or_else(|| Problem::parameter(name, expected))).transpose()
 }
 
-/// Not negative, and short enough to be meant.
+/// Not negative, and short enough to be meant; full-width digits are digits.
 fn number(text: &str, name: &str) -> Result<Option<Decimal>, Problem> {
+    let text: String = text.nfkc().collect();
     let parse = |text: &str| text.parse().ok().filter(|number: &Decimal| !number.is_sign_negative());
-    read(text, name, "a number, not negative", |text| if text.len() <= 12 { parse(text) } else { None })
+    read(&text, name, "a number, not negative", |text| if text.len() <= 12 { parse(text) } else { None })
 }
 
 fn near(text: &str) -> Option<Place> {
@@ -190,8 +207,7 @@ fn near(text: &str) -> Option<Place> {
 fn words(text: &str) -> (Vec<String>, bool) {
     let text = text.trim();
     let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    let mut words: Vec<String> =
-        short.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+    let mut words = search::words(&short);
     let is_cut = short.len() < text.len() || WORDS_MAX < words.len();
     words.truncate(WORDS_MAX);
     (words, is_cut)
@@ -235,6 +251,9 @@ pub(crate) fn conditions(t: &Texts, asked: &Asked, wish: &Wish, operator: Option
     }
     if let Some(state) = wish.query.state {
         add(t.of("find.state"), &view::state_text(t, state));
+    }
+    if wish.query.verified {
+        add(t.of("find.state"), t.of("filter.verified"));
     }
     let named = |name: &str, known, unknown| if name == NONE { unknown } else { known };
     if let Some(id) = wish.query.operator.as_ref().map(OperatorId::as_str) {
@@ -336,6 +355,16 @@ mod tests {
     }
 
     #[test]
+    fn verified_piles_are_found_whether_they_are_monitored_or_not() {
+        let asked = Asked { state: VERIFIED.to_owned(), ..Asked::default() };
+        let wish = asked.wish(now()).expect("good");
+        let states = State::ALL.into_iter().filter(|state| wish.query.asks(*state));
+        assert_eq!(states.collect::<Vec<_>>(), [State::VerifiedMonitored, State::Verified]);
+        let told = sentence(Texts::in_language(Language::Zh), &asked, &wish, None, Some(3));
+        assert!(told.contains("“合格（含在线监测正常）”"), "{told}");
+    }
+
+    #[test]
     fn that_words_are_left_out_is_said() {
         let check = |q: &str, words: usize, is_said: bool| {
             let wish = Asked { q: q.to_owned(), ..Asked::default() }.wish(now()).expect("good");
@@ -353,13 +382,44 @@ mod tests {
     }
 
     #[test]
+    fn full_width_digits_are_digits() {
+        for text in ["１．２", "1.2", " 1.2\u{3000}", "１.2"] {
+            let wish = Asked { max_fee: text.to_owned(), ..Asked::default() }.wish(now()).expect(text);
+            assert_eq!(wish.query.max_fee_cny_kwh, Some(Decimal::new(12, 1)), "{text}");
+        }
+        let power = Asked { min_power_kw: "６０".to_owned(), ..Asked::default() };
+        assert_eq!(power.wish(now()).expect("good").query.min_power_kw, Some(Decimal::from(60)));
+        assert!(Asked { max_fee: "－１".to_owned(), ..Asked::default() }.wish(now()).is_err());
+    }
+
+    #[test]
     fn a_name_is_looked_for_to_the_letter() {
         for (text, expected) in [("", None), ("Sim ", Some("Sim ")), (" ", Some(" ")), ("Sim", Some("Sim"))] {
             let asked = Asked { maker: text.to_owned(), region: text.to_owned(), ..Asked::default() };
-            // As a link has it.
-            let read = actix_web::web::Query::<Asked>::from_query(&asked.address()).expect("readable");
+            // As a link has it; a second language is no fault.
+            let address = format!("{}&lang=fr&lang=en", asked.address());
+            let read = actix_web::web::Query::<Asked>::from_query(&address).expect("readable");
             let query = read.wish(now()).expect("good").query;
             assert_eq!((query.maker.as_deref(), query.region.as_deref()), (expected, expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn who_says_no_to_free_piles_asks_for_all() {
+        for (address, is_asked) in [
+            ("free=yes", true),
+            ("free=on", true),
+            ("free=no", false),
+            ("free=False", false),
+            ("free=0", false),
+        ] {
+            let asked = actix_web::web::Query::<Asked>::from_query(address).expect("readable");
+            assert_eq!(asked.wish(now()).expect("good").query.free_since.is_some(), is_asked, "{address}");
+            assert_eq!(
+                (asked.is_particular(), !asked.address().is_empty()),
+                (is_asked, is_asked),
+                "{address}"
+            );
         }
     }
 

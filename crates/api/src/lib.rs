@@ -30,6 +30,7 @@ mod history;
 mod isolated;
 mod map;
 mod navigate;
+mod next_date;
 mod ocpi;
 mod op;
 mod openapi;
@@ -44,6 +45,7 @@ mod same_site;
 mod sentence;
 mod session;
 mod signals;
+mod sketch;
 mod station;
 mod station_list;
 mod stats;
@@ -56,7 +58,7 @@ use std::sync::Arc;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::{FromRequest, Handler, Resource, Responder, web};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
 use prometheus::Registry;
 use veripile_pile::case::Rules;
 use veripile_store::Store;
@@ -142,43 +144,43 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(counted("/mini-map.svg", map::mini))
             .service(counted("/found.geojson", map::found))
             .service(packed("/p/{pile}", pile::page))
-            .route("/p/{pile}/report", web::get().to(report::form))
-            .route("/p/{pile}/report", web::post().to(report::send))
-            .route("/p/{pile}/report/{receipt}", web::get().to(report::receipt_page))
+            .service(
+                shown("/p/{pile}/report", report::form)
+                    .route(web::post().to(report::send))
+                    .default_service(only("GET, HEAD, POST")),
+            )
+            .service(shown("/p/{pile}/report/{receipt}", report::receipt_page))
             .service(packed("/s/{station}", station::page))
             .service(
                 web::resource("/check")
                     .app_data(web::PayloadConfig::new(check::FORM_BYTES_MAX))
                     .wrap(from_fn(map::guard))
                     .route(web::get().to(check::page))
-                    .route(web::post().to(check::judge)),
+                    .route(web::post().to(check::judge))
+                    .default_service(only("GET, HEAD, POST")),
             )
-            .route("/about", web::get().to(about::page))
-            .route("/open-data", web::get().to(about::open_data))
+            .service(shown("/about", about::page))
+            .service(shown("/open-data", about::open_data))
             .service(tagged("/badge/{pile}.svg", badge::badge))
             .service(tagged("/widget/{pile}", badge::widget))
             .service(packed("/stats", stats::page))
             .service(searched("/stats/operators", operators::page))
-            .route("/reg/queue", web::get().to(queue::page))
-            .route("/reg/queue/{pile}", web::get().to(queue::evidence))
+            .service(shown("/reg/queue", queue::page))
+            .service(shown("/reg/queue/{pile}", queue::evidence))
             .service(query_api())
             .service(ocpi::routes())
             .service(counted("/openapi.json", openapi::document))
-            .route("/.well-known/veripile-keys.json", web::get().to(certificate::keys::serve))
+            .service(counted("/.well-known/veripile-keys.json", certificate::keys::serve))
             // Not compressed: a page of somebody signed in has a secret in its form.
-            .service(
-                web::resource("/c/{number}")
-                    .wrap(from_fn(map::guard))
-                    .route(web::get().to(certificate::page)),
-            )
+            .service(shown("/c/{number}", certificate::page).wrap(from_fn(map::guard)))
             .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)
-            .route("/basemap/{z}/{x}/{y}", web::get().to(archive::tile))
+            .service(shown("/basemap/{z}/{x}/{y}", archive::tile))
             .service(packed("/assets/{path:.*}", assets::serve))
-            .route("/manifest.webmanifest", web::get().to(assets::manifest))
-            .route("/sw.js", web::get().to(assets::service_worker))
-            .route("/favicon.ico", web::get().to(assets::favicon))
+            .service(shown("/manifest.webmanifest", assets::manifest))
+            .service(shown("/sw.js", assets::service_worker))
+            .service(shown("/favicon.ico", assets::favicon))
             .default_service(web::to(problem::not_found));
     }
 }
@@ -190,7 +192,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).wrap(Compress::default()).route(web::get().to(handler))
+    shown(path, handler).wrap(Compress::default())
 }
 
 /// A page that searches: packed, and counted.
@@ -200,7 +202,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).wrap(from_fn(map::guard)).wrap(Compress::default()).route(web::get().to(handler))
+    shown(path, handler).wrap(from_fn(map::guard)).wrap(Compress::default())
 }
 
 /// What costs as much as the query API does and stands outside it: behind the same door.
@@ -210,7 +212,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).wrap(from_fn(door::guard)).wrap(Compress::default()).route(web::get().to(handler))
+    read(path, handler).wrap(from_fn(door::guard)).wrap(Compress::default())
 }
 
 /// A page or picture that is known by its content.
@@ -220,17 +222,32 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).wrap(from_fn(door::tag)).route(web::get().to(handler))
+    shown(path, handler).wrap(from_fn(door::tag))
 }
 
-/// An address of the query API: read, and nothing else.
+/// A page or file: read, and nothing else.
+fn shown<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler)).default_service(only("GET, HEAD"))
+}
+
+/// The same behind the query API's door, which answers OPTIONS itself.
 fn read<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).route(web::get().to(handler)).default_service(web::to(problem::not_allowed))
+    shown(path, handler).default_service(only("GET, HEAD, OPTIONS"))
+}
+
+/// What answers every other method than those that an address has.
+fn only(methods: &'static str) -> Route {
+    web::to(move || async move { problem::not_allowed(methods) })
 }
 
 /// The query API, behind its door.
@@ -241,7 +258,7 @@ fn query_api() -> impl HttpServiceFactory {
         .service(read("/piles", api::piles))
         .service(read("/piles/{id}", api::pile))
         .service(read("/piles/{id}/history", history::history))
-        .service(read("/piles/{id}/next-date", history::date))
+        .service(read("/piles/{id}/next-date", next_date::date))
         .service(read("/piles/{id}/signals", signals::of_pile))
         .service(read("/balances", signals::balances))
         .service(read("/charges/{number}", charge::charge))
@@ -263,8 +280,8 @@ pub fn health_routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConf
     move |config| {
         config
             .app_data(site)
-            .route("/healthz", web::get().to(health::alive))
-            .route("/readyz", web::get().to(health::ready))
-            .route("/metrics", web::get().to(health::metrics));
+            .service(shown("/healthz", health::alive))
+            .service(shown("/readyz", health::ready))
+            .service(shown("/metrics", health::metrics));
     }
 }

@@ -1,7 +1,5 @@
 //! The front page: map and list. The list is served whole and works without any script; the script adds the map.
 
-use std::fmt::Write;
-
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -12,16 +10,17 @@ use askama::Template;
 use jiff::Timestamp;
 use veripile_pile::{ConnectorType, Operator, OperatorId, Place, State, StationId};
 use veripile_store::card::StationCard;
-use veripile_store::finder::{ByState, Dot, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED, best};
+use veripile_store::finder::{ByState, Dot, FOUND_MAX, FindQuery, NEAR_KM, STEP_M, UNCOUNTED};
 use veripile_store::{BoundingBox, Counts, PileRecord};
 
 use crate::Site;
-use crate::chart::escape;
 use crate::door;
 use crate::finder::{self, Asked, PAGES_MAX, POWERS_KW, Wish};
 use crate::headers;
 use crate::overview::OPERATORS_LISTED;
 use crate::problem::{Problem, html};
+use crate::sketch;
+use crate::station;
 use crate::texts::Texts;
 use crate::view::{self, Line};
 
@@ -80,6 +79,8 @@ struct MapPage<'a> {
     near_only: String,
     /// Address of the same list as stations, or as piles again.
     other_view: String,
+    /// Where the list does not go as far as the page that was asked for: the address of its first.
+    beyond: Option<String>,
     next: Option<String>,
     /// That the list goes on, and no further here.
     end: Option<String>,
@@ -101,7 +102,7 @@ struct Card {
     idle: (String, &'static str),
     /// How many of its piles match, where something is asked of piles.
     matching: Option<String>,
-    /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it.
+    /// Best standing among its piles, or among those that match: word and symbol, text with how many of all have it and how many failed.
     state: (&'static str, &'static str),
     state_text: String,
 }
@@ -113,12 +114,13 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
     let kept = overview.map(|overview| {
         let mut by_state = overview.by_state;
         for (state, count) in State::ALL.into_iter().zip(&mut by_state) {
-            *count *= u64::from(query.state.is_none_or(|asked| asked == state));
+            *count *= u64::from(query.asks(state));
         }
         by_state
     });
     let are_many = |by_state: &ByState| u64::from(FOUND_MAX) < by_state.iter().sum();
-    match kept.filter(|by_state| query.state.is_none() || are_many(by_state)) {
+    let is_all = query.state.is_none() && !query.verified;
+    match kept.filter(|by_state| is_all || are_many(by_state)) {
         Some(by_state) => Ok(Some(by_state)),
         None if *query == FindQuery::default() => Ok(None),
         None => Ok(Some(site.store.count_found(query, now).await?)),
@@ -129,8 +131,8 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
 /// off indexes as far as it is drawn, uncounted: the map asks it anew at each move.
 async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<(Vec<Dot>, bool), Problem> {
     let query = &wish.query;
-    let is_part = FindQuery { state: None, operator: None, bounding_box: None, ..query.clone() }
-        == FindQuery::default();
+    let part = FindQuery { operator: None, bounding_box: None, ..query.clone() };
+    let is_part = part.is_everything();
     let by_state = if is_part { UNCOUNTED } else { site.store.count_found(query, now).await? };
     let mut dots = site.store.find_dots(query, &by_state, now, take + 1).await?;
     let is_cut = take < dots.len() as u32;
@@ -157,6 +159,11 @@ struct Listed {
 }
 
 impl Listed {
+    /// Whether the list has lines, and none on this page.
+    fn is_beyond(&self, page: usize) -> bool {
+        page > 1 && self.lines.is_empty() && self.cards.is_empty() && self.piles != Some(0)
+    }
+
     async fn piles(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
         let by_state = wish.count(site, now).await?;
         let piles = by_state.map(|by_state| by_state.iter().sum());
@@ -291,6 +298,7 @@ pub(crate) async fn page(
         near_only: t.of("filter.near_only").replace("{km}", &NEAR_KM.to_string()),
         other_view: other_view(&asked, t),
         end: (listed.has_next && wish.page == PAGES_MAX).then(|| end(t)),
+        beyond: listed.is_beyond(wish.page).then(|| format!("/?{address}&lang={}", t.short())),
         next: (listed.has_next && wish.page < PAGES_MAX)
             .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
         lines: listed.lines,
@@ -399,8 +407,7 @@ async fn cards(
         if query.is_of_piles() { Some(site.store.count_at(stations, query, now).await?) } else { None };
     let card = |told: &StationCard| {
         let found = matching.as_ref().map(|at| at.get(told.station_id.as_str()).copied().unwrap_or_default());
-        let state = found.as_ref().and_then(best).or_else(|| best(&told.by_state))?;
-        let same = told.by_state[state as usize];
+        let (state, state_text) = station::standing(t, told, found.as_ref())?;
         let unknown = || t.of("unknown").to_owned();
         let fee = told.fee_cny_kwh;
         Some(Card {
@@ -412,11 +419,11 @@ async fn cards(
             fee: fee
                 .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
-            idle: crate::station::idle(t, told, now),
+            idle: station::idle(t, told, now),
             matching: found
                 .map(|found| t.of("station.matching").replace("{n}", &found.iter().sum::<u64>().to_string())),
             state: (state.word(), view::symbol(state)),
-            state_text: format!("{} {same}/{}", view::state_text(t, state), told.piles()),
+            state_text,
         })
     };
     Ok((told.iter().filter_map(card).collect(), told.first().map(|card| card.place)))
@@ -488,100 +495,6 @@ pub(crate) async fn mini(
     let wish = understood(query)?.wish(now)?;
     let (dots, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
     let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
-    let body = marks(&dots, is_cut.then_some(cut.as_str()));
+    let body = sketch::marks(&dots, is_cut.then_some(cut.as_str()));
     Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
-}
-
-/// Marks in a box of 640 × 480, north up, longitudes shortened by the cosine of the latitude; beneath, where not all are drawn, that so it is.
-fn marks(dots: &[Dot], cut: Option<&str>) -> String {
-    let places: Vec<(Place, State, &str)> =
-        dots.iter().filter_map(|dot| Some((dot.place?, dot.state, dot.pile_id.as_str()))).collect();
-    let mut svg = String::from(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 480\"><rect width=\"640\" height=\"480\" fill=\"#f4f1ea\"/>",
-    );
-    let bounds = |pick: fn(&Place) -> f64| {
-        places
-            .iter()
-            .map(|(place, _, _)| pick(place))
-            .fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(x), b.max(x)))
-    };
-    let ((west, east), (south, north)) = (bounds(|place| place.lon), bounds(|place| place.lat));
-    let shorten = (0.5 * (south + north)).to_radians().cos();
-    let scale = (600.0 / ((east - west) * shorten).max(1e-6)).min(440.0 / (north - south).max(1e-6));
-    for (place, state, id) in &places {
-        let x = 320.0 + (place.lon - 0.5 * (west + east)) * shorten * scale;
-        let y = 240.0 - (place.lat - 0.5 * (south + north)) * scale;
-        let _ = write!(
-            svg,
-            "<g><title>{}</title>{}<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"9\" text-anchor=\"middle\" fill=\"{}\">{}</text></g>",
-            escape(id),
-            shape(*state, x, y),
-            y + 3.2,
-            if matches!(state, State::Verified | State::VerifiedMonitored | State::Failed) {
-                "#fff"
-            } else {
-                "#222"
-            },
-            view::symbol(*state)
-        );
-    }
-    if let Some(cut) = cut {
-        let _ = write!(
-            svg,
-            "<rect y=\"450\" width=\"640\" height=\"30\" fill=\"#fff\"/>\
-             <text x=\"320\" y=\"471\" font-size=\"16\" text-anchor=\"middle\" fill=\"#222\">{}</text>",
-            escape(cut)
-        );
-    }
-    svg.push_str("</svg>");
-    svg
-}
-
-/// The shape of a state, as on the map (`map.js`) and in the legend: colour alone tells nothing to many.
-fn shape(state: State, x: f64, y: f64) -> String {
-    let paint = format!("fill=\"{}\" stroke=\"#333\"", colour(state));
-    let circle = format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\" {paint}");
-    match state {
-        State::Verified | State::Due => format!("{circle}/>"),
-        State::VerifiedMonitored => {
-            format!(
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"9\" fill=\"none\" stroke=\"#1a7f4b\"/>{circle}/>"
-            )
-        }
-        State::UnderReview => format!("<path d=\"M{x:.1} {:.1}l8 8l-8 8l-8-8z\" {paint}/>", y - 8.0),
-        State::Failed => {
-            format!("<rect x=\"{:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\" {paint}/>", x - 6.0, y - 6.0)
-        }
-        State::OutOfUse => format!("{circle} stroke-dasharray=\"3 2\"/>"),
-    }
-}
-
-fn colour(state: State) -> &'static str {
-    match state {
-        State::Verified | State::VerifiedMonitored => "#1a7f4b",
-        State::Due => "#c9c9c9",
-        State::UnderReview => "#e09b12",
-        State::Failed => "#c0392b",
-        State::OutOfUse => "#ffffff",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Without their colours: each pair of states differs by shape, or, verified and due, by the symbol alone.
-    #[test]
-    fn states_differ_in_the_sketch_by_more_than_colour() {
-        let bare = |state| (shape(state, 10.0, 20.0).replace(colour(state), ""), view::symbol(state));
-        for (index, state) in State::ALL.into_iter().enumerate() {
-            for other in &State::ALL[index + 1..] {
-                assert_ne!(bare(state), bare(*other), "{state:?} {other:?}");
-            }
-        }
-        // A diamond around 10, 20 of eight either way; a square of six either way.
-        assert!(shape(State::UnderReview, 10.0, 20.0).contains("d=\"M10.0 12.0l8 8l-8 8l-8-8z\""));
-        assert!(shape(State::Failed, 10.0, 20.0).contains("<rect x=\"4.0\" y=\"14.0\" width=\"12\""));
-        assert!(!shape(State::Failed, 10.0, 20.0).contains("<circle"));
-    }
 }

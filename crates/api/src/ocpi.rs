@@ -15,9 +15,12 @@ pub(crate) mod tariffs;
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, Next, from_fn};
-use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, ResponseError, dev, web};
+use actix_web::{
+    Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError, Route, dev,
+    web,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::LocalBoxFuture;
@@ -68,31 +71,54 @@ pub(crate) fn routes() -> impl HttpServiceFactory {
         .app_data(
             web::QueryConfig::default().error_handler(|error, _| Refusal::invalid(error.to_string()).into()),
         )
-        .route("/versions", web::get().to(credentials::versions))
-        .route("/2.2.1", web::get().to(credentials::endpoints))
+        .service(read("/versions", credentials::versions))
+        .service(read("/2.2.1", credentials::endpoints))
         .service(
             web::resource("/2.2.1/credentials")
                 .route(web::get().to(credentials::get))
                 .route(web::post().to(credentials::post))
                 .route(web::put().to(credentials::put))
                 .route(web::delete().to(credentials::delete))
-                .default_service(web::to(async || {
-                    Refusal::not_allowed("GET, POST, PUT and DELETE are allowed here").error_response()
-                })),
+                .default_service(only("GET, POST, PUT, DELETE")),
         )
-        .route("/2.2.1/locations", web::get().to(locations::list))
-        .route("/2.2.1/locations/", web::get().to(locations::list))
-        .route("/2.2.1/locations/{location}", web::get().to(locations::location))
-        .route("/2.2.1/locations/{location}/{evse}", web::get().to(locations::evse))
-        .route("/2.2.1/locations/{location}/{evse}/{connector}", web::get().to(locations::connector))
-        .route("/2.2.1/tariffs", web::get().to(tariffs::list))
-        .route("/2.2.1/tariffs/", web::get().to(tariffs::list))
-        .route("/2.2.1/cdrs", web::post().to(cdrs::post))
-        .route("/2.2.1/cdrs/", web::post().to(cdrs::post))
-        .route("/2.2.1/cdrs/{reference}", web::get().to(cdrs::get))
+        .service(read("/2.2.1/locations", locations::list))
+        .service(read("/2.2.1/locations/", locations::list))
+        .service(read("/2.2.1/locations/{location}", locations::location))
+        .service(read("/2.2.1/locations/{location}/{evse}", locations::evse))
+        .service(read("/2.2.1/locations/{location}/{evse}/{connector}", locations::connector))
+        .service(read("/2.2.1/tariffs", tariffs::list))
+        .service(read("/2.2.1/tariffs/", tariffs::list))
+        .service(sent("/2.2.1/cdrs"))
+        .service(sent("/2.2.1/cdrs/"))
+        .service(read("/2.2.1/cdrs/{reference}", cdrs::get))
         .default_service(web::to(async || {
             Refusal::missing(2000, "there is nothing at this address").error_response()
         }))
+}
+
+/// A list or an object: read, and nothing else.
+fn read<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler)).default_service(only("GET"))
+}
+
+/// Where charge detail records are sent.
+fn sent(path: &str) -> Resource {
+    web::resource(path).route(web::post().to(cdrs::post)).default_service(only("POST"))
+}
+
+/// What answers every other method than those that an address has.
+fn only(methods: &'static str) -> Route {
+    web::to(move || async move {
+        let refusal = Refusal::not_allowed(&format!("{methods} and no other method is allowed here"));
+        let mut answer = refusal.error_response();
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+        answer
+    })
 }
 
 /// Counts requests as those to the query API, and echoes what ties them to others.
@@ -245,10 +271,7 @@ impl FromRequest for Registered {
 
 /// The token shown: as Base64, which 2.2.1 asks for, or as it is, as many send it.
 fn tokens(request: &HttpRequest) -> Vec<String> {
-    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(token) = shown.and_then(|value| value.strip_prefix("Token ")).map(str::trim) else {
-        return Vec::new();
-    };
+    let Some(token) = door::credentials(request, "Token") else { return Vec::new() };
     let decoded = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.into_iter().chain([token.to_owned()]).collect()
 }

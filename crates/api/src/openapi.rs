@@ -46,7 +46,7 @@ const SIGNED_IN: [&str; 2] = ["/api/v1/piles/{id}/signals", "/api/v1/balances"];
         crate::dumps::file,
         crate::station_list::stations,
         crate::station_list::station,
-        crate::history::date,
+        crate::next_date::date,
         crate::signals::of_pile,
         crate::signals::balances,
         crate::certificate::list::verifications,

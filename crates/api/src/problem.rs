@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
@@ -60,7 +60,7 @@ impl Problem {
             Some(expected) => t.of("problem.parameter").replace("{expected}", expected),
             None => t.of("problem.parameter_bad").to_owned(),
         };
-        Some(text.replace("{name}", name))
+        Some(text.replace("{name}", label(t, name).unwrap_or(name)))
     }
 
     /// Something that this person may not do.
@@ -83,9 +83,23 @@ impl Problem {
         Self::new("Not found", 404, what)
     }
 
+    /// More than is taken in one piece.
+    pub(crate) fn too_large(what: &str) -> Self {
+        Self::new("Too large", 413, what)
+    }
+
     /// Our own fault, for now.
     pub(crate) fn unavailable(what: &str) -> Self {
         Self::new("Unavailable", 503, what)
+    }
+}
+
+/// How the form calls what somebody types into it; what is chosen cannot be wrong but in an address, where it is called by its name.
+fn label<'a>(t: &'a Texts, name: &str) -> Option<&'a str> {
+    match name {
+        "max_fee" => Some(t.of("filter.fee")),
+        "min_power_kw" => Some(t.of("filter.power")),
+        _ => None,
     }
 }
 
@@ -112,6 +126,9 @@ impl ResponseError for Problem {
         HttpResponse::build(self.status_code()).content_type("application/problem+json").body(body)
     }
 }
+
+/// Of a form that a library refused.
+pub(crate) const TOO_LARGE: &str = "what was sent is larger than this page takes; send less";
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -157,11 +174,20 @@ pub(crate) fn rendered(status: StatusCode, page: askama::Result<String>) -> Http
     }
 }
 
-/// An address of the query API asked for otherwise than by reading.
-pub(crate) async fn not_allowed() -> HttpResponse {
-    let problem = Problem::new("Method not allowed", 405, "this address is read: GET, HEAD or OPTIONS");
-    let mut answer = problem.error_response();
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+/// An address asked by another method than it has.
+pub(crate) fn not_allowed(methods: &'static str) -> HttpResponse {
+    let detail = format!("this address has {methods} and no other method");
+    let mut answer = Problem::new("Method not allowed", 405, &detail).error_response();
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
+/// What a library refuses in plain text: an answer that nobody takes as it is or compressed.
+fn not_acceptable() -> HttpResponse {
+    let detail =
+        "answers come as they are, or with gzip or br; leave Accept-Encoding out, or allow one of these";
+    let mut answer = Problem::new("Not acceptable", 406, detail).error_response();
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     answer
 }
 
@@ -178,6 +204,10 @@ pub async fn for_people<B: MessageBody>(
     let status = answer.status();
     let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_fault = status.is_client_error() || status.is_server_error();
+    if status == StatusCode::NOT_ACCEPTABLE && !is_person {
+        let (request, _) = answer.into_parts();
+        return Ok(ServiceResponse::new(request, not_acceptable()).map_into_right_body());
+    }
     if !is_person || !is_fault || kind.starts_with("text/html") {
         return Ok(answer.map_into_left_body());
     }
@@ -185,6 +215,7 @@ pub async fn for_people<B: MessageBody>(
     let t = Texts::of_request(&request);
     let told = answer.error().and_then(|error| match error.as_error::<Problem>() {
         Some(problem) => problem.told(t),
+        None if status == StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(TOO_LARGE).told(t),
         // What a library says is English.
         None => (!t.is_zh()).then(|| error.to_string()),
     });
@@ -234,14 +265,20 @@ mod tests {
             let problem = asked.wish(now).err().expect("it cannot be");
             let told = problem.told(zh).expect("in the table");
             assert!(told.contains("应为") && !told.contains("expected"), "{told}");
-            assert_eq!(problem.told(en).as_ref(), Some(&problem.detail));
+            assert_eq!(problem.told(en), Some(problem.detail.replace("min_power_kw", "Power")));
         }
         let states = Asked { state: text("good"), ..Asked::default() }.wish(now).err().expect("it cannot be");
         assert!(states.told(zh).expect("codes stay").ends_with(&State::ALL.map(State::word).join(", ")));
+        let fee = Asked { max_fee: text("cheap"), ..Asked::default() }.wish(now).err().expect("it cannot be");
+        assert_eq!(fee.told(zh).as_deref(), Some("“每度不超过（元）”填得不对，应为：不小于零的数"));
         let lost = Problem::from(StoreError::Unknown(String::new()));
         assert_eq!(lost.told(zh).as_deref(), Some("数据库暂时没有应答，请一分钟后再试"));
         assert_eq!(Problem::missing("words that are in no table").told(zh), None);
         let unread = Problem::parameter("form", "words that are in no table");
         assert_eq!(unread.told(zh).as_deref(), Some("“form”填得不对"));
+        assert_eq!(
+            Problem::too_large(TOO_LARGE).told(zh).as_deref(),
+            Some("内容太大，本页收不下，请减少后再试")
+        );
     }
 }

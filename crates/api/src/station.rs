@@ -6,9 +6,13 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
 use veripile_pile::{Operator, State, Station, StationId};
 use veripile_store::card::StationCard;
+use veripile_store::finder::{ByState, best};
+use veripile_store::price::Tariff;
 
 use crate::problem::{Problem, html, missing_page};
 use crate::texts::Texts;
@@ -17,6 +21,9 @@ use crate::{Site, navigate, sentence};
 
 /// Piles on a page; with as many and long names it stays under 40 KB.
 const PILES_PER_PAGE: usize = 40;
+
+/// What comes before an extension.
+const EXTENSIONS: [&str; 4] = ["转", "轉", "分机", "分機"];
 
 #[derive(Template)]
 #[template(path = "station.html")]
@@ -28,11 +35,13 @@ struct StationPage<'a> {
     /// How many piles are free, with its age, and its style.
     idle: (String, &'static str),
     facts: Vec<(&'a str, String)>,
-    /// As written, and as a telephone dials it.
-    phone: Option<(String, String)>,
+    /// As written, and as a telephone dials it, where it can.
+    phone: Option<(String, Option<String>)>,
     /// Maps and their addresses.
     navigation: Vec<(&'a str, String)>,
     lines: Vec<Line>,
+    /// Where it has fewer pages: the address of the first.
+    beyond: Option<String>,
     before: Option<String>,
     next: Option<String>,
     /// That there are more than are listed on any page.
@@ -75,19 +84,25 @@ pub(crate) async fn page(
     let mut piles = site.store.station_piles(&station.station_id).await?;
     piles.sort_by_cached_key(|pile| (pile.state(now), pile.pile_id.clone()));
     let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
+    let pages = piles.len().div_ceil(PILES_PER_PAGE).max(1);
     let shown = piles.iter().skip((number - 1).saturating_mul(PILES_PER_PAGE)).take(PILES_PER_PAGE);
     let name = view::name(t.pick(&station.name_zh, &station.name_en));
+    let mut facts = facts(t, &station, &operator, card);
+    if let Some(list) = site.store.prices_today(&station.station_id).await? {
+        facts.extend(hours(&list).map(|hours| (t.of("station.hours"), hours)));
+    }
     let page = StationPage {
         t,
         simulated: site.settings.simulated,
         here,
         name: name.clone(),
         idle: idle(t, card, now),
-        facts: facts(t, &station, &operator, card),
+        facts,
         phone: station.phone.as_deref().map(|phone| (view::name(phone), dialled(phone))),
         navigation: navigate::links(t, station.place, &name),
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
-        before: (number > 1).then(|| to(number - 1)),
+        beyond: (number > pages && !piles.is_empty()).then(|| to(1)),
+        before: (number > 1).then(|| to(pages.min(number - 1))),
         next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),
         rest: ((piles.len() as u64) < card.piles())
             .then(|| t.of("stats.rest").replace("{n}", &piles.len().to_string())),
@@ -120,6 +135,53 @@ fn facts<'a>(
     facts
 }
 
+/// A day ends at 24:00.
+const DAY_MINUTES: u16 = 24 * 60;
+
+/// Parts of a day that are shown, a price an hour; OCPI's Tariffs have them all.
+const HOURS_SHOWN: usize = 24;
+
+/// A day's prices, hour by hour, with every digit that was told; none where it is one all day, which is told already.
+fn hours(list: &Tariff) -> Option<String> {
+    let mut prices = list.prices.clone();
+    prices.dedup_by_key(|(_, price)| *price);
+    let ends = prices.iter().skip(1).map(|(minute, _)| *minute).chain([DAY_MINUTES]);
+    let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let parts = prices
+        .iter()
+        .zip(ends)
+        .map(|((from, price), to)| format!("{}–{} {}", clock(*from), clock(to), whole(*price)));
+    let shown: Vec<String> = parts.take(HOURS_SHOWN).collect();
+    let rest = if prices.len() > HOURS_SHOWN { " …" } else { "" };
+    (prices.len() > 1).then(|| shown.join(" · ") + rest)
+}
+
+/// A price in fen at least, and in all its digits.
+fn whole(price: Decimal) -> String {
+    let price = price.normalize();
+    format!("{price:.digits$}", digits = price.scale().max(2) as usize)
+}
+
+/// What a card says first: the best standing among its piles, or among those that match, with how many of all have it; monitored ones count
+/// as verified where others are verified, too. Then, whatever is asked, how many failed or are under review.
+pub(crate) fn standing(t: &Texts, card: &StationCard, matching: Option<&ByState>) -> Option<(State, String)> {
+    let matching = matching.filter(|matching| best(matching).is_some()).unwrap_or(&card.by_state);
+    let count = |state: State| card.by_state[state as usize];
+    let (state, text) = match best(matching)? {
+        State::VerifiedMonitored | State::Verified if 0 < matching[State::Verified as usize] => {
+            let good = count(State::VerifiedMonitored) + count(State::Verified);
+            (State::Verified, format!("{} {good}", t.of("station.verified")))
+        }
+        state => (state, format!("{} {}", view::state_text(t, state), count(state))),
+    };
+    let mut text = format!("{text}/{}", card.piles());
+    for bad in [State::Failed, State::UnderReview].into_iter().filter(|bad| *bad != state && 0 < count(*bad))
+    {
+        text = format!("{text} · {} {}", view::state_text(t, bad), count(bad));
+    }
+    Some((state, text))
+}
+
 /// How many piles are free now with the age of that, and its style as of a pile's status. A pile whose status is old counts as neither
 /// free nor taken, and the reader is told.
 pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'static str) {
@@ -136,10 +198,27 @@ pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'
     (text, view::live_style(is_of_now, card.idle > 0))
 }
 
-/// The digits that a telephone dials (RFC 3966 without visual separators). Whatever follows "转" or "ext" is dialled by hand.
-fn dialled(phone: &str) -> String {
-    let number = phone.split(['转', '轉', 'x', 'X', '#', ',', ';']).next().unwrap_or_default();
-    number.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+/// What a telephone dials (RFC 3966 without visual separators): the first number that is told, without its extension, which is dialled by
+/// hand; none where nothing can be one.
+fn dialled(phone: &str) -> Option<String> {
+    let text: String = phone.nfkc().collect();
+    let main =
+        EXTENSIONS.iter().fold(text.as_str(), |text, word| text.split(word).next().unwrap_or_default());
+    // Blanks and visual separators belong to a number; at anything else the next one begins.
+    let is_of_number = |c: char| {
+        c.is_ascii_digit()
+            || c.is_whitespace()
+            || matches!(c, '+' | '-' | '.' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+    };
+    main.split(|c: char| !is_of_number(c)).find_map(number)
+}
+
+/// The digits of a number, of as many as one can have: from 110 to the fifteen of E.164.
+fn number(text: &str) -> Option<String> {
+    let begins = text.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '+');
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let plus = if begins.starts_with('+') { "+" } else { "" };
+    (3..=15).contains(&digits.len()).then(|| format!("{plus}{digits}"))
 }
 
 #[cfg(test)]
@@ -150,23 +229,68 @@ mod tests {
     use super::*;
     use crate::texts::Language;
 
+    fn card(by_state: ByState) -> StationCard {
+        StationCard {
+            station_id: StationId::parse("S").expect("literal"),
+            name: [String::new(), String::new()],
+            operator: [String::new(), String::new()],
+            place: Place { lon: 0.0, lat: 0.0 },
+            fee_cny_kwh: None,
+            phone: None,
+            by_state,
+            idle: 0,
+            silent: 0,
+            heard: None,
+        }
+    }
+
+    #[test]
+    fn a_card_counts_what_is_verified_and_hides_nothing_that_failed() {
+        let t = Texts::in_language(Language::Zh);
+        for (by_state, matching, expected) in [
+            ([1, 8, 0, 0, 1, 0], None, (State::Verified, "检定合格 9/10 · 不合格 1")),
+            ([0, 8, 0, 1, 1, 0], None, (State::Verified, "检定合格 8/10 · 不合格 1 · 复核中 1")),
+            ([10, 0, 0, 0, 0, 0], None, (State::VerifiedMonitored, "合格·在线监测正常 10/10")),
+            ([0, 0, 4, 0, 0, 6], None, (State::Due, "待检 4/10")),
+            (
+                [1, 8, 0, 0, 1, 0],
+                Some([1, 0, 0, 0, 0, 0]),
+                (State::VerifiedMonitored, "合格·在线监测正常 1/10 · 不合格 1"),
+            ),
+            ([1, 8, 0, 0, 1, 0], Some([0, 8, 0, 0, 0, 0]), (State::Verified, "检定合格 9/10 · 不合格 1")),
+            ([1, 8, 0, 0, 1, 0], Some([0, 0, 0, 0, 1, 0]), (State::Failed, "不合格 1/10")),
+            ([1, 8, 0, 0, 1, 0], Some([0; 6]), (State::Verified, "检定合格 9/10 · 不合格 1")),
+        ] {
+            let told = standing(t, &card(by_state), matching.as_ref()).expect("it has piles");
+            assert_eq!((told.0, told.1.as_str()), expected, "{by_state:?} {matching:?}");
+        }
+        assert_eq!(standing(t, &card([0; 6]), None), None);
+    }
+
+    #[test]
+    fn prices_by_hours_are_told_in_all_their_digits_and_not_without_end() {
+        let list = |prices: &[(u16, &str)]| Tariff {
+            station_id: StationId::parse("S").expect("literal"),
+            valid_from: None,
+            prices: prices.iter().map(|(minute, price)| (*minute, price.parse().expect("literal"))).collect(),
+        };
+        assert_eq!(hours(&list(&[(0, "1.2")])), None);
+        assert_eq!(hours(&list(&[(0, "1.2"), (480, "1.20")])), None, "one price in two parts");
+        let told = hours(&list(&[(0, "0.4"), (390, "1.2345"), (1320, "1")])).expect("three");
+        assert_eq!(told, "00:00–06:30 0.40 · 06:30–22:00 1.2345 · 22:00–24:00 1.00");
+        let many: Vec<(u16, &str)> =
+            (0..48).map(|half| (30 * half, if half % 2 == 0 { "1" } else { "2" })).collect();
+        let told = hours(&list(&many)).expect("many");
+        assert!(told.ends_with("11:30–12:00 2.00 …") && told.matches('·').count() == 23, "{told}");
+    }
+
     #[test]
     fn free_piles_are_counted_with_their_age() {
         let t = Texts::in_language(Language::En);
         let now = Timestamp::from_second(1_770_000_000).expect("literal");
         let told = |idle: u64, silent: u64, seconds: Option<i64>| {
-            let card = StationCard {
-                station_id: StationId::parse("S").expect("literal"),
-                name: [String::new(), String::new()],
-                operator: [String::new(), String::new()],
-                place: Place { lon: 0.0, lat: 0.0 },
-                fee_cny_kwh: None,
-                phone: None,
-                by_state: [45, 0, 0, 0, 0, 0],
-                idle,
-                silent,
-                heard: seconds.map(|seconds| now - SignedDuration::from_secs(seconds)),
-            };
+            let heard = seconds.map(|seconds| now - SignedDuration::from_secs(seconds));
+            let card = StationCard { idle, silent, heard, ..card([45, 0, 0, 0, 0, 0]) };
             super::idle(t, &card, now)
         };
         let unknown = "of 45 the status is old or unknown";
@@ -177,10 +301,27 @@ mod tests {
     }
 
     #[test]
-    fn a_telephone_dials_digits_only() {
-        assert_eq!(dialled("+86 (510) 8888-0000 转"), "+8651088880000");
-        assert_eq!(dialled("javascript:alert(1)"), "1");
-        assert_eq!(dialled("400-123-4567转2"), "4001234567");
-        assert_eq!(dialled("0510 8888 0000 ext 12"), "051088880000");
+    fn a_telephone_dials_one_number_and_no_extension() {
+        for (written, expected) in [
+            ("+86 (510) 8888-0000 转", Some("+8651088880000")),
+            ("(+86)510–8888–0000", Some("+8651088880000")),
+            ("400-123-4567转2", Some("4001234567")),
+            ("0510 8888 0000 ext 12", Some("051088880000")),
+            ("(0510)8888 0000 分机 12", Some("051088880000")),
+            ("0510-88880000 / 13912345678", Some("051088880000")),
+            ("0510-88880000、88880001", Some("051088880000")),
+            ("0510-88880000；88880001", Some("051088880000")),
+            ("0510-88880000 或 88880001", Some("051088880000")),
+            ("０５１０－８８８８００００／１３９", Some("051088880000")),
+            ("24小时热线 95598", Some("95598")),
+            // Two numbers with nothing but a blank between them, and what is none.
+            ("0510-88880000 13912345678", None),
+            ("分机 8012", None),
+            ("javascript:alert(1)", None),
+            ("见现场", None),
+            ("", None),
+        ] {
+            assert_eq!(dialled(written).as_deref(), expected, "{written}");
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Given {
     coordinate_system: &'static str,
     /// Longitude, latitude in that system, degrees
     coordinates: [f64; 2],
-    /// What looks wrong: system_assumed, not_shifted, looks_exchanged, looks_gcj02, looks_bd09
+    /// What looks wrong: system_assumed, not_shifted, looks_exchanged, looks_gcj02, looks_bd09, at_zero
     doubts: Vec<&'static str>,
 }
 
@@ -41,13 +41,13 @@ pub(crate) struct Station {
     address: Option<String>,
     /// Telephone number of its service
     phone: Option<String>,
-    /// Highest price of a kWh in the course of a day, service included, CNY
+    /// Highest price of a kWh in the course of a day, service included, CNY; where only prices by hours are told, that of today
     fee_cny_kwh: Option<String>,
     /// What else there is to say of the price, in words
     fee_note: Option<String>,
     /// Number of piles
     piles: usize,
-    /// Number of piles that were free when they were last heard of, not longer than ten minutes ago; none that is out of use
+    /// Number of piles that were free when they were last heard of, not longer than ten minutes ago; none that is out of use, failed or under review
     idle_piles: usize,
     /// Number of piles whose status is older or unknown: they may be free or taken
     silent_piles: usize,

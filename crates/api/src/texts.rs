@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::ACCEPT_LANGUAGE;
+use actix_web::http::header::{AcceptLanguage, Quality};
+use actix_web::{HttpMessage, HttpRequest};
 use serde::Deserialize;
 
 /// The table.
@@ -21,6 +21,25 @@ struct Entry {
 pub(crate) enum Language {
     Zh,
     En,
+}
+
+impl Language {
+    /// Of a tag such as `zh`, `en-US` or `EN`; none of another language.
+    fn of(tag: &str) -> Option<Self> {
+        match tag.split(['-', '_']).next()?.to_ascii_lowercase().as_str() {
+            "zh" => Some(Self::Zh),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+}
+
+/// Of the languages that a browser tells, the first of ours by their weights.
+fn preferred(request: &HttpRequest) -> Option<Language> {
+    let mut told = request.get_header::<AcceptLanguage>()?.0;
+    told.retain(|one| Quality::ZERO < one.quality);
+    told.sort_by(|a, b| b.quality.cmp(&a.quality));
+    told.iter().find_map(|one| Language::of(one.item.item()?.primary_language()))
 }
 
 /// The texts in one language.
@@ -47,16 +66,11 @@ impl Texts {
         }
     }
 
-    /// The texts that a request asks for: by `lang` in its address, else by its languages, else Chinese.
+    /// The texts that a request asks for: by `lang` in its address, else in whichever of ours it would rather read, else in Chinese.
     pub(crate) fn of_request(request: &HttpRequest) -> &'static Self {
-        let asked = request.query_string().split('&').find_map(|part| part.strip_prefix("lang="));
-        let accepted =
-            request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let english = match asked {
-            Some(language) => language.starts_with("en"),
-            None => accepted.to_ascii_lowercase().starts_with("en"),
-        };
-        Self::in_language(if english { Language::En } else { Language::Zh })
+        let mut asked = request.query_string().split('&').filter_map(|part| part.strip_prefix("lang="));
+        let language = asked.find_map(Language::of).or_else(|| preferred(request));
+        Self::in_language(language.unwrap_or(Language::Zh))
     }
 
     /// The text of a key. A key that is not in the table shows itself; a test keeps that from happening.
@@ -125,6 +139,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use actix_web::test::TestRequest;
     use veripile_assessment::interval::Withdrawn;
     use veripile_assessment::signals::{Code, Phrase};
     use veripile_metrology::batch::BatchDecision;
@@ -235,7 +250,7 @@ mod tests {
         };
         let after = |call: &'static str| code.split(call).skip(1);
         let mut found = Vec::new();
-        for call in ["missing(", "busy(", "forbidden(", "unavailable("] {
+        for call in ["missing(", "busy(", "forbidden(", "unavailable(", "too_large("] {
             found.extend(after(call).filter_map(literal));
         }
         let second = |text: &str| literal(text.split_once(", ")?.1);
@@ -285,6 +300,7 @@ mod tests {
         used.extend(
             [
                 "the database cannot answer now; try again in a minute",
+                crate::problem::TOO_LARGE,
                 "a number, not negative",
                 "a number from 1 to 200; narrow the search instead",
                 "longitude,latitude in degrees",
@@ -293,6 +309,7 @@ mod tests {
             .map(key_of_problem),
         );
         used.extend(veripile_ocpp::signed::CODES.map(|code| format!("record.{code}")));
+        used.insert(format!("record.{}", crate::check::KEY_ENTERED));
         let checks =
             crate::check::WORDS.iter().flat_map(|w| [format!("check.{w}"), format!("check.{w}.why")]);
         used.extend(checks);
@@ -397,6 +414,28 @@ mod tests {
     fn places(text: &str) -> BTreeSet<&str> {
         let named = text.split('{').skip(1).filter_map(|part| part.split('}').next());
         named.flat_map(|name| if name == "more" { vec!["effect", "u"] } else { vec![name] }).collect()
+    }
+
+    #[test]
+    fn a_reader_gets_the_first_of_our_languages_that_they_read() {
+        for (address, accepted, expected) in [
+            ("/", "", Language::Zh),
+            ("/", "en-US,en;q=0.9", Language::En),
+            ("/", "de-DE,de;q=0.9,en;q=0.8", Language::En),
+            ("/", "ja,en-US;q=0.7", Language::En),
+            ("/", "ja, EN-gb;q=0.7, zh;q=0.8", Language::Zh),
+            ("/", "en;q=0, zh;q=0.1", Language::Zh),
+            ("/", "zh-Hant-TW,en", Language::Zh),
+            ("/", "fr, *;q=0.1", Language::Zh),
+            ("/?q=1&lang=EN", "zh", Language::En),
+            ("/?lang=zh-CN", "en", Language::Zh),
+            ("/?lang=fr", "en", Language::En),
+            ("/?lang=fr&lang=en", "zh", Language::En),
+        ] {
+            let request = TestRequest::with_uri(address).insert_header(("Accept-Language", accepted));
+            let texts = Texts::of_request(&request.to_http_request());
+            assert_eq!(texts.language, expected, "{address} {accepted}");
+        }
     }
 
     #[test]

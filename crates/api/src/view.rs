@@ -155,9 +155,10 @@ fn says_free(pile: &PileRecord) -> bool {
     pile.status.as_ref().is_some_and(|(word, _)| word == "Available")
 }
 
-/// Style of the live status: `stale`, `live free` or `live`. A pile out of use is never free, whatever its connectors say.
+/// Style of the live status: `stale`, `live free` or `live`. A pile that is out of use, failed or under review is free to nobody,
+/// whatever its connectors say.
 pub(crate) fn live(pile: &PileRecord, now: Timestamp) -> &'static str {
-    let is_free = says_free(pile) && !pile.is_out_of_use(now);
+    let is_free = says_free(pile) && !pile.is_out_of_use(now) && pile.standing.case.is_none();
     let is_stale = heard(pile).is_none_or(|at| now.duration_since(at).as_secs() > STALE_S);
     live_style(!is_stale, is_free)
 }
@@ -362,11 +363,22 @@ pub(crate) struct EstimateView {
     pub(crate) probability: Option<String>,
     pub(crate) outside: Option<String>,
     pub(crate) charges: u32,
-    pub(crate) days: String,
+    /// Within how many days its charges were; none of a single one.
+    pub(crate) span: Option<String>,
     pub(crate) limit: String,
     pub(crate) rule: String,
     pub(crate) as_of: String,
     pub(crate) grounded: bool,
+}
+
+/// Within how many days.
+fn span(t: &Texts, time: SignedDuration) -> String {
+    let days = (time.as_secs_f64() / 86_400.0).ceil();
+    if days > 1.0 {
+        t.of("remote.within").replace("{n}", &format!("{days:.0}"))
+    } else {
+        t.of("remote.within_a_day").to_owned()
+    }
 }
 
 /// Makes it.
@@ -375,7 +387,7 @@ pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
     let interval = estimate.interval95();
     // Of too few charges for a verdict nothing is said in bold: its interval rests on noise that is presumed.
     let is_scarce = estimate.charges < CHARGES_SAID && estimate.verdict == RemoteVerdict::Undecided;
-    let days = estimate.period.map(|(first, last)| last.duration_since(first).as_secs_f64() / 86_400.0);
+    let period = estimate.period.filter(|_| 1 < estimate.charges);
     // It may have been measured on site itself: what it lacks are charges, not vehicles in common.
     let is_unheard = estimate.charges == 0 && estimate.verdict == RemoteVerdict::NotComparable;
     let why =
@@ -394,7 +406,7 @@ pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
         probability: estimate.probability_conform.map(probability),
         outside: estimate.probability_conform.map(|p| probability(1.0 - p)),
         charges: estimate.charges,
-        days: days.map_or_else(|| t.of("dash").to_owned(), |days| format!("{days:.0}")),
+        span: period.map(|(first, last)| span(t, last.duration_since(first))),
         limit: format!("±{:.1} %", 100.0 * estimate.limit),
         rule: rule(t, &estimate.rule),
         as_of: minute(estimate.as_of),
@@ -439,6 +451,20 @@ mod tests {
         assert_eq!(segment("a b?#桩"), "a%20b%3F%23%E6%A1%A9");
         let at: Timestamp = "2026-03-01T20:30:00Z".parse().expect("literal");
         assert_eq!(minute(at), "2026-03-02 04:30");
+    }
+
+    #[test]
+    fn a_time_is_told_in_whole_days_and_is_never_none() {
+        for (hours, zh, en) in [
+            (0, "一天之内", "within a day"),
+            (24, "一天之内", "within a day"),
+            (29, "2 天之内", "within 2 days"),
+            (24 * 30, "30 天之内", "within 30 days"),
+        ] {
+            let time = SignedDuration::from_hours(hours);
+            let told = [Language::Zh, Language::En].map(|language| span(Texts::in_language(language), time));
+            assert_eq!(told, [zh, en], "{hours}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use veripile_pile::PileId;
-use veripile_pile::case::{Stage, Step};
+use veripile_pile::case::{NO_BODY, Stage, Step};
 
 use crate::config::Config;
 use crate::serve;
@@ -34,8 +34,8 @@ pub struct CaseArgs {
     /// Who takes the step
     #[arg(long)]
     person: Option<String>,
-    /// The body that leads the case, where it begins; with `--to escalated` the one above that leads it on
-    #[arg(long, default_value = "-")]
+    /// The body that leads the case, needed at the latest with `--to open`; with `--to escalated` the one above that leads it on
+    #[arg(long, default_value = NO_BODY)]
     issuer: String,
     /// Outlet that the case is about, where it begins; else the whole pile
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -73,7 +73,7 @@ pub async fn run(args: &CaseArgs) -> Result<()> {
         if args.reply_waived && to != Stage::Served {
             bail!("--reply-waived goes with --to served");
         }
-        if to == Stage::Escalated && args.issuer.trim() == "-" {
+        if to == Stage::Escalated && args.issuer.trim() == NO_BODY {
             bail!("--to escalated needs --issuer, the body that leads the case on");
         }
         let step = Step {

@@ -101,13 +101,18 @@ fn place(system: Option<CoordinateSystem>, lon: f64, lat: f64) -> Result<(Place,
         .ok_or_else(|| anyhow!("{lon}, {lat} is not on the globe; are longitude and latitude exchanged?"))
 }
 
+/// A text without what stands before its first letter: blanks, and the mark of byte order that some programs write.
+pub fn bare(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
 /// Reads a list in JSON: a GeoJSON collection of stations, or OCPI Locations (a page as a server answers it, or their list
 /// alone). Both are WGS-84 by their rules; who knows better says so in `assumed`.
 pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
     let mut imported = Imported::default();
     let read = || -> Result<(Vec<Value>, bool)> {
         let mut document: Value =
-            serde_json::from_str(text).context("neither a table nor JSON that can be read")?;
+            serde_json::from_str(bare(text)).context("neither a table nor JSON that can be read")?;
         for (list, is_geojson) in [("features", true), ("data", false)] {
             if let Some(Value::Array(items)) = document.get_mut(list).map(Value::take) {
                 return Ok((items, is_geojson));

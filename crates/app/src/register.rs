@@ -120,7 +120,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
     let mut stations = store.complete_stations(std::mem::take(&mut files.stations)).await?;
-    let mut piles = store.complete_piles(std::mem::take(&mut files.piles)).await?;
+    let mut piles = store.complete_piles(std::mem::take(&mut files.piles), &stations).await?;
     for pile in &piles {
         if let Some(why) = veripile_api::cannot_be(pile) {
             bail!("pile {}: {why}", pile.pile_id);
@@ -156,6 +156,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         files.access.len()
     ))?;
     left_out::tell(&doubts)?;
+    left_out::tell_placeless(&piles)?;
     left_out::tell_private(&files.private, &public_still)?;
     left_out::tell_removed(&files.removed, &standing, &gone)?;
     store.close().await;
@@ -232,7 +233,7 @@ fn calibrations(args: &RegisterArgs, config: &Config) -> Result<Vec<Calibration>
 
 /// Reads a table of piles, or of stations, for the operators' pages: good rows and bad ones. The header says which it is.
 pub fn import(text: &str, assumed: &Assumed) -> Imported {
-    if text.trim_start().starts_with(['{', '[']) {
+    if places::bare(text).starts_with(['{', '[']) {
         return places::of_json(text, assumed);
     }
     let header = text.lines().next().unwrap_or_default();

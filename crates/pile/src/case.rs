@@ -138,6 +138,17 @@ impl fmt::Display for Stage {
     }
 }
 
+/// Where nobody said which body leads a case.
+pub const NO_BODY: &str = "-";
+
+/// Which body leads a case from a step on: with its opening that body is public, and leads it until it is handed to another. Before, a step may
+/// name it, or another; one that names none leaves it as it was.
+pub fn led_by(steps: &[Step], told: &str) -> String {
+    let is_open = steps.iter().any(|one| one.to == Stage::Open);
+    let before = steps.last().map(|last| last.issuer.as_str());
+    before.filter(|_| is_open || told == NO_BODY).unwrap_or(told).to_owned()
+}
+
 /// The rules as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
@@ -204,6 +215,9 @@ pub enum Refusal {
     /// The same person proposed it.
     #[error("{0} proposed it: another person must confirm")]
     SamePerson(String),
+    /// From its opening on the public reads who leads it.
+    #[error("to open a case the body that leads it is needed (--issuer)")]
+    NoBody,
     /// It needs a reason in words.
     #[error("a reason is needed to go to {0}")]
     NoReason(Stage),
@@ -296,6 +310,9 @@ fn in_turn(steps: &[Step], step: &Step) -> Result<(), Refusal> {
         }
         Some((_, stands)) if stands.to.next().contains(&step.to) => {}
         Some((_, stands)) => return Err(Refusal::OutOfTurn { from: stands.to, to: step.to }),
+    }
+    if step.to == Stage::Open && step.issuer == NO_BODY {
+        return Err(Refusal::NoBody);
     }
     let needs_reason = matches!(
         step.to,

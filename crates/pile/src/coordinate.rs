@@ -132,6 +132,9 @@ impl CoordinateSystem {
     }
 }
 
+/// How far around 0, 0 nobody registers anything, degrees: a kilometre; the next land is 600 km away.
+const ZERO_DEGREES: f64 = 0.01;
+
 /// What looks wrong with a place. Reasons to look, never corrected by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,12 +149,20 @@ pub enum PlaceDoubt {
     LooksGcj02,
     /// The same, as BD-09 is off from WGS-84.
     LooksBd09,
+    /// At 0, 0, where there is sea: what an empty cell becomes in many a program.
+    AtZero,
 }
 
 impl PlaceDoubt {
     /// Every doubt.
-    pub const ALL: [Self; 5] =
-        [Self::SystemAssumed, Self::NotShifted, Self::LooksExchanged, Self::LooksGcj02, Self::LooksBd09];
+    pub const ALL: [Self; 6] = [
+        Self::SystemAssumed,
+        Self::NotShifted,
+        Self::LooksExchanged,
+        Self::LooksGcj02,
+        Self::LooksBd09,
+        Self::AtZero,
+    ];
 
     /// The stable code, as stored and exported.
     pub fn code(self) -> &'static str {
@@ -161,6 +172,7 @@ impl PlaceDoubt {
             Self::LooksExchanged => "looks_exchanged",
             Self::LooksGcj02 => "looks_gcj02",
             Self::LooksBd09 => "looks_bd09",
+            Self::AtZero => "at_zero",
         }
     }
 }
@@ -192,6 +204,9 @@ impl GivenPlace {
         }
         if !is_shifted(lon, lat) && is_shifted(lat, lon) {
             doubts.push(PlaceDoubt::LooksExchanged);
+        }
+        if lon.abs() < ZERO_DEGREES && lat.abs() < ZERO_DEGREES {
+            doubts.push(PlaceDoubt::AtZero);
         }
         Some((place, Self { system: system.unwrap_or(CoordinateSystem::Wgs84), lon, lat, doubts }))
     }
@@ -436,6 +451,8 @@ mod tests {
         assert_eq!(doubts(None, 2.35, 48.86), []);
         // Xining; where longitude exceeds 90 degrees an exchanged pair is off the globe.
         assert_eq!(doubts(None, 43.8, 87.6), [PlaceDoubt::LooksExchanged]);
+        assert_eq!(doubts(None, 0.0, 0.0), [PlaceDoubt::AtZero]);
+        assert_eq!(doubts(None, 0.0, 51.48), [], "Greenwich");
         assert!(GivenPlace::read(None, 31.57, 120.3).is_none());
         for (system, doubt) in [(Gcj02, PlaceDoubt::LooksGcj02), (Bd09, PlaceDoubt::LooksBd09)] {
             let (lon, lat) = system.of(WUXI);

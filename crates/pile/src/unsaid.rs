@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Pile, Station, StationId};
+use crate::{Pile, Station};
 
 /// A part of a registration that a list need not speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,16 +78,8 @@ impl Told<Station> {
 }
 
 impl Told<Pile> {
-    /// The station that the list moves a pile to whose place, of which it says nothing, was only its station's: it is where the new one is.
-    pub fn moves_with_station(&self, was: &Pile) -> Option<&StationId> {
-        let is_told = |field| !self.unsaid.contains(&field);
-        let is_moved = is_told(Field::Station) && !is_told(Field::Place) && has_left(was, &self.record);
-        let had_its_station_s = was.given.is_none() && was.place.is_some() && self.record.place.is_none();
-        self.record.station_id.as_ref().filter(|_| is_moved && had_its_station_s)
-    }
-
     /// The pile, the rest of it as it was. One that moves to another station does not keep its operator, nor its place where the new
-    /// station's is known, nor ever one that was only its station's.
+    /// station's is known, nor ever one that was only its station's: one without a place gets its station's afterwards.
     pub fn over(self, was: &Pile) -> Pile {
         let Self { record: mut pile, unsaid } = self;
         // In the order of the fields: the station before what depends on it.
@@ -130,7 +122,9 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
-    use crate::{AccuracyClass, CoordinateSystem, GivenPlace, OperatorId, PileId, PileKind, Place};
+    use crate::{
+        AccuracyClass, CoordinateSystem, GivenPlace, OperatorId, PileId, PileKind, Place, StationId,
+    };
 
     fn pile(station: &str, operator: &str) -> Pile {
         Pile {
@@ -198,13 +192,6 @@ mod tests {
         let bare = |station: &str| Pile { place: None, ..pile(station, "O1") };
         assert_eq!(over(bare("T"), &own_at_s), (Some(own.0), true));
         assert_eq!(over(bare("T"), &shared), (None, false));
-        let moves = |was: &Pile, unsaid: &[Field]| {
-            let told = Told { record: bare("T"), unsaid: unsaid.iter().copied().collect() };
-            told.moves_with_station(was).is_some()
-        };
-        assert!(moves(&shared, &[Field::Place]) && !moves(&own_at_s, &[Field::Place]));
-        assert!(!moves(&shared, &[]) && !moves(&shared, &[Field::Station, Field::Place]));
-        assert!(!moves(&bare("S"), &[Field::Place]), "it had none");
     }
 
     fn moved_to(station: &str) -> Pile {

@@ -10,6 +10,7 @@ use sqlx::FromRow;
 use veripile_pile::{Place, StationId};
 
 use crate::finder::ByState;
+use crate::price::fee;
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::state::{is_silent, state_at};
 use crate::{Store, StoreError};
@@ -31,7 +32,7 @@ pub struct StationCard {
     pub phone: Option<String>,
     /// Its piles by state.
     pub by_state: ByState,
-    /// Of these, free now: none that is out of use.
+    /// Of these, free now: none that is out of use, failed or under review.
     pub idle: u64,
     /// Of these, with an old status or none.
     pub silent: u64,
@@ -43,18 +44,20 @@ pub struct StationCard {
 /// The piles of each station, counted by state; a status is that of the connector that a driver would take (`PileRecord::status`).
 const CARDS: &str = concat!(
     "SELECT station.station_id, station.name_zh, station.name_en, operator.name_zh AS operator_zh, operator.name_en AS operator_en,
-            station.lon, station.lat, station.fee_cny_kwh, station.phone, counted.*
+            station.lon, station.lat, ",
+    fee!(),
+    " AS fee_cny_kwh, station.phone, counted.*
      FROM station JOIN operator USING (operator_id), LATERAL (
          SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
                       count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,
-                count(*) FILTER (WHERE heard > $2 AND status = 'Available' AND NOT out_of_use) AS idle,
+                count(*) FILTER (WHERE heard > $2 AND status = 'Available' AND is_offered) AS idle,
                 count(*) FILTER (WHERE (heard > $2) IS NOT TRUE) AS silent,
                 coalesce(min(heard) FILTER (WHERE heard > $2), max(heard)) AS heard
          FROM (SELECT ",
     state_at!("$3", is_silent!("$3")),
-    " AS state, coalesce(standing.stopped, false) OR ",
+    " AS state, standing.stopped IS NOT TRUE AND standing.failed_after IS NULL AND NOT ",
     is_silent!("$3"),
-    " AS out_of_use, connector.status, greatest(connector.status_at, live.last_seen) AS heard
+    " AS is_offered, connector.status, greatest(connector.status_at, live.last_seen) AS heard
                FROM pile
                LEFT JOIN pile_live AS live USING (pile_no)
                LEFT JOIN standing USING (pile_no)

@@ -35,10 +35,11 @@ impl Store {
         standing::hold(&mut transaction, &[pile_no]).await?;
         let mut steps = steps_of(&mut transaction, pile_no).await?;
         steps.retain(|one| one.number == step.number);
-        // A case stays with the outlet that it began with, and with its body until it is handed to one above.
+        // A case stays with the outlet that it began with, and once it is open with its body until it is handed to one above.
         let step = match steps.last() {
             Some(last) => {
-                let issuer = if step.to == Stage::Escalated { step.issuer } else { last.issuer.clone() };
+                let is_handed_on = step.to == Stage::Escalated;
+                let issuer = if is_handed_on { step.issuer } else { case::led_by(&steps, &step.issuer) };
                 Step { from: Some(last.to), outlet: last.outlet, issuer, ..step }
             }
             None => step,

@@ -13,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
+use crate::price::costs_at_most;
 use crate::row::{corrupt, storable};
 use crate::search::{operator_text, plain, station_text};
 use crate::state::{in_state, join_silent, state_at};
@@ -103,7 +104,7 @@ pub struct FindQuery {
     pub min_power_kw: Option<Decimal>,
     /// At most this price of a kWh, CNY; stations without a price are left out.
     pub max_fee_cny_kwh: Option<Decimal>,
-    /// Only with a free connector that was heard of since.
+    /// Only with a free connector that was heard of since; none that is out of use, failed or under review.
     pub free_since: Option<Timestamp>,
     /// Nearest to here first; only around here, where no box is asked for.
     pub near: Option<Place>,
@@ -111,6 +112,8 @@ pub struct FindQuery {
     pub bounding_box: Option<BoundingBox>,
     /// Only in this public state.
     pub state: Option<State>,
+    /// Only verified ones, monitored or not.
+    pub verified: bool,
     /// Only at one of these stations; none named: at any, or at none.
     pub stations: Vec<StationId>,
 }
@@ -140,7 +143,13 @@ pub const UNCOUNTED: ByState = [u64::MAX; State::ALL.len()];
 impl FindQuery {
     /// Whether all piles are asked for, or all of one state.
     pub fn is_everything(&self) -> bool {
-        Self { state: None, ..self.clone() } == Self::default()
+        Self { state: None, verified: false, ..self.clone() } == Self::default()
+    }
+
+    /// Whether piles in this state are asked for.
+    pub fn asks(&self, state: State) -> bool {
+        let is_verified = matches!(state, State::VerifiedMonitored | State::Verified);
+        self.state.is_none_or(|asked| asked == state) && (is_verified || !self.verified)
     }
 
     /// Whether a part of a station's piles may match, wherever it stands.
@@ -149,8 +158,12 @@ impl FindQuery {
     }
 
     /// Whether what was found is put into order at once: few are read once instead of once a state, and of somewhat more it costs what
-    /// counting them did. Of many the first are read off an index of identifiers instead, where they are soon met.
+    /// counting them did. Of many the first are read off an index of identifiers instead, where they are soon met; so are verified ones,
+    /// whose two states the planner knows one by one.
     fn is_sorted_as_a_whole(&self, by_state: &ByState) -> bool {
+        if self.verified {
+            return false;
+        }
         let most = if self.is_everything() { u64::from(FOUND_MAX) } else { SORTED_MAX };
         by_state.iter().fold(0_u64, |sum, count| sum.saturating_add(*count)) <= most
     }
@@ -169,7 +182,9 @@ const SEARCHED: &str = concat!(
                AND ($1::text IS NULL OR CASE $1 WHEN '-' THEN pile.operator_id IS NULL ELSE pile.operator_id = $1 END)
                AND ($2::text IS NULL OR pile.kind = $2)
                AND ($3::numeric IS NULL OR pile.power_kw >= $3)
-               AND ($4::numeric IS NULL OR station.fee_cny_kwh <= $4)
+               AND ($4::numeric IS NULL OR ",
+    costs_at_most!("$4"),
+    ")
                AND ($6::float8 IS NULL OR $16::float8 IS NOT NULL
                     OR (pile.lon BETWEEN $6 - $8 / $9 AND $6 + $8 / $9
                         AND pile.lat BETWEEN $7 - $8 AND $7 + $8 AND ",
@@ -188,8 +203,8 @@ const SEARCHED: &str = concat!(
 
 /// Beside them, where free piles are asked for: a connector that is available and was heard of since, or its pile was. Connector 0, the
 /// pile itself, counts where no other has told anything. It is said of the one that a driver would take (`PileRecord::status`), and of no
-/// pile that is out of use.
-const FREE: &str = " AND standing.stopped IS NOT TRUE AND silent.pile_no IS NULL AND EXISTS
+/// pile that is out of use, failed or under review.
+const FREE: &str = " AND standing.stopped IS NOT TRUE AND standing.failed_after IS NULL AND silent.pile_no IS NULL AND EXISTS
     (SELECT FROM connector_live AS plug WHERE plug.pile_no = pile.pile_no AND plug.status = 'Available'
      AND (plug.status_at > $5 OR live.last_seen > $5)
      AND (plug.connector <> 0 OR NOT EXISTS (SELECT FROM connector_live AS other
@@ -204,6 +219,9 @@ const VALUES: usize = 21;
 
 /// Whether the state is the one asked for.
 const IN_STATE: &str = in_state!("$15", "$10", "silent.pile_no IS NOT NULL");
+
+/// And whether it is verified, where that is asked of any state.
+const VERIFIED: &str = concat!(" AND ", state_at!("$10", "silent.pile_no IS NOT NULL"), " < 2");
 
 /// The place of a pile's state in `State::ALL`.
 const STATE: &str = state_at!("$10", "silent.pile_no IS NOT NULL");
@@ -232,7 +250,8 @@ struct Search<'a> {
 impl Search<'_> {
     /// The statement for all that matches.
     fn sql(&self, columns: &str, rest: &str) -> String {
-        format!("{} AND {IN_STATE} {rest}", self.in_any_state(columns))
+        let verified = if self.query.verified { VERIFIED } else { "" };
+        format!("{} AND {IN_STATE} {verified} {rest}", self.in_any_state(columns))
     }
 
     /// The same whatever the state; more conditions may follow.
@@ -357,9 +376,8 @@ impl Store {
         let (mut found, mut skip) = (Vec::new(), skip);
         for (state, count) in State::ALL.into_iter().zip(by_state) {
             let left = take - found.len() as u64;
-            let is_asked = query.state.is_none_or(|asked| asked == state);
-            if is_asked && skip < *count && 0 < left {
-                let query = FindQuery { state: Some(state), ..query.clone() };
+            if query.asks(state) && skip < *count && 0 < left {
+                let query = FindQuery { state: Some(state), verified: false, ..query.clone() };
                 let search = Search { query, words: &words, now };
                 let sql = search.sql(columns, &format!("ORDER BY pile.pile_id LIMIT {left} OFFSET {skip}"));
                 let rows: Vec<O> = search.bound(&sql).fetch_all(&self.pool).await?;
@@ -459,10 +477,10 @@ impl Store {
         let mut has_better = false;
         for (state, count) in State::ALL.into_iter().zip(by_state) {
             let left = i64::try_from(wanted - ids.len() as u64).unwrap_or(i64::MAX);
-            if *count == 0 || left == 0 || query.state.is_some_and(|asked| asked != state) {
+            if *count == 0 || left == 0 || !query.asks(state) {
                 continue;
             }
-            let query = FindQuery { state: Some(state), ..query.clone() };
+            let query = FindQuery { state: Some(state), verified: false, ..query.clone() };
             let search = Search { query, words, now };
             let here = search.sql("pile.station_id", "AND pile.station_id IS NOT NULL");
             let is_first = if has_better {

@@ -32,7 +32,9 @@ macro_rules! select_stations {
     ($rest:expr) => {
         concat!(
             "SELECT station.station_id, station.name_zh, station.name_en, station.lon, station.lat,
-                    station.region, station.address, station.phone, station.fee_cny_kwh, station.fee_note,
+                    station.region, station.address, station.phone, ",
+            $crate::price::fee!(),
+            " AS fee_cny_kwh, station.fee_note,
                     station.given_system, station.given_lon, station.given_lat, station.place_doubts,
                     operator.operator_id, operator.name_zh AS operator_zh, operator.name_en AS operator_en
              FROM station JOIN operator USING (operator_id) ",
@@ -106,7 +108,7 @@ pub struct StationRecord {
     pub address: Option<String>,
     /// Telephone number of its service.
     pub phone: Option<String>,
-    /// Highest price of a kWh, service included, CNY.
+    /// Highest price of a kWh in the course of a day, service included, CNY: as told, else by the prices by hours that hold today.
     pub fee_cny_kwh: Option<Decimal>,
     /// What else there is to say of the price.
     pub fee_note: Option<String>,

@@ -1,7 +1,7 @@
 //! What stations ask for a kWh by the hour of the day: as it is registered, and as it was known at a moment.
 //!
 //! Written by `veripile register`, read by `app::assess` and `app::check`; what OCPI tells of them is found in [`crate::ocpi`]. Nothing is
-//! computed here.
+//! computed here but what drivers are shown: the highest price of today (`station_price_today`).
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,6 +12,29 @@ use veripile_pile::StationId;
 
 use crate::row::corrupt;
 use crate::{Store, StoreError};
+
+/// Highest price of a kWh at `station` in the course of a day: as it was told, else by the hours' prices that hold today.
+macro_rules! fee {
+    () => {
+        "coalesce(station.fee_cny_kwh,
+                  (SELECT highest_cny_kwh FROM station_price_today AS priced WHERE priced.station_id = station.station_id))"
+    };
+}
+pub(crate) use fee;
+
+/// Whether that is at most `$most`. Stations by whose hours it is are looked up once for all piles: they are few.
+macro_rules! costs_at_most {
+    ($most:literal) => {
+        concat!(
+            "coalesce(station.fee_cny_kwh <= ",
+            $most,
+            ", station.station_id IN (SELECT priced.station_id FROM station_price_today AS priced WHERE priced.highest_cny_kwh <= ",
+            $most,
+            "))"
+        )
+    };
+}
+pub(crate) use costs_at_most;
 
 /// A station's prices of a whole day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +84,17 @@ pub(crate) async fn write_tariffs(
 }
 
 impl Store {
+    /// The prices by hours that hold at a station today.
+    pub async fn prices_today(&self, station_id: &StationId) -> Result<Option<Tariff>, StoreError> {
+        let row: Option<TariffRow> = sqlx::query_as(
+            "SELECT station_id, valid_from, from_minute, cny_kwh FROM station_price_today WHERE station_id = $1",
+        )
+        .bind(station_id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(TariffRow::tariff).transpose()
+    }
+
     /// Prices as they were known at a moment, by station and day.
     pub async fn evidence_tariffs(&self, known: Timestamp) -> Result<Vec<Tariff>, StoreError> {
         let rows: Vec<TariffRow> = sqlx::query_as(

@@ -1,7 +1,11 @@
 //! What piles are found by: the names of their stations and operators, the address, and the pinyin of the Chinese ones, whole and by
-//! initials; and how a text is searched, whatever its letters' width and case and whether there are hyphens.
+//! initials; and how a text is searched, whatever its letters' width and case, whether there are hyphens, and whether it is in traditional or
+//! simplified characters.
 //!
-//! Written beside stations and operators whenever they are registered; read by [`crate::finder`].
+//! `search/simplified.txt` has traditional characters in its first line, in the order of their numbers, and below them what is simplified for each: the
+//! first that `TSCharacters.txt` of OpenCC (Apache-2.0) has. Written beside stations and operators whenever they are registered; read by [`crate::finder`].
+
+use std::sync::LazyLock;
 
 use pinyin::ToPinyinMulti;
 use unicode_normalization::UnicodeNormalization;
@@ -9,11 +13,57 @@ use unicode_normalization::UnicodeNormalization;
 /// Readings kept of one name: characters with two readings multiply (长江路: cjl, zjl), names with many are rare.
 const READINGS_MAX: usize = 16;
 
-/// A text as it is searched: compatible characters are one (NFKC: full-width ones, ligatures), lower case, without hyphens, underlines
-/// and blanks, which nobody remembers.
+/// Traditional characters with the simplified ones, in the order of the former.
+static SIMPLIFIED: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
+    let (traditional, simplified) =
+        include_str!("search/simplified.txt").split_once('\n').unwrap_or_default();
+    traditional.chars().zip(simplified.chars()).collect()
+});
+
+/// A text as it is searched: compatible characters are one (NFKC: full-width ones, ligatures), lower case, simplified, without hyphens, underlines
+/// and blanks, which nobody remembers, and without what nobody sees.
 pub fn plain(text: &str) -> String {
     let letters = text.nfkc().flat_map(char::to_lowercase).nfkc();
-    letters.filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}')).collect()
+    let is_read =
+        |c: &char| !c.is_whitespace() && !is_unseen(*c) && !matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}');
+    letters.filter(is_read).map(simplified).collect()
+}
+
+/// The words of a search, which are parted by blanks and by marks between parts of a sentence; each as it is searched. Marks that stand in
+/// numbers of piles (`BE*BEC*E1`, `P.1`) part nothing.
+pub fn words(text: &str) -> Vec<String> {
+    let text: String = text.nfkc().collect();
+    let parts = text.split(|c: char| c.is_whitespace() || is_between(c));
+    parts.map(plain).filter(|word| !word.is_empty()).collect()
+}
+
+/// Character by character: what turns whole words would turn one in a part of a name otherwise than in the whole.
+fn simplified(c: char) -> char {
+    SIMPLIFIED.binary_search_by_key(&c, |(traditional, _)| *traditional).map_or(c, |at| SIMPLIFIED[at].1)
+}
+
+/// Marks of format, which come along when something is pasted: soft hyphen, zero width, direction, byte order, variation.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+    )
+}
+
+/// Compatible marks are these by now: the full-width comma is the comma.
+fn is_between(c: char) -> bool {
+    matches!(
+        c,
+        ',' | ';' | '!' | '?' | '"' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '|' | '·' | '•' | '…'
+            | '、' | '。' | '「'..='』' | '《'..='》' | '〈' | '〉' | '【' | '】' | '“' | '”' | '‘' | '’'
+    )
 }
 
 /// The text of a station in which each word of a search may stand: its names, its address and its region.
@@ -43,12 +93,17 @@ fn name_parts(name_zh: &str, name_en: &str) -> Vec<String> {
 fn readings(name: &str, part: fn(&str) -> String) -> Vec<String> {
     let mut readings = vec![String::new()];
     for (character, sounds) in name.chars().zip(name.to_pinyin_multi()) {
-        let mut sounds: Vec<String> = match sounds {
-            Some(sounds) => sounds.into_iter().map(|sound| part(sound.plain())).collect(),
+        let all: Vec<String> = match sounds {
+            Some(sounds) => sounds.into_iter().flat_map(|sound| typed(sound.plain())).collect(),
             None => vec![character.to_lowercase().collect()],
         };
-        sounds.sort();
-        sounds.dedup();
+        // The usual reading is the first: of a long name it is the only one that there is room for.
+        let mut sounds: Vec<String> = Vec::new();
+        for sound in all.iter().map(|sound| part(sound)) {
+            if !sounds.contains(&sound) {
+                sounds.push(sound);
+            }
+        }
         let room = READINGS_MAX / readings.len();
         sounds.truncate(room.max(1));
         readings = readings
@@ -57,6 +112,14 @@ fn readings(name: &str, part: fn(&str) -> String) -> Vec<String> {
             .collect();
     }
     readings
+}
+
+/// A reading as it is typed: keyboards have no ü, and pinyin is typed with v, in passports and on signs with u.
+fn typed(sound: &str) -> Vec<String> {
+    if !sound.contains('ü') {
+        return vec![sound.to_owned()];
+    }
+    ["v", "u", "ü"].map(|letter| sound.replace('ü', letter)).to_vec()
 }
 
 #[cfg(test)]
@@ -92,6 +155,36 @@ mod tests {
         }
         assert_eq!(plain("太湖充电"), "太湖充电");
         assert!(operator_text("太湖充电", "Taihu Charging").contains("thcd"));
+    }
+
+    #[test]
+    fn a_long_name_is_found_by_the_usual_reading_of_each_character() {
+        let text = station_text(["无锡太湖广场南区停车场充电站", ""], None, None);
+        for word in ["nanqu", "wuxitaihuguangchangnanqutingchechangchongdianzhan", "wxthgcnqtcccdz"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        let text = station_text(["吕巷充电站", ""], None, None);
+        for word in ["lvxiang", "luxiang", "lüxiang", "lxcdz"] {
+            assert!(text.contains(&plain(word)), "{word}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_searched_in_traditional_characters_and_in_parts() {
+        // Characters of the 1986 list of simplified ones (简化字总表).
+        for (traditional, expected) in
+            [("三陽廣場", "三阳广场"), ("無錫東區", "无锡东区"), ("充電樁", "充电桩"), ("三阳", "三阳")]
+        {
+            assert_eq!(plain(traditional), expected);
+        }
+        assert!(SIMPLIFIED.len() > 3_000 && SIMPLIFIED.is_sorted_by_key(|(traditional, _)| *traditional));
+        assert!(SIMPLIFIED.iter().all(|(_, to)| simplified(*to) == *to), "once is enough");
+        assert_eq!(plain("W\u{200b}X-\u{feff}0003\u{200e}"), "wx0003");
+        let found = |text: &str| words(text).join("+");
+        assert_eq!(found("三阳、广场"), "三阳+广场");
+        assert_eq!(found("三阳，广场（地下）"), "三阳+广场+地下");
+        assert_eq!(found(" BE*BEC*E1, p.2 - "), "be*bec*e1+p.2");
+        assert_eq!(found("\u{200b}、"), "");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use veripile_pile::{Operator, OperatorId, Place, Station, StationId};
 
 use crate::map::{PileRow, select_piles};
+use crate::price::fee;
 use crate::row::corrupt;
 use crate::{PileRecord, Store, StoreError};
 
@@ -14,12 +15,14 @@ use crate::{PileRecord, Store, StoreError};
 const PILES_MAX: i64 = 2_000;
 
 impl Store {
-    /// A station and who runs it.
+    /// A station and who runs it; its price is that of today where only prices by hours are told.
     pub async fn station(&self, station_id: &StationId) -> Result<Option<(Station, Operator)>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT station.*, operator.name_zh AS operator_zh, operator.name_en AS operator_en
-             FROM station JOIN operator USING (operator_id) WHERE station_id = $1",
-        )
+        let row: Option<Row> = sqlx::query_as(concat!(
+            "SELECT station.*, ",
+            fee!(),
+            " AS fee, operator.name_zh AS operator_zh, operator.name_en AS operator_en
+                 FROM station JOIN operator USING (operator_id) WHERE station_id = $1"
+        ))
         .bind(station_id.as_str())
         .fetch_optional(&self.pool)
         .await?;
@@ -49,7 +52,7 @@ struct Row {
     region: Option<String>,
     address: Option<String>,
     phone: Option<String>,
-    fee_cny_kwh: Option<Decimal>,
+    fee: Option<Decimal>,
     fee_note: Option<String>,
     operator_zh: String,
     operator_en: String,
@@ -70,7 +73,7 @@ impl Row {
             region: self.region,
             address: self.address,
             phone: self.phone,
-            fee_cny_kwh: self.fee_cny_kwh,
+            fee_cny_kwh: self.fee,
             fee_note: self.fee_note,
             given: None,
         };

@@ -37,9 +37,13 @@ impl Store {
         Ok(told.into_iter().map(complete).collect())
     }
 
-    /// Piles as a list tells them, the rest of each as it is registered. Of one that only knocked nothing is. One that stood where its station is,
-    /// and moves, stands where the new station is registered, if it is.
-    pub async fn complete_piles(&self, told: Vec<Told<Pile>>) -> Result<Vec<Pile>, StoreError> {
+    /// Piles as a list tells them, the rest of each as it is registered. Of one that only knocked nothing is. One without a place of its own
+    /// stands where its station is: as the same list has it, else as it is registered.
+    pub async fn complete_piles(
+        &self,
+        told: Vec<Told<Pile>>,
+        stations: &[Station],
+    ) -> Result<Vec<Pile>, StoreError> {
         let ids: Vec<&str> = told.iter().map(|one| one.record.pile_id.as_str()).collect();
         let rows: Vec<PileRow> = sqlx::query_as(
             "SELECT pile_id, station_id, operator_id, kind, accuracy_class, power_kw, connectors, lon, lat,
@@ -53,23 +57,19 @@ impl Store {
             .into_iter()
             .map(|row| row.pile().map(|pile| (pile.pile_id.clone(), pile)))
             .collect::<Result<_, _>>()?;
-        let moved = |one: &Told<Pile>| {
-            let station = one.moves_with_station(known.get(&one.record.pile_id)?)?;
-            Some(station.as_str().to_owned())
+        let complete = |one: Told<Pile>| match known.get(&one.record.pile_id) {
+            Some(was) => one.over(was),
+            None => one.record,
         };
-        let stations: Vec<String> = told.iter().filter_map(moved).collect();
-        let stations: Vec<&str> = stations.iter().map(String::as_str).collect();
-        let places: HashMap<String, Place> = self.station_places(&stations).await?.into_iter().collect();
-        let complete = |mut one: Told<Pile>| {
-            if let Some(station) = moved(&one) {
-                one.record.place = places.get(&station).copied();
-            }
-            match known.get(&one.record.pile_id) {
-                Some(was) => one.over(was),
-                None => one.record,
-            }
-        };
-        Ok(told.into_iter().map(complete).collect())
+        let mut piles: Vec<Pile> = told.into_iter().map(complete).collect();
+        let placeless = piles.iter().filter(|pile| pile.place.is_none());
+        let ids: Vec<&str> = placeless.filter_map(|pile| Some(pile.station_id.as_ref()?.as_str())).collect();
+        let mut places: HashMap<String, Place> = self.station_places(&ids).await?.into_iter().collect();
+        places.extend(stations.iter().map(|station| (station.station_id.to_string(), station.place)));
+        for pile in piles.iter_mut().filter(|pile| pile.place.is_none()) {
+            pile.place = pile.station_id.as_ref().and_then(|id| places.get(id.as_str())).copied();
+        }
+        Ok(piles)
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Chart {
     pub alt: String,
 }
 
-/// Width of the SVG: with letters of [`LETTER`] they are still 10 pixels on a phone of 320.
+/// Width of the SVG: pages show it no narrower than 376 pixels, where letters of [`LETTER`] are 11, and move it sideways on a phone.
 const SVG_WIDTH: f64 = 400.0;
 /// Size of letters.
 const LETTER: f64 = 12.0;

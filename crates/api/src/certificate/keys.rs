@@ -1,6 +1,6 @@
 //! `/.well-known/veripile-keys.json`: the public keys under which documents are signed, as a JSON Web Key Set (RFC 7517, RFC 8037).
 //!
-//! Whoever checks a document offline fetches these once. Keys of former days stay in the list: documents are read for ever.
+//! Whoever checks a document offline, in a page of another site too, fetches these once. Keys of former days stay in the list: documents are read for ever.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use veripile_verification::certificate::PublicKey;
 
 use crate::Site;
+use crate::problem::Problem;
 
 /// The alphabet of base64url (RFC 4648, section 5).
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -48,7 +49,9 @@ pub(crate) fn all(site: &Site) -> Vec<PublicKey> {
 
 /// The keys under which documents are signed
 #[utoipa::path(get, path = "/.well-known/veripile-keys.json", responses(
-    (status = 200, description = "JSON Web Key Set, the key in use first", body = KeySet)))]
+    (status = 200, description = "JSON Web Key Set, the key in use first", body = KeySet),
+    (status = 304, description = "As it was"),
+    (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn serve(site: web::Data<Site>) -> HttpResponse {
     let set = KeySet { keys: all(&site).iter().map(key).collect() };
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(set)

@@ -91,6 +91,9 @@ struct ImportPage<'a> {
     systems: [CoordinateSystem; 3],
     /// Identifier, and the key of a text that says what looks wrong with its place.
     doubts: Vec<(String, String)>,
+    /// Piles on no map, and how many there are.
+    placeless: Vec<String>,
+    placeless_total: usize,
     /// Stations that were left out, and whether they are here from before.
     private: Vec<(&'a str, bool)>,
     private_total: usize,
@@ -119,13 +122,16 @@ pub(crate) async fn import(
     let Imported { piles, stations, private, removed, errors } = (site.import)(&given.table, &assumed);
     let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
-    let mut piles = site.store.complete_piles(piles).await?;
+    let mut piles = site.store.complete_piles(piles, &stations).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
     let mut errors =
         refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
     let public_still = public_still(&site.store, &private).await?;
     let mut removed_still = site.store.piles_standing_at(&removed).await?;
     let rows = piles.len() + stations.len();
+    let placeless: Vec<&str> =
+        piles.iter().filter(|pile| pile.place.is_none()).map(|pile| pile.pile_id.as_str()).collect();
+    let (placeless_total, placeless) = (placeless.len(), told_first(&placeless));
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
     let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
         // A table of piles moves a pile only where an administrator says so.
@@ -157,12 +163,19 @@ pub(crate) async fn import(
         registered,
         errors: &errors,
         doubts: &doubts,
+        placeless,
+        placeless_total,
         private: &private,
         public_still,
         removed: &removed,
         removed_still,
     };
     Ok(show(&request, &site, &person, &given.table, outcome))
+}
+
+/// The first of many identifiers.
+fn told_first(ids: &[&str]) -> Vec<String> {
+    ids.iter().take(ERRORS_MAX).map(|id| (*id).to_owned()).collect()
 }
 
 /// Registers all of it or nothing; which piles left their stations, since the list says so.
@@ -188,6 +201,9 @@ struct Outcome<'a> {
     registered: Option<usize>,
     errors: &'a [RowError],
     doubts: &'a [(String, PlaceDoubt)],
+    /// The first of the piles without a place, and how many there are.
+    placeless: Vec<String>,
+    placeless_total: usize,
     private: &'a [(StationId, OperatorId)],
     public_still: Vec<StationId>,
     removed: &'a [Removed],
@@ -414,8 +430,9 @@ fn show(
     outcome: Outcome<'_>,
 ) -> HttpResponse {
     let t = Texts::of_request(request);
-    let Outcome { registered, errors, doubts, private: left_out, public_still, removed, removed_still } =
-        outcome;
+    let Outcome {
+        registered, errors, doubts, private: left_out, public_still, removed, removed_still, ..
+    } = outcome;
     let page = ImportPage {
         t,
         simulated: site.settings.simulated,
@@ -431,6 +448,8 @@ fn show(
             .take(ERRORS_MAX)
             .map(|(id, doubt)| (id.clone(), format!("doubt.{}", doubt.code())))
             .collect(),
+        placeless: outcome.placeless,
+        placeless_total: outcome.placeless_total,
         private: left_out
             .iter()
             .take(ERRORS_MAX)

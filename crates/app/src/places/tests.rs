@@ -51,6 +51,15 @@ fn ocpi_locations_are_stations_and_their_evses_piles() {
 
 /// What was removed from one station and stands at another is not gone.
 #[test]
+fn a_list_with_a_mark_of_byte_order_is_a_list() {
+    let marked = format!("\u{feff}{LOCATIONS}");
+    let imported = of_json(&marked, &Assumed::default());
+    assert_eq!((imported.stations.len(), imported.piles.len()), (1, 2), "{imported:?}");
+    let pasted = crate::register::import(&format!("\u{feff}\r\n {LOCATIONS}"), &Assumed::default());
+    assert_eq!((pasted.stations.len(), pasted.errors), (1, imported.errors));
+}
+
+#[test]
 fn an_evse_that_moved_is_not_removed() {
     let location = |id: &str, status: &str| {
         format!(

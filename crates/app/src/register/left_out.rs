@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use veripile_pile::{OperatorId, PlaceDoubt, StationId};
+use veripile_pile::{OperatorId, Pile, PlaceDoubt, StationId};
 use veripile_store::Removed;
 
 /// Stations and piles named where some are left out; of more the list itself tells.
@@ -18,6 +18,19 @@ pub(super) fn tell(doubts: &[(String, PlaceDoubt)]) -> Result<()> {
         if let Some(first) = ids.next() {
             crate::say(&format!("doubtful places, {}: {}, the first {first}", kind.code(), 1 + ids.count()))?;
         }
+    }
+    Ok(())
+}
+
+/// Tells which piles have no place: neither one of their own nor a station.
+pub(super) fn tell_placeless(piles: &[Pile]) -> Result<()> {
+    let placeless = piles.iter().filter(|pile| pile.place.is_none());
+    let ids: Vec<&str> = placeless.map(|pile| pile.pile_id.as_str()).collect();
+    if !ids.is_empty() {
+        crate::say(&format!(
+            "on no map, since neither they nor a station of theirs has a place, {}",
+            named(&ids)
+        ))?;
     }
     Ok(())
 }

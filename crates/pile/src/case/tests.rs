@@ -25,6 +25,22 @@ impl Default for Told {
     }
 }
 
+#[test]
+fn a_case_has_a_body_when_it_is_opened_and_keeps_it() {
+    let mut told = Told { issuer: NO_BODY.to_owned(), ..Told::default() };
+    told.take(0, Signal, "a").expect("it is nobody's business yet");
+    told.take(0, Triage, "a").expect("nor now");
+    assert_eq!(told.take(0, Open, "a"), Err(Refusal::NoBody));
+    assert_eq!(led_by(&told.steps, NO_BODY), NO_BODY);
+    assert_eq!(led_by(&told.steps, "县局"), "县局", "it was named with the step that opens");
+    told.issuer = "县局".to_owned();
+    told.take(0, Open, "a").expect("by a body");
+    assert_eq!((told.acts[0].issuer.as_str(), led_by(&told.steps, "市局").as_str()), ("县局", "县局"));
+    let named = Told { steps: told.steps[..1].to_vec(), ..Told::default() };
+    assert_eq!(led_by(&named.steps, "市局"), "市局", "another may take it up before it is open");
+    assert_eq!(led_by(&[], "市局"), "市局");
+}
+
 impl Told {
     fn take(&mut self, on: i64, to: Stage, person: &str) -> Result<(), Refusal> {
         self.take_as(on, to, person, "because", false)
