@@ -284,6 +284,43 @@ async fn a_city_is_assessed_and_any_run_can_be_made_again() {
     assert!(code == 2 && said.contains("charges that it rests on 3 are no longer stored"), "{said}");
     let (code, said) = check(&binary, &database, &["--run", "999"]);
     assert!(code == 2 && said.contains("run 999 is not stored"), "{said}");
+    batched(&binary, &database).await;
+}
+
+/// A year that is registered makes a batch of its own, and of what was verified neither what was with another firmware counts nor what ran out.
+async fn batched(binary: &std::path::PathBuf, database: &Database) {
+    let batches = || -> Vec<(Option<i64>, [i64; 3])> {
+        let told = command(binary, database, &["sampling", "batches", "--json"]);
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let all = told["batches"].as_array().unwrap().iter();
+        all.map(|batch| {
+            let counts = ["piles", "passes", "failures"].map(|key| batch[key].as_i64().unwrap());
+            (batch["made_in"].as_i64(), counts)
+        })
+        .collect()
+    };
+    assert_eq!(batches(), [(None, [24, 5, 0])]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("piles.csv");
+    let years = "pile_id,kind,accuracy_class,made_in\nP00,ac,2,2021\nP01,ac,2,2021\nP02,ac,2,\n";
+    std::fs::write(&path, years).unwrap();
+    command(binary, database, &["register", "--piles", path.to_str().unwrap()]);
+    assert_eq!(batches(), [(None, [22, 4, 0]), (Some(2021), [2, 1, 0])]);
+    // The first firmware that is heard of is no change; P05 got another one since, P10 had got its own long before.
+    run(
+        database,
+        "INSERT INTO firmware_change (pile_no, at, version)
+         SELECT pile_no, at, version FROM pile JOIN (VALUES ('P00', now(), '1'), ('P05', timestamptz '2015-01-01', '1'), ('P05', now(), '2'),
+             ('P10', timestamptz '2015-01-01', '1'), ('P10', timestamptz '2016-01-01', '2')) AS told(pile_id, at, version) USING (pile_id)",
+    )
+    .await;
+    assert_eq!(batches(), [(None, [22, 3, 0]), (Some(2021), [2, 1, 0])]);
+    run(
+        database,
+        "UPDATE act SET valid_until = now() FROM pile WHERE pile.pile_no = act.pile_no AND pile_id = 'P10'",
+    )
+    .await;
+    assert_eq!(batches(), [(None, [22, 2, 0]), (Some(2021), [2, 1, 0])]);
 }
 
 /// 25 kWh between two charges: on one pile a charge that ended before it began tells of them, on another one that never ended.

@@ -49,6 +49,9 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
         page.contains("Step of the error") && page.contains("a reason to look, not a conclusion"),
         "{page}"
     );
+    // No master was told of, so that nobody can say what converters lose.
+    let told = page.split("class=\"not-asked\"").nth(1).and_then(|rest| rest.split("</p>").next()).unwrap();
+    assert!(told.contains("none of them is no pass") && told.contains("fficiency"), "{told}");
     let (_, _, page) = server.get_as("/op/signals?lang=en", &one).await;
     assert!(
         !page.contains("/op/piles/P09") && page.contains("In money, CNY, at the mean of the prices"),

@@ -42,7 +42,7 @@ const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// Everything that a pile's history shows.
 pub(crate) struct History {
-    /// Oldest first; none where the pile's set has no level: the filter's numbers would say nothing.
+    /// Weeks with charges, oldest first; none where the pile's set has no level: the filter's numbers would say nothing.
     weeks: Vec<WeeklyError>,
     /// Newest first.
     days: Vec<Estimate>,
@@ -92,6 +92,12 @@ fn interval95(week: &WeeklyError) -> (f64, f64) {
     (week.error - half, week.error + half)
 }
 
+/// The weeks in which something was compared, oldest first, of the newest first: of the others the filter has what was found on site, or weeks
+/// before, which is no error by charges of that week.
+fn of_charges(weeks: Vec<WeeklyError>) -> Vec<WeeklyError> {
+    weeks.into_iter().rev().filter(|week| 0 < week.charges).collect()
+}
+
 impl History {
     /// Asks the store for it.
     pub(crate) async fn of(site: &Site, pile: &PileRecord, acts: &[Act]) -> Result<Self, Problem> {
@@ -99,8 +105,7 @@ impl History {
         let has_level = estimate.is_some_and(|estimate| estimate.grounded);
         let (mut weeks, mut steps) = (Vec::new(), Vec::new());
         if has_level {
-            weeks = site.store.weekly_errors(&pile.pile_id, WEEKS).await?;
-            weeks.reverse();
+            weeks = of_charges(site.store.weekly_errors(&pile.pile_id, WEEKS).await?);
             steps = site.store.error_steps(&pile.pile_id).await?;
         }
         Ok(Self {
@@ -193,7 +198,8 @@ impl History {
         events.into_iter().map(|(at, kind, text)| (view::day(at), kind.word(), text)).collect()
     }
 
-    /// How the error went, in a sentence; none without two weeks.
+    /// How the error went, in a sentence; none without two weeks. Without a step what is within the 95 % intervals of both ends is no change:
+    /// a number that went from −3 to −1 % sounds like one, and both may be the same pile's noise.
     pub(crate) fn sentence(&self, t: &Texts) -> Option<String> {
         let (first, last) = (self.weeks.first()?, self.weeks.last()?);
         if first.week == last.week {
@@ -202,12 +208,21 @@ impl History {
         // Those that the chart marks, too: a step into the first week shows in none of both.
         let steps =
             self.steps.iter().filter(|step| (first.week + 1..=last.week).contains(&step.first_week)).count();
-        let key = if steps == 0 { "history.steady" } else { "history.stepped" };
+        let ((lower, upper), (low, high)) = (interval95(first), interval95(last));
+        let key = match steps {
+            0 if lower <= high && low <= upper => "history.unchanged",
+            0 => "history.steady",
+            _ => "history.stepped",
+        };
+        let with_uncertainty = |week: &WeeklyError| {
+            let half = 100.0 * NORMAL_975 * week.standard_uncertainty;
+            format!("{} ± {half:.2} %", sentence::percent(week.error))
+        };
         Some(
             t.of_owned(key)
                 .replace("{weeks}", &(last.week - first.week + 1).to_string())
-                .replace("{from}", &sentence::percent(first.error))
-                .replace("{to}", &sentence::percent(last.error))
+                .replace("{from}", &with_uncertainty(first))
+                .replace("{to}", &with_uncertainty(last))
                 .replace("{steps}", &steps.to_string()),
         )
     }
@@ -287,7 +302,7 @@ pub(crate) struct PileHistory {
     /// Always: "remote evidence, not a verification"
     note: &'static str,
     limit_percent: Option<f64>,
-    /// Week by week, oldest first; empty where the level is unknown
+    /// Weeks in which something was compared, oldest first; empty where the level is unknown
     weeks: Vec<Week>,
     /// The last assessment of each day (UTC), newest first, page by page
     assessments: Vec<Assessment>,
@@ -441,146 +456,4 @@ pub(crate) async fn find(site: &Site, id: &str) -> Result<PileRecord, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::texts::Language;
-
-    fn week(week: i32, error: f64) -> WeeklyError {
-        WeeklyError { week, error, standard_uncertainty: 0.001, charges: 10, innovation: None }
-    }
-
-    fn history(weeks: Vec<WeeklyError>, steps: Vec<ErrorStep>) -> History {
-        History {
-            weeks,
-            days: Vec::new(),
-            steps,
-            firmware: vec![("2026-11-01T00:00:00Z".parse().expect("literal"), "v<2>".to_owned())],
-            results: Vec::new(),
-            limit: Some(0.02),
-            date: None,
-        }
-    }
-
-    // 2026-11-23 is a Monday; 20,780 days after 1970-01-01, so (20,780 + 3) / 7 = 2,969 weeks after the first Monday.
-    #[test]
-    fn a_week_begins_on_its_monday() {
-        assert_eq!(beginning(2_969).to_string(), "2026-11-23T00:00:00Z");
-        assert_eq!(ending(2_968), beginning(2_969));
-    }
-
-    #[test]
-    fn the_sentence_says_whether_it_stepped_and_a_single_week_says_nothing() {
-        let t = Texts::in_language(Language::En);
-        assert_eq!(history(vec![week(2_969, 0.01)], Vec::new()).sentence(t), None);
-        let weeks = vec![week(2_960, 0.001), week(2_969, 0.012)];
-        let steady = history(weeks.clone(), Vec::new()).sentence(t).expect("two weeks");
-        assert!(
-            steady.contains("10") && steady.contains("+0.10 %") && steady.contains("+1.20 %"),
-            "{steady}"
-        );
-        let step = ErrorStep {
-            found_week: 2_968,
-            first_week: 2_966,
-            range: (2_965, 2_967),
-            size: 0.011,
-            standard_uncertainty: 0.002,
-            statistic: 30.0,
-        };
-        let earlier = ErrorStep { first_week: 2_960, ..step };
-        assert_eq!(history(weeks.clone(), vec![earlier]).sentence(t), Some(steady.clone()));
-        let of_both = history(weeks.clone(), vec![earlier, step]).sentence(t).expect("two weeks");
-        assert!(of_both.contains("1 step(s)"), "{of_both}");
-        let stepped = history(weeks, vec![step]);
-        assert_ne!(stepped.sentence(t).expect("two weeks"), steady);
-        let now: Timestamp = "2026-11-25T04:00:00Z".parse().expect("literal");
-        let events = stepped.events(t, now);
-        assert_eq!(
-            events.iter().map(|(day, kind, _)| (day.as_str(), *kind)).collect::<Vec<_>>(),
-            [("2026-11-02", "step"), ("2026-11-01", "firmware")]
-        );
-        assert!(events[0].2.contains("+1.10 %") && events[0].2.contains("0.40 %"), "{events:?}");
-        // Week 2,967 ended on Monday, 16 November 2026; no step ends later than the hour.
-        let latest = |now: &str| super::events(&stepped, now.parse().expect("literal"))[0].latest.clone();
-        for (now, expected) in [
-            ("2026-11-25T04:00:00Z", "2026-11-16T00:00:00Z"),
-            ("2026-11-11T04:00:00.000000001Z", "2026-11-11T04:00:00Z"),
-            ("2026-11-11T04:59:59.999999999Z", "2026-11-11T04:00:00Z"),
-            ("2026-11-11T05:00:00Z", "2026-11-11T05:00:00Z"),
-        ] {
-            assert_eq!(latest(now).as_deref(), Some(expected));
-        }
-        let svg = stepped.chart(t, now);
-        // Week 2,969 began on Monday, 23 November 2026, and is open.
-        assert!(svg.contains(">2026-11-25</text>") && !svg.contains("2026-11-30"), "{svg}");
-        assert!(stepped.chart(t, Timestamp::MAX).contains(">2026-11-30</text>"));
-        assert_eq!((svg.matches("class=\"point\"").count(), svg.matches("class=\"event").count()), (2, 2));
-        assert!(!svg.contains("v<2>"));
-    }
-
-    #[test]
-    fn a_date_of_an_old_assessment_is_none_and_says_how_old_it_is() {
-        let as_of: Timestamp = "2026-11-01T00:00:00Z".parse().expect("literal");
-        let (due_on, standing) = (Some(jiff::civil::date(2028, 1, 1)), veripile_pile::Standing::default());
-        let date = DateRecord {
-            as_of,
-            pile_id: "P".to_owned(),
-            due_on,
-            withdrawn: vec![],
-            standing,
-            last_heard_at: None,
-        };
-        let now = as_of + jiff::SignedDuration::from_hours(15 * 24 + 1);
-        let told = next_date(Texts::in_language(Language::En), &date, now);
-        assert!(told.due.is_none() && told.reasons.join("").contains("the assessment is 15 days old"));
-        assert_eq!((told.as_of.as_str(), NextDate::of(&date, now).due_on), ("2026-11-01 08:00", None));
-    }
-
-    #[test]
-    fn of_a_withdrawn_certificate_nothing_is_told_and_one_in_question_says_so() {
-        let at = |day: &str| format!("2026-{day}T00:00:00Z").parse::<Timestamp>().expect("literal");
-        let act = |kind, number: &str, day| {
-            let error_percent = rust_decimal::Decimal::new(3, 1);
-            let result = veripile_pile::OnSiteResult {
-                error_percent,
-                expanded_uncertainty_percent: error_percent,
-                coverage_factor: rust_decimal::Decimal::TWO,
-            };
-            Act {
-                kind,
-                number: number.to_owned(),
-                outlet: None,
-                issuer: "计量所".to_owned(),
-                person: "v".to_owned(),
-                acted_at: at(day),
-                valid_until: None,
-                reply_until: None,
-                result: matches!(kind, ActKind::Certificate | ActKind::Measured).then_some(result),
-            }
-        };
-        let acts = [
-            act(ActKind::Certificate, "GONE", "10-01"),
-            act(ActKind::Certificate, "OPEN", "10-02"),
-            act(ActKind::Measured, "M", "10-03"),
-            act(ActKind::CertificateWithdrawn, "GONE", "11-02"),
-            act(ActKind::CertificateQuestioned, "OPEN", "11-04"),
-            act(ActKind::CertificateQuestioned, "OPEN", "11-03"),
-        ];
-        let mut told = history(vec![week(2_960, 0.001), week(2_969, 0.012)], Vec::new());
-        told.results = results(&acts.iter().collect::<Vec<_>>());
-        let (t, now) = (Texts::in_language(Language::En), at("11-25"));
-        let texts = told.events(t, now).into_iter().map(|(_, _, text)| text).collect::<Vec<_>>().join("\n");
-        let expected = ["+0.3 % (M)", "+0.3 % (OPEN; certificate in question since 2026-11-03)"];
-        assert!(expected.iter().all(|text| texts.contains(text)) && !texts.contains("GONE"), "{texts}");
-        let events = serde_json::to_value(super::events(&told, now)).expect("JSON");
-        let of = |number: &str| events.as_array()?.iter().find(|event| event["number"] == number);
-        assert!(of("GONE").is_none(), "{events}");
-        assert_eq!(of("OPEN").expect("told")["questioned_at"], "2026-11-03T00:00:00Z");
-        assert!(of("M").expect("told")["questioned_at"].is_null());
-        let svg = told.chart(t, now);
-        assert_eq!(
-            (svg.matches("class=\"event on_site\"").count(), svg.matches("Certificate in question").count()),
-            (2, 1),
-            "{svg}"
-        );
-    }
-}
+mod tests;

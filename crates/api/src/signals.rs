@@ -90,6 +90,8 @@ struct SignalsPage<'a> {
     more_doubts: Option<String>,
     /// That nobody looked for any.
     not_looked_for: Option<String>,
+    /// For which of them nothing tells enough.
+    not_asked: Option<String>,
     signals: Vec<SignalLine>,
     next: Option<i32>,
 }
@@ -155,10 +157,18 @@ pub(crate) async fn page(
         doubts,
         more_doubts,
         not_looked_for: skipped.map(|skipped| not_looked_for(t, skipped)),
+        not_asked: not_asked(t, &site.store.signals_not_asked().await?),
         signals: signals.iter().map(|signal| line(t, signal)).collect(),
         next,
     };
     Ok(private(html(StatusCode::OK, &page)))
+}
+
+/// Signals by code that could not be asked for; none where all were.
+fn not_asked(t: &Texts, codes: &[String]) -> Option<String> {
+    let names: Vec<&str> = codes.iter().map(|code| t.of_owned(&format!("signal.{code}"))).collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    (!names.is_empty()).then(|| t.of("signals.not_asked").replace("{names}", &names.join(t.of("comma"))))
 }
 
 /// After which date.

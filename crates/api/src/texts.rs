@@ -357,7 +357,7 @@ mod tests {
         add("said", &Phrase::ALL.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         add("withdrawn", &Withdrawn::ALL.map(Withdrawn::word));
         add("balance", &["balanced", "biased", "undecided"]);
-        add("history", &["steady", "stepped"]);
+        add("history", &["steady", "stepped", "unchanged"]);
         keys
     }
 

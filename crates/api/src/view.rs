@@ -388,10 +388,14 @@ pub(crate) fn estimate(t: &Texts, estimate: &Estimate) -> EstimateView {
     // Of too few charges for a verdict nothing is said in bold: its interval rests on noise that is presumed.
     let is_scarce = estimate.charges < CHARGES_SAID && estimate.verdict == RemoteVerdict::Undecided;
     let period = estimate.period.filter(|_| 1 < estimate.charges);
+    // It may have been measured on site itself: what it lacks are charges, not vehicles in common.
+    let is_unheard = estimate.charges == 0 && estimate.verdict == RemoteVerdict::NotComparable;
+    let why =
+        if is_unheard { t.of("verdict.no_charge") } else { t.of_owned(&format!("verdict.{verdict}.why")) };
     EstimateView {
         verdict,
         verdict_text: t.of(&format!("verdict.{verdict}")).to_owned(),
-        why: t.of(&format!("verdict.{verdict}.why")).to_owned(),
+        why: why.to_owned(),
         received: interval
             .filter(|_| estimate.grounded && !is_scarce)
             .map(|interval| sentence::received(t, interval)),
@@ -461,6 +465,29 @@ mod tests {
             let told = [Language::Zh, Language::En].map(|language| span(Texts::in_language(language), time));
             assert_eq!(told, [zh, en], "{hours}");
         }
+    }
+
+    #[test]
+    fn a_pile_without_charges_is_not_said_to_lack_vehicles_in_common() {
+        let t = Texts::in_language(Language::En);
+        let why = |charges: u32| {
+            let estimate = Estimate {
+                as_of: Timestamp::UNIX_EPOCH,
+                component: 1,
+                grounded: true,
+                charges,
+                period: None,
+                error: None,
+                standard_uncertainty: None,
+                probability_conform: None,
+                limit: 0.01,
+                rule: "JJG 1149-2022 v1".to_owned(),
+                verdict: RemoteVerdict::NotComparable,
+            };
+            super::estimate(t, &estimate).why
+        };
+        assert!(why(0).starts_with("No charge of this pile") && !why(0).contains("vehicles"), "{}", why(0));
+        assert!(why(3).starts_with("Too few vehicles in common"), "{}", why(3));
     }
 
     #[test]

@@ -87,6 +87,9 @@ pub(crate) struct Basis {
     /// Whether there were too many charges to look for signals.
     #[serde(default)]
     pub(crate) signals_skipped: bool,
+    /// Signals that nothing told enough for, by code; runs of before did not say.
+    #[serde(default)]
+    pub(crate) signals_not_asked: Vec<String>,
 }
 
 /// The fit's settings, as stored.
@@ -524,7 +527,7 @@ fn written(
     now: &Now,
     (window_days, settings): (u32, Settings),
 ) -> Result<AssessmentRun> {
-    let Outcome { signals, signals_skipped, balances, dates } =
+    let Outcome { signals, signals_skipped, signals_not_asked, balances, dates } =
         outcome::outcome(facts, prepared, assessment, now)?;
     if signals_skipped {
         tracing::warn!(
@@ -543,6 +546,7 @@ fn written(
         tariffs: facts.tariffs.len(),
         settings: settings.into(),
         signals_skipped,
+        signals_not_asked,
     };
     Ok(AssessmentRun {
         estimates_sha256: digest(&assessment.estimates),

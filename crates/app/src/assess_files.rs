@@ -7,6 +7,7 @@ pub(crate) mod charges;
 pub(crate) mod feeders;
 pub(crate) mod findings;
 pub(crate) mod reference;
+mod repeated;
 mod results;
 pub(crate) mod room;
 pub(crate) mod rows;
@@ -33,7 +34,7 @@ use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFa
 use veripile_metrology::comparison::Settings;
 use veripile_pile::{Estimate, PileId, RemoteVerdict};
 
-use charges::{COVARIATES, ChargeRow, Charges};
+use charges::{COVARIATES, ChargeRow, Charges, Setting};
 use feeders::Unmatched;
 use reference::{AnchorRow, IntervalRow, Plate, ReferenceRow};
 use results::Folder;
@@ -118,6 +119,8 @@ impl fmt::Display for ExitSummary {
 /// Files read, and how long each step took.
 struct Inputs {
     charges: Charges,
+    /// Rows that told a charge again; they are not among the charges.
+    repeated: u64,
     plates: Option<BTreeMap<PileId, Plate>>,
     anchors: Vec<AnchorRow>,
     masters: Vec<IntervalRow>,
@@ -225,13 +228,16 @@ fn read(args: &AssessArgs, folder: &Folder) -> Result<Inputs> {
             .write_record([line.to_string().as_str(), reason, row])
             .context("rejected.csv: cannot be written")
     };
-    let (charges, facts) = charges::read(&args.charges, &args.time_zone, &mut reject)?;
+    let most = |pile_id: &PileId| power_max_kw(plates.as_ref().and_then(|plates| plates.get(pile_id)?.kind));
+    let setting = Setting { zone: &args.time_zone, power_max_kw: &most };
+    let (mut charges, facts) = charges::read(&args.charges, setting, &mut reject)?;
+    let repeated = repeated::drop_repeated(&mut charges.rows);
     if charges.read == 0 && masters.is_empty() {
         bail!("{}: the file has a header and no charge below it; give a file with charges", facts.name);
     }
     results::finish(rejected).context("rejected.csv")?;
     files.push(("charges", facts));
-    Ok(Inputs { charges, plates, anchors, masters, registers, references, files })
+    Ok(Inputs { charges, repeated, plates, anchors, masters, registers, references, files })
 }
 
 /// Puts the evidence in an order of its own: piles, vehicles and models by name, charges by vehicle, pile and time.
@@ -253,6 +259,9 @@ fn prepare(as_of: Timestamp, inputs: &Inputs) -> Prepared {
         .filter(|at| charges.rows.iter().any(|row| row.covariates[*at].is_finite()))
         .collect();
     let mut set_aside = BTreeMap::new();
+    if 0 < inputs.repeated {
+        set_aside.insert("charge_repeated", inputs.repeated);
+    }
     let mut comparable = Vec::with_capacity(charges.rows.len());
     for (row, number) in charges.rows.iter().zip(0_u32..) {
         match comparable_charge(row, as_of, &pile_numbers, &vehicle_numbers, &used) {
@@ -322,7 +331,8 @@ fn latest(inputs: &Inputs, now: Timestamp) -> Timestamp {
     all.filter(|at| *at <= now).max().unwrap_or(now)
 }
 
-/// Every pile of the piles file, and every other that a charge, an anchor or a register names, by name.
+/// Every pile of the piles file, and every other that a charge or an anchor names, by name. A register's needs a station,
+/// which only that file tells.
 fn plates(inputs: &Inputs) -> BTreeMap<PileId, Plate> {
     let mut plates = inputs.plates.clone().unwrap_or_default();
     for pile_id in inputs.charges.piles.iter().chain(inputs.anchors.iter().map(|anchor| &anchor.pile_id)) {

@@ -43,7 +43,7 @@ const STATION_COLUMNS: [&str; 1] = ["station_id"];
 /// Days of public acts are those of China.
 const SHANGHAI: Offset = Offset::constant(8);
 
-/// Nothing was verified before: a slip of the pen.
+/// Nothing was made or verified before: a slip of the pen.
 const YEAR_MIN: i16 = 1990;
 
 /// Columns that a table of piles must have.
@@ -81,7 +81,8 @@ pub struct RegisterArgs {
     /// Stations, and piles of OCPI Locations, that are registered with another operator change hands
     #[arg(long)]
     change_operator: bool,
-    /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,connectors,lon,lat,coordinate_system,meter_serial]
+    /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,connectors,lon,lat,coordinate_system,meter_serial,
+    /// made_in]: the last is the year in which it was made, by which batches are told apart
     #[arg(long, value_name = "FILE")]
     piles: Option<PathBuf>,
     /// pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor[,number,issuer,person,valid_until,outlet]
@@ -428,6 +429,19 @@ fn pile(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Pile>> {
         unsaid.insert(Field::Place);
     }
     Ok(Told { record, unsaid })
+}
+
+/// The year in which a pile was made, where the table has a column for it; an empty cell takes it back.
+fn made_in(row: &Row<'_>) -> Result<Option<(PileId, Option<i16>)>> {
+    if !row.has("made_in") {
+        return Ok(None);
+    }
+    let year: Option<i16> = parse_some(row, "made_in")?;
+    let now = Timestamp::now().to_zoned(TimeZone::fixed(SHANGHAI)).year();
+    if let Some(year) = year.filter(|year| !(YEAR_MIN..=now).contains(year)) {
+        bail!("column made_in: {year} is no year from {YEAR_MIN} to {now}");
+    }
+    Ok(Some((PileId::parse(need(row, "pile_id")?)?, year)))
 }
 
 /// The rated power, if it can be one.

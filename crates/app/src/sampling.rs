@@ -27,7 +27,7 @@ pub struct SamplingArgs {
 enum What {
     /// The smallest sample of a lot that keeps the producer's and the consumer's risk; or what a given plan does
     Plan(PlanArgs),
-    /// Every make, model and firmware in the database: passes and failures on site, verdicts from afar, and what follows
+    /// Every make, model, firmware and year in the database: passes and failures on site, verdicts from afar, and what follows
     Batches(BatchArgs),
 }
 
@@ -217,7 +217,7 @@ impl Judged {
     fn json(&self) -> Value {
         let row = &self.row;
         json!({
-            "vendor": row.vendor, "model": row.model, "firmware": row.firmware, "piles": row.piles,
+            "vendor": row.vendor, "model": row.model, "firmware": row.firmware, "made_in": row.made_in, "piles": row.piles,
             "passes": row.passes, "failures": row.failures, "conform": row.conform, "nonconform": row.nonconform,
             "probability_share_97": self.found.extend, "probability_below_95": 1.0 - self.found.keep, "sample": self.found.sample,
             "decision": self.found.decision.word(), "leans_on_remote": self.leans_on_remote(),
@@ -226,8 +226,9 @@ impl Judged {
 
     fn words(&self) -> String {
         let row = &self.row;
-        let name =
-            [&row.vendor, &row.model, &row.firmware].map(|name| name.as_deref().unwrap_or("–")).join(" ");
+        let year = row.made_in.map(|year| year.to_string());
+        let known = [&row.vendor, &row.model, &row.firmware, &year];
+        let name = known.map(|name| name.as_deref().unwrap_or("–")).join(" ");
         let (en, zh) = (self.found.decision.word(), self.decision_zh());
         let mark = if self.leans_on_remote() { "*" } else { "" };
         format!(
@@ -294,6 +295,7 @@ mod tests {
             vendor: None,
             model: Some("M".into()),
             firmware: None,
+            made_in: Some(2024),
             piles,
             passes,
             failures,
@@ -322,6 +324,7 @@ mod tests {
         let words = |row: BatchRow| judged(row, (well, well)).expect("judged").words();
         assert!(words(batch(0, 0, 1_000, 0)).contains("extend*"), "what they share is told");
         assert!(words(batch(98, 0, 0, 0)).contains("extend "), "nothing seen from afar");
+        assert!(words(batch(98, 0, 0, 0)).ends_with("– M – 2024\n"), "{}", words(batch(98, 0, 0, 0)));
         let agreement = AgreementRow {
             failed_conform: 1,
             failed_nonconform: 9,

@@ -26,6 +26,7 @@ mod said;
 mod silence;
 #[cfg(test)]
 mod tests;
+mod unasked;
 mod wandering;
 mod world;
 
@@ -43,6 +44,7 @@ pub use evidence::{
 };
 pub(crate) use forgery::{decimals, equal_by_chance};
 pub use said::Phrase;
+pub use unasked::unasked;
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.
@@ -257,7 +259,7 @@ pub fn find(evidence: &SignalEvidence<'_>, settings: &Settings) -> Result<Vec<Fi
     let world = World::new(evidence);
     let mut findings = exact(&world, settings);
     findings.extend(wandering::known(&world));
-    findings.extend(selected(statistical(&world, settings), settings.false_discovery_rate));
+    findings.extend(of_one_cause(selected(statistical(&world, settings), settings.false_discovery_rate)));
     findings.sort_by(|a, b| {
         let key = |finding: &Finding| (finding.subject, finding.code, finding.from, finding.to);
         key(a).cmp(&key(b)).then_with(|| a.evidence.cmp(&b.evidence))
@@ -316,4 +318,28 @@ fn selected(asked: Vec<Finding>, false_discovery_rate: f64) -> Vec<Finding> {
         }
     }
     clearest.into_values().collect()
+}
+
+/// Large charges are mostly long fills, so that either dependence shows in the other, too: of a pile with both the less clear one says that
+/// it may be the same, and is no graver than the clearer one. Both stay, since both may be true.
+fn of_one_cause(mut findings: Vec<Finding>) -> Vec<Finding> {
+    for at in 0..findings.len() {
+        let finding = &findings[at];
+        let (other, may_be) = match finding.code {
+            Code::SizeBias => (Code::SocBias, Phrase::MayBeFill {}),
+            Code::SocBias => (Code::SizeBias, Phrase::MayBeSize {}),
+            _ => continue,
+        };
+        let is_clearer = |told: &&Finding| {
+            told.subject == finding.subject
+                && told.code == other
+                && finding.statistic.abs() < told.statistic.abs()
+        };
+        let most = findings.iter().find(is_clearer).map(|clearer| clearer.severity);
+        if let Some(most) = most {
+            findings[at].severity = findings[at].severity.min(most);
+            findings[at].said.push(may_be);
+        }
+    }
+    findings
 }

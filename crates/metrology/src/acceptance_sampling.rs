@@ -148,7 +148,8 @@ pub fn acceptance_probability(plan: &SamplingPlan, bad: u32) -> Option<f64> {
     }
     let total: f64 = terms.iter().sum();
     let accepted = terms.iter().zip(least..).filter(|(_, k)| *k <= accepted_failures);
-    Some(accepted.map(|(term, _)| term).sum::<f64>() / total)
+    // The sum of no floats is -0.0, which no probability is.
+    Some((0.0 + accepted.map(|(term, _)| term).sum::<f64>()) / total)
 }
 
 /// The least number of bad instruments from which the plan rejects the lot with this confidence: what an accepted sample rules out.
@@ -220,6 +221,7 @@ mod tests {
         ] {
             let found = acceptance_probability(&given, bad).expect("a plan");
             assert!((found - expected).abs() <= 1e-12 * expected, "{given:?} {bad}: {found}");
+            assert!(found.is_sign_positive(), "{given:?} {bad}: {found}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Batches: piles of one make, model and firmware, with what is known of them on site and from afar.
+//! Batches: piles of one make, model, firmware and year, with what is known of them on site and from afar.
 //!
 //! Called by `app` (sampling) and by `api`'s page of it. It counts; what counts mean is decided in `metrology::batch`.
 
@@ -20,11 +20,13 @@ pub struct BatchRow {
     pub model: Option<String>,
     /// Firmware, as told.
     pub firmware: Option<String>,
+    /// Year in which they were made, as registered.
+    pub made_in: Option<i16>,
     /// Piles of it.
     pub piles: i64,
-    /// Whose newest verification that stands was passed.
+    /// Whose newest verification that stands was passed: with their present firmware, and it has not run out.
     pub passes: i64,
-    /// Whose newest verification was not.
+    /// Whose newest verification was not, with their present firmware.
     pub failures: i64,
     /// Of those not verified: conform by the newest estimate.
     pub conform: i64,
@@ -46,27 +48,36 @@ pub struct AgreementRow {
 }
 
 impl Store {
-    /// Batches of an operator's piles or of all, the largest first; at most [`BATCHES_MAX`].
+    /// Batches of an operator's piles or of all, the largest first; at most [`BATCHES_MAX`]. The firmware that was first heard of a pile is
+    /// no change: nobody knows since when it had it.
     pub async fn batches(&self, scope: Option<&OperatorId>) -> Result<Vec<BatchRow>, StoreError> {
         let rows = sqlx::query_as(
-            "WITH site AS (
-                 SELECT DISTINCT ON (pile_no) pile_no, kind FROM act
+            "WITH present AS (
+                 SELECT pile_no, max(at) AS since FROM firmware_change later
+                 WHERE EXISTS (SELECT FROM firmware_change earlier WHERE earlier.pile_no = later.pile_no AND earlier.at < later.at)
+                 GROUP BY pile_no
+             ), newest AS (
+                 SELECT DISTINCT ON (pile_no) pile_no, kind, acted_at, valid_until FROM act
                  WHERE kind IN ('certificate', 'notice')
                    AND NOT EXISTS (SELECT FROM act gone WHERE gone.pile_no = act.pile_no AND gone.number = act.number
                                    AND gone.kind IN ('certificate_withdrawn', 'certificate_questioned'))
                  ORDER BY pile_no, acted_at DESC, act_no DESC
+             ), site AS (
+                 SELECT newest.pile_no, newest.kind FROM newest LEFT JOIN present USING (pile_no)
+                 WHERE (present.since IS NULL OR present.since <= newest.acted_at)
+                   AND (newest.kind = 'notice' OR newest.valid_until IS NULL OR now() < newest.valid_until)
              ), remote AS (
                  SELECT DISTINCT ON (pile_no) pile_no, verdict FROM estimate ORDER BY pile_no, day DESC
              )
-             SELECT live.vendor, coalesce(pile.model, live.model) AS model, live.firmware, count(*) AS piles,
+             SELECT live.vendor, coalesce(pile.model, live.model) AS model, live.firmware, pile.made_in, count(*) AS piles,
                     count(*) FILTER (WHERE site.kind = 'certificate') AS passes,
                     count(*) FILTER (WHERE site.kind = 'notice') AS failures,
                     count(*) FILTER (WHERE site.kind IS NULL AND remote.verdict = 'conform') AS conform,
                     count(*) FILTER (WHERE site.kind IS NULL AND remote.verdict = 'nonconform') AS nonconform
              FROM pile LEFT JOIN pile_live live USING (pile_no) LEFT JOIN site USING (pile_no) LEFT JOIN remote USING (pile_no)
              WHERE NOT pile.inbox AND ($1::text IS NULL OR pile.operator_id = $1)
-             GROUP BY live.vendor, coalesce(pile.model, live.model), live.firmware
-             ORDER BY count(*) DESC, model, firmware, vendor LIMIT $2",
+             GROUP BY live.vendor, coalesce(pile.model, live.model), live.firmware, pile.made_in
+             ORDER BY count(*) DESC, model, firmware, vendor, made_in LIMIT $2",
         )
         .bind(scope.map(OperatorId::as_str))
         .bind(BATCHES_MAX)

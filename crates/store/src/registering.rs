@@ -53,6 +53,11 @@ impl Registering {
         registration::write_piles(&mut self.transaction, piles, hands).await
     }
 
+    /// Years in which piles were made; none takes one back. Fails if a pile is not registered.
+    pub async fn made_in(&mut self, years: &[(PileId, Option<i16>)]) -> Result<(), StoreError> {
+        registration::write_made_in(&mut self.transaction, years).await
+    }
+
     /// Takes piles from the stations that their own operators say them to be gone from; which these were. One with an open case stays.
     pub async fn take_away(&mut self, removed: &[Removed]) -> Result<HashSet<String>, StoreError> {
         registration::take_away(&mut self.transaction, removed).await

@@ -269,6 +269,26 @@ fn of_others(what: &str, others: &[(String, String)], count: u64) -> StoreError 
     StoreError::OfOthers { count, named: named.join("; ") }
 }
 
+/// Writes years in which piles were made; see [`crate::Registering::made_in`].
+pub(crate) async fn write_made_in(
+    connection: &mut PgConnection,
+    years: &[(PileId, Option<i16>)],
+) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "UPDATE pile SET made_in = told.made_in FROM unnest($1::text[], $2::smallint[]) AS told(pile_id, made_in)
+         WHERE pile.pile_id = told.pile_id",
+    )
+    .bind(years.iter().map(|(pile_id, _)| pile_id.as_str()).collect::<Vec<_>>())
+    .bind(years.iter().map(|(_, year)| *year).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    // A table names each pile once.
+    if done.rows_affected() < years.len() as u64 {
+        return Err(StoreError::Unknown("a pile whose year is told".to_owned()));
+    }
+    Ok(())
+}
+
 /// Writes piles; see [`Store::register_piles`], and of hands that stay [`write_stations`]. A pile that is nobody's yet is anybody's.
 pub(crate) async fn write_piles(
     connection: &mut PgConnection,

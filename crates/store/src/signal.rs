@@ -213,6 +213,17 @@ impl Store {
         Ok(row.map(|(as_of, charges)| NotLookedFor { as_of: as_of.to_jiff(), charges }))
     }
 
+    /// Signals that the newest run could not ask for, by code: of these there is no finding, whatever there is to find.
+    pub async fn signals_not_asked(&self) -> Result<Vec<String>, StoreError> {
+        let codes = sqlx::query_scalar(
+            "SELECT code FROM assessment_run, jsonb_array_elements_text(basis->'signals_not_asked') AS told(code)
+             WHERE run_no = (SELECT max(run_no) FROM assessment_run)",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(codes)
+    }
+
     /// Balances of the newest run, of one operator or of all, those that are biased first.
     pub async fn balances(&self, scope: Option<&OperatorId>) -> Result<Vec<BalanceRecord>, StoreError> {
         let rows: Vec<BalanceOf> = sqlx::query_as(

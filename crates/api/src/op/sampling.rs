@@ -262,7 +262,9 @@ fn measured(t: &Texts, (sensitivity, specificity): (MeasuredRate, MeasuredRate))
 }
 
 fn line(t: &Texts, found: &JudgedBatch, row: &BatchRow) -> BatchLine {
-    let known = [&row.vendor, &row.model, &row.firmware].map(|name| name.as_deref().unwrap_or(t.of("dash")));
+    let year = row.made_in.map(|year| year.to_string());
+    let known = [&row.vendor, &row.model, &row.firmware, &year];
+    let known = known.map(|name| name.as_deref().unwrap_or(t.of("dash")));
     let word = found.decision.word();
     BatchLine {
         name: known.join(" "),
@@ -326,6 +328,7 @@ mod tests {
                 vendor: None,
                 model: Some("M".to_owned()),
                 firmware: None,
+                made_in: None,
                 piles: passes + conform,
                 passes,
                 failures: 0,

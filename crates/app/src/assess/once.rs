@@ -97,6 +97,7 @@ impl Told {
                 "signals": self.signals_told(),
                 "operators": self.operators,
             },
+            "not_asked": self.not_asked(),
             "fit": self.fit,
             "weeks_failed": self.weeks_failed,
             "timings_s": { "total": self.seconds },
@@ -119,6 +120,12 @@ impl Told {
     fn signals_told(&self) -> Option<&BTreeMap<&'static str, usize>> {
         let is_skipped = self.basis["signals_skipped"].as_bool().unwrap_or_default();
         (!is_skipped).then_some(&self.signals)
+    }
+
+    /// Signals that nothing told enough for, by code.
+    fn not_asked(&self) -> Vec<&str> {
+        let codes = self.basis["signals_not_asked"].as_array();
+        codes.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 }
 
@@ -149,6 +156,10 @@ impl fmt::Display for Told {
             Some(found) if found.is_empty() => {}
             Some(found) => writeln!(f, "信号 signals: {}（/op/signals）", listed(found))?,
             None => writeln!(f, "注意 note: 充电太多，未查找可疑信号 / too many charges for signals")?,
+        }
+        if !self.not_asked().is_empty() {
+            let codes = self.not_asked().join(", ");
+            writeln!(f, "缺少所需的数据、未查找的信号 signals not asked for want of data: {codes}")?;
         }
         if !self.operators.is_empty() {
             writeln!(f, "运营商 operators: {}", listed(&self.operators))?;
@@ -232,7 +243,7 @@ mod tests {
             screened: BTreeMap::from([("energy_too_small", 4)]),
             signals: BTreeMap::from([("clock", 2)]),
             operators: BTreeMap::from([("biased", 1)]),
-            basis: json!({ "charges": 100, "signals_skipped": false }),
+            basis: json!({ "charges": 100, "signals_skipped": false, "signals_not_asked": ["efficiency"] }),
             fit: json!({ "rounds": 3 }),
             weeks_failed: None,
             seconds: 1.5,
@@ -250,6 +261,8 @@ mod tests {
         let text = told.to_string();
         assert!(text.contains("compared 90 · 未参与 set aside 10") && text.contains("run 7"), "{text}");
         assert!(text.contains("clock 2") && told.is_whole(), "{text}");
+        assert!(text.contains("not asked for want of data: efficiency\n"), "{text}");
+        assert_eq!(json["not_asked"], json!(["efficiency"]));
     }
 
     #[test]

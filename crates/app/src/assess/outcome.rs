@@ -56,6 +56,8 @@ pub(super) struct Outcome {
     pub(super) signals: Vec<SignalRow>,
     /// Whether there were too many charges to look for signals.
     pub(super) signals_skipped: bool,
+    /// Signals that nothing tells enough for, by code.
+    pub(super) signals_not_asked: Vec<String>,
     pub(super) balances: Vec<BalanceRow>,
     pub(super) dates: Vec<DateRow>,
 }
@@ -69,11 +71,15 @@ pub(super) fn outcome(
 ) -> Result<Outcome> {
     let names = Names::of(facts);
     let signals_skipped = CHARGES_MAX < facts.charges.len();
-    let signals = if signals_skipped { Vec::new() } else { find(facts, prepared, assessment, now, &names)? };
+    let (signals, signals_not_asked) = if signals_skipped {
+        (Vec::new(), Vec::new())
+    } else {
+        find(facts, prepared, assessment, now, &names)?
+    };
     let prices = prices(facts, now);
     let dates = dates((facts, prepared), assessment, (now, &prices), &signals);
     let balances = weigh(facts, prepared, assessment, &names, &prices);
-    Ok(Outcome { signals, signals_skipped, balances, dates })
+    Ok(Outcome { signals, signals_skipped, signals_not_asked, balances, dates })
 }
 
 /// Stations and operators, numbered by name.
@@ -94,13 +100,14 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Findings, and codes of signals that could not be asked for.
 fn find(
     facts: &Facts,
     prepared: &Prepared,
     assessment: &Assessment,
     now: &Now,
     names: &Names<'_>,
-) -> Result<Vec<SignalRow>> {
+) -> Result<(Vec<SignalRow>, Vec<String>)> {
     let piles = piles(facts, assessment, now, names);
     let prices = Prices::of(facts);
     let charges = charges(facts, prepared, assessment, &prices);
@@ -143,7 +150,9 @@ fn find(
         said: said::sayings(&finding.said),
         charges: finding.evidence.iter().map(|at| facts.charges[*at].charge_no).collect(),
     };
-    Ok(signals::find(&evidence, &signals::Settings::default())?.into_iter().map(row).collect())
+    let found = signals::find(&evidence, &signals::Settings::default())?.into_iter().map(row).collect();
+    let not_asked = signals::unasked(&evidence).into_iter().map(|code| code.word().to_owned());
+    Ok((found, not_asked.collect()))
 }
 
 fn piles(facts: &Facts, assessment: &Assessment, now: &Now, names: &Names<'_>) -> Vec<SignalPile> {

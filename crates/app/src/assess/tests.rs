@@ -14,6 +14,7 @@ fn stored(software: String) -> StoredRun {
         tariffs: 0,
         settings: Settings::default().into(),
         signals_skipped: false,
+        signals_not_asked: Vec::new(),
     };
     StoredRun {
         run_no: 1,

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use veripile_assessment::{Screened, evidence};
 use veripile_pile::{PileId, VehiclePath};
 
 use super::findings::CHARGES_MAX;
+use super::reference::SECONDS_OF_HOUR;
 use super::room::{self, Taken};
 use super::rows::{FileFacts, Row, Rows, short};
 
@@ -41,6 +42,15 @@ pub(crate) const SOC_PERCENT: (f64, f64) = (0.0, 100.0);
 
 /// Names of vehicles and models are this long at most, bytes: a hash in hexadecimal has 64 to 128, and each is kept several times.
 const NAME_BYTES_MAX: usize = 256;
+
+/// A charge of before 2009-01-01T00:00:00Z is none: no vehicle that drives on roads could be bought that charges at a public pile.
+const FIRST: Timestamp = Timestamp::constant(1_230_768_000, 0);
+
+/// A charge takes this long at most: a car may stay plugged in as long as its driver is on holiday.
+const DURATION_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Times may be written to the minute: what lasted a minute may be written as nothing.
+const ROUNDING_SECONDS: i64 = 60;
 
 /// A good row. Pile and vehicle are numbered in the order of their first row.
 #[derive(Debug, Clone)]
@@ -75,6 +85,8 @@ pub(super) struct Charges {
     pub(super) read: u64,
     /// Rejected rows by reason, without what is particular to a row.
     pub(super) rejected: BTreeMap<&'static str, u64>,
+    /// The line of a last row with too few fields and no line end: the file breaks off there.
+    pub(super) broken_off: Option<u64>,
     /// Values of covariates that cannot be true and count as unknown.
     pub(super) unbelievable_covariates: u64,
 }
@@ -82,17 +94,31 @@ pub(super) struct Charges {
 /// Where rejected rows go: line, reason, text.
 pub(super) type Reject<'a> = &'a mut dyn FnMut(u64, &str, &str) -> Result<()>;
 
-/// Reads the file, hours in a time zone; one whose charges do not fit into memory is an error, before the memory is full.
-pub(super) fn read(path: &Path, zone: &TimeZone, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
-    read_into(room::free(), path, zone, reject)
+/// Where and what the charges of a file were.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    /// Hours are those of this zone.
+    pub(super) zone: &'a TimeZone,
+    /// Power, kW, that a pile does not exceed.
+    pub(super) power_max_kw: &'a dyn Fn(&PileId) -> Decimal,
+}
+
+/// Reads the file; one whose charges do not fit into memory is an error, before the memory is full.
+pub(super) fn read(path: &Path, setting: Setting<'_>, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
+    read_into(room::free(), path, setting, reject)
 }
 
 /// Reads as [`read`] does, into so many bytes.
-fn read_into(room: u64, path: &Path, zone: &TimeZone, reject: Reject<'_>) -> Result<(Charges, FileFacts)> {
+fn read_into(
+    room: u64,
+    path: &Path,
+    setting: Setting<'_>,
+    reject: Reject<'_>,
+) -> Result<(Charges, FileFacts)> {
     let rows = Rows::open(path, &REQUIRED)?;
     let columns = Columns::of(&rows);
     let name = rows.name().to_owned();
-    let mut reader = Reader::new(zone.clone());
+    let mut reader = Reader::new(setting);
     let mut last_line = 1;
     let facts = rows.each(|row| {
         last_line = row.line;
@@ -168,8 +194,8 @@ pub(crate) fn bad(code: &'static str, detail: impl AsRef<str>) -> Bad {
     Bad { code, detail: short(detail.as_ref()) }
 }
 
-struct Reader {
-    zone: TimeZone,
+struct Reader<'a> {
+    setting: Setting<'a>,
     charges: Charges,
     /// Bytes of the names of vehicles and models.
     name_bytes: u64,
@@ -179,10 +205,10 @@ struct Reader {
     first_lines: HashMap<[u8; 16], u64>,
 }
 
-impl Reader {
-    fn new(zone: TimeZone) -> Self {
+impl<'a> Reader<'a> {
+    fn new(setting: Setting<'a>) -> Self {
         Self {
-            zone,
+            setting,
             charges: Charges::default(),
             name_bytes: 0,
             pile_numbers: HashMap::new(),
@@ -204,6 +230,8 @@ impl Reader {
     /// Takes a row in, or says why not; a rejected row leaves no trace: a good one with its charge_id may follow.
     fn take(&mut self, row: &Row, columns: &Columns) -> Result<(), Bad> {
         if row.fields() != columns.count {
+            let is_broken_off = row.is_unended && row.fields() < columns.count;
+            self.charges.broken_off = is_broken_off.then_some(row.line);
             let detail = format!("{} fields, the header has {}", row.fields(), columns.count);
             return Err(bad("wrong_number_of_fields", detail));
         }
@@ -216,6 +244,11 @@ impl Reader {
             PileId::parse(pile_id).map_err(|error| bad("pile_id_unusable", error.to_string()))?;
         let (started_at, ended_at) = period(started_at, ended_at)?;
         let (energy_pile_kwh, energy_vehicle_kwh) = energies(pile_kwh, vehicle_kwh)?;
+        power(
+            energy_pile_kwh,
+            ended_at.duration_since(started_at),
+            (self.setting.power_max_kw)(&parsed_pile),
+        )?;
         let (covariates, unbelievable) = covariates(row, columns)?;
         name("vehicle_id_too_long", vehicle_id)?;
         name("vehicle_model_too_long", model)?;
@@ -228,7 +261,7 @@ impl Reader {
         }
         self.first_lines.insert(key, row.line);
         self.charges.unbelievable_covariates += unbelievable;
-        let hour = hour(started_at, &self.zone);
+        let hour = hour(started_at, self.setting.zone);
         let pile = self.pile(pile_id, parsed_pile);
         let vehicle = (!vehicle_id.is_empty()).then(|| self.vehicle(vehicle_id, model));
         self.charges.rows.push(ChargeRow {
@@ -326,7 +359,7 @@ fn hour(at: Timestamp, zone: &TimeZone) -> f32 {
     f32::from(time.hour()) + f32::from(time.minute()) / 60.0 + f32::from(time.second()) / 3_600.0
 }
 
-/// Begin and end of the charge, if both are times and in order.
+/// Begin and end of the charge, if both are times, in order, and such as a charge can have.
 pub(crate) fn period(started_at: &str, ended_at: &str) -> Result<(Timestamp, Timestamp), Bad> {
     let time = |name: &str, text: &str| {
         let parsed: Result<Timestamp, _> = text.parse();
@@ -336,7 +369,23 @@ pub(crate) fn period(started_at: &str, ended_at: &str) -> Result<(Timestamp, Tim
     if end < start {
         return Err(bad("ends_before_it_starts", ""));
     }
+    if start < FIRST {
+        return Err(bad("before_any_charge", format!("started_at is {start}")));
+    }
+    if DURATION_MAX < end.duration_since(start) {
+        return Err(bad("lasts_too_long", format!("from {start} to {end}")));
+    }
     Ok((start, end))
+}
+
+/// Refuses more energy than the pile can have given in the time.
+fn power(energy_kwh: Decimal, lasted: SignedDuration, power_max_kw: Decimal) -> Result<(), Bad> {
+    let seconds = lasted.as_secs().saturating_add(ROUNDING_SECONDS);
+    if power_max_kw * Decimal::from(seconds) < energy_kwh * SECONDS_OF_HOUR {
+        let told = format!("{energy_kwh} kWh in {} s at {power_max_kw} kW at most", lasted.as_secs());
+        return Err(bad("power_implausible", told));
+    }
+    Ok(())
 }
 
 /// Both energies as exact decimals; what cannot have been charged is bad.
@@ -359,14 +408,24 @@ fn energies(pile: &str, vehicle: &str) -> Result<(Decimal, Option<Decimal>), Bad
 
 #[cfg(test)]
 mod tests {
+    use veripile_pile::PileKind;
+
     use super::*;
+    use crate::plausible::power_max_kw;
+
+    /// Reads a file as one of Greenwich, of piles of which nobody knows the kind.
+    fn read_file(room: u64, path: &Path, reject: Reject<'_>) -> Result<Charges> {
+        let most = |_: &PileId| power_max_kw(None);
+        let setting = Setting { zone: &TimeZone::UTC, power_max_kw: &most };
+        read_into(room, path, setting, reject).map(|(charges, _)| charges)
+    }
 
     /// Reads rows under the header; with so much room.
     fn read_rows(room: u64, rows: &[String]) -> Result<Charges> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("charges.csv");
         std::fs::write(&path, format!("{}\n{}\n", REQUIRED.join(","), rows.join("\n"))).expect("written");
-        read_into(room, &path, &TimeZone::UTC, &mut |_, _, _| Ok(())).map(|(charges, _)| charges)
+        read_file(room, &path, &mut |_, _, _| Ok(()))
     }
 
     fn row(charge_id: &str, vehicle_id: &str) -> String {
@@ -428,7 +487,7 @@ mod tests {
         let header = format!("{},ambient_c,vehicle_path", REQUIRED.join(","));
         std::fs::write(&path, format!("{header}\n{}\n", rows.join("\n"))).expect("written");
         let mut rejected = Vec::new();
-        let (charges, _) = read_into(u64::MAX, &path, &TimeZone::UTC, &mut |line, reason, _| {
+        let charges = read_file(u64::MAX, &path, &mut |line, reason, _| {
             rejected.push((line, reason.to_owned()));
             Ok(())
         })
@@ -468,5 +527,35 @@ mod tests {
         check("2026-03-01T08:00:00Z", "2026-03-01T07:59:59Z", Some("ends_before_it_starts"));
         check("2026-03-01T08:00:00", "2026-03-01T09:00:00Z", Some("not_a_time"));
         check("2026-03-01T08:00:00Z", "", Some("not_a_time"));
+        check("0000-01-01T08:00:00Z", "0000-01-01T09:00:00Z", Some("before_any_charge"));
+        check("2008-12-31T23:59:59Z", "2009-01-01T01:00:00Z", Some("before_any_charge"));
+        check("2009-01-01T00:00:00Z", "2009-01-01T01:00:00Z", None);
+        check("2026-03-01T08:00:00Z", "2026-04-01T08:00:00Z", None);
+        check("2026-03-01T08:00:00Z", "2026-04-01T08:00:01Z", Some("lasts_too_long"));
+        check("2020-03-01T08:00:00Z", "2026-03-01T08:00:00Z", Some("lasts_too_long"));
+    }
+
+    // By hand: 200 kW for an hour and a minute are 203.33 kWh, for a minute 3.33; 5 MW for a minute 83.33.
+    #[test]
+    fn no_pile_gives_more_than_its_power() {
+        let check = |energy: &str, seconds: i64, kind: PileKind, expected: bool| {
+            let energy: Decimal = energy.parse().expect("literal");
+            let found = power(energy, SignedDuration::from_secs(seconds), kind.power_max_kw());
+            assert_eq!(
+                found.err().map(|bad| bad.code),
+                (!expected).then_some("power_implausible"),
+                "{energy}"
+            );
+        };
+        check("203.3", 3_600, PileKind::Ac, true);
+        check("203.4", 3_600, PileKind::Ac, false);
+        // A charge of some seconds, in times to the minute.
+        check("0.4", 0, PileKind::Ac, true);
+        check("3.4", 0, PileKind::Ac, false);
+        check("83.3", 0, PileKind::Dc, true);
+        check("90", 0, PileKind::Dc, false);
+        let zeros = [row("C1", "V"), row("C2", "V").replace("09:00:00Z,10", "08:00:00Z,90")];
+        let read = read_rows(u64::MAX, &zeros).expect("readable");
+        assert_eq!((read.rows.len(), read.rejected["power_implausible"]), (1, 1));
     }
 }

@@ -41,7 +41,7 @@ impl Plate {
     };
 }
 
-const SECONDS_OF_HOUR: Decimal = Decimal::from_parts(3_600, 0, 0, false, 0);
+pub(super) const SECONDS_OF_HOUR: Decimal = Decimal::from_parts(3_600, 0, 0, false, 0);
 
 /// A row of the files of masters or registers: a meter's energy in an interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +103,7 @@ pub(crate) fn read_intervals(
     intervals.sort_by(|(a, line), (b, other)| (a.from, a.to, &a.id, line).cmp(&(b.from, b.to, &b.id, other)));
     if let Some(two) = intervals.windows(2).find(|two| two[0].0.is_of(&two[1].0)) {
         let (IntervalRow { id, from, to, .. }, first) = &two[0];
+        let id = short(id);
         bail!(
             "{}, line {}: {id} has two rows from {from} to {to}, the other in line {first}; remove one",
             rows.name(),

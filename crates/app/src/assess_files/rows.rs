@@ -4,6 +4,7 @@
 //! It never skips what it cannot read: such a file is an error that names line and column. The `csv` crate is not used for
 //! reading, as it gives neither the verbatim text of a row nor its line after blank lines.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::panic::resume_unwind;
@@ -72,6 +73,8 @@ pub(crate) struct Row {
     pub(crate) line: u64,
     /// As in the file, without the line end.
     pub(crate) text: String,
+    /// The file ends with it, and no line end follows.
+    pub(crate) is_unended: bool,
     values: String,
     ends: Vec<usize>,
 }
@@ -117,12 +120,20 @@ impl Rows {
                     header.line,
                     short(&self.columns.join(","))
                 ),
-                _ => {
-                    bail!("{}, line {}: the column `{name}` stands twice; remove one", self.name, header.line)
-                }
+                _ => return Err(self.twice(name, header.line)),
             }
         }
-        Ok(())
+        // Any other, too: of two columns of one name nobody knows which is meant. Spreadsheets leave several without a name.
+        let mut names = BTreeSet::new();
+        match self.columns.iter().find(|name| !name.is_empty() && !names.insert(name.as_str())) {
+            Some(name) => Err(self.twice(name, header.line)),
+            None => Ok(()),
+        }
+    }
+
+    fn twice(&self, column: &str, line: u64) -> anyhow::Error {
+        let column = short(column);
+        anyhow::anyhow!("{}, line {line}: the column `{column}` stands twice; remove one", self.name)
     }
 
     /// The file's name without folder.
@@ -163,6 +174,7 @@ impl Rows {
             }
             if !text.trim().is_empty() {
                 row.fill(text);
+                row.is_unended = !self.raw.ends_with(b"\n");
                 return Ok(true);
             }
         }
@@ -351,9 +363,23 @@ fn progress(file: &File, name: &str) -> Result<ProgressBar> {
 
 /// A text of a file as an error shows it: its begin, on one line.
 pub(crate) fn short(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    if shown.len() < text.len() {
+    let mut chars = text.chars();
+    let mut shown = printable(&chars.by_ref().take(SHOWN_CHARS_MAX).collect::<String>());
+    if chars.next().is_some() {
         shown.push('…');
+    }
+    shown
+}
+
+/// A text of a file as a terminal may get it: control characters, which would move its cursor or rename its window, are written out.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_debug());
+        } else {
+            shown.push(character);
+        }
     }
     shown
 }
@@ -428,6 +454,32 @@ mod tests {
         assert_eq!(row("\"a,1\",\"say \"\"hi\"\"\",\"x\ny\""), ["a,1", "say \"hi\"", "x\ny"]);
         assert_eq!(row("5\" pile,b,"), ["5\" pile", "b", ""]);
         assert_eq!(row("桩-1, 2 "), ["桩-1", "2"]);
+    }
+
+    /// As a file that is no text at all has them in its first line; the terminal's title would else be what the file says.
+    #[test]
+    fn a_header_s_control_characters_do_not_reach_the_terminal() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("charges.csv");
+        std::fs::write(&path, "a\u{1b}]0;mine\u{7}\u{9b}2J桩,b\n1,2\n").expect("written");
+        let error = Rows::open(&path, &["c"]).err().expect("refused").to_string();
+        assert!(error.contains("(found: a\\u{1b}]0;mine\\u{7}\\u{9b}2j桩,b)"), "{error}");
+        assert!(!error.chars().any(char::is_control), "{error:?}");
+        assert_eq!(short(&"\t".repeat(SHOWN_CHARS_MAX)), "\\t".repeat(SHOWN_CHARS_MAX), "whole");
+        assert!(short(&"x".repeat(SHOWN_CHARS_MAX + 1)).ends_with("x…"));
+    }
+
+    #[test]
+    fn a_column_that_stands_twice_is_refused_unless_it_has_no_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("charges.csv");
+        let open = |header: &str| {
+            std::fs::write(&path, format!("{header}\n")).expect("written");
+            Rows::open(&path, &["a"]).err().map(|error| error.to_string())
+        };
+        assert_eq!(open("a,ambient_c,,"), None);
+        let expected = "charges.csv, line 1: the column `ambient_c` stands twice; remove one";
+        assert_eq!(open("a,ambient_c, Ambient_C").as_deref(), Some(expected));
     }
 
     #[test]

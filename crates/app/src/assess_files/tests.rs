@@ -228,6 +228,35 @@ fn charges_that_say_nothing_are_set_aside_with_their_reason() {
     }
 }
 
+/// The same export twice and four times, each time under numbers of its own and in another order.
+#[test]
+fn charges_under_other_numbers_are_told_once() {
+    let scratch = Scratch::new("repeated");
+    let (piles, anchors) = (
+        scratch.write("piles.csv", "pile_id,operator_id\n桩-A,O\nB,O\n"),
+        scratch.write("anchors.csv", ANCHORS),
+    );
+    let mut all = rows();
+    all.push("billed,B,,,2026-03-05T08:00:00Z,2026-03-05T09:00:00Z,30,".to_owned());
+    let told = |all: &[String]| {
+        let charges = scratch.write("charges.csv", file(all));
+        let summary = scratch.run(&charges, Some(piles.clone()), Some(anchors.clone())).expect("runs");
+        let results = ["estimates.csv", "vehicles.csv", "signals.csv", "operators.csv"];
+        (summary, results.map(|name| scratch.read(name)))
+    };
+    let (summary, once) = told(&all);
+    assert_eq!(summary.charges, [200, 1, 0]);
+    for exports in [2, 4] {
+        let export = |at: usize| all.iter().rev().map(move |row| format!("export{at}-{row}"));
+        let joined: Vec<String> = all.iter().cloned().chain((1..exports).flat_map(export)).collect();
+        let (summary, found) = told(&joined);
+        let again = 201 * (exports as u64 - 1);
+        assert_eq!(summary.charges, [200, 1 + again, 0]);
+        assert_eq!(summary.reasons[0]["charge_repeated"], again);
+        assert_eq!(found, once, "{exports}");
+    }
+}
+
 #[test]
 fn two_runs_differ_only_in_their_timings() {
     let scratch = Scratch::new("twice");

@@ -3,6 +3,7 @@
 //!
 //! Called by `assess_files` after the assessment. It decides nothing and changes no number.
 
+mod balances;
 mod levels;
 mod sets;
 
@@ -16,6 +17,7 @@ use veripile_assessment::{Assessment, ChangedPile, ComparableCharge, DoubtedValu
 use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
+use super::rows::printable;
 use super::{Inputs, Prepared, findings};
 
 /// Names in one remark at most; the rest are counted.
@@ -44,8 +46,9 @@ impl fmt::Display for Remark {
     }
 }
 
-fn remark(code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Remark {
-    Remark { code, zh: zh.into(), en: en.into() }
+/// Names in it are as files have them.
+fn remark(code: &'static str, zh: impl AsRef<str>, en: impl AsRef<str>) -> Remark {
+    Remark { code, zh: printable(zh.as_ref()), en: printable(en.as_ref()) }
 }
 
 /// Every remark, the most important first.
@@ -56,7 +59,8 @@ pub(super) fn remarks(
     signals: Option<&BTreeMap<&'static str, usize>>,
     operators: &BTreeMap<&'static str, usize>,
 ) -> Vec<Remark> {
-    let mut remarks = diagnosis(inputs, prepared, assessment);
+    let mut remarks: Vec<Remark> = broken_off(inputs).into_iter().collect();
+    remarks.extend(diagnosis(inputs, prepared, assessment));
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
@@ -64,7 +68,7 @@ pub(super) fn remarks(
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
-    remarks.extend(balances(inputs, prepared, assessment));
+    remarks.extend(balances::remarks(inputs, prepared, assessment));
     remarks.extend(found(signals, operators));
     remarks
 }
@@ -83,9 +87,13 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "pile_id_unusable" => "桩编号不可用",
         "not_a_time" => "时间有误",
         "ends_before_it_starts" => "结束早于开始",
+        "before_any_charge" => "早于 2009 年",
+        "lasts_too_long" => "历时过长",
+        "power_implausible" => "功率不可能",
         "not_a_number" => "不是数字",
         "energy_not_positive" => "电量不大于零",
         "energy_implausible" => "电量不可能",
+        "charge_repeated" => "除编号外与另一行相同",
         "duplicate_charge_id" => "充电编号重复",
         "vehicle_path_unknown" => "车辆数据来源未知",
         "vehicle_id_too_long" => "车辆编号过长",
@@ -93,6 +101,21 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "signed_unknown" => "签名一栏有误",
         _ => "其他",
     }
+}
+
+/// A file of charges that is not whole: nobody knows how much is missing.
+fn broken_off(inputs: &Inputs) -> Option<Remark> {
+    let line = inputs.charges.broken_off?;
+    Some(remark(
+        "charges_broken_off",
+        format!(
+            "充电文件在第 {line} 行中断（末行列数不足且无换行），其后可能还有充电；请重新导出或下载后再评估"
+        ),
+        format!(
+            "the file of charges breaks off in line {line} (its last row is short and has no line end), and more charges may be missing; export \
+             or fetch it again and assess again"
+        ),
+    ))
 }
 
 /// Why some or all piles are not comparable, and what would help.
@@ -106,7 +129,7 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
         return sets::some_silent(prepared, assessment);
     }
     if assessment.facts.charges == 0 {
-        return nothing_compared(inputs, prepared).into_iter().collect();
+        return nothing_compared(inputs, prepared, assessment).into_iter().collect();
     }
     let mut told = Vec::new();
     told.extend(unconnected(prepared, assessment));
@@ -115,12 +138,13 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
 }
 
 /// Why no charge was compared.
-fn nothing_compared(inputs: &Inputs, prepared: &Prepared) -> Option<Remark> {
+fn nothing_compared(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Option<Remark> {
     let charges = &inputs.charges;
     let rejected: u64 = charges.rejected.values().sum();
-    let good = charges.read - rejected;
+    let good = charges.read - rejected - inputs.repeated;
+    let balanced = || balances::no_level(inputs, prepared, assessment);
     if charges.read == 0 {
-        return None;
+        return balanced();
     }
     if good == 0 {
         return Some(remark(
@@ -146,12 +170,15 @@ fn nothing_compared(inputs: &Inputs, prepared: &Prepared) -> Option<Remark> {
         ));
     }
     if is_all("vehicle_energy_missing") {
-        return Some(remark(
-            "no_vehicle_energy",
-            "没有一次充电带有车辆侧电量；只凭桩的计费电量不能判断误差。请补上 energy_vehicle_kwh，或以 --masters 和 --registers 给出总表与各桩的电量",
-            "no charge has the vehicle's own energy, and billed energy alone tells no error; fill in energy_vehicle_kwh, or give the \
-             energies of master meters and registers by --masters and --registers",
-        ));
+        let unbalanced = || {
+            remark(
+                "no_vehicle_energy",
+                "没有一次充电带有车辆侧电量；只凭桩的计费电量不能判断误差。请补上 energy_vehicle_kwh，或以 --masters 和 --registers 给出总表与各桩的电量",
+                "no charge has the vehicle's own energy, and billed energy alone tells no error; fill in energy_vehicle_kwh, or give the \
+                 energies of master meters and registers by --masters and --registers",
+            )
+        };
+        return Some(balanced().unwrap_or_else(unbalanced));
     }
     if is_all("vehicle_unknown") {
         return Some(remark(
@@ -386,50 +413,6 @@ fn fit(assessment: &Assessment) -> Vec<Remark> {
         )
     });
     unsettled.into_iter().chain(too_good).collect()
-}
-
-/// What energy balances did not say.
-fn balances(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
-    let feeders = &prepared.evidence.feeders;
-    let stations = prepared.stations.iter().zip(&assessment.balances).zip(feeders);
-    // Of a station without piles that is told, not that its balance says nothing.
-    let stations = stations.filter(|(_, fed)| !fed.feeder.instruments.is_empty());
-    let silent: Vec<_> =
-        stations.filter_map(|((station, told), _)| Some((station, told.as_ref().err()?))).collect();
-    let mut told: Vec<Remark> = silent
-        .iter()
-        .take(ALIKE_MAX)
-        .map(|(station, error)| {
-            remark(
-                "balance_silent",
-                format!("场站 {station} 的电能平衡得不出结论"),
-                format!("the energy balance of station {station} says nothing: {error}"),
-            )
-        })
-        .collect();
-    let more = silent.len().saturating_sub(ALIKE_MAX);
-    if 0 < more {
-        told.push(remark(
-            "balance_silent",
-            format!("另有 {more} 个场站如此"),
-            format!("so it is with {more} more stations"),
-        ));
-    }
-    told.extend(sets::without_piles(prepared));
-    told.extend(sets::unmatched(prepared.unmatched_registers));
-    let as_of = prepared.evidence.as_of;
-    let rows = inputs.masters.iter().chain(&inputs.registers).filter(|row| row.to <= as_of);
-    let fallen = rows.filter(|row| row.energy_kwh.is_some_and(|energy| energy < Decimal::ZERO)).count();
-    if 0 < fallen {
-        told.push(remark(
-            "register_fell",
-            format!("{fallen} 行总表或桩电量为负（表计清零或更换），这些时段未用于电能平衡"),
-            format!(
-                "{fallen} rows of masters and registers are below zero, as after a reset or an exchange: the balance leaves these intervals out"
-            ),
-        ));
-    }
-    told
 }
 
 /// What signals and operators' balances found.

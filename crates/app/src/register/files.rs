@@ -12,8 +12,8 @@ use veripile_store::witness::Calibration;
 use veripile_store::{Hands, Registering, Removed};
 
 use super::{
-    RegisterArgs, anchor, calibrations, commitment, energy, meter_key, more_piles, once, operator, read,
-    stations,
+    PILE_COLUMNS, RegisterArgs, anchor, calibrations, commitment, energy, made_in, meter_key, more_piles,
+    once, operator, read, stations,
 };
 use crate::config::Config;
 use crate::keys::{self, AccessRow};
@@ -25,6 +25,7 @@ pub(super) struct Files {
     pub(super) commitments: Vec<(OperatorId, Date)>,
     pub(super) stations: Vec<Told<Station>>,
     pub(super) piles: Vec<Told<Pile>>,
+    pub(super) made_in: Vec<(PileId, Option<i16>)>,
     /// So many of the piles come with a list of Locations; those after them are of a table of their own.
     pub(super) of_locations: usize,
     pub(super) private: Vec<(StationId, OperatorId)>,
@@ -52,11 +53,13 @@ impl Files {
         piles.extend(more_piles(args, &piles, &assumed)?);
         let anchor_columns =
             ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
+        let made_in = read(args.piles.as_ref(), &PILE_COLUMNS, made_in)?;
         let files = Self {
             operators,
             commitments: commitments.into_iter().flatten().collect(),
             stations,
             piles,
+            made_in: made_in.into_iter().flatten().collect(),
             of_locations,
             private,
             removed,
@@ -102,6 +105,7 @@ impl Files {
             let written = registering.piles(piles, hands).await;
             written.context("piles: each one's station and operator must be registered")?;
         }
+        registering.made_in(&self.made_in).await?;
         registering.acts(&self.anchors).await.context("anchors")?;
         registering.meter_keys(&self.meter_keys).await.context("meter keys: is every pile registered?")?;
         let intervals = registering.energy(&self.energy).await;

@@ -56,6 +56,10 @@ phrases! {
     Power "power" { effect, u }
     /// Long fills otherwise than short ones.
     Fill "fill" { effect, u }
+    /// Goes on from that: it may be what is told of the charges' sizes, which is clearer.
+    MayBeSize "may_be_size" { }
+    /// Goes on from what is told of sizes: it may be what is told of long fills, which is clearer.
+    MayBeFill "may_be_fill" { }
     /// Unsigned charges otherwise than signed ones.
     Unsigned "unsigned" { effect, u }
     /// Unknown vehicles otherwise than known ones.

@@ -84,6 +84,31 @@ fn every_fault_is_found_where_it_is_and_nowhere_else() {
     assert!(strays.len() <= 5, "{strays:?}");
 }
 
+/// 0.7 kWh are added to each charge of two piles, and who takes more energy fills more of the battery: twelve and ten standard uncertainties.
+/// Of 3 % these are a warning by size, and by fill, from nothing to the largest charges, it would be more than the limit.
+#[test]
+fn a_fixed_amount_is_not_told_as_two_causes() {
+    let mut fleet = Fleet::new(120, 60, 600, |pile| (pile < 2).then_some(Fault::Size));
+    fleet.piles.iter_mut().for_each(|pile| pile.limit = 0.03);
+    for charge in &mut fleet.charges {
+        charge.soc_span = charge.energy_pile_kwh.to_f64().map(|energy| energy / 70.0);
+    }
+    let findings = found(&fleet);
+    for pile in 0..2 {
+        let of = |code: Code| {
+            let found =
+                findings.iter().find(|found| (found.subject, found.code) == (Subject::Pile(pile), code));
+            found.unwrap_or_else(|| panic!("{code:?} at {pile}: {findings:?}"))
+        };
+        let mut two = [(of(Code::SizeBias), "may_be_fill"), (of(Code::SocBias), "may_be_size")];
+        two.sort_by(|(a, _), (b, _)| b.statistic.abs().total_cmp(&a.statistic.abs()));
+        let [(clearer, _), (other, key)] = two;
+        assert_eq!(clearer.said.len(), 1, "{clearer:?}");
+        assert_eq!(other.said.last().map(Phrase::key), Some(key), "{other:?}");
+        assert!(other.severity <= clearer.severity, "{other:?} {clearer:?}");
+    }
+}
+
 /// Twenty and forty of a hundred piles that become others on one day, by 2.5 %: these are named, and none beside them.
 #[test]
 fn many_piles_that_step_at_once_put_it_on_no_other() {
@@ -248,6 +273,18 @@ fn what_is_not_known_is_not_spoken_of() {
     let codes: BTreeSet<Code> = asked(&fleet).into_iter().map(|finding| finding.code).collect();
     assert!(codes.is_subset(&BTreeSet::from([Code::DigitPreference, Code::Heaping])), "{codes:?}");
     assert_eq!(find(&SignalEvidence::default(), &Settings::default()), Ok(Vec::new()));
+}
+
+/// Of the fleet nobody tells bills, masters and signed records; of nothing nobody tells anything.
+#[test]
+fn signals_that_nothing_tells_of_are_named() {
+    let mut fleet = Fleet::new(8, 6, 60, |_| None);
+    assert_eq!(unasked(&fleet.evidence()), [Code::Amount, Code::Efficiency, Code::ReplayedRecord]);
+    fleet.charges.iter_mut().for_each(|charge| (charge.signed, charge.outlet) = (Some(false), 1));
+    let expected =
+        [Code::UnsignedGain, Code::Amount, Code::Efficiency, Code::SwappedOutlets, Code::ReplayedRecord];
+    assert_eq!(unasked(&fleet.evidence()), expected);
+    assert_eq!(unasked(&SignalEvidence::default()), Code::ALL);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn piles(settings: &WorldSettings) -> Vec<WorldPile> {
     let of_station = settings.piles_per_station;
     let count = settings.cities * settings.stations_per_city * of_station;
     let pile = |n: usize| {
-        let is_ac = settings.layout == Layout::Anhui && n % of_station % 10 < AC_OF_TEN;
+        let is_ac = settings.layout == Layout::Anhui && is_ac(n / of_station, n % of_station, of_station);
         let (kind, class) = if is_ac { (PileKind::Ac, 2) } else { (PileKind::Dc, 1) };
         WorldPile {
             id: format!("P{n:04}"),
@@ -90,6 +90,12 @@ fn piles(settings: &WorldSettings) -> Vec<WorldPile> {
         }
     };
     (0..count).map(pile).collect()
+}
+
+/// Whether a pile of a station like Anhui's is AC: the first of each ten, and of fewer as many in proportion, rounded up at every other station.
+fn is_ac(station: usize, pile: usize, of_station: usize) -> bool {
+    let ten = (of_station - pile / 10 * 10).min(10);
+    pile % 10 < (ten * AC_OF_TEN + station % 2 * 5) / 10
 }
 
 /// Who may come: vehicles with cumulative weights.

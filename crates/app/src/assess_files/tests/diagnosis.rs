@@ -208,6 +208,25 @@ fn what_was_left_out_is_counted_by_reason_on_the_terminal() {
     assert!(terminal.contains("拒收 rejected: 电量不大于零 energy_not_positive 2\n"), "{terminal}");
 }
 
+/// Cut within its last row; a last row that is whole may go without a line end, and a short one that has one is a bad row.
+#[test]
+fn a_file_that_breaks_off_in_its_last_row_is_told() {
+    let scratch = Scratch::new("broken-off");
+    let whole = file(&rows());
+    let told = |text: &str| {
+        let charges = scratch.write("charges.csv", text);
+        let remarks = scratch.run(&charges, None, None).expect("runs").remarks;
+        let told = remarks.iter().find(|remark| remark.code == "charges_broken_off").map(ToString::to_string);
+        told.unwrap_or_default()
+    };
+    let cut = &whole[..whole.len() - 20];
+    let remark = told(cut);
+    assert!(remark.contains("第 201 行") && remark.contains("breaks off in line 201 "), "{remark}");
+    for text in [whole.trim_end(), &whole, &format!("{cut}\n")] {
+        assert_eq!(told(text), "");
+    }
+}
+
 #[test]
 fn a_file_of_charges_without_a_charge_is_an_error() {
     let scratch = Scratch::new("header");
@@ -244,6 +263,50 @@ fn a_result_too_uncertain_to_give_a_level_is_not_told_to_be_elsewhere() {
     assert_eq!(told(ANCHORS.replace("桩-A,", "C,")), ["level_elsewhere", "anchor_of_unknown_pile"]);
 }
 
+/// Ten days of a master of class 2 with all three piles behind it, in intervals of so many hours: masters and registers.
+fn ten_days(hours: u32) -> [String; 2] {
+    let mut masters = "station_id,from,to,energy_kwh,accuracy_class\n".to_owned();
+    let mut registers = "pile_id,from,to,energy_kwh\n".to_owned();
+    for hour in 0..240 / hours {
+        let at = |hour: u32| format!("2026-03-{:02}T{:02}:00:00Z", 1 + hour / 24, hour % 24);
+        let times = format!("{},{}", at(hour * hours), at((hour + 1) * hours));
+        let kwh = [10 + hour * 7 % 23, 12 + hour * 5 % 19, 8 + hour * 11 % 17].map(f64::from);
+        let wobble = f64::from(hour * 11 % 7) / 50.0 - 0.06;
+        masters += &format!("S1,{times},{:.3},2\n", kwh[0] + kwh[1] / 1.04 + kwh[2] + wobble);
+        for (pile, kwh) in ["桩-A", "B", "C"].iter().zip(kwh) {
+            registers += &format!("{pile},{times},{kwh}\n");
+        }
+    }
+    [masters, registers]
+}
+
+/// Who gave masters and registers is not told to give them: the master's class is what is lacking, or intervals that are short enough.
+#[test]
+fn masters_that_give_no_level_are_told_to_be_what_is_lacking() {
+    let scratch = Scratch::new("masters");
+    let charges = scratch.write("charges.csv", changed(|_, row| row[7].clear()));
+    let told = |hours: u32, kind: &str| {
+        let piles = ["桩-A", "B", "C"].map(|pile| format!("{pile},S1,{kind}\n")).concat();
+        let piles = scratch.write("piles.csv", format!("pile_id,station_id,kind\n{piles}"));
+        let [masters, registers] = ten_days(hours);
+        let args = AssessArgs {
+            masters: Some(scratch.write("masters.csv", masters)),
+            registers: Some(scratch.write("registers.csv", registers)),
+            ..scratch.args(&charges, Some(piles), None)
+        };
+        (codes(&scratch, &args), scratch.read("run.json"))
+    };
+    let (codes, run) = told(1, "ac");
+    assert_eq!(codes, ["balances_too_uncertain"]);
+    assert!(!run.contains("--masters") && !run.contains("efficiencies"), "{run}");
+    let (codes, run) = told(1, "dc");
+    assert_eq!(codes, ["balances_too_uncertain"]);
+    assert!(run.contains("efficiencies of DC piles") && run.contains("直流桩的效率"), "{run}");
+    let (codes, run) = told(2, "ac");
+    assert_eq!(codes, ["balances_silent", "balance_silent"]);
+    assert!(run.contains("120 longer than 1.1 h") && run.contains("120 个长于 1.1 小时"), "{run}");
+}
+
 /// The balance of a master of class 2 (u = 1.2 %) is no level either, but it joins C, at which nobody charged a vehicle, to both others: C's
 /// result of u = 0.6 % speaks of them.
 #[test]
@@ -252,18 +315,7 @@ fn a_weak_result_of_a_pile_that_only_a_master_joins_is_not_told_to_be_elsewhere(
     let charges = scratch.write("charges.csv", file(&rows()));
     let piles = scratch.write("piles.csv", "pile_id,station_id,kind\n桩-A,S1,ac\nB,S1,ac\nC,S1,ac\n");
     let anchors = scratch.write("anchors.csv", ANCHORS.replace("桩-A,", "C,").replace(",0.15,2", ",1.2,2"));
-    let mut masters = "station_id,from,to,energy_kwh,accuracy_class\n".to_owned();
-    let mut registers = "pile_id,from,to,energy_kwh\n".to_owned();
-    for hour in 0..240_u32 {
-        let at = |hour: u32| format!("2026-03-{:02}T{:02}:00:00Z", 1 + hour / 24, hour % 24);
-        let times = format!("{},{}", at(hour), at(hour + 1));
-        let kwh = [10 + hour * 7 % 23, 12 + hour * 5 % 19, 8 + hour * 11 % 17].map(f64::from);
-        let wobble = f64::from(hour * 11 % 7) / 50.0 - 0.06;
-        masters += &format!("S1,{times},{:.3},2\n", kwh[0] + kwh[1] / 1.04 + kwh[2] + wobble);
-        for (pile, kwh) in ["桩-A", "B", "C"].iter().zip(kwh) {
-            registers += &format!("{pile},{times},{kwh}\n");
-        }
-    }
+    let [masters, registers] = ten_days(1);
     let args = AssessArgs {
         masters: Some(scratch.write("masters.csv", masters)),
         registers: Some(scratch.write("registers.csv", registers)),

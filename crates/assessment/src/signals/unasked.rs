@@ -1,0 +1,52 @@
+//! Which signals the evidence cannot be asked for, because nothing in it tells what the signal looks at.
+//!
+//! Called by `app` where findings are stored: of a signal that was not asked there is no finding, which is no pass. It looks for nothing.
+
+use veripile_pile::{PileKind, VehiclePath};
+
+use super::{Code, SignalCharge, SignalEvidence, SignalPile};
+
+/// The codes, in the order of the file's description.
+pub fn unasked(evidence: &SignalEvidence<'_>) -> Vec<Code> {
+    Code::ALL.into_iter().filter(|code| !is_asked(*code, evidence)).collect()
+}
+
+/// Whether anything tells what a signal looks at.
+fn is_asked(code: Code, evidence: &SignalEvidence<'_>) -> bool {
+    let any = |tells: fn(&SignalCharge<'_>) -> bool| evidence.charges.iter().any(tells);
+    let any_pile = |tells: fn(&SignalPile) -> bool| evidence.piles.iter().any(tells);
+    let has_residual = any(|charge| charge.residual.is_some());
+    match code {
+        Code::Step | Code::SizeBias => has_residual,
+        Code::TimeOfDayGain => has_residual && any(|charge| charge.local_hour.is_some()),
+        Code::FirmwareStep => has_residual && any_pile(|pile| !pile.firmware_changes.is_empty()),
+        Code::PowerBias => has_residual && any(|charge| charge.mean_power_kw.is_some()),
+        Code::SocBias => has_residual && any(|charge| charge.soc_span.is_some()),
+        // Each is held against the other: where no meter signs there is nothing to compare.
+        Code::UnsignedGain => {
+            has_residual
+                && any(|charge| charge.signed == Some(true))
+                && any(|charge| charge.signed == Some(false))
+        }
+        Code::StrangerGain => has_residual && any(|charge| charge.is_known_vehicle == Some(true)),
+        Code::ForgedVehicleData => any(|charge| {
+            charge.vehicle_path == Some(VehiclePath::Relayed) || charge.energy_relayed_kwh.is_some()
+        }),
+        Code::EnergiesApart => any(|charge| charge.energy_vehicle_kwh.is_some()),
+        Code::Clock => any(|charge| charge.clock_offset_s.is_some()),
+        Code::Amount => any(|charge| charge.bill.is_some()),
+        Code::Efficiency => {
+            let is_fed = any_pile(|pile| pile.kind == Some(PileKind::Dc) && pile.station.is_some());
+            !evidence.masters.is_empty() && !evidence.registers.is_empty() && is_fed
+        }
+        Code::SwappedOutlets => any(|charge| 1 < charge.outlet),
+        Code::ReplayedRecord => {
+            any(|charge| charge.signature_key.is_some() || charge.record_digest.is_some())
+        }
+        Code::RegisterRollback | Code::RegisterGap | Code::RegisterMismatch | Code::Silence => {
+            any(|charge| charge.register_start_kwh.is_some() || charge.register_end_kwh.is_some())
+        }
+        Code::DigitPreference => !evidence.charges.is_empty(),
+        Code::Heaping => any_pile(|pile| pile.operator.is_some()),
+    }
+}
