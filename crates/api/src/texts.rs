@@ -225,11 +225,12 @@ mod tests {
     ];
 
     /// Files whose problems are told to programs only.
-    const FOR_PROGRAMS: [&str; 12] = [
+    const FOR_PROGRAMS: [&str; 13] = [
         "api.rs",
         "archive.rs",
         "station_list.rs",
         "history.rs",
+        "next_date.rs",
         "dumps.rs",
         "tiles.rs",
         "list.rs",
@@ -306,6 +307,7 @@ mod tests {
                 "a number from 1 to 200; narrow the search instead",
                 "longitude,latitude in degrees",
                 "west,south,east,north in degrees, west ≤ east and south ≤ north",
+                "longitudes from -180 to 180 and latitudes from -90 to 90; over the 180th meridian ask for each side of it",
             ]
             .map(key_of_problem),
         );
