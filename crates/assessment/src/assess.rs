@@ -482,7 +482,8 @@ fn vehicles(fit: &Fit) -> Vec<Option<VehicleEstimate>> {
         .collect()
 }
 
-/// What belongs to no pile and no vehicle. The filter over weeks knows no models: to it they are part of what vehicles differ by.
+/// What belongs to no pile and no vehicle. The filter over weeks does not learn what models are off by: to it that is part of what vehicles
+/// differ by.
 fn learnt(
     evidence: &Evidence,
     settings: &Settings,
@@ -510,6 +511,7 @@ fn learnt(
         ways: classes.map(way).collect(),
         covariates: effects.map(effect).collect(),
         vehicle_sd: libm::hypot(fit.diagnostics.traveller_sd, settings.model_sd),
+        interaction_sd: fit.diagnostics.interaction_sd,
         copying: copying.iter().map(|pile| evidence.piles[*pile].pile_id.clone()).collect(),
         doubted: Vec::new(),
         left_out: Vec::new(),

@@ -36,9 +36,9 @@ use super::GROWN_BY;
 use super::facts::{self, CHARGE_BYTES, covariates, in_force, kwh};
 
 /// Memory of a charge while its week is taken in, beside what came out of the database, bytes, by the sizes of what is made of it: itself, its
-/// vehicle's name three times over (150), a comparison in four shapes (130) and, were each of another vehicle, what is kept of one, four times
-/// while a week is tried (360), and where it stands (60).
-const WEEK_BYTES: u64 = size_of::<WeekCharge<i64, String>>() as u64 + 700;
+/// vehicle's name three times over (150), its model's (50), a comparison in four shapes (130) and, were each of another vehicle, what is kept of
+/// one, four times while a week is tried (430), and where it stands (60).
+const WEEK_BYTES: u64 = size_of::<WeekCharge<i64, String>>() as u64 + 820;
 
 /// Memory of so many charges, at worst all of one week and each of another vehicle.
 fn bytes(count: u64) -> u64 {
@@ -305,7 +305,7 @@ fn filter(
 ) -> Result<(Kept, Vec<FilteredWeek>)> {
     let charges: Vec<_> = charges.iter().filter_map(compared).collect();
     // What is taken out stays what it was in the first week: else all piles would move with the means of what was learnt.
-    let first = if start.filter.week.is_some() { start.learnt } else { learnt.clone() };
+    let first = if start.filter.week.is_some() { start.learnt.renewed(learnt) } else { learnt.clone() };
     let taken_in = start.taken_in;
     let Results { on_site, calibrations } = results;
     let evidence = WeekEvidence { charges: &charges, on_site, calibrations, learnt: &first };
@@ -354,6 +354,7 @@ fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
     Some(WeekCharge {
         pile: charge.pile_no,
         vehicle: name(vehicle, path),
+        model: charge.vehicle_model().map(str::to_owned),
         ended_at: charge.ended_at,
         energy_pile_kwh: kwh(charge.energy_pile_wh),
         energy_vehicle_kwh: kwh(energy_vehicle_wh),

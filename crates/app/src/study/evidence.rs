@@ -110,6 +110,7 @@ pub(super) fn weeks(world: &World) -> (Vec<WeekCharge<usize, usize>>, Vec<OnSite
         Some(WeekCharge {
             pile: charge.pile,
             vehicle: charge.vehicle,
+            model: world.vehicles[charge.vehicle].model.map(|model| model.to_string()),
             ended_at: Timestamp::from_second(charge.ended_s).ok()?,
             energy_pile_kwh: Decimal::new(charge.energy_pile_wh, 3),
             energy_vehicle_kwh: Decimal::new(charge.energy_vehicle_wh?, 3),

@@ -155,6 +155,7 @@ impl Seen {
     fn learn(&mut self, assessment: &Assessment) {
         let learnt = &assessment.facts.learnt;
         if self.learnt.left_out == learnt.left_out && self.learnt.is_like(learnt) {
+            self.learnt = self.learnt.renewed(learnt);
             return;
         }
         self.learnt = learnt.clone();

@@ -19,10 +19,14 @@ use crate::learnt::{Learnt, Way};
 /// was adjusted. Three, as for results that the whole assessment leaves out.
 const ADJUSTED_FROM: f64 = 3.0;
 
+/// Makes and models told apart at most, those met first; a vehicle of another one has none, as if nobody had told it.
+const MODELS_MAX: usize = 1_000;
+
 fn settings(learnt: &Learnt) -> drift::Settings {
     let default = drift::Settings::default();
     drift::Settings {
         traveller_sd: learnt.vehicle_sd.max(default.traveller_walk),
+        interaction_sd: learnt.interaction_sd,
         calibrated_walk: walk_of_a_week(),
         ..default
     }
@@ -65,6 +69,9 @@ pub(super) struct Part<P, V> {
     pub(super) piles: Vec<P>,
     /// Vehicles in the order of travellers.
     pub(super) vehicles: Vec<V>,
+    /// Makes and models of vehicles, by their numbers.
+    #[serde(default)]
+    models: Vec<String>,
     /// ln(1+e) and its standard uncertainty at the end of the week, by pile.
     estimates: Vec<(f64, f64)>,
     watches: BTreeMap<usize, Watch>,
@@ -82,6 +89,7 @@ where
             state: State::new(),
             piles,
             vehicles: Vec::new(),
+            models: Vec::new(),
             estimates: Vec::new(),
             watches: BTreeMap::new(),
         }
@@ -96,7 +104,7 @@ where
     ) -> Result<(), DriftError> {
         let settings = settings(brought.learnt);
         let known = self.vehicles.len();
-        let comparisons = self.comparisons(brought.charges, brought.learnt);
+        let (comparisons, models) = self.comparisons(brought.charges, brought.learnt);
         let calibrations = self.calibrations(brought.calibrations, week, known);
         let (anchors, mut forgotten) = self.anchors(brought.on_site, week, &settings);
         let brought = Week {
@@ -106,21 +114,21 @@ where
             comparisons,
             anchors,
             calibrations,
+            models,
             // No source tells when a vehicle got another battery management.
             resets: Vec::new(),
         };
-        let before = self.state.clone();
-        let mut update = self.state.advance(&brought, &settings)?;
+        let (mut state, mut update) = self.state.advanced(&brought, &settings)?;
         let steps = self.steps(week, &update);
         if !steps.is_empty() {
             // After a step a pile is another: its past is forgotten, and the week taken in anew.
-            self.state = before;
             steps.iter().for_each(|(at, _)| self.state.forget(*at, &settings));
             forgotten.extend(steps.iter().map(|(at, _)| *at));
             let innovations = update.innovations;
-            update = self.state.advance(&brought, &settings)?;
+            (state, update) = self.state.advanced(&brought, &settings)?;
             update.innovations = innovations;
         }
+        self.state = state;
         update.snapshot.forgotten = forgotten;
         // Whoever has not come for half a year is forgotten by name, too.
         let mut are_known = self.state.forget_idle().into_iter();
@@ -163,24 +171,42 @@ where
         told.collect()
     }
 
-    /// The week's comparisons; vehicles not seen before get their numbers.
-    fn comparisons(&mut self, charges: &[&WeekCharge<P, V>], learnt: &Learnt) -> Vec<Comparison> {
+    /// The week's comparisons, and the models that they tell of vehicles: of several of one vehicle the first in alphabetical order, as in a whole
+    /// assessment. Vehicles and models not met before get their numbers.
+    fn comparisons(
+        &mut self,
+        charges: &[&WeekCharge<P, V>],
+        learnt: &Learnt,
+    ) -> (Vec<Comparison>, Vec<(usize, usize)>) {
         let pile_at = numbers(&self.piles);
         let mut vehicle_at = numbers(&self.vehicles);
         let mut comparisons = Vec::with_capacity(charges.len());
+        let mut told: BTreeMap<usize, &String> = BTreeMap::new();
         for charge in charges {
             let Ok((log_ratio, size_kwh)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
                 continue;
             };
             let Some(way) = learnt.way(charge.path) else { continue };
+            let traveller = number(&mut self.vehicles, &mut vehicle_at, &charge.vehicle);
+            if let Some(model) = &charge.model {
+                told.entry(traveller).and_modify(|known| *known = model.min(known)).or_insert(model);
+            }
             comparisons.push(Comparison {
                 instrument: pile_at[&charge.pile],
-                traveller: number(&mut self.vehicles, &mut vehicle_at, &charge.vehicle),
+                traveller,
                 log_ratio: log_ratio - learnt.beside(charge.path, &charge.covariates),
                 variance: variance(way, size_kwh),
             });
         }
-        comparisons
+        let mut model_at = numbers(&self.models);
+        told.retain(|_, model| {
+            let is_told_apart = model_at.contains_key(*model) || self.models.len() < MODELS_MAX;
+            if is_told_apart {
+                number(&mut self.models, &mut model_at, model);
+            }
+            is_told_apart
+        });
+        (comparisons, told.into_iter().map(|(traveller, model)| (traveller, model_at[model])).collect())
     }
 
     /// The last calibration of each vehicle that is to be told to the filter: of those beyond the first `known`, which were not met before, and up to

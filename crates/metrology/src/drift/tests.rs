@@ -1,6 +1,7 @@
 #![allow(clippy::needless_range_loop, clippy::print_stdout)]
 mod coverage;
 mod exact;
+mod models;
 mod steps;
 mod world;
 
@@ -27,6 +28,7 @@ fn small() -> Week {
         ],
         anchors: vec![Anchor { instrument: 0, log_error: 0.01, standard_uncertainty: 0.000_75 }],
         calibrations: vec![],
+        models: vec![],
         resets: vec![],
     }
 }
@@ -73,6 +75,7 @@ fn what_is_malformed_is_named_and_changes_nothing() {
     check(&|week| week.anchors[0].standard_uncertainty = -1.0, DriftError::MalformedAnchor(0));
     check(&|week| week.instruments = 2, DriftError::MalformedWeek);
     check(&|week| week.resets = vec![7], DriftError::MalformedWeek);
+    check(&|week| week.models = vec![(3, 0)], DriftError::MalformedWeek);
     let calibration = Calibration { traveller: 0, bias: 0.0, standard_uncertainty: 0.001 };
     for wrong in [
         Calibration { traveller: 3, ..calibration },

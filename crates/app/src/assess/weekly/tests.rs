@@ -367,12 +367,14 @@ fn a_state_says_until_when_it_took_in_what_came() {
     assert_eq!(kept.taken_in, Some(at(FIRST + 5)));
 }
 
-/// What a state of before these were known says is read as of no such piles.
+/// What a state of before these were known says is read as of no such piles, and of models that all piles read alike.
 #[test]
 fn a_state_of_before_is_read() {
     let kept = Kept { learnt: learnt(), ..Kept::default() };
     let mut told = serde_json::to_value(&kept).expect("plain");
-    assert!(told["learnt"].as_object_mut().expect("an object").remove("doubted").is_some());
+    for since in ["doubted", "interaction_sd"] {
+        assert!(told["learnt"].as_object_mut().expect("an object").remove(since).is_some());
+    }
     assert!(told.as_object_mut().expect("an object").remove("taken_in").is_some());
     assert!(told.as_object_mut().expect("an object").remove("revision").is_some());
     let read: Kept = serde_json::from_value(told).expect("of before");
