@@ -23,6 +23,7 @@ use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 
 use crate::anchors;
+use crate::balanced::Balanced;
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
@@ -58,6 +59,8 @@ pub struct Assessment {
     pub residuals: Vec<Option<Residual>>,
     /// Of each feeder the standard uncertainty of the level that its balance gives, fraction; or why it gives none.
     pub balances: Vec<Result<f64, BalanceError>>,
+    /// What each balance that says something says of its piles: what the filter over weeks takes from it.
+    pub balanced: Vec<Balanced<PileId>>,
     /// When the newest of what gives each connected set its level was measured, by the set's number; none of a set without a level.
     pub levels: BTreeMap<u32, Timestamp>,
     /// What each pile was and when, with the covariance of all errors.
@@ -212,6 +215,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         ..
     } = given;
     let (fit, contradictory) = levels::agree(evidence, &mut network, &mut levels, fit, settings)?;
+    let balanced = branches::balanced(evidence, &network, &balances, &changes, &places);
     let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
     let left_out = left_out(evidence, &contradictory);
     let mut residuals = vec![None; evidence.charges.len()];
@@ -249,6 +253,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         vehicles,
         residuals,
         balances,
+        balanced,
         levels: newest,
         facts,
         screened,
@@ -482,7 +487,8 @@ fn vehicles(fit: &Fit) -> Vec<Option<VehicleEstimate>> {
         .collect()
 }
 
-/// What belongs to no pile and no vehicle. The filter over weeks knows no models: to it they are part of what vehicles differ by.
+/// What belongs to no pile and no vehicle. The filter over weeks does not learn what models are off by: to it that is part of what vehicles
+/// differ by.
 fn learnt(
     evidence: &Evidence,
     settings: &Settings,
@@ -510,6 +516,7 @@ fn learnt(
         ways: classes.map(way).collect(),
         covariates: effects.map(effect).collect(),
         vehicle_sd: libm::hypot(fit.diagnostics.traveller_sd, settings.model_sd),
+        interaction_sd: fit.diagnostics.interaction_sd,
         copying: copying.iter().map(|pile| evidence.piles[*pile].pile_id.clone()).collect(),
         doubted: Vec::new(),
         left_out: Vec::new(),

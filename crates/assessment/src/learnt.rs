@@ -1,5 +1,5 @@
 //! What a whole assessment learnt that single weeks cannot: the noise of each way and the way's bias, what covariates do, how much vehicles
-//! differ, which piles copy or relay what no vehicle said, and which on-site results cannot be right.
+//! differ and piles by vehicles' models, which piles copy or relay what no vehicle said, and which on-site results cannot be right.
 //!
 //! Made by [`crate::assess`], stored with its run, read by [`crate::weekly`], which takes it out of each comparison. It estimates nothing.
 
@@ -34,6 +34,9 @@ pub struct Learnt {
     pub covariates: Vec<Effect>,
     /// Of vehicles' biases, σ_b and that of models together.
     pub vehicle_sd: f64,
+    /// σ_i: by how much a pile reads one model of vehicles otherwise than the others; runs of before did not tell.
+    #[serde(default)]
+    pub interaction_sd: f64,
     /// Piles that tell their own energy as the vehicle's, ascending.
     pub copying: Vec<PileId>,
     /// Piles whose relayed values no vehicle said, for all that can be seen, ascending; runs of before did not tell.
@@ -113,6 +116,12 @@ impl Learnt {
 
     fn most_frequent(&self) -> Option<&Way> {
         self.ways.iter().max_by_key(|way| way.charges)
+    }
+
+    /// The same, with what any week may have otherwise than the one before: nothing of it was taken out of what is kept.
+    #[must_use]
+    pub fn renewed(&self, newest: &Self) -> Self {
+        Self { interaction_sd: newest.interaction_sd, ..self.clone() }
     }
 
     /// Whether weeks from which this was taken out can be gone on from, now that `other` is known.
@@ -196,6 +205,7 @@ mod tests {
             ways: vec![way(Some(VehiclePath::Relayed), 5, 0.0), way(Some(VehiclePath::App), 9, -0.004)],
             covariates: vec![effect],
             vehicle_sd: 0.01,
+            interaction_sd: 0.001,
             copying: Vec::new(),
             doubted: Vec::new(),
             left_out: Vec::new(),
@@ -239,6 +249,7 @@ mod tests {
         // By hand: within a tenth of the larger of the two, which is 0.001 11 of 0.011 1 and 0.001 12 of 0.011 2.
         assert!(with(&|other| other.vehicle_sd = 0.011_1) && !with(&|other| other.vehicle_sd = 0.011_2));
         assert!(with(&|other| other.vehicle_sd = 0.009_1) && !with(&|other| other.vehicle_sd = 0.008_9));
+        assert!(with(&|other| other.interaction_sd = 0.003), "it limits what is kept, and is in none of it");
         assert!(!with(&|other| other.copying = vec![PileId::parse("P1").expect("literal")]));
         assert!(!with(&|other| other.doubted = vec![PileId::parse("P1").expect("literal")]));
         // Told against the other way: the same difference. Another difference is another.
@@ -254,6 +265,12 @@ mod tests {
             other.ways[1].charges = 90;
             other.ways.push(rare(0.02));
         }));
+    }
+
+    #[test]
+    fn of_what_was_learnt_since_only_the_interaction_counts() {
+        let newest = Learnt { interaction_sd: 0.003, vehicle_sd: 0.010_5, ..learnt() };
+        assert_eq!(learnt().renewed(&newest), Learnt { interaction_sd: 0.003, ..learnt() });
     }
 
     /// A covariate that nobody told must not make what is kept unreadable.

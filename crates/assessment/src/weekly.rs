@@ -7,9 +7,12 @@
 //! Beyond [`PART_MAX`] piles there are several parts, each with the piles that the same vehicles visit, and each for itself: of a vehicle that
 //! visits two of them each learns anew. That says less of it, never too much.
 //!
-//! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison. A reference vehicle's calibration
-//! enters once, as what is known of its bias beforehand. Not in it are stations' energy balances. It says how an error goes, not what a
-//! verdict rests on.
+//! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison; by how much piles read one model
+//! of vehicles otherwise than the others limits what the vehicles of one model say of a pile. A reference vehicle's calibration
+//! enters once, as what is known of its bias beforehand. What stations' energy balances say is nothing that is kept: with each look the
+//! caller brings what the last whole assessment made of all their intervals ([`Balanced`]), and it counts for the weeks that are told then, weakened by
+//! what piles may have walked since the middle of its time. A pile that became another meanwhile is left out of it, until there is one that began
+//! later. It says how an error goes, not what a verdict rests on.
 
 mod neighbours;
 mod part;
@@ -24,6 +27,7 @@ use veripile_metrology::change_point::Step;
 use veripile_metrology::drift::{DriftError, Snapshot};
 use veripile_pile::VehiclePath;
 
+use crate::balanced::Balanced;
 use crate::evidence::{COVARIATES_MAX, compare};
 use crate::learnt::Learnt;
 use part::{Brought, Part};
@@ -53,6 +57,8 @@ pub struct WeekCharge<P, V> {
     pub pile: P,
     /// The vehicle.
     pub vehicle: V,
+    /// The vehicle's make and model, where somebody told it.
+    pub model: Option<String>,
     /// When it ended.
     pub ended_at: Timestamp,
     /// Energy by the pile, kWh.
@@ -107,6 +113,8 @@ pub struct WeekEvidence<'a, P, V> {
     /// Calibrations that count, in the order of time. As in a whole assessment the last of each vehicle says of all weeks, those before its
     /// day, too, what is known of the vehicle.
     pub calibrations: &'a [Calibration<V>],
+    /// What the last whole assessment's balances said; of weeks before them, too, as far as they were its intervals'.
+    pub balances: &'a [Balanced<P>],
     /// What the last whole assessment learnt.
     pub learnt: &'a Learnt,
 }
@@ -198,29 +206,34 @@ where
         let mut next = Self { week: Some(week), parts: self.parts.clone() };
         let measured: Vec<&OnSite<P>> =
             evidence.on_site.iter().filter(|result| week_of(result.at) <= week).collect();
-        let part_of = next.place(charges, &measured);
+        let part_of = next.place(charges, &measured, evidence.balances);
         let mut brought = vec![(Vec::new(), Vec::new()); next.parts.len()];
         charges.iter().for_each(|charge| brought[part_of[&charge.pile]].0.push(*charge));
         measured.iter().for_each(|result| brought[part_of[&result.pile]].1.push(*result));
         let (errors, steps, snapshots, anew) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut told = Told { week, errors, steps, snapshots, anew };
         for (part, (charges, on_site)) in next.parts.iter_mut().zip(&brought) {
-            let WeekEvidence { calibrations, learnt, .. } = *evidence;
-            let brought = Brought { charges, on_site, calibrations, learnt };
+            let WeekEvidence { calibrations, balances, learnt, .. } = *evidence;
+            let brought = Brought { charges, on_site, calibrations, balances, learnt };
             let Err(error) = part.advance(week, &brought, &mut told) else { continue };
             // One part must not silence the others: it begins anew, with the next week if need be.
             told.anew.push((part.piles.len(), error));
-            *part = Part::of(std::mem::take(&mut part.piles));
+            part.begin_anew();
             if part.advance(week, &brought, &mut told).is_err() {
-                *part = Part::of(std::mem::take(&mut part.piles));
+                part.begin_anew();
             }
         }
         (next, told)
     }
 
     /// The part of each pile. Piles that were not met before get one: those with charges beside their neighbours, then those of which nothing
-    /// but an on-site result is known.
-    fn place(&mut self, charges: &[&WeekCharge<P, V>], measured: &[&OnSite<P>]) -> HashMap<P, usize> {
+    /// but an on-site result is known, or that are behind a master, where those beside them are and as far as there is room.
+    fn place(
+        &mut self,
+        charges: &[&WeekCharge<P, V>],
+        measured: &[&OnSite<P>],
+        balances: &[Balanced<P>],
+    ) -> HashMap<P, usize> {
         let of_part = |(at, part): (usize, &Part<P, V>)| {
             part.piles.iter().map(|pile| (pile.clone(), at)).collect::<Vec<_>>()
         };
@@ -233,206 +246,33 @@ where
             .map_or((&[][..], 0), |part| (&part.vehicles, PART_MAX.saturating_sub(part.piles.len())));
         let in_order = neighbours::in_order(&new, last, PART_MAX);
         for pile in in_order.into_iter().chain(measured.iter().map(|result| &result.pile)) {
-            if part_of.contains_key(pile) {
-                continue;
+            if !part_of.contains_key(pile) {
+                let at = self.last_with_room();
+                self.parts[at].piles.push(pile.clone());
+                part_of.insert(pile.clone(), at);
             }
-            if self.parts.last().is_none_or(|part| PART_MAX <= part.piles.len()) {
-                self.parts.push(Part::of(Vec::new()));
+        }
+        for told in balances {
+            let beside = told.piles.iter().find_map(|pile| part_of.get(pile).copied());
+            let at = beside.unwrap_or_else(|| self.last_with_room());
+            for pile in &told.piles {
+                if self.parts[at].piles.len() < PART_MAX && !part_of.contains_key(pile) {
+                    self.parts[at].piles.push(pile.clone());
+                    part_of.insert(pile.clone(), at);
+                }
             }
-            let at = self.parts.len() - 1;
-            self.parts[at].piles.push(pile.clone());
-            part_of.insert(pile.clone(), at);
         }
         part_of
+    }
+
+    /// The last part, or a new one where it is full.
+    fn last_with_room(&mut self) -> usize {
+        if self.parts.last().is_none_or(|part| PART_MAX <= part.piles.len()) {
+            self.parts.push(Part::of(Vec::new()));
+        }
+        self.parts.len() - 1
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use veripile_metrology::drift;
-
-    use crate::learnt::Way;
-
-    use super::*;
-
-    /// 501 piles, visited by four vehicles each once, of which the last pile's are no other pile's.
-    #[test]
-    fn more_piles_than_one_part_takes_are_told_all() {
-        let charge = |pile: usize, vehicle: usize| WeekCharge {
-            pile,
-            vehicle: if pile == 7 { 1_000 + vehicle } else { pile / 5 + vehicle },
-            ended_at: beginning(100) + jiff::SignedDuration::from_mins(i64::try_from(pile).expect("small")),
-            energy_pile_kwh: Decimal::new(200, 1),
-            energy_vehicle_kwh: Decimal::new(198 + i64::try_from(pile % 3).expect("small"), 1),
-            path: None,
-            covariates: [f32::NAN; COVARIATES_MAX],
-        };
-        let charges: Vec<_> = (0..=PART_MAX).flat_map(|pile| (0..4).map(move |n| charge(pile, n))).collect();
-        let way =
-            Way { path: None, charges: 1, bias: 0.0, noise: 0.01, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
-        let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
-        let evidence = WeekEvidence { charges: &charges, on_site: &[], calibrations: &[], learnt: &learnt };
-        let mut told = Vec::new();
-        let kept = filter(Filter::default(), &evidence, 101, |week, _| told.push(week));
-        let sizes: Vec<usize> = kept.parts.iter().map(|part| part.piles.len()).collect();
-        assert_eq!(
-            (sizes, &kept.parts[1].piles),
-            (vec![PART_MAX, 1], &vec![7]),
-            "the one without neighbours"
-        );
-        assert_eq!((told[0].errors.len(), told[0].snapshots.len()), (PART_MAX + 1, 2));
-        assert!(told[0].errors.iter().all(|(_, error)| error.charges == 4));
-    }
-
-    /// A noise that is no number lets nothing be said of its week; the next is told again.
-    #[test]
-    fn a_part_that_cannot_be_solved_begins_anew() {
-        let charge = WeekCharge {
-            pile: 1,
-            vehicle: 1,
-            ended_at: beginning(100),
-            energy_pile_kwh: Decimal::new(200, 1),
-            energy_vehicle_kwh: Decimal::new(199, 1),
-            path: None,
-            covariates: [f32::NAN; COVARIATES_MAX],
-        };
-        let after = |kept: &Filter<u32, u32>, week: i32, noise: f64| {
-            let way =
-                Way { path: None, charges: 1, bias: 0.0, noise, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
-            let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
-            let evidence = WeekEvidence { charges: &[], on_site: &[], calibrations: &[], learnt: &learnt };
-            kept.advanced(week, &[&charge], &evidence)
-        };
-        let (kept, told) = after(&Filter::default(), 100, 0.01);
-        assert_eq!((told.errors.len(), told.anew.len()), (1, 0));
-        let (kept, told) = after(&kept, 101, f64::NAN);
-        assert_eq!((told.errors.len(), &told.anew[..]), (0, &[(1, DriftError::MalformedComparison(0))][..]));
-        let (_, told) = after(&kept, 102, 0.01);
-        assert_eq!((told.errors.len(), told.anew.len()), (1, 0), "it is told again");
-    }
-
-    #[test]
-    fn weeks_begin_on_monday() {
-        let week = |text: &str| week_of(text.parse().expect("literal"));
-        // 1970-01-01 was a Thursday, 2026-11-23 a Monday.
-        assert_eq!((week("1970-01-01T00:00:00Z"), week("1970-01-05T00:00:00Z")), (0, 1));
-        assert_eq!(week("2026-11-23T00:00:00Z"), week("2026-11-22T23:59:59Z") + 1);
-        assert_eq!(beginning(week("2026-11-23T00:00:00Z")).to_string(), "2026-11-23T00:00:00Z");
-    }
-
-    fn learnt() -> Learnt {
-        Learnt { vehicle_sd: 0.01, ..Learnt::default() }
-    }
-
-    fn result(pile: u32, day: i64, percent: i64) -> OnSite<u32> {
-        OnSite {
-            pile,
-            outlet: None,
-            at: beginning(100) + jiff::SignedDuration::from_hours(24 * day),
-            error_percent: Decimal::new(percent, 1),
-            expanded_uncertainty_percent: Decimal::new(1, 1),
-            coverage_factor: Decimal::TWO,
-        }
-    }
-
-    /// What was known of a pile that is adjusted is forgotten, and that it was is told to whoever smooths; by hand: 0.1 % and 1.6 % of
-    /// uncertainty 0.05 % are thirty times too far from each other.
-    #[test]
-    fn an_adjusted_pile_is_forgotten_and_its_former_weeks_stay_what_they_were() {
-        let on_site = [result(1, 0, 1), result(2, 0, 1), result(1, 8, 16)];
-        let learnt = learnt();
-        let evidence: WeekEvidence<'_, u32, u32> =
-            WeekEvidence { charges: &[], on_site: &on_site, calibrations: &[], learnt: &learnt };
-        let (mut kept, mut snapshots) = (Filter::default(), Vec::new());
-        for week in 100..103 {
-            let (next, told) = kept.advanced(week, &[], &evidence);
-            snapshots.extend(told.snapshots);
-            kept = next;
-        }
-        let forgotten: Vec<&[usize]> = snapshots.iter().map(|snapshot| &snapshot.forgotten[..]).collect();
-        assert_eq!(forgotten, [&[][..], &[0], &[]]);
-        let smoothed = drift::smooth(&snapshots).expect("of one filter");
-        let of_first: Vec<f64> = smoothed.iter().map(|week| week[0].log_error).collect();
-        for (told, percent) in of_first.iter().zip([0.1, 1.6, 1.6]) {
-            assert!((told - f64::ln_1p(percent / 100.0)).abs() < 2e-5, "{of_first:?}");
-        }
-    }
-
-    /// Outlets of 0.2 and 0.5 %, U 0.1 %, measured two weeks apart: by hand 0.35 % with u² = 0.05² + 0.15²/3 = 0.01 %². The first one's
-    /// result is in both and counts once.
-    #[test]
-    fn a_second_outlet_makes_a_mixture() {
-        let outlet = |outlet, day, percent| OnSite { outlet: Some(outlet), ..result(1, day, percent) };
-        let learnt = learnt();
-        let last = |on_site: &[OnSite<u32>]| {
-            let evidence: WeekEvidence<'_, u32, u32> =
-                WeekEvidence { charges: &[], on_site, calibrations: &[], learnt: &learnt };
-            let (mut kept, mut told) = (Filter::default(), None);
-            for week in 100..103 {
-                let (next, errors) = kept.advanced(week, &[], &evidence);
-                (kept, told) = (next, Some(errors));
-            }
-            let told = told.expect("weeks");
-            (told.errors[0].1, told.snapshots[0].forgotten.clone())
-        };
-        let (at_once, forgotten) = last(&[outlet(1, 15, 2), outlet(2, 16, 5)]);
-        assert_eq!(forgotten, Vec::<usize>::new());
-        let (one_by_one, forgotten) = last(&[outlet(1, 1, 2), outlet(2, 16, 5)]);
-        assert_eq!(forgotten, [0]);
-        for told in [at_once, one_by_one] {
-            assert!((told.error - 0.003_5).abs() < 3e-5, "{told:?}");
-            assert!((told.standard_uncertainty - 0.001).abs() < 5e-5, "{told:?}");
-        }
-    }
-
-    /// A vehicle that reads 0.4 % too much (u 0.1 %) charges 200 times a week at a pile that shows 20.12 kWh where it shows 20: by hand the pile errs by
-    /// 1.006 · 1.004 − 1 = 1.0024 %. Charges of 1 % leave 0.04 % after four weeks, drift some 0.05 %; were the calibration to count each week, u
-    /// would be 0.07 %.
-    #[test]
-    fn a_reference_vehicle_gives_a_level_that_counts_once_in_all_weeks() {
-        let charge = |week: i32, n: i64| WeekCharge {
-            pile: 1,
-            vehicle: 9,
-            ended_at: beginning(week) + jiff::SignedDuration::from_mins(40 * n),
-            energy_pile_kwh: Decimal::new(2_012, 2),
-            energy_vehicle_kwh: Decimal::from(20),
-            path: Some(VehiclePath::Reference),
-            covariates: [f32::NAN; COVARIATES_MAX],
-        };
-        let way = Way {
-            path: Some(VehiclePath::Reference),
-            charges: 1,
-            bias: 0.0,
-            noise: 0.01,
-            noise_kwh: 0.0,
-            degrees_of_freedom: 4.0,
-        };
-        let learnt = Learnt { ways: vec![way], ..learnt() };
-        let charges: Vec<WeekCharge<u32, u32>> =
-            (100..104).flat_map(|week| (0..200).map(move |n| charge(week, n))).collect();
-        let calibration = |week: i32, percent: i64| Calibration {
-            vehicle: 9_u32,
-            at: beginning(week),
-            error_percent: Decimal::new(percent, 1),
-            expanded_uncertainty_percent: Decimal::new(2, 1),
-            coverage_factor: Decimal::TWO,
-        };
-        let last = |calibrations: &[Calibration<u32>]| {
-            let evidence = WeekEvidence { charges: &charges, on_site: &[], calibrations, learnt: &learnt };
-            let mut told = Vec::new();
-            filter(Filter::default(), &evidence, 103, |week, _| told.push(week));
-            told.pop().expect("weeks").errors[0].1
-        };
-        let none = last(&[]);
-        assert!(0.009 < none.standard_uncertainty, "no level but that of all vehicles: {none:?}");
-        // Made before, made after all, and one that a newer one replaces.
-        let alone = |week| vec![calibration(week, 4)];
-        for calibrations in [alone(100), alone(104), vec![calibration(99, 9), calibration(102, 4)]] {
-            let told = last(&calibrations);
-            assert!((told.error - 0.010_024).abs() < 5e-5, "{told:?}");
-            assert!((0.001..0.001_5).contains(&told.standard_uncertainty), "{told:?}");
-        }
-        let older = last(&alone(0)).standard_uncertainty;
-        assert!((0.002..0.004).contains(&older), "two years of drift, 0.28 %: {older}");
-    }
-}
+mod tests;

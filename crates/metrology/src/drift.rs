@@ -5,9 +5,10 @@
 //! and no travellers' spread: [`crate::comparison`] does.
 //!
 //! # Model
-//! metrology.md §2.4: `y_s = e_i − c − d_t + ε_s`, `ε_s ~ t_4(0, σ_s²)`, `d_t ~ N(0, σ_b²)`; `e_i`, `c` and `d_t` are random walks,
-//! `d_t` one that stays within `σ_b`. An anchor is an observation of `e_i`. All in logarithms, `e` for `ln(1+e)`. Of a calibrated traveller
-//! the bias `c + d_t` is known beforehand, `~ N(b, u²)`, and not that it is like the others'.
+//! metrology.md §2.4: `y_s = e_i + a_ik − c − d_t + ε_s`, `ε_s ~ t_4(0, σ_s²)`, `d_t ~ N(0, σ_b²)`, `a_ik ~ N(0, σ_i²)` of instrument i and
+//! the traveller's model k ([`cells`]); `e_i`, `c` and `d_t` are random walks, `d_t` one that stays within `σ_b`. An anchor is an observation of
+//! `e_i`. All in logarithms, `e` for `ln(1+e)`. Of a calibrated traveller the bias `c + d_t` is known beforehand, `~ N(b, u²)`, and not that it is
+//! like the others'.
 //!
 //! # Method
 //! Unknowns are c and `ẽ_i = e_i − c`; comparisons see only `ẽ_i − d_t`. Within a week travellers are eliminated exactly, and so
@@ -21,10 +22,16 @@
 //! `1 + q_i W_i + q_t W_t` with `W_i`, `W_t` the weight of all pairs of the instrument, the traveller. As `1 1ᵀ ≼ diag(W_i/w)` on the
 //! factors of one instrument, that never claims more than the exact posterior of the pairs, and as much of the instrument itself.
 //!
+//! What an energy balance says of the instruments behind one master ([`Information`]) is not kept: it is brought with each week, as it is known by
+//! then of all intervals together, and counts in that week only. Its master's error, losses and efficiencies are the same ones in all weeks: a
+//! week's balance added to those before would count what is presumed of them each week, and tell a level ever better that no master told. So
+//! whatever the weeks, a network without an anchor knows its level as well as its balances do, and no better.
+//!
 //! Two things are not exact and not bounded, but measured (tests, and the numbers there): an anchored instrument's drift is taken to
 //! be another for the anchor than for its pairs, and the common walk, exact for anchors, is left out of the pairs, whose `ẽ` follow it
 //! late. In the reference-like city 95 % intervals cover 0.94 to 0.96, and 0.95 to 0.975 where travellers keep to three instruments.
 
+mod cells;
 mod equations;
 mod innovation;
 mod packed;
@@ -35,6 +42,8 @@ mod week;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::balance::Information;
+use cells::{Cell, Room};
 pub use innovation::Innovation;
 pub use packed::Packed;
 pub use smoother::{Snapshot, smooth};
@@ -113,6 +122,12 @@ pub struct Week {
     /// Calibrations, each in the place of what was known of its traveller before. One that is kept weakens with time; it need not be brought
     /// again.
     pub calibrations: Vec<Calibration>,
+    /// What balances say of instruments' errors at the end of the week, all of their intervals together, in the place of what they said before: it
+    /// counts in this week, and is not kept. None of an instrument that has become another since the intervals began ([`Information::of`]).
+    pub information: Vec<Information>,
+    /// Models of travellers, by their index and a number of the caller's that means the same in every week. Of one whose model is known it is
+    /// passed over: what its pairs say was told of that.
+    pub models: Vec<(usize, usize)>,
     /// Travellers whose bias was drawn anew before this week (another battery management, say). The caller must be told of it: it is not
     /// looked for. Of one that is not told, comparisons deviate and count for little (t_4) until the walk has followed; that the instruments
     /// it meets are met by others too is what they rest on meanwhile.
@@ -132,6 +147,8 @@ pub struct Settings {
     pub common_walk: f64,
     /// σ_b.
     pub traveller_sd: f64,
+    /// σ_i; zero: instruments read all models alike.
+    pub interaction_sd: f64,
     /// Prior of c.
     pub common_sd: f64,
     /// Prior of ẽ of a new instrument: wide, so that the data decide.
@@ -140,7 +157,7 @@ pub struct Settings {
 
 impl Default for Settings {
     /// Instruments walk 0.1 % in a year, as anchors are taken to; travellers somewhat more, calibrated ones twice as much; the rest as in
-    /// metrology.md §2.1.
+    /// metrology.md §2.1, but for interactions, of which the caller must know.
     fn default() -> Self {
         Self {
             instrument_walk: 0.000_14,
@@ -148,6 +165,7 @@ impl Default for Settings {
             calibrated_walk: 0.000_28,
             common_walk: 0.000_1,
             traveller_sd: 0.015,
+            interaction_sd: 0.0,
             common_sd: 0.01,
             instrument_sd: 0.1,
         }
@@ -180,6 +198,9 @@ struct Traveller {
     /// None of one that is taken to be like the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     known: Option<Known>,
+    /// None where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<usize>,
     /// In the order of instruments.
     pairs: Vec<Pair>,
 }
@@ -221,6 +242,9 @@ pub struct State {
     base: Packed,
     right: Vec<f64>,
     travellers: Vec<Traveller>,
+    /// Of which something is in the base, in order; states of before told of none.
+    #[serde(default)]
+    cells: Vec<Cell>,
 }
 
 /// An instrument's error.
@@ -252,6 +276,9 @@ pub enum DriftError {
     /// Likewise.
     #[error("anchor {0} is malformed")]
     MalformedAnchor(usize),
+    /// Likewise of what a balance says, or it names an instrument twice.
+    #[error("information {0} is malformed")]
+    MalformedInformation(usize),
     /// Fewer instruments or travellers than before, a reset of none, or a negative time.
     #[error("the week is malformed")]
     MalformedWeek,
@@ -274,31 +301,38 @@ impl State {
 
     /// Takes in a week.
     pub fn advance(&mut self, week: &Week, settings: &Settings) -> Result<Update, DriftError> {
+        let (next, update) = self.advanced(week, settings)?;
+        *self = next;
+        Ok(update)
+    }
+
+    /// The state after a week, and what the week gave; this one stays.
+    pub fn advanced(&self, week: &Week, settings: &Settings) -> Result<(Self, Update), DriftError> {
         self.check(week)?;
         let mut next = self.clone();
         if !next.right.is_empty() {
             next.walk(week.elapsed_weeks, settings).ok_or(DriftError::Singular)?;
         }
         next.grow(week, settings);
-        for traveller in &week.resets {
-            next.eliminate_traveller(*traveller, settings);
+        for (traveller, model) in &week.models {
+            next.travellers[*traveller].model.get_or_insert(*model);
         }
+        next.eliminate(&week.resets, settings);
         for calibration in &week.calibrations {
             let weight = calibration.standard_uncertainty.powi(-2);
             let known = Known { weight, weighted: weight * calibration.bias };
             next.travellers[calibration.traveller].known = Some(known);
         }
         let update = next.take_in(week, settings).ok_or(DriftError::Singular)?;
-        for traveller in 0..next.travellers.len() {
-            next.travellers[traveller].limit();
-            // A calibrated one stays: were it a new one when it comes back, its calibration would count twice.
-            let of_traveller = &next.travellers[traveller];
-            if IDLE_WEEKS_MAX < of_traveller.idle_weeks && of_traveller.known.is_none() {
-                next.eliminate_traveller(traveller, settings);
-            }
-        }
-        *self = next;
-        Ok(update)
+        next.travellers.iter_mut().for_each(Traveller::limit);
+        // A calibrated one stays: were it a new one when it comes back, its calibration would count twice.
+        let is_idle = |at: &usize| {
+            let traveller = &next.travellers[*at];
+            IDLE_WEEKS_MAX < traveller.idle_weeks && traveller.known.is_none()
+        };
+        let idle: Vec<usize> = (0..next.travellers.len()).filter(is_idle).collect();
+        next.eliminate(&idle, settings);
+        Ok((next, update))
     }
 
     /// Forgets everything known of an instrument, what travellers had learnt from it included: after a step, when it is another.
@@ -310,6 +344,7 @@ impl State {
             self.base.eliminate(instrument + 1, &mut self.right);
             self.base.add(instrument + 1, instrument + 1, settings.instrument_sd.powi(-2));
         }
+        self.cells.retain(|cell| cell.instrument != instrument);
     }
 
     /// Drops travellers of whom nothing is kept: which stay, by their index before.
@@ -337,6 +372,7 @@ impl State {
         let are_known_sound = known.all(|known| is_positive(known.weight) && known.weighted.is_finite());
         if !are_pairs_sound
             || !are_known_sound
+            || !self.cells.iter().all(|cell| cell.is_sound(size))
             || !self.base.is_sound(size)
             || !self.right.iter().all(|value| value.is_finite())
         {
@@ -351,6 +387,7 @@ impl State {
         if week.instruments + 1 < size
             || week.travellers < self.travellers.len()
             || week.resets.iter().any(|traveller| week.travellers <= *traveller)
+            || week.models.iter().any(|(traveller, _)| week.travellers <= *traveller)
             || !week.calibrations.iter().all(|calibration| calibration.is_sound(week.travellers))
             || !(0.0 <= week.elapsed_weeks && week.elapsed_weeks.is_finite())
         {
@@ -370,8 +407,11 @@ impl State {
                 && anchor.log_error.is_finite()
                 && is_positive(anchor.standard_uncertainty)
         };
-        match week.anchors.iter().position(|anchor| !is_anchor(anchor)) {
-            Some(at) => Err(DriftError::MalformedAnchor(at)),
+        if let Some(at) = week.anchors.iter().position(|anchor| !is_anchor(anchor)) {
+            return Err(DriftError::MalformedAnchor(at));
+        }
+        match week.information.iter().position(|told| !is_information(told, week.instruments)) {
+            Some(at) => Err(DriftError::MalformedInformation(at)),
             None => Ok(()),
         }
     }
@@ -387,18 +427,32 @@ impl State {
         }
     }
 
-    /// Puts what a traveller said of the instruments, and by its calibration of their level, into the base and forgets the traveller.
-    fn eliminate_traveller(&mut self, traveller: usize, settings: &Settings) {
+    /// Puts what travellers said of the instruments, and by their calibrations of their level, into the base and forgets the travellers.
+    fn eliminate(&mut self, travellers: &[usize], settings: &Settings) {
+        if travellers.is_empty() {
+            return;
+        }
+        let mut room = self.room(settings);
+        for traveller in travellers {
+            self.eliminate_traveller(*traveller, &mut room, settings);
+        }
+        self.cells = room.cells();
+    }
+
+    fn eliminate_traveller(&mut self, traveller: usize, room: &mut Room, settings: &Settings) {
         let gone = std::mem::take(&mut self.travellers[traveller]);
-        let own = equations::Conditional::of(&gone, settings.traveller_sd);
-        let along: Vec<(usize, f64)> = gone.along().collect();
+        self.travellers[traveller].model = gone.model;
+        let counted = room.counted(&gone);
+        room.spend(&gone);
+        let own = equations::Conditional::of(&counted, settings.traveller_sd);
+        let along: Vec<(usize, f64)> = counted.along().collect();
         for (position, (at, weight)) in along.iter().enumerate() {
             self.base.add(*at, *at, weight.abs());
             for (other, of_other) in &along[..=position] {
                 self.base.add(*at, *other, -own.variance * weight * of_other);
             }
         }
-        own.add_right(&gone, &mut self.right);
+        own.add_right(&counted, &mut self.right);
     }
 }
 
@@ -406,6 +460,19 @@ impl Calibration {
     fn is_sound(&self, travellers: usize) -> bool {
         self.traveller < travellers && self.bias.is_finite() && is_positive(self.standard_uncertainty)
     }
+}
+
+/// Whether it is of that many instruments, of each once, in finite numbers.
+fn is_information(told: &Information, instruments: usize) -> bool {
+    let count = told.instruments.len();
+    let mut named = told.instruments.clone();
+    named.sort_unstable();
+    named.dedup();
+    named.len() == count
+        && named.last().is_none_or(|last| *last < instruments)
+        && (told.matrix.size(), told.right.len()) == (count, count)
+        && told.right.iter().all(|value| value.is_finite())
+        && (0..count).all(|row| (0..=row).all(|column| told.matrix.get(row, column).is_finite()))
 }
 
 fn is_positive(value: f64) -> bool {

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
+use veripile_metrology::balance::Information;
 use veripile_metrology::change_point::{Step, Watch};
 use veripile_metrology::drift::{self, Anchor, Comparison, DriftError, State, Update, Week};
 
 use super::{Calibration, OnSite, Told, WeekCharge, WeekError, beginning, week_of};
 use crate::anchors::{Found, Together, together};
+use crate::balanced::Balanced;
 use crate::calibration::{known_bias, walk_of_a_week};
 use crate::evidence::{compare, log_error};
 use crate::learnt::{Learnt, Way};
@@ -19,10 +21,14 @@ use crate::learnt::{Learnt, Way};
 /// was adjusted. Three, as for results that the whole assessment leaves out.
 const ADJUSTED_FROM: f64 = 3.0;
 
+/// Makes and models told apart at most, those met first; a vehicle of another one has none, as if nobody had told it.
+const MODELS_MAX: usize = 1_000;
+
 fn settings(learnt: &Learnt) -> drift::Settings {
     let default = drift::Settings::default();
     drift::Settings {
         traveller_sd: learnt.vehicle_sd.max(default.traveller_walk),
+        interaction_sd: learnt.interaction_sd,
         calibrated_walk: walk_of_a_week(),
         ..default
     }
@@ -52,6 +58,8 @@ pub(super) struct Brought<'a, P, V> {
     pub(super) on_site: &'a [&'a OnSite<P>],
     /// Of whatever time, and whatever vehicles.
     pub(super) calibrations: &'a [Calibration<V>],
+    /// Of whatever piles.
+    pub(super) balances: &'a [Balanced<P>],
     pub(super) learnt: &'a Learnt,
 }
 
@@ -65,9 +73,15 @@ pub(super) struct Part<P, V> {
     pub(super) piles: Vec<P>,
     /// Vehicles in the order of travellers.
     pub(super) vehicles: Vec<V>,
+    /// Makes and models of vehicles, by their numbers.
+    #[serde(default)]
+    models: Vec<String>,
     /// ln(1+e) and its standard uncertainty at the end of the week, by pile.
     estimates: Vec<(f64, f64)>,
     watches: BTreeMap<usize, Watch>,
+    /// Since which week a pile is another than before, as far as is known.
+    #[serde(default)]
+    pub(super) since: BTreeMap<usize, i32>,
 }
 
 impl<P, V> Part<P, V>
@@ -82,9 +96,17 @@ where
             state: State::new(),
             piles,
             vehicles: Vec::new(),
+            models: Vec::new(),
             estimates: Vec::new(),
             watches: BTreeMap::new(),
+            since: BTreeMap::new(),
         }
+    }
+
+    /// Forgets everything but its piles, and since when they are what they are.
+    pub(super) fn begin_anew(&mut self) {
+        let since = std::mem::take(&mut self.since);
+        *self = Self { since, ..Self::of(std::mem::take(&mut self.piles)) };
     }
 
     /// Takes in a week, and tells what it says.
@@ -96,31 +118,37 @@ where
     ) -> Result<(), DriftError> {
         let settings = settings(brought.learnt);
         let known = self.vehicles.len();
-        let comparisons = self.comparisons(brought.charges, brought.learnt);
+        let (comparisons, models) = self.comparisons(brought.charges, brought.learnt);
         let calibrations = self.calibrations(brought.calibrations, week, known);
         let (anchors, mut forgotten) = self.anchors(brought.on_site, week, &settings);
-        let brought = Week {
+        let balances = brought.balances;
+        let mut brought = Week {
             elapsed_weeks: f64::from(self.week.map_or(1, |last| week - last)),
             instruments: self.piles.len(),
             travellers: self.vehicles.len(),
             comparisons,
             anchors,
             calibrations,
+            information: self.information(balances, week, &settings),
+            models,
             // No source tells when a vehicle got another battery management.
             resets: Vec::new(),
         };
-        let before = self.state.clone();
-        let mut update = self.state.advance(&brought, &settings)?;
+        let (mut state, mut update) = self.state.advanced(&brought, &settings)?;
         let steps = self.steps(week, &update);
         if !steps.is_empty() {
             // After a step a pile is another: its past is forgotten, and the week taken in anew.
-            self.state = before;
-            steps.iter().for_each(|(at, _)| self.state.forget(*at, &settings));
+            for (at, step) in &steps {
+                self.state.forget(*at, &settings);
+                self.since.insert(*at, i32::try_from(step.range.0).unwrap_or(week));
+            }
+            brought.information = self.information(balances, week, &settings);
             forgotten.extend(steps.iter().map(|(at, _)| *at));
             let innovations = update.innovations;
-            update = self.state.advance(&brought, &settings)?;
+            (state, update) = self.state.advanced(&brought, &settings)?;
             update.innovations = innovations;
         }
+        self.state = state;
         update.snapshot.forgotten = forgotten;
         // Whoever has not come for half a year is forgotten by name, too.
         let mut are_known = self.state.forget_idle().into_iter();
@@ -131,6 +159,25 @@ where
         told.steps.extend(steps.into_iter().map(|(at, step)| (self.piles[at].clone(), step)));
         told.snapshots.push(update.snapshot);
         Ok(())
+    }
+
+    /// What balances say of this part's piles at the end of a week, but for those that became others in their time.
+    fn information(
+        &self,
+        balances: &[Balanced<P>],
+        week: i32,
+        settings: &drift::Settings,
+    ) -> Vec<Information> {
+        if balances.is_empty() {
+            return Vec::new();
+        }
+        let pile_at = numbers(&self.piles);
+        let of = |told: &Balanced<P>| {
+            let is_same = |at: &usize| self.since.get(at).is_none_or(|since| beginning(*since) <= told.from);
+            let place = |pile: &P| pile_at.get(pile).copied().filter(is_same);
+            told.at(beginning(week + 1), settings.instrument_walk.powi(2), place)
+        };
+        balances.iter().filter_map(of).collect()
     }
 
     /// Steps that a week tells of, by pile's place; each begins a new watch.
@@ -163,24 +210,42 @@ where
         told.collect()
     }
 
-    /// The week's comparisons; vehicles not seen before get their numbers.
-    fn comparisons(&mut self, charges: &[&WeekCharge<P, V>], learnt: &Learnt) -> Vec<Comparison> {
+    /// The week's comparisons, and the models that they tell of vehicles: of several of one vehicle the first in alphabetical order, as in a whole
+    /// assessment. Vehicles and models not met before get their numbers.
+    fn comparisons(
+        &mut self,
+        charges: &[&WeekCharge<P, V>],
+        learnt: &Learnt,
+    ) -> (Vec<Comparison>, Vec<(usize, usize)>) {
         let pile_at = numbers(&self.piles);
         let mut vehicle_at = numbers(&self.vehicles);
         let mut comparisons = Vec::with_capacity(charges.len());
+        let mut told: BTreeMap<usize, &String> = BTreeMap::new();
         for charge in charges {
             let Ok((log_ratio, size_kwh)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
                 continue;
             };
             let Some(way) = learnt.way(charge.path) else { continue };
+            let traveller = number(&mut self.vehicles, &mut vehicle_at, &charge.vehicle);
+            if let Some(model) = &charge.model {
+                told.entry(traveller).and_modify(|known| *known = model.min(known)).or_insert(model);
+            }
             comparisons.push(Comparison {
                 instrument: pile_at[&charge.pile],
-                traveller: number(&mut self.vehicles, &mut vehicle_at, &charge.vehicle),
+                traveller,
                 log_ratio: log_ratio - learnt.beside(charge.path, &charge.covariates),
                 variance: variance(way, size_kwh),
             });
         }
-        comparisons
+        let mut model_at = numbers(&self.models);
+        told.retain(|_, model| {
+            let is_told_apart = model_at.contains_key(*model) || self.models.len() < MODELS_MAX;
+            if is_told_apart {
+                number(&mut self.models, &mut model_at, model);
+            }
+            is_told_apart
+        });
+        (comparisons, told.into_iter().map(|(traveller, model)| (traveller, model_at[model])).collect())
     }
 
     /// The last calibration of each vehicle that is to be told to the filter: of those beyond the first `known`, which were not met before, and up to
@@ -237,6 +302,9 @@ where
             let is_adjusted = self.estimates.get(*at).is_some_and(|(expected, u)| {
                 ADJUSTED_FROM * u.hypot(standard_uncertainty) < (log_error - expected).abs()
             });
+            if is_adjusted {
+                self.since.insert(*at, week);
+            }
             if is_adjusted || of.iter().any(|result| are_old[*result]) {
                 self.state.forget(*at, settings);
                 self.watches.remove(at);

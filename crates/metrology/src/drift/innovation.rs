@@ -4,7 +4,8 @@
 //! `ρ_s = y_s − (ẽ_i − d_t)` at the predicted posterior; m is the robust mean of an instrument's ρ with weights
 //! `a_s ∝ 1/(σ_s²/κ + f_t)`, and `S = Σ a² σ²/κ + Σ_t f_t (Σ_{s∈t} a_s)² + hᵀ C h` with `h = 1_i − Σ_s a_s f_t w_t` over the instruments
 //! that traveller t had visited, and over c where it is calibrated: the instrument's own uncertainty, that of its visitors, and what they
-//! share, as the instrument itself when they have seen little else.
+//! share, as the instrument itself when they have seen little else. What the instrument reads otherwise of their models is in C only, as if it were
+//! new each week: where that is much, S is rather too large (z² 0.82 with three models and 0.3 %).
 
 use super::equations::{Conditional, Posterior};
 use super::week::{robust, weight};

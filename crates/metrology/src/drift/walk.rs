@@ -18,6 +18,7 @@ impl State {
         let of_uncalibrated = settings.traveller_walk.powi(2) * weeks;
         let of_calibrated = 2.0 * settings.calibrated_walk.powi(2) * weeks;
         let of_common = settings.common_walk.powi(2) * weeks;
+        self.cells.iter_mut().for_each(|cell| cell.walk(of_instrument, settings));
         let weights = self.weights();
         self.walk_base(of_instrument, of_common)?;
         for traveller in &mut self.travellers {

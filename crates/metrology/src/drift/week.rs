@@ -8,6 +8,7 @@ use super::equations::{Conditional, Posterior};
 use super::packed::Packed;
 use super::smoother::Snapshot;
 use super::{Comparison, EFFICIENCY, Estimate, NU, Pair, Settings, State, Update, Week};
+use crate::balance::Information;
 
 /// Rounds of reweighting at most.
 const ROUNDS_MAX: usize = 30;
@@ -25,15 +26,17 @@ struct Placed {
 impl State {
     /// Takes in a week after its walk.
     pub(super) fn take_in(&mut self, week: &Week, settings: &Settings) -> Option<Update> {
-        let conditionals = self.conditionals(settings.traveller_sd);
-        let predicted = self.posterior(&conditionals)?;
+        let counted = self.counted(settings).informed(&week.information);
+        let conditionals = counted.conditionals(settings.traveller_sd);
+        let predicted = counted.posterior(&conditionals)?;
         let comparisons = sorted(&week.comparisons);
-        let biases = self.biases(&conditionals, &predicted.mean);
-        let innovations = self.innovations(&comparisons, &conditionals, &biases, &predicted);
+        let biases = counted.biases(&conditionals, &predicted.mean);
+        let innovations = counted.innovations(&comparisons, &conditionals, &biases, &predicted);
+        drop(counted);
         self.add_anchors(week);
         let placed = self.place(&comparisons, &conditionals);
         let Posterior { mean, covariance } =
-            self.settle(&placed, predicted.mean.clone(), biases, settings)?;
+            self.settle(&placed, predicted.mean.clone(), biases, (week, settings))?;
         let size = mean.len();
         let estimate = |at: usize| {
             let variance = covariance.get(0, 0) + 2.0 * covariance.get(at, 0) + covariance.get(at, at);
@@ -48,6 +51,25 @@ impl State {
                 forgotten: Vec::new(),
             },
         })
+    }
+
+    /// The same with what balances say, of e_i = c + ẽ_i.
+    fn informed(mut self, information: &[Information]) -> Self {
+        for told in information {
+            for (row, at) in told.instruments.iter().enumerate() {
+                self.right[0] += told.right[row];
+                self.right[at + 1] += told.right[row];
+                for (column, other) in told.instruments.iter().enumerate() {
+                    let weight = told.matrix.get(row, column);
+                    self.base.add(0, 0, weight);
+                    self.base.add(at + 1, 0, weight);
+                    if column <= row {
+                        self.base.add(at + 1, other + 1, weight);
+                    }
+                }
+            }
+        }
+        self
     }
 
     fn add_anchors(&mut self, week: &Week) {
@@ -97,33 +119,42 @@ impl State {
         placed: &[Placed],
         mut mean: Vec<f64>,
         mut biases: Vec<f64>,
-        settings: &Settings,
+        (week, settings): (&Week, &Settings),
     ) -> Option<Posterior> {
-        let mut conditionals = self.conditionals(settings.traveller_sd);
-        let factor = self.factor(&conditionals)?;
+        let mut counted = self.counted(settings).informed(&week.information);
+        let mut conditionals = counted.conditionals(settings.traveller_sd);
+        let factor = counted.factor(&conditionals)?;
         let covariance = factor.inverse();
-        let past: Vec<f64> = placed
-            .iter()
-            .map(|at| self.travellers[at.comparison.traveller].pairs[at.pair].weighted)
-            .collect();
+        let pair = |state: &Self, at: &Placed| state.travellers[at.comparison.traveller].pairs[at.pair];
+        let past: Vec<f64> = placed.iter().map(|at| pair(self, at).weighted).collect();
+        let counts: Vec<f64> =
+            placed.iter().map(|at| pair(&counted, at).weight / pair(self, at).weight).collect();
         for _ in 0..ROUNDS_MAX {
             for (at, past) in placed.iter().zip(&past) {
                 self.travellers[at.comparison.traveller].pairs[at.pair].weighted = *past;
             }
-            for at in placed {
-                self.travellers[at.comparison.traveller].pairs[at.pair].weighted +=
-                    weighted_value(at, &mean, &biases, &conditionals);
+            for (at, counts) in placed.iter().zip(&counts) {
+                self.travellers[at.comparison.traveller].pairs[at.pair].weighted += weighted_value(
+                    at,
+                    &mean,
+                    &biases,
+                    counts * conditionals[at.comparison.traveller].variance,
+                );
             }
-            for (own, traveller) in conditionals.iter_mut().zip(&self.travellers) {
+            for (at, counts) in placed.iter().zip(&counts) {
+                counted.travellers[at.comparison.traveller].pairs[at.pair].weighted =
+                    counts * pair(self, at).weighted;
+            }
+            for (own, traveller) in conditionals.iter_mut().zip(&counted.travellers) {
                 own.weighted = traveller.weighted();
             }
-            let next = factor.solve(&self.right(&conditionals));
+            let next = factor.solve(&counted.right(&conditionals));
             let is_still = |(at, (now, before)): (usize, (&f64, &f64))| {
                 (now - before).abs() <= TOLERANCE * covariance.get(at, at).max(0.0).sqrt()
             };
             let has_settled = next.iter().zip(&mean).enumerate().all(is_still);
             mean = next;
-            biases = self.biases(&conditionals, &mean);
+            biases = counted.biases(&conditionals, &mean);
             if has_settled {
                 break;
             }
@@ -163,13 +194,14 @@ pub(super) fn weight(variance: f64, of_bias: f64) -> f64 {
     EFFICIENCY / (variance + 0.25 * of_bias)
 }
 
-/// Weight times pseudo-value: the fitted value and, beyond it, the score of the t-likelihood.
-fn weighted_value(placed: &Placed, mean: &[f64], biases: &[f64], conditionals: &[Conditional]) -> f64 {
+/// Weight times pseudo-value: the fitted value and, beyond it, the score of the t-likelihood; `of_bias` is how the traveller's bias follows a
+/// unit of weight.
+fn weighted_value(placed: &Placed, mean: &[f64], biases: &[f64], of_bias: f64) -> f64 {
     let comparison = &placed.comparison;
     let fitted = mean[comparison.instrument + 1] - biases[comparison.traveller];
     let residual = comparison.log_ratio - fitted;
     // A traveller of few comparisons follows them, and its residuals are smaller than the noise by its leverage.
-    let leverage = placed.weight * conditionals[comparison.traveller].variance;
+    let leverage = placed.weight * of_bias;
     let score = robust(residual, comparison.variance * (1.0 - leverage)) * residual / comparison.variance;
     placed.weight * fitted + score
 }

@@ -6,15 +6,15 @@ use crate::normal::QUANTILE_975;
 
 /// Sums over worlds and instruments of one week.
 #[derive(Default, Clone, Copy)]
-struct Tally {
-    covered: f64,
+pub(super) struct Tally {
+    pub(super) covered: f64,
     square: f64,
     u: f64,
-    smooth_covered: f64,
+    pub(super) smooth_covered: f64,
     smooth_square: f64,
     smooth_u: f64,
-    innovation: f64,
-    count: f64,
+    pub(super) innovation: f64,
+    pub(super) count: f64,
 }
 
 impl Tally {
@@ -32,7 +32,7 @@ impl Tally {
         self.count += 1.0;
     }
 
-    fn print(&self, week: usize) {
+    pub(super) fn print(&self, week: usize) {
         let Self { covered, square, u, smooth_covered, smooth_square, smooth_u, innovation, count } = self;
         println!(
             "week {week}: cover {:.3}, u {:.3} %, rmse {:.3} %; smoothed {:.3}, {:.3} %, {:.3} %; z² {:.3}",
@@ -47,10 +47,17 @@ impl Tally {
     }
 }
 
-fn tally(settings: Settings, habit: Habit, resets: usize, worlds: u64) -> Vec<Tally> {
+/// A filter of these settings over worlds of those.
+pub(super) fn tally(
+    of_worlds: Settings,
+    settings: Settings,
+    habit: Habit,
+    resets: usize,
+    worlds: u64,
+) -> Vec<Tally> {
     let mut tallies = vec![Tally::default(); WEEKS];
     for seed in 0..worlds {
-        let mut world = World::new(seed, settings, habit);
+        let mut world = World::new(seed, of_worlds, habit);
         let mut state = State::new();
         let (mut updates, mut truths) = (Vec::new(), Vec::new());
         for _ in 0..WEEKS {
@@ -94,7 +101,7 @@ fn stated_intervals_cover_the_truth_as_often_as_they_say() {
             (0.93, 0.985),
         ),
     ] {
-        let tallies = tally(settings, habit, resets, 50);
+        let tallies = tally(settings, settings, habit, resets, 50);
         println!("{name}");
         for week in [0, 1, 3, 8, 16, WEEKS - 1] {
             tallies[week].print(week);

@@ -2,7 +2,6 @@
 
 use super::super::equations::Posterior;
 use super::*;
-use crate::cholesky::Symmetric;
 
 fn filled() -> State {
     filled_with(vec![])
@@ -88,7 +87,7 @@ fn elimination_of_travellers_changes_nothing() {
 fn a_traveller_eliminated_for_good_leaves_what_it_said() {
     for mut state in [filled(), calibrated()] {
         let before = posterior(&state);
-        state.eliminate_traveller(1, &Settings::default());
+        state.eliminate(&[1], &Settings::default());
         assert_eq!(state.pairs(), 4);
         let after = posterior(&state);
         for i in 0..4 {
@@ -103,7 +102,7 @@ fn a_traveller_eliminated_for_good_leaves_what_it_said() {
 #[test]
 fn an_instrument_forgotten_is_one_never_seen() {
     let mut state = filled();
-    state.eliminate_traveller(1, &Settings::default());
+    state.eliminate(&[1], &Settings::default());
     state.forget(2, &Settings::default());
     let after = posterior(&state);
     assert!((after.covariance.get(3, 3).sqrt() - Settings::default().instrument_sd).abs() < 1e-12);

@@ -25,7 +25,17 @@ pub(super) struct World {
     errors: Vec<f64>,
     common: f64,
     biases: Vec<f64>,
+    /// What each instrument reads otherwise of each model, of which there are [`MODELS`].
+    interactions: Vec<[f64; MODELS]>,
     weeks: usize,
+}
+
+/// Few makers, so that what they do otherwise does not cancel.
+pub(super) const MODELS: usize = 3;
+
+/// Model of a traveller.
+fn model(traveller: usize) -> usize {
+    traveller % MODELS
 }
 
 const NOISE: f64 = 0.02;
@@ -43,7 +53,11 @@ impl World {
         let errors = (0..40).map(|_| normal(&mut rng, 0.01)).collect();
         let common = normal(&mut rng, settings.common_sd);
         let biases = (0..2_000).map(|_| normal(&mut rng, settings.traveller_sd)).collect();
-        Self { rng, settings, instruments: 40, habit, errors, common, biases, weeks: 0 }
+        // From a stream of its own, so that a world is the same without them.
+        let mut own = ChaCha8Rng::seed_from_u64(90_000 + seed);
+        let interactions =
+            (0..40).map(|_| [(); MODELS].map(|()| normal(&mut own, settings.interaction_sd))).collect();
+        Self { rng, settings, instruments: 40, habit, errors, common, biases, interactions, weeks: 0 }
     }
 
     pub(super) fn errors(&self) -> Vec<f64> {
@@ -77,6 +91,7 @@ impl World {
             elapsed_weeks: 1.0,
             instruments: self.instruments,
             travellers: self.biases.len(),
+            models: (0..self.biases.len()).map(|traveller| (traveller, model(traveller))).collect(),
             resets,
             ..Week::default()
         };
@@ -93,7 +108,10 @@ impl World {
             week.comparisons.push(Comparison {
                 instrument,
                 traveller,
-                log_ratio: self.errors[instrument] - self.common - self.biases[traveller] + noise,
+                log_ratio: self.errors[instrument] + self.interactions[instrument][model(traveller)]
+                    - self.common
+                    - self.biases[traveller]
+                    + noise,
                 variance: NOISE * NOISE,
             });
         }
