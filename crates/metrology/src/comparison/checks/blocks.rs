@@ -129,6 +129,92 @@ fn deviate(chi_square: f64, degrees: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison::{Anchor, Comparison, Comparisons, Settings, Traveller, fit};
+
+    /// Three instruments, two of which meet the same travellers as the first does, which is known.
+    fn network() -> Network {
+        let mut comparisons = Comparisons::default();
+        for n in 0..60 {
+            let wobble = 0.002 * f64::from(n * 7 % 11 - 5);
+            let log_ratio = [0.0, 0.004, -0.003][n as usize % 3] + wobble;
+            let (instrument, traveller) = (n as usize % 3, n as usize / 3 % 5);
+            comparisons.push(&Comparison {
+                instrument,
+                traveller,
+                log_ratio,
+                size: 20.0,
+                class: 0,
+                covariates: &[],
+            });
+        }
+        Network {
+            instruments: 3,
+            travellers: vec![Traveller::default(); 5],
+            comparisons,
+            anchors: vec![Anchor { instrument: 0, error: 0.0, standard_uncertainty: 0.000_8 }],
+            ..Network::default()
+        }
+    }
+
+    /// A block of one instrument is an anchor: the same E_n by another way, and its χ² is 4 E_n² of one degree of freedom.
+    #[test]
+    fn information_on_one_instrument_is_checked_as_an_anchor_is() {
+        let (error, u) = (0.012, 0.001);
+        let mut anchored = network();
+        anchored.anchors.push(Anchor { instrument: 2, error, standard_uncertainty: u });
+        let expected = fit(&anchored, &Settings::default()).expect("fits").diagnostics.anchors[1];
+        let mut balanced = network();
+        let mut matrix = Symmetric::zero(1);
+        matrix.add(0, 0, 1.0 / (u * u));
+        let right = vec![error / (u * u)];
+        balanced.information.push(Information { instruments: vec![2], matrix, right });
+        let diagnostics = fit(&balanced, &Settings::default()).expect("fits").diagnostics;
+        let [check] = diagnostics.information[..] else { panic!("{diagnostics:?}") };
+        let (found, wanted) = (check.normalised_error, expected.normalised_error);
+        assert!((found / wanted - 1.0).abs() < 1e-6 && 1.0 < wanted, "{found} {wanted}");
+        let shape = deviate(4.0 * found * found, 1.0);
+        assert!((check.shape.expect("few") / shape - 1.0).abs() < 1e-3, "{check:?} {shape}");
+    }
+
+    /// A block that gives differences right and a level of 2 % for both, against a fit in which it says next to nothing.
+    #[test]
+    fn a_block_left_out_is_one_never_made() {
+        let mut network = network();
+        let block = |share: f64| {
+            let mut matrix = Symmetric::zero(2);
+            for (row, column, value) in [(0, 0, 1e5), (1, 0, 8e4), (1, 1, 1e5)] {
+                matrix.add(row, column, share * value);
+            }
+            let right = vec![share * (1e5 * 0.022 + 8e4 * 0.015), share * (8e4 * 0.022 + 1e5 * 0.015)];
+            Information { instruments: vec![1, 2], matrix, right }
+        };
+        network.information = vec![block(1.0)];
+        let check = fit(&network, &Settings::default()).expect("fits").diagnostics.information[0];
+        network.information = vec![block(1e-6)];
+        let without = fit(&network, &Settings::default()).expect("fits");
+        let error = |at: usize| without.instruments[at].error.expect("anchored").0;
+        // By hand: both rows of J sum to 1.8e5, so the level is the mean of both differences.
+        let level = 0.5 * ((0.022 - error(1)) + (0.015 - error(2)));
+        let with = without.covariance.times(&[0.0, 0.5, 0.5]).expect("solved");
+        let variance = 1.0 / 3.6e5 + 0.5 * (with[1] + with[2]);
+        let expected = level / (2.0 * variance.sqrt());
+        // The weights of the robust fit, and scales, move with the block, so only nearly equal.
+        assert!(
+            (check.normalised_error / expected - 1.0).abs() < 0.1 && 1.5 < expected,
+            "{check:?} {expected}"
+        );
+        assert!(check.shape.is_some_and(|shape| 3.0 < shape), "{check:?}");
+    }
+
+    #[test]
+    fn what_nothing_else_speaks_of_is_not_checked() {
+        let mut matrix = Symmetric::zero(1);
+        matrix.add(0, 0, 1e6);
+        let information = vec![Information { instruments: vec![0], matrix, right: vec![2e4] }];
+        let network = Network { instruments: 1, information, ..Network::default() };
+        let diagnostics = fit(&network, &Settings::default()).expect("fits").diagnostics;
+        assert!(diagnostics.information.is_empty(), "{diagnostics:?}");
+    }
 
     // χ² of the tail of three standard deviations on one side, by scipy.stats.chi2.isf; the approximation is good to some hundredths.
     #[test]
