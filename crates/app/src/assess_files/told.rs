@@ -64,6 +64,7 @@ pub(super) fn remarks(
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
+    remarks.extend(levels::contradictory_balances(prepared, assessment));
     remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
@@ -123,7 +124,8 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
     let estimates = || assessment.estimates.iter().map(|(_, estimate)| estimate);
     let silent = || estimates().filter(|estimate| estimate.verdict == RemoteVerdict::NotComparable);
     if silent().count() == 0 && !assessment.estimates.is_empty() {
-        return Vec::new();
+        let alone = (0 < assessment.facts.alone).then(|| unconnected(prepared, assessment)).flatten();
+        return alone.or(sets::alone(assessment.facts.alone)).into_iter().collect();
     }
     if silent().count() < assessment.estimates.len() {
         return sets::some_silent(prepared, assessment);

@@ -4,7 +4,7 @@
 //! it. It only replaces what balances say.
 
 use jiff::Timestamp;
-use veripile_metrology::balance::{self, BalanceError, Branches, Elsewhere, Information};
+use veripile_metrology::balance::{self, Elsewhere, Information};
 use veripile_metrology::cholesky::Symmetric;
 use veripile_metrology::comparison::{self, ComparisonError, Fit, Network, Settings};
 use veripile_pile::PileId;
@@ -12,6 +12,7 @@ use veripile_pile::PileId;
 use super::network::{Changes, last_change};
 use crate::balanced::Balanced;
 use crate::evidence::Evidence;
+use crate::levels;
 
 /// Piles behind masters of which it is learnt at most: a spread of hundreds is known to a few percent, and each takes a solution of the
 /// whole network.
@@ -20,19 +21,20 @@ const LEARNT_FROM_MAX: usize = 500;
 /// Fits again with what was learnt; the spread, a fraction at full load, is none where nothing tells it.
 pub(super) fn learn(
     network: &mut Network,
-    branches: &[Branches],
+    balances: &[levels::Balanced],
     fit: Fit,
     settings: &Settings,
 ) -> Result<(Fit, Option<f64>), ComparisonError> {
     let mut count = 0;
-    let told = branches.iter().zip(&network.information);
+    let branches = || balances.iter().map(|balanced| &balanced.branches);
+    let told = branches().zip(&network.information);
     let told = told.filter(|(branches, _)| branches.count() > 1).take_while(|(branches, _)| {
         count += branches.instruments.len();
         count <= LEARNT_FROM_MAX
     });
     let told: Vec<_> = told.filter_map(|(branches, told)| Some((branches, elsewhere(told, &fit)?))).collect();
     let Some(spread) = balance::spread(&told) else { return Ok((fit, None)) };
-    for (information, branches) in network.information.iter_mut().zip(branches) {
+    for (information, branches) in network.information.iter_mut().zip(branches()) {
         if let Some(learnt) = branches.information(spread) {
             *information = learnt;
         }
@@ -40,11 +42,11 @@ pub(super) fn learn(
     Ok((comparison::fit(network, settings)?, Some(spread)))
 }
 
-/// What each balance of the network says, and of which piles and what time: in the order of those feeders that say something.
+/// What each balance of the network says, and of which piles and what time.
 pub(super) fn balanced(
     evidence: &Evidence,
     network: &Network,
-    balances: &[Result<f64, BalanceError>],
+    balances: &[levels::Balanced],
     changes: &Changes,
     places: &[Option<usize>],
 ) -> Vec<Balanced<PileId>> {
@@ -52,8 +54,8 @@ pub(super) fn balanced(
     for (pile, place) in evidence.piles.iter().zip(places) {
         place.iter().for_each(|place| piles[*place] = Some(&pile.pile_id));
     }
-    let feeders = evidence.feeders.iter().zip(balances).filter(|(_, told)| told.is_ok());
-    let told = feeders.zip(&network.information).filter_map(|((fed, _), told)| {
+    let told = balances.iter().zip(&network.information).filter_map(|(balance, told)| {
+        let fed = &evidence.feeders[balance.feeder];
         let named = told.instruments.iter().map(|at| piles[*at].cloned()).collect::<Option<Vec<PileId>>>()?;
         let since = last_change(fed, changes).unwrap_or(Timestamp::MIN);
         Some(Balanced::of(told, named, fed.span_since(since)?))

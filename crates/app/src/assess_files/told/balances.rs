@@ -31,12 +31,14 @@ pub(super) fn remarks(inputs: &Inputs, prepared: &Prepared, assessment: &Assessm
     told
 }
 
-/// Stations whose balance says nothing. Of one without piles that is told, not that its balance says nothing.
+/// Stations whose balance says nothing. Of one without piles that is told, not that its balance says nothing, and what holds other energy than
+/// its piles is told with what contradicts.
 fn silent(prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
     let stations = prepared.stations.iter().zip(&assessment.balances).zip(&prepared.evidence.feeders);
     let stations = stations.filter(|(_, fed)| !fed.feeder.instruments.is_empty());
+    let silent = stations.filter_map(|((station, told), fed)| Some((station, told.as_ref().err()?, fed)));
     let silent: Vec<_> =
-        stations.filter_map(|((station, told), fed)| Some((station, told.as_ref().err()?, fed))).collect();
+        silent.filter(|(_, error, _)| !matches!(error, BalanceError::Unlike { .. })).collect();
     let mut told: Vec<Remark> = silent
         .iter()
         .take(ALIKE_MAX)
@@ -181,7 +183,12 @@ mod tests {
 
     /// A master of two piles; in the second interval one was not read.
     fn fed() -> TimedFeeder {
-        let instrument = |index| Instrument { index, efficiency: 1.0, efficiency_uncertainty: 0.0 };
+        let instrument = |index| Instrument {
+            index,
+            efficiency: 1.0,
+            efficiency_uncertainty: 0.0,
+            efficiency_common: 0.0,
+        };
         let interval = |master: f64, piles: [Option<f64>; 2]| Interval {
             hours: 1.0,
             master_kwh: Some(master),

@@ -48,7 +48,24 @@ pub(super) fn some_silent(prepared: &Prepared, assessment: &Assessment) -> Vec<R
             ),
         )
     });
-    charges.into_iter().chain(lacking.into_iter().map(|(lack, piles)| told(lack, piles, prepared))).collect()
+    let lacking = lacking.into_iter().map(|(lack, piles)| told(lack, piles, prepared));
+    charges.into_iter().chain(lacking).chain(alone(assessment.facts.alone)).collect()
+}
+
+/// Piles of which nothing but their own results speaks.
+pub(super) fn alone(piles: usize) -> Option<Remark> {
+    (0 < piles).then(|| {
+        remark(
+            "piles_alone",
+            format!(
+                "只有自己的现场结果、没有一辆车使之与别的桩相连、因而不作判断的桩：{piles} 个；请补充同一批车辆在别的桩上的充电，或时间更长的充电"
+            ),
+            format!(
+                "piles of which nothing but their own on-site results speaks, since no vehicle joins them to another, so that nothing is \
+                 decided of them: {piles}; add charges of the same vehicles at other piles, or of a longer time"
+            ),
+        )
+    })
 }
 
 /// Which sets anything speaks of that could give a level, and what became of it.
@@ -84,9 +101,12 @@ impl Givers {
                 givers.beyond.insert(found.component);
             }
         }
-        for (fed, balance) in evidence.feeders.iter().zip(&assessment.balances) {
-            let piles = fed.feeder.instruments.iter().filter(|_| balance.is_ok());
-            piles.for_each(|pile| givers.add(assessment.estimates[pile.index].1.component, false, false));
+        let out = facts.contradictory_balances.iter().filter(|balance| !balance.is_used);
+        let feeders_out: BTreeSet<usize> = out.map(|balance| balance.feeder).collect();
+        for (feeder, (fed, balance)) in evidence.feeders.iter().zip(&assessment.balances).enumerate() {
+            let is_out = feeders_out.contains(&feeder);
+            let piles = fed.feeder.instruments.iter().filter(|_| is_out || balance.is_ok());
+            piles.for_each(|pile| givers.add(assessment.estimates[pile.index].1.component, is_out, false));
         }
         givers
     }
@@ -129,11 +149,11 @@ fn told(lack: Lack, piles: usize, prepared: &Prepared) -> Remark {
         Lack::Contradictory => remark(
             "piles_anchors_contradict",
             format!(
-                "现场结果与标准车校准相互矛盾、已略去、因而不可比的桩：{piles} 个；请核对下列各项，或再给其中一个桩的现场结果"
+                "现场结果、标准车校准与总表相互矛盾、无从判断孰是孰非而略去、因而不可比的桩：{piles} 个；请核对下列各项，或再给其中一个桩的现场结果"
             ),
             format!(
-                "piles not comparable because their on-site results and calibrations of reference vehicles contradict each other and were left out: \
-                 {piles}; look into those named below, or give the result of one more of these piles"
+                "piles not comparable because their on-site results, calibrations of reference vehicles and master meters contradict each other, so \
+                 that nobody can say which are right, and were left out: {piles}; look into those named below, or give the result of one more of these piles"
             ),
         ),
         Lack::Beyond => remark(
