@@ -56,7 +56,9 @@ pub(crate) struct Told {
 
 impl Told {
     pub(super) fn of(run_no: i64, mut run: AssessmentRun, assessment: &Assessment) -> Self {
-        run.facts.as_object_mut().and_then(|facts| facts.remove(BALANCED));
+        if let Some(facts) = run.facts.as_object_mut() {
+            facts.remove(BALANCED);
+        }
         let count = |verdict: RemoteVerdict| {
             assessment.estimates.iter().filter(|(_, estimate)| estimate.verdict == verdict).count()
         };
