@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use veripile_assessment::{Assessment, Learnt, REVISION, RunFacts};
+use veripile_assessment::{Assessment, Balanced, Learnt, REVISION, RunFacts};
 use veripile_metrology::comparison::Settings;
 use veripile_ocpp::IdentityKey;
 use veripile_pile::{Act, Estimate, PileId, VehicleKey};
@@ -201,6 +201,8 @@ struct Whole {
     learnt: Learnt,
     /// Of which vehicles it used a calibration, and when that was made.
     used: BTreeSet<(VehicleKey, Timestamp)>,
+    /// What its balances said.
+    balances: Vec<Balanced<PileId>>,
 }
 
 impl Whole {
@@ -212,14 +214,15 @@ impl Whole {
             && basis.settings == FitSettings::from(Settings::default());
         let charges = run.facts.get("charges")?.as_u64()? as usize;
         let learnt = serde_json::from_value(run.facts.get("learnt")?.clone()).ok()?;
-        let used = facts::used_references(&run.facts);
-        same.then_some(Self { as_of: run.as_of, charges, learnt, used })
+        let (used, balances) = (facts::used_references(&run.facts), facts::balanced(&run.facts));
+        same.then_some(Self { as_of: run.as_of, charges, learnt, used, balances })
     }
 
     /// One that was just made, and how it is stored.
-    fn of(as_of: Timestamp, facts: &RunFacts, stored: &Value) -> Self {
-        let used = facts::used_references(stored);
-        Self { as_of, charges: facts.charges, learnt: facts.learnt.clone(), used }
+    fn of(as_of: Timestamp, assessment: &Assessment, stored: &Value) -> Self {
+        let (used, balances) = (facts::used_references(stored), assessment.balanced.clone());
+        let RunFacts { charges, learnt, .. } = &assessment.facts;
+        Self { as_of, charges: *charges, learnt: learnt.clone(), used, balances }
     }
 }
 
@@ -355,7 +358,7 @@ impl Assessor {
         calibrations: &[Calibration],
     ) -> Result<Filtered> {
         let Some(whole) = &self.whole else { return Ok(Filtered::default()) };
-        let given = Given { acts, calibrations, used: &whole.used };
+        let given = Given { acts, calibrations, used: &whole.used, balances: &whole.balances };
         let from = since(as_of, self.settings.window_days);
         self.behind.is_interrupted = true;
         let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &given, &whole.learnt).await?;
@@ -482,7 +485,7 @@ impl Assessor {
         }
         let run_no = self.store.save_assessment(&run).await?;
         self.newest_run = Some(run_no);
-        let whole = Whole::of(as_of, &assessment.facts, &run.facts);
+        let whole = Whole::of(as_of, &assessment, &run.facts);
         let mut told = Told::of(run_no, run, &assessment);
         // The filter reads charges of its own.
         drop(assessment);
@@ -549,7 +552,7 @@ fn written(
         as_of: facts.as_of,
         software: software(),
         input_sha256: facts.fingerprint(),
-        facts: prepared.stored(&assessment.facts),
+        facts: prepared.stored(assessment),
         basis: serde_json::to_value(basis)?,
         estimates: facts
             .piles

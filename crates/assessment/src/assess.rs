@@ -23,6 +23,7 @@ use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 
 use crate::anchors;
+use crate::balanced::Balanced;
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
@@ -58,6 +59,8 @@ pub struct Assessment {
     pub residuals: Vec<Option<Residual>>,
     /// Of each feeder the standard uncertainty of the level that its balance gives, fraction; or why it gives none.
     pub balances: Vec<Result<f64, BalanceError>>,
+    /// What each balance that says something says of its piles: what the filter over weeks takes from it.
+    pub balanced: Vec<Balanced<PileId>>,
     /// When the newest of what gives each connected set its level was measured, by the set's number; none of a set without a level.
     pub levels: BTreeMap<u32, Timestamp>,
     /// What each pile was and when, with the covariance of all errors.
@@ -212,6 +215,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         ..
     } = given;
     let (fit, contradictory) = levels::agree(evidence, &mut network, &mut levels, fit, settings)?;
+    let balanced = branches::balanced(evidence, &network, &balances, &changes, &places);
     let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
     let left_out = left_out(evidence, &contradictory);
     let mut residuals = vec![None; evidence.charges.len()];
@@ -249,6 +253,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         vehicles,
         residuals,
         balances,
+        balanced,
         levels: newest,
         facts,
         screened,

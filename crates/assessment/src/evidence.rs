@@ -2,7 +2,7 @@
 //!
 //! Made by `app` from the store or from files. Decimal energies become floats here and nowhere else.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use veripile_metrology::balance::Feeder;
@@ -60,6 +60,16 @@ pub struct TimedFeeder {
 }
 
 impl TimedFeeder {
+    /// When the first interval began of those that began at a moment or later, and the last one ended; none without one.
+    pub(crate) fn span_since(&self, moment: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let intervals = self.feeder.intervals.iter().zip(&self.begins).filter(|(_, begin)| moment <= **begin);
+        let ends = intervals.filter_map(|(interval, begin)| {
+            let length = SignedDuration::try_from_secs_f64(3_600.0 * interval.hours).ok()?;
+            Some((*begin, begin.checked_add(length).ok()?))
+        });
+        ends.reduce(|(from, to), (begin, end)| (from.min(begin), to.max(end)))
+    }
+
     /// The intervals that began at a moment or later.
     pub(crate) fn since(&self, moment: Timestamp) -> Feeder {
         let intervals = self.feeder.intervals.iter().zip(&self.begins);

@@ -13,6 +13,7 @@ pub const REVISION: u32 = 2;
 
 pub mod anchors;
 pub mod assess;
+pub mod balanced;
 mod calibration;
 mod common;
 pub mod evidence;
@@ -28,5 +29,6 @@ pub use assess::{
     Assessment, AssessmentError, BY_BALANCE, ChangedPile, DoubtedValues, FoundStep, RunFacts, Stage, Stages,
     UsedReference, VehicleEstimate, assess,
 };
+pub use balanced::Balanced;
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};
 pub use learnt::Learnt;

@@ -9,8 +9,10 @@
 //!
 //! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison; by how much piles read one model
 //! of vehicles otherwise than the others limits what the vehicles of one model say of a pile. A reference vehicle's calibration
-//! enters once, as what is known of its bias beforehand. Not in it are stations' energy balances. It says how an error goes, not what a
-//! verdict rests on.
+//! enters once, as what is known of its bias beforehand. What stations' energy balances say is nothing that is kept: with each look the
+//! caller brings what the last whole assessment made of all their intervals ([`Balanced`]), and it counts for the weeks that are told then, weakened by
+//! what piles may have walked since the middle of its time. A pile that became another meanwhile is left out of it, until there is one that began
+//! later. It says how an error goes, not what a verdict rests on.
 
 mod neighbours;
 mod part;
@@ -25,6 +27,7 @@ use veripile_metrology::change_point::Step;
 use veripile_metrology::drift::{DriftError, Snapshot};
 use veripile_pile::VehiclePath;
 
+use crate::balanced::Balanced;
 use crate::evidence::{COVARIATES_MAX, compare};
 use crate::learnt::Learnt;
 use part::{Brought, Part};
@@ -110,6 +113,8 @@ pub struct WeekEvidence<'a, P, V> {
     /// Calibrations that count, in the order of time. As in a whole assessment the last of each vehicle says of all weeks, those before its
     /// day, too, what is known of the vehicle.
     pub calibrations: &'a [Calibration<V>],
+    /// What the last whole assessment's balances said; of weeks before them, too, as far as they were its intervals'.
+    pub balances: &'a [Balanced<P>],
     /// What the last whole assessment learnt.
     pub learnt: &'a Learnt,
 }
@@ -201,29 +206,34 @@ where
         let mut next = Self { week: Some(week), parts: self.parts.clone() };
         let measured: Vec<&OnSite<P>> =
             evidence.on_site.iter().filter(|result| week_of(result.at) <= week).collect();
-        let part_of = next.place(charges, &measured);
+        let part_of = next.place(charges, &measured, evidence.balances);
         let mut brought = vec![(Vec::new(), Vec::new()); next.parts.len()];
         charges.iter().for_each(|charge| brought[part_of[&charge.pile]].0.push(*charge));
         measured.iter().for_each(|result| brought[part_of[&result.pile]].1.push(*result));
         let (errors, steps, snapshots, anew) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut told = Told { week, errors, steps, snapshots, anew };
         for (part, (charges, on_site)) in next.parts.iter_mut().zip(&brought) {
-            let WeekEvidence { calibrations, learnt, .. } = *evidence;
-            let brought = Brought { charges, on_site, calibrations, learnt };
+            let WeekEvidence { calibrations, balances, learnt, .. } = *evidence;
+            let brought = Brought { charges, on_site, calibrations, balances, learnt };
             let Err(error) = part.advance(week, &brought, &mut told) else { continue };
             // One part must not silence the others: it begins anew, with the next week if need be.
             told.anew.push((part.piles.len(), error));
-            *part = Part::of(std::mem::take(&mut part.piles));
+            part.begin_anew();
             if part.advance(week, &brought, &mut told).is_err() {
-                *part = Part::of(std::mem::take(&mut part.piles));
+                part.begin_anew();
             }
         }
         (next, told)
     }
 
     /// The part of each pile. Piles that were not met before get one: those with charges beside their neighbours, then those of which nothing
-    /// but an on-site result is known.
-    fn place(&mut self, charges: &[&WeekCharge<P, V>], measured: &[&OnSite<P>]) -> HashMap<P, usize> {
+    /// but an on-site result is known, or that are behind a master, where those beside them are and as far as there is room.
+    fn place(
+        &mut self,
+        charges: &[&WeekCharge<P, V>],
+        measured: &[&OnSite<P>],
+        balances: &[Balanced<P>],
+    ) -> HashMap<P, usize> {
         let of_part = |(at, part): (usize, &Part<P, V>)| {
             part.piles.iter().map(|pile| (pile.clone(), at)).collect::<Vec<_>>()
         };
@@ -236,17 +246,31 @@ where
             .map_or((&[][..], 0), |part| (&part.vehicles, PART_MAX.saturating_sub(part.piles.len())));
         let in_order = neighbours::in_order(&new, last, PART_MAX);
         for pile in in_order.into_iter().chain(measured.iter().map(|result| &result.pile)) {
-            if part_of.contains_key(pile) {
-                continue;
+            if !part_of.contains_key(pile) {
+                let at = self.last_with_room();
+                self.parts[at].piles.push(pile.clone());
+                part_of.insert(pile.clone(), at);
             }
-            if self.parts.last().is_none_or(|part| PART_MAX <= part.piles.len()) {
-                self.parts.push(Part::of(Vec::new()));
+        }
+        for told in balances {
+            let beside = told.piles.iter().find_map(|pile| part_of.get(pile).copied());
+            let at = beside.unwrap_or_else(|| self.last_with_room());
+            for pile in &told.piles {
+                if self.parts[at].piles.len() < PART_MAX && !part_of.contains_key(pile) {
+                    self.parts[at].piles.push(pile.clone());
+                    part_of.insert(pile.clone(), at);
+                }
             }
-            let at = self.parts.len() - 1;
-            self.parts[at].piles.push(pile.clone());
-            part_of.insert(pile.clone(), at);
         }
         part_of
+    }
+
+    /// The last part, or a new one where it is full.
+    fn last_with_room(&mut self) -> usize {
+        if self.parts.last().is_none_or(|part| PART_MAX <= part.piles.len()) {
+            self.parts.push(Part::of(Vec::new()));
+        }
+        self.parts.len() - 1
     }
 }
 

@@ -413,4 +413,4 @@ fn independence(serial: f64, intervals: usize) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -23,7 +23,7 @@ const TOGETHER: usize = 16;
 const SHARED_FROM: usize = 256;
 
 /// A symmetric matrix, lower triangle, packed by columns: column j holds rows j..n.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Symmetric {
     size: usize,
     values: Vec<f64>,

@@ -22,6 +22,11 @@
 //! `1 + q_i W_i + q_t W_t` with `W_i`, `W_t` the weight of all pairs of the instrument, the traveller. As `1 1ᵀ ≼ diag(W_i/w)` on the
 //! factors of one instrument, that never claims more than the exact posterior of the pairs, and as much of the instrument itself.
 //!
+//! What an energy balance says of the instruments behind one master ([`Information`]) is not kept: it is brought with each week, as it is known by
+//! then of all intervals together, and counts in that week only. Its master's error, losses and efficiencies are the same ones in all weeks: a
+//! week's balance added to those before would count what is presumed of them each week, and tell a level ever better that no master told. So
+//! whatever the weeks, a network without an anchor knows its level as well as its balances do, and no better.
+//!
 //! Two things are not exact and not bounded, but measured (tests, and the numbers there): an anchored instrument's drift is taken to
 //! be another for the anchor than for its pairs, and the common walk, exact for anchors, is left out of the pairs, whose `ẽ` follow it
 //! late. In the reference-like city 95 % intervals cover 0.94 to 0.96, and 0.95 to 0.975 where travellers keep to three instruments.
@@ -37,6 +42,7 @@ mod week;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::balance::Information;
 use cells::{Cell, Room};
 pub use innovation::Innovation;
 pub use packed::Packed;
@@ -116,6 +122,9 @@ pub struct Week {
     /// Calibrations, each in the place of what was known of its traveller before. One that is kept weakens with time; it need not be brought
     /// again.
     pub calibrations: Vec<Calibration>,
+    /// What balances say of instruments' errors at the end of the week, all of their intervals together, in the place of what they said before: it
+    /// counts in this week, and is not kept. None of an instrument that has become another since the intervals began ([`Information::of`]).
+    pub information: Vec<Information>,
     /// Models of travellers, by their index and a number of the caller's that means the same in every week. Of one whose model is known it is
     /// passed over: what its pairs say was told of that.
     pub models: Vec<(usize, usize)>,
@@ -267,6 +276,9 @@ pub enum DriftError {
     /// Likewise.
     #[error("anchor {0} is malformed")]
     MalformedAnchor(usize),
+    /// Likewise of what a balance says, or it names an instrument twice.
+    #[error("information {0} is malformed")]
+    MalformedInformation(usize),
     /// Fewer instruments or travellers than before, a reset of none, or a negative time.
     #[error("the week is malformed")]
     MalformedWeek,
@@ -395,8 +407,11 @@ impl State {
                 && anchor.log_error.is_finite()
                 && is_positive(anchor.standard_uncertainty)
         };
-        match week.anchors.iter().position(|anchor| !is_anchor(anchor)) {
-            Some(at) => Err(DriftError::MalformedAnchor(at)),
+        if let Some(at) = week.anchors.iter().position(|anchor| !is_anchor(anchor)) {
+            return Err(DriftError::MalformedAnchor(at));
+        }
+        match week.information.iter().position(|told| !is_information(told, week.instruments)) {
+            Some(at) => Err(DriftError::MalformedInformation(at)),
             None => Ok(()),
         }
     }
@@ -445,6 +460,19 @@ impl Calibration {
     fn is_sound(&self, travellers: usize) -> bool {
         self.traveller < travellers && self.bias.is_finite() && is_positive(self.standard_uncertainty)
     }
+}
+
+/// Whether it is of that many instruments, of each once, in finite numbers.
+fn is_information(told: &Information, instruments: usize) -> bool {
+    let count = told.instruments.len();
+    let mut named = told.instruments.clone();
+    named.sort_unstable();
+    named.dedup();
+    named.len() == count
+        && named.last().is_none_or(|last| *last < instruments)
+        && (told.matrix.size(), told.right.len()) == (count, count)
+        && told.right.iter().all(|value| value.is_finite())
+        && (0..count).all(|row| (0..=row).all(|column| told.matrix.get(row, column).is_finite()))
 }
 
 fn is_positive(value: f64) -> bool {

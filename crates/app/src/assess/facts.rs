@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use anyhow::{Result, bail};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use veripile_assessment::evidence::COVARIATES_MAX;
-use veripile_assessment::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, RunFacts};
+use veripile_assessment::{
+    Anchor, Assessment, Balanced, ComparableCharge, Evidence, PileFact, ReferenceVehicle,
+};
 use veripile_metrology::crossing::to_f64;
 use veripile_pile::{Act, ActKind, PileId, VehicleKey, VehiclePath};
 use veripile_store::Store;
@@ -32,6 +35,9 @@ const COVARIATES: [&str; 3] = ["mean_power_kw", "soc_span", "ambient_c"];
 
 /// No charger gives more, kW.
 const MEAN_POWER_KW_MAX: f64 = 5_000.0;
+
+/// Where a stored run says what its balances said: for the filter over weeks, not for people.
+pub(super) const BALANCED: &str = "balanced";
 
 /// Memory of a charge as it comes out of the database, with what witnesses told of it, bytes: that much more than a file's.
 pub(super) const CHARGE_BYTES: u64 = (size_of::<EvidenceCharge>() + size_of::<Witnessed>()) as u64;
@@ -67,11 +73,13 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// How a run went, as it is stored: vehicles by their keys, as `reference_vehicle` has them.
-    pub(crate) fn stored(&self, facts: &RunFacts) -> Value {
+    /// How a run went, as it is stored: vehicles by their keys, as `reference_vehicle` has them, and beside it under [`BALANCED`] what balances said.
+    pub(crate) fn stored(&self, assessment: &Assessment) -> Value {
         let keys: BTreeMap<usize, VehicleKey> =
             self.vehicles.iter().map(|((key, _), at)| (*at, *key)).collect();
-        fit_facts(facts, |at| hex::encode(keys[&at].0))
+        let mut stored = fit_facts(&assessment.facts, |at| hex::encode(keys[&at].0));
+        stored[BALANCED] = json!(assessment.balanced);
+        stored
     }
 }
 
@@ -262,6 +270,11 @@ pub(super) fn used_references(stored: &Value) -> BTreeSet<(VehicleKey, Timestamp
     told.into_iter().flatten().filter_map(used).collect()
 }
 
+/// What the balances of a stored run said; nothing of runs of before.
+pub(super) fn balanced(stored: &Value) -> Vec<Balanced<PileId>> {
+    stored.get(BALANCED).and_then(|told| Vec::deserialize(told).ok()).unwrap_or_default()
+}
+
 /// Memory of a whole assessment. How many vehicles its charges are of is not known before they are read: of one each at most.
 pub(super) fn assessed_bytes(count: u64, piles: usize) -> u64 {
     let charges = count as usize;
@@ -415,11 +428,23 @@ mod tests {
         let at = "2026-01-05T06:07:08.000009Z".parse().expect("literal");
         prepared.vehicles.insert((VehicleKey([0xa7; 16]), true), 0);
         assessment.facts.used_references.push(UsedReference { vehicle: 0, at });
-        let mut stored = prepared.stored(&assessment.facts);
+        let mut stored = prepared.stored(&assessment);
         assert_eq!(used_references(&stored), BTreeSet::from([(VehicleKey([0xa7; 16]), at)]));
         // What is no vehicle's key is nobody's, and a run of before tells none.
         stored["used_references"][0]["vehicle"] = "a7".into();
         assert!(used_references(&stored).is_empty() && used_references(&Value::Null).is_empty());
+    }
+
+    #[test]
+    fn what_balances_said_is_read_as_it_is_stored() {
+        let (_, prepared, mut assessment) = super::super::outcome::tests::world(1);
+        assert!(balanced(&prepared.stored(&assessment)).is_empty() && balanced(&Value::Null).is_empty());
+        let at = |second: i64| Timestamp::from_second(second).expect("in range");
+        let told = json!([{ "piles": ["P1", "P2"], "from": at(7), "to": at(9), "matrix": [1e7 / 3.0, -0.1, 3.0], "right": [1e-3, 2.0] }]);
+        assessment.balanced = Vec::deserialize(&told).expect("as it is stored");
+        let stored = prepared.stored(&assessment).to_string();
+        let read = balanced(&serde_json::from_str(&stored).expect("plain"));
+        assert_eq!((read.len(), &read), (1, &assessment.balanced), "to the last bit");
     }
 
     // Room is counted as of files (440 + 500 + 540 bytes a charge of a vehicle of its own, 1,000 a pile), with the charge itself besides.

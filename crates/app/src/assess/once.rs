@@ -15,6 +15,7 @@ use veripile_ocpp::IdentityKey;
 use veripile_pile::RemoteVerdict;
 use veripile_store::{AssessLock, AssessmentRun, Store};
 
+use super::facts::BALANCED;
 use super::{AssessMetrics, AssessSettings, Assessor, clock};
 
 /// Another process may assess for so long; a nation takes minutes.
@@ -54,7 +55,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    pub(super) fn of(run_no: i64, run: AssessmentRun, assessment: &Assessment) -> Self {
+    pub(super) fn of(run_no: i64, mut run: AssessmentRun, assessment: &Assessment) -> Self {
+        if let Some(facts) = run.facts.as_object_mut() {
+            facts.remove(BALANCED);
+        }
         let count = |verdict: RemoteVerdict| {
             assessment.estimates.iter().filter(|(_, estimate)| estimate.verdict == verdict).count()
         };

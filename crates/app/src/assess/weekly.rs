@@ -6,7 +6,8 @@
 //! What is kept says which on-site results and which calibrations of reference vehicles it took in. Where they are others today (one was entered
 //! late, withdrawn, put in question or left out), it is not gone on from: a state of before that week is, or everything is taken in anew. So it
 //! is where the last whole assessment learnt otherwise of ways and covariates than what was taken out of the weeks kept, or of piles whose relayed
-//! values no vehicle said: those values count for nothing. What another estimator kept is not gone on from either.
+//! values no vehicle said: those values count for nothing. What another estimator kept is not gone on from either. What energy balances say is in no
+//! state: the newest whole assessment's counts for the weeks that are told.
 //!
 //! It also says until when it took in what came. Charges of finished weeks that came later are [`Behind`] until a whole assessment has brought the
 //! filter up; where that failed, or its process ended, the next one asks the database from that moment on.
@@ -25,7 +26,7 @@ pub(super) use veripile_assessment::weekly::week_of;
 use veripile_assessment::weekly::{
     self, Calibration, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning,
 };
-use veripile_assessment::{Learnt, REVISION};
+use veripile_assessment::{Balanced, Learnt, REVISION};
 use veripile_metrology::change_point::Step;
 use veripile_pile::{Act, PileId, VehicleKey, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, TakenIn};
@@ -78,15 +79,16 @@ impl Kept {
     }
 }
 
-/// What gives levels: on-site results of piles, and calibrations of vehicles, each in the order of time.
+/// What gives levels: on-site results of piles, and calibrations of vehicles, each in the order of time, and what balances said.
 #[derive(Debug, Clone, Default)]
 struct Results {
     on_site: Vec<OnSite<i64>>,
     calibrations: Vec<Calibration<String>>,
+    balances: Vec<Balanced<i64>>,
 }
 
 impl Results {
-    /// SHA-256 of on-site results up to the end of a week, and of all calibrations, which speak of all weeks, in hex.
+    /// SHA-256 of on-site results up to the end of a week, and of all calibrations, which speak of all weeks, in hex. Balances are in no state.
     fn digest(&self, week: i32) -> String {
         let mut hash = Sha256::new();
         for OnSite { pile, outlet, at, error_percent, expanded_uncertainty_percent, coverage_factor } in
@@ -115,18 +117,25 @@ pub(super) struct Given<'a> {
     pub(super) calibrations: &'a [witness::Calibration],
     /// Those of them that the last whole assessment used: of which vehicle, and when they were made.
     pub(super) used: &'a BTreeSet<(VehicleKey, Timestamp)>,
+    /// What its balances said.
+    pub(super) balances: &'a [Balanced<PileId>],
 }
 
 impl Given<'_> {
-    /// What stands at a moment, but for what the last whole assessment left out.
-    fn standing(&self, as_of: Timestamp, left_out: &HashSet<(i64, Timestamp)>) -> Results {
+    /// What stands at a moment, but for what the last whole assessment left out; piles are numbered so.
+    fn standing(&self, as_of: Timestamp, learnt: &Learnt, numbers: &HashMap<PileId, i64>) -> Results {
+        let left_out = learnt.left_out.iter();
+        let left_out: HashSet<(i64, Timestamp)> =
+            left_out.filter_map(|(pile, at)| Some((*numbers.get(pile)?, *at))).collect();
+        let number = |pile: &PileId| numbers.get(pile).copied();
         let mut on_site = standing(self.acts, as_of);
         on_site.retain(|result| !left_out.contains(&(result.pile, result.at)));
         let is_used = |given: &&witness::Calibration| self.used.contains(&(given.vehicle, given.at));
         let used = self.calibrations.iter().filter(|given| given.at <= as_of).filter(is_used);
         let mut calibrations: Vec<Calibration<String>> = used.map(calibration).collect();
         calibrations.sort_by_key(|calibration| calibration.at);
-        Results { on_site, calibrations }
+        let balances = self.balances.iter().filter_map(|told| told.named(number)).collect();
+        Results { on_site, calibrations, balances }
     }
 }
 
@@ -222,10 +231,8 @@ impl Weekly {
         learnt: &Learnt,
     ) -> Result<Filtered> {
         let open = week_of(as_of);
-        let numbers = store.pile_numbers(&piles_of(learnt)).await?;
-        let left_out: HashSet<(i64, Timestamp)> =
-            learnt.left_out.iter().filter_map(|(pile, at)| Some((*numbers.get(pile)?, *at))).collect();
-        let results = given.standing(as_of, &left_out);
+        let numbers = store.pile_numbers(&piles_of(learnt, given.balances)).await?;
+        let results = given.standing(as_of, learnt, &numbers);
         let start = match late {
             Late::Everything => Kept::default(),
             Late::Unasked | Late::Nothing => self.start(store, open, &results, learnt).await?,
@@ -307,8 +314,8 @@ fn filter(
     // What is taken out stays what it was in the first week: else all piles would move with the means of what was learnt.
     let first = if start.filter.week.is_some() { start.learnt.renewed(learnt) } else { learnt.clone() };
     let taken_in = start.taken_in;
-    let Results { on_site, calibrations } = results;
-    let evidence = WeekEvidence { charges: &charges, on_site, calibrations, learnt: &first };
+    let Results { on_site, calibrations, balances } = results;
+    let evidence = WeekEvidence { charges: &charges, on_site, calibrations, balances, learnt: &first };
     let keep = |filter: Filter<i64, String>| {
         let on_site = filter.week.map_or(String::new(), |week| results.digest(week));
         Kept { filter, on_site, learnt: first.clone(), taken_in, revision: Some(REVISION) }
@@ -326,10 +333,11 @@ fn filter(
     Ok((keep(filter), weeks.into_iter().collect::<Result<_>>()?))
 }
 
-/// Piles of which something was learnt by name.
-fn piles_of(learnt: &Learnt) -> Vec<PileId> {
+/// Piles of which something was learnt, or said by balances, by name.
+fn piles_of(learnt: &Learnt, balances: &[Balanced<PileId>]) -> Vec<PileId> {
     let left_out = learnt.left_out.iter().map(|(pile, _)| pile);
-    learnt.copying.iter().chain(&learnt.doubted).chain(left_out).cloned().collect()
+    let balanced = balances.iter().flat_map(|told| &told.piles);
+    learnt.copying.iter().chain(&learnt.doubted).chain(left_out).chain(balanced).cloned().collect()
 }
 
 /// On-site results that stand at a moment, of each pile in the order of time.

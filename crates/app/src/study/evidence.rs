@@ -23,9 +23,9 @@ const MODELS: usize = 4;
 
 /// What of a world is given to the assessment, in both languages, for the page.
 pub(super) const USED: (&str, &str) = (
-    "评估使用车辆数据与基准桩；有总表的站另作一次联合能量平衡的评估，只用于相应的两行。",
-    "The assessment uses vehicles' values and anchors; where stations have master meters, another one joins their energy balances, for the \
-     rows that say so only.",
+    "评估使用车辆数据与基准桩；有总表的站，逐周误差与运行中一样联合其能量平衡，另作一次联合能量平衡的评估，只用于相应的两行。",
+    "The assessment uses vehicles' values and anchors; where stations have master meters, errors by week join their energy balances as in \
+     live use, and so does another assessment, for the rows that say so only.",
 );
 
 /// The stations' balances, hour by hour; none in a world without master meters.
@@ -52,6 +52,17 @@ pub(super) fn feeders(world: &World) -> Option<Vec<TimedFeeder>> {
         TimedFeeder { feeder, begins: begins.collect() }
     };
     Some(hours.masters.iter().enumerate().map(feeder).collect())
+}
+
+/// The same as far as they were read by the end of a day.
+pub(super) fn until(feeders: &[TimedFeeder], day: u32) -> Vec<TimedFeeder> {
+    let until = |fed: &TimedFeeder| {
+        let hours = fed.begins.len().min(24 * day as usize);
+        let (intervals, begins) = (fed.feeder.intervals[..hours].to_vec(), fed.begins[..hours].to_vec());
+        let instruments = fed.feeder.instruments.clone();
+        TimedFeeder { feeder: Feeder { intervals, instruments, ..fed.feeder }, begins }
+    };
+    feeders.iter().map(until).collect()
 }
 
 /// The piles of a world as the assessment knows them.

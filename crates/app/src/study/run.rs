@@ -14,7 +14,7 @@ use veripile_pile::{Estimate, PileKind, RemoteVerdict};
 use veripile_simulator::world::bound::bound;
 use veripile_simulator::world::{InjectionKind, Layout, World, WorldSettings};
 
-use super::evidence::{evidence, feeders, piles};
+use super::evidence::{evidence, feeders, piles, until};
 use super::signals;
 use super::weeks::{self, Alarm, WeekSeen};
 
@@ -150,8 +150,9 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
             seen.piles[at].signals.insert(finding.code);
         }
     }
-    if let Some(feeders) = feeders(&world) {
-        let evidence = Evidence { feeders, ..evidence(&world, &facts, whole, None) };
+    let feeders = feeders(&world).unwrap_or_default();
+    if !feeders.is_empty() {
+        let evidence = Evidence { feeders: feeders.clone(), ..evidence(&world, &facts, whole, None) };
         let joined =
             assess(&evidence, &Settings::default()).with_context(|| format!("seed {}", settings.seed))?;
         bar.inc(1);
@@ -164,7 +165,12 @@ pub(super) fn run(settings: &WorldSettings, depth: Depth, bar: &ProgressBar) -> 
     }
     if depth.windows {
         look_at_windows(&world, &mut seen, &assessed)?;
-        follow_weeks(&world, &assessment, &mut seen, &|day| assessed((0, day), None))?;
+        follow_weeks(&world, &assessment, &mut seen, &|day| {
+            let feeders = until(&feeders, day);
+            let known = Evidence { feeders, ..evidence(&world, &facts, (0, day), None) };
+            bar.inc(1);
+            assess(&known, &Settings::default()).with_context(|| format!("seed {}", settings.seed))
+        })?;
         bar.inc(1);
     }
     Ok(seen)

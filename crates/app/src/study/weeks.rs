@@ -1,18 +1,19 @@
 //! One seed's weeks: the filter of live use over a world, its estimates by week held against the truth, and every step it tells of.
 //!
 //! Called by [`super::run`]. The filter is `assessment::weekly`, as the assess role runs it: the open week is taken in anew each day, on top
-//! of what is kept of the finished ones. What is beside piles and vehicles comes from whole assessments of what had happened until then, as
-//! there, and where one learnt otherwise, all weeks are taken in anew. It observes only.
+//! of what is kept of the finished ones. What is beside piles and vehicles, and what energy balances say, comes from whole assessments of what had
+//! happened until then, as there, and where one learnt otherwise, all weeks are taken in anew. It observes only.
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use veripile_assessment::weekly::{
     Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning, filter, week_of,
 };
-use veripile_assessment::{Assessment, Learnt};
+use veripile_assessment::{Assessment, Balanced, Learnt};
 use veripile_metrology::change_point::Step;
 use veripile_metrology::drift::{Estimate, Snapshot, smooth};
 use veripile_metrology::normal::QUANTILE_975;
+use veripile_pile::PileId;
 use veripile_simulator::world::World;
 
 use super::evidence;
@@ -113,7 +114,7 @@ pub(super) fn see(
     let every = if world.piles.len() <= PILES_MAX { 1 } else { 7 };
     for day in 1..=world.days {
         if learning_days(world.days).any(|learning| learning == day) {
-            seen.learn(&assessed(day)?);
+            seen.learn(world, &assessed(day)?);
         }
         if day % every == 0 || day == world.days {
             seen.look(world, day)?;
@@ -129,6 +130,8 @@ struct Seen {
     on_site: Vec<OnSite<usize>>,
     /// What was taken out of the weeks kept.
     learnt: Learnt,
+    /// What the last assessment's balances said; none in a world without master meters.
+    balances: Vec<Balanced<usize>>,
     kept: Filter<usize, usize>,
     /// Finished weeks, each as it was told first.
     at_their_ends: Vec<Told<usize>>,
@@ -144,6 +147,7 @@ impl Seen {
             charges,
             on_site,
             learnt: Learnt::default(),
+            balances: Vec::new(),
             kept: Filter::default(),
             at_their_ends: Vec::new(),
             in_a_row: Vec::new(),
@@ -152,7 +156,9 @@ impl Seen {
     }
 
     /// Begins anew where what is known now is not what was taken out.
-    fn learn(&mut self, assessment: &Assessment) {
+    fn learn(&mut self, world: &World, assessment: &Assessment) {
+        let place = |pile: &PileId| world.piles.iter().position(|known| known.id == pile.as_str());
+        self.balances = assessment.balanced.iter().filter_map(|told| told.named(place)).collect();
         let learnt = &assessment.facts.learnt;
         if self.learnt.left_out == learnt.left_out && self.learnt.is_like(learnt) {
             self.learnt = self.learnt.renewed(learnt);
@@ -164,7 +170,7 @@ impl Seen {
     }
 
     fn look(&mut self, world: &World, day: u32) -> Result<()> {
-        let Self { charges, on_site, learnt, kept, at_their_ends, in_a_row, alarms } = self;
+        let Self { charges, on_site, learnt, balances, kept, at_their_ends, in_a_row, alarms } = self;
         // The day's last moment, not the next one's first: where that begins a week, this one is still open.
         let as_of = world.day(day) - jiff::SignedDuration::from_nanos(1);
         let since = kept.week.map_or(Timestamp::MIN, |week| beginning(week + 1));
@@ -176,8 +182,8 @@ impl Seen {
         };
         let on_site: Vec<OnSite<usize>> =
             on_site.iter().filter(|result| result.at <= as_of && !is_left_out(result)).cloned().collect();
-        let evidence =
-            WeekEvidence { charges: &charges[from..to], on_site: &on_site, calibrations: &[], learnt };
+        let charges = &charges[from..to];
+        let evidence = WeekEvidence { charges, on_site: &on_site, calibrations: &[], balances, learnt };
         let mut failed = None;
         *kept = filter(std::mem::take(kept), &evidence, week_of(as_of), |week, after| {
             for (pile, step) in &week.steps {

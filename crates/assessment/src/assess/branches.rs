@@ -1,10 +1,17 @@
 //! A second look at energy balances: by how much the losses of piles' own cables differ, and what the balances say then.
 //!
-//! Called by [`super::assess`] once everything was fitted with what is presumed of cables. It only replaces what balances say.
+//! Called by [`super::assess`] once everything was fitted with what is presumed of cables, and at its end for what the filter over weeks takes from
+//! it. It only replaces what balances say.
 
-use veripile_metrology::balance::{self, Branches, Elsewhere, Information};
+use jiff::Timestamp;
+use veripile_metrology::balance::{self, BalanceError, Branches, Elsewhere, Information};
 use veripile_metrology::cholesky::Symmetric;
 use veripile_metrology::comparison::{self, ComparisonError, Fit, Network, Settings};
+use veripile_pile::PileId;
+
+use super::network::{Changes, last_change};
+use crate::balanced::Balanced;
+use crate::evidence::Evidence;
 
 /// Piles behind masters of which it is learnt at most: a spread of hundreds is known to a few percent, and each takes a solution of the
 /// whole network.
@@ -31,6 +38,27 @@ pub(super) fn learn(
         }
     }
     Ok((comparison::fit(network, settings)?, Some(spread)))
+}
+
+/// What each balance of the network says, and of which piles and what time: in the order of those feeders that say something.
+pub(super) fn balanced(
+    evidence: &Evidence,
+    network: &Network,
+    balances: &[Result<f64, BalanceError>],
+    changes: &Changes,
+    places: &[Option<usize>],
+) -> Vec<Balanced<PileId>> {
+    let mut piles: Vec<Option<&PileId>> = vec![None; network.instruments];
+    for (pile, place) in evidence.piles.iter().zip(places) {
+        place.iter().for_each(|place| piles[*place] = Some(&pile.pile_id));
+    }
+    let feeders = evidence.feeders.iter().zip(balances).filter(|(_, told)| told.is_ok());
+    let told = feeders.zip(&network.information).filter_map(|((fed, _), told)| {
+        let named = told.instruments.iter().map(|at| piles[*at].cloned()).collect::<Option<Vec<PileId>>>()?;
+        let since = last_change(fed, changes).unwrap_or(Timestamp::MIN);
+        Some(Balanced::of(told, named, fed.span_since(since)?))
+    });
+    told.collect()
 }
 
 /// What everything but one balance says of its piles: what the fit says, less what the balance said; none where they have no level, or it

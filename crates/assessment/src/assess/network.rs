@@ -16,7 +16,7 @@ use veripile_pile::VehiclePath;
 use super::copies;
 use crate::calibration::known_bias;
 use crate::evidence::{
-    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, TimedFeeder, compare,
 };
 use crate::learnt::Scale;
 use crate::levels::Levels;
@@ -201,9 +201,7 @@ fn balanced(
     let (mut branches, mut information) = (Vec::new(), Vec::new());
     let settings = balance::Settings::default();
     let told = evidence.feeders.iter().map(|fed| {
-        let piles = fed.feeder.instruments.iter().map(|instrument| instrument.index);
-        let since = piles.filter_map(|pile| changes.get(&pile)?.last().copied()).max();
-        let found = match since {
+        let found = match last_change(fed, changes) {
             None => balance::balance(&fed.feeder, &settings),
             Some(since) => balance::balance(&fed.since(since), &settings),
         };
@@ -216,6 +214,12 @@ fn balanced(
     });
     let told = told.collect();
     (branches, information, told)
+}
+
+/// When a pile behind a master changed last.
+pub(super) fn last_change(fed: &TimedFeeder, changes: &Changes) -> Option<Timestamp> {
+    let piles = fed.feeder.instruments.iter().map(|instrument| instrument.index);
+    piles.filter_map(|pile| changes.get(&pile)?.last().copied()).max()
 }
 
 /// A vehicle's calibration, and bias and standard uncertainty by it.

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
+use veripile_metrology::balance::Information;
 use veripile_metrology::change_point::{Step, Watch};
 use veripile_metrology::drift::{self, Anchor, Comparison, DriftError, State, Update, Week};
 
 use super::{Calibration, OnSite, Told, WeekCharge, WeekError, beginning, week_of};
 use crate::anchors::{Found, Together, together};
+use crate::balanced::Balanced;
 use crate::calibration::{known_bias, walk_of_a_week};
 use crate::evidence::{compare, log_error};
 use crate::learnt::{Learnt, Way};
@@ -56,6 +58,8 @@ pub(super) struct Brought<'a, P, V> {
     pub(super) on_site: &'a [&'a OnSite<P>],
     /// Of whatever time, and whatever vehicles.
     pub(super) calibrations: &'a [Calibration<V>],
+    /// Of whatever piles.
+    pub(super) balances: &'a [Balanced<P>],
     pub(super) learnt: &'a Learnt,
 }
 
@@ -75,6 +79,9 @@ pub(super) struct Part<P, V> {
     /// ln(1+e) and its standard uncertainty at the end of the week, by pile.
     estimates: Vec<(f64, f64)>,
     watches: BTreeMap<usize, Watch>,
+    /// Since which week a pile is another than before, as far as is known.
+    #[serde(default)]
+    pub(super) since: BTreeMap<usize, i32>,
 }
 
 impl<P, V> Part<P, V>
@@ -92,7 +99,14 @@ where
             models: Vec::new(),
             estimates: Vec::new(),
             watches: BTreeMap::new(),
+            since: BTreeMap::new(),
         }
+    }
+
+    /// Forgets everything but its piles, and since when they are what they are.
+    pub(super) fn begin_anew(&mut self) {
+        let since = std::mem::take(&mut self.since);
+        *self = Self { since, ..Self::of(std::mem::take(&mut self.piles)) };
     }
 
     /// Takes in a week, and tells what it says.
@@ -107,13 +121,15 @@ where
         let (comparisons, models) = self.comparisons(brought.charges, brought.learnt);
         let calibrations = self.calibrations(brought.calibrations, week, known);
         let (anchors, mut forgotten) = self.anchors(brought.on_site, week, &settings);
-        let brought = Week {
+        let balances = brought.balances;
+        let mut brought = Week {
             elapsed_weeks: f64::from(self.week.map_or(1, |last| week - last)),
             instruments: self.piles.len(),
             travellers: self.vehicles.len(),
             comparisons,
             anchors,
             calibrations,
+            information: self.information(balances, week, &settings),
             models,
             // No source tells when a vehicle got another battery management.
             resets: Vec::new(),
@@ -122,7 +138,11 @@ where
         let steps = self.steps(week, &update);
         if !steps.is_empty() {
             // After a step a pile is another: its past is forgotten, and the week taken in anew.
-            steps.iter().for_each(|(at, _)| self.state.forget(*at, &settings));
+            for (at, step) in &steps {
+                self.state.forget(*at, &settings);
+                self.since.insert(*at, i32::try_from(step.range.0).unwrap_or(week));
+            }
+            brought.information = self.information(balances, week, &settings);
             forgotten.extend(steps.iter().map(|(at, _)| *at));
             let innovations = update.innovations;
             (state, update) = self.state.advanced(&brought, &settings)?;
@@ -139,6 +159,25 @@ where
         told.steps.extend(steps.into_iter().map(|(at, step)| (self.piles[at].clone(), step)));
         told.snapshots.push(update.snapshot);
         Ok(())
+    }
+
+    /// What balances say of this part's piles at the end of a week, but for those that became others in their time.
+    fn information(
+        &self,
+        balances: &[Balanced<P>],
+        week: i32,
+        settings: &drift::Settings,
+    ) -> Vec<Information> {
+        if balances.is_empty() {
+            return Vec::new();
+        }
+        let pile_at = numbers(&self.piles);
+        let of = |told: &Balanced<P>| {
+            let is_same = |at: &usize| self.since.get(at).is_none_or(|since| beginning(*since) <= told.from);
+            let place = |pile: &P| pile_at.get(pile).copied().filter(is_same);
+            told.at(beginning(week + 1), settings.instrument_walk.powi(2), place)
+        };
+        balances.iter().filter_map(of).collect()
     }
 
     /// Steps that a week tells of, by pile's place; each begins a new watch.
@@ -263,6 +302,9 @@ where
             let is_adjusted = self.estimates.get(*at).is_some_and(|(expected, u)| {
                 ADJUSTED_FROM * u.hypot(standard_uncertainty) < (log_error - expected).abs()
             });
+            if is_adjusted {
+                self.since.insert(*at, week);
+            }
             if is_adjusted || of.iter().any(|result| are_old[*result]) {
                 self.state.forget(*at, settings);
                 self.watches.remove(at);

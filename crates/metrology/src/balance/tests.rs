@@ -1,5 +1,5 @@
 #![allow(clippy::needless_range_loop, clippy::print_stdout)]
-mod world;
+pub(crate) mod world;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

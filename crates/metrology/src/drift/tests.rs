@@ -1,4 +1,5 @@
 #![allow(clippy::needless_range_loop, clippy::print_stdout)]
+mod balances;
 mod coverage;
 mod exact;
 mod models;
@@ -6,6 +7,7 @@ mod steps;
 mod world;
 
 use super::*;
+use crate::cholesky::Symmetric;
 
 fn comparison(instrument: usize, traveller: usize, log_ratio: f64) -> Comparison {
     Comparison { instrument, traveller, log_ratio, variance: 0.000_4 }
@@ -28,6 +30,7 @@ fn small() -> Week {
         ],
         anchors: vec![Anchor { instrument: 0, log_error: 0.01, standard_uncertainty: 0.000_75 }],
         calibrations: vec![],
+        information: vec![],
         models: vec![],
         resets: vec![],
     }
@@ -73,6 +76,16 @@ fn what_is_malformed_is_named_and_changes_nothing() {
     check(&|week| week.comparisons[4].variance = 0.0, DriftError::MalformedComparison(4));
     check(&|week| week.comparisons[4].log_ratio = f64::NAN, DriftError::MalformedComparison(4));
     check(&|week| week.anchors[0].standard_uncertainty = -1.0, DriftError::MalformedAnchor(0));
+    let told = Information { instruments: vec![2], matrix: Symmetric::zero(1), right: vec![1.0] };
+    for wrong in [
+        Information { instruments: vec![3], ..told.clone() },
+        Information { right: vec![f64::NAN], ..told.clone() },
+        Information { right: vec![], ..told.clone() },
+        Information { instruments: vec![2, 2], matrix: Symmetric::zero(2), right: vec![1.0, 1.0] },
+    ] {
+        let both = [told.clone(), wrong];
+        check(&|week| week.information = both.to_vec(), DriftError::MalformedInformation(1));
+    }
     check(&|week| week.instruments = 2, DriftError::MalformedWeek);
     check(&|week| week.resets = vec![7], DriftError::MalformedWeek);
     check(&|week| week.models = vec![(3, 0)], DriftError::MalformedWeek);

@@ -8,6 +8,7 @@ use super::equations::{Conditional, Posterior};
 use super::packed::Packed;
 use super::smoother::Snapshot;
 use super::{Comparison, EFFICIENCY, Estimate, NU, Pair, Settings, State, Update, Week};
+use crate::balance::Information;
 
 /// Rounds of reweighting at most.
 const ROUNDS_MAX: usize = 30;
@@ -25,7 +26,7 @@ struct Placed {
 impl State {
     /// Takes in a week after its walk.
     pub(super) fn take_in(&mut self, week: &Week, settings: &Settings) -> Option<Update> {
-        let counted = self.counted(settings);
+        let counted = self.counted(settings).informed(&week.information);
         let conditionals = counted.conditionals(settings.traveller_sd);
         let predicted = counted.posterior(&conditionals)?;
         let comparisons = sorted(&week.comparisons);
@@ -35,7 +36,7 @@ impl State {
         self.add_anchors(week);
         let placed = self.place(&comparisons, &conditionals);
         let Posterior { mean, covariance } =
-            self.settle(&placed, predicted.mean.clone(), biases, settings)?;
+            self.settle(&placed, predicted.mean.clone(), biases, (week, settings))?;
         let size = mean.len();
         let estimate = |at: usize| {
             let variance = covariance.get(0, 0) + 2.0 * covariance.get(at, 0) + covariance.get(at, at);
@@ -50,6 +51,25 @@ impl State {
                 forgotten: Vec::new(),
             },
         })
+    }
+
+    /// The same with what balances say, of e_i = c + ẽ_i.
+    fn informed(mut self, information: &[Information]) -> Self {
+        for told in information {
+            for (row, at) in told.instruments.iter().enumerate() {
+                self.right[0] += told.right[row];
+                self.right[at + 1] += told.right[row];
+                for (column, other) in told.instruments.iter().enumerate() {
+                    let weight = told.matrix.get(row, column);
+                    self.base.add(0, 0, weight);
+                    self.base.add(at + 1, 0, weight);
+                    if column <= row {
+                        self.base.add(at + 1, other + 1, weight);
+                    }
+                }
+            }
+        }
+        self
     }
 
     fn add_anchors(&mut self, week: &Week) {
@@ -99,9 +119,9 @@ impl State {
         placed: &[Placed],
         mut mean: Vec<f64>,
         mut biases: Vec<f64>,
-        settings: &Settings,
+        (week, settings): (&Week, &Settings),
     ) -> Option<Posterior> {
-        let mut counted = self.counted(settings);
+        let mut counted = self.counted(settings).informed(&week.information);
         let mut conditionals = counted.conditionals(settings.traveller_sd);
         let factor = counted.factor(&conditionals)?;
         let covariance = factor.inverse();

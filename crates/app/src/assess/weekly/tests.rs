@@ -90,7 +90,7 @@ fn acts() -> Vec<(i64, Act)> {
 
 /// What these acts say, without a calibration.
 fn results(acts: &[(i64, Act)]) -> Results {
-    Results { on_site: standing(acts, Timestamp::MAX), calibrations: Vec::new() }
+    Results { on_site: standing(acts, Timestamp::MAX), ..Results::default() }
 }
 
 #[test]
@@ -245,8 +245,8 @@ fn what_is_kept_is_gone_on_from_only_with_the_calibrations_it_took_in() {
     let calibrations = [calibrated(beginning(FIRST)), calibrated(beginning(FIRST + 2))];
     let standing = |used: &[usize]| {
         let used = used.iter().map(|at| (calibrations[*at].vehicle, calibrations[*at].at)).collect();
-        let given = Given { acts: &acts, calibrations: &calibrations, used: &used };
-        given.standing(Timestamp::MAX, &HashSet::new())
+        let given = Given { acts: &acts, calibrations: &calibrations, used: &used, balances: &[] };
+        given.standing(Timestamp::MAX, &learnt(), &HashMap::new())
     };
     let both = standing(&[0, 1]);
     assert_eq!(both.calibrations.len(), 2);
@@ -281,8 +281,8 @@ fn a_reference_vehicle_levels_piles_that_nobody_measured() {
     let of_reference = Way { path: Some(VehiclePath::Reference), ..learnt().ways[0] };
     let learnt = Learnt { ways: vec![learnt().ways[0], of_reference], ..learnt() };
     let told = |used: &BTreeSet<(VehicleKey, Timestamp)>| {
-        let given = Given { acts: &[], calibrations: &[calibration], used };
-        let results = given.standing(Timestamp::MAX, &HashSet::new());
+        let given = Given { acts: &[], calibrations: &[calibration], used, balances: &[] };
+        let results = given.standing(Timestamp::MAX, &learnt, &HashMap::new());
         let (_, weeks) = filter(Kept::default(), &charges, &results, open, &learnt).expect("filtered");
         weeks.last().expect("weeks").errors.clone()
     };
@@ -292,6 +292,38 @@ fn a_reference_vehicle_levels_piles_that_nobody_measured() {
     }
     let without = told(&BTreeSet::new());
     assert!(without.iter().all(|(_, error)| 0.004 < error.standard_uncertainty), "no level: {without:?}");
+}
+
+/// Piles are levelled by a master of piles 1 and 2, right to 0.2 %; nobody measured one. What it says is in no state: with another one, or none, the same
+/// is gone on from.
+#[test]
+fn a_balance_levels_piles_that_nobody_measured_and_is_in_no_state() {
+    let (charges, open) = (charges(), FIRST + WEEKS - 1);
+    let weight = 0.25 / 0.002_f64.powi(2);
+    let right = weight * (truth(1, FIRST).ln_1p() + truth(2, FIRST).ln_1p());
+    let told = serde_json::json!({ "piles": ["P1", "P2"], "from": beginning(FIRST), "to": beginning(FIRST + WEEKS),
+        "matrix": [weight, weight, weight], "right": [right, right] });
+    let balances: Vec<Balanced<PileId>> = vec![serde_json::from_value(told).expect("as it is stored")];
+    let numbers = ["P1", "P2"].into_iter().zip(1..);
+    let numbers: HashMap<PileId, i64> =
+        numbers.map(|(id, number)| (PileId::parse(id).expect("literal"), number)).collect();
+    let standing = |balances: &[Balanced<PileId>]| {
+        let given = Given { acts: &[], calibrations: &[], used: &BTreeSet::new(), balances };
+        given.standing(Timestamp::MAX, &learnt(), &numbers)
+    };
+    let with = standing(&balances);
+    assert_eq!(with.balances.len(), 1);
+    let (kept, weeks) = filter(Kept::default(), &charges, &with, open, &learnt()).expect("filtered");
+    let last = weeks.last().expect("weeks");
+    for (pile, error) in &last.errors {
+        let beyond = (error.error - truth(*pile, open)).abs() / error.standard_uncertainty;
+        assert!(beyond < 4.0 && error.standard_uncertainty < 0.004, "{pile}: {error:?}");
+    }
+    let without = standing(&[]);
+    let (_, weeks) = filter(kept.clone(), &charges, &without, open, &learnt()).expect("filtered");
+    let last = weeks.last().expect("weeks");
+    assert!(last.errors.iter().all(|(_, error)| 0.004 < error.standard_uncertainty), "{:?}", last.errors);
+    assert!(kept.fits(open, &without, &learnt()) && kept.fits(open, &with, &learnt()));
 }
 
 /// Pile 3 steps in the eighth week (see `truth`), and pile 5 never does. Of the first charge of each a witness told, too.

@@ -1,4 +1,4 @@
-//! Simulated feeders with known truth, for the tests of the balance.
+//! Simulated feeders with known truth, for the tests of the balance and of the drift filter.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -8,7 +8,7 @@ use super::super::{Feeder, Instrument, Interval, Settings, balance, class_uncert
 use crate::cholesky::Symmetric;
 
 /// What worlds are drawn from.
-pub(super) struct World {
+pub(crate) struct World {
     pub(super) instruments: usize,
     /// Standard deviation of the instruments' errors, fraction.
     pub(super) error_sd: f64,
@@ -93,8 +93,19 @@ impl World {
         (self.of(&errors, 0, seed), errors.iter().map(|e| e.ln_1p()).collect())
     }
 
+    /// Of so many piles and days, else the usual one.
+    pub(crate) fn sized(instruments: usize, days: usize) -> Self {
+        Self { instruments, days, ..Self::default() }
+    }
+
     /// A feeder of instruments of these errors, the first of which has this index.
     pub(super) fn of(&self, errors: &[f64], first: usize, seed: u64) -> Feeder {
+        self.of_weeks(&[errors.to_vec()], first, seed)
+    }
+
+    /// The same with errors week by week; the last ones stay.
+    pub(crate) fn of_weeks(&self, weeks: &[Vec<f64>], first: usize, seed: u64) -> Feeder {
+        let errors = &weeks[0];
         let rng = &mut ChaCha8Rng::seed_from_u64(9_000 + seed);
         let settings = &self.settings;
         let master_uncertainty = class_uncertainty(0.5);
@@ -142,6 +153,8 @@ impl World {
             let (input, loss): (f64, f64) =
                 (inputs[steps.clone()].iter().sum(), losses[steps.clone()].iter().sum());
             let sd = (settings.noise * input).hypot(settings.noise_kwh);
+            let week = (steps.start as f64 * length / 168.0) as usize;
+            let errors = &weeks[week.min(weeks.len() - 1)];
             let register = |i: usize| {
                 Some((1.0 + errors[i]) * energies[steps.clone()].iter().map(|row| row[i]).sum::<f64>())
             };

@@ -2,7 +2,6 @@
 
 use super::super::equations::Posterior;
 use super::*;
-use crate::cholesky::Symmetric;
 
 fn filled() -> State {
     filled_with(vec![])

@@ -4,7 +4,6 @@ use super::super::equations::Posterior;
 use super::coverage::tally;
 use super::world::Habit;
 use super::*;
-use crate::cholesky::Symmetric;
 
 const INTERACTION: f64 = 0.003;
 
