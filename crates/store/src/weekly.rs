@@ -21,6 +21,9 @@ const EVENTS_MAX: i64 = 100;
 /// Finished weeks whose state is kept. A charge that is told later than that is missed by the filter, not by whole assessments.
 pub const STATES_KEPT: i32 = 5;
 
+/// What the filter knows is kept in pieces of so many bytes: a field takes 1 GB, and each is in memory several times while it is written or read.
+const PIECE_BYTES: usize = 1 << 26;
+
 /// A pile's week. Errors are fractions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeeklyError {
@@ -70,12 +73,13 @@ pub struct FilteredWeek {
 impl Store {
     /// The newest state of the filter at the end of a week before `week`, and that week.
     pub async fn filter_state_before(&self, week: i32) -> Result<Option<(i32, Vec<u8>)>, StoreError> {
-        let row =
-            sqlx::query_as("SELECT week, state FROM filter_week WHERE week < $1 ORDER BY week DESC LIMIT 1")
-                .bind(week)
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(row)
+        let pieces = sqlx::query_as(
+            "SELECT week, state FROM filter_week WHERE week = (SELECT max(week) FROM filter_week WHERE week < $1) ORDER BY piece",
+        )
+        .bind(week)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(joined(pieces))
     }
 
     /// Numbers of piles; those that are not known are left out.
@@ -104,11 +108,14 @@ impl Store {
         }
         let last_states = weeks.iter().rev().filter(|week| week.state.is_some()).take(STATES_KEPT as usize);
         for week in last_states {
-            sqlx::query("INSERT INTO filter_week (week, state) VALUES ($1, $2)")
-                .bind(week.week)
-                .bind(&week.state)
-                .execute(&mut *transaction)
-                .await?;
+            for (number, piece) in pieces(week.state.as_deref().unwrap_or_default(), PIECE_BYTES) {
+                sqlx::query("INSERT INTO filter_week (week, piece, state) VALUES ($1, $2, $3)")
+                    .bind(week.week)
+                    .bind(number)
+                    .bind(piece)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
         }
         sqlx::query("DELETE FROM filter_week WHERE week <= (SELECT max(week) FROM filter_week) - $1")
             .bind(STATES_KEPT)
@@ -209,6 +216,19 @@ impl Store {
     }
 }
 
+/// A state cut into pieces, with their numbers.
+fn pieces(state: &[u8], length: usize) -> impl Iterator<Item = (i32, &[u8])> {
+    (0..).zip(state.chunks(length))
+}
+
+/// Pieces of one week, in order, together.
+fn joined(pieces: Vec<(i32, Vec<u8>)>) -> Option<(i32, Vec<u8>)> {
+    pieces.into_iter().reduce(|(week, mut state), (_, piece)| {
+        state.extend(piece);
+        (week, state)
+    })
+}
+
 #[derive(FromRow)]
 struct WeekRow {
     week: i32,
@@ -228,4 +248,19 @@ struct StepRow {
     size: f64,
     standard_uncertainty: f64,
     statistic: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_in_pieces_is_the_same_again() {
+        let state: Vec<u8> = (0..25).collect();
+        let cut: Vec<(i32, &[u8])> = pieces(&state, 10).collect();
+        assert_eq!(cut, [(0, &state[..10]), (1, &state[10..20]), (2, &state[20..])]);
+        assert_eq!(joined(cut.iter().map(|(_, piece)| (7, piece.to_vec())).collect()), Some((7, state)));
+        assert_eq!(joined(vec![(7, vec![1, 2])]), Some((7, vec![1, 2])), "of before there were pieces");
+        assert_eq!(joined(Vec::new()), None);
+    }
 }

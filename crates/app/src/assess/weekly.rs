@@ -13,7 +13,7 @@
 //! filter up; where that failed, or its process ended, the next one asks the database from that moment on.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io::{Read, Write};
+use std::io::{BufReader, BufWriter, IntoInnerError};
 
 use anyhow::{Context, Result};
 use flate2::Compression;
@@ -416,17 +416,16 @@ fn told_step(found_week: i32, step: &Step) -> ErrorStep {
     }
 }
 
-/// State as bytes: JSON, compressed.
+/// State as bytes: JSON, compressed as it is written, so that the whole text is nowhere.
 fn write(kept: &Kept) -> Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&serde_json::to_vec(kept)?)?;
-    Ok(encoder.finish()?)
+    let mut buffer = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    serde_json::to_writer(&mut buffer, kept)?;
+    Ok(buffer.into_inner().map_err(IntoInnerError::into_error)?.finish()?)
 }
 
 fn read(bytes: &[u8]) -> Result<Kept> {
-    let mut text = Vec::new();
-    GzDecoder::new(bytes).read_to_end(&mut text).context("the filter's state is damaged")?;
-    serde_json::from_slice(&text).context("the filter's state was written by another version")
+    serde_json::from_reader(BufReader::new(GzDecoder::new(bytes)))
+        .context("the filter's state is damaged, or was written by another version")
 }
 
 #[cfg(test)]
