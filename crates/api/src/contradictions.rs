@@ -37,13 +37,14 @@ fn line(t: &Texts, told: &Contradiction) -> SignalLine {
             format!("{} {}", t.of("contradiction.vehicle"), vehicle.as_deref().unwrap_or_default())
         }
     };
-    let name = if told.station.is_some() { "contradiction.balance_name" } else { "contradiction.name" };
+    let name =
+        if told.station.is_some() { t.of("contradiction.balance_name") } else { t.of("contradiction.name") };
     SignalLine {
         href: told.pile_id.as_ref().map(|pile| href(t, pile)),
         subject: told.pile_id.clone().unwrap_or_else(other),
         severity: SEVERITY,
         severity_text: t.of("severity.warning").to_owned(),
-        name: t.of(name).to_owned(),
+        name: name.to_owned(),
         detail: detail(t, told),
         is_english: false,
         when: view::day(told.at),

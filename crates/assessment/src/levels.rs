@@ -228,8 +228,8 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
 }
 
 /// Leaves out anchors, calibrations and balances that cannot be right beside the others, and fits again: the worst of a connected set goes, then
-/// the next, and all of them where too few would stay ([`leaving`]). Adds those left out to `found`, and those that contradict everything else
-/// and stay. Anchors, calibrations and balances are peers: no kind is right because it is of its kind.
+/// the next, and all of them where too few would stay ([`leaving`]). Adds those left out to `found`.
+/// Anchors, calibrations and balances are peers: no kind is right because it is of its kind.
 pub(crate) fn agree(
     evidence: &Evidence,
     network: &mut Network,
