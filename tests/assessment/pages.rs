@@ -116,9 +116,11 @@ async fn signed_in(
 pub(super) async fn contradicted(binary: &std::path::PathBuf, database: &Database, server: &Server) {
     run(
         database,
-        "UPDATE assessment_run SET facts = jsonb_set(facts, '{contradictory_references}',
+        "UPDATE assessment_run SET facts = jsonb_set(jsonb_set(facts, '{contradictory_references}',
             '[{\"vehicle\": \"00ab\", \"at\": \"2026-01-05T00:00:00Z\", \"error_percent\": \"1.50\", \"normalised_error\": -1.25,
-               \"is_used\": true}]')",
+               \"is_used\": true}]'), '{contradictory_balances}',
+            '[{\"station\": \"S2\", \"at\": \"2026-01-05T00:00:00Z\", \"normalised_error\": null, \"shape\": null,
+               \"energies_kwh\": [18.25, 17966.4], \"is_used\": false}]')",
     )
     .await;
     let one = signed_in(binary, database, server, "one", &["--operator", "O1"]).await;
@@ -133,6 +135,8 @@ pub(super) async fn contradicted(binary: &std::path::PathBuf, database: &Databas
     let page = section(&get(en, &two).await);
     assert!(page.contains("/op/piles/P11?lang=en") && page.contains("and was left out"), "{page}");
     assert!(!page.contains("00ab"), "{page}");
+    assert!(page.contains("station S2") && page.contains("17966.4 kWh by its piles"), "{page}");
+    assert!(!section(&get(en, &one).await).contains("S2"));
     assert!(section(&get(zh, &two).await).contains("未予采用；请核查"));
     assert!(!get(en, &one).await.contains("/op/piles/P11"));
     let page = section(&get(en, &all).await);
@@ -145,6 +149,8 @@ pub(super) async fn contradicted(binary: &std::path::PathBuf, database: &Databas
         signals.as_array().unwrap().iter().find(|told| told["code"] == "contradictory_result").unwrap();
     assert!(told["statistic"].as_f64().unwrap() > 1.5 && told["severity"] == "warning", "{told}");
     assert_eq!(told["said"][0]["values"]["level"], "left_out", "{told}");
+    let of_station = signals.as_array().unwrap().iter().find(|told| told["code"] == "contradictory_balance");
+    assert_eq!(of_station.unwrap()["said"][0]["values"]["station"], "S2", "{signals}");
     let others = get("/api/v1/piles/P01/signals", &two).await;
     assert!(!others.contains("contradictory_result"), "{others}");
 }

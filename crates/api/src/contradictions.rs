@@ -1,4 +1,4 @@
-//! On-site results and calibrations of reference vehicles that contradict everything else, in words and as data.
+//! On-site results, calibrations of reference vehicles and stations' energy balances that contradict everything else, in words and as data.
 //!
 //! Called by [`crate::signals`] and the page of a pile at `/op`. One side is wrong, nobody knows which: no line is a verdict.
 
@@ -14,6 +14,9 @@ use crate::view;
 /// Its code in the query API, beside those of findings.
 const CODE: &str = "contradictory_result";
 
+/// That of a station's energy balance.
+const BALANCE_CODE: &str = "contradictory_balance";
+
 /// It is to be looked into by people, whoever is wrong.
 const SEVERITY: &str = "warning";
 
@@ -28,14 +31,20 @@ pub(crate) fn lines(
 }
 
 fn line(t: &Texts, told: &Contradiction) -> SignalLine {
-    let vehicle =
-        || format!("{} {}", t.of("contradiction.vehicle"), told.vehicle.as_deref().unwrap_or_default());
+    let other = || match (&told.station, &told.vehicle) {
+        (Some(station), _) => format!("{} {station}", t.of("contradiction.station")),
+        (None, vehicle) => {
+            format!("{} {}", t.of("contradiction.vehicle"), vehicle.as_deref().unwrap_or_default())
+        }
+    };
+    let name =
+        if told.station.is_some() { t.of("contradiction.balance_name") } else { t.of("contradiction.name") };
     SignalLine {
         href: told.pile_id.as_ref().map(|pile| href(t, pile)),
-        subject: told.pile_id.clone().unwrap_or_else(vehicle),
+        subject: told.pile_id.clone().unwrap_or_else(other),
         severity: SEVERITY,
         severity_text: t.of("severity.warning").to_owned(),
-        name: t.of("contradiction.name").to_owned(),
+        name: name.to_owned(),
         detail: detail(t, told),
         is_english: false,
         when: view::day(told.at),
@@ -46,25 +55,41 @@ fn line(t: &Texts, told: &Contradiction) -> SignalLine {
 
 fn detail(t: &Texts, told: &Contradiction) -> String {
     let used = if told.is_used { t.of("contradiction.used") } else { t.of("contradiction.left_out") };
-    let why = match told.normalised_error {
-        Some(error) => fill(t.of("contradiction.of_number"), &[("number", &format!("{error:.1}"))]),
-        None => t.of("contradiction.of_like").to_owned(),
+    let kwh = |energy: f64| format!("{energy:.1}");
+    let why = match (told.energies_kwh, told.normalised_error, told.shape) {
+        (Some((master, registers)), ..) => fill(
+            t.of("contradiction.of_energies"),
+            &[("master", &kwh(master)), ("registers", &kwh(registers))],
+        ),
+        (None, Some(error), _) => {
+            fill(t.of("contradiction.of_number"), &[("number", &format!("{error:.1}"))])
+        }
+        (None, None, Some(shape)) => {
+            fill(t.of("contradiction.of_shape"), &[("number", &format!("{shape:.1}"))])
+        }
+        (None, None, None) => t.of("contradiction.of_like").to_owned(),
     };
     let at = view::day(told.at);
     let found = told.error_percent.as_deref().unwrap_or_default();
-    let text =
-        if told.pile_id.is_some() { t.of("contradiction.result") } else { t.of("contradiction.calibration") };
-    fill(text, &[("at", &at), ("why", &why), ("found", found), ("used", used)])
+    let text = match (&told.pile_id, &told.station) {
+        (Some(_), _) => t.of("contradiction.result"),
+        (None, Some(_)) => t.of("contradiction.balance"),
+        (None, None) => t.of("contradiction.calibration"),
+    };
+    let station = told.station.as_deref().unwrap_or_default();
+    fill(text, &[("at", &at), ("why", &why), ("found", found), ("used", used), ("station", station)])
 }
 
 /// For the query API.
 pub(crate) fn signal(told: &Contradiction) -> Signal {
+    let code = if told.station.is_some() { BALANCE_CODE } else { CODE };
     let used = if told.is_used { "used" } else { "left_out" };
     let mut values = BTreeMap::from([("level".to_owned(), used.to_owned())]);
+    values.extend(told.station.clone().map(|station| ("station".to_owned(), station)));
     values.extend(told.normalised_error.map(|error| ("normalised_error".to_owned(), format!("{error:.1}"))));
     Signal {
         as_of: told.as_of.to_string(),
-        code: CODE.to_owned(),
+        code: code.to_owned(),
         severity: SEVERITY.to_owned(),
         statistic: told.normalised_error.unwrap_or_default(),
         p_value: None,
@@ -72,7 +97,7 @@ pub(crate) fn signal(told: &Contradiction) -> Signal {
         to: None,
         detail: detail(Texts::in_language(Language::En), told),
         detail_zh: detail(Texts::in_language(Language::Zh), told),
-        said: vec![Said { key: CODE.to_owned(), values }],
+        said: vec![Said { key: code.to_owned(), values }],
         charges: Vec::new(),
     }
 }
@@ -88,6 +113,9 @@ mod tests {
             as_of: Timestamp::UNIX_EPOCH,
             pile_id: pile_id.map(str::to_owned),
             vehicle: pile_id.is_none().then(|| "00ab".to_owned()),
+            station: None,
+            shape: None,
+            energies_kwh: None,
             at: "2026-01-04T20:00:00Z".parse().expect("literal"),
             error_percent: pile_id.is_none().then(|| "1.50".to_owned()),
             normalised_error: Some(-3.13),
@@ -127,9 +155,29 @@ mod tests {
         let alike = Contradiction { normalised_error: None, ..told(Some("P1")) };
         assert_eq!(
             detail(en, &alike),
-            "the on-site result of 2026-01-05 cannot be checked by anything else, and another one of its set contradicts all the rest: it was \
+            "the on-site result of 2026-01-05 is of a set in which as many contradict as agree, so that nobody can say which are right, and was \
              left out; look into it"
         );
+    }
+
+    #[test]
+    fn a_stations_balance_is_told_with_what_contradicts() {
+        let en = Texts::in_language(Language::En);
+        let balance = Contradiction {
+            station: Some("S2".to_owned()),
+            vehicle: None,
+            error_percent: None,
+            is_used: false,
+            ..told(None)
+        };
+        let of_line = line(en, &balance);
+        assert_eq!((of_line.subject.as_str(), of_line.href), ("station S2", None));
+        assert!(of_line.detail.contains("S2") && of_line.detail.contains("(E_n -3.1)"), "{}", of_line.detail);
+        let unlike = Contradiction { energies_kwh: Some((10.0, 912.34)), normalised_error: None, ..balance };
+        let detail = detail(en, &unlike);
+        assert!(detail.contains("10.0 kWh") && detail.contains("912.3 kWh"), "{detail}");
+        let signal = signal(&unlike);
+        assert_eq!((signal.code.as_str(), signal.said[0].values["station"].as_str()), (BALANCE_CODE, "S2"));
     }
 
     #[test]

@@ -331,7 +331,8 @@ fn money(t: &Texts, balance: &BalanceRecord) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Signal {
     pub(crate) as_of: String,
-    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result, not of its charges; by
+    /// What, e.g. `step`, `register_gap`, `forged_vehicle_data`; `contradictory_result` is of its on-site result and
+    /// `contradictory_balance` of its station's master meter, not of its charges; by
     /// `doubted_values` no vehicle said what it relays, and it is not held to conform; `not_looked_for` says that the
     /// assessment had too many charges to look for any
     pub(crate) code: String,

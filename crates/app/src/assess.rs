@@ -473,7 +473,7 @@ impl Assessor {
         let window_days = self.settings.window_days;
         let Made { acts, calibrations, assessment, run } =
             tokio::task::spawn_blocking(move || make(facts, &now, window_days)).await??;
-        self.metrics.show(&assessment);
+        self.metrics.show(&assessment, &run.facts);
         self.progress.set_message("写入 writing");
         if !lock.is_held().await? {
             bail!(

@@ -450,7 +450,11 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "registers_unmatched": prepared.unmatched_registers.all(),
             "verdicts": VERDICTS.iter().zip(verdicts).map(|(v, n)| (v.word(), n)).collect::<BTreeMap<_, _>>(),
         },
-        "fit": vehicles::fit_facts(&assessment.facts, |at| prepared.vehicles[at].id.clone()),
+        "fit": vehicles::fit_facts(
+            &assessment.facts,
+            |at| prepared.vehicles[at].id.clone(),
+            &prepared.stations,
+        ),
     })
 }
 

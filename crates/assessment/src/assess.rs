@@ -25,7 +25,7 @@ use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 use crate::anchors;
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
-use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryReference};
+use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryBalance, ContradictoryReference};
 use crate::signals::{self, Compared, Doubt, Why};
 use network::{Changes, Given, Ways, alone};
 pub use stages::{Stage, Stages};
@@ -56,7 +56,7 @@ pub struct Assessment {
     /// What each charge left over, in the order of the evidence; none for one that is no comparison. Of a pile that changed it is what it left
     /// over of one error for the whole time.
     pub residuals: Vec<Option<Residual>>,
-    /// Of each feeder the standard uncertainty of the level that its balance gives, fraction; or why it gives none.
+    /// Of each feeder the standard uncertainty of the level that its balance gives, fraction, also of one that was left out; or why it gives none.
     pub balances: Vec<Result<f64, BalanceError>>,
     /// When the newest of what gives each connected set its level was measured, by the set's number; none of a set without a level.
     pub levels: BTreeMap<u32, Timestamp>,
@@ -122,7 +122,7 @@ pub struct RunFacts {
     pub branch_spread_percent: Option<f64>,
     /// Of ways, covariates and vehicles: what the filter over weeks takes from it.
     pub learnt: Learnt,
-    /// Balances that say something, and those that do not.
+    /// Balances that count, and those that say nothing or were left out.
     pub balances: [usize; 2],
     /// κ.
     pub efficiency: f64,
@@ -130,10 +130,12 @@ pub struct RunFacts {
     pub changed: Vec<ChangedPile>,
     /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
     pub doubted_values: Vec<DoubtedValues>,
-    /// Anchors that contradict everything else known of their piles (|E_n| > 1): to be looked into by people.
+    /// Anchors that contradict everything else known of their piles (|E_n| > 1.5): to be looked into by people.
     pub contradictory_anchors: Vec<ContradictoryAnchor>,
     /// Calibrations of reference vehicles of which the same is true.
     pub contradictory_references: Vec<ContradictoryReference>,
+    /// Energy balances of which the same is true.
+    pub contradictory_balances: Vec<ContradictoryBalance>,
 }
 
 /// A pile that is another than before.
@@ -196,12 +198,13 @@ pub enum AssessmentError {
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let (Separated { given, fit, changes, found, left_over }, branch_spread) = separated(evidence, settings)?;
+    let (separated, branch_spread, mut contradictory) = separated(evidence, settings)?;
+    let Separated { given, fit, changes, found, left_over } = separated;
     let Given {
-        mut network,
+        network,
         screened,
         compared,
-        mut levels,
+        levels,
         references_beyond,
         places,
         before,
@@ -211,8 +214,8 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         copying,
         ..
     } = given;
-    let (fit, contradictory) = levels::agree(evidence, &mut network, &mut levels, fit, settings)?;
-    let newest = levels::newest(evidence, &network, &levels, &fit, (&places, &balances));
+    levels::told(evidence, (&network, &balances), &levels, &fit, &mut contradictory);
+    let newest = levels::newest(evidence, &network, &levels, &fit);
     let left_out = left_out(evidence, &contradictory);
     let mut residuals = vec![None; evidence.charges.len()];
     compared
@@ -266,20 +269,29 @@ fn left_out(evidence: &Evidence, contradictory: &Contradictory) -> Vec<(PileId, 
     left_out.flat_map(of_pile).collect()
 }
 
-/// Evidence in which piles that changed for certain are apart, fitted with what was learnt of branches.
+/// Evidence in which piles that changed for certain are apart, fitted without what contradicts everything else and with what was learnt of
+/// branches: a balance that is wrong would teach wrong things of them, and says more where they are known.
 fn separated<'a>(
     evidence: &'a Evidence,
     settings: &Settings,
-) -> Result<(Separated<'a>, Option<f64>), ComparisonError> {
+) -> Result<(Separated<'a>, Option<f64>, Contradictory), ComparisonError> {
     let measured = |separated: Separated<'a>| {
         let Separated { mut given, fit, changes, found, left_over } = separated;
-        let (fit, spread) = branches::learn(&mut given.network, &given.branches, fit, settings)?;
+        let mut contradictory = Contradictory::default();
+        let Given { network, levels, .. } = &mut given;
+        let fit = levels::agree(evidence, network, levels, fit, settings, &mut contradictory)?;
+        let (fit, spread) = branches::learn(network, &levels.balances, fit, settings)?;
+        let fit = levels::agree(evidence, network, levels, fit, settings, &mut contradictory)?;
         let mut separated = Separated { given, fit, changes, found, left_over };
         separated.measure();
-        Ok((separated, spread))
+        Ok((separated, spread, contradictory))
     };
-    let (mut separated, spread) = measured(steps::separate(evidence, settings)?)?;
-    if separated.take_back(evidence, settings)? { measured(separated) } else { Ok((separated, spread)) }
+    let (mut separated, spread, contradictory) = measured(steps::separate(evidence, settings)?)?;
+    if separated.take_back(evidence, settings)? {
+        measured(separated)
+    } else {
+        Ok((separated, spread, contradictory))
+    }
 }
 
 /// One estimate a pile; a pile of which nothing is known is alone in a set of its own.
@@ -553,14 +565,12 @@ fn facts(
         changed: Vec::new(),
         doubted_values: Vec::new(),
         learnt: Learnt::default(),
-        balances: [
-            balances.iter().filter(|told| told.is_ok()).count(),
-            balances.iter().filter(|told| told.is_err()).count(),
-        ],
+        balances: [network.information.len(), balances.len() - network.information.len()],
         vehicle_sd_percent: 100.0 * fit.diagnostics.traveller_sd,
         efficiency: fit.diagnostics.efficiency,
         contradictory_anchors: contradictory.anchors.into_iter().map(|(_, named)| named).collect(),
         contradictory_references: contradictory.references,
+        contradictory_balances: contradictory.balances,
     }
 }
 

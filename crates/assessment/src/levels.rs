@@ -1,26 +1,24 @@
-//! What gives connected sets their level: which anchors and which calibrations of reference vehicles contradict everything else, what then,
-//! and how old what is left is.
+//! What gives connected sets their level: which anchors, calibrations of reference vehicles and energy balances contradict everything else,
+//! and how old what is left is. What then is to go, [`leaving`] says.
 //!
-//! Called by [`crate::assess`]. Honest piles must not pay for one wrong result, be it a pile's or a vehicle's.
+//! Called by [`crate::assess`]. Honest piles must not pay for one wrong result, be it a pile's, a vehicle's or a master meter's.
 
-use std::collections::BTreeMap;
+mod leaving;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
+use veripile_metrology::balance::{BalanceError, Branches};
 use veripile_metrology::comparison::{self, ComparisonError, Fit, GROUNDING_U_MAX, Network, Settings};
 use veripile_pile::PileId;
 
-use crate::evidence::{Anchor, Evidence, ReferenceVehicle};
+use crate::evidence::{Anchor, Evidence, ReferenceVehicle, TimedFeeder};
+use leaving::{Giver, LEAVES_FROM, SHAPE_FROM, What, leaving};
 
-/// Anchors and calibrations left out of one assessment, one after the other; where more are wrong, people must look before anything is said.
+/// Rounds in which something is left out of one assessment; where more are wrong, people must look before anything is said.
 const LEFT_OUT_MAX: usize = 50;
-
-/// |E_n| from which one goes: three standard uncertainties. At two, one in twenty right results that are alone in their set would.
-const LEAVES_FROM: f64 = 1.5;
-
-/// Of fewer that give a set its level nobody can say which is wrong.
-const MAJORITY_FROM: usize = 3;
 
 /// An anchor that does not fit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,7 +27,8 @@ pub struct ContradictoryAnchor {
     pub pile_id: PileId,
     /// When it was measured.
     pub at: Timestamp,
-    /// E_n of the anchor against the estimate without it; none where nothing else speaks of it, and it went with its like.
+    /// E_n of the anchor against the estimate without it; none where it fits, or nothing else speaks of it, and it went with its like: nobody
+    /// can say which of them is right.
     pub normalised_error: Option<f64>,
     /// Whether it gives a level all the same.
     pub is_used: bool,
@@ -50,6 +49,31 @@ pub struct ContradictoryReference {
     pub is_used: bool,
 }
 
+/// The energy balance of a station that does not fit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ContradictoryBalance {
+    /// Index of the feeder in the evidence: which station it is, the caller knows.
+    pub feeder: usize,
+    /// When its last interval began.
+    pub at: Timestamp,
+    /// E_n of the level that the balance gives against the estimates without it; none as of an anchor.
+    pub normalised_error: Option<f64>,
+    /// How improbable it is pile by pile: deviate of the normal distribution for the χ² of all its piles; none where it fits.
+    pub shape: Option<f64>,
+    /// Energy by the master and by the registers, kWh, where they cannot be one and the same: then nothing was balanced.
+    pub energies_kwh: Option<[f64; 2]>,
+    /// Whether it counts all the same.
+    pub is_used: bool,
+}
+
+/// A feeder whose balance counts, and what it says of branch losses.
+#[derive(Debug, Clone)]
+pub(crate) struct Balanced {
+    /// Index in the evidence.
+    pub(crate) feeder: usize,
+    pub(crate) branches: Branches,
+}
+
 /// What gives levels, in the order in which it stands in the network.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Levels<'a> {
@@ -57,6 +81,8 @@ pub(crate) struct Levels<'a> {
     pub(crate) anchors: Vec<&'a Anchor>,
     /// The calibration of each vehicle whose bias the network knows.
     pub(crate) references: BTreeMap<usize, &'a ReferenceVehicle>,
+    /// Balances, as the network's information.
+    pub(crate) balances: Vec<Balanced>,
 }
 
 /// Those that contradict everything else.
@@ -65,11 +91,39 @@ pub(crate) struct Contradictory {
     /// Anchors with their pile's index.
     pub(crate) anchors: Vec<(usize, ContradictoryAnchor)>,
     pub(crate) references: Vec<ContradictoryReference>,
+    pub(crate) balances: Vec<ContradictoryBalance>,
+    /// All that were left out, and where in the network each spoke.
+    gone: Vec<(Giver, Place)>,
+}
+
+/// Where something speaks: an instrument, or a traveller.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Instrument(usize),
+    Traveller(usize),
+}
+
+impl Place {
+    fn of(network: &Network, what: What) -> Self {
+        match what {
+            What::Anchor(at) => Self::Instrument(network.anchors[at].instrument),
+            What::Reference(vehicle) => Self::Traveller(vehicle),
+            What::Balance(at) => Self::Instrument(network.information[at].instruments[0]),
+        }
+    }
+
+    /// Its set; none of a traveller that compared nothing.
+    fn component(self, fit: &Fit) -> Option<usize> {
+        match self {
+            Self::Instrument(at) => Some(fit.instruments[at].component),
+            Self::Traveller(at) => fit.travellers[at].map(|traveller| traveller.component),
+        }
+    }
 }
 
 impl Contradictory {
     fn push(&mut self, evidence: &Evidence, levels: &Levels<'_>, giver: &Giver, is_used: bool) {
-        let normalised_error = giver.normalised_error;
+        let normalised_error = giver.normalised_error.filter(|error| LEAVES_FROM < error.abs());
         match giver.what {
             What::Anchor(at) => {
                 let Anchor { pile, at, .. } = *levels.anchors[at];
@@ -81,33 +135,67 @@ impl Contradictory {
                 let named = ContradictoryReference { vehicle, at, error_percent, normalised_error, is_used };
                 self.references.push(named);
             }
+            What::Balance(at) => {
+                let feeder = levels.balances[at].feeder;
+                let Some(at) = last_interval(&evidence.feeders[feeder]) else { return };
+                let shape = giver.shape.filter(|shape| SHAPE_FROM < *shape);
+                self.balances.push(ContradictoryBalance {
+                    feeder,
+                    at,
+                    normalised_error,
+                    shape,
+                    energies_kwh: None,
+                    is_used,
+                });
+            }
         }
     }
-}
 
-/// An anchor by its position, or a vehicle by its index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Anchor(usize),
-    Reference(usize),
-}
+    /// What is left out no longer gives anything.
+    fn take_out(
+        &mut self,
+        evidence: &Evidence,
+        network: &mut Network,
+        levels: &mut Levels<'_>,
+        leaving: &[Giver],
+    ) {
+        let (mut anchors, mut balances) =
+            (vec![true; network.anchors.len()], vec![true; network.information.len()]);
+        for giver in leaving {
+            self.push(evidence, levels, giver, false);
+            self.gone.push((*giver, Place::of(network, giver.what)));
+            match giver.what {
+                What::Anchor(at) => anchors[at] = false,
+                What::Reference(vehicle) => network.travellers[vehicle].known = None,
+                What::Balance(at) => balances[at] = false,
+            }
+        }
+        keep(&mut network.anchors, &anchors);
+        keep(&mut levels.anchors, &anchors);
+        keep(&mut network.information, &balances);
+        keep(&mut levels.balances, &balances);
+        levels.references.retain(|vehicle, _| network.travellers[*vehicle].known.is_some());
+    }
 
-/// What gives a set its level, and what everything else says of it.
-#[derive(Debug, Clone, Copy)]
-struct Giver {
-    what: What,
-    component: usize,
-    /// E_n; none where nothing else is known.
-    normalised_error: Option<f64>,
-}
-
-impl Giver {
-    fn exceeds(&self, limit: f64) -> bool {
-        self.normalised_error.is_some_and(|error| limit < error.abs())
+    /// Those that were left out, each with the set that it speaks of as sets are now.
+    fn gone(&self, fit: &Fit) -> Vec<Giver> {
+        let now =
+            |(giver, place): &(Giver, Place)| Some(Giver { component: place.component(fit)?, ..*giver });
+        self.gone.iter().filter_map(now).collect()
     }
 }
 
-/// All anchors, and all calibrations that could give a level by themselves.
+/// Keeps those that stay.
+fn keep<T>(all: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    all.retain(|_| stays.next() == Some(&true));
+}
+
+fn last_interval(fed: &TimedFeeder) -> Option<Timestamp> {
+    fed.begins.iter().max().copied()
+}
+
+/// All anchors, all calibrations that could give a level by themselves, and all balances.
 fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
     let mut checked = vec![None; network.anchors.len()];
     fit.diagnostics.anchors.iter().for_each(|check| checked[check.anchor] = Some(check.normalised_error));
@@ -115,82 +203,89 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
         what: What::Anchor(at),
         component: fit.instruments[anchor.instrument].component,
         normalised_error: checked,
+        shape: None,
+        has_say: true,
     });
     let references = fit.diagnostics.calibrations.iter().filter_map(|check| {
         Some(Giver {
             what: What::Reference(check.traveller),
             component: fit.travellers[check.traveller]?.component,
             normalised_error: check.normalised_error,
+            shape: None,
+            has_say: true,
         })
     });
-    anchors.chain(references).collect()
+    let mut checks = vec![None; network.information.len()];
+    fit.diagnostics.information.iter().for_each(|check| checks[check.information] = Some(*check));
+    let balances = network.information.iter().zip(checks).enumerate().map(|(at, (told, check))| Giver {
+        what: What::Balance(at),
+        component: fit.instruments[told.instruments[0]].component,
+        normalised_error: check.map(|check| check.normalised_error),
+        shape: check.and_then(|check| check.shape),
+        has_say: told.level_uncertainty() <= GROUNDING_U_MAX,
+    });
+    anchors.chain(references).chain(balances).collect()
 }
 
-/// Those that go next: the worst that exceeds [`LEAVES_FROM`], and its peers where nobody can say which is wrong, whether or not anything
-/// can be said of them; none where none does.
-fn leaving(givers: &[Giver]) -> Vec<Giver> {
-    let size = |giver: &&Giver| giver.normalised_error.map_or(0.0, f64::abs);
-    let too_large = givers.iter().filter(|giver| giver.exceeds(LEAVES_FROM));
-    let Some(worst) = too_large.max_by(|a, b| size(a).total_cmp(&size(b))) else { return Vec::new() };
-    let is_peer = |giver: &&Giver| giver.component == worst.component;
-    let is_one_of_many = MAJORITY_FROM <= givers.iter().filter(is_peer).count();
-    let goes = |giver: &&Giver| if is_one_of_many { giver.what == worst.what } else { is_peer(giver) };
-    givers.iter().filter(goes).copied().collect()
-}
-
-/// Leaves out anchors and calibrations that cannot be right beside the others, and fits again. Gives those left out, and those that
-/// contradict everything else and stay.
-///
-/// Of three or more in a connected set, the worst goes if its |E_n| exceeds [`LEAVES_FROM`], then the next: by what it takes off the sum of
-/// squares the worst is the one without which all others fit best. Of one or two, nobody can say which is wrong: all go, and the set has no
-/// level until there is a third, or but that of an energy balance: balances are part of all else, not peers. An anchor and a calibration are
-/// peers: neither kind is right because it is of its kind.
+/// Leaves out anchors, calibrations and balances that cannot be right beside the others, and fits again: the worst of a connected set goes, then
+/// the next, and all of them where too few would stay ([`leaving`]). Adds those left out to `found`.
+/// Anchors, calibrations and balances are peers: no kind is right because it is of its kind.
 pub(crate) fn agree(
     evidence: &Evidence,
     network: &mut Network,
     levels: &mut Levels<'_>,
     mut fit: Fit,
     settings: &Settings,
-) -> Result<(Fit, Contradictory), ComparisonError> {
-    let mut found = Contradictory::default();
+    found: &mut Contradictory,
+) -> Result<Fit, ComparisonError> {
     for _ in 0..LEFT_OUT_MAX {
-        let leaving = leaving(&givers(network, &fit));
+        let leaving = leaving(&givers(network, &fit), &found.gone(&fit));
         if leaving.is_empty() {
             break;
         }
-        let mut stays = vec![true; network.anchors.len()];
-        for giver in &leaving {
-            found.push(evidence, levels, giver, false);
-            match giver.what {
-                What::Anchor(at) => stays[at] = false,
-                What::Reference(vehicle) => network.travellers[vehicle].known = None,
-            }
-        }
-        let mut of_network = stays.iter();
-        network.anchors.retain(|_| of_network.next() == Some(&true));
-        let mut of_levels = stays.iter();
-        levels.anchors.retain(|_| of_levels.next() == Some(&true));
-        levels.references.retain(|vehicle, _| network.travellers[*vehicle].known.is_some());
+        found.take_out(evidence, network, levels, &leaving);
         fit = comparison::fit(network, settings)?;
     }
-    for giver in givers(network, &fit).iter().filter(|giver| giver.exceeds(1.0)) {
+    Ok(fit)
+}
+
+/// Adds those that contradict everything else and stay, which is so only where more do than are left out, and feeders whose masters and registers
+/// cannot tell of the same energy. All are by pile, vehicle and station then.
+pub(crate) fn told(
+    evidence: &Evidence,
+    (network, balances): (&Network, &[Result<f64, BalanceError>]),
+    levels: &Levels<'_>,
+    fit: &Fit,
+    found: &mut Contradictory,
+) {
+    for (feeder, balance) in balances.iter().enumerate() {
+        let Err(BalanceError::Unlike { master_kwh, registers_kwh }) = balance else { continue };
+        found.balances.extend(last_interval(&evidence.feeders[feeder]).map(|at| ContradictoryBalance {
+            feeder,
+            at,
+            normalised_error: None,
+            shape: None,
+            energies_kwh: Some([*master_kwh, *registers_kwh]),
+            is_used: false,
+        }));
+    }
+    for giver in givers(network, fit).iter().filter(|giver| giver.exceeds()) {
         found.push(evidence, levels, giver, true);
     }
     found.anchors.sort_by_key(|(pile, _)| *pile);
     found.references.sort_by_key(|reference| reference.vehicle);
-    Ok((fit, found))
+    found.balances.sort_by_key(|balance| balance.feeder);
 }
 
 /// When the newest of what gives each set its level was measured: anchors and calibrations that could give one by themselves, and energy
 /// balances, which are as new as their last interval.
 ///
-/// `places` are the instruments that piles are today; `balances` the standard uncertainties of the levels that feeders give.
-pub(crate) fn newest<E>(
+/// None of a set without a level.
+pub(crate) fn newest(
     evidence: &Evidence,
     network: &Network,
     levels: &Levels<'_>,
     fit: &Fit,
-    (places, balances): (&[Option<usize>], &[Result<f64, E>]),
 ) -> BTreeMap<u32, Timestamp> {
     let anchors = network.anchors.iter().zip(&levels.anchors);
     let anchors = anchors.filter(|(anchor, _)| anchor.standard_uncertainty <= GROUNDING_U_MAX);
@@ -199,13 +294,18 @@ pub(crate) fn newest<E>(
         let component = fit.travellers[check.traveller]?.component;
         Some((component, levels.references.get(&check.traveller)?.at))
     });
-    let balances = evidence.feeders.iter().zip(balances).filter_map(|(fed, level)| {
-        level.as_ref().ok().filter(|level| **level <= GROUNDING_U_MAX)?;
-        let pile = fed.feeder.instruments.first()?.index;
-        Some((fit.instruments[places[pile]?].component, *fed.begins.iter().max()?))
+    let balances = network.information.iter().zip(&levels.balances).filter_map(|(told, balanced)| {
+        let is_sure = told.level_uncertainty() <= GROUNDING_U_MAX;
+        let at = last_interval(&evidence.feeders[balanced.feeder]).filter(|_| is_sure)?;
+        Some((fit.instruments[told.instruments[0]].component, at))
     });
+    let grounded = fit.instruments.iter().filter(|found| found.grounded);
+    let grounded: BTreeSet<usize> = grounded.map(|found| found.component).collect();
     let mut newest: BTreeMap<u32, Timestamp> = BTreeMap::new();
     for (component, at) in anchors.chain(references).chain(balances) {
+        if !grounded.contains(&component) {
+            continue;
+        }
         let component = u32::try_from(component).unwrap_or(u32::MAX);
         newest.entry(component).and_modify(|known| *known = at.max(*known)).or_insert(at);
     }
@@ -218,22 +318,6 @@ mod tests {
 
     use super::*;
     use crate::evidence::PileFact;
-
-    fn giver(what: What, component: usize, normalised_error: Option<f64>) -> Giver {
-        Giver { what, component, normalised_error }
-    }
-
-    #[test]
-    fn of_two_all_go_and_of_three_the_worst() {
-        let alike = giver(What::Anchor(1), 0, None);
-        let elsewhere = giver(What::Anchor(2), 1, Some(1.4));
-        let worst = giver(What::Reference(4), 0, Some(-2.0));
-        let going = |givers: &[Giver]| leaving(givers).iter().map(|giver| giver.what).collect::<Vec<_>>();
-        assert_eq!(going(&[alike, elsewhere, worst]), [What::Anchor(1), What::Reference(4)]);
-        let third = giver(What::Anchor(0), 0, Some(1.6));
-        assert_eq!(going(&[third, alike, elsewhere, worst]), [What::Reference(4)]);
-        assert!(going(&[alike, elsewhere]).is_empty());
-    }
 
     /// Who looks for what is wrong must hear of all that were left out.
     #[test]
@@ -252,8 +336,15 @@ mod tests {
             coverage_factor: Decimal::TWO,
         };
         let levels = Levels { anchors: vec![&anchor], ..Levels::default() };
+        let giver = Giver {
+            what: What::Anchor(0),
+            component: 0,
+            normalised_error: Some(0.4),
+            shape: None,
+            has_say: true,
+        };
         let mut found = Contradictory::default();
-        found.push(&evidence, &levels, &giver(What::Anchor(0), 0, None), false);
+        found.push(&evidence, &levels, &giver, false);
         let named = ContradictoryAnchor {
             pile_id,
             at: Timestamp::UNIX_EPOCH,

@@ -54,6 +54,13 @@ const TOLERANCE: f64 = 0.01;
 /// the result.
 const ITERATION_SD: f64 = 0.1;
 
+/// Share of what the master tells, standby taken off, that instruments must have taken in at least, and may have at most: losses and errors
+/// of meters in service leave no more room. A factor of a current transformer, a phase that is not counted or a unit is beyond it.
+const SHARE: (f64, f64) = (0.75, 1.15);
+
+/// Standby of so many of its standard deviations is taken off.
+const STANDBY_SDS: f64 = 2.0;
+
 /// Weight below which an interval counts as an outlier; with t_4 it is a residual of five scales or more.
 const OUTLIER_WEIGHT: f64 = 0.17;
 
@@ -205,7 +212,7 @@ pub struct Balance {
 }
 
 /// Why a balance says nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum BalanceError {
     /// No instrument, one named twice, or a number out of its range.
     #[error("the feeder's description is malformed")]
@@ -222,6 +229,17 @@ pub enum BalanceError {
     /// No instrument had load.
     #[error("no energy passed")]
     NoLoad(Usage),
+    /// What registers and master counted in intervals with load cannot be one and the same energy.
+    #[error(
+        "in intervals with load the master tells {master_kwh:.1} kWh and the registers behind it {registers_kwh:.1} kWh, which cannot be the \
+         same energy: look at the master's unit and transformer ratio, and at which piles are behind it"
+    )]
+    Unlike {
+        /// By the master, kWh.
+        master_kwh: f64,
+        /// By all registers together, kWh.
+        registers_kwh: f64,
+    },
     /// The equations cannot be solved to working accuracy.
     #[error("the balance is degenerate")]
     Singular,
@@ -239,6 +257,7 @@ pub fn class_uncertainty(accuracy_class: f64) -> f64 {
 pub fn balance(feeder: &Feeder, settings: &Settings) -> Result<Balance, BalanceError> {
     check(feeder)?;
     let design = Design::of(feeder)?;
+    plausible(&design, feeder, settings)?;
     let fit = Fit::of(&design, feeder, settings)?;
     let of_loads = fit.of_loads(&design, feeder, settings).ok_or(BalanceError::Singular)?;
     let loaded = design.loaded.iter().map(|at| feeder.instruments[*at].index);
@@ -249,6 +268,16 @@ pub fn balance(feeder: &Feeder, settings: &Settings) -> Result<Balance, BalanceE
         losses: fit.losses(&design),
         diagnostics: fit.diagnostics(&design, feeder, settings),
     })
+}
+
+/// Whether registers and master can be of one and the same energy: one wrong by a factor would decide everything that its instruments have
+/// to do with.
+fn plausible(design: &Design, feeder: &Feeder, settings: &Settings) -> Result<(), BalanceError> {
+    let [hours, master_kwh, input_kwh] = design.totals();
+    let registers_kwh = design.registers_kwh(feeder);
+    let standby_kwh = STANDBY_SDS * settings.standby_sd_kw * feeder.instruments.len() as f64 * hours;
+    let is_like = SHARE.0 * (master_kwh - standby_kwh) <= input_kwh && input_kwh <= SHARE.1 * master_kwh;
+    if is_like { Ok(()) } else { Err(BalanceError::Unlike { master_kwh, registers_kwh }) }
 }
 
 fn check(feeder: &Feeder) -> Result<(), BalanceError> {

@@ -37,7 +37,7 @@ mod travellers;
 
 use thiserror::Error;
 
-pub use checks::{AnchorCheck, CHECKED_MAX, TravellerCheck};
+pub use checks::{AnchorCheck, CHECKED_MAX, InformationCheck, TravellerCheck};
 use equations::{Equations, Weights};
 use layout::Layout;
 use members::Members;
@@ -203,6 +203,8 @@ pub struct Diagnostics {
     pub anchors_unchecked: usize,
     /// Every traveller of known bias that could give a level by itself and that something else can be said about, in their order.
     pub calibrations: Vec<TravellerCheck>,
+    /// All other information that something else can be said about, in the order of the network.
+    pub information: Vec<InformationCheck>,
 }
 
 /// Why there is no fit.
@@ -285,6 +287,7 @@ fn finish(
             anchors: left_out.anchors,
             anchors_unchecked: left_out.anchors_unchecked,
             calibrations: left_out.travellers,
+            information: left_out.information,
         },
         covariance,
     })

@@ -1,4 +1,5 @@
-//! On-site results and calibrations of reference vehicles that contradict everything else, as the newest run found them.
+//! On-site results, calibrations of reference vehicles and stations' energy balances that contradict everything else, as the newest run found
+//! them.
 //!
 //! Read by the operators' pages and the API out of the run's facts; written with the run ([`crate::assessment`]). Nothing is judged here.
 
@@ -17,10 +18,16 @@ const TOLD_MAX: i64 = 20;
 pub struct Contradiction {
     /// When the run was made.
     pub as_of: Timestamp,
-    /// The pile whose on-site result it is; none: it is a vehicle's calibration.
+    /// The pile whose on-site result it is; none: it is a vehicle's calibration, or a station's balance.
     pub pile_id: Option<String>,
     /// The reference vehicle, by its key.
     pub vehicle: Option<String>,
+    /// The station whose energy balance it is.
+    pub station: Option<String>,
+    /// How improbable a balance is pile by pile, in standard deviations; none where that is not what is wrong.
+    pub shape: Option<f64>,
+    /// Energy by a station's master and by its piles, kWh, where they cannot be the same.
+    pub energies_kwh: Option<(f64, f64)>,
     /// When it was measured.
     pub at: Timestamp,
     /// The error that the calibration found, percent.
@@ -32,8 +39,8 @@ pub struct Contradiction {
 }
 
 impl Store {
-    /// What contradicts everything else by the newest run, and how many there are: of an operator's piles, of one pile, or, where neither is
-    /// named, of all piles and reference vehicles. The worst first.
+    /// What contradicts everything else by the newest run, and how many there are: of an operator's piles and stations, of one pile and
+    /// its station, or, where neither is named, of all piles, stations and reference vehicles. The worst first.
     pub async fn contradictions(
         &self,
         scope: Option<&OperatorId>,
@@ -47,11 +54,18 @@ impl Store {
                  WHERE ($1::text IS NULL OR operator_id = $1) AND ($2::text IS NULL OR pile_id = $2)
                  UNION ALL
                  SELECT as_of, named FROM run CROSS JOIN LATERAL jsonb_array_elements(facts->'contradictory_references') AS list(named)
-                 WHERE $1::text IS NULL AND $2::text IS NULL)
-             SELECT as_of, named->>'pile_id' AS pile_id, named->>'vehicle' AS vehicle, (named->>'at')::timestamptz AS at,
+                 WHERE $1::text IS NULL AND $2::text IS NULL
+                 UNION ALL
+                 SELECT as_of, named FROM run CROSS JOIN LATERAL jsonb_array_elements(facts->'contradictory_balances') AS list(named)
+                 JOIN station ON station.station_id = named->>'station'
+                 WHERE ($1::text IS NULL OR operator_id = $1)
+                   AND ($2::text IS NULL OR station_id IN (SELECT pile.station_id FROM pile WHERE pile_id = $2)))
+             SELECT as_of, named->>'pile_id' AS pile_id, named->>'vehicle' AS vehicle, named->>'station' AS station,
+                    (named->>'shape')::float8 AS shape, (named->'energies_kwh'->>0)::float8 AS master_kwh,
+                    (named->'energies_kwh'->>1)::float8 AS registers_kwh, (named->>'at')::timestamptz AS at,
                     named->>'error_percent' AS error_percent, (named->>'is_used')::boolean AS is_used,
                     (named->>'normalised_error')::float8 AS normalised_error, count(*) OVER () AS total
-             FROM told ORDER BY abs((named->>'normalised_error')::float8) DESC NULLS LAST, pile_id, vehicle LIMIT $3",
+             FROM told ORDER BY abs((named->>'normalised_error')::float8) DESC NULLS LAST, pile_id, vehicle, station LIMIT $3",
         )
         .bind(scope.map(OperatorId::as_str))
         .bind(pile.map(PileId::as_str))
@@ -68,6 +82,10 @@ struct Row {
     as_of: SqlTime,
     pile_id: Option<String>,
     vehicle: Option<String>,
+    station: Option<String>,
+    shape: Option<f64>,
+    master_kwh: Option<f64>,
+    registers_kwh: Option<f64>,
     at: SqlTime,
     error_percent: Option<String>,
     is_used: bool,
@@ -81,6 +99,9 @@ impl Row {
             as_of: self.as_of.to_jiff(),
             pile_id: self.pile_id,
             vehicle: self.vehicle,
+            station: self.station,
+            shape: self.shape,
+            energies_kwh: self.master_kwh.zip(self.registers_kwh),
             at: self.at.to_jiff(),
             error_percent: self.error_percent,
             normalised_error: self.normalised_error,

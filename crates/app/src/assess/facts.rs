@@ -64,6 +64,8 @@ pub(crate) struct Prepared {
     pub(crate) pile_at: BTreeMap<i64, usize>,
     /// Vehicles of the evidence.
     pub(crate) vehicles: BTreeMap<Traveller, usize>,
+    /// Stations with a master, in the order of the evidence's feeders.
+    pub(crate) stations: Vec<String>,
 }
 
 impl Prepared {
@@ -71,7 +73,7 @@ impl Prepared {
     pub(crate) fn stored(&self, facts: &RunFacts) -> Value {
         let keys: BTreeMap<usize, VehicleKey> =
             self.vehicles.iter().map(|((key, _), at)| (*at, *key)).collect();
-        fit_facts(facts, |at| hex::encode(keys[&at].0))
+        fit_facts(facts, |at| hex::encode(keys[&at].0), &self.stations)
     }
 }
 
@@ -169,6 +171,7 @@ impl Facts {
             kind: Some(pile.kind),
             class: pile.class,
         };
+        let fed = self.fed();
         let evidence = Evidence {
             as_of: self.as_of,
             piles: self.piles.iter().map(fact).collect(),
@@ -178,9 +181,9 @@ impl Facts {
             charges,
             anchors: in_force(&self.acts).filter_map(anchor).collect(),
             references: self.calibrations.iter().filter_map(reference).collect(),
-            feeders: self.fed().feeders,
+            feeders: fed.feeders,
         };
-        Prepared { evidence, rows, pile_at, vehicles }
+        Prepared { evidence, rows, pile_at, vehicles, stations: fed.stations }
     }
 
     /// Number of each vehicle's model, and how many models there are; of several told for one vehicle the first in alphabetical order.

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use serde_json::Value;
 use veripile_assessment::Assessment;
 use veripile_pile::RemoteVerdict;
 
@@ -35,6 +36,7 @@ pub(crate) struct AssessMetrics {
     last_success: Gauge,
     contradictory_anchors: IntGauge,
     contradictory_references: IntGauge,
+    contradictory_balances: IntGauge,
     converged: IntGauge,
     waiting: Gauge,
 }
@@ -75,6 +77,10 @@ impl AssessMetrics {
                 "veripile_assess_contradictory_references",
                 "Calibrations of reference vehicles that contradict everything else known of these.",
             )?,
+            contradictory_balances: IntGauge::new(
+                "veripile_assess_contradictory_balances",
+                "Energy balances of stations that contradict everything else known of their piles.",
+            )?,
             converged: IntGauge::new("veripile_assess_converged", "Whether the last fit settled: 1 or 0.")?,
             waiting: Gauge::new(
                 "veripile_assess_waiting_seconds",
@@ -84,6 +90,7 @@ impl AssessMetrics {
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.contradictory_anchors.clone()))?;
         registry.register(Box::new(metrics.contradictory_references.clone()))?;
+        registry.register(Box::new(metrics.contradictory_balances.clone()))?;
         registry.register(Box::new(metrics.converged.clone()))?;
         for outcome in ["written", "failed"] {
             metrics.runs.with_label_values(&[outcome]);
@@ -124,12 +131,13 @@ impl AssessMetrics {
         self.runs.with_label_values(&["failed"]).inc();
     }
 
-    /// Shows how a whole assessment came out.
-    pub(super) fn show(&self, assessment: &Assessment) {
+    /// Shows how a whole assessment came out; of stations their names stand in what is stored.
+    pub(super) fn show(&self, assessment: &Assessment, stored: &Value) {
         let facts = &assessment.facts;
         self.charges.set(facts.charges as i64);
         self.contradictory_anchors.set(facts.contradictory_anchors.len() as i64);
         self.contradictory_references.set(facts.contradictory_references.len() as i64);
+        self.contradictory_balances.set(facts.contradictory_balances.len() as i64);
         self.converged.set(i64::from(facts.converged));
         for verdict in VERDICTS {
             let count =
@@ -139,7 +147,6 @@ impl AssessMetrics {
         let ungrounded = facts.components - facts.grounded_components;
         self.components.with_label_values(&["true"]).set(facts.grounded_components as i64);
         self.components.with_label_values(&["false"]).set(ungrounded as i64);
-        // One in twenty honest results is beyond |E_n| = 1; those that had to be left out are another matter.
         for anchor in facts.contradictory_anchors.iter().filter(|anchor| !anchor.is_used) {
             tracing::warn!(
                 pile.id = %anchor.pile_id, at = %anchor.at, normalised_error = anchor.normalised_error,
@@ -151,6 +158,17 @@ impl AssessMetrics {
                 at = %reference.at, error_percent = %reference.error_percent,
                 normalised_error = reference.normalised_error,
                 "a reference vehicle's calibration contradicts everything else known of it and was left out: look into it"
+            );
+        }
+        let stations = stored["contradictory_balances"].as_array().into_iter().flatten();
+        for balance in stations.filter(|balance| balance["is_used"] == false) {
+            tracing::warn!(
+                station.id = balance["station"].as_str(),
+                normalised_error = balance["normalised_error"].as_f64(),
+                shape = balance["shape"].as_f64(),
+                master_kwh = balance["energies_kwh"][0].as_f64(),
+                registers_kwh = balance["energies_kwh"][1].as_f64(),
+                "a station's energy balance contradicts everything else known of its piles and was left out: look into its master and registers"
             );
         }
         if 0 < facts.references_beyond {

@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use veripile_assessment::{Assessment, ChangedPile, ComparableCharge, DoubtedValues};
+use veripile_metrology::balance::BalanceError;
 use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
@@ -60,6 +61,7 @@ pub(super) fn remarks(
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
+    remarks.extend(levels::contradictory_balances(prepared, assessment));
     remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
@@ -396,6 +398,9 @@ fn balances(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Ve
     let stations = stations.filter(|(_, fed)| !fed.feeder.instruments.is_empty());
     let silent: Vec<_> =
         stations.filter_map(|((station, told), _)| Some((station, told.as_ref().err()?))).collect();
+    // Those of other energies than their piles' are told with what contradicts.
+    let silent: Vec<_> =
+        silent.into_iter().filter(|(_, error)| !matches!(error, BalanceError::Unlike { .. })).collect();
     let mut told: Vec<Remark> = silent
         .iter()
         .take(ALIKE_MAX)

@@ -86,8 +86,9 @@ pub(super) fn write(folder: &Folder, prepared: &Prepared, assessment: &Assessmen
     results::finish(writer).context("vehicles.csv")
 }
 
-/// How the fit went, with a name in place of each reference vehicle's index, be it used or contradictory.
-pub(crate) fn fit_facts(facts: &RunFacts, name: impl Fn(usize) -> String) -> Value {
+/// How the fit went, with a name in place of each reference vehicle's index, be it used or contradictory, and a station's in place of each
+/// feeder's.
+pub(crate) fn fit_facts(facts: &RunFacts, name: impl Fn(usize) -> String, stations: &[String]) -> Value {
     let mut fit = json!(facts);
     let contradictory = facts.contradictory_references.iter().map(|reference| reference.vehicle);
     let used = facts.used_references.iter().map(|reference| reference.vehicle);
@@ -96,6 +97,11 @@ pub(crate) fn fit_facts(facts: &RunFacts, name: impl Fn(usize) -> String) -> Val
     {
         let named = fit[list].as_array_mut().into_iter().flatten();
         named.zip(vehicles).for_each(|(told, vehicle)| told["vehicle"] = Value::from(name(vehicle)));
+    }
+    let named = fit["contradictory_balances"].as_array_mut().into_iter().flatten();
+    for (told, balance) in named.zip(&facts.contradictory_balances) {
+        told["station"] = Value::from(stations.get(balance.feeder).cloned());
+        told.as_object_mut().map(|told| told.remove("feeder"));
     }
     fit
 }

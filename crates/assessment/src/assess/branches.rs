@@ -2,9 +2,11 @@
 //!
 //! Called by [`super::assess`] once everything was fitted with what is presumed of cables. It only replaces what balances say.
 
-use veripile_metrology::balance::{self, Branches, Elsewhere, Information};
+use veripile_metrology::balance::{self, Elsewhere, Information};
 use veripile_metrology::cholesky::Symmetric;
 use veripile_metrology::comparison::{self, ComparisonError, Fit, Network, Settings};
+
+use crate::levels::Balanced;
 
 /// Piles behind masters of which it is learnt at most: a spread of hundreds is known to a few percent, and each takes a solution of the
 /// whole network.
@@ -13,19 +15,20 @@ const LEARNT_FROM_MAX: usize = 500;
 /// Fits again with what was learnt; the spread, a fraction at full load, is none where nothing tells it.
 pub(super) fn learn(
     network: &mut Network,
-    branches: &[Branches],
+    balances: &[Balanced],
     fit: Fit,
     settings: &Settings,
 ) -> Result<(Fit, Option<f64>), ComparisonError> {
     let mut count = 0;
-    let told = branches.iter().zip(&network.information);
+    let branches = || balances.iter().map(|balanced| &balanced.branches);
+    let told = branches().zip(&network.information);
     let told = told.filter(|(branches, _)| branches.count() > 1).take_while(|(branches, _)| {
         count += branches.instruments.len();
         count <= LEARNT_FROM_MAX
     });
     let told: Vec<_> = told.filter_map(|(branches, told)| Some((branches, elsewhere(told, &fit)?))).collect();
     let Some(spread) = balance::spread(&told) else { return Ok((fit, None)) };
-    for (information, branches) in network.information.iter_mut().zip(branches) {
+    for (information, branches) in network.information.iter_mut().zip(branches()) {
         if let Some(learnt) = branches.information(spread) {
             *information = learnt;
         }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use veripile_metrology::balance::{self, BalanceError, Branches};
+use veripile_metrology::balance::{self, BalanceError};
 use veripile_metrology::comparison::{
     self, CHECKED_MAX, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
 };
@@ -19,7 +19,7 @@ use crate::evidence::{
     Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
 };
 use crate::learnt::Scale;
-use crate::levels::Levels;
+use crate::levels::{Balanced, Levels};
 
 /// Models told apart at most: each is a dense row beside all piles. A vehicle of another one has none, as if nobody had told it.
 const MODELS_MAX: usize = 1_000;
@@ -39,8 +39,6 @@ pub(super) struct Given<'a> {
     pub(super) places: Vec<Option<usize>>,
     /// The instrument that a pile was so many changes ago, where there is anything of it.
     pub(super) before: BTreeMap<(usize, usize), usize>,
-    /// Of each information of the network what it says of branch losses.
-    pub(super) branches: Vec<Branches>,
     /// What each feeder's balance said, or why it said nothing.
     pub(super) balances: Vec<Result<f64, BalanceError>>,
     /// Each way's class.
@@ -91,7 +89,7 @@ pub(super) fn given<'a>(
     let (compared, screened) = screen(evidence, &copying);
     let charges = || compared.iter().map(|at| &evidence.charges[*at as usize]);
     let (given, mut anchors): (Vec<&Anchor>, Vec<comparison::Anchor>) = used.iter().copied().unzip();
-    let (mut branches, mut information, balances) = balanced(evidence, changes);
+    let (mut told, mut information, balances) = balanced(evidence, changes);
     let named = information.iter().flat_map(|information| information.instruments.iter().copied());
     let anchored = anchors.iter().map(|anchor| anchor.instrument);
     let (places, piles) =
@@ -106,7 +104,7 @@ pub(super) fn given<'a>(
         anchor.instrument = place(given.pile, given.at);
     }
     let named = information.iter_mut().map(|information| &mut information.instruments);
-    let named = named.chain(branches.iter_mut().map(|branches| &mut branches.instruments)).flatten();
+    let named = named.chain(told.iter_mut().map(|told| &mut told.branches.instruments)).flatten();
     named.for_each(|pile| *pile = places[*pile].unwrap_or(0));
     let models = frequent(&evidence.vehicle_models, evidence.models);
     let models =
@@ -133,7 +131,7 @@ pub(super) fn given<'a>(
         information,
     };
     let references = references.into_iter().map(|(vehicle, (reference, _))| (vehicle, reference)).collect();
-    let levels = Levels { anchors: given, references };
+    let levels = Levels { anchors: given, references, balances: told };
     Given {
         network,
         screened,
@@ -142,7 +140,6 @@ pub(super) fn given<'a>(
         references_beyond,
         places,
         before,
-        branches,
         balances,
         ways,
         scales,
@@ -197,10 +194,10 @@ fn screen(evidence: &Evidence, copying: &BTreeSet<usize>) -> (Vec<u32>, Vec<(usi
 fn balanced(
     evidence: &Evidence,
     changes: &Changes,
-) -> (Vec<Branches>, Vec<Information>, Vec<Result<f64, BalanceError>>) {
-    let (mut branches, mut information) = (Vec::new(), Vec::new());
+) -> (Vec<Balanced>, Vec<Information>, Vec<Result<f64, BalanceError>>) {
+    let (mut balanced, mut information) = (Vec::new(), Vec::new());
     let settings = balance::Settings::default();
-    let told = evidence.feeders.iter().map(|fed| {
+    let told = evidence.feeders.iter().enumerate().map(|(feeder, fed)| {
         let piles = fed.feeder.instruments.iter().map(|instrument| instrument.index);
         let since = piles.filter_map(|pile| changes.get(&pile)?.last().copied()).max();
         let found = match since {
@@ -209,13 +206,13 @@ fn balanced(
         };
         found.map(|found| {
             let level = found.information.level_uncertainty();
-            branches.push(found.branches);
+            balanced.push(Balanced { feeder, branches: found.branches });
             information.push(found.information);
             level
         })
     });
     let told = told.collect();
-    (branches, information, told)
+    (balanced, information, told)
 }
 
 /// A vehicle's calibration, and bias and standard uncertainty by it.

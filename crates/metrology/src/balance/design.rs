@@ -98,6 +98,20 @@ impl Design {
         Ok(Self { rows, loaded, sure, usage, power_kw, powers_kw })
     }
 
+    /// Hours, energy by the master and by the instruments at their inputs, kWh, in intervals with load.
+    pub(super) fn totals(&self) -> [f64; 3] {
+        let loaded = self.rows.iter().filter(|row| 0.0 < row.load_kwh);
+        loaded.fold([0.0; 3], |[hours, master, load], row| {
+            [hours + row.hours, master + row.master_kwh, load + row.load_kwh]
+        })
+    }
+
+    /// Energy by the registers in the same intervals, kWh.
+    pub(super) fn registers_kwh(&self, feeder: &Feeder) -> f64 {
+        let energies = self.rows.iter().flat_map(|row| &feeder.intervals[row.interval].instruments_kwh);
+        energies.flatten().sum()
+    }
+
     pub(super) fn master(&self) -> usize {
         2 * self.loaded.len()
     }

@@ -1,6 +1,8 @@
-//! What gives a level, held against everything else: every anchor and every calibration of a traveller left out in turn.
+//! What gives a level, held against everything else: every anchor, every calibration of a traveller and all other information left out in turn.
 //!
 //! Called by [`super::fit`] at the end. It leaves nothing out for good: what is to go is the caller's to say.
+
+mod blocks;
 
 use super::equations::Equations;
 use super::layout::Layout;
@@ -9,6 +11,7 @@ use super::rounds::{Solved, State};
 use super::solver::{Covariance, Preconditioner, conjugate_gradients, solve_at};
 use super::{Anchor, DENSE_MAX, Network};
 use crate::cholesky::Factor;
+pub use blocks::InformationCheck;
 
 /// Anchors of a network beyond [`DENSE_MAX`], and travellers of known bias of any, that are held against everything else: each takes a
 /// solution of its own. Of more anchors those are held that pull most, and how many are not is told ([`super::Diagnostics::anchors_unchecked`]).
@@ -43,9 +46,10 @@ pub(super) struct LeftOut {
     /// Anchors beyond [`CHECKED_MAX`], which were held against nothing.
     pub(super) anchors_unchecked: usize,
     pub(super) travellers: Vec<TravellerCheck>,
+    pub(super) information: Vec<InformationCheck>,
 }
 
-/// Leaves every anchor, and every calibration that could give a level, out in turn.
+/// Leaves every anchor, every calibration that could give a level, and every block of information out in turn.
 pub(super) fn left_out(
     network: &Network,
     members: &Members,
@@ -53,7 +57,7 @@ pub(super) fn left_out(
     solved: &Solved,
     covariance: &Covariance,
 ) -> LeftOut {
-    if network.anchors.is_empty() && members.calibrated.is_empty() {
+    if network.anchors.is_empty() && members.calibrated.is_empty() && network.information.is_empty() {
         return LeftOut::default();
     }
     let (_, layout, _) = covariance.parts();
@@ -63,6 +67,7 @@ pub(super) fn left_out(
         anchors: anchors(network, &robust, &checked, &state.beta, covariance),
         anchors_unchecked: network.anchors.len() - checked.len(),
         travellers: travellers(network, members, &robust, state, covariance),
+        information: blocks::blocks(network, &robust, &state.beta, covariance),
     }
 }
 

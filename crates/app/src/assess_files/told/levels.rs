@@ -18,7 +18,8 @@ pub(super) fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assess
     let [zh, en] = only_differences;
     let facts = &assessment.facts;
     let left_out = facts.contradictory_anchors.iter().any(|anchor| !anchor.is_used)
-        || facts.contradictory_references.iter().any(|reference| !reference.is_used);
+        || facts.contradictory_references.iter().any(|reference| !reference.is_used)
+        || facts.contradictory_balances.iter().any(|balance| !balance.is_used);
     let given = inputs.anchors.len() + inputs.references.len();
     if 0 < facts.grounded_components {
         return remark(
@@ -27,7 +28,7 @@ pub(super) fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assess
             "every charge that was compared is of before its pile changed (see below), and there is none since, so that no pile as it is now can              be compared; add charges of since then, or correct the file of anchors where a result is a slip of the pen",
         );
     }
-    if given == 0 {
+    if given == 0 && !left_out {
         return remark(
             "no_level",
             format!("没有现场检定结果、标准车或总表给出水平，{zh}；请以 --anchors 给出一两个桩的现场结果"),
@@ -53,11 +54,11 @@ pub(super) fn no_level(inputs: &Inputs, prepared: &Prepared, assessment: &Assess
         return remark(
             "anchors_contradict",
             format!(
-                "参与比对的桩的现场结果与标准车校准相互矛盾、全部略去，{zh}；请核对下列各项，或再给一个桩的现场结果"
+                "参与比对的桩的现场结果、标准车校准与总表相互矛盾，无从判断孰是孰非，全部略去，{zh}；请核对下列各项，或再给一个桩的现场结果"
             ),
             format!(
-                "on-site results and calibrations of reference vehicles contradict each other and were all left out: {en}; look into those \
-                 named below, or give the result of one more pile"
+                "on-site results, calibrations of reference vehicles and master meters contradict each other, nobody can say which are right, and \
+                 all were left out: {en}; look into those named below, or give the result of one more pile"
             ),
         );
     }
@@ -107,8 +108,8 @@ fn why(normalised_error: Option<f64>) -> [String; 2] {
             format!("contradicts everything else (E_n {error:.1})"),
         ],
         None => [
-            "无从核对，而同一桩群中另有一项与其余一切矛盾".to_owned(),
-            "cannot be checked by anything else, and another one of its set contradicts all the rest"
+            "所在桩群中相互矛盾的不少于相符的，无从判断孰是孰非".to_owned(),
+            "is of a set in which as many contradict as agree, so that nobody can say which are right"
                 .to_owned(),
         ],
     }
@@ -182,6 +183,44 @@ pub(super) fn contradictory_references(prepared: &Prepared, assessment: &Assessm
         ["项标准车校准与其余一切矛盾", "calibrations contradict everything else"],
     ))
     .chain(unused)
+    .collect()
+}
+
+/// Energy balances that contradict everything else, or whose master and registers cannot tell of the same energy.
+pub(super) fn contradictory_balances(prepared: &Prepared, assessment: &Assessment) -> Vec<Remark> {
+    let all = &assessment.facts.contradictory_balances;
+    let told = all.iter().take(ALIKE_MAX).map(|balance| {
+        let station = prepared.stations.get(balance.feeder).map_or("", String::as_str);
+        let (zh, en) =
+            if balance.is_used { ("仍予采用", "used all the same") } else { ("未予采用", "left out") };
+        let [why_zh, why_en] = match (balance.energies_kwh, balance.normalised_error, balance.shape) {
+            (Some([master, registers]), ..) => [
+                format!("有负荷的时段里，总表为 {master:.1} kWh，各桩合计 {registers:.1} kWh，不可能是同一电量"),
+                format!(
+                    "has {master:.1} kWh by the master in intervals with load and {registers:.1} kWh by its piles, which cannot be the same energy"
+                ),
+            ],
+            (None, None, Some(shape)) => [
+                format!("逐桩看与其余一切矛盾（χ² 相当于 {shape:.1} 个标准差）"),
+                format!("contradicts everything else pile by pile (χ² as improbable as {shape:.1} standard deviations)"),
+            ],
+            (None, normalised_error, _) => why(normalised_error),
+        };
+        remark(
+            "contradictory_balance",
+            format!(
+                "场站 {station} 的电能平衡{why_zh}，{zh}；请核查总表的倍率、单位与时间，以及该站所写的桩是否齐全"
+            ),
+            format!(
+                "the energy balance of station {station} {why_en}; {en}; look into the master's ratio, unit and clock, and whether all its piles are named"
+            ),
+        )
+    });
+    told.chain(rest(
+        "contradictory_balance",
+        all.len(),
+        ["个场站的电能平衡与其余一切矛盾", "stations' energy balances contradict everything else"],
+    ))
     .collect()
 }
 

@@ -84,9 +84,12 @@ impl Givers {
                 givers.beyond.insert(found.component);
             }
         }
-        for (fed, balance) in evidence.feeders.iter().zip(&assessment.balances) {
-            let piles = fed.feeder.instruments.iter().filter(|_| balance.is_ok());
-            piles.for_each(|pile| givers.add(assessment.estimates[pile.index].1.component, false, false));
+        let out = facts.contradictory_balances.iter().filter(|balance| !balance.is_used);
+        let feeders_out: BTreeSet<usize> = out.map(|balance| balance.feeder).collect();
+        for (feeder, (fed, balance)) in evidence.feeders.iter().zip(&assessment.balances).enumerate() {
+            let is_out = feeders_out.contains(&feeder);
+            let piles = fed.feeder.instruments.iter().filter(|_| is_out || balance.is_ok());
+            piles.for_each(|pile| givers.add(assessment.estimates[pile.index].1.component, is_out, false));
         }
         givers
     }
@@ -129,11 +132,11 @@ fn told(lack: Lack, piles: usize, prepared: &Prepared) -> Remark {
         Lack::Contradictory => remark(
             "piles_anchors_contradict",
             format!(
-                "现场结果与标准车校准相互矛盾、已略去、因而不可比的桩：{piles} 个；请核对下列各项，或再给其中一个桩的现场结果"
+                "现场结果、标准车校准与总表相互矛盾、无从判断孰是孰非而略去、因而不可比的桩：{piles} 个；请核对下列各项，或再给其中一个桩的现场结果"
             ),
             format!(
-                "piles not comparable because their on-site results and calibrations of reference vehicles contradict each other and were left out: \
-                 {piles}; look into those named below, or give the result of one more of these piles"
+                "piles not comparable because their on-site results, calibrations of reference vehicles and master meters contradict each other, so \
+                 that nobody can say which are right, and were left out: {piles}; look into those named below, or give the result of one more of these piles"
             ),
         ),
         Lack::Beyond => remark(

@@ -1,0 +1,157 @@
+//! Which of what gives a connected set its level is to go, and when all of it is: a matter of numbers and majorities, of no fit.
+//!
+//! Called by [`super::agree`] after every fit. It leaves nothing out itself.
+
+/// |E_n| from which one goes: three standard uncertainties. At two, one in twenty right results would.
+pub(super) const LEAVES_FROM: f64 = 1.5;
+
+/// Deviate of the χ² of a balance's piles from which it goes: a model that is a little off must not be enough.
+pub(super) const SHAPE_FROM: f64 = 5.0;
+
+/// So many on-site results and calibrations are not to be outvoted by masters, which nobody checks and which may all be wrong alike.
+const RESULTS_FROM: usize = 2;
+
+/// An anchor by its position, a vehicle by its index, or a balance by its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Anchor(usize),
+    Reference(usize),
+    Balance(usize),
+}
+
+/// What gives a set its level, and what everything else says of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Giver {
+    pub(super) what: What,
+    pub(super) component: usize,
+    /// E_n; none where nothing else is known.
+    pub(super) normalised_error: Option<f64>,
+    /// Of a balance how improbable it is pile by pile.
+    pub(super) shape: Option<f64>,
+    /// Whether it counts where a majority is asked for. A balance too unsure to give a level by itself does not: many of them may rest on one
+    /// assumption, as that of converters' efficiency.
+    pub(super) has_say: bool,
+}
+
+impl Giver {
+    /// By what leaving it out takes off the sum of squares, in units of [`LEAVES_FROM`].
+    fn size(&self) -> f64 {
+        let level = self.normalised_error.map_or(0.0, f64::abs) / LEAVES_FROM;
+        let shape = self.shape.map_or(0.0, |shape| shape / SHAPE_FROM);
+        level.max(shape)
+    }
+
+    pub(super) fn exceeds(&self) -> bool {
+        1.0 < self.size()
+    }
+
+    fn is_result(&self) -> bool {
+        !matches!(self.what, What::Balance(_))
+    }
+}
+
+/// Those that go next; none where nothing is too large.
+///
+/// The worst goes: by what it takes off the sum of squares it is the one without which all others fit best. But where those of its set that
+/// left would then be as many as those that stay, or more, nobody can say which are wrong: all go, and the set has no level until there is
+/// more to hold them against. So it is where all of several on-site results and calibrations would go and balances stay. What has no say goes
+/// before a set loses its level for it.
+pub(super) fn leaving(givers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
+    let worst = |givers: &mut dyn Iterator<Item = &Giver>| {
+        givers.filter(|giver| giver.exceeds()).max_by(|a, b| a.size().total_cmp(&b.size())).copied()
+    };
+    let Some(first) = worst(&mut givers.iter()) else { return Vec::new() };
+    let is_peer = |giver: &&Giver| giver.component == first.component;
+    if !first.has_say || stands(&first, givers.iter().filter(is_peer), gone.iter().filter(is_peer)) {
+        return vec![first];
+    }
+    if let Some(mute) = worst(&mut givers.iter().filter(is_peer).filter(|giver| !giver.has_say)) {
+        return vec![mute];
+    }
+    givers.iter().filter(is_peer).filter(|giver| giver.has_say).copied().collect()
+}
+
+/// Whether a set keeps its level without one of those that give it.
+fn stands<'a>(
+    without: &'a Giver,
+    peers: impl Iterator<Item = &'a Giver>,
+    gone: impl Iterator<Item = &'a Giver>,
+) -> bool {
+    let of = |givers: Vec<&Giver>| {
+        let results = givers.iter().filter(|giver| giver.is_result()).count();
+        (givers.len(), results)
+    };
+    let (stay, results_stay) =
+        of(peers.filter(|giver| giver.has_say && giver.what != without.what).collect());
+    let (left, results_left) = of(gone.filter(|giver| giver.has_say).chain([without]).collect());
+    let are_outvoted = without.is_result() && results_stay == 0 && RESULTS_FROM <= results_left;
+    left < stay && !are_outvoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn giver(what: What, component: usize, normalised_error: Option<f64>) -> Giver {
+        Giver { what, component, normalised_error, shape: None, has_say: true }
+    }
+
+    fn going(givers: &[Giver], gone: &[Giver]) -> Vec<What> {
+        leaving(givers, gone).iter().map(|giver| giver.what).collect()
+    }
+
+    #[test]
+    fn of_two_all_go_and_of_three_the_worst() {
+        let alike = giver(What::Anchor(1), 0, None);
+        let elsewhere = giver(What::Anchor(2), 1, Some(1.4));
+        let worst = giver(What::Reference(4), 0, Some(-2.0));
+        assert_eq!(going(&[alike, elsewhere, worst], &[]), [What::Anchor(1), What::Reference(4)]);
+        let third = giver(What::Anchor(0), 0, Some(1.6));
+        assert_eq!(going(&[third, alike, elsewhere, worst], &[]), [What::Reference(4)]);
+        assert!(going(&[alike, elsewhere], &[]).is_empty());
+    }
+
+    #[test]
+    fn no_minority_stays_and_no_half_does() {
+        let anchors = |sizes: &[f64]| -> Vec<Giver> {
+            sizes.iter().enumerate().map(|(at, size)| giver(What::Anchor(at), 0, Some(*size))).collect()
+        };
+        let gone = |count| vec![giver(What::Anchor(9), 0, Some(3.0)); count];
+        let left = anchors(&[1.7, 0.2, 0.3, 0.1]);
+        // Of five the second goes and three stay; of six the third would leave three.
+        assert_eq!(going(&left, &gone(1)), [What::Anchor(0)]);
+        assert_eq!(going(&left, &gone(2)).len(), 4);
+        assert_eq!(going(&left, &[giver(What::Anchor(9), 7, Some(3.0)); 2]), [What::Anchor(0)], "elsewhere");
+    }
+
+    #[test]
+    fn balances_are_peers_but_do_not_outvote_all_results() {
+        let balances = |sizes: &[f64]| -> Vec<Giver> {
+            sizes.iter().enumerate().map(|(at, size)| giver(What::Balance(at), 0, Some(*size))).collect()
+        };
+        let mut all = balances(&[0.1, 4.0, 0.2]);
+        all.push(giver(What::Anchor(0), 0, Some(2.0)));
+        assert_eq!(going(&all, &[]), [What::Balance(1)]);
+        // One balance against one result: nobody can say.
+        assert_eq!(going(&[all[1], all[3]], &[]), [What::Balance(1), What::Anchor(0)]);
+        // The second and last result against five balances.
+        let mut many = balances(&[0.1; 5]);
+        many.push(all[3]);
+        assert_eq!(going(&many, &[]), [What::Anchor(0)]);
+        assert_eq!(going(&many, &[giver(What::Anchor(5), 0, Some(3.0))]).len(), 6);
+    }
+
+    #[test]
+    fn a_balance_too_unsure_to_give_a_level_has_no_say() {
+        let unsure = |at, size| Giver { has_say: false, ..giver(What::Balance(at), 0, Some(size)) };
+        let anchor = giver(What::Anchor(0), 0, Some(1.9));
+        let gone: Vec<Giver> = (5..9).map(|at| unsure(at, 3.0)).collect();
+        assert_eq!(going(&[anchor, unsure(0, 1.8), unsure(1, 0.3)], &gone), [What::Balance(0)]);
+        assert_eq!(
+            going(&[Giver { normalised_error: Some(0.5), ..anchor }, unsure(0, 1.8)], &gone),
+            [What::Balance(0)]
+        );
+        let odd = Giver { shape: Some(7.0), ..giver(What::Balance(2), 0, Some(0.2)) };
+        assert_eq!(going(&[odd, anchor, giver(What::Anchor(1), 0, None)], &[]), [What::Balance(2)]);
+    }
+}
