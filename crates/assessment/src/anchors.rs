@@ -15,6 +15,10 @@ use crate::evidence::{Anchor, Evidence, log_error};
 /// a year is on the safe side for the metering and keeps an old anchor from outweighing fresh ones.
 const ANCHOR_DRIFT_PER_DAY: f64 = 0.001 * 0.001 / 365.25;
 
+/// So many standard uncertainties of their difference two results of one outlet may lie apart without a change, as in [`crate::levels`]: at two,
+/// one in twenty honest piles that were measured again would be another.
+const CHANGED_FROM: f64 = 3.0;
+
 /// An on-site result as it counts at a moment: of one outlet, or, without one, of the whole pile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
@@ -43,7 +47,7 @@ pub(crate) struct Together {
 ///
 /// Of each outlet the newest counts. A result without an outlet speaks of the whole pile, so of every outlet; where no result names one,
 /// the newest of all counts. The pile is another than before where two results of one outlet that follow each other differ by more than
-/// their uncertainties together (|E_n| > 1), as after a repair; that two outlets differ says nothing of the kind.
+/// their uncertainties together (|E_n| > 1.5), as after a repair; that two outlets differ says nothing of the kind.
 ///
 /// # Formula
 /// With energies' shares w_o of the outlets, which nobody knows for charges to come, the pile's error over its charges is the mixture
@@ -61,7 +65,7 @@ pub(crate) fn together(found: &[Found]) -> Option<Together> {
         for pair in own.windows(2) {
             let (before, after) = (found[pair[0]], found[pair[1]]);
             let u = libm::hypot(before.standard_uncertainty, after.standard_uncertainty);
-            if (after.log_error - before.log_error).abs() > 2.0 * u {
+            if (after.log_error - before.log_error).abs() > CHANGED_FROM * u {
                 changed = changed.max(Some(pair[1]));
             }
         }
@@ -189,6 +193,9 @@ mod tests {
         assert_eq!((after.of, after.changed, after.log_error), (vec![1], Some(1), 0.002));
         let plain = together(&[result(0, 0.9), result(0, 0.2)]).expect("results");
         assert_eq!((plain.of, plain.changed), (vec![1], Some(1)));
+        // u of 0.05 % each: 0.2 % are 2.8 standard uncertainties of the difference, 0.22 % are 3.1.
+        let apart = |percent: f64| together(&[result(1, 0.0), result(1, percent)]).expect("results").changed;
+        assert_eq!((apart(0.2), apart(0.22), apart(-0.22)), (None, Some(1), Some(1)));
         assert_eq!(together(&[]), None);
     }
 }
