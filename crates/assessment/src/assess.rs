@@ -3,6 +3,7 @@
 //! Limits come from the rule set of the pile's kind, decisions from `metrology::decision`. A pile whose set of comparisons
 //! has no anchor, or that has none at all, is not comparable: no absolute verdict is ever given there.
 
+mod alone;
 mod branches;
 mod copies;
 mod network;
@@ -130,6 +131,8 @@ pub struct RunFacts {
     pub changed: Vec<ChangedPile>,
     /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
     pub doubted_values: Vec<DoubtedValues>,
+    /// Piles of which nothing but their own on-site results tells a level, and which no vehicle joins to another: all are undecided.
+    pub alone: usize,
     /// Anchors that contradict everything else known of their piles (|E_n| > 1.5): to be looked into by people.
     pub contradictory_anchors: Vec<ContradictoryAnchor>,
     /// Calibrations of reference vehicles of which the same is true.
@@ -228,7 +231,8 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let mut doubted: BTreeSet<usize> = contradictory.anchors.iter().map(|(pile, _)| *pile).collect();
     doubted.extend(forged.keys());
     let periods = periods(evidence, &screened, &changes);
-    let estimates = estimates(evidence, &fit, &places, &periods, limits, &doubted);
+    let alone = alone::piles(&fit, &network, &places, &before, &levels);
+    let estimates = estimates(evidence, &fit, &places, &periods, limits, (&doubted, &alone));
     let used = levels.references.iter().filter(|(vehicle, _)| fit.travellers[**vehicle].is_some());
     let used_references = used.map(|(vehicle, given)| UsedReference { vehicle: *vehicle, at: given.at });
     let used_references = used_references.collect();
@@ -244,6 +248,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
             ..learnt(evidence, settings, &fit, &ways, &scales, &copying)
         },
         doubted_values,
+        alone: alone.len(),
         ..facts(&network, &fit, &screened, &balances, contradictory, ways.most_frequent)
     };
     Ok(Assessment {
@@ -301,7 +306,7 @@ fn estimates(
     places: &[Option<usize>],
     periods: &[Option<(Timestamp, Timestamp)>],
     limits: Vec<(f64, String)>,
-    doubted: &BTreeSet<usize>,
+    (doubted, by_themselves): (&BTreeSet<usize>, &BTreeSet<usize>),
 ) -> Vec<(PileId, Estimate)> {
     let components = fit.instruments.iter().map(|i| i.component);
     let components = components.chain(fit.travellers.iter().flatten().map(|t| t.component));
@@ -316,7 +321,10 @@ fn estimates(
         };
         let mut estimate = estimate(evidence.as_of, &found, periods[index], limit, rule);
         // Its charges say one thing, its on-site result another, or no vehicle said what it relays: whatever it is, it is not known to conform.
-        if estimate.verdict == RemoteVerdict::Conform && doubted.contains(&index) {
+        // Where nothing but its own result speaks of it, nothing is known from afar at all.
+        let is_doubted = estimate.verdict == RemoteVerdict::Conform && doubted.contains(&index);
+        if is_doubted || (estimate.verdict != RemoteVerdict::NotComparable && by_themselves.contains(&index))
+        {
             estimate.verdict = RemoteVerdict::Undecided;
         }
         (pile.pile_id.clone(), estimate)
@@ -564,6 +572,7 @@ fn facts(
         branch_spread_percent: None,
         changed: Vec::new(),
         doubted_values: Vec::new(),
+        alone: 0,
         learnt: Learnt::default(),
         balances: [network.information.len(), balances.len() - network.information.len()],
         vehicle_sd_percent: 100.0 * fit.diagnostics.traveller_sd,

@@ -102,7 +102,8 @@ fn diagnosis(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> V
     let estimates = || assessment.estimates.iter().map(|(_, estimate)| estimate);
     let silent = || estimates().filter(|estimate| estimate.verdict == RemoteVerdict::NotComparable);
     if silent().count() == 0 && !assessment.estimates.is_empty() {
-        return Vec::new();
+        let alone = (0 < assessment.facts.alone).then(|| unconnected(prepared, assessment)).flatten();
+        return alone.or(sets::alone(assessment.facts.alone)).into_iter().collect();
     }
     if silent().count() < assessment.estimates.len() {
         return sets::some_silent(prepared, assessment);

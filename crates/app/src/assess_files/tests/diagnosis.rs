@@ -49,7 +49,7 @@ fn where_nothing_can_be_told_it_says_why() {
     check(one_pile, None, None, &["one_pile", "no_level"]);
     let apart = changed(|at, row| row[2] = format!("V{at}"));
     check(apart.clone(), None, None, &["no_shared_vehicle", "no_level"]);
-    check(apart, Some(&anchors), None, &["piles_without_level"]);
+    check(apart, Some(&anchors), None, &["piles_without_level", "piles_alone"]);
     check(file(&rows()), None, None, &["no_level"]);
     check(file(&rows()), Some(&anchors), None, &[]);
     let silent = changed(|_, row| row[7].clear());
@@ -89,10 +89,14 @@ fn piles_without_a_level_beside_others_are_told_what_their_own_set_lacks() {
         let args = AssessArgs { as_of, ..scratch.args(&charges, None, anchors) };
         assert_eq!(codes(&scratch, &args), expected, "{more}");
     };
-    check("", &["piles_without_level"]);
-    check("B,2026-03-02T00:00:00Z,4.0,1.2,2\n", &["piles_level_too_uncertain"]);
-    check("B,2026-04-02T00:00:00Z,4.0,0.15,2\n", &["piles_anchors_after_as_of", "anchors_later"]);
-    let contradict = ["piles_anchors_contradict", "contradictory_anchor", "contradictory_anchor"];
+    check("", &["piles_without_level", "piles_alone"]);
+    check("B,2026-03-02T00:00:00Z,4.0,1.2,2\n", &["piles_level_too_uncertain", "piles_alone"]);
+    check(
+        "B,2026-04-02T00:00:00Z,4.0,0.15,2\n",
+        &["piles_anchors_after_as_of", "piles_alone", "anchors_later"],
+    );
+    let contradict =
+        ["piles_anchors_contradict", "piles_alone", "contradictory_anchor", "contradictory_anchor"];
     let both = "B,2026-03-02T00:00:00Z,4.0,0.15,2\nC,2026-03-02T00:00:00Z,-4.0,0.15,2\n";
     check(both, &contradict);
     // What B's result said a week before is not what is used now.

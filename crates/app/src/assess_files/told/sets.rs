@@ -48,7 +48,24 @@ pub(super) fn some_silent(prepared: &Prepared, assessment: &Assessment) -> Vec<R
             ),
         )
     });
-    charges.into_iter().chain(lacking.into_iter().map(|(lack, piles)| told(lack, piles, prepared))).collect()
+    let lacking = lacking.into_iter().map(|(lack, piles)| told(lack, piles, prepared));
+    charges.into_iter().chain(lacking).chain(alone(assessment.facts.alone)).collect()
+}
+
+/// Piles of which nothing but their own results speaks.
+pub(super) fn alone(piles: usize) -> Option<Remark> {
+    (0 < piles).then(|| {
+        remark(
+            "piles_alone",
+            format!(
+                "只有自己的现场结果、没有一辆车使之与别的桩相连、因而不作判断的桩：{piles} 个；请补充同一批车辆在别的桩上的充电，或时间更长的充电"
+            ),
+            format!(
+                "piles of which nothing but their own on-site results speaks, since no vehicle joins them to another, so that nothing is \
+                 decided of them: {piles}; add charges of the same vehicles at other piles, or of a longer time"
+            ),
+        )
+    })
 }
 
 /// Which sets anything speaks of that could give a level, and what became of it.
