@@ -79,6 +79,9 @@ pub struct Instrument {
     pub efficiency: f64,
     /// Relative standard uncertainty of that; 0 for AC, 0.005 to 0.01 for DC.
     pub efficiency_uncertainty: f64,
+    /// Relative standard uncertainty that all instruments have in common whose efficiency is presumed, behind whatever master; 0 where it is
+    /// known of this one.
+    pub efficiency_common: f64,
 }
 
 /// One interval between readings.
@@ -124,6 +127,8 @@ pub struct Settings {
     /// Correlation between the efficiencies of two instruments: they share make and nominal figure, so that half of their
     /// variance is taken for common. Without it the level of many DC instruments would look better known than their efficiency.
     pub efficiency_correlation: f64,
+    /// Over how many feeders an efficiency is presumed alike ([`Instrument::efficiency_common`]).
+    pub feeders_alike: usize,
 }
 
 impl Default for Settings {
@@ -138,6 +143,7 @@ impl Default for Settings {
             branch_loss: (0.003, 0.003),
             branch_spread: 0.003,
             efficiency_correlation: 0.5,
+            feeders_alike: 1,
         }
     }
 }
@@ -292,6 +298,7 @@ fn check(feeder: &Feeder) -> Result<(), BalanceError> {
         0.0 < instrument.efficiency
             && instrument.efficiency <= 1.0
             && (0.0..1.0).contains(&instrument.efficiency_uncertainty)
+            && (0.0..1.0).contains(&instrument.efficiency_common)
     };
     let is_master_sound = 0.0 < feeder.master_uncertainty && feeder.master_uncertainty < 1.0;
     if count == 0 || indices.len() < count || !is_master_sound || !feeder.instruments.iter().all(is_sound) {

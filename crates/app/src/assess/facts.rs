@@ -211,6 +211,7 @@ impl Facts {
             operator: None,
             model: None,
             firmware: None,
+            efficiency: None,
         };
         let plates: BTreeMap<PileId, Plate> =
             self.piles.iter().map(|pile| (pile.pile_id.clone(), plate(pile))).collect();

@@ -16,6 +16,22 @@ use super::reference::{IntervalRow, Plate};
 /// between 93 and 97 %.
 pub(crate) const DC_EFFICIENCY: (f64, f64) = (0.95, 0.008);
 
+/// Relative standard uncertainty of what all chargers of which that is presumed have in common: 93 and 97 % as the ends of a rectangle
+/// (`0.02/√3/0.95`). A fleet of one make is off together.
+pub(crate) const DC_EFFICIENCY_COMMON: f64 = 0.012;
+
+/// Standard uncertainty of an efficiency that is told without one, as a fraction.
+const TOLD_UNCERTAINTY: f64 = 0.008;
+
+/// What is known of a pile's efficiency: as told, or as presumed by its kind.
+fn efficiency(kind: Option<PileKind>, told: Option<(f64, Option<f64>)>) -> (f64, f64, f64) {
+    match (told, kind) {
+        (Some((efficiency, u)), _) => (efficiency, u.unwrap_or(TOLD_UNCERTAINTY) / efficiency, 0.0),
+        (None, Some(PileKind::Dc)) => (DC_EFFICIENCY.0, DC_EFFICIENCY.1, DC_EFFICIENCY_COMMON),
+        (None, _) => (1.0, 0.0, 0.0),
+    }
+}
+
 /// What became of the two files.
 pub(crate) struct Fed {
     /// By name of station.
@@ -62,7 +78,7 @@ pub(crate) fn feeders(
             continue;
         };
         station_of.insert(pile_id.as_str(), (name, station.piles.len()));
-        station.piles.push((pile_at[pile_id], plate.kind));
+        station.piles.push((pile_at[pile_id], plate));
     }
     let places: BTreeMap<(&str, Timestamp, Timestamp), usize> = stations
         .iter()
@@ -103,7 +119,7 @@ pub(crate) fn feeders(
 #[derive(Default)]
 struct Station<'a> {
     masters: Vec<&'a IntervalRow>,
-    piles: Vec<(usize, Option<PileKind>)>,
+    piles: Vec<(usize, &'a Plate)>,
 }
 
 impl Station<'_> {
@@ -116,10 +132,10 @@ impl Station<'_> {
             master_kwh: master.energy_kwh.map(to_f64),
             instruments_kwh,
         });
-        let instruments = self.piles.iter().map(|(index, kind)| {
-            let (efficiency, efficiency_uncertainty) =
-                if *kind == Some(PileKind::Dc) { DC_EFFICIENCY } else { (1.0, 0.0) };
-            Instrument { index: *index, efficiency, efficiency_uncertainty }
+        let instruments = self.piles.iter().map(|(index, plate)| {
+            let told = plate.efficiency.map(|(efficiency, u)| (to_f64(efficiency), u.map(to_f64)));
+            let (efficiency, efficiency_uncertainty, efficiency_common) = efficiency(plate.kind, told);
+            Instrument { index: *index, efficiency, efficiency_uncertainty, efficiency_common }
         });
         let feeder = Feeder {
             master_uncertainty: class_uncertainty(class),

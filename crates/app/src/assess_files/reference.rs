@@ -27,6 +27,8 @@ pub(crate) struct Plate {
     pub(crate) model: Option<String>,
     /// The firmware that it has now, where the file says since when.
     pub(crate) firmware: Option<FirmwareChange>,
+    /// Energy out over energy in, and its standard uncertainty where it is told, fractions.
+    pub(crate) efficiency: Option<(Decimal, Option<Decimal>)>,
 }
 
 impl Plate {
@@ -38,6 +40,7 @@ impl Plate {
         operator: None,
         model: None,
         firmware: None,
+        efficiency: None,
     };
 }
 
@@ -123,13 +126,27 @@ pub(super) struct AnchorRow {
     pub(super) coverage_factor: Decimal,
 }
 
-/// Reads `pile_id,station_id,operator_id,kind,accuracy_class,model,firmware,firmware_since`; only `pile_id` must be there. Of a firmware
+/// Least efficiency of a charger, and largest standard uncertainty of one, as fractions: of others a percent was meant, or another figure.
+const EFFICIENCY_MIN: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
+const EFFICIENCY_U_MAX: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
+
+/// Reads `pile_id,station_id,operator_id,kind,accuracy_class,model,firmware,firmware_since,efficiency,efficiency_u`; only `pile_id` must be there. Of a firmware
 /// without the moment since when nothing follows.
 pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFacts)> {
     let mut rows = Rows::open(path, &["pile_id"])?;
-    let [kind_at, class_at, station_at, operator_at, model_at, firmware_at, since_at] =
-        ["kind", "accuracy_class", "station_id", "operator_id", "model", "firmware", "firmware_since"]
-            .map(|column| rows.column(column));
+    let [kind_at, class_at, station_at, operator_at, model_at, firmware_at, since_at, efficiency_at, u_at] =
+        [
+            "kind",
+            "accuracy_class",
+            "station_id",
+            "operator_id",
+            "model",
+            "firmware",
+            "firmware_since",
+            "efficiency",
+            "efficiency_u",
+        ]
+        .map(|column| rows.column(column));
     let mut piles = BTreeMap::new();
     let mut row = Row::default();
     while rows.next(&mut row)? {
@@ -163,6 +180,22 @@ pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFa
                 ));
             }
         };
+        let efficiency = match (row.optional(efficiency_at), row.optional(u_at)) {
+            ("", "") => None,
+            ("", u) => {
+                return Err(place.wrong(
+                    "efficiency_u",
+                    u,
+                    "name the efficiency in `efficiency`, or leave it empty",
+                ));
+            }
+            (_, u) => {
+                let efficiency = place.between("efficiency", EFFICIENCY_MIN, Decimal::ONE)?;
+                let u =
+                    if u.is_empty() { None } else { Some(place.positive("efficiency_u", EFFICIENCY_U_MAX)?) };
+                Some((efficiency, u))
+            }
+        };
         let plate = Plate {
             kind,
             class,
@@ -170,6 +203,7 @@ pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFa
             operator: text(operator_at),
             model: text(model_at),
             firmware,
+            efficiency,
         };
         if piles.insert(pile_id, plate).is_some() {
             return Err(place.wrong(

@@ -38,7 +38,8 @@ pub(super) fn feeders(world: &World) -> Option<Vec<TimedFeeder>> {
         let instruments = piles.iter().map(|at| {
             let is_dc = world.piles[*at].kind == PileKind::Dc;
             let (efficiency, efficiency_uncertainty) = if is_dc { DC_EFFICIENCY } else { (1.0, 0.0) };
-            Instrument { index: *at, efficiency, efficiency_uncertainty }
+            // The world draws each efficiency about its nominal one: nothing is presumed of all alike.
+            Instrument { index: *at, efficiency, efficiency_uncertainty, efficiency_common: 0.0 }
         });
         let intervals = masters.iter().enumerate().map(|(hour, energy)| Interval {
             hours: 1.0,

@@ -16,7 +16,7 @@ use veripile_pile::VehiclePath;
 use super::copies;
 use crate::calibration::known_bias;
 use crate::evidence::{
-    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, compare,
+    Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, TimedFeeder, compare,
 };
 use crate::learnt::Scale;
 use crate::levels::{Balanced, Levels};
@@ -196,7 +196,11 @@ fn balanced(
     changes: &Changes,
 ) -> (Vec<Balanced>, Vec<Information>, Vec<Result<f64, BalanceError>>) {
     let (mut balanced, mut information) = (Vec::new(), Vec::new());
-    let settings = balance::Settings::default();
+    let is_presumed = |fed: &&TimedFeeder| {
+        fed.feeder.instruments.iter().any(|instrument| 0.0 < instrument.efficiency_common)
+    };
+    let feeders_alike = evidence.feeders.iter().filter(is_presumed).count().max(1);
+    let settings = balance::Settings { feeders_alike, ..balance::Settings::default() };
     let told = evidence.feeders.iter().enumerate().map(|(feeder, fed)| {
         let piles = fed.feeder.instruments.iter().map(|instrument| instrument.index);
         let since = piles.filter_map(|pile| changes.get(&pile)?.last().copied()).max();

@@ -1,3 +1,5 @@
+mod levels;
+
 use super::*;
 use crate::evidence::ComparableCharge;
 use crate::evidence::{Anchor, COVARIATES_MAX, ReferenceVehicle, TimedFeeder};
@@ -254,7 +256,12 @@ fn of_one_result_and_one_calibration_that_contradict_nobody_can_say_which_is_wro
 #[test]
 fn a_level_by_an_energy_balance_is_as_new_as_its_last_interval() {
     let mut evidence = evidence(false);
-    let instrument = |index| balance::Instrument { index, efficiency: 1.0, efficiency_uncertainty: 0.0 };
+    let instrument = |index| balance::Instrument {
+        index,
+        efficiency: 1.0,
+        efficiency_uncertainty: 0.0,
+        efficiency_common: 0.0,
+    };
     let interval = |hour: u32| {
         let kwh = [f64::from(10 + hour * 7 % 23), f64::from(12 + hour * 5 % 19)];
         let loss = 0.004 * (kwh[0] + kwh[1]).powi(2) / 60.0;

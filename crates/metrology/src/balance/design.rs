@@ -1,7 +1,7 @@
 //! The balance as equations: which intervals count, the model at a point, its derivatives, priors. Used by the fit only.
 
 use super::elimination::eliminate;
-use super::{BalanceError, Feeder, HOURS_MAX, ITERATION_SD, Interval, Settings, Usage};
+use super::{BalanceError, Feeder, HOURS_MAX, ITERATION_SD, Instrument, Interval, Settings, Usage};
 use crate::cholesky::{Factor, Symmetric};
 
 /// Share of the intervals with load that may be above what counts as full load, where there are enough of them.
@@ -68,7 +68,10 @@ impl Design {
         }
         let has_load = |at: &usize| used.iter().any(|(_, _, energies)| 0.0 < energies[*at]);
         let mut loaded: Vec<usize> = (0..feeder.instruments.len()).filter(has_load).collect();
-        let is_unsure = |at: &usize| 0.0 < feeder.instruments[*at].efficiency_uncertainty;
+        let is_unsure = |at: &usize| {
+            let Instrument { efficiency_uncertainty, efficiency_common, .. } = feeder.instruments[*at];
+            0.0 < efficiency_uncertainty + efficiency_common
+        };
         loaded.sort_by_key(is_unsure);
         let sure = loaded.iter().filter(|at| !is_unsure(at)).count();
         if loaded.is_empty() {
@@ -192,6 +195,10 @@ impl Design {
     }
 
     /// From information on `θ = λ + δη/η`, and on further unknowns behind them, to information on λ and these.
+    ///
+    /// # Formula
+    /// `Cov(δη_i/η_i, δη_j/η_j) = ρ u_i u_j + F c_i c_j` (ρ 1 on the diagonal): c is common to F feeders, which are taken as independent of each
+    /// other. Times F it is, for their mean, what it should be: `F c²/F = c²`; between feeders it makes too little of what they say.
     pub(super) fn eliminate_efficiencies(
         &self,
         feeder: &Feeder,
@@ -199,14 +206,17 @@ impl Design {
         matrix: &Symmetric,
         right: &[f64],
     ) -> Option<(Symmetric, Vec<f64>)> {
-        let uncertainty = |at: usize| feeder.instruments[self.loaded[at]].efficiency_uncertainty;
+        let instrument = |at: usize| feeder.instruments[self.loaded[at]];
+        let uncertainty = |at: usize| instrument(at).efficiency_uncertainty;
+        let alike = settings.feeders_alike as f64;
         let kept = right.len();
         let unsure: Vec<usize> = (self.sure..self.loaded.len()).collect();
         let mut covariance = Symmetric::zero(unsure.len());
         for (row, at) in unsure.iter().enumerate() {
             for (column, other) in unsure.iter().enumerate().take(row + 1) {
                 let correlation = if row == column { 1.0 } else { settings.efficiency_correlation };
-                covariance.add(row, column, correlation * uncertainty(*at) * uncertainty(*other));
+                let common = alike * instrument(*at).efficiency_common * instrument(*other).efficiency_common;
+                covariance.add(row, column, correlation * uncertainty(*at) * uncertainty(*other) + common);
             }
         }
         let precision = covariance.factor()?.inverse();

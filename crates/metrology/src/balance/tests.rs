@@ -10,7 +10,7 @@ use crate::normal::QUANTILE_975;
 use world::{World, reference};
 
 fn ac(index: usize) -> Instrument {
-    Instrument { index, efficiency: 1.0, efficiency_uncertainty: 0.0 }
+    Instrument { index, efficiency: 1.0, efficiency_uncertainty: 0.0, efficiency_common: 0.0 }
 }
 
 /// Twelve hours of one instrument without noise or loss; the master reads 1 % above it.

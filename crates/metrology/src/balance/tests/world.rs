@@ -155,6 +155,7 @@ impl World {
             index: first + i,
             efficiency: self.efficiency.0,
             efficiency_uncertainty: self.efficiency.1,
+            efficiency_common: 0.0,
         };
         let instruments = (0..errors.len()).map(instrument).collect();
         Feeder { master_uncertainty, instruments, intervals }
