@@ -16,7 +16,7 @@ use super::clusters::clusters;
 use super::equations::Equations;
 use super::layout::Layout;
 use super::members::{Members, Set};
-use super::solver::conjugate_gradients;
+use super::solver::{SHRUNK, conjugate_gradients};
 use crate::cholesky::Symmetric;
 
 /// Probes: the standard deviation of a probed variance is √(1/n) of what its row has off the diagonal, which is some percent of the
@@ -70,7 +70,7 @@ impl Probe<'_> {
             product
         };
         let precondition = |r: &[f64]| r.iter().zip(&self.diagonal).map(|(r, d)| r / d).collect();
-        let mut x = conjugate_gradients(times, precondition, &b, &vec![0.0; size])?;
+        let mut x = conjugate_gradients(times, precondition, &b, &vec![0.0; size], SHRUNK)?;
         x.truncate(p);
         Some(x)
     }

@@ -8,7 +8,7 @@ use super::members::Members;
 use super::network::Network;
 use super::residuals::{Leverages, Residuals, Spread};
 use super::scale::{self, Response, Scale};
-use super::solver::{Preconditioner, conjugate_gradients, solve_at};
+use super::solver::{Preconditioner, SHRUNK, conjugate_gradients, solve_at};
 use super::{
     ComparisonError, DENSE_MAX, DIRECT_MAX, ENOUGH, LEVERAGE_MAX, LEVERAGE_ROUNDS, SCALE_ROUNDS, Settings,
     TOLERANCE,
@@ -172,7 +172,7 @@ impl State {
         let preconditioner = self.preconditioner.as_ref()?;
         let times = |x: &[f64]| equations.times(layout, x);
         let precondition = |r: &[f64]| preconditioner.solve(places, r);
-        let beta = conjugate_gradients(times, precondition, &equations.right, &self.beta)?;
+        let beta = conjugate_gradients(times, precondition, &equations.right, &self.beta, SHRUNK)?;
         Some((beta, None))
     }
 
