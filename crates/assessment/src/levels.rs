@@ -13,7 +13,8 @@ use veripile_pile::PileId;
 
 use crate::evidence::{Anchor, Evidence, ReferenceVehicle};
 
-/// Anchors and calibrations left out of one assessment, one after the other; where more are wrong, people must look before anything is said.
+/// Anchors and calibrations of a connected set left out of one assessment, one after the other; where more are wrong, people must look before
+/// anything is said.
 const LEFT_OUT_MAX: usize = 50;
 
 /// |E_n| from which one goes: three standard uncertainties. At two, one in twenty right results that are alone in their set would.
@@ -126,15 +127,22 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
     anchors.chain(references).collect()
 }
 
-/// Those that go next: the worst that exceeds [`LEAVES_FROM`], and its peers where nobody can say which is wrong, whether or not anything
-/// can be said of them; none where none does.
+/// Those that go next, in every connected set at once: the worst that exceeds [`LEAVES_FROM`], and its peers where nobody can say which is wrong,
+/// whether or not anything can be said of them; none where none does.
 fn leaving(givers: &[Giver]) -> Vec<Giver> {
-    let size = |giver: &&Giver| giver.normalised_error.map_or(0.0, f64::abs);
-    let too_large = givers.iter().filter(|giver| giver.exceeds(LEAVES_FROM));
-    let Some(worst) = too_large.max_by(|a, b| size(a).total_cmp(&size(b))) else { return Vec::new() };
-    let is_peer = |giver: &&Giver| giver.component == worst.component;
-    let is_one_of_many = MAJORITY_FROM <= givers.iter().filter(is_peer).count();
-    let goes = |giver: &&Giver| if is_one_of_many { giver.what == worst.what } else { is_peer(giver) };
+    let size = |giver: &Giver| giver.normalised_error.map_or(0.0, f64::abs);
+    let mut sets: BTreeMap<usize, (usize, Option<Giver>)> = BTreeMap::new();
+    for giver in givers {
+        let (peers, worst) = sets.entry(giver.component).or_default();
+        *peers += 1;
+        if giver.exceeds(LEAVES_FROM) && worst.is_none_or(|worst| size(&worst) <= size(giver)) {
+            *worst = Some(*giver);
+        }
+    }
+    let goes = |giver: &&Giver| match sets[&giver.component] {
+        (peers, Some(worst)) => peers < MAJORITY_FROM || giver.what == worst.what,
+        (_, None) => false,
+    };
     givers.iter().filter(goes).copied().collect()
 }
 
@@ -142,7 +150,8 @@ fn leaving(givers: &[Giver]) -> Vec<Giver> {
 /// contradict everything else and stay.
 ///
 /// Of three or more in a connected set, the worst goes if its |E_n| exceeds [`LEAVES_FROM`], then the next: by what it takes off the sum of
-/// squares the worst is the one without which all others fit best. Of one or two, nobody can say which is wrong: all go, and the set has no
+/// squares the worst is the one without which all others fit best. Sets go on at the same time, since none says anything of another's level: as
+/// many fits as the set with the most wrong ones takes. Of one or two, nobody can say which is wrong: all go, and the set has no
 /// level until there is a third, or but that of an energy balance: balances are part of all else, not peers. An anchor and a calibration are
 /// peers: neither kind is right because it is of its kind.
 pub(crate) fn agree(
@@ -233,6 +242,18 @@ mod tests {
         let third = giver(What::Anchor(0), 0, Some(1.6));
         assert_eq!(going(&[third, alike, elsewhere, worst]), [What::Reference(4)]);
         assert!(going(&[alike, elsewhere]).is_empty());
+        // Sets do not wait for each other, and each has its own worst.
+        let [near, far] = [1.7, -1.8].map(|error| giver(What::Anchor(3), 1, Some(error)));
+        let other = Giver { what: What::Anchor(5), ..elsewhere };
+        assert_eq!(
+            going(&[third, alike, elsewhere, worst, near, other]),
+            [What::Reference(4), What::Anchor(3)]
+        );
+        assert_eq!(
+            going(&[elsewhere, third, far]),
+            [What::Anchor(2), What::Anchor(0), What::Anchor(3)],
+            "two and one"
+        );
     }
 
     /// Who looks for what is wrong must hear of all that were left out.

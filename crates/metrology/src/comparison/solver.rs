@@ -5,7 +5,7 @@
 
 use super::equations::Equations;
 use super::layout::Layout;
-use super::members::Members;
+use super::members::{Members, Set};
 use super::{DENSE_MAX, DIRECT_MAX, probe};
 use crate::cholesky::{Factor, Symmetric};
 
@@ -21,7 +21,7 @@ pub(super) const SHRUNK_FOR_VARIANCE: f64 = 1e-5;
 
 /// What stands in for the inverse in a step.
 pub(super) enum Preconditioner {
-    /// A factor of this matrix or one near it, with the instruments' places.
+    /// A factor of this matrix or one near it, with the places of instruments and fleets.
     Factor(Factor),
     /// The matrix's diagonal.
     Diagonal(Vec<f64>),
@@ -36,7 +36,7 @@ impl Preconditioner {
     }
 }
 
-/// Solves with a factor whose instruments stand at their places.
+/// Solves with a factor whose instruments and fleets stand at their places.
 pub(super) fn solve_at(factor: &Factor, places: &[u32], b: &[f64]) -> Vec<f64> {
     let mut placed = b.to_vec();
     for (value, place) in b.iter().zip(places) {
@@ -95,6 +95,7 @@ pub struct Covariance {
     source: Source,
     equations: Equations,
     layout: Layout,
+    /// Of instruments, and then of fleets.
     places: Vec<u32>,
     /// Variance of every instrument; where its set has no level, of its difference from the set's mean.
     variances: Vec<f64>,
@@ -132,17 +133,18 @@ impl Covariance {
         let (source, unlevelled) = (Source::Exact(factor, inverse), variances.clone());
         let mut covariance = Self { source, equations, layout, places, variances, unlevelled };
         for set in members.sets().iter().filter(|set| !set.grounded && set.instruments.len() > 1) {
-            covariance.take_mean_out(&set.instruments)?;
+            covariance.take_mean_out(set)?;
         }
         Some(covariance)
     }
 
     /// Makes variances those of differences from a set's mean.
-    fn take_mean_out(&mut self, set: &[usize]) -> Option<()> {
+    fn take_mean_out(&mut self, Set { instruments: set, fleets, .. }: &Set) -> Option<()> {
         let n = set.len() as f64;
         let Source::Exact(factor, _) = &self.source else { return None };
         let place = |instrument: &usize| self.places[*instrument] as usize;
-        let (first, last) = (set.iter().map(place).min()?, set.iter().map(place).max()?);
+        let of_fleets = fleets.iter().map(|fleet| place(&(self.variances.len() + fleet)));
+        let (first, last) = (set.iter().map(place).min()?, set.iter().map(place).chain(of_fleets).max()?);
         let mut x = vec![0.0; self.equations.shape.size()];
         set.iter().for_each(|instrument| x[place(instrument)] = 1.0 / n);
         factor.solve_set(&mut x, first..last + 1, self.places.len());
@@ -155,7 +157,7 @@ impl Covariance {
         Some(())
     }
 
-    /// Equations, layout, and all of the covariance where it is at hand, instruments at their places.
+    /// Equations, layout, and all of the covariance where it is at hand, instruments and fleets at their places.
     pub(super) fn parts(&self) -> (&Equations, &Layout, Option<(&Symmetric, &[u32])>) {
         let whole = match &self.source {
             Source::Exact(_, Some(inverse)) => Some((inverse, self.places.as_slice())),
@@ -179,7 +181,7 @@ impl Covariance {
         Some(self.solve_until(&unit, SHRUNK_FOR_VARIANCE)?[instrument])
     }
 
-    /// Where each instrument stands in a factor.
+    /// Where each instrument, and then each fleet, stands in a factor.
     pub(super) fn places(&self) -> &[u32] {
         &self.places
     }

@@ -159,7 +159,7 @@ fn elimination_changes_nothing_and_steps_come_to_the_same() {
     let of_cell = vec![1.0; layout.cells.len()];
     let weights = Weights { of_comparison: &of_comparison, of_cell: &of_cell, traveller_sd: 0.015 };
     let equations = Equations::build(&network, &layout, &members, &settings, &weights);
-    let places = [2, 0, 3, 1];
+    let places = [2, 0, 3, 1, 4];
     let factor = equations.matrix(&layout, &places).factor().expect("regular");
     let direct = solve_at(&factor, &places, &equations.right);
     let diagonal = Preconditioner::Diagonal(equations.diagonal(&layout));
@@ -300,7 +300,7 @@ fn an_anchor_that_is_wildly_wrong_is_seen() {
     }
 }
 
-/// By hand: without the anchor, 0.7 %, the level is what the prior of the common bias leaves, 1 %; with comparisons without noise that say 0 and
+/// By hand: without the anchor, 0.7 %, the level is what the prior of the fleet's bias leaves, 1 %; with comparisons without noise that say 0 and
 /// an anchor of 3 %, `E_n = 0.03 / (2 √(0.007² + 0.01²))`.
 #[test]
 fn a_weak_anchor_alone_in_its_set_is_held_against_the_prior() {
@@ -491,3 +491,5 @@ fn scarce_networks_settle_where_every_weight_stands_still() {
         }
     }
 }
+
+mod fleets;
