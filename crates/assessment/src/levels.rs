@@ -228,7 +228,8 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
 }
 
 /// Leaves out anchors, calibrations and balances that cannot be right beside the others, and fits again: the worst of a connected set goes, then
-/// the next, and all of them where too few would stay ([`leaving`]). Adds those left out to `found`.
+/// the next, and all of them where too few would stay ([`leaving`]). Sets go on at the same time, since none says anything of another's level. Adds those
+/// left out to `found`.
 /// Anchors, calibrations and balances are peers: no kind is right because it is of its kind.
 pub(crate) fn agree(
     evidence: &Evidence,

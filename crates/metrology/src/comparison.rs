@@ -4,11 +4,19 @@
 //! of them. No level comes out that was not put in: a connected set without an anchor yields differences only.
 //!
 //! # Model
-//! `y_s = e_i + a_ik − c − m_k − d_t + h_s·g + ε_s` with `ε_s ~ t_ν(0, σ_s²)`, `σ_s² = σ₀² + (δ/W_s)²`, `d_t ~ N(0, σ_b²)`,
-//! `m_k ~ N(0, σ_m²)`, `c ~ N(0, σ_c²)`, `g ~ N(0, σ_g²)`, `a_ik ~ N(0, σ_i²)`; y = ln(W_instrument / W_traveller), e flat. Classes of
+//! `y_s = e_i + a_ik − c_f − m_k − d_t + h_s·g + ε_s` with `ε_s ~ t_ν(0, σ_s²)`, `σ_s² = σ₀² + (δ/W_s)²`, `d_t ~ N(0, σ_b²)`,
+//! `m_k ~ N(0, σ_m²)`, `c_f ~ N(0, σ_c²)`, `g ~ N(0, σ_g²)`, `a_ik ~ N(0, σ_i²)`; y = ln(W_instrument / W_traveller), e flat. Classes of
 //! comparisons (ways on which the traveller's value came) have their own σ₀, δ and a bias of their own against the first, which is
 //! one of the g. A traveller of known bias (a reference) has `d ~ N(0, u²)` and neither c nor m. An anchor is an observation
 //! `x ~ N(e_i, u²)`; [`Information`] is the same for several instruments at once.
+//!
+//! A fleet is travellers that met at instruments, directly or through others: each has a bias c_f in common. Two fleets share what models
+//! are off by (m_k), covariates and classes (g) and scales, and nothing else: what is measured in one city says of another's vehicles only
+//! what both cities' models say. One traveller that was in both makes them one fleet, and their vehicles are then alike for all that is known.
+//!
+//! Where nothing but comparisons is known of a connected set, c_f cannot be told from the level of its e: with `e' = e − c_f`, flat as
+//! well, it is in no comparison. All such fleets have one c together, of which nothing is learnt; differences, models and everybody else's
+//! estimates are what they would be with one each.
 //!
 //! # Method
 //! Travellers are eliminated exactly; what is left is solved by Cholesky, or by conjugate gradients where it is large. Iteratively
@@ -25,6 +33,7 @@
 mod checks;
 mod clusters;
 mod equations;
+mod fleets;
 mod layout;
 mod members;
 mod network;
@@ -90,7 +99,7 @@ pub struct Settings {
     pub interaction_sd: f64,
     /// σ_m.
     pub model_sd: f64,
-    /// σ_c.
+    /// σ_c, of each fleet.
     pub common_sd: f64,
     /// σ_g of a covariate of deviation 1.
     pub covariate_sd: f64,
@@ -137,7 +146,7 @@ pub struct TravellerEstimate {
     pub component: usize,
     /// Comparisons it made.
     pub comparisons: usize,
-    /// Bias `c + m_k + d_t` and standard uncertainty, fractions.
+    /// Bias `c_f + m_k + d_t` and standard uncertainty, fractions.
     pub bias: (f64, f64),
 }
 
@@ -230,7 +239,7 @@ pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonErro
     let layout = Layout::of(network)?;
     let members = Members::of(network, &layout, settings);
     let places = places(&members);
-    let mut state = State::start(network, &layout, settings);
+    let mut state = State::start(network, &layout, &members, settings);
     let mut solved = state.round(network, &layout, &members, settings, &places)?;
     while state.rounds < ROUNDS_MAX && !state.converged {
         solved = state.round(network, &layout, &members, settings, &places)?;
@@ -238,12 +247,13 @@ pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonErro
     finish(network, layout, &members, settings, places, &state, &solved)
 }
 
-/// Where each instrument stands in a factor: set by set, so that sets have nothing to do with each other but in the border.
+/// Where each instrument, and then each fleet, stands in a factor: set by set, so that sets have nothing to do with each other but in the border.
 fn places(members: &Members) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..members.instrument_set.len() as u32).collect();
-    order.sort_by_key(|instrument| members.instrument_set[*instrument as usize]);
+    let sets: Vec<usize> = members.instrument_set.iter().chain(&members.fleets.sets).copied().collect();
+    let mut order: Vec<u32> = (0..sets.len() as u32).collect();
+    order.sort_by_key(|at| sets[*at as usize]);
     let mut places = vec![0; order.len()];
-    (0..).zip(&order).for_each(|(place, instrument)| places[*instrument as usize] = place);
+    (0..).zip(&order).for_each(|(place, at)| places[*at as usize] = place);
     places
 }
 

@@ -28,6 +28,23 @@ impl DisjointSets {
         }
         at
     }
+
+    /// The set of every element, sets numbered in the order of their first elements; and how many there are.
+    pub fn numbered(&mut self) -> (Vec<usize>, usize) {
+        let mut number = vec![usize::MAX; self.parent.len()];
+        let mut count = 0;
+        let numbers = (0..self.parent.len())
+            .map(|element| {
+                let root = self.root(element);
+                if number[root] == usize::MAX {
+                    number[root] = count;
+                    count += 1;
+                }
+                number[root]
+            })
+            .collect();
+        (numbers, count)
+    }
 }
 
 #[cfg(test)]
@@ -42,5 +59,7 @@ mod tests {
         sets.join(2, 3);
         let roots: Vec<_> = (0..6).map(|element| sets.root(element)).collect();
         assert_eq!(roots, [0, 1, 2, 2, 1, 1]);
+        sets.join(0, 3);
+        assert_eq!(sets.numbered(), (vec![0, 1, 0, 0, 1, 1], 2));
     }
 }

@@ -253,6 +253,40 @@ fn of_one_result_and_one_calibration_that_contradict_nobody_can_say_which_is_wro
     assert_eq!(assessment.levels.into_values().collect::<Vec<_>>(), [at(30)]);
 }
 
+/// Two cities that no vehicle joins, and the second one's vehicles tell 2 % more, as their makers have it.
+#[test]
+fn cities_whose_vehicles_differ_do_not_make_each_others_results_wrong() {
+    let anchored = [(1, 0, "0"), (2, 0, "0"), (3, 0, "0")];
+    let (mut evidence, _) = evidence_of(&anchored, |pile, _| if pile == 0 { 0.04 } else { 0.0 });
+    let other = evidence.clone();
+    evidence.piles.extend(other.piles.into_iter().enumerate().map(|(n, pile)| PileFact {
+        pile_id: PileId::parse(&format!("Q{n}")).expect("an identifier"),
+        ..pile
+    }));
+    evidence.vehicle_models.extend(other.vehicle_models);
+    evidence
+        .anchors
+        .extend(other.anchors.into_iter().map(|anchor| Anchor { pile: anchor.pile + 12, ..anchor }));
+    evidence.charges.extend(other.charges.into_iter().map(|charge| ComparableCharge {
+        pile: charge.pile + 12,
+        vehicle: charge.vehicle + 40,
+        energy_vehicle_kwh: charge.energy_vehicle_kwh * Decimal::new(102, 2),
+        ..charge
+    }));
+    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+    let facts = &assessment.facts;
+    assert_eq!((facts.components, facts.grounded_components, facts.anchors), (2, 2, 6));
+    assert_eq!(facts.contradictory_anchors, []);
+    let city = [[RemoteVerdict::Nonconform].as_slice(), &[RemoteVerdict::Conform; 11]].concat();
+    assert_eq!(verdicts(&assessment), [city.as_slice(), &city].concat());
+    for (pile, (_, estimate)) in assessment.estimates[12..].iter().enumerate() {
+        let expected = if pile == 0 { 0.04 } else { 0.0 };
+        let (error, u) =
+            (estimate.error.expect("compared"), estimate.standard_uncertainty.expect("compared"));
+        assert!((error - expected).abs() < 4.0 * u && u < 0.003, "{pile}: {error} {u}");
+    }
+}
+
 /// Two piles behind a master: its last interval is the newest of what gives their level.
 #[test]
 fn a_level_by_an_energy_balance_is_as_new_as_its_last_interval() {

@@ -2,6 +2,8 @@
 //!
 //! Called by [`super::agree`] after every fit. It leaves nothing out itself.
 
+use std::collections::BTreeMap;
+
 /// |E_n| from which one goes: three standard uncertainties. At two, one in twenty right results would.
 pub(super) const LEAVES_FROM: f64 = 1.5;
 
@@ -50,25 +52,31 @@ impl Giver {
     }
 }
 
-/// Those that go next; none where nothing is too large.
+/// Those that go next, in every connected set at once; none where nothing is too large.
 ///
-/// The worst goes: by what it takes off the sum of squares it is the one without which all others fit best. But where those of its set that
-/// left would then be as many as those that stay, or more, nobody can say which are wrong: all go, and the set has no level until there is
+/// The worst of a set goes: by what it takes off the sum of squares it is the one without which all others fit best. But where those of its set
+/// that left would then be as many as those that stay, or more, nobody can say which are wrong: all go, and the set has no level until there is
 /// more to hold them against. So it is where all of several on-site results and calibrations would go and balances stay. What has no say goes
 /// before a set loses its level for it.
 pub(super) fn leaving(givers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
+    let mut sets: BTreeMap<usize, [Vec<Giver>; 2]> = BTreeMap::new();
+    givers.iter().for_each(|giver| sets.entry(giver.component).or_default()[0].push(*giver));
+    gone.iter().for_each(|giver| sets.entry(giver.component).or_default()[1].push(*giver));
+    sets.values().flat_map(|[peers, gone]| leaving_a_set(peers, gone)).collect()
+}
+
+fn leaving_a_set(peers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
     let worst = |givers: &mut dyn Iterator<Item = &Giver>| {
         givers.filter(|giver| giver.exceeds()).max_by(|a, b| a.size().total_cmp(&b.size())).copied()
     };
-    let Some(first) = worst(&mut givers.iter()) else { return Vec::new() };
-    let is_peer = |giver: &&Giver| giver.component == first.component;
-    if !first.has_say || stands(&first, givers.iter().filter(is_peer), gone.iter().filter(is_peer)) {
+    let Some(first) = worst(&mut peers.iter()) else { return Vec::new() };
+    if !first.has_say || stands(&first, peers.iter(), gone.iter()) {
         return vec![first];
     }
-    if let Some(mute) = worst(&mut givers.iter().filter(is_peer).filter(|giver| !giver.has_say)) {
+    if let Some(mute) = worst(&mut peers.iter().filter(|giver| !giver.has_say)) {
         return vec![mute];
     }
-    givers.iter().filter(is_peer).filter(|giver| giver.has_say).copied().collect()
+    peers.iter().filter(|giver| giver.has_say).copied().collect()
 }
 
 /// Whether a set keeps its level without one of those that give it.
@@ -109,6 +117,18 @@ mod tests {
         let third = giver(What::Anchor(0), 0, Some(1.6));
         assert_eq!(going(&[third, alike, elsewhere, worst], &[]), [What::Reference(4)]);
         assert!(going(&[alike, elsewhere], &[]).is_empty());
+    }
+
+    #[test]
+    fn sets_do_not_wait_for_each_other_and_each_has_its_own_worst() {
+        let of = |at, component, error| giver(What::Anchor(at), component, Some(error));
+        let all = [of(0, 0, 1.6), of(1, 0, 0.3), of(2, 0, 1.9), of(3, 1, 1.7), of(4, 1, -2.1), of(5, 1, 0.1)];
+        assert_eq!(going(&all, &[]), [What::Anchor(2), What::Anchor(4)]);
+        assert_eq!(
+            going(&all[2..5], &[]),
+            [What::Anchor(2), What::Anchor(3), What::Anchor(4)],
+            "one, and one of two"
+        );
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The normal equations with travellers eliminated, kept as the few numbers a traveller leaves behind.
 //!
 //! # Formula
-//! Parameters β = (e, z) with the border z = (c, m, g); a comparison's row is x = (+1 at its instrument, −1 at c, −1 at its model, h at
-//! g) and −1 at its traveller's d. With `u_t = Σ_{s∈t} w x`, `W_t = Σ w`, `R_t = Σ w y`, `f_t = 1/(W_t + 1/σ_t²)`:
+//! Parameters β = (e, c, z) with the border z = (c', m, g); a comparison's row is x = (+1 at its instrument, −1 at its fleet's c, −1 at its
+//! model, h at g) and −1 at its traveller's d. With `u_t = Σ_{s∈t} w x`, `W_t = Σ w`, `R_t = Σ w y`, `f_t = 1/(W_t + 1/σ_t²)`:
 //! `J = Σ w x xᵀ + P − Σ_t f_t u_t u_tᵀ`, `b = Σ w x y − Σ_t f_t u_t R_t`, and back: `d_t = f_t (u_tᵀβ − R_t)`.
-//! Of the sum over comparisons only a diagonal D (instruments), a border E (instruments × z) and a corner Z (z × z) are left.
+//! Of the sum over comparisons only a diagonal D (e and c), one number an instrument (with its fleet's c), a border E (e and c × z) and a
+//! corner Z (z × z) are left: a fleet costs what an instrument does, however many there are. c' is what the fleets share of which
+//! nothing but comparisons is known.
 
 use std::ops::Range;
 
+use super::fleets::Common;
 use super::layout::Layout;
 use super::members::Members;
 use super::{Information, Network, Settings};
@@ -28,6 +31,8 @@ pub(super) struct Weights<'a> {
 pub(super) struct Equations {
     /// D.
     diagonal: Vec<f64>,
+    /// Of each instrument what it has with its fleet's c, and where that is; 0 and none where it has none.
+    commons: Vec<(f64, Option<u32>)>,
     /// E, row by row.
     border: Vec<f64>,
     /// Z, all of it, priors included.
@@ -55,18 +60,22 @@ pub(super) struct Left {
     pub(super) weighted: f64,
     /// f_t; 0 for one that compared nothing.
     pub(super) variance: f64,
-    /// Its model's position in the border; none if unknown.
+    /// Position of its model; none if unknown.
     pub(super) model: Option<u32>,
-    /// Whether c is part of its bias: not if its bias is known.
-    pub(super) is_common: bool,
+    /// Position of its fleet's c; none if its bias is known.
+    pub(super) common: Option<u32>,
 }
 
-/// Positions of parameters.
+/// Positions of parameters: instruments, fleets' c, border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) instruments: usize,
-    /// c, models, covariates and classes.
+    /// Instruments and fleets: what belongs to one connected set. Behind them begins the border.
+    pub(super) inner: usize,
+    /// c', models, covariates and classes.
     pub(super) border: usize,
+    /// First model in the border.
+    models: usize,
     /// First covariate in the border.
     covariates: usize,
     /// Covariates given.
@@ -74,15 +83,32 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn of(network: &Network) -> Self {
-        let covariates = 1 + network.models;
-        let border = covariates + network.covariates + network.classes.saturating_sub(1);
-        Self { instruments: network.instruments, border, covariates, given: network.covariates }
+    pub(super) fn of(network: &Network, members: &Members) -> Self {
+        let models = usize::from(members.fleets.are_others);
+        let covariates = models + network.models;
+        Self {
+            instruments: network.instruments,
+            inner: network.instruments + members.fleets.sets.len(),
+            border: covariates + network.covariates + network.classes.saturating_sub(1),
+            models,
+            covariates,
+            given: network.covariates,
+        }
     }
 
     /// All parameters.
     pub(super) fn size(&self) -> usize {
-        self.instruments + self.border
+        self.inner + self.border
+    }
+
+    /// Position of a common bias.
+    fn common(&self, common: Common) -> Option<u32> {
+        let at = match common {
+            Common::Nothing => return None,
+            Common::Own(fleet) => self.instruments + fleet,
+            Common::Shared => self.inner,
+        };
+        Some(at as u32)
     }
 
     /// Covariates and classes.
@@ -92,13 +118,13 @@ impl Shape {
 
     /// g: the covariates', and the classes' with the first.
     pub(super) fn effects(&self, beta: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let (covariates, classes) = beta[self.instruments + self.covariates..].split_at(self.given);
+        let (covariates, classes) = beta[self.inner + self.covariates..].split_at(self.given);
         (covariates.to_vec(), std::iter::once(0.0).chain(classes.iter().copied()).collect())
     }
 
     /// `h·g` of a comparison: its covariates', and its class's if that is not the first.
     pub(super) fn slope(&self, layout: &Layout, s: usize, beta: &[f64]) -> f64 {
-        let g = &beta[self.instruments + self.covariates..];
+        let g = &beta[self.inner + self.covariates..];
         let mut sum = 0.0;
         for (value, g) in layout.covariates[s * self.given..(s + 1) * self.given].iter().zip(g) {
             sum += f64::from(*value) * g;
@@ -121,9 +147,15 @@ impl Shape {
     }
 }
 
+/// Where a parameter stands in a factor.
+pub(super) fn placed(places: &[u32], at: usize) -> usize {
+    places.get(at).map_or(at, |place| *place as usize)
+}
+
 /// Sums over the travellers of a piece.
 struct Piece {
     diagonal: Vec<f64>,
+    commons: Vec<(f64, Option<u32>)>,
     border: Vec<f64>,
     corner: Vec<f64>,
     right: Vec<f64>,
@@ -146,14 +178,16 @@ impl Piece {
     fn sum(
         network: &Network,
         layout: &Layout,
+        members: &Members,
         settings: &Settings,
         weights: &Weights<'_>,
         piece: &Range<usize>,
     ) -> Self {
-        let shape = Shape::of(network);
-        let (p, b, q) = (shape.instruments, shape.border, shape.slopes());
+        let shape = Shape::of(network, members);
+        let (p, b, q) = (shape.inner, shape.border, shape.slopes());
         let mut sums = Self {
             diagonal: vec![0.0; p],
+            commons: vec![(0.0, None); shape.instruments],
             border: vec![0.0; p * b],
             corner: vec![0.0; b * b],
             right: vec![0.0; shape.size()],
@@ -168,8 +202,8 @@ impl Piece {
                 model: network.travellers[t]
                     .model
                     .filter(|_| network.travellers[t].known.is_none())
-                    .map(|k| k as u32 + 1),
-                is_common: network.travellers[t].known.is_none(),
+                    .map(|k| (shape.inner + shape.models + k) as u32),
+                common: shape.common(members.fleets.of_traveller(t)),
                 ..Left::default()
             };
             for pair in layout.pairs_of(t) {
@@ -191,11 +225,14 @@ impl Piece {
                 sums.diagonal[instrument] += weight;
                 sums.right[instrument] += weighted;
                 let row = &mut sums.border[instrument * b..(instrument + 1) * b];
-                if left.is_common {
-                    row[0] -= weight;
-                }
-                if let Some(model) = left.model {
-                    row[model as usize] -= weight;
+                for at in left.bias() {
+                    match at.checked_sub(shape.inner) {
+                        Some(at) => row[at] -= weight,
+                        None => {
+                            let (sum, common) = &mut sums.commons[instrument];
+                            (*sum, *common) = (*sum - weight, left.common);
+                        }
+                    }
                 }
                 row[shape.covariates..].iter_mut().zip(&of_pair).for_each(|(sum, h)| *sum += h);
                 of_traveller.iter_mut().zip(&of_pair).for_each(|(sum, h)| *sum += h);
@@ -222,22 +259,29 @@ impl Piece {
             for (sum, b) in self.corner[row..row + h.len()].iter_mut().zip(h) {
                 *sum += w * a * b;
             }
-            self.right[shape.instruments + shape.covariates + i] += w * a * y;
+            self.right[shape.inner + shape.covariates + i] += w * a * y;
         }
     }
 
-    /// A traveller's part in the corner and on the right that has to do with c and its model.
+    /// A traveller's part in what is left and on the right that has to do with its fleet's c and its model.
     fn add_bias(&mut self, shape: &Shape, left: &Left, covariates: &[f64]) {
         for i in left.bias() {
-            for j in left.bias() {
-                self.corner[i * shape.border + j] += left.weight;
+            self.right[i] -= left.weighted;
+            let Some(row) = i.checked_sub(shape.inner) else {
+                self.diagonal[i] += left.weight;
+                let row = &mut self.border[i * shape.border..(i + 1) * shape.border];
+                left.model.iter().for_each(|model| row[*model as usize - shape.inner] += left.weight);
+                row[shape.covariates..].iter_mut().zip(covariates).for_each(|(sum, h)| *sum -= h);
+                continue;
+            };
+            for column in left.bias().filter_map(|j| j.checked_sub(shape.inner)) {
+                self.corner[row * shape.border + column] += left.weight;
             }
             for (q, sum) in covariates.iter().enumerate() {
                 let at = shape.covariates + q;
-                self.corner[i * shape.border + at] -= sum;
-                self.corner[at * shape.border + i] -= sum;
+                self.corner[row * shape.border + at] -= sum;
+                self.corner[at * shape.border + row] -= sum;
             }
-            self.right[shape.instruments + i] -= left.weighted;
         }
     }
 
@@ -249,17 +293,16 @@ impl Piece {
         for (pair, weight) in pairs.zip(weights) {
             self.right[layout.pairs[pair].instrument as usize] -= factor * weight;
         }
-        let border = &mut self.right[shape.instruments..];
-        left.bias().for_each(|i| border[i] += factor * left.weight);
-        border[shape.covariates..].iter_mut().zip(covariates).for_each(|(sum, h)| *sum -= factor * h);
+        left.bias().for_each(|i| self.right[i] += factor * left.weight);
+        let slopes = &mut self.right[shape.inner + shape.covariates..];
+        slopes.iter_mut().zip(covariates).for_each(|(sum, h)| *sum -= factor * h);
     }
 }
 
 impl Left {
-    /// Positions in the border of what makes up its bias besides its own d.
+    /// Positions of what makes up its bias besides its own d.
     pub(super) fn bias(&self) -> impl Iterator<Item = usize> + use<> {
-        let common = self.is_common.then_some(0);
-        common.into_iter().chain(self.model.map(|model| model as usize))
+        self.common.into_iter().chain(self.model).map(|at| at as usize)
     }
 }
 
@@ -271,11 +314,13 @@ impl Equations {
         settings: &Settings,
         weights: &Weights<'_>,
     ) -> Self {
-        let pieces = shared(&layout.pieces, |piece| Piece::sum(network, layout, settings, weights, piece));
-        let shape = Shape::of(network);
+        let pieces =
+            shared(&layout.pieces, |piece| Piece::sum(network, layout, members, settings, weights, piece));
+        let shape = Shape::of(network, members);
         let mut equations = Self {
-            diagonal: vec![0.0; shape.instruments],
-            border: vec![0.0; shape.instruments * shape.border],
+            diagonal: vec![0.0; shape.inner],
+            commons: vec![(0.0, None); shape.instruments],
+            border: vec![0.0; shape.inner * shape.border],
             corner: vec![0.0; shape.border * shape.border],
             right: vec![0.0; shape.size()],
             pair_weights: Vec::with_capacity(layout.pairs.len()),
@@ -290,6 +335,9 @@ impl Equations {
         };
         for piece in pieces {
             add(&mut equations.diagonal, &piece.diagonal);
+            for (sum, of_piece) in equations.commons.iter_mut().zip(piece.commons) {
+                *sum = (sum.0 + of_piece.0, sum.1.or(of_piece.1));
+            }
             add(&mut equations.border, &piece.border);
             add(&mut equations.corner, &piece.corner);
             add(&mut equations.right, &piece.right);
@@ -305,9 +353,12 @@ impl Equations {
             // Nothing is known of it and nothing is said of it; a one on the diagonal keeps the matrix regular.
             self.diagonal[instrument] += 1.0;
         }
+        for fleet in self.shape.instruments..self.shape.inner {
+            self.diagonal[fleet] += 1.0 / (settings.common_sd * settings.common_sd);
+        }
         for at in 0..self.shape.border {
             let sd = match at {
-                0 => settings.common_sd,
+                at if at < self.shape.models => settings.common_sd,
                 at if at < self.shape.covariates => settings.model_sd,
                 at if at < self.shape.covariates + self.shape.given => settings.covariate_sd,
                 _ => settings.class_sd,
@@ -334,9 +385,9 @@ impl Equations {
         for pair in layout.pairs_of(t) {
             sum += self.pair_weights[pair] * x[layout.pairs[pair].instrument as usize];
         }
-        let z = &x[self.shape.instruments..];
-        left.bias().for_each(|i| sum -= left.weight * z[i]);
-        sum + self.slopes_of(t).iter().zip(&z[self.shape.covariates..]).map(|(h, z)| h * z).sum::<f64>()
+        left.bias().for_each(|i| sum -= left.weight * x[i]);
+        let g = &x[self.shape.inner + self.shape.covariates..];
+        sum + self.slopes_of(t).iter().zip(g).map(|(h, g)| h * g).sum::<f64>()
     }
 
     fn slopes_of(&self, t: usize) -> &[f64] {
@@ -350,9 +401,9 @@ impl Equations {
         left.variance * (self.along(layout, t, beta) - left.weighted)
     }
 
-    /// J in full, instruments at their places, the border behind them.
+    /// J in full, instruments and fleets at their places, the border behind them.
     pub(super) fn matrix(&self, layout: &Layout, places: &[u32]) -> Symmetric {
-        let (p, b) = (self.shape.instruments, self.shape.border);
+        let (p, b) = (self.shape.inner, self.shape.border);
         let mut matrix = Symmetric::zero(self.shape.size());
         for (i, place) in places.iter().enumerate() {
             let place = *place as usize;
@@ -362,6 +413,9 @@ impl Equations {
             {
                 matrix.add(place, p + at, *value);
             }
+        }
+        for (place, (value, common)) in places.iter().zip(&self.commons) {
+            common.iter().for_each(|at| matrix.add(*place as usize, places[*at as usize] as usize, *value));
         }
         for i in 0..b {
             (0..=i).for_each(|j| matrix.add(p + i, p + j, self.corner[i * b + j]));
@@ -385,7 +439,7 @@ impl Equations {
         matrix
     }
 
-    /// u_t, instruments at their places.
+    /// u_t, instruments and fleets at their places.
     pub(super) fn row(&self, layout: &Layout, t: usize, places: &[u32], row: &mut Vec<(usize, f64)>) {
         let left = &self.travellers[t];
         row.clear();
@@ -397,24 +451,34 @@ impl Equations {
                 (places[layout.pairs[pair].instrument as usize] as usize, self.pair_weights[pair])
             }),
         );
-        let p = self.shape.instruments;
-        row.extend(left.bias().map(|i| (p + i, -left.weight)));
+        let p = self.shape.inner;
+        row.extend(left.bias().map(|i| (placed(places, i), -left.weight)));
         let slopes = self.slopes_of(t).iter().enumerate().filter(|(_, h)| **h != 0.0);
         row.extend(slopes.map(|(q, h)| (p + self.shape.covariates + q, *h)));
     }
 
     /// J x without making J; instruments in their own order.
     pub(super) fn times(&self, layout: &Layout, x: &[f64]) -> Vec<f64> {
-        let (p, b) = (self.shape.instruments, self.shape.border);
+        let (p, b) = (self.shape.inner, self.shape.border);
         let z = &x[p..];
         let mut result = vec![0.0; x.len()];
-        for i in 0..p {
-            let row = &self.border[i * b..(i + 1) * b];
-            result[i] = self.diagonal[i] * x[i] + row.iter().zip(z).map(|(a, z)| a * z).sum::<f64>();
-            row.iter().zip(&mut result[p..]).for_each(|(a, sum)| *sum += a * x[i]);
+        let row = |i: usize| &self.border[i * b..(i + 1) * b];
+        for (i, (value, common)) in self.commons.iter().enumerate() {
+            let with_common = common.map(|at| value * x[at as usize]);
+            let with_border = row(i).iter().zip(z).map(|(a, z)| a * z);
+            result[i] = self.diagonal[i] * x[i] + with_common.into_iter().chain(with_border).sum::<f64>();
+            common.iter().for_each(|at| result[*at as usize] += value * x[i]);
+            row(i).iter().zip(&mut result[p..]).for_each(|(a, sum)| *sum += a * x[i]);
         }
-        for i in 0..b {
-            result[p + i] += self.corner[i * b..(i + 1) * b].iter().zip(z).map(|(a, z)| a * z).sum::<f64>();
+        let mut of_fleets = vec![0.0; b];
+        for i in self.shape.instruments..p {
+            let with_border = row(i).iter().zip(z).map(|(a, z)| a * z);
+            result[i] += std::iter::once(self.diagonal[i] * x[i]).chain(with_border).sum::<f64>();
+            row(i).iter().zip(&mut of_fleets).for_each(|(a, sum)| *sum += a * x[i]);
+        }
+        for (i, of_fleets) in of_fleets.into_iter().enumerate() {
+            let corner = self.corner[i * b..(i + 1) * b].iter().zip(z);
+            result[p + i] += corner.fold(of_fleets, |sum, (a, z)| sum + a * z);
         }
         for information in &self.information {
             for (i, instrument) in information.instruments.iter().enumerate() {
@@ -442,14 +506,14 @@ impl Equations {
         for pair in layout.pairs_of(t) {
             sum[layout.pairs[pair].instrument as usize] += factor * self.pair_weights[pair];
         }
-        let z = &mut sum[self.shape.instruments..];
-        left.bias().for_each(|i| z[i] -= factor * left.weight);
-        z[self.shape.covariates..].iter_mut().zip(self.slopes_of(t)).for_each(|(sum, h)| *sum += factor * h);
+        left.bias().for_each(|i| sum[i] -= factor * left.weight);
+        let slopes = &mut sum[self.shape.inner + self.shape.covariates..];
+        slopes.iter_mut().zip(self.slopes_of(t)).for_each(|(sum, h)| *sum += factor * h);
     }
 
     /// The diagonal of J.
     pub(super) fn diagonal(&self, layout: &Layout) -> Vec<f64> {
-        let (p, b) = (self.shape.instruments, self.shape.border);
+        let (p, b) = (self.shape.inner, self.shape.border);
         let mut diagonal = self.diagonal.clone();
         diagonal.extend((0..b).map(|i| self.corner[i * b + i]));
         for (t, left) in self.travellers.iter().enumerate() {
@@ -457,7 +521,7 @@ impl Equations {
                 diagonal[layout.pairs[pair].instrument as usize] -=
                     left.variance * self.pair_weights[pair] * self.pair_weights[pair];
             }
-            left.bias().for_each(|i| diagonal[p + i] -= left.variance * left.weight * left.weight);
+            left.bias().for_each(|i| diagonal[i] -= left.variance * left.weight * left.weight);
             for (q, h) in self.slopes_of(t).iter().enumerate() {
                 diagonal[p + self.shape.covariates + q] -= left.variance * h * h;
             }

@@ -1,5 +1,6 @@
-//! Who belongs to which connected set, who takes part at all, and which sets have a level.
+//! Who belongs to which connected set and which fleet, who takes part at all, and which sets have a level.
 
+use super::fleets::Fleets;
 use super::layout::Layout;
 use super::{GROUNDING_U_MAX, Network, Settings};
 use crate::graph::DisjointSets;
@@ -18,6 +19,8 @@ pub(super) struct Members {
     pub(super) is_balanced: Vec<bool>,
     /// Travellers of known bias each of which could give its set a level by itself.
     pub(super) calibrated: Vec<usize>,
+    /// Travellers with a bias in common.
+    pub(super) fleets: Fleets,
     is_anchored: Vec<bool>,
 }
 
@@ -26,6 +29,8 @@ pub(super) struct Set {
     pub(super) number: usize,
     pub(super) grounded: bool,
     pub(super) instruments: Vec<usize>,
+    /// Its fleets with a bias of their own.
+    pub(super) fleets: Vec<usize>,
 }
 
 impl Members {
@@ -44,9 +49,12 @@ impl Members {
         for information in &network.information {
             information.instruments.windows(2).for_each(|two| sets.join(two[0], two[1]));
         }
-        let (numbers, count) = numbered(&mut sets, instruments + travellers);
+        let (numbers, count) = sets.numbered();
+        let instrument_set = numbers[..instruments].to_vec();
+        let is_told = told(network, layout, &instrument_set, count);
         let mut members = Self {
-            instrument_set: numbers[..instruments].to_vec(),
+            fleets: Fleets::of(network, layout, &instrument_set, &is_told),
+            instrument_set,
             traveller_set: numbers[instruments..].to_vec(),
             grounded: vec![false; count],
             comparisons,
@@ -87,12 +95,20 @@ impl Members {
     /// Every set with the instruments that take part in it.
     pub(super) fn sets(&self) -> Vec<Set> {
         let mut sets: Vec<Set> = (0..self.grounded.len())
-            .map(|number| Set { number, grounded: self.grounded[number], instruments: Vec::new() })
+            .map(|number| Set {
+                number,
+                grounded: self.grounded[number],
+                instruments: Vec::new(),
+                fleets: Vec::new(),
+            })
             .collect();
         for (instrument, set) in self.instrument_set.iter().enumerate() {
             if self.takes_part(instrument) {
                 sets[*set].instruments.push(instrument);
             }
+        }
+        for (fleet, set) in self.fleets.sets.iter().enumerate() {
+            sets[*set].fleets.push(fleet);
         }
         sets.retain(|set| !set.instruments.is_empty());
         sets
@@ -104,19 +120,14 @@ impl Members {
     }
 }
 
-/// The set of every element, sets numbered in the order of their first elements; and how many there are.
-fn numbered(sets: &mut DisjointSets, elements: usize) -> (Vec<usize>, usize) {
-    let mut number = vec![usize::MAX; elements];
-    let mut count = 0;
-    let numbers = (0..elements)
-        .map(|element| {
-            let root = sets.root(element);
-            if number[root] == usize::MAX {
-                number[root] = count;
-                count += 1;
-            }
-            number[root]
-        })
-        .collect();
-    (numbers, count)
+/// Of each connected set whether anything but comparisons speaks of it: an anchor, a balance or a reference that was met, however uncertain.
+fn told(network: &Network, layout: &Layout, instrument_set: &[usize], sets: usize) -> Vec<bool> {
+    let mut is_told = vec![false; sets];
+    let anchored = network.anchors.iter().map(|anchor| anchor.instrument);
+    let balanced = network.information.iter().flat_map(|information| information.instruments.iter().copied());
+    let references = (0..network.travellers.len()).filter(|at| network.travellers[*at].known.is_some());
+    let met =
+        references.flat_map(|at| layout.pairs_of(at).map(|pair| layout.pairs[pair].instrument as usize));
+    anchored.chain(balanced).chain(met).for_each(|instrument| is_told[instrument_set[instrument]] = true);
+    is_told
 }

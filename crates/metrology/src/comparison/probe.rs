@@ -3,7 +3,7 @@
 //! Used by [`super::solver`] beyond [`super::DENSE_MAX`] unknowns. Deterministic: its random signs have a seed.
 //!
 //! # Method
-//! What all connected sets share (common bias, models, covariates) is eliminated exactly: with the instruments' block E, the border B
+//! What connected sets share (models, covariates) is eliminated exactly: with the block E of instruments and fleets, the border B
 //! and the corner M of the equations, `C = E⁻¹ + (E⁻¹B) S⁻¹ (E⁻¹B)ᵀ`, `S = M − BᵀE⁻¹B`. In E sets have nothing to do with each other.
 //! Of `E⁻¹` the mode of each [cluster](super::clusters), what a common push moves in it, is solved for, and the rest is probed: with P the
 //! projection that takes the modes q out, `E[z ∘ P E⁻¹ P z] = diag(P E⁻¹ P)` for random signs z (Hutchinson 1990, Bekas, Kokiopoulou and
@@ -16,7 +16,7 @@ use super::clusters::clusters;
 use super::equations::Equations;
 use super::layout::Layout;
 use super::members::{Members, Set};
-use super::solver::conjugate_gradients;
+use super::solver::{SHRUNK, conjugate_gradients};
 use crate::cholesky::Symmetric;
 
 /// Probes: the standard deviation of a probed variance is √(1/n) of what its row has off the diagonal, which is some percent of the
@@ -60,9 +60,9 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// `E⁻¹ b`.
+    /// `E⁻¹ b`, of instruments and then of fleets; b is zero where it ends.
     fn solve(&self, mut b: Vec<f64>) -> Option<Vec<f64>> {
-        let (p, size) = (self.equations.shape.instruments, self.equations.shape.size());
+        let (p, size) = (self.equations.shape.inner, self.equations.shape.size());
         b.resize(size, 0.0);
         let times = |x: &[f64]| {
             let mut product = self.equations.times(self.layout, x);
@@ -70,7 +70,7 @@ impl Probe<'_> {
             product
         };
         let precondition = |r: &[f64]| r.iter().zip(&self.diagonal).map(|(r, d)| r / d).collect();
-        let mut x = conjugate_gradients(times, precondition, &b, &vec![0.0; size])?;
+        let mut x = conjugate_gradients(times, precondition, &b, &vec![0.0; size], SHRUNK)?;
         x.truncate(p);
         Some(x)
     }
@@ -120,7 +120,7 @@ impl Probe<'_> {
     /// Adds what the shared unknowns make uncertain: `bᵀ S⁻¹ b` with b the instrument's row of `E⁻¹B`, of a set without level less
     /// the set's mean.
     fn add_shared(&self, sets: &[Set], variances: &mut [f64]) -> Option<()> {
-        let (p, size) = (self.equations.shape.instruments, self.equations.shape.size());
+        let (p, size) = (self.equations.shape.inner, self.equations.shape.size());
         let unit = |at: usize| {
             let mut unit = vec![0.0; size];
             unit[at] = 1.0;

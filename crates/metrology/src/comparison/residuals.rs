@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::equations::{Equations, Shape, Weights};
+use super::LEVERAGE_MAX;
+use super::equations::{Equations, Weights, placed};
 use super::layout::Layout;
-use super::{LEVERAGE_MAX, Network};
 use crate::cholesky::Symmetric;
 use crate::shared::shared;
 
 /// How uncertain a solution is, for leverages.
 pub(super) enum Spread<'a> {
-    /// J⁻¹, instruments at their places.
+    /// J⁻¹, instruments and fleets at their places.
     Exact(&'a Symmetric, &'a [u32]),
     /// Its diagonal, about: an instrument of a large network has so many comparisons that none has much to say in its fit.
     Diagonal(&'a [f64]),
@@ -43,12 +43,9 @@ impl Leverages {
         let mut products = Vec::new();
         for t in piece.clone() {
             let left = equations.travellers[t];
-            let bias: Vec<usize> = left.bias().map(|i| equations.shape.instruments + i).collect();
+            let bias: Vec<usize> = left.bias().collect();
             let element = |a: usize, b: usize| match spread {
-                Spread::Exact(inverse, places) => {
-                    let place = |at: usize| places.get(at).map_or(at, |place| *place as usize);
-                    inverse.get(place(a), place(b))
-                }
+                Spread::Exact(inverse, places) => inverse.get(placed(places, a), placed(places, b)),
                 Spread::Diagonal(diagonal) if a == b && a < equations.shape.instruments => diagonal[a],
                 Spread::Diagonal(_) => 0.0,
             };
@@ -107,28 +104,26 @@ pub(super) struct Residuals {
 
 impl Residuals {
     pub(super) fn of(
-        network: &Network,
         layout: &Layout,
         equations: &Equations,
         weights: &Weights<'_>,
         beta: &[f64],
         leverages: &Leverages,
     ) -> Self {
-        let shape = Shape::of(network);
         let parts = shared(&layout.pieces, |piece| {
             let mut left = Vec::with_capacity(layout.comparisons_of_piece(piece).len());
             let mut cells = Vec::with_capacity(layout.pairs_of_piece(piece).len());
             for t in piece.clone() {
                 let traveller = &equations.travellers[t];
                 let own = equations.own_bias(layout, t, beta);
-                let bias = own + traveller.bias().map(|i| beta[shape.instruments + i]).sum::<f64>();
+                let bias = own + traveller.bias().map(|i| beta[i]).sum::<f64>();
                 for pair in layout.pairs_of(t) {
                     let (cell, instrument) =
                         (layout.pairs[pair].cell as usize, layout.pairs[pair].instrument as usize);
                     let (mut score, mut weight) = (0.0, 0.0);
                     for s in layout.comparisons_of(pair) {
-                        let residual =
-                            layout.log_ratio[s] - beta[instrument] + bias - shape.slope(layout, s, beta);
+                        let residual = layout.log_ratio[s] - beta[instrument] + bias
+                            - equations.shape.slope(layout, s, beta);
                         let w = weights.of_comparison[s];
                         score += w * residual;
                         weight += w;

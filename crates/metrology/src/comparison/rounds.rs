@@ -8,7 +8,7 @@ use super::members::Members;
 use super::network::Network;
 use super::residuals::{Leverages, Residuals, Spread};
 use super::scale::{self, Response, Scale};
-use super::solver::{Preconditioner, conjugate_gradients, solve_at};
+use super::solver::{Preconditioner, SHRUNK, conjugate_gradients, solve_at};
 use super::{
     ComparisonError, DENSE_MAX, DIRECT_MAX, ENOUGH, LEVERAGE_MAX, LEVERAGE_ROUNDS, SCALE_ROUNDS, Settings,
     TOLERANCE,
@@ -77,7 +77,7 @@ pub(super) struct Solved {
 }
 
 impl State {
-    pub(super) fn start(network: &Network, layout: &Layout, settings: &Settings) -> Self {
+    pub(super) fn start(network: &Network, layout: &Layout, members: &Members, settings: &Settings) -> Self {
         let scale = Scale { noise: settings.noise, noise_size: settings.noise_size, degrees: 4.0 };
         Self {
             scales: vec![scale; network.classes.max(1)],
@@ -87,7 +87,7 @@ impl State {
             strides: Vec::new(),
             of_cell: vec![1.0; layout.cells.len()],
             leverages: None,
-            beta: vec![0.0; Shape::of(network).size()],
+            beta: vec![0.0; Shape::of(network, members).size()],
             preconditioner: None,
             standardised: Vec::new(),
             response: Response::of_degrees(4.0),
@@ -133,7 +133,7 @@ impl State {
             self.leverages = Some(Leverages::of(&equations, layout, &spread));
         }
         let leverages = self.leverages.take().ok_or(ComparisonError::Singular)?;
-        let residuals = Residuals::of(network, layout, &equations, &weights, &beta, &leverages);
+        let residuals = Residuals::of(layout, &equations, &weights, &beta, &leverages);
         self.fit_traveller_sd(network, layout, settings, &equations, &beta, &leverages);
         self.leverages = Some(leverages);
         self.fit_interaction_sd(layout, &residuals);
@@ -172,7 +172,7 @@ impl State {
         let preconditioner = self.preconditioner.as_ref()?;
         let times = |x: &[f64]| equations.times(layout, x);
         let precondition = |r: &[f64]| preconditioner.solve(places, r);
-        let beta = conjugate_gradients(times, precondition, &equations.right, &self.beta)?;
+        let beta = conjugate_gradients(times, precondition, &equations.right, &self.beta, SHRUNK)?;
         Some((beta, None))
     }
 
@@ -189,8 +189,11 @@ impl State {
         leverages: &Leverages,
     ) {
         let mut means = Vec::new();
-        for (t, left) in
-            equations.travellers.iter().enumerate().filter(|(_, left)| left.is_common && left.variance > 0.0)
+        for (t, left) in equations
+            .travellers
+            .iter()
+            .enumerate()
+            .filter(|(_, left)| left.common.is_some() && left.variance > 0.0)
         {
             let sum = equations.along(layout, t, beta) - left.weighted;
             let own = left.variance * sum;

@@ -5,7 +5,7 @@
 
 use super::equations::Equations;
 use super::layout::Layout;
-use super::members::Members;
+use super::members::{Members, Set};
 use super::{DENSE_MAX, DIRECT_MAX, probe};
 use crate::cholesky::{Factor, Symmetric};
 
@@ -14,11 +14,14 @@ const STEPS_MAX: usize = 2_000;
 
 /// Steps end when the residual, in the norm of the preconditioner, has shrunk to this share: estimates then move by less than a
 /// thousandth of their uncertainty.
-const SHRUNK: f64 = 1e-9;
+pub(super) const SHRUNK: f64 = 1e-9;
+
+/// The same where only a variance is asked for, `bᵀ A⁻¹ b`: steps from zero make it wrong by the square of what is left.
+pub(super) const SHRUNK_FOR_VARIANCE: f64 = 1e-5;
 
 /// What stands in for the inverse in a step.
 pub(super) enum Preconditioner {
-    /// A factor of this matrix or one near it, with the instruments' places.
+    /// A factor of this matrix or one near it, with the places of instruments and fleets.
     Factor(Factor),
     /// The matrix's diagonal.
     Diagonal(Vec<f64>),
@@ -33,23 +36,24 @@ impl Preconditioner {
     }
 }
 
-/// Solves with a factor whose instruments stand at their places.
+/// Solves with a factor whose instruments and fleets stand at their places.
 pub(super) fn solve_at(factor: &Factor, places: &[u32], b: &[f64]) -> Vec<f64> {
     let mut placed = b.to_vec();
     for (value, place) in b.iter().zip(places) {
         placed[*place as usize] = *value;
     }
     let x = factor.solve(&placed);
-    let instruments = places.iter().map(|place| x[*place as usize]);
-    instruments.chain(x[places.len()..].iter().copied()).collect()
+    let inner = places.iter().map(|place| x[*place as usize]);
+    inner.chain(x[places.len()..].iter().copied()).collect()
 }
 
-/// Preconditioned conjugate gradients, from `start`. None if the equations are singular to working accuracy.
+/// Preconditioned conjugate gradients, from `start` until the residual has shrunk. None if the equations are singular to working accuracy.
 pub(super) fn conjugate_gradients(
     times: impl Fn(&[f64]) -> Vec<f64>,
     precondition: impl Fn(&[f64]) -> Vec<f64>,
     b: &[f64],
     start: &[f64],
+    shrunk: f64,
 ) -> Option<Vec<f64>> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut x = start.to_vec();
@@ -62,7 +66,7 @@ pub(super) fn conjugate_gradients(
         if !(square.is_finite() && whole.is_finite() && 0.0 <= square) {
             return None;
         }
-        if square <= SHRUNK * SHRUNK * whole {
+        if square <= shrunk * shrunk * whole {
             return Some(x);
         }
         let product = times(&direction);
@@ -91,14 +95,17 @@ pub struct Covariance {
     source: Source,
     equations: Equations,
     layout: Layout,
+    /// Of instruments, and then of fleets.
     places: Vec<u32>,
     /// Variance of every instrument; where its set has no level, of its difference from the set's mean.
     variances: Vec<f64>,
+    /// The same of the instruments themselves where a set has no level: what priors leave of it. Only where there is a factor.
+    unlevelled: Vec<f64>,
 }
 
 impl std::fmt::Debug for Covariance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Covariance").field("instruments", &self.places.len()).finish_non_exhaustive()
+        f.debug_struct("Covariance").field("instruments", &self.variances.len()).finish_non_exhaustive()
     }
 }
 
@@ -113,7 +120,7 @@ impl Covariance {
         if equations.shape.size() > DENSE_MAX {
             let source = Source::Iterative(Preconditioner::Diagonal(equations.diagonal(&layout)));
             let variances = probe::variances(&equations, &layout, members)?;
-            return Some(Self { source, equations, layout, places, variances });
+            return Some(Self { source, equations, layout, places, variances, unlevelled: Vec::new() });
         }
         let factor = equations.matrix(&layout, &places).factor()?;
         let inverse = (equations.shape.size() <= DIRECT_MAX).then(|| factor.inverse());
@@ -121,21 +128,23 @@ impl Covariance {
             Some(inverse) => (0..inverse.size()).map(|at| inverse.get(at, at)).collect(),
             None => factor.inverse_diagonal(),
         };
-        let variances = places.iter().map(|place| diagonal[*place as usize]).collect();
-        let mut covariance =
-            Self { source: Source::Exact(factor, inverse), equations, layout, places, variances };
+        let instruments = places.iter().take(equations.shape.instruments);
+        let variances: Vec<f64> = instruments.map(|place| diagonal[*place as usize]).collect();
+        let (source, unlevelled) = (Source::Exact(factor, inverse), variances.clone());
+        let mut covariance = Self { source, equations, layout, places, variances, unlevelled };
         for set in members.sets().iter().filter(|set| !set.grounded && set.instruments.len() > 1) {
-            covariance.take_mean_out(&set.instruments)?;
+            covariance.take_mean_out(set)?;
         }
         Some(covariance)
     }
 
     /// Makes variances those of differences from a set's mean.
-    fn take_mean_out(&mut self, set: &[usize]) -> Option<()> {
+    fn take_mean_out(&mut self, Set { instruments: set, fleets, .. }: &Set) -> Option<()> {
         let n = set.len() as f64;
         let Source::Exact(factor, _) = &self.source else { return None };
         let place = |instrument: &usize| self.places[*instrument] as usize;
-        let (first, last) = (set.iter().map(place).min()?, set.iter().map(place).max()?);
+        let of_fleets = fleets.iter().map(|fleet| place(&(self.variances.len() + fleet)));
+        let (first, last) = (set.iter().map(place).min()?, set.iter().map(place).chain(of_fleets).max()?);
         let mut x = vec![0.0; self.equations.shape.size()];
         set.iter().for_each(|instrument| x[place(instrument)] = 1.0 / n);
         factor.solve_set(&mut x, first..last + 1, self.places.len());
@@ -148,7 +157,7 @@ impl Covariance {
         Some(())
     }
 
-    /// Equations, layout, and all of the covariance where it is at hand, instruments at their places.
+    /// Equations, layout, and all of the covariance where it is at hand, instruments and fleets at their places.
     pub(super) fn parts(&self) -> (&Equations, &Layout, Option<(&Symmetric, &[u32])>) {
         let whole = match &self.source {
             Source::Exact(_, Some(inverse)) => Some((inverse, self.places.as_slice())),
@@ -162,19 +171,33 @@ impl Covariance {
         self.variances[instrument]
     }
 
-    /// Where each instrument stands in a factor.
+    /// Variance of an instrument's estimate whether or not its set has a level, and not probed. None where it cannot be computed.
+    pub(super) fn own_variance(&self, instrument: usize) -> Option<f64> {
+        if let Some(variance) = self.unlevelled.get(instrument) {
+            return Some(*variance);
+        }
+        let mut unit = vec![0.0; self.equations.shape.size()];
+        unit[instrument] = 1.0;
+        Some(self.solve_until(&unit, SHRUNK_FOR_VARIANCE)?[instrument])
+    }
+
+    /// Where each instrument, and then each fleet, stands in a factor.
     pub(super) fn places(&self) -> &[u32] {
         &self.places
     }
 
     /// Solves the equations of all unknowns, the border among them. None where they cannot be solved to working accuracy.
     pub(super) fn solve(&self, b: &[f64]) -> Option<Vec<f64>> {
+        self.solve_until(b, SHRUNK)
+    }
+
+    fn solve_until(&self, b: &[f64], shrunk: f64) -> Option<Vec<f64>> {
         match &self.source {
             Source::Exact(factor, _) => Some(solve_at(factor, &self.places, b)),
             Source::Iterative(preconditioner) => {
                 let times = |x: &[f64]| self.equations.times(&self.layout, x);
                 let precondition = |r: &[f64]| preconditioner.solve(&self.places, r);
-                conjugate_gradients(times, precondition, b, &vec![0.0; b.len()])
+                conjugate_gradients(times, precondition, b, &vec![0.0; b.len()], shrunk)
             }
         }
     }
@@ -199,7 +222,7 @@ impl Covariance {
             return factor.variances_of_differences(&placed).into_iter().map(Some).collect();
         }
         let one = |(a, b): &(usize, usize)| {
-            let mut difference = vec![0.0; self.places.len()];
+            let mut difference = vec![0.0; self.variances.len()];
             (difference[*a], difference[*b]) = (1.0, -1.0);
             let with = self.times(&difference)?;
             Some(with[*a] - with[*b])

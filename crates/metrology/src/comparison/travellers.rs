@@ -1,6 +1,6 @@
 //! The travellers' whole biases, found again from the instruments' errors.
 
-use super::equations::{Equations, Left};
+use super::equations::{Equations, Left, placed};
 use super::layout::Layout;
 use super::members::Members;
 use super::{Covariance, Network, TravellerEstimate};
@@ -23,7 +23,7 @@ pub(super) fn estimates(
             (left.variance > 0.0).then(|| {
                 let own = robust.own_bias(layout, t, beta)
                     + network.travellers[t].known.map_or(0.0, |(bias, _)| bias);
-                let whole = own + left.bias().map(|i| beta[equations.shape.instruments + i]).sum::<f64>();
+                let whole = own + left.bias().map(|i| beta[i]).sum::<f64>();
                 let component = members.traveller_set[t];
                 let variance = variance(covariance, t, &left, levels[component], &mut row);
                 TravellerEstimate {
@@ -52,14 +52,14 @@ fn levels(members: &Members, covariance: &Covariance) -> Vec<f64> {
 }
 
 /// # Formula
-/// With the gradient `a = (1 at c and its model) + f u`: `aᵀ C a + f`. Where C is not at hand in full, its instruments share the
+/// With the gradient `a = (1 at its fleet's c and its model) + f u`: `aᵀ C a + f`. Where C is not at hand in full, its instruments share the
 /// level's variance λ and nothing else: `λ + Σ (f W_i)² (C_ii − λ) + f`.
 fn variance(covariance: &Covariance, t: usize, left: &Left, level: f64, row: &mut Vec<(usize, f64)>) -> f64 {
     let (equations, layout, whole) = covariance.parts();
     if let Some((inverse, places)) = whole {
         equations.row(layout, t, places, row);
         row.iter_mut().for_each(|(_, value)| *value *= left.variance);
-        for at in left.bias().map(|i| equations.shape.instruments + i) {
+        for at in left.bias().map(|i| placed(places, i)) {
             match row.iter_mut().find(|(known, _)| *known == at) {
                 Some((_, value)) => *value += 1.0,
                 None => row.push((at, 1.0)),

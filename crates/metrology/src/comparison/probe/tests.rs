@@ -5,13 +5,13 @@ use rand_distr::{Distribution, Normal};
 use super::super::{Anchor, Comparison, Comparisons, Network, Settings, Traveller, fit};
 use super::*;
 
-/// Instruments of the set with a level, four cities of forty, and of one without; each traveller mostly keeps to its city.
+/// Instruments with a level, four cities of forty, and of a set without; each traveller mostly, or only, keeps to its city.
 const CITIES: usize = 4;
 const IN_CITY: usize = 40;
 const WITH_LEVEL: usize = CITIES * IN_CITY;
 const WITHOUT_LEVEL: usize = 80;
 
-fn network() -> Network {
+fn network(visits_elsewhere: f64) -> Network {
     let mut random = ChaCha8Rng::seed_from_u64(17);
     let noise = Normal::new(0.0, 0.02).expect("positive");
     let mut comparisons = Comparisons::default();
@@ -19,8 +19,8 @@ fn network() -> Network {
     for traveller in 0..travellers {
         let is_apart = traveller % 3 == 2;
         for _ in 0..10 {
-            let city =
-                if random.random_bool(0.05) { random.random_range(0..CITIES) } else { traveller % CITIES };
+            let is_elsewhere = random.random_bool(visits_elsewhere);
+            let city = if is_elsewhere { random.random_range(0..CITIES) } else { traveller % CITIES };
             let instrument = if is_apart {
                 WITH_LEVEL + random.random_range(0..WITHOUT_LEVEL)
             } else {
@@ -48,11 +48,21 @@ fn network() -> Network {
 // diagonal in the projected covariance.
 #[test]
 fn probed_variances_are_the_exact_ones_within_what_probing_leaves() {
-    let (network, settings) = (network(), Settings::default());
+    check(0.05, &[true, false]);
+}
+
+// The same of four sets with a level, each with a fleet of its own.
+#[test]
+fn probed_variances_of_several_fleets_are_the_exact_ones() {
+    check(0.0, &[true, true, true, true, false]);
+}
+
+fn check(visits_elsewhere: f64, grounded: &[bool]) {
+    let (network, settings) = (network(visits_elsewhere), Settings::default());
     let covariance = fit(&network, &settings).expect("solvable").covariance;
     let (equations, layout, _) = covariance.parts();
     let members = Members::of(&network, layout, &settings);
-    assert_eq!(members.sets().iter().map(|set| set.grounded).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(members.sets().iter().map(|set| set.grounded).collect::<Vec<_>>(), grounded);
     let probed = variances(equations, layout, &members).expect("solvable");
     for (name, range) in [("with a level", 0..WITH_LEVEL), ("without", WITH_LEVEL..network.instruments)] {
         let ratios: Vec<f64> = range.map(|at| probed[at] / covariance.variance(at)).collect();
