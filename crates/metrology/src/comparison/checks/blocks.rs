@@ -31,9 +31,9 @@ pub struct InformationCheck {
 /// # Formula
 /// A block is `−½ λᵀ J λ + bᵀ λ`; β are the estimates with it, C and K their covariances in the robust and in the constant equations. Were the
 /// block off by `B g`, its residual `r = b − J β` would be `S B g` with `S = J − J C J`: the inverse of what `J⁻¹ b` and the estimates without
-/// the block vary by together. So `ĝ = (Bᵀ S_C B)⁻¹ Bᵀ r` and its variance is `(Bᵀ S_K B)⁻¹`. Level: `B = 1`, `E_n = ĝ √(1ᵀ S_K 1)/2`. Of one
-/// instrument that is the E_n of an anchor. Shape: `B = I`, `χ² = ĝᵀ S_K ĝ` with as many degrees of freedom as there are instruments. Either
-/// χ² is what leaving the block out (or its level) takes off the sum of squares.
+/// the block vary by together. So `ĝ = (Bᵀ S B)⁻¹ Bᵀ r`, S the smaller of S_C and S_K (why, [`super::Known::against`] says), and its variance is
+/// `(Bᵀ S_K B)⁻¹`. Level: `B = 1`, `E_n = ĝ √(1ᵀ S_K 1)/2`. Of one instrument that is the E_n of an anchor. Shape: `B = I`, `χ² = ĝᵀ S_K ĝ` with
+/// as many degrees of freedom as there are instruments. Either χ² is what leaving the block out (or its level) takes off the sum of squares.
 pub(super) fn blocks(
     network: &Network,
     robust: &Robust<'_>,
@@ -97,7 +97,7 @@ impl Block<'_> {
         let [robust, constant] = self.free(&ones)?.map(|free| free.iter().sum::<f64>());
         let rounding = RELATIVE_ROUNDING * self.times(&ones).iter().sum::<f64>();
         let is_told = rounding < robust && rounding < constant;
-        is_told.then(|| left.iter().sum::<f64>() / robust * constant.sqrt() / 2.0)
+        is_told.then(|| left.iter().sum::<f64>() / robust.min(constant) * constant.sqrt() / 2.0)
     }
 
     /// None where it cannot be computed.
@@ -111,9 +111,11 @@ impl Block<'_> {
             (column..count).for_each(|row| robust.add(row, column, of_robust[row]));
             (column..count).for_each(|row| constant.add(row, column, of_constant[row]));
         }
-        let mean = (0..count).map(|at| robust.get(at, at)).sum::<f64>() / count as f64;
-        (0..count).for_each(|at| robust.add(at, at, RIDGE * mean));
-        let shift = robust.factor()?.solve(left);
+        let trace = |of: &Symmetric| (0..count).map(|at| of.get(at, at)).sum::<f64>();
+        let mut step = if trace(&robust) < trace(&constant) { robust } else { constant.clone() };
+        let mean = trace(&step) / count as f64;
+        (0..count).for_each(|at| step.add(at, at, RIDGE * mean));
+        let shift = step.factor()?.solve(left);
         let of_row = |row: usize| (0..count).map(|at| constant.get(row, at) * shift[at]).sum::<f64>();
         Some(deviate((0..count).map(|row| shift[row] * of_row(row)).sum(), count as f64))
     }
