@@ -297,6 +297,8 @@ for (const [name, size] of SIZES) await scene(`verification ${name}`, pictures, 
   const { context, page, complaints } = await open(size);
   const at = `verification ${name}`;
   const fits = async () => !(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1));
+  // The page may be going on by itself just now, which breaks a reload off.
+  const reloaded = () => page.reload().catch(() => {});
   const picture = (part) => page.screenshot({ path: `${pictures}/ver-${part}-${name}.png`, fullPage: true });
   await page.goto(`${site}/ver/orders`);
   check(`${at}: a stranger is asked to sign in`, new URL(page.url()).pathname === "/op/sign-in", page.url());
@@ -319,7 +321,7 @@ for (const [name, size] of SIZES) await scene(`verification ${name}`, pictures, 
   const document = page.locator("a.button[href*='/c/']");
   for (let waited = 0; waited < RUN_MS && (await document.count()) === 0; waited += 2000) {
     await page.waitForTimeout(2000);
-    await page.reload().catch(() => {}); // the page may be going on by itself just now
+    await reloaded();
   }
   check(`${at}: the run ends in a document`, (await document.count()) === 1);
   check(`${at}: the result has a budget a load point`, (await page.locator("details table, .budget").count()) >= 1);
@@ -345,12 +347,12 @@ for (const [name, size] of SIZES) await scene(`verification ${name}`, pictures, 
     await page.waitForFunction(() => Number(document.querySelector("#live progress")?.value) > 0, null, { timeout: RUN_MS });
     check(`${at}: a run that was started here takes readings by itself`, true);
     await picture("started");
-    await page.reload();
+    await reloaded();
     await page.fill("form[action*='/stop'] [name=reason]", "试停");
     await Promise.all([page.waitForEvent("load"), page.locator("form[action*='/stop'] button").click()]);
     for (let waited = 0; waited < RUN_MS && (await page.locator(".stage.abandoned").count()) === 0; waited += 1000) {
       await page.waitForTimeout(1000);
-      await page.reload();
+      await reloaded();
     }
     check(`${at}: and ends visibly when it is stopped`, (await page.locator(".stage.abandoned").count()) === 1 && (await page.locator("main").innerText()).includes("试停"));
     await picture("stopped");
