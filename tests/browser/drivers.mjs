@@ -312,10 +312,11 @@ await scene("offline", pictures, async () => {
     const real = Date.now;
     Date.now = () => real() + 11 * 60_000;
   });
-  await note.waitFor({ state: "visible" });
+  // It asks again after a minute at most, and by then the first request has failed under the old clock.
+  await note.waitFor({ state: "visible", timeout: 3 * IDLE_MS });
   check("open without network: no status is of now, each that was says of when it is", now > 0 && (await dated()) > 0 && /20\d\d/.test(await note.innerText()), `${now}: ${(await statuses()).slice(0, 5).join(" | ")}`);
   await context.setOffline(false);
-  await note.waitFor({ state: "hidden" });
+  await note.waitFor({ state: "hidden", timeout: 3 * IDLE_MS });
   check("open with network again: statuses are of now", (await page.locator("#list .live").count()) > 0);
   // A list that followed the map came without a navigation; it is the last all the same.
   await page.goto(`${site}/`);
