@@ -132,18 +132,20 @@ fn without_elimination(network: &Network, weights: &[f64], settings: &Settings) 
     a[0][2 * n] += 0.01 * sd(0.000_75);
     a[1][2 * n] += 50.0;
     a[2][2 * n] -= 20.0;
-    for i in 0..n {
-        a[i][n + i] = 1.0;
-    }
+    solved(a)
+}
+
+/// Solution and inverse of n equations, rows of n coefficients, n places and the right-hand side; Gauss–Jordan, without a look for pivots.
+fn solved(mut a: Vec<Vec<f64>>) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let n = a.len();
+    (0..n).for_each(|i| a[i][n + i] = 1.0);
     for k in 0..n {
         let pivot = a[k][k];
         a[k].iter_mut().for_each(|value| *value /= pivot);
-        for i in (0..n).filter(|i| *i != k) {
-            let factor = a[i][k];
-            for j in 0..=2 * n {
-                let change = factor * a[k][j];
-                a[i][j] -= change;
-            }
+        let row = a[k].clone();
+        for (_, other) in a.iter_mut().enumerate().filter(|(i, _)| *i != k) {
+            let factor = other[k];
+            other.iter_mut().zip(&row).for_each(|(value, of_pivot)| *value -= factor * of_pivot);
         }
     }
     (a.iter().map(|row| row[2 * n]).collect(), a.iter().map(|row| row[n..2 * n].to_vec()).collect())

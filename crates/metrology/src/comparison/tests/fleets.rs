@@ -6,6 +6,7 @@ use rand_distr::{Distribution, StudentT};
 
 use super::super::solver::{Preconditioner, SHRUNK, conjugate_gradients, solve_at};
 use super::super::*;
+use super::solved;
 use crate::cholesky::Symmetric;
 
 /// About normal, by additions alone: no last bit depends on a machine's logarithm.
@@ -174,17 +175,7 @@ fn in_full(network: &Network, weights: &[f64], settings: &Settings) -> (Vec<f64>
     {
         a[i][j] += value;
     }
-    (0..n).for_each(|i| a[i][n + i] = 1.0);
-    for k in 0..n {
-        let pivot = a[k][k];
-        a[k].iter_mut().for_each(|value| *value /= pivot);
-        let row = a[k].clone();
-        for (_, other) in a.iter_mut().enumerate().filter(|(i, _)| *i != k) {
-            let factor = other[k];
-            other.iter_mut().zip(&row).for_each(|(value, of_pivot)| *value -= factor * of_pivot);
-        }
-    }
-    (a.iter().map(|row| row[2 * n]).collect(), a.iter().map(|row| row[n..2 * n].to_vec()).collect())
+    solved(a)
 }
 
 /// That fleets of which nothing but comparisons is known share one bias shows nowhere: here each has its own.
