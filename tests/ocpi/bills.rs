@@ -1,0 +1,150 @@
+//! Charge detail records of a party: whose keys judge them, and how much is kept of them.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use veripile_tests::{Database, Server, command};
+
+use super::RECORDS;
+
+/// A charge detail record of a party, at an EVSE of its location `1`, with the good record, whose meter is SN-1.
+fn cdr(party: &str, id: &str, evse_uid: &str, evse_id: Option<&str>) -> Value {
+    let record: Value = serde_json::from_str(RECORDS.lines().next().unwrap()).unwrap();
+    let (start, end) = ("2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z");
+    json!({
+        "country_code": "CN", "party_id": party, "id": id, "start_date_time": start, "end_date_time": end, "currency": "CNY",
+        "cdr_token": { "uid": "x", "type": "RFID" }, "auth_method": "WHITELIST",
+        "cdr_location": { "id": "1", "evse_uid": evse_uid, "evse_id": evse_id },
+        "charging_periods": [{ "start_date_time": start, "dimensions": [{ "type": "ENERGY", "volume": 20.25 }] }],
+        "signed_data": { "encoding_method": "OCMF",
+                         "signed_values": [{ "nature": "End", "plain_data": "", "signed_data": record["signed_data"] }] },
+        "total_cost": { "excl_vat": 30.5 }, "total_energy": 20.25, "total_time": 1, "last_updated": end,
+    })
+}
+
+/// Sends a record, the scheme's name in small letters, which is as good (RFC 9110, 11.1): HTTP status and answer.
+async fn sent(server: &Server, token: &str, cdr: &Value) -> (u16, Value) {
+    let bearer = format!("token {}", STANDARD.encode(token));
+    let (status, _, body) = server.post_json("/ocpi/2.2.1/cdrs", &[("Authorization", &bearer)], cdr).await;
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+/// Two operators count from one, and a good record is judged with the keys of its own pile, else of its meter, whatever another's are.
+pub(crate) async fn whose_keys(
+    binary: &PathBuf,
+    database: &Database,
+    server: &Server,
+    folder: &std::path::Path,
+    token: &str,
+) {
+    let file = |name: &str, content: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let key = |name: &str| {
+        let mut records = RECORDS.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let record = records.find(|record| record["name"].as_str().unwrap().starts_with(name)).unwrap();
+        record["public_key"].as_str().unwrap().to_owned()
+    };
+    // Both of the same curve.
+    let (good, wrong) = (key("secp256r1 by default"), key("one reading"));
+    let operators = file("parties.csv", "operator_id,name_zh,name_en\nCN-AAA,甲,A\nCN-BBB,乙,B\n");
+    // As an import of Locations names them: by the EVSE's identifier for people where it has one, else by its own.
+    let piles = "pile_id,operator_id,kind,accuracy_class\nCN*AAA*E7,CN-AAA,dc,1\nCN*AAA*E8,CN-AAA,dc,1\n7,CN-BBB,dc,1\n";
+    let piles = file("of_parties.csv", piles);
+    let listed = format!("pile_id,public_key,meter_serial\n7,{wrong},\nCN*AAA*E8,{wrong},SN-2\n");
+    let listed = file("keys_of_others.csv", &listed);
+    command(
+        binary,
+        database,
+        &["register", "--operators", &operators, "--piles", &piles, "--meter-keys", &listed],
+    );
+    let told = async |cdr: &Value| {
+        let (status, answer) = sent(server, token, cdr).await;
+        assert_eq!(status, 200, "{answer}");
+        let told = &answer["data"]["veripile"];
+        (told["pile_known"].as_bool().unwrap(), told["records"][0]["verdict"].as_str().unwrap().to_owned())
+    };
+    let words = |is_known: bool, verdict: &str| (is_known, verdict.to_owned());
+    // Nobody's key: not the one of the other operator's pile 7.
+    assert_eq!(told(&cdr("AAA", "K1", "7", None)).await, words(false, "no_key"));
+    assert_eq!(told(&cdr("BBB", "K2", "7", None)).await, words(true, "invalid"), "it is the other one's own");
+    assert_eq!(told(&cdr("AAA", "K3", "7", Some("CN*AAA*E7"))).await, words(true, "no_key"));
+    assert_eq!(told(&cdr("CCC", "K4", "7", Some("CN*AAA*E7"))).await, words(false, "no_key"));
+    let listed = file("key.csv", &format!("pile_id,public_key,meter_serial\nCN*AAA*E7,{good},SN-1\n"));
+    command(binary, database, &["register", "--meter-keys", &listed]);
+    assert_eq!(told(&cdr("AAA", "K5", "7", Some("CN*AAA*E7"))).await, words(true, "valid"));
+    // The meter hangs at another pile now: its own key is asked before that pile's, which is of another meter, or of none that is named.
+    assert_eq!(told(&cdr("AAA", "K6", "8", Some("CN*AAA*E8"))).await, words(true, "valid"));
+    assert_eq!(told(&cdr("BBB", "K7", "7", None)).await, words(true, "valid"));
+}
+
+/// Neither one record nor all of a party take more than a bound, and what is refused says so.
+pub(crate) async fn bounded(database: &Database, server: &Server, token: &str) {
+    let mut long = cdr("AAA", "LONG", "7", None);
+    let period = long["charging_periods"][0].clone();
+    long["charging_periods"] = vec![period; 3_000].into();
+    let (status, answer) = sent(server, token, &long).await;
+    assert_eq!((status, &answer["status_code"]), (400, &2001.into()), "{answer}");
+    assert!(answer["status_message"].as_str().unwrap().contains("131072 are at most"), "{answer}");
+    let of_all = "SELECT sum(octet_length(body) + octet_length(checked))::bigint FROM
+                      (SELECT body, checked FROM ocpi_cdr UNION ALL SELECT body, checked FROM ocpi_cdr_other) AS every";
+    let counted = "SELECT sum(bytes)::bigint FROM ocpi_cdr";
+    assert_eq!(database.number(counted).await, database.number(of_all).await);
+    assert_eq!(sent(server, token, &cdr("AAA", "LAST", "7", None)).await.0, 200);
+    // As if the oldest took all that a party may.
+    let oldest = "WITH oldest AS (SELECT cdr_no, party, bytes FROM ocpi_cdr ORDER BY cdr_no LIMIT 1),
+                       counted AS (UPDATE ocpi_party SET cdr_bytes = cdr_bytes + 1073741824 - oldest.bytes
+                                   FROM oldest WHERE name = oldest.party)
+                  UPDATE ocpi_cdr SET bytes = 1073741824 FROM oldest WHERE ocpi_cdr.cdr_no = oldest.cdr_no";
+    sqlx::query(oldest).execute(&mut database.connect().await).await.unwrap();
+    let all = "SELECT count(*) FROM ocpi_cdr";
+    let before = database.number(all).await;
+    assert_eq!(sent(server, token, &cdr("AAA", "LAST", "7", None)).await.0, 200);
+    assert_eq!(database.number(all).await, before, "what is repeated takes nothing more");
+    assert_eq!(sent(server, token, &cdr("AAA", "NEW", "7", None)).await.0, 200);
+    assert_eq!(database.number(all).await, before, "one came and one went");
+    assert_eq!(database.number("SELECT count(*) FROM ocpi_cdr WHERE cdr_id = 'CDR-1'").await, 0);
+    assert_eq!(database.number("SELECT sum(cdrs)::bigint FROM ocpi_party").await, before);
+    let of_parties = "SELECT sum(cdr_bytes)::bigint FROM ocpi_party";
+    assert_eq!(database.number(of_parties).await, database.number(counted).await);
+    kept_before_it_was_bounded(database, server, token).await;
+}
+
+/// A record that was taken before there was a bound is answered as it was, and another one under its identifier is too long.
+async fn kept_before_it_was_bounded(database: &Database, server: &Server, token: &str) {
+    let connection = &mut database.connect().await;
+    let mut long = cdr("AAA", "OLD", "7", None);
+    let (_, first) = sent(server, token, &long).await;
+    let body: String = sqlx::query_scalar("SELECT body FROM ocpi_cdr WHERE cdr_id = 'OLD'")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    let mut kept: Value = serde_json::from_str(&body).unwrap();
+    for record in [&mut kept, &mut long] {
+        let period = record["charging_periods"][0].clone();
+        record["charging_periods"] = vec![period; 3_000].into();
+    }
+    sqlx::query("UPDATE ocpi_cdr SET body = $1 WHERE cdr_id = 'OLD'")
+        .bind(kept.to_string())
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let (status, answer) = sent(server, token, &long).await;
+    assert_eq!((status, &answer["status_code"]), (200, &1000.into()), "{answer}");
+    assert_eq!(answer["data"], first["data"]);
+    long["total_time"] = 2.into();
+    let (status, answer) = sent(server, token, &long).await;
+    assert_eq!((status, &answer["status_code"]), (400, &2001.into()), "{answer}");
+    assert_eq!(
+        database
+            .number(
+                "SELECT count(*) FROM ocpi_cdr_other JOIN ocpi_cdr USING (reference) WHERE cdr_id = 'OLD'"
+            )
+            .await,
+        0
+    );
+}
