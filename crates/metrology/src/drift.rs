@@ -25,7 +25,8 @@
 //! What an energy balance says of the instruments behind one master ([`Information`]) is not kept: it is brought with each week, as it is known by
 //! then of all intervals together, and counts in that week only. Its master's error, losses and efficiencies are the same ones in all weeks: a
 //! week's balance added to those before would count what is presumed of them each week, and tell a level ever better that no master told. So
-//! whatever the weeks, a network without an anchor knows its level as well as its balances do, and no better.
+//! whatever the weeks, a network without an anchor knows its level as well as its balances do, and no better. Innovations are of what is kept,
+//! without it: a balance takes an instrument that changed meanwhile for one all the while, and says of its neighbours what is its own.
 //!
 //! Two things are not exact and not bounded, but measured (tests, and the numbers there): an anchored instrument's drift is taken to
 //! be another for the anchor than for its pairs, and the common walk, exact for anchors, is left out of the pairs, whose `ẽ` follow it

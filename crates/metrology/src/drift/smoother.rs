@@ -5,6 +5,9 @@
 //! `m_s = m + G (m_s' − m⁻)`, `C_s = C + G (C_s' − C⁻) Gᵀ`. What later weeks say of *travellers* reaches an earlier week through the
 //! instruments only; the rest of it is left out, which costs precision, not honesty. An instrument that was forgotten between two weeks
 //! is another since: its `C` with everything later is zero, and no later week says anything of the former one.
+//!
+//! What balances say is brought with each week anew and not kept ([`super`]): of one week to the next it is no prediction, and in G would
+//! count once a week. So C and C⁻ are without it, and it counts once, in the last week, from which it reaches those before as data do.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +18,13 @@ use crate::cholesky::Factor;
 /// (c, ẽ…) in a week, before and after its data: mean and covariance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Before.
+    /// Before, without what balances say.
     pub predicted: (Vec<f64>, Packed),
-    /// After.
+    /// After, likewise.
     pub filtered: (Vec<f64>, Packed),
+    /// After, with what balances say; none where they say nothing.
+    #[serde(default)]
+    pub informed: Option<(Vec<f64>, Packed)>,
     /// Instruments forgotten before this week ([`super::State::forget`]); the caller, who did it, says so.
     #[serde(default)]
     pub forgotten: Vec<usize>,
@@ -37,7 +43,7 @@ pub fn smooth(snapshots: &[Snapshot]) -> Option<Vec<Vec<Estimate>>> {
             return None;
         }
         let (mean, covariance) = match &later {
-            None => snapshot.filtered.clone(),
+            None => snapshot.informed.as_ref().unwrap_or(&snapshot.filtered).clone(),
             Some((next, mean, covariance)) => step(snapshot, next, mean, covariance)?,
         };
         weeks.push(estimates(&mean, &covariance));

@@ -26,7 +26,7 @@ struct Placed {
 impl State {
     /// Takes in a week after its walk.
     pub(super) fn take_in(&mut self, week: &Week, settings: &Settings) -> Option<Update> {
-        let counted = self.counted(settings).informed(&week.information);
+        let counted = self.counted(settings);
         let conditionals = counted.conditionals(settings.traveller_sd);
         let predicted = counted.posterior(&conditionals)?;
         let comparisons = sorted(&week.comparisons);
@@ -42,14 +42,20 @@ impl State {
             let variance = covariance.get(0, 0) + 2.0 * covariance.get(at, 0) + covariance.get(at, at);
             Estimate { log_error: mean[0] + mean[at], standard_uncertainty: variance.max(0.0).sqrt() }
         };
+        let estimates = (1..size).map(estimate).collect();
+        let packed = |posterior: Posterior| (posterior.mean, Packed::of(&posterior.covariance, size));
+        let told = packed(Posterior { mean, covariance });
+        let (filtered, informed) = if week.information.is_empty() {
+            (told, None)
+        } else {
+            let counted = self.counted(settings);
+            (packed(counted.posterior(&counted.conditionals(settings.traveller_sd))?), Some(told))
+        };
+        let predicted = packed(predicted);
         Some(Update {
-            estimates: (1..size).map(estimate).collect(),
+            estimates,
             innovations,
-            snapshot: Snapshot {
-                predicted: (predicted.mean, Packed::of(&predicted.covariance, size)),
-                filtered: (mean.clone(), Packed::of(&covariance, size)),
-                forgotten: Vec::new(),
-            },
+            snapshot: Snapshot { predicted, filtered, informed, forgotten: Vec::new() },
         })
     }
 

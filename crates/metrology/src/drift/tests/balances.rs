@@ -54,10 +54,15 @@ fn a_balance_counts_once_in_all_weeks_and_a_newer_one_takes_its_place() {
     smoothed.iter().flatten().for_each(|told| check(told, 0.003, 0.003 / 2.0_f64.sqrt()));
     week.information[1] = mean_of(&[2], 0.0, 0.001);
     let update = state.advance(&week, &still).expect("advances");
-    update
-        .estimates
-        .iter()
-        .for_each(|told| check(told, 0.000_4, (1.0_f64 / (1.0 / 0.09 + 100.0)).sqrt() / 100.0));
+    let u_of_both = (1.0_f64 / (1.0 / 0.09 + 100.0)).sqrt() / 100.0;
+    update.estimates.iter().for_each(|told| check(told, 0.000_4, u_of_both));
+    snapshots.push(update.snapshot);
+    let smoothed = smooth(&snapshots).expect("of one filter");
+    assert_eq!(smoothed.iter().flatten().map(|told| check(told, 0.000_4, u_of_both)).count(), 18);
+    // Of a first week without any balance, later ones tell likewise.
+    snapshots[0].informed = None;
+    let smoothed = smooth(&snapshots).expect("of one filter");
+    smoothed.iter().flatten().for_each(|told| check(told, 0.000_4, u_of_both));
     week.information.clear();
     let update = state.advance(&week, &still).expect("advances");
     assert!(update.estimates.iter().all(|told| 0.5 < told.standard_uncertainty), "{:?}", update.estimates);
@@ -75,6 +80,7 @@ fn without_an_anchor_the_band_is_the_balances_and_covers() {
     let settings = Settings::default();
     let stations = Stations::sized(PILES, 7 * WEEKS);
     let (mut covered, mut square, mut u, mut of_masters) = ([0.0; WEEKS], 0.0, 0.0, 0.0);
+    let mut covered_back = [0.0; WEEKS];
     let (worlds, count) = (60, (60 * PILES * STATIONS) as f64);
     for seed in 0..worlds {
         let mut world = World::new(2_000 + seed, settings, Habit::Roaming);
@@ -87,7 +93,9 @@ fn without_an_anchor_the_band_is_the_balances_and_covers() {
         };
         let feeders: Vec<Feeder> = (0..STATIONS).map(feeder).collect();
         let mut state = State::new();
-        for (at, (mut week, truth)) in weeks.into_iter().enumerate() {
+        let mut snapshots = Vec::with_capacity(WEEKS);
+        for (at, (week, truth)) in weeks.iter().enumerate() {
+            let mut week = week.clone();
             let walked = settings.instrument_walk.powi(2) * (at + 1) as f64 / 3.0;
             let told = feeders.iter().map(|feeder| {
                 let intervals = feeder.intervals[..168 * (at + 1)].to_vec();
@@ -97,8 +105,9 @@ fn without_an_anchor_the_band_is_the_balances_and_covers() {
             });
             week.information = told.collect();
             week.anchors.clear();
-            let estimates = state.advance(&week, &settings).expect("advances").estimates;
-            for (told, truth) in estimates.iter().zip(&truth) {
+            let Update { estimates, snapshot, .. } = state.advance(&week, &settings).expect("advances");
+            snapshots.push(snapshot);
+            for (told, truth) in estimates.iter().zip(truth) {
                 let off = (told.log_error - truth).abs();
                 covered[at] += f64::from(off <= QUANTILE_975 * told.standard_uncertainty) / count;
                 if at + 1 == WEEKS {
@@ -111,12 +120,20 @@ fn without_an_anchor_the_band_is_the_balances_and_covers() {
                 of_masters += 1.0 / levels.sum::<f64>() / worlds as f64;
             }
         }
+        for (at, week) in smooth(&snapshots).expect("of one filter").iter().enumerate() {
+            for (told, truth) in week.iter().zip(&weeks[at].1) {
+                let off = (told.log_error - truth).abs();
+                covered_back[at] += f64::from(off <= QUANTILE_975 * told.standard_uncertainty) / count;
+            }
+        }
     }
     let [rmse, u, of_masters] = [square, u, of_masters].map(|square: f64| 100.0 * square.sqrt());
     println!(
-        "covered by week {covered:.3?}; last week u {u:.3} %, rmse {rmse:.3} %, masters {of_masters:.3} %"
+        "covered by week {covered:.3?}, looking back {covered_back:.3?}; last week u {u:.3} %, rmse {rmse:.3} %, masters {of_masters:.3} %"
     );
-    let all = covered.iter().sum::<f64>() / WEEKS as f64;
-    assert!((0.93..=0.97).contains(&all), "{all}");
+    for covered in [covered, covered_back] {
+        let all = covered.iter().sum::<f64>() / WEEKS as f64;
+        assert!((0.93..=0.97).contains(&all), "{all}");
+    }
     assert!((1.0..1.5).contains(&(u / of_masters)), "{u} {of_masters}");
 }
