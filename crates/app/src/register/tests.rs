@@ -102,3 +102,21 @@ fn an_identifier_twice_names_both_lines() {
         assert_eq!(told.stations.len() + told.piles.len(), 2);
     }
 }
+
+/// Of two columns of one name nobody knows which is meant, needed or not; columns without a name are no two of one.
+#[test]
+fn a_column_twice_is_told_by_its_name() {
+    for (header, column) in [
+        ("pile_id,kind,accuracy_class,kind", "kind"),
+        ("pile_id,kind,accuracy_class,model, model ", "model"),
+        ("\u{feff}pile_id,kind,accuracy_class,pile_id", "pile_id"),
+        ("station_id,operator_id,name,lon,lat,remark,remark", "remark"),
+    ] {
+        let told = import(&format!("{header}\nP1,ac,2,A,B\n"), &Assumed::default());
+        let [error] = &told.errors[..] else { panic!("{header}: {told:?}") };
+        assert_eq!(error.reason, format!("table, line 1: the column {column} stands twice; remove one"));
+        assert!(told.piles.is_empty() && told.stations.is_empty(), "{told:?}");
+    }
+    let told = import("pile_id,kind,accuracy_class,,\nP1,ac,2,,\n", &Assumed::default());
+    assert_eq!((told.piles.len(), told.errors.len()), (1, 0), "{told:?}");
+}
