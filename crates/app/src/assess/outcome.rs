@@ -422,6 +422,7 @@ pub(super) mod tests {
             station_id: Some(StationId::parse(&format!("S{pile_no}")).expect("literal")),
             operator_id: None,
             model: None,
+            efficiency: None,
         }
     }
 
