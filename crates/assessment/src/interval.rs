@@ -122,8 +122,14 @@ mod tests {
     use veripile_pile::{Certified, OpenCase};
 
     /// Nothing that acts have against a date.
-    static FREE: Standing =
-        Standing { certificate: None, case: None, stopped_at: None, stopped_by: None, estimate: None };
+    static FREE: Standing = Standing {
+        certificate: None,
+        case: None,
+        stopped_at: None,
+        stopped_by: None,
+        cleared_at: None,
+        estimate: None,
+    };
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("literal")
