@@ -123,9 +123,7 @@ impl Texts {
     /// What the element of a name or an address says of its language, with a blank before; nothing where it is the page's. A name in Chinese on
     /// an English page is read out wrongly without it; whoever reads Chinese aloud reads Latin letters, too.
     pub(crate) fn lang_of(&self, text: &str) -> &'static str {
-        let is_han = |c: char| {
-            matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
-        };
+        let is_han = |c: char| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}');
         if !self.is_zh() && text.chars().any(is_han) { " lang=\"zh-CN\"" } else { "" }
     }
 

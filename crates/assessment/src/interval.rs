@@ -62,8 +62,9 @@ pub enum NextDate {
 ///
 /// # Formula
 /// The longest T with `R(T) ≥ 0.97` throughout ([`interval_days`]) from the day of the estimate, and not later than the legal
-/// maximum after the last verification, nor than the end of its certificate, after which the pile is due whatever is proposed. What is estimated is the mean of an error that walks, what counts is where it stands today: over
-/// a period of length t that ended d ago these differ by q²(t/3 + d), so that `P = u² + q²(t/3 + d)`.
+/// maximum after the last verification, nor than the end of its certificate, after which the pile is due whatever is proposed. What
+/// is estimated is the mean of an error that walks, what counts is where it stands today: over a period of length t that ended d ago
+/// these differ by q²(t/3 + d), so that `P = u² + q²(t/3 + d)`.
 pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
     let today = facts.today;
     let legal = facts.verified_on.and_then(|day| day.checked_add(i64::from(facts.legal_years).years()).ok());
