@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use veripile_pile::proposal::Withdrawn;
 use veripile_pile::{Act, ActKind, Estimate, PileId};
 use veripile_store::map::PileRecord;
 use veripile_store::next_date::DateRecord;
@@ -232,6 +233,8 @@ impl History {
 pub(crate) struct Proposed {
     /// The day, if it holds now.
     pub(crate) due: Option<String>,
+    /// What holds where there is none.
+    pub(crate) without: &'static str,
     /// Why there is none.
     pub(crate) reasons: Vec<String>,
     /// When its assessment was made.
@@ -239,14 +242,28 @@ pub(crate) struct Proposed {
 }
 
 /// A next date in words as it is now: the day or why there is none. However old its assessment is, what has lapsed since is told.
-pub(crate) fn next_date(t: &Texts, date: &DateRecord, now: Timestamp) -> Proposed {
+pub(crate) fn next_date(t: &'static Texts, date: &DateRecord, now: Timestamp) -> Proposed {
     let lapsed = date.lapsed(now);
     let days = (now.duration_since(date.as_of).as_hours() / 24).to_string();
     let reason = |word: &&str| t.of_owned(&format!("withdrawn.{word}")).replace("{days}", &days);
     Proposed {
         due: date.due_on.filter(|_| lapsed.is_empty()).map(|due| due.to_string()),
+        without: without(t, &lapsed),
         reasons: lapsed.iter().map(reason).collect(),
         as_of: view::minute(date.as_of),
+    }
+}
+
+/// What holds where no date is proposed: of a pile whose interval is over no legal interval applies any more, and of one that failed or
+/// is under review or stopped it is not the point.
+fn without(t: &'static Texts, lapsed: &[&str]) -> &'static str {
+    let any = |reasons: [Withdrawn; 3]| reasons.iter().any(|reason| lapsed.contains(&reason.word()));
+    if any([Withdrawn::Stopped, Withdrawn::Failed, Withdrawn::UnderReview]) {
+        t.of("next.none_now")
+    } else if any([Withdrawn::CertificateExpired, Withdrawn::NeverVerified, Withdrawn::LegallyDue]) {
+        t.of("next.overdue")
+    } else {
+        t.of("next.withdrawn")
     }
 }
 

@@ -46,6 +46,7 @@ mod sentence;
 mod session;
 mod signals;
 mod sketch;
+mod standing;
 mod station;
 mod station_list;
 mod stats;

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
-use veripile_pile::{Act, PileId, State};
+use veripile_pile::{Act, Certification, PileId, State};
 use veripile_store::PileRecord;
 
 use self::documents::Papers;
@@ -184,10 +184,15 @@ fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
     ]
 }
 
-/// What the state rests on: document, issuer, date, validity; of a certificate in question what was once, since when it is and why.
+/// What the state rests on: since when it holds, document, issuer, date, validity; of a certificate in question what was once, since when it is and why.
 pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<(&'a str, String)> {
     let standing = &pile.standing;
     let mut basis = Vec::new();
+    // Of a verified pile that is the day of its verification, which stands below.
+    let is_verified = matches!(pile.state(now), State::Verified | State::VerifiedMonitored);
+    if let Some(since) = pile.since(now).filter(|_| !is_verified) {
+        basis.push((t.of("basis.state_since"), view::day(since)));
+    }
     if let Some(case) = &standing.case {
         basis.push((t.of("basis.case"), view::name(&case.number)));
         basis.push((t.of("basis.issuer"), view::name(case.said_by(now))));
@@ -208,25 +213,25 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     {
         basis.push((t.of("basis.unseen"), view::day(seen)));
     }
-    match &standing.certificate {
-        Some(certificate) => {
-            basis.push((t.of("basis.certificate"), view::name(&certificate.number)));
-            basis.push((t.of("basis.issuer"), view::name(&certificate.issuer)));
-            let is_failed = standing.case.as_ref().is_some_and(|case| case.is_failed(now));
-            match certificate.questioned_at {
-                Some(since) => {
-                    basis.push((t.of("basis.was_verified"), view::day(certificate.at)));
-                    basis.push((t.of("basis.questioned"), view::questioned(t, pile, since)));
-                }
-                // A failure that is public outweighs whatever was certified before.
-                None if is_failed => basis.push((t.of("basis.was_verified"), view::day(certificate.at))),
-                None => {
-                    basis.push((t.of("basis.date"), view::day(certificate.at)));
-                    basis.push((t.of("basis.until"), view::day(certificate.valid_until)));
-                }
-            }
+    let Some(certification) = standing.certification(now) else {
+        basis.push((t.of("basis.certificate"), t.of("basis.none").to_owned()));
+        return basis;
+    };
+    let certificate = certification.certificate();
+    basis.push((t.of("basis.certificate"), view::name(&certificate.number)));
+    basis.push((t.of("basis.issuer"), view::name(&certificate.issuer)));
+    match certification {
+        Certification::Stands(_) => {
+            basis.push((t.of("basis.date"), view::day(certificate.at)));
+            basis.push((t.of("basis.until"), view::day(certificate.valid_until)));
         }
-        None => basis.push((t.of("basis.certificate"), t.of("basis.none").to_owned())),
+        Certification::Questioned(_, since) => {
+            basis.push((t.of("basis.was_verified"), view::day(certificate.at)));
+            basis.push((t.of("basis.questioned"), view::questioned(t, pile, since)));
+        }
+        Certification::Overtaken(_) => {
+            basis.push((t.of("basis.was_verified"), view::day(certificate.at)));
+        }
     }
     basis
 }
