@@ -13,6 +13,7 @@ use veripile_store::{BoundingBox, PileQuery, PileRecord};
 
 use crate::Site;
 use crate::problem::{self, Problem};
+use crate::reply::{self, OperatorReply};
 use crate::standing::Verification;
 
 /// Piles on a page where the request does not say.
@@ -203,6 +204,8 @@ pub(crate) struct OnePile {
     meta: Meta,
     #[serde(flatten)]
     pile: Pile,
+    /// What the operator replied to the case that the state rests on, newest first, as far as it is public; empty where the basis is another
+    operator_replies: Vec<OperatorReply>,
 }
 
 /// A GeoJSON point.
@@ -374,8 +377,17 @@ pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result
     let missing = || Problem::missing("no pile has this identifier; /api/v1/piles lists them");
     let pile_id = PileId::parse(&id).map_err(|_| missing())?;
     let (pile, judged_at) = site.store.judged_pile(&pile_id).await?.ok_or_else(missing)?;
-    let pile = Pile::of(&pile, Timestamp::now());
-    Ok(json("application/json", &OnePile { meta: Meta::new(judged_at, None), pile }))
+    let (now, mut replies) = (Timestamp::now(), Vec::new());
+    if pile.standing.case.is_some() {
+        replies = reply::public_of(&site, &pile_id, &site.store.acts(&pile_id).await?, now).await?;
+    }
+    let operator_replies = reply::beside(&pile.standing, &replies).into_iter().map(OperatorReply::from);
+    let answer = OnePile {
+        meta: Meta::new(judged_at, None),
+        pile: Pile::of(&pile, now),
+        operator_replies: operator_replies.collect(),
+    };
+    Ok(json("application/json", &answer))
 }
 
 pub(crate) fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {

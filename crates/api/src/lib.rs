@@ -40,6 +40,7 @@ mod pile;
 mod problem;
 mod qr;
 mod queue;
+mod reply;
 mod report;
 mod same_site;
 mod sentence;

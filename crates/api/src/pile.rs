@@ -6,12 +6,14 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
+use veripile_pile::case::reply::Reply;
 use veripile_pile::{Act, Certification, PileId, State};
 use veripile_store::PileRecord;
 
 use self::documents::Papers;
 use crate::history::{self, History};
 use crate::problem::{Problem, missing_page, rendered};
+use crate::reply::{self, ReplyView};
 use crate::texts::Texts;
 use crate::ver::access;
 use crate::view::{self, ChargeLine, EstimateView, Line};
@@ -29,6 +31,9 @@ const EVENTS_MAX: usize = 12;
 /// Acts on the page, the newest; a pile in trouble has a dozen.
 const ACTS_MAX: usize = 20;
 
+/// Replies to a case beside the state, the newest; the others stand in the query API.
+const REPLIES_MAX: usize = 5;
+
 #[derive(Template)]
 #[template(path = "pile.html")]
 struct PilePage<'a> {
@@ -38,6 +43,10 @@ struct PilePage<'a> {
     line: Line,
     facts: Vec<(&'a str, String)>,
     basis: Vec<(&'a str, String)>,
+    /// What the operator replied to the case that the state rests on, newest first; and that it failed and nothing was replied.
+    replies: Vec<ReplyView<'a>>,
+    replies_total: usize,
+    is_unanswered: bool,
     estimate: Option<EstimateView>,
     chart: String,
     /// How the error went, in a sentence.
@@ -80,6 +89,7 @@ impl PilePage<'_> {
         cut(&mut self.charges, 10, 5)
             || cut(&mut self.papers.signed, 3, 7)
             || cut(&mut self.papers.keys, 1, 1)
+            || cut(&mut self.replies, 2, 3)
             || cut(&mut self.papers.documents, 4, 4)
             || cut(&mut self.acts, 6, 7)
             || cut(&mut self.events, 4, 4)
@@ -88,6 +98,7 @@ impl PilePage<'_> {
             || cut(&mut self.papers.documents, 2, 2)
             || cut(&mut self.acts, 3, 3)
             || cut(&mut self.papers.seals, 3, 5)
+            || cut(&mut self.replies, 1, 1)
             || self.code.take().is_some()
             || cut(&mut self.charges, 0, 5)
             || cut(&mut self.acts, 0, 3)
@@ -102,10 +113,11 @@ fn cut<T>(list: &mut Vec<T>, stay: usize, step: usize) -> bool {
     were_more
 }
 
-/// An act: day, what, address of its document, by whom.
+/// An act, or what the operator replied: day, what, words of a reply to a case that is over, address of its document, by whom.
 pub(crate) struct ActLine {
     pub(crate) day: String,
     pub(crate) what: String,
+    pub(crate) words: Option<String>,
     pub(crate) href: Option<String>,
     pub(crate) issuer: String,
 }
@@ -131,6 +143,8 @@ pub(crate) async fn page(
     let acts = access::public_acts(&acts, access::limit_percent(&pile), now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     let events = history.events(t, now);
+    let replies = reply::beside(&pile.standing, &history.replies);
+    let lines = act_lines(t, &acts, &history.replies, &pile, &papers);
     let page = PilePage {
         t,
         simulated: site.settings.simulated,
@@ -138,6 +152,9 @@ pub(crate) async fn page(
         line: view::line(t, &pile, now),
         facts: facts(t, &pile),
         basis: basis(t, &pile, now),
+        replies_total: replies.len(),
+        is_unanswered: replies.is_empty() && pile.state(now) == State::Failed,
+        replies: replies.into_iter().take(REPLIES_MAX).map(|reply| reply::told(t, reply)).collect(),
         estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
         chart: history.chart(t, now),
         course: history.sentence(t),
@@ -146,8 +163,8 @@ pub(crate) async fn page(
         date: history.date.as_ref().map(|date| history::next_date(t, date, now)),
         charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
         total: pile.charges,
-        acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act, &papers)).collect(),
-        acts_total: acts.len(),
+        acts_total: lines.len(),
+        acts: lines.into_iter().take(ACTS_MAX).collect(),
         navigation: pile
             .place
             .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
@@ -236,9 +253,36 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     basis
 }
 
+/// Public acts, and what was replied to cases, newest first.
+fn act_lines(
+    t: &Texts,
+    acts: &[&Act],
+    replies: &[Reply],
+    pile: &PileRecord,
+    papers: &Papers<'_>,
+) -> Vec<ActLine> {
+    let mut lines: Vec<_> = acts.iter().map(|one| (one.acted_at, act(t, one, papers))).collect();
+    // Words to the case that the state rests on stand beside the state.
+    let open = pile.standing.case.as_ref().map(|case| case.number.as_str());
+    lines.extend(replies.iter().map(|reply| (reply.at, replied(t, reply, open))));
+    // What is of one moment stays in its order, acts before replies.
+    lines.sort_by_key(|(at, _)| *at);
+    lines.into_iter().rev().map(|(_, line)| line).collect()
+}
+
 fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
-    let href = papers.href(&act.number);
-    ActLine { day: view::day(act.acted_at), what: what(t, act), href, issuer: view::name(&act.issuer) }
+    let (what, href) = (what(t, act), papers.href(&act.number));
+    ActLine { day: view::day(act.acted_at), what, words: None, href, issuer: view::name(&act.issuer) }
+}
+
+fn replied(t: &Texts, reply: &Reply, open: Option<&str>) -> ActLine {
+    ActLine {
+        day: view::day(reply.at),
+        what: format!("{} {}", t.of("reply.title"), view::name(&reply.number)),
+        words: (open != Some(reply.number.as_str())).then(|| reply::told(t, reply).words),
+        href: None,
+        issuer: reply::by(t, reply.by).to_owned(),
+    }
 }
 
 /// On-site results, the newest first, for the operator and the authority's people: those too that are not public, which they say.
@@ -255,7 +299,8 @@ pub(crate) async fn on_site(
         let is_public = public.iter().any(|public| std::ptr::eq(*public, act));
         let unpublished = if is_public { "" } else { t.of("pile.unpublished") };
         let what = format!("{}{unpublished}", what(t, act));
-        ActLine { day: view::day(act.acted_at), what, href: None, issuer: view::name(&act.issuer) }
+        let issuer = view::name(&act.issuer);
+        ActLine { day: view::day(act.acted_at), what, words: None, href: None, issuer }
     };
     Ok(acts.iter().rev().filter(|act| act.result.is_some()).take(ACTS_MAX).map(line).collect())
 }

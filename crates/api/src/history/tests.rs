@@ -14,6 +14,7 @@ fn history(weeks: Vec<WeeklyError>, steps: Vec<ErrorStep>) -> History {
         steps,
         firmware: vec![("2026-11-01T00:00:00Z".parse().expect("literal"), "v<2>".to_owned())],
         results: Vec::new(),
+        replies: Vec::new(),
         limit: Some(0.02),
         date: None,
     }
