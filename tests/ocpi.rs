@@ -362,6 +362,20 @@ async fn silence(database: &Database, server: &Server, token: &str) {
     charger.call("StatusNotification", &said).await;
     assert_eq!(told().await["status"], "CHARGING");
     assert!(changed_since(&since).await);
+    // Connector 0 is the pile itself: without it there is none.
+    for (connector, word, then) in [
+        (1, "Available", "AVAILABLE"),
+        (0, "Faulted", "OUTOFORDER"),
+        (0, "Unavailable", "INOPERATIVE"),
+        (0, "Available", "AVAILABLE"),
+    ] {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        let since = jiff::Timestamp::now().to_string();
+        let said = json!({ "connectorId": connector, "errorCode": "NoError", "status": word });
+        charger.call("StatusNotification", &said).await;
+        assert_eq!(told().await["status"], then, "{connector} {word}");
+        assert!(changed_since(&since).await, "{connector} {word}");
+    }
 }
 
 /// What we tell, read by ourselves: the same power, and nothing lost that OCPI does not know.

@@ -10,6 +10,7 @@ use sqlx::FromRow;
 use veripile_pile::{Place, StationId};
 
 use crate::finder::ByState;
+use crate::plug::status_told;
 use crate::price::fee;
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::state::{is_silent, state_at};
@@ -61,9 +62,9 @@ const CARDS: &str = concat!(
                FROM pile
                LEFT JOIN pile_live AS live USING (pile_no)
                LEFT JOIN standing USING (pile_no)
-               LEFT JOIN LATERAL (
-                   SELECT status, status_at FROM connector_live WHERE connector_live.pile_no = pile.pile_no
-                   ORDER BY connector = 0, status <> 'Available', status_at DESC LIMIT 1) AS connector ON true
+               LEFT JOIN LATERAL (",
+    status_told!(),
+    ") AS connector ON true
                WHERE pile.station_id = station.station_id AND NOT pile.inbox) AS of_station) AS counted
      WHERE station.station_id = ANY($1)"
 );

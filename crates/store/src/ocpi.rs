@@ -68,10 +68,10 @@ macro_rules! pile_changed {
                   (SELECT back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no
                    AND standing.body ->> 'stopped_at' IS NULL),
                   (SELECT moment
-                   FROM (SELECT greatest(plug.status_at, live.last_seen) + interval '601 seconds' AS moment
-                         FROM connector_live AS plug LEFT JOIN pile_live AS live USING (pile_no)
-                         WHERE plug.pile_no = pile.pile_no
-                         ORDER BY plug.connector = 0, plug.status <> 'Available', plug.status_at DESC LIMIT 1) AS silent
+                   FROM (SELECT greatest(said.status_at, live.last_seen) + interval '601 seconds' AS moment
+                         FROM (",
+            $crate::plug::status_told!(),
+            ") AS said LEFT JOIN pile_live AS live ON live.pile_no = pile.pile_no) AS silent
                    WHERE moment <= now() AND standing.body ->> 'stopped_at' IS NULL),
                   (SELECT max(moment)
                    FROM (SELECT last_seen FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
