@@ -124,9 +124,12 @@ fn facts<'a>(
         .of("station.verified_of")
         .replace("{good}", &good.map(|(_, count)| count).sum::<u64>().to_string())
         .replace("{all}", &card.piles().to_string());
-    let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
+    let fee = station.fee_cny_kwh.map(|fee| price(t, fee));
     let mut facts =
         vec![(t.of("station.verified"), verified), (t.of("station.fee"), fee.unwrap_or_else(unknown))];
+    if let Some(told) = card.fee_told_cny_kwh {
+        facts.push((t.of("station.fee_told"), t.of("station.fee_beyond").replace("{fee}", &price(t, told))));
+    }
     if let Some(note) = &station.fee_note {
         facts.push((t.of("station.fee_note"), view::note(note)));
     }
@@ -154,6 +157,11 @@ fn hours(list: &Tariff) -> Option<String> {
     let shown: Vec<String> = parts.take(HOURS_SHOWN).collect();
     let rest = if prices.len() > HOURS_SHOWN { " …" } else { "" };
     (prices.len() > 1).then(|| shown.join(" · ") + rest)
+}
+
+/// What a kWh costs at most: rounded down it would be told too low.
+pub(crate) fn price(t: &Texts, fee: Decimal) -> String {
+    t.of("station.fee_unit").replace("{fee}", &whole(fee))
 }
 
 /// A price in fen at least, and in all its digits.
@@ -236,6 +244,7 @@ mod tests {
             operator: [String::new(), String::new()],
             place: Place { lon: 0.0, lat: 0.0 },
             fee_cny_kwh: None,
+            fee_told_cny_kwh: None,
             phone: None,
             by_state,
             idle: 0,

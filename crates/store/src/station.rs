@@ -15,7 +15,7 @@ use crate::{PileRecord, Store, StoreError};
 const PILES_MAX: i64 = 2_000;
 
 impl Store {
-    /// A station and who runs it; its price is that of today where only prices by hours are told.
+    /// A station and who runs it; its price is the highest that may apply today.
     pub async fn station(&self, station_id: &StationId) -> Result<Option<(Station, Operator)>, StoreError> {
         let row: Option<Row> = sqlx::query_as(concat!(
             "SELECT station.*, ",
