@@ -11,6 +11,7 @@ mod page;
 mod readings;
 mod shape;
 pub(crate) mod tariffs;
+mod values;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};

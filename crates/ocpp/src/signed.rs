@@ -122,8 +122,8 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// Every code of a finding, in the order of the alphabet.
-pub const CODES: [&str; 67] = [
+/// Every code of a finding, in the order of the alphabet. Two are for whoever knows more than the record: whose meter it is, and what was sent.
+pub const CODES: [&str; 69] = [
     "adapter_error",
     "algorithm_unsupported",
     "bad_encoding",
@@ -162,6 +162,7 @@ pub const CODES: [&str; 67] = [
     "not_valid",
     "one_reading",
     "other_format",
+    "other_pile",
     "page_not_after",
     "page_unknown",
     "pages_between",
@@ -171,6 +172,7 @@ pub const CODES: [&str; 67] = [
     "register_unclear",
     "registers_several",
     "self_supplied",
+    "sent_before",
     "serial_differs",
     "serial_not_compared",
     "session_differs",

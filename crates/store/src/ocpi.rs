@@ -2,6 +2,7 @@
 //!
 //! Called by `api::ocpi` and `veripile ocpi-party`. Locations are read as the query API reads stations; here stands when they changed.
 
+mod record;
 mod tariffs;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::listing::StationRecord;
 use crate::row::{SqlTime, asked_time, corrupt, jiff_time, storable};
 use crate::{PileRecord, Store, StoreError};
 
+pub use record::{RecordDigest, SentBefore};
 pub use tariffs::OfferedTariff;
 
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.
@@ -162,6 +164,10 @@ pub struct Cdr {
     pub body: String,
     /// What is to be thought of its signed values, as JSON.
     pub checked: String,
+    /// By what its signed values are known again.
+    pub records: Vec<RecordDigest>,
+    /// The identifier of the one that it takes back, if it is a credit; empty where it does not say which.
+    pub credits: Option<String>,
 }
 
 impl Cdr {
@@ -393,8 +399,8 @@ impl Store {
                 .fetch_one(&mut *transaction)
                 .await?;
         let inserted = sqlx::query(
-            "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked, bytes)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
+            "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked, bytes, credits)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
         )
         .bind(party)
         .bind(Uuid::new_v4())
@@ -404,6 +410,7 @@ impl Store {
         .bind(&cdr.body)
         .bind(&cdr.checked)
         .bind(bytes)
+        .bind(cdr.credits.as_deref().map(storable))
         .execute(&mut *transaction)
         .await?;
         let kept: KeptCdr = sqlx::query_as(concat!(
@@ -416,6 +423,9 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         let is_new = inserted.rows_affected() > 0;
+        if is_new {
+            record::keep(&mut transaction, &kept.reference, &cdr.records).await?;
+        }
         let is_more =
             is_new || (kept.body != cdr.body && keep_beside(&mut transaction, &kept, cdr, now).await?);
         if is_more {
