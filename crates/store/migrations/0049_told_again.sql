@@ -23,3 +23,6 @@ CREATE INDEX ocpi_cdr_by_credit ON ocpi_cdr (owner, credits) WHERE credits IS NO
 
 -- Whose meter it is that signed.
 CREATE INDEX first_key_by_serial ON first_key (lower(meter_serial));
+
+-- Author: registration. Country that a station stands in (ISO 3166-1 alpha-3) and its time zone (IANA); null: nobody said.
+ALTER TABLE station ADD COLUMN country text CHECK (country ~ '^[A-Z]{3}$'), ADD COLUMN time_zone text;

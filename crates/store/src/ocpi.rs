@@ -104,7 +104,7 @@ macro_rules! pile_changed {
 macro_rules! stations_changed {
     ($station:literal) => {
         concat!(
-            "SELECT station.station_id, station.address, ",
+            "SELECT station.station_id, station.address, station.country, station.time_zone, ",
             ocpi_id!("station.station_id"),
             " AS ocpi_id, tariffs.changed_at AS tariffs_changed_at,
                     greatest(station.changed_at, piles.changed_at, former.changed_at, tariffs.changed_at) AS changed_at
@@ -143,6 +143,10 @@ pub struct Location {
     pub station: StationRecord,
     /// Street address, if anybody said.
     pub address: Option<String>,
+    /// Country that it stands in, ISO 3166-1 alpha-3, if anybody said.
+    pub country: Option<String>,
+    /// Its time zone by the IANA's name, if anybody said.
+    pub time_zone: Option<String>,
     /// When anything told of it last changed.
     pub changed_at: Timestamp,
     /// Identifier and last change of each pile.
@@ -377,6 +381,8 @@ impl Store {
             locations.push(Location {
                 ocpi_id: row.ocpi_id,
                 address: row.address,
+                country: row.country,
+                time_zone: row.time_zone,
                 changed_at: row.changed_at.to_jiff(),
                 evses,
                 tariffs: tariffs.remove(&row.station_id).unwrap_or_default(),
@@ -527,6 +533,8 @@ async fn count_cdrs(
 struct ChangedRow {
     station_id: String,
     address: Option<String>,
+    country: Option<String>,
+    time_zone: Option<String>,
     ocpi_id: String,
     tariffs_changed_at: Option<SqlTime>,
     changed_at: SqlTime,

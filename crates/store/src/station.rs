@@ -54,6 +54,8 @@ struct Row {
     phone: Option<String>,
     fee: Option<Decimal>,
     fee_note: Option<String>,
+    country: Option<String>,
+    time_zone: Option<String>,
     operator_zh: String,
     operator_en: String,
 }
@@ -75,6 +77,8 @@ impl Row {
             phone: self.phone,
             fee_cny_kwh: self.fee,
             fee_note: self.fee_note,
+            country: self.country,
+            time_zone: self.time_zone,
             given: None,
         };
         Ok((station, Operator { operator_id, name_zh: self.operator_zh, name_en: self.operator_en }))
