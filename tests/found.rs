@@ -113,14 +113,14 @@ fn truth(n: usize) -> Truth {
         standing.clone().map(|body| serde_json::from_value(body).unwrap()).unwrap_or_default();
     let last_seen = seen.map(|hours| now() - SignedDuration::from_hours(hours));
     // A faulted pile lends no plug; else what counts is no word of the pile itself, is available, and is the newest.
-    let rank = |number: i64, status: &str| match (number, status) {
-        (0, "Faulted") => 0,
-        (0, _) => 2,
-        _ => 1,
-    };
-    let told = plugs
-        .iter()
-        .min_by_key(|(number, status, hours)| (rank(*number, status), *status != "Available", *hours));
+    let told = plugs.iter().min_by_key(|(number, status, hours)| {
+        let rank = match (*number, *status) {
+            (0, "Faulted") => 0,
+            (0, _) => 2,
+            _ => 1,
+        };
+        (rank, *status != "Available", *hours)
+    });
     let is_out_of_use = judged.stopped_at.is_some() || seen == Some(721);
     let says_free =
         told.is_some_and(|(_, status, hours)| *status == "Available" && (*hours).min(seen.unwrap_or(99)) < 5);

@@ -28,8 +28,9 @@ const KEYS: &str = "/.well-known/veripile-keys.json";
                        Interface 2.2.1 is answered in role NAP, as its own specification has it \
                        (https://github.com/ocpi/ocpi, 2.2.1-d2): sender of Locations and Tariffs, receiver of CDRs. What `data` holds \
                        stands there; here are addresses, parameters, refusals and the envelope. An EVSE has the object `veripile`: \
-                       schema OcpiEvseExtension; so have a Tariff (OcpiTariffExtension) and a CDR (OcpiCdrExtension). `last_updated` moves with whatever changes the public state or the tariffs, also where \
-                       nothing but time went by."
+                       schema OcpiEvseExtension; so have a Tariff (OcpiTariffExtension) and a CDR (OcpiCdrExtension). \
+                       `last_updated` moves with whatever changes the public state or the tariffs, also where nothing but time \
+                       went by."
     ),
     modifiers(&Door),
     components(schemas(
