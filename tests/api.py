@@ -59,10 +59,13 @@ numbers, of_documents, files = waited("charge", charges), waited("document", doc
 known = {
     "/api/v1/piles/{id}": ("id", piles), "/api/v1/piles/{id}/history": ("id", piles), "/api/v1/piles/{id}/next-date": ("id", piles),
     "/api/v1/stations/{id}": ("id", stations), "/api/v1/dumps/{file}": ("file", files), "/api/v1/charges/{number}": ("number", numbers),
+    "/badge/{pile}.svg": ("pile", piles), "/widget/{pile}": ("pile", piles),
     **{f"/api/v1/certificates/{{number}}{kind}": ("number", of_documents) for kind in ("", ".json", ".pdf", ".dcc.xml")},
 }
-# Any tile is there, and signals are for who signs in; every other path that names something is asked for what is there.
-described = {path for path in get("/openapi.json")["paths"] if "{" in path and "/tiles/" not in path and not path.endswith("/signals")}
+# Any tile is there, and signals are for who signs in; OCPI is for parties, who have a token, and ocpi.py reads it as one. Every other path that
+# names something is asked for what is there.
+described = {path for path in get("/openapi.json")["paths"]
+             if "{" in path and "/tiles/" not in path and not path.endswith("/signals") and not path.startswith("/ocpi/")}
 
 
 def run(name, configuration, arguments):

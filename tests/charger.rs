@@ -461,6 +461,57 @@ async fn availability_told_as_an_event_is_live_like_any_status() {
     assert_eq!(database.number("SELECT count(*) FROM frame WHERE marks IS NOT NULL").await, 0);
 }
 
+/// A pile that says of itself that it cannot be used is free to nobody, whatever its connectors say, until it says otherwise, or lived anew.
+#[tokio::test]
+async fn a_faulted_charge_point_lends_no_connector() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let server = Server::start(&binary, &database, free_port(), "open").await;
+    let told = async |id: &str| {
+        let (_, pile) = server.get(&format!("/api/v1/piles/{id}")).await;
+        let (_, page) = server.get(&format!("/p/{id}")).await;
+        let status = serde_json::from_str::<Value>(&pile).unwrap()["live"]["status"].clone();
+        (status, page.contains("class=\"live free\""))
+    };
+    let mut charger = Charger::connect(&server.ocpp(), "OLD", Some("ocpp1.6")).await.unwrap();
+    let boot = json!({ "chargePointVendor": "V", "chargePointModel": "M" });
+    let status = |connector: u32, word: &str| json!({ "connectorId": connector, "errorCode": "NoError", "status": word });
+    charger.call("BootNotification", &boot).await;
+    for (connector, word, then, is_free) in [
+        (1, "Available", "Available", true),
+        (0, "Available", "Available", true),
+        (0, "Faulted", "Faulted", false),
+        (1, "Available", "Faulted", false),
+        (0, "Unavailable", "Unavailable", false),
+        (0, "Available", "Available", true),
+        (1, "Charging", "Charging", false),
+        (0, "Unavailable", "Unavailable", false),
+    ] {
+        charger.call("StatusNotification", &status(connector, word)).await;
+        assert_eq!(told("OLD").await, (then.into(), is_free), "{connector} {word}");
+    }
+    // It boots: what it said of itself holds until it says anything, as does what its connectors said.
+    charger.call("BootNotification", &boot).await;
+    assert_eq!(told("OLD").await, ("Unavailable".into(), false));
+    charger.call("StatusNotification", &status(1, "Available")).await;
+    assert_eq!(told("OLD").await, ("Available".into(), true));
+    charger.call("StatusNotification", &status(0, "Unavailable")).await;
+    assert_eq!(told("OLD").await, ("Unavailable".into(), false));
+    let mut charger = Charger::connect(&server.ocpp(), "NEW", Some("ocpp2.1")).await.unwrap();
+    for (component, word, then, is_free) in [
+        (json!({ "name": "EVSE", "evse": { "id": 1 } }), "Available", "Available", true),
+        (json!({ "name": "ChargingStation" }), "Unavailable", "Unavailable", false),
+        (json!({ "name": "ChargingStation" }), "Available", "Available", true),
+    ] {
+        let at = Timestamp::now().to_string();
+        let event = json!({ "eventId": 1, "timestamp": at, "trigger": "Delta", "actualValue": word, "component": component,
+            "eventNotificationType": "HardWiredNotification", "variable": { "name": "AvailabilityState" } });
+        let events = json!({ "generatedAt": at, "seqNo": 0, "eventData": [event] });
+        charger.call("NotifyEvent", &events).await;
+        assert_eq!(told("NEW").await, (then.into(), is_free), "{component} {word}");
+    }
+}
+
 #[tokio::test]
 async fn a_clock_that_jumps_back_does_not_hold_the_status_and_a_queue_does_not_take_it_back() {
     let Some((binary, url)) = provided() else { return };

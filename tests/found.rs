@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use veripile_pile::{
-    ConnectorType, Operator, OperatorId, PileKind, Place, Standing, State, Station, StationId,
+    ConnectorType, Operator, OperatorId, PileId, PileKind, Place, Standing, State, Station, StationId,
 };
 use veripile_store::Store;
 use veripile_store::finder::{FindQuery, Only, UNCOUNTED};
@@ -42,6 +42,7 @@ struct Truth {
     row: Value,
     state: State,
     is_free: bool,
+    status: Option<&'static str>,
 }
 
 fn now() -> Timestamp {
@@ -73,7 +74,7 @@ fn standing(n: usize) -> Option<Value> {
     }
 }
 
-/// Status of a pile's connectors: number, status, hours ago. Of the first it is said that is not the pile itself, then available, then newest.
+/// Status of a pile's connectors: number, status, hours ago.
 fn plugs(n: usize) -> Vec<(i64, &'static str, i64)> {
     let all = [
         (0, "Available", 1),
@@ -81,10 +82,18 @@ fn plugs(n: usize) -> Vec<(i64, &'static str, i64)> {
         (2, "Available", 9),
         (3, "Faulted", 1),
         (1, "Available", 30),
+        (0, "Faulted", 3),
     ];
     all.into_iter()
         .enumerate()
-        .filter(|(bit, _)| n >> bit & 1 == 1 && (*bit != 4 || n >> 1 & 1 == 0))
+        .filter(|(bit, _)| {
+            let taken = match bit {
+                4 => n >> 1 & 1,
+                5 => n & 1,
+                _ => 0,
+            };
+            n >> bit & 1 == 1 && taken == 0
+        })
         .map(|(_, plug)| plug)
         .collect()
 }
@@ -99,12 +108,19 @@ fn truth(n: usize) -> Truth {
     });
     let operator = (!n.is_multiple_of(13)).then_some(n % 4);
     let seen = [None, Some(1), Some(400), Some(721)][n % 4];
-    let (standing, plugs) = (standing(n), plugs(n / 2 % 32));
+    let (standing, plugs) = (standing(n), plugs(n / 2 % 64));
     let judged: Standing =
         standing.clone().map(|body| serde_json::from_value(body).unwrap()).unwrap_or_default();
     let last_seen = seen.map(|hours| now() - SignedDuration::from_hours(hours));
-    let told =
-        plugs.iter().min_by_key(|(number, status, hours)| (*number == 0, *status != "Available", *hours));
+    // A faulted pile lends no plug; else what counts is no word of the pile itself, is available, and is the newest.
+    let told = plugs.iter().min_by_key(|(number, status, hours)| {
+        let rank = match (*number, *status) {
+            (0, "Faulted") => 0,
+            (0, _) => 2,
+            _ => 1,
+        };
+        (rank, *status != "Available", *hours)
+    });
     let is_out_of_use = judged.stopped_at.is_some() || seen == Some(721);
     let says_free =
         told.is_some_and(|(_, status, hours)| *status == "Available" && (*hours).min(seen.unwrap_or(99)) < 5);
@@ -118,7 +134,8 @@ fn truth(n: usize) -> Truth {
         "vendor": vendor, "last_seen": seen.map(ago), "standing": standing, "checked": n % 6 == 1,
         "plugs": plugs.iter().map(|(number, status, hours)| json!([number, status, ago(*hours)])).collect::<Vec<_>>(),
     });
-    Truth { id, station, operator, row, state: judged.state(now(), last_seen), is_free }
+    let state = judged.state(now(), last_seen);
+    Truth { id, station, operator, row, state, is_free, status: told.map(|(_, status, _)| *status) }
 }
 
 const WRITTEN: &[&str] = &[
@@ -157,6 +174,8 @@ async fn write(store: &Store, database: &Database, piles: &[Truth]) {
         phone: None,
         fee_cny_kwh: (!n.is_multiple_of(4)).then(|| Decimal::new(100 + (n % 4) as i64, 2)),
         fee_note: None,
+        country: None,
+        time_zone: None,
         given: None,
     };
     let stations: Vec<Station> = (0..STATIONS.len() + COMMON).map(station).collect();
@@ -342,7 +361,30 @@ async fn every_question_finds_what_a_reading_of_every_pile_finds() {
         }
     }
     assert!(400 < found, "{found}: hardly anything was found at all");
+    statuses(&store, &piles).await;
     store.close().await;
+}
+
+/// What a pile says of itself, and how many are free at each station.
+async fn statuses(store: &Store, piles: &[Truth]) {
+    for pile in piles {
+        let told = store.pile(&PileId::parse(&pile.id).unwrap()).await.unwrap().unwrap().status;
+        assert_eq!(told.as_ref().map(|(word, _)| word.as_str()), pile.status, "{}: {}", pile.id, pile.row);
+    }
+    let lends_one = |pile: &Truth| {
+        pile.row["plugs"].as_array().unwrap().iter().any(|plug| plug[0] != 0 && plug[1] == "Available")
+    };
+    assert!(piles.iter().any(|pile| pile.status == Some("Faulted") && lends_one(pile)));
+    let stations: Vec<StationId> =
+        (0..STATIONS.len()).map(|n| StationId::parse(&format!("S{n}")).unwrap()).collect();
+    let since = now() - SignedDuration::from_hours(5);
+    let cards = store.station_cards(&stations, since, now()).await.unwrap();
+    assert_eq!(cards.len(), stations.len());
+    for card in cards {
+        let at = |pile: &&Truth| pile.station.is_some_and(|n| format!("S{n}") == card.station_id.as_str());
+        let free = piles.iter().filter(at).filter(|pile| pile.is_free).count();
+        assert_eq!(card.idle, free as u64, "{}", card.station_id);
+    }
 }
 
 /// One pile that was let in, with a charge of an hour ago, one that ends tomorrow by its charger's clock, and one from before it had proved who

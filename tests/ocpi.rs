@@ -99,6 +99,8 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     round_trip(&binary, &database, &server, folder.path(), token).await;
     bills::whose_keys(&binary, &database, &server, folder.path(), token).await;
     bills::bounded(&database, &server, token).await;
+    bills::sent_before(&database, &server, token).await;
+    bills::misfits(&database, &server, token).await;
     moved(&binary, &database, &server, folder.path(), token).await;
     server.stop();
 }
@@ -362,6 +364,20 @@ async fn silence(database: &Database, server: &Server, token: &str) {
     charger.call("StatusNotification", &said).await;
     assert_eq!(told().await["status"], "CHARGING");
     assert!(changed_since(&since).await);
+    // Connector 0 is the pile itself: without it there is none.
+    for (connector, word, then) in [
+        (1, "Available", "AVAILABLE"),
+        (0, "Faulted", "OUTOFORDER"),
+        (0, "Unavailable", "INOPERATIVE"),
+        (0, "Available", "AVAILABLE"),
+    ] {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        let since = jiff::Timestamp::now().to_string();
+        let said = json!({ "connectorId": connector, "errorCode": "NoError", "status": word });
+        charger.call("StatusNotification", &said).await;
+        assert_eq!(told().await["status"], then, "{connector} {word}");
+        assert!(changed_since(&since).await, "{connector} {word}");
+    }
 }
 
 /// What we tell, read by ourselves: the same power, and nothing lost that OCPI does not know.
@@ -406,6 +422,7 @@ async fn round_trip(
     command(binary, database, &["register", "--operator", "O1", "--stations", &same]);
     assert_eq!(registered().await, before);
     assert_eq!(before.len(), 1);
+    whereabouts(binary, database, server, folder, token).await;
     told["id"] = "S91".into();
     told["evses"][0]["uid"] = "W2".into();
     told["evses"][0]["connectors"][0].as_object_mut().unwrap().remove("max_electric_power");
@@ -416,6 +433,42 @@ async fn round_trip(
         database.number("SELECT (power_kw * 1000)::bigint FROM pile WHERE pile_id = 'W2'").await,
         21_780
     );
+}
+
+/// Country and time zone are those that were told; else those of the place, or of the settings, and said to be assumed.
+async fn whereabouts(
+    binary: &PathBuf,
+    database: &Database,
+    server: &Server,
+    folder: &std::path::Path,
+    token: &str,
+) {
+    let file = folder.join("abroad.csv");
+    let stations = "station_id,operator_id,name_zh,lon,lat,coordinate_system,country,time_zone\n\
+                    S93,O1,外,-0.28,51.54,wgs84,gbr,Europe/London\nS94,O1,外,-0.12,51.53,wgs84,,\nS95,O1,内,120.3,31.6,wgs84,,\n";
+    std::fs::write(&file, stations).unwrap();
+    command(binary, database, &["register", "--stations", file.to_str().unwrap()]);
+    for (id, country, time_zone, is_assumed) in [
+        ("S93", "GBR", "Europe/London", false),
+        ("S94", "CHN", "Asia/Shanghai", true),
+        ("S95", "CHN", "Asia/Shanghai", true),
+    ] {
+        let (told, _) = asked(server, token, &format!("/ocpi/2.2.1/locations/{id}")).await;
+        assert_eq!((&told["country"], &told["time_zone"]), (&country.into(), &time_zone.into()), "{id}");
+        let assumed = told["veripile"]["assumed"].as_array().unwrap();
+        for name in ["country", "time_zone"] {
+            assert_eq!(assumed.contains(&name.into()), is_assumed, "{id}: {assumed:?}");
+        }
+    }
+    // What is assumed is not read back as told.
+    let (told, _) = asked(server, token, "/ocpi/2.2.1/locations/S94").await;
+    let file = folder.join("abroad.json");
+    std::fs::write(&file, serde_json::to_string(&[&told]).unwrap()).unwrap();
+    command(binary, database, &["register", "--operator", "O1", "--stations", file.to_str().unwrap()]);
+    let told = "SELECT count(*) FROM station WHERE country IS NOT NULL OR time_zone IS NOT NULL";
+    assert_eq!(database.number(told).await, 1);
+    let gone = "DELETE FROM station WHERE station_id IN ('S93', 'S94', 'S95')";
+    sqlx::query(gone).execute(&mut database.connect().await).await.unwrap();
 }
 
 /// A pile that is registered elsewhere is removed here, and whoever asks for what changed is told of both stations.

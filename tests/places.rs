@@ -335,6 +335,8 @@ fn station(id: &str, operator: &str) -> Station {
         phone: None,
         fee_cny_kwh: None,
         fee_note: None,
+        country: None,
+        time_zone: None,
         given: None,
     }
 }

@@ -127,13 +127,14 @@ async fn piles_and_stations_are_found_by_what_they_are_and_where() {
     server.stop();
 }
 
-/// Where only prices by hours are told, the highest of today is what a driver is shown and searches by.
+/// The highest price that may apply today is what a driver is shown and searches by, told by itself or by hours.
 #[tokio::test]
 async fn prices_by_hours_reach_the_driver() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
     prepare(&binary, &database);
-    // Two piles at each station. S01: a list of before, the one in force, and one to come; S02: from ever; S03: with a price that was told.
+    // Two piles at each station. S01: a list of before, the one in force, and one to come; S02: from ever; S03: with a
+    // price that was told as the highest, and is not.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prices.csv");
     let prices = "station_id,from,to,cny_kwh,valid_from\n\
@@ -148,8 +149,12 @@ async fn prices_by_hours_reach_the_driver() {
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     let (stations, _) = list(&server, "/api/v1/stations").await;
     let fees: Vec<&Value> = stations[..4].iter().map(|one| &one["properties"]["fee_cny_kwh"]).collect();
-    assert_eq!(fees, [&"1.3".into(), &"1.2".into(), &"1".into(), &Value::Null]);
-    for (most, expected) in [("0.9", 0), ("1", 2), ("1.2", 4), ("1.29", 4), ("1.3", 6), ("20", 6)] {
+    assert_eq!(fees, [&"1.3".into(), &"1.2".into(), &"1.9".into(), &Value::Null]);
+    let told: Vec<&Value> = stations[..4].iter().map(|one| &one["properties"]["fee_told_cny_kwh"]).collect();
+    assert_eq!(told, [&Value::Null, &Value::Null, &"1".into(), &Value::Null]);
+    for (most, expected) in
+        [("0.9", 0), ("1", 0), ("1.2", 2), ("1.29", 2), ("1.3", 4), ("1.89", 4), ("1.9", 6), ("20", 6)]
+    {
         let (status, body) = server.get(&format!("/found.geojson?max_fee={most}")).await;
         let found: Value = serde_json::from_str(&body).unwrap();
         assert_eq!((status, found["features"].as_array().unwrap().len()), (200, expected), "{most}");
@@ -160,7 +165,21 @@ async fn prices_by_hours_reach_the_driver() {
     }
     let (_, page) = server.get("/s/S02?lang=en").await;
     assert!(page.contains("00:00–06:00 0.40 · 06:00–22:00 1.20 · 22:00–24:00 0.40"), "{page}");
-    assert!(!server.get("/s/S03?lang=en").await.1.contains("By hours"), "one price all day is told already");
+    let (_, page) = server.get("/s/S03?lang=en").await;
+    assert!(!page.contains("By hours"), "one price all day is told already");
+    assert!(page.contains("CNY 1.90 a kWh") && page.contains("CNY 1.00 a kWh: prices by hours go"), "{page}");
+    // One told as the highest stays it where hours are below, and is told in every digit: found and shown is the same.
+    sqlx::query("UPDATE station SET fee_cny_kwh = 2.0051 WHERE station_id = 'S03'")
+        .execute(&mut database.connect().await)
+        .await
+        .unwrap();
+    let (_, page) = server.get("/s/S03?lang=en").await;
+    assert!(page.contains("CNY 2.0051 a kWh") && !page.contains("prices by hours go"), "{page}");
+    for (most, expected) in [("2", 4), ("2.0051", 6)] {
+        let (_, body) = server.get(&format!("/found.geojson?max_fee={most}")).await;
+        let found: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(found["features"].as_array().unwrap().len(), expected, "{most}");
+    }
     // It is shown, and not registered: a list that says nothing of the price leaves none behind.
     assert_eq!(database.number("SELECT count(*) FROM station WHERE fee_cny_kwh IS NOT NULL").await, 1);
     server.stop();
@@ -324,17 +343,25 @@ async fn details(server: &Server) {
     // What the description lists of OCPI is there: it asks who one is.
     let (_, described) = server.get("/openapi.json").await;
     let described: Value = serde_json::from_str(&described).unwrap();
-    let text = described["info"]["description"].as_str().unwrap();
-    let listed: Vec<&str> = text
-        .split(['\n', ' ', ';'])
-        .filter(|word| word.starts_with("/ocpi/"))
-        .map(|word| word.trim_end_matches('.'))
-        .collect();
-    assert_eq!(listed.len(), 10, "{text}");
-    for path in listed {
-        let method = if path.ends_with("/cdrs") { "POST" } else { "GET" };
-        let path = path.replace(['{', '}'], "");
-        assert_eq!(server.ask_with(method, &path, &[]).await.0, 401, "{method} {path}");
+    let paths = described["paths"].as_object().unwrap();
+    let listed = paths.iter().filter(|(path, _)| path.starts_with("/ocpi/"));
+    let listed =
+        listed.flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| (path, method)));
+    let listed: Vec<(&String, &String)> = listed.collect();
+    assert_eq!(listed.len(), 13, "{listed:?}");
+    for (path, method) in listed {
+        let (method, path) = (method.to_uppercase(), path.replace(['{', '}'], ""));
+        assert_eq!(server.ask_with(&method, &path, &[]).await.0, 401, "{method} {path}");
+    }
+    // What the door and the library that compresses refuse is described wherever they do.
+    for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("/ocpi/")) {
+        let asked = path.replace(['{', '}'], "").replace("z/x/y", "0/0/0");
+        for (name, value) in
+            [("Authorization", "Bearer wrong"), ("Accept-Encoding", "zstd;q=1, identity;q=0")]
+        {
+            let (status, ..) = server.get_with(&asked, &[(name, value)]).await;
+            assert!(item["get"]["responses"][status.to_string()].is_object(), "{path}, {value}: {status}");
+        }
     }
     for path in ["stations/S99", "piles/S99/history", "nothing"] {
         let (status, headers, body) = server.get_with(&format!("/api/v1/{path}"), &[]).await;

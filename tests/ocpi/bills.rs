@@ -81,9 +81,102 @@ pub(crate) async fn whose_keys(
     let listed = file("key.csv", &format!("pile_id,public_key,meter_serial\nCN*AAA*E7,{good},SN-1\n"));
     command(binary, database, &["register", "--meter-keys", &listed]);
     assert_eq!(told(&cdr("AAA", "K5", "7", Some("CN*AAA*E7"))).await, words(true, "valid"));
-    // The meter hangs at another pile now: its own key is asked before that pile's, which is of another meter, or of none that is named.
-    assert_eq!(told(&cdr("AAA", "K6", "8", Some("CN*AAA*E8"))).await, words(true, "valid"));
-    assert_eq!(told(&cdr("BBB", "K7", "7", None)).await, words(true, "valid"));
+    // Its own key is asked before those of other piles, which are of another meter, or of none that is named; but it is no meter of theirs.
+    assert_eq!(told(&cdr("AAA", "K6", "8", Some("CN*AAA*E8"))).await, words(true, "other_meter"));
+    assert_eq!(told(&cdr("BBB", "K7", "7", None)).await, words(true, "other_meter"));
+    // Where nobody knows the pile, nothing is contradicted.
+    assert_eq!(told(&cdr("AAA", "K8", "9", Some("CN*AAA*E9"))).await, words(false, "valid"));
+}
+
+/// A signed record is a bill once, and at its own pile: whatever it is called, and however it is encoded. What is repeated was not sent before,
+/// nor is a credit, nor what takes the place of a record that was taken back.
+pub(crate) async fn sent_before(database: &Database, server: &Server, token: &str) {
+    let connection = &mut database.connect().await;
+    for query in ["DELETE FROM ocpi_cdr", "UPDATE ocpi_party SET cdrs = 0, cdr_bytes = 0"] {
+        sqlx::query(query).execute(&mut *connection).await.unwrap();
+    }
+    let at = |id: &str, evse: &str| cdr("AAA", id, "7", Some(&format!("CN*AAA*{evse}")));
+    let told = async |cdr: &Value| {
+        let (status, answer) = sent(server, token, cdr).await;
+        assert_eq!(status, 200, "{answer}");
+        let veripile = &answer["data"]["veripile"];
+        assert_eq!(veripile["signed_energy_kwh"], "20.25", "what is signed stays signed");
+        veripile["records"][0].clone()
+    };
+    let before = |id: &str| json!({ "owner": "CN*AAA", "id": id });
+    let first = told(&at("R1", "E7")).await;
+    assert_eq!((&first["verdict"], &first["billable"]), (&"valid".into(), &true.into()), "{first}");
+    assert_eq!((&first["sent_before"], &first["meter_of"]), (&Value::Null, &json!([])));
+    assert_eq!(told(&at("R1", "E7")).await, first, "it is repeated");
+    let elsewhere = told(&at("R2", "E8")).await;
+    assert_eq!((&elsewhere["verdict"], &elsewhere["billable"]), (&"other_meter".into(), &false.into()));
+    assert_eq!(elsewhere["sent_before"], before("R1"));
+    assert_eq!(elsewhere["meter_of"], json!(["CN*AAA*E7"]));
+    let found = &elsewhere["layers"]["key"];
+    assert!(
+        found["outcome"] == "failed" && found["findings"].to_string().contains("\"other_pile\""),
+        "{found}"
+    );
+    let mut encoded = at("R3", "E7");
+    let data = &mut encoded["signed_data"]["signed_values"][0]["signed_data"];
+    *data = STANDARD.encode(data.as_str().unwrap()).into();
+    let again = told(&encoded).await;
+    assert_eq!((&again["verdict"], &again["billable"]), (&"valid".into(), &false.into()));
+    assert_eq!(again["sent_before"], before("R1"));
+    assert_eq!(again["layers"]["transaction"], json!({ "outcome": "failed", "findings": ["sent_before"] }));
+    for (id, credited) in [("R1-C", "R1"), ("R2-C", "R2")] {
+        let mut credit = at(id, "E7");
+        credit["credit"] = true.into();
+        credit["credit_reference_id"] = credited.into();
+        assert_eq!(told(&credit).await["sent_before"], Value::Null, "{id}");
+    }
+    let instead = told(&encoded).await;
+    assert_eq!((&instead["billable"], &instead["sent_before"]), (&true.into(), &Value::Null), "{instead}");
+    // What another party sent is said, and not which it was.
+    for query in [
+        "INSERT INTO ocpi_party (name, token_hash) VALUES ('another', decode(repeat('00', 32), 'hex'))",
+        "UPDATE ocpi_cdr SET party = 'another' WHERE cdr_id = 'R3'",
+    ] {
+        sqlx::query(query).execute(&mut *connection).await.unwrap();
+    }
+    let later = told(&at("R4", "E7")).await;
+    assert_eq!(
+        (&later["billable"], &later["sent_before"]),
+        (&false.into(), &json!({ "owner": null, "id": null }))
+    );
+    sqlx::query("DELETE FROM ocpi_party WHERE name = 'another'").execute(&mut *connection).await.unwrap();
+    assert_eq!(told(&at("R4", "E7")).await["billable"], true);
+}
+
+/// What is of another kind than OCPI says is refused by its name, and nothing of it is kept; a number that is told as text is one, and is named.
+pub(crate) async fn misfits(database: &Database, server: &Server, token: &str) {
+    let all = "SELECT count(*) FROM ocpi_cdr";
+    let before = database.number(all).await;
+    for (name, value) in [
+        ("start_date_time", json!("yesterday")),
+        ("end_date_time", json!({})),
+        ("currency", json!({})),
+        ("total_energy", json!("abc")),
+        ("total_energy", json!({ "x": 1 })),
+        ("charging_periods", json!("x")),
+        ("cdr_location", json!("x")),
+        ("cdr_token", json!("x")),
+        ("signed_data", json!("x")),
+    ] {
+        let mut wrong = cdr("AAA", "WRONG", "7", None);
+        wrong[name] = value;
+        let (status, answer) = sent(server, token, &wrong).await;
+        assert_eq!((status, &answer["status_code"]), (400, &2001.into()), "{answer}");
+        let message = answer["status_message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{name}: expected ")), "{message}");
+    }
+    assert_eq!(database.number(all).await, before);
+    let mut as_text = cdr("AAA", "TEXT", "7", None);
+    as_text["total_energy"] = "20.25".into();
+    let (status, answer) = sent(server, token, &as_text).await;
+    let told = &answer["data"]["veripile"];
+    assert_eq!((status, &told["numbers_as_text"]), (200, &json!(["total_energy"])), "{answer}");
+    assert_eq!((&told["signed_energy_kwh"], &told["billed_as_signed"]), (&"20.25".into(), &true.into()));
 }
 
 /// Neither one record nor all of a party take more than a bound, and what is refused says so.

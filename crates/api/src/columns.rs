@@ -231,7 +231,7 @@ pub(crate) const STATIONS: &[Column] = &[
         "fee_cny_kwh",
         Num,
         "/properties/fee_cny_kwh",
-        "Highest price of a kWh in the course of a day, service included, CNY; where only prices by hours are told, that of the record date",
+        "Highest price of a kWh that may apply on the record date, service included, CNY: as told, or of the prices by hours, whichever is higher",
     ),
     column("fee_note", Text, "/properties/fee_note", "What else there is to say of the price"),
     column("piles", Num, "/properties/piles", "Number of piles"),
@@ -255,6 +255,12 @@ pub(crate) const STATIONS: &[Column] = &[
     column("out_of_use", Num, "/properties/states/out_of_use", "Of these, out of use"),
     column("max_power_kw", Num, "/properties/max_power_kw", "Rated power of its strongest pile, kW"),
     column("connectors", List, "/properties/connectors", "gbt_ac, gbt_dc, type1, type2, ccs1, ccs2, chademo"),
+    column(
+        "fee_told_cny_kwh",
+        Num,
+        "/properties/fee_told_cny_kwh",
+        "What was told as the highest price, CNY, where prices by hours of the record date go beyond it and so contradict it",
+    ),
 ];
 
 /// The cells of a row, in the order of the columns; null where nothing is known.

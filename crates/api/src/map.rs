@@ -409,14 +409,13 @@ async fn cards(
         let found = matching.as_ref().map(|at| at.get(told.station_id.as_str()).copied().unwrap_or_default());
         let (state, state_text) = station::standing(t, told, found.as_ref())?;
         let unknown = || t.of("unknown").to_owned();
-        let fee = told.fee_cny_kwh;
         Some(Card {
             name: view::name(t.pick(&told.name[0], &told.name[1])),
             href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
             operator: view::name(t.pick(&told.operator[0], &told.operator[1])),
             distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
             place: told.place,
-            fee: fee.map_or_else(unknown, |fee| station::price(t, fee)),
+            fee: told.fee_cny_kwh.map_or_else(unknown, |fee| station::price(t, fee)),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
             idle: station::idle(t, told, now),
             matching: found

@@ -11,6 +11,7 @@ mod page;
 mod readings;
 mod shape;
 pub(crate) mod tariffs;
+mod values;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
@@ -53,12 +54,17 @@ pub struct OcpiSettings {
     pub party_id: String,
     /// Name of the business.
     pub name: String,
+    /// ISO 3166-1 alpha-3 of stations whose country nobody told, and whose place does not tell it either.
+    pub country: String,
+    /// Time zone of such stations, by the IANA's name.
+    pub time_zone: String,
 }
 
 impl Default for OcpiSettings {
     fn default() -> Self {
         let [country_code, party_id, name] = ["CN", "VPL", "veripile"].map(str::to_owned);
-        Self { country_code, party_id, name }
+        let [country, time_zone] = ["CHN", "Asia/Shanghai"].map(str::to_owned);
+        Self { country_code, party_id, name, country, time_zone }
     }
 }
 

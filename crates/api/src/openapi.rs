@@ -1,9 +1,10 @@
-//! `/openapi.json`: the query API described by itself (OpenAPI 3.1). What its door answers is said here once for every path behind it.
-//!
-//! What stands under `/ocpi` is described by the Open Charge Point Interface's own specification; here its addresses are listed, and our
-//! extensions have schemas.
+//! `/openapi.json`: the query API described by itself (OpenAPI 3.1), joined with what stands beside it (`beside`). What its door answers is
+//! said here once for every path behind it.
+
+mod beside;
 
 use actix_web::HttpResponse;
+use serde_json::Value;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, OpenApi as Described, Ref, Response, ResponseBuilder, SecurityRequirement,
@@ -12,6 +13,9 @@ use utoipa::{Modify, OpenApi};
 
 /// The paths that are for those who are signed in.
 const SIGNED_IN: [&str; 2] = ["/api/v1/piles/{id}/signals", "/api/v1/balances"];
+
+/// The path that stands elsewhere, behind the same door.
+const KEYS: &str = "/.well-known/veripile-keys.json";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,14 +26,11 @@ const SIGNED_IN: [&str; 2] = ["/api/v1/piles/{id}/signals", "/api/v1/balances"];
                        evidence, not a verification.\n\nEvery list pages by `cursor` (`meta.next` of the page before) and `limit`. \
                        `before` of /api/v1/verifications is its former name and goes on working.\n\nBesides, Open Charge Point \
                        Interface 2.2.1 is answered in role NAP, as its own specification has it \
-                       (https://github.com/ocpi/ocpi, 2.2.1-d2): Authorization: Token, from whoever runs this site; sender of \
-                       Locations and Tariffs (`date_from`, `date_to`, `offset`, `limit`), receiver of CDRs. GET /ocpi/versions; \
-                       GET /ocpi/2.2.1; GET, POST, PUT, DELETE /ocpi/2.2.1/credentials; GET /ocpi/2.2.1/locations; \
-                       GET /ocpi/2.2.1/locations/{location}; GET /ocpi/2.2.1/locations/{location}/{evse}; \
-                       GET /ocpi/2.2.1/locations/{location}/{evse}/{connector}; GET /ocpi/2.2.1/tariffs; POST /ocpi/2.2.1/cdrs; \
-                       GET /ocpi/2.2.1/cdrs/{reference}. An EVSE has the object `veripile`: schema OcpiEvseExtension; so has a Tariff: \
-                       schema OcpiTariffExtension. `last_updated` moves with whatever changes the public state or the tariffs, also where \
-                       nothing but time went by."
+                       (https://github.com/ocpi/ocpi, 2.2.1-d2): sender of Locations and Tariffs, receiver of CDRs. What `data` holds \
+                       stands there; here are addresses, parameters, refusals and the envelope. An EVSE has the object `veripile`: \
+                       schema OcpiEvseExtension; so have a Tariff (OcpiTariffExtension) and a CDR (OcpiCdrExtension). \
+                       `last_updated` moves with whatever changes the public state or the tariffs, also where nothing but time \
+                       went by."
     ),
     modifiers(&Door),
     components(schemas(
@@ -72,7 +73,7 @@ impl Modify for Door {
         components.add_security_scheme("key", SecurityScheme::Http(key.build()));
         let session = ApiKeyValue::with_description("veripile_session", "Who is signed in at /op/sign-in");
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
-        let behind = |path: &str| path.starts_with("/api/v1/");
+        let behind = |path: &str| path.starts_with("/api/v1/") || path == KEYS;
         for (path, item) in described.paths.paths.iter_mut().filter(|(path, _)| behind(path)) {
             let Some(get) = &mut item.get else { continue };
             let one = |name: &str| SecurityRequirement::new(name, [""; 0]);
@@ -84,6 +85,7 @@ impl Modify for Door {
             for (status, answer) in [
                 ("304", ResponseBuilder::new().description("As it was").build()),
                 ("401", problem("Nobody gave out this key")),
+                ("406", problem("Answers come as they are, or with gzip or br")),
                 ("429", problem("Too many requests; `Retry-After` says when")),
                 ("503", problem("Try again")),
             ] {
@@ -98,10 +100,34 @@ fn problem(description: &str) -> Response {
     ResponseBuilder::new().description(description).content("application/problem+json", schema).build()
 }
 
+/// The whole description.
+fn described() -> Result<Value, serde_json::Error> {
+    let mut whole = serde_json::to_value(Document::openapi())?;
+    join(&mut whole, beside::described());
+    Ok(whole)
+}
+
+/// Joins what stands in two objects, at every depth; of what is in both and no object the second counts.
+fn join(whole: &mut Value, other: Value) {
+    match (whole, other) {
+        (Value::Object(whole), Value::Object(other)) => {
+            for (name, value) in other {
+                match whole.get_mut(&name) {
+                    Some(there) => join(there, value),
+                    None => {
+                        whole.insert(name, value);
+                    }
+                }
+            }
+        }
+        (whole, other) => *whole = other,
+    }
+}
+
 /// GET `/openapi.json`.
 pub(crate) async fn document() -> HttpResponse {
-    match Document::openapi().to_json() {
-        Ok(text) => HttpResponse::Ok().content_type("application/json").body(text),
+    match described() {
+        Ok(whole) => HttpResponse::Ok().content_type("application/json").body(whole.to_string()),
         Err(error) => {
             tracing::error!(%error, "the API description could not be written");
             HttpResponse::InternalServerError().finish()
@@ -118,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_description_is_the_one_agreed_to() {
-        let served = Document::openapi().to_pretty_json().expect("writable");
+        let served = serde_json::to_string_pretty(&described().expect("writable")).expect("writable");
         let value = |text: &str| -> serde_json::Value { serde_json::from_str(text).expect("JSON") };
         if value(&served) != value(AGREED) {
             let file = std::env::temp_dir().join("veripile-openapi.json");
@@ -133,8 +159,7 @@ mod tests {
 
     #[test]
     fn the_description_is_openapi_3_1_and_lists_the_paths() {
-        let document: serde_json::Value =
-            serde_json::from_str(&Document::openapi().to_json().expect("writable")).expect("JSON");
+        let document = described().expect("writable");
         assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
         for path in [
             "/api/v1/piles",
@@ -155,6 +180,20 @@ mod tests {
             "/api/v1/certificates/{number}.pdf",
             "/api/v1/certificates/{number}.dcc.xml",
             "/.well-known/veripile-keys.json",
+            "/badge/{pile}.svg",
+            "/found.geojson",
+            "/mini-map.svg",
+            "/openapi.json",
+            "/widget/{pile}",
+            "/ocpi/versions",
+            "/ocpi/2.2.1",
+            "/ocpi/2.2.1/credentials",
+            "/ocpi/2.2.1/locations",
+            "/ocpi/2.2.1/locations/{location}",
+            "/ocpi/2.2.1/locations/{location}/{evse}",
+            "/ocpi/2.2.1/locations/{location}/{evse}/{connector}",
+            "/ocpi/2.2.1/tariffs",
+            "/ocpi/2.2.1/cdrs/{reference}",
         ] {
             assert!(document["paths"][path]["get"].is_object(), "{path}");
         }
@@ -162,13 +201,13 @@ mod tests {
 
     #[test]
     fn what_the_door_answers_is_described_on_every_path_behind_it() {
-        let document: serde_json::Value =
-            serde_json::from_str(&Document::openapi().to_json().expect("writable")).expect("JSON");
+        let document = described().expect("writable");
         let paths = document["paths"].as_object().expect("paths");
-        let behind: Vec<_> = paths.iter().filter(|(path, _)| path.starts_with("/api/v1/")).collect();
-        assert_eq!(behind.len(), 17);
+        let is_behind = |path: &str| path.starts_with("/api/v1/") || path == KEYS;
+        let behind: Vec<_> = paths.iter().filter(|(path, _)| is_behind(path)).collect();
+        assert_eq!(behind.len(), 18);
         for (path, item) in behind {
-            for status in ["200", "304", "401", "429", "503"] {
+            for status in ["200", "304", "401", "406", "429", "503"] {
                 assert!(item["get"]["responses"][status].is_object(), "{path}: {status}");
             }
             assert!(item["get"]["security"].is_array(), "{path}");
@@ -184,5 +223,56 @@ mod tests {
                 "{field}"
             );
         }
+    }
+
+    /// Every operation, with its path.
+    fn operations(document: &Value) -> Vec<(String, Value)> {
+        let paths = document["paths"].as_object().expect("paths");
+        let of = |(path, item): (&String, &Value)| {
+            let item = item.as_object().expect("an item").clone();
+            item.into_iter().map(|(_, one)| (path.clone(), one)).collect::<Vec<_>>()
+        };
+        paths.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_and_the_parameters_of_its_path() {
+        let document = described().expect("writable");
+        let all = operations(&document);
+        // 18 of the query API, five of ours beside it, thirteen of OCPI.
+        assert_eq!(all.len(), 36);
+        let names: std::collections::BTreeSet<&str> =
+            all.iter().map(|(_, one)| one["operationId"].as_str().expect("a name")).collect();
+        assert_eq!(names.len(), all.len(), "{names:?}");
+        for (path, one) in &all {
+            let told = one["parameters"].as_array().cloned().unwrap_or_default();
+            let in_path = told.iter().filter(|one| one["in"] == "path").map(|one| one["name"].as_str());
+            let in_path: Vec<&str> = in_path.map(|name| name.expect("a name")).collect();
+            let named: Vec<&str> =
+                path.split('{').skip(1).map(|part| part.split('}').next().expect("a part")).collect();
+            assert_eq!(in_path, named, "{path}");
+            assert!(one["responses"]["200"].is_object() && one["responses"]["503"].is_object(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_referred_to_is_there() {
+        fn look(document: &Value, at: &Value, found: &mut usize) {
+            match at {
+                Value::Object(object) => {
+                    if let Some(Value::String(to)) = object.get("$ref") {
+                        *found += 1;
+                        assert!(document.pointer(to.trim_start_matches('#')).is_some(), "{to}");
+                    }
+                    object.values().for_each(|value| look(document, value, found));
+                }
+                Value::Array(list) => list.iter().for_each(|value| look(document, value, found)),
+                _ => {}
+            }
+        }
+        let document = described().expect("writable");
+        let mut found = 0;
+        look(&document, &document, &mut found);
+        assert!(100 < found, "{found}");
     }
 }

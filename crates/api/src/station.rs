@@ -129,6 +129,9 @@ fn facts<'a>(
     let fee = station.fee_cny_kwh.map(|fee| price(t, fee));
     let mut facts =
         vec![(t.of("station.verified"), verified), (t.of("station.fee"), fee.unwrap_or_else(unknown))];
+    if let Some(told) = card.fee_told_cny_kwh {
+        facts.push((t.of("station.fee_told"), t.of("station.fee_beyond").replace("{fee}", &price(t, told))));
+    }
     if let Some(note) = &station.fee_note {
         facts.push((t.of("station.fee_note"), view::note(note)));
     }
@@ -236,6 +239,7 @@ mod tests {
             operator: [String::new(), String::new()],
             place: Place { lon: 0.0, lat: 0.0 },
             fee_cny_kwh: None,
+            fee_told_cny_kwh: None,
             phone: None,
             by_state,
             idle: 0,

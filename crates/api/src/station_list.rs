@@ -41,8 +41,10 @@ pub(crate) struct Station {
     address: Option<String>,
     /// Telephone number of its service
     phone: Option<String>,
-    /// Highest price of a kWh in the course of a day, service included, CNY; where only prices by hours are told, that of today
+    /// Highest price of a kWh that may apply, service included, CNY: that told as the highest of a day, or of the prices by hours that hold today, whichever is higher
     fee_cny_kwh: Option<String>,
+    /// What was told as the highest price, CNY, where today's prices by hours go beyond it and so contradict it
+    fee_told_cny_kwh: Option<String>,
     /// What else there is to say of the price, in words
     fee_note: Option<String>,
     /// Number of piles
@@ -119,6 +121,7 @@ impl StationFeature {
                 address: record.address.clone(),
                 phone: record.phone.clone(),
                 fee_cny_kwh: record.fee_cny_kwh.map(|fee| fee.normalize().to_string()),
+                fee_told_cny_kwh: record.fee_told_cny_kwh.map(|fee| fee.normalize().to_string()),
                 fee_note: record.fee_note.clone(),
                 piles: record.piles.len(),
                 idle_piles,

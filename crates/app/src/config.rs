@@ -172,6 +172,10 @@ pub struct Ocpi {
     pub party_id: String,
     /// Name of the business.
     pub name: String,
+    /// ISO 3166-1 alpha-3 of stations whose country nobody told, and whose place does not tell it either.
+    pub country: String,
+    /// Time zone of such stations, by the IANA's name.
+    pub time_zone: String,
 }
 
 /// Section `database`.
@@ -321,8 +325,8 @@ impl Default for Http {
 
 impl Default for Ocpi {
     fn default() -> Self {
-        let OcpiSettings { country_code, party_id, name } = OcpiSettings::default();
-        Self { country_code, party_id, name }
+        let OcpiSettings { country_code, party_id, name, country, time_zone } = OcpiSettings::default();
+        Self { country_code, party_id, name, country, time_zone }
     }
 }
 

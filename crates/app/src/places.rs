@@ -26,7 +26,7 @@ const STATION_TEXT_CHARS_MAX: usize = 255;
 pub const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
 
 /// What a list of stations may say nothing of, and the columns or properties that would.
-pub const STATION_FIELDS: [(Field, &[&str]); 7] = [
+pub const STATION_FIELDS: [(Field, &[&str]); 9] = [
     (Field::NameZh, &["name_zh", "name"]),
     (Field::NameEn, &["name_en"]),
     (Field::Region, &["region"]),
@@ -34,6 +34,8 @@ pub const STATION_FIELDS: [(Field, &[&str]); 7] = [
     (Field::Phone, &["phone"]),
     (Field::Fee, &["fee_cny_kwh"]),
     (Field::FeeNote, &["fee_note"]),
+    (Field::Country, &["country"]),
+    (Field::TimeZone, &["time_zone"]),
 ];
 
 /// Whether a table has columns for places.
@@ -50,6 +52,23 @@ pub fn fee(text: Option<&str>) -> Result<Option<Decimal>> {
         bail!("fee_cny_kwh: not between 0 and {FEE_MAX_CNY_KWH} CNY a kWh");
     }
     Ok(Some(fee))
+}
+
+/// A country by its three letters (ISO 3166-1 alpha-3), as OCPI has it, in any letter case.
+pub fn country(text: Option<&str>) -> Result<Option<String>> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.len() != 3 || !text.chars().all(|char| char.is_ascii_alphabetic()) {
+        bail!("country: {text:?} is none of three letters (ISO 3166-1 alpha-3), as CHN");
+    }
+    Ok(Some(text.to_ascii_uppercase()))
+}
+
+/// A time zone that is in the IANA's database, by the name that it has there.
+pub fn time_zone(text: Option<&str>) -> Result<Option<String>> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let unknown = || anyhow!("time_zone: {text:?} is no name in the IANA's database, as Asia/Shanghai");
+    let zone = jiff::tz::TimeZone::get(text).map_err(|_| unknown())?;
+    Ok(Some(zone.iana_name().ok_or_else(unknown)?.to_owned()))
 }
 
 /// The place of a row: columns `lon` and `lat`, with the system in `coordinate_system`; or columns that carry the system in
@@ -200,6 +219,8 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
         phone: brief("phone", property("phone"))?,
         fee_cny_kwh: fee(property("fee_cny_kwh").as_deref())?,
         fee_note: brief("fee_note", property("fee_note"))?,
+        country: country(property("country").as_deref())?,
+        time_zone: time_zone(property("time_zone").as_deref())?,
     };
     let is_said = |field: Field, name: &str| {
         if is_name(field) {
@@ -239,6 +260,8 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
         phone: None,
         fee_cny_kwh: None,
         fee_note: None,
+        country: country(said(item, "country").as_deref())?,
+        time_zone: time_zone(said(item, "time_zone").as_deref())?,
     };
     let piles = evses.iter().filter(|evse| !is_removed(evse)).map(|evse| {
         let uid = text(evse, "/uid").unwrap_or_default();
@@ -252,6 +275,8 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
         (Field::NameEn, !is_said("/veripile/name_en")),
         (Field::Region, said(item, "city").is_none()),
         (Field::Address, said(item, "address").is_none()),
+        (Field::Country, said(item, "country").is_none()),
+        (Field::TimeZone, said(item, "time_zone").is_none()),
     ];
     unsaid.extend(parts.into_iter().filter(|(_, is_unsaid)| *is_unsaid).map(|(field, _)| field));
     Ok(Listed { station: Told { record: station, unsaid }, piles, removed })

@@ -14,7 +14,7 @@ use veripile_store::{Admission, Store};
 use crate::assess::AssessSettings;
 use crate::config::{Assess, Config, Ocpi, Registration, Role};
 use crate::server::{Server, ServerSettings};
-use crate::{authority, identity, signals, signing, tls};
+use crate::{authority, identity, places, signals, signing, tls};
 
 /// Actions whose answer carries an id that only the upstream can issue.
 const ISSUING: [&str; 1] = ["StartTransaction"];
@@ -131,8 +131,17 @@ fn ocpi(config: &Ocpi) -> Result<OcpiSettings> {
             config.party_id
         );
     }
-    let Ocpi { country_code, party_id, name } = config.clone();
-    Ok(OcpiSettings { country_code, party_id, name })
+    let needed = |told: Option<String>, name: &str| told.with_context(|| format!("ocpi.{name} is empty"));
+    let country = places::country(Some(&config.country)).context("section ocpi")?;
+    let time_zone = places::time_zone(Some(&config.time_zone)).context("section ocpi")?;
+    let Ocpi { country_code, party_id, name, .. } = config.clone();
+    Ok(OcpiSettings {
+        country_code,
+        party_id,
+        name,
+        country: needed(country, "country")?,
+        time_zone: needed(time_zone, "time_zone")?,
+    })
 }
 
 fn settings(config: &Config) -> Result<ServerSettings> {

@@ -122,8 +122,8 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// Every code of a finding, in the order of the alphabet.
-pub const CODES: [&str; 69] = [
+/// Every code of a finding, in the order of the alphabet. Two are for whoever knows more than the record: whose meter it is, and what was sent.
+pub const CODES: [&str; 71] = [
     "adapter_error",
     "algorithm_unsupported",
     "bad_encoding",
@@ -164,6 +164,7 @@ pub const CODES: [&str; 69] = [
     "not_valid",
     "one_reading",
     "other_format",
+    "other_pile",
     "page_not_after",
     "page_unknown",
     "pages_between",
@@ -173,6 +174,7 @@ pub const CODES: [&str; 69] = [
     "register_unclear",
     "registers_several",
     "self_supplied",
+    "sent_before",
     "serial_differs",
     "serial_not_compared",
     "session_differs",

@@ -132,6 +132,12 @@ impl CoordinateSystem {
     }
 }
 
+/// Country (ISO 3166-1 alpha-3) and time zone (IANA) that a place is presumed to be in where nobody said: China's where maps are shifted. The
+/// boxes say nothing of borders, so that it is no more than presumed; none elsewhere.
+pub fn presumed_country(place: Place) -> Option<(&'static str, &'static str)> {
+    is_shifted(place.lon, place.lat).then_some(("CHN", "Asia/Shanghai"))
+}
+
 /// How far around 0, 0 nobody registers anything, degrees: a kilometre; the next land is 600 km away.
 const ZERO_DEGREES: f64 = 0.01;
 
@@ -317,6 +323,18 @@ mod tests {
             (found.0 - expected.0).abs() < 1e-9 && (found.1 - expected.1).abs() < 1e-9,
             "{found:?} {expected:?}"
         );
+    }
+
+    #[test]
+    fn a_country_is_presumed_in_china_alone() {
+        let presumed = |lon: f64, lat: f64| presumed_country(Place { lon, lat });
+        for (lon, lat) in [(120.3, 31.57), (87.6, 43.8), (126.6, 45.8), (109.5, 18.25)] {
+            assert_eq!(presumed(lon, lat), Some(("CHN", "Asia/Shanghai")), "{lon}, {lat}");
+        }
+        // London, Taipei, Tokyo, Delhi.
+        for (lon, lat) in [(-0.28, 51.54), (121.56, 25.04), (139.7, 35.7), (77.2, 28.6)] {
+            assert_eq!(presumed(lon, lat), None, "{lon}, {lat}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub mod unsaid;
 
 pub use act::{Act, ActKind, OnSiteResult};
 pub use charge::{Charge, ChargeEvent, ChargeReference, RegisterSample, Side, Span, Stage, Stand};
-pub use coordinate::{CoordinateSystem, GivenPlace, PlaceDoubt};
+pub use coordinate::{CoordinateSystem, GivenPlace, PlaceDoubt, presumed_country};
 pub use course::Course;
 pub use estimate::{Estimate, RemoteVerdict};
 pub use identity::{IdentityError, NameKind, OperatorId, PileId, StationId, VehicleKey, is_vin};

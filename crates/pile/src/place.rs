@@ -176,6 +176,10 @@ pub struct Station {
     pub fee_cny_kwh: Option<Decimal>,
     /// What else there is to say of the price: hours, parking.
     pub fee_note: Option<String>,
+    /// Country that it stands in, ISO 3166-1 alpha-3; none where nobody said.
+    pub country: Option<String>,
+    /// Its time zone by the name of the IANA's database; none where nobody said.
+    pub time_zone: Option<String>,
 }
 
 /// A charging pile as registered.

@@ -24,6 +24,10 @@ pub enum Field {
     Fee,
     /// Note on that price.
     FeeNote,
+    /// Country of a station.
+    Country,
+    /// Time zone of a station.
+    TimeZone,
     /// Station of a pile.
     Station,
     /// Operator of a pile.
@@ -70,6 +74,8 @@ impl Told<Station> {
                 Field::Phone => station.phone.clone_from(&was.phone),
                 Field::Fee => station.fee_cny_kwh = was.fee_cny_kwh,
                 Field::FeeNote => station.fee_note.clone_from(&was.fee_note),
+                Field::Country => station.country.clone_from(&was.country),
+                Field::TimeZone => station.time_zone.clone_from(&was.time_zone),
                 _ => {}
             }
         }

@@ -10,7 +10,8 @@ use sqlx::FromRow;
 use veripile_pile::{Place, StationId};
 
 use crate::finder::ByState;
-use crate::price::fee;
+use crate::plug::status_told;
+use crate::price::{fee, fee_told};
 use crate::row::{SqlTime, corrupt, jiff_time};
 use crate::state::{is_silent, state_at};
 use crate::{Store, StoreError};
@@ -28,6 +29,8 @@ pub struct StationCard {
     pub place: Place,
     /// Highest price of a kWh, CNY.
     pub fee_cny_kwh: Option<Decimal>,
+    /// What was told as the highest, CNY, where today's prices by hours go beyond it.
+    pub fee_told_cny_kwh: Option<Decimal>,
     /// Telephone number of its service.
     pub phone: Option<String>,
     /// Its piles by state.
@@ -46,7 +49,9 @@ const CARDS: &str = concat!(
     "SELECT station.station_id, station.name_zh, station.name_en, operator.name_zh AS operator_zh, operator.name_en AS operator_en,
             station.lon, station.lat, ",
     fee!(),
-    " AS fee_cny_kwh, station.phone, counted.*
+    " AS fee_cny_kwh, ",
+    fee_told!(),
+    " AS fee_told_cny_kwh, station.phone, counted.*
      FROM station JOIN operator USING (operator_id), LATERAL (
          SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
                       count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,
@@ -61,9 +66,9 @@ const CARDS: &str = concat!(
                FROM pile
                LEFT JOIN pile_live AS live USING (pile_no)
                LEFT JOIN standing USING (pile_no)
-               LEFT JOIN LATERAL (
-                   SELECT status, status_at FROM connector_live WHERE connector_live.pile_no = pile.pile_no
-                   ORDER BY connector = 0, status <> 'Available', status_at DESC LIMIT 1) AS connector ON true
+               LEFT JOIN LATERAL (",
+    status_told!(),
+    ") AS connector ON true
                WHERE pile.station_id = station.station_id AND NOT pile.inbox) AS of_station) AS counted
      WHERE station.station_id = ANY($1)"
 );
@@ -96,6 +101,7 @@ struct Row {
     lon: f64,
     lat: f64,
     fee_cny_kwh: Option<Decimal>,
+    fee_told_cny_kwh: Option<Decimal>,
     phone: Option<String>,
     by_state: Vec<i64>,
     idle: i64,
@@ -117,6 +123,7 @@ impl Row {
             place: Place::new(self.lon, self.lat)
                 .ok_or_else(|| corrupt("place", format!("{}, {}", self.lon, self.lat)))?,
             fee_cny_kwh: self.fee_cny_kwh,
+            fee_told_cny_kwh: self.fee_told_cny_kwh,
             phone: self.phone,
             by_state,
             idle: self.idle.unsigned_abs(),

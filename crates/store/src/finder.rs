@@ -14,6 +14,7 @@ use sqlx::query::QueryAs;
 use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
 use crate::checked::tells_of_check;
+use crate::plug::is_free;
 use crate::price::costs_at_most;
 use crate::row::{corrupt, storable};
 use crate::search::{operator_text, plain, station_text};
@@ -202,14 +203,12 @@ const SEARCHED: &str = concat!(
                AND ($20::text[] = '{}' OR pile.station_id = ANY($20))"
 );
 
-/// Beside them, where free piles are asked for: a connector that is available and was heard of since, or its pile was. Connector 0, the
-/// pile itself, counts where no other has told anything. It is said of the one that a driver would take (`PileRecord::status`), and of no
-/// pile that is out of use, failed or under review.
-const FREE: &str = " AND standing.stopped IS NOT TRUE AND standing.failed_after IS NULL AND silent.pile_no IS NULL AND EXISTS
-    (SELECT FROM connector_live AS plug WHERE plug.pile_no = pile.pile_no AND plug.status = 'Available'
-     AND (plug.status_at > $5 OR live.last_seen > $5)
-     AND (plug.connector <> 0 OR NOT EXISTS (SELECT FROM connector_live AS other
-                                             WHERE other.pile_no = plug.pile_no AND other.connector <> 0)))";
+/// Beside them, where free piles are asked for: the connector that a driver would take (`PileRecord::status`) is available, and was heard of
+/// since, or its pile was; and the pile is not out of use, failed or under review.
+const FREE: &str = concat!(
+    " AND standing.stopped IS NOT TRUE AND standing.failed_after IS NULL AND silent.pile_no IS NULL AND ",
+    is_free!("$5")
+);
 
 /// And where piles are asked for that were checked on site, as far as the public is told.
 const CHECKED: &str = concat!(

@@ -34,7 +34,9 @@ macro_rules! select_stations {
             "SELECT station.station_id, station.name_zh, station.name_en, station.lon, station.lat,
                     station.region, station.address, station.phone, ",
             $crate::price::fee!(),
-            " AS fee_cny_kwh, station.fee_note,
+            " AS fee_cny_kwh, ",
+            $crate::price::fee_told!(),
+            " AS fee_told_cny_kwh, station.fee_note,
                     station.given_system, station.given_lon, station.given_lat, station.place_doubts,
                     operator.operator_id, operator.name_zh AS operator_zh, operator.name_en AS operator_en
              FROM station JOIN operator USING (operator_id) ",
@@ -108,8 +110,10 @@ pub struct StationRecord {
     pub address: Option<String>,
     /// Telephone number of its service.
     pub phone: Option<String>,
-    /// Highest price of a kWh in the course of a day, service included, CNY: as told, else by the prices by hours that hold today.
+    /// Highest price of a kWh that may apply today, service included, CNY: as told, or by prices by hours, whichever is higher.
     pub fee_cny_kwh: Option<Decimal>,
+    /// What was told as the highest, CNY, where today's prices by hours go beyond it.
+    pub fee_told_cny_kwh: Option<Decimal>,
     /// What else there is to say of the price.
     pub fee_note: Option<String>,
     /// Its piles, in the order of identifiers.
@@ -375,6 +379,7 @@ struct StationRow {
     address: Option<String>,
     phone: Option<String>,
     fee_cny_kwh: Option<Decimal>,
+    fee_told_cny_kwh: Option<Decimal>,
     fee_note: Option<String>,
     operator_id: String,
     operator_zh: String,
@@ -422,6 +427,7 @@ impl StationRow {
             address: self.address,
             phone: self.phone,
             fee_cny_kwh: self.fee_cny_kwh,
+            fee_told_cny_kwh: self.fee_told_cny_kwh,
             fee_note: self.fee_note,
             piles,
             last_updated,

@@ -93,8 +93,8 @@ pub struct PileRecord {
     pub meter_serial: Option<String>,
     /// OCPP sub-protocol of its last connection, e.g. `ocpp1.6`.
     pub protocol: Option<String>,
-    /// Status of the connector that a driver would take (an available one, else the one that changed last; the pile's own
-    /// only where no connector has told any) in OCPP's word, and since when.
+    /// Status of the connector that a driver would take (an available one, else the one that changed last), in OCPP's word, and since
+    /// when; the pile's own where that says that it cannot be used, or where no connector has told any.
     pub status: Option<(String, Timestamp)>,
     /// When we last heard of it.
     pub last_seen: Option<Timestamp>,
@@ -160,9 +160,9 @@ macro_rules! select_piles {
              LEFT JOIN station USING (station_id)
              LEFT JOIN operator ON operator.operator_id = pile.operator_id
              LEFT JOIN pile_live AS live USING (pile_no)
-             LEFT JOIN LATERAL (
-                 SELECT status, status_at FROM connector_live WHERE connector_live.pile_no = pile.pile_no
-                 ORDER BY connector = 0, status <> 'Available', status_at DESC LIMIT 1) AS connector ON true
+             LEFT JOIN LATERAL (",
+            $crate::plug::status_told!(),
+            ") AS connector ON true
              LEFT JOIN standing USING (pile_no) ",
             $rest
         )

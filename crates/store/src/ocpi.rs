@@ -2,6 +2,7 @@
 //!
 //! Called by `api::ocpi` and `veripile ocpi-party`. Locations are read as the query API reads stations; here stands when they changed.
 
+mod record;
 mod tariffs;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::listing::StationRecord;
 use crate::row::{SqlTime, asked_time, corrupt, jiff_time, storable};
 use crate::{PileRecord, Store, StoreError};
 
+pub use record::{RecordDigest, SentBefore};
 pub use tariffs::OfferedTariff;
 
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.
@@ -68,10 +70,10 @@ macro_rules! pile_changed {
                   (SELECT back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no
                    AND standing.body ->> 'stopped_at' IS NULL),
                   (SELECT moment
-                   FROM (SELECT greatest(plug.status_at, live.last_seen) + interval '601 seconds' AS moment
-                         FROM connector_live AS plug LEFT JOIN pile_live AS live USING (pile_no)
-                         WHERE plug.pile_no = pile.pile_no
-                         ORDER BY plug.connector = 0, plug.status <> 'Available', plug.status_at DESC LIMIT 1) AS silent
+                   FROM (SELECT greatest(said.status_at, live.last_seen) + interval '601 seconds' AS moment
+                         FROM (",
+            $crate::plug::status_told!(),
+            ") AS said LEFT JOIN pile_live AS live ON live.pile_no = pile.pile_no) AS silent
                    WHERE moment <= now() AND standing.body ->> 'stopped_at' IS NULL),
                   (SELECT max(moment)
                    FROM (SELECT last_seen FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
@@ -102,7 +104,7 @@ macro_rules! pile_changed {
 macro_rules! stations_changed {
     ($station:literal) => {
         concat!(
-            "SELECT station.station_id, station.address, ",
+            "SELECT station.station_id, station.address, station.country, station.time_zone, ",
             ocpi_id!("station.station_id"),
             " AS ocpi_id, tariffs.changed_at AS tariffs_changed_at,
                     greatest(station.changed_at, piles.changed_at, former.changed_at, tariffs.changed_at) AS changed_at
@@ -141,6 +143,10 @@ pub struct Location {
     pub station: StationRecord,
     /// Street address, if anybody said.
     pub address: Option<String>,
+    /// Country that it stands in, ISO 3166-1 alpha-3, if anybody said.
+    pub country: Option<String>,
+    /// Its time zone by the IANA's name, if anybody said.
+    pub time_zone: Option<String>,
     /// When anything told of it last changed.
     pub changed_at: Timestamp,
     /// Identifier and last change of each pile.
@@ -162,6 +168,10 @@ pub struct Cdr {
     pub body: String,
     /// What is to be thought of its signed values, as JSON.
     pub checked: String,
+    /// By what its signed values are known again.
+    pub records: Vec<RecordDigest>,
+    /// The identifier of the one that it takes back, if it is a credit; empty where it does not say which.
+    pub credits: Option<String>,
 }
 
 impl Cdr {
@@ -371,6 +381,8 @@ impl Store {
             locations.push(Location {
                 ocpi_id: row.ocpi_id,
                 address: row.address,
+                country: row.country,
+                time_zone: row.time_zone,
                 changed_at: row.changed_at.to_jiff(),
                 evses,
                 tariffs: tariffs.remove(&row.station_id).unwrap_or_default(),
@@ -393,8 +405,8 @@ impl Store {
                 .fetch_one(&mut *transaction)
                 .await?;
         let inserted = sqlx::query(
-            "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked, bytes)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
+            "INSERT INTO ocpi_cdr (party, reference, owner, cdr_id, received_at, body, checked, bytes, credits)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (party, owner, cdr_id) DO NOTHING",
         )
         .bind(party)
         .bind(Uuid::new_v4())
@@ -404,6 +416,7 @@ impl Store {
         .bind(&cdr.body)
         .bind(&cdr.checked)
         .bind(bytes)
+        .bind(cdr.credits.as_deref().map(storable))
         .execute(&mut *transaction)
         .await?;
         let kept: KeptCdr = sqlx::query_as(concat!(
@@ -416,6 +429,9 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         let is_new = inserted.rows_affected() > 0;
+        if is_new {
+            record::keep(&mut transaction, &kept.reference, &cdr.records).await?;
+        }
         let is_more =
             is_new || (kept.body != cdr.body && keep_beside(&mut transaction, &kept, cdr, now).await?);
         if is_more {
@@ -517,6 +533,8 @@ async fn count_cdrs(
 struct ChangedRow {
     station_id: String,
     address: Option<String>,
+    country: Option<String>,
+    time_zone: Option<String>,
     ocpi_id: String,
     tariffs_changed_at: Option<SqlTime>,
     changed_at: SqlTime,

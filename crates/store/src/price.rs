@@ -1,7 +1,8 @@
 //! What stations ask for a kWh by the hour of the day: as it is registered, and as it was known at a moment.
 //!
 //! Written by `veripile register`, read by `app::assess` and `app::check`; what OCPI tells of them is found in [`crate::ocpi`]. Nothing is
-//! computed here but what drivers are shown: the highest price of today (`station_price_today`).
+//! computed here but what drivers are shown: the highest price that may apply today, also where what was told as the highest contradicts the
+//! prices by hours (`station_price_today`).
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,24 +14,47 @@ use veripile_pile::StationId;
 use crate::row::corrupt;
 use crate::{Store, StoreError};
 
-/// Highest price of a kWh at `station` in the course of a day: as it was told, else by the hours' prices that hold today.
+/// Highest of the hours' prices that hold at `station` today.
+macro_rules! highest_today {
+    () => {
+        "(SELECT highest_cny_kwh FROM station_price_today AS priced WHERE priced.station_id = station.station_id)"
+    };
+}
+pub(crate) use highest_today;
+
+/// Highest price of a kWh at `station` that may apply today: the higher one of what was told as the highest of a day and of the hours' prices.
 macro_rules! fee {
     () => {
-        "coalesce(station.fee_cny_kwh,
-                  (SELECT highest_cny_kwh FROM station_price_today AS priced WHERE priced.station_id = station.station_id))"
+        concat!("greatest(station.fee_cny_kwh, ", $crate::price::highest_today!(), ")")
     };
 }
 pub(crate) use fee;
 
-/// Whether that is at most `$most`. Stations by whose hours it is are looked up once for all piles: they are few.
+/// What was told as the highest price of a day at `station`, where today's prices by hours go beyond it.
+macro_rules! fee_told {
+    () => {
+        concat!(
+            "CASE WHEN station.fee_cny_kwh < ",
+            $crate::price::highest_today!(),
+            " THEN station.fee_cny_kwh END"
+        )
+    };
+}
+pub(crate) use fee_told;
+
+/// Whether [`fee`] is at most `$most`. Stations by whose hours it is are looked up once for all piles: they are few.
 macro_rules! costs_at_most {
     ($most:literal) => {
         concat!(
-            "coalesce(station.fee_cny_kwh <= ",
+            "CASE WHEN station.fee_cny_kwh IS NULL
+                  THEN station.station_id IN (SELECT priced.station_id FROM station_price_today AS priced WHERE priced.highest_cny_kwh <= ",
             $most,
-            ", station.station_id IN (SELECT priced.station_id FROM station_price_today AS priced WHERE priced.highest_cny_kwh <= ",
+            ")
+                  ELSE station.fee_cny_kwh <= ",
             $most,
-            "))"
+            " AND station.station_id NOT IN (SELECT priced.station_id FROM station_price_today AS priced WHERE priced.highest_cny_kwh > ",
+            $most,
+            ") END"
         )
     };
 }

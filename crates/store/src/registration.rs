@@ -208,21 +208,25 @@ pub(crate) async fn write_stations(
 ) -> Result<(), StoreError> {
     let written = sqlx::query(
         "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
-                              given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region)
+                              given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region,
+                              country, time_zone)
          SELECT station_id, operator_id, name_zh, name_en, lon, lat,
-                given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search, region
+                given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search, region,
+                country, time_zone
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[],
                      $7::text[], $8::float8[], $9::float8[], $10::text[],
-                     $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[], $16::text[])
+                     $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[], $16::text[],
+                     $17::text[], $18::text[])
               AS s(station_id, operator_id, name_zh, name_en, lon, lat,
-                   given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search, region)
+                   given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search, region,
+                   country, time_zone)
          ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
              name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
              given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
              place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
               fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region,
-              changed_at = now()
-         WHERE $17 OR station.operator_id = excluded.operator_id",
+              country = excluded.country, time_zone = excluded.time_zone, changed_at = now()
+         WHERE $19 OR station.operator_id = excluded.operator_id",
     )
     .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
     .bind(stations.iter().map(|s| s.operator_id.as_str()).collect::<Vec<_>>())
@@ -245,6 +249,8 @@ pub(crate) async fn write_stations(
             .collect::<Vec<_>>(),
     )
     .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.country.as_deref()).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.time_zone.as_deref()).collect::<Vec<_>>())
     .bind(hands == Hands::MayChange)
     .execute(&mut *connection)
     .await?;

@@ -20,6 +20,9 @@ const KEYS_MAX: i64 = 32;
 /// First keys kept from one batch of messages: it has one now and then.
 const FIRST_KEYS_MAX: usize = 64;
 
+/// Piles named that one meter is of: it is one, and after a move two.
+const PILES_OF_METER_MAX: i64 = 3;
+
 /// Signed values of one pile on one page, the newest.
 const VALUES_MAX: i64 = 50;
 
@@ -91,6 +94,30 @@ impl Store {
         let key =
             |(public_key, meter_serial)| MeterKey { public_key, meter_serial, source: KeySource::Register };
         Ok(rows.into_iter().map(key).collect())
+    }
+
+    /// Piles that a meter is registered for, by its serial number; and where `first_key` is told, those that came with that key first. The pile
+    /// `before` stands before all others; beyond a few they are left out.
+    pub async fn piles_of_meter(
+        &self,
+        meter_serial: &str,
+        first_key: Option<&str>,
+        before: Option<i64>,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT pile_no, pile_id FROM pile
+             WHERE NOT inbox AND pile_no IN (
+                 SELECT pile_no FROM meter_key WHERE lower(meter_serial) = lower($1)
+                 UNION ALL
+                 SELECT pile_no FROM first_key WHERE lower(meter_serial) = lower($1) AND public_key = $2)
+             ORDER BY pile_no IS NOT DISTINCT FROM $3 DESC, pile_no LIMIT $4",
+        )
+        .bind(storable(meter_serial.trim()))
+        .bind(first_key.map(storable))
+        .bind(before)
+        .bind(PILES_OF_METER_MAX)
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Keeps a public key that a pile told of its meter, unless one of the same meter is known from before: trusted from its first

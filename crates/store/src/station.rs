@@ -15,7 +15,7 @@ use crate::{PileRecord, Store, StoreError};
 const PILES_MAX: i64 = 2_000;
 
 impl Store {
-    /// A station and who runs it; its price is that of today where only prices by hours are told.
+    /// A station and who runs it; its price is the highest that may apply today.
     pub async fn station(&self, station_id: &StationId) -> Result<Option<(Station, Operator)>, StoreError> {
         let row: Option<Row> = sqlx::query_as(concat!(
             "SELECT station.*, ",
@@ -54,6 +54,8 @@ struct Row {
     phone: Option<String>,
     fee: Option<Decimal>,
     fee_note: Option<String>,
+    country: Option<String>,
+    time_zone: Option<String>,
     operator_zh: String,
     operator_en: String,
 }
@@ -75,6 +77,8 @@ impl Row {
             phone: self.phone,
             fee_cny_kwh: self.fee,
             fee_note: self.fee_note,
+            country: self.country,
+            time_zone: self.time_zone,
             given: None,
         };
         Ok((station, Operator { operator_id, name_zh: self.operator_zh, name_en: self.operator_en }))

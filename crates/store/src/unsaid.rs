@@ -20,7 +20,8 @@ impl Store {
     pub async fn complete_stations(&self, told: Vec<Told<Station>>) -> Result<Vec<Station>, StoreError> {
         let ids: Vec<&str> = told.iter().map(|one| one.record.station_id.as_str()).collect();
         let rows: Vec<StationRow> = sqlx::query_as(
-            "SELECT station_id, operator_id, name_zh, name_en, lon, lat, region, address, phone, fee_cny_kwh, fee_note
+            "SELECT station_id, operator_id, name_zh, name_en, lon, lat, region, address, phone, fee_cny_kwh, fee_note,
+                    country, time_zone
              FROM station WHERE station_id = ANY($1)",
         )
         .bind(ids)
@@ -86,6 +87,8 @@ struct StationRow {
     phone: Option<String>,
     fee_cny_kwh: Option<Decimal>,
     fee_note: Option<String>,
+    country: Option<String>,
+    time_zone: Option<String>,
 }
 
 impl StationRow {
@@ -105,6 +108,8 @@ impl StationRow {
             phone: self.phone,
             fee_cny_kwh: self.fee_cny_kwh,
             fee_note: self.fee_note,
+            country: self.country,
+            time_zone: self.time_zone,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! OCPI's Locations: stations, each pile an EVSE, with our verdicts beside them.
 //!
-//! What OCPI asks for and nobody has told us is assumed, and named in `veripile.assumed`. Extension: an EVSE's object `veripile` holds
+//! What OCPI asks for and nobody has told us is assumed, and named in `veripile.assumed`: so are country and time zone, which the place tells
+//! where it is in China, and settings elsewhere. Extension: an EVSE's object `veripile` holds
 //! `verification` and `assessment` as `/api/v1/piles/{id}` tells them.
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -10,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use veripile_pile::{ConnectorType, PileKind, Place, State};
+use veripile_pile::{ConnectorType, PileKind, Place, State, presumed_country};
 use veripile_store::PileRecord;
 use veripile_store::ocpi::Location;
 
@@ -20,10 +21,6 @@ use super::{OcpiSettings, Refusal, Registered, answer, base, moment};
 use crate::Site;
 use crate::api::{Assessment, Pile};
 use crate::standing::Verification;
-
-/// Where stations are: the country whose authorities verify them.
-const COUNTRY: &str = "CHN";
-const TIME_ZONE: &str = "Asia/Shanghai";
 
 /// Longest texts that OCPI takes.
 const NAME_CHARS_MAX: usize = 255;
@@ -144,6 +141,10 @@ fn told(location: &Location, us: Us<'_>, now: Timestamp) -> Value {
     if address.is_none() {
         assumed.push("address");
     }
+    let (country, time_zone) =
+        presumed_country(station.place).unwrap_or((us.ocpi.country.as_str(), us.ocpi.time_zone.as_str()));
+    assumed.extend(location.country.is_none().then_some("country"));
+    assumed.extend(location.time_zone.is_none().then_some("time_zone"));
     json!({
         "country_code": us.ocpi.country_code,
         "party_id": us.ocpi.party_id,
@@ -153,11 +154,11 @@ fn told(location: &Location, us: Us<'_>, now: Timestamp) -> Value {
         "address": cut(address.unwrap_or(&station.name_zh), ADDRESS_CHARS_MAX),
         // Nobody tells it apart from the address.
         "city": "-",
-        "country": COUNTRY,
+        "country": location.country.as_deref().unwrap_or(country),
         "coordinates": coordinates(station.place),
         "evses": evses.chain(removed).collect::<Vec<_>>(),
         "operator": { "name": cut(&station.operator.name_zh, OPERATOR_CHARS_MAX) },
-        "time_zone": TIME_ZONE,
+        "time_zone": location.time_zone.as_deref().unwrap_or(time_zone),
         "last_updated": moment(location.changed_at),
         "veripile": {
             "station_id": station.station_id.as_str(), "operator_id": station.operator.operator_id.as_str(),

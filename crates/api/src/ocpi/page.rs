@@ -89,12 +89,15 @@ impl Parameters {
 }
 
 /// A moment as OCPI writes it: RFC 3339 in UTC, the zone left out if one likes.
+pub(super) fn moment_read(text: &str) -> Option<Timestamp> {
+    text.parse().or_else(|_| format!("{text}Z").parse()).ok()
+}
+
+/// The same where one may be told.
 fn date(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refusal> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let moment = text.parse().or_else(|_| format!("{text}Z").parse());
-    moment
-        .map(Some)
-        .map_err(|_| Refusal::invalid(format!("{name}: expected a moment as 2019-01-28T12:00:00Z")))
+    let refused = || Refusal::invalid(format!("{name}: expected a moment as 2019-01-28T12:00:00Z"));
+    moment_read(text).map(Some).ok_or_else(refused)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! Which parts of a charge detail record are kept: those that OCPI 2.2.1 names, at every depth, as numbers and as texts of its lengths.
-//! Anything else may name a driver.
+//! Which parts of a charge detail record are kept: those that OCPI 2.2.1 names, at every depth, as numbers, moments and texts of its lengths.
+//! Anything else may name a driver. And whether what it names is there as it says.
 //!
-//! Called by [`super::cdrs`], which knows token and signed data; both are not here. Never looks at what a text says.
+//! Called by [`super::cdrs`], which knows what is kept of a token, and of signed data. Never looks at what a text says that is no moment.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
+
+use super::page;
 
 /// The fields of an object, each with what may stand there.
 pub(super) type Fields = &'static [(&'static str, Shape)];
@@ -13,6 +15,8 @@ pub(super) type Fields = &'static [(&'static str, Shape)];
 pub(super) enum Shape {
     /// A text of so many characters at most.
     Text(usize),
+    /// A moment in RFC 3339, its zone left out if one likes.
+    Moment,
     /// A number, also as text.
     Number,
     Flag,
@@ -21,7 +25,10 @@ pub(super) enum Shape {
 }
 
 /// Longest moment: RFC 3339 with a fraction and an offset.
-const MOMENT: Shape = Shape::Text(40);
+const MOMENT_CHARS_MAX: usize = 40;
+
+/// Numbers told as text that are named of one record.
+const AS_TEXT_MAX: usize = 20;
 
 /// Names and kinds, from OCPI's lists and of its own.
 const WORD: Shape = Shape::Text(36);
@@ -46,7 +53,7 @@ const LOCATION: Shape = Shape::Object(&[
 ]);
 
 const PERIOD: Shape = Shape::Object(&[
-    ("start_date_time", MOMENT),
+    ("start_date_time", Shape::Moment),
     ("dimensions", Shape::List(&Shape::Object(&[("type", WORD), ("volume", Shape::Number)]))),
     ("tariff_id", WORD),
 ]);
@@ -103,10 +110,10 @@ const TARIFF: Shape = Shape::Object(&[
     ("min_price", PRICE),
     ("max_price", PRICE),
     ("elements", Shape::List(&ELEMENT)),
-    ("start_date_time", MOMENT),
-    ("end_date_time", MOMENT),
+    ("start_date_time", Shape::Moment),
+    ("end_date_time", Shape::Moment),
     ("energy_mix", ENERGY_MIX),
-    ("last_updated", MOMENT),
+    ("last_updated", Shape::Moment),
 ]);
 
 /// A record without token, contract, reference of the authorization, remark, invoice and signed data.
@@ -114,8 +121,8 @@ pub(super) const CDR: Fields = &[
     ("country_code", Shape::Text(2)),
     ("party_id", Shape::Text(3)),
     ("id", Shape::Text(39)),
-    ("start_date_time", MOMENT),
-    ("end_date_time", MOMENT),
+    ("start_date_time", Shape::Moment),
+    ("end_date_time", Shape::Moment),
     ("session_id", WORD),
     ("auth_method", WORD),
     ("cdr_location", LOCATION),
@@ -135,7 +142,7 @@ pub(super) const CDR: Fields = &[
     ("credit", Shape::Flag),
     ("credit_reference_id", Shape::Text(39)),
     ("home_charging_compensation", Shape::Flag),
-    ("last_updated", MOMENT),
+    ("last_updated", Shape::Moment),
 ];
 
 /// Signed data without their values.
@@ -144,6 +151,69 @@ pub(super) const SIGNED: Fields = &[
     ("encoding_method_version", Shape::Number),
     ("public_key", Shape::Text(512)),
 ];
+
+/// What stands beside those and is looked at as well, though little of it is kept.
+const BESIDE: Fields = &[
+    (
+        "cdr_token",
+        Shape::Object(&[
+            ("country_code", Shape::Text(2)),
+            ("party_id", Shape::Text(3)),
+            ("uid", WORD),
+            ("type", WORD),
+            ("contract_id", WORD),
+        ]),
+    ),
+    ("signed_data", Shape::Object(&[])),
+];
+
+/// Says where a record is not as OCPI has it, the first place; else which numbers it tells as text. What is not there, or null, is not looked
+/// at, nor what OCPI does not name.
+pub(super) fn look(cdr: &Map<String, Value>) -> Result<Vec<String>, String> {
+    let mut as_text = Vec::new();
+    for fields in [CDR, BESIDE] {
+        look_at("", cdr, fields, &mut as_text)?;
+    }
+    Ok(as_text)
+}
+
+fn look_at(
+    at: &str,
+    given: &Map<String, Value>,
+    fields: Fields,
+    as_text: &mut Vec<String>,
+) -> Result<(), String> {
+    for (name, shape) in fields {
+        if let Some(value) = given.get(*name).filter(|value| !value.is_null()) {
+            let at = if at.is_empty() { (*name).to_owned() } else { format!("{at}.{name}") };
+            fits(&at, value, shape, as_text)?;
+        }
+    }
+    Ok(())
+}
+
+fn fits(at: &str, value: &Value, shape: &Shape, as_text: &mut Vec<String>) -> Result<(), String> {
+    let expected = match (shape, value) {
+        (Shape::Object(fields), Value::Object(given)) => return look_at(at, given, fields, as_text),
+        (Shape::List(each), Value::Array(items)) => {
+            let mut items = items.iter().enumerate();
+            return items.try_for_each(|(n, item)| fits(&format!("{at}[{n}]"), item, each, as_text));
+        }
+        _ if kept(value, shape).is_some() => {
+            if matches!((shape, value), (Shape::Number, Value::String(_))) && as_text.len() < AS_TEXT_MAX {
+                as_text.push(at.to_owned());
+            }
+            return Ok(());
+        }
+        (Shape::Text(most), _) => format!("a text of up to {most} characters"),
+        (Shape::Moment, _) => "a moment as 2019-01-28T12:00:00Z".to_owned(),
+        (Shape::Number, _) => "a number".to_owned(),
+        (Shape::Flag, _) => "true or false".to_owned(),
+        (Shape::List(_), _) => "a list".to_owned(),
+        (Shape::Object(_), _) => "an object".to_owned(),
+    };
+    Err(format!("{at}: expected {expected}"))
+}
 
 /// The fields of an object that are as they may be.
 pub(super) fn fields_kept(given: &Map<String, Value>, fields: Fields) -> Map<String, Value> {
@@ -156,6 +226,10 @@ pub(super) fn fields_kept(given: &Map<String, Value>, fields: Fields) -> Map<Str
 pub(super) fn kept(value: &Value, shape: &Shape) -> Option<Value> {
     match (shape, value) {
         (Shape::Text(most), Value::String(text)) => (text.chars().count() <= *most).then(|| value.clone()),
+        (Shape::Moment, Value::String(text)) => {
+            let is_one = text.len() <= MOMENT_CHARS_MAX && page::moment_read(text).is_some();
+            is_one.then(|| value.clone())
+        }
         (Shape::Number, Value::Number(_)) | (Shape::Flag, Value::Bool(_)) => Some(value.clone()),
         (Shape::Number, Value::String(text)) => text.parse::<Decimal>().is_ok().then(|| value.clone()),
         (Shape::List(each), Value::Array(items)) => {
@@ -163,5 +237,56 @@ pub(super) fn kept(value: &Value, shape: &Shape) -> Option<Value> {
         }
         (Shape::Object(fields), Value::Object(given)) => Some(Value::Object(fields_kept(given, fields))),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn looked(given: &Value) -> Result<Vec<String>, String> {
+        look(given.as_object().expect("an object"))
+    }
+
+    #[test]
+    fn what_is_of_another_kind_is_named() {
+        for (given, expected) in [
+            (json!({ "start_date_time": "yesterday" }), "start_date_time: expected a moment"),
+            (json!({ "end_date_time": {} }), "end_date_time: expected a moment"),
+            (json!({ "currency": {} }), "currency: expected a text of up to 3"),
+            (json!({ "currency": "EURO" }), "currency: expected a text of up to 3"),
+            (json!({ "total_energy": "abc" }), "total_energy: expected a number"),
+            (json!({ "total_energy": true }), "total_energy: expected a number"),
+            (json!({ "charging_periods": "x" }), "charging_periods: expected a list"),
+            (json!({ "charging_periods": [{}, "x"] }), "charging_periods[1]: expected an object"),
+            (json!({ "charging_periods": [null] }), "charging_periods[0]: expected an object"),
+            (
+                json!({ "charging_periods": [{ "dimensions": [{ "type": "ENERGY", "volume": [] }] }] }),
+                "charging_periods[0].dimensions[0].volume: expected a number",
+            ),
+            (
+                json!({ "cdr_location": { "address": "x".repeat(46) } }),
+                "cdr_location.address: expected a text",
+            ),
+            (json!({ "cdr_location": "x" }), "cdr_location: expected an object"),
+            (json!({ "cdr_token": { "uid": 1 } }), "cdr_token.uid: expected a text"),
+            (json!({ "credit": "true" }), "credit: expected true or false"),
+            (json!({ "signed_data": "x" }), "signed_data: expected an object"),
+        ] {
+            let wrong = looked(&given).expect_err("of another kind");
+            assert!(wrong.starts_with(expected), "{given}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_absent_null_or_unnamed_is_no_fault_and_a_number_may_be_text() {
+        let good = json!({
+            "start_date_time": "2026-01-01T00:00:00", "end_date_time": "2026-01-01T01:00:00.5+08:00", "currency": null, "remark": 7,
+            "total_energy": "20.25", "total_cost": { "excl_vat": "1.5", "incl_vat": 2, "other": [] }, "tariffs": [],
+        });
+        let as_text: Vec<String> = ["total_cost.excl_vat", "total_energy"].map(str::to_owned).into();
+        assert_eq!(looked(&good), Ok(as_text));
     }
 }
