@@ -107,7 +107,8 @@ pub fn bare(text: &str) -> &str {
 }
 
 /// Reads a list in JSON: a GeoJSON collection of stations, or OCPI Locations (a page as a server answers it, or their list
-/// alone). Both are WGS-84 by their rules; who knows better says so in `assumed`.
+/// alone). Both are WGS-84 by their rules and often GCJ-02 all the same where maps are shifted: one that names no system is taken as
+/// WGS-84 and doubted, as a table is. Who knows better says so in `assumed`.
 pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
     let mut imported = Imported::default();
     let read = || -> Result<(Vec<Value>, bool)> {
@@ -180,7 +181,7 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
     }
     let (lon, lat) = numbers(0).zip(numbers(1)).ok_or_else(|| anyhow!("a point has two coordinates"))?;
     let named = property("coordinate_system").as_deref().map(system).transpose()?;
-    let (place, given) = place(named.or(assumed.system).or(Some(CoordinateSystem::Wgs84)), lon, lat)?;
+    let (place, given) = place(named.or(assumed.system), lon, lat)?;
     let station_id = property("station_id").or_else(|| text(item, "/id"));
     let station_id =
         StationId::parse(&station_id.ok_or_else(|| anyhow!("neither a property station_id nor an id"))?)?;
@@ -218,7 +219,8 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
 /// assumed (`veripile.assumed`), nobody told.
 fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
     let (station_id, operator_id) = identity(item, assumed)?;
-    let system = assumed.system.or(Some(CoordinateSystem::Wgs84));
+    let named = text(item, "/veripile/coordinate_system").as_deref().map(system).transpose()?;
+    let system = named.or(assumed.system);
     let (place, given) = coordinates(item, system)?.ok_or_else(|| anyhow!("no coordinates"))?;
     let names =
         [None, brief("name_en", text(item, "/veripile/name_en"))?, brief("name", text(item, "/name"))?];

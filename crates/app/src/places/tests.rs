@@ -180,7 +180,7 @@ fn an_identifier_twice_in_a_list_names_both_places() {
 }
 
 #[test]
-fn geojson_is_wgs_84_unless_somebody_knows_better() {
+fn geojson_is_taken_as_wgs_84_and_doubted_unless_somebody_knows() {
     let text = |extra: &str| {
         format!(
             r#"{{"type":"FeatureCollection","features":[{{"type":"Feature","id":7,"geometry":{{"type":"Point",
@@ -192,12 +192,49 @@ fn geojson_is_wgs_84_unless_somebody_knows_better() {
     let station = read(&text(""));
     assert_eq!((station.station_id.as_str(), station.name_en.as_str()), ("7", "浦东"));
     assert_eq!(station.place, Place { lon: 121.531_541_859_215, lat: 31.175_303_983_645_97 });
+    assert_eq!(station.given.expect("kept").doubts, [PlaceDoubt::SystemAssumed]);
+    let station = read(&text(r#","coordinate_system":"wgs84""#));
     assert_eq!(station.given.expect("kept").doubts, []);
     // github.com/googollee/eviltransform: Shanghai.
     let station = read(&text(r#","coordinate_system":"GCJ-02""#));
     assert!(station.place.distance_m(Place { lon: 121.527_210_6, lat: 31.177_427_6 }) < 0.001);
     let given = station.given.expect("kept");
     assert_eq!((given.system, given.lon), (CoordinateSystem::Gcj02, 121.531_541_859_215));
+    assert_eq!(given.doubts, []);
+    let assumed = Assumed { operator: None, system: Some(CoordinateSystem::Gcj02) };
+    let station = of_json(&text(""), &assumed).stations.remove(0).record;
+    assert!(station.place.distance_m(Place { lon: 121.527_210_6, lat: 31.177_427_6 }) < 0.001);
+    assert_eq!(station.given.expect("kept").doubts, []);
+}
+
+#[test]
+fn locations_in_china_that_name_no_system_are_doubted_with_their_evses() {
+    let list = |extra: &str| {
+        let coordinates = r#""coordinates":{"latitude":"31.17530398364597","longitude":"121.531541859215"}"#;
+        format!(
+            r#"[{{"id":"L","country_code":"CN","party_id":"AAA",{coordinates}{extra},
+                "evses":[{{"uid":"E","connectors":[],{coordinates}}}]}}]"#
+        )
+    };
+    let named = |system: CoordinateSystem| Assumed { operator: None, system: Some(system) };
+    let told = r#","veripile":{"coordinate_system":"gcj02"}"#;
+    for (list, assumed, system, doubts) in [
+        (list(""), Assumed::default(), CoordinateSystem::Wgs84, &[PlaceDoubt::SystemAssumed][..]),
+        (list(""), named(CoordinateSystem::Wgs84), CoordinateSystem::Wgs84, &[][..]),
+        (list(""), named(CoordinateSystem::Gcj02), CoordinateSystem::Gcj02, &[][..]),
+        (list(told), named(CoordinateSystem::Wgs84), CoordinateSystem::Gcj02, &[][..]),
+    ] {
+        let imported = of_json(&list, &assumed);
+        let ([station], [pile]) = (&imported.stations[..], &imported.piles[..]) else {
+            panic!("{imported:?}")
+        };
+        for given in [&station.record.given, &pile.record.given] {
+            let given = given.as_ref().expect("kept");
+            assert_eq!((given.system, &given.doubts[..]), (system, doubts), "{list}");
+        }
+    }
+    let abroad = of_json(LOCATIONS, &Assumed::default()).stations.remove(0).record;
+    assert_eq!(abroad.given.expect("kept").doubts, []);
 }
 
 #[test]
