@@ -7,6 +7,7 @@
 
 mod files;
 mod left_out;
+mod unknown;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -130,6 +131,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
     certify_within_limits(&files.anchors, &known)?;
+    unknown::refuse(&store, args, &files.operators, &stations, &piles).await?;
     let hands = if args.change_operator { Hands::MayChange } else { Hands::Stay };
     if hands == Hands::Stay {
         belong_to_nobody_else(&store, &stations, &piles[..files.of_locations]).await?;
