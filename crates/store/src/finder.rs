@@ -13,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
+use crate::listing::around;
 use crate::price::costs_at_most;
 use crate::row::{corrupt, storable};
 use crate::search::{operator_text, plain, station_text};
@@ -28,9 +29,6 @@ const SORTED_MAX: u64 = 20_000;
 
 /// How much farther a pile may be for each step that its standing is better, and still be offered first, m: a minute's drive.
 pub const STEP_M: f64 = 500.0;
-
-/// Half the height of the box around a driver in which is searched, degrees: 55 km, so that an index finds what is near.
-const NEAR_DEGREES: f64 = 0.5;
 
 /// How far from a driver is near, km: as far as anyone drives to charge.
 pub const NEAR_KM: u32 = 50;
@@ -186,8 +184,8 @@ const SEARCHED: &str = concat!(
     costs_at_most!("$4"),
     ")
                AND ($6::float8 IS NULL OR $16::float8 IS NOT NULL
-                    OR (pile.lon BETWEEN $6 - $8 / $9 AND $6 + $8 / $9
-                        AND pile.lat BETWEEN $7 - $8 AND $7 + $8 AND ",
+                    OR (pile.lon BETWEEN $6 - $8 AND $6 + $8
+                        AND pile.lat BETWEEN $7 - $9 AND $7 + $9 AND ",
     distance_m!(),
     " <= 1000 * $21::float8))
                AND ($11::text IS NULL OR pile.connectors @> ARRAY[$11::text])
@@ -270,7 +268,10 @@ impl Search<'_> {
         O: for<'r> sqlx::FromRow<'r, PgRow>,
     {
         let query = &self.query;
-        let shorten = query.near.map_or(1.0, |near| near.lat.to_radians().cos().max(0.01));
+        // Half the width and the height, degrees, of the box around the driver, so that an index finds what is near.
+        let half = query.near.map(|near| (near, around(near, 1000.0 * f64::from(NEAR_KM))));
+        let wide = half.as_ref().map(|(near, part)| (part.east - near.lon).max(near.lon - part.west));
+        let high = half.as_ref().map(|(near, part)| part.north - near.lat);
         let side = |pick: fn(&BoundingBox) -> f64| query.bounding_box.as_ref().map(pick);
         let text = |text: &Option<String>| text.as_deref().map(|text| storable(text).into_owned());
         let bound = sqlx::query_as(sql)
@@ -281,8 +282,8 @@ impl Search<'_> {
             .bind(query.free_since.map(ToSqlx::to_sqlx))
             .bind(query.near.map(|near| near.lon))
             .bind(query.near.map(|near| near.lat))
-            .bind(NEAR_DEGREES)
-            .bind(shorten)
+            .bind(wide)
+            .bind(high)
             .bind(self.now.to_sqlx())
             .bind(query.connector.map(ConnectorType::word))
             .bind(text(&query.region))
