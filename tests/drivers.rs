@@ -478,6 +478,18 @@ async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
             server.get_with(path, &[("Accept-Language", "zh"), ("If-None-Match", &english)]).await;
         assert_eq!(status, 200, "{path}: another language is another answer");
     }
+    // So is every page, also one that says that there is nothing; nor is any kept that tells of now.
+    for path in ["/", "/p/P01", "/s/S1", "/about", "/stats", "/check", "/p/none", "/?near=1", "/nowhere"] {
+        let asked = [("Accept", "text/html"), ("Accept-Language", "en"), ("Accept-Encoding", "gzip")];
+        let (_, headers, _) = server.get_with(path, &asked).await;
+        let varies =
+            headers.lines().filter_map(|line| line.to_lowercase().strip_prefix("vary: ").map(str::to_owned));
+        assert!(
+            varies.collect::<Vec<_>>().iter().any(|names| names.contains("accept-language")),
+            "{path}: {headers}"
+        );
+        assert_eq!(header(&headers, "Cache-Control"), Some("no-cache"), "{path}: {headers}");
+    }
     for path in ["/badge/none.svg", "/badge/%3Csvg%3E.svg", "/widget/none"] {
         assert_eq!(server.get(path).await.0, 404, "{path}");
     }

@@ -3,7 +3,7 @@
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, VARY};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -496,5 +496,9 @@ pub(crate) async fn mini(
     let (dots, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
     let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
     let body = sketch::marks(&dots, is_cut.then_some(cut.as_str()));
-    Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
+    Ok(HttpResponse::Ok()
+        .content_type("image/svg+xml")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .append_header((VARY, "Accept-Language"))
+        .body(body))
 }
