@@ -19,8 +19,16 @@ use crate::texts::Texts;
 use crate::view::{self, Line};
 use crate::{Site, navigate, sentence};
 
-/// Piles on a page; with as many and long names it stays under 40 KB.
+/// Piles on a page, unless their identifiers are long.
 const PILES_PER_PAGE: usize = 40;
+
+/// Bytes of all lines of a page, so that it stays under 40 KB with long names and addresses above them; and of one line, but for the pile's
+/// identifier.
+const LINES_BYTES_MAX: usize = 26 * 1024;
+const LINE_BYTES: usize = 400;
+
+/// Bytes of a character that HTML has in numbers (`&#60;`).
+const ESCAPED_BYTES: usize = 5;
 
 /// What comes before an extension.
 const EXTENSIONS: [&str; 4] = ["转", "轉", "分机", "分機"];
@@ -84,8 +92,9 @@ pub(crate) async fn page(
     let mut piles = site.store.station_piles(&station.station_id).await?;
     piles.sort_by_cached_key(|pile| (pile.state(now), pile.pile_id.clone()));
     let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
-    let pages = piles.len().div_ceil(PILES_PER_PAGE).max(1);
-    let shown = piles.iter().skip((number - 1).saturating_mul(PILES_PER_PAGE)).take(PILES_PER_PAGE);
+    let on_page = piles_per_page(piles.iter().map(|pile| pile.pile_id.as_str()));
+    let pages = piles.len().div_ceil(on_page).max(1);
+    let shown = piles.iter().skip((number - 1).saturating_mul(on_page)).take(on_page);
     let name = view::name(t.pick(&station.name_zh, &station.name_en));
     let mut facts = facts(t, &station, &operator, card);
     if let Some(list) = site.store.prices_today(&station.station_id).await? {
@@ -103,11 +112,20 @@ pub(crate) async fn page(
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
         beyond: (number > pages && !piles.is_empty()).then(|| to(1)),
         before: (number > 1).then(|| to(pages.min(number - 1))),
-        next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),
+        next: (number.saturating_mul(on_page) < piles.len()).then(|| to(number + 1)),
         rest: ((piles.len() as u64) < card.piles())
             .then(|| t.of("stats.rest").replace("{n}", &piles.len().to_string())),
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// Piles on each page of a station: fewer where an identifier is so long that a page of lines like its would be too large. It stands in a line
+/// twice, in the address with up to twelve letters a character.
+fn piles_per_page<'a>(ids: impl Iterator<Item = &'a str>) -> usize {
+    let bytes = |c: char| if "<>&\"'".contains(c) { ESCAPED_BYTES } else { c.len_utf8() };
+    let shown = |id: &str| id.chars().map(bytes).sum::<usize>();
+    let longest = ids.map(|id| view::segment(id).len() + shown(id)).max().unwrap_or(0);
+    (LINES_BYTES_MAX / (LINE_BYTES + longest)).clamp(1, PILES_PER_PAGE)
 }
 
 /// What is told of the station in all: the minimum that Wuxi publishes, and how many piles are verified.
@@ -282,6 +300,16 @@ mod tests {
             (0..48).map(|half| (30 * half, if half % 2 == 0 { "1" } else { "2" })).collect();
         let told = hours(&list(&many)).expect("many");
         assert!(told.ends_with("11:30–12:00 2.00 …") && told.matches('·').count() == 23, "{told}");
+    }
+
+    #[test]
+    fn long_identifiers_have_fewer_lines_on_a_page() {
+        for (character, expected) in [("W", 40), ("桩", 22), ("🔌", 18), ("<", 29)] {
+            let id = character.repeat(64);
+            assert_eq!(piles_per_page(["WX-0001", id.as_str()].into_iter()), expected, "{character}");
+        }
+        assert_eq!(piles_per_page(["WX-0001"].into_iter()), 40);
+        assert_eq!(piles_per_page(std::iter::empty()), 40);
     }
 
     #[test]
