@@ -466,6 +466,11 @@ async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
     assert_eq!(headers.matches("content-security-policy").count(), 1, "{headers}");
     assert!(widget.contains("待检") && widget.contains("/p/P01?") && !widget.contains("<script"), "{widget}");
     assert!(policy(&server.get_as("/p/P01", "").await.1).contains("frame-ancestors 'none'"));
+    // A pile that is not here is told in the frame, and not by a frame that stays empty.
+    let (status, headers, gone) = server.get_as("/widget/none?lang=en", "").await;
+    assert!(status == 404 && gone.contains("Nothing here") && !gone.contains("<script"), "{status} {gone}");
+    assert!(policy(&headers).contains("frame-ancestors *"), "{headers}");
+    assert_eq!(headers.matches("content-security-policy").count(), 1, "{headers}");
     for path in ["/badge/P01.svg", "/widget/P01"] {
         let (_, headers, _) = server.get_with(path, &[("Accept-Language", "en")]).await;
         assert_eq!(header(&headers, "Vary"), Some("Accept-Language"), "{path}: {headers}");
