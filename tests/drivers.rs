@@ -4,6 +4,8 @@
 
 #[path = "drivers/cases.rs"]
 mod cases;
+#[path = "drivers/stations.rs"]
+mod stations;
 
 use std::path::PathBuf;
 

@@ -157,6 +157,7 @@ async fn write(store: &Store, database: &Database, piles: &[Truth]) {
         phone: None,
         fee_cny_kwh: (!n.is_multiple_of(4)).then(|| Decimal::new(100 + (n % 4) as i64, 2)),
         fee_note: None,
+        told_piles: None,
         given: None,
     };
     let stations: Vec<Station> = (0..STATIONS.len() + COMMON).map(station).collect();

@@ -335,6 +335,7 @@ fn station(id: &str, operator: &str) -> Station {
         phone: None,
         fee_cny_kwh: None,
         fee_note: None,
+        told_piles: None,
         given: None,
     }
 }

@@ -142,11 +142,15 @@ fn facts<'a>(
         .of("station.verified_of")
         .replace("{good}", &good.map(|(_, count)| count).sum::<u64>().to_string())
         .replace("{all}", &card.piles().to_string());
+    let verified = if card.piles() > 0 { verified } else { t.of("station.unregistered").to_owned() };
     let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
     let mut facts =
         vec![(t.of("station.verified"), verified), (t.of("station.fee"), fee.unwrap_or_else(unknown))];
     if let Some(note) = &station.fee_note {
         facts.push((t.of("station.fee_note"), view::note(note)));
+    }
+    if card.told_piles.is_some() {
+        facts.push((t.of("station.piles"), told_piles(t, card).0));
     }
     facts.push((t.of("station.address"), station.address.as_deref().map_or_else(unknown, view::note)));
     facts.push((t.of("pile.operator"), view::name(t.pick(&operator.name_zh, &operator.name_en))));
@@ -200,9 +204,19 @@ pub(crate) fn standing(t: &Texts, card: &StationCard, matching: Option<&ByState>
     Some((state, text))
 }
 
+/// How many piles a list says that a station has, in grey: whether any is free nobody knows.
+pub(crate) fn told_piles(t: &Texts, card: &StationCard) -> (String, &'static str) {
+    let told = |count: u32| t.of("station.told_piles").replace("{n}", &count.to_string());
+    let text = card.told_piles.map_or_else(|| t.of("unknown").to_owned(), told);
+    (text, view::live_style(false, false))
+}
+
 /// How many piles are free now with the age of that, and its style as of a pile's status. A pile whose status is old counts as neither
 /// free nor taken, and the reader is told.
 pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'static str) {
+    if card.piles() == 0 {
+        return (t.of("unknown").to_owned(), view::live_style(false, false));
+    }
     let (free, all) = (card.idle.to_string(), card.piles().to_string());
     let mut text = t.of("station.idle_of").replace("{free}", &free).replace("{all}", &all);
     if card.silent > 0 {
@@ -255,6 +269,7 @@ mod tests {
             place: Place { lon: 0.0, lat: 0.0 },
             fee_cny_kwh: None,
             phone: None,
+            told_piles: None,
             by_state,
             idle: 0,
             silent: 0,
@@ -300,6 +315,25 @@ mod tests {
             (0..48).map(|half| (30 * half, if half % 2 == 0 { "1" } else { "2" })).collect();
         let told = hours(&list(&many)).expect("many");
         assert!(told.ends_with("11:30–12:00 2.00 …") && told.matches('·').count() == 23, "{told}");
+    }
+
+    #[test]
+    fn a_station_without_a_pile_says_so_and_what_a_list_told_of_it() {
+        let none = card(ByState::default());
+        let told = StationCard { told_piles: Some(20), ..none.clone() };
+        let now = Timestamp::UNIX_EPOCH;
+        for (language, expected) in [
+            (Language::Zh, ["未知", "名录称有 20 个桩"]),
+            (Language::En, ["unknown", "20 piles, says the list"]),
+        ] {
+            let t = Texts::in_language(language);
+            assert_eq!(standing(t, &none, None), None);
+            assert_eq!(idle(t, &none, now).0, expected[0]);
+            assert_eq!(
+                [told_piles(t, &none), told_piles(t, &told)],
+                expected.map(|text| (text.to_owned(), "stale"))
+            );
+        }
     }
 
     #[test]

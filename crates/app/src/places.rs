@@ -25,8 +25,11 @@ const STATION_TEXT_CHARS_MAX: usize = 255;
 /// Highest price of a kWh that is no slip of the pen, CNY.
 pub const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
 
+/// More piles than any station has; the largest charging parks have some six hundred.
+const TOLD_PILES_MAX: u32 = 10_000;
+
 /// What a list of stations may say nothing of, and the columns or properties that would.
-pub const STATION_FIELDS: [(Field, &[&str]); 7] = [
+pub const STATION_FIELDS: [(Field, &[&str]); 8] = [
     (Field::NameZh, &["name_zh", "name"]),
     (Field::NameEn, &["name_en"]),
     (Field::Region, &["region"]),
@@ -34,6 +37,7 @@ pub const STATION_FIELDS: [(Field, &[&str]); 7] = [
     (Field::Phone, &["phone"]),
     (Field::Fee, &["fee_cny_kwh"]),
     (Field::FeeNote, &["fee_note"]),
+    (Field::ToldPiles, &["piles"]),
 ];
 
 /// Whether a table has columns for places.
@@ -50,6 +54,16 @@ pub fn fee(text: Option<&str>) -> Result<Option<Decimal>> {
         bail!("fee_cny_kwh: not between 0 and {FEE_MAX_CNY_KWH} CNY a kWh");
     }
     Ok(Some(fee))
+}
+
+/// How many piles a station is said to have, if it can have so many.
+pub fn told_piles(text: Option<&str>) -> Result<Option<u32>> {
+    let Some(text) = text else { return Ok(None) };
+    let count: u32 = text.parse().map_err(|_| anyhow!("{text:?} is no number of piles"))?;
+    if count > TOLD_PILES_MAX {
+        bail!("{count} piles, and no station has more than {TOLD_PILES_MAX}");
+    }
+    Ok(Some(count))
 }
 
 /// The place of a row: columns `lon` and `lat`, with the system in `coordinate_system`; or columns that carry the system in
@@ -201,6 +215,7 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
         phone: brief("phone", property("phone"))?,
         fee_cny_kwh: fee(property("fee_cny_kwh").as_deref())?,
         fee_note: brief("fee_note", property("fee_note"))?,
+        told_piles: told_piles(property("piles").as_deref()).context("piles")?,
     };
     let is_said = |field: Field, name: &str| {
         if is_name(field) {
@@ -241,6 +256,7 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
         phone: None,
         fee_cny_kwh: None,
         fee_note: None,
+        told_piles: None,
     };
     let piles = evses.iter().filter(|evse| !is_removed(evse)).map(|evse| {
         let uid = text(evse, "/uid").unwrap_or_default();
@@ -248,7 +264,7 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
     });
     let piles = piles.collect::<Result<_>>()?;
     let is_said = |pointer: &str| text(item, pointer).is_some();
-    let mut unsaid = BTreeSet::from([Field::Phone, Field::Fee, Field::FeeNote]);
+    let mut unsaid = BTreeSet::from([Field::Phone, Field::Fee, Field::FeeNote, Field::ToldPiles]);
     let parts = [
         (Field::NameZh, !is_said("/name")),
         (Field::NameEn, !is_said("/veripile/name_en")),

@@ -69,7 +69,7 @@ pub struct RegisterArgs {
     /// operator_id,name_zh,name_en[,committed_on]: the last is the day of the public commitment to honest metering
     #[arg(long, value_name = "FILE")]
     operators: Option<PathBuf>,
-    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system,region,address,phone,fee_cny_kwh,fee_note]; or GeoJSON, or OCPI Locations
+    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system,region,address,phone,fee_cny_kwh,fee_note,piles]; or GeoJSON, or OCPI Locations
     /// (*.json, *.geojson)
     #[arg(long, value_name = "FILE")]
     stations: Option<PathBuf>,
@@ -371,6 +371,7 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Station>> {
         phone: short(row, "phone")?,
         fee_cny_kwh: places::fee(row.text("fee_cny_kwh"))?,
         fee_note: short(row, "fee_note")?,
+        told_piles: places::told_piles(row.text("piles")).context("column piles")?,
     };
     let mut unsaid = row.unsaid(&places::STATION_FIELDS);
     let is_empty = |names: &[&str]| names.iter().all(|name| row.text(name).is_none());

@@ -176,6 +176,8 @@ pub struct Station {
     pub fee_cny_kwh: Option<Decimal>,
     /// What else there is to say of the price: hours, parking.
     pub fee_note: Option<String>,
+    /// How many piles a list says that it has; those registered are counted by themselves.
+    pub told_piles: Option<u32>,
 }
 
 /// A charging pile as registered.

@@ -24,6 +24,8 @@ pub enum Field {
     Fee,
     /// Note on that price.
     FeeNote,
+    /// How many piles a station is said to have.
+    ToldPiles,
     /// Station of a pile.
     Station,
     /// Operator of a pile.
@@ -70,6 +72,7 @@ impl Told<Station> {
                 Field::Phone => station.phone.clone_from(&was.phone),
                 Field::Fee => station.fee_cny_kwh = was.fee_cny_kwh,
                 Field::FeeNote => station.fee_note.clone_from(&was.fee_note),
+                Field::ToldPiles => station.told_piles = was.told_piles,
                 _ => {}
             }
         }

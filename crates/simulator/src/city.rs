@@ -364,6 +364,7 @@ fn station(index: usize, operators: &[Operator]) -> Station {
         phone: Some(format!("400-0000-{index:03}")),
         fee_cny_kwh: Some(Decimal::new(98 + 7 * (index as i64 % 8), 2)),
         fee_note: Some("含服务费，停车另计".to_owned()),
+        told_piles: None,
     }
 }
 

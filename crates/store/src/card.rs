@@ -30,6 +30,8 @@ pub struct StationCard {
     pub fee_cny_kwh: Option<Decimal>,
     /// Telephone number of its service.
     pub phone: Option<String>,
+    /// How many piles a list says that it has, whatever is registered.
+    pub told_piles: Option<u32>,
     /// Its piles by state.
     pub by_state: ByState,
     /// Of these, free now: none that is out of use, failed or under review.
@@ -46,7 +48,7 @@ const CARDS: &str = concat!(
     "SELECT station.station_id, station.name_zh, station.name_en, operator.name_zh AS operator_zh, operator.name_en AS operator_en,
             station.lon, station.lat, ",
     fee!(),
-    " AS fee_cny_kwh, station.phone, counted.*
+    " AS fee_cny_kwh, station.phone, station.told_piles, counted.*
      FROM station JOIN operator USING (operator_id), LATERAL (
          SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
                       count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,
@@ -97,6 +99,7 @@ struct Row {
     lat: f64,
     fee_cny_kwh: Option<Decimal>,
     phone: Option<String>,
+    told_piles: Option<i32>,
     by_state: Vec<i64>,
     idle: i64,
     silent: i64,
@@ -118,6 +121,7 @@ impl Row {
                 .ok_or_else(|| corrupt("place", format!("{}, {}", self.lon, self.lat)))?,
             fee_cny_kwh: self.fee_cny_kwh,
             phone: self.phone,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
             by_state,
             idle: self.idle.unsigned_abs(),
             silent: self.silent.unsigned_abs(),

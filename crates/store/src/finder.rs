@@ -462,6 +462,14 @@ impl Store {
         ids.iter().map(|id| StationId::parse(id).map_err(|_| corrupt("station", id))).collect()
     }
 
+    /// How many stations have piles that match.
+    pub async fn count_stations(&self, query: &FindQuery, now: Timestamp) -> Result<u64, StoreError> {
+        let search = Search { query: query.clone(), words: &self.words(&query.words).await?, now };
+        let sql = search.sql("count(DISTINCT pile.station_id)", "");
+        let (count,): (i64,) = search.bound(&sql).fetch_one(&self.pool).await?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Stations by their best pile that matches, state by state and read off an index of stations; without a place.
     async fn stations_by_state(
         &self,
@@ -538,7 +546,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let texts = stations.iter().map(|(id, zh, en, address, region)| {
-            (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
+            (id.as_str(), station_text(id, [zh, en], address.as_deref(), region.as_deref()))
         });
         self.write_search_texts("UPDATE station SET search = given.search
                                  FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id AND station.search IS NULL", texts)

@@ -1,5 +1,5 @@
-//! What piles are found by: the names of their stations and operators, district and address, and the pinyin of the Chinese ones, whole and
-//! by initials; and how a text is searched, whatever its letters' width and case, whether there are hyphens, and whether it is in traditional or
+//! What piles are found by: the numbers and names of their stations, the names of operators, district and address, and the pinyin of the Chinese
+//! ones, whole and by initials; and how a text is searched, whatever its letters' width and case, whether there are hyphens, and whether it is in traditional or
 //! simplified characters.
 //!
 //! `search/simplified.txt` has traditional characters in its first line, in the order of their numbers, and below them what is simplified for each: the
@@ -69,9 +69,15 @@ fn is_between(c: char) -> bool {
     )
 }
 
-/// The text of a station in which each word of a search may stand: its names, its address and its region.
-pub(crate) fn station_text(names: [&str; 2], address: Option<&str>, region: Option<&str>) -> String {
-    let mut parts = name_parts(names[0], names[1]);
+/// The text of a station in which each word of a search may stand: its number, its names, its address and its region.
+pub(crate) fn station_text(
+    id: &str,
+    names: [&str; 2],
+    address: Option<&str>,
+    region: Option<&str>,
+) -> String {
+    let mut parts = vec![plain(id)];
+    parts.extend(name_parts(names[0], names[1]));
     for (text, most) in [(address, ADDRESS_READINGS_MAX), (region, READINGS_MAX)] {
         if let Some(text) = text.map(plain) {
             parts.extend(by_pinyin(&text, most));
@@ -139,8 +145,10 @@ mod tests {
     #[test]
     fn a_station_is_found_by_its_names_its_initials_and_its_pinyin() {
         // Readings from the Xinhua dictionary.
-        let text = station_text(["三阳广场充电站", "Sanyang Plaza"], Some("中山路 1 号"), Some("滨湖区"));
+        let text =
+            station_text("SZ-1001", ["三阳广场充电站", "Sanyang Plaza"], Some("中山路 1 号"), Some("滨湖区"));
         for word in [
+            "sz1001",
             "三阳",
             "sanyangplaza",
             "sygccdz",
@@ -155,12 +163,12 @@ mod tests {
             assert!(text.contains(word), "{word}: {text}");
         }
         for region in ["锡山区", "錫山區"] {
-            let text = station_text(["甲", ""], None, Some(region));
+            let text = station_text("SZ-1001", ["甲", ""], None, Some(region));
             for word in ["xsq", "xishan", "xishanqu", "锡山区"] {
                 assert!(text.contains(word), "{word}: {text}");
             }
         }
-        let text = station_text(["重庆长江路", ""], None, None);
+        let text = station_text("SZ-1001", ["重庆长江路", ""], None, None);
         for word in ["cqcjl", "zqzjl"] {
             assert!(text.contains(word), "{word}: {text}");
         }
@@ -178,11 +186,11 @@ mod tests {
 
     #[test]
     fn a_long_name_is_found_by_the_usual_reading_of_each_character() {
-        let text = station_text(["无锡太湖广场南区停车场充电站", ""], None, None);
+        let text = station_text("SZ-1001", ["无锡太湖广场南区停车场充电站", ""], None, None);
         for word in ["nanqu", "wuxitaihuguangchangnanqutingchechangchongdianzhan", "wxthgcnqtcccdz"] {
             assert!(text.contains(word), "{word}: {text}");
         }
-        let text = station_text(["吕巷充电站", ""], None, None);
+        let text = station_text("SZ-1001", ["吕巷充电站", ""], None, None);
         for word in ["lvxiang", "luxiang", "lüxiang", "lxcdz"] {
             assert!(text.contains(&plain(word)), "{word}: {text}");
         }
@@ -212,6 +220,6 @@ mod tests {
             assert!(readings(&"长".repeat(50), most, |plain| plain[..1].to_owned()).len() <= most);
         }
         assert_eq!(readings("A座-1", READINGS_MAX, str::to_owned), ["azuo-1"]);
-        assert_eq!(station_text(["taihu", "taihu"], Some("1 Rd"), None), "taihu taihu 1rd");
+        assert_eq!(station_text("SZ-1001", ["taihu", "taihu"], Some("1 Rd"), None), "sz1001 taihu taihu 1rd");
     }
 }

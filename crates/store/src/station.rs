@@ -54,6 +54,7 @@ struct Row {
     phone: Option<String>,
     fee: Option<Decimal>,
     fee_note: Option<String>,
+    told_piles: Option<i32>,
     operator_zh: String,
     operator_en: String,
 }
@@ -75,6 +76,7 @@ impl Row {
             phone: self.phone,
             fee_cny_kwh: self.fee,
             fee_note: self.fee_note,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
             given: None,
         };
         Ok((station, Operator { operator_id, name_zh: self.operator_zh, name_en: self.operator_en }))

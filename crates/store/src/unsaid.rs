@@ -20,7 +20,7 @@ impl Store {
     pub async fn complete_stations(&self, told: Vec<Told<Station>>) -> Result<Vec<Station>, StoreError> {
         let ids: Vec<&str> = told.iter().map(|one| one.record.station_id.as_str()).collect();
         let rows: Vec<StationRow> = sqlx::query_as(
-            "SELECT station_id, operator_id, name_zh, name_en, lon, lat, region, address, phone, fee_cny_kwh, fee_note
+            "SELECT station_id, operator_id, name_zh, name_en, lon, lat, region, address, phone, fee_cny_kwh, fee_note, told_piles
              FROM station WHERE station_id = ANY($1)",
         )
         .bind(ids)
@@ -86,6 +86,7 @@ struct StationRow {
     phone: Option<String>,
     fee_cny_kwh: Option<Decimal>,
     fee_note: Option<String>,
+    told_piles: Option<i32>,
 }
 
 impl StationRow {
@@ -105,6 +106,7 @@ impl StationRow {
             phone: self.phone,
             fee_cny_kwh: self.fee_cny_kwh,
             fee_note: self.fee_note,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
         })
     }
 }

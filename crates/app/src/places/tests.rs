@@ -23,7 +23,10 @@ const LOCATIONS: &str = r#"{"status_code": 1000, "data": [{
 fn ocpi_locations_are_stations_and_their_evses_piles() {
     let imported = of_json(LOCATIONS, &Assumed::default());
     let [Told { record: station, unsaid }] = &imported.stations[..] else { panic!("{imported:?}") };
-    assert_eq!(*unsaid, BTreeSet::from([Field::NameEn, Field::Phone, Field::Fee, Field::FeeNote]));
+    assert_eq!(
+        *unsaid,
+        BTreeSet::from([Field::NameEn, Field::Phone, Field::Fee, Field::FeeNote, Field::ToldPiles])
+    );
     assert_eq!((station.station_id.as_str(), station.operator_id.as_str()), ("LOC1", "BE-BEC"));
     assert_eq!((station.name_zh.as_str(), station.name_en.as_str()), ("Gent Zuid", "Gent Zuid"));
     assert_eq!(station.place, Place { lon: 3.729_944, lat: 51.047_599 });
@@ -246,16 +249,19 @@ fn geojson_tells_what_a_table_can_tell_and_what_it_leaves_out_is_unsaid() {
         of_json(&text, &Assumed::default())
     };
     let all = r#"{"operator_id":"O1","name_zh":"甲","name_en":"A","region":"滨湖区","address":"路1号","phone":"0510",
-        "fee_cny_kwh":1.25,"fee_note":"夜间 0.8"}"#;
+        "fee_cny_kwh":1.25,"fee_note":"夜间 0.8","piles":20}"#;
     let Told { record, unsaid } = read(all).stations.remove(0);
     assert_eq!((record.fee_cny_kwh, record.phone.as_deref()), (Some(Decimal::new(125, 2)), Some("0510")));
     assert_eq!((record.region.as_deref(), record.fee_note.as_deref()), (Some("滨湖区"), Some("夜间 0.8")));
-    assert_eq!(unsaid, BTreeSet::new());
+    assert_eq!((record.told_piles, unsaid), (Some(20), BTreeSet::new()));
     // An empty property says that there is none; one that is not there says nothing.
     let Told { record, unsaid } =
         read(r#"{"operator_id":"O1","name":"甲","phone":"","fee_cny_kwh":null}"#).stations.remove(0);
     assert_eq!((record.phone, record.fee_cny_kwh), (None, None));
-    assert_eq!(unsaid, BTreeSet::from([Field::NameEn, Field::Region, Field::Address, Field::FeeNote]));
+    assert_eq!(
+        unsaid,
+        BTreeSet::from([Field::NameEn, Field::Region, Field::Address, Field::FeeNote, Field::ToldPiles])
+    );
     for (fee, why) in [("-1", "not between"), ("101", "not between"), (r#""much""#, "cannot be read")] {
         let imported = read(&format!(r#"{{"operator_id":"O1","fee_cny_kwh":{fee}}}"#));
         assert!(imported.errors[0].reason.contains(why), "{fee}: {:?}", imported.errors);
