@@ -5,6 +5,8 @@
 use std::process::Command;
 use std::time::Duration;
 
+#[path = "assessment/efficiency.rs"]
+mod efficiency;
 #[path = "assessment/interrupted.rs"]
 mod interrupted;
 #[path = "assessment/once.rs"]

@@ -26,6 +26,42 @@ const IMPURE: [&str; 6] = ["tokio", "Timestamp::now", "SystemTime", "std::fs::",
 /// Longest source file, lines. Only ratchets down.
 const FILE_LINES_MAX: usize = 600;
 
+/// Places in a file where numbers are formatted with a precision, at most: of floats, which are rounded. A decimal is cut off by one
+/// (`{:.2}` makes 3.20 of 3.207); decimals go through `metrology::rounding`. Only files that name `Decimal` and those of `api`, which shows
+/// them, are looked at. Whoever adds a place to this list has looked at its type.
+const PRECISIONS: [(&str, usize); 27] = [
+    ("api/src/chart.rs", 40),
+    ("api/src/contradictions.rs", 4),
+    ("api/src/doubts.rs", 2),
+    ("api/src/finder.rs", 2),
+    ("api/src/history.rs", 2),
+    // A route, not a number.
+    ("api/src/lib.rs", 1),
+    ("api/src/map.rs", 1),
+    ("api/src/navigate.rs", 10),
+    ("api/src/ocpi/locations.rs", 2),
+    ("api/src/op/message.rs", 1),
+    ("api/src/op/sampling.rs", 4),
+    ("api/src/queue.rs", 2),
+    ("api/src/sentence.rs", 4),
+    ("api/src/signals.rs", 4),
+    ("api/src/sketch.rs", 14),
+    ("api/src/view.rs", 4),
+    ("app/src/assess_files/findings.rs", 4),
+    ("app/src/assess_files/told.rs", 4),
+    ("app/src/assess_files/told/balances.rs", 6),
+    ("assessment/src/signals/clock.rs", 3),
+    ("assessment/src/signals/forgery.rs", 6),
+    ("assessment/src/signals/silence.rs", 2),
+    // Rounded before.
+    ("metrology/src/rounding.rs", 1),
+    // Registers of the simulated pile, with every place they have.
+    ("simulator/src/bench/pile/record.rs", 1),
+    ("simulator/src/bench/pile/words.rs", 1),
+    ("simulator/src/replay.rs", 1),
+    ("verification/src/run/load.rs", 2),
+];
+
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates")
 }
@@ -121,6 +157,44 @@ fn nothing_is_printed_that_a_closed_pipe_breaks() {
             });
             assert!(found.is_none(), "{}: {found:?}", path.display());
         }
+    }
+}
+
+/// How many placeholders of format strings have a precision: `{:.2}`, `{value:+.2}`, `{:.*}`, `{price:.digits$}`.
+fn precisions(text: &str) -> usize {
+    let is_name = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let has_precision = |inside: &str| {
+        inside.split_once(':').is_some_and(|(name, how)| {
+            is_name(name)
+                && !how.contains('?')
+                && how.split_once('.').is_some_and(|(_, rest)| !rest.is_empty())
+        })
+    };
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines
+        .flat_map(|line| line.split('{').skip(1).filter_map(|rest| rest.split_once('}')))
+        .filter(|(inside, _)| has_precision(inside))
+        .count()
+}
+
+#[test]
+fn a_decimal_is_rounded_and_not_cut_off() {
+    assert_eq!(precisions("format!(\"{{{:.2} {value:+.2} {:>7.*} {price:.digits$} {:?} {0} {at:?}\")"), 4);
+    assert_eq!(precisions("  // {:.2}\n json!({ \"a\": 0.5 }); Point { x: a.b }"), 0);
+    let allowed: BTreeMap<_, _> = PRECISIONS.into_iter().collect();
+    for (path, text) in sources(&crates()) {
+        let name = path.strip_prefix(crates()).unwrap().to_str().unwrap().to_owned();
+        let text = production(&text);
+        let is_looked_at = name.starts_with("api/") || text.contains("Decimal");
+        if !is_looked_at || name.split('/').any(|part| part == "tests") {
+            continue;
+        }
+        let most = allowed.get(name.as_str()).copied().unwrap_or_default();
+        let found = precisions(text);
+        assert!(
+            found <= most,
+            "{name} formats {found} numbers with a precision, {most} of them known as floats"
+        );
     }
 }
 

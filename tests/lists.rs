@@ -26,11 +26,14 @@ const MANY: &[&str] = &[
         ELSE '{\"certificate\": {\"number\": \"C\", \"issuer\": \"I\", \"at\": \"2026-01-05T00:00:00Z\",
                                  \"valid_until\": \"2099-01-05T00:00:00Z\"}}' END
      FROM pile WHERE pile_id BETWEEN 'WX-6000' AND 'WX-6005'",
-    // Three were checked, one of them twice; that a case was opened or a certificate withdrawn is no check.
-    "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at)
-     SELECT pile_no, told.kind, 'N', 'I', 'P', '2026-01-05Z' FROM pile JOIN (VALUES
-         ('WX-6001', 'certificate'), ('WX-6001', 'measured'), ('WX-6002', 'measured'), ('WX-0003', 'notice'),
-         ('WX-0004', 'case_opened'), ('WX-0005', 'certificate_withdrawn')) AS told(pile_id, kind) USING (pile_id)",
+    // Four were checked, one of them twice; that a case was opened or a certificate withdrawn is no check, and of what two were measured
+    // beyond their limit of 2 %, or a notice says, the public knows nothing.
+    "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, error_percent, expanded_uncertainty_percent, coverage_factor)
+     SELECT pile_no, told.kind, told.number, 'I', 'P', '2026-01-05Z', error, 0.1, 2 FROM pile JOIN (VALUES
+         ('WX-6001', 'certificate', 'N', 0.1), ('WX-6001', 'measured', 'N', 0.1), ('WX-6002', 'measured', 'N', NULL),
+         ('WX-0003', 'measured', 'N', -2.0), ('WX-6000', 'notice', 'K', 3.2), ('WX-0006', 'measured', 'N', 3.2),
+         ('WX-0007', 'measured', 'N', -2.001), ('WX-0008', 'notice', 'N', 3.2), ('WX-0004', 'case_opened', 'N', NULL),
+         ('WX-0005', 'certificate_withdrawn', 'N', NULL)) AS told(pile_id, kind, number, error) USING (pile_id)",
     "ANALYZE",
 ];
 
@@ -116,17 +119,20 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     }
     // Statistics open the list that they count.
     let (_, page) = server.get("/stats?lang=en").await;
-    let row = page.split("<th scope=\"row\">梁溪区").nth(1).unwrap().split("</tr>").next().unwrap();
+    let row =
+        page.split("<th scope=\"row\" lang=\"zh-CN\">梁溪区").nth(1).unwrap().split("</tr>").next().unwrap();
     let links: Vec<&str> = row.split("href=\"/?lang=en&#38;").skip(1).collect();
-    for (link, expected) in links.iter().zip([6_010, 3, 1, 1]) {
+    for (link, expected) in links.iter().zip([6_010, 4, 1, 1]) {
         let (href, cell) = link.split_once('"').unwrap();
         assert!(cell.starts_with(&format!(">{expected}<")), "{href}: {cell}");
         assert_eq!(found(&server, &href.replace("&#38;", "&")).await.0, expected, "{href}");
     }
     assert_eq!(links.len(), 4);
-    assert_eq!(found(&server, "only=checked").await.1, ["WX-6001", "WX-6002", "WX-0003"]);
+    assert_eq!(found(&server, "only=checked").await.1, ["WX-6001", "WX-6002", "WX-0003", "WX-6000"]);
+    // Nor is one that was measured beyond its limit told from one that nobody looked at.
+    assert_eq!(found(&server, "only=checked&q=WX-0006").await.0, 0);
     // Of both operators piles were checked on site, and O2 has committed itself.
-    let checked = vec![("Taihu", 2), ("One", 1)];
+    let checked = vec![("Taihu", 3), ("One", 1)];
     for (only, operators) in [("checked", checked), ("committed", vec![("Taihu", 10)])] {
         let href = format!("/stats/operators?lang=en&region=%E6%A2%81%E6%BA%AA%E5%8C%BA&only={only}");
         let escaped = href.replace('&', "&#38;");
@@ -148,7 +154,37 @@ async fn of_thousands_of_piles_the_rare_ones_are_found_counted_and_come_first() 
     cut(&server).await;
     operators(&server, &database).await;
     a_large_station(&server, &database).await;
+    checks_of_failures(&server, &database).await;
     server.stop();
+}
+
+/// A check that found a pile beyond its limit is told with the failure that it led to: when two have confirmed it and the operator's time to
+/// reply is over, and of no other case.
+async fn checks_of_failures(server: &Server, database: &Database) {
+    for (statement, is_told) in [
+        ("UPDATE act SET number = 'OTHER' WHERE kind = 'notice' AND number = 'K'", false),
+        (
+            "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, error_percent, expanded_uncertainty_percent, coverage_factor)
+             SELECT pile_no, 'measured', 'M', 'I', 'P', '2026-01-05Z', 3.2, 0.1, 2 FROM pile WHERE pile_id = 'WX-6000'",
+            false,
+        ),
+        (
+            "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at)
+             SELECT pile_no, 'failure_confirmed', 'K', 'I', 'Q', '2026-01-06Z' FROM pile WHERE pile_id = 'WX-6000'",
+            true,
+        ),
+        ("UPDATE act SET acted_at = '2026-01-07Z' WHERE kind = 'measured' AND number = 'M'", false),
+        ("UPDATE act SET acted_at = '2026-01-05Z' WHERE kind = 'measured' AND number = 'M'", true),
+        (
+            "UPDATE standing SET body = jsonb_set(body, '{case,reply_until}', '\"2099-01-01T00:00:00Z\"')
+             WHERE body #>> '{case,number}' = 'K'",
+            false,
+        ),
+    ] {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+        let told = found(server, "only=checked&q=WX-6000").await.0;
+        assert_eq!(told, usize::from(is_told), "{statement}");
+    }
 }
 
 async fn pages_of_statistics(server: &Server) {
@@ -156,7 +192,7 @@ async fn pages_of_statistics(server: &Server) {
     assert_eq!(server.get("/stats?by=region&page=0").await.0, 400);
     for path in ["/stats?page=", "/stats?by=region&page=", "/stats?by=region&page=99"] {
         let (status, page) = server.get(&format!("{path}&lang=en")).await;
-        assert!(status == 200 && page.contains("<th scope=\"row\">梁溪区"), "{path}: {page}");
+        assert!(status == 200 && page.contains("<th scope=\"row\" lang=\"zh-CN\">梁溪区"), "{path}: {page}");
     }
 }
 

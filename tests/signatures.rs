@@ -88,9 +88,11 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
     assert_eq!(database.number(named).await, 7);
     let charge_no = database.number("SELECT charge_no FROM charge WHERE reference = 'registered'").await;
     let of_charge = server.get(&format!("/check?charge={charge_no}&lang=en")).await.1;
-    for told in ["20.250 kWh (+19.250 kWh against", "Whose key", "A whole charge"] {
+    let registered = "the register was asked: the key is registered for this meter or its pile";
+    for told in ["20.250 kWh (+19.250 kWh against", "Whose key", registered, "A whole charge"] {
         assert!(of_charge.contains(told), "{told}: {of_charge}");
     }
+    assert!(!of_charge.contains("was not asked"), "{of_charge}");
     let page = server.get("/p/CP?lang=en").await.1;
     let counted = "Of the last 7 signed values 3 are valid, 2 invalid, 2 could not be checked.";
     for words in
@@ -125,9 +127,11 @@ async fn anybody_can_check_a_record_on_the_page() {
     // A key that was typed is called so, and record and verdict go along into the other language.
     let (_, body) = server.post("/check?lang=en", &[("record", &good), ("key", &key)]).await;
     let why = "the key is the one you gave; nobody has compared it with the meter</dd>";
-    for told in ["<dd>the one you gave</dd>", "<dd>no: ", why, "formaction=\"/check?lang=zh\""] {
+    let asked = "<dd>no: the register was asked; no key of this meter was found there, ";
+    for told in ["<dd>the one you gave</dd>", asked, why, "formaction=\"/check?lang=zh\""] {
         assert!(body.contains(told), "{told}: {body}");
     }
+    assert!(!body.contains("was not asked"), "{body}");
     assert_eq!(told(&good.replacen("12.500", "12.501", 1), &key).await, "Signature invalid");
     assert_eq!(told("OCMF|<script>", &key).await, "Not readable");
     // Of a container the first 20 are checked, and whoever pasted more is told.

@@ -105,6 +105,7 @@ fn every_standing(now: Timestamp) -> Vec<Stored> {
                             case,
                             stopped_at,
                             stopped_by: None,
+                            cleared_at: None,
                             estimate: estimate.clone(),
                         };
                         all.push(Stored {

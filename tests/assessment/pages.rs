@@ -27,7 +27,11 @@ pub(super) async fn told(binary: &std::path::PathBuf, database: &Database, serve
     assert_eq!(date["meta"]["last_updated"], date["as_of"], "{date}");
     let (_, page) = server.get("/p/P09?lang=en").await;
     assert!(page.contains("1 step(s) were found") && page.contains("class=\"event step\""), "{page}");
-    assert!(page.contains("the legal interval applies") && page.len() < 40 * 1024);
+    // It has no certificate: no legal interval runs.
+    assert!(page.contains("None: it is to be verified now") && page.len() < 40 * 1024);
+    assert!(!page.contains("the legal interval applies"), "{page}");
+    let (_, page) = server.get("/p/P05?lang=en").await;
+    assert!(page.contains("the legal interval applies"), "{page}");
     for missing in ["/api/v1/piles/NO/history", "/api/v1/piles/NO/next-date"] {
         assert_eq!(server.get(missing).await.0, 404);
     }

@@ -66,6 +66,10 @@ pub(crate) async fn whose_keys(
         let (status, answer) = sent(server, token, cdr).await;
         assert_eq!(status, 200, "{answer}");
         let told = &answer["data"]["veripile"];
+        // The record names its meter, so that the register was asked, and says what it answered.
+        let key = &told["records"][0]["layers"]["key"];
+        assert!(!key.to_string().contains("no_register"), "{key}");
+        assert_eq!(key["outcome"] == "ok", key.to_string().contains("key_registered"), "{key}");
         (told["pile_known"].as_bool().unwrap(), told["records"][0]["verdict"].as_str().unwrap().to_owned())
     };
     let words = |is_known: bool, verdict: &str| (is_known, verdict.to_owned());

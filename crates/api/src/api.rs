@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use veripile_pile::{ConnectorType, Estimate, OperatorId, PileId, PileKind, Place, State};
 use veripile_store::map::PILES_PER_PAGE_MAX;
-use veripile_store::verification::QuestionReason;
 use veripile_store::{BoundingBox, PileQuery, PileRecord};
 
 use crate::Site;
 use crate::problem::{self, Problem};
-use crate::view::segment;
+use crate::reply::{self, OperatorReply};
+use crate::standing::Verification;
 
 /// Piles on a page where the request does not say.
 const LIMIT_DEFAULT: u32 = 500;
@@ -149,42 +149,6 @@ pub(crate) struct Named {
     name_en: String,
 }
 
-/// The public state, on the strength of acts of authority.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Verification {
-    /// verified_monitored, verified, due, under_review, failed or out_of_use
-    state: &'static str,
-    /// What the state rests on: certificate, question (of the certificate), case, stopped, unseen, or none
-    basis: &'static str,
-    /// When that began to hold: certificate issued or put in question, case opened, use stopped, last seen
-    since: Option<String>,
-    /// Number of that document
-    number: Option<String>,
-    issued_by: Option<String>,
-    /// Date of the verification, where the basis is a certificate; null where it is in question
-    verified_at: Option<String>,
-    /// End of the certificate's validity; null where it is in question: it is valid for nothing then
-    valid_until: Option<String>,
-    /// Where the basis is a question: what was verified once, and since when and why that does not count
-    question: Option<InQuestion>,
-    /// Address of the certificate's signed file, where the basis is a certificate, also one in question, that was issued here; `.pdf` and
-    /// `.dcc.xml` stand beside it. Below our own address here, whole over OCPI
-    certificate_url: Option<String>,
-    /// Address of the evidence from afar: weeks, assessments, events, on-site results. Below our own address here, whole over OCPI
-    evidence_url: String,
-}
-
-/// A certificate in question: the pile is due, whatever the certificate says of its validity.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct InQuestion {
-    /// Date of the verification that it was issued for
-    was_verified_at: String,
-    /// Since when it is in question
-    since: String,
-    /// seal_broken, firmware_changed, repaired or other; null where nobody said
-    because: Option<&'static str>,
-}
-
 /// What is said from afar: evidence, never a verification.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Assessment {
@@ -240,6 +204,8 @@ pub(crate) struct OnePile {
     meta: Meta,
     #[serde(flatten)]
     pile: Pile,
+    /// What the operator replied to the case that the state rests on, newest first, as far as it is public; empty where the basis is another
+    operator_replies: Vec<OperatorReply>,
 }
 
 /// A GeoJSON point.
@@ -308,79 +274,6 @@ pub(crate) struct FeatureCollection {
 
 fn time(at: Option<Timestamp>) -> Option<String> {
     at.map(|at| at.to_string())
-}
-
-impl Verification {
-    fn of(pile: &PileRecord, now: Timestamp) -> Self {
-        let standing = &pile.standing;
-        let bare = |basis, since| Self::bare(pile, now, basis, since);
-        if let Some(case) = &standing.case {
-            return Self {
-                number: Some(case.number.clone()),
-                issued_by: Some(case.said_by(now).to_owned()),
-                ..bare("case", Some(case.at))
-            };
-        }
-        match &standing.certificate {
-            _ if standing.stopped_at.is_some() => Self {
-                number: standing.stopped_by.as_ref().map(|by| by.number.clone()),
-                issued_by: standing.stopped_by.as_ref().map(|by| by.issuer.clone()),
-                ..bare("stopped", standing.stopped_at)
-            },
-            _ if pile.state(now) == State::OutOfUse => bare("unseen", pile.last_seen),
-            Some(certificate) => {
-                let rest = match certificate.questioned_at {
-                    Some(since) => Self {
-                        question: Some(InQuestion {
-                            was_verified_at: certificate.at.to_string(),
-                            since: since.to_string(),
-                            because: pile.questioned_because.map(QuestionReason::word),
-                        }),
-                        ..bare("question", Some(since))
-                    },
-                    None => Self {
-                        verified_at: time(Some(certificate.at)),
-                        valid_until: time(Some(certificate.valid_until)),
-                        ..bare("certificate", Some(certificate.at))
-                    },
-                };
-                Self {
-                    number: Some(certificate.number.clone()),
-                    issued_by: Some(certificate.issuer.clone()),
-                    certificate_url: pile
-                        .has_document
-                        .then(|| format!("/api/v1/certificates/{}.json", segment(&certificate.number))),
-                    ..rest
-                }
-            }
-            None => bare("none", None),
-        }
-    }
-
-    /// The state and what it rests on, without a document.
-    fn bare(pile: &PileRecord, now: Timestamp, basis: &'static str, since: Option<Timestamp>) -> Self {
-        Self {
-            state: pile.state(now).word(),
-            basis,
-            since: time(since),
-            number: None,
-            issued_by: None,
-            verified_at: None,
-            valid_until: None,
-            question: None,
-            certificate_url: None,
-            evidence_url: format!("/api/v1/piles/{}/history", segment(pile.pile_id.as_str())),
-        }
-    }
-
-    /// The same with whole addresses, for those who read it elsewhere.
-    pub(crate) fn at(self, base: &str) -> Self {
-        Self {
-            certificate_url: self.certificate_url.map(|path| format!("{base}{path}")),
-            evidence_url: format!("{base}{}", self.evidence_url),
-            ..self
-        }
-    }
 }
 
 impl From<&Estimate> for Assessment {
@@ -484,8 +377,17 @@ pub(crate) async fn pile(site: web::Data<Site>, id: web::Path<String>) -> Result
     let missing = || Problem::missing("no pile has this identifier; /api/v1/piles lists them");
     let pile_id = PileId::parse(&id).map_err(|_| missing())?;
     let (pile, judged_at) = site.store.judged_pile(&pile_id).await?.ok_or_else(missing)?;
-    let pile = Pile::of(&pile, Timestamp::now());
-    Ok(json("application/json", &OnePile { meta: Meta::new(judged_at, None), pile }))
+    let (now, mut replies) = (Timestamp::now(), Vec::new());
+    if pile.standing.case.is_some() {
+        replies = reply::public_of(&site, &pile_id, &site.store.acts(&pile_id).await?, now).await?;
+    }
+    let operator_replies = reply::beside(&pile.standing, &replies).into_iter().map(OperatorReply::from);
+    let answer = OnePile {
+        meta: Meta::new(judged_at, None),
+        pile: Pile::of(&pile, now),
+        operator_replies: operator_replies.collect(),
+    };
+    Ok(json("application/json", &answer))
 }
 
 pub(crate) fn json(content_type: &str, body: &impl Serialize) -> HttpResponse {

@@ -10,7 +10,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValu
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
-use veripile_pile::{PileId, State};
+use veripile_pile::{Certification, PileId, State};
 use veripile_store::PileRecord;
 
 use crate::Site;
@@ -104,7 +104,7 @@ fn kept(answer: &mut HttpResponse) {
     answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
 }
 
-/// The badge: the state with its mark, then what it rests on, in three lines of 320 × 64.
+/// The badge: the state with its mark, then what it rests on, in three lines of 320 × 64; in four where that is not the certificate.
 fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> String {
     let state = pile.state(now);
     let state_text = view::state_text(t, state);
@@ -117,7 +117,6 @@ fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> Stri
     }
     let [ground, ink] = colours(state);
     let site = if is_simulated { t.of("badge.simulated") } else { t.of("badge.site") };
-    let [basis, dates] = basis(t, pile, now);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"320\" height=\"64\" viewBox=\"0 0 320 64\" role=\"img\" aria-label=\"{title}\" \
          font-family=\"system-ui,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif\"><title>{title}</title>\
@@ -131,12 +130,11 @@ fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> Stri
         title = escape(&title),
     );
     let first = format!("{state_text} · {}", pile.pile_id);
-    let lines = [
-        (21, "#1c2430", " font-weight=\"700\"", fitted(&first, [15, 14, 13, 12], 1.0)),
-        (38, "#4c555f", "", fitted(&basis, [11, 10, 9, 9], REGULAR)),
-        (54, "#4c555f", "", fitted(&dates, [11, 10, 9, 9], REGULAR)),
-    ];
-    for (y, fill, weight, (size, text)) in lines {
+    let told = lines(t, pile, now);
+    let heights: &[u32] = if told.len() < 3 { &[21, 38, 54] } else { &[17, 31, 45, 58] };
+    let bold = ("#1c2430", " font-weight=\"700\"", fitted(&first, [15, 14, 13, 12], 1.0));
+    let plain = told.iter().map(|line| ("#4c555f", "", fitted(line, [11, 10, 9, 9], REGULAR)));
+    for (y, (fill, weight, (size, text))) in heights.iter().zip(std::iter::once(bold).chain(plain)) {
         let _ = write!(
             svg,
             "<text x=\"66\" y=\"{y}\" font-size=\"{size}\"{weight} fill=\"{fill}\">{}</text>",
@@ -145,6 +143,22 @@ fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> Stri
     }
     svg.push_str("</svg>");
     svg
+}
+
+/// What the state rests on, and, where that is not the certificate, what may be said of the certificate beside it.
+fn lines(t: &Texts, pile: &PileRecord, now: Timestamp) -> Vec<String> {
+    let is_beside = pile.standing.case.is_some() || pile.is_out_of_use(now);
+    let certification = pile.standing.certification(now).filter(|_| is_beside);
+    basis(t, pile, now).into_iter().chain(certification.map(|told| validity(t, told))).collect()
+}
+
+fn validity(t: &Texts, told: Certification<'_>) -> String {
+    let text = match told {
+        Certification::Stands(one) => t.of("badge.valid").replace("{until}", &view::day(one.valid_until)),
+        Certification::Questioned(_, since) => t.of("badge.questioned").replace("{since}", &view::day(since)),
+        Certification::Overtaken(_) => t.of("badge.was_verified").to_owned(),
+    };
+    text.replace("{from}", &view::day(told.certificate().at))
 }
 
 /// What the state rests on, and from when until when.
@@ -170,14 +184,14 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
     if let Some(seen) = pile.last_seen.filter(|_| pile.state(now) == State::OutOfUse) {
         return [t.of("basis.unseen").to_owned(), view::day(seen)];
     }
-    match &standing.certificate {
-        Some(certificate) => {
-            let from = view::day(certificate.at);
-            let dates = match certificate.questioned_at {
-                Some(since) => {
-                    t.of("badge.questioned").replace("{from}", &from).replace("{since}", &view::day(since))
+    match standing.certification(now) {
+        Some(told) => {
+            let certificate = told.certificate();
+            let dates = match told {
+                Certification::Stands(one) => {
+                    format!("{} – {}", view::day(one.at), view::day(one.valid_until))
                 }
-                None => format!("{from} – {}", view::day(certificate.valid_until)),
+                _ => validity(t, told),
             };
             [format!("{} · {}", certificate.number, certificate.issuer), dates]
         }
@@ -249,7 +263,7 @@ fn em(c: char) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use veripile_pile::{Certified, Standing, StoppedBy};
+    use veripile_pile::{Certified, OpenCase, Standing, StoppedBy};
     use veripile_store::verification::QuestionReason;
 
     use super::*;
@@ -304,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pile_out_of_use_says_why_and_by_whom_and_gives_no_validity() {
+    fn a_pile_out_of_use_says_why_and_by_whom_and_its_certificate_beside() {
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().expect("literal");
         let mut unseen = certified(None);
         unseen.last_seen = Some("2026-03-01T00:00:00Z".parse().expect("literal"));
@@ -318,7 +332,8 @@ mod tests {
                 (&stopped, "stopped", &[t.of("basis.stopped"), "2026-02-03", "S-7", "市监局"][..]),
             ] {
                 let badge = svg(t, pile, now, false);
-                assert!(!badge.contains("2029") && !badge.contains("C-1"), "{badge}");
+                // The mark says out of use, the second line why; the certificate stands all the same.
+                assert!(badge.contains("2029-01-04") && !badge.contains("C-1"), "{badge}");
                 let page = format!("{:?}", pile::basis(t, pile, now));
                 assert!(
                     told.iter().all(|text| badge.contains(text) && page.contains(text)),
@@ -333,6 +348,37 @@ mod tests {
                 let by = pile.standing.stopped_by.as_ref();
                 assert_eq!(verification["number"], serde_json::json!(by.map(|by| &by.number)));
                 assert_eq!(verification["issued_by"], serde_json::json!(by.map(|by| &by.issuer)));
+                assert_eq!(verification["valid_until"], "2029-01-04T00:00:00Z");
+            }
+        }
+    }
+
+    // Page, widget (which has the page's facts), badge and API say the same of the certificate of a pile under review, and of one that failed.
+    #[test]
+    fn a_case_leaves_the_certificate_its_validity_everywhere_until_the_failure_is_public() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("literal");
+        let mut pile = certified(None);
+        pile.standing.case = Some(OpenCase {
+            number: "K-7".to_owned(),
+            issuer: "市监局".to_owned(),
+            at: at("2026-05-03T00:00:00Z"),
+            confirmed_by: None,
+            confirmed_at: Some(at("2026-05-04T00:00:00Z")),
+            reply_until: Some(at("2026-05-24T00:00:00Z")),
+        });
+        for t in [Language::Zh, Language::En].map(Texts::in_language) {
+            for (now, is_valid, since) in
+                [("2026-05-20T00:00:00Z", true, "2026-05-03"), ("2026-06-01T00:00:00Z", false, "2026-05-24")]
+            {
+                let now = at(now);
+                let told = serde_json::to_value(crate::api::Pile::of(&pile, now)).expect("JSON");
+                let told = told["verification"].to_string();
+                let page = format!("{:?}", pile::basis(t, &pile, now));
+                for text in [&svg(t, &pile, now, false), &page, &told] {
+                    assert!(text.contains("2026-01-05"), "it was verified once: {text}");
+                    assert_eq!(text.contains("2029-01-04"), is_valid, "{text}");
+                    assert!(text.contains("K-7") && text.contains(since), "{text}");
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
+use veripile_metrology::rounding::written;
 use veripile_pile::{Act, OperatorId};
 use veripile_store::verification::{CertificateRow, CertificateStatus, Question};
 use veripile_verification::certificate::check::{Checked, Layer};
@@ -354,8 +355,8 @@ fn points(t: &Texts, certificate: &Certificate) -> Vec<PointLine> {
         error: live::signed_percent(found.error_percent),
         rounded: found.rounded_percent.map(|rounded| format!("{rounded:+} %")),
         expanded: format!(
-            "{:.3} % (k = {})",
-            found.expanded_uncertainty_percent.round_dp(3),
+            "{} % (k = {})",
+            written(found.expanded_uncertainty_percent, 3),
             found.coverage_factor.normalize()
         ),
         limit: format!("±{} %", found.limit_percent.normalize()),

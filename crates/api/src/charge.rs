@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
+use veripile_metrology::rounding::{written, written_with_sign};
 use veripile_pile::VehiclePath;
 use veripile_store::history::OneCharge;
 use veripile_store::signed::SignedLine;
@@ -15,7 +16,6 @@ use crate::Site;
 use crate::api::{Meta, json};
 use crate::check;
 use crate::problem::Problem;
-use crate::sentence::figure;
 use crate::texts::Texts;
 use crate::view;
 
@@ -144,7 +144,7 @@ pub(crate) async fn shown<'a>(
             layers: check::stored_layers(t, line),
         }
     };
-    let told = |wh: Decimal| format!("{:.3} kWh", wh / Decimal::ONE_THOUSAND);
+    let told = |wh: Decimal| format!("{} kWh", written(wh / Decimal::ONE_THOUSAND, 3));
     let own = one.record.energy_pile_wh;
     let more = one.energy_signed_wh.zip(own).and_then(|(signed, own)| signed.checked_sub(own));
     Ok(Some(ChargeView {
@@ -153,7 +153,7 @@ pub(crate) async fn shown<'a>(
         pile: one.pile_id,
         line: view::charge(t, &one.record),
         signed_kwh: one.energy_signed_wh.map(told),
-        signed_more: more.map(|wh| format!("{} kWh", figure(format!("{:+.3}", wh / Decimal::ONE_THOUSAND)))),
+        signed_more: more.map(|wh| format!("{} kWh", written_with_sign(wh / Decimal::ONE_THOUSAND, 3))),
         signed: signed.iter().map(said).collect(),
         cut: check::cut(t.of("check.signed_cut"), signed.len(), all),
     }))

@@ -13,7 +13,7 @@ use askama::Template;
 use futures_util::TryStreamExt;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use veripile_ocpp::signed::arrived::{self, Judged, Written};
+use veripile_ocpp::signed::arrived::{self, Asked as AskedOf, Judged, Written};
 use veripile_ocpp::signed::billed::Billed;
 use veripile_ocpp::signed::container::{self, Contained};
 use veripile_ocpp::signed::pair;
@@ -42,6 +42,9 @@ const PARTS_MAX: usize = 5;
 
 /// What is found of a key that somebody typed.
 pub(crate) const KEY_ENTERED: &str = "key_entered";
+
+/// What is found of a key whose register nobody asked.
+pub(crate) const NOT_ASKED: &str = "no_register";
 
 /// Every word of a verdict.
 #[cfg(test)]
@@ -237,8 +240,11 @@ pub(crate) async fn judge_all(
     }
     let judge = move || {
         let each = values.iter().zip(&known);
-        each.map(|((value, written), known)| arrived::judge_written(value, *written, known))
-            .collect::<Vec<_>>()
+        each.map(|((value, written), known)| {
+            let asked = known.as_deref().map_or(AskedOf::Nothing, AskedOf::Keys);
+            arrived::judge_written(value, *written, asked)
+        })
+        .collect::<Vec<_>>()
     };
     web::block(judge).await.map_err(|error| given_up(&error))
 }
@@ -251,13 +257,14 @@ pub(crate) fn given_up(error: &BlockingError) -> Problem {
 
 /// The meter that a value names.
 fn serial(value: &SignedValue, written: Written) -> Option<String> {
-    arrived::judge_written(value, written, &[]).checked.meter_serial
+    arrived::judge_written(value, written, AskedOf::Nothing).checked.meter_serial
 }
 
-async fn keys_of(store: &Store, serial: Option<String>) -> Result<Vec<MeterKey>, StoreError> {
-    match serial {
-        Some(serial) => store.meter_keys_of_serial(&serial).await,
-        None => Ok(Vec::new()),
+/// The keys registered for a meter; none where no meter is named that the register could be asked for.
+async fn keys_of(store: &Store, serial: Option<String>) -> Result<Option<Vec<MeterKey>>, StoreError> {
+    match serial.filter(|serial| !serial.trim().is_empty()) {
+        Some(serial) => Ok(Some(store.meter_keys_of_serial(&serial).await?)),
+        None => Ok(None),
     }
 }
 
@@ -332,8 +339,26 @@ fn layer_views<'a>(t: &'a Texts, layers: &Layers) -> Vec<LayerView<'a>> {
 
 /// The layers of a stored verdict; none of a value that was not checked.
 pub(crate) fn stored_layers<'a>(t: &'a Texts, line: &SignedLine) -> Vec<LayerView<'a>> {
-    let layers = serde_json::from_str::<Layers>(&line.layers).ok();
-    layers.map(|layers| layer_views(t, &layers)).unwrap_or_default()
+    let Ok(mut layers) = serde_json::from_str::<Layers>(&line.layers) else { return Vec::new() };
+    let has_failed = layers.key.outcome == Outcome::Failed;
+    layers.key.findings.retain_mut(|finding| match answer(line.key_source, has_failed) {
+        _ if finding.code != NOT_ASKED => true,
+        Some(code) => {
+            *finding = Finding { code: code.to_owned(), detail: String::new() };
+            true
+        }
+        None => false,
+    });
+    layer_views(t, &layers)
+}
+
+/// What the register answered of a value that was kept with [`NOT_ASKED`] though it was asked, as until DECISIONS 269 all were: a code, or none
+/// where another finding says it.
+pub(crate) fn answer(source: Option<KeySource>, has_failed: bool) -> Option<&'static str> {
+    match source {
+        Some(KeySource::Register) => (!has_failed).then_some("key_registered"),
+        _ => Some("not_registered"),
+    }
 }
 
 fn view<'a>(t: &'a Texts, judged: &Judged, is_entered: bool) -> ResultView<'a> {

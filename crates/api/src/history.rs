@@ -6,6 +6,8 @@ use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use veripile_pile::case::reply::Reply;
+use veripile_pile::proposal::Withdrawn;
 use veripile_pile::{Act, ActKind, Estimate, PileId};
 use veripile_store::map::PileRecord;
 use veripile_store::next_date::DateRecord;
@@ -15,6 +17,7 @@ use crate::Site;
 use crate::api::{Assessment, Meta, json};
 use crate::chart::{self, Event, EventKind, Point};
 use crate::problem::{self, Problem};
+use crate::reply;
 use crate::sentence;
 use crate::texts::Texts;
 use crate::ver::access;
@@ -50,6 +53,8 @@ pub(crate) struct History {
     firmware: Vec<(Timestamp, String)>,
     /// On-site results with their numbers, oldest first.
     results: Vec<Found>,
+    /// What the operator replied to cases, as far as it is public, oldest first.
+    pub(crate) replies: Vec<Reply>,
     limit: Option<f64>,
     pub(crate) date: Option<DateRecord>,
 }
@@ -108,12 +113,14 @@ impl History {
             weeks = of_charges(site.store.weekly_errors(&pile.pile_id, WEEKS).await?);
             steps = site.store.error_steps(&pile.pile_id).await?;
         }
+        let now = Timestamp::now();
         Ok(Self {
             weeks,
             days: site.store.estimates(&pile.pile_id, None, DAYS).await?,
             steps,
             firmware: site.store.firmware_of_pile(&pile.pile_id).await?,
-            results: results(&access::public_acts(acts, access::limit_percent(pile), Timestamp::now())),
+            results: results(&access::public_acts(acts, access::limit_percent(pile), now)),
+            replies: reply::public_of(site, &pile.pile_id, acts, now).await?,
             limit: estimate.map(|estimate| estimate.limit),
             date: site.store.next_date(&pile.pile_id).await?,
         })
@@ -232,6 +239,8 @@ impl History {
 pub(crate) struct Proposed {
     /// The day, if it holds now.
     pub(crate) due: Option<String>,
+    /// What holds where there is none.
+    pub(crate) without: &'static str,
     /// Why there is none.
     pub(crate) reasons: Vec<String>,
     /// When its assessment was made.
@@ -239,14 +248,28 @@ pub(crate) struct Proposed {
 }
 
 /// A next date in words as it is now: the day or why there is none. However old its assessment is, what has lapsed since is told.
-pub(crate) fn next_date(t: &Texts, date: &DateRecord, now: Timestamp) -> Proposed {
+pub(crate) fn next_date(t: &'static Texts, date: &DateRecord, now: Timestamp) -> Proposed {
     let lapsed = date.lapsed(now);
     let days = (now.duration_since(date.as_of).as_hours() / 24).to_string();
     let reason = |word: &&str| t.of_owned(&format!("withdrawn.{word}")).replace("{days}", &days);
     Proposed {
         due: date.due_on.filter(|_| lapsed.is_empty()).map(|due| due.to_string()),
+        without: without(t, &lapsed),
         reasons: lapsed.iter().map(reason).collect(),
         as_of: view::minute(date.as_of),
+    }
+}
+
+/// What holds where no date is proposed: of a pile whose interval is over no legal interval applies any more, and of one that failed or
+/// is under review or stopped it is not the point.
+fn without(t: &'static Texts, lapsed: &[&str]) -> &'static str {
+    let any = |reasons: [Withdrawn; 3]| reasons.iter().any(|reason| lapsed.contains(&reason.word()));
+    if any([Withdrawn::Stopped, Withdrawn::Failed, Withdrawn::UnderReview]) {
+        t.of("next.none_now")
+    } else if any([Withdrawn::CertificateExpired, Withdrawn::NeverVerified, Withdrawn::LegallyDue]) {
+        t.of("next.overdue")
+    } else {
+        t.of("next.withdrawn")
     }
 }
 
@@ -266,7 +289,7 @@ pub(crate) struct Week {
 /// Something that happened to the pile or its error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HistoryEvent {
-    /// step, firmware or on_site
+    /// step, firmware, on_site or reply (of the operator to a case)
     kind: &'static str,
     at: String,
     /// Size of a step, or the error found on site, percent
@@ -277,10 +300,14 @@ pub(crate) struct HistoryEvent {
     latest: Option<String>,
     /// Firmware that came
     version: Option<String>,
-    /// Number of the document
+    /// Number of the document; of a reply, of the case
     number: Option<String>,
     /// Since when the certificate of that number is in question: what was found then says nothing of today
     questioned_at: Option<String>,
+    /// Of a reply: operator, written by its own people; authority, came on paper and was written down by the body that leads the case
+    by: Option<&'static str>,
+    /// Of a reply: its words as stated; nothing in them was checked
+    text: Option<String>,
 }
 
 /// A proposal from the pile's state, no verification and no duty.
@@ -374,6 +401,8 @@ fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
         version: None,
         number: None,
         questioned_at: None,
+        by: None,
+        text: None,
     };
     let mut events = Vec::new();
     for step in &history.steps {
@@ -399,6 +428,15 @@ fn events(history: &History, now: Timestamp) -> Vec<HistoryEvent> {
             number: Some(act.number.clone()),
             questioned_at: questioned_at.map(|since| since.to_string()),
             ..bare(EventKind::OnSite, act.acted_at)
+        });
+    }
+    for reply in &history.replies {
+        events.push(HistoryEvent {
+            kind: "reply",
+            number: Some(reply.number.clone()),
+            by: Some(reply.by.word()),
+            text: Some(reply.words.clone()),
+            ..bare(EventKind::OnSite, reply.at)
         });
     }
     events.sort_by(|a, b| b.at.cmp(&a.at));

@@ -459,8 +459,7 @@ async fn cards(
             operator: view::name(t.pick(&told.operator[0], &told.operator[1])),
             distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
             place: told.place,
-            fee: fee
-                .map_or_else(unknown, |fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}"))),
+            fee: fee.map_or_else(unknown, |fee| station::price(t, fee)),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
             idle: if told.piles() > 0 { station::idle(t, told, now) } else { station::told_piles(t, told) },
             matching: found

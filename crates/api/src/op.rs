@@ -1,8 +1,9 @@
-//! The operators' pages: sign in, see one's piles and how they are connected, let chargers in, ask them things.
+//! The operators' pages: sign in, see one's piles and how they are connected, let chargers in, ask them things, reply to cases.
 //!
 //! Mounted by [`crate::routes`]. Everybody sees the piles of their operator; an administrator sees all, and the inbox. Every
 //! form carries the session's own token; nothing here is cached, and a key is shown once.
 
+mod cases;
 mod certificates;
 mod import;
 mod label;
@@ -50,6 +51,11 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .route("/op/piles/{pile}/key", web::post().to(pile::new_key))
         .route("/op/piles/{pile}/access", web::post().to(pile::access))
         .route("/op/piles/{pile}/order", web::post().to(orders::order))
+        .service(
+            web::resource("/op/piles/{pile}/reply")
+                .app_data(web::FormConfig::default().limit(cases::FORM_BYTES_MAX))
+                .route(web::post().to(cases::reply)),
+        )
         .route("/op/piles/{pile}/label.pdf", web::get().to(label::pdf))
         .route("/op/piles/{pile}/messages", web::get().to(message::page))
         .route("/op/piles/{pile}/messages.ndjson", web::get().to(message::export));

@@ -6,12 +6,14 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
-use veripile_pile::{Act, PileId, State};
+use veripile_pile::case::reply::Reply;
+use veripile_pile::{Act, Certification, PileId, State};
 use veripile_store::PileRecord;
 
 use self::documents::Papers;
 use crate::history::{self, History};
 use crate::problem::{Problem, missing_page, rendered};
+use crate::reply::{self, ReplyView};
 use crate::texts::Texts;
 use crate::ver::access;
 use crate::view::{self, ChargeLine, EstimateView, Line};
@@ -29,6 +31,9 @@ const EVENTS_MAX: usize = 12;
 /// Acts on the page, the newest; a pile in trouble has a dozen.
 const ACTS_MAX: usize = 20;
 
+/// Replies to a case beside the state, the newest; the others stand in the query API.
+const REPLIES_MAX: usize = 5;
+
 #[derive(Template)]
 #[template(path = "pile.html")]
 struct PilePage<'a> {
@@ -38,6 +43,10 @@ struct PilePage<'a> {
     line: Line,
     facts: Vec<(&'a str, String)>,
     basis: Vec<(&'a str, String)>,
+    /// What the operator replied to the case that the state rests on, newest first; and that it failed and nothing was replied.
+    replies: Vec<ReplyView<'a>>,
+    replies_total: usize,
+    is_unanswered: bool,
     estimate: Option<EstimateView>,
     chart: String,
     /// How the error went, in a sentence.
@@ -96,6 +105,7 @@ impl PilePage<'_> {
         cut(&mut self.charges, 10, 5)
             || cut(&mut self.papers.signed, 3, 7)
             || cut(&mut self.papers.keys, 1, 1)
+            || cut(&mut self.replies, 2, 3)
             || cut(&mut self.papers.documents, 4, 4)
             || cut(&mut self.acts, 6, 7)
             || cut(&mut self.events, 4, 4)
@@ -104,6 +114,7 @@ impl PilePage<'_> {
             || cut(&mut self.papers.documents, 2, 2)
             || cut(&mut self.acts, 3, 3)
             || cut(&mut self.papers.seals, 3, 5)
+            || cut(&mut self.replies, 1, 1)
     }
 }
 
@@ -115,10 +126,11 @@ fn cut<T>(list: &mut Vec<T>, stay: usize, step: usize) -> bool {
     were_more
 }
 
-/// An act: day, what, address of its document, by whom.
+/// An act, or what the operator replied: day, what, words of a reply to a case that is over, address of its document, by whom.
 pub(crate) struct ActLine {
     pub(crate) day: String,
     pub(crate) what: String,
+    pub(crate) words: Option<String>,
     pub(crate) href: Option<String>,
     pub(crate) issuer: String,
 }
@@ -144,6 +156,8 @@ pub(crate) async fn page(
     let acts = access::public_acts(&acts, access::limit_percent(&pile), now);
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     let events = history.events(t, now);
+    let replies = reply::beside(&pile.standing, &history.replies);
+    let lines = act_lines(t, &acts, &history.replies, &pile, &papers);
     let page = PilePage {
         t,
         simulated: site.settings.simulated,
@@ -151,6 +165,9 @@ pub(crate) async fn page(
         line: view::line(t, &pile, now),
         facts: facts(t, &pile),
         basis: basis(t, &pile, now),
+        replies_total: replies.len(),
+        is_unanswered: replies.is_empty() && pile.state(now) == State::Failed,
+        replies: replies.into_iter().take(REPLIES_MAX).map(|reply| reply::told(t, reply)).collect(),
         estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
         chart: history.chart(t, now),
         course: history.sentence(t),
@@ -159,8 +176,8 @@ pub(crate) async fn page(
         date: history.date.as_ref().map(|date| history::next_date(t, date, now)),
         charges: charges.iter().map(|charge| view::charge(t, charge)).collect(),
         total: pile.charges,
-        acts: acts.iter().rev().take(ACTS_MAX).map(|act| self::act(t, act, &papers)).collect(),
-        acts_total: acts.len(),
+        acts_total: lines.len(),
+        acts: lines.into_iter().take(ACTS_MAX).collect(),
         navigation: pile
             .place
             .map_or_else(Vec::new, |place| navigate::links(t, place, &view::station(t, &pile))),
@@ -198,10 +215,15 @@ fn facts<'a>(t: &'a Texts, pile: &PileRecord) -> Vec<(&'a str, String)> {
     ]
 }
 
-/// What the state rests on: document, issuer, date, validity; of a certificate in question what was once, since when it is and why.
+/// What the state rests on: since when it holds, document, issuer, date, validity; of a certificate in question what was once, since when it is and why.
 pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<(&'a str, String)> {
     let standing = &pile.standing;
     let mut basis = Vec::new();
+    // Of a verified pile that is the day of its verification, which stands below.
+    let is_verified = matches!(pile.state(now), State::Verified | State::VerifiedMonitored);
+    if let Some(since) = pile.since(now).filter(|_| !is_verified) {
+        basis.push((t.of("basis.state_since"), view::day(since)));
+    }
     if let Some(case) = &standing.case {
         basis.push((t.of("basis.case"), view::name(&case.number)));
         basis.push((t.of("basis.issuer"), view::name(case.said_by(now))));
@@ -222,32 +244,59 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     {
         basis.push((t.of("basis.unseen"), view::day(seen)));
     }
-    match &standing.certificate {
-        Some(certificate) => {
-            basis.push((t.of("basis.certificate"), view::name(&certificate.number)));
-            basis.push((t.of("basis.issuer"), view::name(&certificate.issuer)));
-            let is_failed = standing.case.as_ref().is_some_and(|case| case.is_failed(now));
-            match certificate.questioned_at {
-                Some(since) => {
-                    basis.push((t.of("basis.was_verified"), view::day(certificate.at)));
-                    basis.push((t.of("basis.questioned"), view::questioned(t, pile, since)));
-                }
-                // A failure that is public outweighs whatever was certified before.
-                None if is_failed => basis.push((t.of("basis.was_verified"), view::day(certificate.at))),
-                None => {
-                    basis.push((t.of("basis.date"), view::day(certificate.at)));
-                    basis.push((t.of("basis.until"), view::day(certificate.valid_until)));
-                }
-            }
+    let Some(certification) = standing.certification(now) else {
+        basis.push((t.of("basis.certificate"), t.of("basis.none").to_owned()));
+        return basis;
+    };
+    let certificate = certification.certificate();
+    basis.push((t.of("basis.certificate"), view::name(&certificate.number)));
+    basis.push((t.of("basis.issuer"), view::name(&certificate.issuer)));
+    match certification {
+        Certification::Stands(_) => {
+            basis.push((t.of("basis.date"), view::day(certificate.at)));
+            basis.push((t.of("basis.until"), view::day(certificate.valid_until)));
         }
-        None => basis.push((t.of("basis.certificate"), t.of("basis.none").to_owned())),
+        Certification::Questioned(_, since) => {
+            basis.push((t.of("basis.was_verified"), view::day(certificate.at)));
+            basis.push((t.of("basis.questioned"), view::questioned(t, pile, since)));
+        }
+        Certification::Overtaken(_) => {
+            basis.push((t.of("basis.was_verified"), view::day(certificate.at)));
+        }
     }
     basis
 }
 
+/// Public acts, and what was replied to cases, newest first.
+fn act_lines(
+    t: &Texts,
+    acts: &[&Act],
+    replies: &[Reply],
+    pile: &PileRecord,
+    papers: &Papers<'_>,
+) -> Vec<ActLine> {
+    let mut lines: Vec<_> = acts.iter().map(|one| (one.acted_at, act(t, one, papers))).collect();
+    // Words to the case that the state rests on stand beside the state.
+    let open = pile.standing.case.as_ref().map(|case| case.number.as_str());
+    lines.extend(replies.iter().map(|reply| (reply.at, replied(t, reply, open))));
+    // What is of one moment stays in its order, acts before replies.
+    lines.sort_by_key(|(at, _)| *at);
+    lines.into_iter().rev().map(|(_, line)| line).collect()
+}
+
 fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
-    let href = papers.href(&act.number);
-    ActLine { day: view::day(act.acted_at), what: what(t, act), href, issuer: view::name(&act.issuer) }
+    let (what, href) = (what(t, act), papers.href(&act.number));
+    ActLine { day: view::day(act.acted_at), what, words: None, href, issuer: view::name(&act.issuer) }
+}
+
+fn replied(t: &Texts, reply: &Reply, open: Option<&str>) -> ActLine {
+    ActLine {
+        day: view::day(reply.at),
+        what: format!("{} {}", t.of("reply.title"), view::name(&reply.number)),
+        words: (open != Some(reply.number.as_str())).then(|| reply::told(t, reply).words),
+        href: None,
+        issuer: reply::by(t, reply.by).to_owned(),
+    }
 }
 
 /// On-site results, the newest first, for the operator and the authority's people: those too that are not public, which they say.
@@ -264,7 +313,8 @@ pub(crate) async fn on_site(
         let is_public = public.iter().any(|public| std::ptr::eq(*public, act));
         let unpublished = if is_public { "" } else { t.of("pile.unpublished") };
         let what = format!("{}{unpublished}", what(t, act));
-        ActLine { day: view::day(act.acted_at), what, href: None, issuer: view::name(&act.issuer) }
+        let issuer = view::name(&act.issuer);
+        ActLine { day: view::day(act.acted_at), what, words: None, href: None, issuer }
     };
     Ok(acts.iter().rev().filter(|act| act.result.is_some()).take(ACTS_MAX).map(line).collect())
 }

@@ -99,6 +99,7 @@ fn label<'a>(t: &'a Texts, name: &str) -> Option<&'a str> {
     match name {
         "max_fee" => Some(t.of("filter.fee")),
         "min_power_kw" => Some(t.of("filter.power")),
+        "words" => Some(t.of("op.reply")),
         _ => None,
     }
 }

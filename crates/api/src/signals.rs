@@ -67,6 +67,7 @@ struct DateLine {
     pile: String,
     href: String,
     due: Option<String>,
+    without: &'static str,
     reasons: Vec<String>,
 }
 
@@ -209,8 +210,8 @@ pub(crate) async fn dates(
         dates: dates
             .iter()
             .map(|date| {
-                let Proposed { due, reasons, .. } = history::next_date(t, date, now);
-                DateLine { href: href(t, &date.pile_id), pile: date.pile_id.clone(), due, reasons }
+                let Proposed { due, without, reasons, .. } = history::next_date(t, date, now);
+                DateLine { href: href(t, &date.pile_id), pile: date.pile_id.clone(), due, without, reasons }
             })
             .collect(),
         next,

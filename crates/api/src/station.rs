@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
+use veripile_metrology::payment::PAY_DECIMALS;
+use veripile_metrology::rounding::in_full;
 use veripile_pile::{Operator, State, Station, StationId};
 use veripile_store::card::StationCard;
 use veripile_store::finder::{ByState, best};
@@ -143,7 +145,7 @@ fn facts<'a>(
         .replace("{good}", &good.map(|(_, count)| count).sum::<u64>().to_string())
         .replace("{all}", &card.piles().to_string());
     let verified = if card.piles() > 0 { verified } else { t.of("station.unregistered").to_owned() };
-    let fee = station.fee_cny_kwh.map(|fee| t.of("station.fee_unit").replace("{fee}", &format!("{fee:.2}")));
+    let fee = station.fee_cny_kwh.map(|fee| price(t, fee));
     let mut facts =
         vec![(t.of("station.verified"), verified), (t.of("station.fee"), fee.unwrap_or_else(unknown))];
     if let Some(note) = &station.fee_note {
@@ -169,19 +171,17 @@ fn hours(list: &Tariff) -> Option<String> {
     prices.dedup_by_key(|(_, price)| *price);
     let ends = prices.iter().skip(1).map(|(minute, _)| *minute).chain([DAY_MINUTES]);
     let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    let parts = prices
-        .iter()
-        .zip(ends)
-        .map(|((from, price), to)| format!("{}–{} {}", clock(*from), clock(to), whole(*price)));
+    let parts = prices.iter().zip(ends).map(|((from, price), to)| {
+        format!("{}–{} {}", clock(*from), clock(to), in_full(*price, PAY_DECIMALS))
+    });
     let shown: Vec<String> = parts.take(HOURS_SHOWN).collect();
     let rest = if prices.len() > HOURS_SHOWN { " …" } else { "" };
     (prices.len() > 1).then(|| shown.join(" · ") + rest)
 }
 
-/// A price in fen at least, and in all its digits.
-fn whole(price: Decimal) -> String {
-    let price = price.normalize();
-    format!("{price:.digits$}", digits = price.scale().max(2) as usize)
+/// The price of a kWh in fen at least, and in all its digits: it is said to be the highest, and the filter by price takes it for what it is.
+pub(crate) fn price(t: &Texts, fee: Decimal) -> String {
+    t.of("station.fee_unit").replace("{fee}", &in_full(fee, PAY_DECIMALS))
 }
 
 /// What a card says first: the best standing among its piles, or among those that match, with how many of all have it; monitored ones count
@@ -315,6 +315,23 @@ mod tests {
             (0..48).map(|half| (30 * half, if half % 2 == 0 { "1" } else { "2" })).collect();
         let told = hours(&list(&many)).expect("many");
         assert!(told.ends_with("11:30–12:00 2.00 …") && told.matches('·').count() == 23, "{told}");
+    }
+
+    // It is said to be the most that is paid: 1.209 is not 1.20.
+    #[test]
+    fn a_price_at_most_is_not_told_lower_than_it_is() {
+        for (fee, zh, en) in [
+            ("1.209", "1.209 元/度", "CNY 1.209 a kWh"),
+            ("1.2", "1.20 元/度", "CNY 1.20 a kWh"),
+            ("2", "2.00 元/度", "CNY 2.00 a kWh"),
+        ] {
+            let fee: Decimal = fee.parse().expect("literal");
+            assert_eq!(
+                [Language::Zh, Language::En].map(|of| price(Texts::in_language(of), fee)),
+                [zh, en],
+                "{fee}"
+            );
+        }
     }
 
     #[test]

@@ -120,6 +120,13 @@ impl Texts {
         if self.is_zh() { "zh" } else { "en" }
     }
 
+    /// What the element of a name or an address says of its language, with a blank before; nothing where it is the page's. A name in Chinese on
+    /// an English page is read out wrongly without it; whoever reads Chinese aloud reads Latin letters, too.
+    pub(crate) fn lang_of(&self, text: &str) -> &'static str {
+        let is_han = |c: char| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}');
+        if !self.is_zh() && text.chars().any(is_han) { " lang=\"zh-CN\"" } else { "" }
+    }
+
     /// Picks the name in this language.
     pub(crate) fn pick<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         if self.is_zh() { zh } else { en }
@@ -151,6 +158,32 @@ mod tests {
     use veripile_store::tally::GroupBy;
 
     use super::*;
+
+    #[test]
+    fn a_name_in_chinese_says_so_on_an_english_page_only() {
+        let told = |text: &str| [Language::Zh, Language::En].map(|one| Texts::in_language(one).lang_of(text));
+        for text in ["梁溪区", "宜兴市 & Co", "𠮷野", "三阳 A"] {
+            assert_eq!(told(text), ["", " lang=\"zh-CN\""], "{text}");
+        }
+        for text in ["", "Taihu Charging", "2026-01-05", "C-1 · №7", "Élan"] {
+            assert_eq!(told(text), ["", ""], "{text}");
+        }
+    }
+
+    /// Tables that people read say which of their cells are headings, and of what.
+    #[test]
+    fn every_heading_of_a_table_has_a_scope() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        for entry in fs::read_dir(folder).expect("templates") {
+            let path = entry.expect("an entry").path();
+            let text = fs::read_to_string(&path).expect("a template");
+            let bare = text.match_indices("<th").find(|(at, _)| {
+                let rest = &text[at + 3..];
+                !rest.starts_with("ead") && !rest.starts_with(" scope=\"")
+            });
+            assert!(bare.is_none(), "{}: {bare:?}", path.display());
+        }
+    }
 
     /// Reasons of attempts to connect, as `gateway` notes them.
     const ATTEMPTS: [&str; 13] = [

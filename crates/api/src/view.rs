@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
 use veripile_metrology::decision::THREE_ZONES;
+use veripile_metrology::rounding::{written, written_with_sign};
 use veripile_pile::standing::STATUS_FRESH;
 use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, Place, RemoteVerdict, State, VehiclePath};
 use veripile_store::{ChargeRecord, PileRecord};
@@ -303,7 +304,7 @@ pub(crate) struct ChargeLine {
 pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
     let time = |at: Option<Timestamp>| at.map_or_else(|| t.of("dash").to_owned(), minute);
     let kwh = |wh: Option<Decimal>| {
-        wh.map_or_else(|| t.of("dash").to_owned(), |wh| format!("{:.3}", wh / Decimal::ONE_THOUSAND))
+        wh.map_or_else(|| t.of("dash").to_owned(), |wh| written(wh / Decimal::ONE_THOUSAND, 3))
     };
     let difference = charge
         .energy_pile_wh
@@ -312,10 +313,7 @@ pub(crate) fn charge(t: &Texts, charge: &ChargeRecord) -> ChargeLine {
         .and_then(|(pile, vehicle)| {
             pile.checked_sub(vehicle)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(vehicle)
         })
-        .map_or_else(
-            || t.of("dash").to_owned(),
-            |percent| format!("{} %", sentence::figure(format!("{percent:+.2}"))),
-        );
+        .map_or_else(|| t.of("dash").to_owned(), |percent| format!("{} %", written_with_sign(percent, 2)));
     let marks: Vec<&str> = charge.marks.iter().map(|mark| mark_text(t, *mark)).collect();
     ChargeLine {
         number: charge.charge_no,
@@ -488,6 +486,33 @@ mod tests {
         };
         assert!(why(0).starts_with("No charge of this pile") && !why(0).contains("vehicles"), "{}", why(0));
         assert!(why(3).starts_with("Too few vehicles in common"), "{}", why(3));
+    }
+
+    // By hand: 672 of 20,953 Wh are +3.207 %; 700.1004 of 20,700.6 are 3.382 %, 0.2 of 20,001.1 are 0.001 %.
+    #[test]
+    fn what_a_charge_shows_is_rounded_and_not_cut_off() {
+        let t = Texts::in_language(Language::En);
+        let decimal = |text: &str| text.parse::<Decimal>().expect("literal");
+        let line = |pile: &str, vehicle: &str| {
+            let record = ChargeRecord {
+                charge_no: 1,
+                connector: Some(1),
+                started_at: None,
+                ended_at: None,
+                energy_pile_wh: Some(decimal(pile)),
+                energy_vehicle_wh: Some(decimal(vehicle)),
+                vehicle_path: None,
+                marks: Vec::new(),
+            };
+            let line = charge(t, &record);
+            (line.pile_kwh, line.vehicle_kwh, line.difference)
+        };
+        let told = |pile: &str, vehicle: &str, difference: &str| {
+            (pile.to_owned(), vehicle.to_owned(), difference.to_owned())
+        };
+        assert_eq!(line("21625", "20953"), told("21.625", "20.953", "+3.21 %"));
+        assert_eq!(line("20000.4996", "20700.6"), told("20.000", "20.701", "-3.38 %"));
+        assert_eq!(line("20000.9", "20001.1"), told("20.001", "20.001", "0.00 %"));
     }
 
     #[test]

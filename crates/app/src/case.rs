@@ -1,4 +1,4 @@
-//! `veripile case`: moves a case on a pile from one stage to the next, or shows where its cases stand.
+//! `veripile case`: moves a case on a pile from one stage to the next, writes down what the operator replied, or shows where its cases stand.
 //!
 //! For whoever leads the platform, until the regulator's pages do it. Which step may follow which is `veripile_pile::case`'s.
 
@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use veripile_pile::PileId;
+use veripile_pile::case::reply::{self, Reply, ReplyBy};
 use veripile_pile::case::{NO_BODY, Stage, Step};
+use veripile_store::Store;
 
 use crate::config::Config;
 use crate::serve;
@@ -25,13 +27,17 @@ pub struct CaseArgs {
     #[arg(value_parser = PileId::parse, value_name = "PILE")]
     pile: PileId,
     /// Number of the case
-    #[arg(long, requires = "to")]
+    #[arg(long, requires = "what")]
     number: Option<String>,
     /// The stage it goes to: signal, triage, open, test_requested, on_site, proposed, confirmed, served, published, rectified,
     /// reverified, closed, dismissed, merged, escalated
-    #[arg(long, value_parser = stage, requires_all = ["number", "person"], value_name = "STAGE")]
+    #[arg(long, group = "what", value_parser = stage, requires_all = ["number", "person"], value_name = "STAGE")]
     to: Option<Stage>,
-    /// Who takes the step
+    /// What the operator replied on paper to the open case, word by word, up to 2,000 characters: the case stays where it is. The public reads it
+    /// beside the state; what is said of a failure that is not public yet waits with it. Name nobody
+    #[arg(long, group = "what", requires_all = ["number", "person"], value_name = "TEXT")]
+    reply: Option<String>,
+    /// Who takes the step, or writes the reply down
     #[arg(long)]
     person: Option<String>,
     /// The body that leads the case, needed at the latest with `--to open`; with `--to escalated` the one above that leads it on
@@ -90,15 +96,40 @@ pub async fn run(args: &CaseArgs) -> Result<()> {
         let taken = store.take_case_step(&args.pile, step, rules, args.reply_waived).await?;
         let taken = taken.with_context(|| format!("case {number} of {}", args.pile))?;
         super::say(&line(&taken))?;
+    } else if let (Some(words), Some(number), Some(person)) = (&args.reply, &args.number, &args.person) {
+        let reply = Reply {
+            number: given("--number", number)?,
+            at: Timestamp::now(),
+            by: ReplyBy::Authority,
+            person: given("--person", person)?,
+            words: reply::words(words).context("--reply")?,
+        };
+        let taken = store.take_case_reply(&args.pile, &reply).await?;
+        let is_new = taken.with_context(|| format!("case {number} of {}", args.pile))?;
+        let told = if is_new {
+            reply_line(&reply)
+        } else {
+            format!("{number}: the last reply said so already; nothing was done")
+        };
+        super::say(&told)?;
     } else {
-        for step in store.case_steps(&args.pile).await? {
-            super::say(&line(&step))?;
+        for line in told(&store, &args.pile).await? {
+            super::say(&line)?;
         }
     }
     let pile = store.pile(&args.pile).await?.ok_or_else(|| anyhow!("there is no pile {}", args.pile))?;
     super::say(&format!("{} is {}", args.pile, pile.state(Timestamp::now()).word()))?;
     store.close().await;
     Ok(())
+}
+
+/// Steps taken and replies, in the order of time.
+async fn told(store: &Store, pile: &PileId) -> Result<Vec<String>> {
+    let mut lines: Vec<_> = store.case_steps(pile).await?.iter().map(|step| (step.at, line(step))).collect();
+    let replies = store.case_replies(pile).await?;
+    lines.extend(replies.iter().map(|reply| (reply.at, reply_line(reply))));
+    lines.sort_by_key(|(at, _)| *at);
+    Ok(lines.into_iter().map(|(_, line)| line).collect())
 }
 
 /// A name or number that is not empty and stands on one line.
@@ -115,4 +146,15 @@ fn line(step: &Step) -> String {
     format!("{} {}: {from} -> {} by {} {}", step.at, step.number, step.to, step.person, step.reason)
         .trim_end()
         .to_owned()
+}
+
+fn reply_line(reply: &Reply) -> String {
+    let words = reply.words.replace('\n', " ");
+    format!(
+        "{} {}: the operator replied, by {} ({}): {words}",
+        reply.at,
+        reply.number,
+        reply.person,
+        reply.by.word()
+    )
 }

@@ -20,6 +20,12 @@ pub const STATION_POWER_MAX_KW: Decimal = Decimal::from_parts(100_000, 0, 0, fal
 /// A register has eight digits before the point at most.
 pub const REGISTER_MAX_KWH: Decimal = Decimal::from_parts(100_000_000, 0, 0, false, 0);
 
+/// Least efficiency of a charger, as a fraction: whoever tells less meant another figure.
+pub const EFFICIENCY_MIN: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
+
+/// Largest standard uncertainty of one, as a fraction: whoever tells more meant percent.
+pub const EFFICIENCY_U_MAX: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
+
 /// Power, kW, that no pile of a kind exceeds; of an unknown kind it may be any.
 pub fn power_max_kw(kind: Option<PileKind>) -> Decimal {
     kind.unwrap_or(PileKind::Dc).power_max_kw()

@@ -24,7 +24,7 @@ use veripile_pile::{
     AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, OnSiteResult,
     Operator, OperatorId, Pile, PileId, PileKind, Station, StationId, Told,
 };
-use veripile_store::evidence::{EnergyInterval, EnergyMeter};
+use veripile_store::evidence::{Efficiency, EnergyInterval, EnergyMeter};
 use veripile_store::witness::Calibration;
 use veripile_store::{Hands, Store};
 
@@ -32,7 +32,8 @@ use crate::assess_files::reference::{read_intervals, read_references};
 use crate::config::Config;
 use crate::keys::Prepared;
 use crate::plausible::{
-    self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW, UNCERTAINTY_MAX_PERCENT, power_max_kw,
+    self, COVERAGE_FACTOR_MAX, EFFICIENCY_MIN, EFFICIENCY_U_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW,
+    UNCERTAINTY_MAX_PERCENT, power_max_kw,
 };
 use crate::table::{Row, Seen, Table};
 use crate::{identity, keys, places, serve};
@@ -83,7 +84,8 @@ pub struct RegisterArgs {
     #[arg(long)]
     change_operator: bool,
     /// pile_id,station_id,operator_id,kind,accuracy_class[,model,power_kw,connectors,lon,lat,coordinate_system,meter_serial,
-    /// made_in]: the last is the year in which it was made, by which batches are told apart
+    /// made_in,efficiency,efficiency_u]: year in which it was made, by which batches are told apart; energy out over energy in and its standard
+    /// uncertainty, fractions (0.94 and 0.003), by which a master meter tells what DC piles err by
     #[arg(long, value_name = "FILE")]
     piles: Option<PathBuf>,
     /// pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor[,number,issuer,person,valid_until,outlet]
@@ -445,6 +447,30 @@ fn made_in(row: &Row<'_>) -> Result<Option<(PileId, Option<i16>)>> {
         bail!("column made_in: {year} is no year from {YEAR_MIN} to {now}");
     }
     Ok(Some((PileId::parse(need(row, "pile_id")?)?, year)))
+}
+
+/// A pile's efficiency with its uncertainty, where the table has a column for it; an empty cell takes both back.
+fn efficiency(row: &Row<'_>) -> Result<Option<(PileId, Option<Efficiency>)>> {
+    let ratio: Option<Decimal> = parse_some(row, "efficiency")?;
+    let standard_uncertainty: Option<Decimal> = parse_some(row, "efficiency_u")?;
+    if let Some(ratio) = ratio.filter(|ratio| !(EFFICIENCY_MIN..=Decimal::ONE).contains(ratio)) {
+        bail!("column efficiency: {ratio} is no fraction from {EFFICIENCY_MIN} to 1");
+    }
+    if let Some(u) = standard_uncertainty {
+        if u <= Decimal::ZERO || EFFICIENCY_U_MAX < u {
+            bail!("column efficiency_u: {u} is no fraction above 0 and up to {EFFICIENCY_U_MAX}");
+        }
+        if ratio.is_none() {
+            bail!(
+                "column efficiency_u: {u} is of no efficiency; tell that in the column efficiency, or leave this one empty"
+            );
+        }
+    }
+    if !row.has("efficiency") {
+        return Ok(None);
+    }
+    let told = ratio.map(|ratio| Efficiency { ratio, standard_uncertainty });
+    Ok(Some((PileId::parse(need(row, "pile_id")?)?, told)))
 }
 
 /// The rated power, if it can be one.

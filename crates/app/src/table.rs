@@ -49,7 +49,7 @@ impl Seen {
 }
 
 impl Table {
-    /// Opens a file; every one of `required` must be among its columns.
+    /// Opens a file; every one of `required` must be among its columns, and no name may stand twice.
     pub fn open(file: &Path, required: &[&str]) -> Result<Self> {
         let handle = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
         let buffered = BufReader::new(handle);
@@ -70,7 +70,11 @@ impl Table {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Lines::of(plain));
         let header = reader.headers().map_err(|error| explain(file, &error))?;
         let name = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();
-        let columns: HashMap<String, usize> = header.iter().map(name).zip(0..).collect();
+        let names: Vec<String> = header.iter().map(name).collect();
+        if let Some(twice) = twice(&names) {
+            bail!("{}, line 1: the column {twice} stands twice; remove one", file.display());
+        }
+        let columns: HashMap<String, usize> = names.into_iter().zip(0..).collect();
         if columns.is_empty() || columns.keys().all(String::is_empty) {
             bail!(
                 "{}: the file is empty; the first line must name the columns {}",
@@ -197,6 +201,12 @@ impl Row<'_> {
         let at = *self.columns.get(column)?;
         self.record.get(at).map(str::trim).filter(|text| !text.is_empty())
     }
+}
+
+/// The first name that stands there again: of two columns of one name nobody knows which is meant. Spreadsheets leave several without a name.
+fn twice(names: &[String]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    names.iter().map(String::as_str).find(|name| !name.is_empty() && !seen.insert(*name))
 }
 
 /// Of the header.

@@ -2,7 +2,7 @@
 //!
 //! Called with every new assessment, so that the date moves with the evidence; what lapses between two is found by whoever reads it
 //! (`pile::proposal`). It is a proposal to the authority: it never makes a pile verified, and never goes beyond the legal maximum since the
-//! last verification.
+//! last verification, nor beyond the end of the certificate.
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
@@ -38,6 +38,8 @@ pub struct IntervalFacts<'a> {
     pub standing: &'a Standing,
     /// Day of its last verification that passed; none: never.
     pub verified_on: Option<Date>,
+    /// Last day of the validity of that certificate.
+    pub valid_until: Option<Date>,
     /// Longest interval by law, years.
     pub legal_years: u32,
     /// When it was last heard of.
@@ -60,8 +62,9 @@ pub enum NextDate {
 ///
 /// # Formula
 /// The longest T with `R(T) ≥ 0.97` throughout ([`interval_days`]) from the day of the estimate, and not later than the legal
-/// maximum after the last verification. What is estimated is the mean of an error that walks, what counts is where it stands today: over
-/// a period of length t that ended d ago these differ by q²(t/3 + d), so that `P = u² + q²(t/3 + d)`.
+/// maximum after the last verification, nor than the end of its certificate, after which the pile is due whatever is proposed. What
+/// is estimated is the mean of an error that walks, what counts is where it stands today: over a period of length t that ended d ago
+/// these differ by q²(t/3 + d), so that `P = u² + q²(t/3 + d)`.
 pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
     let today = facts.today;
     let legal = facts.verified_on.and_then(|day| day.checked_add(i64::from(facts.legal_years).years()).ok());
@@ -71,7 +74,10 @@ pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
         Some(legal) if legal <= today => Some(Withdrawn::LegallyDue),
         Some(_) => None,
     });
-    let by = legal.filter(|legal| today < *legal).and_then(|legal| by_state(facts, today, legal));
+    // One that is over is a reason of its own.
+    let valid_until = facts.valid_until.filter(|until| today <= *until);
+    let last = |legal: Date| valid_until.map_or(legal, |until| until.min(legal));
+    let by = legal.filter(|legal| today < *legal).and_then(|legal| by_state(facts, today, last(legal)));
     let known = !reasons.contains(&Withdrawn::NotComparable);
     let is_sure = by.is_some() && facts.estimate.verdict == RemoteVerdict::Conform;
     if !is_sure && known && legal.is_some_and(|legal| today < legal) {
@@ -84,7 +90,7 @@ pub fn next_date(facts: &IntervalFacts<'_>) -> NextDate {
     }
 }
 
-fn by_state(facts: &IntervalFacts<'_>, today: Date, legal: Date) -> Option<Date> {
+fn by_state(facts: &IntervalFacts<'_>, today: Date, last_day: Date) -> Option<Date> {
     let (first, last) = facts.estimate.period.unwrap_or((facts.as_of, facts.as_of));
     let years = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0) / YEAR_S;
     let walked = WALK_PER_ROOT_YEAR.powi(2) * (years(first, last) / 3.0 + years(last, facts.as_of));
@@ -94,7 +100,7 @@ fn by_state(facts: &IntervalFacts<'_>, today: Date, legal: Date) -> Option<Date>
         drift_per_year: DRIFT_PER_YEAR,
         walk_per_root_year: WALK_PER_ROOT_YEAR,
     };
-    let left = u32::try_from(today.until(legal).ok()?.get_days()).ok()?;
+    let left = u32::try_from(today.until(last_day).ok()?.get_days()).ok()?;
     let days = interval_days(&state, facts.estimate.limit, left)?;
     today.checked_add(i64::from(days).days()).ok()
 }
@@ -122,8 +128,14 @@ mod tests {
     use veripile_pile::{Certified, OpenCase};
 
     /// Nothing that acts have against a date.
-    static FREE: Standing =
-        Standing { certificate: None, case: None, stopped_at: None, stopped_by: None, estimate: None };
+    static FREE: Standing = Standing {
+        certificate: None,
+        case: None,
+        stopped_at: None,
+        stopped_by: None,
+        cleared_at: None,
+        estimate: None,
+    };
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("literal")
@@ -152,6 +164,7 @@ mod tests {
             estimate,
             standing: &FREE,
             verified_on: Some(date(2025, 7, 1)),
+            valid_until: None,
             legal_years: 3,
             last_heard_at: Some(at("2026-06-30T12:00:00Z")),
             newest_level_at: Some(at("2026-02-01T00:00:00Z")),
@@ -230,10 +243,32 @@ mod tests {
             };
             Standing { certificate: Some(certificate), ..Standing::default() }
         };
-        let told = |standing: &Standing| next_date(&IntervalFacts { standing, verified_on, ..facts(&good) });
-        assert_eq!(told(&until("2027-01-01T00:00:00Z")), NextDate::By(date(2028, 1, 1)));
+        let told = |standing: &Standing, valid_until: Date| {
+            let valid_until = Some(valid_until);
+            next_date(&IntervalFacts { standing, verified_on, valid_until, ..facts(&good) })
+        };
+        let holds = told(&until("2027-01-01T00:00:00Z"), date(2027, 1, 1));
+        assert_eq!(holds, NextDate::By(date(2027, 1, 1)));
         let expired = NextDate::Withdrawn(vec![Withdrawn::CertificateExpired]);
-        assert_eq!(told(&until("2026-01-01T00:00:00Z")), expired);
+        assert_eq!(told(&until("2026-01-01T00:00:00Z"), date(2026, 1, 1)), expired);
+        // It ran out this morning.
+        assert_eq!(told(&until("2026-06-30T20:00:00Z"), date(2026, 7, 1)), expired);
+    }
+
+    // The law names three years to the day, the certificate ends the day before: a date beyond it would be one at which the pile is due.
+    #[test]
+    fn no_date_lies_beyond_the_end_of_the_certificate() {
+        let good = estimate(0.002, 0.001);
+        let by =
+            |valid_until: Date| next_date(&IntervalFacts { valid_until: Some(valid_until), ..facts(&good) });
+        assert_eq!(by(date(2028, 6, 30)), NextDate::By(date(2028, 6, 30)));
+        assert_eq!(
+            by(date(2026, 8, 1)),
+            NextDate::By(date(2026, 8, 1)),
+            "nearer than what is proposed at least"
+        );
+        assert_eq!(by(date(2026, 7, 1)), NextDate::By(date(2026, 7, 1)), "today is its last day");
+        assert_eq!(by(date(2029, 1, 1)), NextDate::By(date(2028, 7, 1)), "the law ends before");
     }
 
     // The legal interval ends on 1 July where the pile stands, whatever day it is in Greenwich.

@@ -123,7 +123,7 @@ pub struct Finding {
 }
 
 /// Every code of a finding, in the order of the alphabet.
-pub const CODES: [&str; 67] = [
+pub const CODES: [&str; 69] = [
     "adapter_error",
     "algorithm_unsupported",
     "bad_encoding",
@@ -144,6 +144,7 @@ pub const CODES: [&str; 67] = [
     "format_differs",
     "key_in_record_differs",
     "key_of_other_curve",
+    "key_registered",
     "key_unreadable",
     "last_not_end",
     "list_missing",
@@ -158,6 +159,7 @@ pub const CODES: [&str; 67] = [
     "no_register",
     "not_objects",
     "not_one_reading",
+    "not_registered",
     "not_utf8",
     "not_valid",
     "one_reading",
@@ -241,7 +243,8 @@ pub struct Layers {
     pub syntax: Layer,
     /// The signature is of these bytes.
     pub signature: Layer,
-    /// The key is the meter's. Without a register of keys this is never `ok`.
+    /// The key is the meter's. Without a register of keys this is never `ok`. Its findings say what the register answered: `key_registered`,
+    /// `serial_differs` (for another meter), `not_registered`; or `no_register`, that it was not asked.
     pub key: Layer,
     /// The readings make a whole charge that may be billed.
     pub transaction: Layer,

@@ -1,8 +1,11 @@
-//! The life of a case, as a state machine: which step may follow which, who may take it, and what act of authority it is.
+//! The life of a case, as a state machine: which step may follow which, who may take it, and what act of authority it is. What the operator
+//! replies to it is [`reply`]'s.
 //!
 //! Called by `veripile case` now and by the regulator's pages later. What the public is told follows from the acts alone
 //! ([`crate::standing`]); here it is seen to that two different people confirm a failure, that the operator has its time to reply, and
 //! that nothing is done out of turn. It writes nothing.
+
+pub mod reply;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -38,6 +38,7 @@ pub use reading::{Location, Measurand, Phase, Reading, ReadingContext};
 pub use register::{RegisterKind, Restart};
 pub use sequence::Sequence;
 pub use signed::{KeySource, MeterKey, SignedRecord, SignedValue};
+pub use standing::told::Certification;
 pub use standing::{Certified, OpenCase, Standing, State, StoppedBy, open_cases};
 pub use tile::{PlaceKey, Tile};
 pub use time::{DeviceTime, ReceiveTime};

@@ -4,6 +4,8 @@
 //! on today (validity, reply window, silence) is evaluated when read, by [`Standing::state`], so that nothing turns stale
 //! unseen. A remote estimate alone never makes a pile failed, nor verified.
 
+pub mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -131,6 +133,9 @@ pub struct Standing {
     /// By what, and by whom; none if it is not stopped, or nobody recorded the act.
     #[serde(default)]
     pub stopped_by: Option<StoppedBy>,
+    /// When the last stop of use was lifted, or the last open case ended, whichever was later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared_at: Option<Timestamp>,
     /// The remote estimate.
     pub estimate: Option<Estimate>,
 }
@@ -145,11 +150,15 @@ impl Standing {
         let stops = |act: &&&Act| matches!(act.kind, ActKind::UseStopped | ActKind::UseResumed);
         let last = acts.iter().rev().find(stops).filter(|act| act.kind == ActKind::UseStopped);
         let outlets = Outlets::of(&acts);
+        let mut turns: Vec<&&Act> = acts.iter().filter(stops).collect();
+        turns.dedup_by_key(|act| act.kind);
+        let lifted = turns.iter().skip(1).rev().find(|act| act.kind == ActKind::UseResumed);
         Self {
             certificate: outlets.certificate(),
             case: outlets.case(),
             stopped_at: last.map(|act| act.acted_at),
             stopped_by: last.map(|act| StoppedBy { number: act.number.clone(), issuer: act.issuer.clone() }),
+            cleared_at: lifted.map(|act| act.acted_at).max(outlets.cleared_at),
             estimate,
         }
     }
@@ -219,6 +228,8 @@ struct Outlets<'a> {
     /// Of each outlet that was verified.
     certificates: BTreeMap<Option<u32>, Option<Certified>>,
     cases: Vec<Opened<'a>>,
+    /// When a case that was open ended last.
+    cleared_at: Option<Timestamp>,
 }
 
 impl<'a> Outlets<'a> {
@@ -267,7 +278,7 @@ impl<'a> Outlets<'a> {
                 self.open(act);
             }
             ActKind::FailureConfirmed if !is_withdrawn => self.confirm(act),
-            ActKind::CaseClosed => self.cases.retain(|opened| opened.case.number != act.number),
+            ActKind::CaseClosed => self.close(act, |opened| opened.case.number == act.number),
             ActKind::CertificateQuestioned => {
                 let mut certificates = self.certificates.values_mut().flatten();
                 if let Some(certificate) = certificates.find(|certificate| certificate.number == act.number) {
@@ -282,10 +293,10 @@ impl<'a> Outlets<'a> {
     /// pile: of how many outlets a pile has acts say nothing.
     fn certify(&mut self, act: &Act, valid_until: Timestamp) {
         if act.outlet.is_some() {
-            self.cases.retain(|opened| opened.outlet != act.outlet);
+            self.close(act, |opened| opened.outlet == act.outlet);
         } else {
             self.certificates.clear();
-            self.cases.clear();
+            self.close(act, |_| true);
         }
         let certificate = Certified {
             number: act.number.clone(),
@@ -300,6 +311,14 @@ impl<'a> Outlets<'a> {
         let has_own = |outlet: &u32| self.certificates.get(&Some(*outlet)).is_some_and(Option::is_some);
         if self.named.len() > 1 && self.named.iter().all(has_own) {
             self.certificates.remove(&None);
+        }
+    }
+
+    fn close(&mut self, act: &Act, is_over: impl Fn(&Opened<'a>) -> bool) {
+        let before = self.cases.len();
+        self.cases.retain(|opened| !is_over(opened));
+        if self.cases.len() < before {
+            self.cleared_at = self.cleared_at.max(Some(act.acted_at));
         }
     }
 

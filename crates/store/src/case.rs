@@ -2,6 +2,8 @@
 //!
 //! Called by `veripile case`. Whether a step may be taken is judged by `veripile_pile::case`; here it is kept.
 
+mod reply;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::FromRow;
@@ -12,6 +14,8 @@ use veripile_pile::case::{self, Refusal, Rules, Stage, Step};
 use crate::registration::{acts_of, insert_case_act};
 use crate::row::{SqlTime, corrupt, storable};
 use crate::{Store, StoreError, standing};
+
+pub use reply::OPEN_CASES_MAX;
 
 /// Steps read of one pile: a dozen a case, and few piles have two.
 const STEPS_MAX: i64 = 500;

@@ -69,6 +69,17 @@ pub struct EvidencePile {
     pub operator_id: Option<OperatorId>,
     /// Make and model.
     pub model: Option<String>,
+    /// What was told of its efficiency.
+    pub efficiency: Option<Efficiency>,
+}
+
+/// Energy out over energy in of a pile, as somebody told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Efficiency {
+    /// As a fraction.
+    pub ratio: Decimal,
+    /// Its standard uncertainty, of the same unit; none where nobody told that.
+    pub standard_uncertainty: Option<Decimal>,
 }
 
 /// Energy in an interval.
@@ -200,7 +211,8 @@ impl Store {
     /// Piles as they were known at a moment, by identifier.
     pub async fn evidence_piles(&self, known: Timestamp) -> Result<Vec<EvidencePile>, StoreError> {
         let rows: Vec<PileRow> = sqlx::query_as(
-            "SELECT DISTINCT ON (pile_id) pile_no, pile_id, e.kind, e.accuracy_class, e.station_id, e.operator_id, e.model
+            "SELECT DISTINCT ON (pile_id) pile_no, pile_id, e.kind, e.accuracy_class, e.station_id, e.operator_id, e.model,
+                    e.efficiency, e.efficiency_u
              FROM evidence_pile e JOIN pile USING (pile_no) WHERE known_from <= $1 ORDER BY pile_id, known_from DESC",
         )
         .bind(known.to_sqlx())
@@ -437,14 +449,17 @@ fn taken((charges, comparable, gone, earliest, _): &Stored) -> TakenIn {
 /// Acts, piles, intervals, calibrations and prices; how many are new or changed.
 async fn take_in_others(connection: &mut PgConnection, now: Timestamp) -> Result<u64, StoreError> {
     const STATEMENTS: [&str; 5] = [
-        "INSERT INTO evidence_pile (pile_no, known_from, kind, accuracy_class, station_id, operator_id, model)
-         SELECT pile_no, $1, pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model)
+        "INSERT INTO evidence_pile (pile_no, known_from, kind, accuracy_class, station_id, operator_id, model, efficiency, efficiency_u)
+         SELECT pile_no, $1, pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model),
+                pile.efficiency, pile.efficiency_u
          FROM pile LEFT JOIN pile_live live USING (pile_no)
          LEFT JOIN LATERAL (SELECT e.* FROM evidence_pile e WHERE e.pile_no = pile.pile_no
                             ORDER BY known_from DESC LIMIT 1) AS known USING (pile_no)
          WHERE NOT inbox AND $2 > 0 AND (known.pile_no IS NULL OR
-             (pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model)) IS DISTINCT FROM
-             (known.kind, known.accuracy_class, known.station_id, known.operator_id, known.model))
+             (pile.kind, pile.accuracy_class, pile.station_id, pile.operator_id, coalesce(pile.model, live.model),
+              pile.efficiency, pile.efficiency_u) IS DISTINCT FROM
+             (known.kind, known.accuracy_class, known.station_id, known.operator_id, known.model,
+              known.efficiency, known.efficiency_u))
          ON CONFLICT DO NOTHING",
         "INSERT INTO evidence_act (act_no, known_from)
          SELECT act_no, $1 FROM act
@@ -484,12 +499,15 @@ struct PileRow {
     station_id: Option<String>,
     operator_id: Option<String>,
     model: Option<String>,
+    efficiency: Option<Decimal>,
+    efficiency_u: Option<Decimal>,
 }
 
 impl PileRow {
     fn pile(self) -> Result<EvidencePile, StoreError> {
         let station = |id: String| StationId::parse(&id).map_err(|_| corrupt("station", &id));
         let operator = |id: String| OperatorId::parse(&id).map_err(|_| corrupt("operator", &id));
+        let standard_uncertainty = self.efficiency_u;
         Ok(EvidencePile {
             pile_no: self.pile_no,
             pile_id: PileId::parse(&self.pile_id).map_err(|_| corrupt("pile", &self.pile_id))?,
@@ -498,6 +516,7 @@ impl PileRow {
             station_id: self.station_id.map(station).transpose()?,
             operator_id: self.operator_id.map(operator).transpose()?,
             model: self.model,
+            efficiency: self.efficiency.map(|ratio| Efficiency { ratio, standard_uncertainty }),
         })
     }
 }

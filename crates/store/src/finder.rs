@@ -13,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
+use crate::checked::tells_of_check;
 use crate::listing::around;
 use crate::price::costs_at_most;
 use crate::row::{corrupt, storable};
@@ -208,9 +209,12 @@ const FREE: &str = " AND standing.stopped IS NOT TRUE AND standing.failed_after 
      AND (plug.connector <> 0 OR NOT EXISTS (SELECT FROM connector_live AS other
                                              WHERE other.pile_no = plug.pile_no AND other.connector <> 0)))";
 
-/// And where piles are asked for that were checked on site.
-const CHECKED: &str = " AND EXISTS (SELECT FROM act WHERE act.pile_no = pile.pile_no
-                                     AND act.kind IN ('certificate', 'measured', 'notice'))";
+/// And where piles are asked for that were checked on site, as far as the public is told.
+const CHECKED: &str = concat!(
+    " AND EXISTS (SELECT FROM act WHERE act.pile_no = pile.pile_no AND ",
+    tells_of_check!("$10"),
+    ")"
+);
 
 /// Values bound beside those of words, which follow: those of [`SEARCHED`], and the state, the fifteenth.
 const VALUES: usize = 21;

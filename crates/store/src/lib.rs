@@ -16,6 +16,7 @@ pub mod card;
 pub mod case;
 pub mod certificate;
 mod charge;
+mod checked;
 mod clock;
 pub mod command;
 pub mod console;

@@ -114,6 +114,11 @@ impl PileRecord {
         self.standing.state(now, self.last_seen)
     }
 
+    /// When that state began to hold.
+    pub fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        self.standing.since(now, self.last_seen)
+    }
+
     /// Whether it is out of use, whatever its state: then it is not free, whatever its connectors say.
     pub fn is_out_of_use(&self, now: Timestamp) -> bool {
         self.standing.is_out_of_use(now, self.last_seen)

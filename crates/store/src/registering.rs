@@ -12,7 +12,7 @@ use sqlx::{Postgres, Transaction};
 use tokio::sync::Notify;
 use veripile_pile::{Act, MeterKey, Operator, OperatorId, Pile, PileId, Station};
 
-use crate::evidence::{self, EnergyInterval};
+use crate::evidence::{self, Efficiency, EnergyInterval};
 use crate::price::{self, Tariff};
 use crate::registration::{Hands, Removed};
 use crate::witness::{self, Calibration};
@@ -56,6 +56,11 @@ impl Registering {
     /// Years in which piles were made; none takes one back. Fails if a pile is not registered.
     pub async fn made_in(&mut self, years: &[(PileId, Option<i16>)]) -> Result<(), StoreError> {
         registration::write_made_in(&mut self.transaction, years).await
+    }
+
+    /// What is told of piles' efficiencies; none takes one back. Fails if a pile is not registered.
+    pub async fn efficiencies(&mut self, told: &[(PileId, Option<Efficiency>)]) -> Result<(), StoreError> {
+        registration::write_efficiencies(&mut self.transaction, told).await
     }
 
     /// Takes piles from the stations that their own operators say them to be gone from; which these were. One with an open case stays.

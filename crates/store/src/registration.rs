@@ -12,6 +12,7 @@ use veripile_pile::{
     Act, ActKind, GivenPlace, OnSiteResult, Operator, OperatorId, Pile, PileId, Place, Station, StationId,
 };
 
+use crate::evidence::Efficiency;
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
 use crate::search::{operator_text, plain, station_text};
 use crate::{Store, StoreError};
@@ -291,6 +292,28 @@ pub(crate) async fn write_made_in(
     // A table names each pile once.
     if done.rows_affected() < years.len() as u64 {
         return Err(StoreError::Unknown("a pile whose year is told".to_owned()));
+    }
+    Ok(())
+}
+
+/// Writes piles' efficiencies; see [`crate::Registering::efficiencies`].
+pub(crate) async fn write_efficiencies(
+    connection: &mut PgConnection,
+    told: &[(PileId, Option<Efficiency>)],
+) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "UPDATE pile SET efficiency = told.efficiency, efficiency_u = told.efficiency_u
+         FROM unnest($1::text[], $2::numeric[], $3::numeric[]) AS told(pile_id, efficiency, efficiency_u)
+         WHERE pile.pile_id = told.pile_id",
+    )
+    .bind(told.iter().map(|(pile_id, _)| pile_id.as_str()).collect::<Vec<_>>())
+    .bind(told.iter().map(|(_, told)| told.map(|told| told.ratio)).collect::<Vec<_>>())
+    .bind(told.iter().map(|(_, told)| told.and_then(|told| told.standard_uncertainty)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    // A table names each pile once.
+    if done.rows_affected() < told.len() as u64 {
+        return Err(StoreError::Unknown("a pile whose efficiency is told".to_owned()));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use veripile_pile::OperatorId;
 
+use crate::checked::tells_of_check;
 use crate::{Store, StoreError};
 
 /// Groups told of one table, those with most piles: more than the nation has districts (some 2,850) or operators.
@@ -57,7 +58,7 @@ pub struct Tally {
     pub piles: i64,
     /// Operators of whom a pile was checked on site.
     pub checked_operators: i64,
-    /// Piles that were checked on site at least once.
+    /// Piles that were checked on site at least once, as far as the public is told.
     pub checked_piles: i64,
     /// Piles that are failed, publicly.
     pub failed: i64,
@@ -96,7 +97,10 @@ const COUNTED: &str = concat!(
          LEFT JOIN station USING (station_id)
          LEFT JOIN pile_live AS live USING (pile_no)
          LEFT JOIN standing USING (pile_no)
-         LEFT JOIN (SELECT DISTINCT pile_no FROM act WHERE kind IN ('certificate', 'measured', 'notice')) AS checked USING (pile_no)
+         LEFT JOIN (SELECT DISTINCT act.pile_no FROM act JOIN pile USING (pile_no) LEFT JOIN standing USING (pile_no)
+                    WHERE ",
+    tells_of_check!("$1"),
+    ") AS checked USING (pile_no)
          WHERE NOT pile.inbox GROUP BY 1, 2, 3) ",
     tally!("region", "region", "region"),
     " UNION ALL ",

@@ -9,6 +9,7 @@ mod svg;
 
 use rust_decimal::Decimal;
 use veripile_metrology::crossing::to_f64;
+use veripile_metrology::rounding::in_full;
 
 use crate::order::Order;
 use crate::plan::LoadPoint;
@@ -200,8 +201,7 @@ pub fn label(point: &LoadPoint) -> String {
 
 /// A power factor as documents write it: one digit after the point at least.
 pub(crate) fn power_factor(factor: Decimal) -> String {
-    let factor = factor.normalize();
-    if factor.scale() == 0 { format!("{factor:.1}") } else { factor.to_string() }
+    in_full(factor, 1)
 }
 
 fn words(at: Place, anchor: Anchor, ink: Ink, text: &str) -> Shape {

@@ -56,16 +56,37 @@ fn a_stored_verdict_tells_its_layers() {
         sealed: Vec::new(),
     };
     let told: Vec<_> = stored_layers(t, &line).into_iter().map(|l| (l.name, l.symbol, l.findings)).collect();
-    let finding = |code: &str| vec![t.of_owned(&format!("record.{code}")).to_owned()];
+    let findings = |codes: &[&str]| {
+        codes.iter().map(|code| t.of_owned(&format!("record.{code}")).to_owned()).collect::<Vec<_>>()
+    };
     let expected = [
         ("Syntax", "✓", vec![]),
         ("Signature", "–", vec![]),
-        ("Whose key", "✕", finding("no_key")),
-        ("A whole charge", "✕", finding("status_not_good")),
+        ("Whose key", "✕", findings(&["no_key", "not_registered"])),
+        ("A whole charge", "✕", findings(&["status_not_good"])),
     ];
     assert_eq!(told, expected);
     line.layers = "{}".to_owned();
     assert!(stored_layers(t, &line).is_empty(), "one that was not checked");
+    // What was kept when the register's answer was not told yet.
+    let of_before = |source, outcome: Outcome, codes: &[&str]| {
+        let findings = codes.iter().map(|code| Finding { code: (*code).to_owned(), detail: String::new() });
+        let mut layers = judged.layers.clone();
+        layers.key = Layer { outcome, findings: findings.collect() };
+        let layers = serde_json::to_string(&layers).expect("serializable");
+        let line = SignedLine { key_source: source, layers, ..line.clone() };
+        stored_layers(t, &line).swap_remove(2).findings
+    };
+    let (register, first) = (Some(KeySource::Register), Some(KeySource::FirstUse));
+    assert_eq!(of_before(register, Outcome::Ok, &["no_register"]), findings(&["key_registered"]));
+    assert_eq!(
+        of_before(register, Outcome::Failed, &["no_register", "serial_differs"]),
+        findings(&["serial_differs"])
+    );
+    assert_eq!(
+        of_before(first, Outcome::NotChecked, &["no_register", "first_use"]),
+        findings(&["not_registered", "first_use"])
+    );
 }
 
 #[test]
@@ -76,7 +97,7 @@ fn a_record_is_read_as_its_file_says_that_it_is_written() {
         r#"<values><value><signedData format="OCMF" encoding="base32">{data}</signedData></value></values>"#
     );
     let (values, _) = values(&Pasted { record, key: String::new() });
-    let judged = arrived::judge_written(&values[0].0, values[0].1, &[]);
+    let judged = arrived::judge_written(&values[0].0, values[0].1, AskedOf::Nothing);
     assert_eq!((word(&judged.checked), judged.checked.readings.len()), ("no_key", 1));
 }
 

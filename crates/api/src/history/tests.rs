@@ -14,6 +14,7 @@ fn history(weeks: Vec<WeeklyError>, steps: Vec<ErrorStep>) -> History {
         steps,
         firmware: vec![("2026-11-01T00:00:00Z".parse().expect("literal"), "v<2>".to_owned())],
         results: Vec::new(),
+        replies: Vec::new(),
         limit: Some(0.02),
         date: None,
     }
@@ -116,6 +117,42 @@ fn a_date_of_an_old_assessment_is_none_and_says_how_old_it_is() {
     let told = next_date(Texts::in_language(Language::En), &date, now);
     assert!(told.due.is_none() && told.reasons.join("").contains("the assessment is 15 days old"));
     assert_eq!((told.as_of.as_str(), NextDate::of(&date, now).due_on), ("2026-11-01 08:00", None));
+}
+
+// "The legal interval applies" stood above "the legal interval is over".
+#[test]
+fn where_no_date_is_proposed_is_said_what_holds_instead() {
+    let as_of: Timestamp = "2026-11-01T00:00:00Z".parse().expect("literal");
+    let certificate = veripile_pile::Certified {
+        number: "C".to_owned(),
+        issuer: "计量所".to_owned(),
+        at: as_of - jiff::SignedDuration::from_hours(24 * 365),
+        valid_until: as_of + jiff::SignedDuration::from_hours(24 * 365),
+        questioned_at: None,
+    };
+    let stopped_at = Some(as_of);
+    let good = veripile_pile::Standing { certificate: Some(certificate), ..Default::default() };
+    let stopped = veripile_pile::Standing { stopped_at, ..good.clone() };
+    for (withdrawn, standing, key) in [
+        ("few_charges", &good, "next.withdrawn"),
+        ("legally_due", &good, "next.overdue"),
+        ("certificate_expired", &good, "next.overdue"),
+        ("few_charges", &veripile_pile::Standing::default(), "next.overdue"),
+        ("legally_due", &stopped, "next.none_now"),
+        ("under_review", &good, "next.none_now"),
+    ] {
+        let date = DateRecord {
+            as_of,
+            pile_id: "P".to_owned(),
+            due_on: None,
+            withdrawn: vec![withdrawn.to_owned()],
+            standing: standing.clone(),
+            last_heard_at: Some(as_of),
+        };
+        for t in [Language::Zh, Language::En].map(Texts::in_language) {
+            assert_eq!(next_date(t, &date, as_of).without, t.of(key), "{withdrawn}");
+        }
+    }
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(crate) async fn post(
         Err(too_much) => site.store.same_ocpi_cdr(&party.name, &cdr).await?.ok_or(too_much)?,
     };
     // A repeated request is answered as the first. Of another record the verdict is not told: what stands is the first.
-    let told = json!({ "veripile": read(&kept.checked) });
+    let told = json!({ "veripile": verdicts(&kept.checked) });
     let mut response = if kept.body == cdr.body { answer(&told) } else { Refusal::another().with(&told) };
     let address = format!("{}/ocpi/2.2.1/cdrs/{}", base(&request, &site), kept.reference);
     if let Ok(address) = address.parse() {
@@ -107,7 +107,7 @@ pub(crate) async fn get(
     let found = site.store.ocpi_cdr(&party.name, &reference).await?;
     let kept = found.ok_or_else(|| Refusal::missing(2000, "you have sent no such record"))?;
     let mut told = read(&kept.body);
-    told["veripile"] = read(&kept.checked);
+    told["veripile"] = verdicts(&kept.checked);
     told["veripile"]["other_records"] = kept.others.into();
     Ok(answer(&told))
 }
@@ -129,6 +129,31 @@ fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+/// Verdicts as kept; of records of before, too, with what the register answered where it was asked.
+fn verdicts(kept: &str) -> Value {
+    let mut told = read(kept);
+    let is_pile_s = told["pile_known"] == true;
+    for record in told.get_mut("records").and_then(Value::as_array_mut).into_iter().flatten() {
+        let source = record["key_from"].as_str().and_then(KeySource::from_word);
+        // Of no pile, and with no key, nobody knows any more whether the record named a meter that could be asked for.
+        if !is_pile_s && matches!(source, None | Some(KeySource::Message)) {
+            continue;
+        }
+        let Some(key) = record.pointer_mut("/layers/key") else { continue };
+        let has_failed = key["outcome"] == "failed";
+        let Some(findings) = key.get_mut("findings").and_then(Value::as_array_mut) else { continue };
+        findings.retain_mut(|code| match check::answer(source, has_failed) {
+            _ if *code != check::NOT_ASKED => true,
+            Some(answer) => {
+                *code = answer.into();
+                true
+            }
+            None => false,
+        });
+    }
+    told
+}
+
 /// What is to be thought of the signed values: each by itself, the first and the last together, and whether the bill says the same.
 async fn checked(site: &Site, cdr: &Map<String, Value>) -> Result<Value, Refusal> {
     let values = signed_values(cdr)?;
@@ -142,9 +167,9 @@ async fn checked(site: &Site, cdr: &Map<String, Value>) -> Result<Value, Refusal
     let (mut judged, others) = judge_aside(values, known).await?;
     let (places, others): (Vec<usize>, Vec<_>) = others.into_iter().unzip();
     for (place, one) in places.into_iter().zip(check::judge_all(&site.store, others).await?) {
-        // A key that is registered for the very meter outweighs any other of the pile; what a record brings along outweighs none.
-        let is_pile_s = !matches!(judged[place].key_source, None | Some(KeySource::Message));
-        if one.key_source == Some(KeySource::Register) || !is_pile_s {
+        // A key that is registered for the very meter outweighs any other of the pile; what a record brings along outweighs none, and where the
+        // register was asked for the pile, that stays said.
+        if one.key_source == Some(KeySource::Register) || pile_no.is_none() {
             judged[place] = one;
         }
     }
@@ -352,6 +377,30 @@ mod tests {
 
     fn as_told(judged: &Judged) -> Value {
         told("End", judged)
+    }
+
+    #[test]
+    fn verdicts_of_before_tell_what_the_register_answered() {
+        let check =
+            |is_pile_s: bool, source: Option<&str>, outcome: &str, codes: &[&str], expected: &[&str]| {
+                let key = json!({ "outcome": outcome, "findings": codes });
+                let record = json!({ "key_from": source, "layers": { "key": key } });
+                let kept = json!({ "pile_known": is_pile_s, "records": [record] }).to_string();
+                let told = verdicts(&kept);
+                assert_eq!(
+                    told["records"][0]["layers"]["key"]["findings"],
+                    json!(expected),
+                    "{source:?} {codes:?}"
+                );
+            };
+        check(true, Some("register"), "ok", &["no_register"], &["key_registered"]);
+        check(true, Some("register"), "failed", &["no_register", "serial_differs"], &["serial_differs"]);
+        check(true, Some("first_use"), "not_checked", &["no_register"], &["not_registered"]);
+        check(true, Some("message"), "not_checked", &["no_register"], &["not_registered"]);
+        check(false, Some("register"), "ok", &["no_register"], &["key_registered"]);
+        check(false, Some("message"), "not_checked", &["no_register"], &["no_register"]);
+        check(true, None, "failed", &["no_key", "not_registered"], &["no_key", "not_registered"]);
+        assert_eq!(verdicts("not JSON"), Value::Null);
     }
 
     #[test]

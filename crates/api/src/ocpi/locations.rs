@@ -19,7 +19,8 @@ use super::page::Parameters;
 use super::readings::Name;
 use super::{OcpiSettings, Refusal, Registered, answer, base, moment};
 use crate::Site;
-use crate::api::{Assessment, Pile, Verification};
+use crate::api::{Assessment, Pile};
+use crate::standing::Verification;
 
 /// Where stations are: the country whose authorities verify them.
 const COUNTRY: &str = "CHN";

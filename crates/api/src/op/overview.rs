@@ -1,4 +1,4 @@
-//! `/op`: one's piles and how each is connected, who waits in the inbox, who knocked.
+//! `/op`: one's piles and how each is connected, where cases are open, who waits in the inbox, who knocked.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
@@ -10,6 +10,7 @@ use veripile_pile::{AccuracyClass, Pile, PileId, PileKind, StationId};
 use veripile_store::AttemptRow;
 use veripile_store::console::{ConsolePile, PAGE_MAX};
 
+use super::cases::{self, CaseLines};
 use super::reports::{self, Reports};
 use crate::Site;
 use crate::problem::{Problem, html};
@@ -64,6 +65,7 @@ struct OverviewPage<'a> {
     inbox: Vec<PileLine>,
     stations: Vec<(String, String)>,
     attempts: Vec<AttemptLine>,
+    cases: CaseLines,
     reports: Reports,
 }
 
@@ -98,6 +100,7 @@ pub(crate) async fn page(
         inbox: inbox.iter().map(|pile| line(t, pile, now)).collect(),
         stations: stations.into_iter().map(|(id, zh, en)| (id, view::name(t.pick(&zh, &en)))).collect(),
         attempts: attempts.iter().map(|row| attempt(t, row, now)).collect(),
+        cases: cases::list(t, &site, &person, now).await?,
         reports: reports::reports(t, &site.store.report_groups(scope, 1).await?, 1),
     };
     Ok(private(html(StatusCode::OK, &page)))

@@ -1,5 +1,5 @@
-//! `/op/piles/{pile}`: everything an operator sets up and looks at of one pile: address, key, relay, readiness, findings,
-//! orders with their answers, attempts.
+//! `/op/piles/{pile}`: everything an operator sets up and looks at of one pile: open cases with its replies, address, key, relay, readiness,
+//! findings, orders with their answers, attempts.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
@@ -15,6 +15,7 @@ use veripile_pile::PileId;
 use veripile_store::console::{ConnectorRegister, ConsolePile};
 use veripile_store::finding::Finding;
 
+use super::cases::{self, CaseView};
 use super::certificates::{self, CertificateLine, RefusalLine};
 use super::orders::{self, OrderLine};
 use super::overview::{self, AttemptLine, PileLine, Token};
@@ -59,6 +60,9 @@ struct PilePage<'a> {
     signals: Vec<SignalLine>,
     /// That nobody looked for any.
     not_looked_for: Option<String>,
+    /// Open cases, and whether this person replies to them.
+    cases: Vec<CaseView<'a>>,
+    may_reply: bool,
     /// On-site results, not yet public ones too.
     acts: Vec<ActLine>,
     /// The next date by state, or why there is none.
@@ -188,6 +192,7 @@ async fn show(
     let skipped = site.store.signals_not_looked_for().await?;
     let date = site.store.next_date(&pile.pile_id).await?;
     let acts = pile::on_site(t, site, &pile.pile_id, now).await?;
+    let cases = cases::of_pile(t, site, &pile.pile_id, now).await?;
     let (ready_detail, ready) = ready(t, &pile);
     let page = PilePage {
         t,
@@ -222,6 +227,8 @@ async fn show(
         signals,
         not_looked_for: skipped.map(|skipped| signals::not_looked_for(t, skipped)),
         date: date.as_ref().map(|date| history::next_date(t, date, now)),
+        cases,
+        may_reply: person.scope.is_some(),
         acts,
         path,
     };

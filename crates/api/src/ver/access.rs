@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_metrology::rules;
+use veripile_pile::case::reply::Reply;
 use veripile_pile::{Act, ActKind, OpenCase, OperatorId, is_same_person, open_cases};
 use veripile_store::PileRecord;
 use veripile_store::account::PersonRole;
@@ -96,6 +97,23 @@ pub(crate) fn public_acts(acts: &[Act], limit_percent: Option<Decimal>, now: Tim
         _ => true,
     };
     acts.iter().filter(is_public).collect()
+}
+
+/// The operator's replies that anybody may see, in their order. One to a case that is only open stands beside that at once; one to bad news,
+/// confirmed or a notice, speaks of it, and waits until that is public: what was settled before never is.
+pub(crate) fn public_replies<'a>(acts: &[Act], replies: &'a [Reply], now: Timestamp) -> Vec<&'a Reply> {
+    replies.iter().filter(|reply| is_reply_public(acts, reply, now)).collect()
+}
+
+/// The same of one.
+pub(crate) fn is_reply_public(acts: &[Act], reply: &Reply, now: Timestamp) -> bool {
+    let is_news = |act: &&Act| {
+        matches!(act.kind, ActKind::Notice | ActKind::FailureConfirmed)
+            && act.number == reply.number
+            && act.acted_at <= reply.at
+    };
+    let replied_to = acts.iter().filter(is_news).max_by_key(|act| act.acted_at);
+    replied_to.is_none_or(|news| was_failed_since(acts, news, now))
 }
 
 /// Whether what was measured led to a failure that is public: one of its outlet that was confirmed since, without a certificate in between.
@@ -262,6 +280,42 @@ pub(crate) mod tests {
         acts[2].number = "K1".to_owned();
         acts.push(of_case(CaseClosed, 10, "b"));
         assert_eq!(seen(&acts, 30), [Certificate, CaseOpened, CaseClosed], "settled: never public");
+    }
+
+    #[test]
+    fn a_reply_to_what_is_not_public_waits_with_it() {
+        use ActKind::{CaseClosed, CaseOpened, FailureConfirmed};
+        let of_case =
+            |kind, on, person| Act { number: "K1".to_owned(), reply_until: None, ..act(kind, on, person) };
+        let reply = |on| Reply {
+            number: "K1".to_owned(),
+            at: day(on),
+            by: veripile_pile::case::reply::ReplyBy::Operator,
+            person: "one".to_owned(),
+            words: "w".to_owned(),
+        };
+        let served = |on| Act { reply_until: Some(day(on + 21)), ..of_case(FailureConfirmed, on, "r") };
+        let acts = [of_case(CaseOpened, 0, "r"), of_case(FailureConfirmed, 10, "v"), served(10)];
+        let replies = [reply(5), reply(12), reply(40)];
+        let seen = |acts: &[Act], on| {
+            let replies: Vec<Reply> = replies.iter().filter(|one| one.at <= day(on)).cloned().collect();
+            let public = public_replies(acts, &replies, day(on));
+            public.iter().map(|one| (one.at.as_second() - 1_770_000_000) / 86_400).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(&acts, 6), [5], "to its opening: beside the case");
+        assert_eq!(seen(&acts, 30), [5], "to what was served: its window runs");
+        assert_eq!(seen(&acts, 32), [5, 12], "beside the failure");
+        assert_eq!(seen(&acts, 50), [5, 12, 40], "to what is public already");
+        // Served again on day 39: what is said of that waits for its own window.
+        let again = [&acts[..], &[of_case(FailureConfirmed, 39, "v"), served(39)]].concat();
+        assert_eq!(seen(&again, 60), [5, 12]);
+        assert_eq!(seen(&again, 61), [5, 12, 40]);
+        let settled = [&acts[..], &[of_case(CaseClosed, 20, "r")]].concat();
+        assert_eq!(seen(&settled, 900), [5], "settled before it was public");
+        // One person is not two.
+        assert_eq!(seen(&acts[..2], 900), [5]);
+        let other = Reply { number: "K2".to_owned(), ..reply(12) };
+        assert!(is_reply_public(&acts, &other, day(13)), "another case's confirmation is not this one's");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use askama::Template;
 use rust_decimal::Decimal;
+use veripile_metrology::rounding::{written, written_with_sign};
 use veripile_store::verification::{OrderRow, OrderState};
 use veripile_verification::chart::Chart;
 use veripile_verification::order::Order;
@@ -11,7 +12,6 @@ use veripile_verification::result::{self, PointResult};
 use veripile_verification::run::{Indication, Run, Taken};
 
 use super::{orders, words};
-use crate::sentence::figure;
 use crate::texts::Texts;
 
 /// Troubles listed, the newest.
@@ -116,7 +116,7 @@ impl<'a> Live<'a> {
                 None => t.of("live.held").to_owned(),
             }),
             energy: progress.energy_wh.filter(|_| at_hand.is_some()).map(|energy| {
-                let text = format!("{:.3} / {} Wh", energy, progress.energy_target_wh.normalize());
+                let text = format!("{} / {} Wh", written(energy, 3), progress.energy_target_wh.normalize());
                 (energy.to_string(), progress.energy_target_wh.to_string(), text)
             }),
             ending,
@@ -183,7 +183,7 @@ pub(crate) fn load(t: &Texts, point: &LoadPoint) -> String {
 
 /// A percentage with its sign, to a thousandth.
 pub(crate) fn signed_percent(value: Decimal) -> String {
-    format!("{} %", figure(format!("{:+.3}", value.round_dp(3))))
+    format!("{} %", written_with_sign(value, 3))
 }
 
 fn point_line(
@@ -201,8 +201,8 @@ fn point_line(
         error: found.map_or_else(dash, |found| signed_percent(found.error_percent)),
         expanded: found.map_or_else(dash, |found| {
             format!(
-                "{:.3} % (k = {})",
-                found.expanded_uncertainty_percent.round_dp(3),
+                "{} % (k = {})",
+                written(found.expanded_uncertainty_percent, 3),
                 found.coverage_factor.normalize()
             )
         }),
@@ -223,10 +223,14 @@ fn reading_line(t: &Texts, taken: &Taken) -> ReadingLine {
             (format!("{} → {} Wh", start.normalize(), stop.normalize()), "Wh")
         }
     };
-    let mut measured =
-        format!("{:.2} V · {:.3} A · {:.1} W", taken.voltage_v, taken.current_a, taken.power_w);
+    let mut measured = format!(
+        "{} V · {} A · {} W",
+        written(taken.voltage_v, 2),
+        written(taken.current_a, 3),
+        written(taken.power_w, 1)
+    );
     if let Some(celsius) = taken.source_c_max {
-        measured += &format!(" · {:.1} °C", celsius.round_dp(1));
+        measured += &format!(" · {} °C", written(celsius, 1));
     }
     ReadingLine {
         point: taken.point + 1,

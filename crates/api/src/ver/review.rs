@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use rust_decimal::Decimal;
+use veripile_metrology::rounding::written;
 use veripile_store::verification::{Issuance, OrderState};
 use veripile_verification::certificate::{Certificate, pdf};
 use veripile_verification::order::{Order, OrderError};
@@ -157,7 +158,7 @@ fn probability(p: Decimal) -> String {
     match percent {
         percent if percent > Decimal::new(999, 1) => "> 99.9 %".to_owned(),
         percent if percent < Decimal::new(1, 1) => "< 0.1 %".to_owned(),
-        percent => format!("{:.1} %", percent.round_dp(1)),
+        percent => format!("{} %", written(percent, 1)),
     }
 }
 

@@ -108,7 +108,7 @@ impl Facts {
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for pile in &self.piles {
-            hash.update(format!("{pile:?}\n"));
+            hash.update(hashed(pile));
         }
         self.charges.iter().for_each(|charge| hash_charge(&mut hash, charge));
         for act in &self.acts {
@@ -219,7 +219,7 @@ impl Facts {
             operator: None,
             model: None,
             firmware: None,
-            efficiency: None,
+            efficiency: pile.efficiency,
         };
         let plates: BTreeMap<PileId, Plate> =
             self.piles.iter().map(|pile| (pile.pile_id.clone(), plate(pile))).collect();
@@ -298,6 +298,16 @@ fn fit(room: u64, count: u64, bytes: u64) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A pile as it is hashed. One of which no efficiency is told is hashed as it was before there were any: so runs of then keep their hash.
+fn hashed(pile: &EvidencePile) -> String {
+    let EvidencePile { pile_no, pile_id, kind, class, station_id, operator_id, model, efficiency } = pile;
+    let told = efficiency.map_or(String::new(), |told| format!(", efficiency: {told:?}"));
+    format!(
+        "EvidencePile {{ pile_no: {pile_no:?}, pile_id: {pile_id:?}, kind: {kind:?}, class: {class:?}, station_id: {station_id:?}, \
+         operator_id: {operator_id:?}, model: {model:?}{told} }}\n"
+    )
 }
 
 /// Every part of a charge, each with a mark of whether it is known. In bytes: text would take longer than the estimate.
@@ -417,7 +427,11 @@ pub(super) fn covariates(charge: &EvidenceCharge) -> [f32; COVARIATES_MAX] {
 #[cfg(test)]
 mod tests {
     use veripile_assessment::UsedReference;
+    use veripile_metrology::balance::Instrument;
+    use veripile_pile::{PileKind, StationId};
+    use veripile_store::evidence::Efficiency;
 
+    use super::super::outcome::tests::world;
     use super::*;
 
     fn charge(minutes: i64, wh: i64) -> EvidenceCharge {
@@ -428,7 +442,7 @@ mod tests {
 
     #[test]
     fn calibrations_that_were_used_are_read_as_they_are_stored() {
-        let (_, mut prepared, mut assessment) = super::super::outcome::tests::world(1);
+        let (_, mut prepared, mut assessment) = world(1);
         let at = "2026-01-05T06:07:08.000009Z".parse().expect("literal");
         prepared.vehicles.insert((VehicleKey([0xa7; 16]), true), 0);
         assessment.facts.used_references.push(UsedReference { vehicle: 0, at });
@@ -441,7 +455,7 @@ mod tests {
 
     #[test]
     fn what_balances_said_is_read_as_it_is_stored() {
-        let (_, prepared, mut assessment) = super::super::outcome::tests::world(1);
+        let (_, prepared, mut assessment) = world(1);
         assert!(balanced(&prepared.stored(&assessment)).is_empty() && balanced(&Value::Null).is_empty());
         let at = |second: i64| Timestamp::from_second(second).expect("in range");
         let told = json!([{ "piles": ["P1", "P2"], "from": at(7), "to": at(9), "matrix": [1e7 / 3.0, -0.1, 3.0], "right": [1e-3, 2.0] }]);
@@ -449,6 +463,51 @@ mod tests {
         let stored = prepared.stored(&assessment).to_string();
         let read = balanced(&serde_json::from_str(&stored).expect("plain"));
         assert_eq!((read.len(), &read), (1, &assessment.balanced), "to the last bit");
+    }
+
+    /// The text is what was hashed before efficiencies could be told.
+    #[test]
+    fn only_a_pile_with_an_efficiency_is_hashed_otherwise_than_before() {
+        let (mut facts, ..) = world(1);
+        let before = facts.fingerprint();
+        let text = "EvidencePile { pile_no: 1, pile_id: PileId(\"P1\"), kind: Ac, class: AccuracyClass(2), \
+                    station_id: Some(StationId(\"S1\")), operator_id: None, model: None }\n";
+        assert_eq!(hashed(&facts.piles[0]), text);
+        let mut hash_of = |ratio, standard_uncertainty| {
+            facts.piles[0].efficiency = Some(Efficiency { ratio, standard_uncertainty });
+            facts.fingerprint()
+        };
+        let [good, better] = [93, 95].map(|percent| Decimal::new(percent, 2));
+        let hashes = [hash_of(good, None), hash_of(better, None), hash_of(good, Some(Decimal::new(1, 3)))];
+        let all: BTreeSet<[u8; 32]> = hashes.into_iter().chain([before]).collect();
+        assert_eq!(all.len(), 4, "each of its own");
+    }
+
+    // By hand: 0.0093 of 0.93 is 1 %. Where none is told, 0.95 ± 0.8 % is presumed, with 1.2 % that all have in common.
+    #[test]
+    fn a_registered_pile_behind_a_master_has_the_efficiency_that_was_told_of_it() {
+        let (mut facts, ..) = world(1);
+        facts.piles[0].kind = PileKind::Dc;
+        let to = facts.as_of;
+        let interval = |meter| EnergyInterval {
+            meter,
+            from: to - jiff::SignedDuration::from_hours(1),
+            to,
+            energy_kwh: Some(Decimal::TEN),
+            class: None,
+        };
+        let station = StationId::parse("S1").expect("literal");
+        let pile = facts.piles[0].pile_id.clone();
+        facts.energy = vec![interval(EnergyMeter::Master(station)), interval(EnergyMeter::Register(pile))];
+        let instrument = |facts: &Facts| facts.prepare().evidence.feeders[0].feeder.instruments[0];
+        let is = |found: Instrument, expected: [f64; 3]| {
+            let told = [found.efficiency, found.efficiency_uncertainty, found.efficiency_common];
+            assert!(told.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+        };
+        is(instrument(&facts), [0.95, 0.008, 0.012]);
+        let standard_uncertainty = Some(Decimal::new(93, 4));
+        facts.piles[0].efficiency = Some(Efficiency { ratio: Decimal::new(93, 2), standard_uncertainty });
+        is(instrument(&facts), [0.93, 0.01, 0.0]);
     }
 
     // Room is counted as of files (440 + 500 + 540 bytes a charge of a vehicle of its own, 1,000 a pile), with the charge itself besides.

@@ -344,6 +344,7 @@ fn next_by_state(
             estimate,
             standing: &verified.standing,
             verified_on: verified.on,
+            valid_until: verified.valid_until,
             legal_years: verified.legal_years,
             last_heard_at: last_heard(pile),
             newest_level_at: assessment.levels.get(&estimate.component).copied(),
@@ -397,6 +398,7 @@ fn verified(facts: &Facts) -> Vec<Verified> {
         let interval = rules::for_kind(pile.kind.word()).ok().and_then(|rules| rules.interval);
         Verified {
             on: holds.map(|certificate| day(certificate.at)),
+            valid_until: holds.map(|certificate| day(certificate.valid_until)),
             legal_years: interval.map_or(0, |interval| interval.years),
             standing,
         }
@@ -422,6 +424,7 @@ pub(super) mod tests {
             station_id: Some(StationId::parse(&format!("S{pile_no}")).expect("literal")),
             operator_id: None,
             model: None,
+            efficiency: None,
         }
     }
 

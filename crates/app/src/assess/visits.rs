@@ -40,6 +40,8 @@ const DAYS_OF_YEAR: f64 = 365.25;
 #[derive(Default)]
 pub(super) struct Verified {
     pub(super) on: Option<Date>,
+    /// The last day of its validity.
+    pub(super) valid_until: Option<Date>,
     /// 0: the law names none.
     pub(super) legal_years: u32,
     /// What acts say of it beside that, without its estimate.

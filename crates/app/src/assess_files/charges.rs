@@ -16,7 +16,7 @@ use veripile_pile::{PileId, VehiclePath};
 
 use super::findings::CHARGES_MAX;
 use super::reference::SECONDS_OF_HOUR;
-use super::room::{self, Taken};
+use super::room::{self, CHARGE_BYTES, Taken};
 use super::rows::{FileFacts, Row, Rows, short};
 
 /// Columns that must be there.
@@ -51,6 +51,9 @@ const DURATION_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Times may be written to the minute: what lasted a minute may be written as nothing.
 const ROUNDING_SECONDS: i64 = 60;
+
+/// After so many rows it is known how long one is, and so how many there are about.
+const SAMPLE_ROWS: u64 = 1_000;
 
 /// A good row. Pile and vehicle are numbered in the order of their first row.
 #[derive(Debug, Clone)]
@@ -118,11 +121,18 @@ fn read_into(
     let rows = Rows::open(path, &REQUIRED)?;
     let columns = Columns::of(&rows);
     let name = rows.name().to_owned();
+    let bytes = rows.bytes().unwrap_or_default();
     let mut reader = Reader::new(setting);
-    let mut last_line = 1;
+    let (mut last_line, mut bytes_read) = (1, 0);
     let facts = rows.each(|row| {
         last_line = row.line;
         reader.charges.read += 1;
+        bytes_read += row.text.len() as u64 + 1;
+        if reader.charges.read == SAMPLE_ROWS {
+            // A twentieth more: rows grow with their numbers, and one too many would be a list of twice the size.
+            let about = bytes.saturating_mul(SAMPLE_ROWS) / bytes_read * 21 / 20;
+            reader.expect(about.min(room / CHARGE_BYTES));
+        }
         if let Err(bad) = reader.take(row, &columns) {
             *reader.charges.rejected.entry(bad.code).or_insert(0) += 1;
             reject(row.line, &bad.text(), &row.text)?;
@@ -215,6 +225,14 @@ impl<'a> Reader<'a> {
             vehicle_numbers: HashMap::new(),
             first_lines: HashMap::new(),
         }
+    }
+
+    /// Takes addresses for so many charges: a list that grows is copied each time, and every page of it touched anew. Where there are none,
+    /// or the file was packed, it grows as it must.
+    fn expect(&mut self, charges: u64) {
+        let more = usize::try_from(charges).unwrap_or_default().saturating_sub(self.charges.rows.len());
+        let _ = self.charges.rows.try_reserve_exact(more);
+        let _ = self.first_lines.try_reserve(more);
     }
 
     /// What is in memory by now.

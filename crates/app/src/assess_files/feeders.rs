@@ -133,7 +133,8 @@ impl Station<'_> {
             instruments_kwh,
         });
         let instruments = self.piles.iter().map(|(index, plate)| {
-            let told = plate.efficiency.map(|(efficiency, u)| (to_f64(efficiency), u.map(to_f64)));
+            let told =
+                plate.efficiency.map(|told| (to_f64(told.ratio), told.standard_uncertainty.map(to_f64)));
             let (efficiency, efficiency_uncertainty, efficiency_common) = efficiency(plate.kind, told);
             Instrument { index: *index, efficiency, efficiency_uncertainty, efficiency_common }
         });

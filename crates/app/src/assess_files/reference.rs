@@ -10,11 +10,13 @@ use rust_decimal::Decimal;
 use veripile_assessment::ReferenceVehicle;
 use veripile_assessment::signals::FirmwareChange;
 use veripile_pile::{AccuracyClass, OnSiteResult, PileId, PileKind, VehicleKey};
+use veripile_store::evidence::Efficiency;
 use veripile_store::witness::Calibration;
 
 use super::rows::{FileFacts, Row, Rows, short};
 use crate::plausible::{
-    self, COVERAGE_FACTOR_MAX, ERROR_MAX_PERCENT, REGISTER_MAX_KWH, UNCERTAINTY_MAX_PERCENT,
+    self, COVERAGE_FACTOR_MAX, EFFICIENCY_MIN, EFFICIENCY_U_MAX, ERROR_MAX_PERCENT, REGISTER_MAX_KWH,
+    UNCERTAINTY_MAX_PERCENT,
 };
 
 /// What is known of a pile; none where unknown.
@@ -27,8 +29,7 @@ pub(crate) struct Plate {
     pub(crate) model: Option<String>,
     /// The firmware that it has now, where the file says since when.
     pub(crate) firmware: Option<FirmwareChange>,
-    /// Energy out over energy in, and its standard uncertainty where it is told, fractions.
-    pub(crate) efficiency: Option<(Decimal, Option<Decimal>)>,
+    pub(crate) efficiency: Option<Efficiency>,
 }
 
 impl Plate {
@@ -127,10 +128,6 @@ pub(super) struct AnchorRow {
     pub(super) coverage_factor: Decimal,
 }
 
-/// Least efficiency of a charger, and largest standard uncertainty of one, as fractions: of others a percent was meant, or another figure.
-const EFFICIENCY_MIN: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
-const EFFICIENCY_U_MAX: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
-
 /// Reads `pile_id,station_id,operator_id,kind,accuracy_class,model,firmware,firmware_since,efficiency,efficiency_u`; only `pile_id` must be there. Of a firmware
 /// without the moment since when nothing follows.
 pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFacts)> {
@@ -191,10 +188,10 @@ pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFa
                 ));
             }
             (_, u) => {
-                let efficiency = place.between("efficiency", EFFICIENCY_MIN, Decimal::ONE)?;
-                let u =
+                let ratio = place.between("efficiency", EFFICIENCY_MIN, Decimal::ONE)?;
+                let standard_uncertainty =
                     if u.is_empty() { None } else { Some(place.positive("efficiency_u", EFFICIENCY_U_MAX)?) };
-                Some((efficiency, u))
+                Some(Efficiency { ratio, standard_uncertainty })
             }
         };
         let plate = Plate {

@@ -6,7 +6,7 @@
 use std::fs::read_to_string;
 
 /// Memory that a charge takes from reading to results, bytes: 400 measured with ten million, a tenth more for other shapes.
-const CHARGE_BYTES: u64 = 440;
+pub(super) const CHARGE_BYTES: u64 = 440;
 
 /// The same of looking for signals: 450 measured with four million.
 const SIGNAL_BYTES: u64 = 500;

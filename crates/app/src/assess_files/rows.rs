@@ -141,6 +141,11 @@ impl Rows {
         &self.name
     }
 
+    /// Bytes on disk when it was opened; none where that is not known.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        self.bar.length()
+    }
+
     /// Position of a column.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)

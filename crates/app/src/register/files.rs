@@ -6,14 +6,14 @@ use anyhow::{Context, Result, bail};
 use jiff::civil::Date;
 use veripile_api::{Assumed, Imported};
 use veripile_pile::{Act, MeterKey, Operator, OperatorId, Pile, PileId, Station, StationId, Told};
-use veripile_store::evidence::EnergyInterval;
+use veripile_store::evidence::{Efficiency, EnergyInterval};
 use veripile_store::price::Tariff;
 use veripile_store::witness::Calibration;
 use veripile_store::{Hands, Registering, Removed};
 
 use super::{
-    PILE_COLUMNS, RegisterArgs, anchor, calibrations, commitment, energy, made_in, meter_key, more_piles,
-    once, operator, read, stations,
+    PILE_COLUMNS, RegisterArgs, anchor, calibrations, commitment, efficiency, energy, made_in, meter_key,
+    more_piles, once, operator, read, stations,
 };
 use crate::config::Config;
 use crate::keys::{self, AccessRow};
@@ -26,6 +26,7 @@ pub(super) struct Files {
     pub(super) stations: Vec<Told<Station>>,
     pub(super) piles: Vec<Told<Pile>>,
     pub(super) made_in: Vec<(PileId, Option<i16>)>,
+    pub(super) efficiencies: Vec<(PileId, Option<Efficiency>)>,
     /// So many of the piles come with a list of Locations; those after them are of a table of their own.
     pub(super) of_locations: usize,
     pub(super) private: Vec<(StationId, OperatorId)>,
@@ -54,12 +55,14 @@ impl Files {
         let anchor_columns =
             ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
         let made_in = read(args.piles.as_ref(), &PILE_COLUMNS, made_in)?;
+        let efficiencies = read(args.piles.as_ref(), &PILE_COLUMNS, efficiency)?;
         let files = Self {
             operators,
             commitments: commitments.into_iter().flatten().collect(),
             stations,
             piles,
             made_in: made_in.into_iter().flatten().collect(),
+            efficiencies: efficiencies.into_iter().flatten().collect(),
             of_locations,
             private,
             removed,
@@ -104,6 +107,7 @@ impl Files {
             registering.piles(piles, hands).await.context("piles")?;
         }
         registering.made_in(&self.made_in).await?;
+        registering.efficiencies(&self.efficiencies).await?;
         registering.acts(&self.anchors).await.context("anchors")?;
         registering.meter_keys(&self.meter_keys).await.context("meter keys: is every pile registered?")?;
         let intervals = registering.energy(&self.energy).await;

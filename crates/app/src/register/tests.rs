@@ -125,3 +125,68 @@ fn an_identifier_twice_names_both_lines() {
         assert_eq!(told.stations.len() + told.piles.len(), 2);
     }
 }
+
+/// Of two columns of one name nobody knows which is meant, needed or not; columns without a name are no two of one.
+#[test]
+fn a_column_twice_is_told_by_its_name() {
+    for (header, column) in [
+        ("pile_id,kind,accuracy_class,kind", "kind"),
+        ("pile_id,kind,accuracy_class,model, model ", "model"),
+        ("\u{feff}pile_id,kind,accuracy_class,pile_id", "pile_id"),
+        ("station_id,operator_id,name,lon,lat,remark,remark", "remark"),
+    ] {
+        let told = import(&format!("{header}\nP1,ac,2,A,B\n"), &Assumed::default());
+        let [error] = &told.errors[..] else { panic!("{header}: {told:?}") };
+        assert_eq!(error.reason, format!("table, line 1: the column {column} stands twice; remove one"));
+        assert!(told.piles.is_empty() && told.stations.is_empty(), "{told:?}");
+    }
+    let told = import("pile_id,kind,accuracy_class,,\nP1,ac,2,,\n", &Assumed::default());
+    assert_eq!((told.piles.len(), told.errors.len()), (1, 0), "{told:?}");
+}
+
+/// What a table says of a pile's efficiency: nothing without a column for it, and none with an empty one.
+#[test]
+fn an_efficiency_is_a_fraction_with_its_uncertainty() {
+    let read = |columns: &str, cells: &str| -> Result<Vec<(PileId, Option<Efficiency>)>> {
+        let text = format!("pile_id,kind,accuracy_class{columns}\nP1,dc,1{cells}\n");
+        let mut told = Vec::new();
+        Table::of_text(&text, &PILE_COLUMNS)?.rows(|row| {
+            told.extend(efficiency(&row)?);
+            Ok(())
+        })?;
+        Ok(told)
+    };
+    let both = ",efficiency,efficiency_u";
+    let of = |ratio: &str, u: Option<&str>| {
+        let decimal = |text: &str| text.parse::<Decimal>().expect("literal");
+        Efficiency { ratio: decimal(ratio), standard_uncertainty: u.map(decimal) }
+    };
+    for (columns, cells, expected) in [
+        (both, ",0.93,0.001", Some(of("0.93", Some("0.001")))),
+        (both, ",0.5,0.1", Some(of("0.5", Some("0.1")))),
+        (both, ",1.00,", Some(of("1", None))),
+        (",efficiency", ",0.93", Some(of("0.93", None))),
+        (",efficiency", ",", None),
+        (both, ",,", None),
+    ] {
+        let told = read(columns, cells).expect("good");
+        assert_eq!(told, [(PileId::parse("P1").expect("literal"), expected)], "{columns} {cells}");
+    }
+    for (columns, cells) in [("", ""), (",efficiency_u", ",")] {
+        assert!(read(columns, cells).expect("good").is_empty(), "{columns}");
+    }
+    for (columns, cells, expected) in [
+        (both, ",93,", "column efficiency: 93 is no fraction from 0.5 to 1"),
+        (both, ",0.499,", "column efficiency: 0.499 is no fraction from 0.5 to 1"),
+        (both, ",1.001,", "column efficiency: 1.001 is no fraction from 0.5 to 1"),
+        (both, ",93 %,", "column efficiency: \"93 %\" cannot be read"),
+        (both, ",0.93,0", "column efficiency_u: 0 is no fraction above 0 and up to 0.1"),
+        (both, ",0.93,-0.01", "column efficiency_u: -0.01 is no fraction above 0 and up to 0.1"),
+        (both, ",0.93,0.5", "column efficiency_u: 0.5 is no fraction above 0 and up to 0.1"),
+        (both, ",,0.01", "column efficiency_u: 0.01 is of no efficiency; "),
+        (",efficiency_u", ",0.01", "column efficiency_u: 0.01 is of no efficiency; "),
+    ] {
+        let error = read(columns, cells).expect_err("refused").to_string();
+        assert!(error.starts_with(expected), "{columns} {cells}: {error}");
+    }
+}

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use veripile_metrology::payment::{AMOUNT_ROUNDING, PAY_DECIMALS};
+use veripile_metrology::rounding::written_with_sign;
 
 use super::registers::{exact, hours};
 use super::world::{World, median};
@@ -50,7 +51,7 @@ fn found(world: &World<'_>, pile: usize, settings: &Settings) -> Option<Finding>
     let mut said = vec![off];
     said.extend(slope(world, &offsets).map(|slope| Phrase::ClockDrift { slope: format!("{slope:+.1}") }));
     if !money.is_zero() {
-        said.push(Phrase::ClockCost { amount: format!("{money:+.2}") });
+        said.push(Phrase::ClockCost { amount: written_with_sign(money, PAY_DECIMALS) });
         let (count, of) = (known.len().to_string(), offsets.len().to_string());
         said.push(Phrase::ClockCostOf { count, of });
     }

@@ -5,7 +5,7 @@
 
 use veripile_pile::{KeySource, MeterKey, SignedValue};
 
-use super::{Checked, Encoding, Format, Layer, Outcome, Record, Verdict, check, decode, format_of};
+use super::{Checked, Encoding, Format, Outcome, Record, Verdict, check, decode, format_of};
 
 /// What a file says of how a record in it is written. It counts where it fits, and where the record does not say so itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,10 +16,20 @@ pub struct Written {
     pub format: Option<Format>,
 }
 
+/// What the register of keys was asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked<'a> {
+    /// Nothing: nobody has one, or the record names no meter to ask for.
+    Nothing,
+    /// For the keys of a pile or of a meter: these are known, the first that the pile sent among them.
+    Keys(&'a [MeterKey]),
+}
+
 /// A signed value with its verdict.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    /// The verdict, layer by layer. The key layer is `ok` only with a key from the register.
+    /// The verdict, layer by layer. The key layer is `ok` only with a key from the register, whatever the signature; a forged record can name
+    /// the right meter.
     pub checked: Checked,
     /// Where the key came from that it was checked with; none where there was no key.
     pub key_source: Option<KeySource>,
@@ -27,11 +37,15 @@ pub struct Judged {
 
 /// Judges a value with the keys known of its pile.
 pub fn judge(value: &SignedValue, known: &[MeterKey]) -> Judged {
-    judge_written(value, Written::default(), known)
+    judge_written(value, Written::default(), Asked::Keys(known))
 }
 
-/// The same of a value out of a file that says how it is written.
-pub fn judge_written(value: &SignedValue, written: Written, known: &[MeterKey]) -> Judged {
+/// The same of a value out of a file that says how it is written, or where perhaps nobody was asked for keys.
+pub fn judge_written(value: &SignedValue, written: Written, asked: Asked<'_>) -> Judged {
+    let known: &[MeterKey] = match asked {
+        Asked::Nothing => &[],
+        Asked::Keys(known) => known,
+    };
     let (encoding, format) = (encoding_of(&value.data, written), written.format);
     let tells_its_format = decode(&value.data, encoding).is_ok_and(|bytes| format_of(&bytes).is_some());
     let format = format.filter(|_| !tells_its_format);
@@ -48,14 +62,16 @@ pub fn judge_written(value: &SignedValue, written: Written, known: &[MeterKey]) 
             .map(|key| (*key, with(Some(&key.public_key))))
             .find(|(_, checked)| checked.verdict == Verdict::Valid)
             .unwrap_or_else(|| (*first, with(Some(&first.public_key))));
-        return Judged { checked: weighed(checked, source, Some(key)), key_source: Some(source) };
+        let checked = weighed(answered(checked, asked, Some(source)), source, Some(key));
+        return Judged { checked, key_source: Some(source) };
     }
     match &value.public_key {
         Some(own) => {
-            let checked = weighed(with(Some(own)), KeySource::Message, None);
-            Judged { checked, key_source: Some(KeySource::Message) }
+            let source = Some(KeySource::Message);
+            let checked = weighed(answered(with(Some(own)), asked, source), KeySource::Message, None);
+            Judged { checked, key_source: source }
         }
-        None => Judged { checked: with(None), key_source: None },
+        None => Judged { checked: answered(with(None), asked, None), key_source: None },
     }
 }
 
@@ -77,11 +93,35 @@ fn same_serial(one: &str, other: &str) -> bool {
     bare(one) == bare(other)
 }
 
-/// Says in the key layer what the key is worth.
-fn weighed(mut checked: Checked, source: KeySource, key: Option<&MeterKey>) -> Checked {
-    if checked.verdict != Verdict::Valid {
+/// Whether no key was tried: the record does not read, or is signed in a way that is not known here.
+fn is_untried(checked: &Checked) -> bool {
+    matches!(checked.verdict, Verdict::Malformed | Verdict::Unsupported)
+}
+
+/// Says in the key layer that the register was not asked, or that it had nothing; what it had, [`weighed`] says.
+fn answered(mut checked: Checked, asked: Asked<'_>, source: Option<KeySource>) -> Checked {
+    if is_untried(&checked) {
         return checked;
     }
+    let layer = &mut checked.layers.key;
+    layer.findings.retain(|finding| finding.code != "no_register");
+    match (asked, source) {
+        (Asked::Nothing, _) => layer.remark("no_register", "whose key this is was not asked"),
+        (Asked::Keys(_), Some(KeySource::Register)) => {}
+        (Asked::Keys(_), _) => {
+            layer.remark("not_registered", "the register was asked; no key of this meter was found there");
+        }
+    }
+    checked
+}
+
+/// Says in the key layer what the key is worth that was tried. It is said of a bad signature, too: a record that was not signed with the
+/// registered key is another thing than one of which nobody knows the key.
+fn weighed(mut checked: Checked, source: KeySource, key: Option<&MeterKey>) -> Checked {
+    if is_untried(&checked) {
+        return checked;
+    }
+    let has_key = checked.verdict != Verdict::NoKey;
     let serials = key.and_then(|key| key.meter_serial.as_deref()).zip(checked.meter_serial.as_deref());
     let layer = &mut checked.layers.key;
     match (source, serials) {
@@ -92,20 +132,28 @@ fn weighed(mut checked: Checked, source: KeySource, key: Option<&MeterKey>) -> C
             );
         }
         (KeySource::Register, serials) => {
-            *layer = Layer { outcome: Outcome::Ok, findings: std::mem::take(&mut layer.findings) };
-            if serials.is_none() {
-                layer.remark("serial_not_compared", "the record or the register names no serial number");
+            // One that does not read is nobody's, though it is registered.
+            if has_key {
+                layer.outcome = Outcome::Ok;
+            }
+            match serials {
+                Some((registered, _)) => {
+                    let detail = format!("the register was asked: the key is that of meter {registered:?}");
+                    layer.remark("key_registered", detail);
+                }
+                None => {
+                    layer.remark("key_registered", "the register was asked: it has this key");
+                    layer.remark("serial_not_compared", "the record or the register names no serial number");
+                }
             }
         }
         (KeySource::FirstUse, _) => {
-            layer.outcome = Outcome::NotChecked;
             layer.remark(
                 "first_use",
                 "the key is the first this pile sent; nobody has compared it with the meter",
             );
         }
         (KeySource::Message, _) => {
-            layer.outcome = Outcome::NotChecked;
             layer.remark("self_supplied", "the key came with the record and proves nothing by itself");
         }
     }
@@ -173,7 +221,7 @@ mod tests {
         let (data, _) = records().remove(0);
         let format = |data: &str, encoding, format| {
             let written = Written { encoding: Some(encoding), format: Some(format) };
-            judge_written(&value(data, None), written, &[]).checked.format
+            judge_written(&value(data, None), written, Asked::Nothing).checked.format
         };
         let base32 = data_encoding::BASE32.encode(data.as_bytes());
         assert_eq!(format(&base32, Encoding::Base32, Format::Ocmf), Some(Format::Ocmf));
@@ -208,6 +256,47 @@ mod tests {
             Some(KeySource::Message),
             "each meter of a pile has a first key of its own"
         );
+    }
+
+    #[test]
+    fn the_key_layer_says_what_the_register_was_asked_and_what_it_answered() {
+        let [(data, good), (_, other)] = <[_; 2]>::try_from(records()).expect("two");
+        let serial = judge(&value(&data, None), &[]).checked.meter_serial.expect("a serial");
+        let check = |asked: Asked<'_>, own: Option<&str>, expected: (Verdict, Outcome, &[&str])| {
+            let checked = judge_written(&value(&data, own), Written::default(), asked).checked;
+            let codes: Vec<&str> =
+                checked.layers.key.findings.iter().map(|finding| finding.code.as_str()).collect();
+            assert_eq!((checked.verdict, checked.layers.key.outcome, codes.as_slice()), expected);
+            assert!(!checked.billable || checked.layers.key.outcome == Outcome::Ok);
+        };
+        let known = |public_key: &str, serial: Option<&str>, source| [key(public_key, serial, source)];
+        let (register, first) = (KeySource::Register, KeySource::FirstUse);
+        let (own, of_meter) = (Some(good.as_str()), Some(serial.as_str()));
+        let (valid, invalid) = (Verdict::Valid, Verdict::Invalid);
+        let (fine, failed, open) = (Outcome::Ok, Outcome::Failed, Outcome::NotChecked);
+        // Found for this meter; for this pile, where nobody wrote down which meter; for another.
+        let keys = known(&good, of_meter, register);
+        check(Asked::Keys(&keys), None, (valid, fine, &["key_registered"]));
+        let keys = known(&good, None, register);
+        check(Asked::Keys(&keys), None, (valid, fine, &["key_registered", "serial_not_compared"]));
+        let keys = known(&good, Some("another meter"), register);
+        check(Asked::Keys(&keys), own, (valid, failed, &["serial_differs"]));
+        // The right key, and a record that it did not sign.
+        let keys = known(&other, of_meter, register);
+        check(Asked::Keys(&keys), own, (invalid, fine, &["key_registered"]));
+        let keys = known("no key", of_meter, register);
+        check(Asked::Keys(&keys), own, (Verdict::NoKey, failed, &["key_unreadable", "key_registered"]));
+        // Not found.
+        let keys = known(&good, None, first);
+        check(Asked::Keys(&keys), None, (valid, open, &["not_registered", "first_use"]));
+        check(Asked::Keys(&[]), own, (valid, open, &["not_registered", "self_supplied"]));
+        check(Asked::Keys(&[]), None, (Verdict::NoKey, failed, &["no_key", "not_registered"]));
+        // Not asked.
+        check(Asked::Nothing, own, (valid, open, &["no_register", "self_supplied"]));
+        check(Asked::Nothing, None, (Verdict::NoKey, failed, &["no_key", "no_register"]));
+        // Nobody tried a key.
+        let judged = judge(&value("nonsense", own), &[]);
+        assert_eq!((judged.checked.layers.key.outcome, judged.checked.layers.key.findings.len()), (open, 0));
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub(super) struct Signature<'a> {
 }
 
 impl Signature<'_> {
-    /// The verdict with its signature and key layers. Whose key it is, the caller knows: that is not asked here.
+    /// The verdict with its signature and key layers. Whose key it is, the caller knows: that is not asked here, which the key layer says; whoever
+    /// asked the register says what it answered instead ([`super::arrived`]).
     pub(super) fn check(
         self,
         public_key: Option<&str>,

@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
+use veripile_metrology::rounding::{written, written_with_sign};
 
 use crate::certificate::SHANGHAI;
 use crate::result::PointResult;
@@ -32,19 +33,14 @@ fn second_digit(value: Decimal) -> u32 {
     digits
 }
 
-/// A value with so many digits after the point, halves away from zero.
+/// A value with so many digits after the point.
 pub(super) fn plain(value: Decimal, digits: u32) -> String {
-    let rounded = value.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero);
-    let rounded = if rounded.is_zero() { Decimal::ZERO } else { rounded };
-    format!("{rounded:.*}", digits as usize).replace('-', "\u{2212}")
+    written(value, digits).replace('-', "\u{2212}")
 }
 
 /// The same with its sign; zero has none.
 pub(super) fn signed(value: Decimal, digits: u32) -> String {
-    let text = plain(value, digits);
-    let is_positive =
-        text.contains(|digit: char| ('1'..='9').contains(&digit)) && !text.starts_with('\u{2212}');
-    if is_positive { format!("+{text}") } else { text }
+    written_with_sign(value, digits).replace('-', "\u{2212}")
 }
 
 /// A value as it was given, without zeros that say nothing.
