@@ -82,8 +82,8 @@ struct MapPage<'a> {
     /// Where the list does not go as far as the page that was asked for: the address of its first.
     beyond: Option<String>,
     next: Option<String>,
-    /// Whether the list of stations has more of them.
-    has_more_stations: bool,
+    /// Where there are more stations without a pile than stand below the piles: the address of the list of stations.
+    more_stations: Option<String>,
     /// That the list goes on, and no further here.
     end: Option<String>,
     words: String,
@@ -340,7 +340,7 @@ pub(crate) async fn page(
         beyond: listed.is_beyond(wish.page).then(|| format!("/?{address}&lang={}", t.short())),
         next: (listed.has_next && wish.page < PAGES_MAX)
             .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
-        has_more_stations: listed.has_more_stations,
+        more_stations: listed.has_more_stations.then(|| other_view(&asked, t)),
         lines: listed.lines,
         cards: listed.cards,
         operators: choice.operators,
