@@ -18,8 +18,13 @@ code = re.search(r'<svg class="qr".*?viewBox="0 0 (\d+) \1".*? d="([^"]*)"', pag
 if code is None:
     sys.exit("no code on the page")
 pixels = numpy.full((int(code[1]) * SCALE,) * 2, 255, numpy.uint8)
-for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", code[2]):
-    pixels[int(y) * SCALE:(int(y) + 1) * SCALE, int(x) * SCALE:(int(x) + int(width)) * SCALE] = 0
+# Lines one unit wide, each along the middle of a row.
+for x, y, steps in re.findall(r"M(\d+) (\d+)\.5((?:h\d+|m\d+ 0)+)", code[2]):
+    x = int(x)
+    for step, width in re.findall(r"([hm])(\d+)", steps):
+        if step == "h":
+            pixels[int(y) * SCALE:(int(y) + 1) * SCALE, x * SCALE:(x + int(width)) * SCALE] = 0
+        x += int(width)
 found = [one.text for one in zxingcpp.read_barcodes(pixels)]
 if len(found) != 1:
     sys.exit(f"not one code but {found}")

@@ -4,6 +4,8 @@
 
 #[path = "drivers/cases.rs"]
 mod cases;
+#[path = "drivers/stations.rs"]
+mod stations;
 
 use std::path::PathBuf;
 
@@ -467,6 +469,11 @@ async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
     assert_eq!(headers.matches("content-security-policy").count(), 1, "{headers}");
     assert!(widget.contains("待检") && widget.contains("/p/P01?") && !widget.contains("<script"), "{widget}");
     assert!(policy(&server.get_as("/p/P01", "").await.1).contains("frame-ancestors 'none'"));
+    // A pile that is not here is told in the frame, and not by a frame that stays empty.
+    let (status, headers, gone) = server.get_as("/widget/none?lang=en", "").await;
+    assert!(status == 404 && gone.contains("Nothing here") && !gone.contains("<script"), "{status} {gone}");
+    assert!(policy(&headers).contains("frame-ancestors *"), "{headers}");
+    assert_eq!(headers.matches("content-security-policy").count(), 1, "{headers}");
     for path in ["/badge/P01.svg", "/widget/P01"] {
         let (_, headers, _) = server.get_with(path, &[("Accept-Language", "en")]).await;
         assert_eq!(header(&headers, "Vary"), Some("Accept-Language"), "{path}: {headers}");
@@ -478,6 +485,18 @@ async fn what_others_embed_says_what_the_pile_page_says_and_may_be_framed() {
         let (status, ..) =
             server.get_with(path, &[("Accept-Language", "zh"), ("If-None-Match", &english)]).await;
         assert_eq!(status, 200, "{path}: another language is another answer");
+    }
+    // So is every page, also one that says that there is nothing; nor is any kept that tells of now.
+    for path in ["/", "/p/P01", "/s/S1", "/about", "/stats", "/check", "/p/none", "/?near=1", "/nowhere"] {
+        let asked = [("Accept", "text/html"), ("Accept-Language", "en"), ("Accept-Encoding", "gzip")];
+        let (_, headers, _) = server.get_with(path, &asked).await;
+        let varies =
+            headers.lines().filter_map(|line| line.to_lowercase().strip_prefix("vary: ").map(str::to_owned));
+        assert!(
+            varies.collect::<Vec<_>>().iter().any(|names| names.contains("accept-language")),
+            "{path}: {headers}"
+        );
+        assert_eq!(header(&headers, "Cache-Control"), Some("no-cache"), "{path}: {headers}");
     }
     for path in ["/badge/none.svg", "/badge/%3Csvg%3E.svg", "/widget/none"] {
         assert_eq!(server.get(path).await.0, 404, "{path}");

@@ -176,6 +176,7 @@ async fn write(store: &Store, database: &Database, piles: &[Truth]) {
         fee_note: None,
         country: None,
         time_zone: None,
+        told_piles: None,
         given: None,
     };
     let stations: Vec<Station> = (0..STATIONS.len() + COMMON).map(station).collect();

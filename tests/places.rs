@@ -337,6 +337,7 @@ fn station(id: &str, operator: &str) -> Station {
         fee_note: None,
         country: None,
         time_zone: None,
+        told_piles: None,
         given: None,
     }
 }
@@ -552,12 +553,24 @@ async fn with_a_bad_row_in_any_file_nothing_is_registered() {
             ["line 4", "line 2", twice],
         ),
         ("--access", "a2.csv", "pile_id,key\nP1,new\nP1,new\n", ["line 3", "line 2", twice]),
-        // Nobody knows before it is written.
+        // As a spreadsheet writes it, with an empty line.
         (
             "--piles",
             "p3.csv",
-            "pile_id,station_id,kind,accuracy_class\nP1,S404,ac,2\n",
-            ["piles", "station", ""],
+            "pile_id,station_id,kind,accuracy_class\r\nP2,S1,ac,2\r\n\r\nP1,S404,ac,2\r\n",
+            ["p3.csv, line 4: station S404 is not registered; register it first (--stations)", "", ""],
+        ),
+        (
+            "--piles",
+            "p4.csv",
+            "pile_id,operator_id,kind,accuracy_class\nP1,O404,ac,2\n",
+            ["p4.csv, line 2: operator O404 is not registered; register it first (--operators)", "", ""],
+        ),
+        (
+            "--stations",
+            "s3.csv",
+            "station_id,operator_id,name,lon,lat\nS1,O2,a,120.3,31.6\nS2,O404,b,120.3,31.6\n",
+            ["s3.csv, line 3: operator O404 is not registered; register it first (--operators)", "", ""],
         ),
         (
             "--access",

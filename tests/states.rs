@@ -242,6 +242,49 @@ async fn near_is_as_far_as_people_are_told() {
     store.close().await;
 }
 
+/// Taveuni in Fiji lies on both sides of the 180th meridian.
+#[tokio::test]
+async fn near_does_not_end_at_the_180th_meridian() {
+    let Some((_, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let mut store = Store::connect(&database.url).await.unwrap();
+    store.migrate().await.unwrap();
+    let at = |(id, lon, lat): (&str, f64, f64)| Stored {
+        id: id.to_owned(),
+        place: Place { lon, lat },
+        standing: Standing::default(),
+        last_seen: None,
+    };
+    let piles = [
+        ("EAST", -179.999_6, -16.5),
+        ("WEST", 179.999, -16.5),
+        ("FAR-EAST", -179.4, -16.5),
+        ("FAR-WEST", 179.4, -16.5),
+        ("GREENWICH", 0.0, -16.5),
+        ("POLE", 75.0, 89.9),
+    ];
+    let now = Timestamp::now();
+    write(&database, &piles.map(at), now).await;
+    for ((lon, lat), expected) in [
+        ((179.999_5, -16.5), &["EAST", "WEST"][..]),
+        ((-179.999_5, -16.5), &["EAST", "WEST"][..]),
+        ((179.9, -16.5), &["EAST", "WEST"][..]),
+        ((-105.0, 89.9), &["POLE"][..]),
+    ] {
+        let query = FindQuery { near: Place::new(lon, lat), ..FindQuery::default() };
+        let by_state = store.count_found(&query, now).await.unwrap();
+        let found = store.find_piles(&query, &by_state, now, 0, 10).await.unwrap();
+        let mut found: Vec<_> = found.iter().map(|pile| pile.pile_id.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(
+            (by_state.iter().sum::<u64>(), &found[..]),
+            (expected.len() as u64, expected),
+            "{lon}, {lat}"
+        );
+    }
+    store.close().await;
+}
+
 /// Medians of longitude and latitude apart lie at 113° E, 30° N, where nothing is; most piles are in Beijing, spread over two squares.
 #[tokio::test]
 async fn the_map_looks_first_where_most_piles_are() {

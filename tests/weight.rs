@@ -113,3 +113,60 @@ async fn the_page_of_a_pile_of_which_there_is_much_to_say_opens_on_a_bad_line() 
         assert!(page.contains("<svg class=\"qr\"") && page.contains("class=\"key\""), "{page}");
     }
 }
+
+/// Identifiers of 64 characters, each of which takes nine letters in an address, and names as long as can be.
+#[tokio::test]
+async fn pages_of_long_identifiers_open_on_a_bad_line_and_say_nothing_of_records_that_are_not_there() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (name, long) = ("站".repeat(255), "长".repeat(64));
+    let operators = file("operators.csv", &format!("operator_id,name_zh,name_en\nO1,{name},{name}\n"));
+    let stations = file(
+        "stations.csv",
+        &format!(
+            "station_id,operator_id,name,lon,lat,region,address,phone,fee_cny_kwh,fee_note\n\
+             {long},O1,{name},120.301,31.575,{name},{name},{name},1.25,{name}\n"
+        ),
+    );
+    let pile = |n: usize| format!("{}{n:03}", "桩".repeat(61));
+    let rows: String = (0..40).fold(String::new(), |rows, n| {
+        rows + &format!("{},{long},dc,1,60,{},S{n}\n", pile(n), "型".repeat(200))
+    });
+    let header = "pile_id,station_id,kind,accuracy_class,power_kw,model,meter_serial";
+    let piles = file("piles.csv", &format!("{header}\n{rows}"));
+    command(
+        &binary,
+        &database,
+        &["register", "--operators", &operators, "--stations", &stations, "--piles", &piles],
+    );
+    let settings = [("VERIPILE_ROLES", "api")];
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
+    let segment = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    for lang in ["zh", "en"] {
+        let mut listed = 0;
+        let mut path = format!("/s/{}?lang={lang}", segment(&long));
+        for _ in 0..4 {
+            let (status, page) = server.get(&path).await;
+            assert!(status == 200 && page.len() < PAGE_BYTES_MAX, "{path}: {status}, {} bytes", page.len());
+            listed += page.matches("<li><a href=\"/p/").count();
+            let pager = page.split("class=\"pager\"").nth(1).and_then(|rest| rest.split("</p>").next());
+            let pager = pager.unwrap_or_default();
+            let Some(next) = pager.rsplit("<a href=\"").next().filter(|_| listed < 40) else { break };
+            path = next.split('"').next().unwrap().replace("&#38;", "&");
+        }
+        assert_eq!(listed, 40, "{lang}");
+        let (status, page) = server.get(&format!("/p/{}?lang={lang}", segment(&pile(0)))).await;
+        assert!(status == 200 && page.len() < PAGE_BYTES_MAX, "{status}, {} bytes", page.len());
+        assert!(page.contains("<svg class=\"qr\""), "{page}");
+        assert!(
+            !page.contains("只列出最新的一部分") && !page.contains("the newest of each kind only"),
+            "{page}"
+        );
+    }
+}

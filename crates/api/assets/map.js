@@ -186,6 +186,12 @@ function listed() {
   });
 }
 
+// What the map has of what was found: a pile with its state; a station without a pile has none, and is drawn as what is due.
+function drawn({ id, properties: { verification, station } }) {
+  if (station === undefined) return { id, state: verification.state };
+  return { id, state: "due", told: words.unregistered, href: `/s/${encodeURIComponent(station)}?lang=${language}` };
+}
+
 // Where the map looks at first: at the part that is asked for, as its list is; of a page of before at what its list tells; else where the
 // server says.
 function view() {
@@ -260,7 +266,7 @@ function start() {
         map.getSource("piles").setData({
           type: "FeatureCollection",
           features: features.map((f) => ({
-            type: "Feature", geometry: f.geometry, properties: { id: f.id, state: f.properties.verification.state },
+            type: "Feature", geometry: f.geometry, properties: drawn(f),
           })),
         });
       }
@@ -293,11 +299,11 @@ function start() {
     map.easeTo({ center: geometry.coordinates, zoom });
   });
   map.on("click", "piles", (event) => {
-    const { id, state, href } = event.features[0].properties;
+    const { id, state, told, href } = event.features[0].properties;
     const content = element("div", "popup");
     const anchor = element("a", "", words.open);
     anchor.href = href ?? link(id);
-    content.append(element("b", "", id), element("span", "", words.states[state]), element("br"), anchor);
+    content.append(element("b", "", id), element("span", "", told ?? words.states[state]), element("br"), anchor);
     new maplibregl.Popup({ offset: 12 }).setLngLat(event.features[0].geometry.coordinates).setDOMContent(content).addTo(map);
   });
   const layers = ["clusters", "single", "piles"];

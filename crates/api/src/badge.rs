@@ -16,7 +16,7 @@ use veripile_store::PileRecord;
 use crate::Site;
 use crate::chart::escape;
 use crate::pile;
-use crate::problem::{Problem, html, missing_page};
+use crate::problem::{Problem, html};
 use crate::texts::Texts;
 use crate::view::{self, Line};
 
@@ -39,6 +39,14 @@ struct WidgetPage<'a> {
     simulated: bool,
     line: Line,
     basis: Vec<(&'a str, String)>,
+}
+
+/// What stands in the frame of a pile that is not here: a page of the site's own could be shown in none.
+#[derive(Template)]
+#[template(path = "widget_missing.html")]
+struct MissingWidget<'a> {
+    t: &'a Texts,
+    simulated: bool,
 }
 
 async fn find(site: &Site, id: &str) -> Result<Option<PileRecord>, Problem> {
@@ -69,7 +77,8 @@ pub(crate) async fn widget(
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
     let Some(pile) = find(&site, &id).await? else {
-        return Ok(missing_page(t, site.settings.simulated, format!("/widget/{}?", view::segment(&id))));
+        let page = MissingWidget { t, simulated: site.settings.simulated };
+        return Ok(framed(html(StatusCode::NOT_FOUND, &page)));
     };
     let now = Timestamp::now();
     let page = WidgetPage {
@@ -78,10 +87,15 @@ pub(crate) async fn widget(
         line: view::line(t, &pile, now),
         basis: pile::basis(t, &pile, now),
     };
-    let mut answer = html(StatusCode::OK, &page);
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED));
+    let mut answer = framed(html(StatusCode::OK, &page));
     kept(&mut answer);
     Ok(answer)
+}
+
+/// May stand in a frame.
+fn framed(mut answer: HttpResponse) -> HttpResponse {
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED));
+    answer
 }
 
 /// May be kept, by language.

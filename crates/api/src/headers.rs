@@ -3,10 +3,14 @@
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY};
+use actix_web::http::header::{
+    self, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    VARY,
+};
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::{Error, HttpResponse, web};
 
+use crate::session::COOKIE;
 use crate::{Site, client};
 
 /// Nothing runs in a page that we did not serve: no inline script or style, no other host.
@@ -38,6 +42,35 @@ pub fn headers() -> DefaultHeaders {
         .add(("X-Content-Type-Options", "nosniff"))
         .add(("Referrer-Policy", "same-origin"))
         .add(("Permissions-Policy", "geolocation=(self), camera=(), microphone=()"))
+}
+
+/// The middleware of pages. Each is in the language that was asked for, so that no cache may give it to who asks for another, and tells of
+/// now. What an answer says of itself stays: pages of people signed in are in no cache.
+pub async fn pages<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let is_signed_in = request.cookie(COOKIE).is_some();
+    let mut answer = next.call(request).await?;
+    as_page(answer.headers_mut(), is_signed_in);
+    Ok(answer)
+}
+
+fn as_page(headers: &mut HeaderMap, is_signed_in: bool) {
+    let is_page = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !is_page {
+        return;
+    }
+    let is_by_language = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|names| names.to_ascii_lowercase().contains("accept-language"))
+    };
+    if !headers.get_all(VARY).any(is_by_language) {
+        headers.append(VARY, HeaderValue::from_static("Accept-Language"));
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        let kept = if is_signed_in { "private, no-cache" } else { "no-cache" };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
+    }
 }
 
 /// How long a browser asks for this host encrypted only, from its last visit on: a year. Of other hosts below this one it says nothing.
@@ -88,6 +121,33 @@ mod tests {
             assert_eq!(wide, expected);
         }
         assert_eq!(wide.matches(host).count(), 2);
+    }
+
+    #[test]
+    fn a_page_varies_by_language_beside_what_it_varies_by_already() {
+        let told = |given: &[(header::HeaderName, &'static str)], is_signed_in: bool| {
+            let mut answer = HttpResponse::Ok().finish();
+            for (name, value) in given {
+                answer.headers_mut().append(name.clone(), HeaderValue::from_static(value));
+            }
+            as_page(answer.headers_mut(), is_signed_in);
+            let all = |name: header::HeaderName| -> Vec<String> {
+                let values = answer.headers().get_all(name);
+                values.map(|value| value.to_str().expect("text").to_owned()).collect()
+            };
+            (all(VARY).join("; "), all(CACHE_CONTROL).join("; "))
+        };
+        let html = (CONTENT_TYPE, "text/html; charset=utf-8");
+        let expected = |vary: &str, kept: &str| (vary.to_owned(), kept.to_owned());
+        let bare = [html.clone()];
+        assert_eq!(told(&bare, false), expected("Accept-Language", "no-cache"));
+        assert_eq!(told(&bare, true), expected("Accept-Language", "private, no-cache"));
+        let packed = [html.clone(), (VARY, "accept-encoding")];
+        assert_eq!(told(&packed, false), expected("accept-encoding; Accept-Language", "no-cache"));
+        let widget = [html.clone(), (VARY, "Accept-Language"), (CACHE_CONTROL, "public, max-age=300")];
+        assert_eq!(told(&widget, true), expected("Accept-Language", "public, max-age=300"));
+        assert_eq!(told(&[html, (CACHE_CONTROL, "no-store")], true), expected("Accept-Language", "no-store"));
+        assert_eq!(told(&[(CONTENT_TYPE, "application/json")], false), expected("", ""));
     }
 
     /// OpenStreetMap answers 403 to who asks without a `Referer`; no host learns what a driver looks for.

@@ -70,7 +70,7 @@ pub use basemap::Basemap;
 pub use certificate::checks::Checks;
 pub use door::{Limiter, key_hash};
 pub use dumps::Dumps;
-pub use headers::{encrypted_only, head, headers};
+pub use headers::{encrypted_only, head, headers, pages};
 pub use ocpi::{OcpiSettings, Readings};
 pub use op::{
     Assumed, Import, Imported, Other, RowError, cannot_be, doubtful_places, of_others, public_still,

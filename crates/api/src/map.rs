@@ -3,7 +3,7 @@
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, VARY};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -82,6 +82,8 @@ struct MapPage<'a> {
     /// Where the list does not go as far as the page that was asked for: the address of its first.
     beyond: Option<String>,
     next: Option<String>,
+    /// Where there are more stations without a pile than stand below the piles: the address of the list of stations.
+    more_stations: Option<String>,
     /// That the list goes on, and no further here.
     end: Option<String>,
     words: String,
@@ -127,9 +129,18 @@ async fn count(site: &Site, query: &FindQuery, now: Timestamp) -> Result<Option<
     }
 }
 
-/// The first of what a search finds, in the order of the offer, and whether there are more. A part of the map, by state and operator, is read
-/// off indexes as far as it is drawn, uncounted: the map asks it anew at each move.
-async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<(Vec<Dot>, bool), Problem> {
+/// What the map draws of a search.
+struct Drawn {
+    dots: Vec<Dot>,
+    /// Stations without a pile, where they stand.
+    unpiled: Vec<(StationId, Place)>,
+    /// Whether there is more.
+    is_cut: bool,
+}
+
+/// The first of what a search finds, in the order of the offer. A part of the map, by state and operator, is read off indexes as far as it is
+/// drawn, uncounted: the map asks it anew at each move.
+async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<Drawn, Problem> {
     let query = &wish.query;
     let part = FindQuery { operator: None, bounding_box: None, ..query.clone() };
     let is_part = part.is_everything();
@@ -137,7 +148,11 @@ async fn first(site: &Site, wish: &Wish, now: Timestamp, take: u32) -> Result<(V
     let mut dots = site.store.find_dots(query, &by_state, now, take + 1).await?;
     let is_cut = take < dots.len() as u32;
     dots.truncate(take as usize);
-    Ok((dots, is_cut))
+    let left = take - dots.len() as u32;
+    let mut unpiled = site.store.find_unpiled(query, 0, if is_cut { 0 } else { left + 1 }).await?;
+    let is_cut = is_cut || left < unpiled.len() as u32;
+    unpiled.truncate(left as usize);
+    Ok(Drawn { dots, unpiled, is_cut })
 }
 
 /// The counts that the first page is found by. Kept ones may know nothing of the first pile in a state, and passing over states that they
@@ -146,7 +161,7 @@ fn from_the_top(query: &FindQuery, by_state: Option<ByState>) -> ByState {
     by_state.filter(|_| !query.is_everything()).unwrap_or(UNCOUNTED)
 }
 
-/// A page of the list.
+/// A page of the list. Stations at which no pile is registered stand below all piles, and below all stations that have some.
 #[derive(Default)]
 struct Listed {
     lines: Vec<(Line, Option<String>)>,
@@ -154,6 +169,8 @@ struct Listed {
     /// Piles that match, on all pages; none: being counted.
     piles: Option<u64>,
     has_next: bool,
+    /// Whether there are more stations without a pile than stand below the piles.
+    has_more_stations: bool,
     /// Where the first stands.
     place: Option<Place>,
 }
@@ -173,7 +190,18 @@ impl Listed {
         let end = skip.saturating_add(u64::from(LINES_PER_PAGE));
         let has_next = piles.map_or(found.len() as u64 == u64::from(LINES_PER_PAGE), |piles| end < piles);
         let place = found.iter().find_map(|pile| pile.place);
-        Ok(Self { lines: found.iter().map(line).collect(), piles, has_next, place, ..Self::default() })
+        let mut listed =
+            Self { lines: found.iter().map(line).collect(), piles, has_next, place, ..Self::default() };
+        if !has_next && (wish.page == 1 || !found.is_empty()) {
+            let room = LINES_PER_PAGE.saturating_sub(found.len() as u32);
+            let unpiled = site.store.find_unpiled(&wish.query, 0, room + 1).await?;
+            listed.has_more_stations = room < unpiled.len() as u32;
+            let stations = unpiled.into_iter().take(room as usize).map(|(id, _)| id).collect();
+            let (cards, place) = cards(t, site, stations, &wish.query, now).await?;
+            listed.cards = cards;
+            listed.place = listed.place.or(place);
+        }
+        Ok(listed)
     }
 
     async fn stations(t: &Texts, site: &Site, wish: &Wish, now: Timestamp) -> Result<Self, Problem> {
@@ -182,6 +210,17 @@ impl Listed {
         let (skip, by_state) = (wish.skip(), wish.passing_over(by_state));
         let found = site.store.find_stations(&wish.query, &by_state, now, skip, LINES_PER_PAGE + 1);
         let mut stations = found.await?;
+        let left = (LINES_PER_PAGE + 1).saturating_sub(stations.len() as u32);
+        if left > 0 {
+            // Those of piles end before this page, or on it.
+            let before = if stations.is_empty() && skip > 0 {
+                skip.saturating_sub(site.store.count_stations(&wish.query, now).await?)
+            } else {
+                0
+            };
+            let unpiled = site.store.find_unpiled(&wish.query, before, left).await?;
+            stations.extend(unpiled.into_iter().map(|(id, _)| id));
+        }
         let has_next = LINES_PER_PAGE < stations.len() as u32;
         stations.truncate(LINES_PER_PAGE as usize);
         let (cards, place) = cards(t, site, stations, &wish.query, now).await?;
@@ -301,6 +340,7 @@ pub(crate) async fn page(
         beyond: listed.is_beyond(wish.page).then(|| format!("/?{address}&lang={}", t.short())),
         next: (listed.has_next && wish.page < PAGES_MAX)
             .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
+        more_stations: listed.has_more_stations.then(|| other_view(&asked, t)),
         lines: listed.lines,
         cards: listed.cards,
         operators: choice.operators,
@@ -407,9 +447,12 @@ async fn cards(
         if query.is_of_piles() { Some(site.store.count_at(stations, query, now).await?) } else { None };
     let card = |told: &StationCard| {
         let found = matching.as_ref().map(|at| at.get(told.station_id.as_str()).copied().unwrap_or_default());
-        let (state, state_text) = station::standing(t, told, found.as_ref())?;
+        let standing = station::standing(t, told, found.as_ref());
+        // Of a station without a pile nothing was verified: the mark is that of what is due.
+        let (state, state_text) =
+            standing.unwrap_or_else(|| (State::Due, t.of("station.unregistered").to_owned()));
         let unknown = || t.of("unknown").to_owned();
-        Some(Card {
+        Card {
             name: view::name(t.pick(&told.name[0], &told.name[1])),
             href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
             operator: view::name(t.pick(&told.operator[0], &told.operator[1])),
@@ -417,32 +460,38 @@ async fn cards(
             place: told.place,
             fee: told.fee_cny_kwh.map_or_else(unknown, |fee| station::price(t, fee)),
             phone: told.phone.as_deref().map_or_else(unknown, view::name),
-            idle: station::idle(t, told, now),
+            idle: if told.piles() > 0 { station::idle(t, told, now) } else { station::told_piles(t, told) },
             matching: found
+                .filter(|_| told.piles() > 0)
                 .map(|found| t.of("station.matching").replace("{n}", &found.iter().sum::<u64>().to_string())),
             state: (state.word(), view::symbol(state)),
             state_text,
-        })
+        }
     };
-    Ok((told.iter().filter_map(card).collect(), told.first().map(|card| card.place)))
+    Ok((told.iter().map(card).collect(), told.first().map(|card| card.place)))
 }
 
-/// GET `/found.geojson`: where what was found stands and how it stands, for the map, and whether there is more; the order of the list.
+/// GET `/found.geojson`: where what was found stands and how it stands, for the map, and whether there is more; the order of the list. A station
+/// at which no pile is registered has its number for a property, and no state.
 pub(crate) async fn found(site: web::Data<Site>, query: Query) -> Result<HttpResponse, Problem> {
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (dots, is_cut) = first(&site, &wish, now, FOUND_MAX).await?;
-    let features: Vec<serde_json::Value> = dots
-        .iter()
-        .filter_map(|dot| {
-            let place = dot.place?;
-            Some(serde_json::json!({
-                "type": "Feature", "id": dot.pile_id,
-                "geometry": { "type": "Point", "coordinates": [place.lon, place.lat] },
-                "properties": { "verification": { "state": dot.state.word() } },
-            }))
+    let Drawn { dots, unpiled, is_cut } = first(&site, &wish, now, FOUND_MAX).await?;
+    let feature = |id: &str, place: Place, properties: serde_json::Value| {
+        serde_json::json!({
+            "type": "Feature", "id": id, "geometry": { "type": "Point", "coordinates": [place.lon, place.lat] },
+            "properties": properties,
         })
-        .collect();
+    };
+    let of_pile = |dot: &Dot| {
+        let state = serde_json::json!({ "verification": { "state": dot.state.word() } });
+        dot.place.map(|place| feature(&dot.pile_id, place, state))
+    };
+    let of_station = |(station_id, place): &(StationId, Place)| {
+        feature(station_id.as_str(), *place, serde_json::json!({ "station": station_id.as_str() }))
+    };
+    let features: Vec<serde_json::Value> =
+        dots.iter().filter_map(of_pile).chain(unpiled.iter().map(of_station)).collect();
     let collection = serde_json::json!({ "type": "FeatureCollection", "meta": { "is_cut": is_cut }, "features": features });
     Ok(HttpResponse::Ok()
         .content_type("application/geo+json")
@@ -477,7 +526,7 @@ fn words(t: &Texts) -> String {
         .collect();
     serde_json::json!({
         "states": states, "open": t.of("map.open"), "noWebgl": t.of("map.no_webgl"), "failed": t.of("map.failed"), "noPlace": t.of("map.no_place"),
-        "cut": cut(t), "controls": controls(t),
+        "cut": cut(t), "controls": controls(t), "unregistered": t.of("station.unregistered"),
     })
     .to_string()
 }
@@ -491,8 +540,18 @@ pub(crate) async fn mini(
     let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let (dots, is_cut) = first(&site, &wish, now, PILES_DRAWN).await?;
+    let Drawn { mut dots, unpiled, is_cut } = first(&site, &wish, now, PILES_DRAWN).await?;
+    let of_station = |(station_id, place): (StationId, Place)| Dot {
+        pile_id: station_id.to_string(),
+        place: Some(place),
+        state: State::Due,
+    };
+    dots.extend(unpiled.into_iter().map(of_station));
     let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
     let body = sketch::marks(&dots, is_cut.then_some(cut.as_str()));
-    Ok(HttpResponse::Ok().content_type("image/svg+xml").insert_header((CACHE_CONTROL, "no-cache")).body(body))
+    Ok(HttpResponse::Ok()
+        .content_type("image/svg+xml")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .append_header((VARY, "Accept-Language"))
+        .body(body))
 }

@@ -4,7 +4,7 @@
 //! where its visitor comes from (`Referrer-Policy`).
 //!
 //! Sources: Amap, URI API "路径规划" (lbs.amap.com/api/uri-api/guide/travel/route); Baidu, URI API for the web, "标注" (lbsyun.baidu.com,
-//! uri/api/web), since its route asks for an origin, which we do not know; Tencent, URI API "路线规划"
+//! uri/api/web), since its route asks for an origin, which we do not know; in its own coordinates (`bd09ll`), which outside China are WGS-84; Tencent, URI API "路线规划"
 //! (lbs.qq.com/webApi/uriV1/uriGuide/uriWebRoute); Apple, "Map Links"; Google, "Maps URLs", directions.
 
 use veripile_pile::{CoordinateSystem, Place};
@@ -106,11 +106,26 @@ mod tests {
         }
     }
 
+    /// Baidu's coordinates are its own in all of China; Taipei in BD-09 by the published formulas in Python, of WGS-84.
+    #[test]
+    fn baidu_gets_its_own_coordinates_in_hong_kong_and_taiwan_and_wgs_84_abroad() {
+        for (lon, lat, expected) in [
+            (114.158_46, 22.281_89, "location=22.284945,114.169981&"),
+            (121.526, 25.053, "location=25.058920,121.532496&"),
+            (126.978, 37.566, "location=37.566000,126.978000&"),
+            (0.061_6, 51.514_6, "location=51.514600,0.061600&"),
+        ] {
+            let href = &hrefs(lon, lat, "x")[1];
+            assert!(href.contains(expected), "{href}");
+        }
+    }
+
     #[test]
     fn where_maps_are_not_shifted_coordinates_stay_and_a_name_cannot_add_parameters() {
         let london = hrefs(-0.1276, 51.5072, "x&callnative=0\" onclick=\"y,z");
         for href in &london {
-            assert_eq!(href.matches("51.5072").count(), 1 - usize::from(href.contains("baidu")), "{href}");
+            assert_eq!(href.matches("51.507200").count(), 1, "{href}");
+            assert_eq!(href.matches("-0.127600").count(), 1, "{href}");
             assert!(!href.contains(['"', ' ', '<']) && !href.contains("&callnative=0"), "{href}");
         }
         assert!(

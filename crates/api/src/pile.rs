@@ -68,7 +68,9 @@ struct PilePage<'a> {
     /// The address of this page, and its code.
     address: String,
     code: Option<String>,
-    /// Whether something was left out for its size.
+    /// Whether the code was left out for its size.
+    is_without_code: bool,
+    /// Whether any list was cut for its size.
     shortened: bool,
 }
 
@@ -80,12 +82,26 @@ impl PilePage<'_> {
             if page.len() < PAGE_BYTES_MAX || !self.shorten() {
                 return Ok(page);
             }
-            self.shortened = true;
         }
     }
 
     /// Whether there was something to leave out.
     fn shorten(&mut self) -> bool {
+        if self.cut_first() {
+            self.shortened = true;
+            return true;
+        }
+        if self.code.take().is_some() {
+            self.is_without_code = true;
+            return true;
+        }
+        let is_cut = cut(&mut self.charges, 0, 5) || cut(&mut self.acts, 0, 3);
+        self.shortened |= is_cut;
+        is_cut
+    }
+
+    /// Cuts one of the lists, down to what goes before the code.
+    fn cut_first(&mut self) -> bool {
         cut(&mut self.charges, 10, 5)
             || cut(&mut self.papers.signed, 3, 7)
             || cut(&mut self.papers.keys, 1, 1)
@@ -99,9 +115,6 @@ impl PilePage<'_> {
             || cut(&mut self.acts, 3, 3)
             || cut(&mut self.papers.seals, 3, 5)
             || cut(&mut self.replies, 1, 1)
-            || self.code.take().is_some()
-            || cut(&mut self.charges, 0, 5)
-            || cut(&mut self.acts, 0, 3)
     }
 }
 
@@ -172,6 +185,7 @@ pub(crate) async fn page(
         address,
         document: document(t, &pile),
         papers,
+        is_without_code: false,
         shortened: false,
     };
     Ok(rendered(StatusCode::OK, page.fitted()))

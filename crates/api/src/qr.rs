@@ -28,29 +28,24 @@ pub(crate) fn site_address(request: &HttpRequest, site: &Site) -> String {
     }
 }
 
-/// The code of a text, a unit a module, each run of dark modules one rectangle; none if the text is too long for a code.
+/// The code of a text, a unit a module, each row of dark modules one broken line: of a long address a code has thousands, and each letter counts.
+/// None if the text is too long for a code.
 pub(crate) fn svg(text: &str, label: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     let width = code.width();
     let side = width + 2 * QUIET_ZONE;
     let mut svg = format!(
-        "<svg class=\"qr\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\"><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"",
+        "<svg class=\"qr\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\"><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path stroke=\"#000\" d=\"",
         escape(label)
     );
     for (row, modules) in code.to_colors().chunks(width).enumerate() {
-        let mut column = 0;
+        // The middle of the row; the line is as wide as it is high.
+        let _ = write!(svg, "M{QUIET_ZONE} {}.5", row + QUIET_ZONE);
         for run in modules.chunk_by(|a, b| a == b) {
-            if run[0] == Color::Dark {
-                let _ = write!(
-                    svg,
-                    "M{} {}h{}v1h-{}z",
-                    column + QUIET_ZONE,
-                    row + QUIET_ZONE,
-                    run.len(),
-                    run.len()
-                );
-            }
-            column += run.len();
+            let _ = match run[0] {
+                Color::Dark => write!(svg, "h{}", run.len()),
+                Color::Light => write!(svg, "m{} 0", run.len()),
+            };
         }
     }
     svg.push_str("\"/></svg>");
@@ -67,9 +62,13 @@ mod tests {
         let svg = svg("https://piles.example/p/WX-0001", "<码>").expect("fits");
         // 31 bytes at level M: version 3, 29 modules (ISO/IEC 18004, table 7), and 4 white ones on each side.
         assert!(svg.contains("viewBox=\"0 0 37 37\"") && svg.contains("&lt;码&gt;"), "{svg}");
-        // The finder pattern begins in the corner: seven dark modules.
-        assert!(svg.contains("d=\"M4 4h7v1h-7z"), "{svg}");
-        assert!(svg.len() < 8_000, "{} bytes", svg.len());
+        // The finder pattern begins in the corner: seven dark modules, then a light one.
+        assert!(svg.contains("d=\"M4 4.5h7m1 0"), "{svg}");
+        assert!(svg.len() < 4_000, "{} bytes", svg.len());
+        // The longest identifier, of characters that take twelve letters each in an address.
+        let long =
+            super::svg(&format!("https://piles.example/p/{}", "%F0%9F%94%8C".repeat(64)), "").expect("fits");
+        assert!(long.len() < 22_000, "{} bytes", long.len());
         assert!(super::svg(&"x".repeat(5_000), "").is_none());
     }
 }

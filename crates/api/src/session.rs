@@ -38,7 +38,7 @@ const HASHING_MAX: usize = 4;
 static HASHING: Semaphore = Semaphore::const_new(HASHING_MAX);
 
 /// The cookie's name.
-const COOKIE: &str = "veripile_session";
+pub(crate) const COOKIE: &str = "veripile_session";
 
 /// How long a session lasts: a working day.
 const LASTS: SignedDuration = SignedDuration::from_hours(12);

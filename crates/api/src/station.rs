@@ -21,8 +21,16 @@ use crate::texts::Texts;
 use crate::view::{self, Line};
 use crate::{Site, navigate, sentence};
 
-/// Piles on a page; with as many and long names it stays under 40 KB.
+/// Piles on a page, unless their identifiers are long.
 const PILES_PER_PAGE: usize = 40;
+
+/// Bytes of all lines of a page, so that it stays under 40 KB with long names and addresses above them; and of one line, but for the pile's
+/// identifier.
+const LINES_BYTES_MAX: usize = 26 * 1024;
+const LINE_BYTES: usize = 400;
+
+/// Bytes of a character that HTML has in numbers (`&#60;`).
+const ESCAPED_BYTES: usize = 5;
 
 /// What comes before an extension.
 const EXTENSIONS: [&str; 4] = ["转", "轉", "分机", "分機"];
@@ -86,8 +94,9 @@ pub(crate) async fn page(
     let mut piles = site.store.station_piles(&station.station_id).await?;
     piles.sort_by_cached_key(|pile| (pile.state(now), pile.pile_id.clone()));
     let to = |number: usize| format!("{path}?page={number}&lang={}", t.short());
-    let pages = piles.len().div_ceil(PILES_PER_PAGE).max(1);
-    let shown = piles.iter().skip((number - 1).saturating_mul(PILES_PER_PAGE)).take(PILES_PER_PAGE);
+    let on_page = piles_per_page(piles.iter().map(|pile| pile.pile_id.as_str()));
+    let pages = piles.len().div_ceil(on_page).max(1);
+    let shown = piles.iter().skip((number - 1).saturating_mul(on_page)).take(on_page);
     let name = view::name(t.pick(&station.name_zh, &station.name_en));
     let mut facts = facts(t, &station, &operator, card);
     if let Some(list) = site.store.prices_today(&station.station_id).await? {
@@ -105,11 +114,20 @@ pub(crate) async fn page(
         lines: shown.map(|pile| view::line(t, pile, now)).collect(),
         beyond: (number > pages && !piles.is_empty()).then(|| to(1)),
         before: (number > 1).then(|| to(pages.min(number - 1))),
-        next: (number.saturating_mul(PILES_PER_PAGE) < piles.len()).then(|| to(number + 1)),
+        next: (number.saturating_mul(on_page) < piles.len()).then(|| to(number + 1)),
         rest: ((piles.len() as u64) < card.piles())
             .then(|| t.of("stats.rest").replace("{n}", &piles.len().to_string())),
     };
     Ok(html(StatusCode::OK, &page))
+}
+
+/// Piles on each page of a station: fewer where an identifier is so long that a page of lines like its would be too large. It stands in a line
+/// twice, in the address with up to twelve letters a character.
+fn piles_per_page<'a>(ids: impl Iterator<Item = &'a str>) -> usize {
+    let bytes = |c: char| if "<>&\"'".contains(c) { ESCAPED_BYTES } else { c.len_utf8() };
+    let shown = |id: &str| id.chars().map(bytes).sum::<usize>();
+    let longest = ids.map(|id| view::segment(id).len() + shown(id)).max().unwrap_or(0);
+    (LINES_BYTES_MAX / (LINE_BYTES + longest)).clamp(1, PILES_PER_PAGE)
 }
 
 /// What is told of the station in all: the minimum that Wuxi publishes, and how many piles are verified.
@@ -126,6 +144,7 @@ fn facts<'a>(
         .of("station.verified_of")
         .replace("{good}", &good.map(|(_, count)| count).sum::<u64>().to_string())
         .replace("{all}", &card.piles().to_string());
+    let verified = if card.piles() > 0 { verified } else { t.of("station.unregistered").to_owned() };
     let fee = station.fee_cny_kwh.map(|fee| price(t, fee));
     let mut facts =
         vec![(t.of("station.verified"), verified), (t.of("station.fee"), fee.unwrap_or_else(unknown))];
@@ -134,6 +153,9 @@ fn facts<'a>(
     }
     if let Some(note) = &station.fee_note {
         facts.push((t.of("station.fee_note"), view::note(note)));
+    }
+    if card.told_piles.is_some() {
+        facts.push((t.of("station.piles"), told_piles(t, card).0));
     }
     facts.push((t.of("station.address"), station.address.as_deref().map_or_else(unknown, view::note)));
     facts.push((t.of("pile.operator"), view::name(t.pick(&operator.name_zh, &operator.name_en))));
@@ -185,9 +207,19 @@ pub(crate) fn standing(t: &Texts, card: &StationCard, matching: Option<&ByState>
     Some((state, text))
 }
 
+/// How many piles a list says that a station has, in grey: whether any is free nobody knows.
+pub(crate) fn told_piles(t: &Texts, card: &StationCard) -> (String, &'static str) {
+    let told = |count: u32| t.of("station.told_piles").replace("{n}", &count.to_string());
+    let text = card.told_piles.map_or_else(|| t.of("unknown").to_owned(), told);
+    (text, view::live_style(false, false))
+}
+
 /// How many piles are free now with the age of that, and its style as of a pile's status. A pile whose status is old counts as neither
 /// free nor taken, and the reader is told.
 pub(crate) fn idle(t: &Texts, card: &StationCard, now: Timestamp) -> (String, &'static str) {
+    if card.piles() == 0 {
+        return (t.of("unknown").to_owned(), view::live_style(false, false));
+    }
     let (free, all) = (card.idle.to_string(), card.piles().to_string());
     let mut text = t.of("station.idle_of").replace("{free}", &free).replace("{all}", &all);
     if card.silent > 0 {
@@ -241,6 +273,7 @@ mod tests {
             fee_cny_kwh: None,
             fee_told_cny_kwh: None,
             phone: None,
+            told_piles: None,
             by_state,
             idle: 0,
             silent: 0,
@@ -303,6 +336,35 @@ mod tests {
                 "{fee}"
             );
         }
+    }
+
+    #[test]
+    fn a_station_without_a_pile_says_so_and_what_a_list_told_of_it() {
+        let none = card(ByState::default());
+        let told = StationCard { told_piles: Some(20), ..none.clone() };
+        let now = Timestamp::UNIX_EPOCH;
+        for (language, expected) in [
+            (Language::Zh, ["未知", "名录称有 20 个桩"]),
+            (Language::En, ["unknown", "20 piles, says the list"]),
+        ] {
+            let t = Texts::in_language(language);
+            assert_eq!(standing(t, &none, None), None);
+            assert_eq!(idle(t, &none, now).0, expected[0]);
+            assert_eq!(
+                [told_piles(t, &none), told_piles(t, &told)],
+                expected.map(|text| (text.to_owned(), "stale"))
+            );
+        }
+    }
+
+    #[test]
+    fn long_identifiers_have_fewer_lines_on_a_page() {
+        for (character, expected) in [("W", 40), ("桩", 22), ("🔌", 18), ("<", 29)] {
+            let id = character.repeat(64);
+            assert_eq!(piles_per_page(["WX-0001", id.as_str()].into_iter()), expected, "{character}");
+        }
+        assert_eq!(piles_per_page(["WX-0001"].into_iter()), 40);
+        assert_eq!(piles_per_page(std::iter::empty()), 40);
     }
 
     #[test]

@@ -25,8 +25,11 @@ const STATION_TEXT_CHARS_MAX: usize = 255;
 /// Highest price of a kWh that is no slip of the pen, CNY.
 pub const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
 
+/// More piles than any station has; the largest charging parks have some six hundred.
+const TOLD_PILES_MAX: u32 = 10_000;
+
 /// What a list of stations may say nothing of, and the columns or properties that would.
-pub const STATION_FIELDS: [(Field, &[&str]); 9] = [
+pub const STATION_FIELDS: [(Field, &[&str]); 10] = [
     (Field::NameZh, &["name_zh", "name"]),
     (Field::NameEn, &["name_en"]),
     (Field::Region, &["region"]),
@@ -36,6 +39,7 @@ pub const STATION_FIELDS: [(Field, &[&str]); 9] = [
     (Field::FeeNote, &["fee_note"]),
     (Field::Country, &["country"]),
     (Field::TimeZone, &["time_zone"]),
+    (Field::ToldPiles, &["piles"]),
 ];
 
 /// Whether a table has columns for places.
@@ -69,6 +73,16 @@ pub fn time_zone(text: Option<&str>) -> Result<Option<String>> {
     let unknown = || anyhow!("time_zone: {text:?} is no name in the IANA's database, as Asia/Shanghai");
     let zone = jiff::tz::TimeZone::get(text).map_err(|_| unknown())?;
     Ok(Some(zone.iana_name().ok_or_else(unknown)?.to_owned()))
+}
+
+/// How many piles a station is said to have, if it can have so many.
+pub fn told_piles(text: Option<&str>) -> Result<Option<u32>> {
+    let Some(text) = text else { return Ok(None) };
+    let count: u32 = text.parse().map_err(|_| anyhow!("{text:?} is no number of piles"))?;
+    if count > TOLD_PILES_MAX {
+        bail!("{count} piles, and no station has more than {TOLD_PILES_MAX}");
+    }
+    Ok(Some(count))
 }
 
 /// The place of a row: columns `lon` and `lat`, with the system in `coordinate_system`; or columns that carry the system in
@@ -126,7 +140,8 @@ pub fn bare(text: &str) -> &str {
 }
 
 /// Reads a list in JSON: a GeoJSON collection of stations, or OCPI Locations (a page as a server answers it, or their list
-/// alone). Both are WGS-84 by their rules; who knows better says so in `assumed`.
+/// alone). Both are WGS-84 by their rules and often GCJ-02 all the same where maps are shifted: one that names no system is taken as
+/// WGS-84 and doubted, as a table is. Who knows better says so in `assumed`.
 pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
     let mut imported = Imported::default();
     let read = || -> Result<(Vec<Value>, bool)> {
@@ -199,7 +214,7 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
     }
     let (lon, lat) = numbers(0).zip(numbers(1)).ok_or_else(|| anyhow!("a point has two coordinates"))?;
     let named = property("coordinate_system").as_deref().map(system).transpose()?;
-    let (place, given) = place(named.or(assumed.system).or(Some(CoordinateSystem::Wgs84)), lon, lat)?;
+    let (place, given) = place(named.or(assumed.system), lon, lat)?;
     let station_id = property("station_id").or_else(|| text(item, "/id"));
     let station_id =
         StationId::parse(&station_id.ok_or_else(|| anyhow!("neither a property station_id nor an id"))?)?;
@@ -221,6 +236,7 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
         fee_note: brief("fee_note", property("fee_note"))?,
         country: country(property("country").as_deref())?,
         time_zone: time_zone(property("time_zone").as_deref())?,
+        told_piles: told_piles(property("piles").as_deref()).context("piles")?,
     };
     let is_said = |field: Field, name: &str| {
         if is_name(field) {
@@ -239,7 +255,8 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
 /// assumed (`veripile.assumed`), nobody told.
 fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
     let (station_id, operator_id) = identity(item, assumed)?;
-    let system = assumed.system.or(Some(CoordinateSystem::Wgs84));
+    let named = text(item, "/veripile/coordinate_system").as_deref().map(system).transpose()?;
+    let system = named.or(assumed.system);
     let (place, given) = coordinates(item, system)?.ok_or_else(|| anyhow!("no coordinates"))?;
     let names =
         [None, brief("name_en", text(item, "/veripile/name_en"))?, brief("name", text(item, "/name"))?];
@@ -262,6 +279,7 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
         fee_note: None,
         country: country(said(item, "country").as_deref())?,
         time_zone: time_zone(said(item, "time_zone").as_deref())?,
+        told_piles: None,
     };
     let piles = evses.iter().filter(|evse| !is_removed(evse)).map(|evse| {
         let uid = text(evse, "/uid").unwrap_or_default();
@@ -269,7 +287,7 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
     });
     let piles = piles.collect::<Result<_>>()?;
     let is_said = |pointer: &str| text(item, pointer).is_some();
-    let mut unsaid = BTreeSet::from([Field::Phone, Field::Fee, Field::FeeNote]);
+    let mut unsaid = BTreeSet::from([Field::Phone, Field::Fee, Field::FeeNote, Field::ToldPiles]);
     let parts = [
         (Field::NameZh, !is_said("/name")),
         (Field::NameEn, !is_said("/veripile/name_en")),

@@ -7,6 +7,7 @@
 
 mod files;
 mod left_out;
+mod unknown;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ pub struct RegisterArgs {
     /// operator_id,name_zh,name_en[,committed_on]: the last is the day of the public commitment to honest metering
     #[arg(long, value_name = "FILE")]
     operators: Option<PathBuf>,
-    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system,region,address,phone,fee_cny_kwh,fee_note,country,time_zone]; or GeoJSON, or OCPI Locations
+    /// station_id,operator_id,name_zh,name_en,lon,lat[,coordinate_system,region,address,phone,fee_cny_kwh,fee_note,country,time_zone,piles]; or GeoJSON, or OCPI Locations
     /// (*.json, *.geojson)
     #[arg(long, value_name = "FILE")]
     stations: Option<PathBuf>,
@@ -132,6 +133,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         store.all_piles().await?.into_iter().map(|(_, pile)| (pile.pile_id.clone(), pile)).collect();
     known.extend(piles.iter().map(|pile| (pile.pile_id.clone(), pile.clone())));
     certify_within_limits(&files.anchors, &known)?;
+    unknown::refuse(&store, args, &files.operators, &stations, &piles).await?;
     let hands = if args.change_operator { Hands::MayChange } else { Hands::Stay };
     if hands == Hands::Stay {
         belong_to_nobody_else(&store, &stations, &piles[..files.of_locations]).await?;
@@ -373,6 +375,7 @@ fn station(row: &Row<'_>, assumed: &Assumed) -> Result<Told<Station>> {
         fee_note: short(row, "fee_note")?,
         country: places::country(row.text("country"))?,
         time_zone: places::time_zone(row.text("time_zone"))?,
+        told_piles: places::told_piles(row.text("piles")).context("column piles")?,
     };
     let mut unsaid = row.unsaid(&places::STATION_FIELDS);
     let is_empty = |names: &[&str]| names.iter().all(|name| row.text(name).is_none());

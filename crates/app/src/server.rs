@@ -115,6 +115,7 @@ impl Server {
             App::new()
                 .wrap(from_fn(veripile_api::head))
                 .wrap(from_fn(veripile_api::for_people))
+                .wrap(from_fn(veripile_api::pages))
                 .wrap(veripile_api::headers())
                 .wrap(from_fn(veripile_api::encrypted_only))
                 .configure(move |config| mount(config, gateway, site, pages))

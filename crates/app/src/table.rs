@@ -4,7 +4,7 @@
 //! Used by `register`; the far larger files of `assess` have a reader of their own that keeps rejected rows verbatim.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use veripile_pile::Field;
 /// An open table.
 pub struct Table {
     file: PathBuf,
-    reader: csv::Reader<Box<dyn Read>>,
+    reader: csv::Reader<Lines>,
     columns: HashMap<String, usize>,
 }
 
@@ -67,7 +67,7 @@ impl Table {
     }
 
     fn over(file: &Path, plain: Box<dyn Read>, required: &[&str]) -> Result<Self> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(plain);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Lines::of(plain));
         let header = reader.headers().map_err(|error| explain(file, &error))?;
         let name = |name: &str| name.trim_start_matches('\u{feff}').trim().to_owned();
         let names: Vec<String> = header.iter().map(name).collect();
@@ -103,16 +103,79 @@ impl Table {
         loop {
             match self.reader.read_record(&mut record) {
                 Ok(true) => {
-                    let line = record.position().map_or(0, csv::Position::line);
+                    let line = self.line_at(record.position().map_or(0, csv::Position::byte));
                     take(Row { line, record: &record, columns: &self.columns })?;
                 }
                 Ok(false) => return Ok(()),
                 Err(error) => {
-                    let line = self.reader.position().line();
-                    return Err(explain(&self.file, &error).context(format!("near line {line}")));
+                    let at = match error.kind() {
+                        csv::ErrorKind::Utf8 { pos: Some(pos), .. } => pos.byte(),
+                        _ => self.reader.position().byte(),
+                    };
+                    let line = self.line_at(at);
+                    return Err(explain_at(&self.file, &error, line).context(format!("near line {line}")));
                 }
             }
         }
+    }
+
+    /// The physical line of what begins at this byte, or after the line ends that stand there.
+    fn line_at(&mut self, byte: u64) -> u64 {
+        self.reader.get_mut().line_at(byte)
+    }
+}
+
+/// The bytes of a table on their way to the `csv` crate, which counts lines of its own: after CRLF it is still on the line before, and a
+/// row that follows blank lines begins with them.
+struct Lines {
+    plain: Box<dyn Read>,
+    /// How many bytes were read, the line they end on, whether anything but line ends stands on it, and whether they end in a carriage return.
+    bytes: u64,
+    line: u64,
+    is_begun: bool,
+    is_after_return: bool,
+    /// Of lines that are not blank: the byte at which each begins, and its number; from the one asked for last to what was read ahead.
+    begins: VecDeque<(u64, u64)>,
+}
+
+impl Lines {
+    fn of(plain: Box<dyn Read>) -> Self {
+        Self { plain, bytes: 0, line: 1, is_begun: false, is_after_return: false, begins: VecDeque::new() }
+    }
+
+    fn take(&mut self, byte: u8) {
+        match byte {
+            b'\n' if self.is_after_return => {}
+            b'\n' | b'\r' => {
+                self.line += 1;
+                self.is_begun = false;
+            }
+            _ if self.is_begun => {}
+            _ => {
+                self.begins.push_back((self.bytes, self.line));
+                self.is_begun = true;
+            }
+        }
+        self.is_after_return = byte == b'\r';
+        self.bytes += 1;
+    }
+
+    /// The first line that begins there or later and is not blank. Bytes asked for never go back.
+    fn line_at(&mut self, byte: u64) -> u64 {
+        while self.begins.front().is_some_and(|(begin, _)| *begin < byte) {
+            self.begins.pop_front();
+        }
+        self.begins.front().map_or(self.line, |(_, line)| *line)
+    }
+}
+
+impl Read for Lines {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.plain.read(buffer)?;
+        for byte in buffer.iter().take(count) {
+            self.take(*byte);
+        }
+        Ok(count)
     }
 }
 
@@ -146,16 +209,61 @@ fn twice(names: &[String]) -> Option<&str> {
     names.iter().map(String::as_str).find(|name| !name.is_empty() && !seen.insert(*name))
 }
 
+/// Of the header.
 fn explain(file: &Path, error: &csv::Error) -> anyhow::Error {
+    explain_at(file, error, 1)
+}
+
+fn explain_at(file: &Path, error: &csv::Error, line: u64) -> anyhow::Error {
     let name = file.display();
     match error.kind() {
-        csv::ErrorKind::Utf8 { pos, err } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
+        csv::ErrorKind::Utf8 { err, .. } => {
             anyhow!("{name}, line {line}, column {}: not UTF-8; save the file as UTF-8", err.field() + 1)
         }
         csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             anyhow!("{name}: the compressed file ends too early; fetch it again")
         }
         _ => anyhow!("{name} cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<(u64, String)> {
+        let mut lines = Vec::new();
+        let table = Table::of_text(text, &["a"]).expect("a table");
+        let take = |row: Row<'_>| {
+            lines.push((row.line, row.text("a").unwrap_or_default().to_owned()));
+            Ok(())
+        };
+        table.rows(take).expect("read to its end");
+        lines
+    }
+
+    /// Counted by eye, as an editor numbers them.
+    #[test]
+    fn a_row_is_named_by_its_line_whatever_ends_lines() {
+        let text = "a,b\n1,x\n\n\n2,\"y\nz\"\n3,x\n";
+        let expected = [(2, "1"), (5, "2"), (7, "3")].map(|(line, a)| (line, a.to_owned()));
+        assert_eq!(lines(text), expected);
+        for end in ["\r\n", "\r"] {
+            assert_eq!(lines(&text.replace('\n', end)), expected, "{end:?}");
+        }
+        let marked = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        assert_eq!(lines(marked.trim_end()), expected);
+        // Longer than what is read ahead at once.
+        let long: String = (2..5_000).fold("a,b\r\n".to_owned(), |text, line| format!("{text}{line},x\r\n"));
+        assert!(lines(&long).iter().all(|(line, a)| line.to_string() == *a));
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_told_with_its_line() {
+        let bytes = b"a,b\r\n1,x\r\n\r\n2,\xff\r\n".to_vec();
+        let table = Table::over(Path::new("t.csv"), Box::new(std::io::Cursor::new(bytes)), &["a"]);
+        let error = table.and_then(|table| table.rows(|_| Ok(()))).expect_err("no text");
+        let told = format!("{error:#}");
+        assert!(told.contains("t.csv, line 4, column 2: not UTF-8"), "{told}");
     }
 }

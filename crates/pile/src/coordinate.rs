@@ -68,8 +68,14 @@ const UNSHIFTED: [[f64; 4]; 27] = [
     [88.0, 26.6, 91.5, 27.0],
 ];
 
-/// How far beyond the box a shifted pair can lie, degrees: a kilometre and more.
-const SHIFT_DEG: f64 = 0.02;
+/// Where Baidu's coordinates are BD-09 though GCJ-02 is not shifted: Taiwan with Penghu, as above; Yonaguni, the next island, begins at 122.93.
+///
+/// Baidu's documents: BD-09 "在国内（包括港澳台）", WGS-84 everywhere else (lbsyun.baidu.com, Android and iOS SDK, "坐标转换"; JSAPI, "非中国地区地图统一使用
+/// WGS-84 坐标").
+const BAIDU_TAIWAN: [f64; 4] = [119.2, 21.7, 122.5, 25.7];
+
+/// How far beyond the box a shifted pair can lie, degrees: a kilometre and more, and as much again in BD-09.
+const SHIFT_DEG: f64 = 0.04;
 
 /// Closer than this, m, a place is "the same" as another computed in a wrong system: a station's extent.
 const SAME_M: f64 = 100.0;
@@ -82,7 +88,7 @@ pub enum CoordinateSystem {
     Wgs84,
     /// What maps in China must show (Amap, Tencent): off by some 500 m.
     Gcj02,
-    /// Baidu's, on top of GCJ-02: off by some 1,100 m.
+    /// Baidu's, on top of GCJ-02: off by some 1,100 m. Outside China Baidu's coordinates are WGS-84.
     Bd09,
 }
 
@@ -106,15 +112,15 @@ impl CoordinateSystem {
     }
 
     /// A place's longitude and latitude in this system, degrees. Where maps are not shifted ([`UNSHIFTED`], and outside [`SHIFTED`])
-    /// GCJ-02 is WGS-84.
+    /// GCJ-02 is WGS-84; so is BD-09, but in Taiwan ([`BAIDU_TAIWAN`]).
     pub fn of(self, place: Place) -> (f64, f64) {
         match self {
-            Self::Wgs84 => (place.lon, place.lat),
             Self::Gcj02 => gcj02(place.lon, place.lat),
-            Self::Bd09 => {
+            Self::Bd09 if is_of_baidu(place.lon, place.lat) => {
                 let (lon, lat) = gcj02(place.lon, place.lat);
                 bd09(lon, lat)
             }
+            Self::Wgs84 | Self::Bd09 => (place.lon, place.lat),
         }
     }
 
@@ -124,10 +130,7 @@ impl CoordinateSystem {
         match self {
             Self::Wgs84 => Some(given),
             Self::Gcj02 => of_gcj02(lon, lat),
-            Self::Bd09 => {
-                let between = inverse(bd09, lon, lat)?;
-                of_gcj02(between.lon, between.lat)
-            }
+            Self::Bd09 => of_bd09(lon, lat).or(Some(given)),
         }
     }
 }
@@ -250,6 +253,24 @@ fn gcj02(lon: f64, lat: f64) -> (f64, f64) {
 fn of_gcj02(lon: f64, lat: f64) -> Option<Place> {
     let found = if holds(SHIFTED, SHIFT_DEG, lon, lat) { inverse(shifted, lon, lat) } else { None };
     found.filter(|place| is_shifted(place.lon, place.lat)).or_else(|| Place::new(lon, lat))
+}
+
+/// Whether Baidu's coordinates of a place differ from WGS-84.
+fn is_of_baidu(lon: f64, lat: f64) -> bool {
+    is_shifted(lon, lat) || holds(BAIDU_TAIWAN, 0.0, lon, lat)
+}
+
+/// WGS-84 of BD-09; none where no place has such a pair in it.
+fn of_bd09(lon: f64, lat: f64) -> Option<Place> {
+    if !holds(SHIFTED, SHIFT_DEG, lon, lat) {
+        return None;
+    }
+    let between = inverse(bd09, lon, lat)?;
+    // At the edge of a box the pair between can be one that no place has.
+    of_gcj02(between.lon, between.lat).filter(|place| {
+        let (there_lon, there_lat) = CoordinateSystem::Bd09.of(*place);
+        (there_lon - lon).abs().max((there_lat - lat).abs()) < 100.0 * ROUND_TRIP_DEG
+    })
 }
 
 /// GCJ-02 of WGS-84, wherever it is.
@@ -459,6 +480,32 @@ mod tests {
         let (place, given) = GivenPlace::read(Some(Gcj02), 121.565, 25.034).expect("Taipei");
         assert_eq!(place, Place { lon: 121.565, lat: 25.034 });
         assert_eq!(given.doubts, [PlaceDoubt::NotShifted]);
+    }
+
+    /// Places as `GeoNames` has them; BD-09 by the published formulas in Python.
+    #[test]
+    fn outside_china_baidus_coordinates_are_wgs_84() {
+        for (name, lon, lat) in [
+            ("Beckton", 0.061_6, 51.514_6),
+            ("New York", -74.006, 40.714),
+            ("Sydney", 151.207, -33.868),
+            ("Seoul", 126.978, 37.566),
+            ("Singapore", 103.850, 1.290),
+            ("Yonaguni", 123.004, 24.468),
+        ] {
+            assert_eq!(Bd09.of(Place { lon, lat }), (lon, lat), "{name}");
+            assert_eq!(Bd09.place(lon, lat), Some(Place { lon, lat }), "{name}");
+        }
+        for (name, lon, lat, expected) in [
+            ("Hong Kong", 114.158_46, 22.281_89, (114.169_980_826_4, 22.284_945_315_3)),
+            ("Macau", 113.548_42, 22.200_56, (113.560_021_101_4, 22.203_547_577_8)),
+            ("Taipei", 121.526, 25.053, (121.532_496_279_5, 25.058_920_211_5)),
+            ("Magong", 119.586, 23.565, (119.592_581_109_8, 23.570_661_534_9)),
+        ] {
+            close(Bd09.of(Place { lon, lat }), expected);
+            let back = Bd09.place(expected.0, expected.1).expect("on the globe");
+            assert!(back.distance_m(Place { lon, lat }) < 0.001, "{name}");
+        }
     }
 
     #[test]

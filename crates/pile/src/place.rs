@@ -180,6 +180,8 @@ pub struct Station {
     pub country: Option<String>,
     /// Its time zone by the name of the IANA's database; none where nobody said.
     pub time_zone: Option<String>,
+    /// How many piles a list says that it has; those registered are counted by themselves.
+    pub told_piles: Option<u32>,
 }
 
 /// A charging pile as registered.

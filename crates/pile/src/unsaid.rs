@@ -28,6 +28,8 @@ pub enum Field {
     Country,
     /// Time zone of a station.
     TimeZone,
+    /// How many piles a station is said to have.
+    ToldPiles,
     /// Station of a pile.
     Station,
     /// Operator of a pile.
@@ -76,6 +78,7 @@ impl Told<Station> {
                 Field::FeeNote => station.fee_note.clone_from(&was.fee_note),
                 Field::Country => station.country.clone_from(&was.country),
                 Field::TimeZone => station.time_zone.clone_from(&was.time_zone),
+                Field::ToldPiles => station.told_piles = was.told_piles,
                 _ => {}
             }
         }

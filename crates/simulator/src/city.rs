@@ -366,6 +366,7 @@ fn station(index: usize, operators: &[Operator]) -> Station {
         fee_note: Some("含服务费，停车另计".to_owned()),
         country: Some("CHN".to_owned()),
         time_zone: Some("Asia/Shanghai".to_owned()),
+        told_piles: None,
     }
 }
 

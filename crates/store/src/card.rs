@@ -33,6 +33,8 @@ pub struct StationCard {
     pub fee_told_cny_kwh: Option<Decimal>,
     /// Telephone number of its service.
     pub phone: Option<String>,
+    /// How many piles a list says that it has, whatever is registered.
+    pub told_piles: Option<u32>,
     /// Its piles by state.
     pub by_state: ByState,
     /// Of these, free now: none that is out of use, failed or under review.
@@ -51,7 +53,7 @@ const CARDS: &str = concat!(
     fee!(),
     " AS fee_cny_kwh, ",
     fee_told!(),
-    " AS fee_told_cny_kwh, station.phone, counted.*
+    " AS fee_told_cny_kwh, station.phone, station.told_piles, counted.*
      FROM station JOIN operator USING (operator_id), LATERAL (
          SELECT ARRAY[count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
                       count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4), count(*) FILTER (WHERE state = 5)] AS by_state,
@@ -103,6 +105,7 @@ struct Row {
     fee_cny_kwh: Option<Decimal>,
     fee_told_cny_kwh: Option<Decimal>,
     phone: Option<String>,
+    told_piles: Option<i32>,
     by_state: Vec<i64>,
     idle: i64,
     silent: i64,
@@ -125,6 +128,7 @@ impl Row {
             fee_cny_kwh: self.fee_cny_kwh,
             fee_told_cny_kwh: self.fee_told_cny_kwh,
             phone: self.phone,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
             by_state,
             idle: self.idle.unsigned_abs(),
             silent: self.silent.unsigned_abs(),

@@ -14,6 +14,7 @@ use sqlx::query::QueryAs;
 use veripile_pile::{ConnectorType, Operator, OperatorId, PileKind, Place, State, StationId};
 
 use crate::checked::tells_of_check;
+use crate::listing::around;
 use crate::plug::is_free;
 use crate::price::costs_at_most;
 use crate::row::{corrupt, storable};
@@ -30,9 +31,6 @@ const SORTED_MAX: u64 = 20_000;
 
 /// How much farther a pile may be for each step that its standing is better, and still be offered first, m: a minute's drive.
 pub const STEP_M: f64 = 500.0;
-
-/// Half the height of the box around a driver in which is searched, degrees: 55 km, so that an index finds what is near.
-const NEAR_DEGREES: f64 = 0.5;
 
 /// How far from a driver is near, km: as far as anyone drives to charge.
 pub const NEAR_KM: u32 = 50;
@@ -188,8 +186,8 @@ const SEARCHED: &str = concat!(
     costs_at_most!("$4"),
     ")
                AND ($6::float8 IS NULL OR $16::float8 IS NOT NULL
-                    OR (pile.lon BETWEEN $6 - $8 / $9 AND $6 + $8 / $9
-                        AND pile.lat BETWEEN $7 - $8 AND $7 + $8 AND ",
+                    OR (pile.lon BETWEEN $6 - $8 AND $6 + $8
+                        AND pile.lat BETWEEN $7 - $9 AND $7 + $9 AND ",
     distance_m!(),
     " <= 1000 * $21::float8))
                AND ($11::text IS NULL OR pile.connectors @> ARRAY[$11::text])
@@ -273,7 +271,10 @@ impl Search<'_> {
         O: for<'r> sqlx::FromRow<'r, PgRow>,
     {
         let query = &self.query;
-        let shorten = query.near.map_or(1.0, |near| near.lat.to_radians().cos().max(0.01));
+        // Half the width and the height, degrees, of the box around the driver, so that an index finds what is near.
+        let half = query.near.map(|near| (near, around(near, 1000.0 * f64::from(NEAR_KM))));
+        let wide = half.as_ref().map(|(near, part)| (part.east - near.lon).max(near.lon - part.west));
+        let high = half.as_ref().map(|(near, part)| part.north - near.lat);
         let side = |pick: fn(&BoundingBox) -> f64| query.bounding_box.as_ref().map(pick);
         let text = |text: &Option<String>| text.as_deref().map(|text| storable(text).into_owned());
         let bound = sqlx::query_as(sql)
@@ -284,8 +285,8 @@ impl Search<'_> {
             .bind(query.free_since.map(ToSqlx::to_sqlx))
             .bind(query.near.map(|near| near.lon))
             .bind(query.near.map(|near| near.lat))
-            .bind(NEAR_DEGREES)
-            .bind(shorten)
+            .bind(wide)
+            .bind(high)
             .bind(self.now.to_sqlx())
             .bind(query.connector.map(ConnectorType::word))
             .bind(text(&query.region))
@@ -464,6 +465,14 @@ impl Store {
         ids.iter().map(|id| StationId::parse(id).map_err(|_| corrupt("station", id))).collect()
     }
 
+    /// How many stations have piles that match.
+    pub async fn count_stations(&self, query: &FindQuery, now: Timestamp) -> Result<u64, StoreError> {
+        let search = Search { query: query.clone(), words: &self.words(&query.words).await?, now };
+        let sql = search.sql("count(DISTINCT pile.station_id)", "");
+        let (count,): (i64,) = search.bound(&sql).fetch_one(&self.pool).await?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Stations by their best pile that matches, state by state and read off an index of stations; without a place.
     async fn stations_by_state(
         &self,
@@ -540,7 +549,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let texts = stations.iter().map(|(id, zh, en, address, region)| {
-            (id.as_str(), station_text([zh, en], address.as_deref(), region.as_deref()))
+            (id.as_str(), station_text(id, [zh, en], address.as_deref(), region.as_deref()))
         });
         self.write_search_texts("UPDATE station SET search = given.search
                                  FROM unnest($1::text[], $2::text[]) AS given(id, search) WHERE station_id = given.id AND station.search IS NULL", texts)

@@ -52,6 +52,7 @@ pub mod station;
 pub mod stats;
 pub mod tally;
 mod timescale;
+mod unpiled;
 mod unsaid;
 pub mod verification;
 pub mod weekly;

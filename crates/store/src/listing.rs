@@ -341,25 +341,28 @@ struct Circle {
     bounds: BoundingBox,
 }
 
+/// The box that holds a circle around a place. Where it goes round a pole or over the 180th meridian it is a whole belt.
+pub(crate) fn around(near: Place, radius_m: f64) -> BoundingBox {
+    let high = radius_m / DEGREE_M;
+    // The widest parallel of the box is the one nearest to a pole.
+    let shortest = (near.lat.abs() + high).min(90.0).to_radians().cos();
+    let wide = high / shortest.max(1e-9);
+    let (west, east) = (near.lon - wide, near.lon + wide);
+    let is_whole = west < -180.0 || 180.0 < east;
+    BoundingBox {
+        west: if is_whole { -180.0 } else { west },
+        south: near.lat - high,
+        east: if is_whole { 180.0 } else { east },
+        north: near.lat + high,
+    }
+}
+
 /// Ever wider circles around a place; the last holds everything.
 fn circles(near: Place) -> impl Iterator<Item = Circle> {
     let everything = BoundingBox { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
     let narrow = (0..CIRCLES_MAX).map(move |n| {
         let radius_m = FIRST_CIRCLE_M * WIDER.powi(n);
-        let high = radius_m / DEGREE_M;
-        // The widest parallel of the box is the one nearest to a pole.
-        let shortest = (near.lat.abs() + high).min(90.0).to_radians().cos();
-        let wide = high / shortest.max(1e-9);
-        let (west, east) = (near.lon - wide, near.lon + wide);
-        // Where the box goes round a pole or over the 180th meridian it is a whole belt.
-        let is_whole = west < -180.0 || 180.0 < east;
-        let bounds = BoundingBox {
-            west: if is_whole { -180.0 } else { west },
-            south: near.lat - high,
-            east: if is_whole { 180.0 } else { east },
-            north: near.lat + high,
-        };
-        Circle { radius_m, bounds }
+        Circle { radius_m, bounds: around(near, radius_m) }
     });
     narrow.chain(std::iter::once(Circle { radius_m: f64::INFINITY, bounds: everything }))
 }

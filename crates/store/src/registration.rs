@@ -209,23 +209,23 @@ pub(crate) async fn write_stations(
     let written = sqlx::query(
         "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
                               given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region,
-                              country, time_zone)
+                              country, time_zone, told_piles)
          SELECT station_id, operator_id, name_zh, name_en, lon, lat,
                 given_system, given_lon, given_lat, string_to_array(doubts, ','), address, phone, fee_cny_kwh, fee_note, search, region,
-                country, time_zone
+                country, time_zone, told_piles
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[],
                      $7::text[], $8::float8[], $9::float8[], $10::text[],
                      $11::text[], $12::text[], $13::numeric[], $14::text[], $15::text[], $16::text[],
-                     $17::text[], $18::text[])
+                     $17::text[], $18::text[], $20::int[])
               AS s(station_id, operator_id, name_zh, name_en, lon, lat,
                    given_system, given_lon, given_lat, doubts, address, phone, fee_cny_kwh, fee_note, search, region,
-                   country, time_zone)
+                   country, time_zone, told_piles)
          ON CONFLICT (station_id) DO UPDATE SET operator_id = excluded.operator_id,
              name_zh = excluded.name_zh, name_en = excluded.name_en, lon = excluded.lon, lat = excluded.lat,
              given_system = excluded.given_system, given_lon = excluded.given_lon, given_lat = excluded.given_lat,
              place_doubts = excluded.place_doubts, address = excluded.address, phone = excluded.phone,
               fee_cny_kwh = excluded.fee_cny_kwh, fee_note = excluded.fee_note, search = excluded.search, region = excluded.region,
-              country = excluded.country, time_zone = excluded.time_zone, changed_at = now()
+              country = excluded.country, time_zone = excluded.time_zone, told_piles = excluded.told_piles, changed_at = now()
          WHERE $19 OR station.operator_id = excluded.operator_id",
     )
     .bind(stations.iter().map(|s| s.station_id.as_str()).collect::<Vec<_>>())
@@ -245,13 +245,17 @@ pub(crate) async fn write_stations(
     .bind(
         stations
             .iter()
-            .map(|s| station_text([&s.name_zh, &s.name_en], s.address.as_deref(), s.region.as_deref()))
+            .map(|s| {
+                let names = [s.name_zh.as_str(), s.name_en.as_str()];
+                station_text(s.station_id.as_str(), names, s.address.as_deref(), s.region.as_deref())
+            })
             .collect::<Vec<_>>(),
     )
     .bind(stations.iter().map(|s| s.region.as_deref()).collect::<Vec<_>>())
     .bind(stations.iter().map(|s| s.country.as_deref()).collect::<Vec<_>>())
     .bind(stations.iter().map(|s| s.time_zone.as_deref()).collect::<Vec<_>>())
     .bind(hands == Hands::MayChange)
+    .bind(stations.iter().map(|s| s.told_piles.map(u32::cast_signed)).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     if written.rows_affected() == stations.len() as u64 {

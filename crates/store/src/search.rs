@@ -1,5 +1,5 @@
-//! What piles are found by: the names of their stations and operators, the address, and the pinyin of the Chinese ones, whole and by
-//! initials; and how a text is searched, whatever its letters' width and case, whether there are hyphens, and whether it is in traditional or
+//! What piles are found by: the numbers and names of their stations, the names of operators, district and address, and the pinyin of the Chinese
+//! ones, whole and by initials; and how a text is searched, whatever its letters' width and case, whether there are hyphens, and whether it is in traditional or
 //! simplified characters.
 //!
 //! `search/simplified.txt` has traditional characters in its first line, in the order of their numbers, and below them what is simplified for each: the
@@ -12,6 +12,9 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Readings kept of one name: characters with two readings multiply (长江路: cjl, zjl), names with many are rare.
 const READINGS_MAX: usize = 16;
+
+/// The same of an address, which is several times as long.
+const ADDRESS_READINGS_MAX: usize = 4;
 
 /// Traditional characters with the simplified ones, in the order of the former.
 static SIMPLIFIED: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
@@ -66,13 +69,20 @@ fn is_between(c: char) -> bool {
     )
 }
 
-/// The text of a station in which each word of a search may stand: its names, its address and its region.
-pub(crate) fn station_text(names: [&str; 2], address: Option<&str>, region: Option<&str>) -> String {
-    let mut parts = name_parts(names[0], names[1]);
-    parts.extend(address.map(plain));
-    if let Some(region) = region.map(plain) {
-        parts.extend(readings(&region, |sound| sound.chars().take(1).collect()));
-        parts.push(region);
+/// The text of a station in which each word of a search may stand: its number, its names, its address and its region.
+pub(crate) fn station_text(
+    id: &str,
+    names: [&str; 2],
+    address: Option<&str>,
+    region: Option<&str>,
+) -> String {
+    let mut parts = vec![plain(id)];
+    parts.extend(name_parts(names[0], names[1]));
+    for (text, most) in [(address, ADDRESS_READINGS_MAX), (region, READINGS_MAX)] {
+        if let Some(text) = text.map(plain) {
+            parts.extend(by_pinyin(&text, most));
+            parts.push(text);
+        }
     }
     parts.join(" ")
 }
@@ -84,13 +94,19 @@ pub(crate) fn operator_text(name_zh: &str, name_en: &str) -> String {
 
 fn name_parts(name_zh: &str, name_en: &str) -> Vec<String> {
     let mut parts = vec![plain(name_zh), plain(name_en)];
-    parts.extend(readings(&plain(name_zh), |sound| sound.chars().take(1).collect()));
-    parts.extend(readings(&plain(name_zh), str::to_owned));
+    parts.extend(by_pinyin(&plain(name_zh), READINGS_MAX));
     parts
 }
 
-/// Every reading of a name, each character by what `part` takes of its pinyin; what has no pinyin stays.
-fn readings(name: &str, part: fn(&str) -> String) -> Vec<String> {
+/// The readings of a text by initials, then whole; none of one without a Chinese character, which reads as it stands.
+fn by_pinyin(text: &str, most: usize) -> Vec<String> {
+    let initials = readings(text, most, |sound| sound.chars().take(1).collect());
+    let whole = readings(text, most, str::to_owned);
+    initials.into_iter().chain(whole).filter(|reading| reading != text).collect()
+}
+
+/// Readings of a text, at most so many, each character by what `part` takes of its pinyin; what has no pinyin stays.
+fn readings(name: &str, most: usize, part: fn(&str) -> String) -> Vec<String> {
     let mut readings = vec![String::new()];
     for (character, sounds) in name.chars().zip(name.to_pinyin_multi()) {
         let all: Vec<String> = match sounds {
@@ -104,7 +120,7 @@ fn readings(name: &str, part: fn(&str) -> String) -> Vec<String> {
                 sounds.push(sound);
             }
         }
-        let room = READINGS_MAX / readings.len();
+        let room = most / readings.len();
         sounds.truncate(room.max(1));
         readings = readings
             .iter()
@@ -129,19 +145,30 @@ mod tests {
     #[test]
     fn a_station_is_found_by_its_names_its_initials_and_its_pinyin() {
         // Readings from the Xinhua dictionary.
-        let text = station_text(["三阳广场充电站", "Sanyang Plaza"], Some("中山路 1 号"), Some("滨湖区"));
+        let text =
+            station_text("SZ-1001", ["三阳广场充电站", "Sanyang Plaza"], Some("中山路 1 号"), Some("滨湖区"));
         for word in [
+            "sz1001",
             "三阳",
             "sanyangplaza",
             "sygccdz",
             "sanyangguangchangchongdianzhan",
             "中山路1号",
+            "zhongshanlu1hao",
+            "zsl1h",
             "滨湖区",
             "bhq",
+            "binhuqu",
         ] {
             assert!(text.contains(word), "{word}: {text}");
         }
-        let text = station_text(["重庆长江路", ""], None, None);
+        for region in ["锡山区", "錫山區"] {
+            let text = station_text("SZ-1001", ["甲", ""], None, Some(region));
+            for word in ["xsq", "xishan", "xishanqu", "锡山区"] {
+                assert!(text.contains(word), "{word}: {text}");
+            }
+        }
+        let text = station_text("SZ-1001", ["重庆长江路", ""], None, None);
         for word in ["cqcjl", "zqzjl"] {
             assert!(text.contains(word), "{word}: {text}");
         }
@@ -159,11 +186,11 @@ mod tests {
 
     #[test]
     fn a_long_name_is_found_by_the_usual_reading_of_each_character() {
-        let text = station_text(["无锡太湖广场南区停车场充电站", ""], None, None);
+        let text = station_text("SZ-1001", ["无锡太湖广场南区停车场充电站", ""], None, None);
         for word in ["nanqu", "wuxitaihuguangchangnanqutingchechangchongdianzhan", "wxthgcnqtcccdz"] {
             assert!(text.contains(word), "{word}: {text}");
         }
-        let text = station_text(["吕巷充电站", ""], None, None);
+        let text = station_text("SZ-1001", ["吕巷充电站", ""], None, None);
         for word in ["lvxiang", "luxiang", "lüxiang", "lxcdz"] {
             assert!(text.contains(&plain(word)), "{word}: {text}");
         }
@@ -189,7 +216,10 @@ mod tests {
 
     #[test]
     fn a_name_of_many_readings_and_a_long_one_stay_small() {
-        assert!(readings(&"长".repeat(50), |plain| plain[..1].to_owned()).len() <= READINGS_MAX);
-        assert_eq!(readings("A座-1", str::to_owned), ["azuo-1"]);
+        for most in [READINGS_MAX, ADDRESS_READINGS_MAX] {
+            assert!(readings(&"长".repeat(50), most, |plain| plain[..1].to_owned()).len() <= most);
+        }
+        assert_eq!(readings("A座-1", READINGS_MAX, str::to_owned), ["azuo-1"]);
+        assert_eq!(station_text("SZ-1001", ["taihu", "taihu"], Some("1 Rd"), None), "sz1001 taihu taihu 1rd");
     }
 }

@@ -56,6 +56,7 @@ struct Row {
     fee_note: Option<String>,
     country: Option<String>,
     time_zone: Option<String>,
+    told_piles: Option<i32>,
     operator_zh: String,
     operator_en: String,
 }
@@ -79,6 +80,7 @@ impl Row {
             fee_note: self.fee_note,
             country: self.country,
             time_zone: self.time_zone,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
             given: None,
         };
         Ok((station, Operator { operator_id, name_zh: self.operator_zh, name_en: self.operator_en }))

@@ -21,7 +21,7 @@ impl Store {
         let ids: Vec<&str> = told.iter().map(|one| one.record.station_id.as_str()).collect();
         let rows: Vec<StationRow> = sqlx::query_as(
             "SELECT station_id, operator_id, name_zh, name_en, lon, lat, region, address, phone, fee_cny_kwh, fee_note,
-                    country, time_zone
+                    country, time_zone, told_piles
              FROM station WHERE station_id = ANY($1)",
         )
         .bind(ids)
@@ -89,6 +89,7 @@ struct StationRow {
     fee_note: Option<String>,
     country: Option<String>,
     time_zone: Option<String>,
+    told_piles: Option<i32>,
 }
 
 impl StationRow {
@@ -110,6 +111,7 @@ impl StationRow {
             fee_note: self.fee_note,
             country: self.country,
             time_zone: self.time_zone,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
         })
     }
 }

@@ -73,7 +73,7 @@ async fn named(pool: &PgPool, statement: &'static str, pattern: &str) -> Result<
 }
 
 /// What LIKE finds a text by that stands anywhere.
-fn pattern(text: &str) -> String {
+pub(crate) fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.chars() {
         if matches!(c, '%' | '_' | '\\') {

@@ -1,7 +1,8 @@
 //! OCPI's Locations: stations, each pile an EVSE, with our verdicts beside them.
 //!
 //! What OCPI asks for and nobody has told us is assumed, and named in `veripile.assumed`: so are country and time zone, which the place tells
-//! where it is in China, and settings elsewhere. Extension: an EVSE's object `veripile` holds
+//! where it is in China, and settings elsewhere; `veripile.coordinate_system` says that coordinates are WGS-84, which in China goes without
+//! saying for nobody. Extension: an EVSE's object `veripile` holds
 //! `verification` and `assessment` as `/api/v1/piles/{id}` tells them.
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -11,7 +12,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use veripile_pile::{ConnectorType, PileKind, Place, State, presumed_country};
+use veripile_pile::{ConnectorType, CoordinateSystem, PileKind, Place, State, presumed_country};
 use veripile_store::PileRecord;
 use veripile_store::ocpi::Location;
 
@@ -162,7 +163,7 @@ fn told(location: &Location, us: Us<'_>, now: Timestamp) -> Value {
         "last_updated": moment(location.changed_at),
         "veripile": {
             "station_id": station.station_id.as_str(), "operator_id": station.operator.operator_id.as_str(),
-            "name_en": station.name_en, "assumed": assumed,
+            "name_en": station.name_en, "coordinate_system": CoordinateSystem::Wgs84.word(), "assumed": assumed,
         },
     })
 }

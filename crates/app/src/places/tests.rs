@@ -23,7 +23,10 @@ const LOCATIONS: &str = r#"{"status_code": 1000, "data": [{
 fn ocpi_locations_are_stations_and_their_evses_piles() {
     let imported = of_json(LOCATIONS, &Assumed::default());
     let [Told { record: station, unsaid }] = &imported.stations[..] else { panic!("{imported:?}") };
-    assert_eq!(*unsaid, BTreeSet::from([Field::NameEn, Field::Phone, Field::Fee, Field::FeeNote]));
+    assert_eq!(
+        *unsaid,
+        BTreeSet::from([Field::NameEn, Field::Phone, Field::Fee, Field::FeeNote, Field::ToldPiles])
+    );
     assert_eq!((station.station_id.as_str(), station.operator_id.as_str()), ("LOC1", "BE-BEC"));
     assert_eq!((station.name_zh.as_str(), station.name_en.as_str()), ("Gent Zuid", "Gent Zuid"));
     assert_eq!(station.place, Place { lon: 3.729_944, lat: 51.047_599 });
@@ -182,7 +185,7 @@ fn an_identifier_twice_in_a_list_names_both_places() {
 }
 
 #[test]
-fn geojson_is_wgs_84_unless_somebody_knows_better() {
+fn geojson_is_taken_as_wgs_84_and_doubted_unless_somebody_knows() {
     let text = |extra: &str| {
         format!(
             r#"{{"type":"FeatureCollection","features":[{{"type":"Feature","id":7,"geometry":{{"type":"Point",
@@ -194,12 +197,49 @@ fn geojson_is_wgs_84_unless_somebody_knows_better() {
     let station = read(&text(""));
     assert_eq!((station.station_id.as_str(), station.name_en.as_str()), ("7", "浦东"));
     assert_eq!(station.place, Place { lon: 121.531_541_859_215, lat: 31.175_303_983_645_97 });
+    assert_eq!(station.given.expect("kept").doubts, [PlaceDoubt::SystemAssumed]);
+    let station = read(&text(r#","coordinate_system":"wgs84""#));
     assert_eq!(station.given.expect("kept").doubts, []);
     // github.com/googollee/eviltransform: Shanghai.
     let station = read(&text(r#","coordinate_system":"GCJ-02""#));
     assert!(station.place.distance_m(Place { lon: 121.527_210_6, lat: 31.177_427_6 }) < 0.001);
     let given = station.given.expect("kept");
     assert_eq!((given.system, given.lon), (CoordinateSystem::Gcj02, 121.531_541_859_215));
+    assert_eq!(given.doubts, []);
+    let assumed = Assumed { operator: None, system: Some(CoordinateSystem::Gcj02) };
+    let station = of_json(&text(""), &assumed).stations.remove(0).record;
+    assert!(station.place.distance_m(Place { lon: 121.527_210_6, lat: 31.177_427_6 }) < 0.001);
+    assert_eq!(station.given.expect("kept").doubts, []);
+}
+
+#[test]
+fn locations_in_china_that_name_no_system_are_doubted_with_their_evses() {
+    let list = |extra: &str| {
+        let coordinates = r#""coordinates":{"latitude":"31.17530398364597","longitude":"121.531541859215"}"#;
+        format!(
+            r#"[{{"id":"L","country_code":"CN","party_id":"AAA",{coordinates}{extra},
+                "evses":[{{"uid":"E","connectors":[],{coordinates}}}]}}]"#
+        )
+    };
+    let named = |system: CoordinateSystem| Assumed { operator: None, system: Some(system) };
+    let told = r#","veripile":{"coordinate_system":"gcj02"}"#;
+    for (list, assumed, system, doubts) in [
+        (list(""), Assumed::default(), CoordinateSystem::Wgs84, &[PlaceDoubt::SystemAssumed][..]),
+        (list(""), named(CoordinateSystem::Wgs84), CoordinateSystem::Wgs84, &[][..]),
+        (list(""), named(CoordinateSystem::Gcj02), CoordinateSystem::Gcj02, &[][..]),
+        (list(told), named(CoordinateSystem::Wgs84), CoordinateSystem::Gcj02, &[][..]),
+    ] {
+        let imported = of_json(&list, &assumed);
+        let ([station], [pile]) = (&imported.stations[..], &imported.piles[..]) else {
+            panic!("{imported:?}")
+        };
+        for given in [&station.record.given, &pile.record.given] {
+            let given = given.as_ref().expect("kept");
+            assert_eq!((given.system, &given.doubts[..]), (system, doubts), "{list}");
+        }
+    }
+    let abroad = of_json(LOCATIONS, &Assumed::default()).stations.remove(0).record;
+    assert_eq!(abroad.given.expect("kept").doubts, []);
 }
 
 #[test]
@@ -211,19 +251,26 @@ fn geojson_tells_what_a_table_can_tell_and_what_it_leaves_out_is_unsaid() {
         of_json(&text, &Assumed::default())
     };
     let all = r#"{"operator_id":"O1","name_zh":"甲","name_en":"A","region":"滨湖区","address":"路1号","phone":"0510",
-        "fee_cny_kwh":1.25,"fee_note":"夜间 0.8","country":"gbr","time_zone":"europe/london"}"#;
+        "fee_cny_kwh":1.25,"fee_note":"夜间 0.8","country":"gbr","time_zone":"europe/london","piles":20}"#;
     let Told { record, unsaid } = read(all).stations.remove(0);
     assert_eq!((record.fee_cny_kwh, record.phone.as_deref()), (Some(Decimal::new(125, 2)), Some("0510")));
     assert_eq!((record.region.as_deref(), record.fee_note.as_deref()), (Some("滨湖区"), Some("夜间 0.8")));
     let there = (record.country.as_deref(), record.time_zone.as_deref());
     assert_eq!(there, (Some("GBR"), Some("Europe/London")));
-    assert_eq!(unsaid, BTreeSet::new());
+    assert_eq!((record.told_piles, unsaid), (Some(20), BTreeSet::new()));
     // An empty property says that there is none; one that is not there says nothing.
     let Told { record, unsaid } =
         read(r#"{"operator_id":"O1","name":"甲","phone":"","fee_cny_kwh":null}"#).stations.remove(0);
     assert_eq!((record.phone, record.fee_cny_kwh), (None, None));
-    let parts =
-        [Field::NameEn, Field::Region, Field::Address, Field::FeeNote, Field::Country, Field::TimeZone];
+    let parts = [
+        Field::NameEn,
+        Field::Region,
+        Field::Address,
+        Field::FeeNote,
+        Field::Country,
+        Field::TimeZone,
+        Field::ToldPiles,
+    ];
     assert_eq!(unsaid, BTreeSet::from(parts));
     for (name, told) in
         [("country", "GB"), ("country", "G8R"), ("time_zone", "Europe/Nowhere"), ("time_zone", "UTC+8")]

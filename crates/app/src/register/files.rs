@@ -101,12 +101,10 @@ impl Files {
         registering.operators(&self.operators).await?;
         registering.commitments(&self.commitments).await?;
         // What was nobody else's before may be by now: the writes themselves refuse it.
-        let written = registering.stations(stations, hands).await;
-        written.context("stations: each one's operator must be registered")?;
+        registering.stations(stations, hands).await.context("stations")?;
         let (located, listed) = piles.split_at(self.of_locations);
         for (piles, hands) in [(located, hands), (listed, Hands::MayChange)] {
-            let written = registering.piles(piles, hands).await;
-            written.context("piles: each one's station and operator must be registered")?;
+            registering.piles(piles, hands).await.context("piles")?;
         }
         registering.made_in(&self.made_in).await?;
         registering.efficiencies(&self.efficiencies).await?;

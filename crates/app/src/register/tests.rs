@@ -85,6 +85,29 @@ fn an_empty_name_is_unsaid() {
     assert!(!read(",").contains(&Field::Phone));
 }
 
+/// What a list tells of the number of piles is kept, and only if a station can have so many.
+#[test]
+fn the_number_of_piles_that_is_told_is_kept() {
+    let read = |header: &str, cell: &str| {
+        let table = format!("station_id,operator_id,name,lon,lat{header}\nS1,O1,a,120.3,31.6{cell}\n");
+        import(&table, &Assumed::default())
+    };
+    for (cell, told) in [(",20", Some(20)), (",0", Some(0)), (",", None)] {
+        let station = read(",piles", cell).stations.remove(0);
+        assert_eq!(
+            (station.record.told_piles, station.unsaid.contains(&Field::ToldPiles)),
+            (told, false),
+            "{cell}"
+        );
+    }
+    assert!(read("", "").stations.remove(0).unsaid.contains(&Field::ToldPiles));
+    for cell in [",-1", ",many", ",2.5", ",10001"] {
+        let told = read(",piles", cell);
+        let [error] = &told.errors[..] else { panic!("{cell}: {told:?}") };
+        assert!(error.line == 2 && error.reason.starts_with("column piles: "), "{cell}: {error:?}");
+    }
+}
+
 /// Two rows of one identifier are told with both lines; the first is none the worse for it.
 #[test]
 fn an_identifier_twice_names_both_lines() {
