@@ -310,6 +310,11 @@ fn time(at: Option<Timestamp>) -> Option<String> {
     at.map(|at| at.to_string())
 }
 
+/// Who issued something; none where nobody said.
+fn issuer(told: &str) -> Option<String> {
+    veripile_pile::body(told).map(str::to_owned)
+}
+
 impl Verification {
     fn of(pile: &PileRecord, now: Timestamp) -> Self {
         let standing = &pile.standing;
@@ -317,14 +322,14 @@ impl Verification {
         if let Some(case) = &standing.case {
             return Self {
                 number: Some(case.number.clone()),
-                issued_by: Some(case.said_by(now).to_owned()),
+                issued_by: issuer(case.said_by(now)),
                 ..bare("case", Some(case.at))
             };
         }
         match &standing.certificate {
             _ if standing.stopped_at.is_some() => Self {
                 number: standing.stopped_by.as_ref().map(|by| by.number.clone()),
-                issued_by: standing.stopped_by.as_ref().map(|by| by.issuer.clone()),
+                issued_by: standing.stopped_by.as_ref().and_then(|by| issuer(&by.issuer)),
                 ..bare("stopped", standing.stopped_at)
             },
             _ if pile.state(now) == State::OutOfUse => bare("unseen", pile.last_seen),
@@ -346,7 +351,7 @@ impl Verification {
                 };
                 Self {
                     number: Some(certificate.number.clone()),
-                    issued_by: Some(certificate.issuer.clone()),
+                    issued_by: issuer(&certificate.issuer),
                     certificate_url: pile
                         .has_document
                         .then(|| format!("/api/v1/certificates/{}.json", segment(&certificate.number))),

@@ -190,7 +190,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     let mut basis = Vec::new();
     if let Some(case) = &standing.case {
         basis.push((t.of("basis.case"), view::name(&case.number)));
-        basis.push((t.of("basis.issuer"), view::name(case.said_by(now))));
+        basis.push((t.of("basis.issuer"), view::body(t, case.said_by(now))));
         basis.push((t.of("basis.opened"), view::day(case.at)));
         if let Some(until) = case.reply_until {
             basis.push((t.of("basis.reply"), view::day(until)));
@@ -200,7 +200,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
         basis.push((t.of("basis.stopped"), view::day(stopped)));
         if let Some(by) = &standing.stopped_by {
             basis.push((t.of("basis.stopped_by"), view::name(&by.number)));
-            basis.push((t.of("basis.issuer"), view::name(&by.issuer)));
+            basis.push((t.of("basis.issuer"), view::body(t, &by.issuer)));
         }
     }
     if standing.stopped_at.is_none()
@@ -211,7 +211,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     match &standing.certificate {
         Some(certificate) => {
             basis.push((t.of("basis.certificate"), view::name(&certificate.number)));
-            basis.push((t.of("basis.issuer"), view::name(&certificate.issuer)));
+            basis.push((t.of("basis.issuer"), view::body(t, &certificate.issuer)));
             let is_failed = standing.case.as_ref().is_some_and(|case| case.is_failed(now));
             match certificate.questioned_at {
                 Some(since) => {
@@ -233,7 +233,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
 
 fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
     let href = papers.href(&act.number);
-    ActLine { day: view::day(act.acted_at), what: what(t, act), href, issuer: view::name(&act.issuer) }
+    ActLine { day: view::day(act.acted_at), what: what(t, act), href, issuer: view::body(t, &act.issuer) }
 }
 
 /// On-site results, the newest first, for the operator and the authority's people: those too that are not public, which they say.
@@ -250,7 +250,7 @@ pub(crate) async fn on_site(
         let is_public = public.iter().any(|public| std::ptr::eq(*public, act));
         let unpublished = if is_public { "" } else { t.of("pile.unpublished") };
         let what = format!("{}{unpublished}", what(t, act));
-        ActLine { day: view::day(act.acted_at), what, href: None, issuer: view::name(&act.issuer) }
+        ActLine { day: view::day(act.acted_at), what, href: None, issuer: view::body(t, &act.issuer) }
     };
     Ok(acts.iter().rev().filter(|act| act.result.is_some()).take(ACTS_MAX).map(line).collect())
 }

@@ -1,4 +1,4 @@
-//! `veripile case`: moves a case on a pile from one stage to the next, or shows where its cases stand.
+//! `veripile case`: moves a case on a pile from one stage to the next, says whose it is where nobody had, or shows where its cases stand.
 //!
 //! For whoever leads the platform, until the regulator's pages do it. Which step may follow which is `veripile_pile::case`'s.
 
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
-use veripile_pile::PileId;
-use veripile_pile::case::{NO_BODY, Stage, Step};
+use veripile_pile::case::{Stage, Step};
+use veripile_pile::{NO_BODY, PileId, body};
 
 use crate::config::Config;
 use crate::serve;
@@ -25,22 +25,22 @@ pub struct CaseArgs {
     #[arg(value_parser = PileId::parse, value_name = "PILE")]
     pile: PileId,
     /// Number of the case
-    #[arg(long, requires = "to")]
+    #[arg(long, requires = "person")]
     number: Option<String>,
     /// The stage it goes to: signal, triage, open, test_requested, on_site, proposed, confirmed, served, published, rectified,
-    /// reverified, closed, dismissed, merged, escalated
+    /// reverified, closed, dismissed, merged, escalated; without it `--issuer` says whose a case is of which nobody had said so
     #[arg(long, value_parser = stage, requires_all = ["number", "person"], value_name = "STAGE")]
     to: Option<Stage>,
     /// Who takes the step
-    #[arg(long)]
+    #[arg(long, requires = "number")]
     person: Option<String>,
     /// The body that leads the case, needed at the latest with `--to open`; with `--to escalated` the one above that leads it on
-    #[arg(long, default_value = NO_BODY)]
-    issuer: String,
+    #[arg(long, requires = "number")]
+    issuer: Option<String>,
     /// Outlet that the case is about, where it begins; else the whole pile
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     outlet: Option<u32>,
-    /// Why; needed to open, propose, dismiss, merge and escalate
+    /// Why; needed to open, propose, dismiss, merge and escalate, and to say afterwards whose a case is
     #[arg(long, default_value = "")]
     reason: String,
     /// SHA-256 of the evidence, 64 hexadecimal digits
@@ -69,17 +69,18 @@ pub async fn run(args: &CaseArgs) -> Result<()> {
     let rules = config.supervision.rules()?;
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
-    if let (Some(to), Some(number), Some(person)) = (args.to, &args.number, &args.person) {
+    if let Some((number, person)) = args.number.as_ref().zip(args.person.as_ref()) {
+        let (to, issuer) = (args.to.unwrap_or(Stage::Named), args.issuer.as_deref().unwrap_or(NO_BODY));
         if args.reply_waived && to != Stage::Served {
             bail!("--reply-waived goes with --to served");
         }
-        if to == Stage::Escalated && args.issuer.trim() == NO_BODY {
+        if to == Stage::Escalated && issuer.trim() == NO_BODY {
             bail!("--to escalated needs --issuer, the body that leads the case on");
         }
         let step = Step {
             number: given("--number", number)?,
             outlet: args.outlet,
-            issuer: given("--issuer", &args.issuer)?,
+            issuer: given("--issuer", issuer)?,
             person: given("--person", person)?,
             at: Timestamp::now(),
             from: None,
@@ -110,9 +111,10 @@ fn given(what: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
+/// A step in words; the body is the one that led the case with it.
 fn line(step: &Step) -> String {
+    let Step { at, number, to, person, reason, .. } = step;
     let from = step.from.map_or("-", Stage::word);
-    format!("{} {}: {from} -> {} by {} {}", step.at, step.number, step.to, step.person, step.reason)
-        .trim_end()
-        .to_owned()
+    let issuer = body(&step.issuer).unwrap_or("body not told");
+    format!("{at} {number}: {from} -> {to} by {person} ({issuer}) {reason}").trim_end().to_owned()
 }
