@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+#[path = "console/made_in.rs"]
+mod made_in;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

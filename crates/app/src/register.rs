@@ -249,8 +249,9 @@ pub fn import(text: &str, assumed: &Assumed) -> Imported {
                     seen.once("station", station.record.station_id.as_str(), &row.place())?;
                     imported.stations.push(station);
                 } else {
-                    let pile = pile(&row, assumed)?;
+                    let (pile, year) = (pile(&row, assumed)?, made_in(&row)?);
                     seen.once("pile", pile.record.pile_id.as_str(), &row.place())?;
+                    imported.made_in.extend(year);
                     imported.piles.push(pile);
                 }
                 Ok(())

@@ -11,7 +11,7 @@ use askama::Template;
 use serde::Deserialize;
 use veripile_metrology::rules;
 use veripile_pile::{
-    CoordinateSystem, OperatorId, Pile, PileKind, Place, PlaceDoubt, Station, StationId, Told,
+    CoordinateSystem, OperatorId, Pile, PileId, PileKind, Place, PlaceDoubt, Station, StationId, Told,
 };
 use veripile_store::{Hands, Removed, Store, StoreError};
 
@@ -44,6 +44,8 @@ pub struct Assumed {
 pub struct Imported {
     /// Good rows of a table of piles.
     pub piles: Vec<Told<Pile>>,
+    /// Years in which piles of these rows were made, where the table has a column for them; none takes one back.
+    pub made_in: Vec<(PileId, Option<i16>)>,
     /// Good rows of a table of stations.
     pub stations: Vec<Told<Station>>,
     /// Stations that are not to be shown publicly (`publish` of OCPI Locations): nothing of them is imported.
@@ -119,13 +121,17 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { piles, stations, private, removed, errors } = (site.import)(&given.table, &assumed);
+    let Imported { piles, mut made_in, stations, private, removed, errors } =
+        (site.import)(&given.table, &assumed);
     let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
     let mut piles = site.store.complete_piles(piles, &stations).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
     let mut errors =
         refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
+    // Of what is not registered here no year is, either.
+    let kept: HashSet<&PileId> = piles.iter().map(|pile| &pile.pile_id).collect();
+    made_in.retain(|(pile_id, _)| kept.contains(pile_id));
     let public_still = public_still(&site.store, &private).await?;
     let mut removed_still = site.store.piles_standing_at(&removed).await?;
     let rows = piles.len() + stations.len();
@@ -137,7 +143,8 @@ pub(crate) async fn import(
         // A table of piles moves a pile only where an administrator says so.
         let is_moving = person.scope.is_none() && !is_of_stations;
         let hands = if is_moving { Hands::MayChange } else { Hands::Stay };
-        match register(&site.store, &stations, &piles, &removed, hands).await {
+        let told = (piles.as_slice(), made_in.as_slice());
+        match register(&site.store, &stations, told, &removed, hands).await {
             Ok(gone) => {
                 removed_still.retain(|id| !gone.contains(id));
                 tracing::info!(
@@ -178,11 +185,11 @@ fn told_first(ids: &[&str]) -> Vec<String> {
     ids.iter().take(ERRORS_MAX).map(|id| (*id).to_owned()).collect()
 }
 
-/// Registers all of it or nothing; which piles left their stations, since the list says so.
+/// Registers all of it or nothing, piles with the years that are told of them; which piles left their stations, since the list says so.
 async fn register(
     store: &Store,
     stations: &[Station],
-    piles: &[Pile],
+    (piles, made_in): (&[Pile], &[(PileId, Option<i16>)]),
     removed: &[Removed],
     hands: Hands,
 ) -> Result<HashSet<String>, StoreError> {
@@ -190,6 +197,7 @@ async fn register(
     let gone = registering.take_away(removed).await?;
     registering.stations(stations, Hands::Stay).await?;
     registering.piles(piles, hands).await?;
+    registering.made_in(made_in).await?;
     registering.commit().await?;
     Ok(gone)
 }
