@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+#[path = "console/language.rs"]
+mod language;
 #[path = "console/made_in.rs"]
 mod made_in;
 

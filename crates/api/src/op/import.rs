@@ -16,6 +16,7 @@ use veripile_pile::{
 use veripile_store::{Hands, Removed, Store, StoreError};
 
 use crate::Site;
+use crate::entries::SHOW;
 use crate::problem::{Problem, html};
 use crate::session::{Person, private};
 use crate::texts::Texts;
@@ -77,6 +78,9 @@ pub(crate) struct Given {
     /// What coordinates are in; empty: as the table says.
     #[serde(default)]
     coordinate_system: String,
+    /// [`SHOW`]: nothing is registered, and what is wrong is told in the other language.
+    #[serde(default, rename = "do")]
+    act: String,
 }
 
 #[derive(Template)]
@@ -87,10 +91,12 @@ struct ImportPage<'a> {
     here: String,
     person: &'a Person,
     table: &'a str,
+    is_skipping: bool,
     registered: Option<usize>,
     errors: &'a [RowError],
     errors_total: usize,
-    systems: [CoordinateSystem; 3],
+    /// Each with whether it was chosen.
+    systems: [(CoordinateSystem, bool); 3],
     /// Identifier, and the key of a text that says what looks wrong with its place.
     doubts: Vec<(String, String)>,
     /// Piles on no map, and how many there are.
@@ -106,7 +112,7 @@ struct ImportPage<'a> {
 
 /// GET `/op/import`.
 pub(crate) async fn form(request: HttpRequest, site: web::Data<Site>, person: Person) -> HttpResponse {
-    show(&request, &site, &person, "", Outcome::default())
+    show(&request, &site, &person, &Given::default(), Outcome::default())
 }
 
 /// POST `/op/import`.
@@ -139,7 +145,8 @@ pub(crate) async fn import(
         piles.iter().filter(|pile| pile.place.is_none()).map(|pile| pile.pile_id.as_str()).collect();
     let (placeless_total, placeless) = (placeless.len(), told_first(&placeless));
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
-    let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
+    let is_good = errors.is_empty() || (given.skip == "yes" && rows > 0);
+    let registered = if is_good && given.act != SHOW {
         // A table of piles moves a pile only where an administrator says so.
         let is_moving = person.scope.is_none() && !is_of_stations;
         let hands = if is_moving { Hands::MayChange } else { Hands::Stay };
@@ -177,7 +184,7 @@ pub(crate) async fn import(
         removed: &removed,
         removed_still,
     };
-    Ok(show(&request, &site, &person, &given.table, outcome))
+    Ok(show(&request, &site, &person, &given, outcome))
 }
 
 /// The first of many identifiers.
@@ -434,7 +441,7 @@ fn show(
     request: &HttpRequest,
     site: &Site,
     person: &Person,
-    table: &str,
+    given: &Given,
     outcome: Outcome<'_>,
 ) -> HttpResponse {
     let t = Texts::of_request(request);
@@ -446,11 +453,12 @@ fn show(
         simulated: site.settings.simulated,
         here: "/op/import?".to_owned(),
         person,
-        table: if registered.is_some() && errors.is_empty() { "" } else { table },
+        table: if registered.is_some() && errors.is_empty() { "" } else { &given.table },
+        is_skipping: given.skip == "yes",
         registered,
         errors: &errors[..errors.len().min(ERRORS_MAX)],
         errors_total: errors.len(),
-        systems: CoordinateSystem::ALL,
+        systems: CoordinateSystem::ALL.map(|system| (system, system.word() == given.coordinate_system)),
         doubts: doubts
             .iter()
             .take(ERRORS_MAX)
