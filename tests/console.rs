@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+#[path = "console/language.rs"]
+mod language;
+#[path = "console/made_in.rs"]
+mod made_in;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -508,7 +513,8 @@ async fn an_administrator_lets_a_waiting_charger_in_or_sends_it_away() {
     assert_eq!(root.post("/op/inbox/NEW%201/let-in", &typed).await.0, 400);
     let form = [("kind", "dc"), ("class", "1"), ("station", "S1")];
     assert_eq!(root.post("/op/inbox/NEW%201/let-in", &form).await.0, 303);
-    let known = "SELECT count(*) FROM pile WHERE pile_id = 'NEW 1' AND NOT inbox AND kind = 'dc' AND station_id = 'S1'";
+    let known = "SELECT count(*) FROM pile JOIN station USING (station_id, lon, lat)
+                 WHERE pile_id = 'NEW 1' AND NOT inbox AND kind = 'dc' AND station_id = 'S1' AND pile.given_lon IS NULL";
     assert_eq!(database.number(known).await, 1);
     assert_eq!(root.post("/op/inbox/P1/let-in", &form).await.0, 404, "a registered pile is not let in again");
     assert_eq!(root.post("/op/inbox/NEW2/dismiss", &[]).await.0, 303);

@@ -4,6 +4,8 @@
 
 #[path = "ocpi/bills.rs"]
 mod bills;
+#[path = "ocpi/changes.rs"]
+mod changes;
 #[path = "ocpi/tariffs.rs"]
 mod tariffs;
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+#[path = "places/moves.rs"]
+mod moves;
+
 use std::collections::HashMap;
 use std::path::Path;
 

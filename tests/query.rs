@@ -279,11 +279,41 @@ async fn other_methods(server: &Server) {
         ("/.well-known/veripile-keys.json", "GET, HEAD, OPTIONS"),
         ("/check", "GET, HEAD, POST"),
         ("/p/S01-A/report", "GET, HEAD, POST"),
+        ("/c/N-1/withdraw", "POST"),
+        // What stands behind a sign-in, too, to whoever asks.
+        ("/op", "GET, HEAD"),
+        ("/op/sign-in", "GET, HEAD, POST"),
+        ("/op/sign-out", "POST"),
+        ("/op/import", "GET, HEAD, POST"),
+        ("/op/sampling", "GET, HEAD"),
+        ("/op/inbox/X/dismiss", "POST"),
+        ("/op/piles/S01-A", "GET, HEAD"),
+        ("/op/piles/S01-A/key", "POST"),
+        ("/op/piles/S01-A/messages.ndjson", "GET, HEAD"),
+        ("/ver", "GET, HEAD"),
+        ("/ver/orders/new", "GET, HEAD, POST"),
+        ("/ver/orders/N-1", "GET, HEAD"),
+        ("/ver/orders/N-1/live", "GET, HEAD"),
+        ("/ver/orders/N-1/seals", "POST"),
+        ("/ver/instruments", "GET, HEAD, POST"),
+        ("/ver/instruments/N-1/retire", "POST"),
+        ("/ver/firmware", "GET, HEAD, POST"),
+        ("/ver/piles/S01-A/repair", "POST"),
     ] {
         let (status, headers, body) = server.ask_with("DELETE", path, &[]).await;
         assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "{path}: {headers}");
         assert!(headers.contains("application/problem+json"), "{path}: {headers}");
         assert!(String::from_utf8(body).unwrap().contains("\"status\":405"), "{path}");
+        let (status, headers, _) = server.ask_with("PUT", path, &[("Accept", "text/html")]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "a person, {path}: {headers}");
+        assert_eq!(headers.contains("text/html"), !path.starts_with("/.well-known"), "{path}: {headers}");
+    }
+    for path in ["/op/sign-out", "/op/piles/S01-A/order", "/ver/orders/N-1/start"] {
+        let (status, headers, _) = server.get_with(path, &[]).await;
+        assert_eq!((status, header(&headers, "Allow")), (405, Some("POST")), "{path}: {headers}");
+    }
+    for path in ["/op/none", "/ver/none", "/ver/orders/N-1/none"] {
+        assert_eq!(server.ask_with("DELETE", path, &[]).await.0, 404, "{path}");
     }
     for (path, allowed) in [
         ("/ocpi/versions", "GET"),

@@ -128,10 +128,22 @@ async fn anybody_can_check_a_record_on_the_page() {
     let (_, body) = server.post("/check?lang=en", &[("record", &good), ("key", &key)]).await;
     let why = "the key is the one you gave; nobody has compared it with the meter</dd>";
     let asked = "<dd>no: the register was asked; no key of this meter was found there, ";
-    for told in ["<dd>the one you gave</dd>", asked, why, "formaction=\"/check?lang=zh\""] {
+    for told in ["<dd>the one you gave</dd>", asked, why, "formaction=\"/check?&amp;lang=zh\""] {
         assert!(body.contains(told), "{told}: {body}");
     }
     assert!(!body.contains("was not asked"), "{body}");
+    let kept = |body: &str| body.contains(&good.replace('"', "&#34;")) && body.contains(&key);
+    assert!(
+        kept(&body) && !body.contains("<a href=\"/check?&amp;lang=zh\""),
+        "no link that drops it: {body}"
+    );
+    let again = [("record", good.as_str()), ("key", key.as_str()), ("do", "show")];
+    let (_, body) = server.post("/check?&lang=zh", &again).await;
+    assert!(
+        kept(&body) && body.contains("您填写的") && body.contains("formaction=\"/check?&amp;lang=en\""),
+        "{body}"
+    );
+    assert!(server.get("/check?lang=en").await.1.contains("<a href=\"/check?&amp;lang=zh\""));
     assert_eq!(told(&good.replacen("12.500", "12.501", 1), &key).await, "Signature invalid");
     assert_eq!(told("OCMF|<script>", &key).await, "Not readable");
     // Of a container the first 20 are checked, and whoever pasted more is told.

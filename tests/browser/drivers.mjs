@@ -24,7 +24,7 @@ const open = (size, options, isDue = () => false) => opened(size, options, (requ
 
 // Buttons, fields and links that stand alone, the map's own too; links within a sentence may be as high as its line (WCAG 2.5.8).
 const smallTargets = (least) =>
-  [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a, footer a")]
+  [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a, header button:not(.unseen), footer a")]
     .filter((one) => !one.closest(".maplibregl-map") || one.matches(".maplibregl-ctrl-group button, .maplibregl-ctrl-attrib summary"))
     .map((one) => (one.matches("[type=radio],[type=checkbox]") ? one.closest("label") ?? one : one))
     .filter((one) => {

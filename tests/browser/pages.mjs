@@ -191,6 +191,12 @@ await scene("no script", pictures, async () => {
   await page.locator(".filter button[type=submit]").click();
   await page.waitForLoadState("load");
   check("no script: the filter works", page.url().includes("state=failed") && (await page.locator("#list li").count()) >= 1, page.url());
+  await page.goto(`${site}/check?lang=en`);
+  await page.fill("[name=record]", "OCMF|{}|{}");
+  await page.click("main form[method=post] button");
+  await page.click("header .language");
+  await page.waitForLoadState("load");
+  check("no script: a record goes along into the other language", (await page.locator("[name=record]").inputValue()) === "OCMF|{}|{}" && page.url().includes("lang=zh"), page.url());
   const answer = await context.request.get(`${site}/p/no-such-pile`, { headers: { accept: "text/html" } });
   check("no script: an unknown pile is 404 with a page", answer.status() === 404 && (await answer.text()).includes("没有这个页面"));
 });
@@ -282,6 +288,12 @@ for (const [name, size] of SIZES) await scene(`console ${name}`, pictures, async
   await page.fill("[name=record]", "OCMF|{}|{}");
   await page.click("main form[method=post] button");
   check(`${at}: a record is judged layer by layer`, (await page.locator(".result tbody tr").count()) === 4);
+  const button = await page.locator("header .language").boundingBox();
+  check(`${at}: its other language is as high and wide as a finger`, Math.min(button.height, button.width) >= 43.5 && (await fits()), JSON.stringify(button));
+  await page.click("header .language");
+  await page.waitForURL(/lang=zh/);
+  const given = await page.locator("[name=record]").inputValue();
+  check(`${at}: record and verdict go along into the other language`, given === "OCMF|{}|{}" && (await page.locator(".result tbody tr").count()) === 4 && (await text()).includes("无法读取"), given);
   await page.goto(`${site}/check`);
   await page.setInputFiles("[name=file]", { name: "record.txt", mimeType: "text/plain", buffer: Buffer.from("OCMF|{}|{}") });
   await page.click("main form[method=post] button");

@@ -1,5 +1,5 @@
 // What the checks in a real browser share: the browser, a page whose complaints are kept, and a scene, in which what breaks is one more
-// failure with a picture instead of the end of all that follows. Called by pages.mjs, drivers.mjs and ground.mjs; map.mjs and pictures.mjs
+// failure with a picture instead of the end of all that follows. Called by pages.mjs, drivers.mjs, ground.mjs and file.mjs; map.mjs and pictures.mjs
 // take the browser alone. It knows no page of the site.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

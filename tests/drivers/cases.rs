@@ -65,6 +65,57 @@ async fn a_case_is_opened_by_a_body_and_stays_with_it() {
     assert!(server.get("/badge/P01.svg?lang=en").await.1.contains("K-9 · 市监局"));
 }
 
+#[tokio::test]
+async fn whose_an_old_case_is_can_be_said_afterwards() {
+    let Some((binary, url)) = provided() else { return };
+    let database = Database::timescale(&url).await;
+    prepare(&binary, &database);
+    // Nobody judges it anew meanwhile.
+    let settings = [("VERIPILE_ROLES", "api")];
+    let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
+    let arguments =
+        ["--number", "K-9", "--to", "open", "--person", "anna", "--reason", "why", "--issuer", "市监局"];
+    assert!(case(&binary, &database, &arguments).0);
+    // As it stood when no body was needed to open one.
+    for statement in [
+        "UPDATE act SET issuer = '-'",
+        "UPDATE case_step SET issuer = '-'",
+        "UPDATE standing SET body = jsonb_set(body, '{case,issuer}', '\"-\"') WHERE body ->> 'case' IS NOT NULL",
+    ] {
+        sqlx::query(statement).execute(&mut database.connect().await).await.unwrap();
+    }
+    let told = async |issued_by: &str, on_badge: &str| {
+        let (_, pile) = server.get("/api/v1/piles/P01").await;
+        assert!(pile.contains(&format!("\"issued_by\":{issued_by}")), "{pile}");
+        assert!(server.get("/badge/P01.svg?lang=en").await.1.contains(&format!("K-9 · {on_badge}")));
+        server.get("/p/P01?lang=en").await.1
+    };
+    let page = told("null", "not told").await;
+    assert!(page.matches("<dd>not told</dd>").count() == 1 && page.contains("<td>not told</td>"), "{page}");
+    assert!(server.get("/p/P01?lang=zh").await.1.contains("<dd>未说明</dd>"));
+    let say = |more: &[&str]| {
+        let step = ["--number", "K-9", "--person", "boris"];
+        case(&binary, &database, &[step.as_slice(), more].concat())
+    };
+    let (taken, said) = say(&["--reason", "file 12"]);
+    assert!(!taken && said.contains("--issuer alone which body leads it"), "{said}");
+    let (taken, said) = say(&["--issuer", "市监局"]);
+    assert!(!taken && said.contains("a reason is needed to go to named"), "{said}");
+    let (taken, said) = say(&["--issuer", "市监局", "--reason", "file 12"]);
+    assert!(taken && said.contains("K-9: open -> named by boris (市监局) file 12"), "{said}");
+    let page = told("\"市监局\"", "市监局").await;
+    assert!(page.contains("badge under_review") && page.contains("<dd>市监局</dd>"), "{page}");
+    assert!(page.contains("Body that leads the case recorded K-9"), "{page}");
+    let (taken, said) = say(&["--issuer", "另一个局", "--reason", "file 13"]);
+    assert!(!taken && said.contains("the case is led by 市监局"), "{said}");
+    // What was written then stays what it said, and it goes on from where it stood.
+    assert_eq!(database.number("SELECT count(*) FROM act WHERE issuer = '-'").await, 1);
+    let (_, said) = case(&binary, &database, &[]);
+    assert!(said.contains("K-9: - -> open by anna (body not told) why"), "{said}");
+    let (taken, said) = say(&["--to", "on_site"]);
+    assert!(taken && said.contains("named -> on_site by boris (市监局)"), "{said}");
+}
+
 /// Runs `veripile case` on P01; whether it was taken, and what it said.
 fn case(binary: &PathBuf, database: &Database, arguments: &[&str]) -> (bool, String) {
     let output = std::process::Command::new(binary)

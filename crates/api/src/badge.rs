@@ -170,14 +170,14 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
             None => t.of("badge.case").to_owned(),
         };
         return [
-            format!("{} · {}", case.number, case.said_by(now)),
+            format!("{} · {}", case.number, view::body(t, case.said_by(now))),
             dates.replace("{from}", &view::day(case.at)),
         ];
     }
     if let Some(stopped) = standing.stopped_at {
         let (what, day) = (t.of("basis.stopped"), view::day(stopped));
         return match &standing.stopped_by {
-            Some(by) => [format!("{} · {}", by.number, by.issuer), format!("{what} {day}")],
+            Some(by) => [format!("{} · {}", by.number, view::body(t, &by.issuer)), format!("{what} {day}")],
             None => [what.to_owned(), day],
         };
     }
@@ -193,7 +193,7 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
                 }
                 _ => validity(t, told),
             };
-            [format!("{} · {}", certificate.number, certificate.issuer), dates]
+            [format!("{} · {}", certificate.number, view::body(t, &certificate.issuer)), dates]
         }
         None => [format!("{}: {}", t.of("basis.certificate"), t.of("basis.none")), view::day(now)],
     }

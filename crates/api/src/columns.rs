@@ -90,7 +90,7 @@ pub(crate) const PILES: &[Column] = &[
         "/properties/verification/number",
         "Number of the document that the state rests on: certificate, case or order to stop use",
     ),
-    column("issued_by", Text, "/properties/verification/issued_by", "Who issued it"),
+    column("issued_by", Text, "/properties/verification/issued_by", "Who issued it; none where nobody said"),
     column(
         "certificate_number",
         Text,

@@ -14,6 +14,9 @@ use crate::texts::Texts;
 /// Fields that one form may send: the largest has some 250.
 const FIELDS_MAX: usize = 1000;
 
+/// What the button of the other language sends beside a form, so that nothing comes of it but the same page.
+pub(crate) const SHOW: &str = "show";
+
 /// Longest text of one field, characters: a remark, not a book.
 const TEXT_CHARS_MAX: usize = 2000;
 

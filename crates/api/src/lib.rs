@@ -146,20 +146,13 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(counted("/mini-map.svg", map::mini))
             .service(counted("/found.geojson", map::found))
             .service(packed("/p/{pile}", pile::page))
-            .service(
-                shown("/p/{pile}/report", report::form)
-                    .route(web::post().to(report::send))
-                    .default_service(only("GET, HEAD, POST")),
-            )
+            .service(both("/p/{pile}/report", report::form, report::send))
             .service(shown("/p/{pile}/report/{receipt}", report::receipt_page))
             .service(packed("/s/{station}", station::page))
             .service(
-                web::resource("/check")
+                both("/check", check::page, check::judge)
                     .app_data(web::PayloadConfig::new(check::FORM_BYTES_MAX))
-                    .wrap(from_fn(map::guard))
-                    .route(web::get().to(check::page))
-                    .route(web::post().to(check::judge))
-                    .default_service(only("GET, HEAD, POST")),
+                    .wrap(from_fn(map::guard)),
             )
             .service(shown("/about", about::page))
             .service(shown("/open-data", about::open_data))
@@ -175,7 +168,7 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(counted("/.well-known/veripile-keys.json", certificate::keys::serve))
             // Not compressed: a page of somebody signed in has a secret in its form.
             .service(shown("/c/{number}", certificate::page).wrap(from_fn(map::guard)))
-            .route("/c/{number}/withdraw", web::post().to(certificate::withdraw))
+            .service(sent("/c/{number}/withdraw", certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)
             .service(shown("/basemap/{z}/{x}/{y}", archive::tile))
@@ -245,6 +238,29 @@ where
     F::Output: Responder + 'static,
 {
     shown(path, handler).default_service(only("GET, HEAD, OPTIONS"))
+}
+
+/// A page with a form that is sent to the same address.
+fn both<F, FArgs, G, GArgs>(path: &str, show: F, take: G) -> Resource
+where
+    F: Handler<FArgs>,
+    FArgs: FromRequest + 'static,
+    F::Output: Responder + 'static,
+    G: Handler<GArgs>,
+    GArgs: FromRequest + 'static,
+    G::Output: Responder + 'static,
+{
+    shown(path, show).route(web::post().to(take)).default_service(only("GET, HEAD, POST"))
+}
+
+/// Where a form is sent that is on a page of another address.
+fn sent<F, Args>(path: &str, take: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::post().to(take)).default_service(only("POST"))
 }
 
 /// What answers every other method than those that an address has.

@@ -21,7 +21,7 @@ pub(crate) use sampling::PERCENTAGES as SAMPLING_PERCENTAGES;
 
 use actix_web::web;
 
-use crate::{session, signals};
+use crate::{both, sent, session, shown, signals};
 
 pub use import::{
     Assumed, Import, Imported, Other, RowError, cannot_be, doubtful_places, of_others, public_still,
@@ -31,32 +31,29 @@ pub use import::{
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::Data::new(session::Doorman::default()))
-        .route("/op", web::get().to(overview::page))
-        .route("/op/sign-in", web::get().to(session::form))
-        .route("/op/sign-in", web::post().to(session::sign_in))
-        .route("/op/sign-out", web::post().to(session::sign_out))
+        .service(shown("/op", overview::page))
+        .service(both("/op/sign-in", session::form, session::sign_in))
+        .service(sent("/op/sign-out", session::sign_out))
         .service(
-            web::resource("/op/import")
-                .app_data(web::FormConfig::default().limit(import::FORM_BYTES_MAX))
-                .route(web::get().to(import::form))
-                .route(web::post().to(import::import)),
+            both("/op/import", import::form, import::import)
+                .app_data(web::FormConfig::default().limit(import::FORM_BYTES_MAX)),
         )
-        .route("/op/signals", web::get().to(signals::page))
-        .route("/op/dates", web::get().to(signals::dates))
-        .route("/op/reports", web::get().to(reports::page))
-        .route("/op/sampling", web::get().to(sampling::page))
-        .route("/op/inbox/{pile}/let-in", web::post().to(overview::let_in))
-        .route("/op/inbox/{pile}/dismiss", web::post().to(overview::dismiss))
-        .route("/op/piles/{pile}", web::get().to(pile::page))
-        .route("/op/piles/{pile}/key", web::post().to(pile::new_key))
-        .route("/op/piles/{pile}/access", web::post().to(pile::access))
-        .route("/op/piles/{pile}/order", web::post().to(orders::order))
+        .service(shown("/op/signals", signals::page))
+        .service(shown("/op/dates", signals::dates))
+        .service(shown("/op/reports", reports::page))
+        .service(shown("/op/sampling", sampling::page))
+        .service(sent("/op/inbox/{pile}/let-in", overview::let_in))
+        .service(sent("/op/inbox/{pile}/dismiss", overview::dismiss))
+        .service(shown("/op/piles/{pile}", pile::page))
+        .service(sent("/op/piles/{pile}/key", pile::new_key))
+        .service(sent("/op/piles/{pile}/access", pile::access))
+        .service(sent("/op/piles/{pile}/order", orders::order))
         .service(
             web::resource("/op/piles/{pile}/reply")
                 .app_data(web::FormConfig::default().limit(cases::FORM_BYTES_MAX))
                 .route(web::post().to(cases::reply)),
         )
-        .route("/op/piles/{pile}/label.pdf", web::get().to(label::pdf))
-        .route("/op/piles/{pile}/messages", web::get().to(message::page))
-        .route("/op/piles/{pile}/messages.ndjson", web::get().to(message::export));
+        .service(shown("/op/piles/{pile}/label.pdf", label::pdf))
+        .service(shown("/op/piles/{pile}/messages", message::page))
+        .service(shown("/op/piles/{pile}/messages.ndjson", message::export));
 }

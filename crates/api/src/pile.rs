@@ -226,7 +226,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     }
     if let Some(case) = &standing.case {
         basis.push((t.of("basis.case"), view::name(&case.number)));
-        basis.push((t.of("basis.issuer"), view::name(case.said_by(now))));
+        basis.push((t.of("basis.issuer"), view::body(t, case.said_by(now))));
         basis.push((t.of("basis.opened"), view::day(case.at)));
         if let Some(until) = case.reply_until {
             basis.push((t.of("basis.reply"), view::day(until)));
@@ -236,7 +236,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
         basis.push((t.of("basis.stopped"), view::day(stopped)));
         if let Some(by) = &standing.stopped_by {
             basis.push((t.of("basis.stopped_by"), view::name(&by.number)));
-            basis.push((t.of("basis.issuer"), view::name(&by.issuer)));
+            basis.push((t.of("basis.issuer"), view::body(t, &by.issuer)));
         }
     }
     if standing.stopped_at.is_none()
@@ -250,7 +250,7 @@ pub(crate) fn basis<'a>(t: &'a Texts, pile: &PileRecord, now: Timestamp) -> Vec<
     };
     let certificate = certification.certificate();
     basis.push((t.of("basis.certificate"), view::name(&certificate.number)));
-    basis.push((t.of("basis.issuer"), view::name(&certificate.issuer)));
+    basis.push((t.of("basis.issuer"), view::body(t, &certificate.issuer)));
     match certification {
         Certification::Stands(_) => {
             basis.push((t.of("basis.date"), view::day(certificate.at)));
@@ -286,7 +286,7 @@ fn act_lines(
 
 fn act(t: &Texts, act: &Act, papers: &Papers<'_>) -> ActLine {
     let (what, href) = (what(t, act), papers.href(&act.number));
-    ActLine { day: view::day(act.acted_at), what, words: None, href, issuer: view::name(&act.issuer) }
+    ActLine { day: view::day(act.acted_at), what, words: None, href, issuer: view::body(t, &act.issuer) }
 }
 
 fn replied(t: &Texts, reply: &Reply, open: Option<&str>) -> ActLine {
@@ -313,7 +313,7 @@ pub(crate) async fn on_site(
         let is_public = public.iter().any(|public| std::ptr::eq(*public, act));
         let unpublished = if is_public { "" } else { t.of("pile.unpublished") };
         let what = format!("{}{unpublished}", what(t, act));
-        let issuer = view::name(&act.issuer);
+        let issuer = view::body(t, &act.issuer);
         ActLine { day: view::day(act.acted_at), what, words: None, href: None, issuer }
     };
     Ok(acts.iter().rev().filter(|act| act.result.is_some()).take(ACTS_MAX).map(line).collect())

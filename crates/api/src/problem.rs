@@ -224,8 +224,10 @@ pub async fn for_people<B: MessageBody>(
     let message = t.of("problem.told").replace("{text}", t.of("problem.text")).replace("{what}", &what);
     let simulated = request.app_data::<Data<Site>>().is_some_and(|site| site.settings.simulated);
     let mut page = message_page(t, status, t.of("problem.title"), &message, simulated, "/?".to_owned());
-    if let Some(after) = answer.headers().get(RETRY_AFTER) {
-        page.headers_mut().insert(RETRY_AFTER, after.clone());
+    for name in [RETRY_AFTER, ALLOW] {
+        if let Some(value) = answer.headers().get(&name) {
+            page.headers_mut().insert(name, value.clone());
+        }
     }
     Ok(ServiceResponse::new(request, page).map_into_right_body())
 }

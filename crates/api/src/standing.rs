@@ -79,9 +79,9 @@ impl Verification {
             basis,
             since: pile.since(now).map(|since| since.to_string()),
             number,
-            issued_by,
+            issued_by: issued_by.as_deref().and_then(issuer),
             certificate_number: certificate.map(|one| one.number.clone()),
-            certificate_issued_by: certificate.map(|one| one.issuer.clone()),
+            certificate_issued_by: certificate.and_then(|one| issuer(&one.issuer)),
             verified_at: stands.map(|one| one.at.to_string()),
             valid_until: stands.map(|one| one.valid_until.to_string()),
             was_verified_at: was.map(|one| one.at.to_string()),
@@ -99,6 +99,11 @@ impl Verification {
             ..self
         }
     }
+}
+
+/// Who issued something; none where nobody said.
+fn issuer(told: &str) -> Option<String> {
+    veripile_pile::body(told).map(str::to_owned)
 }
 
 /// What the state rests on, in a word, and number and issuer of that document.

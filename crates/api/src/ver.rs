@@ -29,40 +29,38 @@ pub(crate) use words::{PLAN_EXPECTED, PLAN_WORDS};
 
 use actix_web::web;
 
+use crate::{both, sent, shown};
+
 /// Mounts the pages under `/ver`.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let form = |most: usize| web::FormConfig::default().limit(most);
     config
         .app_data(web::Data::new(runs::Runs::default()))
-        .route("/ver", web::get().to(orders::page))
-        .route("/ver/orders", web::get().to(orders::page))
+        .service(shown("/ver", orders::page))
+        .service(shown("/ver/orders", orders::page))
         .service(
-            web::resource("/ver/orders/new")
-                .app_data(form(new_order::FORM_BYTES_MAX))
-                .route(web::get().to(new_order::form))
-                .route(web::post().to(new_order::make)),
+            both("/ver/orders/new", new_order::form, new_order::make)
+                .app_data(form(new_order::FORM_BYTES_MAX)),
         )
         .service(
             web::scope("/ver/orders/{number}")
                 .app_data(form(acts::FORM_BYTES_MAX))
-                .route("", web::get().to(order::page))
-                .route("/live", web::get().to(order::fragment))
-                .route("/start", web::post().to(acts::start))
-                .route("/stop", web::post().to(acts::stop))
-                .route("/cancel", web::post().to(acts::cancel))
-                .route("/conditions", web::post().to(acts::conditions))
-                .route("/display", web::post().to(acts::display))
-                .route("/item", web::post().to(acts::item))
-                .route("/seals", web::post().to(acts::seals))
-                .route("/confirm", web::post().to(review::confirm))
-                .route("/send-back", web::post().to(review::send_back)),
+                .service(shown("", order::page))
+                .service(shown("/live", order::fragment))
+                .service(sent("/start", acts::start))
+                .service(sent("/stop", acts::stop))
+                .service(sent("/cancel", acts::cancel))
+                .service(sent("/conditions", acts::conditions))
+                .service(sent("/display", acts::display))
+                .service(sent("/item", acts::item))
+                .service(sent("/seals", acts::seals))
+                .service(sent("/confirm", review::confirm))
+                .service(sent("/send-back", review::send_back)),
         )
-        .route("/ver/instruments", web::get().to(instruments::page))
-        .route("/ver/instruments", web::post().to(instruments::save))
-        .route("/ver/instruments/{id}/retire", web::post().to(instruments::retire))
-        .route("/ver/firmware", web::get().to(firmware::page))
-        .route("/ver/firmware", web::post().to(firmware::approve))
-        .route("/ver/piles/{pile}", web::get().to(pile::page))
-        .route("/ver/piles/{pile}/question", web::post().to(pile::question))
-        .route("/ver/piles/{pile}/repair", web::post().to(pile::repair));
+        .service(both("/ver/instruments", instruments::page, instruments::save))
+        .service(sent("/ver/instruments/{id}/retire", instruments::retire))
+        .service(both("/ver/firmware", firmware::page, firmware::approve))
+        .service(shown("/ver/piles/{pile}", pile::page))
+        .service(sent("/ver/piles/{pile}/question", pile::question))
+        .service(sent("/ver/piles/{pile}/repair", pile::repair));
 }

@@ -59,6 +59,11 @@ pub(crate) fn name(text: &str) -> String {
     shown(text, NAME_CHARS_MAX)
 }
 
+/// The body that issued something, as a page shows it: in words where nobody said which.
+pub(crate) fn body(t: &Texts, issuer: &str) -> String {
+    veripile_pile::body(issuer).map_or_else(|| t.of("basis.not_told").to_owned(), name)
+}
+
 /// An address or a note as a page shows it.
 pub(crate) fn note(text: &str) -> String {
     shown(text, TEXT_CHARS_MAX)

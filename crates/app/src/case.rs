@@ -1,4 +1,5 @@
-//! `veripile case`: moves a case on a pile from one stage to the next, writes down what the operator replied, or shows where its cases stand.
+//! `veripile case`: moves a case on a pile from one stage to the next, writes down what the operator replied, says whose a case is where nobody
+//! had, or shows where its cases stand.
 //!
 //! For whoever leads the platform, until the regulator's pages do it. Which step may follow which is `veripile_pile::case`'s.
 
@@ -6,9 +7,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
-use veripile_pile::PileId;
 use veripile_pile::case::reply::{self, Reply, ReplyBy};
-use veripile_pile::case::{NO_BODY, Stage, Step};
+use veripile_pile::case::{Stage, Step};
+use veripile_pile::{NO_BODY, PileId, body};
 use veripile_store::Store;
 
 use crate::config::Config;
@@ -27,10 +28,10 @@ pub struct CaseArgs {
     #[arg(value_parser = PileId::parse, value_name = "PILE")]
     pile: PileId,
     /// Number of the case
-    #[arg(long, requires = "what")]
+    #[arg(long, requires = "person")]
     number: Option<String>,
     /// The stage it goes to: signal, triage, open, test_requested, on_site, proposed, confirmed, served, published, rectified,
-    /// reverified, closed, dismissed, merged, escalated
+    /// reverified, closed, dismissed, merged, escalated; without it and `--reply` `--issuer` says whose a case is of which nobody had said so
     #[arg(long, group = "what", value_parser = stage, requires_all = ["number", "person"], value_name = "STAGE")]
     to: Option<Stage>,
     /// What the operator replied on paper to the open case, word by word, up to 2,000 characters: the case stays where it is. The public reads it
@@ -38,15 +39,15 @@ pub struct CaseArgs {
     #[arg(long, group = "what", requires_all = ["number", "person"], value_name = "TEXT")]
     reply: Option<String>,
     /// Who takes the step, or writes the reply down
-    #[arg(long)]
+    #[arg(long, requires = "number")]
     person: Option<String>,
     /// The body that leads the case, needed at the latest with `--to open`; with `--to escalated` the one above that leads it on
-    #[arg(long, default_value = NO_BODY)]
-    issuer: String,
+    #[arg(long, requires = "number")]
+    issuer: Option<String>,
     /// Outlet that the case is about, where it begins; else the whole pile
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     outlet: Option<u32>,
-    /// Why; needed to open, propose, dismiss, merge and escalate
+    /// Why; needed to open, propose, dismiss, merge and escalate, and to say afterwards whose a case is
     #[arg(long, default_value = "")]
     reason: String,
     /// SHA-256 of the evidence, 64 hexadecimal digits
@@ -75,28 +76,7 @@ pub async fn run(args: &CaseArgs) -> Result<()> {
     let rules = config.supervision.rules()?;
     let mut store = serve::connect(&config).await?;
     store.migrate().await?;
-    if let (Some(to), Some(number), Some(person)) = (args.to, &args.number, &args.person) {
-        if args.reply_waived && to != Stage::Served {
-            bail!("--reply-waived goes with --to served");
-        }
-        if to == Stage::Escalated && args.issuer.trim() == NO_BODY {
-            bail!("--to escalated needs --issuer, the body that leads the case on");
-        }
-        let step = Step {
-            number: given("--number", number)?,
-            outlet: args.outlet,
-            issuer: given("--issuer", &args.issuer)?,
-            person: given("--person", person)?,
-            at: Timestamp::now(),
-            from: None,
-            to,
-            reason: args.reason.trim().chars().take(REASON_CHARS_MAX).collect(),
-            evidence_sha256: args.evidence_sha256.clone(),
-        };
-        let taken = store.take_case_step(&args.pile, step, rules, args.reply_waived).await?;
-        let taken = taken.with_context(|| format!("case {number} of {}", args.pile))?;
-        super::say(&line(&taken))?;
-    } else if let (Some(words), Some(number), Some(person)) = (&args.reply, &args.number, &args.person) {
+    if let (Some(words), Some(number), Some(person)) = (&args.reply, &args.number, &args.person) {
         let reply = Reply {
             number: given("--number", number)?,
             at: Timestamp::now(),
@@ -112,6 +92,28 @@ pub async fn run(args: &CaseArgs) -> Result<()> {
             format!("{number}: the last reply said so already; nothing was done")
         };
         super::say(&told)?;
+    } else if let Some((number, person)) = args.number.as_ref().zip(args.person.as_ref()) {
+        let (to, issuer) = (args.to.unwrap_or(Stage::Named), args.issuer.as_deref().unwrap_or(NO_BODY));
+        if args.reply_waived && to != Stage::Served {
+            bail!("--reply-waived goes with --to served");
+        }
+        if to == Stage::Escalated && issuer.trim() == NO_BODY {
+            bail!("--to escalated needs --issuer, the body that leads the case on");
+        }
+        let step = Step {
+            number: given("--number", number)?,
+            outlet: args.outlet,
+            issuer: given("--issuer", issuer)?,
+            person: given("--person", person)?,
+            at: Timestamp::now(),
+            from: None,
+            to,
+            reason: args.reason.trim().chars().take(REASON_CHARS_MAX).collect(),
+            evidence_sha256: args.evidence_sha256.clone(),
+        };
+        let taken = store.take_case_step(&args.pile, step, rules, args.reply_waived).await?;
+        let taken = taken.with_context(|| format!("case {number} of {}", args.pile))?;
+        super::say(&line(&taken))?;
     } else {
         for line in told(&store, &args.pile).await? {
             super::say(&line)?;
@@ -141,11 +143,12 @@ fn given(what: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
+/// A step in words; the body is the one that led the case with it.
 fn line(step: &Step) -> String {
+    let Step { at, number, to, person, reason, .. } = step;
     let from = step.from.map_or("-", Stage::word);
-    format!("{} {}: {from} -> {} by {} {}", step.at, step.number, step.to, step.person, step.reason)
-        .trim_end()
-        .to_owned()
+    let issuer = body(&step.issuer).unwrap_or("body not told");
+    format!("{at} {number}: {from} -> {to} by {person} ({issuer}) {reason}").trim_end().to_owned()
 }
 
 fn reply_line(reply: &Reply) -> String {

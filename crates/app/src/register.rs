@@ -21,8 +21,8 @@ use rust_decimal::prelude::ToPrimitive;
 use veripile_api::{Assumed, Imported, RowError};
 use veripile_ocpp::signed::key;
 use veripile_pile::{
-    AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, OnSiteResult,
-    Operator, OperatorId, Pile, PileId, PileKind, Station, StationId, Told,
+    AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, NO_BODY,
+    OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Station, StationId, Told,
 };
 use veripile_store::evidence::{Efficiency, EnergyInterval, EnergyMeter};
 use veripile_store::witness::Calibration;
@@ -253,8 +253,9 @@ pub fn import(text: &str, assumed: &Assumed) -> Imported {
                     seen.once("station", station.record.station_id.as_str(), &row.place())?;
                     imported.stations.push(station);
                 } else {
-                    let pile = pile(&row, assumed)?;
+                    let (pile, year) = (pile(&row, assumed)?, made_in(&row)?);
                     seen.once("pile", pile.record.pile_id.as_str(), &row.place())?;
+                    imported.made_in.extend(year);
                     imported.piles.push(pile);
                 }
                 Ok(())
@@ -532,7 +533,7 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
         kind: if valid_until.is_some() { ActKind::Certificate } else { ActKind::Measured },
         number: text("number", [format!("{pile_id} {verified_at}"), of_outlet].concat()),
         outlet,
-        issuer: text("issuer", "-".to_owned()),
+        issuer: text("issuer", NO_BODY.to_owned()),
         person: text("person", "-".to_owned()),
         acted_at: verified_at,
         valid_until,

@@ -7,6 +7,14 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+/// What stands as issuer where nobody said which body it was.
+pub const NO_BODY: &str = "-";
+
+/// The body that an act, a case or a certificate names as its issuer; none where nobody said.
+pub fn body(issuer: &str) -> Option<&str> {
+    Some(issuer).filter(|issuer| *issuer != NO_BODY)
+}
+
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,6 +29,8 @@ pub enum ActKind {
     CaseOpened,
     /// An open case was handed to a body above, which leads it from then on.
     CaseEscalated,
+    /// Which body leads an open case was recorded afterwards: nobody had written it down when it was opened.
+    CaseNamed,
     /// One person confirmed the failure. Two different persons are needed.
     FailureConfirmed,
     /// The case was closed without a failure, or after repair.
@@ -38,12 +48,13 @@ pub enum ActKind {
 
 impl ActKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Certificate,
         Self::Measured,
         Self::Notice,
         Self::CaseOpened,
         Self::CaseEscalated,
+        Self::CaseNamed,
         Self::FailureConfirmed,
         Self::CaseClosed,
         Self::UseStopped,
@@ -60,6 +71,7 @@ impl ActKind {
             Self::Notice => "notice",
             Self::CaseOpened => "case_opened",
             Self::CaseEscalated => "case_escalated",
+            Self::CaseNamed => "case_named",
             Self::FailureConfirmed => "failure_confirmed",
             Self::CaseClosed => "case_closed",
             Self::UseStopped => "use_stopped",
@@ -96,7 +108,7 @@ pub struct Act {
     /// Outlet that it speaks of, from 1; none: the whole pile.
     #[serde(default)]
     pub outlet: Option<u32>,
-    /// The body that issued it.
+    /// The body that issued it, or [`NO_BODY`].
     pub issuer: String,
     /// Who acted for that body.
     pub person: String,

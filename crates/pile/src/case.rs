@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Act, ActKind, is_same_person, open_cases};
+use crate::{Act, ActKind, NO_BODY, is_same_person, open_cases};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,11 +50,13 @@ pub enum Stage {
     Merged,
     /// Handed to a body above, which leads it on from where it stood.
     Escalated,
+    /// Which body leads it was recorded afterwards, nobody having written it down before; it stands where it stood.
+    Named,
 }
 
 impl Stage {
     /// Every stage, in the order of a case's life.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Signal,
         Self::Triage,
         Self::Open,
@@ -70,6 +72,7 @@ impl Stage {
         Self::Dismissed,
         Self::Merged,
         Self::Escalated,
+        Self::Named,
     ];
 
     /// The word used in commands and in the database.
@@ -90,6 +93,7 @@ impl Stage {
             Self::Dismissed => "dismissed",
             Self::Merged => "merged",
             Self::Escalated => "escalated",
+            Self::Named => "named",
         }
     }
 
@@ -100,7 +104,8 @@ impl Stage {
 
     /// What may follow. A case can be dismissed or merged until the operator was told; what was published ends with repair and a new
     /// verification (河北: 重新检定合格后方可使用), or by dismissal where it turns out to be wrong. One that was escalated goes on with what
-    /// could follow where it stood, which is among these ([`advance`] sees to it).
+    /// could follow where it stood, which is among these ([`advance`] sees to it). Nor does a case ever stand at [`Self::Named`], which may come in
+    /// between anywhere.
     pub fn next(self) -> &'static [Self] {
         use Stage::{
             Closed, Confirmed, Dismissed, Escalated, Merged, OnSite, Open, Proposed, Published, Rectified,
@@ -130,7 +135,7 @@ impl Stage {
                 Dismissed,
                 Merged,
             ],
-            Self::Closed | Self::Dismissed | Self::Merged => &[],
+            Self::Closed | Self::Dismissed | Self::Merged | Self::Named => &[],
         }
     }
 }
@@ -141,15 +146,29 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Where nobody said which body leads a case.
-pub const NO_BODY: &str = "-";
-
 /// Which body leads a case from a step on: with its opening that body is public, and leads it until it is handed to another. Before, a step may
-/// name it, or another; one that names none leaves it as it was.
-pub fn led_by(steps: &[Step], told: &str) -> String {
+/// name it, or another; one that names none leaves it as it was. A step that names it, or hands it on, says it itself.
+pub fn led_by(steps: &[Step], to: Stage, told: &str) -> String {
     let is_open = steps.iter().any(|one| one.to == Stage::Open);
-    let before = steps.last().map(|last| last.issuer.as_str());
-    before.filter(|_| is_open || told == NO_BODY).unwrap_or(told).to_owned()
+    let is_said_by_it = matches!(to, Stage::Escalated | Stage::Named);
+    let is_known = !steps.is_empty() && (is_open || told == NO_BODY);
+    let body = if is_known && !is_said_by_it { leader(steps) } else { told };
+    body.to_owned()
+}
+
+/// Which body leads a case after these steps. Saying whose it was changes nothing where it has been handed on since.
+fn leader(steps: &[Step]) -> &str {
+    steps.iter().fold(NO_BODY, |leads, step| {
+        let is_late = step.to == Stage::Named && leads != NO_BODY;
+        if is_late { leads } else { step.issuer.as_str() }
+    })
+}
+
+/// Whether nobody has said whose a case is, or was since its opening.
+fn is_nobodys(steps: &[Step]) -> bool {
+    let public = steps.iter().position(|one| one.to == Stage::Open).unwrap_or(steps.len().saturating_sub(1));
+    let is_named = steps.iter().any(|one| one.to == Stage::Named);
+    !is_named && steps.iter().skip(public).any(|one| one.issuer == NO_BODY)
 }
 
 /// The rules as data.
@@ -221,6 +240,12 @@ pub enum Refusal {
     /// From its opening on the public reads who leads it.
     #[error("to open a case the body that leads it is needed (--issuer)")]
     NoBody,
+    /// Whose it is was said already.
+    #[error("the case is led by {0}: with --to escalated it is handed to another body")]
+    Led(String),
+    /// To say whose a case is a body is needed.
+    #[error("nothing was done: --to says where the case goes, or --issuer alone which body leads it")]
+    NothingSaid,
     /// It needs a reason in words.
     #[error("a reason is needed to go to {0}")]
     NoReason(Stage),
@@ -292,20 +317,24 @@ pub fn advance(
             vec![act(ActKind::CaseClosed, &step.person)]
         }
         // Before it is open it is nobody's business who leads it.
-        Stage::Escalated if open_cases(acts).iter().any(|case| case.number == step.number) => {
-            vec![act(ActKind::CaseEscalated, &step.person)]
+        Stage::Escalated | Stage::Named if open_cases(acts).iter().any(|case| case.number == step.number) => {
+            let is_handed_on = step.to == Stage::Escalated;
+            let kind = if is_handed_on { ActKind::CaseEscalated } else { ActKind::CaseNamed };
+            vec![act(kind, &step.person)]
         }
         _ => Vec::new(),
     })
 }
 
-/// Whether a step may follow those taken, and has the reason that it needs. Escalation changes who leads a case, not where it stands.
+/// Whether a step may follow those taken, and has the reason that it needs. Escalation changes who leads a case, not where it stands; saying
+/// whose it is may come in between anywhere, once.
 fn in_turn(steps: &[Step], step: &Step) -> Result<(), Refusal> {
-    let stands = steps.iter().rev().find(|one| one.to != Stage::Escalated);
+    let stands = steps.iter().rev().find(|one| !matches!(one.to, Stage::Escalated | Stage::Named));
     let is_handed_on = step.to == Stage::Escalated;
     match steps.last().zip(stands) {
         None if matches!(step.to, Stage::Signal | Stage::Triage | Stage::Open) => {}
         None => return Err(Refusal::NoCase),
+        Some((_, stands)) if step.to == Stage::Named => is_nameable(steps, stands, step)?,
         // From one body to the next, and on to another: that is no repeat.
         Some((last, stands)) if last.to == step.to && !(is_handed_on && last.issuer != step.issuer) => {
             let (stage, at, person) = (last.to, last.at, last.person.clone());
@@ -319,12 +348,23 @@ fn in_turn(steps: &[Step], step: &Step) -> Result<(), Refusal> {
     }
     let needs_reason = matches!(
         step.to,
-        Stage::Open | Stage::Proposed | Stage::Dismissed | Stage::Merged | Stage::Escalated
+        Stage::Open | Stage::Proposed | Stage::Dismissed | Stage::Merged | Stage::Escalated | Stage::Named
     );
     if needs_reason && step.reason.trim().is_empty() {
         return Err(Refusal::NoReason(step.to));
     }
     Ok(())
+}
+
+/// Whether it may be said now whose a case is: it has not ended, and nobody said so before.
+fn is_nameable(steps: &[Step], stands: &Step, step: &Step) -> Result<(), Refusal> {
+    if step.issuer == NO_BODY {
+        return Err(Refusal::NothingSaid);
+    }
+    if stands.to.next().is_empty() {
+        return Err(Refusal::OutOfTurn { from: stands.to, to: step.to });
+    }
+    if is_nobodys(steps) { Ok(()) } else { Err(Refusal::Led(leader(steps).to_owned())) }
 }
 
 /// Whether a certificate since the repair has ended the case, as its standing has it: one of its outlet or of the whole pile, not withdrawn.

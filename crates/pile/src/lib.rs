@@ -24,7 +24,7 @@ pub mod tile;
 pub mod time;
 pub mod unsaid;
 
-pub use act::{Act, ActKind, OnSiteResult};
+pub use act::{Act, ActKind, NO_BODY, OnSiteResult, body};
 pub use charge::{Charge, ChargeEvent, ChargeReference, RegisterSample, Side, Span, Stage, Stand};
 pub use coordinate::{CoordinateSystem, GivenPlace, PlaceDoubt, presumed_country};
 pub use course::Course;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Act, ActKind, Estimate, RemoteVerdict, is_same_person};
+use crate::{Act, ActKind, Estimate, NO_BODY, RemoteVerdict, is_same_person};
 
 /// A pile unseen for this long counts as out of use (僵尸桩).
 pub const UNSEEN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -273,6 +273,7 @@ impl<'a> Outlets<'a> {
                 self.hand_to(act);
             }
             ActKind::CaseEscalated => self.hand_to(act),
+            ActKind::CaseNamed => self.say_whose(act),
             ActKind::Notice if !is_withdrawn => {
                 self.certificates.entry(act.outlet).or_default();
                 self.open(act);
@@ -344,6 +345,17 @@ impl<'a> Outlets<'a> {
     fn hand_to(&mut self, act: &Act) {
         if let Some(opened) = self.named(&act.number) {
             opened.case.issuer.clone_from(&act.issuer);
+        }
+    }
+
+    /// Says whose an open case is of which nobody had written that down; what another body did in it stays that one's.
+    fn say_whose(&mut self, act: &Act) {
+        let Some(Opened { case, .. }) = self.named(&act.number) else { return };
+        if case.issuer == NO_BODY {
+            case.issuer.clone_from(&act.issuer);
+        }
+        if case.confirmed_by.as_deref() == Some(NO_BODY) {
+            case.confirmed_by = Some(act.issuer.clone());
         }
     }
 

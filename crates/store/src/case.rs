@@ -42,8 +42,7 @@ impl Store {
         // A case stays with the outlet that it began with, and once it is open with its body until it is handed to one above.
         let step = match steps.last() {
             Some(last) => {
-                let is_handed_on = step.to == Stage::Escalated;
-                let issuer = if is_handed_on { step.issuer } else { case::led_by(&steps, &step.issuer) };
+                let issuer = case::led_by(&steps, step.to, &step.issuer);
                 Step { from: Some(last.to), outlet: last.outlet, issuer, ..step }
             }
             None => step,

@@ -1,7 +1,8 @@
 //! Open Charge Point Interface: who may ask, what changed when, and the charge detail records that were sent.
 //!
-//! Called by `api::ocpi` and `veripile ocpi-party`. Locations are read as the query API reads stations; here stands when they changed.
+//! Called by `api::ocpi` and `veripile ocpi-party`. Locations are read as the query API reads stations; when they changed stands in `changed`.
 
+mod changed;
 mod record;
 mod tariffs;
 
@@ -16,9 +17,10 @@ use uuid::Uuid;
 use veripile_pile::StationId;
 
 use crate::listing::StationRecord;
-use crate::row::{SqlTime, asked_time, corrupt, jiff_time, storable};
+use crate::row::{SqlTime, corrupt, jiff_time, storable};
 use crate::{PileRecord, Store, StoreError};
 
+use changed::{pile_changed, stations_changed};
 pub use record::{RecordDigest, SentBefore};
 pub use tariffs::OfferedTariff;
 
@@ -54,74 +56,6 @@ pub(crate) use ocpi_id;
 macro_rules! kept_cdr {
     () => {
         "SELECT reference::text, body, checked, others FROM ocpi_cdr"
-    };
-}
-
-/// When what is told of a pile last changed: registered, judged, a status told (by our clock), heard of again; or nothing but time went
-/// by. The latter are the moment from which on its status was too old to be told (as `view::live` has it: 600 whole seconds), and those
-/// since the judgement before and after which the state is another: certificate begun or ended, reply window of a confirmed failure over,
-/// remote evidence too old (336 hours), nothing heard for 720 hours. A pile that fell silent or came back has another status than before,
-/// unless its use is stopped, whatever else is to say of it: then it has none.
-macro_rules! pile_changed {
-    () => {
-        concat!(
-            "greatest(pile.changed_at, standing.judged_at,
-                  (SELECT max(coalesce(told_at, least(status_at, now()))) FROM connector_live WHERE connector_live.pile_no = pile.pile_no),
-                  (SELECT back_at FROM pile_live WHERE pile_live.pile_no = pile.pile_no
-                   AND standing.body ->> 'stopped_at' IS NULL),
-                  (SELECT moment
-                   FROM (SELECT greatest(said.status_at, live.last_seen) + interval '601 seconds' AS moment
-                         FROM (",
-            $crate::plug::status_told!(),
-            ") AS said LEFT JOIN pile_live AS live ON live.pile_no = pile.pile_no) AS silent
-                   WHERE moment <= now() AND standing.body ->> 'stopped_at' IS NULL),
-                  (SELECT max(moment)
-                   FROM (SELECT last_seen FROM pile_live WHERE pile_live.pile_no = pile.pile_no) AS live
-                   RIGHT JOIN (SELECT) AS always ON true,
-                   LATERAL (VALUES
-                       ((standing.body #>> '{certificate,at}')::timestamptz),
-                       ((standing.body #>> '{certificate,valid_until}')::timestamptz),
-                       ((standing.body #>> '{case,reply_until}')::timestamptz),
-                       ((standing.body #>> '{estimate,period,1}')::timestamptz + interval '336 hours'),
-                       (live.last_seen + interval '720 hours')) AS passed(moment)
-                   WHERE moment <= now() AND (standing.judged_at IS NULL OR standing.judged_at < moment) AND ",
-            crate::state::state_at!(
-                "(passed.moment - interval '1 microsecond')",
-                crate::state::is_silent!("(passed.moment - interval '1 microsecond')")
-            ),
-            " <> ",
-            crate::state::state_at!(
-                "(passed.moment + interval '1 microsecond')",
-                crate::state::is_silent!("(passed.moment + interval '1 microsecond')")
-            ),
-            "))"
-        )
-    };
-}
-
-/// When what is told of each station last changed (its operator's name included: that moves its own moment); `station` must be selected from
-/// as here.
-macro_rules! stations_changed {
-    ($station:literal) => {
-        concat!(
-            "SELECT station.station_id, station.address, station.country, station.time_zone, ",
-            ocpi_id!("station.station_id"),
-            " AS ocpi_id, tariffs.changed_at AS tariffs_changed_at,
-                    greatest(station.changed_at, piles.changed_at, former.changed_at, tariffs.changed_at) AS changed_at
-             FROM ",
-            $station,
-            " AS station
-             LEFT JOIN LATERAL (SELECT max(",
-            pile_changed!(),
-            ") AS changed_at
-                 FROM pile LEFT JOIN standing USING (pile_no)
-                 WHERE pile.station_id = station.station_id AND NOT pile.inbox) AS piles ON true
-             LEFT JOIN LATERAL (SELECT max(left_at) AS changed_at FROM former_pile
-                 WHERE former_pile.station_id = station.station_id) AS former ON true
-             LEFT JOIN LATERAL (",
-            tariffs::tariffs_changed!(),
-            ") AS tariffs ON true "
-        )
     };
 }
 
@@ -269,26 +203,6 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         Ok((self.locations(rows).await?, u64::try_from(total).unwrap_or_default()))
-    }
-
-    /// Stations of which something told changed at a moment or later, and before another, in the order of their identifiers. Asks when
-    /// each station changed, and so looks at every pile.
-    pub async fn ocpi_changed(
-        &self,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(concat!(
-            "SELECT station_id FROM (",
-            stations_changed!("station"),
-            ") AS stations
-             WHERE ($1::timestamptz IS NULL OR changed_at >= $1) AND ($2::timestamptz IS NULL OR changed_at < $2)
-             ORDER BY station_id"
-        ))
-        .bind(from.map(asked_time))
-        .bind(to.map(asked_time))
-        .fetch_all(&self.pool)
-        .await?)
     }
 
     /// The locations of these stations, in the order of their identifiers.
@@ -538,20 +452,4 @@ struct ChangedRow {
     ocpi_id: String,
     tariffs_changed_at: Option<SqlTime>,
     changed_at: SqlTime,
-}
-
-#[cfg(test)]
-mod tests {
-    use veripile_pile::standing::{EVIDENCE_FRESH, STATUS_FRESH, UNSEEN_AFTER};
-
-    #[test]
-    fn the_times_in_sql_are_those_that_states_are_judged_by() {
-        for limit in [EVIDENCE_FRESH, UNSEEN_AFTER] {
-            let hours = format!("interval '{} hours'", limit.as_hours());
-            assert!(pile_changed!().contains(&hours), "{hours}");
-        }
-        // From its first whole second beyond.
-        let old = format!("interval '{} seconds'", STATUS_FRESH.as_secs() + 1);
-        assert!(pile_changed!().contains(&old) && crate::presence::back_at!().contains(&old), "{old}");
-    }
 }

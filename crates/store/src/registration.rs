@@ -46,9 +46,13 @@ impl Store {
         write_operators(&mut *self.pool.acquire().await?, operators).await
     }
 
-    /// Registers stations; their operators must be registered. None may be named twice.
+    /// Registers stations; their operators must be registered. None may be named twice. Piles that stand where such a station does, and
+    /// have no place of their own, go where it goes.
     pub async fn register_stations(&self, stations: &[Station]) -> Result<(), StoreError> {
-        write_stations(&mut *self.pool.acquire().await?, stations, Hands::MayChange).await
+        let mut transaction = self.pool.begin().await?;
+        write_stations(&mut transaction, stations, Hands::MayChange).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Registers piles; stations and operators they name must be registered. One that names no operator is its station's. None may be
@@ -199,6 +203,29 @@ pub(crate) async fn write_operators(
     Ok(())
 }
 
+/// Takes piles along to where their stations are going: those that stand where the station has stood so far, or nowhere, and have no place of
+/// their own. The stations are held from here on, so that who registers them at the same time finds them and their piles at one place.
+async fn take_along(connection: &mut PgConnection, stations: &[Station]) -> Result<(), StoreError> {
+    let ids: Vec<&str> = stations.iter().map(|s| s.station_id.as_str()).collect();
+    sqlx::query("SELECT FROM station WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE")
+        .bind(&ids)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "UPDATE pile SET lon = told.lon, lat = told.lat, changed_at = now()
+         FROM unnest($1::text[], $2::float8[], $3::float8[]) AS told(station_id, lon, lat) JOIN station USING (station_id)
+         WHERE pile.station_id = station.station_id AND pile.registered AND pile.given_system IS NULL
+           AND (pile.lon IS NULL OR (pile.lon, pile.lat) = (station.lon, station.lat))
+           AND (pile.lon, pile.lat) IS DISTINCT FROM (told.lon, told.lat)",
+    )
+    .bind(&ids)
+    .bind(stations.iter().map(|s| s.place.lon).collect::<Vec<_>>())
+    .bind(stations.iter().map(|s| s.place.lat).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Writes stations; see [`Store::register_stations`]. Where hands stay the write itself leaves out another operator's, whatever was looked up
 /// before it, and fails: whoever calls it then gives up the transaction.
 pub(crate) async fn write_stations(
@@ -206,6 +233,7 @@ pub(crate) async fn write_stations(
     stations: &[Station],
     hands: Hands,
 ) -> Result<(), StoreError> {
+    take_along(connection, stations).await?;
     let written = sqlx::query(
         "INSERT INTO station (station_id, operator_id, name_zh, name_en, lon, lat,
                               given_system, given_lon, given_lat, place_doubts, address, phone, fee_cny_kwh, fee_note, search, region,

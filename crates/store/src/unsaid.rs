@@ -63,14 +63,26 @@ impl Store {
             None => one.record,
         };
         let mut piles: Vec<Pile> = told.into_iter().map(complete).collect();
-        let placeless = piles.iter().filter(|pile| pile.place.is_none());
-        let ids: Vec<&str> = placeless.filter_map(|pile| Some(pile.station_id.as_ref()?.as_str())).collect();
-        let mut places: HashMap<String, Place> = self.station_places(&ids).await?.into_iter().collect();
-        places.extend(stations.iter().map(|station| (station.station_id.to_string(), station.place)));
-        for pile in piles.iter_mut().filter(|pile| pile.place.is_none()) {
-            pile.place = pile.station_id.as_ref().and_then(|id| places.get(id.as_str())).copied();
-        }
+        self.put_at_stations(&mut piles, stations).await?;
         Ok(piles)
+    }
+
+    /// Gives piles their stations' places: those without one, and those that stand where their station has stood so far, since the list may
+    /// move it.
+    async fn put_at_stations(&self, piles: &mut [Pile], stations: &[Station]) -> Result<(), StoreError> {
+        let shared = piles.iter().filter(|pile| pile.given.is_none());
+        let ids: Vec<&str> = shared.filter_map(|pile| Some(pile.station_id.as_ref()?.as_str())).collect();
+        let registered: HashMap<String, Place> = self.station_places(&ids).await?.into_iter().collect();
+        let listed: HashMap<&str, Place> =
+            stations.iter().map(|station| (station.station_id.as_str(), station.place)).collect();
+        for pile in piles.iter_mut().filter(|pile| pile.given.is_none()) {
+            let Some(id) = pile.station_id.as_ref().map(StationId::as_str) else { continue };
+            let so_far = registered.get(id).copied();
+            if pile.place.is_none() || pile.place == so_far {
+                pile.place = listed.get(id).copied().or(so_far);
+            }
+        }
+        Ok(())
     }
 }
 

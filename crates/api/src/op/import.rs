@@ -11,11 +11,12 @@ use askama::Template;
 use serde::Deserialize;
 use veripile_metrology::rules;
 use veripile_pile::{
-    CoordinateSystem, OperatorId, Pile, PileKind, Place, PlaceDoubt, Station, StationId, Told,
+    CoordinateSystem, OperatorId, Pile, PileId, PileKind, Place, PlaceDoubt, Station, StationId, Told,
 };
 use veripile_store::{Hands, Removed, Store, StoreError};
 
 use crate::Site;
+use crate::entries::SHOW;
 use crate::problem::{Problem, html};
 use crate::session::{Person, private};
 use crate::texts::Texts;
@@ -44,6 +45,8 @@ pub struct Assumed {
 pub struct Imported {
     /// Good rows of a table of piles.
     pub piles: Vec<Told<Pile>>,
+    /// Years in which piles of these rows were made, where the table has a column for them; none takes one back.
+    pub made_in: Vec<(PileId, Option<i16>)>,
     /// Good rows of a table of stations.
     pub stations: Vec<Told<Station>>,
     /// Stations that are not to be shown publicly (`publish` of OCPI Locations): nothing of them is imported.
@@ -75,6 +78,9 @@ pub(crate) struct Given {
     /// What coordinates are in; empty: as the table says.
     #[serde(default)]
     coordinate_system: String,
+    /// [`SHOW`]: nothing is registered, and what is wrong is told in the other language.
+    #[serde(default, rename = "do")]
+    act: String,
 }
 
 #[derive(Template)]
@@ -85,10 +91,12 @@ struct ImportPage<'a> {
     here: String,
     person: &'a Person,
     table: &'a str,
+    is_skipping: bool,
     registered: Option<usize>,
     errors: &'a [RowError],
     errors_total: usize,
-    systems: [CoordinateSystem; 3],
+    /// Each with whether it was chosen.
+    systems: [(CoordinateSystem, bool); 3],
     /// Identifier, and the key of a text that says what looks wrong with its place.
     doubts: Vec<(String, String)>,
     /// Piles on no map, and how many there are.
@@ -104,7 +112,7 @@ struct ImportPage<'a> {
 
 /// GET `/op/import`.
 pub(crate) async fn form(request: HttpRequest, site: web::Data<Site>, person: Person) -> HttpResponse {
-    show(&request, &site, &person, "", Outcome::default())
+    show(&request, &site, &person, &Given::default(), Outcome::default())
 }
 
 /// POST `/op/import`.
@@ -119,13 +127,17 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { piles, stations, private, removed, errors } = (site.import)(&given.table, &assumed);
+    let Imported { piles, mut made_in, stations, private, removed, errors } =
+        (site.import)(&given.table, &assumed);
     let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
     let mut piles = site.store.complete_piles(piles, &stations).await?;
     let errors = foreign_stations(&site, &person, &mut stations, errors).await?;
     let mut errors =
         refused(&site, &person, is_of_stations.then_some(stations.as_slice()), &mut piles, errors).await?;
+    // Of what is not registered here no year is, either.
+    let kept: HashSet<&PileId> = piles.iter().map(|pile| &pile.pile_id).collect();
+    made_in.retain(|(pile_id, _)| kept.contains(pile_id));
     let public_still = public_still(&site.store, &private).await?;
     let mut removed_still = site.store.piles_standing_at(&removed).await?;
     let rows = piles.len() + stations.len();
@@ -133,11 +145,13 @@ pub(crate) async fn import(
         piles.iter().filter(|pile| pile.place.is_none()).map(|pile| pile.pile_id.as_str()).collect();
     let (placeless_total, placeless) = (placeless.len(), told_first(&placeless));
     let doubts = doubtful_places(&site.store, &mut stations, &mut piles).await?;
-    let registered = if errors.is_empty() || (given.skip == "yes" && rows > 0) {
+    let is_good = errors.is_empty() || (given.skip == "yes" && rows > 0);
+    let registered = if is_good && given.act != SHOW {
         // A table of piles moves a pile only where an administrator says so.
         let is_moving = person.scope.is_none() && !is_of_stations;
         let hands = if is_moving { Hands::MayChange } else { Hands::Stay };
-        match register(&site.store, &stations, &piles, &removed, hands).await {
+        let told = (piles.as_slice(), made_in.as_slice());
+        match register(&site.store, &stations, told, &removed, hands).await {
             Ok(gone) => {
                 removed_still.retain(|id| !gone.contains(id));
                 tracing::info!(
@@ -170,7 +184,7 @@ pub(crate) async fn import(
         removed: &removed,
         removed_still,
     };
-    Ok(show(&request, &site, &person, &given.table, outcome))
+    Ok(show(&request, &site, &person, &given, outcome))
 }
 
 /// The first of many identifiers.
@@ -178,11 +192,11 @@ fn told_first(ids: &[&str]) -> Vec<String> {
     ids.iter().take(ERRORS_MAX).map(|id| (*id).to_owned()).collect()
 }
 
-/// Registers all of it or nothing; which piles left their stations, since the list says so.
+/// Registers all of it or nothing, piles with the years that are told of them; which piles left their stations, since the list says so.
 async fn register(
     store: &Store,
     stations: &[Station],
-    piles: &[Pile],
+    (piles, made_in): (&[Pile], &[(PileId, Option<i16>)]),
     removed: &[Removed],
     hands: Hands,
 ) -> Result<HashSet<String>, StoreError> {
@@ -190,6 +204,7 @@ async fn register(
     let gone = registering.take_away(removed).await?;
     registering.stations(stations, Hands::Stay).await?;
     registering.piles(piles, hands).await?;
+    registering.made_in(made_in).await?;
     registering.commit().await?;
     Ok(gone)
 }
@@ -426,7 +441,7 @@ fn show(
     request: &HttpRequest,
     site: &Site,
     person: &Person,
-    table: &str,
+    given: &Given,
     outcome: Outcome<'_>,
 ) -> HttpResponse {
     let t = Texts::of_request(request);
@@ -438,11 +453,12 @@ fn show(
         simulated: site.settings.simulated,
         here: "/op/import?".to_owned(),
         person,
-        table: if registered.is_some() && errors.is_empty() { "" } else { table },
+        table: if registered.is_some() && errors.is_empty() { "" } else { &given.table },
+        is_skipping: given.skip == "yes",
         registered,
         errors: &errors[..errors.len().min(ERRORS_MAX)],
         errors_total: errors.len(),
-        systems: CoordinateSystem::ALL,
+        systems: CoordinateSystem::ALL.map(|system| (system, system.word() == given.coordinate_system)),
         doubts: doubts
             .iter()
             .take(ERRORS_MAX)

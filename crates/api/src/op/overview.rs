@@ -187,10 +187,13 @@ pub(crate) async fn let_in(
         .map(StationId::parse)
         .transpose()
         .map_err(|_| Problem::parameter("station", "a station"))?;
-    if let Some(id) = &station_id
-        && site.store.station_operators(&[id.as_str()]).await?.is_empty()
-    {
-        return Err(Problem::parameter("station", "a registered station"));
+    let mut place = None;
+    if let Some(id) = &station_id {
+        // It stands there until somebody says where it stands itself.
+        place = site.store.station_places(&[id.as_str()]).await?.pop().map(|(_, place)| place);
+        if place.is_none() {
+            return Err(Problem::parameter("station", "a registered station"));
+        }
     }
     let pile = Pile {
         pile_id: pile_id.clone(),
@@ -199,7 +202,7 @@ pub(crate) async fn let_in(
         kind,
         class: AccuracyClass(class),
         power_kw: None,
-        place: None,
+        place,
         given: None,
         connectors: Vec::new(),
         model: None,

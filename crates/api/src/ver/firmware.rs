@@ -10,7 +10,7 @@ use veripile_store::verification::Approval;
 
 use super::access;
 use crate::Site;
-use crate::entries::{Entries, Fault, Reader};
+use crate::entries::{Entries, Fault, Reader, SHOW};
 use crate::problem::{Problem, html};
 use crate::session::{Person, private};
 use crate::texts::Texts;
@@ -25,6 +25,8 @@ struct FirmwarePage<'a> {
     approved: Vec<Approval>,
     f: &'a Entries,
     faults: Vec<Fault>,
+    /// Whether the form holds what somebody sent.
+    is_given: bool,
 }
 
 /// GET `/ver/firmware`.
@@ -54,6 +56,9 @@ pub(crate) async fn approve(
         let faults = reader.faults;
         return show(&request, &site, &person, &entries, faults).await;
     }
+    if entries.get("do") == SHOW {
+        return show(&request, &site, &person, &entries, Vec::new()).await;
+    }
     if entries.get("withdraw").is_empty() {
         site.store.approve_firmware(&model, &firmware, &person.name, Timestamp::now()).await?;
         tracing::info!(model, firmware, person = person.name, "firmware was approved");
@@ -80,6 +85,7 @@ async fn show(
         here: "/ver/firmware?".to_owned(),
         person,
         approved,
+        is_given: !faults.is_empty() || entries.get("do") == SHOW,
         f: entries,
         faults,
     };

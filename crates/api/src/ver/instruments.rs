@@ -12,7 +12,7 @@ use veripile_verification::instrument::{Calibration, Instrument, InstrumentModel
 
 use super::access;
 use crate::Site;
-use crate::entries::{Entries, Fault, Reader};
+use crate::entries::{Entries, Fault, Reader, SHOW};
 use crate::problem::{Problem, html};
 use crate::session::{Person, private};
 use crate::texts::Texts;
@@ -65,6 +65,8 @@ struct InstrumentsPage<'a> {
     faults: Vec<Fault>,
     /// Whether the form changes one that is there.
     is_known: bool,
+    /// Whether it holds what somebody sent.
+    is_given: bool,
 }
 
 /// Which one to change.
@@ -100,6 +102,10 @@ pub(crate) async fn save(
     access::demand(person.is_administrator(), KEEPS)?;
     let t = Texts::of_request(&request);
     match instrument(t, &entries) {
+        Ok(_) if entries.get("do") == SHOW => {
+            let register = site.store.instruments().await?;
+            show(t, &site, &person, &register, &entries, Vec::new())
+        }
         Ok(instrument) => {
             site.store.save_instrument(&instrument, &person.name, Timestamp::now()).await?;
             tracing::info!(
@@ -239,6 +245,7 @@ fn show(
         instruments: register.iter().map(|instrument| line(t, instrument, now)).collect(),
         models: models.iter().map(|model| model_view(t, model)).collect(),
         is_known: register.iter().any(|instrument| instrument.instrument_id == entries.get("id")),
+        is_given: !faults.is_empty() || entries.get("do") == SHOW,
         f: entries,
         faults,
     };

@@ -18,7 +18,7 @@ use veripile_verification::order::{Order, Reason};
 use super::order_form::{self, EFFECTS, Ground, PACE};
 use super::{access, order, words};
 use crate::Site;
-use crate::entries::{Entries, Fault};
+use crate::entries::{Entries, Fault, SHOW};
 use crate::problem::{Problem, html, missing_page};
 use crate::session::{Person, private};
 use crate::texts::Texts;
@@ -26,6 +26,9 @@ use crate::view;
 
 /// Longest form, bytes.
 pub(crate) const FORM_BYTES_MAX: usize = 256 * 1024;
+
+/// As [`SHOW`], where what is wrong with the order was shown: it is in the other language, too.
+const JUDGE: &str = "judge";
 
 /// Who makes orders.
 const ORDERS: &str = "a verifier or an administrator makes orders";
@@ -58,6 +61,9 @@ struct FormPage<'a> {
     here: String,
     person: &'a Person,
     f: &'a Entries,
+    /// Whether the form holds what somebody sent, and what shows the same in the other language.
+    is_given: bool,
+    looks: &'static str,
     faults: Vec<Fault>,
     facts: Vec<(&'a str, String)>,
     is_ac: bool,
@@ -166,11 +172,17 @@ pub(crate) async fn make(
     };
     let known = Known::of(&site, facts, entries.get("connector").parse().unwrap_or(1)).await?;
     let now = Timestamp::now();
-    if entries.get("do") == "propose" {
+    let is_proposal = entries.get("do") == "propose";
+    if is_proposal {
         order_form::propose_plan(&mut entries, &known.facts);
+    }
+    if is_proposal || entries.get("do") == SHOW {
         return Ok(show(t, &site, &person, &known, &entries, Vec::new(), StatusCode::OK));
     }
     let order = match order_form::order(t, &entries, &known.ground(&person, now)) {
+        Ok(_) if entries.get("do") == JUDGE => {
+            return Ok(show(t, &site, &person, &known, &entries, Vec::new(), StatusCode::OK));
+        }
         Ok(order) => order,
         Err(faults) => {
             return Ok(show(t, &site, &person, &known, &entries, faults, StatusCode::UNPROCESSABLE_ENTITY));
@@ -211,6 +223,8 @@ fn show(
         here: format!("/ver/orders/new?pile={}", view::segment(pile.pile_id.as_str())),
         person,
         f: entries,
+        is_given: !entries.get("do").is_empty(),
+        looks: if faults.is_empty() { SHOW } else { JUDGE },
         faults,
         facts: facts(t, &known.facts),
         is_ac: pile.kind.word() == "ac",

@@ -1,7 +1,7 @@
 //! The life of a case, step by step, with what the public is told meanwhile.
 
 use super::Stage::{
-    Closed, Confirmed, Dismissed, Escalated, Merged, OnSite, Open, Proposed, Published, Rectified,
+    Closed, Confirmed, Dismissed, Escalated, Merged, Named, OnSite, Open, Proposed, Published, Rectified,
     Reverified, Served, Signal, TestRequested, Triage,
 };
 use super::*;
@@ -31,14 +31,62 @@ fn a_case_has_a_body_when_it_is_opened_and_keeps_it() {
     told.take(0, Signal, "a").expect("it is nobody's business yet");
     told.take(0, Triage, "a").expect("nor now");
     assert_eq!(told.take(0, Open, "a"), Err(Refusal::NoBody));
-    assert_eq!(led_by(&told.steps, NO_BODY), NO_BODY);
-    assert_eq!(led_by(&told.steps, "县局"), "县局", "it was named with the step that opens");
+    assert_eq!(led_by(&told.steps, Open, NO_BODY), NO_BODY);
+    assert_eq!(led_by(&told.steps, Open, "县局"), "县局", "it was named with the step that opens");
     told.issuer = "县局".to_owned();
     told.take(0, Open, "a").expect("by a body");
-    assert_eq!((told.acts[0].issuer.as_str(), led_by(&told.steps, "市局").as_str()), ("县局", "县局"));
+    assert_eq!(
+        (told.acts[0].issuer.as_str(), led_by(&told.steps, OnSite, "市局").as_str()),
+        ("县局", "县局")
+    );
     let named = Told { steps: told.steps[..1].to_vec(), ..Told::default() };
-    assert_eq!(led_by(&named.steps, "市局"), "市局", "another may take it up before it is open");
-    assert_eq!(led_by(&[], "市局"), "市局");
+    assert_eq!(led_by(&named.steps, Triage, "市局"), "市局", "another may take it up before it is open");
+    assert_eq!(led_by(&[], Signal, "市局"), "市局");
+}
+
+#[test]
+fn whose_a_case_is_can_be_said_afterwards_once_and_nothing_else_changes_by_it() {
+    let mut told = Told::nobodys();
+    for (to, person) in [(OnSite, "a"), (Proposed, "a"), (Confirmed, "b"), (Served, "c")] {
+        told.take(1, to, person).expect("in turn");
+    }
+    let before = told.acts.clone();
+    assert_eq!((told.said_by(2), told.said_by(23)), (Some(NO_BODY.to_owned()), Some(NO_BODY.to_owned())));
+    assert_eq!(told.take(2, Named, "a"), Err(Refusal::NothingSaid));
+    told.issuer = "县局".to_owned();
+    assert_eq!(told.take_as(2, Named, "a", " ", false), Err(Refusal::NoReason(Named)));
+    told.take(2, Named, "a").expect("it was found in the file");
+    let (named, rest) = told.acts.split_last().expect("an act");
+    assert_eq!((named.kind, named.issuer.as_str(), rest), (ActKind::CaseNamed, "县局", &before[..]));
+    // Of the case as of the failure that was confirmed, whose window runs as it ran.
+    let seen = |told: &Told, on| (told.state(on), told.said_by(on));
+    let county = Some("县局".to_owned());
+    assert_eq!(seen(&told, 22), (State::UnderReview, county.clone()));
+    assert_eq!(seen(&told, 23), (State::Failed, county));
+    assert_eq!(led_by(&told.steps, Published, NO_BODY), "县局");
+    assert_eq!(told.take(3, Published, "a"), Err(Refusal::WindowRuns(day(22))), "it stands where it stood");
+    assert_eq!(told.take_by(3, Named, "市局"), Err(Refusal::Led("县局".to_owned())));
+    told.take(23, Published, "a").expect("in turn");
+}
+
+#[test]
+fn who_has_a_case_since_leads_it_whosever_it_is_said_to_have_been() {
+    let mut told = Told::nobodys();
+    told.escalate(1, "省局").expect("in turn");
+    told.take_by(2, Named, "县局").expect("of before nobody knew");
+    assert_eq!(told.said_by(2).as_deref(), Some("省局"));
+    assert_eq!(led_by(&told.steps, OnSite, NO_BODY), "省局");
+    told.escalate(3, "部").expect("and on");
+    assert_eq!(led_by(&told.steps, OnSite, NO_BODY), "部");
+    told.take(4, Dismissed, "a").expect("in turn");
+    assert_eq!(told.take_by(5, Named, "县局"), Err(Refusal::OutOfTurn { from: Dismissed, to: Named }));
+    assert_eq!(Told::served(false).take(5, Named, "a"), Err(Refusal::Led("市监局".to_owned())));
+    // Before it is open it is no act, and who opens it need not say it again.
+    let mut signal = Told { issuer: NO_BODY.to_owned(), ..Told::default() };
+    signal.take(0, Signal, "a").expect("in turn");
+    signal.take_by(0, Named, "县局").expect("in turn");
+    assert_eq!((signal.acts.len(), led_by(&signal.steps, Open, NO_BODY).as_str()), (0, "县局"));
+    assert_eq!(Told::default().take(0, Named, "a"), Err(Refusal::NoCase));
 }
 
 impl Told {
@@ -48,8 +96,22 @@ impl Told {
 
     /// Hands the case to another body, which leads it on.
     fn escalate(&mut self, on: i64, issuer: &str) -> Result<(), Refusal> {
+        self.take_by(on, Escalated, issuer)
+    }
+
+    /// A step that names a body.
+    fn take_by(&mut self, on: i64, to: Stage, issuer: &str) -> Result<(), Refusal> {
         self.issuer = issuer.to_owned();
-        self.take(on, Escalated, "a")
+        self.take(on, to, "a")
+    }
+
+    /// A case that was opened when no body was needed for that.
+    fn nobodys() -> Self {
+        let mut told = Self::default();
+        told.take(0, Open, "a").expect("in turn");
+        (told.steps[0].issuer, told.acts[0].issuer) = (NO_BODY.to_owned(), NO_BODY.to_owned());
+        told.issuer = NO_BODY.to_owned();
+        told
     }
 
     /// Whom the public is told to have said it.
