@@ -138,3 +138,24 @@ fn a_pile_alone_with_its_own_result_is_not_judged_from_afar() {
     let both = assess(&self::evidence(true), &Settings::default()).expect("assessable");
     assert_eq!((verdicts(&both)[0], both.facts.alone), (RemoteVerdict::Conform, 0));
 }
+
+/// Good results of two piles, and a month later rough ones of the same that agree with them: no pile is known less well, and levels are as old as what
+/// says most.
+#[test]
+fn rough_results_later_take_no_level_away() {
+    let good = [(1, 0, "0"), (2, 0, "0")];
+    let before = world_of(&good, |_, _| 0.0);
+    for rough in [Decimal::new(12, 1), Decimal::new(8, 1)] {
+        let (mut evidence, _) =
+            evidence_of(&[(1, 0, "0"), (2, 0, "0"), (1, 30, "0.3"), (2, 30, "-0.3")], |_, _| 0.0);
+        evidence.anchors[2..].iter_mut().for_each(|anchor| anchor.expanded_uncertainty_percent = rough);
+        let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+        assert_eq!((assessment.facts.anchors, assessment.facts.grounded_components), (2, 1));
+        assert_eq!(verdicts(&assessment), [RemoteVerdict::Conform; 12]);
+        assert_eq!(assessment.levels.values().copied().collect::<Vec<_>>(), [at(0)]);
+        for ((_, with), (_, without)) in assessment.estimates.iter().zip(&before.estimates) {
+            let u = |estimate: &Estimate| estimate.standard_uncertainty.expect("compared");
+            assert!(u(with) < 1.001 * u(without), "{rough}: {} {}", u(with), u(without));
+        }
+    }
+}
