@@ -32,7 +32,7 @@ pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
 use steps::Separated;
 pub use verdict::BY_BALANCE;
-use verdict::estimate;
+use verdict::{accuses_most, estimate};
 
 /// What came out.
 #[derive(Debug)]
@@ -194,7 +194,7 @@ pub enum AssessmentError {
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let (separated, branch_spread, mut contradictory) = separated(evidence, settings)?;
+    let (separated, branch_spread, mut contradictory) = separated(evidence, settings, &limits)?;
     let Separated { given, fit, changes, found, left_over } = separated;
     let Given {
         network,
@@ -274,14 +274,18 @@ fn left_out(evidence: &Evidence, contradictory: &Contradictory) -> Vec<(PileId, 
 fn separated<'a>(
     evidence: &'a Evidence,
     settings: &Settings,
+    limits: &[(f64, String)],
 ) -> Result<(Separated<'a>, Option<f64>, Contradictory), ComparisonError> {
     let measured = |separated: Separated<'a>| {
         let Separated { mut given, fit, changes, found, left_over } = separated;
         let mut contradictory = Contradictory::default();
-        let Given { network, levels, .. } = &mut given;
-        let fit = levels::agree(evidence, network, levels, fit, settings, &mut contradictory)?;
+        let Given { network, levels, places, .. } = &mut given;
+        let places: &[Option<usize>] = places;
+        let accuses = |found: &Fit, component: usize| accuses_most(found, component, places, limits);
+        let given_levels = (&mut *network, &mut *levels);
+        let fit = levels::agree(evidence, given_levels, &accuses, fit, settings, &mut contradictory)?;
         let (fit, spread) = branches::learn(network, &levels.balances, fit, settings)?;
-        let fit = levels::agree(evidence, network, levels, fit, settings, &mut contradictory)?;
+        let fit = levels::agree(evidence, (network, levels), &accuses, fit, settings, &mut contradictory)?;
         let mut separated = Separated { given, fit, changes, found, left_over };
         separated.measure();
         Ok((separated, spread, contradictory))

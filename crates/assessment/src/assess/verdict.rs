@@ -1,9 +1,9 @@
 //! What is decided of a pile from afar: its estimate with value, uncertainty, limit, rule and verdict.
 //!
-//! Called by [`super::assess`]. It knows of one pile's estimate alone; what else keeps a pile from a verdict is the caller's.
+//! Called by [`super::assess`]. It knows of one pile's estimate alone, or of a set's; what else keeps a pile from a verdict is the caller's.
 
 use jiff::Timestamp;
-use veripile_metrology::comparison::InstrumentEstimate;
+use veripile_metrology::comparison::{Fit, InstrumentEstimate};
 use veripile_metrology::decision::{Decision, Zone, decide_from_comparisons};
 use veripile_pile::{Estimate, RemoteVerdict};
 
@@ -16,6 +16,22 @@ const DECIDED_FROM: usize = 10;
 /// What a rule says of a pile behind a master meter, in the place of how many charges it takes: the energy balance speaks of it by itself, and is no
 /// mean of a few t₄ values.
 pub const BY_BALANCE: &str = "with an energy balance, from any number of charges";
+
+/// Whether most piles of a connected set are nonconform by the level that it has.
+pub(super) fn accuses_most(
+    fit: &Fit,
+    component: usize,
+    places: &[Option<usize>],
+    limits: &[(f64, String)],
+) -> bool {
+    let of_set = places.iter().zip(limits).filter_map(|(at, (limit, _))| {
+        let found = &fit.instruments[(*at)?];
+        let decision = (found.component == component).then(|| decision(found, *limit))??;
+        Some(decision.zone == Zone::Nonconform)
+    });
+    let (accused, all) = of_set.fold((0, 0), |(accused, all), is| (accused + usize::from(is), all + 1));
+    all < 2 * accused
+}
 
 /// What is decided of a pile from afar; none where its error is not known.
 ///

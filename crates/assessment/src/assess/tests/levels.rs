@@ -139,6 +139,33 @@ fn a_pile_alone_with_its_own_result_is_not_judged_from_afar() {
     assert_eq!((verdicts(&both)[0], both.facts.alone), (RemoteVerdict::Conform, 0));
 }
 
+/// A fleet whose vehicles all tell 5 % more than they got, or less, as makers have it who count what the battery keeps: nothing that was measured
+/// says that the results are wrong.
+#[test]
+fn a_fleet_that_reads_far_off_makes_no_result_wrong() {
+    let results = [(1, 0, "0"), (2, 0, "0")];
+    for (tells, results) in
+        [(95, &results[..1]), (105, &results[..1]), (94, &results[..]), (106, &results[..])]
+    {
+        let (mut evidence, _) = evidence_of(results, |pile, _| if pile == 0 { 0.04 } else { 0.0 });
+        for charge in &mut evidence.charges {
+            charge.energy_vehicle_kwh *= Decimal::new(tells, 2);
+        }
+        let assessment = assess(&evidence, &Settings::default()).expect("assessable");
+        let facts = &assessment.facts;
+        assert_eq!((facts.anchors, facts.grounded_components), (results.len(), 1), "{tells}: {facts:?}");
+        assert_eq!(facts.contradictory_anchors, [], "{tells}");
+        let expected = [[RemoteVerdict::Nonconform].as_slice(), &[RemoteVerdict::Conform; 11]].concat();
+        assert_eq!(verdicts(&assessment), expected, "{tells}");
+        for (pile, (_, estimate)) in assessment.estimates.iter().enumerate() {
+            let (error, u) =
+                (estimate.error.expect("compared"), estimate.standard_uncertainty.expect("compared"));
+            let expected = if pile == 0 { 0.04 } else { 0.0 };
+            assert!((error - expected).abs() < 4.0 * u && u < 0.003, "{tells}, {pile}: {error} {u}");
+        }
+    }
+}
+
 /// Good results of two piles, and a month later rough ones of the same that agree with them: no pile is known less well, and levels are as old as what
 /// says most.
 #[test]
