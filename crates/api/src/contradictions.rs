@@ -155,8 +155,8 @@ mod tests {
         let alike = Contradiction { normalised_error: None, ..told(Some("P1")) };
         assert_eq!(
             detail(en, &alike),
-            "the on-site result of 2026-01-05 is of a set in which as many contradict as agree, so that nobody can say which are right, and was \
-             left out; look into it"
+            "the on-site result of 2026-01-05 is of a set in which as many contradict as agree, or the only one of a set most of whose piles \
+             would be outside the limit by it, so that nobody can say which are right, and was left out; look into it"
         );
     }
 

@@ -4,7 +4,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
-use veripile_metrology::decision::THREE_ZONES;
+use veripile_metrology::decision::{ASSURED_ZONES, THREE_ZONES};
 use veripile_metrology::rounding::{written, written_with_sign};
 use veripile_pile::standing::STATUS_FRESH;
 use veripile_pile::{ConnectorType, Estimate, Mark, PileKind, Place, RemoteVerdict, State, VehiclePath};
@@ -229,14 +229,19 @@ pub(crate) fn protocol(word: &str) -> String {
 fn rule(t: &Texts, rule: &str) -> String {
     let parts = || {
         let (rule_set, decision) = rule.split_once("; ")?;
-        let least = match decision.strip_prefix(THREE_ZONES)?.strip_prefix(", ")? {
+        let (zones, least) = match decision.strip_prefix(ASSURED_ZONES) {
+            Some(least) => (t.of("remote.assured_zones"), least),
+            // Of runs of before.
+            None => (t.of("remote.three_zones"), decision.strip_prefix(THREE_ZONES)?),
+        };
+        let least = match least.strip_prefix(", ")? {
             BY_BALANCE => t.of("remote.by_balance").to_owned(),
             other => {
                 let charges = other.strip_prefix("from ")?.strip_suffix(" charges")?;
                 t.of("remote.from_charges").replace("{n}", charges)
             }
         };
-        Some(format!("{rule_set}; {}; {least}", t.of("remote.three_zones")))
+        Some(format!("{rule_set}; {zones}; {least}"))
     };
     parts().unwrap_or_else(|| rule.to_owned())
 }
@@ -552,6 +557,11 @@ mod tests {
         let en = rule(Texts::in_language(Language::En), &stored);
         assert_eq!(en, "JJG 1149-2022 v1; three zones, one-sided 95 %, v1; from 10 charges on");
         assert_eq!(BY_BALANCE, veripile_assessment::BY_BALANCE);
+        let assured = format!("JJG 1149-2022 v1; {ASSURED_ZONES}, from 10 charges");
+        assert_eq!(
+            zh(&assured),
+            "JJG 1149-2022 v1; 三区判定，单侧 95 %，超限须达 99.9 %，v2; 至少 10 次充电"
+        );
         let balanced = format!("JJG 1149-2022 v1; {THREE_ZONES}, {BY_BALANCE}");
         assert_eq!(zh(&balanced), "JJG 1149-2022 v1; 三区判定，单侧 95 %，v1; 依电能平衡，不限充电次数");
     }

@@ -9,6 +9,7 @@ mod copies;
 mod network;
 mod stages;
 mod steps;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
 use veripile_metrology::balance::BalanceError;
-use veripile_metrology::comparison::{
-    ClassNoise, ComparisonError, Fit, InstrumentEstimate, Network, Residual, Settings,
-};
-use veripile_metrology::decision::{Zone, decide_three_zones};
+use veripile_metrology::comparison::{ClassNoise, ComparisonError, Fit, Network, Residual, Settings};
 use veripile_metrology::rules::{self, RuleError, RuleSet};
 use veripile_pile::{Estimate, PileId, PileKind, RemoteVerdict, VehiclePath};
 
@@ -33,16 +31,8 @@ use network::{Changes, Given, Ways, alone};
 pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
 use steps::Separated;
-
-/// Comparisons from which a verdict is given; with fewer the pile is undecided, whatever the numbers.
-///
-/// The posterior of a few comparisons with t₄ noise has tails far beyond the normal one that the decision rule presumes: two
-/// bad vehicle readings would make a pile nonconform.
-const DECIDED_FROM: usize = 10;
-
-/// What a rule says of a pile behind a master meter, in the place of how many charges it takes: the energy balance speaks of it by itself, and is no
-/// mean of a few t₄ values.
-pub const BY_BALANCE: &str = "with an energy balance, from any number of charges";
+pub use verdict::BY_BALANCE;
+use verdict::{accuses_most, estimate};
 
 /// What came out.
 #[derive(Debug)]
@@ -204,7 +194,7 @@ pub enum AssessmentError {
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let (separated, branch_spread, mut contradictory) = separated(evidence, settings)?;
+    let (separated, branch_spread, mut contradictory) = separated(evidence, settings, &limits)?;
     let Separated { given, fit, changes, found, left_over } = separated;
     let Given {
         network,
@@ -284,14 +274,18 @@ fn left_out(evidence: &Evidence, contradictory: &Contradictory) -> Vec<(PileId, 
 fn separated<'a>(
     evidence: &'a Evidence,
     settings: &Settings,
+    limits: &[(f64, String)],
 ) -> Result<(Separated<'a>, Option<f64>, Contradictory), ComparisonError> {
     let measured = |separated: Separated<'a>| {
         let Separated { mut given, fit, changes, found, left_over } = separated;
         let mut contradictory = Contradictory::default();
-        let Given { network, levels, .. } = &mut given;
-        let fit = levels::agree(evidence, network, levels, fit, settings, &mut contradictory)?;
+        let Given { network, levels, places, .. } = &mut given;
+        let places: &[Option<usize>] = places;
+        let accuses = |found: &Fit, component: usize| accuses_most(found, component, places, limits);
+        let given_levels = (&mut *network, &mut *levels);
+        let fit = levels::agree(evidence, given_levels, &accuses, fit, settings, &mut contradictory)?;
         let (fit, spread) = branches::learn(network, &levels.balances, fit, settings)?;
-        let fit = levels::agree(evidence, network, levels, fit, settings, &mut contradictory)?;
+        let fit = levels::agree(evidence, (network, levels), &accuses, fit, settings, &mut contradictory)?;
         let mut separated = Separated { given, fit, changes, found, left_over };
         separated.measure();
         Ok((separated, spread, contradictory))
@@ -445,49 +439,6 @@ fn periods(
         *period = Some(period.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
     }
     periods
-}
-
-/// Relative error and its standard uncertainty.
-fn relative(found: &InstrumentEstimate) -> Option<(f64, f64)> {
-    found.error.map(|(log, u)| (libm::expm1(log), u * libm::exp(log)))
-}
-
-fn estimate(
-    as_of: Timestamp,
-    found: &InstrumentEstimate,
-    period: Option<(Timestamp, Timestamp)>,
-    limit: f64,
-    rule_set: String,
-) -> Estimate {
-    let relative = relative(found);
-    // An anchor alone is a fact about its day, not an estimate from afar.
-    let absolute = relative.filter(|_| found.grounded);
-    let decision = absolute.map(|(error, u)| decide_three_zones(error, u, limit));
-    let verdict = match decision.as_ref().map(|decision| decision.zone) {
-        Some(_) if found.comparisons < DECIDED_FROM && !found.is_balanced => RemoteVerdict::Undecided,
-        Some(Zone::Conform) => RemoteVerdict::Conform,
-        Some(Zone::Nonconform) => RemoteVerdict::Nonconform,
-        Some(Zone::Undecided) => RemoteVerdict::Undecided,
-        None => RemoteVerdict::NotComparable,
-    };
-    let rule = match &decision {
-        Some(decision) if found.is_balanced => format!("{rule_set}; {}, {BY_BALANCE}", decision.rule),
-        Some(decision) => format!("{rule_set}; {}, from {DECIDED_FROM} charges", decision.rule),
-        None => rule_set,
-    };
-    Estimate {
-        as_of,
-        component: u32::try_from(found.component).unwrap_or(u32::MAX),
-        grounded: found.grounded,
-        charges: u32::try_from(found.comparisons).unwrap_or(u32::MAX),
-        period,
-        error: relative.map(|(error, _)| error),
-        standard_uncertainty: relative.map(|(_, u)| u),
-        probability_conform: decision.map(|decision| decision.probability_conform),
-        limit,
-        rule,
-        verdict,
-    }
 }
 
 fn vehicles(fit: &Fit) -> Vec<Option<VehicleEstimate>> {

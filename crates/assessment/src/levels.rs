@@ -15,7 +15,7 @@ use veripile_metrology::comparison::{self, ComparisonError, Fit, GROUNDING_U_MAX
 use veripile_pile::PileId;
 
 use crate::evidence::{Anchor, Evidence, ReferenceVehicle, TimedFeeder};
-use leaving::{Giver, LEAVES_FROM, SHAPE_FROM, What, leaving};
+use leaving::{Giver, LEAVES_FROM, SHAPE_FROM, What, alone, leaving};
 
 /// Rounds in which something is left out of one assessment; where more are wrong, people must look before anything is said.
 const LEFT_OUT_MAX: usize = 50;
@@ -220,7 +220,7 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
     let balances = network.information.iter().zip(checks).enumerate().map(|(at, (told, check))| Giver {
         what: What::Balance(at),
         component: fit.instruments[told.instruments[0]].component,
-        normalised_error: check.map(|check| check.normalised_error),
+        normalised_error: check.and_then(|check| check.normalised_error),
         shape: check.and_then(|check| check.shape),
         has_say: told.level_uncertainty() <= GROUNDING_U_MAX,
     });
@@ -231,16 +231,23 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
 /// the next, and all of them where too few would stay ([`leaving`]). Sets go on at the same time, since none says anything of another's level. Adds those
 /// left out to `found`.
 /// Anchors, calibrations and balances are peers: no kind is right because it is of its kind.
+///
+/// What gives a set its level alone contradicts nothing that was measured. But where by it most piles of the set are nonconform (`accuses` says so),
+/// it is one against many, and it goes as well: one slip of the pen, or one pile that was adjusted after its result, would accuse a whole city.
 pub(crate) fn agree(
     evidence: &Evidence,
-    network: &mut Network,
-    levels: &mut Levels<'_>,
+    (network, levels): (&mut Network, &mut Levels<'_>),
+    accuses: &dyn Fn(&Fit, usize) -> bool,
     mut fit: Fit,
     settings: &Settings,
     found: &mut Contradictory,
 ) -> Result<Fit, ComparisonError> {
     for _ in 0..LEFT_OUT_MAX {
-        let leaving = leaving(&givers(network, &fit), &found.gone(&fit));
+        let givers = givers(network, &fit);
+        let mut leaving = leaving(&givers, &found.gone(&fit));
+        if leaving.is_empty() {
+            leaving = alone(&givers).into_iter().filter(|giver| accuses(&fit, giver.component)).collect();
+        }
         if leaving.is_empty() {
             break;
         }

@@ -82,8 +82,8 @@ const DIRECT_MAX: usize = 1_000;
 /// Up to so many unknowns the covariance is exact: its factor takes 0.6 GB.
 pub const DENSE_MAX: usize = 12_000;
 
-/// An anchor weaker than this gives no level: against the prior of the common bias (σ_c = 1 %) the level would come from the
-/// prior, not from a measurement. Half of σ_c leaves the prior a fifth of the say.
+/// An anchor weaker than this gives no level: its U alone would be the whole limit of class 1, and no instrument of its set could be held
+/// against that. Beside it the prior of the common bias (σ_c = 10 %) has a four-hundredth of the say.
 pub const GROUNDING_U_MAX: f64 = 0.005;
 
 /// Priors and starting values, fractions (0.01 is 1 %).
@@ -108,7 +108,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Values of metrology.md §2.1 for charging sessions in kWh.
+    /// Values of metrology.md §2.1 for charging sessions in kWh, but for σ_c, which is 1 % there: where vehicles of a whole city read 5 % off, as some
+    /// that count what the battery keeps do, that would be five standard deviations, and hold against whoever measured it.
     fn default() -> Self {
         Self {
             noise: 0.02,
@@ -116,7 +117,7 @@ impl Default for Settings {
             traveller_sd: 0.015,
             interaction_sd: 0.001,
             model_sd: 0.005,
-            common_sd: 0.01,
+            common_sd: 0.1,
             covariate_sd: 0.02,
             class_sd: 0.01,
         }

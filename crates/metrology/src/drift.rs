@@ -158,7 +158,7 @@ pub struct Settings {
 
 impl Default for Settings {
     /// Instruments walk 0.1 % in a year, as anchors are taken to; travellers somewhat more, calibrated ones twice as much; the rest as in
-    /// metrology.md §2.1, but for interactions, of which the caller must know.
+    /// metrology.md §2.1, but for c, of which as little is presumed as in a whole comparison, and interactions, of which the caller must know.
     fn default() -> Self {
         Self {
             instrument_walk: 0.000_14,
@@ -167,7 +167,7 @@ impl Default for Settings {
             common_walk: 0.000_1,
             traveller_sd: 0.015,
             interaction_sd: 0.0,
-            common_sd: 0.01,
+            common_sd: 0.1,
             instrument_sd: 0.1,
         }
     }

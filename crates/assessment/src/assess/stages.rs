@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use veripile_metrology::comparison::{Covariance, Fit};
 
 use super::network::Changes;
-use super::relative;
+use super::verdict::relative;
 
 /// A time in which a pile was one instrument.
 #[derive(Debug, Clone, Copy, PartialEq)]

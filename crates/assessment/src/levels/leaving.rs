@@ -65,6 +65,13 @@ pub(super) fn leaving(givers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
     sets.values().flat_map(|[peers, gone]| leaving_a_set(peers, gone)).collect()
 }
 
+/// Those that give a set its level alone.
+pub(super) fn alone(givers: &[Giver]) -> Vec<Giver> {
+    let mut count: BTreeMap<usize, usize> = BTreeMap::new();
+    givers.iter().for_each(|giver| *count.entry(giver.component).or_default() += 1);
+    givers.iter().filter(|giver| count[&giver.component] == 1).copied().collect()
+}
+
 fn leaving_a_set(peers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
     let worst = |givers: &mut dyn Iterator<Item = &Giver>| {
         givers.filter(|giver| giver.exceeds()).max_by(|a, b| a.size().total_cmp(&b.size())).copied()

@@ -11,7 +11,7 @@ use veripile_metrology::change_point::{Step, Watch};
 use veripile_metrology::drift::{self, Anchor, Comparison, DriftError, State, Update, Week};
 
 use super::{Calibration, OnSite, Told, WeekCharge, WeekError, beginning, week_of};
-use crate::anchors::{Found, Together, together};
+use crate::anchors::{Found, together};
 use crate::balanced::Balanced;
 use crate::calibration::{known_bias, walk_of_a_week};
 use crate::evidence::{compare, log_error};
@@ -271,9 +271,10 @@ where
         self.vehicles.iter().enumerate().filter_map(of_vehicle).collect()
     }
 
-    /// What piles' on-site results say that have one in this week, or at any time before where this is the first one. Where a result of
-    /// before is part of it, that of another outlet, what was known of the pile is forgotten: else that result would count twice. So it is
-    /// of a pile whose result is far from what is expected: it was adjusted. Those forgotten are told, too.
+    /// What piles' on-site results say that have one in this week, or at any time before where this is the first one. Those of before are in what
+    /// is known of the pile, so that of one that is measured as a whole the week's alone are told. A mixture of outlets is another one with each of
+    /// them: where a result of before is part of it, what was known of the pile is forgotten: else that result would count twice. So it is
+    /// of a pile whose result is far from those of before, or from what is expected: it was adjusted. Those forgotten are told, too.
     fn anchors(
         &mut self,
         on_site: &[&OnSite<P>],
@@ -288,24 +289,28 @@ where
                 log_error(result.error_percent, result.expanded_uncertainty_percent, result.coverage_factor);
             let Some((log_error, own)) = known else { continue };
             let walked = settings.instrument_walk.powi(2) * f64::from(week - taken);
-            let standard_uncertainty = (own * own + walked).sqrt();
             let (are_old, found) = of_pile.entry(pile_at[&result.pile]).or_default();
             are_old.push(self.week.is_some_and(|last| taken <= last));
-            found.push(Found { outlet: result.outlet, log_error, standard_uncertainty });
+            found.push(Found { outlet: result.outlet, log_error, standard_uncertainty: own, walked });
         }
         let (mut anchors, mut forgotten) = (Vec::new(), Vec::new());
         for (at, (are_old, found)) in of_pile.iter().filter(|(_, (are_old, _))| are_old.contains(&false)) {
-            let Some(Together { log_error, standard_uncertainty, of, .. }) = together(found) else {
-                continue;
-            };
+            let Some(all) = together(found) else { continue };
+            let is_mixed = all.outlets > 1 && all.of.iter().any(|result| are_old[*result]);
+            let new = all.of.iter().filter(|result| is_mixed || !are_old[**result]);
+            let new: Vec<Found> = new.map(|result| found[*result]).collect();
+            let Some(said) = together(&new) else { continue };
+            let (log_error, standard_uncertainty) = (said.log_error, said.standard_uncertainty);
             anchors.push(Anchor { instrument: *at, log_error, standard_uncertainty });
-            let is_adjusted = self.estimates.get(*at).is_some_and(|(expected, u)| {
-                ADJUSTED_FROM * u.hypot(standard_uncertainty) < (log_error - expected).abs()
-            });
+            let is_another = all.changed.is_some_and(|result| !are_old[result]) && are_old.contains(&true);
+            let is_adjusted = is_another
+                || self.estimates.get(*at).is_some_and(|(expected, u)| {
+                    ADJUSTED_FROM * u.hypot(standard_uncertainty) < (log_error - expected).abs()
+                });
             if is_adjusted {
                 self.since.insert(*at, week);
             }
-            if is_adjusted || of.iter().any(|result| are_old[*result]) {
+            if is_adjusted || is_mixed {
                 self.state.forget(*at, settings);
                 self.watches.remove(at);
                 forgotten.push(*at);

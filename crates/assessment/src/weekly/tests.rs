@@ -239,6 +239,69 @@ fn the_vehicles_of_one_model_say_no_more_than_its_maker_allows() {
     }
 }
 
+/// A fleet that tells 5 % less than it got, and in the third week a result of one of three piles that says 0: by hand all three are then 0, and none
+/// was adjusted.
+#[test]
+fn a_fleet_that_reads_far_off_adjusts_no_pile() {
+    let charge = |n: i64| WeekCharge {
+        pile: u32::try_from(n % 3).expect("small"),
+        vehicle: u32::try_from(n / 3 % 10).expect("small"),
+        model: None,
+        ended_at: beginning(100) + jiff::SignedDuration::from_hours(n),
+        energy_pile_kwh: Decimal::new(200, 1),
+        energy_vehicle_kwh: Decimal::new(190, 1),
+        path: None,
+        covariates: [f32::NAN; COVARIATES_MAX],
+    };
+    let charges: Vec<_> = (0..480).map(charge).collect();
+    let way =
+        Way { path: None, charges: 480, bias: 0.0, noise: 0.01, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
+    let learnt = Learnt { ways: vec![way], ..learnt() };
+    let on_site = [result(1, 15, 0)];
+    let evidence = WeekEvidence {
+        charges: &charges,
+        on_site: &on_site,
+        calibrations: &[],
+        balances: &[],
+        learnt: &learnt,
+    };
+    let mut told = Vec::new();
+    filter(Filter::default(), &evidence, 102, |week, _| told.push(week));
+    assert!(told.iter().flat_map(|week| &week.snapshots).all(|snapshot| snapshot.forgotten.is_empty()));
+    let last = told.last().expect("weeks");
+    assert_eq!((told.len(), last.errors.len()), (3, 3));
+    for (pile, found) in &last.errors {
+        assert!(found.error.abs() < 0.004, "{pile}: {found:?}");
+    }
+}
+
+/// A pile measured with U of 0.1 % and a week later roughly, U of 1 %, which agrees: what was known is kept. Told in the same week, they are together
+/// what the better one is; by hand, in percent: 0.1 is nearly all of it, 0.4/101 more, and u is 0.05.
+#[test]
+fn a_rough_result_later_takes_nothing_from_what_is_known() {
+    let rough = |day| OnSite { expanded_uncertainty_percent: Decimal::ONE, ..result(1, day, 5) };
+    let learnt = learnt();
+    let after = |on_site: &[OnSite<u32>], weeks: std::ops::Range<i32>| {
+        let evidence: WeekEvidence<'_, u32, u32> =
+            WeekEvidence { charges: &[], on_site, calibrations: &[], balances: &[], learnt: &learnt };
+        let (mut kept, mut last, mut forgotten) = (Filter::default(), None, 0);
+        for week in weeks {
+            let (next, told) = kept.advanced(week, &[], &evidence);
+            forgotten += told.snapshots.iter().map(|snapshot| snapshot.forgotten.len()).sum::<usize>();
+            (kept, last) = (next, told.errors.last().map(|(_, error)| *error));
+        }
+        (last.expect("told"), forgotten)
+    };
+    let expected = 0.001 + 0.004 / 101.0;
+    for (on_site, weeks) in [([result(1, 0, 1), rough(8)], 100..102), ([result(1, 0, 1), rough(1)], 100..101)]
+    {
+        let (told, forgotten) = after(&on_site, weeks.clone());
+        assert_eq!(forgotten, 0, "{weeks:?}");
+        assert!((told.error - expected).abs() < 2e-5, "{weeks:?}: {told:?}");
+        assert!((0.000_49..0.000_54).contains(&told.standard_uncertainty), "{weeks:?}: {told:?}");
+    }
+}
+
 /// What a master to 0.3 % says of the mean of two piles, from a week's beginning until another's.
 fn mean_of(piles: [u32; 2], percent: f64, weeks: (i32, i32)) -> Balanced<u32> {
     let weight = 0.003_f64.powi(-2);

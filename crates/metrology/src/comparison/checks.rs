@@ -1,4 +1,5 @@
 //! What gives a level, held against everything else: every anchor, every calibration of a traveller and all other information left out in turn.
+//! One that gives its connected set a level alone is held against nothing: that would be the prior of the common bias, which nobody measured.
 //!
 //! Called by [`super::fit`] at the end. It leaves nothing out for good: what is to go is the caller's to say.
 
@@ -71,7 +72,7 @@ pub(super) fn left_out(
         anchors: anchors(network, members, &robust, &checked, &state.beta, covariance),
         anchors_unchecked: network.anchors.len() - checked.len(),
         travellers: travellers(network, members, &robust, state, covariance),
-        information: blocks::blocks(network, &robust, &state.beta, covariance),
+        information: blocks::blocks(network, members, &robust, &state.beta, covariance),
     }
 }
 
@@ -188,6 +189,9 @@ fn anchors(
     }
     let check = |(anchor, robust): (&usize, Option<f64>)| {
         let (anchor, at) = (*anchor, network.anchors[*anchor]);
+        if !members.is_checkable(at.instrument) {
+            return None;
+        }
         let own = at.standard_uncertainty * at.standard_uncertainty;
         let has_level = members.grounded[members.instrument_set[at.instrument]];
         let constant = Some(covariance.variance(at.instrument));
@@ -223,7 +227,11 @@ fn travellers(
     };
     let of_all = members.calibrated.iter().enumerate().map(|(at, traveller)| TravellerCheck {
         traveller: *traveller,
-        normalised_error: if at < CHECKED_MAX { check(traveller) } else { None },
+        normalised_error: if at < CHECKED_MAX && members.is_checkable_traveller(*traveller) {
+            check(traveller)
+        } else {
+            None
+        },
     });
     of_all.collect()
 }

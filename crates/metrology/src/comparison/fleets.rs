@@ -29,9 +29,9 @@ pub(super) enum Common {
 }
 
 impl Fleets {
-    /// `set` is the connected set of each instrument, `is_told` of each set whether an anchor, a balance or a reference speaks of it, however
+    /// `set` is the connected set of each instrument, `told` of each set how many anchors, balances and references speak of it, however
     /// weakly.
-    pub(super) fn of(network: &Network, layout: &Layout, set: &[usize], is_told: &[bool]) -> Self {
+    pub(super) fn of(network: &Network, layout: &Layout, set: &[usize], told: &[usize]) -> Self {
         let (instruments, travellers) = (set.len(), network.travellers.len());
         let mut joined = DisjointSets::new(instruments + travellers);
         let is_common = |traveller: &usize| network.travellers[*traveller].known.is_none();
@@ -50,14 +50,14 @@ impl Fleets {
         let mut common = vec![Common::Nothing; count];
         let mut fleets = Self { sets: Vec::new(), are_others: false, of_traveller: Vec::new() };
         for (fleet, set) in found {
-            common[fleet] = fleets.next(set, is_told);
+            common[fleet] = fleets.next(set, told);
         }
         fleets.of_traveller = number[instruments..].iter().map(|number| common[*number]).collect();
         fleets
     }
 
-    fn next(&mut self, set: usize, is_told: &[bool]) -> Common {
-        if is_told[set] {
+    fn next(&mut self, set: usize, told: &[usize]) -> Common {
+        if 0 < told[set] {
             self.sets.push(set);
             return Common::Own(self.sets.len() - 1);
         }

@@ -13,6 +13,8 @@ pub(super) struct Members {
     pub(super) traveller_set: Vec<usize>,
     /// Whether a set has a level.
     pub(super) grounded: Vec<bool>,
+    /// Of each set how many measurements speak of its level, however weakly.
+    told: Vec<usize>,
     /// Comparisons of each instrument.
     pub(super) comparisons: Vec<u32>,
     /// Whether other information speaks of an instrument.
@@ -51,9 +53,10 @@ impl Members {
         }
         let (numbers, count) = sets.numbered();
         let instrument_set = numbers[..instruments].to_vec();
-        let is_told = told(network, layout, &instrument_set, count);
+        let told = told(network, layout, &instrument_set, count);
         let mut members = Self {
-            fleets: Fleets::of(network, layout, &instrument_set, &is_told),
+            fleets: Fleets::of(network, layout, &instrument_set, &told),
+            told,
             instrument_set,
             traveller_set: numbers[instruments..].to_vec(),
             grounded: vec![false; count],
@@ -114,20 +117,32 @@ impl Members {
         sets
     }
 
+    /// Whether another measurement speaks of the level of an instrument's set than the one that is asked about: what one says alone can be held
+    /// against nothing but the prior of the common bias, which is no measurement.
+    pub(super) fn is_checkable(&self, instrument: usize) -> bool {
+        1 < self.told[self.instrument_set[instrument]]
+    }
+
+    /// The same of a traveller's set.
+    pub(super) fn is_checkable_traveller(&self, traveller: usize) -> bool {
+        1 < self.told[self.traveller_set[traveller]]
+    }
+
     /// Whether anything is known of an instrument.
     pub(super) fn takes_part(&self, instrument: usize) -> bool {
         self.comparisons[instrument] > 0 || self.is_anchored[instrument] || self.is_balanced[instrument]
     }
 }
 
-/// Of each connected set whether anything but comparisons speaks of it: an anchor, a balance or a reference that was met, however uncertain.
-fn told(network: &Network, layout: &Layout, instrument_set: &[usize], sets: usize) -> Vec<bool> {
-    let mut is_told = vec![false; sets];
+/// Of each connected set how much but comparisons speaks of it: anchors, balances and references that were met, however uncertain.
+fn told(network: &Network, layout: &Layout, instrument_set: &[usize], sets: usize) -> Vec<usize> {
+    let mut told = vec![0; sets];
     let anchored = network.anchors.iter().map(|anchor| anchor.instrument);
-    let balanced = network.information.iter().flat_map(|information| information.instruments.iter().copied());
+    let balanced =
+        network.information.iter().filter_map(|information| information.instruments.first().copied());
     let references = (0..network.travellers.len()).filter(|at| network.travellers[*at].known.is_some());
-    let met =
-        references.flat_map(|at| layout.pairs_of(at).map(|pair| layout.pairs[pair].instrument as usize));
-    anchored.chain(balanced).chain(met).for_each(|instrument| is_told[instrument_set[instrument]] = true);
-    is_told
+    let first_met = |at: usize| layout.pairs_of(at).next().map(|pair| layout.pairs[pair].instrument as usize);
+    let met = references.filter_map(first_met);
+    anchored.chain(balanced).chain(met).for_each(|instrument| told[instrument_set[instrument]] += 1);
+    told
 }

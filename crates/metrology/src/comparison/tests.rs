@@ -302,12 +302,13 @@ fn an_anchor_that_is_wildly_wrong_is_seen() {
     }
 }
 
-/// By hand: without the anchor, 0.7 %, the level is what the prior of the fleet's bias leaves, 1 %; with comparisons without noise that say 0 and
-/// an anchor of 3 %, `E_n = 0.03 / (2 √(0.007² + 0.01²))`.
+/// One that gives its set a level alone could be held against the prior of the fleet's bias only. By hand, with another of 0 ± 0.9 % and comparisons
+/// without noise that say 0: without the anchor of 3 ± 0.7 % the level is what the other and the prior, 10 %, say together, so that
+/// `E_n = 0.03 / (2 √(0.007² + 1/(0.009⁻² + 0.1⁻²)))`.
 #[test]
-fn a_weak_anchor_alone_in_its_set_is_held_against_the_prior() {
+fn an_anchor_is_held_against_measurements_and_not_against_a_prior_alone() {
     let given: Vec<Comparison<'_>> = (0..8).map(|n| comparison(n % 2, n / 2, 0.0)).collect();
-    let network = Network {
+    let mut network = Network {
         instruments: 2,
         travellers: vec![Traveller::default(); 4],
         comparisons: comparisons(&given),
@@ -316,10 +317,13 @@ fn a_weak_anchor_alone_in_its_set_is_held_against_the_prior() {
     };
     let small = Settings { noise: 1e-5, noise_size: 1e-6, interaction_sd: 1e-6, ..Settings::default() };
     let settings = Settings { traveller_sd: 1e-5, model_sd: 1e-5, ..small };
-    let fit = fit(&network, &settings).expect("fits");
-    assert!(!fit.instruments[0].grounded);
-    let expected = 0.03 / (2.0 * libm::hypot(0.007, 0.01));
-    let found = fit.diagnostics.anchors[0].normalised_error;
+    let alone = fit(&network, &settings).expect("fits");
+    assert!(!alone.instruments[0].grounded && alone.diagnostics.anchors.is_empty());
+    network.anchors.push(Anchor { instrument: 1, error: 0.0, standard_uncertainty: 0.009 });
+    let both = fit(&network, &settings).expect("fits");
+    let other = 1.0 / (0.009_f64.powi(-2) + 0.1_f64.powi(-2));
+    let expected = 0.03 / (2.0 * libm::hypot(0.007, other.sqrt()));
+    let found = both.diagnostics.anchors[0].normalised_error;
     assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
 }
 

@@ -133,8 +133,8 @@ fn an_empty_week_and_an_instrument_never_compared_are_no_trouble() {
     let empty = Week { elapsed_weeks: 1.0, instruments: 2, ..Week::default() };
     let update = state.advance(&empty, &Settings::default()).expect("advances");
     assert_eq!(update.innovations, [None, None]);
-    // Prior of ẽ 10 % and of c 1 %.
-    assert!((update.estimates[0].standard_uncertainty - 0.1f64.hypot(0.01)).abs() < 1e-12);
+    // Priors of ẽ and of c are 10 % each.
+    assert!((update.estimates[0].standard_uncertainty - 0.1f64.hypot(0.1)).abs() < 1e-12);
     let mut week = small();
     week.instruments = 5;
     let update = state.advance(&week, &Settings::default()).expect("advances");

@@ -108,8 +108,9 @@ fn why(normalised_error: Option<f64>) -> [String; 2] {
             format!("contradicts everything else (E_n {error:.1})"),
         ],
         None => [
-            "所在桩群中相互矛盾的不少于相符的，无从判断孰是孰非".to_owned(),
-            "is of a set in which as many contradict as agree, so that nobody can say which are right"
+            "所在桩群中相互矛盾的不少于相符的，或仅此一项而按它多数桩超限，无从判断孰是孰非".to_owned(),
+            "is of a set in which as many contradict as agree, or the only one of a set most of whose piles would be outside the limit by it, so that \
+             nobody can say which are right"
                 .to_owned(),
         ],
     }

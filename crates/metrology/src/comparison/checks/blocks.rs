@@ -5,6 +5,7 @@
 use super::{CHECKED_MAX, RELATIVE_ROUNDING, Robust};
 use crate::cholesky::Symmetric;
 use crate::comparison::Network;
+use crate::comparison::members::Members;
 use crate::comparison::network::Information;
 use crate::comparison::solver::Covariance;
 
@@ -19,8 +20,9 @@ const RIDGE: f64 = 1e-6;
 pub struct InformationCheck {
     /// Position in [`Network::information`].
     pub information: usize,
-    /// E_n of its level, by how much all its instruments are off together; beyond ±1 they contradict each other (k = 2).
-    pub normalised_error: f64,
+    /// E_n of its level, by how much all its instruments are off together; beyond ±1 they contradict each other (k = 2). None where no other
+    /// measurement tells a level.
+    pub normalised_error: Option<f64>,
     /// Deviate of the normal distribution that is as improbable as the χ² of all its instruments, one by one; none where there are too many
     /// of them.
     pub shape: Option<f64>,
@@ -36,6 +38,7 @@ pub struct InformationCheck {
 /// as many degrees of freedom as there are instruments. Either χ² is what leaving the block out (or its level) takes off the sum of squares.
 pub(super) fn blocks(
     network: &Network,
+    members: &Members,
     robust: &Robust<'_>,
     beta: &[f64],
     covariance: &Covariance,
@@ -49,7 +52,8 @@ pub(super) fn blocks(
     let checks = order.into_iter().filter_map(|information| {
         let block = Block { told: &network.information[information], robust, covariance };
         let left = block.left(beta);
-        let normalised_error = block.level(&left)?;
+        let is_checkable = members.is_checkable(*block.told.instruments.first()?);
+        let normalised_error = Some(block.level(&left)?).filter(|_| is_checkable);
         instruments += left.len();
         let shape = if instruments <= SHAPES_MAX { block.shape(&left) } else { None };
         Some(InformationCheck { information, normalised_error, shape })
@@ -172,7 +176,7 @@ mod tests {
         balanced.information.push(Information { instruments: vec![2], matrix, right });
         let diagnostics = fit(&balanced, &Settings::default()).expect("fits").diagnostics;
         let [check] = diagnostics.information[..] else { panic!("{diagnostics:?}") };
-        let (found, wanted) = (check.normalised_error, expected.normalised_error);
+        let (found, wanted) = (check.normalised_error.expect("an anchor, too"), expected.normalised_error);
         assert!((found / wanted - 1.0).abs() < 1e-6 && 1.0 < wanted, "{found} {wanted}");
         let shape = deviate(4.0 * found * found, 1.0);
         assert!((check.shape.expect("few") / shape - 1.0).abs() < 1e-3, "{check:?} {shape}");
@@ -210,7 +214,7 @@ mod tests {
         let expected = sum / precision.sqrt() / 2.0;
         // The weights of the robust fit, and scales, move with the block, so only nearly equal.
         assert!(
-            (check.normalised_error / expected - 1.0).abs() < 0.1 && 1.0 < expected,
+            (check.normalised_error.expect("an anchor, too") / expected - 1.0).abs() < 0.1 && 1.0 < expected,
             "{check:?} {expected}"
         );
         assert!(check.shape.is_some_and(|shape| 1.0 < shape), "{check:?}");

@@ -76,7 +76,9 @@ fn one_connected_set_is_fitted_to_the_bits_that_it_was_with_one_bias_for_all() {
         (1_010, true, 0x04fc_889b_bafc_8f98),
         (1_010, false, 0x75bc_2405_ffb5_5e82),
     ] {
-        let found = fit(&one(instruments, is_anchored), &Settings::default()).expect("fits");
+        // Then σ_c was 1 %.
+        let settings = Settings { common_sd: 0.01, ..Settings::default() };
+        let found = fit(&one(instruments, is_anchored), &settings).expect("fits");
         let sets: std::collections::BTreeSet<usize> =
             found.instruments[..instruments].iter().map(|found| found.component).collect();
         assert_eq!(sets.len(), 1);
