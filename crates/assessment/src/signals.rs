@@ -44,7 +44,7 @@ pub use evidence::{
 };
 pub(crate) use forgery::{decimals, equal_by_chance};
 pub use said::Phrase;
-pub use unasked::unasked;
+pub use unasked::{are_enough, unasked};
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.

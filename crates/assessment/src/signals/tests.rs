@@ -287,6 +287,21 @@ fn signals_that_nothing_tells_of_are_named() {
     assert_eq!(unasked(&SignalEvidence::default()), Code::ALL);
 }
 
+/// Four piles of a kind do not tell what honest ones share, nor do eight of two kinds.
+#[test]
+fn what_is_held_against_others_is_not_asked_of_few() {
+    let of_others = [Code::TimeOfDayGain, Code::SizeBias, Code::PowerBias, Code::SocBias];
+    let asked = |fleet: &Fleet| {
+        let unasked = unasked(&fleet.evidence());
+        of_others.iter().filter(|code| !unasked.contains(code)).count()
+    };
+    assert_eq!(asked(&Fleet::new(8, 4, 60, |_| None)), 0);
+    let mut eight = Fleet::new(8, 8, 60, |_| None);
+    assert_eq!(asked(&eight), 4);
+    eight.piles.iter_mut().step_by(2).for_each(|pile| pile.kind = Some(PileKind::Ac));
+    assert_eq!(asked(&eight), 0);
+}
+
 #[test]
 fn a_charge_of_no_pile_is_refused() {
     let fleet = Fleet::new(9, 2, 3, |_| None);
