@@ -4,6 +4,7 @@
 //! Called by `assess_files` after the assessment. It decides nothing and changes no number.
 
 mod balances;
+mod kinds;
 mod levels;
 mod sets;
 
@@ -61,6 +62,7 @@ pub(super) fn remarks(
 ) -> Vec<Remark> {
     let mut remarks: Vec<Remark> = unended(inputs).into_iter().collect();
     remarks.extend(diagnosis(inputs, prepared, assessment));
+    remarks.extend(kinds::of_other_kind(prepared, assessment));
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));

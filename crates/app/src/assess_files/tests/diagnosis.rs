@@ -259,6 +259,26 @@ fn results_that_contradict_are_told_and_that_nothing_has_a_level() {
     );
 }
 
+/// The one result is of a DC pile. Of an AC pile it tells only what vehicles tell alike of both; with a result of its own it does not rest on that.
+#[test]
+fn a_level_that_comes_from_the_other_kind_alone_is_told() {
+    let scratch = Scratch::new("other-kind");
+    let charges = scratch.write("charges.csv", file(&rows()));
+    let told = |kind: &str, anchors: String| {
+        let piles = PILES.replace("B,dc,", &format!("B,{kind},"));
+        let piles = scratch.write("piles.csv", piles);
+        let anchors = scratch.write("anchors.csv", anchors);
+        let summary = scratch.run(&charges, Some(piles), Some(anchors)).expect("runs");
+        let found = summary.remarks.iter().find(|remark| remark.code == "level_of_other_kind");
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    let remark = told("ac", ANCHORS.to_owned());
+    assert!(remark.contains("1 个交流桩") && remark.contains("the 1 AC piles"), "{remark}");
+    assert_eq!(told("dc", ANCHORS.to_owned()), "");
+    assert_eq!(told("", ANCHORS.to_owned()), "", "of a kind that nobody told nothing is known");
+    assert_eq!(told("ac", format!("{ANCHORS}B,2026-03-02T00:00:00Z,4.0,0.15,2\n")), "");
+}
+
 /// U of 1.2 % at k = 2 is u = 0.6 %, more than the 0.5 % that may give a level; and a result of a pile that nobody compared is elsewhere.
 #[test]
 fn a_result_too_uncertain_to_give_a_level_is_not_told_to_be_elsewhere() {
