@@ -8,6 +8,7 @@
 //! over the fleet at [`Settings::false_discovery_rate`]; where nothing is wrong anywhere, the chance of even one is
 //! at most that rate.
 
+mod alike;
 mod amount;
 mod apart;
 mod clock;
@@ -24,6 +25,7 @@ mod records;
 mod registers;
 mod said;
 mod silence;
+mod stray;
 #[cfg(test)]
 mod tests;
 mod unasked;

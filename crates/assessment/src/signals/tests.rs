@@ -3,13 +3,14 @@
 mod exact;
 mod fitted;
 mod fleet;
+mod models;
 
 use std::collections::BTreeSet;
 
 use rand::SeedableRng;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use veripile_pile::VehiclePath;
+use veripile_pile::{PileKind, VehiclePath};
 
 use super::*;
 use fleet::{Fault, Fleet};
