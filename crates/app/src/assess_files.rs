@@ -109,7 +109,10 @@ impl fmt::Display for ExitSummary {
         }
         if !self.not_asked.is_empty() {
             let codes = self.not_asked.join(", ");
-            writeln!(f, "缺少所需的列、未查找的信号 signals not asked for want of columns: {codes}")?;
+            writeln!(
+                f,
+                "缺少所需的列或同类桩、未查找的信号 signals not asked for want of columns or of piles of a kind: {codes}"
+            )?;
         }
         writeln!(f, "远程证据，不是检定 / remote evidence, not a verification")?;
         write!(f, "结果 results: {}", self.folder.display())
@@ -169,7 +172,7 @@ pub(crate) fn run(args: &AssessArgs) -> Result<ExitSummary> {
     let remarks = told::remarks(&inputs, &prepared, &assessment, signals.as_ref(), &operators);
     let mut run = facts(&inputs, &prepared, &assessment, &settings);
     run["remarks"] = json!(remarks);
-    let not_asked = unasked::not_asked(&inputs);
+    let not_asked = unasked::not_asked(&inputs, &prepared);
     run["not_asked"] = json!(not_asked);
     run["settings"]["time_zone"] = json!(args.time_zone.iana_name());
     run["counts"]["signals"] = json!(signals);

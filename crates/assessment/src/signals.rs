@@ -8,6 +8,7 @@
 //! over the fleet at [`Settings::false_discovery_rate`]; where nothing is wrong anywhere, the chance of even one is
 //! at most that rate.
 
+mod alike;
 mod amount;
 mod apart;
 mod clock;
@@ -24,6 +25,7 @@ mod records;
 mod registers;
 mod said;
 mod silence;
+mod stray;
 #[cfg(test)]
 mod tests;
 mod unasked;
@@ -44,7 +46,7 @@ pub use evidence::{
 };
 pub(crate) use forgery::{decimals, equal_by_chance};
 pub use said::Phrase;
-pub use unasked::unasked;
+pub use unasked::{are_enough, unasked};
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.

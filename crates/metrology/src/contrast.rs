@@ -4,8 +4,11 @@
 //! Called by the signals of `assessment` with the standardised residuals of a comparison. It never fits the
 //! instrument's level or the noise: both are given.
 
+mod sides;
+
 use crate::normal::QUANTILE_75;
 use crate::student;
+pub use sides::Sides;
 
 /// Scores are cut off here, in units of the t₄ scale. Bounded scores make the tails of the statistic Student's even
 /// where residuals are heavy-tailed; monotone ones (unlike those of maximum t-likelihood) still see a shift of ten
@@ -32,6 +35,30 @@ pub struct Point {
     pub scale: f64,
     /// What might move it: 1 or 0 for two strata, else any quantity.
     pub regressor: f64,
+    /// Number of those that have an [`Interaction`] in common with it, densely from 0.
+    pub group: u32,
+}
+
+/// An amount of its own by which each group of points is off.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Interaction {
+    /// Its standard deviation over groups, in the unit of the scales; 0 for points without one.
+    pub standard_deviation: f64,
+    /// Degrees of freedom that this was found with.
+    pub degrees_of_freedom: f64,
+}
+
+impl Interaction {
+    /// A variance with its degrees of freedom, and how many times the interaction's beside it: both together (Welch and Satterthwaite).
+    pub fn with(&self, (variance, degrees_of_freedom): (f64, f64), times: f64) -> (f64, f64) {
+        let own = self.standard_deviation * self.standard_deviation * times;
+        if own <= 0.0 {
+            return (variance, degrees_of_freedom);
+        }
+        let whole = variance + own;
+        let spent = variance * variance / degrees_of_freedom + own * own / self.degrees_of_freedom;
+        (whole, whole * whole / spent)
+    }
 }
 
 impl Point {
@@ -141,7 +168,9 @@ impl Contrast {
 /// `u_s = clamp(z_s, ±2)` on `c_s = 1/σ_s` (the level) and `x_s = h_s/σ_s`, by residuals x̃ of x on c:
 /// `β = Σ x̃ u / (κ Σ x̃²)`, `var = Σ x̃² û² / (1 − ℓ) / (κ Σ x̃²)²` (HC2; for two strata of equal scale it is Welch's),
 /// degrees of freedom `(Σ x̃²)² / Σ x̃⁴ − 1`, after Satterthwaite with equal noise.
-pub fn contrast(points: &[Point]) -> Option<Contrast> {
+/// An interaction of variance σ_i² moves the score by about `κ a_g c_s`, and `var` by `σ_i² Σ_g ((Σ_{s∈g} x̃ c)² − Σ_{s∈g} (x̃ c)²) / (Σ x̃²)²`
+/// if that is not negative: the squares that are taken off are in û.
+pub fn contrast(points: &[Point], interaction: &Interaction) -> Option<Contrast> {
     if points.len() < POINTS_MIN || has_thin_stratum(points) {
         return None;
     }
@@ -159,14 +188,34 @@ pub fn contrast(points: &[Point]) -> Option<Contrast> {
         let leverage = level(point).powi(2) / level_square + residual(point).powi(2) / square;
         (residual(point) * left).powi(2) / (1.0 - leverage.min(LEVERAGE_MAX))
     }) / (square * square);
+    let of_noise = (variance / (SLOPE * SLOPE), square * square / fourth - 1.0);
+    let times = if 0.0 < interaction.standard_deviation {
+        together(points, |point| residual(point) * level(point)) / (square * square)
+    } else {
+        0.0
+    };
+    let (whole, degrees_of_freedom) = interaction.with(of_noise, times);
     let found = Contrast {
         effect: slope / SLOPE,
-        standard_uncertainty: variance.sqrt() / SLOPE,
-        degrees_of_freedom: square * square / fourth - 1.0,
+        standard_uncertainty: whole.sqrt(),
+        degrees_of_freedom,
         points: points.len(),
     };
     let sound = found.effect.is_finite() && 0.0 < variance && 0.0 < found.degrees_of_freedom;
     (sound && found.t().is_finite()).then_some(found)
+}
+
+/// The squares of groups' sums less those of their parts; 0 at least.
+fn together(points: &[Point], part: impl Fn(&Point) -> f64) -> f64 {
+    let groups = points.iter().map(|point| point.group as usize + 1).max().unwrap_or(0);
+    let mut sums = vec![0.0; groups];
+    let mut alone = 0.0;
+    for point in points {
+        let part = part(point);
+        alone += part * part;
+        sums[point.group as usize] += part;
+    }
+    (sums.iter().map(|sum| sum * sum).sum::<f64>() - alone).max(0.0)
 }
 
 /// Whether the regressor has two values only, of which one is rare. A third value ends the search.

@@ -47,6 +47,9 @@ const ANCHOR_CHARGES_MIN: usize = 20;
 /// Expanded uncertainty of an anchor, percent, k = 2.
 const ANCHOR_U_PERCENT: f64 = 0.15;
 
+/// Columns of a file that a message names.
+const COLUMNS_SHOWN: usize = 30;
+
 /// What to replay.
 #[derive(Debug, Clone)]
 pub struct ReplaySettings {
@@ -359,14 +362,24 @@ impl Columns {
         let find = |names: &[&str]| {
             header.iter().position(|name| names.contains(&name.trim_start_matches('\u{feff}').trim()))
         };
-        let need = |names: &[&str]| find(names).ok_or_else(|| format!("no column {}", names.join(" or ")));
+        let has = header.iter().take(COLUMNS_SHOWN).collect::<Vec<_>>().join(", ");
+        let need = |names: &[&str], what: &str| {
+            let missing = || {
+                format!(
+                    "no column {} ({what}); the file has: {has}. Name the column so if it is there under another name; a file that does not \
+                     tell it has no graph of who charged where",
+                    names.join(" or ")
+                )
+            };
+            find(names).ok_or_else(missing)
+        };
         Ok(Self {
-            pile: need(&["charger_id", "pile_id"])?,
-            card: need(&["user", "vehicle_id"])?,
+            pile: need(&["charger_id", "pile_id"], "the charger")?,
+            card: need(&["user", "vehicle_id"], "the card or vehicle")?,
             connector: find(&["connector"]),
-            start: need(&["start_local", "started_at"])?,
-            end: need(&["end_local", "ended_at"])?,
-            energy: need(&["energy_kwh", "energy_pile_kwh"])?,
+            start: need(&["start_local", "started_at"], "the begin")?,
+            end: need(&["end_local", "ended_at"], "the end")?,
+            energy: need(&["energy_kwh", "energy_pile_kwh"], "energy in kWh")?,
         })
     }
 

@@ -125,6 +125,8 @@ fn find(
         piles: &piles,
         charges: &charges,
         vehicle_biases: &biases,
+        vehicle_models: &prepared.evidence.vehicle_models,
+        interaction_sd: assessment.facts.learnt.interaction_sd,
         masters: &masters,
         registers: &registers,
         steps: &assessment.steps,

@@ -88,8 +88,8 @@ pub(super) struct Charges {
     pub(super) read: u64,
     /// Rejected rows by reason, without what is particular to a row.
     pub(super) rejected: BTreeMap<&'static str, u64>,
-    /// The line of a last row with too few fields and no line end: the file breaks off there.
-    pub(super) broken_off: Option<u64>,
+    /// The line of a last row without a line end: its last field may be cut off.
+    pub(super) unended: Option<u64>,
     /// Values of covariates that cannot be true and count as unknown.
     pub(super) unbelievable_covariates: u64,
 }
@@ -127,6 +127,12 @@ fn read_into(
     let facts = rows.each(|row| {
         last_line = row.line;
         reader.charges.read += 1;
+        if row.is_unended {
+            if row.fields() < columns.count {
+                return Err(broken_off(&name, row, columns.count));
+            }
+            reader.charges.unended = Some(row.line);
+        }
         bytes_read += row.text.len() as u64 + 1;
         if reader.charges.read == SAMPLE_ROWS {
             // A twentieth more: rows grow with their numbers, and one too many would be a list of twice the size.
@@ -148,6 +154,16 @@ fn read_into(
         return Err(too_many(&format!("{name}, line {last_line}"), &taken));
     }
     Ok((reader.charges, facts))
+}
+
+/// Of a file that is not whole nobody knows how much is missing.
+fn broken_off(name: &str, row: &Row, columns: usize) -> anyhow::Error {
+    anyhow!(
+        "{name}, line {}: the file breaks off: its last row has {} fields, the header {columns}, and no line end follows; export or fetch it \
+         again, or remove the row if it is whole without it",
+        row.line,
+        row.fields()
+    )
 }
 
 fn too_many(place: &str, taken: &Taken) -> anyhow::Error {
@@ -248,8 +264,6 @@ impl<'a> Reader<'a> {
     /// Takes a row in, or says why not; a rejected row leaves no trace: a good one with its charge_id may follow.
     fn take(&mut self, row: &Row, columns: &Columns) -> Result<(), Bad> {
         if row.fields() != columns.count {
-            let is_broken_off = row.is_unended && row.fields() < columns.count;
-            self.charges.broken_off = is_broken_off.then_some(row.line);
             let detail = format!("{} fields, the header has {}", row.fields(), columns.count);
             return Err(bad("wrong_number_of_fields", detail));
         }

@@ -55,6 +55,8 @@ pub(super) fn write_signals(
         piles: &piles,
         charges: &charges,
         vehicle_biases: &biases,
+        vehicle_models: &prepared.evidence.vehicle_models,
+        interaction_sd: assessment.facts.learnt.interaction_sd,
         masters: &masters,
         registers: &registers,
         steps: &assessment.steps,

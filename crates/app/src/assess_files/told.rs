@@ -4,6 +4,7 @@
 //! Called by `assess_files` after the assessment. It decides nothing and changes no number.
 
 mod balances;
+mod kinds;
 mod levels;
 mod sets;
 
@@ -59,8 +60,9 @@ pub(super) fn remarks(
     signals: Option<&BTreeMap<&'static str, usize>>,
     operators: &BTreeMap<&'static str, usize>,
 ) -> Vec<Remark> {
-    let mut remarks: Vec<Remark> = broken_off(inputs).into_iter().collect();
+    let mut remarks: Vec<Remark> = unended(inputs).into_iter().collect();
     remarks.extend(diagnosis(inputs, prepared, assessment));
+    remarks.extend(kinds::of_other_kind(prepared, assessment));
     remarks.extend(levels::contradictory(assessment));
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
@@ -104,17 +106,17 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
     }
 }
 
-/// A file of charges that is not whole: nobody knows how much is missing.
-fn broken_off(inputs: &Inputs) -> Option<Remark> {
-    let line = inputs.charges.broken_off?;
+/// A file of charges whose last row has all its fields and no line end: so programs write that are not careful, and so files are cut.
+fn unended(inputs: &Inputs) -> Option<Remark> {
+    let line = inputs.charges.unended?;
     Some(remark(
-        "charges_broken_off",
+        "charges_unended",
         format!(
-            "充电文件在第 {line} 行中断（末行列数不足且无换行），其后可能还有充电；请重新导出或下载后再评估"
+            "充电文件的末行（第 {line} 行）没有换行：若文件被截断，其最后一列可能不全，其后可能还有充电；请核对行数"
         ),
         format!(
-            "the file of charges breaks off in line {line} (its last row is short and has no line end), and more charges may be missing; export \
-             or fetch it again and assess again"
+            "the last row of the file of charges (line {line}) has no line end: if the file was cut, its last field may not be whole and more \
+             charges may be missing; check the number of rows"
         ),
     ))
 }

@@ -1,35 +1,36 @@
-//! Which signals these files cannot be asked for, because nothing in them tells what the signal looks at.
+//! Which signals these files cannot be asked for, because nothing in them tells what the signal looks at, or too few piles of a kind
+//! tell what honest ones share.
 //!
 //! Called by `assess_files` for `run.json` and the summary: of a signal that was not asked nothing stands in `signals.csv`, which is no pass.
 
-use veripile_assessment::signals::Code;
+use std::collections::BTreeSet;
+
+use veripile_assessment::signals::{Code, are_enough};
 use veripile_pile::{PileKind, VehiclePath};
 
-use super::Inputs;
 use super::charges::ChargeRow;
 use super::reference::Plate;
+use super::{Inputs, Prepared};
 
 /// The codes, in the order of the file's description.
-pub(super) fn not_asked(inputs: &Inputs) -> Vec<&'static str> {
-    Code::ALL.into_iter().filter(|code| !is_asked(*code, inputs)).map(Code::word).collect()
+pub(super) fn not_asked(inputs: &Inputs, prepared: &Prepared) -> Vec<&'static str> {
+    let compared: BTreeSet<usize> = prepared.evidence.charges.iter().map(|charge| charge.pile).collect();
+    let have_others = are_enough(compared.into_iter().map(|pile| prepared.evidence.piles[pile].kind));
+    Code::ALL.into_iter().filter(|code| !is_asked(*code, inputs, have_others)).map(Code::word).collect()
 }
 
 /// Whether any row tells what a signal looks at.
-fn is_asked(code: Code, inputs: &Inputs) -> bool {
+fn is_asked(code: Code, inputs: &Inputs, have_others: bool) -> bool {
     let any_charge = |tells: fn(&ChargeRow) -> bool| inputs.charges.rows.iter().any(tells);
     let any_pile =
         |tells: fn(&Plate) -> bool| inputs.plates.as_ref().is_some_and(|plates| plates.values().any(tells));
     match code {
         // Of these every file of charges tells enough, or a remark says why nothing was compared.
-        Code::Step
-        | Code::TimeOfDayGain
-        | Code::SizeBias
-        | Code::ForgedVehicleData
-        | Code::EnergiesApart
-        | Code::DigitPreference => true,
+        Code::Step | Code::ForgedVehicleData | Code::EnergiesApart | Code::DigitPreference => true,
+        Code::TimeOfDayGain | Code::SizeBias => have_others,
         Code::FirmwareStep => any_pile(|plate| plate.firmware.is_some()),
-        Code::PowerBias => any_charge(|row| row.covariates[1].is_finite()),
-        Code::SocBias => any_charge(|row| row.covariates[2].is_finite()),
+        Code::PowerBias => have_others && any_charge(|row| row.covariates[1].is_finite()),
+        Code::SocBias => have_others && any_charge(|row| row.covariates[2].is_finite()),
         Code::UnsignedGain => any_charge(|row| row.signed.is_some()),
         Code::StrangerGain => any_charge(|row| row.path == Some(VehiclePath::Reference)),
         Code::Efficiency => {

@@ -87,11 +87,14 @@ pub(super) fn find(world: &World, assessment: &Assessment) -> Result<Vec<Finding
     let (piles, charges) = (signal_piles(world, assessment), signal_charges(world, assessment));
     let biases: Vec<Option<f64>> =
         assessment.vehicles.iter().map(|found| found.as_ref().map(|found| found.bias)).collect();
+    let models: Vec<Option<usize>> = world.vehicles.iter().map(|vehicle| vehicle.model).collect();
     // Master meters speak of stations of DC piles alone, and no world has one.
     let evidence = SignalEvidence {
         piles: &piles,
         charges: &charges,
         vehicle_biases: &biases,
+        vehicle_models: &models,
+        interaction_sd: assessment.facts.learnt.interaction_sd,
         steps: &assessment.steps,
         ..SignalEvidence::default()
     };

@@ -20,6 +20,10 @@ pub struct SignalEvidence<'a> {
     pub charges: &'a [SignalCharge<'a>],
     /// Estimated bias of each vehicle, fraction, by the index in [`SignalCharge::vehicle`]; may be shorter.
     pub vehicle_biases: &'a [Option<f64>],
+    /// Number of each vehicle's model, by the same index; may be shorter. A vehicle of which none is told is like no other.
+    pub vehicle_models: &'a [Option<usize>],
+    /// σ_i of the assessment: by how much a pile reads one model of vehicles otherwise than the others, fraction. 0: not at all.
+    pub interaction_sd: f64,
     /// Intervals of stations' master meters.
     pub masters: &'a [MasterInterval],
     /// What piles' registers rose by in intervals.

@@ -72,7 +72,7 @@ fn split(world: &World<'_>, scored: &[Scored], pile: usize, at: Timestamp) -> Op
             && after.is_none_or(|after| charge.started_at < after);
         between.then(|| f64::from(u8::from(at <= charge.started_at)))
     };
-    Found::of(pile, with_regressor(world, scored, &regress))
+    Found::of(world, pile, with_regressor(world, scored, &regress))
 }
 
 /// Whether a pile's own firmware changed at that moment.

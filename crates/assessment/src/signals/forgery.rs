@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use veripile_metrology::chi_square;
-use veripile_metrology::contrast::{Contrast, Point, bounded_location, contrast};
+use veripile_metrology::contrast::{Contrast, Interaction, Point, bounded_location, contrast};
 use veripile_metrology::crossing::to_f64;
 use veripile_metrology::{normal, student};
 use veripile_pile::{PileKind, VehiclePath};
@@ -235,7 +235,7 @@ impl Deaf {
                 Some((scored.point(elsewhere(&sums, vehicle, pile)?), scored.charge))
             });
             let (points, charges): (Vec<Point>, Vec<usize>) = with_vehicle.unzip();
-            let contrast = contrast(&points)?;
+            let contrast = contrast(&points, &Interaction::default())?;
             Some(Self { pile, points, charges, contrast, share: 0.0, t: 0.0 })
         };
         let mut found: Vec<Self> = (0..values.scored.len()).filter_map(of_pile).collect();

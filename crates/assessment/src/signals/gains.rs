@@ -109,7 +109,7 @@ fn answers(world: &World<'_>, question: &Question<'_>) -> Vec<Finding> {
             .filter(|pile| world.piles[*pile].kind == kind)
             .filter_map(|pile| {
                 let regress = |charge: &SignalCharge<'_>| (question.regressor)(charge);
-                Found::of(pile, with_regressor(world, &world.scored[pile], &regress))
+                Found::of(world, pile, with_regressor(world, &world.scored[pile], &regress))
             })
             .collect();
         answers.extend(judged(
@@ -135,8 +135,12 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn of(pile: usize, (points, charges): (Vec<Point>, Vec<usize>)) -> Option<Self> {
-        let contrast = contrast(&points)?;
+    pub(super) fn of(
+        world: &World<'_>,
+        pile: usize,
+        (points, charges): (Vec<Point>, Vec<usize>),
+    ) -> Option<Self> {
+        let contrast = contrast(&points, &world.interaction)?;
         Some(Self { pile, points, charges, contrast, version: String::new() })
     }
 

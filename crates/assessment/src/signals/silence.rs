@@ -71,7 +71,7 @@ fn beside(world: &World<'_>, pile: usize, gaps: &[Gap]) -> Option<Finding> {
         .iter()
         .map(|scored| scored.point(f64::from(u8::from(beside.contains(&scored.charge)))))
         .collect();
-    let found = contrast(&points)?;
+    let found = contrast(&points, &world.interaction)?;
     let (effect, u) = said::effect((found.effect, found.standard_uncertainty));
     let (from, to) = world.span(gaps.iter().flat_map(|gap| [gap.before, gap.after]));
     Some(Finding {

@@ -3,13 +3,14 @@
 mod exact;
 mod fitted;
 mod fleet;
+mod models;
 
 use std::collections::BTreeSet;
 
 use rand::SeedableRng;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use veripile_pile::VehiclePath;
+use veripile_pile::{PileKind, VehiclePath};
 
 use super::*;
 use fleet::{Fault, Fleet};
@@ -285,6 +286,21 @@ fn signals_that_nothing_tells_of_are_named() {
         [Code::UnsignedGain, Code::Amount, Code::Efficiency, Code::SwappedOutlets, Code::ReplayedRecord];
     assert_eq!(unasked(&fleet.evidence()), expected);
     assert_eq!(unasked(&SignalEvidence::default()), Code::ALL);
+}
+
+/// Four piles of a kind do not tell what honest ones share, nor do eight of two kinds.
+#[test]
+fn what_is_held_against_others_is_not_asked_of_few() {
+    let of_others = [Code::TimeOfDayGain, Code::SizeBias, Code::PowerBias, Code::SocBias];
+    let asked = |fleet: &Fleet| {
+        let unasked = unasked(&fleet.evidence());
+        of_others.iter().filter(|code| !unasked.contains(code)).count()
+    };
+    assert_eq!(asked(&Fleet::new(8, 4, 60, |_| None)), 0);
+    let mut eight = Fleet::new(8, 8, 60, |_| None);
+    assert_eq!(asked(&eight), 4);
+    eight.piles.iter_mut().step_by(2).for_each(|pile| pile.kind = Some(PileKind::Ac));
+    assert_eq!(asked(&eight), 0);
 }
 
 #[test]

@@ -2,8 +2,11 @@
 //!
 //! Called by `app` where findings are stored: of a signal that was not asked there is no finding, which is no pass. It looks for nothing.
 
+use std::collections::BTreeSet;
+
 use veripile_pile::{PileKind, VehiclePath};
 
+use super::world::GROUP_MIN;
 use super::{Code, SignalCharge, SignalEvidence, SignalPile};
 
 /// The codes, in the order of the file's description.
@@ -11,17 +14,34 @@ pub fn unasked(evidence: &SignalEvidence<'_>) -> Vec<Code> {
     Code::ALL.into_iter().filter(|code| !is_asked(*code, evidence)).collect()
 }
 
+/// Whether piles of these kinds tell what honest ones share of a dependence on hours, size, power or fill: with fewer of each kind it is theirs as
+/// well as their vehicles', and nobody is asked.
+pub fn are_enough(kinds: impl IntoIterator<Item = Option<PileKind>>) -> bool {
+    let mut counts = [0_usize; 3];
+    for kind in kinds {
+        counts[kind.map_or(0, |kind| if kind == PileKind::Ac { 1 } else { 2 })] += 1;
+    }
+    counts.into_iter().any(|count| GROUP_MIN <= count)
+}
+
 /// Whether anything tells what a signal looks at.
 fn is_asked(code: Code, evidence: &SignalEvidence<'_>) -> bool {
     let any = |tells: fn(&SignalCharge<'_>) -> bool| evidence.charges.iter().any(tells);
     let any_pile = |tells: fn(&SignalPile) -> bool| evidence.piles.iter().any(tells);
     let has_residual = any(|charge| charge.residual.is_some());
+    let have_others = || {
+        let with =
+            evidence.charges.iter().filter(|charge| charge.residual.is_some()).map(|charge| charge.pile);
+        let piles: BTreeSet<usize> = with.collect();
+        are_enough(piles.into_iter().filter_map(|pile| evidence.piles.get(pile)).map(|pile| pile.kind))
+    };
     match code {
-        Code::Step | Code::SizeBias => has_residual,
-        Code::TimeOfDayGain => has_residual && any(|charge| charge.local_hour.is_some()),
+        Code::Step => has_residual,
+        Code::SizeBias => have_others(),
+        Code::TimeOfDayGain => have_others() && any(|charge| charge.local_hour.is_some()),
         Code::FirmwareStep => has_residual && any_pile(|pile| !pile.firmware_changes.is_empty()),
-        Code::PowerBias => has_residual && any(|charge| charge.mean_power_kw.is_some()),
-        Code::SocBias => has_residual && any(|charge| charge.soc_span.is_some()),
+        Code::PowerBias => have_others() && any(|charge| charge.mean_power_kw.is_some()),
+        Code::SocBias => have_others() && any(|charge| charge.soc_span.is_some()),
         // Each is held against the other: where no meter signs there is nothing to compare.
         Code::UnsignedGain => {
             has_residual

@@ -2,16 +2,18 @@
 //!
 //! The range (Kuiper) of partial sums in order of the hour, and a scan of windows of whole hours, which sees short
 //! ones better; the excursion (Kolmogorov) in order of time. What all piles share in the same hour or week is taken
-//! off first; with fewer than twenty nobody can say what that is, and nothing is asked.
+//! off first; with fewer than twenty nobody can say what that is, and nothing is asked. What a pile reads one model of
+//! vehicles otherwise by wanders with that model's hours and weeks, and is allowed for (`stray`).
 
 use std::collections::BTreeSet;
 
 use veripile_metrology::bridge::{self, Wandering};
-use veripile_metrology::contrast::{POINTS_MIN, location};
+use veripile_metrology::contrast::{Interaction, POINTS_MIN, SLOPE, Sides, location};
 use veripile_metrology::student;
 
 use super::gains::severity;
 use super::said;
+use super::stray::{self, HOURS, windows};
 use super::world::{Scored, World, heaviest, median};
 use super::{Code, Finding, Phrase, Subject};
 use crate::assess::FoundStep;
@@ -19,9 +21,6 @@ use crate::common::FLEET_MIN;
 
 /// Residuals from which a wandering is asked for: a step in forty charges must be of a sigma to be seen at all.
 const RESIDUALS_MIN: usize = 40;
-
-/// Hours of a day.
-const HOURS: usize = 24;
 
 /// Medians of the range and the excursion of a Brownian bridge (mpmath, roots of both series at 1/2).
 const MEDIAN_RANGE: f64 = 1.223_488_019_724_78;
@@ -40,18 +39,19 @@ fn hours(world: &World<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let found = walks(&scored, |scored| hour(scored.charge));
-    let spread = fleet_excess(&found, &usual, |found| found.wandering.range, MEDIAN_RANGE);
+    let found =
+        walks(&scored, |scored| hour(scored.charge), |ordered| stray::over_hours(ordered, world.interaction));
+    let spread = fleet_excess(&found, &usual, |found| found.wandering.range / found.unit, MEDIAN_RANGE);
     let windows = found.iter().filter_map(|found| window(world, found, spread));
     let windows: Vec<Finding> = windows.collect();
     let found = found.iter().map(|found| {
         let inside = found.wandering.stretch;
-        let found_effect = found.effect(inside);
+        let found_effect = found.effect(inside, world.interaction);
         let at = |place: usize| found.ordered.get(place).map_or(24.0, |(hour, _)| *hour);
         let (effect, u) = said::effect(found_effect);
         let [from, to] = [inside.0, inside.1].map(|place| format!("{:.1}", at(place)));
         let said = Phrase::BetweenHours { from, to, effect, u };
-        let statistic = found.wandering.range / spread;
+        let statistic = found.wandering.range / found.unit / spread;
         let p = bridge::range_above(statistic);
         found.finding(world, Code::TimeOfDayGain, (statistic, p), (found_effect.0, inside), said)
     });
@@ -61,8 +61,8 @@ fn hours(world: &World<'_>) -> Vec<Finding> {
 /// The window of whole hours that differs most from the rest of the day.
 ///
 /// # Formula
-/// Welch's t of the scores inside against outside, for every window of 1 to 12 hours, 276 in all; the least
-/// probability counts as many times as windows were looked at (Bonferroni).
+/// Welch's t of the scores inside against outside, what models of vehicles add to its variance beside it, for every
+/// window of 1 to 12 hours, 276 in all; the least probability counts as many times as windows were looked at (Bonferroni).
 fn window(world: &World<'_>, found: &Walk, spread: f64) -> Option<Finding> {
     let mut hours = [Sums::default(); HOURS];
     for (hour, scored) in &found.ordered {
@@ -70,25 +70,24 @@ fn window(world: &World<'_>, found: &Walk, spread: f64) -> Option<Finding> {
     }
     let all = hours.iter().fold(Sums::default(), |all, hour| all.and(hour));
     let (mut looked_at, mut best) = (0usize, None::<(f64, f64, usize, usize)>);
-    for from in 0..HOURS {
-        let mut inside = Sums::default();
-        // Half a day from midnight on is the other half from noon on: once is enough.
-        for length in 1..=if from < HOURS / 2 { HOURS / 2 } else { HOURS / 2 - 1 } {
-            inside = inside.and(&hours[(from + length - 1) % HOURS]);
-            let Some((t, p)) = inside.against(&all.without(&inside), spread) else { continue };
-            looked_at += 1;
-            if best.is_none_or(|(_, least, ..)| p < least) {
-                best = Some((t, p, from, length));
-            }
+    let mut inside = Sums::default();
+    windows(&found.ordered, world.interaction, |from, length, sides| {
+        inside = if length == 1 { Sums::default() } else { inside };
+        inside = inside.and(&hours[(from + length - 1) % HOURS]);
+        let models = (world.interaction, SLOPE * SLOPE * sides.map_or(0.0, Sides::excess));
+        let Some((t, p)) = inside.against(&all.without(&inside), models, spread) else { return };
+        looked_at += 1;
+        if best.is_none_or(|(_, least, ..)| p < least) {
+            best = Some((t, p, from, length));
         }
-    }
+    });
     let (t, p, from, length) = best?;
     let is_inside =
         |hour: f64| (hour as usize).min(HOURS - 1).wrapping_sub(from).wrapping_add(HOURS) % HOURS < length;
     let sorted = found.by_side(is_inside);
     let inside =
         (sorted.ordered.iter().take_while(|(hour, _)| !is_inside(*hour)).count(), sorted.ordered.len());
-    let found_effect = sorted.effect(inside);
+    let found_effect = sorted.effect(inside, world.interaction);
     let (effect, u) = said::effect(found_effect);
     let [from, to] = [from, (from + length) % HOURS].map(|hour| hour.to_string());
     let said = Phrase::FromHourToHour { from, to, effect, u };
@@ -119,8 +118,9 @@ impl Sums {
         Self { count: self.count - other.count, sum, square }
     }
 
-    /// Welch's t, made smaller by `spread`, and its two-sided probability; none with fewer than [`POINTS_MIN`] on a side.
-    fn against(&self, other: &Self, spread: f64) -> Option<(f64, f64)> {
+    /// Welch's t, an interaction so many times beside the scatter, made smaller by `spread`, and its two-sided probability; none with fewer
+    /// than [`POINTS_MIN`] on a side.
+    fn against(&self, other: &Self, models: (Interaction, f64), spread: f64) -> Option<(f64, f64)> {
         if self.count.min(other.count) < POINTS_MIN {
             return None;
         }
@@ -128,7 +128,9 @@ impl Sums {
         let variance = u_a + u_b;
         let free = variance * variance
             / (u_a * u_a / (self.count - 1) as f64 + u_b * u_b / (other.count - 1) as f64);
-        let t = (a - b) / variance.sqrt() / spread;
+        let (interaction, times) = models;
+        let (whole, free) = interaction.with((variance, free), times);
+        let t = (a - b) / whole.sqrt() / spread;
         (0.0 < variance).then(|| (t, 2.0 * student::cdf(-t.abs(), free)))
     }
 
@@ -171,16 +173,18 @@ fn steps(world: &World<'_>) -> Vec<Finding> {
     let start = |charge: usize| world.charges[charge].started_at;
     let Some((scored, usual)) = world.without_common_by_week() else { return Vec::new() };
     let known: BTreeSet<usize> = world.evidence.steps.iter().map(|step| step.pile).collect();
-    let mut found = walks(scored, |scored| Some(start(scored.charge).as_second() as f64));
+    let second = |scored: &Scored| Some(start(scored.charge).as_second() as f64);
+    let mut found = walks(scored, second, |ordered| stray::over_time(ordered, world.interaction));
     found.retain(|found| !known.contains(&found.pile));
-    let spread = fleet_excess(&found, usual, |found| found.wandering.excursion, MEDIAN_EXCURSION);
+    let spread =
+        fleet_excess(&found, usual, |found| found.wandering.excursion / found.unit, MEDIAN_EXCURSION);
     let found = found.iter().map(|found| {
         let inside = (found.wandering.turn, found.ordered.len());
-        let found_effect = found.effect(inside);
+        let found_effect = found.effect(inside, world.interaction);
         let turn = start(found.ordered[inside.0.min(found.ordered.len() - 1)].1.charge);
         let (effect, u) = said::effect(found_effect);
         let said = Phrase::StepSince { date: world.day(turn), effect, u };
-        let statistic = found.wandering.excursion / spread;
+        let statistic = found.wandering.excursion / found.unit / spread;
         let p = bridge::excursion_above(statistic);
         let finding = found.finding(world, Code::Step, (statistic, p), (found_effect.0, inside), said);
         Finding { from: Some(turn), ..finding }
@@ -193,6 +197,8 @@ struct Walk {
     pile: usize,
     ordered: Vec<(f64, Scored)>,
     wandering: Wandering,
+    /// How far its sums may stray because of models of vehicles, see [`stray`].
+    unit: f64,
 }
 
 impl Walk {
@@ -202,9 +208,9 @@ impl Walk {
         Self { ordered: outside.into_iter().chain(inside).collect(), ..*self }
     }
 
-    /// Residuals inside a stretch less those outside, fraction, and standard uncertainty, for t₄ noise. What a fit leaves over of a change is
-    /// less than the change: vehicles' biases take a part of it.
-    fn effect(&self, (from, to): (usize, usize)) -> (f64, f64) {
+    /// Residuals inside a stretch less those outside, fraction, and standard uncertainty, for t₄ noise and what models of vehicles add. What a
+    /// fit leaves over of a change is less than the change: vehicles' biases take a part of it.
+    fn effect(&self, (from, to): (usize, usize), interaction: Interaction) -> (f64, f64) {
         let residuals = |is_inside: bool| {
             let of_side = self.ordered.iter().enumerate();
             let of_side = of_side.filter(|(at, _)| (from <= *at && *at < to) == is_inside);
@@ -214,7 +220,11 @@ impl Walk {
         let (Some((inside, u)), Some((outside, v))) = (residuals(true), residuals(false)) else {
             return (0.0, 0.0);
         };
-        (inside - outside, libm::hypot(u, v))
+        let weighed = |scored: &Scored| (scored.group, scored.scale.powi(-2), scored.scale.powi(-2));
+        let mut sides = Sides::of(self.ordered.iter().map(|(_, scored)| weighed(scored)));
+        self.ordered[from..to].iter().for_each(|(_, scored)| sides.enter(weighed(scored)));
+        let models = interaction.standard_deviation * sides.excess().sqrt();
+        (inside - outside, libm::hypot(libm::hypot(u, v), models))
     }
 
     fn finding(
@@ -243,7 +253,11 @@ impl Walk {
     }
 }
 
-fn walks(scored: &[Vec<Scored>], key: impl Fn(&Scored) -> Option<f64>) -> Vec<Walk> {
+fn walks(
+    scored: &[Vec<Scored>],
+    key: impl Fn(&Scored) -> Option<f64>,
+    unit: impl Fn(&[(f64, Scored)]) -> f64,
+) -> Vec<Walk> {
     let walk = |(pile, of_pile): (usize, &Vec<Scored>)| {
         let mut ordered: Vec<(f64, Scored)> =
             of_pile.iter().filter_map(|scored| Some((key(scored)?, *scored))).collect();
@@ -251,7 +265,8 @@ fn walks(scored: &[Vec<Scored>], key: impl Fn(&Scored) -> Option<f64>) -> Vec<Wa
         let (keys, scores): (Vec<f64>, Vec<f64>) =
             ordered.iter().map(|(key, scored)| (*key, scored.score())).unzip();
         let wandering = bridge::wandering(&scores, &keys).filter(|_| RESIDUALS_MIN <= ordered.len())?;
-        Some(Walk { pile, ordered, wandering })
+        let unit = unit(&ordered);
+        Some(Walk { pile, ordered, wandering, unit })
     };
     scored.iter().enumerate().filter_map(walk).collect()
 }

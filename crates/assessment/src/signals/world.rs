@@ -8,11 +8,11 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
-use veripile_metrology::contrast::{CUT, Point, SLOPE};
+use veripile_metrology::contrast::{CUT, Interaction, Point, SLOPE};
 use veripile_metrology::graph::DisjointSets;
 use veripile_metrology::normal::QUANTILE_75;
 
-use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile, ToldRegister};
+use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile, ToldRegister, alike};
 use crate::common::{self, Common, Tally, week};
 
 /// Median of |t₄|: the 75 % quantile of Student's t with 4 degrees of freedom (scipy: 0.740697084…).
@@ -36,6 +36,8 @@ pub(super) struct Scored {
     pub(super) z: f64,
     /// That scale, fraction.
     pub(super) scale: f64,
+    /// Number of those that its pile reads alike, see [`alike`].
+    pub(super) group: u32,
 }
 
 impl Scored {
@@ -44,7 +46,7 @@ impl Scored {
     }
 
     pub(super) fn point(&self, regressor: f64) -> Point {
-        Point { z: self.z, scale: self.scale, regressor }
+        Point { z: self.z, scale: self.scale, regressor, group: self.group }
     }
 }
 
@@ -60,6 +62,8 @@ pub(super) struct World<'a> {
     pub(super) by_pile: Vec<Vec<usize>>,
     /// Residuals of each pile, by time.
     pub(super) scored: Vec<Vec<Scored>>,
+    /// By how much piles read models of vehicles otherwise than others.
+    pub(super) interaction: Interaction,
     /// What registers counted in charges that are no evidence, of each pile and outlet by where it began; without those that counted nothing.
     told: BTreeMap<(usize, u32), Vec<&'a ToldRegister>>,
     /// The connected set of each pile, by vehicles that charged at several: its least pile.
@@ -86,14 +90,16 @@ impl<'a> World<'a> {
             let residual = charges[*charge].residual?;
             scored(*charge, (residual.z, residual.sigma), unit)
         };
-        let scored = by_pile.iter().map(|indices| indices.iter().filter_map(of_charge).collect()).collect();
+        let mut scored: Vec<Vec<Scored>> =
+            by_pile.iter().map(|indices| indices.iter().filter_map(of_charge).collect()).collect();
+        let interaction = alike::number(evidence, &mut scored);
         let mut told: BTreeMap<(usize, u32), Vec<&ToldRegister>> = BTreeMap::new();
         for row in evidence.told.iter().filter(|row| row.start_kwh < row.end_kwh) {
             told.entry((row.pile, row.outlet)).or_default().push(row);
         }
         told.values_mut().for_each(|rows| rows.sort_by_key(|row| row.start_kwh));
         let sets = sets(piles.len(), charges);
-        Self { piles, charges, evidence, by_pile, scored, told, sets, weekly: OnceLock::new() }
+        Self { piles, charges, evidence, by_pile, scored, interaction, told, sets, weekly: OnceLock::new() }
     }
 
     /// What an outlet's register counted in charges that are no evidence and that began between two of its values. A charger can tell very
@@ -180,7 +186,7 @@ fn unit(residuals: impl Iterator<Item = f64>) -> f64 {
 
 fn scored(charge: usize, (z, sigma): (f64, f64), unit: f64) -> Option<Scored> {
     let sound = z.is_finite() && sigma.is_finite() && 0.0 < sigma;
-    sound.then_some(Scored { charge, z: z * unit, scale: sigma / unit })
+    sound.then_some(Scored { charge, z: z * unit, scale: sigma / unit, group: 0 })
 }
 
 /// Residuals of each pile on one scale: of (pile, residual, its scale), numbered as they come.

@@ -232,6 +232,42 @@ fn a_file_of_charges_gives_its_graph() {
     fs::remove_dir_all(&folder).expect("removed");
 }
 
+/// A file in steps of 10 Wh: what piles say of its charges has every last digit as often, and is within half a step of the file.
+#[test]
+fn energies_of_a_file_lie_anywhere_within_its_step() {
+    let folder = folder("step");
+    let rows: String = (0..2_000)
+        .map(|n| {
+            let (day, hour) = (1 + n / 24 % 28, n % 24);
+            format!(
+                "P{},V{},2026-02-{day:02}T{hour:02}:00:00Z,2026-02-{day:02}T{hour:02}:50:00Z,{}.{:02}\n",
+                n % 7,
+                n % 90,
+                5 + n % 20,
+                n % 100
+            )
+        })
+        .collect();
+    let file = folder.join("steps.csv");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(&file, format!("pile_id,vehicle_id,started_at,ended_at,energy_pile_kwh\n{rows}"))
+        .expect("written");
+    let settings = WorldSettings { injections: Vec::new(), ..WorldSettings::graph(file, 3) };
+    let world = World::draw(&settings).expect("a world");
+    assert_eq!(world.charges.len(), 2_000);
+    let mut last = [0_usize; 10];
+    world.charges.iter().for_each(|charge| last[charge.energy_pile_wh.unsigned_abs() as usize % 10] += 1);
+    let mut told: Vec<i64> = (0..2_000).map(|n| 100 * (5 + n % 20) + n % 100).collect();
+    let mut drawn: Vec<i64> =
+        world.charges.iter().map(|charge| (100.0 * charge.energy_kwh).round() as i64).collect();
+    told.sort_unstable();
+    drawn.sort_unstable();
+    assert_eq!(drawn, told, "each within half a step of the file");
+    // 200 of each are expected, with a deviation of 13.
+    assert!(last.iter().all(|count| (135..265).contains(count)), "{last:?}");
+    fs::remove_dir_all(&folder).expect("removed");
+}
+
 #[test]
 fn injected_errors_depend_on_what_they_say() {
     let at = injection::Circumstances { day: 10.0, hour: 23, energy_kwh: 10.0, power_kw: 40.0 };

@@ -201,6 +201,31 @@ fn amount(class: Option<PowerClass>, rng: &mut impl Rng) -> (f64, i64) {
     ((energy * 1000.0).round() / 1000.0, (energy / power * 3_600.0).ceil() as i64)
 }
 
+/// The step in which a file tells its energies, Wh.
+fn step_wh(rows: &[&replay::Visit]) -> i64 {
+    let common = |a: i64, b: i64| {
+        let (mut a, mut b) = (a, b.abs());
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    rows.iter().map(|row| row.energy_wh).fold(0, common).abs()
+}
+
+/// What was charged lies anywhere within the step in which the file tells it: else what piles say of it, with errors injected, would have last
+/// digits that no register makes.
+fn spread(charges: &mut [WorldCharge], step_wh: i64, seed: u64) {
+    if step_wh <= 1 {
+        return;
+    }
+    let mut rng = random(seed, Purpose::Visits);
+    let step_kwh = step_wh as f64 / 1000.0;
+    for charge in charges {
+        charge.energy_kwh += step_kwh * rng.random_range(-0.5..0.5_f64);
+    }
+}
+
 /// Reads the visits of a file: charges with a card, an end and energy. Cards become vehicles.
 pub(super) fn read(settings: &WorldSettings, file: &Path) -> Result<World, WorldError> {
     let rows = replay::visits(file)?;
@@ -228,6 +253,7 @@ pub(super) fn read(settings: &WorldSettings, file: &Path) -> Result<World, World
         })
         .collect();
     charges.sort_by_key(|charge| (charge.pile, charge.started_s, charge.ended_s, charge.vehicle));
+    spread(&mut charges, step_wh(&rows), settings.seed);
     let pile =
         |id: String| WorldPile { id, station: 0, kind: PileKind::Ac, class: 2, error: 0.0, injection: None };
     Ok(World {
