@@ -146,7 +146,7 @@ fn in_groups(count: u32, scale: impl Fn(u32) -> f64) -> Vec<Point> {
         .map(|k| Point {
             z: residual(k),
             scale: scale(k),
-            regressor: f64::from((k * k) % 17),
+            regressor: f64::from((k * k) % 17 + (k / 3) % 4 * 4),
             group: (k / 3) % 4,
         })
         .collect()
