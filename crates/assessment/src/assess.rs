@@ -7,6 +7,7 @@ mod alone;
 mod branches;
 mod copies;
 mod network;
+mod placeholders;
 mod stages;
 mod steps;
 

@@ -6,6 +6,7 @@
 mod balances;
 mod levels;
 mod sets;
+mod vehicles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -65,6 +66,7 @@ pub(super) fn remarks(
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
     remarks.extend(levels::contradictory_balances(prepared, assessment));
+    remarks.extend(vehicles::of_many(prepared, assessment));
     remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
@@ -83,6 +85,7 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "energy_too_small" => "电量太小",
         "energies_incomparable" => "两侧电量相差过大",
         "vehicle_value_copied" => "车辆侧电量即桩自己的电量",
+        "vehicle_id_of_many" => "车辆编号由多辆车共用",
         "wrong_number_of_fields" => "列数不符",
         "charge_id_empty" => "无充电编号",
         "pile_id_unusable" => "桩编号不可用",
