@@ -246,7 +246,8 @@ fn rest(code: &'static str, all: usize, [zh, en]: [&str; 2]) -> Option<Remark> {
 
 /// Piles whose vehicles' values no vehicle said. That a pile relayed them is said where it is known.
 fn doubted(all: &[DoubtedValues]) -> Vec<Remark> {
-    let told = all.iter().take(ALIKE_MAX).map(|doubted| {
+    let (alike, one_by_one): (Vec<_>, Vec<_>) = all.iter().partition(|doubted| doubted.test == "alike");
+    let told = one_by_one.iter().take(ALIKE_MAX).map(|doubted| {
         let pile_id = &doubted.pile_id;
         let (values_zh, values_en) = match doubted.relayed {
             0 => (
@@ -271,7 +272,8 @@ fn doubted(all: &[DoubtedValues]) -> Vec<Remark> {
             format!("{values_en} {en}: no vehicle seems to have said them, and the pile is not held to conform"),
         )
     });
-    told.chain(rest("vehicle_values_doubted", all.len(), ["个桩如此", "piles likewise"])).collect()
+    let more = rest("vehicle_values_doubted", one_by_one.len(), ["个桩如此", "piles likewise"]);
+    vehicles::alike(&alike).into_iter().chain(told).chain(more).collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.
@@ -470,6 +472,30 @@ mod tests {
             vehicles: 40,
         };
         super::doubted(&[doubted]).pop().expect("told")
+    }
+
+    /// Of a fleet of which each pile is in doubt for the same reason there is one remark, before those of single piles.
+    #[test]
+    fn vehicles_that_are_all_alike_are_told_once() {
+        let one = |pile_id: &str, test| DoubtedValues {
+            pile_id: PileId::parse(pile_id).expect("literal"),
+            test,
+            p_value: 1e-12,
+            share_percent: 3.0,
+            charges: 200,
+            relayed: 0,
+            vehicles: 40,
+        };
+        let told = super::doubted(&[one("A", "alike"), one("B", "deaf"), one("C", "alike")]);
+        let codes: Vec<&str> = told.iter().map(|remark| remark.code).collect();
+        assert_eq!(codes, ["vehicles_alike", "vehicle_values_doubted"]);
+        assert!(told[0].en.contains("2 piles are not held to conform"), "{}", told[0]);
+        assert!(
+            told[0].zh.starts_with("未写明来源") && told[0].zh.contains("2 个桩不判为合格"),
+            "{}",
+            told[0]
+        );
+        assert!(told[1].en.contains("charges at B"), "{}", told[1]);
     }
 
     /// Files may leave the way open: then nobody knows that the pile relayed anything.

@@ -1,10 +1,10 @@
-//! Vehicles that are none: ids of many.
+//! Vehicles that are none: ids of many, and all alike.
 //!
 //! Called by [`super::remarks`]. It decides nothing.
 
 use std::collections::BTreeSet;
 
-use veripile_assessment::{Assessment, Screened};
+use veripile_assessment::{Assessment, DoubtedValues, Screened};
 
 use super::{Remark, listed, remark};
 use crate::assess_files::Prepared;
@@ -26,6 +26,30 @@ pub(super) fn of_many(prepared: &Prepared, assessment: &Assessment) -> Option<Re
             "charges with these values of vehicle_id go on at different piles at the same time, again and again, which no vehicle can: {en}; \
              their {count} charges were not compared. If they are placeholders, or cards of several vehicles, give each vehicle's own id or \
              none; if clocks of piles are wrong, set them right"
+        ),
+    ))
+}
+
+/// Vehicles' values of which none shows which vehicle it is, at any pile.
+pub(super) fn alike(doubted: &[&DoubtedValues]) -> Option<Remark> {
+    let (first, piles) = (doubted.first()?, doubted.len());
+    let (share, p) = (first.share_percent, first.p_value);
+    let is_relayed = doubted.iter().any(|doubted| 0 < doubted.relayed);
+    let (of_zh, of_en) = if is_relayed {
+        ("各桩转报或未写明来源", "that piles relay, or of which nobody says how they came,")
+    } else {
+        ("未写明来源（vehicle_path）", "of which nobody says how they came (vehicle_path)")
+    };
+    Some(remark(
+        "vehicles_alike",
+        format!(
+            "{of_zh}的车辆侧电量中，车辆彼此几无差异（只有一般车辆间差异的 {share:.0} %，p = {p:.1e}）：真实车辆做不到，多半由桩的电量算得；\
+             {piles} 个桩不判为合格。请核实车辆侧电量的来源"
+        ),
+        format!(
+            "in vehicles' energies {of_en} vehicles hardly differ from each other (by {share:.0} % of what vehicles differ by, p = {p:.1e}), as no \
+             vehicles do: they are probably computed from the piles' own. {piles} piles are not held to conform; find out where these values \
+             come from"
         ),
     ))
 }
