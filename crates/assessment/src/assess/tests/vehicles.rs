@@ -75,7 +75,7 @@ fn an_id_that_stands_for_many_joins_no_cities() {
 fn a_vehicle_of_which_clocks_tell_wrongly_stays_one() {
     let wrong = |n: usize, (pile, vehicle): (usize, usize), (begin, end): (i64, i64)| match pile {
         // Of a taxi that charges at two piles every two hours the one that is eight hours ahead says that it is at both.
-        _ if n % 13 == 0 && pile < 20 => {
+        _ if n.is_multiple_of(13) && pile < 20 => {
             (800, if pile == 5 { (begin + 480, end + 480) } else { (begin, end) })
         }
         7 => (vehicle, (begin, begin + 3 * 1_440)),
