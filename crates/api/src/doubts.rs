@@ -58,6 +58,7 @@ fn detail(t: &Texts, told: &Doubt) -> String {
     let found = match (told.test.as_str(), numbers.is_empty()) {
         (_, true) => String::new(),
         ("too_good", false) => fill(t.of("unsaid.too_good"), &numbers),
+        ("alike", false) => fill(t.of("unsaid.alike"), &numbers),
         (_, false) => fill(t.of("unsaid.deaf"), &numbers),
     };
     found + t.of("unsaid.follows")
@@ -113,6 +114,11 @@ mod tests {
         let (lines_zh, more) = lines(zh, &(all.0, 2));
         assert!(lines_zh.iter().all(|line| line.detail.contains("40 辆车") && line.detail.contains("21 %")));
         assert_eq!(more, None);
+        let alike = told("alike", Some(EVIDENCE));
+        assert!(
+            detail(en, &alike).contains("hardly differ from each other, by 21 % of what vehicles differ by")
+        );
+        assert!(detail(zh, &alike).contains("本桩有 40 辆车的 200 次充电"), "{}", detail(zh, &alike));
         // A run of before told no numbers.
         assert_eq!(
             detail(en, &told("deaf", None)),

@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use veripile_api::figure;
-use veripile_assessment::evidence::COVARIATES_MAX;
+use veripile_assessment::evidence::{COVARIATES_MAX, lasted_s};
 use veripile_assessment::{Anchor, Assessment, ComparableCharge, Evidence, PileFact, assess};
 use veripile_metrology::comparison::Settings;
 use veripile_pile::{Estimate, PileId, RemoteVerdict};
@@ -361,6 +361,7 @@ fn comparable_charge(
         pile: piles[row.pile],
         vehicle,
         ended_at: row.ended_at,
+        lasted_s: lasted_s(row.started_at, row.ended_at),
         energy_pile_kwh: row.energy_pile_kwh,
         energy_vehicle_kwh,
         path: row.path,
@@ -379,7 +380,7 @@ fn used(row: &ChargeRow, covariates: &[usize]) -> [f32; COVARIATES_MAX] {
 fn order(a: &ComparableCharge, b: &ComparableCharge) -> std::cmp::Ordering {
     let key = |charge: &ComparableCharge| {
         let energies = (charge.energy_pile_kwh, charge.energy_vehicle_kwh);
-        (charge.vehicle, charge.pile, charge.ended_at, energies, charge.path)
+        (charge.vehicle, charge.pile, charge.ended_at, charge.lasted_s, energies, charge.path)
     };
     key(a).cmp(&key(b)).then_with(|| {
         let pairs = a.covariates.iter().zip(&b.covariates);

@@ -103,6 +103,7 @@ mod tests {
                 pile,
                 vehicle: (visit % 10) as usize,
                 ended_at: at(visit % 30),
+                lasted_s: 0,
                 energy_pile_kwh: (Decimal::from(30) + wobble) * Decimal::new(100 + more, 2),
                 energy_vehicle_kwh: Decimal::new(30_003, 3),
                 path: None,

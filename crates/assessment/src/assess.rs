@@ -6,7 +6,9 @@
 mod alone;
 mod branches;
 mod copies;
+mod doubts;
 mod network;
+mod placeholders;
 mod stages;
 mod steps;
 mod verdict;
@@ -26,7 +28,8 @@ use crate::balanced::Balanced;
 use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryBalance, ContradictoryReference};
-use crate::signals::{self, Compared, Doubt, Why};
+pub use doubts::DoubtedValues;
+use doubts::{doubted_values, forged};
 use network::{Changes, Given, Ways, alone};
 pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
@@ -154,25 +157,6 @@ pub struct UsedReference {
     pub vehicle: usize,
     /// When it was calibrated.
     pub at: Timestamp,
-}
-
-/// A pile that relays what no vehicle said.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DoubtedValues {
-    /// The pile.
-    pub pile_id: PileId,
-    /// What says so: `too_good` (values scatter less than vehicles') or `deaf` (which vehicle it is does not show).
-    pub test: &'static str,
-    /// Probability of as much by chance.
-    pub p_value: f64,
-    /// How much shows here of what vehicles' values scatter by (`too_good`), of what vehicles' own errors show elsewhere (`deaf`), percent.
-    pub share_percent: f64,
-    /// Comparisons that were asked.
-    pub charges: usize,
-    /// Of these, those of which it is known that the pile relayed the vehicle's value: of the others nobody says how it came.
-    pub relayed: usize,
-    /// Vehicles that made them.
-    pub vehicles: usize,
 }
 
 /// Why there is no assessment.
@@ -329,59 +313,6 @@ fn estimates(
         (pile.pile_id.clone(), estimate)
     };
     evidence.piles.iter().zip(limits).enumerate().map(of_pile).collect()
-}
-
-/// Piles whose relayed values are in doubt.
-fn forged(
-    evidence: &Evidence,
-    residuals: &[Option<Residual>],
-    vehicles: &[Option<VehicleEstimate>],
-) -> BTreeMap<usize, Doubt> {
-    if !evidence.charges.iter().any(copies::may_be_copied) {
-        return BTreeMap::new();
-    }
-    let biases: Vec<Option<f64>> = vehicles.iter().map(|vehicle| vehicle.map(|found| found.bias)).collect();
-    let compared = evidence.charges.iter().zip(residuals).filter_map(|(charge, residual)| {
-        let Residual { standardised, scale } = (*residual)?;
-        let may_be_forged = copies::may_be_copied(charge);
-        Some(Compared { pile: charge.pile, vehicle: charge.vehicle, z: standardised, scale, may_be_forged })
-    });
-    signals::doubted(evidence.piles.len(), &compared.collect::<Vec<_>>(), &biases)
-}
-
-/// Each with what of its comparisons was asked.
-fn doubted_values(
-    evidence: &Evidence,
-    residuals: &[Option<Residual>],
-    forged: &BTreeMap<usize, Doubt>,
-) -> Vec<DoubtedValues> {
-    if forged.is_empty() {
-        return Vec::new();
-    }
-    let mut asked: BTreeMap<usize, (usize, usize, BTreeSet<usize>)> = BTreeMap::new();
-    let compared = evidence.charges.iter().zip(residuals).filter(|(_, residual)| residual.is_some());
-    let compared = compared.map(|(charge, _)| charge).filter(|charge| forged.contains_key(&charge.pile));
-    for charge in compared.filter(|charge| copies::may_be_copied(charge)) {
-        let (charges, relayed, vehicles) = asked.entry(charge.pile).or_default();
-        (*charges, *relayed) = (*charges + 1, *relayed + usize::from(charge.path.is_some()));
-        vehicles.insert(charge.vehicle);
-    }
-    let named = forged.iter().map(|(pile, doubt)| {
-        let (charges, relayed, vehicles) = asked.remove(pile).unwrap_or_default();
-        DoubtedValues {
-            pile_id: evidence.piles[*pile].pile_id.clone(),
-            test: match doubt.why {
-                Why::TooGood => "too_good",
-                Why::Deaf => "deaf",
-            },
-            p_value: doubt.p_value,
-            share_percent: 100.0 * doubt.share,
-            charges,
-            relayed,
-            vehicles: vehicles.len(),
-        }
-    });
-    named.collect()
 }
 
 /// Limit and rule of each pile.

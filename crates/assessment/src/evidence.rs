@@ -40,6 +40,8 @@ pub struct ComparableCharge {
     pub vehicle: usize,
     /// When it ended.
     pub ended_at: Timestamp,
+    /// How long it took, s; 0 where nobody says.
+    pub lasted_s: u32,
     /// Energy by the pile, kWh.
     pub energy_pile_kwh: Decimal,
     /// Energy by the vehicle, kWh.
@@ -134,6 +136,11 @@ pub struct Evidence {
     pub feeders: Vec<TimedFeeder>,
 }
 
+/// How long a charge took, whole seconds; 0 where it ended before it began, which nobody did.
+pub fn lasted_s(started_at: Timestamp, ended_at: Timestamp) -> u32 {
+    u32::try_from(ended_at.duration_since(started_at).as_secs()).unwrap_or(0)
+}
+
 /// Why a charge is no comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Screened {
@@ -147,6 +154,8 @@ pub enum Screened {
     Incomparable,
     /// What is told to be the vehicle's energy is the pile's own to the last digit, again and again: no vehicle said it.
     Copied,
+    /// Its vehicle's charges overlap at different piles, again and again: the id is that of many vehicles.
+    ManyVehicles,
 }
 
 impl Screened {
@@ -158,6 +167,7 @@ impl Screened {
             Self::Implausible => "energy_implausible",
             Self::Incomparable => "energies_incomparable",
             Self::Copied => "vehicle_value_copied",
+            Self::ManyVehicles => "vehicle_id_of_many",
         }
     }
 }

@@ -21,6 +21,7 @@ mod forgery;
 mod gains;
 mod heaping;
 mod outlets;
+mod readers;
 mod records;
 mod registers;
 mod said;
@@ -39,7 +40,7 @@ use serde::Serialize;
 use veripile_metrology::multiplicity;
 use veripile_metrology::shared::shared;
 
-pub(crate) use doubt::{Compared, Doubt, Why, doubted};
+pub(crate) use doubt::{Compared, Doubt, doubted};
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
     SignalEvidence, SignalPile, ToldRegister,
@@ -297,7 +298,8 @@ fn statistical(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
     shared(&questions, |ask| ask()).concat()
 }
 
-/// What stands up to the number of questions asked. Of several questions with one code about one time, the clearest answer.
+/// What stands up to the number of questions asked. Of several questions with one code about one time, the clearest answer, and no mere remark
+/// where there is more.
 fn selected(asked: Vec<Finding>, false_discovery_rate: f64) -> Vec<Finding> {
     let mut families: BTreeMap<Subject, Vec<Finding>> = BTreeMap::new();
     for finding in asked {
@@ -314,7 +316,10 @@ fn selected(asked: Vec<Finding>, false_discovery_rate: f64) -> Vec<Finding> {
         families.into_iter().flatten().zip(selected.tests.into_iter().flatten())
     {
         let key = (finding.subject, finding.code, finding.from, finding.to);
-        let is_clearest = clearest.get(&key).is_none_or(|known| known.p_value.is_none_or(|known| p < known));
+        let rank = |severity: Severity, p: f64| (severity == Severity::Info, p);
+        let is_clearest = clearest.get(&key).is_none_or(|known| {
+            known.p_value.is_none_or(|of| rank(finding.severity, p) < rank(known.severity, of))
+        });
         if is_reported && is_clearest {
             clearest.insert(key, Finding { p_value: Some(p), ..finding });
         }

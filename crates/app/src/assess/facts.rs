@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use veripile_assessment::evidence::COVARIATES_MAX;
+use veripile_assessment::evidence::{COVARIATES_MAX, lasted_s};
 use veripile_assessment::{
     Anchor, Assessment, Balanced, ComparableCharge, Evidence, PileFact, ReferenceVehicle,
 };
@@ -145,6 +145,7 @@ impl Facts {
                 pile: *pile_at.get(&charge.pile_no)?,
                 vehicle: *vehicles.get(&traveller(charge)?)?,
                 ended_at: charge.ended_at,
+                lasted_s: lasted_s(charge.started_at, charge.ended_at),
                 energy_pile_kwh: kwh(charge.energy_pile_wh),
                 energy_vehicle_kwh: kwh(energy_vehicle_wh),
                 path: Some(path),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use serde_json::Value;
-use veripile_assessment::Assessment;
+use veripile_assessment::{Assessment, DoubtedValues, RunFacts, Screened};
 use veripile_pile::RemoteVerdict;
 
 /// How much an assessment looks at.
@@ -177,12 +177,7 @@ impl AssessMetrics {
                 "reference vehicles are more than can be checked: the calibrations that say least are not used"
             );
         }
-        for doubted in &facts.doubted_values {
-            tracing::warn!(
-                pile.id = %doubted.pile_id, test = doubted.test, p_value = doubted.p_value,
-                "vehicle values that a pile relays are none that a vehicle said; it is not held to conform: look into it"
-            );
-        }
+        no_vehicles(facts);
         if !facts.converged {
             tracing::warn!(rounds = facts.rounds, "the fit did not settle; its last round stands");
         }
@@ -193,6 +188,32 @@ impl AssessMetrics {
             noise_percent = facts.noise_percent,
             rounds = facts.rounds,
             "assessed"
+        );
+    }
+}
+
+/// Says which vehicles are none, and which piles relay what no vehicle said.
+fn no_vehicles(facts: &RunFacts) {
+    let is_alike = |doubted: &&DoubtedValues| doubted.test == "alike";
+    let alike = facts.doubted_values.iter().filter(is_alike);
+    if let Some(first) = alike.clone().next() {
+        tracing::warn!(
+            piles = alike.count(),
+            p_value = first.p_value,
+            share_percent = first.share_percent,
+            "in the values that piles relay vehicles hardly differ from each other, as no vehicles do: none of these piles is held to conform"
+        );
+    }
+    if let Some(charges) = facts.screened.get(Screened::ManyVehicles.code()) {
+        tracing::warn!(
+            charges,
+            "charges of ids that are at several piles at once, as no vehicle is, were not compared: a placeholder, or one card for many vehicles"
+        );
+    }
+    for doubted in facts.doubted_values.iter().filter(|doubted| !is_alike(doubted)) {
+        tracing::warn!(
+            pile.id = %doubted.pile_id, test = doubted.test, p_value = doubted.p_value,
+            "vehicle values that a pile relays are none that a vehicle said; it is not held to conform: look into it"
         );
     }
 }

@@ -7,6 +7,7 @@ mod balances;
 mod kinds;
 mod levels;
 mod sets;
+mod vehicles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -67,6 +68,7 @@ pub(super) fn remarks(
     remarks.extend(levels::unchecked(assessment.facts.anchors_unchecked));
     remarks.extend(levels::contradictory_references(prepared, assessment));
     remarks.extend(levels::contradictory_balances(prepared, assessment));
+    remarks.extend(vehicles::of_many(prepared, assessment));
     remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(misnamed(inputs, prepared));
@@ -85,6 +87,7 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "energy_too_small" => "电量太小",
         "energies_incomparable" => "两侧电量相差过大",
         "vehicle_value_copied" => "车辆侧电量即桩自己的电量",
+        "vehicle_id_of_many" => "车辆编号由多辆车共用",
         "wrong_number_of_fields" => "列数不符",
         "charge_id_empty" => "无充电编号",
         "pile_id_unusable" => "桩编号不可用",
@@ -245,7 +248,8 @@ fn rest(code: &'static str, all: usize, [zh, en]: [&str; 2]) -> Option<Remark> {
 
 /// Piles whose vehicles' values no vehicle said. That a pile relayed them is said where it is known.
 fn doubted(all: &[DoubtedValues]) -> Vec<Remark> {
-    let told = all.iter().take(ALIKE_MAX).map(|doubted| {
+    let (alike, one_by_one): (Vec<_>, Vec<_>) = all.iter().partition(|doubted| doubted.test == "alike");
+    let told = one_by_one.iter().take(ALIKE_MAX).map(|doubted| {
         let pile_id = &doubted.pile_id;
         let (values_zh, values_en) = match doubted.relayed {
             0 => (
@@ -270,7 +274,8 @@ fn doubted(all: &[DoubtedValues]) -> Vec<Remark> {
             format!("{values_en} {en}: no vehicle seems to have said them, and the pile is not held to conform"),
         )
     });
-    told.chain(rest("vehicle_values_doubted", all.len(), ["个桩如此", "piles likewise"])).collect()
+    let more = rest("vehicle_values_doubted", one_by_one.len(), ["个桩如此", "piles likewise"]);
+    vehicles::alike(&alike).into_iter().chain(told).chain(more).collect()
 }
 
 /// Piles that are others than before, by their charges or by on-site results that differ.
@@ -469,6 +474,30 @@ mod tests {
             vehicles: 40,
         };
         super::doubted(&[doubted]).pop().expect("told")
+    }
+
+    /// Of a fleet of which each pile is in doubt for the same reason there is one remark, before those of single piles.
+    #[test]
+    fn vehicles_that_are_all_alike_are_told_once() {
+        let one = |pile_id: &str, test| DoubtedValues {
+            pile_id: PileId::parse(pile_id).expect("literal"),
+            test,
+            p_value: 1e-12,
+            share_percent: 3.0,
+            charges: 200,
+            relayed: 0,
+            vehicles: 40,
+        };
+        let told = super::doubted(&[one("A", "alike"), one("B", "deaf"), one("C", "alike")]);
+        let codes: Vec<&str> = told.iter().map(|remark| remark.code).collect();
+        assert_eq!(codes, ["vehicles_alike", "vehicle_values_doubted"]);
+        assert!(told[0].en.contains("2 piles are not held to conform"), "{}", told[0]);
+        assert!(
+            told[0].zh.starts_with("未写明来源") && told[0].zh.contains("2 个桩不判为合格"),
+            "{}",
+            told[0]
+        );
+        assert!(told[1].en.contains("charges at B"), "{}", told[1]);
     }
 
     /// Files may leave the way open: then nobody knows that the pile relayed anything.

@@ -89,6 +89,7 @@ pub(super) fn evidence(
             pile: charge.pile,
             vehicle: charge.vehicle,
             ended_at: Timestamp::from_second(charge.ended_s).ok()?,
+            lasted_s: u32::try_from(charge.ended_s - charge.started_s).ok()?,
             energy_pile_kwh: Decimal::new(charge.energy_pile_wh, 3),
             energy_vehicle_kwh: Decimal::new(charge.energy_vehicle_wh?, 3),
             path: None,

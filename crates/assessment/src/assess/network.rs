@@ -13,7 +13,7 @@ use veripile_metrology::comparison::{
 };
 use veripile_pile::VehiclePath;
 
-use super::copies;
+use super::{copies, placeholders};
 use crate::calibration::known_bias;
 use crate::evidence::{
     Anchor, COVARIATES_MAX, ComparableCharge, Evidence, ReferenceVehicle, Screened, TimedFeeder, compare,
@@ -177,11 +177,16 @@ fn comparisons<'a, I: Iterator<Item = &'a ComparableCharge> + Clone>(
 
 /// Charges that are compared, and those that are not with the reason.
 fn screen(evidence: &Evidence, copying: &BTreeSet<usize>) -> (Vec<u32>, Vec<(usize, Screened)>) {
+    let of_many = placeholders::vehicles(evidence);
     let (mut compared, mut screened) = (Vec::with_capacity(evidence.charges.len()), Vec::new());
     for (index, charge) in evidence.charges.iter().enumerate() {
-        let copied = copying.contains(&charge.pile) && copies::may_be_copied(charge);
+        let reason = if copying.contains(&charge.pile) && copies::may_be_copied(charge) {
+            Some(Screened::Copied)
+        } else {
+            of_many.contains(&charge.vehicle).then_some(Screened::ManyVehicles)
+        };
         let compared_to = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh);
-        match compared_to.and_then(|ratio| if copied { Err(Screened::Copied) } else { Ok(ratio) }) {
+        match compared_to.and_then(|ratio| reason.map_or(Ok(ratio), Err)) {
             Ok(_) => compared.push(u32::try_from(index).unwrap_or(u32::MAX)),
             Err(reason) => screened.push((index, reason)),
         }
@@ -354,6 +359,7 @@ mod tests {
             pile: 0,
             vehicle: 0,
             ended_at: at(day),
+            lasted_s: 0,
             energy_pile_kwh: rust_decimal::Decimal::TEN,
             energy_vehicle_kwh: rust_decimal::Decimal::TEN,
             path: Some(VehiclePath::Reference),
@@ -395,6 +401,7 @@ mod tests {
             pile: 0,
             vehicle,
             ended_at: Timestamp::UNIX_EPOCH,
+            lasted_s: 0,
             energy_pile_kwh: rust_decimal::Decimal::TEN,
             energy_vehicle_kwh: rust_decimal::Decimal::TEN,
             path: Some(VehiclePath::Reference),
@@ -418,6 +425,7 @@ mod tests {
             pile: 0,
             vehicle: 0,
             ended_at: jiff::Timestamp::UNIX_EPOCH,
+            lasted_s: 0,
             energy_pile_kwh: rust_decimal::Decimal::ONE,
             energy_vehicle_kwh: rust_decimal::Decimal::ONE,
             path: Some(path),

@@ -1,4 +1,5 @@
 mod levels;
+mod vehicles;
 
 use super::*;
 use crate::evidence::ComparableCharge;
@@ -33,6 +34,7 @@ fn evidence(anchored: bool) -> Evidence {
                 pile: usize::try_from(index).expect("small"),
                 vehicle: usize::try_from(visit % 10).expect("small"),
                 ended_at: at(visit % 30),
+                lasted_s: 0,
                 energy_pile_kwh: (Decimal::from(registered) + wobble) / Decimal::ONE_THOUSAND,
                 energy_vehicle_kwh: Decimal::from(30),
                 path: None,
@@ -146,6 +148,7 @@ fn evidence_of(anchored: &[(usize, i64, &str)], error: impl Fn(usize, usize) -> 
                 pile,
                 vehicle,
                 ended_at: at(n as i64 / 80),
+                lasted_s: 0,
                 energy_pile_kwh: Decimal::from(20),
                 energy_vehicle_kwh: Decimal::try_from(
                     20.0 / (1.0 + error) * (1.0 + biases[vehicle] + noise(0.01)),
@@ -497,64 +500,6 @@ fn values_that_a_pile_copies_from_itself_are_no_comparisons() {
     }
     let assessment = assess(&evidence, &Settings::default()).expect("assessable");
     assert!(assessment.facts.screened.is_empty());
-}
-
-/// A pile of whatever error relays its own energies with noise as large as vehicles', so that its estimate is good; or what it knows of them, with a
-/// fifth of the noise.
-#[test]
-fn a_pile_that_makes_vehicles_values_up_does_not_conform() {
-    let anchored: Vec<_> = (0..4).map(|pile| (pile, 0, "0")).collect();
-    let (honest, biases) = evidence_of(&anchored, |_, _| 0.0);
-    let clean = assess(&honest, &Settings::default()).expect("assessable");
-    assert_eq!((verdicts(&clean), clean.facts.doubted_values), (vec![RemoteVerdict::Conform; 12], vec![]));
-    for (noise, known, test) in [(0.01, 0.0, "deaf"), (0.002, 1.0, "too_good")] {
-        let mut evidence = honest.clone();
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(11);
-        for charge in evidence.charges.iter_mut().filter(|charge| charge.pile == 5) {
-            let wobble: f64 = (0..12).map(|_| rng.random_range(-0.5..0.5)).sum();
-            let told = 20.0 * (1.0 + noise * wobble) * (1.0 + known * biases[charge.vehicle]);
-            charge.energy_vehicle_kwh = Decimal::try_from(told).expect("finite");
-        }
-        let assessment = assess(&evidence, &Settings::default()).expect("assessable");
-        let forger = &assessment.estimates[5].1;
-        assert!(forger.error.expect("compared").abs() < 0.005, "{forger:?}");
-        let expected = [
-            [RemoteVerdict::Conform; 5].as_slice(),
-            &[RemoteVerdict::Undecided],
-            &[RemoteVerdict::Conform; 6],
-        ];
-        assert_eq!(verdicts(&assessment), expected.concat(), "{noise}");
-        let [doubted] = &assessment.facts.doubted_values[..] else { panic!("{:?}", assessment.facts) };
-        assert_eq!((doubted.pile_id.as_str(), doubted.test), ("P5", test));
-        assert!(doubted.p_value < 1e-9 && doubted.share_percent < 50.0, "{doubted:?}");
-        assert_eq!((doubted.charges, doubted.relayed, doubted.vehicles), (200, 0, 40), "nobody says how");
-        assert_eq!(assessment.facts.learnt.doubted.as_slice(), std::slice::from_ref(&doubted.pile_id));
-        evidence.charges.iter_mut().for_each(|charge| charge.path = Some(VehiclePath::Relayed));
-        let facts = assess(&evidence, &Settings::default()).expect("assessable").facts;
-        assert_eq!(facts.doubted_values.iter().map(|doubted| doubted.relayed).collect::<Vec<_>>(), [200]);
-        // The vehicles' makers say the same: what they tell cannot be made up there.
-        evidence.charges.iter_mut().for_each(|charge| charge.path = Some(VehiclePath::Telematics));
-        let assessment = assess(&evidence, &Settings::default()).expect("assessable");
-        assert_eq!(verdicts(&assessment), [RemoteVerdict::Conform; 12]);
-    }
-}
-
-/// Three who read well and charge at one pile nine times of ten make it good, and nothing else.
-#[test]
-fn a_pile_of_few_good_vehicles_is_in_no_doubt() {
-    let anchored: Vec<_> = (0..4).map(|pile| (pile, 0, "0")).collect();
-    let (mut evidence, _) = evidence_of(&anchored, |_, _| 0.0);
-    evidence.vehicle_models.resize(43, None);
-    for (n, charge) in evidence.charges.iter_mut().enumerate().filter(|(_, charge)| charge.pile == 5) {
-        if n / 12 % 40 < 36 {
-            charge.vehicle = 40 + n / 12 % 3;
-            charge.energy_vehicle_kwh = Decimal::try_from(20.0 + 0.02 * (n % 7) as f64).expect("finite");
-        } else {
-            charge.vehicle = 4 * (n / 480) + n / 12 % 4;
-        }
-    }
-    let assessment = assess(&evidence, &Settings::default()).expect("assessable");
-    assert_eq!(assessment.facts.doubted_values, []);
 }
 
 #[test]

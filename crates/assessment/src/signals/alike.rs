@@ -1,56 +1,93 @@
-//! Charges that a pile reads alike: those of vehicles of one model, where nobody tells the model those of one vehicle.
+//! Whether the vehicles of all piles are alike, as no vehicles are: then what tells their energies is made from the piles' own.
 //!
-//! Called by `world` once. An honest pile reads one model otherwise than the others by the assessment's σ_i, so that such charges are no
-//! independent witnesses of what one model's vehicles do at other hours, sizes or powers than the rest. It judges nothing.
+//! Called by `doubt`, way by way. That a pile among honest ones relays its own energy shows against these; where all do, nothing differs.
 
-use veripile_metrology::contrast::Interaction;
+use std::collections::BTreeSet;
 
-use super::SignalEvidence;
-use super::world::Scored;
+use veripile_metrology::chi_square;
+use veripile_metrology::contrast::CUT;
+use veripile_pile::VehiclePath;
 
-/// Variance of where residuals of t₄ lie in units of normal ones', (ν + 3)/(ν + 1).
-const T4_VARIANCE: f64 = 1.4;
+use super::doubt::Compared;
 
-/// Whose charges are read alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reader {
-    Model(usize),
-    Vehicle(usize),
-    Charge(usize),
+/// Vehicles from which their spread says something, and charges of each.
+const VEHICLES_MIN: usize = 30;
+const CHARGES_MIN: usize = 3;
+
+/// Degrees of freedom that piles' own errors must leave.
+const FREEDOM_MIN: f64 = 10.0;
+
+/// Standard deviation that vehicles' own errors have at least, fraction: metrology.md §2.1 has 1.5 % within a model and 0.5 % between models. The
+/// best that a vehicle can have, a current and a voltage of half a percent each (rectangular), is `√2 · 0.5 %/√3 = 0.4 %`.
+const VEHICLE_SD_LEAST: f64 = 0.003;
+
+/// σ_b of metrology.md §2.1.
+const VEHICLE_SD: f64 = 0.015;
+
+/// How little the vehicles of a way differ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Alike {
+    /// Probability of as little, were it [`VEHICLE_SD_LEAST`].
+    pub(super) p_value: f64,
+    /// What they differ by, as a share of [`VEHICLE_SD`].
+    pub(super) share: f64,
 }
 
-/// Numbers each pile's groups, and says how much they differ and how well that is known. Nothing where the assessment found no difference.
+/// Weight, weighted sum and square of a vehicle's `−b_v + ε`, and how many.
+#[derive(Debug, Clone, Copy, Default)]
+struct Vehicle {
+    weight: f64,
+    sum: f64,
+    square: f64,
+    charges: f64,
+}
+
+impl Vehicle {
+    fn mean(&self) -> f64 {
+        self.sum / self.weight
+    }
+}
+
+/// Asks the values of one way; none where too few vehicles charged often enough.
 ///
 /// # Formula
-/// A group whose mean has variance v tells of σ_i² with `(σ_i²/(σ_i² + v))²` degrees of freedom (Fisher's information of a variance), of k
-/// groups of a pile one being its level: `ν = Σ_piles (k − 1)/k Σ_groups (σ_i²/(σ_i² + v))²`, 1 at least.
-pub(super) fn number(evidence: &SignalEvidence<'_>, scored: &mut [Vec<Scored>]) -> Interaction {
-    let standard_deviation = evidence.interaction_sd;
-    if !standard_deviation.is_finite() || standard_deviation <= 0.0 {
-        return Interaction::default();
-    }
-    let reader = |scored: &Scored| match evidence.charges[scored.charge].vehicle {
-        Some(vehicle) => {
-            let model = evidence.vehicle_models.get(vehicle).copied().flatten();
-            model.map_or(Reader::Vehicle(vehicle), Reader::Model)
+/// Each vehicle's mean m_v of `−b_v + ε`, weighted by 1/σ², has the variance `u_v² = s²/Σ 1/σ²`, s² pooled over what vehicles' charges scatter
+/// about their means by. `Q = Σ (m_v − m)²/(σ₁² + u_v²)`, σ₁ the least spread, is χ² of vehicles less one, less the piles, since each one's
+/// estimate may have taken one in; lower tail.
+pub(super) fn alike(
+    compared: &[Compared],
+    biases: &[Option<f64>],
+    path: Option<VehiclePath>,
+) -> Option<Alike> {
+    let mut vehicles = vec![Vehicle::default(); biases.len()];
+    let mut piles = BTreeSet::new();
+    for charge in compared.iter().filter(|charge| charge.path == path) {
+        let Some(bias) = biases.get(charge.vehicle).copied().flatten() else { continue };
+        let value = charge.z.clamp(-CUT, CUT) * charge.scale - bias;
+        let weight = charge.scale.powi(-2);
+        if !(value.is_finite() && weight.is_finite()) {
+            continue;
         }
-        None => Reader::Charge(scored.charge),
-    };
-    let variance = standard_deviation * standard_deviation;
-    let mut degrees_of_freedom = 0.0;
-    for of_pile in scored {
-        let mut readers: Vec<Reader> = of_pile.iter().map(reader).collect();
-        readers.sort_unstable();
-        readers.dedup();
-        let mut weights = vec![0.0; readers.len()];
-        for scored in of_pile {
-            // Each is one of them.
-            let at = readers.binary_search(&reader(scored)).unwrap_or_default();
-            scored.group = u32::try_from(at).unwrap_or(u32::MAX);
-            weights[at] += scored.scale.powi(-2);
-        }
-        let told = weights.iter().map(|weight| (variance / (variance + T4_VARIANCE / weight)).powi(2));
-        degrees_of_freedom += told.sum::<f64>() * (1.0 - 1.0 / readers.len().max(1) as f64);
+        piles.insert(charge.pile);
+        let vehicle = &mut vehicles[charge.vehicle];
+        vehicle.weight += weight;
+        vehicle.sum += weight * value;
+        vehicle.square += weight * value * value;
+        vehicle.charges += 1.0;
     }
-    Interaction { standard_deviation, degrees_of_freedom: degrees_of_freedom.max(1.0) }
+    vehicles.retain(|vehicle| CHARGES_MIN as f64 <= vehicle.charges);
+    let freedom = vehicles.len() as f64 - 1.0 - piles.len() as f64;
+    if vehicles.len() < VEHICLES_MIN || freedom < FREEDOM_MIN {
+        return None;
+    }
+    let total = |value: &dyn Fn(&Vehicle) -> f64| vehicles.iter().map(value).sum::<f64>();
+    let within = total(&|vehicle| vehicle.square - vehicle.sum * vehicle.mean());
+    let pooled = within.max(0.0) / total(&|vehicle| vehicle.charges - 1.0);
+    let least = |vehicle: &Vehicle| 1.0 / (VEHICLE_SD_LEAST * VEHICLE_SD_LEAST + pooled / vehicle.weight);
+    let middle = total(&|vehicle| least(vehicle) * vehicle.mean()) / total(&least);
+    let apart = |vehicle: &Vehicle| (vehicle.mean() - middle).powi(2);
+    let statistic = total(&|vehicle| least(vehicle) * apart(vehicle));
+    let variance = total(&|vehicle| apart(vehicle) - pooled / vehicle.weight) / freedom;
+    let p_value = chi_square::tails(statistic, freedom).0;
+    Some(Alike { p_value, share: variance.max(0.0).sqrt() / VEHICLE_SD })
 }

@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::forgery::{Deaf, TooGood, VEHICLES_MIN, Values};
+use veripile_pile::VehiclePath;
+
+use super::alike::{Alike, alike};
+use super::forgery::{Deaf, TooGood, VEHICLES_MIN, Values, may_be_the_piles};
 use super::world::{self, Scored};
 
 /// Probability below which it is no chance, as that of copies: it changes what is said of a pile, which a finding does not.
@@ -12,6 +15,9 @@ const CHANCE: f64 = 1e-9;
 
 /// Vehicles' own errors must show by less than this share of what they show elsewhere.
 const SHARE_MAX: f64 = 0.5;
+
+/// Part of a pile's evidence from which values that no vehicle said are its estimate's.
+const ALIKE_MIN: f64 = 0.1;
 
 /// Student's t from which a first look is followed by the test itself, which needs some six.
 const LOOK_T: f64 = 4.0;
@@ -27,8 +33,15 @@ pub(crate) struct Compared {
     pub(crate) z: f64,
     /// That scale, fraction.
     pub(crate) scale: f64,
-    /// Whether the vehicle's value came through the pile, for all that is known.
-    pub(crate) may_be_forged: bool,
+    /// How the vehicle's value came; none where nobody says.
+    pub(crate) path: Option<VehiclePath>,
+}
+
+impl Compared {
+    /// Whether it came through the pile, for all that is known.
+    fn may_be_forged(&self) -> bool {
+        may_be_the_piles(self.path)
+    }
 }
 
 /// Why.
@@ -38,6 +51,19 @@ pub(crate) enum Why {
     TooGood,
     /// Which vehicle it is does not show.
     Deaf,
+    /// Which vehicle it is shows nowhere, of all values of the way.
+    Alike,
+}
+
+impl Why {
+    /// Its word in a run's facts.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::TooGood => "too_good",
+            Self::Deaf => "deaf",
+            Self::Alike => "alike",
+        }
+    }
 }
 
 /// What says so.
@@ -47,7 +73,8 @@ pub(crate) struct Doubt {
     pub(crate) why: Why,
     /// Probability of as much by chance.
     pub(crate) p_value: f64,
-    /// Of what vehicles' values scatter by, or of what vehicles' own errors show elsewhere, so much shows here: a share.
+    /// Of what vehicles' values scatter by, of what vehicles' own errors show elsewhere, or of what vehicles differ by, so much shows here: a
+    /// share.
     pub(crate) share: f64,
 }
 
@@ -62,7 +89,7 @@ pub(crate) fn doubted(piles: usize, compared: &[Compared], biases: &[Option<f64>
     let values = Values {
         scored: &scored,
         vehicle: &|charge| Some(compared[charge].vehicle),
-        may_be_forged: &|charge| compared[charge].may_be_forged,
+        may_be_forged: &|charge| compared[charge].may_be_forged(),
         biases,
     };
     let are_many = |charges: &[usize]| {
@@ -73,7 +100,7 @@ pub(crate) fn doubted(piles: usize, compared: &[Compared], biases: &[Option<f64>
     };
     let looks: Vec<Look> = scored.iter().map(|of_pile| Look::of(of_pile, compared, biases)).collect();
     let good = if looks.iter().any(Look::may_be_too_good) { TooGood::of(&values) } else { Vec::new() };
-    let good = good.into_iter().filter(|found| are_many(&found.charges));
+    let good = good.into_iter().filter(|found| found.is_known && are_many(&found.charges));
     let good = good.map(|found| {
         let doubt = Doubt { why: Why::TooGood, p_value: found.p_value(), share: found.spread };
         (found.pile, doubt)
@@ -85,10 +112,36 @@ pub(crate) fn doubted(piles: usize, compared: &[Compared], biases: &[Option<f64>
         (found.pile, doubt)
     });
     let mut doubted = BTreeMap::new();
-    for (pile, doubt) in good.chain(deaf).filter(|(_, doubt)| doubt.p_value < CHANCE) {
+    let all = all_alike(piles, compared, biases);
+    for (pile, doubt) in good.chain(deaf).chain(all).filter(|(_, doubt)| doubt.p_value < CHANCE) {
         doubted.entry(pile).or_insert(doubt);
     }
     doubted
+}
+
+/// Piles whose estimates rest on values of ways on which all vehicles are alike.
+///
+/// # Formula
+/// Of a pile's Σ 1/σ² a tenth or more: a smaller part moves its estimate by less than a tenth of what these values are off.
+fn all_alike(piles: usize, compared: &[Compared], biases: &[Option<f64>]) -> Vec<(usize, Doubt)> {
+    let ways = [None, Some(VehiclePath::Relayed)].map(|path| (path, alike(compared, biases, path)));
+    let ways = ways.into_iter().filter_map(|(path, found)| Some((path, found?)));
+    let ways: Vec<(Option<VehiclePath>, Alike)> = ways.filter(|(_, found)| found.p_value < CHANCE).collect();
+    let Some((_, clearest)) = ways.iter().min_by(|(_, a), (_, b)| a.p_value.total_cmp(&b.p_value)) else {
+        return Vec::new();
+    };
+    let doubt = Doubt { why: Why::Alike, p_value: clearest.p_value, share: clearest.share };
+    let mut weights = vec![(0.0, 0.0); piles];
+    for charge in compared {
+        let (of_ways, of_all): &mut (f64, f64) = &mut weights[charge.pile];
+        let weight = charge.scale.powi(-2);
+        *of_all += weight;
+        if ways.iter().any(|(path, _)| *path == charge.path) {
+            *of_ways += weight;
+        }
+    }
+    let rests = |(of_ways, of_all): &(f64, f64)| 0.0 < *of_ways && ALIKE_MIN * of_all <= *of_ways;
+    weights.iter().enumerate().filter(|(_, weights)| rests(weights)).map(|(pile, _)| (pile, doubt)).collect()
 }
 
 /// Sums of a pile's relayed comparisons, for a first look: both tests cost half as much as a fit, and mostly no pile is near to failing them.
@@ -105,7 +158,7 @@ impl Look {
         for scored in of_pile {
             let charge = &compared[scored.charge];
             let Some(bias) = biases.get(charge.vehicle).copied().flatten() else { continue };
-            if charge.may_be_forged {
+            if charge.may_be_forged() {
                 let (score, bias) = (scored.score(), bias / scored.scale);
                 look.count += 1.0;
                 let terms = [score, score * score, bias, bias * bias, score * bias];

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use veripile_metrology::chi_square;
 use veripile_metrology::contrast::{Contrast, Interaction, Point, bounded_location, contrast};
 use veripile_metrology::crossing::to_f64;
+use veripile_metrology::normal::QUANTILE_75;
 use veripile_metrology::{normal, student};
 use veripile_pile::{PileKind, VehiclePath};
 
@@ -29,8 +30,16 @@ const AGREEMENT: f64 = 1e-4;
 /// Only a spread below half of the usual is remarkable: honest vehicles differ in how well they measure.
 const SPREAD_SHARE_MAX: f64 = 0.5;
 
-/// Charges elsewhere from which a vehicle's bias is known well enough to be looked for here.
+/// Charges elsewhere from which a vehicle's bias, and its spread, are known well enough to be looked for here.
 const ELSEWHERE_MIN: usize = 3;
+
+/// Degrees of freedom from which it is known what a pile's vehicles scatter by elsewhere: to an eighth.
+const FREEDOM_MIN: f64 = 30.0;
+
+/// Share of vehicles' own errors by which honest fleets are off in common, where the fit takes their spread for a little more or less than it is:
+/// what is held against the truth itself must go beyond, by so many standard uncertainties.
+const OFF_MAX: f64 = 0.25;
+const CLEAR: f64 = 3.0;
 
 /// Scale of the noise of a charge that is no comparison, fraction: σ_0 of metrology.md §2.1.
 const USUAL_SCALE: f64 = 0.02;
@@ -52,7 +61,12 @@ pub(super) fn ask(world: &World<'_>) -> Vec<Finding> {
 
 /// Whether the vehicle's value may be the pile's own.
 pub(super) fn may_be_forged(charge: &SignalCharge<'_>) -> bool {
-    matches!(charge.vehicle_path, None | Some(VehiclePath::Relayed))
+    may_be_the_piles(charge.vehicle_path)
+}
+
+/// The same of a way.
+pub(crate) fn may_be_the_piles(path: Option<VehiclePath>) -> bool {
+    matches!(path, None | Some(VehiclePath::Relayed))
 }
 
 /// The vehicle's energy as the pile relayed it, whether that is what was compared or not.
@@ -87,24 +101,47 @@ fn of_world<R>(world: &World<'_>, ask: impl FnOnce(&Values<'_>) -> R) -> R {
 pub(super) struct TooGood {
     pub(super) pile: usize,
     pub(super) charges: Vec<usize>,
-    /// As a share of the usual.
+    /// As a share of the usual, or of what the same vehicles scatter by elsewhere, whichever is more.
     pub(super) spread: f64,
+    /// Whether it is known what they scatter by elsewhere: if not, they may be vehicles that measure well.
+    pub(super) is_known: bool,
     /// Normal score.
     pub(super) score: f64,
 }
 
 impl TooGood {
     /// # Formula
-    /// `g = Φ⁻¹(F₄(z))` is normal if z is t₄; `Σ g² ~ χ²_n`, lower tail; the normal score of that held against the fleet's.
+    /// `g = Φ⁻¹(F₄(z))` is normal if z is t₄. Of n charges here by vehicles that charge elsewhere, too, w_v the share of each and s_v² its mean g² of
+    /// n_v there: `F = (Σ g²/n) / Σ w_v s_v²`, whose denominator has `(Σ w_v s_v²)² / Σ (w_v s_v²)²/n_v` degrees of freedom after
+    /// Satterthwaite; lower tail. Without the like `Σ g² ~ χ²_n`. The normal score of that held against the fleet's.
     pub(super) fn of(values: &Values<'_>) -> Vec<Self> {
+        let squares: Vec<Vec<f64>> = values
+            .scored
+            .iter()
+            .map(|of_pile| of_pile.iter().map(|scored| normal_square(scored.z)).collect())
+            .collect();
+        let relayed = |pile: usize| {
+            let of_pile = values.scored[pile].iter().zip(&squares[pile]);
+            of_pile.filter(|(scored, _)| (values.may_be_forged)(scored.charge))
+        };
+        let mean_square = |pile: usize| {
+            let (sum, count) =
+                relayed(pile).fold((0.0, 0.0), |(sum, n), (_, square)| (sum + square, n + 1.0));
+            (RESIDUALS_MIN as f64 <= count).then_some(sum / count)
+        };
+        let usual: Vec<Option<f64>> = (0..values.scored.len()).map(mean_square).collect();
+        let elsewhere = spreads(values, &squares, &usual);
         let of_pile = |pile: usize| {
-            let (charges, squares): (Vec<usize>, Vec<f64>) =
-                values.relayed(pile).map(|scored| (scored.charge, normal_square(scored.z))).unzip();
-            let n = squares.len() as f64;
-            let sum: f64 = squares.iter().sum();
-            let score = normal::quantile(chi_square::tails(sum, n).0.max(f64::MIN_POSITIVE));
-            let spread = (sum / n).sqrt();
-            (RESIDUALS_MIN <= squares.len()).then_some(Self { pile, charges, spread, score })
+            let square = usual[pile]?;
+            let charges: Vec<usize> = relayed(pile).map(|(scored, _)| scored.charge).collect();
+            let met = relayed(pile)
+                .filter_map(|(scored, square)| Some(((values.vehicle)(scored.charge)?, *square)));
+            let (n, spread) = (charges.len() as f64, square.sqrt());
+            if let Some((ratio, score)) = against_elsewhere(pile, met, n, &elsewhere) {
+                return Some(Self { pile, charges, spread: spread.max(ratio), is_known: true, score });
+            }
+            let score = normal::quantile(chi_square::tails(square * n, n).0.max(f64::MIN_POSITIVE));
+            Some(Self { pile, charges, spread, is_known: false, score })
         };
         let mut found: Vec<Self> = (0..values.scored.len()).filter_map(of_pile).collect();
         let mut scores: Vec<f64> = found.iter().map(|found| found.score).collect();
@@ -119,14 +156,65 @@ impl TooGood {
     }
 }
 
-/// Residual variance too small.
+/// Squared scores by vehicle and pile: of all values but those that a pile relayed whose values scatter too little, since these exonerate nobody.
+fn spreads(values: &Values<'_>, squares: &[Vec<f64>], usual: &[Option<f64>]) -> Sums {
+    let mut sums = Sums::new();
+    for (pile, of_pile) in values.scored.iter().enumerate() {
+        let is_suspect = usual[pile].is_some_and(|square| square < SPREAD_SHARE_MAX * SPREAD_SHARE_MAX);
+        for (scored, square) in of_pile.iter().zip(&squares[pile]) {
+            let Some(vehicle) = (values.vehicle)(scored.charge) else { continue };
+            if !(is_suspect && (values.may_be_forged)(scored.charge)) {
+                let (sum, count) = sums.entry(vehicle).or_default().entry(pile).or_default();
+                (*sum, *count) = (*sum + square, *count + 1);
+            }
+        }
+    }
+    sums
+}
+
+/// Spread here as a share of what the same vehicles scatter by elsewhere, and the normal score of that; none where that is not known of half the
+/// `n` charges.
+///
+/// # Formula
+/// F's lower tail after Wilson and Hilferty: `z = ((1 − 2/9m) F^⅓ − (1 − 2/9n)) / √(2/9m F^⅔ + 2/9n)`.
+fn against_elsewhere(
+    pile: usize,
+    met: impl Iterator<Item = (usize, f64)>,
+    n: f64,
+    elsewhere: &Sums,
+) -> Option<(f64, f64)> {
+    let mut here: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    for (vehicle, square) in met {
+        let (sum, count) = here.entry(vehicle).or_default();
+        (*sum, *count) = (*sum + square, *count + 1.0);
+    }
+    let (mut sum, mut count, mut expected, mut variance) = (0.0, 0.0, 0.0, 0.0);
+    for (vehicle, (square, charges)) in here {
+        let Some((mean, of)) = mean_elsewhere(elsewhere, vehicle, pile) else { continue };
+        (sum, count) = (sum + square, count + charges);
+        expected += charges * mean;
+        variance += (charges * mean).powi(2) / of as f64;
+    }
+    let freedom = expected * expected / variance;
+    let is_known =
+        FREEDOM_MIN <= freedom && RESIDUALS_MIN as f64 <= count && n <= 2.0 * count && 0.0 < expected;
+    is_known.then(|| {
+        let ratio = sum / expected;
+        let (of_here, of_there) = (2.0 / (9.0 * count), 2.0 / (9.0 * freedom));
+        let root = ratio.cbrt();
+        let score = ((1.0 - of_there) * root - (1.0 - of_here)) / (of_there * root * root + of_here).sqrt();
+        (ratio.sqrt(), score)
+    })
+}
+
+/// Residual variance too small. Of vehicles that are met nowhere else it is worth knowing, and no more.
 fn too_good(world: &World<'_>) -> Vec<Finding> {
     let finding = |found: TooGood| {
         let (from, to) = world.span(found.charges.iter().copied());
         Finding {
             subject: Subject::Pile(found.pile),
             code: Code::ForgedVehicleData,
-            severity: Severity::Critical,
+            severity: if found.is_known { Severity::Critical } else { Severity::Info },
             statistic: found.score,
             p_value: Some(found.p_value()),
             from,
@@ -225,34 +313,58 @@ pub(super) struct Deaf {
 
 impl Deaf {
     /// # Formula
-    /// Residuals regressed on each vehicle's mean `−b_v + ε` over its charges at other piles: zero where vehicles speak
-    /// for themselves, −1 where the pile writes its own value. Held against the fleet.
+    /// Residuals regressed on each vehicle's mean `−b_v + ε` over its charges at other piles: zero where vehicles speak for themselves, −1 where
+    /// the pile writes its own value. Held against the fleet; and, clearly beyond [`OFF_MAX`], against zero itself, since where many write theirs the
+    /// fleet's median is theirs, and its scatter is the difference between them and the honest. Then the scatter is what halves of a pile's
+    /// vehicles differ by: there both are honest, or neither is.
     pub(super) fn of(values: &Values<'_>) -> Vec<Self> {
         let sums = sums(values);
-        let of_pile = |pile: usize| {
+        let mut halves = Vec::new();
+        let mut of_pile = |pile: usize| {
             let with_vehicle = values.relayed(pile).filter_map(|scored| {
                 let vehicle = (values.vehicle)(scored.charge)?;
-                Some((scored.point(elsewhere(&sums, vehicle, pile)?), scored.charge))
+                Some((scored.point(mean_elsewhere(&sums, vehicle, pile)?.0), (scored.charge, vehicle)))
             });
-            let (points, charges): (Vec<Point>, Vec<usize>) = with_vehicle.unzip();
+            let (points, charges): (Vec<Point>, Vec<(usize, usize)>) = with_vehicle.unzip();
             let contrast = contrast(&points, &Interaction::default())?;
+            halves.extend(halves_apart(&points, &charges));
+            let charges = charges.into_iter().map(|(charge, _)| charge).collect();
             Some(Self { pile, points, charges, contrast, share: 0.0, t: 0.0 })
         };
-        let mut found: Vec<Self> = (0..values.scored.len()).filter_map(of_pile).collect();
+        let mut found: Vec<Self> = (0..values.scored.len()).filter_map(&mut of_pile).collect();
         let effects: Vec<Effect> =
             found.iter().map(|found| (found.contrast.effect, found.contrast.standard_uncertainty)).collect();
         let (common, of_common) = common(&effects).unwrap_or_default();
         let own: Vec<f64> =
             effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
+        let scatter = median(&mut halves).filter(|_| GROUP_MIN <= halves.len());
+        let scatter = scatter.map(|half| (half / QUANTILE_75).max(1.0));
         for (found, t) in found.iter_mut().zip(against_fleet(&own)) {
-            (found.share, found.t) = (1.0 + found.contrast.effect - common, t);
+            let Contrast { effect, standard_uncertainty, .. } = found.contrast;
+            (found.share, found.t) = (1.0 + effect - common, t);
+            let by_itself = scatter.map(|scatter| standard_uncertainty * scatter);
+            let by_itself = by_itself.filter(|u| effect + OFF_MAX < -CLEAR * u).map(|u| effect / u);
+            if let Some(t) = by_itself.filter(|own| *own < t.min(0.0)) {
+                (found.share, found.t) = (1.0 + effect, t);
+            }
         }
         found
     }
 
+    /// Vehicles that show more than elsewhere are no sign of it.
     pub(super) fn p_value(&self) -> f64 {
-        self.contrast.p_value(self.t)
+        if self.t < 0.0 { self.contrast.p_value(self.t) } else { 1.0 }
     }
+}
+
+/// By how many standard uncertainties what one half of a pile's vehicles shows and what the other does are apart.
+fn halves_apart(points: &[Point], charges: &[(usize, usize)]) -> Option<f64> {
+    let half = |parity: usize| {
+        let of_half = points.iter().zip(charges).filter(|(_, (_, vehicle))| vehicle % 2 == parity);
+        contrast(&of_half.map(|(point, _)| *point).collect::<Vec<_>>(), &Interaction::default())
+    };
+    let (a, b) = (half(0)?, half(1)?);
+    Some((a.effect - b.effect).abs() / libm::hypot(a.standard_uncertainty, b.standard_uncertainty))
 }
 
 /// Deaf to the vehicle: whoever reads low everywhere else must read low here.
@@ -361,7 +473,7 @@ impl Apart {
     }
 }
 
-/// Sum and count of `−b_v + ε` by vehicle and pile.
+/// Sum and count of a quantity, as `−b_v + ε`, by vehicle and pile.
 type Sums = BTreeMap<usize, BTreeMap<usize, (f64, usize)>>;
 
 fn sums(values: &Values<'_>) -> Sums {
@@ -378,8 +490,9 @@ fn sums(values: &Values<'_>) -> Sums {
     sums
 }
 
-fn elsewhere(sums: &Sums, vehicle: usize, pile: usize) -> Option<f64> {
+/// A vehicle's mean at other piles, and of how many charges.
+fn mean_elsewhere(sums: &Sums, vehicle: usize, pile: usize) -> Option<(f64, usize)> {
     let others = sums.get(&vehicle)?.iter().filter(|(other, _)| **other != pile);
     let (sum, count) = others.fold((0.0, 0), |(sum, count), (_, (s, c))| (sum + s, count + c));
-    (ELSEWHERE_MIN <= count).then(|| sum / count as f64)
+    (ELSEWHERE_MIN <= count).then(|| (sum / count as f64, count))
 }

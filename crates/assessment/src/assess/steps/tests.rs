@@ -62,6 +62,7 @@ impl Town {
                 pile: first.0 + pile,
                 vehicle: first.1 + vehicle,
                 ended_at: Timestamp::from_second(second).expect("in range"),
+                lasted_s: 0,
                 energy_pile_kwh: Decimal::from(20),
                 energy_vehicle_kwh: Decimal::try_from(20.0 * libm::exp(-log_ratio)).expect("finite"),
                 path: None,

@@ -163,8 +163,13 @@ fn habits_weather_and_bad_vehicles_accuse_nobody() {
         };
         let compared = world.charges.iter().filter_map(|charge| {
             let (residual, vehicle) = (charge.residual?, charge.vehicle?);
-            let may_be_forged = charge.vehicle_path == Some(VehiclePath::Relayed);
-            Some(Compared { pile: charge.pile, vehicle, z: residual.z, scale: residual.sigma, may_be_forged })
+            Some(Compared {
+                pile: charge.pile,
+                vehicle,
+                z: residual.z,
+                scale: residual.sigma,
+                path: charge.vehicle_path,
+            })
         });
         assert!(doubted(PILES, &compared.collect::<Vec<_>>(), &world.biases).is_empty());
         let found = find(&evidence, &Settings::default()).expect("sound");
