@@ -14,7 +14,7 @@ use veripile_metrology::shared::shared;
 
 use super::network::{self, Changes, Given};
 use crate::anchors::newest;
-use crate::common::{self, Common, FLEET_MIN, Tally, week};
+use crate::common::{self, Common, FLEET_MIN, Others, Tally, week};
 use crate::evidence::Evidence;
 
 /// Probability at which a change is believed, over all piles together: as that of signals.
@@ -26,6 +26,12 @@ const CHARGES_MIN: usize = 10;
 /// A step is one if its measured size is so many standard uncertainties: what a fit with one error a pile left over of others' steps is
 /// nothing once these are apart.
 const CLEAR: f64 = 3.0;
+
+/// Of a connected set of fewer than [`FLEET_MIN`] piles so large a part, one in three, is more than steps of single piles.
+const SHARED_BY: usize = 3;
+
+/// Steps go together that lie no farther apart than this: a drift has no date.
+const TOGETHER_WEEKS: i64 = 6;
 
 /// How often steps are looked for: after what was found, another may show in what is left over.
 const ROUNDS_MAX: usize = 3;
@@ -101,40 +107,116 @@ fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
     }
     let sets: Vec<usize> = fit.instruments.iter().map(|instrument| instrument.component).collect();
     let common = Common::of(&tallies, &sets);
+    let few = few(&tallies, &sets);
     let pieces: Vec<(usize, Vec<(Timestamp, f64)>)> = series.into_iter().enumerate().collect();
     let looked_at = shared(&pieces, |(instrument, series)| {
-        let shared = |at| common.as_ref().map_or(0.0, |common| common.at(*instrument, week(at))) / SLOPE;
-        let own = series.iter().map(|(at, z)| (*at, (z - shared(*at)).clamp(-CUT, CUT)));
-        let mut own: Vec<(Timestamp, f64)> = own.collect();
-        own.sort_by_key(|(at, _)| *at);
-        let (times, scores): (Vec<Timestamp>, Vec<f64>) = own.into_iter().unzip();
-        let change = change_of_level(&scores, CHARGES_MIN, |at| times[at - 1] < times[at])
-            .map(|change| (times[change.at], change.t, scores.len()));
-        (change, halves(&scores).map(f64::abs))
+        let members = few.get(&sets[*instrument]);
+        let others = members.and_then(|members| Others::of(&tallies, members, *instrument));
+        match (others, &common) {
+            (Some(others), _) => Look::at(series, others.noise, |at| others.at(week(at))),
+            (None, Some(common)) => Look::at(series, 1.0, |at| Some(common.at(*instrument, week(at)))),
+            // Nobody can say whether it is the pile that changed, or all its vehicles.
+            (None, None) => Look::default(),
+        }
     });
-    // Of those that go with the others: what many do together is no scatter.
-    let is_usual = |at: usize| common.as_ref().is_none_or(|common| common.is_usual[at]);
-    let halves = looked_at.iter().enumerate().filter(|(at, _)| is_usual(*at));
-    let mut halves: Vec<f64> = halves.filter_map(|(_, (_, halves))| *halves).collect();
-    halves.sort_by(f64::total_cmp);
-    let usual = halves.get(halves.len() / 2).filter(|_| FLEET_MIN <= halves.len());
-    let scatter = usual.map_or(1.0, |usual| (usual / QUANTILE_75).max(1.0));
+    let scatter = scatter(&looked_at, common.as_ref());
     let mut pile_of: BTreeMap<usize, usize> =
         given.before.iter().map(|((pile, _), at)| (*at, *pile)).collect();
     pile_of.extend(given.places.iter().enumerate().filter_map(|(pile, at)| Some(((*at)?, pile))));
     let believed = BELIEVED / looked_at.len().max(1) as f64;
-    let found = looked_at.iter().enumerate().filter_map(|(instrument, (change, _))| {
-        let (at, t, scores) = (*change)?;
-        let p_value = chance_of(t / scatter, scores, CHARGES_MIN);
-        (p_value <= believed).then(|| FoundStep {
+    let found = looked_at.iter().enumerate().filter_map(|(instrument, look)| {
+        let seen = look.seen?;
+        let members = few.get(&sets[instrument]).map_or(&[][..], Vec::as_slice);
+        let p_value = chance_of(seen.t / scatter, seen.scores, CHARGES_MIN);
+        let is_its_own = members.is_empty() || seen.is_own() && !is_shared(&looked_at, members, &seen);
+        (p_value <= believed && is_its_own).then(|| FoundStep {
             pile: pile_of[&instrument],
-            at,
-            t: t / scatter,
+            at: seen.at,
+            t: seen.t / scatter,
             p_value,
             size: None,
         })
     });
     found.collect()
+}
+
+/// Members of each connected set of at least two and fewer than [`FLEET_MIN`] instruments.
+fn few(tallies: &[Tally], sets: &[usize]) -> BTreeMap<usize, Vec<usize>> {
+    let mut few: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (instrument, set) in sets.iter().enumerate().filter(|(at, _)| !tallies[*at].is_empty()) {
+        few.entry(*set).or_default().push(instrument);
+    }
+    few.retain(|_, members| (2..FLEET_MIN).contains(&members.len()));
+    few
+}
+
+/// By how much levels scatter more than chance makes them, of those that go with the others: what many do together is no scatter.
+fn scatter(looked_at: &[Look], common: Option<&Common>) -> f64 {
+    let is_usual = |at: usize| common.is_none_or(|common| common.is_usual[at]);
+    let halves = looked_at.iter().enumerate().filter(|(at, _)| is_usual(*at));
+    let mut halves: Vec<f64> = halves.filter_map(|(_, look)| look.halves).collect();
+    halves.sort_by(f64::total_cmp);
+    let usual = halves.get(halves.len() / 2).filter(|_| FLEET_MIN <= halves.len());
+    usual.map_or(1.0, |usual| (usual / QUANTILE_75).max(1.0))
+}
+
+/// Whether so many of a small set went the same way within weeks that it is rather what they share: that they all did it, nobody can say.
+fn is_shared(looked_at: &[Look], members: &[usize], seen: &Seen) -> bool {
+    let goes_along = |other: &Seen| {
+        CLEAR <= other.t * seen.t.signum() && (week(other.at) - week(seen.at)).abs() <= TOGETHER_WEEKS
+    };
+    let along = members.iter().filter(|at| looked_at[**at].seen.as_ref().is_some_and(goes_along)).count();
+    2 <= along && members.len() <= SHARED_BY * along
+}
+
+/// What a look at one instrument showed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Look {
+    seen: Option<Seen>,
+    /// Size of Student's t of the second half against the first.
+    halves: Option<f64>,
+}
+
+/// Where its level changed most.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Timestamp,
+    /// Beside what others did.
+    t: f64,
+    /// By itself, at the same date.
+    alone: f64,
+    scores: usize,
+}
+
+impl Look {
+    /// Of residuals, beside what is shared at a time; charges of a time of which nobody else tells do not count.
+    fn at(series: &[(Timestamp, f64)], noise: f64, shared: impl Fn(Timestamp) -> Option<f64>) -> Self {
+        let beside = series.iter().filter_map(|(at, z)| {
+            Some((*at, (z - shared(*at)? / SLOPE).clamp(-CUT, CUT), z.clamp(-CUT, CUT)))
+        });
+        let mut beside: Vec<(Timestamp, f64, f64)> = beside.collect();
+        beside.sort_by_key(|(at, ..)| *at);
+        let may = |at: usize| beside[at - 1].0 < beside[at].0;
+        let scores: Vec<f64> = beside.iter().map(|(_, score, _)| *score).collect();
+        let seen = change_of_level(&scores, CHARGES_MIN, may).map(|change| {
+            let alone: Vec<f64> = beside.iter().map(|(.., alone)| *alone).collect();
+            let alone = change_of_level(&alone, CHARGES_MIN, |at| at == change.at);
+            Seen {
+                at: beside[change.at].0,
+                t: change.t / noise,
+                alone: alone.map_or(0.0, |alone| alone.t),
+                scores: scores.len(),
+            }
+        });
+        Self { seen, halves: halves(&scores).map(|t| t.abs() / noise) }
+    }
+}
+
+impl Seen {
+    /// Whether the instrument moved by itself: beside one that stepped all others of a small set seem to have gone the other way.
+    fn is_own(&self) -> bool {
+        self.t.abs() <= 2.0 * self.alone * self.t.signum()
+    }
 }
 
 impl<'a> Separated<'a> {

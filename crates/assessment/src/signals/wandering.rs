@@ -172,7 +172,9 @@ fn steps(world: &World<'_>) -> Vec<Finding> {
     let Some((scored, usual)) = world.without_common_by_week() else { return Vec::new() };
     let known: BTreeSet<usize> = world.evidence.steps.iter().map(|step| step.pile).collect();
     let mut found = walks(scored, |scored| Some(start(scored.charge).as_second() as f64));
-    found.retain(|found| !known.contains(&found.pile));
+    // Of a set of few the assessment asked, each pile beside the others of its set: here it would be held against piles of other vehicles.
+    let are_of_few = world.are_of_few();
+    found.retain(|found| !known.contains(&found.pile) && !are_of_few[found.pile]);
     let spread = fleet_excess(&found, usual, |found| found.wandering.excursion, MEDIAN_EXCURSION);
     let found = found.iter().map(|found| {
         let inside = (found.wandering.turn, found.ordered.len());

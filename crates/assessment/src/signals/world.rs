@@ -135,6 +135,14 @@ impl<'a> World<'a> {
         Some((own.collect(), common.is_usual))
     }
 
+    /// Of each pile whether its vehicles join it to others, and to fewer than [`common::FLEET_MIN`] in all.
+    pub(super) fn are_of_few(&self) -> Vec<bool> {
+        let mut members = vec![0_usize; self.piles.len()];
+        let told = self.sets.iter().zip(&self.scored).filter(|(_, scored)| !scored.is_empty());
+        told.for_each(|(set, _)| members[*set] += 1);
+        self.sets.iter().map(|set| (2..common::FLEET_MIN).contains(&members[*set])).collect()
+    }
+
     /// The day of a moment where the piles stand.
     pub(super) fn day(&self, at: Timestamp) -> String {
         let zone = self.evidence.time_zone.cloned().unwrap_or(TimeZone::UTC);

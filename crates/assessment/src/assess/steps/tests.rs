@@ -193,3 +193,43 @@ fn a_step_without_a_clear_size_is_taken_back() {
     separated.measure();
     assert!(!separated.take_back(&evidence, &settings).expect("a network"));
 }
+
+/// Vehicles of fewer than twenty piles whose readings all drift by 1.5 % in half a year, and by 1 % in a week.
+#[test]
+fn what_all_vehicles_of_few_piles_share_is_no_step_of_any() {
+    for piles in [2, 8, 12, 19] {
+        for (seed, weather) in [
+            (40, (|week| 0.015 * week as f64 / 26.0) as fn(usize) -> f64),
+            (41, |week| 0.015 * week as f64 / 26.0),
+            (42, |week| if week < 15 { 0.0 } else { -0.01 }),
+        ] {
+            let assessment = assessed(seed, &[Town { piles, charges: 700, gain: still, weather }]);
+            assert_eq!(found(&assessment, 0), (0, 0), "{piles} piles: {:?}", assessment.steps);
+        }
+    }
+    // Beside a country of others, too, whose vehicles drift not.
+    let drifting = Town { piles: 12, weather: |week| 0.015 * week as f64 / 26.0, ..town(700, |_| 0.0) };
+    assert_eq!(found(&assessed(43, &[drifting, Town { piles: 30, ..town(400, |_| 0.0) }]), 0), (0, 0));
+}
+
+/// A step of 2 % of one pile, in quiet and while all vehicles drift by 1 %; levels of halves of 700 charges differ by 2.4 % × 2/√700 = 0.18 %.
+#[test]
+fn one_of_few_piles_that_steps_is_found_and_the_others_are_not_taken_for_the_contrary() {
+    for piles in [2, 3, 8, 15] {
+        for (seed, weather) in
+            [(50, still as fn(usize) -> f64), (51, still), (52, |week| 0.01 * week as f64 / 26.0)]
+        {
+            let gain = |pile| if pile == 0 { 0.02 } else { 0.0 };
+            let assessment = assessed(seed, &[Town { piles, charges: 700, gain, weather }]);
+            assert_eq!(found(&assessment, 1), (1, 0), "{piles} piles: {:?}", assessment.steps);
+        }
+    }
+}
+
+/// Three of eight that step in one week: whether they did, or five others' vehicles, nobody can say.
+#[test]
+fn a_third_of_few_piles_that_goes_one_way_accuses_nobody() {
+    let gain = |pile| if pile < 3 { 0.02 } else { 0.0 };
+    let assessment = assessed(60, &[Town { piles: 8, ..town(700, gain) }]);
+    assert_eq!(found(&assessment, 3), (0, 0), "{:?}", assessment.steps);
+}
