@@ -13,6 +13,7 @@ use veripile_metrology::normal::QUANTILE_75;
 use veripile_metrology::shared::shared;
 
 use super::network::{self, Changes, Given};
+use super::updates::{self, Updates};
 use crate::anchors::newest;
 use crate::common::{self, Common, FLEET_MIN, Others, Tally, week};
 use crate::evidence::Evidence;
@@ -33,8 +34,11 @@ const SHARED_BY: usize = 3;
 /// Steps go together that lie no farther apart than this: a drift has no date.
 const TOGETHER_WEEKS: i64 = 6;
 
-/// How often steps are looked for: after what was found, another may show in what is left over.
-const ROUNDS_MAX: usize = 3;
+/// How often steps are looked for: after what was found, another may show in what is left over, and once it may have been a vehicle.
+const ROUNDS_MAX: usize = 4;
+
+/// How often updates of models are looked for: behind a large one a small one may hide.
+const UPDATE_ROUNDS_MAX: usize = 2;
 
 /// A pile that changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,20 +66,33 @@ pub(super) struct Separated<'a> {
     pub(super) left_over: BTreeMap<usize, Residual>,
 }
 
-/// Fits, looks for piles that changed, and fits again with these apart, until no more are found.
+/// Fits, looks for models that were updated and then for piles that changed, and fits again with these apart, until no more are found.
 pub(super) fn separate<'a>(
     evidence: &'a Evidence,
     settings: &Settings,
 ) -> Result<Separated<'a>, ComparisonError> {
     let (used, changed) = newest(evidence);
     let mut changes: Changes = changed.into_iter().map(|(pile, at)| (pile, vec![at])).collect();
-    let mut given = network::given(evidence, &used, &changes);
+    let mut updates = Updates::new();
+    let mut given = network::given(evidence, &used, &changes, Updates::new());
     let mut fit = comparison::fit(&given.network, settings)?;
+    for _ in 0..UPDATE_ROUNDS_MAX {
+        if !updates::models(evidence, &given, &fit, &mut updates) {
+            break;
+        }
+        given = network::given(evidence, &used, &changes, updates.clone());
+        fit = comparison::fit(&given.network, settings)?;
+    }
     let (mut found, mut left_over) = (Vec::new(), BTreeMap::new());
     for _ in 0..ROUNDS_MAX {
         let more = find(evidence, &given, &fit);
         if more.is_empty() {
             break;
+        }
+        if updates::vehicles(evidence, &given, &fit, &more, &mut updates) {
+            given = network::given(evidence, &used, &changes, updates.clone());
+            fit = comparison::fit(&given.network, settings)?;
+            continue;
         }
         for step in &more {
             let of_pile = changes.entry(step.pile).or_default();
@@ -89,7 +106,7 @@ pub(super) fn separate<'a>(
             }
         }
         found.extend(more);
-        given = network::given(evidence, &used, &changes);
+        given = network::given(evidence, &used, &changes, updates.clone());
         fit = comparison::fit(&given.network, settings)?;
     }
     Ok(Separated { given, fit, changes, found, left_over })
@@ -264,7 +281,7 @@ impl<'a> Separated<'a> {
         let changed: BTreeSet<usize> = clear.iter().map(|step| step.pile).collect();
         self.left_over.retain(|charge, _| changed.contains(&evidence.charges[*charge].pile));
         self.found = clear;
-        self.given = network::given(evidence, &used, &self.changes);
+        self.given = network::given(evidence, &used, &self.changes, self.given.updates.clone());
         self.fit = comparison::fit(&self.given.network, settings)?;
         Ok(true)
     }
