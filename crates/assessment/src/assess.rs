@@ -11,6 +11,8 @@ mod network;
 mod placeholders;
 mod stages;
 mod steps;
+mod travelling;
+mod updates;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +36,7 @@ use network::{Changes, Given, Ways, alone};
 pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
 use steps::Separated;
+pub use updates::Updated;
 pub use verdict::BY_BALANCE;
 use verdict::{accuses_most, estimate};
 
@@ -125,6 +128,8 @@ pub struct RunFacts {
     pub efficiency: f64,
     /// Piles that changed on the way: everything said of them is of the time since.
     pub changed: Vec<ChangedPile>,
+    /// Models, and vehicles, that read otherwise since: no pile's doing.
+    pub updated: Vec<Updated>,
     /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
     pub doubted_values: Vec<DoubtedValues>,
     /// Piles of which nothing but their own on-site results tells a level, and which no vehicle joins to another: all are undecided.
@@ -192,6 +197,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         ways,
         scales,
         copying,
+        updates,
         ..
     } = given;
     levels::told(evidence, (&network, &balances), &levels, &fit, &mut contradictory);
@@ -204,7 +210,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         .zip(&fit.residuals)
         .for_each(|(charge, residual)| residuals[*charge as usize] = Some(*residual));
     left_over.into_iter().for_each(|(charge, residual)| residuals[charge] = Some(residual));
-    let vehicles = vehicles(&fit);
+    let vehicles = travelling::vehicles(&fit, evidence.vehicle_models.len());
     let forged = forged(evidence, &residuals, &vehicles);
     let mut doubted: BTreeSet<usize> = contradictory.anchors.iter().map(|(pile, _)| *pile).collect();
     doubted.extend(forged.keys());
@@ -218,6 +224,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let facts = RunFacts {
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
+        updated: updates::told(&updates),
         references_beyond,
         used_references,
         learnt: Learnt {
@@ -372,21 +379,6 @@ fn periods(
     periods
 }
 
-fn vehicles(fit: &Fit) -> Vec<Option<VehicleEstimate>> {
-    let grounded: std::collections::BTreeSet<usize> =
-        fit.instruments.iter().filter(|i| i.grounded).map(|i| i.component).collect();
-    fit.travellers
-        .iter()
-        .map(|traveller| {
-            traveller.map(|found| VehicleEstimate {
-                component: u32::try_from(found.component).unwrap_or(u32::MAX),
-                grounded: grounded.contains(&found.component),
-                charges: u32::try_from(found.comparisons).unwrap_or(u32::MAX),
-                bias: found.bias.0,
-                standard_uncertainty: found.bias.1,
-            })
-        })
-        .collect()
 }
 
 /// What belongs to no pile and no vehicle. The filter over weeks does not learn what models are off by: to it that is part of what vehicles
@@ -460,6 +452,7 @@ fn facts(
         interaction_percent: 100.0 * fit.diagnostics.interaction_sd,
         branch_spread_percent: None,
         changed: Vec::new(),
+        updated: Vec::new(),
         doubted_values: Vec::new(),
         alone: 0,
         learnt: Learnt::default(),

@@ -3,11 +3,16 @@
 //! Called by `assess::steps` and by signals with sums of scores by week or hour. A mean over all would put on honest piles what a rollout of
 //! firmware did to many in one week. It judges no pile.
 
+mod few;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-/// Piles from which what happens to all at once is taken off each: with fewer, one pile's step would show in all others.
+pub(crate) use few::Others;
+
+/// Piles from which what happens to all at once is taken off each: with fewer, one pile's step would show in all others, and each is
+/// held against the [`Others`].
 pub(crate) const FLEET_MIN: usize = 20;
 
 pub(crate) const WEEK_S: i64 = 7 * 86_400;
@@ -17,6 +22,9 @@ const ROUNDS: usize = 4;
 
 /// From how many standard deviations of chance on a pile goes its own way: of those that do not, three in a hundred.
 const OWN_WAY: f64 = 2.5;
+
+/// Weights that are so near to half of all are half of them, but for rounding.
+const HALVED_WITHIN: f64 = 1e-9;
 
 /// Median, mean and standard deviation of the excursion of a Brownian bridge (Kolmogorov's distribution; `√(π/2) ln 2`, `π²/12` less its square).
 const EXCURSION: (f64, f64, f64) = (0.827_573_555, 0.868_731_161, 0.260_332_833);
@@ -110,7 +118,7 @@ fn shared(tallies: &[Tally], members: &[usize]) -> (BTreeMap<i64, f64>, Vec<bool
     (sums.into_iter().map(|(key, (sum, count))| (key, sum / count)).collect(), usual)
 }
 
-/// The weighted median of piles' means at each time.
+/// The weighted median of piles' means at each time; where two halve the weights, what lies between them.
 fn medians(tallies: &[Tally], members: impl Iterator<Item = usize>) -> BTreeMap<i64, f64> {
     let means = members
         .flat_map(|pile| tallies[pile].iter().map(|(key, (sum, count))| (*key, sum / count, count.sqrt())));
@@ -119,11 +127,14 @@ fn medians(tallies: &[Tally], members: impl Iterator<Item = usize>) -> BTreeMap<
     let of_time = means.chunk_by(|a, b| a.0 == b.0).filter_map(|means| {
         let half = 0.5 * means.iter().map(|(.., weight)| weight).sum::<f64>();
         let mut below = 0.0;
-        let middle = means.iter().find(|(.., weight)| {
+        let at = means.iter().position(|(.., weight)| {
             below += weight;
-            half <= below
-        });
-        middle.map(|(key, mean, _)| (*key, *mean))
+            half * (1.0 - HALVED_WITHIN) <= below
+        })?;
+        let (key, mean, _) = means[at];
+        let is_halved = below <= half * (1.0 + HALVED_WITHIN);
+        let next = means.get(at + 1).filter(|_| is_halved).map_or(mean, |(_, next, _)| *next);
+        Some((key, 0.5 * (mean + next)))
     });
     of_time.collect()
 }

@@ -27,7 +27,7 @@ pub mod weekly;
 
 pub use assess::{
     Assessment, AssessmentError, BY_BALANCE, ChangedPile, DoubtedValues, FoundStep, RunFacts, Stage, Stages,
-    UsedReference, VehicleEstimate, assess,
+    Updated, UsedReference, VehicleEstimate, assess,
 };
 pub use balanced::Balanced;
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};

@@ -15,7 +15,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
-use veripile_assessment::{Assessment, ChangedPile, ComparableCharge, DoubtedValues};
+use veripile_assessment::{Assessment, ChangedPile, ComparableCharge, DoubtedValues, Updated};
 use veripile_pile::{PileId, RemoteVerdict};
 
 use super::reference::AnchorRow;
@@ -71,6 +71,7 @@ pub(super) fn remarks(
     remarks.extend(vehicles::of_many(prepared, assessment));
     remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
+    remarks.extend(updated(prepared, &assessment.facts.updated));
     remarks.extend(misnamed(inputs, prepared));
     remarks.extend(fit(assessment));
     remarks.extend(balances::remarks(inputs, prepared, assessment));
@@ -294,6 +295,31 @@ fn changed(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment) -> Vec
         }
     });
     told.chain(rest("pile_changed", all.len(), ["个桩如此", "piles changed likewise"])).collect()
+}
+
+/// Models, and single vehicles, that read otherwise since a date, by their names in the file.
+fn updated(prepared: &Prepared, all: &[Updated]) -> Vec<Remark> {
+    let told = all.iter().take(ALIKE_MAX).map(|updated| {
+        let (at, size) = (updated.at, updated.size_percent);
+        let [zh, en] = if let Some(vehicle) = updated.vehicle {
+            let id = &prepared.vehicles[vehicle].id;
+            [format!("车辆 {id}"), format!("vehicle {id} reads")]
+        } else {
+            let vehicle = prepared.evidence.vehicle_models.iter().position(|model| *model == updated.model);
+            let model = vehicle.and_then(|vehicle| prepared.vehicles[vehicle].model.as_deref()).unwrap_or_default();
+            [format!("车型 {model} 的车辆"), format!("vehicles of model {model} read")]
+        };
+        remark(
+            "vehicles_updated",
+            format!("{zh}自 {at} 起读数变化约 {size:+.1} %：此后按别的车辆处理，不归因于任何桩"),
+            format!(
+                "{en} some {size:+.1} % otherwise since {at}: they count as other vehicles from then on, and no pile is held to have changed \
+                 for it"
+            ),
+        )
+    });
+    told.chain(rest("vehicles_updated", all.len(), ["个车型或车辆如此", "models or vehicles likewise"]))
+        .collect()
 }
 
 /// A pile whose results on site differ.

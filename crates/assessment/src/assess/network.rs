@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use veripile_metrology::balance::{self, BalanceError};
 use veripile_metrology::comparison::{
-    self, CHECKED_MAX, Comparison, Comparisons, Information, InstrumentEstimate, Network, Traveller,
+    self, CHECKED_MAX, Comparison, Comparisons, Information, InstrumentEstimate, Network,
 };
 use veripile_pile::VehiclePath;
 
+use super::travelling::Travelling;
+use super::updates::Updates;
 use super::{copies, placeholders};
 use crate::calibration::known_bias;
 use crate::evidence::{
@@ -47,6 +49,8 @@ pub(super) struct Given<'a> {
     pub(super) scales: Vec<Scale>,
     /// Piles whose vehicles' values are copies, ascending.
     pub(super) copying: BTreeSet<usize>,
+    /// Models, and vehicles, that are others since.
+    pub(super) updates: Updates,
 }
 
 /// A pile of which nothing is known, in a set of its own.
@@ -84,6 +88,7 @@ pub(super) fn given<'a>(
     evidence: &'a Evidence,
     used: &[(&'a Anchor, comparison::Anchor)],
     changes: &Changes,
+    updates: Updates,
 ) -> Given<'a> {
     let copying = copies::piles(evidence);
     let (compared, screened) = screen(evidence, &copying);
@@ -114,15 +119,15 @@ pub(super) fn given<'a>(
     let covariates = evidence.covariates.len().min(COVARIATES_MAX);
     let scales: Vec<Scale> =
         (0..covariates).map(|at| Scale::of(&charges().map(|charge| charge.covariates[at]))).collect();
-    let comparisons = comparisons(&charges, &scales, &ways, place);
     let (references, references_beyond) = references(evidence, charges());
-    let traveller = |(vehicle, model): (usize, &Option<usize>)| Traveller {
-        model: model.and_then(|model| model_places[model]),
-        known: references.get(&vehicle).map(|(_, known)| *known),
-    };
+    let calibrated = references.iter().map(|(vehicle, (reference, _))| (*vehicle, reference.at));
+    let travelling = Travelling::of(&evidence.vehicle_models, &updates, calibrated, charges());
+    let comparisons = comparisons(&charges, &scales, &ways, (place, &travelling));
+    let known = |vehicle: usize| references.get(&vehicle).map(|(_, known)| *known);
+    let (travellers, models) = travelling.all(&model_places, models, known);
     let network = Network {
         instruments,
-        travellers: evidence.vehicle_models.iter().enumerate().map(traveller).collect(),
+        travellers,
         models,
         covariates,
         classes: ways.of_class.len(),
@@ -144,15 +149,16 @@ pub(super) fn given<'a>(
         ways,
         scales,
         copying,
+        updates,
     }
 }
 
-/// The charges as the fit takes them: each of the instrument that its pile was then, with covariates in units of their scatter.
+/// The charges as the fit takes them: each of the instrument that its pile was then and of who its vehicle was, with covariates in units of their scatter.
 fn comparisons<'a, I: Iterator<Item = &'a ComparableCharge> + Clone>(
     charges: &dyn Fn() -> I,
     scales: &[Scale],
     ways: &Ways,
-    place: impl Fn(usize, Timestamp) -> usize,
+    (place, travelling): (impl Fn(usize, Timestamp) -> usize, &Travelling<'_>),
 ) -> Comparisons {
     let mut comparisons = Comparisons::with_capacity(charges().count());
     for charge in charges() {
@@ -165,7 +171,7 @@ fn comparisons<'a, I: Iterator<Item = &'a ComparableCharge> + Clone>(
         }
         comparisons.push(&Comparison {
             instrument: place(charge.pile, charge.ended_at),
-            traveller: charge.vehicle,
+            traveller: travelling.traveller(charge.vehicle, charge.ended_at),
             log_ratio,
             size,
             class: ways.numbers[class_of(charge.path)],

@@ -13,8 +13,9 @@ use veripile_metrology::normal::QUANTILE_75;
 use veripile_metrology::shared::shared;
 
 use super::network::{self, Changes, Given};
+use super::updates::{self, Updates};
 use crate::anchors::newest;
-use crate::common::{self, Common, FLEET_MIN, Tally, week};
+use crate::common::{self, Common, FLEET_MIN, Others, Tally, week};
 use crate::evidence::Evidence;
 
 /// Probability at which a change is believed, over all piles together: as that of signals.
@@ -27,8 +28,17 @@ const CHARGES_MIN: usize = 10;
 /// nothing once these are apart.
 const CLEAR: f64 = 3.0;
 
-/// How often steps are looked for: after what was found, another may show in what is left over.
-const ROUNDS_MAX: usize = 3;
+/// Of a connected set of fewer than [`FLEET_MIN`] piles so large a part, one in three, is more than steps of single piles.
+const SHARED_BY: usize = 3;
+
+/// Steps go together that lie no farther apart than this: a drift has no date.
+const TOGETHER_WEEKS: i64 = 6;
+
+/// How often steps are looked for: after what was found, another may show in what is left over, and once it may have been a vehicle.
+const ROUNDS_MAX: usize = 4;
+
+/// How often updates of models are looked for: behind a large one a small one may hide.
+const UPDATE_ROUNDS_MAX: usize = 2;
 
 /// A pile that changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,20 +66,33 @@ pub(super) struct Separated<'a> {
     pub(super) left_over: BTreeMap<usize, Residual>,
 }
 
-/// Fits, looks for piles that changed, and fits again with these apart, until no more are found.
+/// Fits, looks for models that were updated and then for piles that changed, and fits again with these apart, until no more are found.
 pub(super) fn separate<'a>(
     evidence: &'a Evidence,
     settings: &Settings,
 ) -> Result<Separated<'a>, ComparisonError> {
     let (used, changed) = newest(evidence);
     let mut changes: Changes = changed.into_iter().map(|(pile, at)| (pile, vec![at])).collect();
-    let mut given = network::given(evidence, &used, &changes);
+    let mut updates = Updates::new();
+    let mut given = network::given(evidence, &used, &changes, Updates::new());
     let mut fit = comparison::fit(&given.network, settings)?;
+    for _ in 0..UPDATE_ROUNDS_MAX {
+        if !updates::models(evidence, &given, &fit, &mut updates) {
+            break;
+        }
+        given = network::given(evidence, &used, &changes, updates.clone());
+        fit = comparison::fit(&given.network, settings)?;
+    }
     let (mut found, mut left_over) = (Vec::new(), BTreeMap::new());
     for _ in 0..ROUNDS_MAX {
         let more = find(evidence, &given, &fit);
         if more.is_empty() {
             break;
+        }
+        if updates::vehicles(evidence, &given, &fit, &more, &mut updates) {
+            given = network::given(evidence, &used, &changes, updates.clone());
+            fit = comparison::fit(&given.network, settings)?;
+            continue;
         }
         for step in &more {
             let of_pile = changes.entry(step.pile).or_default();
@@ -83,7 +106,7 @@ pub(super) fn separate<'a>(
             }
         }
         found.extend(more);
-        given = network::given(evidence, &used, &changes);
+        given = network::given(evidence, &used, &changes, updates.clone());
         fit = comparison::fit(&given.network, settings)?;
     }
     Ok(Separated { given, fit, changes, found, left_over })
@@ -101,40 +124,116 @@ fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
     }
     let sets: Vec<usize> = fit.instruments.iter().map(|instrument| instrument.component).collect();
     let common = Common::of(&tallies, &sets);
+    let few = few(&tallies, &sets);
     let pieces: Vec<(usize, Vec<(Timestamp, f64)>)> = series.into_iter().enumerate().collect();
     let looked_at = shared(&pieces, |(instrument, series)| {
-        let shared = |at| common.as_ref().map_or(0.0, |common| common.at(*instrument, week(at))) / SLOPE;
-        let own = series.iter().map(|(at, z)| (*at, (z - shared(*at)).clamp(-CUT, CUT)));
-        let mut own: Vec<(Timestamp, f64)> = own.collect();
-        own.sort_by_key(|(at, _)| *at);
-        let (times, scores): (Vec<Timestamp>, Vec<f64>) = own.into_iter().unzip();
-        let change = change_of_level(&scores, CHARGES_MIN, |at| times[at - 1] < times[at])
-            .map(|change| (times[change.at], change.t, scores.len()));
-        (change, halves(&scores).map(f64::abs))
+        let members = few.get(&sets[*instrument]);
+        let others = members.and_then(|members| Others::of(&tallies, members, *instrument));
+        match (others, &common) {
+            (Some(others), _) => Look::at(series, others.noise, |at| others.at(week(at))),
+            (None, Some(common)) => Look::at(series, 1.0, |at| Some(common.at(*instrument, week(at)))),
+            // Nobody can say whether it is the pile that changed, or all its vehicles.
+            (None, None) => Look::default(),
+        }
     });
-    // Of those that go with the others: what many do together is no scatter.
-    let is_usual = |at: usize| common.as_ref().is_none_or(|common| common.is_usual[at]);
-    let halves = looked_at.iter().enumerate().filter(|(at, _)| is_usual(*at));
-    let mut halves: Vec<f64> = halves.filter_map(|(_, (_, halves))| *halves).collect();
-    halves.sort_by(f64::total_cmp);
-    let usual = halves.get(halves.len() / 2).filter(|_| FLEET_MIN <= halves.len());
-    let scatter = usual.map_or(1.0, |usual| (usual / QUANTILE_75).max(1.0));
+    let scatter = scatter(&looked_at, common.as_ref());
     let mut pile_of: BTreeMap<usize, usize> =
         given.before.iter().map(|((pile, _), at)| (*at, *pile)).collect();
     pile_of.extend(given.places.iter().enumerate().filter_map(|(pile, at)| Some(((*at)?, pile))));
     let believed = BELIEVED / looked_at.len().max(1) as f64;
-    let found = looked_at.iter().enumerate().filter_map(|(instrument, (change, _))| {
-        let (at, t, scores) = (*change)?;
-        let p_value = chance_of(t / scatter, scores, CHARGES_MIN);
-        (p_value <= believed).then(|| FoundStep {
+    let found = looked_at.iter().enumerate().filter_map(|(instrument, look)| {
+        let seen = look.seen?;
+        let members = few.get(&sets[instrument]).map_or(&[][..], Vec::as_slice);
+        let p_value = chance_of(seen.t / scatter, seen.scores, CHARGES_MIN);
+        let is_its_own = members.is_empty() || seen.is_own() && !is_shared(&looked_at, members, &seen);
+        (p_value <= believed && is_its_own).then(|| FoundStep {
             pile: pile_of[&instrument],
-            at,
-            t: t / scatter,
+            at: seen.at,
+            t: seen.t / scatter,
             p_value,
             size: None,
         })
     });
     found.collect()
+}
+
+/// Members of each connected set of at least two and fewer than [`FLEET_MIN`] instruments.
+fn few(tallies: &[Tally], sets: &[usize]) -> BTreeMap<usize, Vec<usize>> {
+    let mut few: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (instrument, set) in sets.iter().enumerate().filter(|(at, _)| !tallies[*at].is_empty()) {
+        few.entry(*set).or_default().push(instrument);
+    }
+    few.retain(|_, members| (2..FLEET_MIN).contains(&members.len()));
+    few
+}
+
+/// By how much levels scatter more than chance makes them, of those that go with the others: what many do together is no scatter.
+fn scatter(looked_at: &[Look], common: Option<&Common>) -> f64 {
+    let is_usual = |at: usize| common.is_none_or(|common| common.is_usual[at]);
+    let halves = looked_at.iter().enumerate().filter(|(at, _)| is_usual(*at));
+    let mut halves: Vec<f64> = halves.filter_map(|(_, look)| look.halves).collect();
+    halves.sort_by(f64::total_cmp);
+    let usual = halves.get(halves.len() / 2).filter(|_| FLEET_MIN <= halves.len());
+    usual.map_or(1.0, |usual| (usual / QUANTILE_75).max(1.0))
+}
+
+/// Whether so many of a small set went the same way within weeks that it is rather what they share: that they all did it, nobody can say.
+fn is_shared(looked_at: &[Look], members: &[usize], seen: &Seen) -> bool {
+    let goes_along = |other: &Seen| {
+        CLEAR <= other.t * seen.t.signum() && (week(other.at) - week(seen.at)).abs() <= TOGETHER_WEEKS
+    };
+    let along = members.iter().filter(|at| looked_at[**at].seen.as_ref().is_some_and(goes_along)).count();
+    2 <= along && members.len() <= SHARED_BY * along
+}
+
+/// What a look at one instrument showed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Look {
+    seen: Option<Seen>,
+    /// Size of Student's t of the second half against the first.
+    halves: Option<f64>,
+}
+
+/// Where its level changed most.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Timestamp,
+    /// Beside what others did.
+    t: f64,
+    /// By itself, at the same date.
+    alone: f64,
+    scores: usize,
+}
+
+impl Look {
+    /// Of residuals, beside what is shared at a time; charges of a time of which nobody else tells do not count.
+    fn at(series: &[(Timestamp, f64)], noise: f64, shared: impl Fn(Timestamp) -> Option<f64>) -> Self {
+        let beside = series.iter().filter_map(|(at, z)| {
+            Some((*at, (z - shared(*at)? / SLOPE).clamp(-CUT, CUT), z.clamp(-CUT, CUT)))
+        });
+        let mut beside: Vec<(Timestamp, f64, f64)> = beside.collect();
+        beside.sort_by_key(|(at, ..)| *at);
+        let may = |at: usize| beside[at - 1].0 < beside[at].0;
+        let scores: Vec<f64> = beside.iter().map(|(_, score, _)| *score).collect();
+        let seen = change_of_level(&scores, CHARGES_MIN, may).map(|change| {
+            let alone: Vec<f64> = beside.iter().map(|(.., alone)| *alone).collect();
+            let alone = change_of_level(&alone, CHARGES_MIN, |at| at == change.at);
+            Seen {
+                at: beside[change.at].0,
+                t: change.t / noise,
+                alone: alone.map_or(0.0, |alone| alone.t),
+                scores: scores.len(),
+            }
+        });
+        Self { seen, halves: halves(&scores).map(|t| t.abs() / noise) }
+    }
+}
+
+impl Seen {
+    /// Whether the instrument moved by itself: beside one that stepped all others of a small set seem to have gone the other way.
+    fn is_own(&self) -> bool {
+        self.t.abs() <= 2.0 * self.alone * self.t.signum()
+    }
 }
 
 impl<'a> Separated<'a> {
@@ -182,7 +281,7 @@ impl<'a> Separated<'a> {
         let changed: BTreeSet<usize> = clear.iter().map(|step| step.pile).collect();
         self.left_over.retain(|charge, _| changed.contains(&evidence.charges[*charge].pile));
         self.found = clear;
-        self.given = network::given(evidence, &used, &self.changes);
+        self.given = network::given(evidence, &used, &self.changes, self.given.updates.clone());
         self.fit = comparison::fit(&self.given.network, settings)?;
         Ok(true)
     }

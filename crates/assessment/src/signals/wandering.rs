@@ -175,7 +175,9 @@ fn steps(world: &World<'_>) -> Vec<Finding> {
     let known: BTreeSet<usize> = world.evidence.steps.iter().map(|step| step.pile).collect();
     let second = |scored: &Scored| Some(start(scored.charge).as_second() as f64);
     let mut found = walks(scored, second, |ordered| stray::over_time(ordered, world.interaction));
-    found.retain(|found| !known.contains(&found.pile));
+    // Of a set of few the assessment asked, each pile beside the others of its set: here it would be held against piles of other vehicles.
+    let are_of_few = world.are_of_few();
+    found.retain(|found| !known.contains(&found.pile) && !are_of_few[found.pile]);
     let spread =
         fleet_excess(&found, usual, |found| found.wandering.excursion / found.unit, MEDIAN_EXCURSION);
     let found = found.iter().map(|found| {

@@ -12,7 +12,7 @@ use veripile_metrology::contrast::{CUT, Interaction, Point, SLOPE};
 use veripile_metrology::graph::DisjointSets;
 use veripile_metrology::normal::QUANTILE_75;
 
-use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile, ToldRegister, alike};
+use super::{EVIDENCE_MAX, SignalCharge, SignalEvidence, SignalPile, ToldRegister, readers};
 use crate::common::{self, Common, Tally, week};
 
 /// Median of |t₄|: the 75 % quantile of Student's t with 4 degrees of freedom (scipy: 0.740697084…).
@@ -36,7 +36,7 @@ pub(super) struct Scored {
     pub(super) z: f64,
     /// That scale, fraction.
     pub(super) scale: f64,
-    /// Number of those that its pile reads alike, see [`alike`].
+    /// Number of those that its pile reads alike, see [`readers`].
     pub(super) group: u32,
 }
 
@@ -139,6 +139,14 @@ impl<'a> World<'a> {
         let piles = self.scored.iter().enumerate();
         let own = piles.map(|(pile, own)| own.iter().map(|scored| without(pile, scored)).collect());
         Some((own.collect(), common.is_usual))
+    }
+
+    /// Of each pile whether its vehicles join it to others, and to fewer than [`common::FLEET_MIN`] in all.
+    pub(super) fn are_of_few(&self) -> Vec<bool> {
+        let mut members = vec![0_usize; self.piles.len()];
+        let told = self.sets.iter().zip(&self.scored).filter(|(_, scored)| !scored.is_empty());
+        told.for_each(|(set, _)| members[*set] += 1);
+        self.sets.iter().map(|set| (2..common::FLEET_MIN).contains(&members[*set])).collect()
     }
 
     /// The day of a moment where the piles stand.

@@ -184,7 +184,7 @@ fn a_step_without_a_clear_size_is_taken_back() {
     separated.found.push(none);
     separated.left_over.extend([(5, residuals[5]), (105, residuals[105])]);
     let (used, _) = newest(&evidence);
-    separated.given = network::given(&evidence, &used, &separated.changes);
+    separated.given = network::given(&evidence, &used, &separated.changes, Updates::new());
     separated.fit = comparison::fit(&separated.given.network, &settings).expect("a network");
     separated.measure();
     assert!(separated.take_back(&evidence, &settings).expect("a network"));
@@ -193,4 +193,140 @@ fn a_step_without_a_clear_size_is_taken_back() {
     assert!(separated.fit.residuals == residuals);
     separated.measure();
     assert!(!separated.take_back(&evidence, &settings).expect("a network"));
+}
+
+/// Vehicles of fewer than twenty piles whose readings all drift by 1.5 % in half a year, and by 1 % in a week.
+#[test]
+fn what_all_vehicles_of_few_piles_share_is_no_step_of_any() {
+    for piles in [2, 8, 12, 19] {
+        for (seed, weather) in [
+            (40, (|week| 0.015 * week as f64 / 26.0) as fn(usize) -> f64),
+            (41, |week| 0.015 * week as f64 / 26.0),
+            (42, |week| if week < 15 { 0.0 } else { -0.01 }),
+        ] {
+            let assessment = assessed(seed, &[Town { piles, charges: 700, gain: still, weather }]);
+            assert_eq!(found(&assessment, 0), (0, 0), "{piles} piles: {:?}", assessment.steps);
+        }
+    }
+    // Beside a country of others, too, whose vehicles drift not.
+    let drifting = Town { piles: 12, weather: |week| 0.015 * week as f64 / 26.0, ..town(700, |_| 0.0) };
+    assert_eq!(found(&assessed(43, &[drifting, Town { piles: 30, ..town(400, |_| 0.0) }]), 0), (0, 0));
+}
+
+/// A step of 2 % of one pile, in quiet and while all vehicles drift by 1 %; levels of halves of 700 charges differ by 2.4 % × 2/√700 = 0.18 %.
+#[test]
+fn one_of_few_piles_that_steps_is_found_and_the_others_are_not_taken_for_the_contrary() {
+    for piles in [2, 3, 8, 15] {
+        for (seed, weather) in
+            [(50, still as fn(usize) -> f64), (51, still), (52, |week| 0.01 * week as f64 / 26.0)]
+        {
+            let gain = |pile| if pile == 0 { 0.02 } else { 0.0 };
+            let assessment = assessed(seed, &[Town { piles, charges: 700, gain, weather }]);
+            assert_eq!(found(&assessment, 1), (1, 0), "{piles} piles: {:?}", assessment.steps);
+        }
+    }
+}
+
+/// Three of eight that step in one week: whether they did, or five others' vehicles, nobody can say.
+#[test]
+fn a_third_of_few_piles_that_goes_one_way_accuses_nobody() {
+    let gain = |pile| if pile < 3 { 0.02 } else { 0.0 };
+    let assessment = assessed(60, &[Town { piles: 8, ..town(700, gain) }]);
+    assert_eq!(found(&assessment, 3), (0, 0), "{:?}", assessment.steps);
+}
+
+/// Forty piles, of which the first six mostly see vehicles of the first of four models. What is added to `ln(pile/vehicle)` of charges since the
+/// turn is told by pile and whether the vehicle is of that model.
+fn frequented(seed: u64, added: impl Fn(usize, bool) -> f64) -> Assessment {
+    let mut evidence = evidence(seed, &[Town { piles: 40, ..town(1_000, still) }]);
+    evidence.models = 4;
+    evidence.vehicle_models = (0..evidence.vehicle_models.len()).map(|vehicle| Some(vehicle % 4)).collect();
+    let charges = std::mem::take(&mut evidence.charges).into_iter().enumerate();
+    let mut kept: Vec<ComparableCharge> = charges
+        .filter(|(at, charge)| 6 <= charge.pile || charge.vehicle % 4 == 0 || at / 40 % 16 == 0)
+        .map(|(_, charge)| charge)
+        .collect();
+    let turn = Timestamp::from_second(TURN + 2 * 86_400).expect("in range");
+    for charge in kept.iter_mut().filter(|charge| turn <= charge.ended_at) {
+        let less =
+            Decimal::try_from(libm::exp(-added(charge.pile, charge.vehicle % 4 == 0))).expect("finite");
+        charge.energy_vehicle_kwh *= less;
+    }
+    evidence.charges = kept;
+    assess(&evidence, &Settings::default()).expect("assessable")
+}
+
+/// 1.5 % in one week, of which the piles that the model frequents would have 1.3 % and others 0.4 %.
+#[test]
+fn an_update_of_a_model_accuses_none_of_the_piles_that_it_frequents() {
+    for seed in [70, 71, 72] {
+        let (before, after) = (
+            frequented(seed, |_, _| 0.0),
+            frequented(seed, |_, is_first| if is_first { 0.015 } else { 0.0 }),
+        );
+        assert_eq!(
+            (found(&before, 0), before.facts.updated.as_slice()),
+            ((0, 0), &[][..]),
+            "nothing happened"
+        );
+        assert_eq!(found(&after, 0), (0, 0), "{:?}", after.steps);
+        let [updated] = &after.facts.updated[..] else { panic!("{:?}", after.facts.updated) };
+        assert_eq!((updated.model, (week(updated.at) - TURN.div_euclid(WEEK_S)).abs() <= 1), (Some(0), true));
+        assert!((updated.size_percent + 1.5).abs() < 0.3, "{updated:?}");
+        for ((_, was), (pile, is)) in before.estimates.iter().zip(&after.estimates) {
+            let (was, u) = (was.error.expect("compared"), was.standard_uncertainty.expect("compared"));
+            let is = is.error.expect("compared");
+            assert!((is - was).abs() < 2.0 * u, "{pile}: {was} {is} {u}");
+        }
+        assert_eq!(after.vehicles.len(), before.vehicles.len());
+    }
+}
+
+/// What a pile does to all its vehicles is no model's, however many are of one; nor is what it does to one model alone.
+#[test]
+fn a_step_of_a_pile_that_one_model_frequents_is_the_piles() {
+    let assessment = frequented(80, |pile, _| if pile == 0 { 0.02 } else { 0.0 });
+    assert_eq!((found(&assessment, 1), assessment.facts.updated.as_slice()), ((1, 0), &[][..]));
+    let assessment = frequented(81, |pile, is_first| if pile == 0 && is_first { 0.03 } else { 0.0 });
+    assert_eq!((found(&assessment, 1), assessment.facts.updated.as_slice()), ((1, 0), &[][..]));
+    let both = |pile, is_first| {
+        let own = if pile == 0 { 0.03 } else { 0.0 };
+        if is_first { own + 0.015 } else { own }
+    };
+    let assessment = frequented(82, both);
+    assert_eq!(
+        (found(&assessment, 1), assessment.facts.updated.len()),
+        ((1, 0), 1),
+        "{:?}",
+        assessment.steps
+    );
+}
+
+/// Forty piles; vehicle 7 makes six in ten charges of the first and one in a hundred elsewhere. What is added to `ln(pile/vehicle)` since the turn
+/// is told by pile and whether it is that vehicle.
+fn with_a_regular(seed: u64, added: impl Fn(usize, bool) -> f64) -> Assessment {
+    let mut evidence = evidence(seed, &[Town { piles: 40, ..town(1_000, still) }]);
+    for (at, charge) in evidence.charges.iter_mut().enumerate() {
+        let is_its = if charge.pile == 0 { at / 40 % 10 < 6 } else { at % 100 == 33 };
+        if is_its {
+            charge.vehicle = 7;
+        }
+        if TURN <= charge.ended_at.as_second() {
+            let less = libm::exp(-added(charge.pile, charge.vehicle == 7));
+            charge.energy_vehicle_kwh *= Decimal::try_from(less).expect("finite");
+        }
+    }
+    assess(&evidence, &Settings::default()).expect("assessable")
+}
+
+#[test]
+fn a_vehicle_that_reads_otherwise_accuses_not_the_pile_that_it_frequents() {
+    let assessment = with_a_regular(90, |_, is_its| if is_its { 0.02 } else { 0.0 });
+    assert_eq!(found(&assessment, 0), (0, 0), "{:?}", assessment.steps);
+    let [updated] = &assessment.facts.updated[..] else { panic!("{:?}", assessment.facts.updated) };
+    assert_eq!((updated.vehicle, updated.model), (Some(7), None));
+    assert!((updated.size_percent + 2.0).abs() < 0.6, "{updated:?}");
+    // What a pile does to all is its own, whoever frequents it.
+    let assessment = with_a_regular(91, |pile, _| if pile == 0 { 0.02 } else { 0.0 });
+    assert_eq!((found(&assessment, 1), assessment.facts.updated.len()), ((1, 0), 0));
 }
