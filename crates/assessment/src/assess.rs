@@ -379,8 +379,6 @@ fn periods(
     periods
 }
 
-}
-
 /// What belongs to no pile and no vehicle. The filter over weeks does not learn what models are off by: to it that is part of what vehicles
 /// differ by.
 fn learnt(
