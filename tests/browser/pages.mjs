@@ -13,9 +13,10 @@ const PAGE_BYTES_MAX = 40 * 1024;
 const SIZES = [["desktop", { width: 1280, height: 800 }], ["phone", { width: 390, height: 844 }]];
 mkdirSync(pictures, { recursive: true });
 
-// An order's page asks for its own news every moment: where it is left meanwhile, that is broken off. Nothing else may be.
+// An order's page asks for its own news every moment: where it is left meanwhile, that is broken off. So are tiles of zooms that a map passes on
+// its way. Nothing else may be.
 const isLeft = (request) =>
-  request.resourceType() === "fetch" && /\/ver\/orders\/[^/]+$/.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
+  request.resourceType() === "fetch" && /\/(ver\/orders\/[^/]+|api\/v1\/tiles\/piles\/.+)$/.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
 const open = (size, options) => opened(size, options, isLeft);
 
 for (const [name, size] of SIZES) await scene(`map ${name}`, pictures, async () => {

@@ -104,17 +104,24 @@ function beneath() {
       { id: "land", type: "fill", source: "land", paint: { "fill-color": "#f4f1ea", "fill-antialias": true } },
       { id: "lakes", type: "fill", source: "lakes", paint: { "fill-color": "#cfe0ee" } },
       { id: "shores", type: "line", source: "lakes", paint: { "line-color": "#a9c3d8", "line-width": 1 } },
-      {
-        id: "cities", type: "symbol", source: "cities",
-        filter: ["any", ["==", ["get", "rank"], 1], [">=", ["zoom"], 8]],
-        layout: {
-          "text-field": ["get", language === "zh" ? "zh" : "en"], "text-size": ["interpolate", ["linear"], ["zoom"], 4, 11, 10, 17],
-          "text-font": ["sans-serif"], "symbol-sort-key": ["-", 0, ["get", "population"]], "text-offset": [0, -1.6],
-        },
-        paint: { "text-color": "#6b6355", "text-halo-color": "#f8f6f1", "text-halo-width": 1.5 },
-      },
     ],
   };
+}
+
+// Names of cities on the drawing that comes with the program, once the piles are there: the browser draws each of their letters itself, for which
+// the piles would wait a tenth of a second and more. Whether there are any.
+function nameCities(map) {
+  if (!map.getSource("cities")) return false;
+  map.addLayer({
+    id: "cities", type: "symbol", source: "cities",
+    filter: ["any", ["==", ["get", "rank"], 1], [">=", ["zoom"], 8]],
+    layout: {
+      "text-field": ["get", language === "zh" ? "zh" : "en"], "text-size": ["interpolate", ["linear"], ["zoom"], 4, 11, 10, 17],
+      "text-font": ["sans-serif"], "symbol-sort-key": ["-", 0, ["get", "population"]], "text-offset": [0, -1.6],
+    },
+    paint: { "text-color": "#6b6355", "text-halo-color": "#f8f6f1", "text-halo-width": 1.5 },
+  }, "clusters");
+  return true;
 }
 
 function style() {
@@ -210,12 +217,14 @@ function start() {
   let map;
   try {
     maplibregl.setWorkerUrl("/assets/vendor/maplibre-gl-csp-worker.js");
+    maplibregl.prewarm(); // its script comes while WebGL is being set up
     map = new maplibregl.Map({
       container: box, style: style(), ...view(), maxZoom: 18, minZoom: 3, dragRotate: false, pitchWithRotate: false,
       locale: words.controls, localIdeographFontFamily: "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif",
       attributionControl: { compact: true }, fadeDuration: 0, // in a frame, not in twenty
     });
   } catch {
+    globalThis.maplibregl?.clearPrewarmedResources(); // unless the library itself did not come
     return sketch();
   }
   map.touchZoomRotate.disableRotation();
@@ -228,7 +237,12 @@ function start() {
   let turn = 0; // of the newest request
   let isLost = false; // whether a tile could not be read; that of an atlas still being made, say
   let isToldLost = false; // whether the note says so; it goes with the tile that came, not with the asking, and is read aloud once
+  let isNamed = false; // whether the names of cities are there, or on their way
   map.on("idle", () => {
+    if (!isNamed) {
+      isNamed = true;
+      if (nameCities(map)) return; // and idle again
+    }
     box.setAttribute("data-map-idle", "");
     if (isLost || !isToldLost) return;
     isToldLost = false;

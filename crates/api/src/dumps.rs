@@ -35,7 +35,7 @@ use crate::door;
 use crate::fresh::{Fresh, Limits};
 use crate::problem::Problem;
 use crate::station_list::StationFeature;
-use crate::tiles::takes_gzip;
+use crate::tiles::takes;
 
 /// An edition is an hour's; after a day without anybody asking, who asks first waits for the next.
 const LIMITS: Limits = Limits { fresh: Duration::from_secs(3600), stale: Duration::from_secs(86_400) };
@@ -336,7 +336,7 @@ pub(crate) async fn file(
     if header(IF_NONE_MATCH).is_some_and(|list| door::is_known(list, &tag)) {
         return Ok(response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish());
     }
-    let is_gzip = header(ACCEPT_ENCODING).is_some_and(takes_gzip);
+    let is_gzip = header(ACCEPT_ENCODING).is_some_and(|accepted| takes(accepted, "gzip"));
     // Said in either case: it must not be compressed again on its way.
     response.insert_header((CONTENT_ENCODING, if is_gzip { "gzip" } else { "identity" }));
     let bytes = if is_gzip { dump.gzip_bytes } else { dump.bytes };

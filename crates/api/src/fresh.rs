@@ -71,6 +71,18 @@ impl<T: Send + Sync + 'static> Fresh<T> {
         Ok(made.or_else(|| Some(Arc::clone(&self.newest()?.what))))
     }
 
+    /// Begins to make the first one, and waits for nothing.
+    pub(crate) fn begin<F>(self: &Arc<Self>, make: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        if self.newest().is_none()
+            && let Ok(turn) = Arc::clone(&self.turn).try_lock_owned()
+        {
+            self.runtime.spawn(Arc::clone(self).make(make(), turn));
+        }
+    }
+
     async fn within<F>(
         self: &Arc<Self>,
         wait: Duration,
@@ -174,6 +186,25 @@ mod tests {
         let none: Arc<Fresh<u32>> = fresh(long, long);
         assert_eq!(none.get(failing).await.expect_err("fails").status, 503);
         assert_eq!(*none.get(|| async { Ok(7) }).await.expect("tried again"), 7);
+    }
+
+    #[tokio::test]
+    async fn the_first_one_can_be_begun_before_somebody_waits_for_it() {
+        let long = Duration::from_secs(3600);
+        let kept: Arc<Fresh<u32>> = fresh(long, long);
+        let slow = |what: u32| {
+            move || async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok(what)
+            }
+        };
+        kept.begin(slow(1));
+        assert!(kept.newest().is_none(), "it did not wait");
+        tokio::task::yield_now().await;
+        assert_eq!(*kept.get(slow(2)).await.expect("made"), 1, "the one that was begun");
+        kept.begin(slow(3));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(*kept.get(slow(4)).await.expect("kept"), 1, "there is one");
     }
 
     #[tokio::test]

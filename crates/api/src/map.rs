@@ -303,6 +303,7 @@ pub(crate) async fn page(
     let middle = overview.and_then(|overview| overview.center).or(listed.place);
     let (center, zoom) = sight(&wish.query, middle);
     let basemap = &site.settings.basemap;
+    site.tiles.begin(&site.store);
     let page = MapPage {
         t,
         simulated: site.settings.simulated,

@@ -35,6 +35,12 @@ impl Tiles {
         Self(Arc::new(Fresh::new(runtime, LIMITS)))
     }
 
+    /// Begins to read the first atlas, if there is none yet: whoever gets the page of the map will ask for tiles.
+    pub(crate) fn begin(&self, store: &Store) {
+        let store = store.clone();
+        self.0.begin(|| async move { Atlas::read(&store).await });
+    }
+
     async fn atlas(&self, store: &Store) -> Result<Arc<Atlas>, Problem> {
         let store = store.clone();
         self.0.get(|| async move { Atlas::read(&store).await }).await
@@ -78,7 +84,7 @@ pub(crate) async fn tile(
     if header(IF_NONE_MATCH).is_some_and(|list| door::is_known(list, &sheet.tag)) {
         return Ok(response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish());
     }
-    if header(ACCEPT_ENCODING).is_some_and(takes_gzip) {
+    if header(ACCEPT_ENCODING).is_some_and(|accepted| takes(accepted, "gzip")) {
         return Ok(response.insert_header((CONTENT_ENCODING, "gzip")).body(sheet.gzip));
     }
     let mut plain = Vec::new();
@@ -89,8 +95,8 @@ pub(crate) async fn tile(
     Ok(response.body(plain))
 }
 
-/// Whether a client takes gzip, by name or by `*`, with a weight above zero (RFC 9110, 12.5.3).
-pub(crate) fn takes_gzip(accepted: &str) -> bool {
+/// Whether a client takes a coding, by name or by `*`, with a weight above zero (RFC 9110, 12.5.3).
+pub(crate) fn takes(accepted: &str, coding: &str) -> bool {
     let weight = |parameters: &str| {
         let value = parameters.split(';').find_map(|one| one.trim().strip_prefix("q="));
         value.is_none_or(|value| value.trim().parse::<f32>().is_ok_and(|q| q > 0.0))
@@ -101,7 +107,7 @@ pub(crate) fn takes_gzip(accepted: &str) -> bool {
             name.trim().eq_ignore_ascii_case(wanted).then(|| weight(parameters))
         })
     };
-    of("gzip").or_else(|| of("*")).unwrap_or(false)
+    of(coding).or_else(|| of("*")).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -110,9 +116,11 @@ mod tests {
 
     #[test]
     fn gzip_is_sent_to_who_takes_it() {
+        let takes_gzip = |accepted| takes(accepted, "gzip");
         for accepted in ["gzip", "br, gzip;q=0.5", "*", "deflate, GZIP ; q=1.0"] {
             assert!(takes_gzip(accepted), "{accepted}");
         }
+        assert!(takes("gzip, br", "br") && !takes("gzip, br;q=0", "br") && !takes("gzip", "br"));
         for accepted in ["", "br", "gzip;q=0", "*;q=0", "identity", "gzip;q=0, *"] {
             assert!(!takes_gzip(accepted), "{accepted}");
         }
