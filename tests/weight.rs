@@ -147,7 +147,7 @@ async fn pages_of_long_identifiers_open_on_a_bad_line_and_say_nothing_of_records
     );
     let settings = [("VERIPILE_ROLES", "api")];
     let server = Server::start_with(&binary, &database, free_port(), "closed", &settings).await;
-    let segment = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let segment = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     for lang in ["zh", "en"] {
         let mut listed = 0;
         let mut path = format!("/s/{}?lang={lang}", segment(&long));

@@ -43,10 +43,10 @@ struct PilePage<'a> {
     line: Line,
     facts: Vec<(&'a str, String)>,
     basis: Vec<(&'a str, String)>,
-    /// What the operator replied to the case that the state rests on, newest first; and that it failed and nothing was replied.
+    /// What the operator replied to the case that the state rests on, newest first; and what is said where it failed and nothing was replied.
     replies: Vec<ReplyView<'a>>,
     replies_total: usize,
-    is_unanswered: bool,
+    unanswered: Option<&'a str>,
     estimate: Option<EstimateView>,
     chart: String,
     /// How the error went, in a sentence.
@@ -166,7 +166,7 @@ pub(crate) async fn page(
         facts: facts(t, &pile),
         basis: basis(t, &pile, now),
         replies_total: replies.len(),
-        is_unanswered: replies.is_empty() && pile.state(now) == State::Failed,
+        unanswered: (replies.is_empty() && pile.state(now) == State::Failed).then(|| t.of("reply.none")),
         replies: replies.into_iter().take(REPLIES_MAX).map(|reply| reply::told(t, reply)).collect(),
         estimate: pile.standing.estimate.as_ref().map(|estimate| view::estimate(t, estimate)),
         chart: history.chart(t, now),

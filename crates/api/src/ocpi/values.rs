@@ -96,9 +96,12 @@ fn digests_of(place: usize, value: &SignedValue, checked: &Checked) -> Vec<Recor
         .collect()
 }
 
-/// Piles that meters are of, looked up once for each meter and the key that came along.
+/// A meter's number, and the key that came along.
+type Meter = (String, Option<String>);
+
+/// Piles that meters are of, by number and name, looked up once for each meter.
 #[derive(Default)]
-struct Asked(BTreeMap<(String, Option<String>), Vec<(i64, String)>>);
+struct Asked(BTreeMap<Meter, Vec<(i64, String)>>);
 
 impl Asked {
     /// Names the other piles whose meter signed a value, and objects to it where the record is of a pile that is none of them. A record of a

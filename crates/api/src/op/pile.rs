@@ -60,9 +60,8 @@ struct PilePage<'a> {
     signals: Vec<SignalLine>,
     /// That nobody looked for any.
     not_looked_for: Option<String>,
-    /// Open cases, and whether this person replies to them.
+    /// Open cases; an operator's own people reply to them.
     cases: Vec<CaseView<'a>>,
-    may_reply: bool,
     /// On-site results, not yet public ones too.
     acts: Vec<ActLine>,
     /// The next date by state, or why there is none.
@@ -228,7 +227,6 @@ async fn show(
         not_looked_for: skipped.map(|skipped| signals::not_looked_for(t, skipped)),
         date: date.as_ref().map(|date| history::next_date(t, date, now)),
         cases,
-        may_reply: person.scope.is_some(),
         acts,
         path,
     };

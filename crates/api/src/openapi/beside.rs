@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 /// An operation below `/ocpi`.
+#[derive(Clone, Copy)]
 struct Operation {
     path: &'static str,
     method: &'static str,

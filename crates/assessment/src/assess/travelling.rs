@@ -128,6 +128,7 @@ mod tests {
         let charge = |(vehicle, second)| ComparableCharge {
             pile: 0,
             vehicle,
+            lasted_s: 0,
             ended_at: at(second),
             energy_pile_kwh: Decimal::TEN,
             energy_vehicle_kwh: Decimal::TEN,

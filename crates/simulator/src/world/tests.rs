@@ -236,7 +236,7 @@ fn a_file_of_charges_gives_its_graph() {
 #[test]
 fn energies_of_a_file_lie_anywhere_within_its_step() {
     let folder = folder("step");
-    let rows: String = (0..2_000)
+    let rows: Vec<String> = (0..2_000)
         .map(|n| {
             let (day, hour) = (1 + n / 24 % 28, n % 24);
             format!(
@@ -250,7 +250,7 @@ fn energies_of_a_file_lie_anywhere_within_its_step() {
         .collect();
     let file = folder.join("steps.csv");
     fs::create_dir_all(&folder).expect("a folder");
-    fs::write(&file, format!("pile_id,vehicle_id,started_at,ended_at,energy_pile_kwh\n{rows}"))
+    fs::write(&file, format!("pile_id,vehicle_id,started_at,ended_at,energy_pile_kwh\n{}", rows.concat()))
         .expect("written");
     let settings = WorldSettings { injections: Vec::new(), ..WorldSettings::graph(file, 3) };
     let world = World::draw(&settings).expect("a world");
