@@ -152,7 +152,7 @@ async fn a_free_pile_counts_once_it_has_said_so() {
             "confirmed_at": "2026-01-01T00:00:00Z", "reply_until": format!("{reply}T00:00:00Z")}});
         let sql = "UPDATE standing SET body = $1::jsonb WHERE pile_no = (SELECT pile_no FROM pile WHERE pile_id = 'P01')";
         sqlx::query(sql).bind(standing.to_string()).execute(&mut database.connect().await).await.unwrap();
-        let card = format!("<small>Verification due 44/45 · {told} · One");
+        let card = format!("<small>Verification due 44/45 · {told} · <bdi>One");
         for (path, told) in [
             ("/s/S1?lang=en", "0 free of 45, of 43 the status is old or unknown"),
             ("/?lang=en&view=stations&q=p02", card.as_str()),

@@ -48,7 +48,7 @@ const PRECISIONS: [(&str, usize); 27] = [
     ("api/src/sketch.rs", 14),
     ("api/src/view.rs", 4),
     ("app/src/assess_files/findings.rs", 4),
-    ("app/src/assess_files/told.rs", 4),
+    ("app/src/assess_files/told.rs", 6),
     ("app/src/assess_files/told/balances.rs", 6),
     ("assessment/src/signals/clock.rs", 3),
     ("assessment/src/signals/forgery.rs", 6),

@@ -81,7 +81,8 @@ async fn settled(database: &Database) -> Vec<(String, f64, f64)> {
     for _ in 0..60 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let charges = "SELECT coalesce((SELECT (facts->>'charges')::bigint FROM assessment_run WHERE (facts->>'anchors')::int = 5 ORDER BY run_no DESC LIMIT 1), 0)";
-        if database.number(charges).await > 9_900 {
+        // Of one card that was at two chargers at once, again and again, 88 charges are not compared.
+        if database.number(charges).await > 9_800 {
             return sqlx::query_as(
                 "SELECT pile_id, error, standard_uncertainty FROM estimate JOIN pile USING (pile_no)
                  WHERE grounded AND error IS NOT NULL AND run_no = (SELECT max(run_no) FROM assessment_run)",

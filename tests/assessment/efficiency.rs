@@ -111,12 +111,12 @@ async fn the_level_of_dc_piles_follows_the_efficiency_that_is_registered() {
         assert!((error - is).abs() < 4.0 * u && *u < 0.005, "P{pile:02}: {error} ± {u} of {is}");
     }
 
-    // Another moves all of them by as much as it is another.
-    told(",efficiency,efficiency_u", ",0.95,0.001");
+    // Another moves all of them by as much as it is another; one by which most would be nonconform would not be believed.
+    told(",efficiency,efficiency_u", ",0.935,0.001");
     until(&database, RUNS, 3).await;
     for ((before, _), (after, _)) in right.iter().zip(errors(&database).await) {
         let moved = after.ln_1p() - before.ln_1p();
-        assert!((moved + 0.02128).abs() < 0.0025, "{before} to {after}");
+        assert!((moved + 0.00536).abs() < 0.0015, "{before} to {after}");
     }
 
     // A table without the columns says nothing of it, an empty one takes it back.

@@ -104,7 +104,7 @@ async fn whose_an_old_case_is_can_be_said_afterwards() {
     let (taken, said) = say(&["--issuer", "市监局", "--reason", "file 12"]);
     assert!(taken && said.contains("K-9: open -> named by boris (市监局) file 12"), "{said}");
     let page = told("\"市监局\"", "市监局").await;
-    assert!(page.contains("badge under_review") && page.contains("<dd>市监局</dd>"), "{page}");
+    assert!(page.contains("badge under_review") && page.contains("<dd lang=\"zh-CN\">市监局</dd>"), "{page}");
     assert!(page.contains("Body that leads the case recorded K-9"), "{page}");
     let (taken, said) = say(&["--issuer", "另一个局", "--reason", "file 13"]);
     assert!(!taken && said.contains("the case is led by 市监局"), "{said}");

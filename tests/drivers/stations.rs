@@ -50,7 +50,7 @@ async fn stations_without_a_registered_pile_are_found_and_say_so() {
     }
     // What a list tells is told, and nothing of it is counted.
     let (all, page) = found(&server, "q=sz1020").await;
-    assert!(all == 0 && page.contains("No pile registered here yet: unverified · One"), "{page}");
+    assert!(all == 0 && page.contains("No pile registered here yet: unverified · <bdi>One</bdi>"), "{page}");
     assert!(page.contains("20 piles, says the list") && page.contains("class=\"badge due\""), "{page}");
     assert!(!page.contains("No pile matches") && !page.contains("0 free of 0"), "{page}");
     let (status, page) = server.get("/s/SZ1020?lang=en").await;

@@ -32,7 +32,8 @@ const WORLD: &[&str] = &[
          'certificate', CASE WHEN random() < 0.7 THEN jsonb_build_object('number', 'C', 'issuer', 'I', 'at', pg_temp.ago(-50, 900),
              'valid_until', pg_temp.ago(-900, 100), 'questioned_at', CASE WHEN random() < 0.1 THEN pg_temp.ago(0, 90) END) END,
          'estimate', CASE WHEN random() < 0.6 THEN jsonb_build_object('verdict', (ARRAY['conform', 'undecided'])[ceil(2 * random())],
-             'charges', floor(60 * random()), 'period', jsonb_build_array(pg_temp.ago(5000, 6000), pg_temp.ago(0, 800))) END)
+             'as_of', pg_temp.ago(0, 800), 'component', 0, 'grounded', true, 'error', 0.001, 'standard_uncertainty', 0.002,
+             'probability_conform', 0.9, 'limit', 0.02, 'rule', 'R', 'charges', floor(60 * random())::int, 'period', jsonb_build_array(pg_temp.ago(5000, 6000), pg_temp.ago(0, 800))) END)
      FROM pile WHERE random() < 0.9",
     "INSERT INTO former_pile (station_id, pile_no, left_at)
      SELECT 'S' || ceil(600 * random())::int, pile_no, pg_temp.ago(0, 900) FROM pile WHERE random() < 0.1",

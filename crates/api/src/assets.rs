@@ -110,8 +110,14 @@ async fn packed(path: String, coding: Coding, tag: String, bytes: Bytes) -> Opti
     let packed = web::block(move || coding.pack(&bytes)).await.map_err(io::Error::other).flatten();
     let packed = packed.inspect_err(|error| tracing::error!(%error, "an asset cannot be packed")).ok()?;
     let packed = Bytes::from(packed);
-    kept().insert(key, (tag, packed.clone()));
-    Some(packed)
+    // Of two that packed it at once the first one's is kept.
+    let mut all = kept();
+    let one = all.entry(key).and_modify(|one| {
+        if one.0 != tag {
+            *one = (tag.clone(), packed.clone());
+        }
+    });
+    Some(one.or_insert((tag, packed)).1.clone())
 }
 
 /// GET `/favicon.ico`.

@@ -62,8 +62,8 @@ mod tests {
         let svg = svg("https://piles.example/p/WX-0001", "<码>").expect("fits");
         // 31 bytes at level M: version 3, 29 modules (ISO/IEC 18004, table 7), and 4 white ones on each side.
         assert!(svg.contains("viewBox=\"0 0 37 37\"") && svg.contains("&lt;码&gt;"), "{svg}");
-        // The finder pattern begins in the corner: seven dark modules, then a light one.
-        assert!(svg.contains("d=\"M4 4.5h7m1 0"), "{svg}");
+        // The finder pattern begins in the corner: seven dark modules, then light ones, here two.
+        assert!(svg.contains("d=\"M4 4.5h7m2 0"), "{svg}");
         assert!(svg.len() < 4_000, "{} bytes", svg.len());
         // The longest identifier, of characters that take twelve letters each in an address.
         let long =

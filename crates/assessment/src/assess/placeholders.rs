@@ -10,11 +10,14 @@ use crate::evidence::{ComparableCharge, Evidence};
 /// By so much two charges must overlap, s: each clock may be wrong by 3 minutes (JJG 1148 and 1149), and times are told in whole minutes.
 const TOLERANCE_S: i64 = 600;
 
-/// This share of a vehicle's charges begins while the one before still goes on at another pile. Of charges that know nothing of each other, one a day of an hour each, 3.4 in 100 overlap so:
+/// So many of a vehicle's charges begin while the one before still goes on at another pile.
+const OVERLAPS_MIN: usize = 4;
+
+/// And this share of all of them. Of charges that know nothing of each other, one a day of an hour each, 3.4 in 100 overlap so:
 /// `1 − exp(−50/1440)`.
 const SHARE_MIN: f64 = 0.02;
 
-/// And so many of these pairs have no pile in common: a pile whose clock is hours off, or that closes its charges days later, is in all that it
+/// So many of these pairs have no pile in common: a pile whose clock is hours off, or that closes its charges days later, is in all that it
 /// makes.
 const APART_MIN: usize = 3;
 
@@ -66,7 +69,7 @@ fn are_of_many(charges: &[ComparableCharge], of_vehicle: &[u32]) -> bool {
         }
     }
     let share = SHARE_MIN * of_vehicle.len() as f64;
-    APART_MIN <= apart && share <= overlaps as f64
+    OVERLAPS_MIN <= overlaps && APART_MIN <= apart && share <= overlaps as f64
 }
 
 /// When a charge began, seconds since 1970.
