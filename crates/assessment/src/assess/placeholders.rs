@@ -13,9 +13,9 @@ const TOLERANCE_S: i64 = 600;
 /// So many of a vehicle's charges begin while the one before still goes on at another pile.
 const OVERLAPS_MIN: usize = 4;
 
-/// And this share of all of them. Of charges that know nothing of each other, one a day of an hour each, 3.4 in 100 overlap so:
-/// `1 − exp(−50/1440)`.
-const SHARE_MIN: f64 = 0.02;
+/// And this share of all of them. Of charges that know nothing of each other, an hour long and n a day, `1 − exp(−50 n/1440)` overlap so: 3.4 in
+/// 100 at one a day. Vehicles that are drawn by worlds without looking where they are overlap, too, at three in a hundred now and then.
+const SHARE_MIN: f64 = 0.04;
 
 /// So many of these pairs have no pile in common: a pile whose clock is hours off, or that closes its charges days later, is in all that it
 /// makes.
