@@ -29,22 +29,9 @@ fn cities(rule: impl Fn(usize, (usize, usize), (i64, i64)) -> (usize, (i64, i64)
         }
     });
     let charges: Vec<ComparableCharge> = charges.collect();
-    let piles = (0..40).map(|n| PileFact {
-        pile_id: PileId::parse(&format!("P{n}")).expect("an identifier"),
-        kind: Some(PileKind::Dc),
-        class: AccuracyClass(Decimal::ONE),
-    });
-    let anchor = |pile| Anchor {
-        pile,
-        outlet: None,
-        at: at(1),
-        error_percent: Decimal::ZERO,
-        expanded_uncertainty_percent: Decimal::new(15, 2),
-        coverage_factor: Decimal::TWO,
-    };
     Evidence {
         as_of: at(100),
-        piles: piles.collect(),
+        piles: direct(40),
         vehicle_models: vec![None; 801],
         charges,
         anchors: [0, 1, 2].map(anchor).to_vec(),
@@ -205,22 +192,9 @@ fn town(
         }
     });
     let charges = charges.collect();
-    let piles = (0..20).map(|n| PileFact {
-        pile_id: PileId::parse(&format!("P{n:02}")).expect("an identifier"),
-        kind: Some(PileKind::Dc),
-        class: AccuracyClass(Decimal::ONE),
-    });
-    let anchor = |pile| Anchor {
-        pile,
-        outlet: None,
-        at: at(1),
-        error_percent: Decimal::ZERO,
-        expanded_uncertainty_percent: Decimal::new(15, 2),
-        coverage_factor: Decimal::TWO,
-    };
     Evidence {
         as_of: at(90),
-        piles: piles.collect(),
+        piles: direct(20),
         vehicle_models: vec![None; 300],
         charges,
         anchors: [16, 17, 18, 19].map(anchor).to_vec(),
@@ -265,5 +239,27 @@ fn piles_that_make_values_up_are_found_even_if_they_are_half_of_all() {
         // A chance of a thousand millionth is asked for, one by one: where half are forgers the last of ten may miss it.
         assert!(9 * forgers <= 10 * found.len(), "{forgers}: {found:?}");
         assert!(found.iter().all(|found| all.any(|one| one == *found)), "{forgers}: {found:?}");
+    }
+}
+
+/// So many DC piles of class 1.
+fn direct(count: usize) -> Vec<PileFact> {
+    let pile = |n| PileFact {
+        pile_id: PileId::parse(&format!("P{n:02}")).expect("an identifier"),
+        kind: Some(PileKind::Dc),
+        class: AccuracyClass(Decimal::ONE),
+    };
+    (0..count).map(pile).collect()
+}
+
+/// Found without an error on the first day.
+fn anchor(pile: usize) -> Anchor {
+    Anchor {
+        pile,
+        outlet: None,
+        at: at(1),
+        error_percent: Decimal::ZERO,
+        expanded_uncertainty_percent: Decimal::new(15, 2),
+        coverage_factor: Decimal::TWO,
     }
 }
