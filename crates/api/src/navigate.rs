@@ -21,7 +21,7 @@ const GOOGLE_UNSHIFTED: [[f64; 4]; 3] =
     [[113.83, 22.14, 113.97, 22.43], [113.97, 22.14, 114.45, 22.50], [113.547, 22.10, 113.61, 22.216]];
 
 /// A link: the map's name and the address. In China Apple's and Google's maps, too, are drawn in GCJ-02, and what is handed to them is
-/// not converted; elsewhere GCJ-02 is WGS-84, but within some hundred kilometres of a land border (`veripile_pile::coordinate`).
+/// not converted; elsewhere GCJ-02 is WGS-84, but within some kilometres of a land border (`veripile_pile::coordinate`).
 pub(crate) fn links<'a>(t: &'a Texts, place: Place, name: &str) -> Vec<(&'a str, String)> {
     let (lon, lat) = CoordinateSystem::Gcj02.of(place);
     let (google_lon, google_lat) =
