@@ -10,15 +10,9 @@ use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
-use veripile_tests::{Charger, Database, Server, basic, command, free_port, header, provided};
+use veripile_tests::{Charger, Database, Server, basic, command, free_port, header, provided, written};
 
 const KEY: &str = "correct-horse-battery";
-
-fn written(folder: &Path, name: &str, content: &str) -> String {
-    let file = folder.join(name);
-    std::fs::write(&file, content).unwrap();
-    file.to_str().unwrap().to_owned()
-}
 
 /// Registers piles with their access.
 fn register(binary: &std::path::PathBuf, database: &Database, folder: &Path, access: &str) {

@@ -22,7 +22,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use serde_json::Value;
-use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_tests::{Database, Server, command, free_port, provided, written};
 
 /// Piles of two operators; one of them over-registers by 3 %, half a point over its class.
 const PILES: usize = 24;
@@ -64,18 +64,13 @@ fn found_on_site(binary: &std::path::PathBuf, database: &Database, results: &[On
         rows += &format!("P{pile:02},{outlet},{at},{percent:.3},0.15,2,{number},I,V,{until}\n");
     }
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("anchors.csv");
-    std::fs::write(&path, rows).unwrap();
-    command(binary, database, &["register", "--anchors", path.to_str().unwrap()]);
+    let results = written(folder.path(), "anchors.csv", rows);
+    command(binary, database, &["register", "--anchors", &results]);
 }
 
 fn city(binary: &std::path::PathBuf, database: &Database) {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n");
     let stations = file(
         "stations.csv",
@@ -303,10 +298,9 @@ async fn batched(binary: &std::path::PathBuf, database: &Database) {
     };
     assert_eq!(batches(), [(None, [24, 5, 0])]);
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("piles.csv");
     let years = "pile_id,kind,accuracy_class,made_in\nP00,ac,2,2021\nP01,ac,2,2021\nP02,ac,2,\n";
-    std::fs::write(&path, years).unwrap();
-    command(binary, database, &["register", "--piles", path.to_str().unwrap()]);
+    let years = written(folder.path(), "piles.csv", years);
+    command(binary, database, &["register", "--piles", &years]);
     assert_eq!(batches(), [(None, [22, 4, 0]), (Some(2021), [2, 1, 0])]);
     // The first firmware that is heard of is no change; P05 got another one since, P10 had got its own long before.
     run(
@@ -364,7 +358,6 @@ async fn energy_of_masters_and_registers_joins_and_is_not_repeated() {
     let database = Database::timescale(&url).await;
     register(&binary, &database);
     let folder = tempfile::tempdir().unwrap();
-    let (masters, registers) = (folder.path().join("masters.csv"), folder.path().join("registers.csv"));
     let (mut of_masters, mut of_registers) = (
         "station_id,from,to,energy_kwh,accuracy_class\n".to_owned(),
         "pile_id,from,to,energy_kwh\n".to_owned(),
@@ -385,21 +378,16 @@ async fn energy_of_masters_and_registers_joins_and_is_not_repeated() {
         }
         of_masters += &format!("S1,{from},{to},{:.4},0.2\n", sum * 1.003 + 0.2);
     }
-    std::fs::write(&masters, &of_masters).unwrap();
-    std::fs::write(&registers, &of_registers).unwrap();
-    let arguments =
-        ["register", "--masters", masters.to_str().unwrap(), "--registers", registers.to_str().unwrap()];
+    let masters = written(folder.path(), "masters.csv", &of_masters);
+    let registers = written(folder.path(), "registers.csv", &of_registers);
+    let arguments = ["register", "--masters", &masters, "--registers", &registers];
     let rows = 24 * 14 * (1 + PILES / 2);
     assert!(command(&binary, &database, &arguments).contains(&format!("{rows} new intervals of energy")));
     assert!(command(&binary, &database, &arguments).contains("0 new intervals of energy"));
-    let unknown = folder.path().join("unknown.csv");
-    std::fs::write(
-        &unknown,
-        "pile_id,from,to,energy_kwh\nNOBODY,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,1\n",
-    )
-    .unwrap();
+    let unknown = "pile_id,from,to,energy_kwh\nNOBODY,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,1\n";
+    let unknown = written(folder.path(), "unknown.csv", unknown);
     let refused = Command::new(&binary)
-        .args(["register", "--registers", unknown.to_str().unwrap()])
+        .args(["register", "--registers", &unknown])
         .env("VERIPILE_DATABASE_URL", &database.url)
         .output()
         .unwrap();
@@ -412,8 +400,8 @@ async fn energy_of_masters_and_registers_joins_and_is_not_repeated() {
     // A corrected reading counts; the one before stays for runs of before.
     let corrected = of_registers.lines().take(2).collect::<Vec<_>>().join("\n");
     let corrected = format!("{corrected}9\n");
-    std::fs::write(&registers, corrected).unwrap();
-    let arguments = ["register", "--registers", registers.to_str().unwrap()];
+    let registers = written(folder.path(), "registers.csv", corrected);
+    let arguments = ["register", "--registers", &registers];
     assert!(command(&binary, &database, &arguments).contains("1 new intervals of energy"));
     until(&database, "SELECT (SELECT count(*) FROM evidence_energy)", rows as i64 + 1).await;
     assert!(server.stop());

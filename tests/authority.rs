@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use veripile_tests::{Charger, Database, Server, basic, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, basic, command, free_port, provided, written};
 
 const KEY: &str = "correct-horse-battery";
 
@@ -64,8 +64,7 @@ impl Place {
     }
 
     fn write(&self, name: &str, content: &str) -> String {
-        std::fs::write(self.path(name), content).unwrap();
-        self.path(name)
+        written(self.folder.path(), name, content)
     }
 
     fn read(&self, name: &str) -> String {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, command, free_port, provided, written};
 
 const SETTINGS: [(&str, &str); 2] =
     [("VERIPILE_OCPP__LEAST_SECURITY_PROFILE", "0"), ("VERIPILE_OCPP__READINESS_ON_BOOT", "false")];
@@ -64,11 +64,7 @@ impl<'a> Visitor<'a> {
 /// Two operators with a pile each, an account for one and for an administrator.
 fn prepare(binary: &PathBuf, database: &Database) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n");
     let stations = file(
         "stations.csv",
@@ -144,9 +140,8 @@ async fn a_bad_result_on_site_is_its_operator_s_until_the_failure_is_public() {
     let database = Database::timescale(&url).await;
     let password = prepare(&binary, &database);
     let folder = tempfile::tempdir().unwrap();
-    let results = folder.path().join("anchors.csv");
-    std::fs::write(&results, RESULTS).unwrap();
-    command(&binary, &database, &["register", "--anchors", results.to_str().unwrap()]);
+    let results = written(folder.path(), "anchors.csv", RESULTS);
+    command(&binary, &database, &["register", "--anchors", &results]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     let step = |to: &str, person: &str, more: &[&str]| {
         let step = ["case", "P1", "--number", "K", "--issuer", "市监局", "--reason", "why"];

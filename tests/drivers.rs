@@ -10,7 +10,9 @@ mod stations;
 use std::path::PathBuf;
 
 use serde_json::json;
-use veripile_tests::{Charger, Database, Server, command, free_port, header, provided, python, script};
+use veripile_tests::{
+    Charger, Database, Server, command, free_port, header, provided, python, script, written,
+};
 
 /// Pages of the public stay under this, so that they open on a bad line.
 const PAGE_BYTES_MAX: usize = 40 * 1024;
@@ -18,11 +20,7 @@ const PAGE_BYTES_MAX: usize = 40 * 1024;
 /// A station of 45 piles, and another operator's with an awkward name.
 fn prepare(binary: &PathBuf, database: &Database) {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\nO2,乙,Two\n");
     let stations = file(
         "stations.csv",
@@ -292,11 +290,7 @@ async fn a_verified_pile_a_little_farther_is_offered_first() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     // 0.001° of latitude are 111 m. D is 60 km away.
     let piles = file(
         "piles.csv",
@@ -351,10 +345,9 @@ async fn a_pile_s_page_has_its_code_keys_and_navigation() {
     let database = Database::timescale(&url).await;
     prepare(&binary, &database);
     let folder = tempfile::tempdir().unwrap();
-    let piles = folder.path().join("piles.csv");
-    std::fs::write(&piles, "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\nÄЯ-1,ac,2,,\n")
-        .unwrap();
-    command(&binary, &database, &["register", "--piles", piles.to_str().unwrap()]);
+    let piles = "pile_id,kind,accuracy_class,lon,lat\nN1,ac,2,120.301,31.575\nÄЯ-1,ac,2,,\n";
+    let piles = written(folder.path(), "piles.csv", piles);
+    command(&binary, &database, &["register", "--piles", &piles]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     assert_eq!(found(&server, "q=%C3%A4%D1%8F1").await.0, 1, "äя1 finds ÄЯ-1");
     let (status, page) = server.get("/p/N1?lang=en").await;
@@ -386,11 +379,7 @@ async fn each_number_of_the_statistics_is_that_of_its_list() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let operators =
         file("operators.csv", "operator_id,name_zh,name_en,committed_on\nO1,甲,One,2026-01-01\nO2,乙,Two,\n");
     let stations = file(

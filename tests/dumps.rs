@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use veripile_tests::{Database, Server, command, free_port, header, provided};
+use veripile_tests::{Database, Server, command, free_port, header, provided, written};
 
 /// A name that a spreadsheet would run.
 const FORMULA: &str = "=HYPERLINK(\"http://evil.example\",\"电费\")";
@@ -40,11 +40,7 @@ async fn dumps_are_what_their_index_says_and_what_the_api_says() {
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let quoted = format!("\"{}\"", FORMULA.replace('"', "\"\""));
     let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\n");
     let stations = file(

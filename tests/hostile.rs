@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use veripile_tests::{Charger, Database, Server, command, free_port, header, provided, python, script};
+use veripile_tests::{
+    Charger, Database, Server, command, free_port, header, provided, python, script, written,
+};
 
 /// Pages of the public stay under this, so that they open on a bad line.
 const PAGE_BYTES_MAX: usize = 40 * 1024;
@@ -41,9 +43,7 @@ async fn prepare(binary: &PathBuf, database: &Database) {
         let quoted = |cell: &&str| format!("\"{}\"", cell.replace('"', "\"\""));
         let line = |row: &&[&str]| row.iter().map(quoted).collect::<Vec<_>>().join(",");
         let rows = rows.iter().map(line).collect::<Vec<_>>().join("\n");
-        let file = folder.path().join(name);
-        std::fs::write(&file, format!("{header}\n{rows}\n")).unwrap();
-        file.to_str().unwrap().to_owned()
+        written(folder.path(), name, format!("{header}\n{rows}\n"))
     };
     let long = long();
     let operators = file("operators.csv", "operator_id,name_zh,name_en", &[&[ID, HOSTILE, HOSTILE]]);

@@ -15,18 +15,16 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use veripile_tests::{Charger, Database, Server, command, free_port, header, provided, python, script};
+use veripile_tests::{
+    Charger, Database, Server, command, free_port, header, provided, python, script, written,
+};
 
 /// A record on secp256r1 of 12.500 to 32.750 kWh, signed with another library.
 const RECORDS: &str = include_str!("../crates/ocpp/src/signed/records.jsonl");
 
 /// Twelve stations with an AC and a DC pile each; one has a name in Chinese for identifier, and a certificate.
 fn prepare(binary: &PathBuf, database: &Database, folder: &std::path::Path) {
-    let file = |name: &str, content: String| {
-        let file = folder.join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: String| written(folder, name, content);
     let mut stations = "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system\n".to_owned();
     let mut piles =
         "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
@@ -390,11 +388,7 @@ async fn round_trip(
     folder: &std::path::Path,
     token: &str,
 ) {
-    let file = |name: &str, content: &str| {
-        let file = folder.join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder, name, content);
     let station = "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system,region,address,phone,fee_cny_kwh,fee_note\n\
                    S90,O1,甲站,Station A,120.3,31.6,wgs84,滨湖区,湖滨路 1 号,0510,1.25,夜间 0.8\n";
     let pile = "pile_id,station_id,kind,accuracy_class,power_kw,connectors,model,meter_serial\nW1,S90,ac,1,22,type2,M,7\n";

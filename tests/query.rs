@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use veripile_pile::Place;
-use veripile_tests::{Database, Server, command, free_port, header, provided};
+use veripile_tests::{Database, Server, command, free_port, header, provided, written};
 
 /// Where Wuxi's railway station is taken to be.
 const HERE: Place = Place { lon: 120.30, lat: 31.59 };
@@ -15,11 +15,7 @@ const HERE: Place = Place { lon: 120.30, lat: 31.59 };
 /// Twelve stations north of each other, 0.01° apart from 31.60° on, with an AC and a DC pile each; S01 is operator O2's.
 fn prepare(binary: &PathBuf, database: &Database) {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: String| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: String| written(folder.path(), name, content);
     let mut stations = "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system\n".to_owned();
     let mut piles =
         "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
@@ -136,12 +132,11 @@ async fn prices_by_hours_reach_the_driver() {
     // Two piles at each station. S01: a list of before, the one in force, and one to come; S02: from ever; S03: with a
     // price that was told as the highest, and is not.
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("prices.csv");
     let prices = "station_id,from,to,cny_kwh,valid_from\n\
         S01,00:00,24:00,2.0,2020-01-01\nS01,00:00,08:00,0.5,2026-01-01\nS01,08:00,24:00,1.3,2026-01-01\n\
         S01,00:00,24:00,9.0,2099-01-01\nS02,22:00,06:00,0.4,\nS02,06:00,22:00,1.2,\nS03,00:00,24:00,1.9,\n";
-    std::fs::write(&file, prices).unwrap();
-    command(&binary, &database, &["register", "--prices", file.to_str().unwrap()]);
+    let prices = written(folder.path(), "prices.csv", prices);
+    command(&binary, &database, &["register", "--prices", &prices]);
     sqlx::query("UPDATE station SET fee_cny_kwh = 1.0 WHERE station_id = 'S03'")
         .execute(&mut database.connect().await)
         .await

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, command, free_port, provided, written};
 
 const REGISTER: &str = "Energy.Active.Import.Register";
 
@@ -415,10 +415,10 @@ async fn a_charger_of_an_open_or_relayed_place_is_never_asked_unasked() {
     // An upstream that never comes up; we answer for it.
     let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let access = folder.path().join("access.csv");
     let address = upstream.local_addr().unwrap();
-    std::fs::write(&access, format!("pile_id,upstream_url\nOPEN,ws://{address}/own\n")).unwrap();
-    command(&binary, &database, &["register", "--access", access.to_str().unwrap()]);
+    let access = format!("pile_id,upstream_url\nOPEN,ws://{address}/own\n");
+    let access = written(folder.path(), "access.csv", access);
+    command(&binary, &database, &["register", "--access", &access]);
     let answered = ("VERIPILE_OCPP__ANSWER_WHILE_UPSTREAM_IS_DOWN", "BootNotification");
     let server = started(&binary, &database, &[ON_BOOT, answered]).await;
     let mut pile = Played::connect(&server, "OPEN", "ocpp1.6", &[]).await;

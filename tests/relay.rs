@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
-use veripile_tests::{Charger, Database, Server, basic, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, basic, command, free_port, provided, written};
 
 const KEY: &str = "correct-horse-battery";
 
@@ -54,11 +54,7 @@ impl Upstream {
 
 fn register(binary: &std::path::PathBuf, database: &Database, upstream: &TcpListener) {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: String| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: String| written(folder.path(), name, content);
     let piles = file("piles.csv", "pile_id,kind,accuracy_class\nCP 1,ac,2\n".to_owned());
     let address = upstream.local_addr().unwrap();
     let access = format!("pile_id,key,upstream_url\nCP 1,{KEY},ws://{address}/own/system/\n");

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use serde_json::{Value, json};
-use veripile_tests::{Charger, Database, Server, command, free_port, provided};
+use veripile_tests::{Charger, Database, Server, command, free_port, provided, written};
 
 /// A record signed with another library, and its key: from 12.5 to the second reading of the record.
 fn record() -> (String, String) {
@@ -48,12 +48,14 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
     charge(&mut charger, "altered", 7, &altered, &key).await;
     charge(&mut charger, "nonsense", 9, "OCMF|{}", &key).await;
     let folder = tempfile::tempdir().unwrap();
-    let keys = folder.path().join("keys.csv");
-    std::fs::write(&keys, format!("pile_id,public_key,meter_serial\nCP,{key},sn-1\n")).unwrap();
-    command(&binary, &database, &["register", "--meter-keys", keys.to_str().unwrap()]);
+    let register = |meter: &str| {
+        let keys = format!("pile_id,public_key,meter_serial\nCP,{key},{meter}\n");
+        let keys = written(folder.path(), "keys.csv", keys);
+        command(&binary, &database, &["register", "--meter-keys", &keys]);
+    };
+    register("sn-1");
     charge(&mut charger, "registered", 11, &good, "").await;
-    std::fs::write(&keys, format!("pile_id,public_key,meter_serial\nCP,{key},another\n")).unwrap();
-    command(&binary, &database, &["register", "--meter-keys", keys.to_str().unwrap()]);
+    register("another");
     charge(&mut charger, "another", 13, &good, "").await;
 
     let kept: Vec<Row> = sqlx::query_as(

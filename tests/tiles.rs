@@ -9,7 +9,7 @@ use std::process::Command;
 
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use veripile_tests::{Database, Server, command, free_port, header, provided, python, script};
+use veripile_tests::{Database, Server, command, free_port, header, provided, python, script, written};
 
 /// Piles by the thousand: some 4,500 in a few streets of Wuxi, more than a tile takes, the rest around the earth.
 fn piles() -> String {
@@ -41,11 +41,7 @@ async fn tiles_hold_the_piles_of_the_database_where_they_stand() {
     let (Some((binary, url)), Some(python)) = (provided(), python()) else { return };
     let database = Database::timescale(&url).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let acts = "pile_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor,valid_until\n\
                 P00007,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n\
                 P04700,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n";

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
-use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_tests::{Database, Server, command, free_port, provided, written};
 
 /// Pages of the public stay under this, bytes.
 const PAGE_BYTES_MAX: usize = 40 * 1024;
@@ -52,11 +52,7 @@ async fn the_page_of_a_pile_of_which_there_is_much_to_say_opens_on_a_bad_line() 
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let name = "站".repeat(200);
     let longest = "桩".repeat(64);
     let operators = file("operators.csv", &format!("operator_id,name_zh,name_en\nO1,{name},{name}\n"));
@@ -120,11 +116,7 @@ async fn pages_of_long_identifiers_open_on_a_bad_line_and_say_nothing_of_records
     let Some((binary, url)) = provided() else { return };
     let database = Database::timescale(&url).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let (name, long) = ("站".repeat(255), "长".repeat(64));
     let operators = file("operators.csv", &format!("operator_id,name_zh,name_en\nO1,{name},{name}\n"));
     let stations = file(

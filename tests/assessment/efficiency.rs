@@ -5,7 +5,7 @@ use std::process::Command;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
-use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_tests::{Database, Server, command, free_port, provided, written};
 
 use super::{PILES, STEP, STEPPED, WHOLE_ONCE, charges, check, city, run, truth, until};
 
@@ -67,11 +67,7 @@ async fn the_level_of_dc_piles_follows_the_efficiency_that_is_registered() {
     city(&binary, &database);
     charges(&database, 1..20, 1).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let told = |columns: &str, cells: &str| {
         let piles = file("piles.csv", &direct(columns, cells));
         command(&binary, &database, &["register", "--piles", &piles]);

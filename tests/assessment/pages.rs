@@ -1,7 +1,7 @@
 //! What pages and query API say of an assessment. Called by the test of the city, whose piles and charges these are.
 
 use serde_json::Value;
-use veripile_tests::{Database, Server, command};
+use veripile_tests::{Database, Server, command, written};
 
 use super::{STEP, run};
 
@@ -110,9 +110,8 @@ async fn signed_in(
     role: &[&str],
 ) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let password = folder.path().join("password");
-    std::fs::write(&password, "a password of mine\n").unwrap();
-    let arguments = [&["account", name, "--password-file", password.to_str().unwrap()][..], role].concat();
+    let password = written(folder.path(), "password", "a password of mine\n");
+    let arguments = [&["account", name, "--password-file", &password][..], role].concat();
     command(binary, database, &arguments);
     let form = [("name", name), ("password", "a password of mine")];
     let (_, headers, _) = server.post_as("/op/sign-in?lang=en", "", &form).await;

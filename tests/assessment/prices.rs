@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_tests::{Database, Server, command, free_port, provided, written};
 
 use super::{CHARGES, COMPARED, PILES, WHOLE_ONCE, charges, check, register, run, until};
 
@@ -44,11 +44,7 @@ async fn a_wrong_clock_costs_what_the_stations_prices_make_of_it() {
     let database = Database::timescale(&url).await;
     register(&binary, &database);
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder.path(), name, content);
     let pile = file("pile.csv", "pile_id,station_id,operator_id,kind,accuracy_class\nQ1,S1,O1,ac,2\n");
     command(&binary, &database, &["register", "--piles", &pile]);
     charges(&database, 1..20, 1).await;

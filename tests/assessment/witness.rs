@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use veripile_tests::{Database, Server, free_port, provided};
+use veripile_tests::{Database, Server, free_port, provided, written};
 
 use super::{BAD, CHARGES, COMPARED, PILES, WHOLE_ONCE, charges, check, register, run, until};
 
@@ -40,9 +40,8 @@ impl Place {
     }
 
     fn witness(&self, binary: &Path, database: &Database, name: &str, rows: &[String]) -> String {
-        let file = self.folder.path().join(name);
-        std::fs::write(&file, HEADER.to_owned() + &rows.concat()).unwrap();
-        let (code, said) = told(binary, database, &self.key, &["witness", file.to_str().unwrap()]);
+        let file = written(self.folder.path(), name, HEADER.to_owned() + &rows.concat());
+        let (code, said) = told(binary, database, &self.key, &["witness", &file]);
         assert_eq!(code, 0, "{said}");
         said
     }
@@ -320,7 +319,6 @@ async fn a_calibrated_reference_vehicle_gives_the_level() {
     let grounded =
         "SELECT count(*) FROM estimate WHERE run_no = (SELECT max(run_no) FROM assessment_run) AND grounded";
     assert_eq!(database.number(grounded).await, 0);
-    let references = place.folder.path().join("references.csv");
     let header = "vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor\n";
     let mut rows = Vec::new();
     // It reads half a percent too little, which its calibration says, and is at one pile at a time.
@@ -341,9 +339,9 @@ async fn a_calibrated_reference_vehicle_gives_the_level() {
     place.witness(&binary, &database, "reference.csv", &rows);
     // Told rightly, wrongly, and rightly again: the last word counts; the same again is nothing new.
     for (error, new) in [("-0.5", 1), ("-1.5", 1), ("-0.5", 1), ("-0.5", 0)] {
-        std::fs::write(&references, format!("{header}reference 1,2026-01-01T00:00:00Z,{error},0.1,2\n"))
-            .unwrap();
-        let arguments = ["register", "--references", references.to_str().unwrap()];
+        let row = format!("{header}reference 1,2026-01-01T00:00:00Z,{error},0.1,2\n");
+        let references = written(place.folder.path(), "references.csv", row);
+        let arguments = ["register", "--references", &references];
         let (code, said) = told(&binary, &database, &place.key, &arguments);
         assert!(code == 0 && said.contains(&format!("{new} new calibrations of vehicles")), "{said}");
     }

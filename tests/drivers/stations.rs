@@ -1,7 +1,7 @@
 //! Stations at which no pile is registered: what drivers find of them.
 
 use serde_json::json;
-use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_tests::{Database, Server, command, free_port, provided, written};
 
 use super::{found, prepare};
 
@@ -12,13 +12,12 @@ async fn stations_without_a_registered_pile_are_found_and_say_so() {
     let database = Database::timescale(&url).await;
     prepare(&binary, &database);
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("list.csv");
     let mut list = "station_id,name,lon_wgs84,lat_wgs84,region,piles,fee_cny_kwh\nWX-9,太湖站,120.302,31.576,锡山区,,1.5\n".to_owned();
     for n in 1_001..=1_060 {
         list.push_str(&format!("SZ{n},深圳站{n},114.{n},22.6,南山区,{},\n", n - 1_000));
     }
-    std::fs::write(&file, list).unwrap();
-    command(&binary, &database, &["register", "--operator", "O1", "--stations", file.to_str().unwrap()]);
+    let list = written(folder.path(), "list.csv", list);
+    command(&binary, &database, &["register", "--operator", "O1", "--stations", &list]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     let cards = |page: &str| {
         page.split("<li class=\"station\"><a href=\"/s/")
@@ -87,9 +86,9 @@ async fn stations_without_a_registered_pile_are_found_and_say_so() {
     );
     assert!(server.get("/mini-map.svg?q=sz1001").await.1.contains("<title>SZ1001</title>"));
     // Once a pile is registered there the station is one of the others.
-    let piles = folder.path().join("more.csv");
-    std::fs::write(&piles, "pile_id,station_id,kind,accuracy_class\nN1,SZ1001,dc,1\n").unwrap();
-    command(&binary, &database, &["register", "--piles", piles.to_str().unwrap()]);
+    let piles = "pile_id,station_id,kind,accuracy_class\nN1,SZ1001,dc,1\n";
+    let piles = written(folder.path(), "more.csv", piles);
+    command(&binary, &database, &["register", "--piles", &piles]);
     let (all, page) = found(&server, "q=sz1001&view=stations").await;
     assert!(all == 1 && cards(&page) == ["SZ1001"] && page.contains("0 free of 1"), "{page}");
 }

@@ -220,6 +220,13 @@ pub fn command(binary: &PathBuf, database: &Database, arguments: &[&str]) -> Str
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Writes a file into a folder; its path, as a command takes it.
+pub fn written(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
+    let file = folder.join(name);
+    std::fs::write(&file, content).expect("written");
+    file.to_str().expect("a path in UTF-8").to_owned()
+}
+
 /// A header of an answer, by its name.
 pub fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
     headers.lines().find_map(|line| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use veripile_tests::{Database, Server, command};
+use veripile_tests::{Database, Server, command, written};
 
 use super::RECORDS;
 
@@ -39,11 +39,7 @@ pub(crate) async fn whose_keys(
     folder: &std::path::Path,
     token: &str,
 ) {
-    let file = |name: &str, content: &str| {
-        let file = folder.join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
+    let file = |name: &str, content: &str| written(folder, name, content);
     let key = |name: &str| {
         let mut records = RECORDS.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let record = records.find(|record| record["name"].as_str().unwrap().starts_with(name)).unwrap();

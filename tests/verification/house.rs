@@ -12,7 +12,7 @@ use veripile_simulator::link::Line;
 use veripile_simulator::{Progress, Protocol};
 use veripile_store::Store;
 use veripile_store::verification::{OrderRow, OrderState};
-use veripile_tests::{Database, Server, command, free_port, provided};
+use veripile_tests::{Database, Server, command, free_port, provided, written};
 use veripile_verification::Run;
 
 use super::{PASSWORD, RUN_S_MAX, SPEED};
@@ -114,11 +114,7 @@ impl House {
         let (binary, url) = provided()?;
         let database = Database::timescale(&url).await;
         let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, content: &str| {
-            let file = folder.path().join(name);
-            std::fs::write(&file, content).unwrap();
-            file.to_str().unwrap().to_owned()
-        };
+        let file = |name: &str, content: &str| written(folder.path(), name, content);
         let rows: Vec<String> = piles
             .iter()
             .map(|(pile, kind, class)| {

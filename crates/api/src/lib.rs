@@ -142,13 +142,13 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         health_routes(site)(config);
         config
-            .service(searched("/", map::page))
-            .service(counted("/mini-map.svg", map::mini))
-            .service(counted("/found.geojson", map::found))
-            .service(packed("/p/{pile}", pile::page))
+            .service(searched(shown("/", map::page)))
+            .service(counted(read("/mini-map.svg", map::mini)))
+            .service(counted(read("/found.geojson", map::found)))
+            .service(packed(shown("/p/{pile}", pile::page)))
             .service(both("/p/{pile}/report", report::form, report::send))
             .service(shown("/p/{pile}/report/{receipt}", report::receipt_page))
-            .service(packed("/s/{station}", station::page))
+            .service(packed(shown("/s/{station}", station::page)))
             .service(
                 both("/check", check::page, check::judge)
                     .app_data(web::PayloadConfig::new(check::FORM_BYTES_MAX))
@@ -156,23 +156,23 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
             )
             .service(shown("/about", about::page))
             .service(shown("/open-data", about::open_data))
-            .service(tagged("/badge/{pile}.svg", badge::badge))
-            .service(tagged("/widget/{pile}", badge::widget))
-            .service(packed("/stats", stats::page))
-            .service(searched("/stats/operators", operators::page))
+            .service(tagged(shown("/badge/{pile}.svg", badge::badge)))
+            .service(tagged(shown("/widget/{pile}", badge::widget)))
+            .service(packed(shown("/stats", stats::page)))
+            .service(searched(shown("/stats/operators", operators::page)))
             .service(shown("/reg/queue", queue::page))
             .service(shown("/reg/queue/{pile}", queue::evidence))
             .service(query_api())
             .service(ocpi::routes())
-            .service(counted("/openapi.json", openapi::document))
-            .service(counted("/.well-known/veripile-keys.json", certificate::keys::serve))
+            .service(counted(read("/openapi.json", openapi::document)))
+            .service(counted(read("/.well-known/veripile-keys.json", certificate::keys::serve)))
             // Not compressed: a page of somebody signed in has a secret in its form.
             .service(shown("/c/{number}", certificate::page).wrap(from_fn(map::guard)))
             .service(sent("/c/{number}/withdraw", certificate::withdraw))
             .configure(op::routes)
             .configure(ver::routes)
             .service(shown("/basemap/{z}/{x}/{y}", archive::tile))
-            .service(packed("/assets/{path:.*}", assets::serve))
+            .service(packed(shown("/assets/{path:.*}", assets::serve)))
             .service(shown("/manifest.webmanifest", assets::manifest))
             .service(shown("/sw.js", assets::service_worker))
             .service(shown("/favicon.ico", assets::favicon))
@@ -181,43 +181,23 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
 }
 
 /// A page or file that goes over the line compressed, if the reader likes. Nothing private stands in it.
-fn packed<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    shown(path, handler).wrap(Compress::default())
+fn packed(page: Resource) -> impl HttpServiceFactory {
+    page.wrap(Compress::default())
 }
 
 /// A page that searches: packed, and counted.
-fn searched<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    shown(path, handler).wrap(from_fn(map::guard)).wrap(Compress::default())
+fn searched(page: Resource) -> impl HttpServiceFactory {
+    page.wrap(from_fn(map::guard)).wrap(Compress::default())
 }
 
 /// What costs as much as the query API does and stands outside it: behind the same door.
-fn counted<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    read(path, handler).wrap(from_fn(door::guard)).wrap(Compress::default())
+fn counted(answer: Resource) -> impl HttpServiceFactory {
+    answer.wrap(from_fn(door::guard)).wrap(Compress::default())
 }
 
 /// A page or picture that is known by its content.
-fn tagged<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    shown(path, handler).wrap(from_fn(door::tag))
+fn tagged(page: Resource) -> impl HttpServiceFactory {
+    page.wrap(from_fn(door::tag))
 }
 
 /// A page or file: read, and nothing else.

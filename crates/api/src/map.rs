@@ -73,10 +73,18 @@ struct MapPage<'a> {
     /// Piles, each with its distance.
     lines: Vec<(Line, Option<String>)>,
     cards: Vec<Card>,
-    /// Where nothing is within reach of the driver: the address of the same search anywhere.
-    anywhere: Option<String>,
+    onward: Onward,
     /// Near the driver only, as the form says it.
     near_only: String,
+    words: String,
+    /// How the list is ordered, in words.
+    order: String,
+}
+
+/// Where the list at hand leads.
+struct Onward {
+    /// Where nothing is within reach of the driver: the address of the same search anywhere.
+    anywhere: Option<String>,
     /// Address of the same list as stations, or as piles again.
     other_view: String,
     /// Where the list does not go as far as the page that was asked for: the address of its first.
@@ -86,9 +94,6 @@ struct MapPage<'a> {
     more_stations: Option<String>,
     /// That the list goes on, and no further here.
     end: Option<String>,
-    words: String,
-    /// How the list is ordered, in words.
-    order: String,
 }
 
 /// A station in the list.
@@ -297,7 +302,6 @@ pub(crate) async fn page(
     let choice = Choice::of(t, &site, &asked, wish.query.operator.as_ref(), largest).await?;
     let other_power =
         !asked.min_power_kw.is_empty() && !POWERS_KW.iter().any(|kw| kw.to_string() == asked.min_power_kw);
-    let address = asked.address();
     let whole = Asked { bbox: String::new(), ..asked.clone() }.address();
     let counts = overview.as_ref().map(|overview| overview.counts.clone());
     let middle = overview.and_then(|overview| overview.center).or(listed.place);
@@ -307,7 +311,7 @@ pub(crate) async fn page(
     let page = MapPage {
         t,
         simulated: site.settings.simulated,
-        here: format!("/?{address}"),
+        here: format!("/?{}", asked.address()),
         center,
         zoom,
         basemap: basemap.told(t),
@@ -331,17 +335,8 @@ pub(crate) async fn page(
         other_power,
         powers: POWERS_KW.map(|kw| kw.to_string()),
         connectors: ConnectorType::ALL.map(|one| (one.word(), view::connector(t, one))).to_vec(),
-        anywhere: (wish.is_around() && listed.lines.is_empty() && listed.cards.is_empty()).then(|| {
-            let anywhere = Asked { near: String::new(), ..asked.clone() };
-            format!("/?{}&lang={}", anywhere.address(), t.short())
-        }),
+        onward: Onward::of(t, &asked, &wish, &listed),
         near_only: t.of("filter.near_only").replace("{km}", &NEAR_KM.to_string()),
-        other_view: other_view(&asked, t),
-        end: (listed.has_next && wish.page == PAGES_MAX).then(|| end(t)),
-        beyond: listed.is_beyond(wish.page).then(|| format!("/?{address}&lang={}", t.short())),
-        next: (listed.has_next && wish.page < PAGES_MAX)
-            .then(|| format!("/?{address}&lang={}&page={}", t.short(), wish.page + 1)),
-        more_stations: listed.has_more_stations.then(|| other_view(&asked, t)),
         lines: listed.lines,
         cards: listed.cards,
         operators: choice.operators,
@@ -420,6 +415,24 @@ fn sight(query: &FindQuery, middle: Option<Place>) -> (Place, u8) {
     };
     let near = query.near.map(|near| (near, 13));
     query.bounding_box.and_then(part).or(near).unwrap_or((middle.unwrap_or(FALLBACK), 10))
+}
+
+impl Onward {
+    fn of(t: &Texts, asked: &Asked, wish: &Wish, listed: &Listed) -> Self {
+        let here = format!("/?{}&lang={}", asked.address(), t.short());
+        Self {
+            anywhere: (wish.is_around() && listed.lines.is_empty() && listed.cards.is_empty()).then(|| {
+                let anywhere = Asked { near: String::new(), ..asked.clone() };
+                format!("/?{}&lang={}", anywhere.address(), t.short())
+            }),
+            other_view: other_view(asked, t),
+            end: (listed.has_next && wish.page == PAGES_MAX).then(|| end(t)),
+            next: (listed.has_next && wish.page < PAGES_MAX)
+                .then(|| format!("{here}&page={}", wish.page + 1)),
+            more_stations: listed.has_more_stations.then(|| other_view(asked, t)),
+            beyond: listed.is_beyond(wish.page).then_some(here),
+        }
+    }
 }
 
 fn other_view(asked: &Asked, t: &Texts) -> String {

@@ -9,7 +9,7 @@ use sqlx::{FromRow, Postgres};
 use veripile_pile::{AccuracyClass, PileId, PileKind};
 
 use crate::search::plain;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, pile_number};
 
 /// Chargers waiting in the inbox; beyond it, unknown ones are refused. A rollout is a few hundred.
 pub const INBOX_MAX: i64 = 1_000;
@@ -224,7 +224,7 @@ async fn of_pile(
     statement: Query<'_, Postgres, PgArguments>,
 ) -> Result<(), StoreError> {
     match statement.execute(connection).await?.rows_affected() {
-        0 => Err(StoreError::Unknown(format!("pile {pile_id}"))),
+        0 => Err(pile_number::unknown(pile_id)),
         _ => Ok(()),
     }
 }

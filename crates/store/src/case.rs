@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::PileId;
 use veripile_pile::case::{self, Refusal, Rules, Stage, Step};
 
+use crate::pile_number::{hold_pile, pile_number};
 use crate::registration::{acts_of, insert_case_act};
 use crate::row::{SqlTime, corrupt, storable};
 use crate::{Store, StoreError, standing};
@@ -31,12 +32,7 @@ impl Store {
         waived: bool,
     ) -> Result<Result<Step, Refusal>, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-            .bind(pile_id.as_str())
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let pile_no = pile_no.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
-        standing::hold(&mut transaction, &[pile_no]).await?;
+        let pile_no = hold_pile(&mut transaction, pile_id).await?;
         let mut steps = steps_of(&mut transaction, pile_no).await?;
         steps.retain(|one| one.number == step.number);
         // A case stays with the outlet that it began with, and once it is open with its body until it is handed to one above.
@@ -71,11 +67,7 @@ impl Store {
     /// Every step of a pile's cases, oldest first.
     pub async fn case_steps(&self, pile_id: &PileId) -> Result<Vec<Step>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-            .bind(pile_id.as_str())
-            .fetch_optional(&mut *connection)
-            .await?;
-        let pile_no = pile_no.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
+        let pile_no = pile_number(&mut *connection, pile_id).await?;
         steps_of(&mut connection, pile_no).await
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 use veripile_pile::PileId;
 
+use crate::pile_number::pile_number;
 use crate::row::{SqlTime, jiff_time, storable};
 use crate::{Store, StoreError};
 
@@ -65,11 +66,7 @@ impl Store {
         person: &str,
         now: Timestamp,
     ) -> Result<Option<i64>, StoreError> {
-        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-            .bind(pile_id.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
-        let pile_no = pile_no.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
+        let pile_no = pile_number(&self.pool, pile_id).await?;
         let number = sqlx::query_scalar(
             "INSERT INTO command (pile_no, call, person, asked_at, expires_at)
              SELECT $1, $2, $3, $4, $5

@@ -15,6 +15,7 @@ use veripile_pile::{AccuracyClass, Act, Measurand, OperatorId, PileId, PileKind,
 
 pub use charge::{EvidenceCharge, Witnessed};
 
+use crate::pile_number::pile_number;
 use crate::registration::ActRow;
 use crate::report::ReportReason;
 use crate::row::{SqlTime, corrupt, jiff_time};
@@ -334,17 +335,10 @@ pub(crate) async fn write_energy(
 ) -> Result<u64, StoreError> {
     let mut recorded = 0;
     for interval in intervals {
-        let (station, pile) = match &interval.meter {
+        let (station, pile_no) = match &interval.meter {
             EnergyMeter::Master(station) => (Some(station.as_str()), None),
-            EnergyMeter::Register(pile) => (None, Some(pile.as_str())),
+            EnergyMeter::Register(pile_id) => (None, Some(pile_number(&mut *connection, pile_id).await?)),
         };
-        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-            .bind(pile)
-            .fetch_optional(&mut *connection)
-            .await?;
-        if let (Some(pile), None) = (pile, pile_no) {
-            return Err(StoreError::Unknown(format!("pile {pile}")));
-        }
         let stored = sqlx::query(
             "INSERT INTO energy_interval (station_id, pile_no, from_at, to_at, energy_kwh, accuracy_class)
              SELECT $1, $2, $3, $4, $5, $6

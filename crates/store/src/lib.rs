@@ -34,6 +34,7 @@ pub mod map;
 pub mod message;
 pub mod next_date;
 pub mod ocpi;
+mod pile_number;
 mod plug;
 mod presence;
 pub mod price;

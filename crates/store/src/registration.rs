@@ -13,6 +13,7 @@ use veripile_pile::{
 };
 
 use crate::evidence::Efficiency;
+use crate::pile_number::pile_number;
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
 use crate::search::{operator_text, plain, station_text};
 use crate::{Store, StoreError};
@@ -454,11 +455,7 @@ pub(crate) async fn write_acts(
     acts: &[(PileId, Act)],
 ) -> Result<(), StoreError> {
     for (pile_id, act) in acts {
-        let known: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-            .bind(pile_id.as_str())
-            .fetch_optional(&mut *connection)
-            .await?;
-        let pile_no = known.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
+        let pile_no = pile_number(&mut *connection, pile_id).await?;
         insert_act(connection, pile_no, act).await?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use veripile_pile::{KeySource, MeterKey, PileId};
 
 use crate::intake::{Arrival, Sealed};
 use crate::row::{SqlTime, brief, corrupt, storable};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, pile_number};
 
 /// Keys looked at for one pile: two outlets, each with a few meters over the years.
 const KEYS_MAX: i64 = 32;
@@ -213,7 +213,7 @@ pub(crate) async fn write_meter_keys(
         .execute(&mut *connection)
         .await?;
         if done.rows_affected() == 0 {
-            return Err(StoreError::Unknown(format!("pile {pile_id}")));
+            return Err(pile_number::unknown(pile_id));
         }
     }
     Ok(())

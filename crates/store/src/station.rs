@@ -41,8 +41,9 @@ impl Store {
     }
 }
 
+/// Columns of the table of stations.
 #[derive(FromRow)]
-struct Row {
+pub(crate) struct StationRow {
     station_id: String,
     operator_id: String,
     name_zh: String,
@@ -52,37 +53,51 @@ struct Row {
     region: Option<String>,
     address: Option<String>,
     phone: Option<String>,
-    fee: Option<Decimal>,
+    fee_cny_kwh: Option<Decimal>,
     fee_note: Option<String>,
     country: Option<String>,
     time_zone: Option<String>,
     told_piles: Option<i32>,
+}
+
+impl StationRow {
+    /// The place as it was given is not read: the page shows where it stands, and a list of stations always tells another.
+    pub(crate) fn station(self) -> Result<Station, StoreError> {
+        Ok(Station {
+            station_id: StationId::parse(&self.station_id)
+                .map_err(|_| corrupt("station", &self.station_id))?,
+            operator_id: OperatorId::parse(&self.operator_id)
+                .map_err(|_| corrupt("operator", &self.operator_id))?,
+            name_zh: self.name_zh,
+            name_en: self.name_en,
+            place: Place::new(self.lon, self.lat).ok_or_else(|| corrupt("place", &self.station_id))?,
+            given: None,
+            region: self.region,
+            address: self.address,
+            phone: self.phone,
+            fee_cny_kwh: self.fee_cny_kwh,
+            fee_note: self.fee_note,
+            country: self.country,
+            time_zone: self.time_zone,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
+        })
+    }
+}
+
+/// A station with today's price, and whose it is.
+#[derive(FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    station: StationRow,
+    fee: Option<Decimal>,
     operator_zh: String,
     operator_en: String,
 }
 
 impl Row {
     fn station(self) -> Result<(Station, Operator), StoreError> {
-        let operator_id =
-            OperatorId::parse(&self.operator_id).map_err(|_| corrupt("operator", &self.operator_id))?;
-        let station = Station {
-            station_id: StationId::parse(&self.station_id)
-                .map_err(|_| corrupt("station", &self.station_id))?,
-            operator_id: operator_id.clone(),
-            name_zh: self.name_zh,
-            name_en: self.name_en,
-            place: Place::new(self.lon, self.lat)
-                .ok_or_else(|| corrupt("place", format!("{}, {}", self.lon, self.lat)))?,
-            region: self.region,
-            address: self.address,
-            phone: self.phone,
-            fee_cny_kwh: self.fee,
-            fee_note: self.fee_note,
-            country: self.country,
-            time_zone: self.time_zone,
-            told_piles: self.told_piles.map(i32::unsigned_abs),
-            given: None,
-        };
+        let station = Station { fee_cny_kwh: self.fee, ..self.station.station()? };
+        let operator_id = station.operator_id.clone();
         Ok((station, Operator { operator_id, name_zh: self.operator_zh, name_en: self.operator_en }))
     }
 }

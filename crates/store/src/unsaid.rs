@@ -13,6 +13,7 @@ use veripile_pile::{
 };
 
 use crate::row::corrupt;
+use crate::station::StationRow;
 use crate::{Store, StoreError};
 
 impl Store {
@@ -83,48 +84,6 @@ impl Store {
             }
         }
         Ok(())
-    }
-}
-
-#[derive(FromRow)]
-struct StationRow {
-    station_id: String,
-    operator_id: String,
-    name_zh: String,
-    name_en: String,
-    lon: f64,
-    lat: f64,
-    region: Option<String>,
-    address: Option<String>,
-    phone: Option<String>,
-    fee_cny_kwh: Option<Decimal>,
-    fee_note: Option<String>,
-    country: Option<String>,
-    time_zone: Option<String>,
-    told_piles: Option<i32>,
-}
-
-impl StationRow {
-    /// The place as it was given is not read: a list of stations always tells another.
-    fn station(self) -> Result<Station, StoreError> {
-        Ok(Station {
-            station_id: StationId::parse(&self.station_id)
-                .map_err(|_| corrupt("station", &self.station_id))?,
-            operator_id: OperatorId::parse(&self.operator_id)
-                .map_err(|_| corrupt("operator", &self.operator_id))?,
-            name_zh: self.name_zh,
-            name_en: self.name_en,
-            place: Place::new(self.lon, self.lat).ok_or_else(|| corrupt("place", &self.station_id))?,
-            given: None,
-            region: self.region,
-            address: self.address,
-            phone: self.phone,
-            fee_cny_kwh: self.fee_cny_kwh,
-            fee_note: self.fee_note,
-            country: self.country,
-            time_zone: self.time_zone,
-            told_piles: self.told_piles.map(i32::unsigned_abs),
-        })
     }
 }
 

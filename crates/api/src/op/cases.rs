@@ -11,7 +11,7 @@ use veripile_pile::case::reply::{self, REPLY_CHARS_MAX, Reply, ReplyBy, ReplyRef
 use veripile_pile::{OpenCase, PileId, State, open_cases};
 use veripile_store::case::OPEN_CASES_MAX;
 
-use super::pile::find;
+use super::pile::known;
 use crate::Site;
 use crate::problem::Problem;
 use crate::reply::{ReplyView, told};
@@ -135,7 +135,7 @@ pub(crate) async fn reply(
     if person.scope.is_none() {
         return Err(Problem::forbidden("only people of the pile's operator reply here"));
     }
-    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let pile = known(&site, &person, &id).await?;
     if NUMBER_CHARS_MAX < given.number.chars().count() {
         return Err(refused(&ReplyRefusal::NotOpen));
     }

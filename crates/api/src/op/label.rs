@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use pdf_writer::{Content, Finish, Name, Pdf, Rect, Ref, Str};
 use qrcode::{Color, EcLevel, QrCode};
 
-use super::pile::find;
+use super::pile::known;
 use crate::Site;
 use crate::problem::Problem;
 use crate::qr;
@@ -28,7 +28,7 @@ pub(crate) async fn pdf(
     person: Person,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let pile = known(&site, &person, &id).await?;
     let address = qr::pile_address(&request, &site, pile.pile_id.as_str());
     let bytes = label(pile.pile_id.as_str(), &address)
         .ok_or_else(|| Problem::parameter("pile", "an address short enough for a QR code"))?;

@@ -10,7 +10,7 @@ use serde_json::json;
 use veripile_ocpp::Frame;
 use veripile_store::message::{EXPORT_MAX, Exchange, MessageFilter, PAGE_MAX};
 
-use super::pile::find;
+use super::pile::known;
 use crate::Site;
 use crate::problem::{Problem, html};
 use crate::session::{Person, private};
@@ -73,7 +73,7 @@ pub(crate) async fn page(
     asked: web::Query<Asked>,
 ) -> Result<HttpResponse, Problem> {
     let t = Texts::of_request(&request);
-    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let pile = known(&site, &person, &id).await?;
     let mut found = site.store.messages(pile.pile_no, asked.filter(), PAGE_MAX + 1).await?;
     let path = format!("/op/piles/{}", view::segment(&id));
     let next = view::cut_to_page(&mut found, PAGE_MAX as usize).map(|last| last.at.to_string());
@@ -100,7 +100,7 @@ pub(crate) async fn export(
     id: web::Path<String>,
     asked: web::Query<Asked>,
 ) -> Result<HttpResponse, Problem> {
-    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let pile = known(&site, &person, &id).await?;
     let mut found = site.store.messages(pile.pile_no, asked.filter(), EXPORT_MAX + 1).await?;
     let more_before = view::cut_to_page(&mut found, EXPORT_MAX as usize).map(|last| last.at);
     let mut lines = String::new();

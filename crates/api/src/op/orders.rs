@@ -9,7 +9,7 @@ use veripile_ocpp::call::Call;
 use veripile_store::command::CommandRow;
 
 use super::certificates::{self, InstalledLine};
-use super::pile::find;
+use super::pile::known;
 use crate::Site;
 use crate::problem::Problem;
 use crate::session::Person;
@@ -53,7 +53,7 @@ pub(crate) async fn order(
     given: web::Form<OrderForm>,
 ) -> Result<HttpResponse, Problem> {
     person.owns_form(&given.token)?;
-    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let pile = known(&site, &person, &id).await?;
     let call = call(&given)?;
     let number = site.store.order(&pile.pile_id, &call, &person.name, Timestamp::now()).await?;
     if number.is_none() {

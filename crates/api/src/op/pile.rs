@@ -108,7 +108,7 @@ pub(crate) async fn new_key(
     given: web::Form<Token>,
 ) -> Result<HttpResponse, Problem> {
     person.owns_form(&given.token)?;
-    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let pile = known(&site, &person, &id).await?;
     let key = credential::text(rand::random());
     let hash = credential::hash(&key, rand::random());
     site.store.set_key(&pile.pile_id, &hash, Timestamp::now()).await?;
@@ -132,7 +132,7 @@ pub(crate) async fn access(
     given: web::Form<AccessForm>,
 ) -> Result<HttpResponse, Problem> {
     person.owns_form(&given.token)?;
-    let pile = find(&site, &person, &id).await?.ok_or_else(|| Problem::missing("no such pile"))?;
+    let pile = known(&site, &person, &id).await?;
     let profile = match given.profile.as_str() {
         "" => None,
         text => Some(
@@ -153,7 +153,7 @@ pub(crate) async fn access(
 }
 
 /// A pile that this person sees.
-pub(crate) async fn find(site: &Site, person: &Person, id: &str) -> Result<Option<ConsolePile>, Problem> {
+async fn find(site: &Site, person: &Person, id: &str) -> Result<Option<ConsolePile>, Problem> {
     if person.scope.is_none() && !person.is_administrator() {
         return Ok(None);
     }
@@ -161,6 +161,11 @@ pub(crate) async fn find(site: &Site, person: &Person, id: &str) -> Result<Optio
         Ok(pile_id) => Ok(site.store.console_pile(person.scope.as_ref(), &pile_id).await?),
         Err(_) => Ok(None),
     }
+}
+
+/// The same, or that there is none.
+pub(crate) async fn known(site: &Site, person: &Person, id: &str) -> Result<ConsolePile, Problem> {
+    find(site, person, id).await?.ok_or_else(|| Problem::missing("no such pile"))
 }
 
 async fn show(

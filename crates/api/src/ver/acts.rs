@@ -79,7 +79,7 @@ impl Taken {
     }
 
     /// The order is no longer in a state for this.
-    fn too_late(&self) -> Vec<Fault> {
+    pub(crate) fn too_late(&self) -> Vec<Fault> {
         vec![Fault::new(self.t.of("fault.state"), self.t.of("fault.state.next"))]
     }
 

@@ -9,7 +9,7 @@ use veripile_verification::chart::Chart;
 use veripile_verification::order::Order;
 use veripile_verification::plan::LoadPoint;
 use veripile_verification::result::{self, PointResult};
-use veripile_verification::run::{Indication, Run, Taken};
+use veripile_verification::run::{Indication, Progress, Run, Taken};
 
 use super::{orders, words};
 use crate::texts::Texts;
@@ -78,18 +78,7 @@ impl<'a> Live<'a> {
             .then(|| order.plan.points.get(progress.point))
             .flatten();
         let found = found(order, run.taken());
-        // Of one that is issued or called off, its state says what came of it.
-        let is_said = matches!(row.state, OrderState::Issued | OrderState::Cancelled);
-        let (ending, look) = match run.ending().filter(|_| !is_said) {
-            Some(ending) => {
-                let (sentence, look) = words::ending(t, run, ending);
-                (Some(sentence), look)
-            }
-            None if row.state == OrderState::Cancelled && is_unended(run) => {
-                (None, words::left_alone(t, run))
-            }
-            None => (None, Vec::new()),
-        };
+        let (ending, look) = ending(t, row, run);
         Self {
             t,
             phase: phase(row, run),
@@ -103,14 +92,7 @@ impl<'a> Live<'a> {
             },
             taken: progress.taken,
             total: progress.total,
-            at_hand: at_hand.map(|point| {
-                t.of("live.at_hand")
-                    .replace("{point}", &(progress.point + 1).to_string())
-                    .replace("{points}", &order.plan.points.len().to_string())
-                    .replace("{load}", &load(t, point))
-                    .replace("{reading}", &(progress.repeat + 1).to_string())
-                    .replace("{readings}", &order.plan.repeats.to_string())
-            }),
+            at_hand: at_hand.map(|point| reading_at_hand(t, order, &progress, point)),
             missed: (progress.stage == "awaiting_point" && is_running).then(|| match progress.missed {
                 Some(missed) => format!("{} {missed}", t.of("live.missed")),
                 None => t.of("live.held").to_owned(),
@@ -143,6 +125,29 @@ impl<'a> Live<'a> {
             troubles_total: run.troubles().len(),
         }
     }
+}
+
+/// How a run ended, and what to look at on the bench. Of one that is issued or called off, its state says what came of it.
+fn ending(t: &Texts, row: &OrderRow, run: &Run) -> (Option<String>, Vec<String>) {
+    let is_said = matches!(row.state, OrderState::Issued | OrderState::Cancelled);
+    match run.ending().filter(|_| !is_said) {
+        Some(ending) => {
+            let (sentence, look) = words::ending(t, run, ending);
+            (Some(sentence), look)
+        }
+        None if row.state == OrderState::Cancelled && is_unended(run) => (None, words::left_alone(t, run)),
+        None => (None, Vec::new()),
+    }
+}
+
+/// Which reading of which load point is being taken, in a sentence.
+fn reading_at_hand(t: &Texts, order: &Order, progress: &Progress, point: &LoadPoint) -> String {
+    t.of("live.at_hand")
+        .replace("{point}", &(progress.point + 1).to_string())
+        .replace("{points}", &order.plan.points.len().to_string())
+        .replace("{load}", &load(t, point))
+        .replace("{reading}", &(progress.repeat + 1).to_string())
+        .replace("{readings}", &order.plan.repeats.to_string())
 }
 
 /// What is being done, in words. Under a real load nothing is switched.

@@ -7,7 +7,7 @@ use askama::Template;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use veripile_metrology::rules::{self, Status};
+use veripile_metrology::rules::{self, RuleSet, Status};
 use veripile_pile::PileId;
 use veripile_store::account::PersonRole;
 use veripile_store::verification::PlateFacts;
@@ -32,6 +32,14 @@ const JUDGE: &str = "judge";
 
 /// Who makes orders.
 const ORDERS: &str = "a verifier or an administrator makes orders";
+
+/// Numbers of the plate: field, and key of its label.
+const PLATE: [(&str, &str); 4] = [
+    ("voltage_v", "plan.voltage_v"),
+    ("current_max_a", "plate.current_max_a"),
+    ("register_step_wh", "plate.register_step_wh"),
+    ("pulse_constant", "plan.pulse_constant"),
+];
 
 /// For which pile.
 #[derive(Deserialize, Default)]
@@ -233,18 +241,7 @@ fn show(
             .iter()
             .map(|reason| choice(reason.word(), t.of_owned(&format!("reason_of_order.{}", reason.word()))))
             .collect(),
-        rule_sets: order_form::rule_sets(pile.kind)
-            .iter()
-            .map(|rules| {
-                let status = match rules.status {
-                    Status::Current => t.of("rules.current"),
-                    Status::Superseded => t.of("rules.superseded"),
-                    Status::Foreign => t.of("rules.foreign"),
-                };
-                let title = t.pick(&rules.title_zh, &rules.title_en);
-                choice(&rules.reference(), &format!("{} · {status} · {title}", rules.reference()))
-            })
-            .collect(),
+        rule_sets: order_form::rule_sets(pile.kind).iter().map(|rules| rule_set(t, rules)).collect(),
         verifiers: &known.verifiers,
         reviewers: &known.reviewers,
         sources: instruments(t, &known.instruments, InstrumentRole::Source, now),
@@ -254,14 +251,7 @@ fn show(
             .filter(|item| rules.as_ref().is_none_or(|rules| item.can_be_decided(rules)))
             .map(|item| (item.word(), t.of_owned(&format!("item.{}", item.word())).to_owned()))
             .collect(),
-        plate: [
-            ("voltage_v", "plan.voltage_v"),
-            ("current_max_a", "plate.current_max_a"),
-            ("register_step_wh", "plate.register_step_wh"),
-            ("pulse_constant", "plan.pulse_constant"),
-        ]
-        .map(field)
-        .to_vec(),
+        plate: PLATE.map(field).to_vec(),
         effects: EFFECTS.map(field).to_vec(),
         pace: PACE.map(field).to_vec(),
         limit: rules
@@ -279,6 +269,17 @@ fn show(
 
 fn choice(value: &str, text: &str) -> Choice {
     Choice { value: value.to_owned(), text: text.to_owned(), refused: false }
+}
+
+/// A rule set, with whether it is in force.
+fn rule_set(t: &Texts, rules: &RuleSet) -> Choice {
+    let status = match rules.status {
+        Status::Current => t.of("rules.current"),
+        Status::Superseded => t.of("rules.superseded"),
+        Status::Foreign => t.of("rules.foreign"),
+    };
+    let title = t.pick(&rules.title_zh, &rules.title_en);
+    choice(&rules.reference(), &format!("{} · {status} · {title}", rules.reference()))
 }
 
 /// Instruments of a role. One whose own certificate does not hold is listed, and cannot be chosen.

@@ -228,19 +228,17 @@ pub(crate) async fn confirm(
         tracing::error!(%error, order.number = order.number, "a document could not be printed");
         Problem::unavailable("the document could not be printed; nothing was issued")
     })?;
-    let fault =
+    let faults =
         match site.store.issue(taken.row.order_no, &issued, &printed, site.settings.rules, now()).await? {
-            Issuance::Done => None,
-            Issuance::NotWaiting => {
-                Some(Fault::new(taken.t.of("fault.state"), taken.t.of("fault.state.next")))
-            }
-            Issuance::Overtaken(newer) => Some(Fault::new(
+            Issuance::Done => Vec::new(),
+            Issuance::NotWaiting => taken.too_late(),
+            Issuance::Overtaken(newer) => vec![Fault::new(
                 taken.t.of("fault.overtaken").replace("{number}", &newer),
                 taken.t.of("fault.overtaken.next"),
-            )),
+            )],
         };
-    if let Some(fault) = fault {
-        return taken.again(&site, &runs, "review", vec![fault]).await;
+    if !faults.is_empty() {
+        return taken.again(&site, &runs, "review", faults).await;
     }
     tracing::info!(order.number = order.number, kind, person = taken.person.name, "a document was issued");
     Ok(taken.back(""))
@@ -267,7 +265,7 @@ pub(crate) async fn send_back(
     let may = access::may_review(&taken.person, &taken.row.order);
     access::demand(may, "only the order's reviewer sends its result back")?;
     if taken.row.state != OrderState::Measured {
-        let faults = vec![Fault::new(taken.t.of("fault.state"), taken.t.of("fault.state.next"))];
+        let faults = taken.too_late();
         return taken.again(&site, &runs, "send-back", faults).await;
     }
     call_off(&site, &runs, taken, "send-back").await

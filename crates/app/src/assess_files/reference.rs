@@ -132,78 +132,11 @@ pub(super) struct AnchorRow {
 /// without the moment since when nothing follows.
 pub(super) fn read_piles(path: &Path) -> Result<(BTreeMap<PileId, Plate>, FileFacts)> {
     let mut rows = Rows::open(path, &["pile_id"])?;
-    let [kind_at, class_at, station_at, operator_at, model_at, firmware_at, since_at, efficiency_at, u_at] =
-        [
-            "kind",
-            "accuracy_class",
-            "station_id",
-            "operator_id",
-            "model",
-            "firmware",
-            "firmware_since",
-            "efficiency",
-            "efficiency_u",
-        ]
-        .map(|column| rows.column(column));
     let mut piles = BTreeMap::new();
     let mut row = Row::default();
     while rows.next(&mut row)? {
         let place = Place::of(&rows, &row)?;
-        let pile_id = place.pile_id()?;
-        let kind = match row.optional(kind_at) {
-            "" => None,
-            word => {
-                Some(PileKind::from_word(word).ok_or_else(|| place.wrong("kind", word, "write ac or dc"))?)
-            }
-        };
-        let class = match row.optional(class_at) {
-            "" => AccuracyClass::ASSUMED,
-            word => {
-                let class = AccuracyClass(place.decimal("accuracy_class")?);
-                plausible::limit(kind.unwrap_or(PileKind::Ac), class).map_err(|classes| {
-                    place.wrong("accuracy_class", word, &format!("write one of {classes}, or leave it empty"))
-                })?;
-                class
-            }
-        };
-        let text = |at| Some(row.optional(at)).filter(|text| !text.is_empty()).map(str::to_owned);
-        let firmware = match (text(firmware_at), row.optional(since_at)) {
-            (_, "") => None,
-            (Some(version), _) => Some(FirmwareChange { at: place.time("firmware_since")?, version }),
-            (None, since) => {
-                return Err(place.wrong(
-                    "firmware_since",
-                    since,
-                    "name the firmware in `firmware`, or leave it empty",
-                ));
-            }
-        };
-        let efficiency = match (row.optional(efficiency_at), row.optional(u_at)) {
-            ("", "") => None,
-            ("", u) => {
-                return Err(place.wrong(
-                    "efficiency_u",
-                    u,
-                    "name the efficiency in `efficiency`, or leave it empty",
-                ));
-            }
-            (_, u) => {
-                let ratio = place.between("efficiency", EFFICIENCY_MIN, Decimal::ONE)?;
-                let standard_uncertainty =
-                    if u.is_empty() { None } else { Some(place.positive("efficiency_u", EFFICIENCY_U_MAX)?) };
-                Some(Efficiency { ratio, standard_uncertainty })
-            }
-        };
-        let plate = Plate {
-            kind,
-            class,
-            station: text(station_at),
-            operator: text(operator_at),
-            model: text(model_at),
-            firmware,
-            efficiency,
-        };
-        if piles.insert(pile_id, plate).is_some() {
+        if piles.insert(place.pile_id()?, place.plate()?).is_some() {
             return Err(place.wrong(
                 "pile_id",
                 place.field("pile_id"),
@@ -406,6 +339,69 @@ impl<'a> Place<'a> {
             Err(self.wrong(column, self.field(column), "it must be above zero"))
         } else {
             Ok(value)
+        }
+    }
+}
+
+/// The fields of a pile.
+impl Place<'_> {
+    fn plate(&self) -> Result<Plate> {
+        let kind = match self.field("kind") {
+            "" => None,
+            word => {
+                Some(PileKind::from_word(word).ok_or_else(|| self.wrong("kind", word, "write ac or dc"))?)
+            }
+        };
+        Ok(Plate {
+            kind,
+            class: self.class(kind)?,
+            station: self.text("station_id"),
+            operator: self.text("operator_id"),
+            model: self.text("model"),
+            firmware: self.firmware()?,
+            efficiency: self.efficiency()?,
+        })
+    }
+
+    fn text(&self, column: &str) -> Option<String> {
+        Some(self.field(column)).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    fn class(&self, kind: Option<PileKind>) -> Result<AccuracyClass> {
+        match self.field("accuracy_class") {
+            "" => Ok(AccuracyClass::ASSUMED),
+            word => {
+                let class = AccuracyClass(self.decimal("accuracy_class")?);
+                plausible::limit(kind.unwrap_or(PileKind::Ac), class).map_err(|classes| {
+                    self.wrong("accuracy_class", word, &format!("write one of {classes}, or leave it empty"))
+                })?;
+                Ok(class)
+            }
+        }
+    }
+
+    fn firmware(&self) -> Result<Option<FirmwareChange>> {
+        match (self.text("firmware"), self.field("firmware_since")) {
+            (_, "") => Ok(None),
+            (Some(version), _) => Ok(Some(FirmwareChange { at: self.time("firmware_since")?, version })),
+            (None, since) => {
+                Err(self.wrong("firmware_since", since, "name the firmware in `firmware`, or leave it empty"))
+            }
+        }
+    }
+
+    fn efficiency(&self) -> Result<Option<Efficiency>> {
+        match (self.field("efficiency"), self.field("efficiency_u")) {
+            ("", "") => Ok(None),
+            ("", u) => {
+                Err(self.wrong("efficiency_u", u, "name the efficiency in `efficiency`, or leave it empty"))
+            }
+            (_, u) => {
+                let ratio = self.between("efficiency", EFFICIENCY_MIN, Decimal::ONE)?;
+                let standard_uncertainty =
+                    if u.is_empty() { None } else { Some(self.positive("efficiency_u", EFFICIENCY_U_MAX)?) };
+                Ok(Some(Efficiency { ratio, standard_uncertainty }))
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::CallError;
+
 /// A log that a charger keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +59,18 @@ pub enum LimitPurpose {
     Default,
     /// One charge.
     Transaction,
+}
+
+impl LimitPurpose {
+    /// What a limit of a connector, 0 for the whole station, is there for; of a charge, where it names one.
+    pub(super) fn of(connector: u32, transaction: Option<&str>) -> Result<Self, CallError> {
+        match (connector, transaction) {
+            (0, Some(_)) => Err(CallError::Field { field: "connector", why: "is 0, where no charge runs" }),
+            (_, Some(_)) => Ok(Self::Transaction),
+            (0, None) => Ok(Self::Station),
+            (_, None) => Ok(Self::Default),
+        }
+    }
 }
 
 /// What a certificate is the root of.

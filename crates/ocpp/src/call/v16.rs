@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::types::{CertificateKind, LogKind, RateUnit};
+use super::types::{CertificateKind, LimitPurpose, LogKind, RateUnit};
 use super::{Call, CallError, limits};
 use crate::Version;
 
@@ -208,13 +208,10 @@ fn profile(call: &Call) -> Result<Value, CallError> {
             why: "has more than one decimal, the most that OCPP 1.6 takes",
         });
     }
-    let purpose = match (connector, id) {
-        (0, Some(_)) => {
-            return Err(CallError::Field { field: "connector", why: "is 0, where no charge runs" });
-        }
-        (_, Some(_)) => "TxProfile",
-        (0, None) => "ChargePointMaxProfile",
-        (_, None) => "TxDefaultProfile",
+    let purpose = match LimitPurpose::of(*connector, id.as_deref())? {
+        LimitPurpose::Station => "ChargePointMaxProfile",
+        LimitPurpose::Default => "TxDefaultProfile",
+        LimitPurpose::Transaction => "TxProfile",
     };
     let period = limits::object([
         ("startPeriod", Some(json!(0))),

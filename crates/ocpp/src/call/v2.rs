@@ -266,14 +266,7 @@ fn profile(call: &Call) -> Result<Value, CallError> {
     else {
         return Ok(json!({}));
     };
-    let of = match (connector, id) {
-        (0, Some(_)) => {
-            return Err(CallError::Field { field: "connector", why: "is 0, where no charge runs" });
-        }
-        (_, Some(_)) => LimitPurpose::Transaction,
-        (0, None) => LimitPurpose::Station,
-        (_, None) => LimitPurpose::Default,
-    };
+    let of = LimitPurpose::of(*connector, id.as_deref())?;
     let period = limits::object([
         ("startPeriod", Some(json!(0))),
         ("limit", Some(limits::load(*limit)?)),

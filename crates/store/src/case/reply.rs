@@ -9,9 +9,10 @@ use sqlx::postgres::PgConnection;
 use veripile_pile::case::reply::{self, REPLIES_MAX, Reply, ReplyBy, ReplyRefusal};
 use veripile_pile::{OpenCase, OperatorId, PileId};
 
+use crate::pile_number::hold_pile;
 use crate::registration::acts_of;
 use crate::row::{SqlTime, corrupt, storable};
-use crate::{Store, StoreError, standing};
+use crate::{Store, StoreError};
 
 /// Replies read of one pile, the newest: of some dozen cases as many as are taken of each.
 const REPLIES_READ_MAX: i64 = 25 * REPLIES_MAX as i64;
@@ -28,12 +29,7 @@ impl Store {
         reply: &Reply,
     ) -> Result<Result<bool, ReplyRefusal>, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-            .bind(pile_id.as_str())
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let pile_no = pile_no.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
-        standing::hold(&mut transaction, &[pile_no]).await?;
+        let pile_no = hold_pile(&mut transaction, pile_id).await?;
         let acts = acts_of(&mut transaction, pile_no).await?;
         let before = replies_of(&mut transaction, pile_no).await?;
         let is_new = match reply::is_new(&acts, &before, reply) {

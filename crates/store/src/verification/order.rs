@@ -9,6 +9,7 @@ use veripile_pile::{OperatorId, PileId};
 use veripile_verification::{Ending, Order};
 
 use super::{PAGE_MAX, read, stored};
+use crate::pile_number::pile_number;
 use crate::row::{SqlTime, corrupt, jiff_time, storable};
 use crate::{Store, StoreError};
 
@@ -115,11 +116,7 @@ pub struct VerificationQuery {
 impl Store {
     /// Keeps an order and gives it its number, `VP{year}-{number}`.
     pub async fn make_verification(&self, mut order: Order, now: Timestamp) -> Result<Order, StoreError> {
-        let pile_no: Option<i64> = sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1")
-            .bind(order.plate.pile_id.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
-        let pile_no = pile_no.ok_or_else(|| StoreError::Unknown(format!("pile {}", order.plate.pile_id)))?;
+        let pile_no = pile_number(&self.pool, &order.plate.pile_id).await?;
         let order_no: i64 =
             sqlx::query_scalar("SELECT nextval(pg_get_serial_sequence('verification_order', 'order_no'))")
                 .fetch_one(&self.pool)

@@ -9,6 +9,7 @@ use veripile_verification::consistency::ChargeEvidence;
 
 use super::question::question_repaired;
 use crate::assessment::PileRow;
+use crate::pile_number::hold_pile;
 use crate::row::{SqlTime, jiff_time, storable};
 use crate::{Store, StoreError};
 
@@ -151,12 +152,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let mut transaction = self.pool.begin().await?;
         // The pile is held, as an issue holds it: neither misses the other.
-        let pile_no: Option<i64> =
-            sqlx::query_scalar("SELECT pile_no FROM pile WHERE pile_id = $1 FOR NO KEY UPDATE")
-                .bind(pile_id.as_str())
-                .fetch_optional(&mut *transaction)
-                .await?;
-        let pile_no = pile_no.ok_or_else(|| StoreError::Unknown(format!("pile {pile_id}")))?;
+        let pile_no = hold_pile(&mut transaction, pile_id).await?;
         sqlx::query("INSERT INTO repair (pile_no, person, what, repaired_at) VALUES ($1, $2, $3, $4)")
             .bind(pile_no)
             .bind(person)

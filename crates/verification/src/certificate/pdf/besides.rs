@@ -75,12 +75,7 @@ impl Document<'_, '_> {
             Column::left(texts.of("column.person"), 22.0),
             Column::middle(texts.of("column.conclusion"), 12.0),
         ];
-        let mut table = Table::begin(self.sheets, columns)?;
-        for row in &rows {
-            table.row(row)?;
-        }
-        table.end();
-        Ok(())
+        Table::whole(self.sheets, columns, &rows)
     }
 
     /// The conclusion on the load points together.

@@ -36,11 +36,7 @@ impl Document<'_, '_> {
         };
         let rows: Vec<Vec<Cell>> =
             result.points.iter().enumerate().map(|(index, point)| self.point(index, point, &form)).collect();
-        let mut table = Table::begin(self.sheets, form.columns(texts))?;
-        for row in &rows {
-            table.row(row)?;
-        }
-        table.end();
+        Table::whole(self.sheets, form.columns(texts), &rows)?;
         self.sheets.paragraph(texts.of("points.note"), SMALL)?;
         self.corrections(digits)?;
         if form.has_singles { Ok(()) } else { self.singles(digits) }
@@ -164,11 +160,7 @@ impl Document<'_, '_> {
                 ]
             })
             .collect();
-        let mut table = Table::begin(self.sheets, columns)?;
-        for row in &rows {
-            table.row(row)?;
-        }
-        table.end();
+        Table::whole(self.sheets, columns, &rows)?;
         self.sheets.paragraph(texts.of("decision.note"), SMALL)
     }
 

@@ -90,6 +90,20 @@ impl<'s, 'a, 'c> Table<'s, 'a, 'c> {
         Ok(table)
     }
 
+    /// Writes a table of rows that are there already.
+    pub(super) fn whole(
+        sheets: &'s mut Sheets<'a>,
+        columns: Vec<Column<'c>>,
+        rows: &[Vec<Cell>],
+    ) -> Result<(), PdfError> {
+        let mut table = Self::begin(sheets, columns)?;
+        for row in rows {
+            table.row(row)?;
+        }
+        table.end();
+        Ok(())
+    }
+
     /// Writes a row.
     pub(super) fn row(&mut self, cells: &[Cell]) -> Result<(), PdfError> {
         let cells: Vec<(Vec<String>, &Cell)> = cells
