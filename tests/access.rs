@@ -18,7 +18,7 @@ const KEY: &str = "correct-horse-battery";
 fn register(binary: &std::path::PathBuf, database: &Database, folder: &Path, access: &str) {
     let ids: Vec<_> = access.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
     let piles: Vec<_> = ids.iter().map(|id| format!("{id},ac,2")).collect();
-    let piles = written(folder, "piles.csv", &format!("pile_id,kind,accuracy_class\n{}\n", piles.join("\n")));
+    let piles = written(folder, "piles.csv", format!("pile_id,kind,accuracy_class\n{}\n", piles.join("\n")));
     let access = written(folder, "access.csv", access);
     let out = folder.join("keys.csv");
     let _ = std::fs::remove_file(&out);
@@ -226,7 +226,7 @@ async fn profiles_2_and_3_over_tls() {
     let files = [
         written(folder.path(), "certificate.pem", &certificate),
         written(folder.path(), "key.pem", &key),
-        written(folder.path(), "ca.pem", &authority.issuer.pem()),
+        written(folder.path(), "ca.pem", authority.issuer.pem()),
     ];
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
