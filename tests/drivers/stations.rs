@@ -85,7 +85,8 @@ async fn stations_without_a_registered_pile_are_found_and_say_so() {
         (&features[0]["id"], &features[0]["properties"]),
         (&"SZ1001".into(), &json!({"station": "SZ1001"}))
     );
-    assert!(server.get("/mini-map.svg?q=sz1001").await.1.contains("<title>SZ1001</title>"));
+    let (_, sketch) = server.get("/mini-map.svg?q=sz1001&lang=en").await;
+    assert!(sketch.contains("<title>SZ1001 · No pile registered here yet: unverified</title>"), "{sketch}");
     // Once a pile is registered there the station is one of the others.
     let piles = folder.path().join("more.csv");
     std::fs::write(&piles, "pile_id,station_id,kind,accuracy_class\nN1,SZ1001,dc,1\n").unwrap();
