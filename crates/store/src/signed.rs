@@ -91,9 +91,20 @@ impl Store {
         .bind(KEYS_MAX)
         .fetch_all(&self.pool)
         .await?;
-        let key =
-            |(public_key, meter_serial)| MeterKey { public_key, meter_serial, source: KeySource::Register };
-        Ok(rows.into_iter().map(key).collect())
+        Ok(rows.into_iter().map(registered).collect())
+    }
+
+    /// Registered keys that are written in one of these ways, of meters whose serial number was told.
+    pub async fn meter_keys_written(&self, writings: &[String]) -> Result<Vec<MeterKey>, StoreError> {
+        let rows: Vec<(String, Option<String>)> = sqlx::query_as(
+            "SELECT public_key, meter_serial FROM meter_key WHERE public_key = ANY($1) AND meter_serial IS NOT NULL
+             ORDER BY registered_at DESC, public_key LIMIT $2",
+        )
+        .bind(writings.iter().map(|text| storable(text).into_owned()).collect::<Vec<_>>())
+        .bind(KEYS_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(registered).collect())
     }
 
     /// Piles that a meter is registered for, by its serial number; and where `first_key` is told, those that came with that key first. The pile
@@ -164,6 +175,10 @@ impl Store {
         let lines = rows.into_iter().map(SignedRow::line).collect::<Result<_, _>>()?;
         Ok((lines, usize::try_from(all).unwrap_or_default()))
     }
+}
+
+fn registered((public_key, meter_serial): (String, Option<String>)) -> MeterKey {
+    MeterKey { public_key, meter_serial, source: KeySource::Register }
 }
 
 #[derive(FromRow)]
