@@ -57,6 +57,12 @@ async fn stations_without_a_registered_pile_are_found_and_say_so() {
     assert!(status == 200 && page.contains("No pile of this station is registered yet."), "{page}");
     assert!(page.contains("unverified") && page.contains("20 piles, says the list"), "{page}");
     assert!(!page.contains("0 of 0") && !page.contains("0 free of 0"), "{page}");
+    for (path, told, registered) in [("SZ1020", json!(20), 0), ("S1", json!(null), 45)] {
+        let (_, body) = server.get(&format!("/api/v1/stations/{path}")).await;
+        let station: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let told_of = &station["station"]["properties"];
+        assert_eq!((&told_of["told_piles"], &told_of["piles"]), (&told, &json!(registered)), "{body}");
+    }
     // Below 46 piles there is room for four, and the list by stations has them all, each once.
     let (_, page) = found(&server, "").await;
     assert_eq!(cards(&page), ["SZ1001", "SZ1002", "SZ1003", "SZ1004"]);
