@@ -102,6 +102,7 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     bills::whose_keys(&binary, &database, &server, folder.path(), token).await;
     bills::bounded(&database, &server, token).await;
     bills::sent_before(&database, &server, token).await;
+    bills::sent_by_its_pile(&database, &server, token).await;
     bills::misfits(&database, &server, token).await;
     moved(&binary, &database, &server, folder.path(), token).await;
     server.stop();

@@ -77,6 +77,9 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
             ("another", "valid", Some("register"), false),
         ]
     );
+    // Good ones are known again by their content, which is the same each time.
+    let known = "SELECT 10 * count(content) + count(DISTINCT content) FROM signed_value";
+    assert_eq!(database.number(known).await, 31);
     let marks = |code: &str| format!("SELECT count(*) FROM reading WHERE '{code}' = ANY(marks)");
     for code in ["signed_no_key", "signed_invalid", "signed_malformed", "key_of_another_meter"] {
         assert_eq!(database.number(Box::leak(marks(code).into_boxed_str())).await, 1, "{code}");

@@ -258,10 +258,10 @@ pub(crate) async fn insert(
     };
     sqlx::query(
         "INSERT INTO signed_value (pile_no, at, received_at, connector, digest, container, sealed, encoding_method,
-                                   public_key, format, verdict, key_source, meter_serial, layers, reference)
+                                   public_key, format, verdict, key_source, meter_serial, layers, reference, content)
          SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::text[],
                               $7::bytea[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-                              $14::text[], $15::text[])",
+                              $14::text[], $15::text[], $16::bytea[])",
     )
     .bind(values.iter().map(|(arrival, ..)| arrival.pile_no).collect::<Vec<_>>())
     .bind(values.iter().map(|(_, sealed, _)| sealed.record.at.to_sqlx()).collect::<Vec<_>>())
@@ -278,6 +278,7 @@ pub(crate) async fn insert(
     .bind(values.iter().map(|(_, sealed, _)| sealed.record.meter_serial.as_deref().map(brief)).collect::<Vec<_>>())
     .bind(text(|sealed| Some(&sealed.record.layers)))
     .bind(values.iter().map(|(.., reference)| *reference).collect::<Vec<_>>())
+    .bind(values.iter().map(|(_, sealed, _)| sealed.content.as_ref().map(|digest| &digest[..])).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     // Of a meter's own keys the first counts, so a message that names many adds one for each meter.
