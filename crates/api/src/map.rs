@@ -250,7 +250,7 @@ impl Wish {
 
 pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     let bad = |error| Problem::parameter("query", &format!("known parameters ({error})"));
-    Ok(query.map_err(bad)?.into_inner())
+    Ok(query.map_err(bad)?.into_inner().brief())
 }
 
 /// The middleware of pages that search or compute: each is counted with what the map reads. The front page where nothing is asked is not.
