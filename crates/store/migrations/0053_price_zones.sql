@@ -6,13 +6,7 @@ ALTER TABLE station_price ADD COLUMN time_zone text, ADD COLUMN starts_at timest
 UPDATE station_price SET starts_at = valid_from::timestamp AT TIME ZONE 'Asia/Shanghai';
 ALTER TABLE station_price ADD CHECK ((valid_from IS NULL) = (starts_at IS NULL));
 
--- Lists of stations whose zone had been told are recorded anew, as if it were told now: what was known before stays known as it was.
-INSERT INTO station_price (station_id, valid_from, from_minute, cny_kwh, time_zone, starts_at)
-SELECT newest.station_id, valid_from, from_minute, cny_kwh, known.name, valid_from::timestamp AT TIME ZONE known.name
-FROM (SELECT DISTINCT ON (station_id, valid_from) * FROM station_price ORDER BY station_id, valid_from, price_no DESC) AS newest
-JOIN station ON station.station_id = newest.station_id
-JOIN pg_timezone_names AS known ON known.name = station.time_zone
-WHERE station.time_zone <> 'Asia/Shanghai';
+-- Lists of stations whose zone had been told are recorded anew at the next start, as if it were told then (src/price.rs).
 
 -- Author: none, it is read: of each station the prices by hours that are in force today where it stands, and the highest of them.
 CREATE OR REPLACE VIEW station_price_today AS

@@ -136,20 +136,25 @@ pub(crate) async fn write_tariffs(
     Ok(recorded)
 }
 
-/// Records the prices of stations anew of which another time zone was told than before: what assessments knew stays as they knew it.
+/// Records the prices of stations anew, of these or of all, of which another time zone was told than before: what assessments knew stays as they
+/// knew it.
 pub(crate) async fn keep_to_clocks(
     connection: &mut PgConnection,
-    stations: &[Station],
+    stations: Option<&[Station]>,
 ) -> Result<(), StoreError> {
+    let ids = |stations: &[Station]| {
+        stations.iter().map(|station| station.station_id.to_string()).collect::<Vec<_>>()
+    };
     let rows: Vec<TariffRow> = sqlx::query_as(&format!(
         "SELECT newest.station_id, valid_from, from_minute, cny_kwh, newest.time_zone
-         FROM (SELECT DISTINCT ON (station_id, valid_from) * FROM station_price WHERE station_id = ANY($1)
+         FROM (SELECT DISTINCT ON (station_id, valid_from) * FROM station_price
+               WHERE $1::text[] IS NULL OR station_id = ANY($1)
                ORDER BY station_id, valid_from, price_no DESC) AS newest
          JOIN station ON station.station_id = newest.station_id
          WHERE newest.time_zone IS DISTINCT FROM {ZONE}
          ORDER BY newest.station_id, valid_from"
     ))
-    .bind(stations.iter().map(|station| station.station_id.as_str()).collect::<Vec<_>>())
+    .bind(stations.map(ids))
     .fetch_all(&mut *connection)
     .await?;
     let tariffs: Vec<Tariff> = rows.into_iter().map(TariffRow::tariff).collect::<Result<_, _>>()?;

@@ -288,7 +288,7 @@ pub(crate) async fn write_stations(
     .execute(&mut *connection)
     .await?;
     if written.rows_affected() == stations.len() as u64 {
-        return price::keep_to_clocks(connection, stations).await;
+        return price::keep_to_clocks(connection, Some(stations)).await;
     }
     let others: Vec<(String, String)> = sqlx::query_as(
         "SELECT station_id, station.operator_id FROM unnest($1::text[], $2::text[]) AS told(station_id, operator_id)
