@@ -46,8 +46,8 @@ async fn dumps_are_what_their_index_says_and_what_the_api_says() {
     let stations = file(
         "stations.csv",
         &format!(
-            "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system,region,address,phone,fee_cny_kwh\n\
-             S1,O1,{quoted},Station,-120.5,31.6,wgs84,梁溪区,中山路 1 号,0510-8888 0000,1.250\n"
+            "station_id,operator_id,name_zh,name_en,lon,lat,coordinate_system,region,address,phone,fee_cny_kwh,piles\n\
+             S1,O1,{quoted},Station,-120.5,31.6,wgs84,梁溪区,中山路 1 号,0510-8888 0000,1.250,1200\n"
         ),
     );
     let mut table =
@@ -206,6 +206,7 @@ fn formulas(files: &HashMap<String, String>) {
     assert!(files["stations.csv"].contains(",-120.5,31.6,"), "a number is no formula");
     let told = "\"梁溪区\",\"中山路 1 号\",\"0510-8888 0000\",1.25,,1100,0,1100,";
     assert!(files["stations.csv"].contains(told), "{}", files["stations.csv"]);
+    assert!(files["stations.csv"].ends_with(",,1200\r\n"), "what a list says: {}", files["stations.csv"]);
     let last = files["piles.csv"].lines().last().unwrap();
     assert!(last.starts_with("\"Z\",,,,,,"), "nulls are empty without quotes: {last}");
 }

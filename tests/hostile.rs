@@ -133,8 +133,16 @@ async fn pages(server: &Server) {
     let maker: String = long().chars().take(255).collect();
     let asked =
         format!("region={}&maker={}&q=%3Cscript%3E%22%27%3E%E2%80%AE", segment(HOSTILE), segment(&maker));
+    // What nobody means: texts of 9 kB, blanks, and more than there is to choose.
+    let text: String = long().chars().take(1_000).collect();
+    let (filling, blanks) = ("x".repeat(4_000), "+".repeat(4_000));
+    let inflated = format!(
+        "q={}&view={filling}&free={filling}&near={blanks}120.3,31.5&kind={blanks}ac{blanks}",
+        segment(&text)
+    );
     for (path, names) in [
         ("/?lang=zh".to_owned(), true),
+        (format!("/?lang=en&{inflated}"), true),
         ("/?lang=en&view=stations".to_owned(), true),
         ("/?lang=en&near=120.3,31.5&view=stations".to_owned(), true),
         (format!("/?lang=en&{asked}"), true),

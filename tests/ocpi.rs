@@ -100,6 +100,7 @@ async fn a_party_registers_reads_all_locations_and_has_a_bill_checked() {
     bills::whose_keys(&binary, &database, &server, folder.path(), token).await;
     bills::bounded(&database, &server, token).await;
     bills::sent_before(&database, &server, token).await;
+    bills::sent_by_its_pile(&database, &server, token).await;
     bills::misfits(&database, &server, token).await;
     moved(&binary, &database, &server, folder.path(), token).await;
     server.stop();
@@ -456,6 +457,7 @@ async fn whereabouts(
             assert_eq!(assumed.contains(&name.into()), is_assumed, "{id}: {assumed:?}");
         }
     }
+    tariffs::abroad(binary, database, server, folder, token).await;
     // What is assumed is not read back as told.
     let (told, _) = asked(server, token, "/ocpi/2.2.1/locations/S94").await;
     let file = folder.join("abroad.json");
@@ -463,8 +465,13 @@ async fn whereabouts(
     command(binary, database, &["register", "--operator", "O1", "--stations", file.to_str().unwrap()]);
     let told = "SELECT count(*) FROM station WHERE country IS NOT NULL OR time_zone IS NOT NULL";
     assert_eq!(database.number(told).await, 1);
-    let gone = "DELETE FROM station WHERE station_id IN ('S93', 'S94', 'S95')";
-    sqlx::query(gone).execute(&mut database.connect().await).await.unwrap();
+    for gone in [
+        "DELETE FROM evidence_price WHERE price_no IN (SELECT price_no FROM station_price WHERE station_id = 'S93')",
+        "DELETE FROM station_price WHERE station_id = 'S93'",
+        "DELETE FROM station WHERE station_id IN ('S93', 'S94', 'S95')",
+    ] {
+        sqlx::query(gone).execute(&mut database.connect().await).await.unwrap();
+    }
 }
 
 /// A pile that is registered elsewhere is removed here, and whoever asks for what changed is told of both stations.

@@ -79,6 +79,9 @@ async fn signed_values_are_judged_kept_sealed_and_shown() {
             ("another", "valid", Some("register"), false),
         ]
     );
+    // Good ones are known again by their content, which is the same each time.
+    let known = "SELECT 10 * count(content) + count(DISTINCT content) FROM signed_value";
+    assert_eq!(database.number(known).await, 31);
     let marks = |code: &str| format!("SELECT count(*) FROM reading WHERE '{code}' = ANY(marks)");
     for code in ["signed_no_key", "signed_invalid", "signed_malformed", "key_of_another_meter"] {
         assert_eq!(database.number(Box::leak(marks(code).into_boxed_str())).await, 1, "{code}");
@@ -148,6 +151,26 @@ async fn anybody_can_check_a_record_on_the_page() {
     assert!(server.get("/check?lang=en").await.1.contains("<a href=\"/check?&amp;lang=zh\""));
     assert_eq!(told(&good.replacen("12.500", "12.501", 1), &key).await, "Signature invalid");
     assert_eq!(told("OCMF|<script>", &key).await, "Not readable");
+    // A key that is registered for another meter is told as such, however it is written; one of which nobody said whose it is proves nothing.
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let piles = file("piles.csv", "pile_id,kind,accuracy_class\nP1,dc,1\n");
+    for (serial, verdict) in
+        [("", "Signature valid, key not registered"), ("SN-9", "Signature valid, but of another meter")]
+    {
+        let keys = file("keys.csv", &format!("pile_id,public_key,meter_serial\nP1,{key},{serial}\n"));
+        command(&binary, &database, &["register", "--piles", &piles, "--meter-keys", &keys]);
+        for written in [key.clone(), key.to_uppercase(), format!("oca:base16:asn1:{key}")] {
+            assert_eq!(told(&good, &written).await, verdict, "{serial} {written}");
+        }
+    }
+    let (_, body) = server.post("/check?lang=en", &[("record", &good), ("key", &key)]).await;
+    let another = "the meter that signed is not the one the key is registered for";
+    assert!(body.contains(another) && !body.contains("no key of this meter was found there"), "{body}");
     // Of a container the first 20 are checked, and whoever pasted more is told.
     let value = format!("<value><signedData>{good}</signedData></value>");
     for (records, told) in [(20, false), (25, true)] {

@@ -106,6 +106,7 @@ fn every_standing(now: Timestamp) -> Vec<Stored> {
                             stopped_at,
                             stopped_by: None,
                             cleared_at: None,
+                            failure_ended_at: None,
                             estimate: estimate.clone(),
                         };
                         all.push(Stored {

@@ -1,13 +1,14 @@
 """Reads vector tiles as any map would, with libraries that are not ours, and compares them with the piles of the database.
 
-tiles.py URL PILES: PILES is JSON, a list of {id, lon, lat, kind, power_kw, state}. Called by tiles.rs; complains on stderr and ends with 1.
+tiles.py URL PILES STATIONS: PILES is JSON, a list of {id, lon, lat, kind, power_kw, state}, STATIONS one of {id, lon, lat}: those without a pile.
+Called by tiles.rs; complains on stderr and ends with 1.
 """
 import gzip, json, math, sys, urllib.request
 from collections import Counter, defaultdict
 
 import mapbox_vector_tile, mercantile
 
-URL, PILES = sys.argv[1], json.load(open(sys.argv[2]))
+URL, PILES, STATIONS = sys.argv[1], json.load(open(sys.argv[2])), json.load(open(sys.argv[3]))
 ZOOMS = [0, 2, 4, 5, 7, 9, 10, 11, 12, 13, 15, 18, 20]
 FROM_ZOOM, CELLS_TO_ZOOM, EXTENT, SQUARES, CELL_WIDTH, BYTES_MAX, PILES_MAX = 12, 13, 4096, 16, 320, 60_000, 2_000
 
@@ -51,8 +52,26 @@ def cells(tile, piles):
     return found
 
 
-def check(tile, piles):
+def check_stations(tile, layers, stations):
+    """Stations without a pile have a layer of their own where piles are drawn one by one, and a number everywhere."""
+    [summary] = layers["tile"]["features"]
+    assert summary["properties"]["stations"] == len(stations), f"{tile}: {summary} for {len(stations)} stations"
+    assert ("stations" in layers) == (tile.z >= FROM_ZOOM and len(stations) > 0), f"{tile}: {list(layers)}"
+    if "stations" not in layers:
+        return
+    by_id = {feature["properties"]["id"]: feature for feature in layers["stations"]["features"]}
+    assert len(layers["stations"]["features"]) == len(by_id) == len(stations), f"{tile}: {len(by_id)} {len(stations)}"
+    for station in stations:
+        feature = by_id[station["id"]]
+        at = feature["geometry"]["coordinates"]
+        assert near(at, position(station, tile), 0.51 if tile.z < 20 else 1.1), f"{tile}: {station} at {at}"
+        assert list(feature["properties"]) == ["id"], feature
+
+
+def check(tile, piles, stations):
     layers = fetch(tile.z, tile.x, tile.y)
+    check_stations(tile, layers, stations)
+    layers.pop("stations", None)
     [summary] = layers["tile"]["features"]
     assert summary["properties"]["piles"] == len(piles), f"{tile}: {summary} for {len(piles)}"
     assert summary["properties"]["license"] == "CC-BY-4.0"
@@ -92,11 +111,20 @@ for zoom in ZOOMS:
     tiles = defaultdict(list)
     for pile in PILES:
         tiles[mercantile.tile(pile["lon"], pile["lat"], zoom)].append(pile)
+    stations = defaultdict(list)
+    for station in STATIONS:
+        stations[mercantile.tile(station["lon"], station["lat"], zoom)].append(station)
     # All of the few, some of the many.
     chosen = sorted(tiles, key=lambda tile: (-len(tiles[tile]), tile))[:40]
     for tile in chosen:
-        tally[zoom, check(tile, tiles[tile])] += 1
+        tally[zoom, check(tile, tiles[tile], stations[tile])] += 1
+        if zoom >= FROM_ZOOM and stations[tile]:
+            tally["stations beside", "piles"] += 1
+assert tally["stations beside", "piles"] > 10, tally
+[alone] = [station for station in STATIONS if station["id"] == "ALONE"]
+tile = mercantile.tile(alone["lon"], alone["lat"], 14)
+check_stations(tile, fetch(tile.z, tile.x, tile.y), [alone])
 empty = fetch(14, 0, 0)
 assert empty["tile"]["features"][0]["properties"]["piles"] == 0 and sum(len(layer["features"]) for layer in empty.values()) == 1
-assert any(drawn == "cells" and zoom >= FROM_ZOOM for zoom, drawn in tally), f"no tile was too full: {tally}"
+assert any(drawn == "cells" and zoom in ZOOMS and zoom >= FROM_ZOOM for zoom, drawn in tally), f"no tile was too full: {tally}"
 print(json.dumps({f"{zoom} {drawn}": count for (zoom, drawn), count in sorted(tally.items())}))

@@ -1,4 +1,4 @@
-//! The map's vector tiles, read by libraries that are not ours (`tiles.py`) and compared with the piles of the database.
+//! The map's vector tiles, read by libraries that are not ours (`tiles.py`) and compared with the piles and stations of the database.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
@@ -18,7 +18,8 @@ fn piles() -> String {
         "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
     let mut add = |n: usize, lon: f64, lat: f64| {
         let (kind, power) = [("ac", "7"), ("dc", "120.5"), ("dc", "")][n % 3];
-        piles.push_str(&format!("P{n:05},,{kind},2,{power},,{lon:.7},{lat:.7},wgs84\n"));
+        let station = if n == 4_804 { "TAKEN" } else { "" };
+        piles.push_str(&format!("P{n:05},{station},{kind},2,{power},,{lon:.7},{lat:.7},wgs84\n"));
     };
     for n in 0..4_500 {
         add(n, 120.300 + rng.random_range(0.0..0.02), 31.570 + rng.random_range(0.0..0.02));
@@ -36,6 +37,22 @@ fn piles() -> String {
     piles
 }
 
+/// Stations by the hundred among them, one alone far from all, and one at which a pile is registered.
+fn stations() -> String {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let mut stations = "station_id,operator_id,name,lon,lat,coordinate_system\n".to_owned();
+    let mut add = |id: &str, lon: f64, lat: f64| {
+        stations.push_str(&format!("{id},O1,{id},{lon:.7},{lat:.7},wgs84\n"));
+    };
+    for n in 0..300 {
+        let (lon, lat) = (120.300 + rng.random_range(0.0..0.02), 31.570 + rng.random_range(0.0..0.02));
+        add(&format!("S{n:03}"), lon, lat);
+    }
+    add("ALONE", -150.0, -40.0);
+    add("TAKEN", 120.31, 31.58);
+    stations
+}
+
 #[tokio::test]
 async fn tiles_hold_the_piles_of_the_database_where_they_stand() {
     let (Some((binary, url)), Some(python)) = (provided(), python()) else { return };
@@ -46,6 +63,9 @@ async fn tiles_hold_the_piles_of_the_database_where_they_stand() {
                 P00007,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n\
                 P04700,2026-01-05T00:00:00Z,0.1,0.1,2,2099-01-05T00:00:00Z\n";
     let (table, acts) = (file("piles.csv", &piles()), file("anchors.csv", acts));
+    let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\n");
+    let stations = file("stations.csv", &stations());
+    command(&binary, &database, &["register", "--operators", &operators, "--stations", &stations]);
     command(&binary, &database, &["register", "--piles", &table, "--anchors", &acts]);
     let server = Server::start(&binary, &database, free_port(), "closed").await;
     let state = async |id: &str| -> Value {
@@ -74,8 +94,17 @@ async fn tiles_hold_the_piles_of_the_database_where_they_stand() {
         })
         .collect();
     let list = file("all.json", &Value::Array(all).to_string());
+    let rows: Vec<(String, f64, f64)> =
+        sqlx::query_as("SELECT station_id, lon, lat FROM station WHERE station_id <> 'TAKEN'")
+            .fetch_all(&mut database.connect().await)
+            .await
+            .unwrap();
+    assert_eq!(rows.len(), 301);
+    let unpiled: Vec<Value> =
+        rows.iter().map(|(id, lon, lat)| json!({ "id": id, "lon": lon, "lat": lat })).collect();
+    let unpiled = file("stations.json", &Value::Array(unpiled).to_string());
     let address = format!("http://127.0.0.1:{}", server.port);
-    let told = script(&python, "tiles.py", [&address, &list].map(|text| OsStr::new(text.as_str())));
+    let told = script(&python, "tiles.py", [&address, &list, &unpiled].map(|text| OsStr::new(text.as_str())));
     if let Err(complaint) = told {
         panic!("{complaint}");
     }

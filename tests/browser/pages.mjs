@@ -170,12 +170,21 @@ await scene("map without tiles", pictures, async () => {
   check("map: what is asked for is drawn without tiles", (await on("clusters")) && tiles.length === 0);
   check("map: and nothing is said as long as all of it is drawn", !(await note.isVisible()));
   const features = Array.from({ length: 5000 }, (_, n) => ({ type: "Feature", id: `P${n}`, geometry: { type: "Point", coordinates: [120.3 + n / 1e5, 31.5] }, properties: { verification: { state: "verified" } } }));
+  features.push({ type: "Feature", id: "S9", geometry: { type: "Point", coordinates: [120.32, 31.52] }, properties: { station: "S9" } });
   let is_cut = false;
   const asked = [];
   page.on("request", (request) => /\/found\.geojson|\/api\/v1\/piles\?/.test(request.url()) && asked.push(new URL(request.url())));
   await context.route("**/found.geojson?*", (route) => route.fulfill({ json: { type: "FeatureCollection", meta: { is_cut }, features } }));
   await page.goto(`${site}/?state=verified`);
   check("map: as many as fit into an answer are all of them", (await on("clusters")) && !(await note.isVisible()));
+  check("map: a station without a pile is drawn beside them", await on("stations"));
+  // A mark near an edge between tiles is in both.
+  const counted = await page.evaluate(() => {
+    const marks = document.getElementById("map").map.queryRenderedFeatures({ layers: ["clusters", "piles"] });
+    const each = new Map(marks.map(({ properties }) => [properties.cluster_id ?? properties.id, properties.point_count ?? 1]));
+    return [...each.values()].reduce((sum, piles) => sum + piles, 0);
+  });
+  check("map: and is in no number", counted === 5000, counted);
   is_cut = true;
   await page.goto(`${site}/?state=verified`);
   await note.waitFor({ timeout: IDLE_MS }).catch(() => {});

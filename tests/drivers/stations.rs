@@ -56,6 +56,12 @@ async fn stations_without_a_registered_pile_are_found_and_say_so() {
     assert!(status == 200 && page.contains("No pile of this station is registered yet."), "{page}");
     assert!(page.contains("unverified") && page.contains("20 piles, says the list"), "{page}");
     assert!(!page.contains("0 of 0") && !page.contains("0 free of 0"), "{page}");
+    for (path, told, registered) in [("SZ1020", json!(20), 0), ("S1", json!(null), 45)] {
+        let (_, body) = server.get(&format!("/api/v1/stations/{path}")).await;
+        let station: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let told_of = &station["station"]["properties"];
+        assert_eq!((&told_of["told_piles"], &told_of["piles"]), (&told, &json!(registered)), "{body}");
+    }
     // Below 46 piles there is room for four, and the list by stations has them all, each once.
     let (_, page) = found(&server, "").await;
     assert_eq!(cards(&page), ["SZ1001", "SZ1002", "SZ1003", "SZ1004"]);
@@ -84,7 +90,8 @@ async fn stations_without_a_registered_pile_are_found_and_say_so() {
         (&features[0]["id"], &features[0]["properties"]),
         (&"SZ1001".into(), &json!({"station": "SZ1001"}))
     );
-    assert!(server.get("/mini-map.svg?q=sz1001").await.1.contains("<title>SZ1001</title>"));
+    let (_, sketch) = server.get("/mini-map.svg?q=sz1001&lang=en").await;
+    assert!(sketch.contains("<title>SZ1001 · No pile registered here yet: unverified</title>"), "{sketch}");
     // Once a pile is registered there the station is one of the others.
     let piles = "pile_id,station_id,kind,accuracy_class\nN1,SZ1001,dc,1\n";
     let piles = written(folder.path(), "more.csv", piles);

@@ -85,11 +85,97 @@ pub(crate) async fn whose_keys(
     assert_eq!(told(&cdr("AAA", "K8", "9", Some("CN*AAA*E9"))).await, words(false, "valid"));
 }
 
+/// As if no party had sent anything.
+const NOTHING_SENT: [&str; 2] = ["DELETE FROM ocpi_cdr", "UPDATE ocpi_party SET cdrs = 0, cdr_bytes = 0"];
+
+/// A charge from two minutes past midnight to two to one, whose pile sent the value of record R1 at its end.
+const OVER_OCPP: [&str; 2] = [
+    "INSERT INTO charge (pile_no, reference, connector, started_at, ended_at, marks, updated_at)
+     SELECT pile_no, 'T1', 1, '2026-03-01T00:02:00Z', '2026-03-01T00:58:00Z', '{}', now() FROM pile WHERE pile_id = 'CN*AAA*E7'",
+    "INSERT INTO signed_value (pile_no, at, received_at, connector, digest, container, sealed, verdict, key_source, layers, reference, content)
+     SELECT pile_no, '2026-03-01T00:58:00Z', '2026-03-01T00:58:01Z', 1, gen_random_uuid(), 'c', '', 'valid', 'register', '{}', 'T1', known.digest
+     FROM pile, ocpi_cdr_record AS known JOIN ocpi_cdr USING (cdr_no) WHERE pile_id = 'CN*AAA*E7' AND cdr_id = 'R1'",
+];
+
+/// A bill names the charge with which its pile sent the same value, whichever came first; one that says another pile, or another time, rests on
+/// another charge.
+pub(crate) async fn sent_by_its_pile(database: &Database, server: &Server, token: &str) {
+    let mut connection = database.connect().await;
+    let mut run = async |queries: &[&str]| {
+        for query in queries {
+            sqlx::query(query)
+                .execute(&mut connection)
+                .await
+                .unwrap_or_else(|error| panic!("{query}: {error}"));
+        }
+    };
+    let told = async |id: &str, evse: &str, hours: [u32; 2]| {
+        let mut cdr = cdr("AAA", id, "7", Some(&format!("CN*AAA*{evse}")));
+        for (name, hour) in ["start_date_time", "end_date_time"].into_iter().zip(hours) {
+            cdr[name] = format!("2026-03-01T{hour:02}:00:00Z").into();
+        }
+        let (status, answer) = sent(server, token, &cdr).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["data"]["veripile"].clone()
+    };
+    run(&NOTHING_SENT).await;
+    let before = told("R1", "E7", [0, 1]).await;
+    assert_eq!((&before["charge"], &before["records"][0]["other_charge"]), (&Value::Null, &Value::Null));
+    run(&OVER_OCPP).await;
+    let number = json!(database.number("SELECT charge_no FROM charge WHERE reference = 'T1'").await);
+    let (other, none) = (json!({ "charge": number, "pile_id": "CN*AAA*E7" }), Value::Null);
+    for (id, evse, hours, is_of_it) in [
+        ("R1", "E7", [0, 1], true),
+        // Of a pile that nobody knows; nor does its clock matter, since its message came at that time.
+        ("R2", "E9", [0, 1], true),
+        ("R3", "E8", [0, 1], false),
+        ("R4", "E7", [5, 6], false),
+    ] {
+        run(&NOTHING_SENT).await;
+        let told = told(id, evse, hours).await;
+        let record = &told["records"][0];
+        let [charge, other] = if is_of_it { [&number, &none] } else { [&none, &other] };
+        assert_eq!((&told["charge"], &record["other_charge"]), (charge, other), "{id}: {told}");
+        let found = record["layers"]["transaction"]["findings"].to_string();
+        assert_eq!(
+            (record["billable"] == true, found.contains("other_charge")),
+            (is_of_it, !is_of_it),
+            "{id}: {told}"
+        );
+        assert_eq!((&record["sent_before"], &told["signed_energy_kwh"]), (&none, &"20.25".into()), "{id}");
+    }
+    // The pile's clock was hours off; what no registered key vouched for accuses no bill; what an unproven charger sends says nothing.
+    for (change, charge, other) in [
+        (
+            "UPDATE signed_value SET received_at = '2026-03-01T05:59:00Z' WHERE reference = 'T1'",
+            &number,
+            &none,
+        ),
+        (
+            "UPDATE signed_value SET received_at = '2026-03-01T00:59:00Z', key_source = 'message' WHERE reference = 'T1'",
+            &none,
+            &none,
+        ),
+        ("UPDATE signed_value SET key_source = 'register' WHERE reference = 'T1'", &none, &other),
+        ("UPDATE charge SET marks = '{unproven}' WHERE reference = 'T1'", &none, &none),
+    ] {
+        run(&[change]).await;
+        let told = told("R4", "E7", [5, 6]).await;
+        assert_eq!(
+            (&told["charge"], &told["records"][0]["other_charge"]),
+            (charge, other),
+            "{change}: {told}"
+        );
+    }
+    run(&["DELETE FROM signed_value WHERE reference = 'T1'", "DELETE FROM charge WHERE reference = 'T1'"])
+        .await;
+}
+
 /// A signed record is a bill once, and at its own pile: whatever it is called, and however it is encoded. What is repeated was not sent before,
 /// nor is a credit, nor what takes the place of a record that was taken back.
 pub(crate) async fn sent_before(database: &Database, server: &Server, token: &str) {
     let connection = &mut database.connect().await;
-    for query in ["DELETE FROM ocpi_cdr", "UPDATE ocpi_party SET cdrs = 0, cdr_bytes = 0"] {
+    for query in NOTHING_SENT {
         sqlx::query(query).execute(&mut *connection).await.unwrap();
     }
     let at = |id: &str, evse: &str| cdr("AAA", id, "7", Some(&format!("CN*AAA*{evse}")));

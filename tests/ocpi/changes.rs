@@ -37,10 +37,11 @@ const WORLD: &[&str] = &[
      FROM pile WHERE random() < 0.9",
     "INSERT INTO former_pile (station_id, pile_no, left_at)
      SELECT 'S' || ceil(600 * random())::int, pile_no, pg_temp.ago(0, 900) FROM pile WHERE random() < 0.1",
-    "INSERT INTO station_price (station_id, valid_from, from_minute, cny_kwh, recorded_at)
-     SELECT station_id, CASE WHEN random() < 0.8 THEN current_date + floor(60 * random() - 40)::int END, '{0}', '{1.1}',
-            pg_temp.ago(CASE WHEN random() < 0.1 THEN 0 ELSE 800 END, 900)
-     FROM station, generate_series(1, 15) WHERE station_id < 'S3' AND random() < 0.5",
+    "INSERT INTO station_price (station_id, valid_from, starts_at, from_minute, cny_kwh, recorded_at)
+     SELECT station_id, day, day::timestamp AT TIME ZONE 'Asia/Shanghai', '{0}', '{1.1}', recorded_at
+     FROM (SELECT station_id, CASE WHEN random() < 0.8 THEN current_date + floor(60 * random() - 40)::int END AS day,
+                  pg_temp.ago(CASE WHEN random() < 0.1 THEN 0 ELSE 800 END, 900) AS recorded_at
+           FROM station, generate_series(1, 15) WHERE station_id < 'S3' AND random() < 0.5) AS drawn",
 ];
 
 #[tokio::test]

@@ -135,6 +135,48 @@ pub(crate) async fn told_anew(
     assert_eq!(tariff(&now_on[0]).await["end_date_time"], "2099-06-30T16:00:00Z");
 }
 
+/// A list begins on its day where the station stands. Whoever tells another time zone of it later changes its tariffs, and whoever asks for
+/// changes learns of it; the same once more changes nothing.
+pub(crate) async fn abroad(
+    binary: &PathBuf,
+    database: &Database,
+    server: &Server,
+    folder: &Path,
+    token: &str,
+) {
+    let file = folder.join("prices_abroad.csv");
+    let rows = "station_id,from,to,cny_kwh,valid_from\nS93,0,24,1.5,2099-07-01\nS93,0,24,1.6,2099-12-01\n";
+    std::fs::write(&file, rows).unwrap();
+    command(binary, database, &["register", "--prices", file.to_str().unwrap()]);
+    let begins = async || -> Vec<String> {
+        let (found, _) = asked(server, token, "/ocpi/2.2.1/tariffs").await;
+        let here = |tariff: &&Value| tariff["veripile"]["station_id"] == "S93";
+        let tariffs = found.as_array().unwrap().iter().filter(here);
+        tariffs.map(|tariff| tariff["start_date_time"].as_str().unwrap().to_owned()).collect()
+    };
+    // Summer time in London, and none.
+    assert_eq!(begins().await, ["2099-06-30T23:00:00Z", "2099-12-01T00:00:00Z"]);
+    let list = folder.join("moved_abroad.csv");
+    let header = "station_id,operator_id,name_zh,lon,lat,coordinate_system,country,time_zone";
+    for (zone, expected) in [
+        ("Asia/Tokyo", ["2099-06-30T15:00:00Z", "2099-11-30T15:00:00Z"]),
+        ("", ["2099-06-30T16:00:00Z", "2099-11-30T16:00:00Z"]),
+        ("Asia/Shanghai", ["2099-06-30T16:00:00Z", "2099-11-30T16:00:00Z"]),
+        ("Europe/London", ["2099-06-30T23:00:00Z", "2099-12-01T00:00:00Z"]),
+    ] {
+        std::fs::write(&list, format!("{header}\nS93,O1,外,-0.28,51.54,wgs84,gbr,{zone}\n")).unwrap();
+        let from = now(database).await;
+        for _ in 0..2 {
+            command(binary, database, &["register", "--stations", list.to_str().unwrap()]);
+        }
+        assert_eq!(begins().await, expected, "{zone}");
+        let anew = if zone == "Asia/Shanghai" { 0 } else { 2 };
+        let told = changed(server, token, "tariffs", &format!("date_from={from}")).await;
+        assert_eq!(told.len(), anew, "{zone}: {told:?}");
+    }
+    assert_eq!(database.number("SELECT count(*) FROM station_price WHERE station_id = 'S93'").await, 8);
+}
+
 /// Of forty lists a year's are told, the next comes in sight when one is over, and whoever asks for changes learns of it.
 pub(crate) async fn many(binary: &PathBuf, database: &Database, server: &Server, folder: &Path, token: &str) {
     let file = folder.join("many_prices.csv");
@@ -147,8 +189,10 @@ pub(crate) async fn many(binary: &PathBuf, database: &Database, server: &Server,
     assert_eq!(told.len(), 12);
     // As if five had begun, on 5 to 9 January 2026 in China.
     let passed = "UPDATE station_price SET recorded_at = '2026-01-01Z',
-                      valid_from = CASE WHEN valid_from < '2099-01-06' THEN valid_from - (date '2099-01-01' - date '2026-01-05') ELSE valid_from END
-                  WHERE station_id = 'S11'";
+                      valid_from = valid_from - earlier, starts_at = starts_at - earlier * interval '1 day'
+                  FROM (SELECT price_no, CASE WHEN valid_from < '2099-01-06' THEN date '2099-01-01' - date '2026-01-05' ELSE 0 END AS earlier
+                        FROM station_price) AS shift
+                  WHERE shift.price_no = station_price.price_no AND station_id = 'S11'";
     sqlx::query(passed).execute(&mut database.connect().await).await.unwrap();
     let later = ids(server, token, "S11").await;
     assert_eq!((later.len(), &later[..8]), (12, &told[4..]));

@@ -10,6 +10,7 @@ const words = JSON.parse(box.dataset.words);
 const language = box.dataset.lang;
 const isFound = "found" in box.dataset; // something particular is asked: all that was found is drawn, wherever it stands
 const PILES_ZOOM = 14; // from here on piles stand one by one
+const STATIONS_ZOOM = 12; // from here on tiles have stations at which no pile is registered
 const CELL_ZOOMS = 2; // how far a click on a cell goes: it is then four cells wide
 const isKept = !document.querySelector("p.offline").hidden; // the page is of before (sw.js): nobody answers, and the map shows what its list tells
 const isTiled = !isKept && !isFound && !box.dataset.state && !box.dataset.operator;
@@ -60,7 +61,7 @@ function icon(state) {
   return pen.getImageData(0, 0, SIZE, SIZE);
 }
 
-const link = (id) => `/p/${encodeURIComponent(id)}?lang=${language}`;
+const link = (room, id) => `/${room}/${encodeURIComponent(id)}?lang=${language}`;
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -77,6 +78,8 @@ const symbol = (state) => ({
   "icon-image": state, "icon-size": 0.62, "icon-allow-overlap": true, "icon-ignore-placement": true,
   "symbol-sort-key": ["index-of", state, ["literal", TIERS]],
 });
+
+const collected = (features) => ({ type: "FeatureCollection", features });
 
 // What lies beneath the piles: the drawing that comes with the program, tiles of others as the server is set up, or nothing.
 function beneath() {
@@ -133,14 +136,17 @@ function style() {
       piles: isTiled
         ? { type: "vector", tiles: [`${location.origin}/api/v1/tiles/piles/{z}/{x}/{y}.mvt`], maxzoom: 18 }
         : {
-          type: "geojson", data: { type: "FeatureCollection", features: isKept ? listed() : [] },
+          type: "geojson", data: collected(isKept ? listed() : []),
           cluster: true, clusterRadius: 40, clusterMaxZoom: PILES_ZOOM - 1,
           clusterProperties: Object.fromEntries(TIERS.map((state) => [state, ["+", ["case", ["==", ["get", "state"], state], 1, 0]]])),
         },
+      ...(isTiled ? {} : { stations: { type: "geojson", data: collected([]) } }),
     },
     layers: [
       { id: "water", type: "background", paint: { "background-color": "#cfe0ee" } },
       ...ground.layers,
+      // Stations at which no pile is registered: grey as what is due, beneath all piles, and in no number.
+      { id: "stations", type: "symbol", ...(isTiled ? { ...from("stations"), minzoom: STATIONS_ZOOM } : { source: "stations" }), layout: symbol("due") },
       {
         id: "clusters", type: "circle", ...from("cells"), filter: [">", PILES, 1],
         paint: {
@@ -193,11 +199,9 @@ function listed() {
   });
 }
 
-// What the map has of what was found: a pile with its state; a station without a pile has none, and is drawn as what is due.
-function drawn({ id, properties: { verification, station } }) {
-  if (station === undefined) return { id, state: verification.state };
-  return { id, state: "due", told: words.unregistered, href: `/s/${encodeURIComponent(station)}?lang=${language}` };
-}
+// What the map has of what was found: of a station at which no pile is registered nothing but which it is.
+const isStation = ({ properties }) => properties.station !== undefined;
+const drawn = ({ id, geometry, properties: { verification } }) => ({ type: "Feature", geometry, properties: { id, state: verification?.state } });
 
 // Where the map looks at first: at the part that is asked for, as its list is; of a page of before at what its list tells; else where the
 // server says.
@@ -277,12 +281,8 @@ function start() {
         const found = JSON.parse(text);
         features = found.features;
         isCut = found.meta.is_cut;
-        map.getSource("piles").setData({
-          type: "FeatureCollection",
-          features: features.map((f) => ({
-            type: "Feature", geometry: f.geometry, properties: drawn(f),
-          })),
-        });
+        map.getSource("piles").setData(collected(features.filter((one) => !isStation(one)).map(drawn)));
+        map.getSource("stations").setData(collected(features.filter(isStation).map(drawn)));
       }
       note(isCut ? words.cut : "");
       // Nobody is carried off who has begun to look around.
@@ -312,15 +312,15 @@ function start() {
     const zoom = isTiled ? map.getZoom() + CELL_ZOOMS : await map.getSource("piles").getClusterExpansionZoom(properties.cluster_id).catch(() => map.getZoom() + CELL_ZOOMS); // it may be gone
     map.easeTo({ center: geometry.coordinates, zoom });
   });
-  map.on("click", "piles", (event) => {
-    const { id, state, told, href } = event.features[0].properties;
+  map.on("click", ["piles", "stations"], ({ features: [{ layer, geometry, properties: { id, state, href } }] }) => {
+    const [room, told] = layer.id === "stations" ? ["s", words.unregistered] : ["p", words.states[state]];
     const content = element("div", "popup");
     const anchor = element("a", "", words.open);
-    anchor.href = href ?? link(id);
-    content.append(element("b", "", id), element("span", "", told ?? words.states[state]), element("br"), anchor);
-    new maplibregl.Popup({ offset: 12 }).setLngLat(event.features[0].geometry.coordinates).setDOMContent(content).addTo(map);
+    anchor.href = href ?? link(room, id);
+    content.append(element("b", "", id), element("span", "", told), element("br"), anchor);
+    new maplibregl.Popup({ offset: 12 }).setLngLat(geometry.coordinates).setDOMContent(content).addTo(map);
   });
-  const layers = ["clusters", "single", "piles"];
+  const layers = ["clusters", "single", "piles", "stations"];
   map.on("mouseenter", layers, () => (map.getCanvas().style.cursor = "pointer"));
   map.on("mouseleave", layers, () => (map.getCanvas().style.cursor = ""));
   box.map = map; // for tests

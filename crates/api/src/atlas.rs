@@ -1,7 +1,8 @@
-//! The atlas: where all piles stand and how, sorted along the map's tiles, and the tiles drawn from it.
+//! The atlas: where all piles stand and how, and stations at which none is registered, sorted along the map's tiles, and the tiles drawn from it.
 //!
 //! Held by [`crate::tiles`], which answers requests from it. It is read from the database as a whole, in the background, and never changed:
-//! a newer one takes its place. Nothing is left out of a tile: where piles are too many to be drawn one by one, cells tell how many.
+//! a newer one takes its place. No pile is left out of a tile: where they are too many to be drawn one by one, cells tell how many. Stations
+//! without a pile are in no cell, since nothing there is counted; each tile says how many there are.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use rust_decimal::prelude::ToPrimitive;
 use sha2::{Digest, Sha256};
-use veripile_pile::{PileKind, PlaceKey, State, Tile};
+use veripile_pile::{PileKind, Place, PlaceKey, State, Tile};
 use veripile_store::{Spot, Store, StoreError};
 
 use crate::api::LICENSE;
@@ -41,7 +42,7 @@ const SQUARE_ZOOMS: u32 = 4;
 /// a place that an edge between squares cuts would be two symbols, one upon the other.
 const CELL_WIDTH: f64 = 320.0;
 
-/// Piles drawn one by one in a tile, at most; more would cover each other, and could not be told in [`TILE_BYTES_MAX`].
+/// Piles drawn one by one in a tile, at most, and stations; more would cover each other, and could not be told in [`TILE_BYTES_MAX`].
 const PILES_PER_TILE_MAX: usize = 2_000;
 
 /// Largest tile, bytes before it is compressed: what a slow connection gets in a second.
@@ -59,10 +60,11 @@ pub(crate) struct Sheet {
     pub(crate) tag: String,
 }
 
-/// All piles with a place.
+/// All piles with a place, and all stations without one.
 pub(crate) struct Atlas {
     dots: Vec<Dot>,
-    /// The piles' identifiers, one after the other.
+    stations: Vec<Station>,
+    /// Their identifiers, one after the other.
     names: String,
     drawn: HashMap<Tile, Sheet>,
     kept: Mutex<Kept>,
@@ -78,13 +80,25 @@ struct Kept {
 /// A pile, in 32 bytes: a million of them stand in memory.
 struct Dot {
     key: PlaceKey,
-    name_at: u32,
-    name_bytes: u16,
+    name: Name,
     state: State,
     kind: PileKind,
     power_kw: Option<f32>,
     /// Unix time of the judgement, s; 0: none.
     judged_s: u32,
+}
+
+/// A station at which no pile is registered.
+struct Station {
+    key: PlaceKey,
+    name: Name,
+}
+
+/// Where an identifier stands among all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    at: u32,
+    bytes: u16,
 }
 
 /// Piles of one square, or of a cell: sums of their positions, and their numbers.
@@ -106,14 +120,22 @@ impl Atlas {
             dots.extend(spots.iter().filter_map(|spot| Dot::of(spot, &mut names)));
             after = next;
         }
-        let drawn = tokio::task::spawn_blocking(move || Self::of(dots, names)).await;
+        let (mut stations, mut after) = (Vec::new(), Some(String::new()));
+        while let Some(id) = after {
+            let (spots, has_more) = store.unpiled_spots(&id).await?;
+            stations
+                .extend(spots.iter().filter_map(|(id, place)| Station::of(id.as_str(), *place, &mut names)));
+            after = spots.last().filter(|_| has_more).map(|(id, _)| id.to_string());
+        }
+        let drawn = tokio::task::spawn_blocking(move || Self::of(dots, stations, names)).await;
         drawn.map_err(|error| StoreError::Panicked(error.to_string()))
     }
 
-    fn of(mut dots: Vec<Dot>, names: String) -> Self {
-        dots.sort_by_key(|dot| (dot.key, dot.name_at));
+    fn of(mut dots: Vec<Dot>, mut stations: Vec<Station>, names: String) -> Self {
+        dots.sort_by_key(|dot| (dot.key, dot.name));
+        stations.sort_by_key(|station| (station.key, station.name));
         let kept = Mutex::default();
-        let mut atlas = Self { dots, names, drawn: HashMap::new(), kept };
+        let mut atlas = Self { dots, stations, names, drawn: HashMap::new(), kept };
         for zoom in 0..=DRAWN_TO_ZOOM {
             let mut tiles: Vec<Tile> = atlas.dots.iter().map(|dot| Tile::of(dot.key, zoom)).collect();
             tiles.dedup();
@@ -155,28 +177,40 @@ impl Atlas {
         }
     }
 
-    /// The tile uncompressed, [`TILE_BYTES_MAX`] at most: piles one by one where they are few enough, else cells.
+    /// The tile uncompressed, [`TILE_BYTES_MAX`] at most. From [`PILES_FROM_ZOOM`] on there are stations in it where they are few enough and
+    /// piles leave room: deeper down both are so.
     fn encoded(&self, tile: Tile) -> MvtResult<Vec<u8>> {
-        let (first, last) = tile.keys();
-        let begin = self.dots.partition_point(|dot| dot.key < first);
-        let count = self.dots[begin..].partition_point(|dot| dot.key <= last);
-        let dots = &self.dots[begin..begin + count];
+        let dots = within(&self.dots, tile, |dot| dot.key);
+        let stations = within(&self.stations, tile, |station| station.key);
+        let mut bytes = self.piles(tile, dots, stations.len())?;
+        let are_drawn = tile.zoom() >= PILES_FROM_ZOOM && (1..=PILES_PER_TILE_MAX).contains(&stations.len());
+        if are_drawn {
+            // Layers are a repeated field: two tiles, one behind the other, are one with the layers of both.
+            let more = self.of_stations(tile, stations)?;
+            if bytes.len() + more.len() <= TILE_BYTES_MAX {
+                bytes.extend(more);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// A tile of piles: one by one where they are few enough, else in cells.
+    fn piles(&self, tile: Tile, dots: &[Dot], stations: usize) -> MvtResult<Vec<u8>> {
         if tile.zoom() >= PILES_FROM_ZOOM && dots.len() <= PILES_PER_TILE_MAX {
-            let bytes = self.one_by_one(tile, dots)?;
+            let bytes = self.one_by_one(tile, dots, stations)?;
             if bytes.len() <= TILE_BYTES_MAX {
                 return Ok(bytes);
             }
         }
-        Ok(cells(summary(dots, "cells")?, tile, dots)?.encode())
+        Ok(cells(summary(dots, stations, "cells")?, tile, dots)?.encode())
     }
 
-    fn one_by_one(&self, tile: Tile, dots: &[Dot]) -> MvtResult<Vec<u8>> {
-        let mut layer = summary(dots, "piles")?.layer("piles")?;
+    fn one_by_one(&self, tile: Tile, dots: &[Dot], stations: usize) -> MvtResult<Vec<u8>> {
+        let mut layer = summary(dots, stations, "piles")?.layer("piles")?;
         for dot in dots {
             let mut feature = layer.feature_of(MvtGeomType::Point);
-            feature.points([dot.position(tile)])?;
-            let name = &self.names[dot.name_at as usize..][..usize::from(dot.name_bytes)];
-            feature.tag_ref("id", MvtValueRef::String(name))?;
+            feature.points([position(dot.key, tile)])?;
+            feature.tag_ref("id", MvtValueRef::String(self.name(dot.name)))?;
             feature.tag_ref("state", MvtValueRef::String(dot.state.word()))?;
             feature.tag_ref("kind", MvtValueRef::String(dot.kind.word()))?;
             if let Some(power_kw) = dot.power_kw {
@@ -187,6 +221,35 @@ impl Atlas {
         let drawn = layer.end();
         Ok(if tile.zoom() <= CELLS_TO_ZOOM { cells(drawn, tile, dots)? } else { drawn }.encode())
     }
+
+    /// A tile of nothing but stations. They have no state.
+    fn of_stations(&self, tile: Tile, stations: &[Station]) -> MvtResult<Vec<u8>> {
+        let mut layer = MvtTileBuilder::new().layer("stations")?;
+        for station in stations {
+            let mut feature = layer.feature_of(MvtGeomType::Point);
+            feature.points([position(station.key, tile)])?;
+            feature.tag_ref("id", MvtValueRef::String(self.name(station.name)))?;
+            layer = feature.end();
+        }
+        Ok(layer.end().encode())
+    }
+
+    fn name(&self, name: Name) -> &str {
+        &self.names[name.at as usize..][..usize::from(name.bytes)]
+    }
+}
+
+/// What lies in a tile, of what is sorted by its keys.
+fn within<T>(sorted: &[T], tile: Tile, key: fn(&T) -> PlaceKey) -> &[T] {
+    let (first, last) = tile.keys();
+    let begin = sorted.partition_point(|one| key(one) < first);
+    let count = sorted[begin..].partition_point(|one| key(one) <= last);
+    &sorted[begin..begin + count]
+}
+
+fn position(key: PlaceKey, tile: Tile) -> MvtCoord {
+    let (x, y) = tile.position(key, EXTENT);
+    MvtCoord { x: x.cast_signed(), y: y.cast_signed() }
 }
 
 /// Adds cells with the number of their piles, in all and by state, where those stand on average.
@@ -237,12 +300,13 @@ fn joined(mut squares: Vec<Square>) -> Vec<Square> {
     cells
 }
 
-/// The layer that says what the tile holds: how many piles, drawn how, judged until when, under which licence.
-fn summary(dots: &[Dot], drawn: &str) -> MvtResult<MvtTileBuilder> {
+/// The layer that says what the tile holds: how many piles, drawn how, judged until when, how many stations without one, under which licence.
+fn summary(dots: &[Dot], stations: usize, drawn: &str) -> MvtResult<MvtTileBuilder> {
     let mut feature = MvtTileBuilder::new().layer("tile")?.feature_of(MvtGeomType::Point);
     let middle = (EXTENT / 2).cast_signed();
     feature.points([MvtCoord { x: middle, y: middle }])?;
     feature.tag_uint("piles", dots.len() as u64)?;
+    feature.tag_uint("stations", stations as u64)?;
     feature.tag_ref("drawn", MvtValueRef::String(drawn))?;
     feature.tag_ref("license", MvtValueRef::String(LICENSE))?;
     let judged_s = dots.iter().map(|dot| dot.judged_s).max().filter(|judged_s| *judged_s > 0);
@@ -267,26 +331,31 @@ impl Square {
     }
 }
 
+impl Name {
+    /// Puts an identifier behind the others; none beyond four gigabytes of them: more than there will be.
+    fn put(id: &str, names: &mut String) -> Option<Self> {
+        let name = Self { at: u32::try_from(names.len()).ok()?, bytes: u16::try_from(id.len()).ok()? };
+        names.push_str(id);
+        Some(name)
+    }
+}
+
 impl Dot {
-    /// None beyond four gigabytes of names: more piles than there will be.
     fn of(spot: &Spot, names: &mut String) -> Option<Self> {
-        let name_at = u32::try_from(names.len()).ok()?;
-        let name_bytes = u16::try_from(spot.pile_id.len()).ok()?;
-        names.push_str(&spot.pile_id);
         Some(Self {
             key: PlaceKey::of(spot.place),
-            name_at,
-            name_bytes,
+            name: Name::put(&spot.pile_id, names)?,
             state: spot.state,
             kind: spot.kind,
             power_kw: spot.power_kw.and_then(|power_kw| power_kw.to_f32()),
             judged_s: spot.judged_at.and_then(|at| u32::try_from(at.as_second()).ok()).unwrap_or(0),
         })
     }
+}
 
-    fn position(&self, tile: Tile) -> MvtCoord {
-        let (x, y) = tile.position(self.key, EXTENT);
-        MvtCoord { x: x.cast_signed(), y: y.cast_signed() }
+impl Station {
+    fn of(id: &str, place: Place, names: &mut String) -> Option<Self> {
+        Some(Self { key: PlaceKey::of(place), name: Name::put(id, names)? })
     }
 }
 
@@ -299,10 +368,14 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use veripile_pile::Place;
 
     /// Piles on a grid around a place, each 0.0001° from the next, with names of a given length.
     fn atlas(piles: usize, name_chars: usize) -> Atlas {
+        atlas_of(piles, 0, name_chars)
+    }
+
+    /// The same with stations on a grid of their own.
+    fn atlas_of(piles: usize, stations: usize, name_chars: usize) -> Atlas {
         let mut names = String::new();
         let dots = (0..piles).map(|n| {
             let (column, row) = ((n % 100) as f64, (n / 100) as f64);
@@ -317,7 +390,13 @@ mod tests {
             Dot::of(&spot, &mut names).expect("few names")
         });
         let dots = dots.collect();
-        Atlas::of(dots, names)
+        let stations = (0..stations).map(|n| {
+            let (column, row) = ((n % 100) as f64, (n / 100) as f64);
+            let place = Place { lon: 120.300_05 + 1e-4 * column, lat: 31.5 + 1e-4 * row };
+            Station::of(&format!("{n:0>name_chars$}"), place, &mut names).expect("few names")
+        });
+        let stations = stations.collect();
+        Atlas::of(dots, stations, names)
     }
 
     /// Layers of a tile: name and number of features.
@@ -344,6 +423,37 @@ mod tests {
                 deepest = layers;
             }
             assert_eq!(deepest[1].0, "piles", "deep enough, all are drawn one by one");
+        }
+    }
+
+    #[test]
+    fn stations_are_drawn_where_there_is_room_and_each_tile_says_how_many_there_are() {
+        let says = |bytes: &[u8], stations: usize| {
+            let tile = fast_mvt::MvtReaderRef::new(bytes).expect("a tile");
+            let summary = tile.layers().next().and_then(|layer| layer.features().next()).expect("a summary");
+            summary
+                .properties()
+                .flatten()
+                .any(|told| told == ("stations", MvtValueRef::UInt(stations as u64)))
+        };
+        for (piles, stations, name_chars, first) in
+            [(0, 300, 8, 12), (500, 300, 16, 12), (2_500, 300, 5, 12), (10, 900, 64, 16), (10, 2_500, 5, 16)]
+        {
+            let atlas = atlas_of(piles, stations, name_chars);
+            let mut drawn = Vec::new();
+            for zoom in 0..=veripile_pile::tile::ZOOM_MAX {
+                let tile = Tile::of(atlas.stations[0].key, zoom);
+                let bytes = atlas.encoded(tile).expect("drawn");
+                assert!(bytes.len() <= TILE_BYTES_MAX, "{zoom}: {}", bytes.len());
+                let here = within(&atlas.stations, tile, |station| station.key).len();
+                assert!(0 < here && says(&bytes, here), "{zoom}: {here}");
+                if let Some((_, features)) = layers(&bytes).iter().find(|(name, _)| name == "stations") {
+                    assert_eq!(*features, here, "all or none");
+                    drawn.push(zoom);
+                }
+            }
+            assert!((PILES_FROM_ZOOM..=first).contains(&drawn[0]), "{piles} {stations}: {drawn:?}");
+            assert_eq!(drawn.last(), Some(&veripile_pile::tile::ZOOM_MAX), "deep enough there is room");
         }
     }
 

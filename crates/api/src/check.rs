@@ -16,6 +16,7 @@ use serde::Deserialize;
 use veripile_ocpp::signed::arrived::{self, Asked as AskedOf, Judged, Written};
 use veripile_ocpp::signed::billed::Billed;
 use veripile_ocpp::signed::container::{self, Contained};
+use veripile_ocpp::signed::key;
 use veripile_ocpp::signed::pair;
 use veripile_ocpp::signed::{Checked, Finding, Layer, Layers, Outcome, RECORD_BYTES_MAX, Verdict};
 use veripile_pile::{KeySource, MeterKey, SignedValue};
@@ -224,19 +225,22 @@ fn tell_entered(judged: &mut Judged) {
 }
 
 /// Judges values with the keys registered for the meters that they name, where nobody else's request waits: a container has twenty, a
-/// charge detail record a hundred.
+/// charge detail record a hundred. Where none is, the key that came along may be registered for another meter, which is said then.
 pub(crate) async fn judge_all(
     store: &Store,
     values: Vec<(SignedValue, Written)>,
 ) -> Result<Vec<Judged>, Problem> {
     let named = web::block(move || {
-        let serials: Vec<_> = values.iter().map(|(value, written)| serial(value, *written)).collect();
-        (values, serials)
+        let one = |(value, written): &(SignedValue, Written)| {
+            (serial(value, *written), value.public_key.as_deref().map(key::writings).unwrap_or_default())
+        };
+        let named: Vec<(Option<String>, Vec<String>)> = values.iter().map(one).collect();
+        (values, named)
     });
-    let (values, serials) = named.await.map_err(|error| given_up(&error))?;
-    let mut known = Vec::with_capacity(serials.len());
-    for serial in serials {
-        known.push(keys_of(store, serial).await?);
+    let (values, named) = named.await.map_err(|error| given_up(&error))?;
+    let mut known = Vec::with_capacity(named.len());
+    for (serial, own_key) in named {
+        known.push(keys_of(store, serial, &own_key).await?);
     }
     let judge = move || {
         let each = values.iter().zip(&known);
@@ -260,12 +264,19 @@ fn serial(value: &SignedValue, written: Written) -> Option<String> {
     arrived::judge_written(value, written, AskedOf::Nothing).checked.meter_serial
 }
 
-/// The keys registered for a meter; none where no meter is named that the register could be asked for.
-async fn keys_of(store: &Store, serial: Option<String>) -> Result<Option<Vec<MeterKey>>, StoreError> {
-    match serial.filter(|serial| !serial.trim().is_empty()) {
-        Some(serial) => Ok(Some(store.meter_keys_of_serial(&serial).await?)),
-        None => Ok(None),
+/// The keys registered for a meter, else the one that came along, where that is registered for another; none where no meter is named that the
+/// register could be asked for.
+async fn keys_of(
+    store: &Store,
+    serial: Option<String>,
+    own_key: &[String],
+) -> Result<Option<Vec<MeterKey>>, StoreError> {
+    let Some(serial) = serial.filter(|serial| !serial.trim().is_empty()) else { return Ok(None) };
+    let of_meter = store.meter_keys_of_serial(&serial).await?;
+    if of_meter.is_empty() && !own_key.is_empty() {
+        return Ok(Some(store.meter_keys_written(own_key).await?));
     }
+    Ok(Some(of_meter))
 }
 
 /// The words for where there are more than are shown.

@@ -234,7 +234,7 @@ pub(crate) const STATIONS: &[Column] = &[
         "Highest price of a kWh that may apply on the record date, service included, CNY: as told, or of the prices by hours, whichever is higher",
     ),
     column("fee_note", Text, "/properties/fee_note", "What else there is to say of the price"),
-    column("piles", Num, "/properties/piles", "Number of piles"),
+    column("piles", Num, "/properties/piles", "Number of registered piles"),
     column(
         "idle_piles",
         Num,
@@ -260,6 +260,12 @@ pub(crate) const STATIONS: &[Column] = &[
         Num,
         "/properties/fee_told_cny_kwh",
         "What was told as the highest price, CNY, where prices by hours of the record date go beyond it and so contradict it",
+    ),
+    column(
+        "told_piles",
+        Num,
+        "/properties/told_piles",
+        "Number of piles that a list of stations says it has, registered or not",
     ),
 ];
 

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::UnicodeNormalization;
 use veripile_pile::{ConnectorType, OperatorId, PileKind, Place, State};
+use veripile_store::BoundingBox;
 use veripile_store::finder::{FindQuery, NEAR_KM, Only};
 use veripile_store::search;
 use veripile_store::tally::NONE;
@@ -23,6 +24,12 @@ const VERIFIED: &str = "verified_any";
 
 /// Longest search text, characters; that the rest is cut is said.
 const TEXT_CHARS_MAX: usize = 80;
+
+/// Longest name of a district or a maker, characters: no longer one is kept.
+const NAME_CHARS_MAX: usize = 255;
+
+/// Longest place, bytes; of a part of the map, which has two: twice as much.
+const PLACE_BYTES_MAX: usize = 64;
 
 /// Words looked for; that more are not is said ([`Wish::unsearched`]).
 const WORDS_MAX: usize = 5;
@@ -84,6 +91,36 @@ impl Wish {
 }
 
 impl Asked {
+    /// What of it is looked at: what stands around words and numbers falls away, and a text beyond what is searched. A page tells it back in each of
+    /// its addresses, so that otherwise whoever sends one around makes it as large as he likes.
+    pub(crate) fn brief(mut self) -> Self {
+        let conditions = [
+            &mut self.state,
+            &mut self.operator,
+            &mut self.only,
+            &mut self.kind,
+            &mut self.connector,
+            &mut self.min_power_kw,
+            &mut self.max_fee,
+            &mut self.near,
+            &mut self.bbox,
+            &mut self.free,
+        ];
+        for text in conditions {
+            let bare = text.trim().to_owned();
+            *text = bare;
+        }
+        // One character more than is searched, by which the page knows that there is more.
+        self.q = self.q.trim().chars().take(TEXT_CHARS_MAX + 1).collect();
+        if !self.free.is_empty() {
+            "yes".clone_into(&mut self.free);
+        }
+        if self.view != "stations" {
+            self.view.clear();
+        }
+        self
+    }
+
     pub(crate) fn wish(&self, now: Timestamp) -> Result<Wish, Problem> {
         let states = || {
             let words: Vec<&str> = iter::once(VERIFIED).chain(State::ALL.map(State::word)).collect();
@@ -98,8 +135,8 @@ impl Asked {
             query: FindQuery {
                 words,
                 operator: some(&self.operator).map(OperatorId::parse).transpose().map_err(operator)?,
-                region: named(&self.region),
-                maker: named(&self.maker),
+                region: named(&self.region, "region")?,
+                maker: named(&self.maker, "maker")?,
                 only: read(&self.only, "only", &Only::ALL.map(Only::word).join(", "), Only::from_word)?,
                 kind: read(&self.kind, "kind", "ac or dc", PileKind::from_word)?,
                 connector: read(
@@ -112,7 +149,7 @@ impl Asked {
                 max_fee_cny_kwh: number(&self.max_fee, "max_fee")?,
                 free_since: some(&self.free).map(|_| now - SignedDuration::from_secs(view::STALE_S)),
                 near: read(&self.near, "near", "longitude,latitude in degrees", near)?,
-                bounding_box: some(&self.bbox).map(bounding_box).transpose()?,
+                bounding_box: some(&self.bbox).map(part).transpose()?,
                 state: state.map(|word| State::from_word(word).ok_or_else(states)).transpose()?,
                 verified: is_verified,
                 stations: Vec::new(),
@@ -181,8 +218,19 @@ fn some(text: &str) -> Option<&str> {
 }
 
 /// A name to the letter: statistics count makers as piles tell them, blanks and all, and link to the list of what they counted.
-fn named(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|text| !text.is_empty())
+fn named(text: &str, name: &str) -> Result<Option<String>, Problem> {
+    if text.chars().nth(NAME_CHARS_MAX).is_some() {
+        return Err(Problem::parameter(name, "a name of up to 255 characters"));
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+fn part(text: &str) -> Result<BoundingBox, Problem> {
+    if text.len() > 2 * PLACE_BYTES_MAX {
+        let expected = "west,south,east,north in degrees, west ≤ east and south ≤ north";
+        return Err(Problem::parameter("bbox", expected));
+    }
+    bounding_box(text)
 }
 
 fn read<T>(
@@ -202,7 +250,7 @@ fn number(text: &str, name: &str) -> Result<Option<Decimal>, Problem> {
 }
 
 fn near(text: &str) -> Option<Place> {
-    let (lon, lat) = text.split_once(',')?;
+    let (lon, lat) = text.split_once(',').filter(|_| text.len() <= PLACE_BYTES_MAX)?;
     Place::new(lon.trim().parse().ok()?, lat.trim().parse().ok()?)
 }
 
@@ -385,6 +433,43 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_somebody_made_long_is_told_back_short() {
+        let (long, blanks) = ("站".repeat(10_000), " ".repeat(10_000));
+        let around = |text: &str| format!("{blanks}{text}{blanks}");
+        let asked = Asked {
+            q: around(&long),
+            state: around("verified"),
+            operator: around("O1"),
+            region: "区".repeat(255),
+            maker: "M".repeat(255),
+            only: around("checked"),
+            kind: around("dc"),
+            connector: around("gbt_dc"),
+            min_power_kw: around("60"),
+            max_fee: around("1.2"),
+            free: around("x"),
+            near: around("120.3,31.5"),
+            bbox: around("120,31,121,32"),
+            view: long.clone(),
+            page: String::new(),
+        };
+        let (wish, brief) = (asked.wish(now()).expect("good"), asked.brief());
+        let again = brief.wish(now()).expect("good");
+        assert!(again.query == wish.query && again.is_cut && wish.is_cut, "the same is looked for");
+        // By hand: 81 and 255 characters of nine letters, 255 letters, and conditions of some 200.
+        let bytes = brief.address().len();
+        assert!((9 * 336 + 255..9 * 336 + 255 + 250).contains(&bytes), "{bytes}");
+        assert!(brief.view.is_empty() && brief.free == "yes");
+        let kept =
+            Asked { view: "stations".to_owned(), region: " 区".to_owned(), ..Asked::default() }.brief();
+        assert_eq!(
+            (kept.view.as_str(), kept.region.as_str()),
+            ("stations", " 区"),
+            "a name is meant to the letter"
+        );
+    }
+
+    #[test]
     fn full_width_digits_are_digits() {
         for text in ["１．２", "1.2", " 1.2\u{3000}", "１.2"] {
             let wish = Asked { max_fee: text.to_owned(), ..Asked::default() }.wish(now()).expect(text);
@@ -449,6 +534,11 @@ mod tests {
         assert!(Asked { page: text("200"), ..Asked::default() }.wish(now()).is_ok());
         assert!(PAGES.contains(&format!("from 1 to {PAGES_MAX};")));
         check(Asked { operator: text("a/b"), ..Asked::default() }, "operator");
+        // What is longer than anything that is meant.
+        check(Asked { region: "区".repeat(256), ..Asked::default() }, "region");
+        check(Asked { maker: "M".repeat(256), ..Asked::default() }, "maker");
+        check(Asked { near: format!("120.{:060},31", 0), ..Asked::default() }, "near");
+        check(Asked { bbox: format!("120.{:0130},31,121,32", 0), ..Asked::default() }, "bbox");
     }
 
     #[test]

@@ -255,7 +255,7 @@ impl Wish {
 
 pub(crate) fn understood(query: Query) -> Result<Asked, Problem> {
     let bad = |error| Problem::parameter("query", &format!("known parameters ({error})"));
-    Ok(query.map_err(bad)?.into_inner())
+    Ok(query.map_err(bad)?.into_inner().brief())
 }
 
 /// The middleware of pages that search or compute: each is counted with what the map reads. The front page where nothing is asked is not.
@@ -545,7 +545,7 @@ fn words(t: &Texts) -> String {
     .to_string()
 }
 
-/// GET `/mini-map.svg`: the piles as marks of their state, for whoever has no WebGL.
+/// GET `/mini-map.svg`: the piles as marks of their state, and stations without one, for whoever has no WebGL.
 pub(crate) async fn mini(
     request: HttpRequest,
     site: web::Data<Site>,
@@ -554,15 +554,9 @@ pub(crate) async fn mini(
     let t = Texts::of_request(&request);
     let now = Timestamp::now();
     let wish = understood(query)?.wish(now)?;
-    let Drawn { mut dots, unpiled, is_cut } = first(&site, &wish, now, PILES_DRAWN).await?;
-    let of_station = |(station_id, place): (StationId, Place)| Dot {
-        pile_id: station_id.to_string(),
-        place: Some(place),
-        state: State::Due,
-    };
-    dots.extend(unpiled.into_iter().map(of_station));
+    let Drawn { dots, unpiled, is_cut } = first(&site, &wish, now, PILES_DRAWN).await?;
     let cut = t.of("map.mini_cut").replace("{n}", &PILES_DRAWN.to_string());
-    let body = sketch::marks(&dots, is_cut.then_some(cut.as_str()));
+    let body = sketch::marks(t, &dots, &unpiled, is_cut.then_some(cut.as_str()));
     Ok(HttpResponse::Ok()
         .content_type("image/svg+xml")
         .insert_header((CACHE_CONTROL, "no-cache"))

@@ -5,6 +5,7 @@
 //! no address that somebody sends is ever opened. Source: OCPI 2.2.1-d2, EV Roaming Foundation.
 
 pub(crate) mod cdrs;
+mod charges;
 pub(crate) mod credentials;
 pub(crate) mod locations;
 mod page;

@@ -309,6 +309,7 @@ mod tests {
         let list = |prices: &[(u16, &str)]| Tariff {
             station_id: StationId::parse("S").expect("literal"),
             valid_from: None,
+            time_zone: None,
             prices: prices.iter().map(|(minute, price)| (*minute, price.parse().expect("literal"))).collect(),
         };
         assert_eq!(hours(&list(&[(0, "1.2")])), None);

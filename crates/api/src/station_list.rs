@@ -47,8 +47,10 @@ pub(crate) struct Station {
     fee_told_cny_kwh: Option<String>,
     /// What else there is to say of the price, in words
     fee_note: Option<String>,
-    /// Number of piles
+    /// Number of registered piles
     piles: usize,
+    /// Number of piles that a list of stations says it has, registered or not; null where none said so
+    told_piles: Option<u32>,
     /// Number of piles that were free when they were last heard of, not longer than ten minutes ago; none that is out of use, failed or under review
     idle_piles: usize,
     /// Number of piles whose status is older or unknown: they may be free or taken
@@ -124,6 +126,7 @@ impl StationFeature {
                 fee_told_cny_kwh: record.fee_told_cny_kwh.map(|fee| fee.normalize().to_string()),
                 fee_note: record.fee_note.clone(),
                 piles: record.piles.len(),
+                told_piles: record.told_piles,
                 idle_piles,
                 silent_piles,
                 states,

@@ -1,4 +1,4 @@
-//! Vector tiles of all piles, for maps of other sites and ours.
+//! Vector tiles of all piles, and of stations without one, for maps of other sites and ours.
 //!
 //! Answers from the newest [`Atlas`]; counts, encodes and judges nothing itself.
 
@@ -50,8 +50,9 @@ impl Tiles {
 /// Piles as a Mapbox vector tile (version 2): Web Mercator, 4096 units wide, nothing beyond its edges. Layer `tile`: one feature with
 /// `piles` (how many there are), `drawn` (`piles` or `cells`), `license`, `last_updated` (the newest judgement). From zoom 12 on layer
 /// `piles`: `id`, `state`, `kind`, `power_kw` where known. Up to zoom 13, and instead of it where a tile has more than 2,000 piles or would
-/// exceed 60 KB, layer `cells`: piles that stand close together, `piles` of them, and how many in each state. Nothing is left out. A tile
-/// is some seconds old, with a million piles some minutes
+/// exceed 60 KB, layer `cells`: piles that stand close together, `piles` of them, and how many in each state. No pile is left out. At
+/// `stations` stations of the tile no pile is registered: they have no state and are in no cell; from zoom 12 on, where there is room for all
+/// of them, layer `stations` has the `id` of each. A tile is some seconds old, with a million piles some minutes
 #[utoipa::path(get, path = "/api/v1/tiles/piles/{z}/{x}/{y}.mvt",
     params(("z" = u8, Path, description = "Zoom, 0 to 22"), ("x" = u32, Path, description = "Column, from the west"),
            ("y" = u32, Path, description = "Row, from the north")),

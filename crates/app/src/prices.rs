@@ -53,7 +53,7 @@ fn tariffs(table: Table, name: &str) -> Result<Vec<Tariff>> {
             format!("{name}: prices of station {station_id}{day}")
         };
         let prices = whole(parts).with_context(of)?;
-        Ok(Tariff { station_id, valid_from, prices })
+        Ok(Tariff { station_id, valid_from, prices, time_zone: None })
     };
     days.into_iter().map(whole).collect()
 }

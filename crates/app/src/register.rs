@@ -103,8 +103,8 @@ pub struct RegisterArgs {
     /// vehicle_id,verified_at,error_percent,expanded_uncertainty_percent,coverage_factor: calibrations of reference vehicles
     #[arg(long, value_name = "FILE")]
     references: Option<PathBuf>,
-    /// station_id,from,to,cny_kwh[,valid_from]: what a station asks drivers for a kWh, service and tax included, by hours of the day in China (08:30;
-    /// to 24:00, or over midnight; or from_hour,to_hour), each day whole, from a day on; they tell what wrong clocks and errors cost, and are OCPI's
+    /// station_id,from,to,cny_kwh[,valid_from]: what a station asks drivers for a kWh, service and tax included, by hours of the day where it stands (column
+    /// time_zone of stations, else in China; 08:30; to 24:00, or over midnight; or from_hour,to_hour), each day whole, from a day on; they tell what wrong clocks and errors cost, and are OCPI's
     /// Tariffs
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,

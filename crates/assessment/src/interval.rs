@@ -134,6 +134,7 @@ mod tests {
         stopped_at: None,
         stopped_by: None,
         cleared_at: None,
+        failure_ended_at: None,
         estimate: None,
     };
 

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 use veripile_ocpp::signed::arrived::{self, Judged};
 use veripile_ocpp::signed::billed::Billed;
-use veripile_ocpp::signed::{Moment, Outcome, SignedReading, Verdict};
+use veripile_ocpp::signed::{Checked, Moment, Outcome, SignedReading, Verdict};
 use veripile_ocpp::{Heard, IdentityKey, Meaning};
 use veripile_pile::{
     KeySource, Mark, MeterKey, Reading, ReadingContext, RegisterSample, Side, SignedRecord, SignedValue,
@@ -36,7 +36,10 @@ pub(crate) fn judge(heard: &mut Heard, known: &[MeterKey], key: &IdentityKey) ->
             reading.value.clone_from(&container);
         }
         let sealed = key.seal(&value.data);
-        kept.push(Sealed { record: record(reading, *value, judged), container, sealed });
+        let checked = judged.as_ref().map(|judged| &judged.checked);
+        let of_this_meter = checked.filter(|checked| checked.layers.key.outcome != Outcome::Failed);
+        let content = of_this_meter.and_then(Checked::content_digest);
+        kept.push(Sealed { record: record(reading, *value, judged), container, sealed, content });
     }
     if let Meaning::Charge(event) = &mut heard.meaning {
         event.registers.extend(registers);

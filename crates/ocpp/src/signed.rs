@@ -31,6 +31,7 @@ mod sml;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Longest record looked at, bytes; the largest real ones have some 10 kB.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -122,8 +123,9 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// Every code of a finding, in the order of the alphabet. Two are for whoever knows more than the record: whose meter it is, and what was sent.
-pub const CODES: [&str; 71] = [
+/// Every code of a finding, in the order of the alphabet. Three are for whoever knows more than the record: whose meter it is, what was sent, and
+/// with which charge it came.
+pub const CODES: [&str; 72] = [
     "adapter_error",
     "algorithm_unsupported",
     "bad_encoding",
@@ -163,6 +165,7 @@ pub const CODES: [&str; 71] = [
     "not_utf8",
     "not_valid",
     "one_reading",
+    "other_charge",
     "other_format",
     "other_pile",
     "page_not_after",
@@ -318,6 +321,17 @@ impl Checked {
     /// Energy of the charge in Wh: of the register that a bill rests on, from its first reading to its last.
     pub fn energy_wh(&self) -> Option<Decimal> {
         billed::Billed::of(&self.readings)?.energy_wh()
+    }
+
+    /// By what its content is known again, however the record is encoded: SHA-256 of meter, number and readings, where a meter is named that
+    /// signed it. Whose card it was is left out. None of a record that is not well signed: who forges one must not come before the true one.
+    pub fn content_digest(&self) -> Option<[u8; 32]> {
+        let meter = self.meter_serial.as_ref().filter(|meter| !meter.trim().is_empty())?;
+        if self.verdict != Verdict::Valid || self.readings.is_empty() {
+            return None;
+        }
+        let content = serde_json::to_vec(&(meter, self.page, &self.readings)).ok()?;
+        Some(Sha256::digest(content).into())
     }
 
     fn stopped(verdict: Verdict, format: Option<Format>, syntax: Layer) -> Self {

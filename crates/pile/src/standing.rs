@@ -136,6 +136,9 @@ pub struct Standing {
     /// When the last stop of use was lifted, or the last open case ended, whichever was later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleared_at: Option<Timestamp>,
+    /// When a case ended last that the pile had failed by: another one that is open is under review since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_ended_at: Option<Timestamp>,
     /// The remote estimate.
     pub estimate: Option<Estimate>,
 }
@@ -159,6 +162,7 @@ impl Standing {
             stopped_at: last.map(|act| act.acted_at),
             stopped_by: last.map(|act| StoppedBy { number: act.number.clone(), issuer: act.issuer.clone() }),
             cleared_at: lifted.map(|act| act.acted_at).max(outlets.cleared_at),
+            failure_ended_at: outlets.failure_ended_at,
             estimate,
         }
     }
@@ -228,8 +232,9 @@ struct Outlets<'a> {
     /// Of each outlet that was verified.
     certificates: BTreeMap<Option<u32>, Option<Certified>>,
     cases: Vec<Opened<'a>>,
-    /// When a case that was open ended last.
+    /// When a case that was open ended last, and when one that the pile had failed by did.
     cleared_at: Option<Timestamp>,
+    failure_ended_at: Option<Timestamp>,
 }
 
 impl<'a> Outlets<'a> {
@@ -316,10 +321,13 @@ impl<'a> Outlets<'a> {
     }
 
     fn close(&mut self, act: &Act, is_over: impl Fn(&Opened<'a>) -> bool) {
-        let before = self.cases.len();
-        self.cases.retain(|opened| !is_over(opened));
-        if self.cases.len() < before {
+        let (over, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.cases).into_iter().partition(is_over);
+        self.cases = open;
+        if !over.is_empty() {
             self.cleared_at = self.cleared_at.max(Some(act.acted_at));
+        }
+        if over.iter().any(|opened| opened.case.is_failed(act.acted_at)) {
+            self.failure_ended_at = self.failure_ended_at.max(Some(act.acted_at));
         }
     }
 
@@ -402,12 +410,13 @@ impl<'a> Outlets<'a> {
         certificates?.into_iter().min_by_key(worst).cloned()
     }
 
-    /// The worst one, at whatever moment it is asked for: of those that two people have confirmed the one whose window ends first, else
+    /// The worst one, at whatever moment it is asked for: of those that two people have confirmed the one by which the pile fails first, else
     /// the oldest.
     fn case(&self) -> Option<OpenCase> {
-        let worst = |case: &&OpenCase| match case.confirmed_at {
-            Some(_) => (false, case.reply_until.is_none(), case.reply_until, case.at),
-            None => (true, true, None, case.at),
+        let worst = |case: &&OpenCase| {
+            let fails_at =
+                case.confirmed_at.zip(case.reply_until).map(|(confirmed, until)| confirmed.max(until));
+            (case.confirmed_at.is_none(), fails_at.is_none(), fails_at, case.at)
         };
         self.cases.iter().map(|opened| &opened.case).min_by_key(worst).cloned()
     }

@@ -326,25 +326,65 @@ async fn replay_pile(
 fn read(file: &Path) -> Result<(Vec<Row>, ReplayReport), SimulatorError> {
     let fail = |reason: String| SimulatorError::File { file: file.display().to_string(), reason };
     let handle = File::open(file).map_err(|error| fail(error.to_string()))?;
-    let plain: Box<dyn Read> = if file.extension().is_some_and(|extension| extension == "gz") {
+    let mut plain: Box<dyn Read> = if file.extension().is_some_and(|extension| extension == "gz") {
         Box::new(MultiGzDecoder::new(handle))
     } else {
         Box::new(handle)
     };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(plain);
-    let header = reader.headers().map_err(|error| fail(error.to_string()))?.clone();
-    let columns = Columns::of(&header).map_err(fail)?;
+    let mut bytes = Vec::new();
+    plain.read_to_end(&mut bytes).map_err(|error| fail(error.to_string()))?;
+    rows(&bytes).map_err(fail)
+}
+
+/// The rows of a table, all of which are held at once.
+fn rows(bytes: &[u8]) -> Result<(Vec<Row>, ReplayReport), String> {
+    let mut lines = Lines { bytes, at: 0, line: 1 };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    let header = reader.headers().map_err(|error| error.to_string())?.clone();
+    let columns = Columns::of(&header)?;
     let mut report = ReplayReport::default();
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| fail(error.to_string()))?;
+        let record = record.map_err(|error| match error.position() {
+            Some(position) => format!("line {}: this is no UTF-8", lines.line_at(position.byte())),
+            None => error.to_string(),
+        })?;
         report.rows += 1;
         match columns.row(&record) {
             Ok(row) => rows.push(row),
-            Err(reason) => report.unreadable.push((record.position().map_or(0, csv::Position::line), reason)),
+            Err(reason) => {
+                let line = lines.line_at(record.position().map_or(0, csv::Position::byte));
+                report.unreadable.push((line, reason));
+            }
         }
     }
     Ok((rows, report))
+}
+
+/// Physical lines of a table: the `csv` crate counts otherwise. After CRLF it is still on the line before, and a row that follows blank lines
+/// begins with them.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    /// What was asked for last begins here, on this line; the header's is 1.
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of what begins at this byte, or after the line ends that stand there; bytes are asked for in their order.
+    fn line_at(&mut self, byte: u64) -> u64 {
+        let from = usize::try_from(byte).unwrap_or(usize::MAX).clamp(self.at, self.bytes.len());
+        let blank = self.bytes[from..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = &self.bytes[self.at..from + blank];
+        let is_end = |(at, byte): &(usize, &u8)| match byte {
+            b'\r' => true,
+            b'\n' => *at == 0 || passed[at - 1] != b'\r',
+            _ => false,
+        };
+        self.line += passed.iter().enumerate().filter(is_end).count() as u64;
+        self.at = from + blank;
+        self.line
+    }
 }
 
 /// Where the columns stand, under either of their names.
@@ -444,5 +484,21 @@ mod tests {
         ]);
         assert!(Columns::of(&ours).is_ok());
         assert!(Columns::of(&csv::StringRecord::from(vec!["pile_id"])).is_err());
+    }
+
+    /// Lines as an editor counts them: a quoted field that goes on over a line end is of two, and blank lines count.
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_line_however_lines_end() {
+        let table = "user,charger_id,start_local,end_local,energy_kwh\nU1,5,2018-06-06T00:00,,1\nU1,5,noon,,\n\nU1,\"5\n\",2018-06-06T00:00,,1\nU1,,,,\n";
+        for end in ["\n", "\r\n", "\r"] {
+            let text = table.replace('\n', end);
+            let (rows, report) = rows(text.as_bytes()).expect("a table");
+            let lines: Vec<u64> = report.unreadable.iter().map(|(line, _)| *line).collect();
+            assert_eq!((rows.len(), report.rows, lines), (2, 4, vec![3, 7]), "{end:?}");
+            let mut broken = text.replace("U1,,,,", "U1,\u{ff},,,").into_bytes();
+            broken.retain(|byte| *byte != 0xc3); // half of a letter
+            let told = super::rows(&broken).expect_err("no text");
+            assert_eq!(told, "line 7: this is no UTF-8", "{end:?}");
+        }
     }
 }

@@ -94,6 +94,8 @@ pub struct Sealed {
     pub container: String,
     /// The container's text, encrypted.
     pub sealed: Vec<u8>,
+    /// By what its content is known again, if it is good.
+    pub content: Option<[u8; 32]>,
 }
 
 /// What a message changes besides being kept.

@@ -216,6 +216,7 @@ impl Store {
     pub async fn migrate(&mut self) -> Result<(), StoreError> {
         sqlx::migrate!().run(&self.pool).await?;
         while self.complete_texts().await? > 0 {}
+        price::keep_to_clocks(&mut *self.pool.acquire().await?, None).await?;
         self.make_text_index().await?;
         if timescale::make_hypertables(&self.pool).await? {
             self.engine = timescale::engine(&self.pool).await?.into();

@@ -36,7 +36,7 @@ macro_rules! select_stations {
             $crate::price::fee!(),
             " AS fee_cny_kwh, ",
             $crate::price::fee_told!(),
-            " AS fee_told_cny_kwh, station.fee_note,
+            " AS fee_told_cny_kwh, station.fee_note, station.told_piles,
                     station.given_system, station.given_lon, station.given_lat, station.place_doubts,
                     operator.operator_id, operator.name_zh AS operator_zh, operator.name_en AS operator_en
              FROM station JOIN operator USING (operator_id) ",
@@ -116,6 +116,8 @@ pub struct StationRecord {
     pub fee_told_cny_kwh: Option<Decimal>,
     /// What else there is to say of the price.
     pub fee_note: Option<String>,
+    /// How many piles a list of stations says that it has, registered or not.
+    pub told_piles: Option<u32>,
     /// Its piles, in the order of identifiers.
     pub piles: Vec<PileRecord>,
     /// When the newest judgement of its piles was made.
@@ -384,6 +386,7 @@ struct StationRow {
     fee_cny_kwh: Option<Decimal>,
     fee_told_cny_kwh: Option<Decimal>,
     fee_note: Option<String>,
+    told_piles: Option<i32>,
     operator_id: String,
     operator_zh: String,
     operator_en: String,
@@ -432,6 +435,7 @@ impl StationRow {
             fee_cny_kwh: self.fee_cny_kwh,
             fee_told_cny_kwh: self.fee_told_cny_kwh,
             fee_note: self.fee_note,
+            told_piles: self.told_piles.map(i32::unsigned_abs),
             piles,
             last_updated,
         })

@@ -21,7 +21,7 @@ use crate::row::{SqlTime, corrupt, jiff_time, storable};
 use crate::{PileRecord, Store, StoreError};
 
 use changed::{pile_changed, stations_changed};
-pub use record::{RecordDigest, SentBefore};
+pub use record::{ArrivedWith, RecordDigest, SentBefore};
 pub use tariffs::OfferedTariff;
 
 /// Charge detail records kept of a party; older ones go. Some 4 kB each.

@@ -14,6 +14,7 @@ use veripile_pile::{
 
 use crate::evidence::Efficiency;
 use crate::pile_number::pile_number;
+use crate::price;
 use crate::row::{SqlTime, corrupt, jiff_time, sql_time};
 use crate::search::{operator_text, plain, station_text};
 use crate::{Store, StoreError};
@@ -288,7 +289,7 @@ pub(crate) async fn write_stations(
     .execute(&mut *connection)
     .await?;
     if written.rows_affected() == stations.len() as u64 {
-        return Ok(());
+        return price::keep_to_clocks(connection, Some(stations)).await;
     }
     let others: Vec<(String, String)> = sqlx::query_as(
         "SELECT station_id, station.operator_id FROM unnest($1::text[], $2::text[]) AS told(station_id, operator_id)

@@ -91,9 +91,20 @@ impl Store {
         .bind(KEYS_MAX)
         .fetch_all(&self.pool)
         .await?;
-        let key =
-            |(public_key, meter_serial)| MeterKey { public_key, meter_serial, source: KeySource::Register };
-        Ok(rows.into_iter().map(key).collect())
+        Ok(rows.into_iter().map(registered).collect())
+    }
+
+    /// Registered keys that are written in one of these ways, of meters whose serial number was told.
+    pub async fn meter_keys_written(&self, writings: &[String]) -> Result<Vec<MeterKey>, StoreError> {
+        let rows: Vec<(String, Option<String>)> = sqlx::query_as(
+            "SELECT public_key, meter_serial FROM meter_key WHERE public_key = ANY($1) AND meter_serial IS NOT NULL
+             ORDER BY registered_at DESC, public_key LIMIT $2",
+        )
+        .bind(writings.iter().map(|text| storable(text).into_owned()).collect::<Vec<_>>())
+        .bind(KEYS_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(registered).collect())
     }
 
     /// Piles that a meter is registered for, by its serial number; and where `first_key` is told, those that came with that key first. The pile
@@ -164,6 +175,10 @@ impl Store {
         let lines = rows.into_iter().map(SignedRow::line).collect::<Result<_, _>>()?;
         Ok((lines, usize::try_from(all).unwrap_or_default()))
     }
+}
+
+fn registered((public_key, meter_serial): (String, Option<String>)) -> MeterKey {
+    MeterKey { public_key, meter_serial, source: KeySource::Register }
 }
 
 #[derive(FromRow)]
@@ -243,10 +258,10 @@ pub(crate) async fn insert(
     };
     sqlx::query(
         "INSERT INTO signed_value (pile_no, at, received_at, connector, digest, container, sealed, encoding_method,
-                                   public_key, format, verdict, key_source, meter_serial, layers, reference)
+                                   public_key, format, verdict, key_source, meter_serial, layers, reference, content)
          SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::text[],
                               $7::bytea[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-                              $14::text[], $15::text[])",
+                              $14::text[], $15::text[], $16::bytea[])",
     )
     .bind(values.iter().map(|(arrival, ..)| arrival.pile_no).collect::<Vec<_>>())
     .bind(values.iter().map(|(_, sealed, _)| sealed.record.at.to_sqlx()).collect::<Vec<_>>())
@@ -263,6 +278,7 @@ pub(crate) async fn insert(
     .bind(values.iter().map(|(_, sealed, _)| sealed.record.meter_serial.as_deref().map(brief)).collect::<Vec<_>>())
     .bind(text(|sealed| Some(&sealed.record.layers)))
     .bind(values.iter().map(|(.., reference)| *reference).collect::<Vec<_>>())
+    .bind(values.iter().map(|(_, sealed, _)| sealed.content.as_ref().map(|digest| &digest[..])).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     // Of a meter's own keys the first counts, so a message that names many adds one for each meter.

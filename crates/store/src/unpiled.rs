@@ -1,6 +1,7 @@
 //! Stations at which no pile is registered, as lists bring them in thousands: what of a search speaks of stations finds them.
 //!
-//! Called by `api::map` where the stations of piles end ([`crate::finder`]). They have no state: nothing there was verified, nor failed.
+//! Called by `api::map` where the stations of piles end ([`crate::finder`]), and by `api::atlas` for all of them. They have no state: nothing
+//! there was verified, nor failed.
 
 use rust_decimal::Decimal;
 use veripile_pile::{Place, StationId};
@@ -11,6 +12,12 @@ use crate::price::costs_at_most;
 use crate::row::{corrupt, storable};
 use crate::words::pattern;
 use crate::{Store, StoreError};
+
+/// Stations of the map read in one query: some 1 MB.
+const ROWS_READ: i64 = 10_000;
+
+/// Identifier, longitude, latitude.
+type StationRow = (String, f64, f64);
 
 /// Metres from the place asked about, as `Place::distance_m` computes them.
 macro_rules! distance_m {
@@ -71,7 +78,7 @@ impl Store {
         let bounds = query.bounding_box.or_else(|| query.near.map(|near| around(near, near_m)));
         let within_m = query.near.filter(|_| query.bounding_box.is_none()).map(|_| near_m);
         let max_fee: Option<Decimal> = query.max_fee_cny_kwh;
-        let rows: Vec<(String, f64, f64)> = sqlx::query_as(UNPILED)
+        let rows: Vec<StationRow> = sqlx::query_as(UNPILED)
             .bind(query.operator.as_ref().map(ToString::to_string))
             .bind(query.region.as_deref().map(|region| storable(region).into_owned()))
             .bind(max_fee)
@@ -90,11 +97,28 @@ impl Store {
             .persistent(false)
             .fetch_all(&self.pool)
             .await?;
-        let read = |(id, lon, lat): (String, f64, f64)| {
-            let station_id = StationId::parse(&id).map_err(|_| corrupt("station", &id))?;
-            let place = Place::new(lon, lat).ok_or_else(|| corrupt("place", format!("{lon}, {lat}")))?;
-            Ok((station_id, place))
-        };
         rows.into_iter().map(read).collect()
     }
+
+    /// Stations at which no pile is registered, after an identifier and in the order of these, and whether there are more; the first after "".
+    pub async fn unpiled_spots(&self, after: &str) -> Result<(Vec<(StationId, Place)>, bool), StoreError> {
+        let rows: Vec<StationRow> = sqlx::query_as(
+            "SELECT station_id, lon, lat FROM station
+             WHERE station_id > $1
+               AND NOT EXISTS (SELECT FROM pile WHERE pile.station_id = station.station_id AND NOT pile.inbox)
+             ORDER BY station_id LIMIT $2",
+        )
+        .bind(after)
+        .bind(ROWS_READ)
+        .fetch_all(&self.pool)
+        .await?;
+        let has_more = i64::try_from(rows.len()) == Ok(ROWS_READ);
+        Ok((rows.into_iter().map(read).collect::<Result<_, _>>()?, has_more))
+    }
+}
+
+fn read((id, lon, lat): StationRow) -> Result<(StationId, Place), StoreError> {
+    let station_id = StationId::parse(&id).map_err(|_| corrupt("station", &id))?;
+    let place = Place::new(lon, lat).ok_or_else(|| corrupt("place", format!("{lon}, {lat}")))?;
+    Ok((station_id, place))
 }

@@ -228,6 +228,7 @@ mod tests {
                 station_id: StationId::parse("站").expect("literal"),
                 valid_from: None,
                 prices: prices(&[(0, "1.10")]),
+                time_zone: None,
             },
             starts_at: None,
             ends_at: Some(at("2026-06-30T16:00:00Z")),

@@ -1,10 +1,11 @@
 //! What is to be thought of the signed values in a charge detail record: whose keys judge them, which end of the charge they tell, whose meter
-//! signed them, and whether another bill rests on them already.
+//! signed them, and whether another bill rests on them already, or they came with another charge.
 //!
 //! Called by [`super::cdrs`], which keeps what is said here. Verdicts are `veripile_ocpp::signed`'s, as at `/check`; nothing is written here.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::iter;
 
 use actix_web::web;
 use rust_decimal::Decimal;
@@ -17,7 +18,7 @@ use veripile_pile::{KeySource, MeterKey, SignedValue};
 use veripile_store::ocpi::{KeptCdr, NamedPile, RecordDigest};
 use veripile_store::{Store, StoreError};
 
-use super::Refusal;
+use super::{Refusal, charges};
 use crate::Site;
 use crate::check;
 use crate::problem::Problem;
@@ -81,19 +82,12 @@ fn number(value: &Value) -> Option<Decimal> {
     text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
 }
 
-/// By what a signed value is known again: its text, and, however that is encoded, its content, where a meter is named in it that signed it:
-/// who forges a record keeps nobody from billing the true one. Whose card it was is left out.
+/// By what a signed value is known again: its text, and, however that is encoded, its content, where it is good: who forges a record keeps nobody
+/// from billing the true one.
 fn digests_of(place: usize, value: &SignedValue, checked: &Checked) -> Vec<RecordDigest> {
     let of = |bytes: &[u8]| RecordDigest { place, digest: Sha256::digest(bytes).into() };
-    let is_signed = checked.verdict == Verdict::Valid && !checked.readings.is_empty();
-    let is_named = |meter: &&String| is_signed && !meter.trim().is_empty();
-    let content = checked.meter_serial.as_ref().filter(is_named);
-    let content =
-        content.and_then(|meter| serde_json::to_vec(&(meter, checked.page, &checked.readings)).ok());
-    [Some(of(value.data.as_bytes())), content.map(|content| of(content.as_slice()))]
-        .into_iter()
-        .flatten()
-        .collect()
+    let content = checked.content_digest().map(|digest| RecordDigest { place, digest });
+    iter::once(of(value.data.as_bytes())).chain(content).collect()
 }
 
 /// A meter's number, and the key that came along.
@@ -174,25 +168,31 @@ pub(super) async fn told(store: &Store, kept: &KeptCdr) -> Result<Value, StoreEr
         let Some(Value::Object(record)) = told.pointer_mut(&format!("/records/{}", before.place)) else {
             continue;
         };
-        record.insert("billable".to_owned(), false.into());
         let (owner, id) = before.cdr.unzip();
-        record.insert("sent_before".to_owned(), json!({ "owner": owner, "id": id }));
-        if let Some(Value::Object(layer)) =
-            record.get_mut("layers").and_then(|layers| layers.get_mut("transaction"))
-        {
-            layer.insert("outcome".to_owned(), json!(Outcome::Failed));
-            if let Some(Value::Array(findings)) = layer.get_mut("findings") {
-                findings.push("sent_before".into());
-            }
+        object(record, "sent_before", json!({ "owner": owner, "id": id }));
+    }
+    charges::tell(store, kept, &mut told).await?;
+    Ok(told)
+}
+
+/// Says of a value that no bill rests on it, by a finding and by its particulars, which bear the same name.
+pub(super) fn object(record: &mut Map<String, Value>, code: &str, particulars: Value) {
+    record.insert("billable".to_owned(), false.into());
+    record.insert(code.to_owned(), particulars);
+    if let Some(Value::Object(layer)) =
+        record.get_mut("layers").and_then(|layers| layers.get_mut("transaction"))
+    {
+        layer.insert("outcome".to_owned(), json!(Outcome::Failed));
+        if let Some(Value::Array(findings)) = layer.get_mut("findings") {
+            findings.push(code.into());
         }
     }
-    Ok(told)
 }
 
 /// The pile at which a record says the charge was: by the EVSE's identifier for people, which operators' lists name piles by, else by the
 /// one of a party's own, of which others may have the same.
-async fn pile_of(store: &Store, cdr: &Map<String, Value>) -> Result<Option<i64>, Refusal> {
-    let location = &cdr["cdr_location"];
+pub(super) async fn pile_of(store: &Store, cdr: &Map<String, Value>) -> Result<Option<i64>, StoreError> {
+    let Some(location) = cdr.get("cdr_location") else { return Ok(None) };
     for (name, is_unique) in [("evse_id", true), ("evse_uid", false)] {
         let Some(id) = location[name].as_str().filter(|id| !id.is_empty()) else { continue };
         if let Some(pile) = store.ocpi_pile(id).await?
@@ -211,7 +211,8 @@ fn may_be_of(pile: &NamedPile, cdr: &Map<String, Value>, is_unique: bool) -> boo
     match party {
         Some((country, party)) => {
             let is = |name: &str, code: &str| {
-                cdr[name].as_str().is_some_and(|told| told.eq_ignore_ascii_case(code))
+                let told = cdr.get(name).and_then(Value::as_str);
+                told.is_some_and(|told| told.eq_ignore_ascii_case(code))
             };
             is("country_code", country) && is("party_id", party)
         }
@@ -285,6 +286,7 @@ fn told_of(nature: &str, judged: &Judged, piles: &[String]) -> Value {
         "billable": judged.checked.billable,
         "meter_of": piles,
         "sent_before": null,
+        "other_charge": null,
         "key_from": judged.key_source.map(KeySource::word),
         "layers": {
             "syntax": layer(&layers.syntax), "signature": layer(&layers.signature),

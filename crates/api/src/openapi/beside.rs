@@ -347,6 +347,7 @@ fn cdr_extension() -> Value {
     let others = "How many other records came under its identifier; only where it is read back";
     let properties = json!({
         "pile_known": { "type": "boolean", "description": "Whether the EVSE is a pile of the register" },
+        "charge": maybe("integer", "Number of the charge, as /api/v1/charges/{number} tells it, with which the pile itself sent these values over OCPP"),
         "records": list(&record, "The signed values, in their order"),
         "signed_energy_kwh": maybe("string", "Energy that is signed, kWh"),
         "billed_as_signed": maybe("boolean", "Whether total_energy is that, digit by digit"),
@@ -365,6 +366,14 @@ fn signed_record() -> Value {
         "description": "The CDR in which it came before; owner and id are null where another party sent that one",
         "properties": { "owner": maybe("string", "Country code and party"), "id": maybe("string", "Its identifier") },
     });
+    let other = json!({
+        "type": ["object", "null"],
+        "description": "The charge with which a pile sent it over OCPP, where that was at another pile or at another time than this bill says",
+        "properties": {
+            "charge": { "type": "integer", "description": "Its number, as /api/v1/charges/{number} tells it" },
+            "pile_id": text("Its pile"),
+        },
+    });
     let layers = "syntax, signature, key and transaction: outcome and codes of findings";
     let properties = json!({
         "nature": text("Start, End or Intermediate, as sent"),
@@ -372,6 +381,7 @@ fn signed_record() -> Value {
         "billable": { "type": "boolean", "description": "Whether a bill may rest on it" },
         "meter_of": list(&json!({ "type": "string" }), "Other piles whose meter signed it, three at most"),
         "sent_before": before,
+        "other_charge": other,
         "key_from": maybe("string", "register, first_use or message"),
         "layers": { "type": "object", "description": layers },
     });

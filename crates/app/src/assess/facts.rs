@@ -120,8 +120,12 @@ impl Facts {
         for calibration in &self.calibrations {
             hash.update(format!("{:?} {calibration:?}\n", calibration.vehicle.0));
         }
-        for tariff in &self.tariffs {
-            hash.update(format!("{tariff:?}\n"));
+        for Tariff { station_id, valid_from, prices, time_zone } in &self.tariffs {
+            // As before there were time zones, where none is told.
+            let zone = time_zone.as_ref().map(|zone| format!(", time_zone: {zone:?}")).unwrap_or_default();
+            hash.update(format!(
+                "Tariff {{ station_id: {station_id:?}, valid_from: {valid_from:?}, prices: {prices:?}{zone} }}\n"
+            ));
         }
         hash.finalize().into()
     }

@@ -30,7 +30,7 @@ use crate::balances::{self, Sold};
 use crate::said;
 
 /// Hours of the day, and days, are those of the place, as on every page.
-pub(super) const SHANGHAI: Offset = Offset::constant(8);
+const SHANGHAI: Offset = Offset::constant(8);
 
 /// Share of piles proposed for a visit with each run: every pile is visited every few years, as the law has it, in some twenty rounds.
 const VISITED_SHARE: f64 = 0.05;

@@ -65,6 +65,11 @@ macro_rules! uncompressed {
 }
 
 impl Curve {
+    /// Every one, with its object identifier in dotted form.
+    pub(super) fn all() -> impl Iterator<Item = (Self, &'static str)> {
+        CURVES.iter().map(|(curve, oid, _)| (*curve, *oid))
+    }
+
     /// By a name in OCMF's `SA`.
     pub fn from_name(name: &str) -> Option<Self> {
         CURVES.iter().find(|(.., names)| names.contains(&name)).map(|(curve, ..)| *curve)

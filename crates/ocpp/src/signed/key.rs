@@ -1,8 +1,10 @@
 //! Public keys as they come with meters: DER SubjectPublicKeyInfo or the bare point, in hexadecimal, base64 or base32.
 //!
-//! Called by the formats. The printed form of OCA's signed-meter-values paper, `oca:base16:asn1:<key>`, is read too, and so is
+//! Called by the formats, and by whoever looks for a key among others. The printed form of OCA's signed-meter-values paper, `oca:base16:asn1:<key>`, is read too, and so is
 //! base64 of any of these texts, as it comes with OCPP. Never trusts a key: whose it is, the caller knows.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use spki::SubjectPublicKeyInfoRef;
 use spki::der::asn1::ObjectIdentifier;
 use spki::der::{Decode, Reader, SliceReader};
@@ -33,6 +35,38 @@ const DIGITS_MIN: usize = 50;
 /// Without an encoding (or with `plain`) hexadecimal, base64 and base32 are tried in this order.
 pub fn read(text: &str, encoding: Option<Encoding>) -> Result<PublicKey, String> {
     read_text(text, encoding, TEXTS_MAX)
+}
+
+/// How the same key is usually written, to look for it among texts: in full, in each curve on which its point lies, and as the bare point with
+/// and without its first byte; each in hexadecimal of either case, in base64, and as `oca:` prints them. Of what cannot be read only itself.
+pub fn writings(text: &str) -> Vec<String> {
+    let mut all = vec![text.trim().to_owned()];
+    let Ok(key) = read(text, None) else { return all };
+    for (curve, oid) in Curve::all().filter(|(curve, _)| key.curve.is_none_or(|named| named == *curve)) {
+        let Some(point) = curve.uncompressed(&key.point) else { continue };
+        for bytes in [&info_of(oid, &point)[..], &point[..], &point[1..]] {
+            let (digits, base64) = (hex::encode(bytes), STANDARD.encode(bytes));
+            let printed = [format!("oca:base16:asn1:{digits}"), format!("oca:base64:asn1:{base64}")];
+            all.extend(printed);
+            all.extend([digits.to_uppercase(), digits, base64]);
+        }
+    }
+    all
+}
+
+/// The SubjectPublicKeyInfo of a point (RFC 5480), DER.
+fn info_of(curve: &str, point: &[u8]) -> Vec<u8> {
+    let sequence = |parts: &[Vec<u8>]| element(0x30, &parts.concat());
+    let oid = |oid: ObjectIdentifier| element(0x06, oid.as_bytes());
+    let algorithm = sequence(&[oid(EC_PUBLIC_KEY), oid(ObjectIdentifier::new_unwrap(curve))]);
+    sequence(&[algorithm, element(0x03, &[&[0], point].concat())])
+}
+
+/// An element of DER of less than 256 bytes; the longest of ours, P-521's, has 158.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap_or(u8::MAX);
+    let head = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
+    [&head[..], content].concat()
 }
 
 fn read_text(text: &str, encoding: Option<Encoding>, texts: usize) -> Result<PublicKey, String> {

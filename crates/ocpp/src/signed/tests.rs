@@ -299,6 +299,33 @@ fn a_key_is_read_however_it_is_printed() {
     assert!(key::read(&nested, None).is_err(), "texts within texts end somewhere");
 }
 
+/// Keys of another library, of each curve: written as others write them they are found by any of these texts.
+#[test]
+fn a_key_is_found_by_however_it_is_written() {
+    use base64::Engine as _;
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let sorted = |text: &str| {
+        let mut all = key::writings(text);
+        all.sort();
+        all.dedup();
+        all
+    };
+    let is_plain = |key: &String| key.starts_with("30") && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    for digits in known().into_iter().map(|record| record.public_key).filter(is_plain) {
+        let key = key::read(&digits, None).expect("a key");
+        let der = hex::decode(&digits).expect("hexadecimal");
+        let point = &der[der.len() - key.point.len()..];
+        let all = sorted(&digits);
+        for text in [digits.to_uppercase(), base64(&der), hex::encode(point), base64(&point[1..])] {
+            assert!(all.contains(&text), "{text}");
+            assert_eq!(key::read(&text, None).map(|key| key.point), Ok(key.point.clone()));
+            assert!(key::writings(&text).contains(&digits), "{text}");
+        }
+        assert_eq!(sorted(&spaced(&digits)).len(), all.len() + 1, "and as it stands");
+    }
+    assert_eq!(key::writings(" no key "), ["no key"]);
+}
+
 proptest! {
     #[test]
     fn nothing_makes_us_panic(text in "\\PC{0,200}", key in "\\PC{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -45,14 +45,18 @@ impl Standing {
     /// Of a failure this is the end of the operator's time to reply, or the second confirmation if that came later; of a pile that is due
     /// the end of its certificate, or when that was put in question; of an unseen one when it had been silent for long enough. A pile that
     /// was something else in between, for a case or a stop that is over, is what it is since that ended. Of silences that are over nobody
-    /// keeps a record, nor of when monitoring began: a monitored pile is verified since its verification.
+    /// keeps a record, nor of when monitoring began: a monitored pile is verified since its verification. Of several open cases it is said of
+    /// the one that the state follows from.
     pub fn since(&self, now: Timestamp, last_seen: Option<Timestamp>) -> Option<Timestamp> {
         let certificate = self.certificate.as_ref();
         let began = match self.state(now, last_seen) {
             State::Failed => {
                 return self.case.as_ref().and_then(|case| case.confirmed_at.max(case.reply_until));
             }
-            State::UnderReview => return self.case.as_ref().map(|case| case.at),
+            State::UnderReview => {
+                let failure_ended_at = self.failure_ended_at.filter(|ended| *ended <= now);
+                return self.case.as_ref().map(|case| case.at).max(failure_ended_at);
+            }
             State::OutOfUse => {
                 let unseen = last_seen.and_then(|seen| seen.checked_add(UNSEEN_AFTER).ok());
                 self.stopped_at.into_iter().chain(unseen.filter(|since| *since < now)).min()
@@ -123,6 +127,39 @@ mod tests {
         let mut acts = vec![act(ActKind::CaseOpened, "K", 0, "a")];
         acts.extend(["a", "b"].map(|person| act(ActKind::FailureConfirmed, "K", 40, person)));
         check(&acts, 41, 41, State::Failed, Some(40));
+    }
+
+    #[test]
+    fn of_several_cases_the_one_is_told_by_which_the_pile_failed_first() {
+        let confirmed =
+            |number, on: i64| ["a", "b"].map(|person| act(ActKind::FailureConfirmed, number, on, person));
+        let told = |acts: &[Act], on: i64, number: &str, state: State, since: i64| {
+            let case = Standing::judge(acts, None).case.map(|case| case.number);
+            assert_eq!(case.as_deref(), Some(number), "day {on}");
+            check(acts, on, on, state, Some(since));
+        };
+        // A's window ends first, on day 21, and it is confirmed last, on day 40; B fails on day 25.
+        let mut acts = vec![act(ActKind::CaseOpened, "A", 0, "a"), act(ActKind::CaseOpened, "B", 4, "a")];
+        told(&acts, 5, "A", State::UnderReview, 0);
+        acts.extend(confirmed("B", 5));
+        told(&acts, 6, "B", State::UnderReview, 4);
+        told(&acts, 26, "B", State::Failed, 25);
+        acts.extend(confirmed("A", 40));
+        told(&acts, 41, "B", State::Failed, 25);
+        // The one that is left has failed, too, and later.
+        acts.push(act(ActKind::CaseClosed, "B", 50, "a"));
+        told(&acts, 51, "A", State::Failed, 40);
+        // One that has not is under review since the pile is failed no more.
+        acts.push(act(ActKind::CaseOpened, "C", 45, "a"));
+        acts.push(act(ActKind::CaseClosed, "A", 60, "a"));
+        told(&acts, 61, "C", State::UnderReview, 60);
+        // A case that ended without a failure changes nothing of another.
+        let acts = [
+            act(ActKind::CaseOpened, "A", 0, "a"),
+            act(ActKind::CaseOpened, "B", 4, "a"),
+            act(ActKind::CaseClosed, "A", 10, "a"),
+        ];
+        told(&acts, 11, "B", State::UnderReview, 4);
     }
 
     #[test]

@@ -180,9 +180,9 @@ macro_rules! changed_since {
                   SELECT station_id FROM station_price WHERE recorded_at >= ",
             $moment,
             "     UNION SELECT station_id FROM station_price
-                  WHERE valid_from BETWEEN (",
+                  WHERE starts_at BETWEEN ",
             $moment,
-            " AT TIME ZONE 'Asia/Shanghai')::date AND (now() AT TIME ZONE 'Asia/Shanghai')::date) AS station
+            " AND now()) AS station
               CROSS JOIN LATERAL (",
             $crate::ocpi::tariffs::tariffs_changed!(),
             ") AS tariffs WHERE tariffs.changed_at >= ",

@@ -36,7 +36,7 @@ macro_rules! offered {
             " THEN lag(starts_at, ",
             $crate::ocpi::tariffs::ahead_max!(),
             ") OVER days END) AS changed_at
-                  FROM (SELECT station_id, valid_from, valid_from::timestamp AT TIME ZONE 'Asia/Shanghai' AS starts_at,
+                  FROM (SELECT station_id, valid_from, (array_agg(starts_at ORDER BY price_no DESC))[1] AS starts_at,
                             min(price_no) AS tariff_no, max(price_no) AS price_no, min(recorded_at) AS first_at, max(recorded_at) AS newest_at
                         FROM station_price WHERE ",
             $which,
@@ -105,7 +105,7 @@ impl Store {
         let rows: Vec<OfferedRow> = sqlx::query_as(concat!(
             "SELECT tariff.tariff_no::text AS ocpi_id, ",
             ocpi_id!("tariff.station_id"),
-            " AS location_id, tariff.station_id, tariff.valid_from, price.from_minute, price.cny_kwh,
+            " AS location_id, tariff.station_id, tariff.valid_from, price.from_minute, price.cny_kwh, price.time_zone,
                     tariff.starts_at, tariff.ends_at, tariff.changed_at
              FROM (",
             offered!(
