@@ -394,10 +394,9 @@ fn alarms(seeds: &[SeedSeen], steps: &[Step], sizes: &[StepSize]) -> Vec<Measure
         (told.size_percent - step.size_percent).abs()
             <= normal::QUANTILE_975 * told.standard_uncertainty_percent
     });
-    // A step on the way through a week lies between it and the next: either is right.
     let dated = told.iter().filter(|(step, told)| {
         let day = f64::from(step.day);
-        told.began_from <= day + 7.0 && day <= told.began_to
+        told.began_from <= day && day <= told.began_to
     });
     let goal = |from, to| Some(Goal { from, to });
     vec![
