@@ -9,6 +9,7 @@ mod cost;
 mod evidence;
 mod figures;
 mod files;
+mod goal;
 mod measures;
 mod page;
 mod run;

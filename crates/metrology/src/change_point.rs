@@ -305,7 +305,8 @@ mod tests {
     #[test]
     fn a_step_on_the_way_through_a_week_lies_in_the_weeks_told() {
         let of = |half: f64| {
-            let step = largest_step(&series(&[0.0, 0.0, 0.0, 0.0, half, 0.01, 0.01, 0.01])).expect("a series");
+            let step =
+                largest_step(&series(&[0.0, 0.0, 0.0, 0.0, half, 0.01, 0.01, 0.01])).expect("a series");
             (step.earliest, step.range)
         };
         for half in [0.001, 0.003, 0.005, 0.007, 0.009] {
