@@ -341,7 +341,36 @@ fn nonsense_is_refused_and_says_why() {
     refused(&["--inject", "constant:2"], "is no injected error");
     refused(&["--inject", "constant:2:500"], "more piles than there are");
     refused(&["--piles", "1000"], "2,000 piles");
+    // Twenty piles.
+    refused(&["--piles", "1", "--days", "9", "--anchors", "100"], "(100 of 20); name at most 20");
+    refused(&["--piles", "1", "--days", "9", "--on-site", "500"], "(500 of 10); name at most 10");
     assert!(arguments(&["--inject", "none"]).expect("settings").injections.is_empty());
+}
+
+// Twenty piles at twenty stations; or three in a file.
+#[test]
+fn nobody_who_asked_for_no_number_is_told_of_more_results_on_site_than_there_are() {
+    let measured = |words: &[&str]| {
+        let settings = arguments(words).expect("settings");
+        let world = World::draw(&settings).expect("a world");
+        assert_eq!((world.anchors.len(), world.on_site.len()), (settings.anchors, settings.on_site));
+        (settings.anchors, settings.on_site)
+    };
+    let twenty = ["--piles", "1", "--days", "9", "--vehicles", "100"];
+    assert_eq!(measured(&twenty), (10, 10));
+    assert_eq!(measured(&[&twenty[..], &["--anchors", "20"][..]].concat()), (20, 0));
+    assert_eq!(measured(&[&twenty[..], &["--on-site", "3"][..]].concat()), (10, 3));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("visits.csv");
+    let row =
+        |n: u32| format!("P{},V{},2026-02-{1:02}T08:00:00Z,2026-02-{1:02}T09:00:00Z,20\n", n % 3, n + 1);
+    let rows: String = (0..12).map(row).collect();
+    fs::write(&file, format!("pile_id,vehicle_id,started_at,ended_at,energy_pile_kwh\n{rows}"))
+        .expect("written");
+    let file = file.to_str().expect("a path");
+    let none = ["--world", file, "--inject", "none"];
+    assert_eq!(measured(&none), (3, 0));
+    assert_eq!(measured(&[&none[..], &["--anchors", "2", "--on-site", "1"][..]].concat()), (2, 1));
 }
 
 #[test]
