@@ -19,7 +19,7 @@ pub(super) fn agreement(seeds: &[SeedSeen]) -> Vec<Measure> {
     let goal = |from, to| Some(Goal { from, to });
     let within = |values: &[f64]| values.iter().filter(|value| value.abs() <= 1.0).count();
     let normalized_errors = |counts: &dyn Fn(&SeedSeen, usize) -> bool| -> Vec<Vec<f64>> {
-        let of_world = |seed: &SeedSeen| {
+        let of_world = |seed: &SeedSeen| -> Vec<f64> {
             let pairs = seed.pairs.iter().filter(|pair| counts(seed, pair.pile));
             pairs.filter_map(|pair| pair.normalized_error).collect()
         };
