@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use veripile_pile::time::rfc3339;
 
 use crate::assess::once::{Told, once};
 use crate::assess_files::{self, AssessArgs};
@@ -44,7 +45,7 @@ pub(crate) struct AssessCommand {
     references: Option<PathBuf>,
     /// Of files: the moment to speak of, RFC 3339; later charges and anchors do not count [default: the latest of all that the
     /// files tell of, charges with billed energy alone among it, but not after now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     as_of: Option<Timestamp>,
     /// Of files: time zone of the place, IANA: its days and hours of the day are what signals speak of, whatever offset the charges are
     /// written in
@@ -63,6 +64,10 @@ pub(crate) struct AssessCommand {
     /// Print the summary as one JSON object: of files what stands in run.json, of the database the like
     #[arg(long)]
     json: bool,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    rfc3339(text).ok_or_else(|| "no time; write RFC 3339, as 2026-03-01T08:00:00+08:00".to_owned())
 }
 
 fn time_zone(name: &str) -> Result<TimeZone, String> {

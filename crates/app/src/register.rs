@@ -20,6 +20,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use veripile_api::{Assumed, Imported, RowError};
 use veripile_ocpp::signed::key;
+use veripile_pile::time::rfc3339;
 use veripile_pile::{
     AccuracyClass, Act, ActKind, ConnectorType, CoordinateSystem, Field, KeySource, MeterKey, NO_BODY,
     OnSiteResult, Operator, OperatorId, Pile, PileId, PileKind, Station, StationId, Told,
@@ -329,6 +330,13 @@ fn parse<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> Result<T> {
     text.parse().map_err(|_| anyhow!("column {column}: {text:?} cannot be read"))
 }
 
+fn moment(row: &Row<'_>, column: &str) -> Result<Timestamp> {
+    let text = need(row, column)?;
+    rfc3339(text).ok_or_else(|| {
+        anyhow!("column {column}: {text:?} cannot be read; write RFC 3339, as 2026-03-01T08:00:00+08:00")
+    })
+}
+
 fn parse_some<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
     row.text(column).map(|_| parse(row, column)).transpose()
 }
@@ -505,7 +513,7 @@ fn meter_key(row: &Row<'_>) -> Result<(PileId, MeterKey)> {
 
 fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
     let pile_id = PileId::parse(need(row, "pile_id")?)?;
-    let verified_at: Timestamp = parse(row, "verified_at")?;
+    let verified_at = moment(row, "verified_at")?;
     let within = |column: &str, low: Decimal, high: Decimal| -> Result<Decimal> {
         let value: Decimal = parse(row, column)?;
         if value < low || value > high || (low.is_zero() && value.is_zero()) {
@@ -519,7 +527,7 @@ fn anchor(row: &Row<'_>) -> Result<(PileId, Act)> {
     if verified_at > Timestamp::now() {
         bail!("column verified_at: {verified_at} has not come yet");
     }
-    let valid_until: Option<Timestamp> = parse_some(row, "valid_until")?;
+    let valid_until = row.text("valid_until").map(|_| moment(row, "valid_until")).transpose()?;
     if valid_until.is_some_and(|until| until <= verified_at) {
         bail!("column valid_until: it must be later than verified_at");
     }

@@ -9,6 +9,7 @@ mod cost;
 mod evidence;
 mod figures;
 mod files;
+mod goal;
 mod measures;
 mod page;
 mod run;
@@ -67,10 +68,10 @@ pub(crate) struct StudyArgs {
     /// Vehicles [default: 10000]
     #[arg(long, value_name = "N")]
     pub(crate) vehicles: Option<usize>,
-    /// Piles measured on site before the first day [default: 10]
+    /// Piles measured on site before the first day [default: 10, or all]
     #[arg(long, value_name = "N")]
     pub(crate) anchors: Option<usize>,
-    /// Piles measured on site after the last day [default: 40; a file: 0]
+    /// Piles measured on site after the last day, other ones [default: 40, or all of them; a file: 0]
     #[arg(long, value_name = "N")]
     pub(crate) on_site: Option<usize>,
     /// Errors to inject, repeatable: constant:PERCENT:PILES, step:PERCENT:PILES:DAY, hours:PERCENT:PILES:FROM-TO, offset:KWH:PILES,
@@ -148,10 +149,26 @@ fn settings(args: &StudyArgs) -> Result<WorldSettings> {
     settings.days = args.days.unwrap_or(settings.days);
     settings.piles_per_station = args.piles.unwrap_or(settings.piles_per_station);
     settings.vehicles = args.vehicles.unwrap_or(settings.vehicles);
-    settings.anchors = args.anchors.unwrap_or(settings.anchors);
-    settings.on_site = args.on_site.unwrap_or(settings.on_site);
+    (settings.anchors, settings.on_site) = on_site(args, &settings)?;
     settings.injections = injections(&args.inject, &settings)?;
     Ok(settings)
+}
+
+/// Piles measured on site before and after: what was asked for, else as many as usual where there are so many.
+fn on_site(args: &StudyArgs, settings: &WorldSettings) -> Result<(usize, usize)> {
+    let piles = match (&settings.layout, args.anchors) {
+        (Layout::Graph(_), None) => {
+            let without = WorldSettings { anchors: 0, on_site: 0, ..settings.clone() };
+            World::draw(&without)?.compared().into_iter().filter(|has| *has).count()
+        }
+        (Layout::Graph(_), Some(_)) => usize::MAX,
+        (Layout::Reference | Layout::Anhui, _) => {
+            settings.cities * settings.stations_per_city * settings.piles_per_station
+        }
+    };
+    let anchors = args.anchors.unwrap_or(settings.anchors.min(piles));
+    let others = piles.saturating_sub(anchors);
+    Ok((anchors, args.on_site.unwrap_or(settings.on_site.min(others))))
 }
 
 fn injections(texts: &[String], settings: &WorldSettings) -> Result<Vec<Injection>> {

@@ -101,6 +101,10 @@ pub struct Step {
     pub first: u32,
     /// First and last of the shortest range of such weeks that holds 95 % of the probability.
     pub range: (u32, u32),
+    /// The first week in which it may have begun, with that probability: one on the way through a week is in part of that week's comparisons
+    /// only, so that the next is as likely the first after it. That week is the one compared before the range; before the first of the series
+    /// the week before. It may have begun until the end of the last week of the range.
+    pub earliest: u32,
     /// Size, fraction; mean over the dates.
     pub size: f64,
     /// Its standard uncertainty, that of the date included.
@@ -147,6 +151,10 @@ pub fn largest_step(innovations: &[(u32, Innovation)]) -> Option<Step> {
     Some(Step {
         first: series[first].0,
         range: (series[from].0, series[to].0),
+        earliest: match from.checked_sub(1) {
+            Some(before) => series[before].0,
+            None => series[from].0.saturating_sub(1),
+        },
         size,
         standard_uncertainty: variance.sqrt(),
         statistic,
@@ -290,6 +298,35 @@ mod tests {
         assert!((step.size - 0.01 / (1.0 + 1.0 / 1_200.0)).abs() < 1e-6);
         assert!((step.standard_uncertainty / (1e-6f64 / 3.0).sqrt() - 1.0).abs() < 1e-3);
         assert!((step.statistic - 300.0).abs() < 1e-6);
+    }
+
+    // A step of 1 % in week 104 shows there in part and since then whole. In the middle of it 2 ln Λ is 306.25 for 104 and 300 for 105, which has 4.7 % of
+    // the probability; seen by less, 105 has it all, by more 104 (plain Python). Either way the day lies in the weeks told.
+    #[test]
+    fn a_step_on_the_way_through_a_week_lies_in_the_weeks_told() {
+        let of = |half: f64| {
+            let step =
+                largest_step(&series(&[0.0, 0.0, 0.0, 0.0, half, 0.01, 0.01, 0.01])).expect("a series");
+            (step.earliest, step.range)
+        };
+        for half in [0.001, 0.003, 0.005, 0.007, 0.009] {
+            let (earliest, (_, last)) = of(half);
+            assert!(earliest <= 104 && 104 <= last, "{half}: {earliest} to {last}");
+        }
+        assert_eq!(of(0.001), (104, (105, 105)));
+        assert_eq!(of(0.009), (103, (104, 104)));
+    }
+
+    // Between week 101 and 106 nothing was compared: the step may have begun anywhere since some day of 101.
+    #[test]
+    fn a_step_after_weeks_without_comparisons_may_have_begun_in_any_of_them() {
+        let mut series = series(&[0.0, 0.0, 0.01, 0.01, 0.01]);
+        series[2..].iter_mut().for_each(|(week, _)| *week += 4);
+        let step = largest_step(&series).expect("a series");
+        assert_eq!((step.first, step.range, step.earliest), (106, (106, 106), 101));
+        // One as old as the series began before it, nobody knows when: a week is told.
+        let step = largest_step(&series[2..]).expect("a series");
+        assert_eq!((step.range, step.earliest), ((106, 106), 105));
     }
 
     // By hand: with gain 1/2 a step of 0.01 shows as 0.01, 0.005, 0.0025, so I = 1,312,500 and B = 13,125; the prior adds 2500 to I.

@@ -1,6 +1,6 @@
 //! χ² and Poisson: the incomplete gamma function and the tests that rest on it.
 //!
-//! Called by the signals of `assessment` for variances, digits and coincidences. It estimates nothing.
+//! Called by the signals of `assessment` for variances, digits and coincidences, and by the study for the interval of a variance. It estimates nothing.
 
 /// Most terms of the series and of the continued fraction; both need some √a beyond the first few.
 const TERMS_MAX: usize = 100_000;
@@ -82,6 +82,33 @@ fn fraction(a: f64, x: f64) -> f64 {
 /// `P(k/2, x/2)` and `Q(k/2, x/2)` for k degrees of freedom.
 pub fn tails(x: f64, degrees_of_freedom: f64) -> (f64, f64) {
     incomplete_gamma(0.5 * degrees_of_freedom, 0.5 * x)
+}
+
+/// Most doublings and halvings when a quantile is searched: enough for every `f64`.
+const STEPS_MAX: usize = 1_100;
+
+/// The x with that probability below it, by halving; not a number for a probability outside 0..1 or degrees of freedom that are not above zero.
+pub fn quantile(p: f64, degrees_of_freedom: f64) -> f64 {
+    let is_sound = 0.0 < degrees_of_freedom && degrees_of_freedom.is_finite();
+    if !is_sound || !(0.0..1.0).contains(&p) {
+        return f64::NAN;
+    }
+    let is_below = |x: f64| tails(x, degrees_of_freedom).0 < p;
+    let (mut low, mut high) = (0.0, degrees_of_freedom);
+    for _ in 0..STEPS_MAX {
+        if !is_below(high) {
+            break;
+        }
+        high *= 2.0;
+    }
+    for _ in 0..STEPS_MAX {
+        let middle = 0.5 * (low + high);
+        if middle <= low || high <= middle {
+            break;
+        }
+        if is_below(middle) { low = middle } else { high = middle }
+    }
+    high
 }
 
 /// Probability of `count` or more where `mean` are expected (Poisson). It also bounds the sum of independent rare events of

@@ -21,6 +21,7 @@ use rand_distr::Distribution;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use tokio::task::JoinSet;
+use veripile_pile::time::rfc3339;
 
 use crate::city::normal;
 use crate::link::{Line, Link};
@@ -444,10 +445,13 @@ fn energy_wh(text: &str) -> Option<i64> {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse() {
+    if let Some(time) = rfc3339(text) {
         return Ok(time);
     }
-    let local: DateTime = text.parse().map_err(|_| format!("time {text:?} cannot be read"))?;
+    let unreadable = || format!("time {text:?} cannot be read");
+    // With an offset or a zone it is no local time, and none that can be read.
+    let is_local = text.get(10..).is_some_and(|clock| !clock.contains(['+', '-', '[', 'Z', 'z']));
+    let local: DateTime = text.parse().ok().filter(|_| is_local).ok_or_else(unreadable)?;
     local.in_tz(LOCAL_ZONE).map(|zoned| zoned.timestamp()).map_err(|error| error.to_string())
 }
 
@@ -472,7 +476,10 @@ mod tests {
         assert_eq!((summer.connector, summer.energy_wh), (2, Some(11_219)));
         let dirty = row(&["U1", "5", "", "2018-06-06T00:00", "", "-60.8"]).expect("reads");
         assert_eq!((dirty.end, dirty.energy_wh), (None, Some(-60_800)));
-        assert!(row(&["U1", "5", "", "noon", "", ""]).is_err());
+        for unreadable in ["noon", "2018-06-06T00:00+25:00", "2018-06-06T00:00:00+25:00", "20180606T000000Z"]
+        {
+            assert!(row(&["U1", "5", "", unreadable, "", ""]).is_err(), "{unreadable}");
+        }
         assert_eq!(row(&["", "5", "", "2018-06-06T00:00", "", ""]).expect("reads").card, "");
         assert!(row(&["U1", "", "", "2018-06-06T00:00", "", ""]).is_err());
         let ours = csv::StringRecord::from(vec![

@@ -246,7 +246,7 @@ impl World {
         };
         world.draw_errors()?;
         world.draw_charges();
-        world.draw_on_site();
+        world.draw_on_site()?;
         Ok(world)
     }
 

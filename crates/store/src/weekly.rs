@@ -47,7 +47,7 @@ pub struct ErrorStep {
     pub found_week: i32,
     /// The most likely first week after it.
     pub first_week: i32,
-    /// First and last of the range of such weeks that holds 95 % of the probability.
+    /// First and last of the weeks in which it began, with 95 % of the probability.
     pub range: (i32, i32),
     /// Size, fraction.
     pub size: f64,

@@ -409,7 +409,7 @@ fn told_step(found_week: i32, step: &Step) -> ErrorStep {
     ErrorStep {
         found_week,
         first_week: week(step.first),
-        range: (week(step.range.0), week(step.range.1)),
+        range: (week(step.earliest), week(step.range.1)),
         size: step.size,
         standard_uncertainty: step.standard_uncertainty,
         statistic: step.statistic,

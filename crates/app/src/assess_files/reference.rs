@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use veripile_assessment::ReferenceVehicle;
 use veripile_assessment::signals::FirmwareChange;
+use veripile_pile::time::rfc3339;
 use veripile_pile::{AccuracyClass, OnSiteResult, PileId, PileKind, VehicleKey};
 use veripile_store::evidence::Efficiency;
 use veripile_store::witness::Calibration;
@@ -298,7 +299,7 @@ impl<'a> Place<'a> {
 
     fn time(&self, column: &str) -> Result<Timestamp> {
         let text = self.field(column);
-        text.parse().map_err(|_| self.wrong(column, text, "write RFC 3339, as 2026-03-01T08:00:00+08:00"))
+        rfc3339(text).ok_or_else(|| self.wrong(column, text, "write RFC 3339, as 2026-03-01T08:00:00+08:00"))
     }
 
     fn decimal(&self, column: &str) -> Result<Decimal> {

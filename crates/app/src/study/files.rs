@@ -10,7 +10,8 @@ use veripile_metrology::change_point::{ALARM, CONFIRMED, REFERENCE};
 use veripile_metrology::normal;
 use veripile_simulator::world::WorldSettings;
 
-use super::measures::{Lacking, Measure, Reached, Study, Unit, world_name};
+use super::goal::Reached;
+use super::measures::{Lacking, Measure, Study, Unit, world_name};
 use super::run::{SeedSeen, WINDOW_DAYS};
 use super::signals::{AtClean, Found};
 use super::tables::{ToldStep, VERDICTS};
@@ -119,7 +120,7 @@ fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> Result<String
 
 fn summary(study: &Study) -> Result<String> {
     table(
-        "measure,value,lower95,upper95,observations,goal_from,goal_to,reached,lacking",
+        "measure,value,lower95,upper95,observations,goal_from,goal_to,reached,lacking,observations_needed",
         study.measures.iter().map(|m| {
             vec![
                 m.key.to_owned(),
@@ -131,6 +132,7 @@ fn summary(study: &Study) -> Result<String> {
                 text(m.goal.map(|g| g.to), 4),
                 m.reached.map_or("", Reached::word).to_owned(),
                 m.lacking.map_or("", |lacking| lacking.words().0).to_owned(),
+                m.needed.map_or(String::new(), |needed| needed.to_string()),
             ]
         }),
     )
@@ -409,8 +411,10 @@ pub(super) fn words(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen])
         };
         let goal = measure.goal.map_or(String::new(), |_| format!(" · 目标 goal {}", goal(measure)));
         let n = measure.observations;
+        let needed = needed(measure, seeds.len());
+        let needed = needed.map_or(String::new(), |needed| format!(" · 需 would take {needed}"));
         text.push_str(&format!(
-            "{mark} {value:>11}  {} {}{lacking} (n = {n}{goal})\n",
+            "{mark} {value:>11}  {} {}{lacking} (n = {n}{goal}{needed})\n",
             measure.zh, measure.en
         ));
     }
@@ -468,12 +472,19 @@ pub(super) fn rate(clean: &AtClean) -> (String, String) {
     (percent(clean.per_half_year), format!("{} … {}", percent(low), percent(high)))
 }
 
+/// How much an open measure would take, if its number stays what it is: observations, and the seeds that have so many.
+pub(super) fn needed(measure: &Measure, seeds: usize) -> Option<String> {
+    let needed = measure.needed?;
+    let seeds = (needed * seeds).div_ceil(measure.observations.max(1));
+    Some(format!("n ≈ {needed}, {seeds} 种子 seeds"))
+}
+
 /// A goal as people read it.
 pub(super) fn goal(measure: &Measure) -> String {
     let Some(goal) = measure.goal else { return String::new() };
     let largest = if measure.unit == Unit::Share { 1.0 } else { f64::INFINITY };
     match (goal.from, goal.to) {
-        (from, to) if from <= 0.0 => format!("≤ {}", shown(measure, to)),
+        (from, to) if from == 0.0 => format!("≤ {}", shown(measure, to)),
         (from, to) if largest <= to => format!("≥ {}", shown(measure, from)),
         (from, to) => format!("{} … {}", shown(measure, from), shown(measure, to)),
     }

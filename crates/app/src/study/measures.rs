@@ -8,6 +8,7 @@ use veripile_pile::RemoteVerdict;
 use veripile_simulator::world::{Layout, Noise, WorldSettings};
 
 use super::agreement::{agreement, conclusions};
+use super::goal::{Goal, Reached, needed};
 use super::run::{Joined, PileSeen, SeedSeen};
 use super::signals::{self, Signals, signalled};
 use super::tables::{Concordance, Detection, Step, StepSize, concordance, detections, step_sizes, steps};
@@ -21,16 +22,7 @@ const GOOD_SHARE: f64 = 0.8;
 const COMPARED_FROM: u32 = 10;
 
 /// Worlds from which the scatter between them is measured.
-const WORLDS_MIN: usize = 5;
-
-/// A goal.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Goal {
-    /// At least.
-    pub(super) from: f64,
-    /// At most.
-    pub(super) to: f64,
-}
+pub(super) const WORLDS_MIN: usize = 5;
 
 /// A measure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,6 +43,8 @@ pub(super) struct Measure {
     pub(super) unit: Unit,
     pub(super) goal: Option<Goal>,
     pub(super) reached: Option<Reached>,
+    /// Of an open share: how many observations would tell, if it stays what it is.
+    pub(super) needed: Option<usize>,
 }
 
 impl Measure {
@@ -97,42 +91,6 @@ pub(super) enum Unit {
     Days,
 }
 
-/// Whether a goal is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Reached {
-    /// The number is within the goal.
-    Yes,
-    /// It is not, but its interval reaches the goal: more seeds would tell.
-    Open,
-    /// Neither.
-    No,
-}
-
-impl Reached {
-    /// Its word in files.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::Open => "open",
-            Self::No => "no",
-        }
-    }
-
-    fn judge(measure: &Measure) -> Option<Self> {
-        let goal = measure.goal?;
-        let Some(value) = measure.value else { return measure.lacking.map(|_| Self::No) };
-        let (low, high) = measure.interval.unwrap_or((value, value));
-        Some(if goal.from <= value && value <= goal.to {
-            Self::Yes
-        } else if low <= goal.to && goal.from <= high {
-            Self::Open
-        } else {
-            Self::No
-        })
-    }
-}
-
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Study {
@@ -161,7 +119,8 @@ pub(super) fn study(settings: &WorldSettings, seeds: &[SeedSeen]) -> Study {
     measures.extend(conclusions(seeds));
     measures.extend(balances(seeds));
     for measure in &mut measures {
-        measure.reached = Reached::judge(measure);
+        measure.reached = measure.reached.or_else(|| Reached::judge(measure));
+        measure.needed = needed(measure);
     }
     let all: Vec<&Estimated> = estimates.iter().flatten().collect();
     Study {
@@ -260,7 +219,7 @@ fn accuracy(settings: &WorldSettings, worlds: &[Vec<Estimated>]) -> Vec<Measure>
             n,
         ),
         Measure {
-            interval: ratio.map(|ratio| (ratio * (1.0 - spread), ratio * (1.0 + spread))),
+            interval: ratio.map(|ratio| (ratio * (1.0 - spread).max(0.0), ratio * (1.0 + spread))),
             goal: Some(ratio_goal(settings.noise)),
             ..measure("rmse_over_bound", "误差与界之比", "error over bound", Unit::Number, ratio, n)
         },
@@ -363,6 +322,8 @@ fn verdicts(seeds: &[SeedSeen], detections: &[Detection]) -> Vec<Measure> {
         ),
         Measure {
             goal: goal(0.0, 0.0),
+            // A rule, and no rate: one is too many, and none is what it asks for.
+            interval: None,
             ..share(
                 "ungrounded_absolute",
                 "无基准连通集的绝对结论",
@@ -394,10 +355,9 @@ fn alarms(seeds: &[SeedSeen], steps: &[Step], sizes: &[StepSize]) -> Vec<Measure
         (told.size_percent - step.size_percent).abs()
             <= normal::QUANTILE_975 * told.standard_uncertainty_percent
     });
-    // A step on the way through a week lies between it and the next: either is right.
     let dated = told.iter().filter(|(step, told)| {
         let day = f64::from(step.day);
-        told.began_from <= day + 7.0 && day <= told.began_to
+        told.began_from <= day && day <= told.began_to
     });
     let goal = |from, to| Some(Goal { from, to });
     vec![
@@ -535,7 +495,19 @@ pub(super) fn measure(
 ) -> Measure {
     let value = value.filter(|value| value.is_finite());
     let lacking = (0 < observations && value.is_none()).then_some(Lacking::NoNumber);
-    Measure { key, zh, en, value, lacking, interval: None, observations, unit, goal: None, reached: None }
+    Measure {
+        key,
+        zh,
+        en,
+        value,
+        lacking,
+        interval: None,
+        observations,
+        unit,
+        goal: None,
+        reached: None,
+        needed: None,
+    }
 }
 
 /// A share with its interval (Clopper and Pearson), exact for observations that do not depend on each other.

@@ -8,8 +8,9 @@ use super::chart::escape;
 use super::cost;
 use super::evidence::USED;
 use super::figures::Figure;
-use super::files::{COVERAGE_FACTOR, codes, error_words, goal, rate, settings_facts, shown, unit};
-use super::measures::{Lacking, Measure, Reached, Study, world_name};
+use super::files::{COVERAGE_FACTOR, codes, error_words, goal, needed, rate, settings_facts, shown, unit};
+use super::goal::Reached;
+use super::measures::{Lacking, Measure, Study, world_name};
 use super::run::SeedSeen;
 use super::tables::VERDICTS;
 
@@ -44,7 +45,7 @@ pub(super) fn page(
          <style>{STYLE}</style>\n</head>\n<body>\n"
     );
     page.push_str(&introduction(settings, study, seeds));
-    page.push_str(&measures(&study.measures));
+    page.push_str(&measures(&study.measures, seeds.len()));
     page.push_str(&heading("图", "Charts"));
     page.push_str("<div class=\"charts\">\n");
     for figure in figures {
@@ -98,7 +99,7 @@ fn introduction(settings: &WorldSettings, study: &Study, seeds: &[SeedSeen]) -> 
     text
 }
 
-fn measures(measures: &[Measure]) -> String {
+fn measures(measures: &[Measure], seeds: usize) -> String {
     let mut text = heading("指标", "Measures");
     text.push_str(
         "<div class=\"scroll\"><table>\n<tr><th>指标 <span class=\"en\">measure</span></th><th class=\"n\">值 <span class=\"en\">value</span></th>\
@@ -119,9 +120,10 @@ fn measures(measures: &[Measure]) -> String {
             Some(Reached::No) => "<span class=\"bad\">✗ 未达 not reached</span>",
             None => "",
         };
+        let needed = needed(measure, seeds).map_or(String::new(), |needed| format!("<br>{needed}"));
         text.push_str(&format!(
             "<tr><td>{}<br><span class=\"en\" lang=\"en\">{}</span></td><td class=\"n\">{value}</td><td class=\"n\">{interval}</td>\
-             <td class=\"n\">{}</td><td class=\"n\">{}</td><td>{mark}</td></tr>\n",
+             <td class=\"n\">{}</td><td class=\"n\">{}</td><td>{mark}{needed}</td></tr>\n",
             measure.zh,
             measure.en,
             measure.observations,
@@ -130,9 +132,10 @@ fn measures(measures: &[Measure]) -> String {
     }
     text.push_str("</table></div>\n");
     text.push_str(&paragraph(
-        &format!("区间按互相独立的观测计算；同一世界的桩共用基准，实际略宽。“未定”：数值在目标之外，但区间触及目标，需更多种子。覆盖率用 ±{COVERAGE_FACTOR:.2} u。误差与界按十次充电及以上的桩比较。“合格桩”：真误差不超过限值的 80 %。"),
+        &format!("区间按互相独立的观测计算；同一世界的桩共用基准，实际略宽。“达到”：整个区间在目标之内；“未达”：整个区间在目标之外；“未定”：区间跨越目标的边界，需更多种子（n 为数值不变时约需的观测数）。没有区间的按数值判定。E_n 的均值：单个目标 ±1/√n 已是正确结果 95 % 所在的范围，故按数值判定；同一世界的桩共用基准，在范围之外而区间触及者为“未定”。覆盖率用 ±{COVERAGE_FACTOR:.2} u。误差与界按十次充电及以上的桩比较。“合格桩”：真误差不超过限值的 80 %。"),
         &format!(
-            "Intervals take observations as independent; piles of one world share anchors, so true ones are a little wider. Open: the number misses the goal, its interval does not; more seeds would tell. Coverage \
+            "Intervals take observations as independent; piles of one world share anchors, so true ones are a little wider. Reached: the whole interval lies within the goal; not reached: outside; open: on both sides, more seeds would tell (n: about how many observations, if the number stays what it is). What has no interval is judged by its number. \
+             The mean of E_n, too: its goal ±1/√n already is where 95 % of right ones lie; as piles of a world share anchors, one beyond it whose interval reaches it is open. Coverage \
              is that of ±{COVERAGE_FACTOR:.2} u. Error and bound are compared for piles of ten charges or more. Good piles: true error up to 80 % of the limit."
         ),
     ));

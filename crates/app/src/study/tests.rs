@@ -1,5 +1,6 @@
 //! The study on worlds of a second.
 
+use super::goal::Reached;
 use super::*;
 use veripile_assessment::signals::Code;
 use veripile_simulator::world::WorldSettings;
@@ -84,6 +85,25 @@ fn large_errors_are_found_and_the_error_is_near_the_bound() {
         let beyond = (told.size_percent - 2.0).abs() / told.standard_uncertainty_percent;
         assert!(beyond < 4.0 && told.began_from < told.began_to, "{told:?}");
     }
+    // What is told is what is counted, by whoever reads the file.
+    let tables = files::tables(&study, &seen).expect("tables");
+    let (_, text) = tables.iter().find(|(name, _)| *name == "steps.csv").expect("written");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let column =
+        |name: &str| reader.headers().expect("a header").iter().position(|at| at == name).expect(name);
+    let columns = ["told_from_day", "day", "told_to_day"].map(column);
+    let rows =
+        reader.records().map(|row| columns.map(|at| row.as_ref().expect("a row")[at].parse::<f64>().ok()));
+    let dated: Vec<bool> = rows.filter_map(|[from, day, to]| Some(from? <= day? && day? <= to?)).collect();
+    let (within, all) = (dated.iter().filter(|within| **within).count(), dated.len());
+    assert_eq!((all, measure("step_date_covered").observations), (told.len(), told.len()));
+    assert_eq!(measure("step_date_covered").value, Some(within as f64 / all as f64));
+    assert!(all <= within + 1, "{text}");
+    // None of 72 is no proof of one in a thousand: up to 1 − 0.025^(1/n), ln 0.025 / ln 0.999 = 3,687.04.
+    assert_eq!((false_nonconform.reached, false_nonconform.needed), (Some(Reached::Open), Some(3_688)));
+    let said = files::words(&settings, &study, &seen);
+    let row = said.lines().find(|line| line.contains("good piles called nonconform")).expect("a row");
+    assert!(row.starts_with('○') && row.contains("n ≈ 3688, "), "{row}");
     assert_eq!(seen[0].weeks.len(), 15, "98 days from a Wednesday on touch fifteen weeks");
     // Of the 16 some are of piles that stepped since: against what these are today they say nothing.
     let piles = seen.iter().flat_map(|seed| &seed.piles);
@@ -106,15 +126,15 @@ fn a_goal_without_a_number_is_missed() {
         let study = measures::study(&settings, &seen);
         let measure = study.measures.iter().find(|measure| measure.key == key).expect("known");
         assert_eq!((measure.value, measure.lacking), (None, Some(lacking)), "{key}");
-        assert_eq!(measure.reached, Some(measures::Reached::No), "{key}");
+        assert_eq!(measure.reached, Some(Reached::No), "{key}");
         let (word, zh, en) = lacking.words();
         let (texts, said) = report(&settings, &seen, &[], false).expect("a report");
         let text = |name: &str| &texts.iter().find(|(file, _)| *file == name).expect("written").1;
         let row = text("summary.csv").lines().find(|line| line.starts_with(&format!("{key},,"))).expect(key);
-        assert!(row.ends_with(&format!(",no,{word}")), "{row}");
+        assert!(row.ends_with(&format!(",no,{word},")), "{row}");
         let row = said.lines().find(|line| line.contains(&format!("{}: {zh} {en}", measure.en))).expect(key);
         assert!(row.starts_with('✗'), "{row}");
-        let missed = study.measures.iter().filter(|m| m.reached == Some(measures::Reached::No)).count();
+        let missed = study.measures.iter().filter(|m| m.reached == Some(Reached::No)).count();
         assert!(
             text("report.html").contains(&format!("{missed} not reached"))
                 && text("report.html").contains(en)
@@ -132,6 +152,9 @@ fn a_goal_without_a_number_is_missed() {
         grounded.expect("a pile").error = Some(f64::NAN);
     });
     missed("anchors_variance", measures::Lacking::NoNumber, &|seed| {
+        seed.anchors[0].normalized_error = f64::NAN;
+    });
+    missed("anchors_mean", measures::Lacking::NoNumber, &|seed| {
         seed.anchors[0].normalized_error = f64::NAN;
     });
     missed("on_site_variance", measures::Lacking::NoNumber, &|seed| {
@@ -274,6 +297,7 @@ fn without_anchors_nothing_absolute_is_said() {
     let study = measures::study(&settings, &seen);
     let absolute = study.measures.iter().find(|measure| measure.key == "ungrounded_absolute").expect("known");
     assert_eq!((absolute.value, absolute.observations), (Some(0.0), 20));
+    assert_eq!((absolute.reached, absolute.interval), (Some(Reached::Yes), None), "a rule has no interval");
     let (texts, _) = report(&settings, &seen, &[], true).expect("a report");
     assert!(texts.iter().any(|(name, _)| *name == "report.html"), "a page with what there is");
 }
@@ -317,7 +341,36 @@ fn nonsense_is_refused_and_says_why() {
     refused(&["--inject", "constant:2"], "is no injected error");
     refused(&["--inject", "constant:2:500"], "more piles than there are");
     refused(&["--piles", "1000"], "2,000 piles");
+    // Twenty piles.
+    refused(&["--piles", "1", "--days", "9", "--anchors", "100"], "(100 of 20); name at most 20");
+    refused(&["--piles", "1", "--days", "9", "--on-site", "500"], "(500 of 10); name at most 10");
     assert!(arguments(&["--inject", "none"]).expect("settings").injections.is_empty());
+}
+
+// Twenty piles at twenty stations; or three in a file.
+#[test]
+fn nobody_who_asked_for_no_number_is_told_of_more_results_on_site_than_there_are() {
+    let measured = |words: &[&str]| {
+        let settings = arguments(words).expect("settings");
+        let world = World::draw(&settings).expect("a world");
+        assert_eq!((world.anchors.len(), world.on_site.len()), (settings.anchors, settings.on_site));
+        (settings.anchors, settings.on_site)
+    };
+    let twenty = ["--piles", "1", "--days", "9", "--vehicles", "100"];
+    assert_eq!(measured(&twenty), (10, 10));
+    assert_eq!(measured(&[&twenty[..], &["--anchors", "20"][..]].concat()), (20, 0));
+    assert_eq!(measured(&[&twenty[..], &["--on-site", "3"][..]].concat()), (10, 3));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("visits.csv");
+    let row =
+        |n: u32| format!("P{},V{},2026-02-{1:02}T08:00:00Z,2026-02-{1:02}T09:00:00Z,20\n", n % 3, n + 1);
+    let rows: String = (0..12).map(row).collect();
+    fs::write(&file, format!("pile_id,vehicle_id,started_at,ended_at,energy_pile_kwh\n{rows}"))
+        .expect("written");
+    let file = file.to_str().expect("a path");
+    let none = ["--world", file, "--inject", "none"];
+    assert_eq!(measured(&none), (3, 0));
+    assert_eq!(measured(&[&none[..], &["--anchors", "2", "--on-site", "1"][..]].concat()), (2, 1));
 }
 
 #[test]

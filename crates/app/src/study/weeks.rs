@@ -85,7 +85,7 @@ pub(super) struct Alarm {
     pub(super) standard_uncertainty: f64,
     /// Twice the logarithm of the likelihood ratio.
     pub(super) statistic: f64,
-    /// First and last day of the weeks among which 95 % of the probability say that it began.
+    /// First day and end of the weeks in which it began, with 95 % of the probability.
     pub(super) began: (f64, f64),
 }
 
@@ -215,7 +215,7 @@ fn alarm(world: &World, (day, week): (u32, i32), pile: usize, step: &Step) -> Al
         size: step.size.exp_m1(),
         standard_uncertainty: step.standard_uncertainty * step.size.exp(),
         statistic: step.statistic,
-        began: (begins(number(step.range.0)), begins(number(step.range.1) + 1)),
+        began: (begins(number(step.earliest)), begins(number(step.range.1) + 1)),
     }
 }
 

@@ -68,6 +68,25 @@ fn counts_are_held_against_each_other() {
     relative(fit.p_value, 3.982_372_405_559_28e-5, 1e-12);
 }
 
+// Published tables of the χ² distribution.
+#[test]
+fn quantiles_are_those_of_the_tables() {
+    for (p, freedom, expected) in [
+        (0.025, 1.0, 0.000_982_069),
+        (0.975, 1.0, 5.023_886),
+        (0.025, 3.0, 0.215_795),
+        (0.975, 3.0, 9.348_404),
+        (0.025, 10.0, 3.246_973),
+        (0.975, 10.0, 20.483_177),
+        (0.5, 100.0, 99.334_1),
+    ] {
+        relative(quantile(p, freedom), expected, 2e-6);
+    }
+    for (p, freedom) in [(0.5, 0.0), (0.5, -1.0), (0.5, f64::NAN), (1.0, 3.0), (-0.1, 3.0), (f64::NAN, 3.0)] {
+        assert!(quantile(p, freedom).is_nan(), "{p} {freedom}");
+    }
+}
+
 #[test]
 fn too_few_counts_say_nothing() {
     assert_eq!(uniformity(&[4; 10]), None);

@@ -252,7 +252,7 @@ fn energies_of_a_file_lie_anywhere_within_its_step() {
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(&file, format!("pile_id,vehicle_id,started_at,ended_at,energy_pile_kwh\n{}", rows.concat()))
         .expect("written");
-    let settings = WorldSettings { injections: Vec::new(), ..WorldSettings::graph(file, 3) };
+    let settings = WorldSettings { injections: Vec::new(), anchors: 5, ..WorldSettings::graph(file, 3) };
     let world = World::draw(&settings).expect("a world");
     assert_eq!(world.charges.len(), 2_000);
     let mut last = [0_usize; 10];
@@ -301,4 +301,20 @@ fn nonsense_is_refused() {
     refused(WorldSettings { days: 1_000_000, ..small(1) });
     refused(WorldSettings { injections: vec!["constant:2:11".parse().expect("a form")], ..small(1) });
     refused(WorldSettings::graph(PathBuf::from("/nowhere/charges.csv"), 1));
+}
+
+// Ten piles.
+#[test]
+fn no_more_piles_are_measured_on_site_than_there_are() {
+    let drawn = |anchors: usize, on_site: usize| World::draw(&WorldSettings { anchors, on_site, ..small(1) });
+    for (anchors, on_site) in [(0, 0), (4, 6), (10, 0), (0, 10)] {
+        let world = drawn(anchors, on_site).expect("a world");
+        assert_eq!((world.anchors.len(), world.on_site.len()), (anchors, on_site));
+    }
+    for (anchors, on_site, told) in
+        [(11, 0, "(11 of 10); name at most 10"), (4, 7, "(7 of 6); name at most 6")]
+    {
+        let error = drawn(anchors, on_site).expect_err("refused").to_string();
+        assert!(error.contains("more piles") && error.contains(told), "{error}");
+    }
 }
