@@ -77,7 +77,10 @@ const OCPI: [Operation; 13] = [
     ),
     named("/ocpi/2.2.1/locations/{location}", "One station", "Location"),
     with("OcpiEvseExtension", named("/ocpi/2.2.1/locations/{location}/{evse}", "One pile", "EVSE")),
-    named("/ocpi/2.2.1/locations/{location}/{evse}/{connector}", "One connector of a pile", "Connector"),
+    with(
+        "OcpiConnectorExtension",
+        named("/ocpi/2.2.1/locations/{location}/{evse}/{connector}", "One connector of a pile", "Connector"),
+    ),
     with(
         "OcpiTariffExtension",
         listed("/ocpi/2.2.1/tariffs", "Prices by hours, or those that changed", "Tariff"),
