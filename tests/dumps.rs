@@ -88,6 +88,11 @@ async fn dumps_are_what_their_index_says_and_what_the_api_says() {
         );
         assert_eq!(header(&headers, "Content-Type"), told["media_type"].as_str());
         assert_eq!(told["updated"], index["record_date"]);
+        assert_eq!(header(&headers, "Content-Encoding"), None, "as it is: {headers}");
+        // In no other coding than the one that it is kept in.
+        let (_, headers, other) = server.get_with(href, &[("Accept-Encoding", "br")]).await;
+        assert!(other == plain && header(&headers, "Content-Encoding").is_none(), "{headers}");
+        assert!(header(&headers, "Vary").is_some_and(|name| name == "accept-encoding"), "{headers}");
         let (_, headers, packed) = server.get_with(href, &[("Accept-Encoding", "gzip")]).await;
         assert_eq!(
             (packed.len() as u64, header(&headers, "Content-Encoding")),

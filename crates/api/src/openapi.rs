@@ -86,7 +86,7 @@ impl Modify for Door {
             });
             for (status, answer) in [
                 ("304", ResponseBuilder::new().description("As it was").build()),
-                ("401", problem("Nobody gave out this key")),
+                ("401", problem("Nobody gave out this key; `WWW-Authenticate` says how one is shown")),
                 ("406", problem("Answers come as they are, or with gzip or br")),
                 ("429", problem("Too many requests; `Retry-After` says when")),
                 ("503", problem("Try again")),
