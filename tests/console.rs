@@ -380,6 +380,12 @@ async fn a_table_of_piles_tells_each_bad_row() {
     let with_it =
         "SELECT count(*) FROM pile WHERE pile_id = 'E1' AND station_id = 'S10' AND operator_id = 'O1'";
     assert_eq!(database.number(with_it).await, 1);
+    // A plug that is not known is left out and named, and the pile comes without it.
+    let other = location.replace("GBT_DC", "TESLA_<b>");
+    let (_, page) = one.post("/op/import?lang=en", &[("table", &other)]).await;
+    let left_out = page.split("id=\"plugs\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(left_out.contains("<td>E1</td>") && left_out.contains("TESLA_&"), "{page}");
+    assert!(page.contains("Registered: <b>2</b>") && !left_out.contains("TESLA_<"), "{page}");
     let (_, page) = one.post("/op/import?lang=en", &[("table", "name\nx\n")]).await;
     assert!(page.contains("no column pile_id, kind, accuracy_class"), "{page}");
     let twice = "pile_id,kind,accuracy_class\nN6,ac,2\nN6,dc,1\n";

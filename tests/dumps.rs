@@ -21,7 +21,7 @@ fn sha256(bytes: &[u8]) -> String {
     told.split(' ').next().unwrap().to_owned()
 }
 
-/// P0001 and P0002 have a certificate until 2099. That of P0001 is in question since somebody saw a broken seal.
+/// P0000 spoke last in OCPP 1.6. P0001 and P0002 have a certificate until 2099. That of P0001 is in question since somebody saw a broken seal.
 const CERTIFIED: &[&str] = &[
     "INSERT INTO act (pile_no, kind, number, issuer, person, acted_at, valid_until)
      SELECT pile_no, 'certificate', 'C-' || pile_id, '计量所', '检', '2026-01-05Z', '2099-01-05Z' FROM pile WHERE pile_id IN ('P0001', 'P0002')",
@@ -31,6 +31,7 @@ const CERTIFIED: &[&str] = &[
      SELECT 1, 'V-1', pile_no, 'issued', '{}', '{}', '2026-01-04Z' FROM pile WHERE pile_id = 'P0001'",
     "INSERT INTO verification_certificate (order_no, number, pile_no, connector, kind, issuer, verified_on, valid_until, issued_at, json, sha256, pdf)
      SELECT 1, 'C-P0001', pile_no, 1, 'certificate', '计量所', '2026-01-05', '2099-01-05', '2026-01-05Z', '{}', '', '' FROM pile WHERE pile_id = 'P0001'",
+    "INSERT INTO pile_live (pile_no, last_seen, protocol) SELECT pile_no, now(), 'ocpp1.6' FROM pile WHERE pile_id = 'P0000'",
     "INSERT INTO certificate_question (certificate_no, reason, detail, person, asked_at)
      SELECT certificate_no, 'seal_broken', '', '检', '2026-02-03Z' FROM verification_certificate",
 ];
@@ -51,12 +52,13 @@ async fn dumps_are_what_their_index_says_and_what_the_api_says() {
         ),
     );
     let mut table =
-        "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system\n".to_owned();
+        "pile_id,station_id,kind,accuracy_class,power_kw,connectors,lon,lat,coordinate_system,meter_serial\n"
+            .to_owned();
     // More than are read at a time, and one of which nothing is known.
     for n in 0..1_100 {
-        table.push_str(&format!("P{n:04},S1,ac,2,7.04,gbt_ac type2,-120.5,31.6,wgs84\n"));
+        table.push_str(&format!("P{n:04},S1,ac,2,7.04,gbt_ac type2,-120.5,31.6,wgs84,M{n}\n"));
     }
-    table.push_str("Z,,dc,1,,,,,\n");
+    table.push_str("Z,,dc,1,,,,,,\n");
     let piles = file("piles.csv", &table);
     command(
         &binary,
@@ -86,6 +88,11 @@ async fn dumps_are_what_their_index_says_and_what_the_api_says() {
         );
         assert_eq!(header(&headers, "Content-Type"), told["media_type"].as_str());
         assert_eq!(told["updated"], index["record_date"]);
+        assert_eq!(header(&headers, "Content-Encoding"), None, "as it is: {headers}");
+        // In no other coding than the one that it is kept in.
+        let (_, headers, other) = server.get_with(href, &[("Accept-Encoding", "br")]).await;
+        assert!(other == plain && header(&headers, "Content-Encoding").is_none(), "{headers}");
+        assert!(header(&headers, "Vary").is_some_and(|name| name == "accept-encoding"), "{headers}");
         let (_, headers, packed) = server.get_with(href, &[("Accept-Encoding", "gzip")]).await;
         assert_eq!(
             (packed.len() as u64, header(&headers, "Content-Encoding")),
@@ -221,5 +228,7 @@ async fn as_the_api_says(server: &Server, files: &HashMap<String, String>) {
         assert_eq!(row.get(name), told["verification"].get(name), "{name}");
     }
     assert_eq!(row["evidence_url"], "/api/v1/piles/P0000/history");
+    assert_eq!((&row["meter_serial"], &told["meter_serial"]), (&"M0".into(), &"M0".into()));
+    assert_eq!((&row["live_protocol"], &told["live"]["protocol"]), (&"ocpp1.6".into(), &"ocpp1.6".into()));
     assert_eq!((&row["power_kw"].to_string(), &row["error_percent"]), (&"7.04".to_owned(), &Value::Null));
 }

@@ -33,6 +33,7 @@ def call(method, url, token, body=None, encode=True, status=200, number=None):
     content = answer.read()
     assert answer.status == status, f"{method} {url}: {answer.status} {content[:300]}"
     assert answer.headers["X-Request-ID"] == "r-1" and answer.headers["X-Correlation-ID"] == "c-1", answer.headers
+    assert (answer.headers["WWW-Authenticate"] or "").startswith("Token ") == (status == 401), answer.headers
     told = json.loads(content, parse_float=number, parse_int=number)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["timestamp"]), told
     if status == 200:

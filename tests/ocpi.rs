@@ -32,7 +32,9 @@ fn prepare(binary: &PathBuf, database: &Database, folder: &std::path::Path) {
         let id = if n == 12 { "无锡十二站".to_owned() } else { format!("S{n:02}") };
         stations.push_str(&format!("{id},O1,站{n},Station {n},120.30,31.60,wgs84\n"));
         piles.push_str(&format!("P{n:02}-A,{id},ac,2,7,gbt_ac type2,120.30,31.60,wgs84\n"));
-        piles.push_str(&format!("P{n:02}-D,{id},dc,1,,,120.300001,31.60,wgs84\n"));
+        // One with a plug for alternating current, too.
+        let told = if n == 11 { "150,gbt_dc gbt_ac" } else { "," };
+        piles.push_str(&format!("P{n:02}-D,{id},dc,1,{told},120.300001,31.60,wgs84\n"));
     }
     let operators = file("operators.csv", "operator_id,name_zh,name_en\nO1,甲,One\n".to_owned());
     let (stations, piles) = (file("stations.csv", stations), file("piles.csv", piles));
@@ -134,6 +136,24 @@ fn locations(found: &[Value]) {
     assert!(["standard", "max_electric_power"].iter().all(|name| assumed.contains(&(*name).into())));
     assert!(!ac["veripile"]["assumed"].as_array().unwrap().contains(&"standard".into()));
     assert_eq!(found[0]["coordinates"]["longitude"], "120.300000");
+    // 150,000 W at 1,000 V; of the other plug nobody told anything: 7,000 W at 220 V.
+    let mixed = found.iter().find(|one| one["id"] == "S11").unwrap();
+    let evse = mixed["evses"].as_array().unwrap().iter().find(|evse| evse["uid"] == "P11-D").unwrap();
+    let told = evse["connectors"].as_array().unwrap().iter().map(|one| {
+        ["standard", "power_type", "max_voltage", "max_amperage", "max_electric_power"]
+            .map(|name| one[name].clone())
+    });
+    let direct: [Value; 5] = ["GBT_DC".into(), "DC".into(), 1_000.into(), 150.into(), 150_000.into()];
+    let alternating: [Value; 5] = ["GBT_AC".into(), "AC_1_PHASE".into(), 220.into(), 32.into(), 7_000.into()];
+    assert_eq!(told.collect::<Vec<_>>(), [direct, alternating]);
+    let assumed = |one: &Value| {
+        let assumed = one["veripile"]["assumed"].as_array().unwrap();
+        ["power_type", "max_electric_power"].map(|name| assumed.contains(&name.into()))
+    };
+    assert_eq!(
+        [evse, &evse["connectors"][0], &evse["connectors"][1]].map(assumed),
+        [[true; 2], [false; 2], [true; 2]]
+    );
 }
 
 /// The signed energy is compared with the bill digit by digit; nothing kept names the driver.
@@ -415,7 +435,9 @@ async fn round_trip(
         ("AC_3_PHASE".into(), 220.into(), 33.into())
     );
     let same = file("same.json", &serde_json::to_string(&[&told]).unwrap());
-    // OCPI knows one name of a district; we tell none.
+    // The district stands for the city that nobody told, and is read back as nobody's word.
+    assert_eq!(told["city"], "滨湖区");
+    assert!(told["veripile"]["assumed"].as_array().unwrap().contains(&"city".into()));
     command(binary, database, &["register", "--operator", "O1", "--stations", &same]);
     assert_eq!(registered().await, before);
     assert_eq!(before.len(), 1);

@@ -158,12 +158,14 @@ async fn a_list_in_json_brings_its_piles_and_a_pile_off_its_station_is_noticed()
     // Shanghai, in WGS-84 and GCJ-02, as github.com/googollee/eviltransform has it.
     let locations = r#"[{"id":"L1","country_code":"CN","party_id":"ABC","name":"浦东",
         "coordinates":{"latitude":"31.1774276","longitude":"121.5272106"},
-        "evses":[{"uid":"E1","status":"AVAILABLE","connectors":[{"id":"1","standard":"GBT_DC","power_type":"DC","max_electric_power":60000}]},
+        "evses":[{"uid":"E1","status":"AVAILABLE","connectors":[{"id":"1","standard":"GBT_DC","power_type":"DC","max_electric_power":60000},
+                    {"id":"2","standard":"TESLA_S","power_type":"DC"}]},
                  {"uid":"E2","status":"AVAILABLE","coordinates":{"latitude":"31.175304","longitude":"121.531542"},
                   "connectors":[{"id":"1","power_type":"AC_1_PHASE","max_voltage":220,"max_amperage":32}]}]}]"#;
     let file = written(folder.path(), "locations.json", locations);
     let told = register(&binary, &database, folder.path(), &file, &[]);
     assert!(told.contains("doubtful places, looks_gcj02: 1, the first E2"), "{told}");
+    assert!(told.contains("connectors not imported") && told.contains("chademo, 1: E1 (TESLA_S)"), "{told}");
     let piles: Vec<(String, String, i64, String, Vec<String>)> = sqlx::query_as(
         "SELECT pile_id, kind, (power_kw * 1000)::bigint, operator_id, connectors FROM pile ORDER BY pile_id",
     )

@@ -301,7 +301,8 @@ async fn other_methods(server: &Server) {
         assert!(String::from_utf8(body).unwrap().contains("\"status\":405"), "{path}");
         let (status, headers, _) = server.ask_with("PUT", path, &[("Accept", "text/html")]).await;
         assert_eq!((status, header(&headers, "Allow")), (405, Some(allowed)), "a person, {path}: {headers}");
-        assert_eq!(headers.contains("text/html"), !path.starts_with("/.well-known"), "{path}: {headers}");
+        let is_for_programs = path.starts_with("/.well-known") || path == "/openapi.json";
+        assert_eq!(headers.contains("text/html"), !is_for_programs, "{path}: {headers}");
     }
     for path in ["/op/sign-out", "/op/piles/S01-A/order", "/ver/orders/N-1/start"] {
         let (status, headers, _) = server.get_with(path, &[]).await;
@@ -326,6 +327,18 @@ async fn other_methods(server: &Server) {
         server.get_with("/api/v1/piles", &[("Accept-Encoding", "identity;q=0")]).await;
     assert!(status == 406 && headers.contains("application/problem+json"), "{headers}");
     assert!(String::from_utf8(body).unwrap().contains("\"status\":406"));
+    // Who takes it as it is, is told all the same that others get it compressed.
+    for path in ["/", "/p/S01-A", "/s/S01", "/stats", "/api/v1/piles", "/api/v1/piles/none", "/openapi.json"]
+    {
+        for accepted in [&[][..], &[("Accept-Encoding", "identity")][..], &[("Accept-Encoding", "gzip")][..]]
+        {
+            let (_, headers, _) = server.get_with(path, accepted).await;
+            let headers = headers.to_lowercase();
+            let varies: Vec<&str> = headers.lines().filter_map(|line| line.strip_prefix("vary: ")).collect();
+            assert_eq!(varies.join(", ").matches("accept-encoding").count(), 1, "{path}: {headers}");
+            assert!(!headers.contains("content-encoding: identity"), "{path}: {headers}");
+        }
+    }
 }
 
 async fn details(server: &Server) {
@@ -512,6 +525,8 @@ async fn one_asks_so_often_and_more_often_with_a_key() {
     assert!(header(&headers, "Retry-After").unwrap().parse::<u64>().unwrap() <= 60);
     assert!(header(&headers, "Access-Control-Allow-Origin").is_some(), "a page must be able to read why");
     assert!(String::from_utf8(body).unwrap().contains("5 requests a minute"));
+    let (status, headers, _) = server.get_with("/openapi.json", &[("Accept", "text/html")]).await;
+    assert_eq!((status, header(&headers, "Content-Type")), (429, Some("application/problem+json")));
     pages_are_counted_apart(&server).await;
     // A key holds whatever its neighbours at the same address have used up.
     let bearer = format!("Bearer {key}");
@@ -526,9 +541,11 @@ async fn one_asks_so_often_and_more_often_with_a_key() {
     // Keys can be tried a hundred times a minute: one was shown.
     for n in 2..=101 {
         let made_up = format!("Bearer made-up {n}");
-        let (status, _, body) = server.get_with(path, &[("Authorization", &made_up)]).await;
+        let (status, headers, body) = server.get_with(path, &[("Authorization", &made_up)]).await;
         let (expected, title) = if n <= 100 { (401, "Unknown key") } else { (429, "Too many") };
         assert!(status == expected && String::from_utf8(body).unwrap().contains(title), "{n}: {status}");
+        let challenge = header(&headers, "WWW-Authenticate").unwrap_or_default();
+        assert_eq!(challenge.starts_with("Bearer "), status == 401, "{n}: {headers}");
     }
     command(&binary, &database, &["api-key", "an app", "--remove"]);
     assert_eq!(database.number("SELECT count(*) FROM api_key").await, 0);

@@ -245,6 +245,12 @@ pub(crate) async fn misfits(database: &Database, server: &Server, token: &str) {
         ("cdr_location", json!("x")),
         ("cdr_token", json!("x")),
         ("signed_data", json!("x")),
+        ("auth_method", json!("FOO")),
+        ("charging_periods", json!([])),
+        ("end_date_time", json!("2026-02-28T23:59:59Z")),
+        ("total_energy", json!(-1)),
+        ("id", json!("a\0b")),
+        ("id", json!("a\nb")),
     ] {
         let mut wrong = cdr("AAA", "WRONG", "7", None);
         wrong[name] = value;
@@ -253,6 +259,10 @@ pub(crate) async fn misfits(database: &Database, server: &Server, token: &str) {
         let message = answer["status_message"].as_str().unwrap();
         assert!(message.starts_with(&format!("{name}: expected ")), "{message}");
     }
+    let mut undated = cdr("AAA", "WRONG", "7", None);
+    undated["last_updated"] = Value::Null;
+    let (status, answer) = sent(server, token, &undated).await;
+    assert_eq!((status, &answer["status_message"]), (400, &"last_updated is missing".into()), "{answer}");
     assert_eq!(database.number(all).await, before);
     let mut as_text = cdr("AAA", "TEXT", "7", None);
     as_text["total_energy"] = "20.25".into();

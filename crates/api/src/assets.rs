@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, VARY};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -15,8 +16,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 
-use crate::problem;
 use crate::tiles::takes;
+use crate::{door, problem};
 
 /// How hard brotli tries, of 11, and in how large a window: a tenth smaller than what the middleware makes of an answer on its way (3), in some
 /// tenths of a second for all.
@@ -39,20 +40,20 @@ struct Assets;
 pub(crate) async fn serve(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
     let Some(asset) = Assets::get(&path) else { return problem::not_found(request).await };
     let tag = format!("\"{}\"", hex::encode(&asset.metadata.sha256_hash()[..16]));
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.contains(&tag)) {
-        return HttpResponse::NotModified().insert_header((ETAG, tag)).finish();
-    }
-    let bytes = match asset.data {
-        Cow::Borrowed(embedded) => Bytes::from_static(embedded),
-        Cow::Owned(read) => Bytes::from(read),
-    };
     let mut answer = HttpResponse::Ok();
     answer
         .insert_header((ETAG, tag.as_str()))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((VARY, "accept-encoding"))
         .content_type(content_type(&path));
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| door::is_known(known, &tag)) {
+        return answer.status(StatusCode::NOT_MODIFIED).finish();
+    }
+    let bytes = match asset.data {
+        Cow::Borrowed(embedded) => Bytes::from_static(embedded),
+        Cow::Owned(read) => Bytes::from(read),
+    };
     let Some(coding) = Coding::of(&request, &path) else { return answer.body(bytes) };
     match packed(path.into_inner(), coding, tag, bytes.clone()).await {
         Some(packed) => answer.insert_header((CONTENT_ENCODING, coding.word())).body(packed),
@@ -188,6 +189,23 @@ mod tests {
         assert_eq!(asked("site.css", "br").await.1, brotli);
         let kept = PACKED.lock().expect("unharmed").keys().filter(|(path, _)| path == "site.css").count();
         assert_eq!(kept, 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_not_sent_again() {
+        let asked = async |known: &str| {
+            let request = TestRequest::default().insert_header((IF_NONE_MATCH, known)).to_http_request();
+            let answer = serve(request, web::Path::from("site.css".to_owned())).await;
+            let tag = answer.headers().get(ETAG).map(|tag| tag.to_str().expect("text").to_owned());
+            assert_eq!(answer.headers().get(VARY).expect("it varies"), "accept-encoding");
+            let status = answer.status().as_u16();
+            (status, tag.expect("a tag"), to_bytes(answer.into_body()).await.expect("whole").is_empty())
+        };
+        let (status, tag, is_empty) = asked("\"another\"").await;
+        assert_eq!((status, is_empty), (200, false));
+        for known in [tag.clone(), format!("\"another\", W/{tag}"), "*".to_owned()] {
+            assert_eq!(asked(&known).await, (304, tag.clone(), true), "{known}");
+        }
     }
 
     /// What was packed of a file that is another by now is packed anew.

@@ -337,7 +337,7 @@ pub(crate) async fn file(
         return Ok(response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish());
     }
     let is_gzip = header(ACCEPT_ENCODING).is_some_and(|accepted| takes(accepted, "gzip"));
-    // Said in either case: it must not be compressed again on its way.
+    // Said in either case: it must not be compressed on its way, again or in a coding that takes longer; `headers::coded` takes `identity` away.
     response.insert_header((CONTENT_ENCODING, if is_gzip { "gzip" } else { "identity" }));
     let bytes = if is_gzip { dump.gzip_bytes } else { dump.bytes };
     let reader = reader(dump.gzip.path(), is_gzip).map_err(|error| {

@@ -4,8 +4,8 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{
-    self, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    VARY,
+    self, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, VARY,
 };
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::{Error, HttpResponse, web};
@@ -61,15 +61,39 @@ fn as_page(headers: &mut HeaderMap, is_signed_in: bool) {
     if !is_page {
         return;
     }
-    let is_by_language = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|names| names.to_ascii_lowercase().contains("accept-language"))
-    };
-    if !headers.get_all(VARY).any(is_by_language) {
+    if !varies_by(headers, "accept-language") {
         headers.append(VARY, HeaderValue::from_static("Accept-Language"));
     }
     if !headers.contains_key(CACHE_CONTROL) {
         let kept = if is_signed_in { "private, no-cache" } else { "no-cache" };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
+    }
+}
+
+/// Whether an answer says that it would be another by a header of this name, in small letters.
+fn varies_by(headers: &HeaderMap, name: &str) -> bool {
+    let is_it =
+        |value: &HeaderValue| value.to_str().is_ok_and(|names| names.to_ascii_lowercase().contains(name));
+    headers.get_all(VARY).any(is_it)
+}
+
+/// The middleware around what goes over the line compressed for who likes it. Also what goes as it is says that it would have been another
+/// (RFC 9110, 12.5.5); and nobody is told of `identity`, by which a handler keeps an answer from being compressed, and which is no coding (8.4).
+pub(crate) async fn coded<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut answer = next.call(request).await?;
+    as_coded(answer.headers_mut());
+    Ok(answer)
+}
+
+fn as_coded(headers: &mut HeaderMap) {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "identity") {
+        headers.remove(CONTENT_ENCODING);
+    }
+    if !varies_by(headers, "accept-encoding") {
+        headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     }
 }
 
@@ -148,6 +172,28 @@ mod tests {
         assert_eq!(told(&widget, true), expected("Accept-Language", "public, max-age=300"));
         assert_eq!(told(&[html, (CACHE_CONTROL, "no-store")], true), expected("Accept-Language", "no-store"));
         assert_eq!(told(&[(CONTENT_TYPE, "application/json")], false), expected("", ""));
+    }
+
+    #[test]
+    fn what_may_be_compressed_varies_by_that_and_as_it_is_goes_without_saying() {
+        let told = |given: &[(header::HeaderName, &'static str)]| {
+            let mut answer = HttpResponse::Ok().finish();
+            for (name, value) in given {
+                answer.headers_mut().append(name.clone(), HeaderValue::from_static(value));
+            }
+            as_coded(answer.headers_mut());
+            [VARY, CONTENT_ENCODING].map(|name| {
+                let values = answer.headers().get_all(name);
+                values.map(|value| value.to_str().expect("text")).collect::<Vec<_>>().join("; ")
+            })
+        };
+        assert_eq!(told(&[]), ["accept-encoding", ""]);
+        assert_eq!(told(&[(CONTENT_ENCODING, "identity")]), ["accept-encoding", ""]);
+        assert_eq!(
+            told(&[(CONTENT_ENCODING, "gzip"), (VARY, "Accept-Encoding")]),
+            ["Accept-Encoding", "gzip"]
+        );
+        assert_eq!(told(&[(VARY, "Accept-Language")]), ["Accept-Language; accept-encoding", ""]);
     }
 
     /// OpenStreetMap answers 403 to who asks without a `Referer`; no host learns what a driver looks for.

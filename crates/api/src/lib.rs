@@ -182,17 +182,17 @@ pub fn routes(site: web::Data<Site>) -> impl FnOnce(&mut web::ServiceConfig) {
 
 /// A page or file that goes over the line compressed, if the reader likes. Nothing private stands in it.
 fn packed(page: Resource) -> impl HttpServiceFactory {
-    page.wrap(Compress::default())
+    page.wrap(Compress::default()).wrap(from_fn(headers::coded))
 }
 
 /// A page that searches: packed, and counted.
 fn searched(page: Resource) -> impl HttpServiceFactory {
-    page.wrap(from_fn(map::guard)).wrap(Compress::default())
+    page.wrap(from_fn(map::guard)).wrap(Compress::default()).wrap(from_fn(headers::coded))
 }
 
 /// What costs as much as the query API does and stands outside it: behind the same door.
 fn counted(answer: Resource) -> impl HttpServiceFactory {
-    answer.wrap(from_fn(door::guard)).wrap(Compress::default())
+    answer.wrap(from_fn(door::guard)).wrap(Compress::default()).wrap(from_fn(headers::coded))
 }
 
 /// A page or picture that is known by its content.
@@ -253,6 +253,7 @@ fn query_api() -> impl HttpServiceFactory {
     web::scope("/api/v1")
         .wrap(from_fn(door::guard))
         .wrap(Compress::default())
+        .wrap(from_fn(headers::coded))
         .service(read("/piles", api::piles))
         .service(read("/piles/{id}", api::pile))
         .service(read("/piles/{id}/history", history::history))

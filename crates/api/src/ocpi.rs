@@ -17,7 +17,7 @@ mod values;
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::{
     Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError, Route, dev,
@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 use veripile_store::StoreError;
 use veripile_store::ocpi::Party;
 
+use crate::headers::coded;
 use crate::problem::Problem;
 use crate::{Site, door};
 
@@ -45,6 +46,9 @@ const BODY_BYTES_MAX: usize = 512 << 10;
 /// What is echoed, so that both sides find a request in their logs.
 const ECHOED: [HeaderName; 2] =
     [HeaderName::from_static("x-request-id"), HeaderName::from_static("x-correlation-id")];
+
+/// How a token is shown, said to who shows none that is known (RFC 9110, 11.6.1).
+const CHALLENGE: &str = "Token realm=\"OCPI\"";
 
 /// As whom we answer.
 #[derive(Debug, Clone)]
@@ -74,6 +78,7 @@ pub(crate) fn routes() -> impl HttpServiceFactory {
     web::scope("/ocpi")
         .wrap(from_fn(guard))
         .wrap(Compress::default())
+        .wrap(from_fn(coded))
         .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
         .app_data(
             web::QueryConfig::default().error_handler(|error, _| Refusal::invalid(error.to_string()).into()),
@@ -228,7 +233,11 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.http).json(json!({
+        let mut answer = HttpResponse::build(self.http);
+        if self.http == StatusCode::UNAUTHORIZED {
+            answer.insert_header((WWW_AUTHENTICATE, CHALLENGE));
+        }
+        answer.json(json!({
             "status_code": self.code, "status_message": self.message, "timestamp": moment(Timestamp::now()),
         }))
     }

@@ -28,13 +28,15 @@ const KEYS: &str = "/.well-known/veripile-keys.json";
                        Interface 2.2.1 is answered in role NAP, as its own specification has it \
                        (https://github.com/ocpi/ocpi, 2.2.1-d2): sender of Locations and Tariffs, receiver of CDRs. What `data` holds \
                        stands there; here are addresses, parameters, refusals and the envelope. An EVSE has the object `veripile`: \
-                       schema OcpiEvseExtension; so have a Tariff (OcpiTariffExtension) and a CDR (OcpiCdrExtension). \
+                       schema OcpiEvseExtension; so have a Connector (OcpiConnectorExtension), a Tariff (OcpiTariffExtension) \
+                       and a CDR (OcpiCdrExtension). \
                        `last_updated` moves with whatever changes the public state or the tariffs, also where nothing but time \
                        went by."
     ),
     modifiers(&Door),
     components(schemas(
         crate::ocpi::locations::OcpiEvseExtension,
+        crate::ocpi::locations::OcpiConnectorExtension,
         crate::ocpi::tariffs::OcpiTariffExtension
     )),
     paths(
@@ -84,7 +86,7 @@ impl Modify for Door {
             });
             for (status, answer) in [
                 ("304", ResponseBuilder::new().description("As it was").build()),
-                ("401", problem("Nobody gave out this key")),
+                ("401", problem("Nobody gave out this key; `WWW-Authenticate` says how one is shown")),
                 ("406", problem("Answers come as they are, or with gzip or br")),
                 ("429", problem("Too many requests; `Retry-After` says when")),
                 ("503", problem("Try again")),
@@ -215,6 +217,8 @@ mod tests {
         assert_eq!(document["components"]["securitySchemes"]["key"]["scheme"], "bearer");
         let extension = &document["components"]["schemas"]["OcpiEvseExtension"]["properties"];
         assert!(extension["verification"].is_object() && extension["assumed"].is_object(), "{extension}");
+        let extension = &document["components"]["schemas"]["OcpiConnectorExtension"]["properties"];
+        assert!(extension["assumed"].is_object(), "{extension}");
         let extension = &document["components"]["schemas"]["OcpiTariffExtension"]["properties"];
         assert!(extension["tax_included"].is_object(), "{extension}");
         for field in ["certificate_url", "evidence_url"] {

@@ -5,7 +5,9 @@ use std::fmt;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY};
+use actix_web::http::header::{
+    ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
@@ -16,6 +18,9 @@ use veripile_store::StoreError;
 
 use crate::Site;
 use crate::texts::Texts;
+
+/// How a key is shown, said to who shows one that is not known (RFC 9110, 11.6.1; RFC 6750, 3).
+const CHALLENGE: &str = "Bearer realm=\"veripile\", error=\"invalid_token\"";
 
 /// How many somebody wants on a page: what they said, if it can be, else the usual number.
 pub(crate) fn limit(text: Option<&str>, usual: u32, most: u32) -> Result<u32, Problem> {
@@ -124,7 +129,11 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let body = serde_json::to_string(self).unwrap_or_default();
-        HttpResponse::build(self.status_code()).content_type("application/problem+json").body(body)
+        let mut answer = HttpResponse::build(self.status_code());
+        if self.status_code() == StatusCode::UNAUTHORIZED {
+            answer.insert_header((WWW_AUTHENTICATE, CHALLENGE));
+        }
+        answer.content_type("application/problem+json").body(body)
     }
 }
 
@@ -198,8 +207,9 @@ pub async fn for_people<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_program =
-        ["/api/", "/ocpi", "/ocpp", "/.well-known"].iter().any(|path| request.path().starts_with(path));
+    let is_program = ["/api/", "/ocpi", "/ocpp", "/.well-known", "/openapi.json"]
+        .iter()
+        .any(|path| request.path().starts_with(path));
     let is_person = accepts.contains("text/html") && !is_program;
     let answer = next.call(request).await?;
     let status = answer.status();
@@ -224,7 +234,7 @@ pub async fn for_people<B: MessageBody>(
     let message = t.of("problem.told").replace("{text}", t.of("problem.text")).replace("{what}", &what);
     let simulated = request.app_data::<Data<Site>>().is_some_and(|site| site.settings.simulated);
     let mut page = message_page(t, status, t.of("problem.title"), &message, simulated, "/?".to_owned());
-    for name in [RETRY_AFTER, ALLOW] {
+    for name in [RETRY_AFTER, ALLOW, WWW_AUTHENTICATE] {
         if let Some(value) = answer.headers().get(&name) {
             page.headers_mut().insert(name, value.clone());
         }

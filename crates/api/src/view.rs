@@ -81,7 +81,7 @@ fn shown(text: &str, most: usize) -> String {
 /// for what cannot be shown.
 pub(crate) fn visible(c: char) -> char {
     match c {
-        '\t' | '\n' | '\r' => ' ',
+        '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => ' ',
         '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FFFE}' | '\u{FFFF}' => '\u{FFFD}',
         c if c.is_control() => '\u{FFFD}',
         c => c,

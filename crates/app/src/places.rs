@@ -25,6 +25,9 @@ const STATION_TEXT_CHARS_MAX: usize = 255;
 /// Highest price of a kWh that is no slip of the pen, CNY.
 pub const FEE_MAX_CNY_KWH: Decimal = Decimal::ONE_HUNDRED;
 
+/// Longest word for a plug that is told again, characters: OCPI's own have some twenty at most.
+const STANDARD_CHARS_MAX: usize = 36;
+
 /// More piles than any station has; the largest charging parks have some six hundred.
 const TOLD_PILES_MAX: u32 = 10_000;
 
@@ -172,7 +175,7 @@ pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
                 imported.private.push(identity(item, assumed)?);
                 return Ok(());
             }
-            let Listed { station, piles: of_station, removed } =
+            let Listed { station, piles: of_station, removed, unknown_plugs } =
                 if is_geojson { feature(item, assumed)? } else { location(item, assumed)? };
             stations.once("station", station.record.station_id.as_str(), &place)?;
             for pile in &of_station {
@@ -186,6 +189,7 @@ pub fn of_json(text: &str, assumed: &Assumed) -> Imported {
             }));
             imported.stations.push(station);
             imported.piles.extend(of_station);
+            imported.unknown_plugs.extend(unknown_plugs);
             Ok(())
         };
         if let Err(error) = take() {
@@ -203,6 +207,8 @@ struct Listed {
     station: Told<Station>,
     piles: Vec<Told<Pile>>,
     removed: Vec<PileId>,
+    /// Plugs of these piles that nobody here knows, each by its word.
+    unknown_plugs: Vec<(PileId, String)>,
 }
 
 /// A GeoJSON feature: a point, with `station_id` (or its own `id`), and the other columns of a table of stations as properties.
@@ -248,7 +254,7 @@ fn feature(item: &Value, assumed: &Assumed) -> Result<Listed> {
     let unsaid =
         STATION_FIELDS.iter().filter(|(field, names)| !names.iter().any(|name| is_said(*field, name)));
     let station = Told { record, unsaid: unsaid.map(|(field, _)| *field).collect() };
-    Ok(Listed { station, piles: Vec::new(), removed: Vec::new() })
+    Ok(Listed { station, piles: Vec::new(), removed: Vec::new(), unknown_plugs: Vec::new() })
 }
 
 /// An OCPI 2.2.1 Location: a station, and an EVSE for each pile. It knows no telephone number and no price; and what it says itself to be
@@ -281,11 +287,13 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
         time_zone: time_zone(said(item, "time_zone").as_deref())?,
         told_piles: None,
     };
-    let piles = evses.iter().filter(|evse| !is_removed(evse)).map(|evse| {
+    let (mut piles, mut unknown_plugs) = (Vec::new(), Vec::new());
+    for evse in evses.iter().filter(|evse| !is_removed(evse)) {
         let uid = text(evse, "/uid").unwrap_or_default();
-        self::evse(evse, &station, system).with_context(|| format!("EVSE {uid:?}"))
-    });
-    let piles = piles.collect::<Result<_>>()?;
+        let (pile, unknown) = self::evse(evse, &station, system).with_context(|| format!("EVSE {uid:?}"))?;
+        unknown_plugs.extend(unknown.into_iter().map(|word| (pile.record.pile_id.clone(), word)));
+        piles.push(pile);
+    }
     let is_said = |pointer: &str| text(item, pointer).is_some();
     let mut unsaid = BTreeSet::from([Field::Phone, Field::Fee, Field::FeeNote, Field::ToldPiles]);
     let parts = [
@@ -297,7 +305,7 @@ fn location(item: &Value, assumed: &Assumed) -> Result<Listed> {
         (Field::TimeZone, said(item, "time_zone").is_none()),
     ];
     unsaid.extend(parts.into_iter().filter(|(_, is_unsaid)| *is_unsaid).map(|(field, _)| field));
-    Ok(Listed { station: Told { record: station, unsaid }, piles, removed })
+    Ok(Listed { station: Told { record: station, unsaid }, piles, removed, unknown_plugs })
 }
 
 /// Whose a Location is, and which.
@@ -325,8 +333,12 @@ fn said(item: &Value, name: &str) -> Option<String> {
 }
 
 fn is_assumed(item: &Value, name: &str) -> bool {
-    let assumed = item.pointer("/veripile/assumed").and_then(Value::as_array);
-    assumed.into_iter().flatten().any(|one| one == name)
+    assumed_of(item).into_iter().flatten().any(|one| one == name)
+}
+
+/// What an object of a list says itself to be assumed; none where it does not speak of that.
+fn assumed_of(item: &Value) -> Option<&Vec<Value>> {
+    item.pointer("/veripile/assumed").and_then(Value::as_array)
 }
 
 /// Which pile an EVSE is: by its identifier for people where it has one.
@@ -335,19 +347,43 @@ fn pile_id(evse: &Value) -> Result<PileId> {
     Ok(PileId::parse(&id)?)
 }
 
-fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Result<Told<Pile>> {
+fn is_dc(connector: &Value) -> bool {
+    text(connector, "/power_type").as_deref() == Some("DC")
+}
+
+/// A pile, and the words of its plugs that nobody here knows: those are left out. Its power is that of plugs of its kind; what a plug of
+/// the other kind gives is kept nowhere.
+fn evse(
+    evse: &Value,
+    station: &Station,
+    system: Option<CoordinateSystem>,
+) -> Result<(Told<Pile>, Vec<String>)> {
     let connectors = evse.get("connectors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let is_dc = |connector: &Value| text(connector, "/power_type").as_deref() == Some("DC");
     let (place, given) = match coordinates(evse, system)? {
         Some((place, given)) => (place, Some(given)),
         None => (station.place, None),
     };
-    let standard = |connector: &Value| ConnectorType::from_word(&text(connector, "/standard")?);
-    let told = |name: &str| if is_assumed(evse, name) { &[][..] } else { connectors };
-    let kind = if connectors.iter().any(is_dc) { PileKind::Dc } else { PileKind::Ac };
-    let powers = told("max_electric_power").iter().map(|connector| power_kw(connector, kind));
+    // A connector that names what is assumed of it is asked itself: its EVSE names what is assumed of any.
+    let told = |name: &'static str| {
+        connectors.iter().filter(move |connector| {
+            let named = if assumed_of(connector).is_some() { *connector } else { evse };
+            !is_assumed(named, name)
+        })
+    };
+    let is_direct = connectors.iter().any(is_dc);
+    let kind = if is_direct { PileKind::Dc } else { PileKind::Ac };
+    let of_kind = told("max_electric_power").filter(|connector| is_dc(connector) == is_direct);
+    let powers = of_kind.map(|connector| power_kw(connector, kind));
     let power_kw = powers.collect::<Result<Vec<_>>>()?.into_iter().flatten().max();
-    let plugs: Vec<ConnectorType> = told("standard").iter().filter_map(standard).collect();
+    let (mut plugs, mut unknown) = (Vec::new(), Vec::new());
+    for word in told("standard").filter_map(|connector| text(connector, "/standard")) {
+        match ConnectorType::from_word(&word) {
+            Some(plug) => plugs.push(plug),
+            None => unknown.push(repeatable(&word)),
+        }
+    }
+    unknown.sort_unstable();
+    unknown.dedup();
     let mut unsaid = BTreeSet::from([Field::Class, Field::Model, Field::MeterSerial]);
     let parts = [
         (Field::Kind, connectors.is_empty()),
@@ -369,7 +405,12 @@ fn evse(evse: &Value, station: &Station, system: Option<CoordinateSystem>) -> Re
         model: None,
         meter_serial: None,
     };
-    Ok(Told { record, unsaid })
+    Ok((Told { record, unsaid }, unknown))
+}
+
+/// A word of a list as it is told again: the beginning of a long one, and what cannot be printed as its number.
+fn repeatable(word: &str) -> String {
+    word.chars().take(STANDARD_CHARS_MAX).collect::<String>().escape_debug().to_string()
 }
 
 /// Rated power of an OCPI connector, kW: as stated (W), else voltage times current, times three between three phases' neutral.

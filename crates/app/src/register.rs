@@ -163,6 +163,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
     left_out::tell(&doubts)?;
     left_out::tell_placeless(&piles)?;
     left_out::tell_private(&files.private, &public_still)?;
+    left_out::tell_unknown_plugs(&files.unknown_plugs)?;
     left_out::tell_removed(&files.removed, &standing, &gone)?;
     store.close().await;
     Ok(())

@@ -11,9 +11,9 @@ use veripile_verification::certificate::{Issued, dcc, pdf};
 use veripile_verification::texts::Language;
 
 use super::{Sight, acts_on, address, read, sight};
-use crate::Site;
 use crate::problem::Problem;
 use crate::session::{Visitor, private};
+use crate::{Site, door};
 
 /// A form of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ async fn serve(
     };
     let tag = format!("\"{}-{kind}-{}\"", &row.sha256[..row.sha256.len().min(32)], env!("CARGO_PKG_VERSION"));
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if sight == Sight::Public && known.is_some_and(|known| known.contains(&tag)) {
+    if sight == Sight::Public && known.is_some_and(|known| door::is_known(known, &tag)) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
     let mut answer = match form {

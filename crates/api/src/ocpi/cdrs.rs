@@ -27,7 +27,7 @@ const ID_CHARS_MAX: usize = 39;
 const HOME: [&str; 6] = ["name", "address", "city", "postal_code", "state", "coordinates"];
 
 /// What must be there.
-const NEEDED: [&str; 13] = [
+const NEEDED: [&str; 14] = [
     "country_code",
     "party_id",
     "id",
@@ -41,6 +41,7 @@ const NEEDED: [&str; 13] = [
     "total_cost",
     "total_energy",
     "total_time",
+    "last_updated",
 ];
 
 /// POST `/ocpi/2.2.1/cdrs`.

@@ -1,7 +1,8 @@
 //! Which parts of a charge detail record are kept: those that OCPI 2.2.1 names, at every depth, as numbers, moments and texts of its lengths.
-//! Anything else may name a driver. And whether what it names is there as it says.
+//! Anything else may name a driver. And whether what it names is there as it says, and can be together.
 //!
-//! Called by [`super::cdrs`], which knows what is kept of a token, and of signed data. Never looks at what a text says that is no moment.
+//! Called by [`super::cdrs`], which knows what is kept of a token, and of signed data. Never looks at what a text says that is no moment and
+//! none of a few words.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
@@ -13,8 +14,10 @@ pub(super) type Fields = &'static [(&'static str, Shape)];
 
 /// What may stand in a place.
 pub(super) enum Shape {
-    /// A text of so many characters at most.
+    /// A text of so many characters at most; printable, as OCPI has all of its texts.
     Text(usize),
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// A moment in RFC 3339, its zone left out if one likes.
     Moment,
     /// A number, also as text.
@@ -29,6 +32,9 @@ const MOMENT_CHARS_MAX: usize = 40;
 
 /// Numbers told as text that are named of one record.
 const AS_TEXT_MAX: usize = 20;
+
+/// How somebody was known: OCPI 2.2.1, 10.4.1.
+const AUTH_METHODS: &[&str] = &["AUTH_REQUEST", "COMMAND", "WHITELIST"];
 
 /// Names and kinds, from OCPI's lists and of its own.
 const WORD: Shape = Shape::Text(36);
@@ -124,7 +130,7 @@ pub(super) const CDR: Fields = &[
     ("start_date_time", Shape::Moment),
     ("end_date_time", Shape::Moment),
     ("session_id", WORD),
-    ("auth_method", WORD),
+    ("auth_method", Shape::Word(AUTH_METHODS)),
     ("cdr_location", LOCATION),
     ("meter_id", Shape::Text(255)),
     ("currency", Shape::Text(3)),
@@ -167,14 +173,36 @@ const BESIDE: Fields = &[
     ("signed_data", Shape::Object(&[])),
 ];
 
-/// Says where a record is not as OCPI has it, the first place; else which numbers it tells as text. What is not there, or null, is not looked
-/// at, nor what OCPI does not name.
+/// Says where a record is not as OCPI has it, the first place, or what of it cannot be together; else which numbers it tells as text. What is
+/// not there, or null, is not looked at, nor what OCPI does not name.
 pub(super) fn look(cdr: &Map<String, Value>) -> Result<Vec<String>, String> {
     let mut as_text = Vec::new();
     for fields in [CDR, BESIDE] {
         look_at("", cdr, fields, &mut as_text)?;
     }
+    can_be(cdr)?;
     Ok(as_text)
+}
+
+/// A charge has a period, does not end before it begins, and takes no energy back. A credit's amounts are negative, as OCPI asks of its cost
+/// and some write all of it.
+fn can_be(cdr: &Map<String, Value>) -> Result<(), String> {
+    if cdr.get("charging_periods").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        return Err("charging_periods: expected one at least".to_owned());
+    }
+    let moment = |name: &str| cdr.get(name).and_then(Value::as_str).and_then(page::moment_read);
+    if moment("start_date_time").zip(moment("end_date_time")).is_some_and(|(start, end)| end < start) {
+        return Err("end_date_time: expected no moment before start_date_time".to_owned());
+    }
+    let is_below_zero = match cdr.get("total_energy") {
+        Some(Value::Number(kwh)) => kwh.as_f64().is_some_and(|kwh| kwh < 0.0),
+        Some(Value::String(kwh)) => kwh.parse::<Decimal>().is_ok_and(|kwh| kwh < Decimal::ZERO),
+        _ => false,
+    };
+    if is_below_zero && cdr.get("credit") != Some(&Value::Bool(true)) {
+        return Err("total_energy: expected a number not below 0".to_owned());
+    }
+    Ok(())
 }
 
 fn look_at(
@@ -199,6 +227,10 @@ fn fits(at: &str, value: &Value, shape: &Shape, as_text: &mut Vec<String>) -> Re
             let mut items = items.iter().enumerate();
             return items.try_for_each(|(n, item)| fits(&format!("{at}[{n}]"), item, each, as_text));
         }
+        // `kept` does not ask: a public key, at which nobody looks here, may be in lines (PEM).
+        (Shape::Text(most), Value::String(text)) if text.contains(char::is_control) => {
+            format!("a text of up to {most} characters, all of them printable")
+        }
         _ if kept(value, shape).is_some() => {
             if matches!((shape, value), (Shape::Number, Value::String(_))) && as_text.len() < AS_TEXT_MAX {
                 as_text.push(at.to_owned());
@@ -206,6 +238,7 @@ fn fits(at: &str, value: &Value, shape: &Shape, as_text: &mut Vec<String>) -> Re
             return Ok(());
         }
         (Shape::Text(most), _) => format!("a text of up to {most} characters"),
+        (Shape::Word(words), _) => words.join(", "),
         (Shape::Moment, _) => "a moment as 2019-01-28T12:00:00Z".to_owned(),
         (Shape::Number, _) => "a number".to_owned(),
         (Shape::Flag, _) => "true or false".to_owned(),
@@ -226,6 +259,7 @@ pub(super) fn fields_kept(given: &Map<String, Value>, fields: Fields) -> Map<Str
 pub(super) fn kept(value: &Value, shape: &Shape) -> Option<Value> {
     match (shape, value) {
         (Shape::Text(most), Value::String(text)) => (text.chars().count() <= *most).then(|| value.clone()),
+        (Shape::Word(words), Value::String(text)) => words.contains(&text.as_str()).then(|| value.clone()),
         (Shape::Moment, Value::String(text)) => {
             let is_one = text.len() <= MOMENT_CHARS_MAX && page::moment_read(text).is_some();
             is_one.then(|| value.clone())
@@ -274,6 +308,18 @@ mod tests {
             (json!({ "cdr_token": { "uid": 1 } }), "cdr_token.uid: expected a text"),
             (json!({ "credit": "true" }), "credit: expected true or false"),
             (json!({ "signed_data": "x" }), "signed_data: expected an object"),
+            (json!({ "auth_method": "FOO" }), "auth_method: expected AUTH_REQUEST, COMMAND, WHITELIST"),
+            (json!({ "auth_method": "whitelist" }), "auth_method: expected AUTH_REQUEST"),
+            (json!({ "charging_periods": [] }), "charging_periods: expected one at least"),
+            (json!({ "id": "a\0" }), "id: expected a text of up to 39 characters, all of them printable"),
+            (json!({ "id": "a\nb" }), "id: expected a text of up to 39 characters, all of them printable"),
+            (json!({ "cdr_location": { "evse_uid": "\u{7f}" } }), "cdr_location.evse_uid: expected a text"),
+            (
+                json!({ "start_date_time": "2026-01-01T01:00:00Z", "end_date_time": "2026-01-01T08:59:59+08:00" }),
+                "end_date_time: expected no moment before start_date_time",
+            ),
+            (json!({ "total_energy": -1 }), "total_energy: expected a number not below 0"),
+            (json!({ "total_energy": "-0.001" }), "total_energy: expected a number not below 0"),
         ] {
             let wrong = looked(&given).expect_err("of another kind");
             assert!(wrong.starts_with(expected), "{given}: {wrong}");
@@ -283,10 +329,22 @@ mod tests {
     #[test]
     fn what_is_absent_null_or_unnamed_is_no_fault_and_a_number_may_be_text() {
         let good = json!({
-            "start_date_time": "2026-01-01T00:00:00", "end_date_time": "2026-01-01T01:00:00.5+08:00", "currency": null, "remark": 7,
+            "start_date_time": "2026-01-01T00:00:00", "end_date_time": "2026-01-01T09:00:00.5+08:00", "currency": null, "remark": 7,
             "total_energy": "20.25", "total_cost": { "excl_vat": "1.5", "incl_vat": 2, "other": [] }, "tariffs": [],
         });
         let as_text: Vec<String> = ["total_cost.excl_vat", "total_energy"].map(str::to_owned).into();
         assert_eq!(looked(&good), Ok(as_text));
+    }
+
+    #[test]
+    fn what_just_can_be_is_no_fault() {
+        let moment = "2026-01-01T01:00:00Z";
+        for good in [
+            json!({ "start_date_time": moment, "end_date_time": moment, "total_energy": 0, "charging_periods": [{}] }),
+            json!({ "total_energy": -20.25, "credit": true, "auth_method": "COMMAND" }),
+            json!({ "total_energy": "-0", "cdr_location": { "name": "无锡站 é 🚗" } }),
+        ] {
+            assert!(looked(&good).is_ok(), "{good}: {:?}", looked(&good));
+        }
     }
 }

@@ -53,6 +53,9 @@ pub struct Imported {
     pub private: Vec<(StationId, OperatorId)>,
     /// Piles that are said to be removed (`REMOVED` of OCPI), each from its station, and that stand at no other of the list.
     pub removed: Vec<Removed>,
+    /// Plugs (`standard` of OCPI connectors) that are none we know, each by its word, in which nothing is left that cannot be printed: their
+    /// piles come without them.
+    pub unknown_plugs: Vec<(PileId, String)>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
 }
@@ -108,6 +111,9 @@ struct ImportPage<'a> {
     /// Piles that are said to be removed, and whether they stand at their stations all the same.
     removed: Vec<(&'a str, bool)>,
     removed_total: usize,
+    /// Plugs that were left out, each with its pile.
+    plugs: Vec<(&'a str, &'a str)>,
+    plugs_total: usize,
 }
 
 /// GET `/op/import`.
@@ -127,7 +133,7 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { piles, mut made_in, stations, private, removed, errors } =
+    let Imported { piles, mut made_in, stations, private, removed, unknown_plugs, errors } =
         (site.import)(&given.table, &assumed);
     let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
@@ -183,6 +189,7 @@ pub(crate) async fn import(
         public_still,
         removed: &removed,
         removed_still,
+        unknown_plugs: &unknown_plugs,
     };
     Ok(show(&request, &site, &person, &given, outcome))
 }
@@ -224,6 +231,7 @@ struct Outcome<'a> {
     removed: &'a [Removed],
     /// Those that stand at their stations all the same.
     removed_still: HashSet<String>,
+    unknown_plugs: &'a [(PileId, String)],
 }
 
 /// Holds places against those that are known: of a station against where it was registered before, of a pile against its
@@ -446,7 +454,15 @@ fn show(
 ) -> HttpResponse {
     let t = Texts::of_request(request);
     let Outcome {
-        registered, errors, doubts, private: left_out, public_still, removed, removed_still, ..
+        registered,
+        errors,
+        doubts,
+        private: left_out,
+        public_still,
+        removed,
+        removed_still,
+        unknown_plugs,
+        ..
     } = outcome;
     let page = ImportPage {
         t,
@@ -478,6 +494,8 @@ fn show(
             .map(|one| (one.pile_id.as_str(), removed_still.contains(one.pile_id.as_str())))
             .collect(),
         removed_total: removed.len(),
+        plugs: unknown_plugs.iter().take(ERRORS_MAX).map(|(id, word)| (id.as_str(), word.as_str())).collect(),
+        plugs_total: unknown_plugs.len(),
     };
     private(html(StatusCode::OK, &page))
 }

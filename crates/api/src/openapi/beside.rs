@@ -77,7 +77,10 @@ const OCPI: [Operation; 13] = [
     ),
     named("/ocpi/2.2.1/locations/{location}", "One station", "Location"),
     with("OcpiEvseExtension", named("/ocpi/2.2.1/locations/{location}/{evse}", "One pile", "EVSE")),
-    named("/ocpi/2.2.1/locations/{location}/{evse}/{connector}", "One connector of a pile", "Connector"),
+    with(
+        "OcpiConnectorExtension",
+        named("/ocpi/2.2.1/locations/{location}/{evse}/{connector}", "One connector of a pile", "Connector"),
+    ),
     with(
         "OcpiTariffExtension",
         listed("/ocpi/2.2.1/tariffs", "Prices by hours, or those that changed", "Tariff"),
@@ -191,7 +194,7 @@ fn enveloped(operation: &Operation) -> Value {
 fn refusal(status: u16, operation: &Operation) -> Value {
     let what = match status {
         400 => "A parameter or the body cannot be: status 2001, and the field by its name",
-        401 => "No party has this token, or it has not registered",
+        401 => "No party has this token, or it has not registered; `WWW-Authenticate` says how one is shown",
         404 => "There is no such thing",
         405 => "Not for a party that is registered, or is not yet",
         409 => "Another record with this identifier came before, and stands",
@@ -213,7 +216,7 @@ fn answer(what: &str, schema: &Value) -> Value {
 fn fault(status: u16, kinds: &[&str]) -> Value {
     let what = match status {
         400 => "A parameter cannot be",
-        401 => "Nobody gave out this key",
+        401 => "Nobody gave out this key; `WWW-Authenticate` says how one is shown",
         404 => "There is no such pile",
         406 => "Answers come as they are, or with gzip or br",
         429 => "Too many requests; `Retry-After` says when",
@@ -291,8 +294,14 @@ fn ours() -> impl Iterator<Item = (String, Value)> {
             json!({ "description": summary, "content": { kind: { "schema": schema } } }),
         );
         responses.insert("304".to_owned(), json!({ "description": "As it was" }));
+        // The description is for programs only.
+        let kinds: &[&str] = if kind == "application/json" {
+            &["application/problem+json"]
+        } else {
+            &["application/problem+json", "text/html"]
+        };
         for status in faults {
-            responses.insert(status.to_string(), fault(*status, &["application/problem+json", "text/html"]));
+            responses.insert(status.to_string(), fault(*status, kinds));
         }
         let name = path.trim_start_matches('/').replace(['/', '.', '-'], "_").replace(['{', '}'], "");
         let mut told = json!({

@@ -139,6 +139,70 @@ fn power_of_a_location_is_what_a_pile_can_have() {
     }
 }
 
+/// One EVSE of some connectors, in a list of Locations.
+fn evse_with(connectors: &str, veripile: &str) -> Imported {
+    let list = format!(
+        r#"[{{"id":"L","country_code":"BE","party_id":"BEC","coordinates":{{"latitude":"51.04","longitude":"3.72"}},
+            "evses":[{{"uid":"E",{veripile}"connectors":[{connectors}]}}]}}]"#
+    );
+    let imported = of_json(&list, &Assumed::default());
+    assert!(imported.piles.len() == 1 && imported.errors.is_empty(), "{connectors}: {imported:?}");
+    imported
+}
+
+/// A pile is as strong as its plugs of its own kind say, whatever a plug of the other kind gives.
+#[test]
+fn a_plug_of_the_other_kind_says_nothing_of_the_pile_s_power() {
+    let direct = r#"{"standard":"GBT_DC","power_type":"DC","max_voltage":750,"max_amperage":80}"#;
+    // 3 × 380 V × 63 A are 71.82 kW.
+    let alternating =
+        r#"{"standard":"GBT_AC","power_type":"AC_3_PHASE","max_voltage":380,"max_amperage":63}"#;
+    for (connectors, kind, watts) in [
+        (format!("{direct},{alternating}"), PileKind::Dc, 60_000),
+        (format!("{alternating},{direct}"), PileKind::Dc, 60_000),
+        (alternating.to_owned(), PileKind::Ac, 71_820),
+    ] {
+        let Told { record, .. } = evse_with(&connectors, "").piles.remove(0);
+        assert_eq!(record.kind, kind, "{connectors}");
+        assert_eq!(record.power_kw, Some(Decimal::new(watts, 3)), "{connectors}");
+    }
+}
+
+/// As we tell a pile of 150 kW ourselves, with a plug of each kind: what is assumed of one is told of the other.
+#[test]
+fn what_is_assumed_of_one_plug_is_told_of_another() {
+    let direct = r#"{"standard":"IEC_62196_T2_COMBO","power_type":"DC","max_electric_power":150000,
+        "veripile":{"assumed":["max_voltage"]}}"#;
+    let alternating = r#"{"standard":"IEC_62196_T2","power_type":"AC_1_PHASE","max_electric_power":7000,
+        "veripile":{"assumed":["power_type","max_electric_power"]}}"#;
+    let of_evse = r#""veripile":{"assumed":["max_voltage","power_type","max_electric_power"]},"#;
+    let Told { record, .. } = evse_with(&format!("{direct},{alternating}"), of_evse).piles.remove(0);
+    assert_eq!((record.kind, record.power_kw), (PileKind::Dc, Some(Decimal::from(150))));
+    assert_eq!(record.connectors, [ConnectorType::Ccs2, ConnectorType::Type2]);
+    // A connector that says nothing is as its EVSE says.
+    let silent = direct.replace(r#""veripile":{"assumed":["max_voltage"]}"#, r#""format":"CABLE""#);
+    let Told { record, unsaid } = evse_with(&silent, of_evse).piles.remove(0);
+    assert!(record.power_kw.is_none() && unsaid.contains(&Field::Power), "{record:?}");
+}
+
+#[test]
+fn a_plug_that_nobody_here_knows_is_left_out_and_named() {
+    let plug = |standard: &str| format!(r#"{{"standard":"{standard}","power_type":"DC"}}"#);
+    let named = |connectors: &str| -> Vec<(String, String)> {
+        let of = |(pile_id, word): (PileId, String)| (pile_id.to_string(), word);
+        evse_with(connectors, "").unknown_plugs.into_iter().map(of).collect()
+    };
+    let one = |word: &str| vec![("E".to_owned(), word.to_owned())];
+    assert_eq!(named(&plug("TESLA_S")), one("TESLA_S"));
+    assert_eq!(named(&[plug("TESLA_S"), plug("TESLA_S"), plug("CHADEMO")].join(",")), one("TESLA_S"));
+    assert_eq!(named(&plug(r"a\nb\u202e")), one(r"a\nb\u{202e}"));
+    assert_eq!(named(&plug(&"X".repeat(50))), one(&"X".repeat(36)));
+    assert!(named(&plug("IEC_62196_T2_COMBO")).is_empty());
+    assert!(named(r#"{"power_type":"DC"}"#).is_empty(), "none was told");
+    let Told { record, unsaid } = evse_with(&plug("TESLA_S"), "").piles.remove(0);
+    assert!(record.connectors.is_empty() && unsaid.contains(&Field::Connectors), "{record:?}");
+}
+
 /// As OCPI 2.2.1's example of a Location without public access: `publish` is false, and nothing of it is for a map.
 #[test]
 fn what_is_not_to_be_published_is_left_out_and_named() {

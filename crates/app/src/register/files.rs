@@ -31,6 +31,7 @@ pub(super) struct Files {
     pub(super) of_locations: usize,
     pub(super) private: Vec<(StationId, OperatorId)>,
     pub(super) removed: Vec<Removed>,
+    pub(super) unknown_plugs: Vec<(PileId, String)>,
     pub(super) anchors: Vec<(PileId, Act)>,
     pub(super) meter_keys: Vec<(PileId, MeterKey)>,
     pub(super) access: Vec<AccessRow>,
@@ -48,7 +49,7 @@ impl Files {
             })?;
         let commitments = read(args.operators.as_ref(), &columns, commitment)?;
         let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
-        let Imported { stations, mut piles, private, removed, .. } =
+        let Imported { stations, mut piles, private, removed, unknown_plugs, .. } =
             stations(args.stations.as_ref(), &assumed)?;
         let of_locations = piles.len();
         piles.extend(more_piles(args, &piles, &assumed)?);
@@ -66,6 +67,7 @@ impl Files {
             of_locations,
             private,
             removed,
+            unknown_plugs,
             anchors: read(args.anchors.as_ref(), &anchor_columns, anchor)?,
             meter_keys: read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?,
             access: once(args.access.as_ref(), &["pile_id"], "pile", keys::row, |access: &AccessRow| {

@@ -1,11 +1,11 @@
-//! What a registration tells of places that look wrong, and of what a list says is not to be shown or is no more.
+//! What a registration tells of places that look wrong, of what a list says is not to be shown or is no more, and of plugs that it left out.
 //!
 //! Called by `register`, after all is written. It only tells: nothing is decided here.
 
 use std::collections::HashSet;
 
 use anyhow::Result;
-use veripile_pile::{OperatorId, Pile, PlaceDoubt, StationId};
+use veripile_pile::{ConnectorType, OperatorId, Pile, PileId, PlaceDoubt, StationId};
 use veripile_store::Removed;
 
 /// Stations and piles named where some are left out; of more the list itself tells.
@@ -49,6 +49,20 @@ pub(super) fn tell_private(private: &[(StationId, OperatorId)], public_still: &[
         crate::say(&format!(
             "of these registered before, left as they are and public still, {}",
             named(&ids)
+        ))?;
+    }
+    Ok(())
+}
+
+/// Tells which plugs were left out since their standards are none that we know, each with its pile.
+pub(super) fn tell_unknown_plugs(plugs: &[(PileId, String)]) -> Result<()> {
+    if !plugs.is_empty() {
+        let named: Vec<String> = plugs.iter().map(|(pile_id, word)| format!("{pile_id} ({word})")).collect();
+        let named: Vec<&str> = named.iter().map(String::as_str).collect();
+        crate::say(&format!(
+            "connectors not imported, since their standard is none of {}, {}",
+            ConnectorType::words(),
+            self::named(&named)
         ))?;
     }
     Ok(())
