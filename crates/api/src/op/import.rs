@@ -55,6 +55,8 @@ pub struct Imported {
     pub removed: Vec<Removed>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
+    /// Names of columns that say nothing here.
+    pub unread: Vec<String>,
 }
 
 /// What is wrong with a row.
@@ -108,6 +110,8 @@ struct ImportPage<'a> {
     /// Piles that are said to be removed, and whether they stand at their stations all the same.
     removed: Vec<(&'a str, bool)>,
     removed_total: usize,
+    /// Columns that say nothing here.
+    unread: &'a [String],
 }
 
 /// GET `/op/import`.
@@ -127,7 +131,7 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { piles, mut made_in, stations, private, removed, errors } =
+    let Imported { piles, mut made_in, stations, private, removed, errors, unread } =
         (site.import)(&given.table, &assumed);
     let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
@@ -183,6 +187,7 @@ pub(crate) async fn import(
         public_still,
         removed: &removed,
         removed_still,
+        unread: &unread,
     };
     Ok(show(&request, &site, &person, &given, outcome))
 }
@@ -224,6 +229,7 @@ struct Outcome<'a> {
     removed: &'a [Removed],
     /// Those that stand at their stations all the same.
     removed_still: HashSet<String>,
+    unread: &'a [String],
 }
 
 /// Holds places against those that are known: of a station against where it was registered before, of a pile against its
@@ -478,6 +484,7 @@ fn show(
             .map(|one| (one.pile_id.as_str(), removed_still.contains(one.pile_id.as_str())))
             .collect(),
         removed_total: removed.len(),
+        unread: &outcome.unread[..outcome.unread.len().min(ERRORS_MAX)],
     };
     private(html(StatusCode::OK, &page))
 }
