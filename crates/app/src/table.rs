@@ -167,7 +167,11 @@ impl Table {
         }
     }
 
+    /// None of a table without a row: nobody was there to ask.
     fn unasked(&self) -> Vec<String> {
+        if !self.columns.values().any(|column| column.is_asked.get()) {
+            return Vec::new();
+        }
         let is_unasked = |(name, column): &(&String, &Column)| !name.is_empty() && !column.is_asked.get();
         let unasked = self.columns.iter().filter(is_unasked).map(|(name, column)| (column.at, name));
         unasked.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
@@ -374,6 +378,7 @@ mod tests {
         };
         let text = "a,z,b,,y\n1,2,3,4,5\n";
         assert_eq!(unasked(text, &["a", "b", "c"]), ["z", "y"]);
+        assert!(unasked("a,z\n", &["a"]).is_empty(), "nothing is known of a table without rows");
         // A file that is read twice: what neither asked for.
         let mut unread = Unread::default();
         for columns in [["a", "z"], ["a", "b"]] {
