@@ -372,6 +372,9 @@ async fn a_table_of_piles_tells_each_bad_row() {
     let (_, page) = one.post("/op/import?lang=en", &[("table", stations), ("skip", "yes")]).await;
     assert!(page.contains("Registered: <b>1</b>"), "{page}");
     assert_eq!(database.number("SELECT count(*) FROM station WHERE operator_id = 'O1'").await, 2);
+    let misspelt = "pile_id,kind,accuracy_class,station_id,maker\nN7,ac,2,S1,甲\n";
+    let (_, page) = one.post("/op/import?lang=en", &[("table", misspelt)]).await;
+    assert!(page.contains("Registered: <b>1</b>") && page.contains("<li><code>maker</code></li>"), "{page}");
     // A location brings its piles along, also where nobody knew it before.
     let location = r#"[{"id": "S10", "name": "十", "coordinates": {"latitude": "31.5", "longitude": "120.3"},
         "evses": [{"uid": "E1", "connectors": [{"standard": "GBT_DC", "power_type": "DC"}]}]}]"#;

@@ -25,7 +25,7 @@ const open = (size, options, isDue = () => false) => opened(size, options, (requ
 // Buttons, fields and links that stand alone, the map's own too; links within a sentence may be as high as its line (WCAG 2.5.8).
 const smallTargets = (least) =>
   [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a, header button:not(.unseen), footer a")]
-    .filter((one) => !one.closest(".maplibregl-map") || one.matches(".maplibregl-ctrl-group button, .maplibregl-ctrl-attrib summary"))
+    .filter((one) => !one.closest(".maplibregl-map") || one.matches(".maplibregl-ctrl-group button, .maplibregl-ctrl-attrib summary, .maplibregl-popup a, .maplibregl-popup button"))
     .map((one) => (one.matches("[type=radio],[type=checkbox]") ? one.closest("label") ?? one : one))
     .filter((one) => {
       const box = one.getBoundingClientRect();
@@ -45,10 +45,22 @@ async function hold(page, at) {
   // Evaluated by the debugger: the page's own policy allows no such script.
   await page.evaluate(axe);
   const found = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }));
-  // Beside the levels: every page has one heading above all others, and no two regions of a page bear one name.
-  const besides = await page.evaluate(() => axe.run(document, { runOnly: { type: "rule", values: ["page-has-heading-one", "landmark-unique"] } }));
+  // Beside the levels: every page has one heading above all others, all of it stands in regions, and no two regions of a page bear one name.
+  const besides = await page.evaluate(() => axe.run(document, { runOnly: { type: "rule", values: ["page-has-heading-one", "region", "landmark-unique"] } }));
   const told = [...found.violations, ...besides.violations].map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 120)}`);
   check(`${at}: axe-core finds nothing`, told.length === 0, told.join(" | "));
+}
+
+// Names of 255 letters, which lists may have, identifiers of 64, and what an operator replied from right to left; none with a blank.
+async function stretched(page, names, at) {
+  const fits = await page.evaluate((names) => {
+    for (const one of document.querySelectorAll(names)) one.textContent = "W".repeat(one.matches(".id") ? 64 : 255);
+    const reply = document.createElement("blockquote");
+    Object.assign(reply, { className: "told", dir: "auto", textContent: "ش".repeat(2_000) });
+    document.querySelector("main .card")?.append(reply);
+    return document.documentElement.scrollWidth <= window.innerWidth + 1;
+  }, names);
+  check(`${at}: long names stick out nowhere`, fits && (await page.locator(names).count()) > 0);
 }
 
 for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async () => {
@@ -143,6 +155,7 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   check(`${at}: a station's card has fee, free piles and telephone`, /元\/度/.test(card) && /空闲/.test(card) && /400-0000/.test(card), card);
   await picture("stations");
   await hold(page, `${at} stations`);
+  await stretched(page, "#list b", `${at} stations`);
 
   await page.locator("#list li.station a").first().click();
   await page.waitForURL(/\/s\//);
@@ -151,6 +164,7 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   check(`${at}: and its piles`, (await page.locator("#list li").count()) >= 5);
   await picture("station");
   await hold(page, `${at} station`);
+  await stretched(page, "h1, #list .id", `${at} station`);
 
   check(`${at}: five maps to navigate with`, (await page.locator(".navigate a").count()) === 5);
   await page.locator("#list li a").first().click();
@@ -158,6 +172,7 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
   check(`${at}: a pile has its code, papers and maps`, (await page.locator("svg.qr").isVisible()) && (await page.locator("#documents").isVisible()) && (await page.locator(".navigate a").count()) === 5);
   await picture("pile");
   await hold(page, `${at} pile`);
+  await stretched(page, ".state-card > p b, .state-card > p .id", `${at} pile`);
   const pile = page.url();
   await page.locator("a[href*='/report']").click();
   await page.waitForURL(/\/report/);
@@ -219,6 +234,13 @@ for (const [name, size] of SIZES) await scene(`drivers ${name}`, pictures, async
     await hold(page, `${at} charge`);
     check(`${at}: the link to a charge's pile is no lower than a finger`, (await page.locator("#charge a[href*='/p/']").evaluate((one) => one.getBoundingClientRect().height)) >= TARGET_PX - 0.5);
   }
+  await page.goto(`${site}/check?lang=en`);
+  const reading = '{"TM":"2026-03-01T08:00:00,000+0800 S","TX":"B","RV":1,"RI":"1-b:1.8.0","RU":"kWh","ST":"M","EF":""}';
+  await page.fill("[name=record]", `OCMF|{"FV":"1.0","MS":"S","RD":[${reading}]}|{}`);
+  await page.locator("#given button[type=submit]").click();
+  await page.locator("section.result table.layers").waitFor();
+  await picture("checked");
+  await hold(page, `${at} a record in English`);
   check(`${at}: nothing complains`, complaints.length === 0, complaints.join(" | "));
 });
 

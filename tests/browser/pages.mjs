@@ -145,6 +145,8 @@ await scene("map tiles", pictures, async () => {
   await link.waitFor({ timeout: 10_000 }).catch(() => {});
   check("map: a click on a pile offers its page", (await link.count()) === 1 && (await link.getAttribute("href")).includes(id));
   if (await link.count()) {
+    const sides = await page.locator(".maplibregl-popup a, .maplibregl-popup button").evaluateAll((all) => all.flatMap((one) => [one.getBoundingClientRect().width, one.getBoundingClientRect().height]));
+    check("map: what it offers, and what closes it, is 44 px high and wide", sides.length === 4 && sides.every((side) => side >= 43.5), sides.join(" "));
     await link.click();
     await page.waitForLoadState("load");
   }

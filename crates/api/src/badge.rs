@@ -32,6 +32,9 @@ const ROOM: f64 = 248.0;
 /// How wide letters that are not bold are, of the width of bold ones.
 const REGULAR: f64 = 0.9;
 
+/// Sizes of letters that are not bold, for three lines and for four.
+const SIZES: [u32; 4] = [11, 10, 9, 9];
+
 #[derive(Template)]
 #[template(path = "widget.html")]
 struct WidgetPage<'a> {
@@ -133,7 +136,7 @@ fn svg(t: &Texts, pile: &PileRecord, now: Timestamp, is_simulated: bool) -> Stri
     let told = lines(t, pile, now);
     let heights: &[u32] = if told.len() < 3 { &[21, 38, 54] } else { &[17, 31, 45, 58] };
     let bold = ("#1c2430", " font-weight=\"700\"", fitted(&first, [15, 14, 13, 12], 1.0));
-    let plain = told.iter().map(|line| ("#4c555f", "", fitted(line, [11, 10, 9, 9], REGULAR)));
+    let plain = told.iter().map(|line| ("#4c555f", "", fitted(line, SIZES, REGULAR)));
     for (y, (fill, weight, (size, text))) in heights.iter().zip(std::iter::once(bold).chain(plain)) {
         let _ = write!(
             svg,
@@ -170,14 +173,14 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
             None => t.of("badge.case").to_owned(),
         };
         return [
-            format!("{} · {}", case.number, view::body(t, case.said_by(now))),
+            named(&case.number, &view::body(t, case.said_by(now))),
             dates.replace("{from}", &view::day(case.at)),
         ];
     }
     if let Some(stopped) = standing.stopped_at {
         let (what, day) = (t.of("basis.stopped"), view::day(stopped));
         return match &standing.stopped_by {
-            Some(by) => [format!("{} · {}", by.number, view::body(t, &by.issuer)), format!("{what} {day}")],
+            Some(by) => [named(&by.number, &view::body(t, &by.issuer)), format!("{what} {day}")],
             None => [what.to_owned(), day],
         };
     }
@@ -193,10 +196,21 @@ fn basis(t: &Texts, pile: &PileRecord, now: Timestamp) -> [String; 2] {
                 }
                 _ => validity(t, told),
             };
-            [format!("{} · {}", certificate.number, view::body(t, &certificate.issuer)), dates]
+            [named(&certificate.number, &view::body(t, &certificate.issuer)), dates]
         }
         None => [format!("{}: {}", t.of("basis.certificate"), t.of("basis.none")), view::day(now)],
     }
+}
+
+/// A document's number and who issued it. Where both have no room in the least letters, each is cut for itself: neither takes more than half of the
+/// line from the other, so that a long number leaves its issuer to be read.
+fn named(number: &str, issuer: &str) -> String {
+    const BETWEEN: &str = " · ";
+    // A little less, since sums of floats differ by their order.
+    let room = ROOM / (f64::from(SIZES[3]) * REGULAR) - width(BETWEEN) - 0.01;
+    let number = cut(number, (room - width(issuer)).max(room / 2.0));
+    let issuer = cut(issuer, room - width(&number));
+    format!("{number}{BETWEEN}{issuer}")
 }
 
 /// Ground and ink of the mark.
@@ -379,6 +393,28 @@ mod tests {
                     assert_eq!(text.contains("2029-01-04"), is_valid, "{text}");
                     assert!(text.contains("K-7") && text.contains(since), "{text}");
                 }
+            }
+        }
+    }
+
+    /// Each badge has an issuer on it (product.md), also where the number is long.
+    #[test]
+    fn a_long_number_leaves_its_issuer() {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().expect("literal");
+        let mut pile = certified(None);
+        for (number, issuer, expected) in [
+            ("9".repeat(38), "江苏省计量科学研究院", "9… · 江苏省计量科学研究院<"),
+            ("9".repeat(20), "江苏省计量科学研究院", "9 · 江苏省计量科学研究院<"),
+            ("C-1".to_owned(), &*"院".repeat(99), "C-1 · 院院院院"),
+            ("9".repeat(255), &*"院".repeat(99), "9… · 院院院院"),
+        ] {
+            if let Some(certificate) = &mut pile.standing.certificate {
+                (certificate.number, certificate.issuer) = (number, issuer.to_owned());
+            }
+            for t in [Language::Zh, Language::En].map(Texts::in_language) {
+                let badge = svg(t, &pile, now, false);
+                assert!(badge.contains(expected), "{expected}: {badge}");
+                assert!(!badge.contains("……"), "{badge}");
             }
         }
     }

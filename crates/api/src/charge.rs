@@ -6,6 +6,7 @@
 use actix_web::{HttpResponse, web};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 use veripile_metrology::rounding::{written, written_with_sign};
 use veripile_pile::VehiclePath;
@@ -94,10 +95,15 @@ fn kwh(wh: Decimal) -> String {
     (wh / Decimal::ONE_THOUSAND).normalize().to_string()
 }
 
+/// The number of a charge, as it is written beside it or typed; full-width digits are digits.
+fn number_of(text: &str) -> Option<i64> {
+    let text: String = text.nfkc().collect();
+    text.trim().trim_start_matches('#').parse().ok()
+}
+
 /// A charge, its newest signed values and how many it has; none where the text is no number of one.
 async fn found(site: &Site, number: &str) -> Result<Option<(OneCharge, Vec<SignedLine>, usize)>, Problem> {
-    let number = number.trim().trim_start_matches('#').parse::<i64>();
-    let Ok(number) = number else { return Ok(None) };
+    let Some(number) = number_of(number) else { return Ok(None) };
     let Some(charge) = site.store.charge(number).await? else { return Ok(None) };
     let (signed, all) = site.store.signed_values_of(number).await?;
     Ok(Some((charge, signed, all)))
@@ -157,4 +163,19 @@ pub(crate) async fn shown<'a>(
         signed: signed.iter().map(said).collect(),
         cut: check::cut(t.of("check.signed_cut"), signed.len(), all),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_it_is_typed() {
+        for text in ["9", " #9 ", "９", "＃９", "\u{3000}09"] {
+            assert_eq!(number_of(text), Some(9), "{text}");
+        }
+        for text in ["", "#", "九", "9.5", "99999999999999999999"] {
+            assert_eq!(number_of(text), None, "{text}");
+        }
+    }
 }

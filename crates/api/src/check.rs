@@ -41,6 +41,9 @@ pub(crate) const FORM_BYTES_MAX: usize = 3 * RECORD_BYTES_MAX + 16_384;
 /// Parts of a form that are read.
 const PARTS_MAX: usize = 5;
 
+/// What is found of a key that does not read.
+pub(crate) const KEY_UNREADABLE: &str = "key_unreadable";
+
 /// What is found of a key that somebody typed.
 pub(crate) const KEY_ENTERED: &str = "key_entered";
 
@@ -167,8 +170,7 @@ async fn pasted(request: &HttpRequest, body: web::Bytes) -> Result<Pasted, Probl
         while let Some(piece) = part.try_next().await.map_err(|error| form(&error.to_string()))? {
             bytes.extend_from_slice(&piece);
         }
-        // Whatever is no text is no record; its verdict says so.
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = text_of(&bytes);
         match part.name() {
             Some("record") => pasted.record = text,
             Some("key") => pasted.key = text,
@@ -176,10 +178,28 @@ async fn pasted(request: &HttpRequest, body: web::Bytes) -> Result<Pasted, Probl
             _ => {}
         }
     }
-    if pasted.record.trim().is_empty() {
+    if bare(&pasted.record).is_empty() {
         pasted.record = file;
     }
     Ok(pasted)
+}
+
+/// A text as files have it, UTF-8 or, with its byte order mark, UTF-16. Whatever is no text is no record; its verdict says so.
+fn text_of(bytes: &[u8]) -> String {
+    let utf16 = |units: &[u8], read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = units.chunks_exact(2).map(|unit| read([unit[0], unit[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match bytes {
+        [0xff, 0xfe, units @ ..] => utf16(units, u16::from_le_bytes),
+        [0xfe, 0xff, units @ ..] => utf16(units, u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// A text without what nobody sees at its ends: blanks, and marks that editors save or that come along when something is copied.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
 }
 
 /// POST `/check`.
@@ -198,7 +218,7 @@ pub(crate) async fn judge(
     let cut = cut(t.of("check.records_cut"), values.len(), all);
     values.retain(|(value, _)| !value.data.is_empty());
     let mut judged = judge_all(&site.store, values).await?;
-    let is_entered = !pasted.key.trim().is_empty();
+    let is_entered = !bare(&pasted.key).is_empty();
     if is_entered {
         judged.iter_mut().for_each(tell_entered);
     }
@@ -287,8 +307,8 @@ pub(crate) fn cut(words: &str, shown: usize, all: usize) -> Option<String> {
 /// The records pasted: one, or the first of those in a SAFE container; and how many there are in all. A key that was entered outweighs those
 /// that came along.
 fn values(pasted: &Pasted) -> (Vec<(SignedValue, Written)>, usize) {
-    let entered = Some(pasted.key.trim()).filter(|key| !key.is_empty()).map(str::to_owned);
-    let record = pasted.record.trim();
+    let entered = Some(bare(&pasted.key)).filter(|key| !key.is_empty()).map(str::to_owned);
+    let record = bare(&pasted.record);
     match container::open(record) {
         Ok(contained) if record.starts_with('<') => {
             let all = contained.len();
@@ -376,10 +396,13 @@ fn view<'a>(t: &'a Texts, judged: &Judged, is_entered: bool) -> ResultView<'a> {
     let Judged { checked, key_source } = judged;
     let verdict = word(checked);
     let (listed, all) = (READINGS_MAX.min(checked.readings.len()), checked.readings.len());
+    // There is a key, which is another thing than none.
+    let is_unreadable = checked.layers.key.findings.iter().any(|finding| finding.code == KEY_UNREADABLE);
+    let told = if is_unreadable { KEY_UNREADABLE } else { verdict };
     ResultView {
         verdict,
-        title: t.of_owned(&format!("check.{verdict}")),
-        why: t.of_owned(&format!("check.{verdict}.why")),
+        title: t.of_owned(&format!("check.{told}")),
+        why: t.of_owned(&format!("check.{told}.why")),
         facts: facts(t, checked, *key_source, is_entered),
         layers: layer_views(t, &checked.layers),
         readings: checked

@@ -468,7 +468,7 @@ async fn cards(
         let unknown = || t.of("unknown").to_owned();
         Card {
             name: view::name(t.pick(&told.name[0], &told.name[1])),
-            href: format!("/s/{}?lang={}", view::segment(told.station_id.as_str()), t.short()),
+            href: view::station_page(t, told.station_id.as_str()),
             operator: view::name(t.pick(&told.operator[0], &told.operator[1])),
             distance: query.near.map(|near| finder::distance(near.distance_m(told.place))),
             place: told.place,

@@ -346,8 +346,8 @@ mod tests {
         );
         used.extend(veripile_ocpp::signed::CODES.map(|code| format!("record.{code}")));
         used.insert(format!("record.{}", crate::check::KEY_ENTERED));
-        let checks =
-            crate::check::WORDS.iter().flat_map(|w| [format!("check.{w}"), format!("check.{w}.why")]);
+        let words = crate::check::WORDS.iter().chain([&crate::check::KEY_UNREADABLE]);
+        let checks = words.flat_map(|w| [format!("check.{w}"), format!("check.{w}.why")]);
         used.extend(checks);
         let made = |prefix: &'static str, words: &'static [&'static str], suffix: &'static str| {
             words.iter().map(move |word| format!("{prefix}.{word}{suffix}"))

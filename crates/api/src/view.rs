@@ -50,6 +50,23 @@ pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
+/// A path segment of a link in a page, where letters and digits of all scripts may stand as they are (WHATWG's URLs): a third as long.
+fn linked(text: &str) -> String {
+    let written =
+        |c: char| if c.is_alphanumeric() { c.to_string() } else { segment(c.encode_utf8(&mut [0; 4])) };
+    text.chars().map(written).collect()
+}
+
+/// The page of a pile, linked.
+fn pile_page(t: &Texts, id: &str) -> String {
+    format!("/p/{}?lang={}", linked(id), t.short())
+}
+
+/// The page of a station, linked.
+pub(crate) fn station_page(t: &Texts, id: &str) -> String {
+    format!("/s/{}?lang={}", linked(id), t.short())
+}
+
 /// Longest name that a page shows, characters, and longest other text that somebody else wrote. The whole stands in the query API.
 const NAME_CHARS_MAX: usize = 100;
 const TEXT_CHARS_MAX: usize = 200;
@@ -131,20 +148,16 @@ pub(crate) struct Line {
 /// Makes a line.
 pub(crate) fn line(t: &Texts, pile: &PileRecord, now: Timestamp) -> Line {
     let state = pile.state(now);
-    let path = format!("/p/{}", segment(pile.pile_id.as_str()));
     Line {
         id: name(pile.pile_id.as_str()),
-        href: format!("{path}?lang={}", t.short()),
-        path,
+        href: pile_page(t, pile.pile_id.as_str()),
+        path: format!("/p/{}", segment(pile.pile_id.as_str())),
         state: state.word(),
         symbol: symbol(state),
         state_text: state_text(t, state),
         place: pile.place,
         station: station(t, pile),
-        station_href: pile
-            .station
-            .as_ref()
-            .map(|(id, _, _)| format!("/s/{}?lang={}", segment(id.as_str()), t.short())),
+        station_href: pile.station.as_ref().map(|(id, _, _)| station_page(t, id.as_str())),
         operator: operator(t, pile),
         power: power(t, pile),
         status: status(t, pile, now),
@@ -457,6 +470,9 @@ mod tests {
     fn a_segment_survives_any_identifier_and_times_are_shanghai_s() {
         assert_eq!(segment("WX-0001"), "WX-0001");
         assert_eq!(segment("a b?#桩"), "a%20b%3F%23%E6%A1%A9");
+        let t = Texts::in_language(Language::En);
+        // A link has letters as they are, and nothing that ends it or turns what stands around it.
+        assert_eq!(pile_page(t, "a b?\"<桩-1\u{202e}é"), "/p/a%20b%3F%22%3C桩-1%E2%80%AEé?lang=en");
         let at: Timestamp = "2026-03-01T20:30:00Z".parse().expect("literal");
         assert_eq!(minute(at), "2026-03-02 04:30");
     }

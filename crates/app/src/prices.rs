@@ -13,7 +13,7 @@ use veripile_pile::StationId;
 use veripile_store::price::Tariff;
 
 use crate::places::FEE_MAX_CNY_KWH;
-use crate::table::{Row, Table};
+use crate::table::{Row, Table, Unread};
 
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
@@ -33,17 +33,22 @@ struct Part {
 }
 
 /// Reads `station_id,from,to,cny_kwh[,valid_from]`, by station and day.
-pub(crate) fn read(file: &Path) -> Result<Vec<Tariff>> {
-    tariffs(Table::open(file, &["station_id", "cny_kwh"])?, &file.display().to_string())
+pub(crate) fn read(file: &Path, unread: &mut Unread) -> Result<Vec<Tariff>> {
+    let table = Table::open(file, &["station_id", "cny_kwh"])?;
+    let (tariffs, unasked) = tariffs(table, &file.display().to_string())?;
+    unread.of(file, unasked);
+    Ok(tariffs)
 }
 
 /// A station, and the day from which on its prices hold.
 type Day = (StationId, Option<Date>);
 
-fn tariffs(table: Table, name: &str) -> Result<Vec<Tariff>> {
+/// The prices, and the columns that nobody asked for.
+fn tariffs(table: Table, name: &str) -> Result<(Vec<Tariff>, Vec<String>)> {
     let mut days: BTreeMap<Day, Vec<Part>> = BTreeMap::new();
-    table.rows(|row| {
-        let (day, parts) = parts(&row).with_context(|| format!("{name}, line {}", row.line))?;
+    let unasked = table.rows(|row| {
+        let (day, parts) =
+            row.fits().and_then(|()| parts(&row)).with_context(|| format!("{name}, line {}", row.line))?;
         days.entry(day).or_default().extend(parts);
         Ok(())
     })?;
@@ -55,7 +60,8 @@ fn tariffs(table: Table, name: &str) -> Result<Vec<Tariff>> {
         let prices = whole(parts).with_context(of)?;
         Ok(Tariff { station_id, valid_from, prices, time_zone: None })
     };
-    days.into_iter().map(whole).collect()
+    let tariffs: Result<Vec<Tariff>> = days.into_iter().map(whole).collect();
+    Ok((tariffs?, unasked))
 }
 
 /// What a row says: hours over midnight are two parts of a day.
@@ -137,7 +143,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<Tariff>, String> {
         let table = Table::of_text(text, &["station_id", "cny_kwh"]).expect("a table");
-        tariffs(table, "prices.csv").map_err(|error| format!("{error:#}"))
+        tariffs(table, "prices.csv").map(|(tariffs, _)| tariffs).map_err(|error| format!("{error:#}"))
     }
 
     fn prices(tariff: &Tariff) -> Vec<(u16, String)> {

@@ -36,7 +36,7 @@ use crate::plausible::{
     self, COVERAGE_FACTOR_MAX, EFFICIENCY_MIN, EFFICIENCY_U_MAX, ERROR_MAX_PERCENT, STATION_POWER_MAX_KW,
     UNCERTAINTY_MAX_PERCENT, power_max_kw,
 };
-use crate::table::{Row, Seen, Table};
+use crate::table::{Row, Seen, Table, Unread};
 use crate::{identity, keys, places, serve};
 use files::Files;
 
@@ -160,6 +160,7 @@ pub async fn run(args: &RegisterArgs) -> Result<()> {
         files.meter_keys.len(),
         files.access.len()
     ))?;
+    left_out::tell_unread(&files.unread)?;
     left_out::tell(&doubts)?;
     left_out::tell_placeless(&piles)?;
     left_out::tell_private(&files.private, &public_still)?;
@@ -174,13 +175,14 @@ fn more_piles(
     args: &RegisterArgs,
     with_stations: &[Told<Pile>],
     assumed: &Assumed,
+    unread: &mut Unread,
 ) -> Result<Vec<Told<Pile>>> {
     let mut seen = Seen::default();
     let list = args.stations.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
     for told in with_stations {
         seen.once("pile", told.record.pile_id.as_str(), &list)?;
     }
-    read(args.piles.as_ref(), &PILE_COLUMNS, |row| {
+    read(args.piles.as_ref(), &PILE_COLUMNS, unread, |row| {
         let told = pile(row, assumed)?;
         seen.once("pile", told.record.pile_id.as_str(), &row.place())?;
         Ok(told)
@@ -240,7 +242,7 @@ fn calibrations(args: &RegisterArgs, config: &Config) -> Result<Vec<Calibration>
 /// Reads a table of piles, or of stations, for the operators' pages: good rows and bad ones. The header says which it is.
 pub fn import(text: &str, assumed: &Assumed) -> Imported {
     if places::bare(text).starts_with(['{', '[']) {
-        return places::of_json(text, assumed);
+        return not_empty(places::of_json(text, assumed));
     }
     let header = text.lines().next().unwrap_or_default();
     let is_of_stations = !header.contains("pile_id") && header.contains("station_id");
@@ -250,6 +252,7 @@ pub fn import(text: &str, assumed: &Assumed) -> Imported {
     let read = table.and_then(|table| {
         table.rows(|row| {
             let mut take = || -> Result<()> {
+                row.fits()?;
                 if is_of_stations {
                     let station = station(&row, assumed)?;
                     seen.once("station", station.record.station_id.as_str(), &row.place())?;
@@ -268,8 +271,25 @@ pub fn import(text: &str, assumed: &Assumed) -> Imported {
             Ok(())
         })
     });
-    if let Err(error) = read {
-        imported.errors.push(RowError { line: 0, reason: format!("{error:#}") });
+    match read {
+        Err(error) => imported.errors.push(RowError { line: 0, reason: format!("{error:#}") }),
+        // Of a bad row some columns were not looked at.
+        Ok(unread) if !imported.piles.is_empty() || !imported.stations.is_empty() => imported.unread = unread,
+        Ok(_) => {}
+    }
+    not_empty(imported)
+}
+
+/// A list that tells of nothing is told of.
+fn not_empty(mut imported: Imported) -> Imported {
+    let Imported { piles, stations, private, removed, errors, .. } = &imported;
+    if piles.is_empty()
+        && stations.is_empty()
+        && private.is_empty()
+        && removed.is_empty()
+        && errors.is_empty()
+    {
+        imported.errors.push(RowError { line: 0, reason: "the table has no rows".to_owned() });
     }
     imported
 }
@@ -277,14 +297,17 @@ pub fn import(text: &str, assumed: &Assumed) -> Imported {
 fn read<T>(
     file: Option<&PathBuf>,
     columns: &[&str],
+    unread: &mut Unread,
     mut parse: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
-    Table::open(file, columns)?.rows(|row| {
-        rows.push(parse(&row).with_context(|| format!("{}, line {}", file.display(), row.line))?);
+    let unasked = Table::open(file, columns)?.rows(|row| {
+        let parsed = row.fits().and_then(|()| parse(&row));
+        rows.push(parsed.with_context(|| format!("{}, line {}", file.display(), row.line))?);
         Ok(())
     })?;
+    unread.of(file, unasked);
     Ok(rows)
 }
 
@@ -292,12 +315,13 @@ fn read<T>(
 fn once<T>(
     file: Option<&PathBuf>,
     columns: &[&str],
+    unread: &mut Unread,
     what: &str,
     parse: impl Fn(&Row<'_>) -> Result<T>,
     id: impl Fn(&T) -> &str,
 ) -> Result<Vec<T>> {
     let mut seen = Seen::default();
-    read(file, columns, |row| {
+    read(file, columns, unread, |row| {
         let parsed = parse(row)?;
         seen.once(what, id(&parsed), &row.place())?;
         Ok(parsed)
@@ -305,11 +329,11 @@ fn once<T>(
 }
 
 /// Stations from a table; or, with the piles it lists, from a file in JSON.
-fn stations(file: Option<&PathBuf>, assumed: &Assumed) -> Result<Imported> {
+fn stations(file: Option<&PathBuf>, assumed: &Assumed, unread: &mut Unread) -> Result<Imported> {
     let is_json = |file: &&PathBuf| file.extension().is_some_and(|e| e == "json" || e == "geojson");
     let Some(json) = file.filter(is_json) else {
         let parse = |row: &Row<'_>| station(row, assumed);
-        let stations = once(file, &STATION_COLUMNS, "station", parse, |told: &Told<Station>| {
+        let stations = once(file, &STATION_COLUMNS, unread, "station", parse, |told: &Told<Station>| {
             told.record.station_id.as_str()
         })?;
         return Ok(Imported { stations, ..Imported::default() });

@@ -1,10 +1,12 @@
 //! CSV files as people send them: with or without BOM, CRLF, gzip; columns by name in any order; errors that name file, line
 //! and column.
 //!
-//! Used by `register`; the far larger files of `assess` have a reader of their own that keeps rejected rows verbatim.
+//! Used by `register`; the far larger files of `assess` have a reader of their own that keeps rejected rows verbatim. Nothing of a file is
+//! dropped unsaid: a row that has cells beyond the header is refused, and columns that nobody asked for are named.
 
+use std::cell::Cell;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,11 +16,26 @@ use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
 use veripile_pile::Field;
 
+use crate::assess_files::rows::short;
+
+/// What tables are separated by instead of commas, and how that is called.
+const SEPARATORS: [(char, &str); 3] = [(';', "semicolons"), ('\t', "tabs"), ('，', "full-width commas")];
+
 /// An open table.
 pub struct Table {
     file: PathBuf,
     reader: csv::Reader<Lines>,
-    columns: HashMap<String, usize>,
+    columns: HashMap<String, Column>,
+    /// How many columns the header has.
+    width: usize,
+}
+
+/// A column of a table.
+struct Column {
+    /// Which it is, from 0.
+    at: usize,
+    /// Whether anybody asked for a text in it.
+    is_asked: Cell<bool>,
 }
 
 /// One row of it.
@@ -26,7 +43,30 @@ pub struct Row<'a> {
     /// Physical line on which it begins; the header is line 1.
     pub line: u64,
     record: &'a StringRecord,
-    columns: &'a HashMap<String, usize>,
+    columns: &'a HashMap<String, Column>,
+    width: usize,
+}
+
+/// Columns of files that nobody asked for.
+#[derive(Debug, Default)]
+pub struct Unread(BTreeMap<PathBuf, Vec<String>>);
+
+impl Unread {
+    /// Notes them of a file, which may be read more than once: what nobody asked for any time.
+    pub fn of(&mut self, file: &Path, columns: Vec<String>) {
+        match self.0.get_mut(file) {
+            Some(unread) => unread.retain(|column| columns.contains(column)),
+            None => {
+                self.0.insert(file.to_owned(), columns);
+            }
+        }
+    }
+
+    /// Each file that has such columns, with them.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &[String])> {
+        let files = self.0.iter().map(|(file, columns)| (file.as_path(), columns.as_slice()));
+        files.filter(|(_, columns)| !columns.is_empty())
+    }
 }
 
 /// Where each identifier of a list stands: two rows of one would each undo the other.
@@ -74,7 +114,9 @@ impl Table {
         if let Some(twice) = twice(&names) {
             bail!("{}, line 1: the column {twice} stands twice; remove one", file.display());
         }
-        let columns: HashMap<String, usize> = names.into_iter().zip(0..).collect();
+        let width = names.len();
+        let column = |(name, at)| (name, Column { at, is_asked: Cell::new(false) });
+        let columns: HashMap<String, Column> = names.into_iter().zip(0..).map(column).collect();
         if columns.is_empty() || columns.keys().all(String::is_empty) {
             bail!(
                 "{}: the file is empty; the first line must name the columns {}",
@@ -85,28 +127,34 @@ impl Table {
         let missing: Vec<&str> =
             required.iter().filter(|name| !columns.contains_key(**name)).copied().collect();
         if !missing.is_empty() {
+            if let Some(separator) = separator(&columns, &missing) {
+                bail!(
+                    "{}, line 1: the columns seem to be separated by {separator}, and commas are expected; save the table as CSV with commas",
+                    file.display()
+                );
+            }
             bail!(
                 "{}, line 1: no column {}; add it, or correct its name in the header",
                 file.display(),
                 missing.join(", ")
             );
         }
-        Ok(Self { file: file.to_owned(), reader, columns })
+        Ok(Self { file: file.to_owned(), reader, columns, width })
     }
 
-    /// Calls `take` with every row.
+    /// Calls `take` with every row; gives the named columns that nobody asked a row for, in the order of the header.
     ///
     /// # Errors
     /// If the file cannot be read to its end, naming the line reached.
-    pub fn rows(mut self, mut take: impl FnMut(Row<'_>) -> Result<()>) -> Result<()> {
+    pub fn rows(mut self, mut take: impl FnMut(Row<'_>) -> Result<()>) -> Result<Vec<String>> {
         let mut record = StringRecord::new();
         loop {
             match self.reader.read_record(&mut record) {
                 Ok(true) => {
                     let line = self.line_at(record.position().map_or(0, csv::Position::byte));
-                    take(Row { line, record: &record, columns: &self.columns })?;
+                    take(Row { line, record: &record, columns: &self.columns, width: self.width })?;
                 }
-                Ok(false) => return Ok(()),
+                Ok(false) => return Ok(self.unasked()),
                 Err(error) => {
                     let at = match error.kind() {
                         csv::ErrorKind::Utf8 { pos: Some(pos), .. } => pos.byte(),
@@ -117,6 +165,16 @@ impl Table {
                 }
             }
         }
+    }
+
+    /// None of a table without a row: nobody was there to ask.
+    fn unasked(&self) -> Vec<String> {
+        if !self.columns.values().any(|column| column.is_asked.get()) {
+            return Vec::new();
+        }
+        let is_unasked = |(name, column): &(&String, &Column)| !name.is_empty() && !column.is_asked.get();
+        let unasked = self.columns.iter().filter(is_unasked).map(|(name, column)| (column.at, name));
+        unasked.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
     }
 
     /// The physical line of what begins at this byte, or after the line ends that stand there.
@@ -185,6 +243,20 @@ impl Row<'_> {
         format!("line {}", self.line)
     }
 
+    /// Refuses a row that has cells beyond the header: one of its commas belongs to a text, and all after it would be read of the wrong
+    /// column or of none. Empty cells at the end are nothing, and spreadsheets write them.
+    pub fn fits(&self) -> Result<()> {
+        match self.record.iter().skip(self.width).find(|cell| !cell.trim().is_empty()) {
+            Some(cell) => bail!(
+                "{} cells, and the header has {} columns: {:?} is beyond the last; put a cell that has a comma in it between double quotes",
+                self.record.len(),
+                self.width,
+                short(cell)
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the table has a column: one that it has not says nothing of what is registered.
     pub fn has(&self, column: &str) -> bool {
         self.columns.contains_key(column)
@@ -198,8 +270,9 @@ impl Row<'_> {
 
     /// A field's text; none where the column or the text is missing.
     pub fn text(&self, column: &str) -> Option<&str> {
-        let at = *self.columns.get(column)?;
-        self.record.get(at).map(str::trim).filter(|text| !text.is_empty())
+        let column = self.columns.get(column)?;
+        column.is_asked.set(true);
+        self.record.get(column.at).map(str::trim).filter(|text| !text.is_empty())
     }
 }
 
@@ -207,6 +280,15 @@ impl Row<'_> {
 fn twice(names: &[String]) -> Option<&str> {
     let mut seen = BTreeSet::new();
     names.iter().map(String::as_str).find(|name| !name.is_empty() && !seen.insert(*name))
+}
+
+/// What separates the names of a header that has none of the columns that are missing, but a name that holds one of them.
+fn separator(columns: &HashMap<String, Column>, missing: &[&str]) -> Option<&'static str> {
+    let is_it = |(separator, _): &&(char, &str)| {
+        let mut held = columns.keys().filter(|name| name.contains(*separator));
+        held.any(|name| name.split(*separator).any(|part| missing.contains(&part.trim().trim_matches('"'))))
+    };
+    SEPARATORS.iter().find(is_it).map(|(_, name)| *name)
 }
 
 /// Of the header.
@@ -265,5 +347,63 @@ mod tests {
         let error = table.and_then(|table| table.rows(|_| Ok(()))).expect_err("no text");
         let told = format!("{error:#}");
         assert!(told.contains("t.csv, line 4, column 2: not UTF-8"), "{told}");
+    }
+
+    /// An address with a comma in it that nobody quoted has a cell too many.
+    #[test]
+    fn a_row_beyond_its_header_does_not_fit() {
+        let told = |text: &str| {
+            let table = Table::of_text(text, &["a"]).expect("a table");
+            table.rows(|row| row.fits()).map(drop).map_err(|error| error.to_string())
+        };
+        let beyond = "3 cells, and the header has 2 columns: \"2楼\" is beyond the last; put a cell that has a comma in it between \
+                      double quotes";
+        assert_eq!(told("a,b\n1,中山路1号,2楼\n"), Err(beyond.to_owned()));
+        for fits in ["a,b\n1,\"中山路1号,2楼\"\n", "a,b\n1,x,, \n", "a,b\n1\n", "a,,\n1,,x\n"] {
+            assert_eq!(told(fits), Ok(()), "{fits}");
+        }
+    }
+
+    #[test]
+    fn columns_that_nobody_asked_for_are_named() {
+        let unasked = |file: &str, columns: &[&'static str]| {
+            let table = Table::of_text(file, &["a"]).expect("a table");
+            let ask = |row: Row<'_>| {
+                for column in columns {
+                    let _ = row.text(column);
+                }
+                Ok(())
+            };
+            table.rows(ask).expect("read to its end")
+        };
+        let text = "a,z,b,,y\n1,2,3,4,5\n";
+        assert_eq!(unasked(text, &["a", "b", "c"]), ["z", "y"]);
+        assert!(unasked("a,z\n", &["a"]).is_empty(), "nothing is known of a table without rows");
+        // A file that is read twice: what neither asked for.
+        let mut unread = Unread::default();
+        for columns in [["a", "z"], ["a", "b"]] {
+            unread.of(Path::new("t.csv"), unasked(text, &columns));
+        }
+        unread.of(Path::new("u.csv"), Vec::new());
+        let told: Vec<(&Path, Vec<String>)> =
+            unread.files().map(|(file, columns)| (file, columns.to_vec())).collect();
+        assert_eq!(told, [(Path::new("t.csv"), vec!["y".to_owned()])]);
+    }
+
+    #[test]
+    fn another_separator_than_the_comma_is_told() {
+        for (header, separator) in [
+            ("a;b;c", Some("semicolons")),
+            ("\u{feff}\"a\";\"b\"", Some("semicolons")),
+            ("b\ta", Some("tabs")),
+            ("b，a", Some("full-width commas")),
+            ("b;c", None),
+        ] {
+            let Err(error) = Table::of_text(&format!("{header}\n"), &["a"]) else { panic!("{header}") };
+            let expected = separator.map_or("table, line 1: no column a; add it, or correct its name in the header".to_owned(), |separator| {
+                format!("table, line 1: the columns seem to be separated by {separator}, and commas are expected; save the table as CSV with commas")
+            });
+            assert_eq!(error.to_string(), expected, "{header}");
+        }
     }
 }

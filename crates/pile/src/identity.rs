@@ -22,11 +22,19 @@ pub enum IdentityError {
     /// The text has a character that would end a path segment or a log line.
     #[error("the identifier contains {0:?}; any character but control characters and / is allowed")]
     Character(char),
+    /// The text is `.` or `..`: clients resolve these in addresses (RFC 3986, section 5.2.4), also percent-encoded, so that no page is reached.
+    #[error(
+        "the identifier is `.` or `..`, which in an address stand for folders, so that nothing could be reached under it"
+    )]
+    Dots,
 }
 
 fn check(text: &str) -> Result<(), IdentityError> {
     if text.trim().is_empty() {
         return Err(IdentityError::Empty);
+    }
+    if matches!(text, "." | "..") {
+        return Err(IdentityError::Dots);
     }
     let count = text.chars().count();
     if count > IDENTIFIER_CHARS_MAX {
@@ -46,7 +54,7 @@ macro_rules! identifier {
         pub struct $name(String);
 
         impl $name {
-            /// Parses an identifier: 1 to 64 characters of any script, but no control character and no `/`.
+            /// Parses an identifier: 1 to 64 characters of any script, but no control character and no `/`, and neither `.` nor `..`.
             pub fn parse(text: &str) -> Result<Self, IdentityError> {
                 check(text).map(|()| Self(text.to_owned()))
             }
@@ -163,10 +171,14 @@ mod tests {
 
     #[test]
     fn identifiers_of_any_script_pass_and_unsafe_ones_say_why() {
-        for good in ["WX-0001", "桩-17", "CP:A*1@site", "pile no 7", "a"] {
+        for good in ["WX-0001", "桩-17", "CP:A*1@site", "pile no 7", "a", "...", ".1", "a.."] {
             assert!(PileId::parse(good).is_ok(), "{good}");
         }
         assert_eq!(PileId::parse("  "), Err(IdentityError::Empty));
+        for dots in [".", ".."] {
+            assert_eq!(PileId::parse(dots), Err(IdentityError::Dots));
+            assert_eq!(StationId::parse(dots), Err(IdentityError::Dots));
+        }
         assert_eq!(PileId::parse("a/b"), Err(IdentityError::Character('/')));
         assert_eq!(PileId::parse("a\nb"), Err(IdentityError::Character('\n')));
         assert_eq!(PileId::parse(&"x".repeat(65)), Err(IdentityError::TooLong(65)));

@@ -1,6 +1,6 @@
 //! What piles are found by: the numbers and names of their stations, the names of operators, district and address, and the pinyin of the Chinese
-//! ones, whole and by initials; and how a text is searched, whatever its letters' width and case, whether there are hyphens, and whether it is in traditional or
-//! simplified characters.
+//! ones, whole and by initials; and how a text is searched, whatever its letters' width and case, whether there are hyphens or apostrophes, and whether it is in
+//! traditional or simplified characters.
 //!
 //! `search/simplified.txt` has traditional characters in its first line, in the order of their numbers, and below them what is simplified for each: the
 //! first that `TSCharacters.txt` of OpenCC (Apache-2.0) has. Written beside stations and operators whenever they are registered; read by [`crate::finder`].
@@ -23,21 +23,29 @@ static SIMPLIFIED: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
     traditional.chars().zip(simplified.chars()).collect()
 });
 
-/// A text as it is searched: compatible characters are one (NFKC: full-width ones, ligatures), lower case, simplified, without hyphens, underlines
-/// and blanks, which nobody remembers, and without what nobody sees.
+/// A text as it is searched: compatible characters are one (NFKC: full-width ones, ligatures), lower case, simplified, without hyphens, underlines,
+/// blanks and apostrophes (`xi'an`), which nobody remembers, and without what nobody sees.
 pub fn plain(text: &str) -> String {
     let letters = text.nfkc().flat_map(char::to_lowercase).nfkc();
-    let is_read =
-        |c: &char| !c.is_whitespace() && !is_unseen(*c) && !matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}');
+    let is_joint = |c: char| matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}' | '\'' | '’' | 'ʼ');
+    let is_read = |c: &char| !c.is_whitespace() && !is_unseen(*c) && !is_joint(*c);
     letters.filter(is_read).map(simplified).collect()
 }
 
 /// The words of a search, which are parted by blanks and by marks between parts of a sentence; each as it is searched. Marks that stand in
 /// numbers of piles (`BE*BEC*E1`, `P.1`) part nothing.
 pub fn words(text: &str) -> Vec<String> {
-    let text: String = text.nfkc().collect();
+    let text: Vec<char> = text.nfkc().collect();
+    let letters = text.iter().enumerate().map(|(at, c)| if is_apostrophe(&text, at) { '\'' } else { *c });
+    let text: String = letters.collect();
     let parts = text.split(|c: char| c.is_whitespace() || is_between(c));
     parts.map(plain).filter(|word| !word.is_empty()).collect()
+}
+
+/// Whether a closing quotation mark is an apostrophe: it stands within a word of Latin letters (xi’an), and parts nothing.
+fn is_apostrophe(text: &[char], at: usize) -> bool {
+    let is_latin = |at: usize| text.get(at).is_some_and(|c| c.is_alphabetic() && *c < '\u{250}');
+    text.get(at) == Some(&'’') && at.checked_sub(1).is_some_and(is_latin) && is_latin(at + 1)
 }
 
 /// Character by character: what turns whole words would turn one in a part of a name otherwise than in the whole.
@@ -182,6 +190,18 @@ mod tests {
         }
         assert_eq!(plain("太湖充电"), "太湖充电");
         assert!(operator_text("太湖充电", "Taihu Charging").contains("thcd"));
+    }
+
+    /// Pinyin has an apostrophe before a syllable that begins with a vowel (GB/T 16159): Xi'an, Yan'an, Lü'an.
+    #[test]
+    fn an_apostrophe_is_not_looked_for() {
+        let text = station_text("SZ-1001", ["西安站", "Xi'an Rail"], None, Some("六安’s"));
+        for typed in ["xi'an", "Xi’an", "XI＇AN", "xiʼan", "xian", "xi'anzhan", "xi'anrail"] {
+            let words = words(typed);
+            assert!(words.len() == 1 && text.contains(&words[0]), "{typed}: {words:?} in {text}");
+        }
+        assert_eq!(words("lü’an ‘三阳’广场 ‘xi an’"), ["lüan", "三阳", "广场", "xi", "an"]);
+        assert!(!text.contains(['\'', '’']), "{text}");
     }
 
     #[test]

@@ -187,3 +187,46 @@ fn a_fault_of_many_readings_is_told_once_and_its_particulars_each() {
     let view = layer_view(Texts::in_language(Language::En), "", &layer);
     assert_eq!((view.findings.len(), view.details.len()), (2, 3), "{:?}", view.findings);
 }
+
+/// As editors save them: UTF-8 and UTF-16 with their marks, and what comes along when a text is copied from a page.
+#[test]
+fn marks_of_byte_order_are_no_part_of_a_record() {
+    let record = "OCMF|{\"MS\":\"表\",\"RD\":[{\"RV\":1}]}|{}";
+    let container =
+        format!("<values><value><signedData format=\"OCMF\">{record}</signedData></value></values>");
+    let utf16 = |text: &str, mark: &[u8], written: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        mark.iter().copied().chain(text.encode_utf16().flat_map(written)).collect()
+    };
+    for text in [record, container.as_str()] {
+        for bytes in [
+            text.as_bytes().to_vec(),
+            format!("\u{feff}{text}\r\n").into_bytes(),
+            format!(" \u{200b}\u{feff}{text}\u{200b}\n").into_bytes(),
+            utf16(text, &[0xff, 0xfe], u16::to_le_bytes),
+            utf16(text, &[0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            let (values, all) = values(&Pasted { record: text_of(&bytes), key: "\u{feff} ".to_owned() });
+            assert_eq!(all, 1);
+            assert_eq!((values[0].0.data.as_str(), &values[0].0.public_key), (record, &None), "{bytes:x?}");
+        }
+    }
+    assert_eq!(text_of(&[0xff, 0xfe, 0x31, 0, 0x32]), "1", "half a unit is none");
+}
+
+#[test]
+fn a_key_that_does_not_read_is_another_thing_than_none() {
+    let t = Texts::in_language(Language::En);
+    let data = r#"OCMF|{"MS":"S","RD":[{"RV":1,"RU":"kWh"}]}|{"SD":"00"}"#;
+    let title = |key: Option<&str>| {
+        let value =
+            SignedValue { data: data.to_owned(), encoding_method: None, public_key: key.map(str::to_owned) };
+        let judged = arrived::judge(&value, &[]);
+        let view = view(t, &judged, key.is_some());
+        (view.verdict, view.title, view.why)
+    };
+    let (verdict, told, why) = title(None);
+    assert_eq!((verdict, told), ("no_key", "No key to check it with"));
+    let (unreadable, told_of_key, why_of_key) = title(Some("3059301306"));
+    assert_eq!((unreadable, told_of_key), ("no_key", "The key does not read"));
+    assert!(why != why_of_key && why_of_key.contains("PEM"), "{why_of_key}");
+}

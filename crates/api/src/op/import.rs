@@ -58,6 +58,8 @@ pub struct Imported {
     pub unknown_plugs: Vec<(PileId, String)>,
     /// Bad ones, or what is wrong with the table as a whole (line 1).
     pub errors: Vec<RowError>,
+    /// Names of columns that say nothing here.
+    pub unread: Vec<String>,
 }
 
 /// What is wrong with a row.
@@ -114,6 +116,8 @@ struct ImportPage<'a> {
     /// Plugs that were left out, each with its pile.
     plugs: Vec<(&'a str, &'a str)>,
     plugs_total: usize,
+    /// Columns that say nothing here.
+    unread: &'a [String],
 }
 
 /// GET `/op/import`.
@@ -133,7 +137,7 @@ pub(crate) async fn import(
         operator: person.scope.clone(),
         system: CoordinateSystem::from_word(&given.coordinate_system),
     };
-    let Imported { piles, mut made_in, stations, private, removed, unknown_plugs, errors } =
+    let Imported { piles, mut made_in, stations, private, removed, unknown_plugs, errors, unread } =
         (site.import)(&given.table, &assumed);
     let is_of_stations = !stations.is_empty();
     let mut stations = site.store.complete_stations(stations).await?;
@@ -190,6 +194,7 @@ pub(crate) async fn import(
         removed: &removed,
         removed_still,
         unknown_plugs: &unknown_plugs,
+        unread: &unread,
     };
     Ok(show(&request, &site, &person, &given, outcome))
 }
@@ -232,6 +237,7 @@ struct Outcome<'a> {
     /// Those that stand at their stations all the same.
     removed_still: HashSet<String>,
     unknown_plugs: &'a [(PileId, String)],
+    unread: &'a [String],
 }
 
 /// Holds places against those that are known: of a station against where it was registered before, of a pile against its
@@ -496,6 +502,7 @@ fn show(
         removed_total: removed.len(),
         plugs: unknown_plugs.iter().take(ERRORS_MAX).map(|(id, word)| (id.as_str(), word.as_str())).collect(),
         plugs_total: unknown_plugs.len(),
+        unread: &outcome.unread[..outcome.unread.len().min(ERRORS_MAX)],
     };
     private(html(StatusCode::OK, &page))
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::config::Config;
 use crate::keys::{self, AccessRow};
 use crate::prices;
+use crate::table::Unread;
 
 /// What the files say, before any of it is held against what is there.
 pub(super) struct Files {
@@ -38,25 +39,32 @@ pub(super) struct Files {
     pub(super) energy: Vec<EnergyInterval>,
     pub(super) calibrations: Vec<Calibration>,
     pub(super) tariffs: Vec<Tariff>,
+    /// Columns that say nothing here.
+    pub(super) unread: Unread,
 }
 
 impl Files {
     pub(super) fn read(args: &RegisterArgs, config: &Config) -> Result<Self> {
+        let mut unread = Unread::default();
         let columns = ["operator_id", "name_zh", "name_en"];
-        let operators =
-            once(args.operators.as_ref(), &columns, "operator", operator, |operator: &Operator| {
-                operator.operator_id.as_str()
-            })?;
-        let commitments = read(args.operators.as_ref(), &columns, commitment)?;
+        let operators = once(
+            args.operators.as_ref(),
+            &columns,
+            &mut unread,
+            "operator",
+            operator,
+            |operator: &Operator| operator.operator_id.as_str(),
+        )?;
+        let commitments = read(args.operators.as_ref(), &columns, &mut unread, commitment)?;
         let assumed = Assumed { operator: args.operator.clone(), system: args.coordinate_system };
         let Imported { stations, mut piles, private, removed, unknown_plugs, .. } =
-            stations(args.stations.as_ref(), &assumed)?;
+            stations(args.stations.as_ref(), &assumed, &mut unread)?;
         let of_locations = piles.len();
-        piles.extend(more_piles(args, &piles, &assumed)?);
+        piles.extend(more_piles(args, &piles, &assumed, &mut unread)?);
         let anchor_columns =
             ["pile_id", "verified_at", "error_percent", "expanded_uncertainty_percent", "coverage_factor"];
-        let made_in = read(args.piles.as_ref(), &PILE_COLUMNS, made_in)?;
-        let efficiencies = read(args.piles.as_ref(), &PILE_COLUMNS, efficiency)?;
+        let made_in = read(args.piles.as_ref(), &PILE_COLUMNS, &mut unread, made_in)?;
+        let efficiencies = read(args.piles.as_ref(), &PILE_COLUMNS, &mut unread, efficiency)?;
         let files = Self {
             operators,
             commitments: commitments.into_iter().flatten().collect(),
@@ -68,19 +76,26 @@ impl Files {
             private,
             removed,
             unknown_plugs,
-            anchors: read(args.anchors.as_ref(), &anchor_columns, anchor)?,
-            meter_keys: read(args.meter_keys.as_ref(), &["pile_id", "public_key"], meter_key)?,
-            access: once(args.access.as_ref(), &["pile_id"], "pile", keys::row, |access: &AccessRow| {
-                access.pile_id().as_str()
-            })?,
+            anchors: read(args.anchors.as_ref(), &anchor_columns, &mut unread, anchor)?,
+            meter_keys: read(args.meter_keys.as_ref(), &["pile_id", "public_key"], &mut unread, meter_key)?,
+            access: once(
+                args.access.as_ref(),
+                &["pile_id"],
+                &mut unread,
+                "pile",
+                keys::row,
+                |access: &AccessRow| access.pile_id().as_str(),
+            )?,
             energy: energy(args)?,
             calibrations: calibrations(args, config)?,
-            tariffs: args.prices.as_deref().map(prices::read).transpose()?.unwrap_or_default(),
+            tariffs: match &args.prices {
+                Some(file) => prices::read(file, &mut unread)?,
+                None => Vec::new(),
+            },
+            unread,
         };
         if files.rows() == 0 {
-            bail!(
-                "nothing to register: name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers, --references, --prices or --access"
-            );
+            bail!("nothing to register: {}", no_rows(args));
         }
         Ok(files)
     }
@@ -118,4 +133,18 @@ impl Files {
         let priced = registering.tariffs(&self.tariffs).await;
         Ok([intervals, calibrated, priced.context("prices: is every station registered?")?])
     }
+}
+
+/// Why there is nothing to register: no file was named, or there is nothing in those that were.
+fn no_rows(args: &RegisterArgs) -> String {
+    let of_places = [&args.operators, &args.stations, &args.piles, &args.prices];
+    let of_piles = [&args.anchors, &args.meter_keys, &args.access];
+    let of_energies = [&args.masters, &args.registers, &args.references];
+    let named = of_places.into_iter().chain(of_piles).chain(of_energies).flatten();
+    let told: Vec<String> = named.map(|file| format!("{} has no rows", file.display())).collect();
+    if told.is_empty() {
+        return "name a file with --operators, --stations, --piles, --anchors, --meter-keys, --masters, --registers, --references, --prices or --access"
+            .to_owned();
+    }
+    told.join("; ")
 }

@@ -1,4 +1,5 @@
-//! What a registration tells of places that look wrong, of what a list says is not to be shown or is no more, and of plugs that it left out.
+//! What a registration tells of columns that it does not know, of places that look wrong, of what a list says is not to be shown or is no
+//! more, and of plugs that it left out.
 //!
 //! Called by `register`, after all is written. It only tells: nothing is decided here.
 
@@ -8,8 +9,23 @@ use anyhow::Result;
 use veripile_pile::{ConnectorType, OperatorId, Pile, PileId, PlaceDoubt, StationId};
 use veripile_store::Removed;
 
+use crate::table::Unread;
+
 /// Stations and piles named where some are left out; of more the list itself tells.
 const NAMED_MAX: usize = 100;
+
+/// Tells which columns of which files say nothing here: exports have more, and a name may be misspelt.
+pub(super) fn tell_unread(unread: &Unread) -> Result<()> {
+    for (file, columns) in unread.files() {
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        crate::say(&format!(
+            "{}: columns that are not known here and were ignored, {}",
+            file.display(),
+            named(&columns)
+        ))?;
+    }
+    Ok(())
+}
 
 /// Tells what looks wrong with places: how many there are of each kind, and the first.
 pub(super) fn tell(doubts: &[(String, PlaceDoubt)]) -> Result<()> {

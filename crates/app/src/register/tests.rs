@@ -190,3 +190,58 @@ fn an_efficiency_is_a_fraction_with_its_uncertainty() {
         assert!(error.starts_with(expected), "{columns} {cells}: {error}");
     }
 }
+
+/// A comma in a text that nobody quoted would cut it; a misspelt column would say nothing.
+#[test]
+fn nothing_of_a_table_is_dropped_unsaid() {
+    let header = "station_id,operator_id,name_zh,lon,lat,telephone,address";
+    let read = |row: &str| import(&format!("{header}\n{row}\nS2,O1,乙,120.3,31.6,,\n"), &Assumed::default());
+    let told = read("S1,O1,甲,120.3,31.6,0510,中山路1号,2楼");
+    let [error] = &told.errors[..] else { panic!("{told:?}") };
+    assert!(error.line == 2 && error.reason.contains("\"2楼\" is beyond the last"), "{error:?}");
+    assert_eq!(told.stations.len(), 1, "the other row is good");
+    let told = read("S1,O1,甲,120.3,31.6,0510,\"中山路1号,2楼\"");
+    assert!(told.errors.is_empty() && told.stations.len() == 2, "{told:?}");
+    assert_eq!(told.unread, ["telephone"]);
+    for empty in [header, "[]", "pile_id,kind,accuracy_class\n"] {
+        let told = import(empty, &Assumed::default());
+        let [error] = &told.errors[..] else { panic!("{empty}: {told:?}") };
+        assert_eq!(error.reason, "the table has no rows", "{empty}");
+    }
+}
+
+#[derive(clap::Parser)]
+struct Command {
+    #[command(flatten)]
+    args: RegisterArgs,
+}
+
+#[test]
+fn what_register_reads_of_files_it_says() {
+    use clap::Parser;
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let read = |arguments: &[&str]| {
+        let command = Command::try_parse_from(["register"].iter().chain(arguments)).expect("arguments");
+        Files::read(&command.args, &Config::default())
+    };
+    let told = |arguments: &[&str]| format!("{:#}", read(arguments).err().expect("refused"));
+    assert!(told(&[]).starts_with("nothing to register: name a file with --operators, "), "{}", told(&[]));
+    let (bare, list) = (written("bare.csv", "station_id,lon,lat\n"), written("list.json", "[]"));
+    for file in [&bare, &list] {
+        assert_eq!(told(&["--stations", file]), format!("nothing to register: {file} has no rows"));
+    }
+    let piles =
+        written("piles.csv", "pile_id,kind,accuracy_class,made_in,efficiency,maker\nP1,dc,1,2024,0.94,甲\n");
+    let files = read(&["--piles", &piles]).expect("good");
+    let unread: Vec<(&Path, Vec<String>)> =
+        files.unread.files().map(|(file, columns)| (file, columns.to_vec())).collect();
+    assert_eq!(unread, [(Path::new(&piles), vec!["maker".to_owned()])]);
+    let long = written("long.csv", "pile_id,kind,accuracy_class\nP1,dc,1,2024\n");
+    let error = told(&["--piles", &long]);
+    assert!(error.starts_with(&format!("{long}, line 2: 4 cells, and the header has 3 columns")), "{error}");
+}

@@ -60,7 +60,7 @@ fn row(file: Option<&PathBuf>, column: &str, id: &str) -> String {
         })
     });
     match (read, line) {
-        (Ok(()), Some(line)) => format!("{}, line {line}", file.display()),
+        (Ok(_), Some(line)) => format!("{}, line {line}", file.display()),
         _ => format!("{}, {id}", file.display()),
     }
 }

@@ -1,7 +1,7 @@
 //! Public keys as they come with meters: DER SubjectPublicKeyInfo or the bare point, in hexadecimal, base64 or base32.
 //!
-//! Called by the formats, and by whoever looks for a key among others. The printed form of OCA's signed-meter-values paper, `oca:base16:asn1:<key>`, is read too, and so is
-//! base64 of any of these texts, as it comes with OCPP. Never trusts a key: whose it is, the caller knows.
+//! Called by the formats, and by whoever looks for a key among others. The printed form of OCA's signed-meter-values paper, `oca:base16:asn1:<key>`, is read too, PEM, and
+//! hexadecimal after `0x`; and so is base64 of any of these texts, as it comes with OCPP. Never trusts a key: whose it is, the caller knows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +26,9 @@ pub struct PublicKey {
 
 /// How often a text may stand within a text: base64 of `oca:base16:asn1:<hex>` is the deepest in use.
 const TEXTS_MAX: usize = 3;
+
+/// What PEM has around a SubjectPublicKeyInfo (RFC 7468, section 13).
+const ARMOUR: [&str; 2] = ["-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"];
 
 /// Hexadecimal digits of the shortest key, a compressed point of 192 bits; what has fewer is bytes that look like digits.
 const DIGITS_MIN: usize = 50;
@@ -70,9 +73,10 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 fn read_text(text: &str, encoding: Option<Encoding>, texts: usize) -> Result<PublicKey, String> {
-    let (body, printed) = match text.trim().strip_prefix("oca:") {
+    let text = trimmed(text);
+    let (body, printed) = match text.strip_prefix("oca:") {
         Some(rest) => printed_form(rest)?,
-        None => (text, None),
+        None => bare(text),
     };
     let mut why = None;
     for encoding in candidates(printed.or(encoding)) {
@@ -103,9 +107,30 @@ fn read_bytes(bytes: &[u8], texts: usize) -> Result<PublicKey, String> {
     }
 }
 
+/// Programs write a byte order mark before a text that is saved as UTF-8.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
 fn is_printed(text: &str) -> bool {
-    let text = text.trim();
-    text.starts_with("oca:") || DIGITS_MIN <= text.len() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let text = trimmed(text);
+    text.starts_with("oca:")
+        || text.starts_with(ARMOUR[0])
+        || DIGITS_MIN <= text.len() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What stands in PEM (RFC 7468), which is base64, or after the `0x` that programs write before hexadecimal; else the text as it is.
+fn bare(text: &str) -> (&str, Option<Encoding>) {
+    let [begin, end] = ARMOUR;
+    if let Some((body, _)) = text.split_once(begin).and_then(|(_, rest)| rest.split_once(end)) {
+        return (body, Some(Encoding::Base64));
+    }
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) if digits.chars().all(|c| c.is_ascii_hexdigit() || c.is_ascii_whitespace()) => {
+            (digits, Some(Encoding::Hex))
+        }
+        _ => (text, None),
+    }
 }
 
 fn printed_form(rest: &str) -> Result<(&str, Option<Encoding>), String> {

@@ -279,6 +279,18 @@ fn a_key_is_read_however_it_is_printed() {
     check(&base64(point), None, None);
     check(&data_encoding::BASE32.encode(point), None, None);
     check(&data_encoding::BASE32.encode(&der), Some(Encoding::Base32), named);
+    // As openssl writes it, in lines of 64.
+    let lines: Vec<String> =
+        base64(&der).as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let armoured = |end: &str| {
+        format!("-----BEGIN PUBLIC KEY-----{end}{}{end}-----END PUBLIC KEY-----{end}", lines.join(end))
+    };
+    for text in [armoured("\n"), armoured("\r\n"), armoured(" "), format!("\u{feff}{}", armoured("\n"))] {
+        check(&text, None, named);
+        check(&base64(text.as_bytes()), None, named);
+    }
+    check(&format!("0x{digits}"), None, named);
+    check(&format!(" 0X{blanks}"), Some(Encoding::Hex), named);
     let short = half("edl40 begin").public_key;
     let full = [vec![4], hex::decode(&short).expect("hexadecimal")].concat();
     for text in [short.clone(), base64(short.as_bytes()), base64(&full)] {
@@ -292,6 +304,7 @@ fn a_key_is_read_however_it_is_printed() {
     assert!(key::read(&format!("oca:base16:rsa:{digits}"), None).is_err());
     assert!(key::read(&base64(&der), Some(Encoding::Hex)).is_err());
     assert!(key::read("", None).is_err());
+    assert!(key::read("0x", None).is_err() && key::read("-----BEGIN PUBLIC KEY-----", None).is_err());
     let mut nested = digits;
     for _ in 0..4 {
         nested = format!("oca:base64:asn1:{}", base64(nested.as_bytes()));
