@@ -7,6 +7,7 @@ mod alone;
 mod branches;
 mod copies;
 mod doubts;
+mod movement;
 mod network;
 mod placeholders;
 mod stages;
