@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use veripile_assessment::{Assessment, Balanced, Learnt, REVISION, RunFacts};
+use veripile_assessment::{Assessment, Balanced, Learnt, REVISION, RunFacts, Vehicles};
 use veripile_metrology::comparison::Settings;
 use veripile_ocpp::IdentityKey;
 use veripile_pile::{Act, Estimate, PileId, VehicleKey};
@@ -206,6 +206,8 @@ struct Whole {
     used: BTreeSet<(VehicleKey, Timestamp)>,
     /// What its balances said.
     balances: Vec<Balanced<PileId>>,
+    /// What it found of vehicles.
+    vehicles: Vehicles<String>,
 }
 
 impl Whole {
@@ -218,14 +220,16 @@ impl Whole {
         let charges = run.facts.get("charges")?.as_u64()? as usize;
         let learnt = serde_json::from_value(run.facts.get("learnt")?.clone()).ok()?;
         let (used, balances) = (facts::used_references(&run.facts), facts::balanced(&run.facts));
-        same.then_some(Self { as_of: run.as_of, charges, learnt, used, balances })
+        let vehicles = facts::vehicles(&run.facts);
+        same.then_some(Self { as_of: run.as_of, charges, learnt, used, balances, vehicles })
     }
 
     /// One that was just made, and how it is stored.
     fn of(as_of: Timestamp, assessment: &Assessment, stored: &Value) -> Self {
         let (used, balances) = (facts::used_references(stored), assessment.balanced.clone());
+        let vehicles = facts::vehicles(stored);
         let RunFacts { charges, learnt, .. } = &assessment.facts;
-        Self { as_of, charges: *charges, learnt: learnt.clone(), used, balances }
+        Self { as_of, charges: *charges, learnt: learnt.clone(), used, balances, vehicles }
     }
 }
 
@@ -361,7 +365,8 @@ impl Assessor {
         calibrations: &[Calibration],
     ) -> Result<Filtered> {
         let Some(whole) = &self.whole else { return Ok(Filtered::default()) };
-        let given = Given { acts, calibrations, used: &whole.used, balances: &whole.balances };
+        let Whole { used, balances, vehicles, .. } = whole;
+        let given = Given { acts, calibrations, used, balances, vehicles };
         let from = since(as_of, self.settings.window_days);
         self.behind.is_interrupted = true;
         let filtered = self.weekly.bring_up(&self.store, as_of, from, late, &given, &whole.learnt).await?;

@@ -7,6 +7,7 @@ mod alone;
 mod branches;
 mod copies;
 mod doubts;
+mod movement;
 mod network;
 mod placeholders;
 mod stages;
@@ -130,6 +131,9 @@ pub struct RunFacts {
     pub changed: Vec<ChangedPile>,
     /// Models, and vehicles, that read otherwise since: no pile's doing.
     pub updated: Vec<Updated>,
+    /// Ids that stand for many vehicles, by index of the vehicle in the evidence, and when the first of their charges ended.
+    #[serde(skip)]
+    pub ids_of_many: Vec<(usize, Timestamp)>,
     /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
     pub doubted_values: Vec<DoubtedValues>,
     /// Piles of which nothing but their own on-site results tells a level, and which no vehicle joins to another: all are undecided.
@@ -225,6 +229,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
         updated: updates::told(&updates),
+        ids_of_many: ids_of_many(evidence, &screened),
         references_beyond,
         used_references,
         learnt: Learnt {
@@ -248,6 +253,17 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         screened,
         stages: Stages::of(&places, &before, &changes, fit),
     })
+}
+
+/// Ids whose charges were screened out for it, and since when each was met.
+fn ids_of_many(evidence: &Evidence, screened: &[(usize, Screened)]) -> Vec<(usize, Timestamp)> {
+    let mut since: BTreeMap<usize, Timestamp> = BTreeMap::new();
+    for (charge, _) in screened.iter().filter(|(_, reason)| *reason == Screened::ManyVehicles) {
+        let charge = &evidence.charges[*charge];
+        let first = since.entry(charge.vehicle).or_insert(charge.ended_at);
+        *first = charge.ended_at.min(*first);
+    }
+    since.into_iter().collect()
 }
 
 /// Every result that was left out: of a pile with several outlets each of which its anchor is made.
@@ -451,6 +467,7 @@ fn facts(
         branch_spread_percent: None,
         changed: Vec::new(),
         updated: Vec::new(),
+        ids_of_many: Vec::new(),
         doubted_values: Vec::new(),
         alone: 0,
         learnt: Learnt::default(),

@@ -119,7 +119,7 @@ fn shared(tallies: &[Tally], members: &[usize]) -> (BTreeMap<i64, f64>, Vec<bool
 }
 
 /// The weighted median of piles' means at each time; where two halve the weights, what lies between them.
-fn medians(tallies: &[Tally], members: impl Iterator<Item = usize>) -> BTreeMap<i64, f64> {
+pub(crate) fn medians(tallies: &[Tally], members: impl Iterator<Item = usize>) -> BTreeMap<i64, f64> {
     let means = members
         .flat_map(|pile| tallies[pile].iter().map(|(key, (sum, count))| (*key, sum / count, count.sqrt())));
     let mut means: Vec<(i64, f64, f64)> = means.collect();

@@ -9,7 +9,7 @@
 /// assessment` does not expect its numbers.
 ///
 /// Runs without one are of before 1.
-pub const REVISION: u32 = 3;
+pub const REVISION: u32 = 4;
 
 pub mod anchors;
 pub mod assess;
@@ -23,6 +23,7 @@ pub mod levels;
 pub mod operators;
 pub mod signals;
 pub mod targeting;
+pub mod vehicles;
 pub mod weekly;
 
 pub use assess::{
@@ -32,3 +33,4 @@ pub use assess::{
 pub use balanced::Balanced;
 pub use evidence::{Anchor, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Screened};
 pub use learnt::Learnt;
+pub use vehicles::Vehicles;

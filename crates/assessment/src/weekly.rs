@@ -7,8 +7,9 @@
 //! Beyond [`PART_MAX`] piles there are several parts, each with the piles that the same vehicles visit, and each for itself: of a vehicle that
 //! visits two of them each learns anew. That says less of it, never too much.
 //!
-//! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison; by how much piles read one model
-//! of vehicles otherwise than the others limits what the vehicles of one model say of a pile. A reference vehicle's calibration
+//! What the last whole assessment learnt of noise, of ways and of covariates is taken out of each comparison, and by how much a model of
+//! vehicles, or a vehicle, reads more since it was updated; charges of ids that stand for many vehicles are none ([`Vehicles`]). By how much
+//! piles read one model otherwise than the others limits what the vehicles of one model say of a pile. A reference vehicle's calibration
 //! enters once, as what is known of its bias beforehand. What stations' energy balances say is nothing that is kept: with each look the
 //! caller brings what the last whole assessment made of all their intervals ([`Balanced`]), and it counts for the weeks that are told then, weakened by
 //! what piles may have walked since the middle of its time. A pile that became another meanwhile is left out of it, until there is one that began
@@ -17,7 +18,7 @@
 mod neighbours;
 mod part;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
 use jiff::Timestamp;
@@ -30,6 +31,7 @@ use veripile_pile::VehiclePath;
 use crate::balanced::Balanced;
 use crate::evidence::{COVARIATES_MAX, compare};
 use crate::learnt::Learnt;
+use crate::vehicles::Vehicles;
 use part::{Brought, Part};
 
 const WEEK_S: i64 = 7 * 86_400;
@@ -117,6 +119,8 @@ pub struct WeekEvidence<'a, P, V> {
     pub balances: &'a [Balanced<P>],
     /// What the last whole assessment learnt.
     pub learnt: &'a Learnt,
+    /// What it found of vehicles.
+    pub vehicles: &'a Vehicles<V>,
 }
 
 /// All that is kept of the weeks up to one; `P` and `V` name piles and vehicles.
@@ -169,7 +173,8 @@ where
     V: Clone + Eq + Hash,
 {
     let mut by_week: BTreeMap<i32, Vec<&WeekCharge<P, V>>> = BTreeMap::new();
-    for charge in evidence.charges {
+    let of_many: HashSet<&V> = evidence.vehicles.of_many.iter().map(|(id, _)| id).collect();
+    for charge in evidence.charges.iter().filter(|charge| !of_many.contains(&charge.vehicle)) {
         if compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh).is_ok() {
             by_week.entry(week_of(charge.ended_at)).or_default().push(charge);
         }
@@ -213,8 +218,8 @@ where
         let (errors, steps, snapshots, anew) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut told = Told { week, errors, steps, snapshots, anew };
         for (part, (charges, on_site)) in next.parts.iter_mut().zip(&brought) {
-            let WeekEvidence { calibrations, balances, learnt, .. } = *evidence;
-            let brought = Brought { charges, on_site, calibrations, balances, learnt };
+            let WeekEvidence { calibrations, balances, learnt, vehicles, .. } = *evidence;
+            let brought = Brought { charges, on_site, calibrations, balances, learnt, vehicles };
             let Err(error) = part.advance(week, &brought, &mut told) else { continue };
             // One part must not silence the others: it begins anew, with the next week if need be.
             told.anew.push((part.piles.len(), error));

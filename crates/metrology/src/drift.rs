@@ -300,6 +300,11 @@ impl State {
         Self::default()
     }
 
+    /// The model of a traveller, by the caller's number; none where it is not known.
+    pub fn model(&self, traveller: usize) -> Option<usize> {
+        self.travellers.get(traveller)?.model
+    }
+
     /// Takes in a week.
     pub fn advance(&mut self, week: &Week, settings: &Settings) -> Result<Update, DriftError> {
         let (next, update) = self.advanced(week, settings)?;

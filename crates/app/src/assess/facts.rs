@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use veripile_assessment::evidence::{COVARIATES_MAX, lasted_s};
 use veripile_assessment::{
-    Anchor, Assessment, Balanced, ComparableCharge, Evidence, PileFact, ReferenceVehicle,
+    Anchor, Assessment, Balanced, ComparableCharge, Evidence, PileFact, ReferenceVehicle, Vehicles,
 };
 use veripile_metrology::crossing::to_f64;
 use veripile_pile::{Act, ActKind, PileId, VehicleKey, VehiclePath};
@@ -22,6 +22,7 @@ use veripile_store::evidence::{EnergyInterval, EnergyMeter, EvidenceCharge, Evid
 use veripile_store::price::Tariff;
 use veripile_store::witness::Calibration;
 
+use super::weekly;
 use crate::assess_files::charges::AMBIENT_C;
 use crate::assess_files::feeders::{self, Fed};
 use crate::assess_files::findings::CHARGES_MAX;
@@ -38,6 +39,9 @@ const MEAN_POWER_KW_MAX: f64 = 5_000.0;
 
 /// Where a stored run says what its balances said: for the filter over weeks, not for people.
 pub(super) const BALANCED: &str = "balanced";
+
+/// Likewise what it found of vehicles.
+pub(super) const VEHICLES: &str = "vehicles";
 
 /// Memory of a charge as it comes out of the database, with what witnesses told of it, bytes: that much more than a file's.
 pub(super) const CHARGE_BYTES: u64 = (size_of::<EvidenceCharge>() + size_of::<Witnessed>()) as u64;
@@ -70,17 +74,24 @@ pub(crate) struct Prepared {
     pub(crate) pile_at: BTreeMap<i64, usize>,
     /// Vehicles of the evidence.
     pub(crate) vehicles: BTreeMap<Traveller, usize>,
+    /// Names of the evidence's models.
+    models: Vec<String>,
     /// Stations with a master, in the order of the evidence's feeders.
     pub(crate) stations: Vec<String>,
 }
 
 impl Prepared {
-    /// How a run went, as it is stored: vehicles by their keys, as `reference_vehicle` has them, and beside it under [`BALANCED`] what balances said.
+    /// How a run went, as it is stored: vehicles by their keys, as `reference_vehicle` has them, and beside it what balances said ([`BALANCED`]) and, by
+    /// the filter's names, what was found of vehicles ([`VEHICLES`]).
     pub(crate) fn stored(&self, assessment: &Assessment) -> Value {
-        let keys: BTreeMap<usize, VehicleKey> =
-            self.vehicles.iter().map(|((key, _), at)| (*at, *key)).collect();
-        let mut stored = fit_facts(&assessment.facts, |at| hex::encode(keys[&at].0), &self.stations);
+        let travellers: BTreeMap<usize, Traveller> =
+            self.vehicles.iter().map(|(traveller, at)| (*at, *traveller)).collect();
+        let key = |at: usize| hex::encode(travellers[&at].0.0);
+        let mut stored = fit_facts(&assessment.facts, key, &self.stations);
         stored[BALANCED] = json!(assessment.balanced);
+        let names = |at: usize| weekly::names(travellers[&at]);
+        let model = |at: usize| self.models.get(at).cloned();
+        stored[VEHICLES] = json!(Vehicles::of(&assessment.facts, names, model));
         stored
     }
 }
@@ -189,18 +200,18 @@ impl Facts {
             as_of: self.as_of,
             piles: self.piles.iter().map(fact).collect(),
             vehicle_models,
-            models,
+            models: models.len(),
             covariates: COVARIATES[..if has_ambient { 3 } else { 2 }].to_vec(),
             charges,
             anchors: in_force(&self.acts).filter_map(anchor).collect(),
             references: self.calibrations.iter().filter_map(reference).collect(),
             feeders: fed.feeders,
         };
-        Prepared { evidence, rows, pile_at, vehicles, stations: fed.stations }
+        Prepared { evidence, rows, pile_at, vehicles, models, stations: fed.stations }
     }
 
-    /// Number of each vehicle's model, and how many models there are; of several told for one vehicle the first in alphabetical order.
-    fn models(&self, vehicles: &BTreeMap<Traveller, usize>) -> (Vec<Option<usize>>, usize) {
+    /// Number of each vehicle's model, and the models' names; of several told for one vehicle the first in alphabetical order.
+    fn models(&self, vehicles: &BTreeMap<Traveller, usize>) -> (Vec<Option<usize>>, Vec<String>) {
         let mut told: Vec<Option<&str>> = vec![None; vehicles.len()];
         for charge in &self.charges {
             let (Some(vehicle), Some(model)) = (traveller(charge), charge.vehicle_model()) else {
@@ -210,8 +221,9 @@ impl Facts {
             *known = Some(known.map_or(model, |known| known.min(model)));
         }
         let names: BTreeSet<&str> = told.iter().flatten().copied().collect();
-        let numbers: BTreeMap<&str, usize> = names.into_iter().zip(0..).collect();
-        (told.iter().map(|model| model.map(|model| numbers[model])).collect(), numbers.len())
+        let numbers: BTreeMap<&str, usize> = names.iter().copied().zip(0..).collect();
+        let of_vehicles = told.iter().map(|model| model.map(|model| numbers[model])).collect();
+        (of_vehicles, names.into_iter().map(str::to_owned).collect())
     }
 
     /// Stations with a master meter, as feeders.
@@ -282,6 +294,11 @@ pub(super) fn used_references(stored: &Value) -> BTreeSet<(VehicleKey, Timestamp
 /// What the balances of a stored run said; nothing of runs of before.
 pub(super) fn balanced(stored: &Value) -> Vec<Balanced<PileId>> {
     stored.get(BALANCED).and_then(|told| Vec::deserialize(told).ok()).unwrap_or_default()
+}
+
+/// What a stored run found of vehicles, as the filter names them; nothing of runs of before.
+pub(super) fn vehicles(stored: &Value) -> Vehicles<String> {
+    stored.get(VEHICLES).and_then(|told| Vehicles::deserialize(told).ok()).unwrap_or_default()
 }
 
 /// Memory of a whole assessment. How many vehicles its charges are of is not known before they are read: of one each at most.
@@ -430,154 +447,4 @@ pub(super) fn covariates(charge: &EvidenceCharge) -> [f32; COVARIATES_MAX] {
 }
 
 #[cfg(test)]
-mod tests {
-    use veripile_assessment::UsedReference;
-    use veripile_metrology::balance::Instrument;
-    use veripile_pile::{PileKind, StationId};
-    use veripile_store::evidence::Efficiency;
-
-    use super::super::outcome::tests::world;
-    use super::*;
-
-    fn charge(minutes: i64, wh: i64) -> EvidenceCharge {
-        let started_at = Timestamp::UNIX_EPOCH;
-        let ended_at = started_at + jiff::SignedDuration::from_mins(minutes);
-        EvidenceCharge::new(1, 1, [started_at, ended_at], Decimal::from(wh))
-    }
-
-    #[test]
-    fn calibrations_that_were_used_are_read_as_they_are_stored() {
-        let (_, mut prepared, mut assessment) = world(1);
-        let at = "2026-01-05T06:07:08.000009Z".parse().expect("literal");
-        prepared.vehicles.insert((VehicleKey([0xa7; 16]), true), 0);
-        assessment.facts.used_references.push(UsedReference { vehicle: 0, at });
-        let mut stored = prepared.stored(&assessment);
-        assert_eq!(used_references(&stored), BTreeSet::from([(VehicleKey([0xa7; 16]), at)]));
-        // What is no vehicle's key is nobody's, and a run of before tells none.
-        stored["used_references"][0]["vehicle"] = "a7".into();
-        assert!(used_references(&stored).is_empty() && used_references(&Value::Null).is_empty());
-    }
-
-    #[test]
-    fn what_balances_said_is_read_as_it_is_stored() {
-        let (_, prepared, mut assessment) = world(1);
-        assert!(balanced(&prepared.stored(&assessment)).is_empty() && balanced(&Value::Null).is_empty());
-        let at = |second: i64| Timestamp::from_second(second).expect("in range");
-        let told = json!([{ "piles": ["P1", "P2"], "from": at(7), "to": at(9), "matrix": [1e7 / 3.0, -0.1, 3.0], "right": [1e-3, 2.0] }]);
-        assessment.balanced = Vec::deserialize(&told).expect("as it is stored");
-        let stored = prepared.stored(&assessment).to_string();
-        let read = balanced(&serde_json::from_str(&stored).expect("plain"));
-        assert_eq!((read.len(), &read), (1, &assessment.balanced), "to the last bit");
-    }
-
-    /// The text is what was hashed before efficiencies could be told.
-    #[test]
-    fn only_a_pile_with_an_efficiency_is_hashed_otherwise_than_before() {
-        let (mut facts, ..) = world(1);
-        let before = facts.fingerprint();
-        let text = "EvidencePile { pile_no: 1, pile_id: PileId(\"P1\"), kind: Ac, class: AccuracyClass(2), \
-                    station_id: Some(StationId(\"S1\")), operator_id: None, model: None }\n";
-        assert_eq!(hashed(&facts.piles[0]), text);
-        let mut hash_of = |ratio, standard_uncertainty| {
-            facts.piles[0].efficiency = Some(Efficiency { ratio, standard_uncertainty });
-            facts.fingerprint()
-        };
-        let [good, better] = [93, 95].map(|percent| Decimal::new(percent, 2));
-        let hashes = [hash_of(good, None), hash_of(better, None), hash_of(good, Some(Decimal::new(1, 3)))];
-        let all: BTreeSet<[u8; 32]> = hashes.into_iter().chain([before]).collect();
-        assert_eq!(all.len(), 4, "each of its own");
-    }
-
-    // By hand: 0.0093 of 0.93 is 1 %. Where none is told, 0.95 ± 0.8 % is presumed, with 1.2 % that all have in common.
-    #[test]
-    fn a_registered_pile_behind_a_master_has_the_efficiency_that_was_told_of_it() {
-        let (mut facts, ..) = world(1);
-        facts.piles[0].kind = PileKind::Dc;
-        let to = facts.as_of;
-        let interval = |meter| EnergyInterval {
-            meter,
-            from: to - jiff::SignedDuration::from_hours(1),
-            to,
-            energy_kwh: Some(Decimal::TEN),
-            class: None,
-        };
-        let station = StationId::parse("S1").expect("literal");
-        let pile = facts.piles[0].pile_id.clone();
-        facts.energy = vec![interval(EnergyMeter::Master(station)), interval(EnergyMeter::Register(pile))];
-        let instrument = |facts: &Facts| facts.prepare().evidence.feeders[0].feeder.instruments[0];
-        let is = |found: Instrument, expected: [f64; 3]| {
-            let told = [found.efficiency, found.efficiency_uncertainty, found.efficiency_common];
-            assert!(told.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
-        };
-        is(instrument(&facts), [0.95, 0.008, 0.012]);
-        let standard_uncertainty = Some(Decimal::new(93, 4));
-        facts.piles[0].efficiency = Some(Efficiency { ratio: Decimal::new(93, 2), standard_uncertainty });
-        is(instrument(&facts), [0.93, 0.01, 0.0]);
-    }
-
-    // Room is counted as of files (440 + 500 + 540 bytes a charge of a vehicle of its own, 1,000 a pile), with the charge itself besides.
-    #[test]
-    fn a_window_that_does_not_fit_is_refused_with_the_next_step() {
-        let needed = 1_000 * (1_480 + CHARGE_BYTES) + 2_000;
-        let fit = |room, count, piles| super::fit(room, count, assessed_bytes(count, piles));
-        assert!(fit(needed, 1_000, 2).is_ok() && fit(u64::MAX, 0, 0).is_ok());
-        let error = fit(needed - 1, 1_000, 2).expect_err("a byte less").to_string();
-        assert!(error.contains("1000 charges") && error.contains("a shorter window_days"), "{error}");
-        // Of more than signals are looked for in, theirs is not needed.
-        let most = CHARGES_MAX as u64 + 1;
-        assert!(fit(most * (980 + CHARGE_BYTES), most, 0).is_ok());
-        assert!(fit(most * (980 + CHARGE_BYTES) - 1, most, 0).is_err());
-    }
-
-    #[test]
-    fn what_is_withdrawn_or_in_question_anchors_nothing() {
-        let result = veripile_pile::OnSiteResult {
-            error_percent: Decimal::ONE,
-            expanded_uncertainty_percent: Decimal::ONE,
-            coverage_factor: Decimal::TWO,
-        };
-        let act = |kind, number: &str| Act {
-            kind,
-            number: number.to_owned(),
-            outlet: None,
-            issuer: String::new(),
-            person: String::new(),
-            acted_at: Timestamp::UNIX_EPOCH,
-            valid_until: None,
-            reply_until: None,
-            result: (kind == ActKind::Certificate || kind == ActKind::Measured).then_some(result),
-        };
-        let acts = [
-            (1, act(ActKind::Certificate, "C1")),
-            (1, act(ActKind::Certificate, "C2")),
-            (1, act(ActKind::Measured, "M1")),
-            (1, act(ActKind::CaseOpened, "N1")),
-            (2, act(ActKind::Certificate, "C1")),
-            (2, act(ActKind::Certificate, "C3")),
-            (1, act(ActKind::CertificateWithdrawn, "C1")),
-            (2, act(ActKind::CertificateQuestioned, "C3")),
-        ];
-        let left: Vec<(i64, &str)> =
-            in_force(&acts).map(|(pile, act)| (*pile, act.number.as_str())).collect();
-        assert_eq!(left, [(1, "C2"), (1, "M1"), (2, "C1")], "a number is one pile's");
-    }
-
-    // 22 kWh in 40 minutes: 33 kW.
-    #[test]
-    fn mean_power_is_energy_over_time_and_unknown_where_there_is_no_time() {
-        let power = mean_power_kw(&charge(40, 22_000)).expect("a power");
-        assert!((power - 33.0).abs() < 1e-12);
-        assert_eq!(mean_power_kw(&charge(0, 22_000)), None);
-        assert_eq!(mean_power_kw(&charge(1, 22_000_000)), None, "1.3 GW are an error, not a power");
-    }
-
-    #[test]
-    fn a_battery_that_was_not_charged_spans_nothing() {
-        let span = |start: i64, end: i64| {
-            let soc_percent = [Some(Decimal::from(start)), Some(Decimal::from(end))];
-            soc_span_percent(&EvidenceCharge { soc_percent, ..charge(40, 22_000) })
-        };
-        assert_eq!((span(20, 80), span(80, 20)), (Some(60.0), None));
-        assert_eq!(soc_span_percent(&charge(40, 22_000)), None);
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use veripile_ocpp::IdentityKey;
 use veripile_pile::RemoteVerdict;
 use veripile_store::{AssessLock, AssessmentRun, Store};
 
-use super::facts::BALANCED;
+use super::facts::{BALANCED, VEHICLES};
 use super::{AssessMetrics, AssessSettings, Assessor, clock};
 
 /// Another process may assess for so long; a nation takes minutes.
@@ -58,6 +58,7 @@ impl Told {
     pub(super) fn of(run_no: i64, mut run: AssessmentRun, assessment: &Assessment) -> Self {
         if let Some(facts) = run.facts.as_object_mut() {
             facts.remove(BALANCED);
+            facts.remove(VEHICLES);
         }
         let count = |verdict: RemoteVerdict| {
             assessment.estimates.iter().filter(|(_, estimate)| estimate.verdict == verdict).count()

@@ -6,7 +6,8 @@
 //! What is kept says which on-site results and which calibrations of reference vehicles it took in. Where they are others today (one was entered
 //! late, withdrawn, put in question or left out), it is not gone on from: a state of before that week is, or everything is taken in anew. So it
 //! is where the last whole assessment learnt otherwise of ways and covariates than what was taken out of the weeks kept, or of piles whose relayed
-//! values no vehicle said: those values count for nothing. What another estimator kept is not gone on from either. What energy balances say is in no
+//! values no vehicle said, or of ids that stand for many vehicles: those values count for nothing. Of a model, or vehicle, that reads otherwise since
+//! a week states of before that week stay. What another estimator kept is not gone on from either. What energy balances say is in no
 //! state: the newest whole assessment's counts for the weeks that are told.
 //!
 //! It also says until when it took in what came. Charges of finished weeks that came later are [`Behind`] until a whole assessment has brought the
@@ -26,7 +27,7 @@ pub(super) use veripile_assessment::weekly::week_of;
 use veripile_assessment::weekly::{
     self, Calibration, Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning,
 };
-use veripile_assessment::{Balanced, Learnt, REVISION};
+use veripile_assessment::{Balanced, Learnt, REVISION, Vehicles};
 use veripile_metrology::change_point::Step;
 use veripile_pile::{Act, PileId, VehicleKey, VehiclePath};
 use veripile_store::evidence::{EvidenceCharge, TakenIn};
@@ -34,12 +35,12 @@ use veripile_store::weekly::{ErrorStep, FilteredWeek, STATES_KEPT, WeeklyError};
 use veripile_store::{Store, witness};
 
 use super::GROWN_BY;
-use super::facts::{self, CHARGE_BYTES, covariates, in_force, kwh};
+use super::facts::{self, CHARGE_BYTES, Traveller, covariates, in_force, kwh};
 
 /// Memory of a charge while its week is taken in, beside what came out of the database, bytes, by the sizes of what is made of it: itself, its
 /// vehicle's name three times over (150), its model's (50), a comparison in four shapes (130) and, were each of another vehicle, what is kept of
-/// one, four times while a week is tried (430), and where it stands (60).
-const WEEK_BYTES: u64 = size_of::<WeekCharge<i64, String>>() as u64 + 820;
+/// one, four times while a week is tried (430), and where it stands (70).
+const WEEK_BYTES: u64 = size_of::<WeekCharge<i64, String>>() as u64 + 830;
 
 /// Memory of so many charges, at worst all of one week and each of another vehicle.
 fn bytes(count: u64) -> u64 {
@@ -55,6 +56,9 @@ struct Kept {
     on_site: String,
     /// What was taken out of its first comparisons.
     learnt: Learnt,
+    /// What of vehicles was known when its weeks were taken in; states of before knew nothing of them.
+    #[serde(default)]
+    vehicles: Vehicles<String>,
     /// Everything taken in until then of its weeks is in it; none in a state of before that was kept.
     #[serde(default)]
     taken_in: Option<Timestamp>,
@@ -64,11 +68,16 @@ struct Kept {
 }
 
 impl Kept {
-    /// Whether it is of before a week, and this estimator took in the results that stand today, with what is known today of ways and
-    /// covariates.
+    /// Whether it is of before a week, and this estimator took in the results that stand today, with what is known today of ways,
+    /// covariates and vehicles.
     fn fits(&self, week: i32, results: &Results, learnt: &Learnt) -> bool {
         let is_ours = self.revision == Some(REVISION);
-        let fits = |last| last < week && self.on_site == results.digest(last) && self.learnt.is_like(learnt);
+        let fits = |last| {
+            last < week
+                && self.on_site == results.digest(last)
+                && self.learnt.is_like(learnt)
+                && self.vehicles.is_like(&results.vehicles, last)
+        };
         self.filter.week.is_none_or(|last| is_ours && fits(last))
     }
 
@@ -79,12 +88,14 @@ impl Kept {
     }
 }
 
-/// What gives levels: on-site results of piles, and calibrations of vehicles, each in the order of time, and what balances said.
+/// What gives levels: on-site results of piles, and calibrations of vehicles, each in the order of time, and what balances said. And what was found of
+/// vehicles.
 #[derive(Debug, Clone, Default)]
 struct Results {
     on_site: Vec<OnSite<i64>>,
     calibrations: Vec<Calibration<String>>,
     balances: Vec<Balanced<i64>>,
+    vehicles: Vehicles<String>,
 }
 
 impl Results {
@@ -119,6 +130,8 @@ pub(super) struct Given<'a> {
     pub(super) used: &'a BTreeSet<(VehicleKey, Timestamp)>,
     /// What its balances said.
     pub(super) balances: &'a [Balanced<PileId>],
+    /// What it found of vehicles.
+    pub(super) vehicles: &'a Vehicles<String>,
 }
 
 impl Given<'_> {
@@ -135,7 +148,7 @@ impl Given<'_> {
         let mut calibrations: Vec<Calibration<String>> = used.map(calibration).collect();
         calibrations.sort_by_key(|calibration| calibration.at);
         let balances = self.balances.iter().filter_map(|told| told.named(number)).collect();
-        Results { on_site, calibrations, balances }
+        Results { on_site, calibrations, balances, vehicles: self.vehicles.clone() }
     }
 }
 
@@ -278,7 +291,7 @@ impl Weekly {
                 Ok(_) => {
                     tracing::info!(
                         week = of,
-                        "estimator, on-site results, calibrations, or what is known of ways and covariates, are others than those taken in"
+                        "estimator, on-site results, calibrations, or what is known of ways, covariates and vehicles, are others than those taken in"
                     );
                 }
                 Err(error) => tracing::warn!(%error, week = of, "a state of the filter was passed over"),
@@ -313,12 +326,15 @@ fn filter(
     let charges: Vec<_> = charges.iter().filter_map(compared).collect();
     // What is taken out stays what it was in the first week: else all piles would move with the means of what was learnt.
     let first = if start.filter.week.is_some() { start.learnt.renewed(learnt) } else { learnt.clone() };
+    let vehicles = &start.vehicles.renewed(&results.vehicles, start.filter.week);
     let taken_in = start.taken_in;
-    let Results { on_site, calibrations, balances } = results;
-    let evidence = WeekEvidence { charges: &charges, on_site, calibrations, balances, learnt: &first };
+    let Results { on_site, calibrations, balances, .. } = results;
+    let learnt = &first;
+    let evidence = WeekEvidence { charges: &charges, on_site, calibrations, balances, learnt, vehicles };
     let keep = |filter: Filter<i64, String>| {
         let on_site = filter.week.map_or(String::new(), |week| results.digest(week));
-        Kept { filter, on_site, learnt: first.clone(), taken_in, revision: Some(REVISION) }
+        let (learnt, vehicles) = (first.clone(), vehicles.clone());
+        Kept { filter, on_site, learnt, vehicles, taken_in, revision: Some(REVISION) }
     };
     let mut weeks = Vec::new();
     let filter = weekly::filter(start.filter, &evidence, open, |told, after| {
@@ -374,6 +390,12 @@ fn compared(charge: &EvidenceCharge) -> Option<WeekCharge<i64, String>> {
 /// How well a way's bias is known is in no weekly uncertainty: on another way it is another vehicle.
 fn name(vehicle: VehicleKey, path: VehiclePath) -> String {
     hex::encode(vehicle.0) + if path == VehiclePath::Relayed { "" } else { path.word() }
+}
+
+/// Every name of a vehicle of a whole assessment, to which all ways but an authority's are one.
+pub(super) fn names((vehicle, is_reference): Traveller) -> Vec<String> {
+    let ways = VehiclePath::ALL.into_iter().filter(|path| (*path == VehiclePath::Reference) == is_reference);
+    ways.map(|path| name(vehicle, path)).collect()
 }
 
 fn on_site((pile, act): &(i64, Act)) -> Option<OnSite<i64>> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use veripile_assessment::weekly::{
     Filter, OnSite, Told, WeekCharge, WeekEvidence, beginning, filter, week_of,
 };
-use veripile_assessment::{Assessment, Balanced, Learnt};
+use veripile_assessment::{Assessment, Balanced, Learnt, Vehicles};
 use veripile_metrology::change_point::Step;
 use veripile_metrology::drift::{Estimate, Snapshot, smooth};
 use veripile_metrology::normal::QUANTILE_975;
@@ -132,6 +132,8 @@ struct Seen {
     learnt: Learnt,
     /// What the last assessment's balances said; none in a world without master meters.
     balances: Vec<Balanced<usize>>,
+    /// What of vehicles was known when the weeks kept were taken in.
+    vehicles: Vehicles<usize>,
     kept: Filter<usize, usize>,
     /// Finished weeks, each as it was told first.
     at_their_ends: Vec<Told<usize>>,
@@ -148,6 +150,7 @@ impl Seen {
             on_site,
             learnt: Learnt::default(),
             balances: Vec::new(),
+            vehicles: Vehicles::default(),
             kept: Filter::default(),
             at_their_ends: Vec::new(),
             in_a_row: Vec::new(),
@@ -155,22 +158,30 @@ impl Seen {
         }
     }
 
-    /// Begins anew where what is known now is not what was taken out.
+    /// Begins anew where what is known now is not what was taken out. Weeks that were told of at their ends, and alarms, stay what they were: nobody
+    /// knew better.
     fn learn(&mut self, world: &World, assessment: &Assessment) {
         let place = |pile: &PileId| world.piles.iter().position(|known| known.id == pile.as_str());
         self.balances = assessment.balanced.iter().filter_map(|told| told.named(place)).collect();
         let learnt = &assessment.facts.learnt;
-        if self.learnt.left_out == learnt.left_out && self.learnt.is_like(learnt) {
+        let vehicles =
+            Vehicles::of(&assessment.facts, |vehicle| vec![vehicle], |model| Some(model.to_string()));
+        let week = self.kept.week;
+        let are_like = week.is_none_or(|week| self.vehicles.is_like(&vehicles, week));
+        if are_like && self.learnt.left_out == learnt.left_out && self.learnt.is_like(learnt) {
             self.learnt = self.learnt.renewed(learnt);
+            self.vehicles = self.vehicles.renewed(&vehicles, week);
             return;
         }
         self.learnt = learnt.clone();
+        self.vehicles = vehicles;
         self.kept = Filter::default();
         self.in_a_row.clear();
     }
 
     fn look(&mut self, world: &World, day: u32) -> Result<()> {
-        let Self { charges, on_site, learnt, balances, kept, at_their_ends, in_a_row, alarms } = self;
+        let Self { charges, on_site, learnt, balances, vehicles, kept, at_their_ends, in_a_row, alarms } =
+            self;
         // The day's last moment, not the next one's first: where that begins a week, this one is still open.
         let as_of = world.day(day) - jiff::SignedDuration::from_nanos(1);
         let since = kept.week.map_or(Timestamp::MIN, |week| beginning(week + 1));
@@ -183,7 +194,8 @@ impl Seen {
         let on_site: Vec<OnSite<usize>> =
             on_site.iter().filter(|result| result.at <= as_of && !is_left_out(result)).cloned().collect();
         let charges = &charges[from..to];
-        let evidence = WeekEvidence { charges, on_site: &on_site, calibrations: &[], balances, learnt };
+        let evidence =
+            WeekEvidence { charges, on_site: &on_site, calibrations: &[], balances, learnt, vehicles };
         let mut failed = None;
         *kept = filter(std::mem::take(kept), &evidence, week_of(as_of), |week, after| {
             for (pile, step) in &week.steps {

@@ -12,6 +12,7 @@ use veripile_metrology::contrast::{CUT, SLOPE};
 use veripile_metrology::normal::QUANTILE_75;
 use veripile_metrology::shared::shared;
 
+use super::movement;
 use super::network::{self, Changes, Given};
 use super::updates::{self, Updates};
 use crate::anchors::newest;
@@ -66,7 +67,8 @@ pub(super) struct Separated<'a> {
     pub(super) left_over: BTreeMap<usize, Residual>,
 }
 
-/// Fits, looks for models that were updated and then for piles that changed, and fits again with these apart, until no more are found.
+/// Fits, looks for models that were updated and then for piles that changed, and fits again with these apart, until no more are found; at last without
+/// what all piles of a set did together.
 pub(super) fn separate<'a>(
     evidence: &'a Evidence,
     settings: &Settings,
@@ -107,6 +109,9 @@ pub(super) fn separate<'a>(
         }
         found.extend(more);
         given = network::given(evidence, &used, &changes, updates.clone());
+        fit = comparison::fit(&given.network, settings)?;
+    }
+    if movement::take_off(evidence, &mut given, &changes, &fit) {
         fit = comparison::fit(&given.network, settings)?;
     }
     Ok(Separated { given, fit, changes, found, left_over })
@@ -283,6 +288,9 @@ impl<'a> Separated<'a> {
         self.found = clear;
         self.given = network::given(evidence, &used, &self.changes, self.given.updates.clone());
         self.fit = comparison::fit(&self.given.network, settings)?;
+        if movement::take_off(evidence, &mut self.given, &self.changes, &self.fit) {
+            self.fit = comparison::fit(&self.given.network, settings)?;
+        }
         Ok(true)
     }
 }

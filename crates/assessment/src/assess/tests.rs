@@ -4,6 +4,7 @@ mod vehicles;
 use super::*;
 use crate::evidence::ComparableCharge;
 use crate::evidence::{Anchor, COVARIATES_MAX, ReferenceVehicle, TimedFeeder};
+use crate::vehicles::Vehicles;
 use crate::weekly::{self, Filter, WeekCharge, WeekEvidence};
 use rand::{RngExt, SeedableRng};
 use rust_decimal::Decimal;
@@ -354,7 +355,14 @@ fn weeks_follow_the_balance(evidence: &Evidence, assessment: &Assessment) {
     let last = |balances: &[Balanced<usize>]| {
         // Vehicles here all err alike, and ten tell no spread: with the usual one, wide against so little noise, weeks would not settle.
         let learnt = &Learnt { vehicle_sd: 0.003, ..assessment.facts.learnt.clone() };
-        let evidence = WeekEvidence { charges: &charges, on_site: &[], calibrations: &[], balances, learnt };
+        let evidence = WeekEvidence {
+            charges: &charges,
+            on_site: &[],
+            calibrations: &[],
+            balances,
+            learnt,
+            vehicles: &Vehicles::default(),
+        };
         let mut last = None;
         weekly::filter(Filter::default(), &evidence, weekly::week_of(at(29)), |week, _| last = Some(week));
         last.expect("weeks").errors

@@ -16,6 +16,7 @@ use crate::balanced::Balanced;
 use crate::calibration::{known_bias, walk_of_a_week};
 use crate::evidence::{compare, log_error};
 use crate::learnt::{Learnt, Way};
+use crate::vehicles::Vehicles;
 
 /// An on-site result that differs by more than this many standard uncertainties from what the filter expects is taken on another pile: it
 /// was adjusted. Three, as for results that the whole assessment leaves out.
@@ -61,6 +62,8 @@ pub(super) struct Brought<'a, P, V> {
     /// Of whatever piles.
     pub(super) balances: &'a [Balanced<P>],
     pub(super) learnt: &'a Learnt,
+    /// Of whatever vehicles.
+    pub(super) vehicles: &'a Vehicles<V>,
 }
 
 /// What is kept of a part.
@@ -118,7 +121,7 @@ where
     ) -> Result<(), DriftError> {
         let settings = settings(brought.learnt);
         let known = self.vehicles.len();
-        let (comparisons, models) = self.comparisons(brought.charges, brought.learnt);
+        let (comparisons, models) = self.comparisons(brought);
         let calibrations = self.calibrations(brought.calibrations, week, known);
         let (anchors, mut forgotten) = self.anchors(brought.on_site, week, &settings);
         let balances = brought.balances;
@@ -131,7 +134,7 @@ where
             calibrations,
             information: self.information(balances, week, &settings),
             models,
-            // No source tells when a vehicle got another battery management.
+            // What a whole assessment found of updates is taken off comparisons; no other source tells of any.
             resets: Vec::new(),
         };
         let (mut state, mut update) = self.state.advanced(&brought, &settings)?;
@@ -212,16 +215,14 @@ where
 
     /// The week's comparisons, and the models that they tell of vehicles: of several of one vehicle the first in alphabetical order, as in a whole
     /// assessment. Vehicles and models not met before get their numbers.
-    fn comparisons(
-        &mut self,
-        charges: &[&WeekCharge<P, V>],
-        learnt: &Learnt,
-    ) -> (Vec<Comparison>, Vec<(usize, usize)>) {
+    fn comparisons(&mut self, brought: &Brought<'_, P, V>) -> (Vec<Comparison>, Vec<(usize, usize)>) {
+        let Brought { charges, learnt, .. } = brought;
         let pile_at = numbers(&self.piles);
         let mut vehicle_at = numbers(&self.vehicles);
         let mut comparisons = Vec::with_capacity(charges.len());
+        let mut compared = Vec::with_capacity(charges.len());
         let mut told: BTreeMap<usize, &String> = BTreeMap::new();
-        for charge in charges {
+        for charge in charges.iter().copied() {
             let Ok((log_ratio, size_kwh)) = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh) else {
                 continue;
             };
@@ -230,6 +231,7 @@ where
             if let Some(model) = &charge.model {
                 told.entry(traveller).and_modify(|known| *known = model.min(known)).or_insert(model);
             }
+            compared.push(charge);
             comparisons.push(Comparison {
                 instrument: pile_at[&charge.pile],
                 traveller,
@@ -245,7 +247,33 @@ where
             }
             is_told_apart
         });
-        (comparisons, told.into_iter().map(|(traveller, model)| (traveller, model_at[model])).collect())
+        let told: BTreeMap<usize, usize> =
+            told.into_iter().map(|(traveller, model)| (traveller, model_at[model])).collect();
+        self.take_off_updates(&mut comparisons, &compared, &told, brought);
+        (comparisons, told.into_iter().collect())
+    }
+
+    /// Takes off by how much vehicles read more in charges than they did when their biases were what the filter knows: at first, or on the day of a
+    /// calibration.
+    fn take_off_updates(
+        &self,
+        comparisons: &mut [Comparison],
+        charges: &[&WeekCharge<P, V>],
+        told: &BTreeMap<usize, usize>,
+        brought: &Brought<'_, P, V>,
+    ) {
+        if brought.vehicles.updates.is_empty() {
+            return;
+        }
+        let calibrated = last(brought.calibrations);
+        for (comparison, charge) in comparisons.iter_mut().zip(charges) {
+            let model = self.state.model(comparison.traveller);
+            let model = model.or_else(|| told.get(&comparison.traveller).copied());
+            let model = model.and_then(|model| self.models.get(model)).map(String::as_str);
+            let more = |at| brought.vehicles.more(&charge.vehicle, model, at);
+            let known = calibrated.get(&charge.vehicle).map_or(0.0, |calibration| more(calibration.at));
+            comparison.log_ratio += (more(charge.ended_at) - known).ln_1p();
+        }
     }
 
     /// The last calibration of each vehicle that is to be told to the filter: of those beyond the first `known`, which were not met before, and up to
@@ -256,8 +284,7 @@ where
         week: i32,
         known: usize,
     ) -> Vec<drift::Calibration> {
-        let last: HashMap<&V, &Calibration<V>> =
-            calibrations.iter().map(|calibration| (&calibration.vehicle, calibration)).collect();
+        let last = last(calibrations);
         let of_vehicle = |(traveller, vehicle): (usize, &V)| {
             let calibration = last.get(vehicle)?;
             let is_told = known <= traveller || self.week.is_none_or(|last| last < week_of(calibration.at));
@@ -318,6 +345,11 @@ where
         }
         (anchors, forgotten)
     }
+}
+
+/// The last calibration of each vehicle, of those in the order of time.
+fn last<V: Eq + Hash>(calibrations: &[Calibration<V>]) -> HashMap<&V, &Calibration<V>> {
+    calibrations.iter().map(|calibration| (&calibration.vehicle, calibration)).collect()
 }
 
 /// Places of names.

@@ -8,6 +8,8 @@ use crate::learnt::Way;
 
 use super::*;
 
+mod vehicles;
+
 /// 501 piles, visited by four vehicles each once, of which the last pile's are no other pile's.
 #[test]
 fn more_piles_than_one_part_takes_are_told_all() {
@@ -24,8 +26,14 @@ fn more_piles_than_one_part_takes_are_told_all() {
     let charges: Vec<_> = (0..=PART_MAX).flat_map(|pile| (0..4).map(move |n| charge(pile, n))).collect();
     let way = Way { path: None, charges: 1, bias: 0.0, noise: 0.01, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
     let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
-    let evidence =
-        WeekEvidence { charges: &charges, on_site: &[], calibrations: &[], balances: &[], learnt: &learnt };
+    let evidence = WeekEvidence {
+        charges: &charges,
+        on_site: &[],
+        calibrations: &[],
+        balances: &[],
+        learnt: &learnt,
+        vehicles: &Vehicles::default(),
+    };
     let mut told = Vec::new();
     let kept = filter(Filter::default(), &evidence, 101, |week, _| told.push(week));
     let sizes: Vec<usize> = kept.parts.iter().map(|part| part.piles.len()).collect();
@@ -50,8 +58,14 @@ fn a_part_that_cannot_be_solved_begins_anew() {
     let after = |kept: &Filter<u32, u32>, week: i32, noise: f64| {
         let way = Way { path: None, charges: 1, bias: 0.0, noise, noise_kwh: 0.1, degrees_of_freedom: 4.0 };
         let learnt = Learnt { ways: vec![way], vehicle_sd: 0.01, ..Learnt::default() };
-        let evidence =
-            WeekEvidence { charges: &[], on_site: &[], calibrations: &[], balances: &[], learnt: &learnt };
+        let evidence = WeekEvidence {
+            charges: &[],
+            on_site: &[],
+            calibrations: &[],
+            balances: &[],
+            learnt: &learnt,
+            vehicles: &Vehicles::default(),
+        };
         kept.advanced(week, &[&charge], &evidence)
     };
     let (kept, told) = after(&Filter::default(), 100, 0.01);
@@ -92,8 +106,14 @@ fn result(pile: u32, day: i64, percent: i64) -> OnSite<u32> {
 fn an_adjusted_pile_is_forgotten_and_its_former_weeks_stay_what_they_were() {
     let on_site = [result(1, 0, 1), result(2, 0, 1), result(1, 8, 16)];
     let learnt = learnt();
-    let evidence: WeekEvidence<'_, u32, u32> =
-        WeekEvidence { charges: &[], on_site: &on_site, calibrations: &[], balances: &[], learnt: &learnt };
+    let evidence: WeekEvidence<'_, u32, u32> = WeekEvidence {
+        charges: &[],
+        on_site: &on_site,
+        calibrations: &[],
+        balances: &[],
+        learnt: &learnt,
+        vehicles: &Vehicles::default(),
+    };
     let (mut kept, mut snapshots) = (Filter::default(), Vec::new());
     for week in 100..103 {
         let (next, told) = kept.advanced(week, &[], &evidence);
@@ -116,8 +136,14 @@ fn a_second_outlet_makes_a_mixture() {
     let outlet = |outlet, day, percent| OnSite { outlet: Some(outlet), ..result(1, day, percent) };
     let learnt = learnt();
     let last = |on_site: &[OnSite<u32>]| {
-        let evidence: WeekEvidence<'_, u32, u32> =
-            WeekEvidence { charges: &[], on_site, calibrations: &[], balances: &[], learnt: &learnt };
+        let evidence: WeekEvidence<'_, u32, u32> = WeekEvidence {
+            charges: &[],
+            on_site,
+            calibrations: &[],
+            balances: &[],
+            learnt: &learnt,
+            vehicles: &Vehicles::default(),
+        };
         let (mut kept, mut told) = (Filter::default(), None);
         for week in 100..103 {
             let (next, errors) = kept.advanced(week, &[], &evidence);
@@ -170,8 +196,14 @@ fn a_reference_vehicle_gives_a_level_that_counts_once_in_all_weeks() {
         coverage_factor: Decimal::TWO,
     };
     let last = |calibrations: &[Calibration<u32>]| {
-        let evidence =
-            WeekEvidence { charges: &charges, on_site: &[], calibrations, balances: &[], learnt: &learnt };
+        let evidence = WeekEvidence {
+            charges: &charges,
+            on_site: &[],
+            calibrations,
+            balances: &[],
+            learnt: &learnt,
+            vehicles: &Vehicles::default(),
+        };
         let mut told = Vec::new();
         filter(Filter::default(), &evidence, 103, |week, _| told.push(week));
         told.pop().expect("weeks").errors[0].1
@@ -223,6 +255,7 @@ fn the_vehicles_of_one_model_say_no_more_than_its_maker_allows() {
             calibrations: &[],
             balances: &[],
             learnt: &learnt,
+            vehicles: &Vehicles::default(),
         };
         let mut told = Vec::new();
         filter(Filter::default(), &evidence, 101, |week, _| told.push(week));
@@ -264,6 +297,7 @@ fn a_fleet_that_reads_far_off_adjusts_no_pile() {
         calibrations: &[],
         balances: &[],
         learnt: &learnt,
+        vehicles: &Vehicles::default(),
     };
     let mut told = Vec::new();
     filter(Filter::default(), &evidence, 102, |week, _| told.push(week));
@@ -282,8 +316,14 @@ fn a_rough_result_later_takes_nothing_from_what_is_known() {
     let rough = |day| OnSite { expanded_uncertainty_percent: Decimal::ONE, ..result(1, day, 5) };
     let learnt = learnt();
     let after = |on_site: &[OnSite<u32>], weeks: std::ops::Range<i32>| {
-        let evidence: WeekEvidence<'_, u32, u32> =
-            WeekEvidence { charges: &[], on_site, calibrations: &[], balances: &[], learnt: &learnt };
+        let evidence: WeekEvidence<'_, u32, u32> = WeekEvidence {
+            charges: &[],
+            on_site,
+            calibrations: &[],
+            balances: &[],
+            learnt: &learnt,
+            vehicles: &Vehicles::default(),
+        };
         let (mut kept, mut last, mut forgotten) = (Filter::default(), None, 0);
         for week in weeks {
             let (next, told) = kept.advanced(week, &[], &evidence);
@@ -322,8 +362,14 @@ fn a_balance_says_nothing_of_a_pile_that_became_another_until_one_began_since() 
     let mut kept: Filter<u32, u32> = Filter::default();
     let mut second = |week: i32, balance: Balanced<u32>| {
         let balances = &[balance];
-        let evidence =
-            WeekEvidence { charges: &[], on_site: &on_site, calibrations: &[], balances, learnt: &learnt };
+        let evidence = WeekEvidence {
+            charges: &[],
+            on_site: &on_site,
+            calibrations: &[],
+            balances,
+            learnt: &learnt,
+            vehicles: &Vehicles::default(),
+        };
         let (next, told) = kept.advanced(week, &[], &evidence);
         kept = next;
         told.errors.iter().find(|(pile, _)| *pile == 2).expect("beside the first").1
@@ -364,8 +410,14 @@ fn since_a_step_a_pile_is_another_to_balances() {
         Way { path: None, charges: 1, bias: 0.0, noise: 0.006, noise_kwh: 0.0, degrees_of_freedom: 4.0 };
     let learnt = Learnt { ways: vec![way], ..learnt() };
     let balances = &[mean_of([1, 2], 0.0, (99, 105))];
-    let evidence =
-        WeekEvidence { charges: &charges, on_site: &[], calibrations: &[], balances, learnt: &learnt };
+    let evidence = WeekEvidence {
+        charges: &charges,
+        on_site: &[],
+        calibrations: &[],
+        balances,
+        learnt: &learnt,
+        vehicles: &Vehicles::default(),
+    };
     let mut told = Vec::new();
     let kept = filter(Filter::default(), &evidence, 111, |week, _| told.push(week));
     let steps: Vec<(u32, u32)> =

@@ -61,6 +61,12 @@ impl Comparisons {
         self.covariates.extend_from_slice(comparison.covariates);
     }
 
+    /// Takes something off the logarithm of each one's ratio, by its place and its instrument.
+    pub fn take_off(&mut self, by: impl Fn(usize, usize) -> f64) {
+        let all = self.log_ratio.iter_mut().zip(&self.instrument).enumerate();
+        all.for_each(|(at, (log_ratio, instrument))| *log_ratio -= by(at, *instrument as usize));
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.instrument.len()

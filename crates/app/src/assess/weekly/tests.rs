@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
 use veripile_assessment::learnt::Way;
+use veripile_assessment::vehicles::{VehicleUpdate, Who};
 use veripile_pile::{ActKind, OnSiteResult};
 use veripile_store::evidence::Witnessed;
 
@@ -245,7 +246,13 @@ fn what_is_kept_is_gone_on_from_only_with_the_calibrations_it_took_in() {
     let calibrations = [calibrated(beginning(FIRST)), calibrated(beginning(FIRST + 2))];
     let standing = |used: &[usize]| {
         let used = used.iter().map(|at| (calibrations[*at].vehicle, calibrations[*at].at)).collect();
-        let given = Given { acts: &acts, calibrations: &calibrations, used: &used, balances: &[] };
+        let given = Given {
+            acts: &acts,
+            calibrations: &calibrations,
+            used: &used,
+            balances: &[],
+            vehicles: &Vehicles::default(),
+        };
         given.standing(Timestamp::MAX, &learnt(), &HashMap::new())
     };
     let both = standing(&[0, 1]);
@@ -281,7 +288,13 @@ fn a_reference_vehicle_levels_piles_that_nobody_measured() {
     let of_reference = Way { path: Some(VehiclePath::Reference), ..learnt().ways[0] };
     let learnt = Learnt { ways: vec![learnt().ways[0], of_reference], ..learnt() };
     let told = |used: &BTreeSet<(VehicleKey, Timestamp)>| {
-        let given = Given { acts: &[], calibrations: &[calibration], used, balances: &[] };
+        let given = Given {
+            acts: &[],
+            calibrations: &[calibration],
+            used,
+            balances: &[],
+            vehicles: &Vehicles::default(),
+        };
         let results = given.standing(Timestamp::MAX, &learnt, &HashMap::new());
         let (_, weeks) = filter(Kept::default(), &charges, &results, open, &learnt).expect("filtered");
         weeks.last().expect("weeks").errors.clone()
@@ -308,7 +321,8 @@ fn a_balance_levels_piles_that_nobody_measured_and_is_in_no_state() {
     let numbers: HashMap<PileId, i64> =
         numbers.map(|(id, number)| (PileId::parse(id).expect("literal"), number)).collect();
     let standing = |balances: &[Balanced<PileId>]| {
-        let given = Given { acts: &[], calibrations: &[], used: &BTreeSet::new(), balances };
+        let (used, vehicles) = (&BTreeSet::new(), &Vehicles::default());
+        let given = Given { acts: &[], calibrations: &[], used, balances, vehicles };
         given.standing(Timestamp::MAX, &learnt(), &numbers)
     };
     let with = standing(&balances);
@@ -407,10 +421,47 @@ fn a_state_of_before_is_read() {
     for since in ["doubted", "interaction_sd"] {
         assert!(told["learnt"].as_object_mut().expect("an object").remove(since).is_some());
     }
-    assert!(told.as_object_mut().expect("an object").remove("taken_in").is_some());
-    assert!(told.as_object_mut().expect("an object").remove("revision").is_some());
+    for since in ["taken_in", "revision", "vehicles"] {
+        assert!(told.as_object_mut().expect("an object").remove(since).is_some());
+    }
     let read: Kept = serde_json::from_value(told).expect("of before");
     assert_eq!((&read.learnt, read.taken_in, read.revision), (&kept.learnt, None, None));
+}
+
+/// Of updates only those of a state's own weeks matter, of ids of many those that were met by then.
+#[test]
+fn what_is_kept_is_gone_on_from_only_with_what_is_known_of_vehicles() {
+    let (charges, acts) = (charges(), acts());
+    let open = FIRST + WEEKS - 1;
+    let update = |who, week, size| VehicleUpdate { who, at: beginning(week), size };
+    let of_model = |size| update(Who::Model("M".to_owned()), FIRST + 7, size);
+    let with = |vehicles: &Vehicles<String>| Results { vehicles: vehicles.clone(), ..results(&acts) };
+    let first = Vehicles { of_many: Vec::new(), updates: vec![of_model(0.02)] };
+    let (kept, weeks) = filter(Kept::default(), &charges, &with(&first), open, &learnt()).expect("filtered");
+    let newest = |vehicles: &Vehicles<String>| {
+        let results = with(vehicles);
+        let states = weeks.iter().filter_map(|told| read(told.state.as_ref()?).ok());
+        states.filter(|kept| kept.fits(open, &results, &learnt())).filter_map(|kept| kept.filter.week).max()
+    };
+    assert_eq!(newest(&first), Some(open - 1));
+    assert_eq!(newest(&Vehicles::default()), Some(FIRST + 6), "before the update");
+    // A little larger is the same, and what was taken off stays.
+    let larger = |by: f64| Vehicles { updates: vec![of_model(0.02 + by)], ..first.clone() };
+    assert_eq!([0.000_9, 0.001_1].map(|by| newest(&larger(by))), [Some(open - 1), Some(FIRST + 6)]);
+    let (next, _) = filter(kept, &charges, &with(&larger(0.000_9)), open, &learnt()).expect("filtered");
+    assert_eq!(next.vehicles, first);
+    let also = |week| {
+        let vehicle = update(Who::Vehicle("V".to_owned()), week, 0.01);
+        Vehicles { updates: vec![of_model(0.02), vehicle], ..first.clone() }
+    };
+    let since = [open, open - 1, open - 2];
+    assert_eq!(since.map(|week| newest(&also(week))), since.map(|week| Some(week - 1)));
+    let met = |week| {
+        let ids = names((VehicleKey([9; 16]), false)).into_iter();
+        Vehicles { of_many: ids.map(|id| (id, beginning(week))).collect(), ..first.clone() }
+    };
+    assert_eq!(since.map(|week| newest(&met(week))), since.map(|week| Some(week - 1)));
+    assert_eq!(newest(&met(FIRST)), None);
 }
 
 /// The same results, ways and covariates: but other numbers may have come of them.
