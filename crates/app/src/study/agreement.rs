@@ -151,7 +151,7 @@ fn mean(key: &'static str, zh: &'static str, en: &'static str, worlds: &[Vec<f64
     let reached = goal.zip(value).zip(interval).map(|((goal, value), interval)| {
         if value.abs() <= band { Reached::Yes } else { goal.judge(interval) }
     });
-    Measure { goal, interval, reached, ..measure(key, zh, en, Unit::Number, value, observations) }
+    Measure { interval, goal, reached, ..measure(key, zh, en, Unit::Number, value, observations) }
 }
 
 /// Variance about the mean, with the interval of normal numbers: `(n − 1) s² / χ²`. One number has none.

@@ -484,7 +484,7 @@ pub(super) fn goal(measure: &Measure) -> String {
     let Some(goal) = measure.goal else { return String::new() };
     let largest = if measure.unit == Unit::Share { 1.0 } else { f64::INFINITY };
     match (goal.from, goal.to) {
-        (from, to) if from == 0.0 => format!("≤ {}", shown(measure, to)),
+        (0.0, to) => format!("≤ {}", shown(measure, to)),
         (from, to) if largest <= to => format!("≥ {}", shown(measure, from)),
         (from, to) => format!("{} … {}", shown(measure, from), shown(measure, to)),
     }
