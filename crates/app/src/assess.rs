@@ -101,6 +101,9 @@ pub(crate) struct FitSettings {
     interaction_sd: f64,
     model_sd: f64,
     common_sd: f64,
+    /// 0 in runs of before: then all vehicles of a fleet were alike.
+    #[serde(default)]
+    linked_sd: f64,
     covariate_sd: f64,
     class_sd: f64,
 }
@@ -114,6 +117,7 @@ impl From<Settings> for FitSettings {
             interaction_sd: of.interaction_sd,
             model_sd: of.model_sd,
             common_sd: of.common_sd,
+            linked_sd: of.linked_sd,
             covariate_sd: of.covariate_sd,
             class_sd: of.class_sd,
         }
@@ -129,6 +133,7 @@ impl From<FitSettings> for Settings {
             interaction_sd: of.interaction_sd,
             model_sd: of.model_sd,
             common_sd: of.common_sd,
+            linked_sd: of.linked_sd,
             covariate_sd: of.covariate_sd,
             class_sd: of.class_sd,
         }

@@ -448,6 +448,7 @@ fn facts(inputs: &Inputs, prepared: &Prepared, assessment: &Assessment, settings
             "class_sd": settings.class_sd,
             "model_sd": settings.model_sd,
             "common_sd": settings.common_sd,
+            "linked_sd": settings.linked_sd,
             "covariate_sd": settings.covariate_sd,
             "covariates": prepared.evidence.covariates,
         },

@@ -288,7 +288,7 @@ fn separated<'a>(
         let mut contradictory = Contradictory::default();
         let Given { network, levels, places, .. } = &mut given;
         let places: &[Option<usize>] = places;
-        let accuses = |found: &Fit, component: usize| accuses_most(found, component, places, limits);
+        let accuses = |found: &Fit, of: levels::Part| accuses_most(found, of, places, limits);
         let given_levels = (&mut *network, &mut *levels);
         let fit = levels::agree(evidence, given_levels, &accuses, fit, settings, &mut contradictory)?;
         let (fit, spread) = branches::learn(network, &levels.balances, fit, settings)?;

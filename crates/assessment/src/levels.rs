@@ -15,6 +15,7 @@ use veripile_metrology::comparison::{self, ComparisonError, Fit, GROUNDING_U_MAX
 use veripile_pile::PileId;
 
 use crate::evidence::{Anchor, Evidence, ReferenceVehicle, TimedFeeder};
+pub(crate) use leaving::Part;
 use leaving::{Giver, LEAVES_FROM, SHAPE_FROM, What, alone, leaving};
 
 /// Rounds in which something is left out of one assessment; where more are wrong, people must look before anything is said.
@@ -112,6 +113,14 @@ impl Place {
         }
     }
 
+    /// Its community; none of a traveller, which may go from one to another.
+    fn community(self, fit: &Fit) -> Option<usize> {
+        match self {
+            Self::Instrument(at) => fit.instruments[at].community,
+            Self::Traveller(_) => None,
+        }
+    }
+
     /// Its set; none of a traveller that compared nothing.
     fn component(self, fit: &Fit) -> Option<usize> {
         match self {
@@ -179,8 +188,9 @@ impl Contradictory {
 
     /// Those that were left out, each with the set that it speaks of as sets are now.
     fn gone(&self, fit: &Fit) -> Vec<Giver> {
-        let now =
-            |(giver, place): &(Giver, Place)| Some(Giver { component: place.component(fit)?, ..*giver });
+        let now = |(giver, place): &(Giver, Place)| {
+            Some(Giver { component: place.component(fit)?, community: place.community(fit), ..*giver })
+        };
         self.gone.iter().filter_map(now).collect()
     }
 }
@@ -198,21 +208,25 @@ fn last_interval(fed: &TimedFeeder) -> Option<Timestamp> {
 /// All anchors, all calibrations that could give a level by themselves, and all balances.
 fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
     let mut checked = vec![None; network.anchors.len()];
-    fit.diagnostics.anchors.iter().for_each(|check| checked[check.anchor] = Some(check.normalised_error));
+    fit.diagnostics.anchors.iter().for_each(|check| checked[check.anchor] = Some(*check));
     let anchors = network.anchors.iter().zip(checked).enumerate().map(|(at, (anchor, checked))| Giver {
         what: What::Anchor(at),
         component: fit.instruments[anchor.instrument].component,
-        normalised_error: checked,
+        community: fit.instruments[anchor.instrument].community,
+        normalised_error: checked.map(|check| check.normalised_error),
         shape: None,
         has_say: true,
+        is_sole: checked.is_none_or(|check| GROUNDING_U_MAX < check.uncertainty_without),
     });
     let references = fit.diagnostics.calibrations.iter().filter_map(|check| {
         Some(Giver {
             what: What::Reference(check.traveller),
             component: fit.travellers[check.traveller]?.component,
+            community: None,
             normalised_error: check.normalised_error,
             shape: None,
             has_say: true,
+            is_sole: false,
         })
     });
     let mut checks = vec![None; network.information.len()];
@@ -220,9 +234,11 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
     let balances = network.information.iter().zip(checks).enumerate().map(|(at, (told, check))| Giver {
         what: What::Balance(at),
         component: fit.instruments[told.instruments[0]].component,
+        community: fit.instruments[told.instruments[0]].community,
         normalised_error: check.and_then(|check| check.normalised_error),
         shape: check.and_then(|check| check.shape),
         has_say: told.level_uncertainty() <= GROUNDING_U_MAX,
+        is_sole: false,
     });
     anchors.chain(references).chain(balances).collect()
 }
@@ -233,11 +249,12 @@ fn givers(network: &Network, fit: &Fit) -> Vec<Giver> {
 /// Anchors, calibrations and balances are peers: no kind is right because it is of its kind.
 ///
 /// What gives a set its level alone contradicts nothing that was measured. But where by it most piles of the set are nonconform (`accuses` says so),
-/// it is one against many, and it goes as well: one slip of the pen, or one pile that was adjusted after its result, would accuse a whole city.
+/// it is one against many, and it goes as well: one slip of the pen, or one pile that was adjusted after its result, would accuse a whole city. So it
+/// is with a community, of which without its only anchor too little would be known.
 pub(crate) fn agree(
     evidence: &Evidence,
     (network, levels): (&mut Network, &mut Levels<'_>),
-    accuses: &dyn Fn(&Fit, usize) -> bool,
+    accuses: &dyn Fn(&Fit, Part) -> bool,
     mut fit: Fit,
     settings: &Settings,
     found: &mut Contradictory,
@@ -246,7 +263,10 @@ pub(crate) fn agree(
         let givers = givers(network, &fit);
         let mut leaving = leaving(&givers, &found.gone(&fit));
         if leaving.is_empty() {
-            leaving = alone(&givers).into_iter().filter(|giver| accuses(&fit, giver.component)).collect();
+            let asked = alone(&givers).into_iter();
+            leaving = asked.filter(|(_, of)| accuses(&fit, *of)).map(|(giver, _)| giver).collect();
+            // Of a set and of its community at once: one behind the other, and one.
+            leaving.dedup_by_key(|giver| giver.what);
         }
         if leaving.is_empty() {
             break;
@@ -347,9 +367,11 @@ mod tests {
         let giver = Giver {
             what: What::Anchor(0),
             component: 0,
+            community: None,
             normalised_error: Some(0.4),
             shape: None,
             has_say: true,
+            is_sole: false,
         };
         let mut found = Contradictory::default();
         found.push(&evidence, &levels, &giver, false);

@@ -12,7 +12,11 @@
 //!
 //! A fleet is travellers that met at instruments, directly or through others: each has a bias c_f in common. Two fleets share what models
 //! are off by (m_k), covariates and classes (g) and scales, and nothing else: what is measured in one city says of another's vehicles only
-//! what both cities' models say. One traveller that was in both makes them one fleet, and their vehicles are then alike for all that is known.
+//! what both cities' models say.
+//!
+//! One traveller that was in both cities makes them one fleet, but not alike. Where a fleet falls into communities, travellers that mostly met each
+//! other, each has a bias `c_k ~ N(c_f, τ²)`. What few have travelled then says of one community's level no more than they compared themselves,
+//! and what is presumed of the others is as sure as the data say that communities are alike: τ is learnt from all fleets that have several.
 //!
 //! Where nothing but comparisons is known of a connected set, c_f cannot be told from the level of its e: with `e' = e − c_f`, flat as
 //! well, it is in no comparison. All such fleets have one c together, of which nothing is learnt; differences, models and everybody else's
@@ -32,9 +36,11 @@
 
 mod checks;
 mod clusters;
+mod communities;
 mod equations;
 mod fleets;
 mod layout;
+mod linked;
 mod members;
 mod network;
 mod probe;
@@ -47,6 +53,7 @@ mod travellers;
 use thiserror::Error;
 
 pub use checks::{AnchorCheck, CHECKED_MAX, InformationCheck, TravellerCheck};
+#[cfg(test)]
 use equations::{Equations, Weights};
 use layout::Layout;
 use members::Members;
@@ -71,6 +78,13 @@ const SCALE_ROUNDS: usize = 12;
 
 /// Leverage is capped here: a residual of a point that determines its own fit says nothing.
 const LEVERAGE_MAX: f64 = 0.95;
+
+/// What communities of a fleet differ by is learnt when no estimate moves by more than this share of its standard uncertainty.
+const ABOUT_SETTLED: f64 = 0.3;
+
+/// Where they differ by less (0.005 %) they are taken for alike, as if there were one: beside an anchor of U = 0.15 % it is a two-hundredth of the
+/// variance.
+const ALIKE_BELOW: f64 = 5e-5;
 
 /// From fewer comparisons, or travellers, than this no scale is estimated: the settings' is the better guess, and a handful of
 /// residuals near zero would otherwise promise certainty.
@@ -101,6 +115,8 @@ pub struct Settings {
     pub model_sd: f64,
     /// σ_c, of each fleet.
     pub common_sd: f64,
+    /// Root mean square of τ before anything is known; 0 where the travellers of a fleet are alike, whoever mostly met whom.
+    pub linked_sd: f64,
     /// σ_g of a covariate of deviation 1.
     pub covariate_sd: f64,
     /// σ_g of a class.
@@ -109,7 +125,8 @@ pub struct Settings {
 
 impl Default for Settings {
     /// Values of metrology.md §2.1 for charging sessions in kWh, but for σ_c, which is 1 % there: where vehicles of a whole city read 5 % off, as some
-    /// that count what the battery keeps do, that would be five standard deviations, and hold against whoever measured it.
+    /// that count what the battery keeps do, that would be five standard deviations, and hold against whoever measured it. Cities that share vehicles
+    /// differ in the mean by what it has for cities.
     fn default() -> Self {
         Self {
             noise: 0.02,
@@ -118,6 +135,7 @@ impl Default for Settings {
             interaction_sd: 0.001,
             model_sd: 0.005,
             common_sd: 0.1,
+            linked_sd: 0.01,
             covariate_sd: 0.02,
             class_sd: 0.01,
         }
@@ -129,6 +147,8 @@ impl Default for Settings {
 pub struct InstrumentEstimate {
     /// Connected set, numbered from 0 in the order of its first instrument.
     pub component: usize,
+    /// Community that it is at home in, numbered over the network, where its fleet has several that differ.
+    pub community: Option<usize>,
     /// Whether an anchor of standard uncertainty up to [`GROUNDING_U_MAX`] (or what is worth one) gives the set a level.
     pub grounded: bool,
     /// Comparisons it rests on.
@@ -147,7 +167,7 @@ pub struct TravellerEstimate {
     pub component: usize,
     /// Comparisons it made.
     pub comparisons: usize,
-    /// Bias `c_f + m_k + d_t` and standard uncertainty, fractions.
+    /// Bias `c_k + m_k + d_t` and standard uncertainty, fractions.
     pub bias: (f64, f64),
 }
 
@@ -205,6 +225,8 @@ pub struct Diagnostics {
     pub traveller_sd: f64,
     /// σ_i, fraction.
     pub interaction_sd: f64,
+    /// τ, fraction; none where no fleet has several communities, or they are alike.
+    pub linked_sd: Option<f64>,
     /// κ: information per comparison against normal noise of scale σ_s.
     pub efficiency: f64,
     /// Every anchor that something else can be said about, in the order of the network.
@@ -238,18 +260,29 @@ pub enum ComparisonError {
 pub fn fit(network: &Network, settings: &Settings) -> Result<Fit, ComparisonError> {
     check(network)?;
     let layout = Layout::of(network)?;
-    let members = Members::of(network, &layout, settings);
-    let places = places(&members);
+    let mut members = Members::of(network, &layout, settings);
+    let mut places = places_of(&members);
     let mut state = State::start(network, &layout, &members, settings);
     let mut solved = state.round(network, &layout, &members, settings, &places)?;
-    while state.rounds < ROUNDS_MAX && !state.converged {
+    let mut is_open = !members.fleets.linked.is_empty();
+    while state.rounds < ROUNDS_MAX && (is_open || !state.converged) {
+        if is_open && (state.moved < ABOUT_SETTLED || SCALE_ROUNDS <= state.rounds) {
+            is_open = false;
+            let sd = linked::sd(network, &layout, &members, settings, &state, &places);
+            state.linked_sd = sd.unwrap_or(settings.linked_sd);
+            if state.linked_sd < ALIKE_BELOW {
+                members.take_for_alike(network, &layout);
+                places = places_of(&members);
+                state.reshape(network, &members);
+            }
+        }
         solved = state.round(network, &layout, &members, settings, &places)?;
     }
     finish(network, layout, &members, settings, places, &state, &solved)
 }
 
 /// Where each instrument, and then each fleet, stands in a factor: set by set, so that sets have nothing to do with each other but in the border.
-fn places(members: &Members) -> Vec<u32> {
+fn places_of(members: &Members) -> Vec<u32> {
     let sets: Vec<usize> = members.instrument_set.iter().chain(&members.fleets.sets).copied().collect();
     let mut order: Vec<u32> = (0..sets.len() as u32).collect();
     order.sort_by_key(|at| sets[*at as usize]);
@@ -268,10 +301,7 @@ fn finish(
     state: &State,
     solved: &Solved,
 ) -> Result<Fit, ComparisonError> {
-    let of_comparison = state.weights(&layout, |_| state.response.efficiency);
-    let weights =
-        Weights { of_comparison: &of_comparison, of_cell: &state.of_cell, traveller_sd: state.traveller_sd };
-    let equations = Equations::build(network, &layout, members, settings, &weights);
+    let equations = state.constant(network, &layout, members, settings);
     let residuals = residuals_of(&layout, state);
     let covariance = Covariance::of(equations, layout, places, members).ok_or(ComparisonError::Singular)?;
     let (covariates, classes) = solved.equations.shape.effects(&state.beta);
@@ -294,6 +324,7 @@ fn finish(
             classes: state.scales.iter().map(class).collect(),
             traveller_sd: state.traveller_sd,
             interaction_sd: state.interaction_sd,
+            linked_sd: (!members.fleets.linked.is_empty()).then_some(state.linked_sd),
             efficiency: state.response.efficiency,
             anchors: left_out.anchors,
             anchors_unchecked: left_out.anchors_unchecked,
@@ -330,7 +361,8 @@ fn instruments(members: &Members, beta: &[f64], covariance: &Covariance) -> Vec<
             let error = level
                 .filter(|_| comparisons > 0 || is_balanced)
                 .map(|level| (beta[instrument] - level, covariance.variance(instrument).sqrt()));
-            InstrumentEstimate { component, grounded, comparisons, is_balanced, error }
+            let community = members.fleets.home(instrument);
+            InstrumentEstimate { component, community, grounded, comparisons, is_balanced, error }
         })
         .collect()
 }

@@ -55,7 +55,14 @@ pub(super) struct Given<'a> {
 
 /// A pile of which nothing is known, in a set of its own.
 pub(super) fn alone(component: usize) -> InstrumentEstimate {
-    InstrumentEstimate { component, grounded: false, comparisons: 0, is_balanced: false, error: None }
+    InstrumentEstimate {
+        component,
+        community: None,
+        grounded: false,
+        comparisons: 0,
+        is_balanced: false,
+        error: None,
+    }
 }
 
 /// When piles became others than they were, ascending.

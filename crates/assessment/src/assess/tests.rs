@@ -257,11 +257,10 @@ fn of_one_result_and_one_calibration_that_contradict_nobody_can_say_which_is_wro
     assert_eq!(assessment.levels.into_values().collect::<Vec<_>>(), [at(30)]);
 }
 
-/// Two cities that no vehicle joins, and the second one's vehicles tell 2 % more, as their makers have it.
-#[test]
-fn cities_whose_vehicles_differ_do_not_make_each_others_results_wrong() {
-    let anchored = [(1, 0, "0"), (2, 0, "0"), (3, 0, "0")];
-    let (mut evidence, _) = evidence_of(&anchored, |pile, _| if pile == 0 { 0.04 } else { 0.0 });
+/// Two cities of twelve piles that no vehicle joins, each the first of which errs by +4 %, and the second one's vehicles tell 2 % more, as their makers
+/// have it.
+fn two_cities(anchored: &[(usize, i64, &str)]) -> Evidence {
+    let (mut evidence, _) = evidence_of(anchored, |pile, _| if pile == 0 { 0.04 } else { 0.0 });
     let other = evidence.clone();
     evidence.piles.extend(other.piles.into_iter().enumerate().map(|(n, pile)| PileFact {
         pile_id: PileId::parse(&format!("Q{n}")).expect("an identifier"),
@@ -271,12 +270,28 @@ fn cities_whose_vehicles_differ_do_not_make_each_others_results_wrong() {
     evidence
         .anchors
         .extend(other.anchors.into_iter().map(|anchor| Anchor { pile: anchor.pile + 12, ..anchor }));
-    evidence.charges.extend(other.charges.into_iter().map(|charge| ComparableCharge {
-        pile: charge.pile + 12,
+    evidence.charges.extend(
+        other
+            .charges
+            .iter()
+            .map(elsewhere)
+            .map(|charge| ComparableCharge { pile: charge.pile + 12, ..charge }),
+    );
+    evidence
+}
+
+/// The charge of a vehicle of the first city had it been the second one's of the same bias.
+fn elsewhere(charge: &ComparableCharge) -> ComparableCharge {
+    ComparableCharge {
         vehicle: charge.vehicle + 40,
         energy_vehicle_kwh: charge.energy_vehicle_kwh * Decimal::new(102, 2),
-        ..charge
-    }));
+        ..charge.clone()
+    }
+}
+
+#[test]
+fn cities_whose_vehicles_differ_do_not_make_each_others_results_wrong() {
+    let evidence = two_cities(&[(1, 0, "0"), (2, 0, "0"), (3, 0, "0")]);
     let assessment = assess(&evidence, &Settings::default()).expect("assessable");
     let facts = &assessment.facts;
     assert_eq!((facts.components, facts.grounded_components, facts.anchors), (2, 2, 6));

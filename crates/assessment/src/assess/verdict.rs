@@ -7,6 +7,8 @@ use veripile_metrology::comparison::{Fit, InstrumentEstimate};
 use veripile_metrology::decision::{Decision, Zone, decide_from_comparisons};
 use veripile_pile::{Estimate, RemoteVerdict};
 
+use crate::levels::Part;
+
 /// Comparisons from which a verdict is given; with fewer the pile is undecided, whatever the numbers.
 ///
 /// The posterior of fewer comparisons with t₄ noise has tails far beyond those that the decision rule presumes: two
@@ -17,16 +19,17 @@ const DECIDED_FROM: usize = 10;
 /// mean of a few t₄ values.
 pub const BY_BALANCE: &str = "with an energy balance, from any number of charges";
 
-/// Whether most piles of a connected set are nonconform by the level that it has.
+/// Whether most piles of a connected set, or of one community of it, are nonconform by the level that it has.
 pub(super) fn accuses_most(
     fit: &Fit,
-    component: usize,
+    (component, community): Part,
     places: &[Option<usize>],
     limits: &[(f64, String)],
 ) -> bool {
     let of_set = places.iter().zip(limits).filter_map(|(at, (limit, _))| {
         let found = &fit.instruments[(*at)?];
-        let decision = (found.component == component).then(|| decision(found, *limit))??;
+        let is_asked = found.component == component && (community.is_none() || community == found.community);
+        let decision = is_asked.then(|| decision(found, *limit))??;
         Some(decision.zone == Zone::Nonconform)
     });
     let (accused, all) = of_set.fold((0, 0), |(accused, all), is| (accused + usize::from(is), all + 1));

@@ -10,8 +10,16 @@ pub(super) const LEAVES_FROM: f64 = 1.5;
 /// Deviate of the χ² of a balance's piles from which it goes: a model that is a little off must not be enough.
 pub(super) const SHAPE_FROM: f64 = 5.0;
 
+/// Difference of E_n² below which of two that contradict each other nobody can say which is wrong: at odds of e³, twenty to one. Or below which share
+/// of it, since of large ones a percent is rounding.
+const RIVALS_WITHIN: f64 = 1.5;
+const RIVALS_SHARE: f64 = 0.1;
+
 /// So many on-site results and calibrations are not to be outvoted by masters, which nobody checks and which may all be wrong alike.
 const RESULTS_FROM: usize = 2;
+
+/// A connected set, all of it or one of its communities.
+pub(crate) type Part = (usize, Option<usize>);
 
 /// An anchor by its position, a vehicle by its index, or a balance by its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +34,8 @@ pub(super) enum What {
 pub(super) struct Giver {
     pub(super) what: What,
     pub(super) component: usize,
+    /// Of the set, where it has several that differ.
+    pub(super) community: Option<usize>,
     /// E_n; none where nothing else is known.
     pub(super) normalised_error: Option<f64>,
     /// Of a balance how improbable it is pile by pile.
@@ -33,6 +43,8 @@ pub(super) struct Giver {
     /// Whether it counts where a majority is asked for. A balance too unsure to give a level by itself does not: many of them may rest on one
     /// assumption, as that of converters' efficiency.
     pub(super) has_say: bool,
+    /// Whether nothing else would give the level of where it speaks.
+    pub(super) is_sole: bool,
 }
 
 impl Giver {
@@ -47,6 +59,17 @@ impl Giver {
         1.0 < self.size()
     }
 
+    /// Whether nobody can say which of the two is wrong, this one or another of its community that contradicts a little less.
+    ///
+    /// What leaving one out takes off the sum of squares is (2 E_n)², so that the odds are exp 2 (E_n² − E_n'²).
+    fn is_no_worse_than(&self, other: &Self) -> bool {
+        let square = |giver: &Self| giver.normalised_error.map_or(0.0, |error| error * error);
+        let room = RIVALS_WITHIN.max(RIVALS_SHARE * square(self));
+        let are_together = self.community.is_some()
+            && (self.component, self.community) == (other.component, other.community);
+        are_together && other.exceeds() && square(self) - square(other) < room
+    }
+
     fn is_result(&self) -> bool {
         !matches!(self.what, What::Balance(_))
     }
@@ -56,7 +79,8 @@ impl Giver {
 ///
 /// The worst of a set goes: by what it takes off the sum of squares it is the one without which all others fit best. But where those of its set
 /// that left would then be as many as those that stay, or more, nobody can say which are wrong: all go, and the set has no level until there is
-/// more to hold them against. So it is where all of several on-site results and calibrations would go and balances stay. What has no say goes
+/// more to hold them against. Of a community that is told to differ from others those go with it that contradict nearly as much: the others cannot
+/// say which is wrong. So it is where all of several on-site results and calibrations would go and balances stay. What has no say goes
 /// before a set loses its level for it.
 pub(super) fn leaving(givers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
     let mut sets: BTreeMap<usize, [Vec<Giver>; 2]> = BTreeMap::new();
@@ -65,11 +89,24 @@ pub(super) fn leaving(givers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
     sets.values().flat_map(|[peers, gone]| leaving_a_set(peers, gone)).collect()
 }
 
-/// Those that give a set its level alone.
-pub(super) fn alone(givers: &[Giver]) -> Vec<Giver> {
-    let mut count: BTreeMap<usize, usize> = BTreeMap::new();
-    givers.iter().for_each(|giver| *count.entry(giver.component).or_default() += 1);
-    givers.iter().filter(|giver| count[&giver.component] == 1).copied().collect()
+/// Those that give a set, or a community of one, its level alone, each with which that is.
+pub(super) fn alone(givers: &[Giver]) -> Vec<(Giver, Part)> {
+    let of_set = |giver: &Giver| (giver.component, None);
+    let of_community = |giver: &Giver| (giver.component, giver.community);
+    let mut count: BTreeMap<Part, usize> = BTreeMap::new();
+    for giver in givers {
+        *count.entry(of_set(giver)).or_default() += 1;
+        giver.community.iter().for_each(|_| *count.entry(of_community(giver)).or_default() += 1);
+    }
+    let of_sets = givers.iter().filter(|giver| count[&of_set(giver)] == 1);
+    let of_communities = givers
+        .iter()
+        .filter(|giver| giver.community.is_some() && giver.is_sole && count[&of_community(giver)] == 1);
+    let communities = of_communities.map(|giver| (*giver, of_community(giver)));
+    let mut alone: Vec<(Giver, Part)> =
+        communities.chain(of_sets.map(|giver| (*giver, of_set(giver)))).collect();
+    alone.sort_by_key(|(_, of)| *of);
+    alone
 }
 
 fn leaving_a_set(peers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
@@ -78,7 +115,8 @@ fn leaving_a_set(peers: &[Giver], gone: &[Giver]) -> Vec<Giver> {
     };
     let Some(first) = worst(&mut peers.iter()) else { return Vec::new() };
     if !first.has_say || stands(&first, peers.iter(), gone.iter()) {
-        return vec![first];
+        let is_rival = |giver: &&Giver| giver.what != first.what && first.is_no_worse_than(giver);
+        return std::iter::once(first).chain(peers.iter().filter(is_rival).copied()).collect();
     }
     if let Some(mute) = worst(&mut peers.iter().filter(|giver| !giver.has_say)) {
         return vec![mute];
@@ -108,7 +146,15 @@ mod tests {
     use super::*;
 
     fn giver(what: What, component: usize, normalised_error: Option<f64>) -> Giver {
-        Giver { what, component, normalised_error, shape: None, has_say: true }
+        Giver {
+            what,
+            component,
+            community: None,
+            normalised_error,
+            shape: None,
+            has_say: true,
+            is_sole: true,
+        }
     }
 
     fn going(givers: &[Giver], gone: &[Giver]) -> Vec<What> {
@@ -124,6 +170,45 @@ mod tests {
         let third = giver(What::Anchor(0), 0, Some(1.6));
         assert_eq!(going(&[third, alike, elsewhere, worst], &[]), [What::Reference(4)]);
         assert!(going(&[alike, elsewhere], &[]).is_empty());
+    }
+
+    /// In a community whose vehicles may differ from others' nobody can say which of two is wrong that contradict each other about as much; where others
+    /// do tell, the worse one.
+    #[test]
+    fn of_two_in_a_community_both_go_unless_others_tell() {
+        let of = |at, community, error| Giver {
+            community: Some(community),
+            ..giver(What::Anchor(at), 0, Some(error))
+        };
+        let others = [of(2, 1, 0.1), of(3, 1, -0.2), of(4, 2, 1.7)];
+        let with = |first, second| {
+            let mut all = vec![of(0, 0, first), of(1, 0, second)];
+            all.extend(others);
+            going(&all, &[])
+        };
+        let both = [What::Anchor(0), What::Anchor(1)];
+        assert_eq!(with(2.0, -1.7), both, "odds of e² by 4.0 − 2.9");
+        assert_eq!(with(2.4, -1.7), [What::Anchor(0)], "5.8 − 2.9");
+        assert_eq!(with(12.0, -11.5), both, "144 − 132 is less than a tenth");
+        assert_eq!(with(12.0, -9.0), [What::Anchor(0)]);
+        assert_eq!(with(2.0, -1.4), [What::Anchor(0)], "which does not contradict");
+        assert_eq!(with(1.4, 1.4), [What::Anchor(4)]);
+    }
+
+    #[test]
+    fn what_gives_a_set_or_a_community_its_level_alone_is_named_with_it() {
+        let of = |at, component, community| Giver { community, ..giver(What::Anchor(at), component, None) };
+        let told = |givers: &[Giver]| -> Vec<(What, Part)> {
+            alone(givers).into_iter().map(|(giver, of)| (giver.what, of)).collect()
+        };
+        let confirmed = Giver { is_sole: false, ..of(4, 1, Some(3)) };
+        let all = [of(0, 0, None), of(1, 1, Some(1)), of(2, 1, Some(2)), of(3, 1, Some(2)), confirmed];
+        assert_eq!(told(&all), [(What::Anchor(0), (0, None)), (What::Anchor(1), (1, Some(1)))]);
+        assert_eq!(
+            told(&all[1..2]),
+            [(What::Anchor(1), (1, None)), (What::Anchor(1), (1, Some(1)))],
+            "of both"
+        );
     }
 
     #[test]

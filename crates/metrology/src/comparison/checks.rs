@@ -32,6 +32,8 @@ pub struct AnchorCheck {
     pub anchor: usize,
     /// E_n = (anchor − estimate without it) / (2 √(u_anchor² + u_without²)); beyond ±1 they contradict each other (k = 2).
     pub normalised_error: f64,
+    /// u_without, fraction.
+    pub uncertainty_without: f64,
 }
 
 /// A traveller's known bias held against everything else: the estimate of its bias had nobody known it.
@@ -154,7 +156,7 @@ struct Known {
 }
 
 impl Known {
-    /// E_n of a measurement of variance `own` against all the rest; none where nothing but rounding is left.
+    /// E_n of a measurement of variance `own` against all the rest, and the standard uncertainty of that; none where nothing but rounding is left.
     ///
     /// # Formula
     /// With e the estimate, K its variance and C that in the robust equations: `e' = (e/V − x/u²) / (1/V − 1/u²)`, V the larger of C and K, and the
@@ -165,13 +167,13 @@ impl Known {
     /// robust equations' step is less: by seven tenths of it for t₄ noise. Where the measurement is so wrong that all comparisons beside it are taken
     /// for outliers, scores hardly grow with distance and Newton's step falls short; robust weights are small there, C is the larger one, and
     /// its step goes to the comparisons' mean.
-    fn against(&self, measured: f64, own: f64) -> Option<f64> {
+    fn against(&self, measured: f64, own: f64) -> Option<(f64, f64)> {
         let step = self.robust.max(self.constant);
         let (step_left, left) = (1.0 / step - 1.0 / own, 1.0 / self.constant - 1.0 / own);
         let is_told = RELATIVE_ROUNDING / step < step_left && RELATIVE_ROUNDING / self.constant < left;
         is_told.then(|| {
             let without = (self.estimate / step - measured / own) / step_left;
-            (measured - without) / (2.0 * (own + 1.0 / left).sqrt())
+            ((measured - without) / (2.0 * (own + 1.0 / left).sqrt()), left.recip().sqrt())
         })
     }
 }
@@ -199,8 +201,8 @@ fn anchors(
         let constant = constant.filter(|variance| has_level && *variance < PROBED_BELOW * own);
         let constant = constant.or_else(|| covariance.own_variance(at.instrument))?;
         let known = Known { estimate: beta[at.instrument], robust: robust?, constant };
-        let normalised_error = known.against(at.error, own)?;
-        Some(AnchorCheck { anchor, normalised_error })
+        let (normalised_error, uncertainty_without) = known.against(at.error, own)?;
+        Some(AnchorCheck { anchor, normalised_error, uncertainty_without })
     };
     checked.iter().zip(robust.variances(&network.anchors, checked)).filter_map(check).collect()
 }
@@ -223,7 +225,7 @@ fn travellers(
             robust: own_variance(robust.equations, layout, *traveller, |b| robust.solve(b))?,
             constant: own_variance(constant, layout, *traveller, |b| covariance.solve(b))?,
         };
-        known.against(0.0, u * u)
+        Some(known.against(0.0, u * u)?.0)
     };
     let of_all = members.calibrated.iter().enumerate().map(|(at, traveller)| TravellerCheck {
         traveller: *traveller,

@@ -1,7 +1,8 @@
 //! Clusters of a network: instruments that travellers mostly compare with each other, as those of a city are.
 //!
-//! Used by [`super::solver`] where the covariance is too large to be had whole: what the instruments of a cluster have in common is
-//! solved for, and only the rest is probed. Any clusters give right variances; good ones give them with less noise.
+//! Used by [`super::probe`] where the covariance is too large to be had whole: what the instruments of a cluster have in common is
+//! solved for, and only the rest is probed. Any clusters give right variances; good ones give them with less noise. And by
+//! [`super::communities`]. It estimates nothing.
 
 use super::layout::Layout;
 use super::members::Members;
@@ -12,13 +13,17 @@ const CLUSTERS_MAX: usize = 127;
 /// Rounds in which labels spread; cities are found in three or four.
 const ROUNDS: usize = 8;
 
+/// 2³²/φ, odd: times this, numbers one behind the other lie all over 32 bits.
+const SCATTER: u32 = 0x9E37_79B1;
+
 /// Clusters of each connected set that takes part, every instrument of the set in one of them.
 ///
 /// # Method
 /// Label propagation (Raghavan, Albert and Kumara 2007) between travellers and instruments in turn: each takes the label that most of
-/// its comparisons have, the smaller one where two are as many.
+/// its comparisons have, one of them at random, but always the same one, where two are as many: were it the first, the labels of the first city
+/// would spread to wherever its travellers went.
 pub(super) fn clusters(layout: &Layout, members: &Members) -> Vec<Vec<Vec<usize>>> {
-    let labels = labels(layout, members.instrument_set.len());
+    let labels = labels(layout, members.instrument_set.len(), |_| true);
     let sets = members.sets();
     let split = |instruments: &[usize]| {
         let mut labelled: Vec<(u32, usize)> = instruments.iter().map(|i| (labels[*i], *i)).collect();
@@ -37,15 +42,14 @@ pub(super) fn clusters(layout: &Layout, members: &Members) -> Vec<Vec<Vec<usize>
     sets.iter().map(|set| split(&set.instruments)).collect()
 }
 
-/// Label of each instrument.
-fn labels(layout: &Layout, instruments: usize) -> Vec<u32> {
+/// Label of each instrument, spread by those travellers that `spreads` holds for: the number of one of the instruments.
+pub(super) fn labels(layout: &Layout, instruments: usize, spreads: impl Fn(usize) -> bool) -> Vec<u32> {
     let travellers = layout.travellers.len() - 1;
     // Pairs by instrument: traveller and number of comparisons.
     let mut starts = vec![0_usize; instruments + 1];
     let all = |traveller: usize| {
-        layout
-            .pairs_of(traveller)
-            .map(|pair| (layout.pairs[pair].instrument as usize, layout.comparisons_of(pair).len()))
+        let pairs = if spreads(traveller) { layout.pairs_of(traveller) } else { 0..0 };
+        pairs.map(|pair| (layout.pairs[pair].instrument as usize, layout.comparisons_of(pair).len()))
     };
     for (instrument, _) in (0..travellers).flat_map(all) {
         starts[instrument + 1] += 1;
@@ -63,6 +67,7 @@ fn labels(layout: &Layout, instruments: usize) -> Vec<u32> {
     let mut labels: Vec<u32> = (0..).take(instruments).collect();
     let (mut of_travellers, mut tally) = (vec![0_u32; travellers], Vec::new());
     for _ in 0..ROUNDS {
+        let before = labels.clone();
         for (traveller, label) in of_travellers.iter_mut().enumerate() {
             *label = most(
                 all(traveller).map(|(instrument, count)| (labels[instrument], count)),
@@ -78,16 +83,24 @@ fn labels(layout: &Layout, instruments: usize) -> Vec<u32> {
                 *label,
             );
         }
+        if labels == before {
+            break;
+        }
     }
     labels
 }
 
-/// The label with the largest sum, the smallest of equals; `without` where there is none.
-fn most(labels: impl Iterator<Item = (u32, usize)>, tally: &mut Vec<(u32, usize)>, without: u32) -> u32 {
+/// The label with the largest sum; `without` where there is none.
+pub(super) fn most(
+    labels: impl Iterator<Item = (u32, usize)>,
+    tally: &mut Vec<(u32, usize)>,
+    without: u32,
+) -> u32 {
     tally.clear();
     tally.extend(labels);
     tally.sort_unstable();
     let sums =
         tally.chunk_by(|a, b| a.0 == b.0).map(|same| (same.iter().map(|(_, n)| n).sum::<usize>(), same[0].0));
-    sums.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1))).map_or(without, |(_, label)| label)
+    let scattered = |label: u32| label.wrapping_mul(SCATTER);
+    sums.max_by_key(|(sum, label)| (*sum, scattered(*label))).map_or(without, |(_, label)| label)
 }

@@ -4,13 +4,15 @@
 //! Parameters β = (e, c, z) with the border z = (c', m, g); a comparison's row is x = (+1 at its instrument, −1 at its fleet's c, −1 at its
 //! model, h at g) and −1 at its traveller's d. With `u_t = Σ_{s∈t} w x`, `W_t = Σ w`, `R_t = Σ w y`, `f_t = 1/(W_t + 1/σ_t²)`:
 //! `J = Σ w x xᵀ + P − Σ_t f_t u_t u_tᵀ`, `b = Σ w x y − Σ_t f_t u_t R_t`, and back: `d_t = f_t (u_tᵀβ − R_t)`.
-//! Of the sum over comparisons only a diagonal D (e and c), one number an instrument (with its fleet's c), a border E (e and c × z) and a
+//! Of the sum over comparisons only a diagonal D (e and c), one number an instrument and c that came to it, a border E (e and c × z) and a
 //! corner Z (z × z) are left: a fleet costs what an instrument does, however many there are. c' is what the fleets share of which
-//! nothing but comparisons is known.
+//! nothing but comparisons is known. A fleet of K communities has a c_k of each, `c_k ~ N(c_f, τ²)`: with c_f integrated out their prior precision
+//! is `(I − σ_c²/(τ² + K σ_c²) 1 1ᵀ)/τ²` (Sherman and Morrison).
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::fleets::Common;
+use super::fleets::{Common, Met};
 use super::layout::Layout;
 use super::members::Members;
 use super::{Information, Network, Settings};
@@ -25,14 +27,19 @@ pub(super) struct Weights<'a> {
     pub(super) of_cell: &'a [f64],
     /// σ_b.
     pub(super) traveller_sd: f64,
+    /// τ.
+    pub(super) linked_sd: f64,
 }
 
 /// The equations.
 pub(super) struct Equations {
     /// D.
     diagonal: Vec<f64>,
-    /// Of each instrument what it has with its fleet's c, and where that is; 0 and none where it has none.
-    commons: Vec<(f64, Option<u32>)>,
+    /// Of each instrument and c that came to it what they have with each other.
+    commons: Vec<f64>,
+    met: Arc<Met>,
+    /// Positions of the c of each fleet of several communities, and what their prior has off the diagonal.
+    linked: Vec<(Range<usize>, f64)>,
     /// E, row by row.
     border: Vec<f64>,
     /// Z, all of it, priors included.
@@ -62,7 +69,7 @@ pub(super) struct Left {
     pub(super) variance: f64,
     /// Position of its model; none if unknown.
     pub(super) model: Option<u32>,
-    /// Position of its fleet's c; none if its bias is known.
+    /// Position of its fleet's, or its community's, c; none if its bias is known.
     pub(super) common: Option<u32>,
 }
 
@@ -155,13 +162,20 @@ pub(super) fn placed(places: &[u32], at: usize) -> usize {
 /// Sums over the travellers of a piece.
 struct Piece {
     diagonal: Vec<f64>,
-    commons: Vec<(f64, Option<u32>)>,
+    commons: Vec<f64>,
     border: Vec<f64>,
     corner: Vec<f64>,
     right: Vec<f64>,
     pair_weights: Vec<f64>,
     travellers: Vec<Left>,
     covariates: Vec<f64>,
+}
+
+/// Of the prior precision of the c of a fleet of so many communities, what is on the diagonal and what is off it.
+pub(super) fn common_precision(communities: usize, common_sd: f64, linked_sd: f64) -> [f64; 2] {
+    let (common, own) = (common_sd * common_sd, linked_sd * linked_sd);
+    let off = common / (own * (own + communities as f64 * common));
+    [1.0 / own - off, -off]
 }
 
 /// Variance of a traveller's own bias before it compared anything.
@@ -187,7 +201,7 @@ impl Piece {
         let (p, b, q) = (shape.inner, shape.border, shape.slopes());
         let mut sums = Self {
             diagonal: vec![0.0; p],
-            commons: vec![(0.0, None); shape.instruments],
+            commons: vec![0.0; members.fleets.met.biases.len()],
             border: vec![0.0; p * b],
             corner: vec![0.0; b * b],
             right: vec![0.0; shape.size()],
@@ -229,8 +243,8 @@ impl Piece {
                     match at.checked_sub(shape.inner) {
                         Some(at) => row[at] -= weight,
                         None => {
-                            let (sum, common) = &mut sums.commons[instrument];
-                            (*sum, *common) = (*sum - weight, left.common);
+                            sums.commons[members.fleets.met.position(instrument, at - shape.instruments)] -=
+                                weight;
                         }
                     }
                 }
@@ -319,7 +333,9 @@ impl Equations {
         let shape = Shape::of(network, members);
         let mut equations = Self {
             diagonal: vec![0.0; shape.inner],
-            commons: vec![(0.0, None); shape.instruments],
+            commons: vec![0.0; members.fleets.met.biases.len()],
+            met: Arc::clone(&members.fleets.met),
+            linked: Vec::new(),
             border: vec![0.0; shape.inner * shape.border],
             corner: vec![0.0; shape.border * shape.border],
             right: vec![0.0; shape.size()],
@@ -329,15 +345,13 @@ impl Equations {
             information: network.information.clone(),
             shape,
         };
-        equations.add_priors(network, members, settings);
+        equations.add_priors(network, members, settings, weights.linked_sd);
         let add = |sums: &mut Vec<f64>, of_piece: &[f64]| {
             sums.iter_mut().zip(of_piece).for_each(|(sum, value)| *sum += value);
         };
         for piece in pieces {
             add(&mut equations.diagonal, &piece.diagonal);
-            for (sum, of_piece) in equations.commons.iter_mut().zip(piece.commons) {
-                *sum = (sum.0 + of_piece.0, sum.1.or(of_piece.1));
-            }
+            add(&mut equations.commons, &piece.commons);
             add(&mut equations.border, &piece.border);
             add(&mut equations.corner, &piece.corner);
             add(&mut equations.right, &piece.right);
@@ -348,13 +362,20 @@ impl Equations {
         equations
     }
 
-    fn add_priors(&mut self, network: &Network, members: &Members, settings: &Settings) {
+    fn add_priors(&mut self, network: &Network, members: &Members, settings: &Settings, linked_sd: f64) {
         for instrument in (0..network.instruments).filter(|instrument| !members.takes_part(*instrument)) {
             // Nothing is known of it and nothing is said of it; a one on the diagonal keeps the matrix regular.
             self.diagonal[instrument] += 1.0;
         }
-        for fleet in self.shape.instruments..self.shape.inner {
-            self.diagonal[fleet] += 1.0 / (settings.common_sd * settings.common_sd);
+        let (first, mut commons) = (self.shape.instruments, vec![true; members.fleets.sets.len()]);
+        for linked in &members.fleets.linked {
+            let [diagonal, off] = common_precision(linked.len(), settings.common_sd, linked_sd);
+            linked.clone().for_each(|bias| self.diagonal[first + bias] += diagonal);
+            commons[linked.clone()].fill(false);
+            self.linked.push((first + linked.start..first + linked.end, off));
+        }
+        for (bias, _) in commons.iter().enumerate().filter(|(_, is_alone)| **is_alone) {
+            self.diagonal[first + bias] += 1.0 / (settings.common_sd * settings.common_sd);
         }
         for at in 0..self.shape.border {
             let sd = match at {
@@ -414,8 +435,16 @@ impl Equations {
                 matrix.add(place, p + at, *value);
             }
         }
-        for (place, (value, common)) in places.iter().zip(&self.commons) {
-            common.iter().for_each(|at| matrix.add(*place as usize, places[*at as usize] as usize, *value));
+        for instrument in 0..self.shape.instruments {
+            for (at, value) in self.commons_of(instrument) {
+                matrix.add(places[instrument] as usize, places[at] as usize, value);
+            }
+        }
+        for (linked, off) in &self.linked {
+            for at in linked.clone() {
+                let others = linked.start..at;
+                others.for_each(|other| matrix.add(places[at] as usize, places[other] as usize, *off));
+            }
         }
         for i in 0..b {
             (0..=i).for_each(|j| matrix.add(p + i, p + j, self.corner[i * b + j]));
@@ -437,6 +466,13 @@ impl Equations {
             }
         }
         matrix
+    }
+
+    /// Positions of the c that came to an instrument, and what it has with each.
+    fn commons_of(&self, instrument: usize) -> impl Iterator<Item = (usize, f64)> {
+        let of_instrument = self.met.of_instrument(instrument);
+        let biases = self.met.biases[of_instrument.clone()].iter();
+        biases.map(|bias| self.shape.instruments + bias).zip(self.commons[of_instrument].iter().copied())
     }
 
     /// u_t, instruments and fleets at their places.
@@ -463,12 +499,16 @@ impl Equations {
         let z = &x[p..];
         let mut result = vec![0.0; x.len()];
         let row = |i: usize| &self.border[i * b..(i + 1) * b];
-        for (i, (value, common)) in self.commons.iter().enumerate() {
-            let with_common = common.map(|at| value * x[at as usize]);
+        for i in 0..self.shape.instruments {
+            let with_common = self.commons_of(i).map(|(at, value)| value * x[at]);
             let with_border = row(i).iter().zip(z).map(|(a, z)| a * z);
-            result[i] = self.diagonal[i] * x[i] + with_common.into_iter().chain(with_border).sum::<f64>();
-            common.iter().for_each(|at| result[*at as usize] += value * x[i]);
+            result[i] = self.diagonal[i] * x[i] + with_common.chain(with_border).sum::<f64>();
+            self.commons_of(i).for_each(|(at, value)| result[at] += value * x[i]);
             row(i).iter().zip(&mut result[p..]).for_each(|(a, sum)| *sum += a * x[i]);
+        }
+        for (linked, off) in &self.linked {
+            let sum = x[linked.clone()].iter().sum::<f64>();
+            linked.clone().for_each(|at| result[at] += off * (sum - x[at]));
         }
         let mut of_fleets = vec![0.0; b];
         for i in self.shape.instruments..p {

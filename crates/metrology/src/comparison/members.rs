@@ -1,6 +1,7 @@
 //! Who belongs to which connected set and which fleet, who takes part at all, and which sets have a level.
 
-use super::fleets::Fleets;
+use super::communities::Communities;
+use super::fleets::{Fleets, Joined};
 use super::layout::Layout;
 use super::{GROUNDING_U_MAX, Network, Settings};
 use crate::graph::DisjointSets;
@@ -31,7 +32,7 @@ pub(super) struct Set {
     pub(super) number: usize,
     pub(super) grounded: bool,
     pub(super) instruments: Vec<usize>,
-    /// Its fleets with a bias of their own.
+    /// Common biases of its travellers that are unknowns of their own.
     pub(super) fleets: Vec<usize>,
 }
 
@@ -54,8 +55,12 @@ impl Members {
         let (numbers, count) = sets.numbered();
         let instrument_set = numbers[..instruments].to_vec();
         let told = told(network, layout, &instrument_set, count);
+        let joined = Joined::of(network, layout);
+        let communities =
+            (0.0 < settings.linked_sd).then(|| Communities::of(network, layout, &joined)).flatten();
+        let sets = (instrument_set.as_slice(), told.as_slice());
         let mut members = Self {
-            fleets: Fleets::of(network, layout, &instrument_set, &told),
+            fleets: Fleets::of(network, layout, sets, &joined, communities.as_ref()),
             told,
             instrument_set,
             traveller_set: numbers[instruments..].to_vec(),
@@ -67,6 +72,12 @@ impl Members {
         };
         members.ground(network, layout, settings);
         members
+    }
+
+    /// Takes the communities of each fleet for alike.
+    pub(super) fn take_for_alike(&mut self, network: &Network, layout: &Layout) {
+        let sets = (self.instrument_set.as_slice(), self.told.as_slice());
+        self.fleets = Fleets::of(network, layout, sets, &Joined::of(network, layout), None);
     }
 
     fn ground(&mut self, network: &Network, layout: &Layout, settings: &Settings) {

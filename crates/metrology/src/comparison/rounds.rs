@@ -30,6 +30,7 @@ pub(super) struct State {
     pub(super) scales: Vec<Scale>,
     pub(super) traveller_sd: f64,
     pub(super) interaction_sd: f64,
+    pub(super) linked_sd: f64,
     /// By position.
     pub(super) robust: Vec<f64>,
     /// How each robust weight goes on from round to round once scales stand; empty before.
@@ -83,6 +84,7 @@ impl State {
             scales: vec![scale; network.classes.max(1)],
             traveller_sd: settings.traveller_sd,
             interaction_sd: settings.interaction_sd,
+            linked_sd: settings.linked_sd,
             robust: vec![1.0; layout.caller.len()],
             strides: Vec::new(),
             of_cell: vec![1.0; layout.cells.len()],
@@ -110,6 +112,32 @@ impl State {
         parts.concat()
     }
 
+    /// The same with what cells and scales are to go with them.
+    pub(super) fn with<'a>(&self, of_comparison: &'a [f64], of_cell: &'a [f64]) -> Weights<'a> {
+        Weights { of_comparison, of_cell, traveller_sd: self.traveller_sd, linked_sd: self.linked_sd }
+    }
+
+    /// The equations whose inverse is the covariance: of weights that no residual has set.
+    pub(super) fn constant(
+        &self,
+        network: &Network,
+        layout: &Layout,
+        members: &Members,
+        settings: &Settings,
+    ) -> Equations {
+        let of_comparison = self.weights(layout, |_| self.response.efficiency);
+        let weights = self.with(&of_comparison, &self.of_cell);
+        Equations::build(network, layout, members, settings, &weights)
+    }
+
+    /// Goes on with other unknowns than before.
+    pub(super) fn reshape(&mut self, network: &Network, members: &Members) {
+        let size = Shape::of(network, members).size();
+        self.beta.truncate(network.instruments);
+        self.beta.resize(size, 0.0);
+        self.preconditioner = None;
+    }
+
     /// One round: solve, look at what is left over, and set weights and scales by it.
     pub(super) fn round(
         &mut self,
@@ -121,8 +149,7 @@ impl State {
     ) -> Result<Solved, ComparisonError> {
         let of_comparison = self.weights(layout, |s| self.robust[s]);
         let of_cell = std::mem::take(&mut self.of_cell);
-        let weights =
-            Weights { of_comparison: &of_comparison, of_cell: &of_cell, traveller_sd: self.traveller_sd };
+        let weights = self.with(&of_comparison, &of_cell);
         let equations = Equations::build(network, layout, members, settings, &weights);
         let (beta, factor) = self.solve(&equations, layout, places).ok_or(ComparisonError::Singular)?;
         let diagonal: Vec<f64> = equations.diagonal(layout).iter().map(|value| 1.0 / value).collect();

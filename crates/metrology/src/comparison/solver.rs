@@ -101,6 +101,8 @@ pub struct Covariance {
     variances: Vec<f64>,
     /// The same of the instruments themselves where a set has no level: what priors leave of it. Only where there is a factor.
     unlevelled: Vec<f64>,
+    /// Variance of each common bias of a fleet of several communities.
+    commons: Vec<Option<f64>>,
 }
 
 impl std::fmt::Debug for Covariance {
@@ -120,7 +122,13 @@ impl Covariance {
         if equations.shape.size() > DENSE_MAX {
             let source = Source::Iterative(Preconditioner::Diagonal(equations.diagonal(&layout)));
             let variances = probe::variances(&equations, &layout, members)?;
-            return Some(Self { source, equations, layout, places, variances, unlevelled: Vec::new() });
+            let (unlevelled, commons) = (Vec::new(), vec![None; members.fleets.sets.len()]);
+            let mut covariance = Self { source, equations, layout, places, variances, unlevelled, commons };
+            for bias in members.fleets.linked.iter().cloned().flatten() {
+                covariance.commons[bias] =
+                    Some(covariance.solved_variance(covariance.equations.shape.instruments + bias)?);
+            }
+            return Some(covariance);
         }
         let factor = equations.matrix(&layout, &places).factor()?;
         let inverse = (equations.shape.size() <= DIRECT_MAX).then(|| factor.inverse());
@@ -131,7 +139,11 @@ impl Covariance {
         let instruments = places.iter().take(equations.shape.instruments);
         let variances: Vec<f64> = instruments.map(|place| diagonal[*place as usize]).collect();
         let (source, unlevelled) = (Source::Exact(factor, inverse), variances.clone());
-        let mut covariance = Self { source, equations, layout, places, variances, unlevelled };
+        let mut commons = vec![None; members.fleets.sets.len()];
+        for bias in members.fleets.linked.iter().cloned().flatten() {
+            commons[bias] = Some(diagonal[places[equations.shape.instruments + bias] as usize]);
+        }
+        let mut covariance = Self { source, equations, layout, places, variances, unlevelled, commons };
         for set in members.sets().iter().filter(|set| !set.grounded && set.instruments.len() > 1) {
             covariance.take_mean_out(set)?;
         }
@@ -176,9 +188,19 @@ impl Covariance {
         if let Some(variance) = self.unlevelled.get(instrument) {
             return Some(*variance);
         }
+        self.solved_variance(instrument)
+    }
+
+    /// Variance of a fleet's common bias that is one of several; none of one that is the only one.
+    pub(super) fn variance_of_common(&self, bias: usize) -> Option<f64> {
+        self.commons[bias]
+    }
+
+    /// Variance of an unknown by a solution of its own.
+    fn solved_variance(&self, at: usize) -> Option<f64> {
         let mut unit = vec![0.0; self.equations.shape.size()];
-        unit[instrument] = 1.0;
-        Some(self.solve_until(&unit, SHRUNK_FOR_VARIANCE)?[instrument])
+        unit[at] = 1.0;
+        Some(self.solve_until(&unit, SHRUNK_FOR_VARIANCE)?[at])
     }
 
     /// Where each instrument, and then each fleet, stands in a factor.

@@ -159,7 +159,8 @@ fn elimination_changes_nothing_and_steps_come_to_the_same() {
     let given: Vec<f64> = (0..network.comparisons.len()).map(|s| 1000.0 + 100.0 * s as f64).collect();
     let of_comparison: Vec<f64> = layout.caller.iter().map(|s| given[*s as usize]).collect();
     let of_cell = vec![1.0; layout.cells.len()];
-    let weights = Weights { of_comparison: &of_comparison, of_cell: &of_cell, traveller_sd: 0.015 };
+    let weights =
+        Weights { of_comparison: &of_comparison, of_cell: &of_cell, traveller_sd: 0.015, linked_sd: 0.01 };
     let equations = Equations::build(&network, &layout, &members, &settings, &weights);
     let places = [2, 0, 3, 1, 4];
     let factor = equations.matrix(&layout, &places).factor().expect("regular");
@@ -499,3 +500,4 @@ fn scarce_networks_settle_where_every_weight_stands_still() {
 }
 
 mod fleets;
+mod linked;

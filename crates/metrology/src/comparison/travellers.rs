@@ -1,6 +1,7 @@
 //! The travellers' whole biases, found again from the instruments' errors.
 
 use super::equations::{Equations, Left, placed};
+use super::fleets::Common;
 use super::layout::Layout;
 use super::members::Members;
 use super::{Covariance, Network, TravellerEstimate};
@@ -25,7 +26,8 @@ pub(super) fn estimates(
                     + network.travellers[t].known.map_or(0.0, |(bias, _)| bias);
                 let whole = own + left.bias().map(|i| beta[i]).sum::<f64>();
                 let component = members.traveller_set[t];
-                let variance = variance(covariance, t, &left, levels[component], &mut row);
+                let level = level_of_community(members, covariance, t).unwrap_or(levels[component]);
+                let variance = variance(covariance, t, &left, level, &mut row);
                 TravellerEstimate {
                     component,
                     comparisons: comparisons(layout, t),
@@ -49,6 +51,16 @@ fn levels(members: &Members, covariance: &Covariance) -> Vec<f64> {
         levels[set.number] = least.unwrap_or(0.0);
     }
     levels
+}
+
+/// The same of a traveller's community, where its fleet has several: its common bias is as uncertain as its level is.
+fn level_of_community(members: &Members, covariance: &Covariance, traveller: usize) -> Option<f64> {
+    match members.fleets.of_traveller(traveller) {
+        Common::Own(bias) if members.grounded[members.traveller_set[traveller]] => {
+            covariance.variance_of_common(bias)
+        }
+        Common::Own(_) | Common::Nothing | Common::Shared => None,
+    }
 }
 
 /// # Formula

@@ -232,3 +232,62 @@ fn scarce_and_noisy_charges_call_no_pile_in_order_nonconform() {
     }
     assert!(called[0] > 0 && called[1] == 0, "{called:?}");
 }
+
+/// Two cities whose vehicles differ by 2 %, of which one of the second one's made two charges in the first: that joins them, and makes
+/// nothing wrong that is right. What is wrong of the second city costs its honest piles a verdict at most.
+#[test]
+fn a_vehicle_in_two_cities_makes_no_result_wrong_and_no_pile() {
+    let right = [(1, 0, "0"), (2, 0, "0"), (3, 0, "0")];
+    let of_second = |results: &[(usize, &str)]| {
+        let mut evidence = two_cities(&right);
+        for charge in evidence.charges[..2400].iter_mut().filter(|charge| charge.vehicle == 0).step_by(30) {
+            *charge = elsewhere(charge);
+        }
+        let model = evidence.anchors[3].clone();
+        evidence.anchors.truncate(3);
+        evidence.anchors.extend(results.iter().map(|(pile, error)| Anchor {
+            pile: 12 + pile,
+            error_percent: error.parse().expect("literal"),
+            ..model.clone()
+        }));
+        assess(&evidence, &Settings::default()).expect("assessable")
+    };
+    let city = [[RemoteVerdict::Nonconform].as_slice(), &[RemoteVerdict::Conform; 11]].concat();
+    let covers = |assessment: &Assessment| {
+        assessment.estimates.iter().enumerate().all(|(pile, (_, estimate))| {
+            let expected = if pile % 12 == 0 { 0.04 } else { 0.0 };
+            let (error, u) =
+                (estimate.error.expect("compared"), estimate.standard_uncertainty.expect("compared"));
+            (error - expected).abs() < 4.0 * u
+        })
+    };
+    let gone = |assessment: &Assessment| -> Vec<String> {
+        let named = assessment.facts.contradictory_anchors.iter();
+        named.filter(|named| !named.is_used).map(|named| named.pile_id.to_string()).collect()
+    };
+    for (results, of_honest, named) in [
+        ([(1, "0"), (2, "0")].as_slice(), RemoteVerdict::Conform, vec![]),
+        // Nothing was measured there: what it is held against may differ by some percent.
+        (&[], RemoteVerdict::Undecided, vec![]),
+        // One that is wrong by 4 % would make all of the city's piles nonconform.
+        (&[(1, "-4")], RemoteVerdict::Undecided, vec!["Q1"]),
+        // Of two that differ by 2 % either may be right: the others' vehicles do not tell.
+        (&[(1, "0"), (2, "-2")], RemoteVerdict::Undecided, vec!["Q1", "Q2"]),
+        // Of three one is wrong.
+        (&[(1, "0"), (2, "0"), (3, "-2")], RemoteVerdict::Conform, vec!["Q3"]),
+    ] {
+        let assessment = of_second(results);
+        let facts = &assessment.facts;
+        assert_eq!((facts.components, facts.grounded_components), (1, 1), "{results:?}");
+        assert_eq!(gone(&assessment), named, "{results:?}");
+        let found = verdicts(&assessment);
+        assert_eq!(found[..12], city, "{results:?}");
+        for (pile, verdict) in found.iter().enumerate().skip(13) {
+            // Of whose own result nothing is left nothing is decided.
+            let is_named = named.contains(&format!("Q{}", pile - 12).as_str());
+            let expected = if is_named { RemoteVerdict::Undecided } else { of_honest };
+            assert_eq!(*verdict, expected, "{results:?}: {pile}");
+        }
+        assert!(covers(&assessment), "{results:?}");
+    }
+}

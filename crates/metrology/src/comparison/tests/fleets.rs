@@ -10,7 +10,7 @@ use super::solved;
 use crate::cholesky::Symmetric;
 
 /// About normal, by additions alone: no last bit depends on a machine's logarithm.
-fn normal(rng: &mut ChaCha8Rng, sd: f64) -> f64 {
+pub(super) fn normal(rng: &mut ChaCha8Rng, sd: f64) -> f64 {
     sd * (0..12).map(|_| rng.random_range(-0.5..0.5)).sum::<f64>()
 }
 
@@ -76,8 +76,8 @@ fn one_connected_set_is_fitted_to_the_bits_that_it_was_with_one_bias_for_all() {
         (1_010, true, 0x04fc_889b_bafc_8f98),
         (1_010, false, 0x75bc_2405_ffb5_5e82),
     ] {
-        // Then σ_c was 1 %.
-        let settings = Settings { common_sd: 0.01, ..Settings::default() };
+        // Then σ_c was 1 %, and a fleet had no communities.
+        let settings = Settings { common_sd: 0.01, linked_sd: 0.0, ..Settings::default() };
         let found = fit(&one(instruments, is_anchored), &settings).expect("fits");
         let sets: std::collections::BTreeSet<usize> =
             found.instruments[..instruments].iter().map(|found| found.component).collect();
@@ -192,9 +192,10 @@ fn every_fleet_has_a_bias_of_its_own_and_what_nothing_is_told_of_loses_nothing_b
     let given: Vec<f64> = (0..network.comparisons.len()).map(|s| 1000.0 + 100.0 * s as f64).collect();
     let of_comparison: Vec<f64> = layout.caller.iter().map(|s| given[*s as usize]).collect();
     let of_cell = vec![1.0; layout.cells.len()];
-    let weights = Weights { of_comparison: &of_comparison, of_cell: &of_cell, traveller_sd: 0.015 };
+    let weights =
+        Weights { of_comparison: &of_comparison, of_cell: &of_cell, traveller_sd: 0.015, linked_sd: 0.01 };
     let build = || Equations::build(&network, &layout, &members, &settings, &weights);
-    let (equations, places) = (build(), places(&members));
+    let (equations, places) = (build(), places_of(&members));
     assert_eq!(places[..4], [0, 1, 2, 4], "a fleet stands behind its set");
     assert_eq!(places[INSTRUMENTS..INSTRUMENTS + 2], [3, 6]);
     let factor = equations.matrix(&layout, &places).factor().expect("regular");
