@@ -130,6 +130,8 @@ pub struct RunFacts {
     pub changed: Vec<ChangedPile>,
     /// Models, and vehicles, that read otherwise since: no pile's doing.
     pub updated: Vec<Updated>,
+    /// Ids whose charges overlap at different piles again and again, in a world in which ids in general do: compared as any vehicle's.
+    pub overlapping: usize,
     /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
     pub doubted_values: Vec<DoubtedValues>,
     /// Piles of which nothing but their own on-site results tells a level, and which no vehicle joins to another: all are undecided.
@@ -188,6 +190,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let Given {
         network,
         screened,
+        overlapping,
         compared,
         levels,
         references_beyond,
@@ -225,6 +228,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         branch_spread_percent: branch_spread.map(|spread| 100.0 * spread),
         changed: changed_piles(evidence, &changes, &found),
         updated: updates::told(&updates),
+        overlapping,
         references_beyond,
         used_references,
         learnt: Learnt {
@@ -451,6 +455,7 @@ fn facts(
         branch_spread_percent: None,
         changed: Vec::new(),
         updated: Vec::new(),
+        overlapping: 0,
         doubted_values: Vec::new(),
         alone: 0,
         learnt: Learnt::default(),
