@@ -134,6 +134,8 @@ pub struct RunFacts {
     /// Ids that stand for many vehicles, by index of the vehicle in the evidence, and when the first of their charges ended.
     #[serde(skip)]
     pub ids_of_many: Vec<(usize, Timestamp)>,
+    /// Ids whose charges overlap at different piles again and again, in a world in which ids in general do: compared as any vehicle's.
+    pub overlapping: usize,
     /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
     pub doubted_values: Vec<DoubtedValues>,
     /// Piles of which nothing but their own on-site results tells a level, and which no vehicle joins to another: all are undecided.
@@ -192,6 +194,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let Given {
         network,
         screened,
+        overlapping,
         compared,
         levels,
         references_beyond,
@@ -230,6 +233,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
         changed: changed_piles(evidence, &changes, &found),
         updated: updates::told(&updates),
         ids_of_many: ids_of_many(evidence, &screened),
+        overlapping,
         references_beyond,
         used_references,
         learnt: Learnt {
@@ -468,6 +472,7 @@ fn facts(
         changed: Vec::new(),
         updated: Vec::new(),
         ids_of_many: Vec::new(),
+        overlapping: 0,
         doubted_values: Vec::new(),
         alone: 0,
         learnt: Learnt::default(),

@@ -210,6 +210,12 @@ fn no_vehicles(facts: &RunFacts) {
             "charges of ids that are at several piles at once, as no vehicle is, were not compared: a placeholder, or one card for many vehicles"
         );
     }
+    if 0 < facts.overlapping {
+        tracing::warn!(
+            ids = facts.overlapping,
+            "ids are at several piles at once, as no vehicle is, and so are vehicles in general, or too many charges are theirs: they are compared"
+        );
+    }
     for doubted in facts.doubted_values.iter().filter(|doubted| !is_alike(doubted)) {
         tracing::warn!(
             pile.id = %doubted.pile_id, test = doubted.test, p_value = doubted.p_value,

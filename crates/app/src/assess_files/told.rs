@@ -69,6 +69,7 @@ pub(super) fn remarks(
     remarks.extend(levels::contradictory_references(prepared, assessment));
     remarks.extend(levels::contradictory_balances(prepared, assessment));
     remarks.extend(vehicles::of_many(prepared, assessment));
+    remarks.extend(vehicles::overlapping(assessment));
     remarks.extend(doubted(&assessment.facts.doubted_values));
     remarks.extend(changed(inputs, prepared, assessment));
     remarks.extend(updated(prepared, &assessment.facts.updated));

@@ -31,6 +31,8 @@ pub(super) struct Given<'a> {
     pub(super) network: Network,
     /// Charges that do not, and why.
     pub(super) screened: Vec<(usize, Screened)>,
+    /// Ids that overlap as those of many vehicles do, where that tells nothing: they are compared.
+    pub(super) overlapping: usize,
     /// Which charge of the evidence each comparison is.
     pub(super) compared: Vec<u32>,
     /// What gives levels.
@@ -98,7 +100,8 @@ pub(super) fn given<'a>(
     updates: Updates,
 ) -> Given<'a> {
     let copying = copies::piles(evidence);
-    let (compared, screened) = screen(evidence, &copying);
+    let (of_many, overlapping) = placeholders::vehicles(evidence);
+    let (compared, screened) = screen(evidence, &copying, &of_many);
     let charges = || compared.iter().map(|at| &evidence.charges[*at as usize]);
     let (given, mut anchors): (Vec<&Anchor>, Vec<comparison::Anchor>) = used.iter().copied().unzip();
     let (mut told, mut information, balances) = balanced(evidence, changes);
@@ -147,6 +150,7 @@ pub(super) fn given<'a>(
     Given {
         network,
         screened,
+        overlapping,
         compared,
         levels,
         references_beyond,
@@ -189,8 +193,11 @@ fn comparisons<'a, I: Iterator<Item = &'a ComparableCharge> + Clone>(
 }
 
 /// Charges that are compared, and those that are not with the reason.
-fn screen(evidence: &Evidence, copying: &BTreeSet<usize>) -> (Vec<u32>, Vec<(usize, Screened)>) {
-    let of_many = placeholders::vehicles(evidence);
+fn screen(
+    evidence: &Evidence,
+    copying: &BTreeSet<usize>,
+    of_many: &BTreeSet<usize>,
+) -> (Vec<u32>, Vec<(usize, Screened)>) {
     let (mut compared, mut screened) = (Vec::with_capacity(evidence.charges.len()), Vec::new());
     for (index, charge) in evidence.charges.iter().enumerate() {
         let reason = if copying.contains(&charge.pile) && copies::may_be_copied(charge) {

@@ -130,13 +130,16 @@ fn find(evidence: &Evidence, given: &Given<'_>, fit: &Fit) -> Vec<FoundStep> {
     let sets: Vec<usize> = fit.instruments.iter().map(|instrument| instrument.component).collect();
     let common = Common::of(&tallies, &sets);
     let few = few(&tallies, &sets);
+    let least = usual(&series);
     let pieces: Vec<(usize, Vec<(Timestamp, f64)>)> = series.into_iter().enumerate().collect();
     let looked_at = shared(&pieces, |(instrument, series)| {
         let members = few.get(&sets[*instrument]);
         let others = members.and_then(|members| Others::of(&tallies, members, *instrument));
         match (others, &common) {
-            (Some(others), _) => Look::at(series, others.noise, |at| others.at(week(at))),
-            (None, Some(common)) => Look::at(series, 1.0, |at| Some(common.at(*instrument, week(at)))),
+            (Some(others), _) => Look::at(series, (others.noise, least), |at| others.at(week(at))),
+            (None, Some(common)) => {
+                Look::at(series, (1.0, least), |at| Some(common.at(*instrument, week(at))))
+            }
             // Nobody can say whether it is the pile that changed, or all its vehicles.
             (None, None) => Look::default(),
         }
@@ -170,6 +173,20 @@ fn few(tallies: &[Tally], sets: &[usize]) -> BTreeMap<usize, Vec<usize>> {
     }
     few.retain(|_, members| (2..FLEET_MIN).contains(&members.len()));
     few
+}
+
+/// Standard deviation of most piles' scores about their own means: of some twenty charges that agree by chance at one pile of hundreds nobody
+/// knows that they tell more than others'.
+fn usual(series: &[Vec<(Timestamp, f64)>]) -> f64 {
+    let variance = |series: &Vec<(Timestamp, f64)>| {
+        let (count, scores) = (series.len() as f64, || series.iter().map(|(_, z)| z.clamp(-CUT, CUT)));
+        let mean = scores().sum::<f64>() / count;
+        scores().map(|score| (score - mean).powi(2)).sum::<f64>() / (count - 1.0)
+    };
+    let enough = series.iter().filter(|series| 2 * CHARGES_MIN <= series.len());
+    let mut variances: Vec<f64> = enough.map(variance).collect();
+    variances.sort_by(f64::total_cmp);
+    variances.get(variances.len() / 2).map_or(0.0, |usual| usual.sqrt())
 }
 
 /// By how much levels scatter more than chance makes them, of those that go with the others: what many do together is no scatter.
@@ -211,8 +228,13 @@ struct Seen {
 }
 
 impl Look {
-    /// Of residuals, beside what is shared at a time; charges of a time of which nobody else tells do not count.
-    fn at(series: &[(Timestamp, f64)], noise: f64, shared: impl Fn(Timestamp) -> Option<f64>) -> Self {
+    /// Of residuals, beside what is shared at a time, with what that adds to their noise and the standard deviation that they have at least;
+    /// charges of a time of which nobody else tells do not count.
+    fn at(
+        series: &[(Timestamp, f64)],
+        (noise, least): (f64, f64),
+        shared: impl Fn(Timestamp) -> Option<f64>,
+    ) -> Self {
         let beside = series.iter().filter_map(|(at, z)| {
             Some((*at, (z - shared(*at)? / SLOPE).clamp(-CUT, CUT), z.clamp(-CUT, CUT)))
         });
@@ -220,9 +242,9 @@ impl Look {
         beside.sort_by_key(|(at, ..)| *at);
         let may = |at: usize| beside[at - 1].0 < beside[at].0;
         let scores: Vec<f64> = beside.iter().map(|(_, score, _)| *score).collect();
-        let seen = change_of_level(&scores, CHARGES_MIN, may).map(|change| {
+        let seen = change_of_level(&scores, least, CHARGES_MIN, may).map(|change| {
             let alone: Vec<f64> = beside.iter().map(|(.., alone)| *alone).collect();
-            let alone = change_of_level(&alone, CHARGES_MIN, |at| at == change.at);
+            let alone = change_of_level(&alone, least, CHARGES_MIN, |at| at == change.at);
             Seen {
                 at: beside[change.at].0,
                 t: change.t / noise,
@@ -230,7 +252,7 @@ impl Look {
                 scores: scores.len(),
             }
         });
-        Self { seen, halves: halves(&scores).map(|t| t.abs() / noise) }
+        Self { seen, halves: halves(&scores, least).map(|t| t.abs() / noise) }
     }
 }
 

@@ -30,6 +30,25 @@ pub(super) fn of_many(prepared: &Prepared, assessment: &Assessment) -> Option<Re
     ))
 }
 
+/// Ids that overlap as those of many do, in a file in which that tells nothing.
+pub(super) fn overlapping(assessment: &Assessment) -> Option<Remark> {
+    let ids = assessment.facts.overlapping;
+    (0 < ids).then(|| {
+        remark(
+            "vehicle_ids_overlap",
+            format!(
+                "有 {ids} 个 vehicle_id 的充电屡次在不同的桩上同时进行，一辆车做不到；但各车普遍如此（或所占充电过多），不能据此认定其为多车共用，\
+                 仍参与比对。请核实充电起止时间与车辆编号"
+            ),
+            format!(
+                "charges with {ids} values of vehicle_id go on at different piles at the same time, again and again, which no vehicle can; but \
+                 vehicles here do so in general, or too many charges are of them, so that it does not tell that these ids are of many: they were \
+                 compared. Check when charges began and ended, and whose they are"
+            ),
+        )
+    })
+}
+
 /// Vehicles' values of which none shows which vehicle it is, at any pile.
 pub(super) fn alike(doubted: &[&DoubtedValues]) -> Option<Remark> {
     let (first, piles) = (doubted.first()?, doubted.len());

@@ -57,6 +57,43 @@ fn an_id_that_stands_for_many_joins_no_cities() {
     }
 }
 
+/// Whose charges they are is drawn without a look at where anybody is: of charges of two days each an id of eighteen has five or six that overlap.
+/// What is known of piles is what it is where nobody says how long charges took, also where one in twenty is of "UNKNOWN".
+#[test]
+fn where_all_ids_overlap_by_chance_they_are_vehicles() {
+    let long = |n: usize, (_, vehicle): (usize, usize), (begin, _): (i64, i64), every: usize| {
+        (if n % every == every - 1 { 800 } else { vehicle }, (begin, begin + 2 * 1_440))
+    };
+    let drawn = cities(|n, who, times| long(n, who, times, 100_000));
+    let assessment = assess(&drawn, &Settings::default()).expect("assessable");
+    assert_eq!(assessment.facts.screened, BTreeMap::new());
+    assert!((500..800).contains(&assessment.facts.overlapping), "{}", assessment.facts.overlapping);
+    let mut untold = drawn;
+    untold.charges.iter_mut().for_each(|charge| charge.lasted_s = 0);
+    let without = assess(&untold, &Settings::default()).expect("assessable");
+    assert_eq!((without.estimates == assessment.estimates, without.facts.overlapping), (true, 0));
+    let with_unknown = cities(|n, who, times| long(n, who, times, 19));
+    let assessment = assess(&with_unknown, &Settings::default()).expect("assessable");
+    assert_eq!(assessment.facts.screened, BTreeMap::from([("vehicle_id_of_many", 14_400 / 19)]));
+}
+
+/// One charge in three is of "UNKNOWN", more than overlaps alone are believed of; where all vehicles read alike they tell that it is one as well.
+#[test]
+fn of_many_charges_their_scatter_decides() {
+    let told =
+        |n: usize, (_, vehicle): (usize, usize), times| (if n % 3 == 1 { 800 } else { vehicle }, times);
+    let mut evidence = cities(told);
+    let facts = assess(&evidence, &Settings::default()).expect("assessable").facts;
+    assert_eq!((facts.screened, facts.overlapping), (BTreeMap::from([("vehicle_id_of_many", 4_800)]), 0));
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+    for charge in &mut evidence.charges {
+        let noise = 0.02 * (0..12).map(|_| rng.random_range(-0.5..0.5)).sum::<f64>();
+        charge.energy_vehicle_kwh = Decimal::try_from(20.0 * (1.0 + noise)).expect("finite");
+    }
+    let facts = assess(&evidence, &Settings::default()).expect("assessable").facts;
+    assert_eq!((facts.screened, facts.overlapping), (BTreeMap::new(), 1));
+}
+
 /// A pile's clock eight hours off, a charge that its pile ends days later, and clocks that differ by minutes.
 #[test]
 fn a_vehicle_of_which_clocks_tell_wrongly_stays_one() {
