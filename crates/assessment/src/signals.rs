@@ -40,7 +40,7 @@ use serde::Serialize;
 use veripile_metrology::multiplicity;
 use veripile_metrology::shared::shared;
 
-pub(crate) use doubt::{Compared, Doubt, doubted};
+pub(crate) use doubt::{Compared, Doubt, Known, doubted};
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
     SignalEvidence, SignalPile, ToldRegister,

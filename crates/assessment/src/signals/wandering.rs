@@ -8,7 +8,9 @@
 use std::collections::BTreeSet;
 
 use veripile_metrology::bridge::{self, Wandering};
-use veripile_metrology::contrast::{Interaction, POINTS_MIN, SLOPE, Sides, location};
+use veripile_metrology::contrast::{
+    Interaction, POINTS_MIN, SCORE_VARIANCE, SLOPE, Sides, believed, location,
+};
 use veripile_metrology::student;
 
 use super::gains::severity;
@@ -124,21 +126,21 @@ impl Sums {
         if self.count.min(other.count) < POINTS_MIN {
             return None;
         }
-        let ((a, u_a), (b, u_b)) = (self.mean(), other.mean());
+        let ((a, (u_a, free_a)), (b, (u_b, free_b))) = (self.mean(), other.mean());
         let variance = u_a + u_b;
-        let free = variance * variance
-            / (u_a * u_a / (self.count - 1) as f64 + u_b * u_b / (other.count - 1) as f64);
+        let free = variance * variance / (u_a * u_a / free_a + u_b * u_b / free_b);
         let (interaction, times) = models;
         let (whole, free) = interaction.with((variance, free), times);
         let t = (a - b) / whole.sqrt() / spread;
         (0.0 < variance).then(|| (t, 2.0 * student::cdf(-t.abs(), free)))
     }
 
-    /// Mean and its variance.
-    fn mean(&self) -> (f64, f64) {
+    /// Mean and its variance with degrees of freedom: hours that agree by chance are the ones that a search finds.
+    fn mean(&self) -> (f64, (f64, f64)) {
         let n = self.count as f64;
         let mean = self.sum / n;
-        (mean, ((self.square - n * mean * mean) / (n - 1.0)).max(0.0) / n)
+        let own = ((self.square - n * mean * mean) / (n - 1.0)).max(0.0) / n;
+        (mean, believed(self.count, own, SCORE_VARIANCE / n))
     }
 }
 
