@@ -47,7 +47,7 @@ pub use evidence::{
 };
 pub(crate) use forgery::{decimals, equal_by_chance};
 pub use said::Phrase;
-pub use unasked::{are_enough, unasked};
+pub use unasked::{are_enough, have_both_sides, unasked};
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.
@@ -284,12 +284,13 @@ fn exact(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
 
 /// Everything asked with a probability, whether remarkable or not: what was asked counts for the correction.
 fn statistical(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
-    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 9] = [
+    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 10] = [
         &|| gains::ask(world, settings),
         &|| firmware::ask(world),
         &|| wandering::ask(world),
         &|| forgery::ask(world),
         &|| apart::ask(world),
+        &|| efficiency::ask(world),
         &|| digits::ask(world),
         &|| outlets::ask(world),
         &|| silence::ask(world, settings),

@@ -22,6 +22,10 @@ const SHARE_MAX: f64 = 0.5;
 /// Part of a pile's evidence from which values that no vehicle said are its estimate's.
 const ALIKE_MIN: f64 = 0.1;
 
+/// Probability, over all piles asked, below which a pile is believed to show less with what it relays: a tenth of that at which a finding is told, since
+/// a verdict changes. What it relayed is left out then, and what others tell of it is not, so that less is lost by a mistake than by the other tests.
+const CHANCE_OF_ANY: f64 = 1e-3;
+
 /// A pile shows less by so much at least, fraction: a small part of the least limit, as large as vehicles differ by at least.
 const LESS_MIN: f64 = 0.003;
 
@@ -136,8 +140,9 @@ pub(crate) fn doubted(compared: &[Compared], known: &Known<'_>) -> BTreeMap<usiz
     });
     let mut doubted = BTreeMap::new();
     let all = all_alike(piles, compared, biases);
-    let less = shown_less(scored, compared, known);
-    for (pile, doubt) in good.chain(deaf).chain(less).chain(all).filter(|(_, doubt)| doubt.p_value < CHANCE) {
+    let clear = good.chain(deaf).filter(|(_, doubt)| doubt.p_value < CHANCE);
+    let all = all.into_iter().filter(|(_, doubt)| doubt.p_value < CHANCE);
+    for (pile, doubt) in clear.chain(shown_less(scored, compared, known)).chain(all) {
         doubted.entry(pile).or_insert(doubt);
     }
     doubted
@@ -152,7 +157,7 @@ fn shown_less(mut scored: Vec<Vec<Scored>>, compared: &[Compared], known: &Known
         |charge| Some(compared[charge].vehicle),
         known.models,
     );
-    let mut less = Vec::new();
+    let (mut less, mut asked) = (Vec::new(), 0.0);
     for kind in [Some(PileKind::Ac), Some(PileKind::Dc), None] {
         let of_pile = |(pile, scored): (usize, &Vec<Scored>)| {
             let point = |scored: &Scored| Some(scored.point(is_relayed(compared[scored.charge].path)?));
@@ -164,6 +169,7 @@ fn shown_less(mut scored: Vec<Vec<Scored>>, compared: &[Compared], known: &Known
         let effects: Vec<Effect> =
             found.iter().map(|found| (found.effect, found.standard_uncertainty)).collect();
         let Some(((common, _), own)) = against_others(&effects, Expected::ZeroOrShared) else { continue };
+        asked += found.len() as f64;
         for ((pile, found), t) in piles.into_iter().zip(found).zip(own) {
             let share = common - found.effect;
             if LESS_MIN <= share && t < 0.0 {
@@ -171,6 +177,7 @@ fn shown_less(mut scored: Vec<Vec<Scored>>, compared: &[Compared], known: &Known
             }
         }
     }
+    less.retain(|(_, doubt)| asked * doubt.p_value < CHANCE_OF_ANY);
     less
 }
 

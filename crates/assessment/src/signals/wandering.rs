@@ -282,3 +282,24 @@ fn fleet_excess(found: &[Walk], usual: &[bool], statistic: impl Fn(&Walk) -> f64
     let enough = FLEET_MIN <= statistics.len();
     median(&mut statistics).filter(|_| enough).map_or(1.0, |middle| (middle / chance).max(1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // By hand: 25 scores of −1 ± 0.2 beside 400 of ±1: by their own scatter 1/√(0.0417/25 + 1.0025/400) = 15.5, by the stated one 1/√(1.1716/25 +
+    // 1.0025/400) = 4.50.
+    #[test]
+    fn few_hours_that_agree_by_chance_scatter_as_scales_state() {
+        let sums = |count: usize, middle: f64, off: f64| {
+            let mut sums = Sums::default();
+            (0..count).for_each(|n| sums.add(middle + if n % 2 == 0 { off } else { -off }));
+            sums
+        };
+        let (few, rest) = (sums(25, -1.0, 0.2), sums(400, 0.0, 1.0));
+        let (t, p) = few.against(&rest, (Interaction::default(), 0.0), 1.0).expect("enough");
+        // The odd one moves the mean by 0.2/25.
+        assert!((t + 4.50 * 0.992).abs() < 0.02, "{t}");
+        assert!((1e-5..1e-3).contains(&p), "{p}");
+    }
+}
