@@ -58,6 +58,7 @@ fn detail(t: &Texts, told: &Doubt) -> String {
     let found = match (told.test.as_str(), numbers.is_empty()) {
         (_, true) => String::new(),
         ("too_good", false) => fill(t.of("unsaid.too_good"), &numbers),
+        ("relayed", false) => fill(t.of("unsaid.relayed"), &numbers),
         ("alike", false) => fill(t.of("unsaid.alike"), &numbers),
         (_, false) => fill(t.of("unsaid.deaf"), &numbers),
     };
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(
             lines_en[0].detail,
             "vehicles' values of 200 charges by 40 vehicles scatter by 21 % of what vehicles' values scatter by; the pile is not held to conform, \
-             and its errors by week leave these values out"
+             and its estimate and its errors by week leave these values out"
         );
         assert!(lines_en[1].detail.starts_with("in 200 charges by 40 vehicles their own errors"));
         assert!(lines_en[1].detail.contains("show here by 21 %"), "{}", lines_en[1].detail);
@@ -119,10 +120,12 @@ mod tests {
             detail(en, &alike).contains("hardly differ from each other, by 21 % of what vehicles differ by")
         );
         assert!(detail(zh, &alike).contains("本桩有 40 辆车的 200 次充电"), "{}", detail(zh, &alike));
+        let less = detail(en, &told("relayed", Some(DoubtEvidence { share_percent: 2.9, ..EVIDENCE })));
+        assert!(less.starts_with("in 200 charges by 40 vehicles this pile shows 3 % less with"), "{less}");
         // A run of before told no numbers.
         assert_eq!(
             detail(en, &told("deaf", None)),
-            "the pile is not held to conform, and its errors by week leave these values out"
+            "the pile is not held to conform, and its estimate and its errors by week leave these values out"
         );
     }
 

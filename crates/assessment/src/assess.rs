@@ -7,6 +7,7 @@ mod alone;
 mod branches;
 mod copies;
 mod doubts;
+mod measured;
 mod movement;
 mod network;
 mod placeholders;
@@ -32,14 +33,15 @@ use crate::evidence::{Evidence, PileFact, Screened};
 use crate::learnt::{Effect, Learnt, Scale, Way};
 use crate::levels::{self, Contradictory, ContradictoryAnchor, ContradictoryBalance, ContradictoryReference};
 pub use doubts::DoubtedValues;
-use doubts::{doubted_values, forged};
+use doubts::doubted_values;
+use measured::Measured;
 use network::{Changes, Given, Ways, alone};
 pub use stages::{Stage, Stages};
 pub use steps::FoundStep;
 use steps::Separated;
 pub use updates::Updated;
 pub use verdict::BY_BALANCE;
-use verdict::{accuses_most, estimate};
+use verdict::estimate;
 
 /// What came out.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ pub struct Assessment {
     /// Piles that changed on the way, by index: their estimates speak of them as they are since. Never by an on-site result alone.
     pub steps: Vec<FoundStep>,
     /// What each charge left over, in the order of the evidence; none for one that is no comparison. Of a pile that changed it is what it left
-    /// over of one error for the whole time.
+    /// over of one error for the whole time, of one whose relayed values are in doubt what it left over while they counted.
     pub residuals: Vec<Option<Residual>>,
     /// Of each feeder the standard uncertainty of the level that its balance gives, fraction, also of one that was left out; or why it gives none.
     pub balances: Vec<Result<f64, BalanceError>>,
@@ -136,7 +138,7 @@ pub struct RunFacts {
     pub ids_of_many: Vec<(usize, Timestamp)>,
     /// Ids whose charges overlap at different piles again and again, in a world in which ids in general do: compared as any vehicle's.
     pub overlapping: usize,
-    /// Piles whose relayed values no vehicle said, for all that can be seen: none of them conforms.
+    /// Piles whose relayed values no vehicle said, for all that can be seen: these count for nothing, and none of the piles conforms.
     pub doubted_values: Vec<DoubtedValues>,
     /// Piles of which nothing but their own on-site results tells a level, and which no vehicle joins to another: all are undecided.
     pub alone: usize,
@@ -189,13 +191,15 @@ pub enum AssessmentError {
 /// Assesses.
 pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, AssessmentError> {
     let limits = limits(&evidence.piles)?;
-    let (separated, branch_spread, mut contradictory) = separated(evidence, settings, &limits)?;
-    let Separated { given, fit, changes, found, left_over } = separated;
+    let measured = Measured::of(evidence, settings, &limits)?;
+    let (measured, forged) = measured.without_doubted(evidence, settings, &limits)?;
+    let residuals = measured.residuals(evidence);
+    let Measured { separated, branch_spread, mut contradictory } = measured;
+    let Separated { given, fit, changes, found, .. } = separated;
     let Given {
         network,
         screened,
         overlapping,
-        compared,
         levels,
         references_beyond,
         places,
@@ -211,14 +215,7 @@ pub fn assess(evidence: &Evidence, settings: &Settings) -> Result<Assessment, As
     let balanced = branches::balanced(evidence, &network, &levels.balances, &changes, &places);
     let newest = levels::newest(evidence, &network, &levels, &fit);
     let left_out = left_out(evidence, &contradictory);
-    let mut residuals = vec![None; evidence.charges.len()];
-    compared
-        .iter()
-        .zip(&fit.residuals)
-        .for_each(|(charge, residual)| residuals[*charge as usize] = Some(*residual));
-    left_over.into_iter().for_each(|(charge, residual)| residuals[charge] = Some(residual));
     let vehicles = travelling::vehicles(&fit, evidence.vehicle_models.len());
-    let forged = forged(evidence, &residuals, &vehicles);
     let mut doubted: BTreeSet<usize> = contradictory.anchors.iter().map(|(pile, _)| *pile).collect();
     doubted.extend(forged.keys());
     let periods = periods(evidence, &screened, &changes);
@@ -278,35 +275,6 @@ fn left_out(evidence: &Evidence, contradictory: &Contradictory) -> Vec<(PileId, 
         made_of.map(|at| (anchor.pile_id.clone(), at)).collect::<Vec<_>>()
     };
     left_out.flat_map(of_pile).collect()
-}
-
-/// Evidence in which piles that changed for certain are apart, fitted without what contradicts everything else and with what was learnt of
-/// branches: a balance that is wrong would teach wrong things of them, and says more where they are known.
-fn separated<'a>(
-    evidence: &'a Evidence,
-    settings: &Settings,
-    limits: &[(f64, String)],
-) -> Result<(Separated<'a>, Option<f64>, Contradictory), ComparisonError> {
-    let measured = |separated: Separated<'a>| {
-        let Separated { mut given, fit, changes, found, left_over } = separated;
-        let mut contradictory = Contradictory::default();
-        let Given { network, levels, places, .. } = &mut given;
-        let places: &[Option<usize>] = places;
-        let accuses = |found: &Fit, of: levels::Part| accuses_most(found, of, places, limits);
-        let given_levels = (&mut *network, &mut *levels);
-        let fit = levels::agree(evidence, given_levels, &accuses, fit, settings, &mut contradictory)?;
-        let (fit, spread) = branches::learn(network, &levels.balances, fit, settings)?;
-        let fit = levels::agree(evidence, (network, levels), &accuses, fit, settings, &mut contradictory)?;
-        let mut separated = Separated { given, fit, changes, found, left_over };
-        separated.measure();
-        Ok((separated, spread, contradictory))
-    };
-    let (mut separated, spread, contradictory) = measured(steps::separate(evidence, settings)?)?;
-    if separated.take_back(evidence, settings)? {
-        measured(separated)
-    } else {
-        Ok((separated, spread, contradictory))
-    }
 }
 
 /// One estimate a pile; a pile of which nothing is known is alone in a set of its own.

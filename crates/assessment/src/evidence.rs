@@ -156,6 +156,8 @@ pub enum Screened {
     Copied,
     /// Its vehicle's charges overlap at different piles, again and again: the id is that of many vehicles.
     ManyVehicles,
+    /// Its pile relayed the vehicle's energy, and no vehicle seems to have said what it relays.
+    Doubted,
 }
 
 impl Screened {
@@ -168,6 +170,7 @@ impl Screened {
             Self::Incomparable => "energies_incomparable",
             Self::Copied => "vehicle_value_copied",
             Self::ManyVehicles => "vehicle_id_of_many",
+            Self::Doubted => "vehicle_value_doubted",
         }
     }
 }

@@ -40,14 +40,14 @@ use serde::Serialize;
 use veripile_metrology::multiplicity;
 use veripile_metrology::shared::shared;
 
-pub(crate) use doubt::{Compared, Doubt, doubted};
+pub(crate) use doubt::{Compared, Doubt, Known, doubted};
 pub use evidence::{
     Bill, FirmwareChange, MasterInterval, PileLevel, PricePeriod, RegisterInterval, Residual, SignalCharge,
     SignalEvidence, SignalPile, ToldRegister,
 };
 pub(crate) use forgery::{decimals, equal_by_chance};
 pub use said::Phrase;
-pub use unasked::{are_enough, unasked};
+pub use unasked::{are_enough, have_both_sides, unasked};
 use world::World;
 
 /// Rows named by one finding at most: enough to look at, and a file of findings stays small.
@@ -284,12 +284,13 @@ fn exact(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
 
 /// Everything asked with a probability, whether remarkable or not: what was asked counts for the correction.
 fn statistical(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
-    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 9] = [
+    let questions: [&(dyn Fn() -> Vec<Finding> + Sync); 10] = [
         &|| gains::ask(world, settings),
         &|| firmware::ask(world),
         &|| wandering::ask(world),
         &|| forgery::ask(world),
         &|| apart::ask(world),
+        &|| efficiency::ask(world),
         &|| digits::ask(world),
         &|| outlets::ask(world),
         &|| silence::ask(world, settings),

@@ -19,7 +19,7 @@ pub struct Doubt {
     pub as_of: Timestamp,
     /// The pile.
     pub pile_id: String,
-    /// What says so: `too_good`, `deaf` or `alike`.
+    /// What says so: `too_good`, `deaf`, `relayed` or `alike`.
     pub test: String,
     /// Probability of as much by chance.
     pub p_value: f64,

@@ -435,7 +435,13 @@ fn energies(pile: &str, vehicle: &str) -> Result<(Decimal, Option<Decimal>), Bad
             let vehicle = vehicle.map_or("none".to_owned(), |energy| format!("{energy} kWh"));
             Err(bad(reason.code(), format!("pile {pile} kWh, vehicle {vehicle}")))
         }
-        Err(Screened::TooSmall | Screened::Incomparable | Screened::Copied | Screened::ManyVehicles)
+        Err(
+            Screened::TooSmall
+            | Screened::Incomparable
+            | Screened::Copied
+            | Screened::ManyVehicles
+            | Screened::Doubted,
+        )
         | Ok(_) => Ok((pile, vehicle)),
     }
 }

@@ -90,6 +90,7 @@ pub(super) fn reason_zh(code: &str) -> &'static str {
         "energies_incomparable" => "两侧电量相差过大",
         "vehicle_value_copied" => "车辆侧电量即桩自己的电量",
         "vehicle_id_of_many" => "车辆编号由多辆车共用",
+        "vehicle_value_doubted" => "桩转报的车辆侧电量似非车辆所报",
         "wrong_number_of_fields" => "列数不符",
         "charge_id_empty" => "无充电编号",
         "pile_id_unusable" => "桩编号不可用",
@@ -268,12 +269,18 @@ fn doubted(all: &[DoubtedValues]) -> Vec<Remark> {
         };
         let (zh, en) = match doubted.test {
             "too_good" => ("离散程度远小于车辆数据应有的程度", "scatter by far less than vehicles' values do"),
+            "relayed" => (
+                "使该桩比按车厂或车主所报的少计",
+                "make it show less than what vehicles' makers and drivers tell of its charges",
+            ),
             _ => ("不随车辆而异", "do not differ by vehicle as they do elsewhere"),
         };
         remark(
             "vehicle_values_doubted",
-            format!("{values_zh}{zh}，似非车辆所报：不判为合格"),
-            format!("{values_en} {en}: no vehicle seems to have said them, and the pile is not held to conform"),
+            format!("{values_zh}{zh}，似非车辆所报：不予计入，该桩不判为合格"),
+            format!(
+                "{values_en} {en}: no vehicle seems to have said them, they do not count, and the pile is not held to conform"
+            ),
         )
     });
     let more = rest("vehicle_values_doubted", one_by_one.len(), ["个桩如此", "piles likewise"]);

@@ -1,6 +1,6 @@
 //! Piles whose vehicles' values no vehicle said, for all that can be seen.
 //!
-//! Called by [`super::assess`] after the fit. What it follows from is in [`crate::signals`]; here it is asked, and told.
+//! Called by [`super::measured`] and [`super::assess`] after a fit. What it follows from is in [`crate::signals`]; here it is asked, and told.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,20 @@ use veripile_pile::PileId;
 
 use super::{VehicleEstimate, copies};
 use crate::evidence::Evidence;
-use crate::signals::{self, Compared, Doubt};
+use crate::signals::{self, Compared, Doubt, Known};
 
 /// A pile that relays what no vehicle said.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DoubtedValues {
     /// The pile.
     pub pile_id: PileId,
-    /// What says so: `too_good` (values scatter less than vehicles'), `deaf` (which vehicle it is does not show) or `alike` (it shows nowhere, of all
-    /// values that came so).
+    /// What says so: `too_good` (values scatter less than vehicles'), `deaf` (which vehicle it is does not show), `relayed` (with them the pile shows
+    /// less than with what vehicles' makers and drivers tell) or `alike` (which vehicle it is shows nowhere, of all values that came so).
     pub test: &'static str,
     /// Probability of as much by chance.
     pub p_value: f64,
     /// How much shows here of what vehicles' values scatter by (`too_good`), of what vehicles' own errors show elsewhere (`deaf`), of what
-    /// vehicles differ by (`alike`), percent.
+    /// vehicles differ by (`alike`), percent; or by how many percent less the pile shows (`relayed`).
     pub share_percent: f64,
     /// Comparisons that were asked.
     pub charges: usize,
@@ -33,11 +33,13 @@ pub struct DoubtedValues {
     pub vehicles: usize,
 }
 
-/// Piles whose relayed values are in doubt.
+/// Piles whose relayed values are in doubt, beyond those of which it is known: these values count for nothing here.
 pub(super) fn forged(
     evidence: &Evidence,
     residuals: &[Option<Residual>],
     vehicles: &[Option<VehicleEstimate>],
+    interaction_sd: f64,
+    known: &BTreeMap<usize, Doubt>,
 ) -> BTreeMap<usize, Doubt> {
     if !evidence.charges.iter().any(copies::may_be_copied) {
         return BTreeMap::new();
@@ -45,7 +47,8 @@ pub(super) fn forged(
     let biases: Vec<Option<f64>> = vehicles.iter().map(|vehicle| vehicle.map(|found| found.bias)).collect();
     let compared = evidence.charges.iter().zip(residuals).filter_map(|(charge, residual)| {
         let Residual { standardised, scale } = (*residual)?;
-        Some(Compared {
+        let counts = !(known.contains_key(&charge.pile) && copies::may_be_copied(charge));
+        counts.then_some(Compared {
             pile: charge.pile,
             vehicle: charge.vehicle,
             z: standardised,
@@ -53,7 +56,12 @@ pub(super) fn forged(
             path: charge.path,
         })
     });
-    signals::doubted(evidence.piles.len(), &compared.collect::<Vec<_>>(), &biases)
+    let compared: Vec<Compared> = compared.collect();
+    let kinds: Vec<_> = evidence.piles.iter().map(|pile| pile.kind).collect();
+    let of = Known { kinds: &kinds, biases: &biases, models: &evidence.vehicle_models, interaction_sd };
+    let mut found = signals::doubted(&compared, &of);
+    found.retain(|pile, _| !known.contains_key(pile));
+    found
 }
 
 /// Each with what of its comparisons was asked.

@@ -99,9 +99,20 @@ pub(super) fn given<'a>(
     changes: &Changes,
     updates: Updates,
 ) -> Given<'a> {
+    given_without(evidence, used, changes, updates, &BTreeSet::new())
+}
+
+/// The same without what piles relayed whose values are in doubt.
+pub(super) fn given_without<'a>(
+    evidence: &'a Evidence,
+    used: &[(&'a Anchor, comparison::Anchor)],
+    changes: &Changes,
+    updates: Updates,
+    doubted: &BTreeSet<usize>,
+) -> Given<'a> {
     let copying = copies::piles(evidence);
     let (of_many, overlapping) = placeholders::vehicles(evidence);
-    let (compared, screened) = screen(evidence, &copying, &of_many);
+    let (compared, screened) = screen(evidence, &copying, &of_many, doubted);
     let charges = || compared.iter().map(|at| &evidence.charges[*at as usize]);
     let (given, mut anchors): (Vec<&Anchor>, Vec<comparison::Anchor>) = used.iter().copied().unzip();
     let (mut told, mut information, balances) = balanced(evidence, changes);
@@ -197,13 +208,17 @@ fn screen(
     evidence: &Evidence,
     copying: &BTreeSet<usize>,
     of_many: &BTreeSet<usize>,
+    doubted: &BTreeSet<usize>,
 ) -> (Vec<u32>, Vec<(usize, Screened)>) {
     let (mut compared, mut screened) = (Vec::with_capacity(evidence.charges.len()), Vec::new());
     for (index, charge) in evidence.charges.iter().enumerate() {
-        let reason = if copying.contains(&charge.pile) && copies::may_be_copied(charge) {
+        let is_of = |piles: &BTreeSet<usize>| piles.contains(&charge.pile) && copies::may_be_copied(charge);
+        let reason = if is_of(copying) {
             Some(Screened::Copied)
+        } else if of_many.contains(&charge.vehicle) {
+            Some(Screened::ManyVehicles)
         } else {
-            of_many.contains(&charge.vehicle).then_some(Screened::ManyVehicles)
+            is_of(doubted).then_some(Screened::Doubted)
         };
         let compared_to = compare(charge.energy_pile_kwh, charge.energy_vehicle_kwh);
         match compared_to.and_then(|ratio| reason.map_or(Ok(ratio), Err)) {

@@ -97,7 +97,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// At the finest decimal that an outlet's middle value uses: outlets of one pile have meters of their own, and in the
+    /// At the finest decimal that a quarter of an outlet's values use: outlets of one pile have meters of their own, and in the
     /// field one of 0.001 beside one of 0.01 kWh (Perth and Kinross 2016–2018, charger 51517) looks like a heap of zeros.
     fn of(world: &World<'_>, charges: &[usize], value: &impl Fn(usize) -> Option<Decimal>) -> Option<Self> {
         let mut outlets: BTreeMap<u32, Vec<(usize, Decimal)>> = BTreeMap::new();

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use veripile_pile::VehiclePath;
+use veripile_metrology::contrast::{Point, contrast};
+use veripile_pile::{PileKind, VehiclePath};
 
 use super::alike::{Alike, alike};
 use super::forgery::{Deaf, TooGood, VEHICLES_MIN, Values, may_be_the_piles};
-use super::world::{self, Scored};
+use super::gains::{Expected, against_others, is_relayed};
+use super::readers;
+use super::world::{self, Effect, Scored};
 
 /// Probability below which it is no chance, as that of copies: it changes what is said of a pile, which a finding does not.
 const CHANCE: f64 = 1e-9;
@@ -18,6 +21,13 @@ const SHARE_MAX: f64 = 0.5;
 
 /// Part of a pile's evidence from which values that no vehicle said are its estimate's.
 const ALIKE_MIN: f64 = 0.1;
+
+/// Probability, over all piles asked, below which a pile is believed to show less with what it relays: a tenth of that at which a finding is told, since
+/// a verdict changes. What it relayed is left out then, and what others tell of it is not, so that less is lost by a mistake than by the other tests.
+const CHANCE_OF_ANY: f64 = 1e-3;
+
+/// A pile shows less by so much at least, fraction: a small part of the least limit, as large as vehicles differ by at least.
+const LESS_MIN: f64 = 0.003;
 
 /// Student's t from which a first look is followed by the test itself, which needs some six.
 const LOOK_T: f64 = 4.0;
@@ -51,6 +61,8 @@ pub(crate) enum Why {
     TooGood,
     /// Which vehicle it is does not show.
     Deaf,
+    /// With them the pile shows less than with what vehicles' makers and drivers tell.
+    Relayed,
     /// Which vehicle it is shows nowhere, of all values of the way.
     Alike,
 }
@@ -61,6 +73,7 @@ impl Why {
         match self {
             Self::TooGood => "too_good",
             Self::Deaf => "deaf",
+            Self::Relayed => "relayed",
             Self::Alike => "alike",
         }
     }
@@ -74,8 +87,21 @@ pub(crate) struct Doubt {
     /// Probability of as much by chance.
     pub(crate) p_value: f64,
     /// Of what vehicles' values scatter by, of what vehicles' own errors show elsewhere, or of what vehicles differ by, so much shows here: a
-    /// share.
+    /// share. Or by so much less the pile shows with them, fraction.
     pub(crate) share: f64,
+}
+
+/// What is known of piles and vehicles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// Kind of each pile.
+    pub(crate) kinds: &'a [Option<PileKind>],
+    /// Bias of each vehicle.
+    pub(crate) biases: &'a [Option<f64>],
+    /// Model of each vehicle.
+    pub(crate) models: &'a [Option<usize>],
+    /// σ_i, see [`readers`].
+    pub(crate) interaction_sd: f64,
 }
 
 /// Piles of whose relayed values at least one test says that no vehicle said them, with that test. One vehicle that reads well, or a few
@@ -83,7 +109,8 @@ pub(crate) struct Doubt {
 ///
 /// # Formula
 /// Vehicles by their charges n_v: `(Σ n_v)² / Σ n_v²`, as many as would charge equally often.
-pub(crate) fn doubted(piles: usize, compared: &[Compared], biases: &[Option<f64>]) -> BTreeMap<usize, Doubt> {
+pub(crate) fn doubted(compared: &[Compared], known: &Known<'_>) -> BTreeMap<usize, Doubt> {
+    let (piles, biases) = (known.kinds.len(), known.biases);
     let scored =
         world::scored_by_pile(piles, compared.iter().map(|charge| (charge.pile, charge.z, charge.scale)));
     let values = Values {
@@ -113,10 +140,45 @@ pub(crate) fn doubted(piles: usize, compared: &[Compared], biases: &[Option<f64>
     });
     let mut doubted = BTreeMap::new();
     let all = all_alike(piles, compared, biases);
-    for (pile, doubt) in good.chain(deaf).chain(all).filter(|(_, doubt)| doubt.p_value < CHANCE) {
+    let clear = good.chain(deaf).filter(|(_, doubt)| doubt.p_value < CHANCE);
+    let all = all.into_iter().filter(|(_, doubt)| doubt.p_value < CHANCE);
+    for (pile, doubt) in clear.chain(shown_less(scored, compared, known)).chain(all) {
         doubted.entry(pile).or_insert(doubt);
     }
     doubted
+}
+
+/// Piles that show less with what they relay than with what vehicles' makers and drivers tell of their charges, beside what other piles of their
+/// kind show: the question of `gains`, whose answer a verdict needs.
+fn shown_less(mut scored: Vec<Vec<Scored>>, compared: &[Compared], known: &Known<'_>) -> Vec<(usize, Doubt)> {
+    let interaction = readers::number(
+        known.interaction_sd,
+        &mut scored,
+        |charge| Some(compared[charge].vehicle),
+        known.models,
+    );
+    let (mut less, mut asked) = (Vec::new(), 0.0);
+    for kind in [Some(PileKind::Ac), Some(PileKind::Dc), None] {
+        let of_pile = |(pile, scored): (usize, &Vec<Scored>)| {
+            let point = |scored: &Scored| Some(scored.point(is_relayed(compared[scored.charge].path)?));
+            let points: Vec<Point> = scored.iter().filter_map(point).collect();
+            Some((pile, contrast(&points, &interaction)?))
+        };
+        let of_kind = scored.iter().enumerate().filter(|(pile, _)| known.kinds[*pile] == kind);
+        let (piles, found): (Vec<_>, Vec<_>) = of_kind.filter_map(of_pile).unzip();
+        let effects: Vec<Effect> =
+            found.iter().map(|found| (found.effect, found.standard_uncertainty)).collect();
+        let Some(((common, _), own)) = against_others(&effects, Expected::ZeroOrShared) else { continue };
+        asked += found.len() as f64;
+        for ((pile, found), t) in piles.into_iter().zip(found).zip(own) {
+            let share = common - found.effect;
+            if LESS_MIN <= share && t < 0.0 {
+                less.push((pile, Doubt { why: Why::Relayed, p_value: found.p_value(t), share }));
+            }
+        }
+    }
+    less.retain(|(_, doubt)| asked * doubt.p_value < CHANCE_OF_ANY);
+    less
 }
 
 /// Piles whose estimates rest on values of ways on which all vehicles are alike.

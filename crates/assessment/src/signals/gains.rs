@@ -36,6 +36,8 @@ struct Question<'q> {
     regressor: &'q dyn Fn(&SignalCharge<'_>) -> Option<f64>,
     /// What one unit of the regressor stands for in a pile, for the size of the effect: 1 for strata.
     spread: fn(&[Point]) -> f64,
+    /// Whether only a pile that registers less is asked about: more is no sign of what is looked for.
+    less_only: bool,
     say: Say<'q>,
 }
 
@@ -56,7 +58,8 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
     let strata = |code, regressor, say| {
         let is_physical = code == Code::TimeOfDayGain;
         let expected = if is_physical { Expected::Shared } else { Expected::ZeroOrShared };
-        Question { code, expected, regressor, spread: |_| 1.0, say }
+        let less_only = code == Code::ForgedVehicleData;
+        Question { code, expected, regressor, spread: |_| 1.0, less_only, say }
     };
     let questions = [
         strata(Code::TimeOfDayGain, &in_night, &night),
@@ -71,16 +74,15 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
             &|charge| charge.is_known_vehicle.map(|known| f64::from(u8::from(!known))),
             &|_, effect, u| Phrase::Stranger { effect, u },
         ),
-        strata(
-            Code::ForgedVehicleData,
-            &|charge| charge.vehicle_path.map(|path| f64::from(u8::from(path == VehiclePath::Relayed))),
-            &|_, effect, u| Phrase::Relayed { effect, u },
-        ),
+        strata(Code::ForgedVehicleData, &|charge| is_relayed(charge.vehicle_path), &|_, effect, u| {
+            Phrase::Relayed { effect, u }
+        }),
         Question {
             code: Code::SizeBias,
             expected: Expected::Shared,
             regressor: &|charge| positive(energy_kwh(charge)).map(|energy| 1.0 / energy),
             spread: |points| middle(points, 0.5),
+            less_only: false,
             say: &|_, effect, u| Phrase::Size { effect, u },
         },
         Question {
@@ -88,6 +90,7 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
             expected: Expected::Shared,
             regressor: &|charge| charge.mean_power_kw.and_then(positive),
             spread: |points| middle(points, 0.9) - middle(points, 0.1),
+            less_only: false,
             say: &|_, effect, u| Phrase::Power { effect, u },
         },
         Question {
@@ -95,6 +98,7 @@ pub(super) fn ask(world: &World<'_>, settings: &Settings) -> Vec<Finding> {
             expected: Expected::Shared,
             regressor: &|charge| charge.soc_span.filter(|span| span.is_finite()),
             spread: |points| middle(points, 0.9) - middle(points, 0.1),
+            less_only: false,
             say: &|_, effect, u| Phrase::Fill { effect, u },
         },
     ];
@@ -121,7 +125,37 @@ fn answers(world: &World<'_>, question: &Question<'_>) -> Vec<Finding> {
             question.say,
         ));
     }
+    for answer in answers.iter_mut().filter(|answer| question.less_only && 0.0 < answer.statistic) {
+        answer.p_value = Some(1.0);
+    }
     answers
+}
+
+/// 1 where the pile relayed the vehicle's value, 0 where its maker or driver told it. Who makes values up hides what he registers too much: then
+/// it shows less with these. Reference vehicles tell of who cheats strangers only, another question, in which nobody forges anything.
+pub(super) fn is_relayed(path: Option<VehiclePath>) -> Option<f64> {
+    match path? {
+        VehiclePath::Relayed => Some(1.0),
+        VehiclePath::Telematics | VehiclePath::App => Some(0.0),
+        VehiclePath::Reference => None,
+    }
+}
+
+/// What effects have in common, how well that is known, and how far each is from it in units of its scatter; none where there are too few to say.
+pub(super) fn against_others(effects: &[Effect], expected: Expected) -> Option<(Effect, Vec<f64>)> {
+    let (common, of_common) = match (expected, common(effects)) {
+        (Expected::Zero(_), _) => (0.0, 0.0),
+        (Expected::Shared, Some(common)) => common,
+        (Expected::ZeroOrShared, common) => common.unwrap_or_default(),
+        (Expected::Shared, None) => return None,
+    };
+    let own: Vec<f64> =
+        effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
+    let own = match expected {
+        Expected::Zero(spread) => own.into_iter().map(|score| score / spread).collect(),
+        Expected::Shared | Expected::ZeroOrShared => against_fleet(&own),
+    };
+    Some(((common, of_common), own))
 }
 
 /// A contrast of a pile and what it rests on.
@@ -183,18 +217,7 @@ pub(super) fn judged(
 ) -> Vec<Finding> {
     let effects: Vec<Effect> =
         found.iter().map(|found| (found.contrast.effect, found.contrast.standard_uncertainty)).collect();
-    let (common, of_common) = match (expected, common(&effects)) {
-        (Expected::Zero(_), _) => (0.0, 0.0),
-        (Expected::Shared, Some(common)) => common,
-        (Expected::ZeroOrShared, common) => common.unwrap_or_default(),
-        (Expected::Shared, None) => return Vec::new(),
-    };
-    let own: Vec<f64> =
-        effects.iter().map(|(effect, u)| (effect - common) / libm::hypot(*u, of_common)).collect();
-    let own = match expected {
-        Expected::Zero(spread) => own.into_iter().map(|score| score / spread).collect(),
-        Expected::Shared | Expected::ZeroOrShared => against_fleet(&own),
-    };
+    let Some(((common, of_common), own)) = against_others(&effects, expected) else { return Vec::new() };
     found
         .iter()
         .zip(own)

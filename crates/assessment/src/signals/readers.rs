@@ -1,11 +1,10 @@
 //! Charges that a pile reads alike: those of vehicles of one model, where nobody tells the model those of one vehicle.
 //!
-//! Called by `world` once. An honest pile reads one model otherwise than the others by the assessment's σ_i, so that such charges are no
+//! Called by `world` and `doubt`, once each. An honest pile reads one model otherwise than the others by the assessment's σ_i, so that such charges are no
 //! independent witnesses of what one model's vehicles do at other hours, sizes or powers than the rest. It judges nothing.
 
 use veripile_metrology::contrast::Interaction;
 
-use super::SignalEvidence;
 use super::world::Scored;
 
 /// Variance of where residuals of t₄ lie in units of normal ones', (ν + 3)/(ν + 1).
@@ -24,14 +23,18 @@ enum Reader {
 /// # Formula
 /// A group whose mean has variance v tells of σ_i² with `(σ_i²/(σ_i² + v))²` degrees of freedom (Fisher's information of a variance), of k
 /// groups of a pile one being its level: `ν = Σ_piles (k − 1)/k Σ_groups (σ_i²/(σ_i² + v))²`, 1 at least.
-pub(super) fn number(evidence: &SignalEvidence<'_>, scored: &mut [Vec<Scored>]) -> Interaction {
-    let standard_deviation = evidence.interaction_sd;
+pub(super) fn number(
+    standard_deviation: f64,
+    scored: &mut [Vec<Scored>],
+    vehicle: impl Fn(usize) -> Option<usize>,
+    models: &[Option<usize>],
+) -> Interaction {
     if !standard_deviation.is_finite() || standard_deviation <= 0.0 {
         return Interaction::default();
     }
-    let reader = |scored: &Scored| match evidence.charges[scored.charge].vehicle {
+    let reader = |scored: &Scored| match vehicle(scored.charge) {
         Some(vehicle) => {
-            let model = evidence.vehicle_models.get(vehicle).copied().flatten();
+            let model = models.get(vehicle).copied().flatten();
             model.map_or(Reader::Vehicle(vehicle), Reader::Model)
         }
         None => Reader::Charge(scored.charge),

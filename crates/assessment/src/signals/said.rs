@@ -90,6 +90,12 @@ phrases! {
     WrongParts "wrong_parts" { count, kwh }
     /// More energy out than any converter can give.
     EfficiencyAbove "efficiency_above" { given, taken, share, most }
+    /// More of each further kWh, what is taken at all times left aside.
+    EfficiencyFurtherAbove "efficiency_further_above" { given, taken, share, further, most }
+    /// A pile of a station gives more of each further kWh than any converter can.
+    EfficiencyOfPileAbove "efficiency_of_pile_above" { share, u, most }
+    /// Far less than one should give.
+    EfficiencyOfPileBelow "efficiency_of_pile_below" { share, u, least }
     /// Far less out than one should give, of each further kWh.
     EfficiencyBelow "efficiency_below" { given, taken, share, further, least }
     /// Outlets are exchanged; `gain` is 2 Δ ln L.

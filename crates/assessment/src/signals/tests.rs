@@ -124,6 +124,33 @@ fn many_piles_that_step_at_once_put_it_on_no_other() {
     }
 }
 
+/// Two piles of sixty that give all but reference vehicles 4 % less (6.8 standard uncertainties of 18 values, by hand); these came to each pile so many times, and vehicles' values are relayed or, of
+/// three in ten, told by their makers. Nobody forges anything.
+#[test]
+fn who_cheats_all_but_reference_vehicles_is_found_by_few_of_them_and_has_forged_nothing() {
+    let found_by = |visits: usize| {
+        let mut fleet = Fleet::new(130, 60, 240, |_| None);
+        let mut count = [0; 60];
+        for charge in &mut fleet.charges {
+            let number = &mut count[charge.pile];
+            *number += 1;
+            let is_known = *number % 12 == 0 && *number <= 12 * visits;
+            charge.is_known_vehicle = Some(is_known);
+            if is_known {
+                charge.vehicle_path = Some(VehiclePath::Reference);
+            } else if charge.pile < 2 {
+                charge.residual = charge.residual.map(|r| Residual { z: r.z + 0.04 / r.sigma, ..r });
+            }
+        }
+        let not_asked = unasked(&fleet.evidence()).contains(&Code::StrangerGain);
+        let named = found(&fleet).into_iter().map(|finding| (finding.subject, finding.code));
+        (named.collect::<Vec<_>>(), not_asked)
+    };
+    let both = [0, 1].map(|pile| (Subject::Pile(pile), Code::StrangerGain));
+    assert_eq!(found_by(18), (both.to_vec(), false));
+    assert_eq!(found_by(4), (vec![], true));
+}
+
 /// A fleet in which charges of a vehicle at a pile show so many times the vehicle's energy.
 fn multiplied(seed: u64, times: impl Fn(&SignalCharge<'_>) -> i64) -> Vec<Finding> {
     let mut fleet = Fleet::new(seed, 30, 80, |_| None);

@@ -2,8 +2,9 @@
 //!
 //! Called by `app` where findings are stored: of a signal that was not asked there is no finding, which is no pass. It looks for nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use veripile_metrology::contrast::{POINTS_MIN, SIDE_MIN};
 use veripile_pile::{PileKind, VehiclePath};
 
 use super::world::GROUP_MIN;
@@ -22,6 +23,15 @@ pub fn are_enough(kinds: impl IntoIterator<Item = Option<PileKind>>) -> bool {
         counts[kind.map_or(0, |kind| if kind == PileKind::Ac { 1 } else { 2 })] += 1;
     }
     counts.into_iter().any(|count| GROUP_MIN <= count)
+}
+
+/// Whether any pile has enough charges on either side to be held against itself: of each charge its pile, and on which side it is.
+pub fn have_both_sides(charges: impl IntoIterator<Item = (usize, bool)>) -> bool {
+    let mut counts: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
+    for (pile, side) in charges {
+        counts.entry(pile).or_default()[usize::from(side)] += 1;
+    }
+    counts.into_values().any(|[one, other]| SIDE_MIN <= one.min(other) && POINTS_MIN <= one + other)
 }
 
 /// Whether anything tells what a signal looks at.
@@ -48,7 +58,10 @@ fn is_asked(code: Code, evidence: &SignalEvidence<'_>) -> bool {
                 && any(|charge| charge.signed == Some(true))
                 && any(|charge| charge.signed == Some(false))
         }
-        Code::StrangerGain => has_residual && any(|charge| charge.is_known_vehicle == Some(true)),
+        Code::StrangerGain => {
+            let compared = evidence.charges.iter().filter(|charge| charge.residual.is_some());
+            have_both_sides(compared.filter_map(|charge| Some((charge.pile, charge.is_known_vehicle?))))
+        }
         Code::ForgedVehicleData => any(|charge| {
             charge.vehicle_path == Some(VehiclePath::Relayed) || charge.energy_relayed_kwh.is_some()
         }),

@@ -8,7 +8,9 @@
 use std::collections::BTreeSet;
 
 use veripile_metrology::bridge::{self, Wandering};
-use veripile_metrology::contrast::{Interaction, POINTS_MIN, SLOPE, Sides, location};
+use veripile_metrology::contrast::{
+    Interaction, POINTS_MIN, SCORE_VARIANCE, SLOPE, Sides, believed, location,
+};
 use veripile_metrology::student;
 
 use super::gains::severity;
@@ -124,21 +126,21 @@ impl Sums {
         if self.count.min(other.count) < POINTS_MIN {
             return None;
         }
-        let ((a, u_a), (b, u_b)) = (self.mean(), other.mean());
+        let ((a, (u_a, free_a)), (b, (u_b, free_b))) = (self.mean(), other.mean());
         let variance = u_a + u_b;
-        let free = variance * variance
-            / (u_a * u_a / (self.count - 1) as f64 + u_b * u_b / (other.count - 1) as f64);
+        let free = variance * variance / (u_a * u_a / free_a + u_b * u_b / free_b);
         let (interaction, times) = models;
         let (whole, free) = interaction.with((variance, free), times);
         let t = (a - b) / whole.sqrt() / spread;
         (0.0 < variance).then(|| (t, 2.0 * student::cdf(-t.abs(), free)))
     }
 
-    /// Mean and its variance.
-    fn mean(&self) -> (f64, f64) {
+    /// Mean and its variance with degrees of freedom: hours that agree by chance are the ones that a search finds.
+    fn mean(&self) -> (f64, (f64, f64)) {
         let n = self.count as f64;
         let mean = self.sum / n;
-        (mean, ((self.square - n * mean * mean) / (n - 1.0)).max(0.0) / n)
+        let own = ((self.square - n * mean * mean) / (n - 1.0)).max(0.0) / n;
+        (mean, believed(self.count, own, SCORE_VARIANCE / n))
     }
 }
 
@@ -279,4 +281,25 @@ fn fleet_excess(found: &[Walk], usual: &[bool], statistic: impl Fn(&Walk) -> f64
     let mut statistics: Vec<f64> = found.iter().filter(|walk| usual[walk.pile]).map(statistic).collect();
     let enough = FLEET_MIN <= statistics.len();
     median(&mut statistics).filter(|_| enough).map_or(1.0, |middle| (middle / chance).max(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // By hand: 25 scores of −1 ± 0.2 beside 400 of ±1: by their own scatter 1/√(0.0417/25 + 1.0025/400) = 15.5, by the stated one 1/√(1.1716/25 +
+    // 1.0025/400) = 4.50.
+    #[test]
+    fn few_hours_that_agree_by_chance_scatter_as_scales_state() {
+        let sums = |count: usize, middle: f64, off: f64| {
+            let mut sums = Sums::default();
+            (0..count).for_each(|n| sums.add(middle + if n % 2 == 0 { off } else { -off }));
+            sums
+        };
+        let (few, rest) = (sums(25, -1.0, 0.2), sums(400, 0.0, 1.0));
+        let (t, p) = few.against(&rest, (Interaction::default(), 0.0), 1.0).expect("enough");
+        // The odd one moves the mean by 0.2/25.
+        assert!((t + 4.50 * 0.992).abs() < 0.02, "{t}");
+        assert!((1e-5..1e-3).contains(&p), "{p}");
+    }
 }

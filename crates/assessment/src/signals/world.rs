@@ -92,7 +92,8 @@ impl<'a> World<'a> {
         };
         let mut scored: Vec<Vec<Scored>> =
             by_pile.iter().map(|indices| indices.iter().filter_map(of_charge).collect()).collect();
-        let interaction = readers::number(evidence, &mut scored);
+        let (sd, models) = (evidence.interaction_sd, evidence.vehicle_models);
+        let interaction = readers::number(sd, &mut scored, |charge| charges[charge].vehicle, models);
         let mut told: BTreeMap<(usize, u32), Vec<&ToldRegister>> = BTreeMap::new();
         for row in evidence.told.iter().filter(|row| row.start_kwh < row.end_kwh) {
             told.entry((row.pile, row.outlet)).or_default().push(row);

@@ -128,10 +128,11 @@ fn a_pile_that_makes_vehicles_values_up_does_not_conform() {
         }
         let assessment = assess(&evidence, &Settings::default()).expect("assessable");
         let forger = &assessment.estimates[5].1;
-        assert!(forger.error.expect("compared").abs() < 0.005, "{forger:?}");
+        assert_eq!((forger.error, forger.charges), (None, 0), "nothing else tells of it");
+        assert_eq!(assessment.facts.screened, BTreeMap::from([("vehicle_value_doubted", 200)]));
         let expected = [
             [RemoteVerdict::Conform; 5].as_slice(),
-            &[RemoteVerdict::Undecided],
+            &[RemoteVerdict::NotComparable],
             &[RemoteVerdict::Conform; 6],
         ];
         assert_eq!(verdicts(&assessment), expected.concat(), "{noise}");
@@ -276,6 +277,47 @@ fn piles_that_make_values_up_are_found_even_if_they_are_half_of_all() {
         // A chance of a thousand millionth is asked for, one by one: where half are forgers the last of ten may miss it.
         assert!(9 * forgers <= 10 * found.len(), "{forgers}: {found:?}");
         assert!(found.iter().all(|found| all.any(|one| one == *found)), "{forgers}: {found:?}");
+    }
+}
+
+/// Two piles register 3 % more, of which one relays all but that; vehicles' makers tell of a tenth, a quarter and a half of all charges.
+#[test]
+fn a_pile_that_hides_its_error_in_what_it_relays_is_known_by_what_others_tell() {
+    for every in [10, 4, 2] {
+        let hiding = |hides: bool| {
+            let error = |pile: usize| if [3, 7].contains(&pile) { 0.03 } else { 0.0 };
+            let mut evidence = town(
+                |_, [who, _]| (300.0 * who) as usize,
+                |pile, _, bias, noise| error(pile) + 0.02 * noise - bias,
+            );
+            for (n, charge) in evidence.charges.iter_mut().enumerate() {
+                if (n / 20).is_multiple_of(every) {
+                    charge.path = Some(VehiclePath::Telematics);
+                } else if hides && charge.pile == 3 {
+                    charge.energy_vehicle_kwh *= Decimal::new(103, 2);
+                }
+            }
+            assess(&evidence, &Settings::default()).expect("assessable")
+        };
+        let (open, hidden) = (hiding(false), hiding(true));
+        assert_eq!(open.facts.doubted_values, [], "{every}");
+        let [doubted] = &hidden.facts.doubted_values[..] else { panic!("{:?}", hidden.facts) };
+        assert_eq!((doubted.pile_id.as_str(), doubted.test), ("P03", "relayed"));
+        assert!((doubted.share_percent - 3.0).abs() < 1.0, "{doubted:?}");
+        assert_eq!(hidden.facts.screened, BTreeMap::from([("vehicle_value_doubted", doubted.charges)]));
+        for assessment in [&open, &hidden] {
+            let nonconform = [3, 7].map(|pile| assessment.estimates[pile].1.verdict);
+            assert_eq!(nonconform, [RemoteVerdict::Nonconform; 2], "{every}");
+            let others = (0..20).filter(|pile| ![3, 7].contains(pile));
+            let conform =
+                others.filter(|pile| assessment.estimates[*pile].1.verdict == RemoteVerdict::Conform);
+            assert_eq!(conform.count(), 18, "{every}");
+        }
+        let found = &hidden.estimates[3].1;
+        let (error, u) = (found.error.expect("told"), found.standard_uncertainty.expect("told"));
+        assert!((error - 0.0305).abs() < 4.0 * u, "{found:?}");
+        // What is wrong with it can still be found.
+        assert_eq!(hidden.residuals.iter().filter(|residual| residual.is_none()).count(), 0);
     }
 }
 

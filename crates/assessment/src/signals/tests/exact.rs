@@ -2,11 +2,14 @@
 
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
 use veripile_metrology::payment::Tariffed;
 use veripile_pile::{PileId, PileKind};
 
 use super::super::*;
+use super::fleet::Random;
 use crate::assess::FoundStep;
 
 fn decimal(text: &str) -> Decimal {
@@ -380,4 +383,74 @@ fn the_day_of_a_step_is_that_of_the_place() {
     };
     assert_eq!(day(None), "2026-01-03");
     assert_eq!(day(Some(&TimeZone::fixed(Offset::constant(8)))), "2026-01-04");
+}
+
+/// A station of four DC piles by the hour over four weeks, each with its own energies and efficiency; the last one's register is told `late` hours late.
+fn piles_of_a_station(efficiencies: [f64; 4], late: f64) -> Vec<(Subject, Severity)> {
+    let mut random = Random(ChaCha8Rng::seed_from_u64(21));
+    let energy = |value: f64| veripile_metrology::crossing::from_f64(value).expect("small");
+    let facts: Vec<SignalPile> = (0..4).map(|n| pile(&format!("P{n}"), PileKind::Dc)).collect();
+    let (mut masters, mut registers, mut before) = (Vec::new(), Vec::new(), 0.0);
+    for hour in 0..672 {
+        let mut given = [0; 4].map(|_| if random.uniform() < 0.5 { 0.0 } else { 40.0 * random.uniform() });
+        let (from, to) = (at(hour), at(hour + 1));
+        let taken: f64 = given.iter().zip(efficiencies).map(|(given, efficiency)| given / efficiency).sum();
+        let noise = 0.003 * taken * random.normal() + 0.02 * random.normal();
+        masters.push(MasterInterval { station: 0, from, to, energy_kwh: energy(4.0 + taken + noise) });
+        let now = given[3];
+        given[3] = (1.0 - late) * now + late * before;
+        before = now;
+        for (pile, given) in given.into_iter().enumerate() {
+            registers.push(RegisterInterval { pile, from, to, energy_kwh: energy(given) });
+        }
+    }
+    let evidence = SignalEvidence {
+        piles: &facts,
+        masters: &masters,
+        registers: &registers,
+        ..SignalEvidence::default()
+    };
+    let mut found = find(&evidence, &Settings::default()).expect("sound");
+    found.retain(|finding| finding.code == Code::Efficiency);
+    found.into_iter().map(|finding| (finding.subject, finding.severity)).collect()
+}
+
+/// What the station takes at all times hides it from the station's sums, and so do its neighbours.
+#[test]
+fn one_pile_of_a_station_that_gives_what_no_converter_gives_is_named() {
+    assert_eq!(piles_of_a_station([0.95, 0.94, 0.96, 0.93], 0.0), []);
+    let two = piles_of_a_station([0.95, 0.80, 1.03, 0.94], 0.0);
+    assert_eq!(two, [(Subject::Pile(1), Severity::Info), (Subject::Pile(2), Severity::Critical)]);
+    let all = piles_of_a_station([1.02; 4], 0.0);
+    assert_eq!(all.len(), 5, "each, and the station by further energy: {all:?}");
+    assert!(all.iter().all(|(_, severity)| *severity == Severity::Critical), "{all:?}");
+}
+
+/// By hand, of independent hours a fifth late: what is given by what is taken is 0.8 times as much, what is taken by what is given 0.8/0.68, so that
+/// 0.95 seems to be 0.81 at most.
+#[test]
+fn a_register_that_is_read_late_makes_no_poor_converter() {
+    for late in [0.05, 0.1, 0.2, 0.3] {
+        assert_eq!(piles_of_a_station([0.95; 4], late), [], "{late}");
+    }
+}
+
+/// 0 and 5 by the toss of a coin: where 0 is the more frequent one by chance the other is no less a last digit.
+#[test]
+fn who_ends_in_nought_or_five_has_favourite_digits_whichever_comes_more_often() {
+    let piles = [pile("A", PileKind::Dc)];
+    for noughts in [190, 210, 234] {
+        let charges: Vec<SignalCharge<'_>> = (0..400_i64)
+            .map(|n| {
+                let hundredths = 1_000 + 7 * n % 3_000;
+                let last = if n * 37 % 400 < noughts { 0 } else { 5 };
+                let energy = Decimal::new(10 * hundredths + last, 3);
+                SignalCharge::new(0, at(2 * n), at(2 * n + 1), energy)
+            })
+            .collect();
+        let evidence = SignalEvidence { piles: &piles, charges: &charges, ..SignalEvidence::default() };
+        let found = find(&evidence, &Settings::default()).expect("sound");
+        let codes: Vec<Code> = found.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [Code::DigitPreference], "{noughts}");
+    }
 }

@@ -171,7 +171,13 @@ fn habits_weather_and_bad_vehicles_accuse_nobody() {
                 path: charge.vehicle_path,
             })
         });
-        assert!(doubted(PILES, &compared.collect::<Vec<_>>(), &world.biases).is_empty());
+        let known = Known {
+            kinds: &[Some(PileKind::Dc); PILES],
+            biases: &world.biases,
+            models: &[],
+            interaction_sd: 0.0,
+        };
+        assert!(doubted(&compared.collect::<Vec<_>>(), &known).is_empty());
         let found = find(&evidence, &Settings::default()).expect("sound");
         with_findings += usize::from(!found.is_empty());
         for finding in statistical(&World::new(&evidence), &Settings::default()) {
