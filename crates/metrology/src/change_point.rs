@@ -376,7 +376,7 @@ mod tests {
     }
 
     // Of 20,000 series of twenty-five 60 exceed 0.3 % by the formula (± 8), fewer since dates are no continuum. With their own s alone, which is too
-    // small at one of the dates or other, three times as many do.
+    // small at one of the dates or other, nearly twice as many do.
     #[test]
     fn few_scores_that_agree_by_chance_are_no_change() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
@@ -389,7 +389,7 @@ mod tests {
                 *beyond += u32::from(chance_of(change.t, 25, 10) < 0.003);
             }
         }
-        assert!(120 < beyond[0] && beyond[1] < 60, "{beyond:?}");
+        assert!(60 + 3 * 8 < beyond[0] && beyond[1] < 60, "{beyond:?}");
         let change =
             |least| change_of_level(&[0.0, 0.0, 1.0, 1.0], least, 2, |_| true).map(|change| change.t);
         // By hand: 1/(2 √(1/2 + 1/2)); of no scatter at all there is nothing to divide by.
