@@ -46,7 +46,7 @@ const SET_ASIDE_MAX: f64 = 0.1;
 const BELIEVED: f64 = 0.01;
 
 /// Vehicles that are in two places at once, again and again, as no vehicle is, by index; and how many more are, in a world in which it tells
-/// nothing of them.
+/// nothing of them. A reference vehicle with a calibration is not asked: an authority had that one before it.
 pub(super) fn vehicles(evidence: &Evidence) -> (BTreeSet<usize>, usize) {
     let charges = &evidence.charges;
     if charges.iter().all(|charge| charge.lasted_s == 0) {
@@ -63,7 +63,10 @@ pub(super) fn vehicles(evidence: &Evidence) -> (BTreeSet<usize>, usize) {
             Id::of(charges, of_vehicle)
         })
         .collect();
-    let overlapping: Vec<usize> = (0..ids.len()).filter(|vehicle| ids[*vehicle].overlaps_often()).collect();
+    let calibrated: BTreeSet<usize> =
+        evidence.references.iter().map(|calibration| calibration.vehicle).collect();
+    let is_of_many = |vehicle: &usize| ids[*vehicle].overlaps_often() && !calibrated.contains(vehicle);
+    let overlapping: Vec<usize> = (0..ids.len()).filter(is_of_many).collect();
     if overlapping.is_empty() {
         return (BTreeSet::new(), 0);
     }

@@ -57,6 +57,31 @@ fn an_id_that_stands_for_many_joins_no_cities() {
     }
 }
 
+/// An authority had a reference vehicle before it, so that it is one, wherever charges say that it is at once.
+#[test]
+fn a_calibrated_vehicle_is_one() {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+    let is_told: Vec<bool> = (0..14_400).map(|_| rng.random_range(0..20) == 0).collect();
+    let mut evidence = cities(|n, (_, vehicle), times| (if is_told[n] { 800 } else { vehicle }, times));
+    let set_aside = |evidence: &Evidence| {
+        assess(evidence, &Settings::default())
+            .expect("assessable")
+            .facts
+            .screened
+            .get("vehicle_id_of_many")
+            .copied()
+    };
+    assert_eq!(set_aside(&evidence), Some(is_told.iter().filter(|is| **is).count()));
+    evidence.references.push(crate::evidence::ReferenceVehicle {
+        vehicle: 800,
+        at: at(0),
+        error_percent: Decimal::ZERO,
+        expanded_uncertainty_percent: Decimal::new(2, 1),
+        coverage_factor: Decimal::TWO,
+    });
+    assert_eq!(set_aside(&evidence), None);
+}
+
 /// Whose charges they are is drawn without a look at where anybody is: of charges of two days each an id of eighteen has five or six that overlap.
 /// What is known of piles is what it is where nobody says how long charges took, also where one in twenty is of "UNKNOWN".
 #[test]
