@@ -129,6 +129,7 @@ impl Size {
             piles_per_station: self.piles / stations,
             charges_per_day: self.charges as f64 / days,
             vehicles: self.vehicles,
+            on_site: reference.on_site.min(self.piles.saturating_sub(reference.anchors)),
             ..reference
         }
     }
